@@ -1,0 +1,49 @@
+import supertest, { type Test } from 'supertest'
+import { CLIENT, type RunningServer, SECRET } from './server.js'
+
+export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+
+/** A request to the server over real HTTPS, its certificate checked. */
+export function send(server: RunningServer, method: 'get' | 'post' | 'put' | 'delete', path: string): Test {
+  return supertest(server.origin)[method](path).ca(server.cert)
+}
+
+/** A POST of a form; what is `undefined` is left out. */
+export function postForm(
+  server: RunningServer,
+  path: string,
+  form: Record<string, string | undefined>,
+): Test {
+  const defined = Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined)
+  return send(server, 'post', path).type('form').send(new URLSearchParams(defined).toString())
+}
+
+/** Asks for a key with `client_credentials`, authenticated by `client_secret_basic`. */
+export function askForKey(
+  server: RunningServer,
+  form: Record<string, string | undefined> = {},
+  client: { id: string; secret: string } = { id: CLIENT, secret: SECRET },
+): Test {
+  return postForm(server, '/oauth/token', { grant_type: 'client_credentials', ...form }).auth(
+    client.id,
+    client.secret,
+  )
+}
+
+/** A key with a scope, or a failed test. */
+export async function obtainKey(server: RunningServer, form: Record<string, string> = {}): Promise<string> {
+  const response = await askForKey(server, form)
+  if (response.status !== 200) throw new Error(`no key: ${response.status} ${response.text}`)
+  return response.body.access_token
+}
+
+/** Exchanges a key for the initial access token. */
+export function exchangeKey(server: RunningServer, key: string, form: Record<string, string> = {}): Test {
+  return postForm(server, '/oauth/token', {
+    grant_type: EXCHANGE,
+    subject_token: key,
+    subject_token_type: JWT_TYPE,
+    ...form,
+  })
+}

@@ -1,0 +1,142 @@
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import express, { type Express } from 'express'
+import { generate } from 'selfsigned'
+import {
+  generateSigningKeys,
+  type ProvisioningEvent,
+  type ProvisioningKeys,
+  type ProvisioningOptions,
+  provisioningKeys,
+} from '../../lib/index.js'
+
+export const ISSUER = 'https://auth.example.com'
+export const AUDIENCE = 'https://api.example.com'
+export const OTHER_AUDIENCE = 'https://other.example.com/things'
+export const SECRET = 'correct-horse-battery-staple'
+export const CLIENT = 'ci-runner'
+
+const SIGNING_KEYS = generateSigningKeys('ES256')
+
+/** Options that work, for a client that may have everything a test wants. */
+export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
+  return {
+    issuer: ISSUER,
+    audience: [AUDIENCE, OTHER_AUDIENCE],
+    signingKeys: SIGNING_KEYS,
+    rateLimit: false,
+    policy: {
+      scopes: ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read'],
+    },
+    clients: [
+      {
+        clientId: CLIENT,
+        secret: SECRET,
+        policy: { defaultScopes: ['provision:token'], subjects: ['device:*', 'gateway-1'] },
+      },
+      { clientId: 'bystander', secret: SECRET, policy: { scopes: ['provision:token'] } },
+    ],
+    ...overrides,
+  }
+}
+
+let certificate: Promise<{ key: string; cert: string }> | undefined
+
+/** A certificate for `localhost`, made once per test file. */
+export function localCertificate(): Promise<{ key: string; cert: string }> {
+  certificate ??= generate([{ name: 'commonName', value: 'localhost' }], {
+    keySize: 2048,
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 2, value: 'localhost' },
+          { type: 7, ip: '127.0.0.1' },
+        ],
+      },
+    ],
+  }).then((made) => ({ key: made.private, cert: made.cert }))
+  return certificate
+}
+
+/** A real HTTPS server, the instance behind it, and every event so far. */
+export interface RunningServer {
+  readonly app: Express
+  readonly keys: ProvisioningKeys
+  readonly events: ProvisioningEvent[]
+  readonly https: Server
+  readonly port: number
+  readonly origin: string
+  readonly cert: string
+  /** A cleartext listener for the same app. */
+  openHttp(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface ServerPlan {
+  readonly options?: Partial<ProvisioningOptions>
+  /** Mounts the instance; default: the whole router, and a guarded and a redeeming route. */
+  readonly mount?: (app: Express, keys: ProvisioningKeys) => void
+}
+
+export async function startServer({ options, mount = mountAll }: ServerPlan = {}): Promise<RunningServer> {
+  const { key, cert } = await localCertificate()
+  const events: ProvisioningEvent[] = []
+  const keys = provisioningKeys(workingOptions({ observer: (event) => events.push(event), ...options }))
+  const app = express()
+  mount(app, keys)
+  const https = createServer({ key, cert }, app)
+  await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
+  const closers: (() => Promise<void>)[] = [() => closeServer(https)]
+  const { port } = https.address() as AddressInfo
+  return {
+    app,
+    keys,
+    events,
+    https,
+    port,
+    origin: `https://localhost:${port}`,
+    cert,
+    async openHttp() {
+      const http = createHttpServer(app)
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+      closers.push(() => closeServer(http))
+      return (http.address() as AddressInfo).port
+    },
+    close: async () => {
+      await Promise.all(closers.map((close) => close()))
+    },
+  }
+}
+
+function closeServer(server: {
+  close(done: () => void): unknown
+  closeAllConnections(): void
+}): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
+}
+
+function mountAll(app: Express, keys: ProvisioningKeys): void {
+  app.use(keys.router())
+  app.get(
+    '/devices',
+    keys.requireProvisioningKey({ scope: 'devices:read', audience: AUDIENCE }),
+    (req, res) => {
+      res.json(req.provisioning)
+    },
+  )
+  app.post(
+    '/devices',
+    keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE }),
+    (req, res) => {
+      res.status(201).json({ created: req.provisioning?.subject })
+    },
+  )
+  app.use(keys.errorHandler())
+}

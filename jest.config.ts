@@ -1,0 +1,23 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest'
+
+const base: NonNullable<Config['projects']>[number] & object = {
+  testEnvironment: 'node',
+  transform: { '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+}
+
+const config: Config = {
+  projects: [
+    { ...base, displayName: 'express5' },
+    {
+      ...base,
+      displayName: 'express4',
+      testMatch: ['<rootDir>/__tests__/{http,journeys}/**/*.test.ts'],
+      moduleNameMapper: { ...base.moduleNameMapper, '^express$': 'express4' },
+    },
+  ],
+}
+
+export default config

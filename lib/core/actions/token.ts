@@ -1,0 +1,99 @@
+import { mintAccessToken } from '../access-token.js'
+import { findClient } from '../client-authentication/authenticate.js'
+import type { Deployment } from '../deployment.js'
+import { malformed, ProvisioningError } from '../errors.js'
+import { type Policy, parseScope, permitAudience } from '../policy.js'
+import type { VerifiedKey } from '../provisioning-key.js'
+import { type Redeem, redeemFor } from '../redemption.js'
+import type { Parameters } from '../request.js'
+import { requireScope } from '../verification.js'
+
+export const TOKEN_SCOPE = 'provision:token'
+
+/** RFC 8693 3. */
+export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
+
+/** The answer of RFC 8693 2.2.1. */
+export interface ExchangeAnswer {
+  readonly access_token: string
+  readonly issued_token_type: string
+  readonly token_type: 'Bearer'
+  readonly expires_in: number
+  readonly scope: string
+}
+
+/** Redeems a key for the initial access token of its subject. */
+export type Exchange = (key: VerifiedKey, parameters: Parameters, address?: string) => Promise<ExchangeAnswer>
+
+/**
+ * Reads the subject token of an exchange, which is the provisioning key.
+ *
+ * @throws ProvisioningError `parameter_missing`, `token_type_unsupported` (RFC 8693 2.1)
+ */
+export function readSubjectToken(parameters: Parameters): string {
+  const token = parameters.get('subject_token')
+  if (token === undefined) throw malformed('parameter_missing', 'subject_token is missing.')
+  if (parameters.get('subject_token_type') !== JWT_TOKEN_TYPE) {
+    throw malformed('token_type_unsupported', `subject_token_type is not ${JWT_TOKEN_TYPE}.`)
+  }
+  if (parameters.has('actor_token'))
+    throw malformed('token_type_unsupported', 'actor_token is not supported.')
+  const requested = parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE
+  if (requested !== ACCESS_TOKEN_TYPE && requested !== JWT_TOKEN_TYPE) {
+    throw malformed('token_type_unsupported', `requested_token_type is not ${ACCESS_TOKEN_TYPE}.`)
+  }
+  return token
+}
+
+export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
+  return async function exchange(key, parameters, address) {
+    requireScope(key, [TOKEN_SCOPE])
+    const policy = await policyOf(deployment, key)
+    const terms = {
+      scope: permitScope(key, policy, parameters.get('scope')),
+      audience: permitAudience([key.audience, ...policy.audiences], parameters.get('resource')),
+      lifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    }
+    const claimed = await redeem(key, 'token', address)
+    const { token, claims } = await redeemFor(claimed, async () => {
+      const result = mintAccessToken(deployment, key, terms)
+      return { result, retainUntil: result.claims.exp }
+    })
+    const { jti: keyId, clientId, subject } = key
+    deployment.emit('token.issued', { keyId, clientId, subject, tokenId: claims.jti, scope: terms.scope })
+    return {
+      access_token: token,
+      issued_token_type: parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE,
+      token_type: 'Bearer',
+      expires_in: terms.lifetimeSeconds,
+      scope: claims.scope,
+    }
+  }
+}
+
+/** The policy under which the key's client stands now, which may be narrower than when the key was issued. */
+export async function policyOf(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
+  const client = await findClient(deployment, key.clientId)
+  if (client !== undefined) return deployment.policyOf(client)
+  const facts = { clientId: key.clientId, jti: key.jti }
+  throw new ProvisioningError('client_unknown', 'The client of the key is registered no more.', {
+    code: 'invalid_token',
+    facts,
+  })
+}
+
+function permitScope(key: VerifiedKey, policy: Policy, requested: string | undefined): readonly string[] {
+  const permitted = key.scope.filter(
+    (scope) => policy.accessTokenScopes?.has(scope) ?? policy.scopes.has(scope),
+  )
+  const scopes = requested === undefined ? permitted : parseScope(requested)
+  const beyond = scopes.filter((scope) => !permitted.includes(scope))
+  if (beyond.length === 0 && scopes.length > 0) return scopes
+  const message = beyond.length > 0 ? `The key does not allow the scope ${beyond.join(' ')}.` : NOTHING_LEFT
+  throw new ProvisioningError('scope_not_permitted', message, {
+    facts: { clientId: key.clientId, jti: key.jti },
+  })
+}
+
+const NOTHING_LEFT = 'The key carries no scope that an access token may have.'

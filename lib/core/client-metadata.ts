@@ -1,0 +1,135 @@
+import {
+  CLIENT_AUTHENTICATION_METHODS,
+  type ClientAuthenticationMethod,
+} from './client-authentication/methods.js'
+import { malformed, unlessRefused } from './errors.js'
+import { importPublicJwk } from './jwk.js'
+import type { Claims } from './jwt.js'
+import { parseScope } from './policy.js'
+
+/** Client metadata that has been validated (RFC 7591 2), in its wire names; what we do not know is left out. */
+export interface AcceptedMetadata {
+  readonly token_endpoint_auth_method: ClientAuthenticationMethod
+  readonly grant_types: readonly string[]
+  readonly scope?: string
+  readonly [member: string]: unknown
+}
+
+/** The grants a client of this server can use. */
+export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']
+
+/** Answers with what is expected, when a member is not that. */
+type Check = (value: unknown) => string | undefined
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  token_endpoint_auth_method: oneOf(CLIENT_AUTHENTICATION_METHODS),
+  grant_types: listOf(oneOf(GRANT_TYPES)),
+  response_types: (value) => (Array.isArray(value) && value.length === 0 ? undefined : 'an empty list'),
+  client_name: text(256),
+  client_uri: webPage,
+  logo_uri: webPage,
+  tos_uri: webPage,
+  policy_uri: webPage,
+  contacts: listOf(text(320)),
+  scope: text(4096),
+  software_id: text(256),
+  software_version: text(256),
+  jwks: keySet,
+}
+
+/**
+ * Validates the metadata of a registration.
+ *
+ * @param permitted the scopes that policy lets the new client have
+ * @throws ProvisioningError `metadata_invalid`, `redirect_uri_invalid`, `software_statement_unapproved`
+ */
+export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): AcceptedMetadata {
+  if (body.software_statement !== undefined) {
+    throw malformed('software_statement_unapproved', 'No issuer of software statements is trusted here.')
+  }
+  if (body.redirect_uris !== undefined && !isRedirectUris(body.redirect_uris)) {
+    throw malformed('redirect_uri_invalid', REDIRECT_URIS)
+  }
+  if (body.jwks_uri !== undefined) {
+    throw invalid(
+      'jwks_uri: send the keys themselves as jwks; this server fetches no address that a registrant names.',
+    )
+  }
+  const known = Object.entries(CHECKS).filter(([name]) => Object.hasOwn(body, name))
+  for (const [name, check] of known) {
+    const expected = check(body[name])
+    if (expected !== undefined) throw invalid(`${name}: expected ${expected}.`)
+  }
+  const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))
+  if (body.redirect_uris !== undefined) accepted.redirect_uris = body.redirect_uris
+  if (typeof accepted.scope === 'string') requirePermitted(accepted.scope, permitted)
+  return {
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['client_credentials'],
+    ...accepted,
+  }
+}
+
+const REDIRECT_URIS =
+  'redirect_uris: expected a list of 1 to 32 absolute URIs without fragment or credentials: https, http on a loopback ' +
+  'address, or a private-use scheme with a dot in it.'
+
+/** RFC 7591 2 and RFC 9700 2.1, 4.1: exact, without a fragment, over TLS or to the device itself (RFC 8252 7). */
+function isRedirectUris(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(isRedirectUri)
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
+
+function isRedirectUri(uri: unknown): boolean {
+  if (typeof uri !== 'string' || uri.length > 2048 || !/^[\x21-\x7e]+$/.test(uri) || !URL.canParse(uri))
+    return false
+  const { protocol, hostname, username, password } = new URL(uri)
+  if (uri.includes('#') || uri.includes('*') || username !== '' || password !== '') return false
+  return protocol === 'https:' || (protocol === 'http:' ? LOOPBACK.has(hostname) : protocol.includes('.'))
+}
+
+function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {
+  const scopes = unlessRefused(() => parseScope(scope))
+  if (scopes === undefined) throw invalid('scope: expected scope tokens separated by single spaces.')
+  if (!scopes.every((one) => permitted.has(one))) {
+    throw invalid('scope: expected no scope beyond those the key carries.')
+  }
+}
+
+function invalid(message: string) {
+  return malformed('metadata_invalid', message)
+}
+
+function oneOf(values: readonly string[]): Check {
+  return (value) => (values.includes(value as string) ? undefined : `one of ${values.join(', ')}`)
+}
+
+function listOf(check: Check): Check {
+  return (value) => {
+    if (!Array.isArray(value) || value.length === 0 || value.length > 32) return 'a list of 1 to 32 entries'
+    const expected = value.map(check).find((fault) => fault !== undefined)
+    return expected === undefined ? undefined : `a list in which each entry is ${expected}`
+  }
+}
+
+function text(longest: number): Check {
+  return (value) => {
+    const fits =
+      typeof value === 'string' && value.length > 0 && value.length <= longest && !/\p{Cc}/u.test(value)
+    return fits ? undefined : `a string of 1 to ${longest} characters without control characters`
+  }
+}
+
+function webPage(value: unknown): string | undefined {
+  const fits =
+    typeof value === 'string' && value.length <= 2048 && /^https:\/\/\S+$/i.test(value) && URL.canParse(value)
+  return fits ? undefined : 'an https URL'
+}
+
+function keySet(value: unknown): string | undefined {
+  const keys = (value as { keys?: unknown } | null)?.keys
+  if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) return 'a JWK Set of 1 to 8 keys'
+  const fault = keys.map(importPublicJwk).find((key) => typeof key === 'string')
+  return fault === undefined ? undefined : `public keys only (one is refused: ${fault})`
+}

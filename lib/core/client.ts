@@ -1,0 +1,51 @@
+import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
+import type { PublicJwk } from './jwk.js'
+import type { PolicyOptions } from './policy.js'
+
+/** A public key tied to a client's identity. */
+export interface Binding {
+  readonly bindingId: string
+  /** The bound public key. */
+  readonly jwk: PublicJwk
+  /** Its RFC 7638 thumbprint. */
+  readonly thumbprint: string
+  /** NumericDate. */
+  readonly boundAt: number
+  /** The `jti` of the provisioning key that was redeemed for it. */
+  readonly keyId: string
+}
+
+/** Client metadata as registered (RFC 7591 2), in its wire names. */
+export type ClientMetadata = Readonly<Record<string, unknown>>
+
+/** A client as a registry keeps it: plain JSON, so that it survives any database. No secret is in it but hashed. */
+export interface Client {
+  readonly clientId: string
+  /** Counts the times this client was saved, from 1; see `ClientRegistry.save`. */
+  readonly revision: number
+  /** What `hashSecret` made of the client's secret. */
+  readonly secretHash?: string
+  /** NumericDate after which the secret is refused; absent: never. */
+  readonly secretExpiresAt?: number
+  /** How the client may authenticate. */
+  readonly authenticationMethods: readonly ClientAuthenticationMethod[]
+  /** What the client may have; what is absent here comes from the deployment's policy. */
+  readonly policy?: PolicyOptions
+  readonly bindings?: readonly Binding[]
+  readonly metadata?: ClientMetadata
+  /** Who registered or bound it, and with which key. */
+  readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
+}
+
+/** The port behind which clients live. A registry that cannot answer rejects; the caller then refuses with 503. */
+export interface ClientRegistry {
+  find(clientId: string): Promise<Client | undefined>
+  /**
+   * Keeps `client` if its `revision` is one above the kept one (1 when there is none), atomically.
+   *
+   * @returns whether it did; `false` means that someone else was first and nothing has changed
+   */
+  save(client: Client): Promise<boolean>
+  /** Forgets the client; `false` when there was none. */
+  delete(clientId: string): Promise<boolean>
+}

@@ -1,0 +1,40 @@
+import type { ProvisioningStore } from '../stores/store.js'
+import type { Client, ClientRegistry } from './client.js'
+import { ProvisioningError } from './errors.js'
+import type { Emit } from './events.js'
+import type { KeyRing } from './key-ring.js'
+import type { Policy } from './policy.js'
+
+/** What every use case works with: one deployment's parts, parsed and frozen. */
+export interface Deployment {
+  readonly issuer: string
+  /** The audiences keys are verified against, the default one first. */
+  readonly audiences: readonly string[]
+  readonly environment: string | undefined
+  readonly keyRing: KeyRing
+  readonly registry: ClientRegistry
+  /** Whether clients can be saved: without it there is no `bind` and no `register`. */
+  readonly registryWritable: boolean
+  readonly policyOf: (client: Client) => Policy
+  /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
+  readonly maxLifetimeSeconds: number
+  readonly store: ProvisioningStore
+  readonly clockToleranceSeconds: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly emit: Emit
+}
+
+/** Now as a NumericDate, in whole seconds (RFC 7519 2). */
+export function numericDate(deployment: Pick<Deployment, 'now'>): number {
+  return Math.floor(deployment.now() / 1000)
+}
+
+/** Asks the store; one that does not answer refuses the request, it never lets anything pass. */
+export async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (cause) {
+    throw new ProvisioningError('store_unavailable', 'The store did not answer.', { cause })
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Every reason for which a request is refused, and the registered OAuth error code it is told as.
+ *
+ * The code is public (RFC 6749 5.2, RFC 6750 3.1, RFC 7591 3.2.2, RFC 8707 2, RFC 8628 3.5 for `slow_down`); the
+ * reason goes to the `request.refused` event and is never sent.
+ */
+export const REASONS = {
+  cleartext: 'invalid_request',
+  credentials_missing: 'invalid_token',
+  header_repeated: 'invalid_request',
+  header_malformed: 'invalid_request',
+  token_in_query: 'invalid_request',
+  token_presented_twice: 'invalid_request',
+  media_type_unsupported: 'invalid_request',
+  body_too_large: 'invalid_request',
+  body_malformed: 'invalid_request',
+  body_incomplete: 'invalid_request',
+  method_not_allowed: 'invalid_request',
+  parameter_repeated: 'invalid_request',
+  parameter_malformed: 'invalid_request',
+  parameter_missing: 'invalid_request',
+
+  key_malformed: 'invalid_token',
+  key_type_wrong: 'invalid_token',
+  key_algorithm_refused: 'invalid_token',
+  key_header_refused: 'invalid_token',
+  signing_key_unknown: 'invalid_token',
+  signature_wrong: 'invalid_token',
+  claims_malformed: 'invalid_token',
+  issuer_wrong: 'invalid_token',
+  audience_wrong: 'invalid_token',
+  environment_wrong: 'invalid_token',
+  key_expired: 'invalid_token',
+  key_not_yet_valid: 'invalid_token',
+  lifetime_excessive: 'invalid_token',
+  possession_unproven: 'invalid_token',
+  network_wrong: 'invalid_token',
+  key_unknown: 'invalid_token',
+  key_redeeming: 'invalid_token',
+  key_redeemed: 'invalid_token',
+  key_revoked: 'invalid_token',
+  scope_insufficient: 'insufficient_scope',
+
+  client_authentication_missing: 'invalid_client',
+  client_authentication_repeated: 'invalid_request',
+  client_unknown: 'invalid_client',
+  client_secret_wrong: 'invalid_client',
+  client_method_refused: 'invalid_client',
+  client_mismatch: 'invalid_request',
+
+  grant_unsupported: 'unsupported_grant_type',
+  grant_not_permitted: 'unauthorized_client',
+  subject_not_permitted: 'unauthorized_client',
+  scope_malformed: 'invalid_scope',
+  scope_not_permitted: 'invalid_scope',
+  scope_default_missing: 'invalid_scope',
+  audience_malformed: 'invalid_target',
+  audience_not_permitted: 'invalid_target',
+  lifetime_not_permitted: 'invalid_request',
+  token_type_unsupported: 'invalid_request',
+
+  binding_key_refused: 'invalid_request',
+  binding_proof_wrong: 'invalid_request',
+  binding_exists: 'invalid_request',
+  client_exists: 'invalid_client_metadata',
+  metadata_invalid: 'invalid_client_metadata',
+  redirect_uri_invalid: 'invalid_redirect_uri',
+  software_statement_invalid: 'invalid_software_statement',
+  software_statement_unapproved: 'unapproved_software_statement',
+
+  too_many_requests: 'slow_down',
+  too_many_keys_outstanding: 'slow_down',
+  store_full: 'temporarily_unavailable',
+  store_unavailable: 'temporarily_unavailable',
+  registry_unavailable: 'temporarily_unavailable',
+  server_fault: 'server_error',
+} as const satisfies Record<string, string>
+
+/** Why a request was refused: private, for events and tests. */
+export type Reason = keyof typeof REASONS
+
+/** What a refused caller is told: a registered OAuth error code. */
+export type ErrorCode = (typeof REASONS)[Reason]
+
+/** Facts about a refusal that its answer or its event needs. Identifiers only. */
+export interface RefusalFacts {
+  readonly clientId?: string
+  readonly jti?: string
+  /** The scope that would have been enough (RFC 6750 3). */
+  readonly requiredScope?: string
+  readonly retryAfterSeconds?: number
+  readonly allowedMethods?: string
+}
+
+/**
+ * A deliberate no.
+ *
+ * `message` is the precise reason, without any key or secret in it; whether the caller is told it or the uniform
+ * sentence of its `code` depends on `disclosed`.
+ */
+export class ProvisioningError extends Error {
+  override readonly name = 'ProvisioningError'
+  readonly code: ErrorCode
+  readonly reason: Reason
+  /** Whether the caller may be told `message`: it concerns the form of the request, or the caller has proven who it is. */
+  readonly disclosed: boolean
+  readonly facts: RefusalFacts
+
+  constructor(
+    reason: Reason,
+    message: string,
+    options: { code?: ErrorCode; disclosed?: boolean; facts?: RefusalFacts; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = options.code ?? REASONS[reason]
+    this.reason = reason
+    this.disclosed = options.disclosed ?? false
+    this.facts = Object.freeze({ ...options.facts })
+  }
+
+  /** The same refusal with some of its particulars replaced. */
+  with(changes: { code?: ErrorCode; disclosed?: boolean; facts?: RefusalFacts }): ProvisioningError {
+    const { code, reason, disclosed } = this
+    const facts = { ...this.facts, ...changes.facts }
+    return new ProvisioningError(reason, this.message, {
+      code,
+      disclosed,
+      ...changes,
+      facts,
+      cause: this.cause,
+    })
+  }
+}
+
+/** A refusal whose precise reason anybody may know, because it is about the form of the request alone. */
+export function malformed(reason: Reason, message: string, facts: RefusalFacts = {}): ProvisioningError {
+  return new ProvisioningError(reason, message, { disclosed: true, facts })
+}
+
+/** Runs `act`; what it refuses is told precisely, since the caller has authenticated or proven possession. */
+export async function disclosing<T>(facts: RefusalFacts, act: () => T | Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    throw error instanceof ProvisioningError ? error.with({ disclosed: true, facts }) : error
+  }
+}
+
+/** What `read` answers, or `undefined` when it refuses. */
+export function unlessRefused<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ProvisioningError) return undefined
+    throw error
+  }
+}
+
+/** A configuration that cannot be accepted: every fault at once, each as `path: expected X, got Y`. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(
+      faults.length === 1
+        ? faults[0]
+        : `${faults.length} faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
+    )
+    this.faults = Object.freeze([...faults])
+  }
+}

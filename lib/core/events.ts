@@ -1,0 +1,148 @@
+import type { ErrorCode, Reason } from './errors.js'
+
+/** The routes at which a request can be refused; `resource` is a route of the host's own. */
+export type EndpointName =
+  | 'token'
+  | 'bind'
+  | 'register'
+  | 'introspect'
+  | 'revoke'
+  | 'jwks'
+  | 'authorization_server_metadata'
+  | 'protected_resource_metadata'
+  | 'resource'
+  | 'redeem'
+
+/** What a redeemed key was spent on. `custom`: a route behind `redeemProvisioningKey()`. */
+export type RedemptionAction = 'token' | 'bind' | 'register' | 'custom'
+
+export type Severity = 'info' | 'notice' | 'warning' | 'high'
+
+interface KeyIdentity {
+  /** The key's `jti`. */
+  readonly keyId: string
+  /** The client that asked for the key. */
+  readonly clientId: string
+}
+
+/** What each event says beyond its envelope. Identifiers and reasons only: never a key, a secret or a part of one. */
+export interface EventDetails {
+  'key.issued': KeyIdentity & {
+    readonly subject: string
+    readonly scope: readonly string[]
+    readonly audience: string
+    /** NumericDate. */
+    readonly expiresAt: number
+  }
+  'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
+  'key.redeemed': KeyIdentity & { readonly subject: string; readonly action: RedemptionAction }
+  'key.released': KeyIdentity & { readonly action: RedemptionAction }
+  'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
+  'key.revoked': KeyIdentity
+  'key.exposed': KeyIdentity & { readonly address: string | undefined; readonly revoked: boolean }
+  'client.bound': KeyIdentity & {
+    readonly subject: string
+    readonly bindingId: string
+    readonly thumbprint: string
+  }
+  'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'token.issued': KeyIdentity & {
+    readonly subject: string
+    readonly tokenId: string
+    readonly scope: readonly string[]
+  }
+  'token.revoked': KeyIdentity
+  'request.refused': {
+    readonly endpoint: EndpointName
+    readonly code: ErrorCode
+    readonly reason: Reason
+    /** The precise reason in words. */
+    readonly detail: string
+    readonly status: number
+    readonly address: string | undefined
+    readonly clientId?: string
+    readonly keyId?: string
+  }
+  'configuration.advised': { readonly advice: string }
+}
+
+export type EventType = keyof EventDetails
+
+const SEVERITY: Record<EventType, Severity> = {
+  'key.issued': 'info',
+  'key.verified': 'info',
+  'key.redeemed': 'info',
+  'key.released': 'notice',
+  'key.replayed': 'high',
+  'key.revoked': 'notice',
+  'key.exposed': 'high',
+  'client.bound': 'notice',
+  'client.registered': 'notice',
+  'token.issued': 'info',
+  'token.revoked': 'notice',
+  'request.refused': 'warning',
+  'configuration.advised': 'warning',
+}
+
+/** One event of one type: an envelope and what the type adds. */
+export type EventOf<T extends EventType> = EventDetails[T] & {
+  readonly type: T
+  readonly at: Date
+  readonly severity: Severity
+}
+
+/** Every event there is, told apart by `type`. */
+export type ProvisioningEvent = { [T in EventType]: EventOf<T> }[EventType]
+
+/** Is told of events. What it throws or rejects with is dropped: an observer can fail no request. */
+export type Observer<E = ProvisioningEvent> = (event: E) => unknown
+
+/** Emits one event to all who observe. */
+export type Emit = <T extends EventType>(type: T, details: EventDetails[T]) => void
+
+/** The subscriptions of one instance. */
+export interface EventHub {
+  readonly emit: Emit
+  /** Subscribes to one type, or to `'*'` for all; answers with the function that ends it. */
+  on<T extends EventType>(type: T, observer: Observer<EventOf<T>>): () => void
+  on(type: '*', observer: Observer): () => void
+}
+
+/** Makes the subscriptions of one instance; `onFault` is told of an observer's fault once per observer. */
+export function eventHub(now: () => number, onFault: (fault: unknown) => void): EventHub {
+  const observers = new Map<string, Set<Observer<never>>>()
+
+  const faulty = new WeakSet<Observer>()
+
+  function noteFault(observer: Observer, fault: unknown): void {
+    if (faulty.has(observer)) return
+    faulty.add(observer)
+    onFault(fault)
+  }
+
+  function tell(observer: Observer, event: ProvisioningEvent): void {
+    try {
+      Promise.resolve(observer(event)).catch((fault) => noteFault(observer, fault))
+    } catch (fault) {
+      noteFault(observer, fault)
+    }
+  }
+
+  function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
+    const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
+    if (listening.length === 0) return
+    const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...details })
+    for (const observer of listening) tell(observer as Observer, event as unknown as ProvisioningEvent)
+  }
+
+  function on(type: string, observer: Observer<never>): () => void {
+    if (type !== '*' && !Object.hasOwn(SEVERITY, type)) {
+      throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
+    }
+    const set = observers.get(type) ?? new Set()
+    observers.set(type, set.add(observer))
+    return () => void set.delete(observer)
+  }
+
+  return { emit, on }
+}

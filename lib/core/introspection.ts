@@ -1,0 +1,82 @@
+import { isFamilyAlive } from './access-token.js'
+import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { asking, type Deployment, numericDate } from './deployment.js'
+import { malformed, unlessRefused } from './errors.js'
+import { type KeyClaims, verifyTerms } from './provisioning-key.js'
+import type { Parameters } from './request.js'
+import { readTokenReference, type TokenReference } from './token-reference.js'
+
+/** The answer of RFC 7662 2.2. */
+export type IntrospectionAnswer = { readonly active: false } | ActiveToken
+
+interface ActiveToken {
+  readonly active: true
+  readonly iss: string
+  readonly aud: string
+  readonly sub: string
+  readonly client_id: string
+  readonly scope: string
+  readonly token_type: 'Bearer'
+  readonly iat: number
+  readonly nbf: number
+  readonly exp: number
+  readonly jti: string
+}
+
+/** Tells a client how one of its keys or tokens stands. Nothing is told of what is not its own (RFC 7662 2.2). */
+export type Introspect = (client: AuthenticatedClient, parameters: Parameters) => Promise<IntrospectionAnswer>
+
+const INACTIVE = Object.freeze({ active: false })
+
+export function introspector(deployment: Deployment): Introspect {
+  return async function introspect(client, parameters) {
+    const reference = readTokenReference(deployment, requireToken(parameters), client.clientId)
+    if (reference === undefined) return INACTIVE
+    return reference.kind === 'key'
+      ? describeKey(deployment, reference)
+      : describeAccessToken(deployment, reference)
+  }
+}
+
+/** The `token` parameter (RFC 7662 2.1, RFC 7009 2.1). */
+export function requireToken(parameters: Parameters): string {
+  const token = parameters.get('token')
+  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
+  return token
+}
+
+async function describeKey(
+  deployment: Deployment,
+  { ref, claims }: TokenReference & { kind: 'key' },
+): Promise<IntrospectionAnswer> {
+  if (claims !== undefined && !areTermsMet(deployment, claims)) return INACTIVE
+  const entry = await asking(() => deployment.store.find(ref))
+  const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
+  if (entry?.state !== 'issued' || expired) return INACTIVE
+  return {
+    active: true,
+    iss: deployment.issuer,
+    aud: entry.audience,
+    sub: entry.subject,
+    client_id: entry.clientId,
+    scope: entry.scope.join(' '),
+    token_type: 'Bearer',
+    iat: entry.issuedAt,
+    nbf: entry.issuedAt,
+    exp: entry.expiresAt,
+    jti: entry.jti,
+  }
+}
+
+async function describeAccessToken(
+  deployment: Deployment,
+  { ref, claims }: TokenReference & { kind: 'access_token' },
+): Promise<IntrospectionAnswer> {
+  if (!(await isFamilyAlive(deployment, ref))) return INACTIVE
+  const { iss, aud, sub, client_id, scope, iat, exp, jti } = claims
+  return { active: true, iss, aud, sub, client_id, scope, token_type: 'Bearer', iat, nbf: iat, exp, jti }
+}
+
+function areTermsMet(deployment: Deployment, claims: KeyClaims): boolean {
+  return unlessRefused(() => verifyTerms(deployment, claims, deployment.audiences) ?? true) ?? false
+}

@@ -1,0 +1,47 @@
+import type { KeyRecord, RecordOutcome } from '../stores/store.js'
+import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { asking, type Deployment } from './deployment.js'
+import { disclosing, ProvisioningError } from './errors.js'
+import { permit } from './policy.js'
+import { drawUp, mint } from './provisioning-key.js'
+import type { Parameters } from './request.js'
+
+/** A key on its way to the client. `key` is the one place where its text appears. */
+export interface IssuedKey {
+  readonly key: string
+  readonly record: KeyRecord
+}
+
+/** Issues a provisioning key to an authenticated client, on the terms that policy allows. */
+export type Issue = (client: AuthenticatedClient, parameters: Parameters) => Promise<IssuedKey>
+
+export function issuer(deployment: Deployment): Issue {
+  return function issue(client, parameters) {
+    return disclosing({ clientId: client.clientId }, async () => {
+      const terms = permit(client.clientId, client.policy, parameters)
+      const drawn = drawUp(deployment, client.clientId, terms)
+      await record(deployment, drawn.record, client.policy.outstandingKeys)
+      const key = mint(deployment, drawn)
+      const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
+      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt })
+      return { key, record: drawn.record }
+    })
+  }
+}
+
+async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {
+  const outcome = await asking(() => deployment.store.record(key, { outstanding }))
+  if (outcome !== 'recorded') throw refusals[outcome](outstanding)
+}
+
+const refusals: Record<Exclude<RecordOutcome, 'recorded'>, (outstanding: number) => ProvisioningError> = {
+  outstanding: (limit) =>
+    new ProvisioningError(
+      'too_many_keys_outstanding',
+      `The client has ${limit} keys that are neither redeemed nor expired; redeem or revoke some first.`,
+      { facts: { retryAfterSeconds: 60 } },
+    ),
+  full: () => new ProvisioningError('store_full', 'The store of keys is full.'),
+  duplicate: () =>
+    new ProvisioningError('store_unavailable', 'The store knows a key that was never issued before.'),
+}

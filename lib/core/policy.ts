@@ -1,0 +1,132 @@
+import { malformed, ProvisioningError } from './errors.js'
+import type { Parameters } from './request.js'
+
+/** What a deployment or a client may have. Every list is exact; there are no wildcards and there is no "everything". */
+export interface PolicyOptions {
+  /** The scopes that may be granted. A client's must be among the deployment's, where that names any. */
+  readonly scopes?: readonly string[]
+  /** What is granted to a request that names no scope. Must be among `scopes`. Default: such a request is refused. */
+  readonly defaultScopes?: readonly string[]
+  /** The audiences a key may be for, the default one first. Default: the `audience` of the deployment. */
+  readonly audiences?: readonly string[]
+  /** Lifetime of a key that asks for none, in seconds. Default 300. */
+  readonly lifetimeSeconds?: number
+  /** The longest lifetime a key may have, in seconds. Default 900; at most 3600. */
+  readonly maxLifetimeSeconds?: number
+  /** The networks, in CIDR notation, from which a key may be presented. Default: any. */
+  readonly networks?: readonly string[]
+  /**
+   * The identities besides its own that a client may ask keys for: exact, or a prefix that ends in one of `:/.-_`
+   * followed by `*` (`runner:*`). Default: none.
+   */
+  readonly subjects?: readonly string[]
+  /** How many keys of one client may be live and unredeemed at once. Default 1000. */
+  readonly outstandingKeys?: number
+  /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
+  readonly accessTokenScopes?: readonly string[]
+  /** Lifetime of an initial access token, in seconds. Default 600; at most 3600. */
+  readonly accessTokenLifetimeSeconds?: number
+}
+
+/** The policy of one client, complete. */
+export interface Policy {
+  readonly scopes: ReadonlySet<string>
+  readonly defaultScopes: readonly string[]
+  readonly audiences: readonly string[]
+  readonly lifetimeSeconds: number
+  readonly maxLifetimeSeconds: number
+  readonly networks: readonly string[]
+  readonly subjects: readonly string[]
+  readonly outstandingKeys: number
+  readonly accessTokenScopes: ReadonlySet<string> | undefined
+  readonly accessTokenLifetimeSeconds: number
+}
+
+/** What policy allowed for one key. */
+export interface Terms {
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly lifetimeSeconds: number
+  readonly networks: readonly string[]
+}
+
+/** Permits what a client asks for, or refuses it; nothing is ever cut down in silence. */
+export function permit(clientId: string, policy: Policy, parameters: Parameters): Terms {
+  return {
+    subject: permitSubject(clientId, policy, parameters.get('requested_subject')),
+    scope: permitScope(policy, parameters.get('scope')),
+    audience: permitAudience(policy.audiences, parameters.get('resource')),
+    lifetimeSeconds: permitLifetime(policy, parameters.get('requested_expiry')),
+    networks: policy.networks,
+  }
+}
+
+/** RFC 6749 3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`. */
+export const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** Reads a `scope` parameter: its scopes, each once. */
+export function parseScope(text: string): readonly string[] {
+  const scopes = text.split(' ')
+  if (!scopes.every((scope) => SCOPE_TOKEN.test(scope))) {
+    throw malformed('scope_malformed', 'The scope is not a list of scope tokens separated by single spaces.')
+  }
+  return [...new Set(scopes)]
+}
+
+function permitScope(policy: Policy, requested: string | undefined): readonly string[] {
+  if (requested === undefined) {
+    if (policy.defaultScopes.length > 0) return policy.defaultScopes
+    throw new ProvisioningError(
+      'scope_default_missing',
+      'No scope was asked for and the client has no default scope.',
+    )
+  }
+  const scopes = parseScope(requested)
+  const beyond = scopes.filter((scope) => !policy.scopes.has(scope))
+  if (beyond.length === 0) return scopes
+  throw new ProvisioningError('scope_not_permitted', `The client may not have the scope ${beyond.join(' ')}.`)
+}
+
+/** An absolute URI without a fragment (RFC 8707 2). */
+export function isAudience(text: string): boolean {
+  return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(text) && !text.includes('#')
+}
+
+/** Permits an audience, the first being the default. */
+export function permitAudience(permitted: readonly string[], requested: string | undefined): string {
+  if (requested !== undefined && !isAudience(requested)) {
+    throw malformed('audience_malformed', 'The resource is not an absolute URI without a fragment.')
+  }
+  const audience = requested ?? permitted[0]
+  if (audience !== undefined && permitted.includes(audience)) return audience
+  throw new ProvisioningError('audience_not_permitted', `The client may not have a key for ${requested}.`)
+}
+
+function permitLifetime(policy: Policy, requested: string | undefined): number {
+  if (requested === undefined) return policy.lifetimeSeconds
+  if (!/^[1-9]\d{0,8}$/.test(requested)) {
+    throw malformed('parameter_malformed', 'requested_expiry is not a positive whole number of seconds.')
+  }
+  if (Number(requested) <= policy.maxLifetimeSeconds) return Number(requested)
+  const message = `The lifetime of a key is at most ${policy.maxLifetimeSeconds} s, ${requested} s were asked for.`
+  throw new ProvisioningError('lifetime_not_permitted', message)
+}
+
+/** A client identity: printable ASCII (RFC 6749 A.1), at most 255 characters. */
+export const CLIENT_ID = /^[\x20-\x7e]{1,255}$/
+
+function permitSubject(clientId: string, policy: Policy, requested: string | undefined): string {
+  if (requested === undefined || requested === clientId) return clientId
+  if (!CLIENT_ID.test(requested)) {
+    throw malformed('parameter_malformed', 'requested_subject is not 1 to 255 printable ASCII characters.')
+  }
+  if (policy.subjects.some((pattern) => matchesSubject(pattern, requested))) return requested
+  throw new ProvisioningError('subject_not_permitted', `The client may not ask for keys for ${requested}.`)
+}
+
+function matchesSubject(pattern: string, subject: string): boolean {
+  if (!pattern.endsWith('*')) return subject === pattern
+  const prefix = pattern.slice(0, -1)
+  return subject.length > prefix.length && subject.startsWith(prefix)
+}

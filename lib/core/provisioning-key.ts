@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto'
+import type { KeyRecord } from '../stores/store.js'
+import { type Deployment, numericDate } from './deployment.js'
+import { ProvisioningError, type Reason } from './errors.js'
+import { type Claims, signJwt, verifyJwt } from './jwt.js'
+import { isInNetworks } from './network.js'
+import type { Terms } from './policy.js'
+
+/** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer can be taken for a key. */
+const KEY_TYPE = 'provisioning-key+jwt'
+
+/** A key as issued: what is recorded of it, and the claims it is minted from. */
+export interface MintableKey {
+  readonly record: KeyRecord
+  readonly claims: Claims
+}
+
+declare const verified: unique symbol
+
+/** A key whose form, signature, claims and state have held. Only verification makes one. */
+export interface VerifiedKey {
+  readonly [verified]: true
+  readonly jti: string
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly environment: string | undefined
+}
+
+/** A new `jti`: 160 random bits. */
+export function randomId(): string {
+  return randomBytes(20).toString('base64url')
+}
+
+/** Draws up a key for a client on the terms that policy allowed. Nothing is signed yet. */
+export function drawUp(deployment: Deployment, clientId: string, terms: Terms): MintableKey {
+  const issuedAt = numericDate(deployment)
+  const expiresAt = issuedAt + Math.min(terms.lifetimeSeconds, deployment.maxLifetimeSeconds)
+  const { subject, scope, audience, networks } = terms
+  const jti = randomId()
+  const retainUntil = expiresAt + deployment.clockToleranceSeconds
+  return {
+    record: { jti, clientId, subject, scope, audience, issuedAt, expiresAt, retainUntil },
+    claims: {
+      iss: deployment.issuer,
+      aud: audience,
+      sub: subject,
+      client_id: clientId,
+      scope: scope.join(' '),
+      iat: issuedAt,
+      nbf: issuedAt,
+      exp: expiresAt,
+      jti,
+      ...(networks.length > 0 && { cidr: networks }),
+      ...(deployment.environment !== undefined && { env: deployment.environment }),
+    },
+  }
+}
+
+/** Signs the key. */
+export function mint(deployment: Deployment, key: MintableKey): string {
+  return signJwt(key.claims, deployment.keyRing.active(), KEY_TYPE)
+}
+
+/** Verifies form, header, signature and the types of the claims: what makes a key genuine, whatever has become of it. */
+export function verifyGenuine(deployment: Deployment, token: string): KeyClaims {
+  const claims = verifyJwt(token, { typ: KEY_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
+  if (!isKeyClaims(claims))
+    throw new ProvisioningError('claims_malformed', 'A claim is missing or of a wrong type.')
+  if (claims.iss !== deployment.issuer) {
+    throw wrong(claims, 'issuer_wrong', `The key is from another issuer than ${deployment.issuer}.`)
+  }
+  return claims
+}
+
+/** Verifies the terms of a genuine key: for this deployment and one of the audiences, and in time. */
+export function verifyTerms(deployment: Deployment, claims: KeyClaims, audiences: readonly string[]): void {
+  if (!audiences.includes(claims.aud)) {
+    throw wrong(claims, 'audience_wrong', `Expected a key for ${audiences.join(' or ')}, got ${claims.aud}.`)
+  }
+  if (claims.env !== deployment.environment) {
+    const own = deployment.environment ?? 'none'
+    throw wrong(
+      claims,
+      'environment_wrong',
+      `Expected a key of environment ${own}, got ${claims.env ?? 'none'}.`,
+    )
+  }
+  verifyTimes(deployment, claims)
+}
+
+/** Verifies the one who presents a key whose terms held: possession, and the network it is presented from. */
+export function verifyPresenter(claims: KeyClaims, address: string | undefined): VerifiedKey {
+  // A confirmation that cannot be enforced must refuse: RFC 7800 3.1 leaves no room for ignoring it.
+  if (claims.cnf !== undefined)
+    throw wrong(claims, 'possession_unproven', 'The key is bound to a key not proven here.')
+  if (claims.cidr !== undefined && !isInNetworks(address, claims.cidr)) {
+    throw wrong(
+      claims,
+      'network_wrong',
+      `The key may not be presented from ${address ?? 'an unknown address'}.`,
+    )
+  }
+  return Object.freeze({
+    jti: claims.jti,
+    clientId: claims.client_id,
+    subject: claims.sub,
+    scope: Object.freeze(claims.scope.split(' ')),
+    audience: claims.aud,
+    issuer: claims.iss,
+    issuedAt: claims.iat,
+    expiresAt: claims.exp,
+    environment: claims.env,
+  }) as VerifiedKey
+}
+
+function verifyTimes(deployment: Deployment, claims: KeyClaims): void {
+  const now = numericDate(deployment)
+  const tolerance = deployment.clockToleranceSeconds
+  // RFC 7519 4.1.4: on or after exp, not only after it.
+  if (now >= claims.exp + tolerance)
+    throw wrong(claims, 'key_expired', `The key expired ${now - claims.exp} s ago.`)
+  const begins = Math.max(claims.nbf, claims.iat)
+  if (now < begins - tolerance) {
+    throw wrong(claims, 'key_not_yet_valid', `The key becomes valid in ${begins - now} s.`)
+  }
+  const lifetime = claims.exp - claims.iat
+  if (lifetime > deployment.maxLifetimeSeconds || lifetime <= 0) {
+    const cap = deployment.maxLifetimeSeconds
+    throw wrong(
+      claims,
+      'lifetime_excessive',
+      `The key was made to live ${lifetime} s, at most ${cap} s are accepted.`,
+    )
+  }
+}
+
+/** A refusal that names the key it is about. */
+function wrong(claims: KeyClaims, reason: Reason, message: string): ProvisioningError {
+  return new ProvisioningError(reason, message, { facts: { clientId: claims.client_id, jti: claims.jti } })
+}
+
+/** The claims of a genuine key, of the right types. */
+export interface KeyClaims {
+  readonly iss: string
+  readonly aud: string
+  readonly sub: string
+  readonly client_id: string
+  readonly scope: string
+  readonly iat: number
+  readonly nbf: number
+  readonly exp: number
+  readonly jti: string
+  readonly cnf?: unknown
+  readonly cidr?: readonly string[]
+  readonly env?: string
+}
+
+const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti']
+const TIME_CLAIMS = ['iat', 'nbf', 'exp']
+
+function isKeyClaims(claims: Claims): claims is Claims & KeyClaims {
+  const { cidr, env } = claims
+  return (
+    STRING_CLAIMS.every((name) => typeof claims[name] === 'string' && claims[name] !== '') &&
+    TIME_CLAIMS.every((name) => Number.isSafeInteger(claims[name])) &&
+    (cidr === undefined || (Array.isArray(cidr) && cidr.every((network) => typeof network === 'string'))) &&
+    (env === undefined || typeof env === 'string')
+  )
+}

@@ -1,0 +1,23 @@
+/** What the protocol needs to know of an HTTP request. Made by `http/wire.ts`; the core sees nothing else of HTTP. */
+export interface PresentedRequest {
+  /** Every `Authorization` header field, in order. More than one is refused. */
+  readonly authorization: readonly string[]
+  /** The names of all query parameters. */
+  readonly queryNames: ReadonlySet<string>
+  /** Whether a body that was parsed before us carries an `access_token` (RFC 6750 2.2). */
+  readonly tokenInBody: boolean
+  /** The address of the caller, as Express computes it from `trust proxy`. */
+  readonly address: string | undefined
+}
+
+/** The parameters of an `application/x-www-form-urlencoded` body, each at most once and never empty (RFC 6749 3.2). */
+export type Parameters = ReadonlyMap<string, string>
+
+/** The parameters whose values are secrets: never accepted in a query, never left where they could be logged. */
+export const SECRET_PARAMETERS = [
+  'access_token',
+  'subject_token',
+  'token',
+  'client_secret',
+  'client_assertion',
+] as const

@@ -1,0 +1,50 @@
+import type { KeyRef, RevokeOutcome } from '../stores/store.js'
+import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { asking, type Deployment } from './deployment.js'
+import { ProvisioningError } from './errors.js'
+import { requireToken } from './introspection.js'
+import { verifyGenuine } from './provisioning-key.js'
+import type { Parameters } from './request.js'
+import { readTokenReference } from './token-reference.js'
+
+/** Revokes one of the client's keys or tokens. What is unknown or not its own is left alone, silently (RFC 7009 2.2). */
+export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
+
+export function revoker(deployment: Deployment): Revoke {
+  return async function revoke(client, parameters) {
+    const reference = readTokenReference(deployment, requireToken(parameters), client.clientId)
+    if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
+    if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
+  }
+}
+
+/** Revokes a key that is not redeemed yet. */
+export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
+  const outcome = await asking(() => deployment.store.revoke(ref))
+  if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
+  return outcome
+}
+
+async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> {
+  const outcome = await asking(() => deployment.store.revokeFamily(ref))
+  if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
+}
+
+/** Revokes whatever genuine key is among texts that travelled in clear. Never throws: nobody waits for it. */
+export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
+
+export function exposureRevoker(deployment: Deployment): RevokeExposed {
+  async function revokeOne(text: string, address: string | undefined): Promise<void> {
+    const { client_id: clientId, jti } = verifyGenuine(deployment, text)
+    const outcome = await deployment.store.revoke({ clientId, jti }).catch(() => 'unknown')
+    deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked: outcome === 'revoked' })
+  }
+
+  return async function revokeExposed(texts, address) {
+    for (const text of texts) {
+      await revokeOne(text, address).catch((error) => {
+        if (!(error instanceof ProvisioningError)) throw error
+      })
+    }
+  }
+}

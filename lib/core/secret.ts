@@ -1,0 +1,73 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+
+const REDACTED = '[redacted]'
+
+/** A string that does not print: what is inside shows only through `reveal()`. */
+export class Secret {
+  readonly #text: string
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  reveal(): string {
+    return this.#text
+  }
+
+  toString(): string {
+    return REDACTED
+  }
+
+  toJSON(): string {
+    return REDACTED
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return REDACTED
+  }
+}
+
+const HASH = /^hmac-sha256:([\w-]{22}):([\w-]{43})$/
+
+function hashWith(salt: string, secret: string): string {
+  return createHmac('sha256', salt).update(secret, 'utf8').digest('base64url')
+}
+
+/**
+ * Hashes a client secret for keeping: `hmac-sha256:<salt>:<hash>`, both base64url.
+ *
+ * The hash is fast on purpose: client secrets are random, not chosen by people (RFC 6749 10.10), and a slow one
+ * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -base64 32`.
+ */
+export function hashSecret(secret: string): string {
+  const salt = randomBytes(16).toString('base64url')
+  return `hmac-sha256:${salt}:${hashWith(salt, secret)}`
+}
+
+/** Whether `text` is what `hashSecret` makes. */
+export function isSecretHash(text: string): boolean {
+  return HASH.test(text)
+}
+
+const NOBODY = hashSecret(randomBytes(32).toString('base64url'))
+
+/** Compares in constant time. Without a hash (an unknown client) it does the same work and answers no. */
+export function secretMatches(presented: Secret, hash: string | undefined): boolean {
+  const [, salt = '', expected = ''] = HASH.exec(hash ?? NOBODY) ?? []
+  const equal = timingSafeEqual(sha256(hashWith(salt, presented.reveal())), sha256(expected))
+  return equal && hash !== undefined
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** A new random secret of 256 bits. */
+export function randomSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** Takes whatever looks like a JWT out of a message that others wrote. */
+export function scrub(message: string): string {
+  return message.replace(/[\w.-]{24,}/g, (word) => (/eyJ|\..*\./.test(word) ? REDACTED : word))
+}

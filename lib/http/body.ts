@@ -1,0 +1,128 @@
+import express, { type Request, type Response } from 'express'
+import { malformed, type ProvisioningError, type Reason } from '../core/errors.js'
+import type { Claims } from '../core/jwt.js'
+import type { Parameters } from '../core/request.js'
+
+/** What a body is read as. */
+export type BodyKind = 'form' | 'json'
+
+const MEDIA_TYPES: Record<BodyKind, string> = {
+  form: 'application/x-www-form-urlencoded',
+  json: 'application/json',
+}
+
+/** Longer bodies are refused before they are read. */
+const MAXIMUM_BYTES = 32 * 1024
+
+// Bodies are parsed here and not by a body parser: its errors carry the body, and a key with it.
+const readText = express.text({
+  type: () => true,
+  limit: MAXIMUM_BYTES,
+  inflate: false,
+  defaultCharset: 'utf-8',
+})
+
+/** Reads a form, each parameter at most once. */
+export async function readForm(req: Request, res: Response): Promise<Parameters> {
+  const body = await readBody(req, res, 'form')
+  return typeof body === 'string' ? parseForm(body) : parametersOf(Object.entries(body))
+}
+
+/** Reads a JSON object. */
+export async function readJson(req: Request, res: Response): Promise<Claims> {
+  const body = await readBody(req, res, 'json')
+  return typeof body === 'string' ? parseJson(body) : body
+}
+
+/** The text of the body, or the object that a parser before us made of it. Leaves nothing of it on `req`. */
+async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
+  requireMediaType(req, kind)
+  if (!req.readableEnded) {
+    await new Promise<void>((resolve, reject) => {
+      readText(req, res, (error?: unknown) =>
+        error === undefined ? resolve() : reject(bodyRefusal(error) ?? error),
+      )
+    })
+  }
+  const body: unknown = req.body
+  req.body = {}
+  if (body === undefined || body === null) return ''
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
+  if (typeof body === 'object' && !Array.isArray(body))
+    return Object.keys(body).length === 0 ? '' : (body as Claims)
+  throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
+}
+
+function requireMediaType(req: Request, kind: BodyKind): void {
+  const [type = '', ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';')
+  const hasBody =
+    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0
+  const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='))
+  const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset)
+  if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody) return
+  throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
+}
+
+function parseForm(text: string): Parameters {
+  const pairs = text.split('&').filter((pair) => pair !== '')
+  return parametersOf(
+    pairs.map((pair) => {
+      const [name = '', ...value] = pair.split('=')
+      return [decode(name), decode(value.join('='))]
+    }),
+  )
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw malformed('parameter_malformed', 'The form holds a broken percent-encoding.')
+  }
+}
+
+function parametersOf(entries: readonly (readonly [string, unknown])[]): Parameters {
+  const parameters = new Map<string, string>()
+  const seen = new Set<string>()
+  for (const [name, value] of entries) {
+    // RFC 6749 3.2: no parameter more than once; one without a value counts as omitted.
+    if (seen.has(name) || Array.isArray(value))
+      throw malformed('parameter_repeated', 'A parameter is sent twice.')
+    if (typeof value !== 'string')
+      throw malformed('parameter_malformed', 'A parameter is not a plain string.')
+    seen.add(name)
+    if (value !== '') parameters.set(name, value)
+  }
+  return parameters
+}
+
+function parseJson(text: string): Claims {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw malformed('body_malformed', 'The body is not JSON.')
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims
+  throw malformed('body_malformed', 'The body is not a JSON object.')
+}
+
+const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {
+  'entity.too.large': ['body_too_large', 'The body is too large.'],
+  'parameters.too.many': ['body_too_large', 'The body has too many parameters.'],
+  'encoding.unsupported': ['media_type_unsupported', 'The Content-Encoding of the body is not supported.'],
+  'charset.unsupported': ['media_type_unsupported', 'The charset of the body is not supported.'],
+  'entity.parse.failed': ['body_malformed', 'The body cannot be parsed.'],
+  'entity.verify.failed': ['body_malformed', 'The body cannot be parsed.'],
+  'querystring.parse.rangeError': ['body_malformed', 'The body cannot be parsed.'],
+  'request.size.invalid': ['body_incomplete', 'The body has not the length that the request announces.'],
+  'request.aborted': ['body_incomplete', 'The request ended before its body did.'],
+}
+
+/** What an error of a body parser is as a refusal, without the body that it carries; `undefined` for other errors. */
+export function bodyRefusal(error: unknown): ProvisioningError | undefined {
+  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
+  const known =
+    typeof type === 'string' && Object.hasOwn(PARSER_ERRORS, type) ? PARSER_ERRORS[type] : undefined
+  return known === undefined ? undefined : malformed(...known)
+}

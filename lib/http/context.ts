@@ -1,0 +1,69 @@
+import type { Request, Response } from 'express'
+import type { Parameters, PresentedRequest } from '../core/request.js'
+import type { UseCases } from '../core/use-cases.js'
+import type { Config } from '../options.js'
+import { readForm } from './body.js'
+import type { Endpoint } from './endpoints.js'
+import { type Limiter, limiter, UNLIMITED } from './limits.js'
+import type { LimitedEndpoint } from './rate-limit-options.js'
+import { type RefusalSite, read, scrubRequest } from './wire.js'
+
+/** What the middlewares of one instance share. */
+export interface HttpContext {
+  readonly config: Config
+  readonly useCases: UseCases
+  /** The request as presented. What was secret in it is taken out of `req` at the first call, and remembered here. */
+  present(req: Request): PresentedRequest
+  /** The form in the body, read once however many of our routers the request passes. */
+  form(req: Request, res: Response): Promise<Parameters>
+  /** The limiter of an endpoint: one, however many routers serve that. */
+  limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
+  /** The public URL of a path below the mount path. */
+  endpointUrl(path: string): string
+  siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
+}
+
+export function httpContext(config: Config, useCases: UseCases): HttpContext {
+  const presented = new WeakMap<Request, PresentedRequest>()
+  const forms = new WeakMap<Request, Promise<Parameters>>()
+  const limiters = new Map<LimitedEndpoint, Limiter>()
+  return Object.freeze({
+    config,
+    useCases,
+    present: (req) => remember(presented, req, () => scrubRequest(req, read(req))),
+    form: (req, res) => remember(forms, req, () => readForm(req, res)),
+    limiterOf: (endpoint) => {
+      if (endpoint === undefined) return UNLIMITED
+      return remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint))
+    },
+    endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
+    siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
+      endpoint: name,
+      challenges,
+      realm: config.realm,
+      resourceMetadata: audience === undefined ? undefined : resourceMetadataUrl(audience),
+      emit: config.deployment.emit,
+    }),
+  } satisfies HttpContext)
+}
+
+function remember<K extends object | string, V>(
+  memory: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: () => V,
+): V {
+  const known = memory.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  memory.set(key, made)
+  return made
+}
+
+const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
+
+/** Where the metadata of a resource are: its path is inserted after the well-known one (RFC 9728 3.1). */
+export function resourceMetadataUrl(audience: string): string | undefined {
+  const { protocol, origin, pathname, search } = new URL(audience)
+  if (protocol !== 'https:') return undefined
+  return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
+}

@@ -1,0 +1,74 @@
+import type { EndpointName } from '../core/events.js'
+import type { LimitedEndpoint } from './rate-limit-options.js'
+
+/** One endpoint. Routers and metadata are made from the same table, so that neither can promise what the other lacks. */
+export interface Endpoint {
+  readonly name: EndpointName
+  readonly method: 'GET' | 'POST'
+  /** Below the mount path. */
+  readonly path: string
+  /** Who is challenged where the request is refused: the holder of a key, or a client. */
+  readonly challenges: 'resource' | 'client'
+  readonly limit?: LimitedEndpoint
+  /** The member of the metadata that names the endpoint (RFC 8414 2). */
+  readonly member?: string
+  /** What else the metadata say when the endpoint is there. */
+  readonly facts?: Readonly<Record<string, readonly string[]>>
+}
+
+/** How a client may authenticate at endpoints that want it to. */
+const CLIENT_AUTHENTICATION = ['client_secret_basic', 'client_secret_post'] as const
+
+export const ENDPOINTS = {
+  token: {
+    name: 'token',
+    method: 'POST',
+    path: '/token',
+    challenges: 'client',
+    limit: 'token',
+    member: 'token_endpoint',
+    // `none`: the holder of a key exchanges it without any other credential.
+    facts: { token_endpoint_auth_methods_supported: [...CLIENT_AUTHENTICATION, 'none'] },
+  },
+  bind: {
+    name: 'bind',
+    method: 'POST',
+    path: '/bind',
+    challenges: 'resource',
+    limit: 'bind',
+    member: 'provisioning_binding_endpoint',
+  },
+  register: {
+    name: 'register',
+    method: 'POST',
+    path: '/register',
+    challenges: 'resource',
+    limit: 'register',
+    member: 'registration_endpoint',
+  },
+  introspect: {
+    name: 'introspect',
+    method: 'POST',
+    path: '/introspect',
+    challenges: 'client',
+    limit: 'introspect',
+    member: 'introspection_endpoint',
+    facts: { introspection_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
+  },
+  revoke: {
+    name: 'revoke',
+    method: 'POST',
+    path: '/revoke',
+    challenges: 'client',
+    limit: 'revoke',
+    member: 'revocation_endpoint',
+    facts: { revocation_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
+  },
+  jwks: { name: 'jwks', method: 'GET', path: '/jwks', challenges: 'client', member: 'jwks_uri' },
+} as const satisfies Record<string, Endpoint>
+
+export type EndpointKey = keyof typeof ENDPOINTS
+
+/** The grants of the token endpoint. */
+export const GRANTS = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
+export type GrantType = (typeof GRANTS)[number]

@@ -1,0 +1,21 @@
+import type { ErrorRequestHandler } from 'express'
+import { ConfigurationError, ProvisioningError } from '../core/errors.js'
+import { bodyRefusal } from './body.js'
+import type { HttpContext } from './context.js'
+import { refuse } from './wire.js'
+
+/**
+ * Answers our errors, and those of body parsers, as OAuth wants them answered; passes all others on.
+ *
+ * A body parser's error carries the body, and a key with it: it goes no further than here.
+ */
+export function errorHandler(context: HttpContext): ErrorRequestHandler {
+  const site = context.siteOf({ name: 'resource', challenges: 'resource' })
+
+  return function provisioningErrorHandler(error, req, res, next) {
+    const isOurs = error instanceof ProvisioningError || error instanceof ConfigurationError
+    const refusal = isOurs ? error : bodyRefusal(error)
+    if (refusal === undefined) next(error)
+    else refuse(res, refusal, context.present(req), site)
+  }
+}

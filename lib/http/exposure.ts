@@ -1,0 +1,50 @@
+import type { Request } from 'express'
+import type { PresentedRequest } from '../core/request.js'
+
+/** How much of a cleartext body is looked through for keys, and how long its end is waited for. */
+const MAXIMUM_BYTES = 16 * 1024
+const MAXIMUM_MILLISECONDS = 2000
+
+/** How many JWTs of one request are looked at. */
+const MAXIMUM_TOKENS = 4
+
+/**
+ * Collects whatever could be a key in a request that came in clear: from its `Authorization` headers, its query and
+ * its body. The body is awaited while the answer is already on its way.
+ */
+export async function collectExposed(req: Request, presented: PresentedRequest): Promise<readonly string[]> {
+  const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
+  const body = req.body === undefined ? await readSome(req) : JSON.stringify(req.body)
+  const texts = [...ahead, decodeLoosely(body)]
+  const words = texts.flatMap((text) => text.split(/[^\w.-]+/))
+  return [...new Set(words.filter((word) => word.split('.').length === 3))].slice(0, MAXIMUM_TOKENS)
+}
+
+function decodeLoosely(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** The beginning of a body; whatever comes later is let go unread. */
+function readSome(req: Request): Promise<string> {
+  if (req.readableEnded || req.destroyed) return Promise.resolve('')
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const timer = setTimeout(finish, MAXIMUM_MILLISECONDS).unref()
+    function finish(): void {
+      clearTimeout(timer)
+      req.off('data', collect).resume()
+      resolve(Buffer.concat(chunks).toString('latin1').slice(0, MAXIMUM_BYTES))
+    }
+    function collect(chunk: Buffer): void {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes >= MAXIMUM_BYTES) finish()
+    }
+    req.on('data', collect).once('end', finish).once('close', finish).once('error', finish)
+  })
+}

@@ -1,0 +1,142 @@
+import { JWT_TOKEN_TYPE, readSubjectToken } from '../core/actions/token.js'
+import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
+import { malformed, ProvisioningError } from '../core/errors.js'
+import type { VerifiedKey } from '../core/provisioning-key.js'
+import type { Parameters } from '../core/request.js'
+import { extractKey } from '../core/verification.js'
+import { readJson } from './body.js'
+import type { HttpContext } from './context.js'
+import { ENDPOINTS, type EndpointKey, GRANTS, type GrantType } from './endpoints.js'
+import type { Handle, Visit } from './serve.js'
+import type { Answer } from './wire.js'
+
+/** What each endpoint does, from the visit to the answer. The token endpoint does it per grant. */
+export interface Handlers extends Record<Exclude<EndpointKey, 'token'>, Handle> {
+  /** The token endpoint with some of its grants; those that `leave` names are left to the next router. */
+  token(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle
+}
+
+type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
+
+export function handlers(context: HttpContext): Handlers {
+  const { useCases, config } = context
+  const { audiences } = config.deployment
+
+  async function authenticated(visit: Visit): Promise<[AuthenticatedClient, Parameters]> {
+    const parameters = await context.form(visit.req, visit.res)
+    const client = await useCases.authenticate(visit.presented, parameters)
+    await visit.limitClient(client.clientId)
+    return [client, parameters]
+  }
+
+  async function verified(visit: Visit, token: string): Promise<VerifiedKey> {
+    const key = await useCases.verify(token, { audiences, address: visit.presented.address })
+    await visit.limitClient(key.clientId)
+    return key
+  }
+
+  const grants: Record<GrantType, GrantHandler> = {
+    async client_credentials(visit) {
+      const [client, parameters] = await authenticated(visit)
+      return ok(issuanceAnswer(await useCases.issue(client, parameters)))
+    },
+    async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
+      const token = readSubjectToken(parameters)
+      const caller = await optionalClient(visit, parameters)
+      return ok(
+        await asSubjectToken(async () => {
+          const key = await verified(visit, token)
+          refuseForeignClient(key, caller)
+          return useCases.exchange(key, parameters, visit.presented.address)
+        }),
+      )
+    },
+  }
+
+  /** The key is credential enough; a client that authenticates or names itself besides must be the key's. */
+  async function optionalClient(visit: Visit, parameters: Parameters): Promise<string | undefined> {
+    const presentsCredentials = visit.presented.authorization.length > 0 || parameters.has('client_secret')
+    if (!presentsCredentials) return parameters.get('client_id')
+    return (await useCases.authenticate(visit.presented, parameters)).clientId
+  }
+
+  function token(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle {
+    return async (visit) => {
+      const parameters = await context.form(visit.req, visit.res)
+      const grant = parameters.get('grant_type')
+      if (grant === undefined) throw malformed('parameter_missing', 'grant_type is missing.')
+      if (isGrant(grant) && handled.includes(grant)) return grants[grant](visit, parameters)
+      if (isGrant(grant) && leave(grant)) return undefined
+      throw malformed('grant_unsupported', `grant_type must be ${handled.join(' or ')}.`)
+    }
+  }
+
+  return {
+    token,
+    async bind(visit) {
+      const body = await readJson(visit.req, visit.res)
+      const key = await verified(visit, extractKey(visit.presented))
+      const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
+      return created(await useCases.bind(key, body, endpoint, visit.presented.address))
+    },
+    async register(visit) {
+      const body = await readJson(visit.req, visit.res)
+      const key = await verified(visit, extractKey(visit.presented))
+      return created(await useCases.register(key, body, visit.presented.address))
+    },
+    async introspect(visit) {
+      return ok(await useCases.introspect(...(await authenticated(visit))))
+    },
+    async revoke(visit) {
+      await useCases.revoke(...(await authenticated(visit)))
+      return { status: 200 }
+    },
+    async jwks() {
+      const headers = { 'Cache-Control': 'public, max-age=300' }
+      return { status: 200, body: config.deployment.keyRing.jwks(), headers }
+    },
+  }
+}
+
+function isGrant(grant: string): grant is GrantType {
+  return (GRANTS as readonly string[]).includes(grant)
+}
+
+function ok(body: object): Answer {
+  return { status: 200, body }
+}
+
+function created(body: object): Answer {
+  return { status: 201, body }
+}
+
+function issuanceAnswer({ key, record }: Awaited<ReturnType<HttpContext['useCases']['issue']>>) {
+  return {
+    access_token: key,
+    issued_token_type: JWT_TOKEN_TYPE,
+    token_type: 'Bearer',
+    expires_in: record.expiresAt - record.issuedAt,
+    scope: record.scope.join(' '),
+    key_id: record.jti,
+  }
+}
+
+/** RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. */
+async function asSubjectToken<T>(redeem: () => Promise<T>): Promise<T> {
+  try {
+    return await redeem()
+  } catch (error) {
+    const isKeyRefused =
+      error instanceof ProvisioningError &&
+      (error.code === 'invalid_token' || error.code === 'insufficient_scope')
+    throw isKeyRefused ? error.with({ code: 'invalid_request' }) : error
+  }
+}
+
+function refuseForeignClient(key: VerifiedKey, caller: string | undefined): void {
+  if (caller === undefined || caller === key.clientId || caller === key.subject) return
+  const facts = { clientId: key.clientId, jti: key.jti }
+  throw new ProvisioningError('client_mismatch', 'The client is not the one the key was issued to or for.', {
+    facts,
+  })
+}

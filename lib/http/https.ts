@@ -1,0 +1,89 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { ConfigurationError, malformed } from '../core/errors.js'
+import type { Emit } from '../core/events.js'
+import type { RevokeExposed } from '../core/revocation.js'
+import { collectExposed } from './exposure.js'
+import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
+
+/** One year, as browsers' preload lists want it (RFC 6797 6.1). */
+export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
+
+/** Passes what came over HTTPS and refuses the rest. Every middleware of ours begins with it. */
+export function httpsGuard(revokeExposed: RevokeExposed, site: RefusalSite): RequestHandler {
+  const advise = adviser(site.emit)
+
+  return function enforceHttps(req, res, next) {
+    const fault = trustProxyFault(req)
+    if (fault !== undefined) {
+      advise(fault)
+      next(new ConfigurationError([fault]))
+      return
+    }
+    if (isSecure(req)) {
+      res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
+      next()
+      return
+    }
+    if (req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)) advise(UNTRUSTED_PROXY)
+    refuseCleartext(req, res)
+  }
+
+  /** The answer is the same to the byte whatever the request carried; what it exposed is revoked after it was sent. */
+  function refuseCleartext(req: Request, res: Response): void {
+    const presented = read(req)
+    const exposed = collectExposed(req, presented)
+    scrubRequest(req, presented)
+    refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
+    void exposed.then((texts) => revokeExposed(texts, presented.address)).catch(() => undefined)
+  }
+}
+
+const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')
+
+/**
+ * `req.secure`, and more: where proxies append to `X-Forwarded-Proto`, Express believes the leftmost value, which is
+ * the client's own. Every value must say https, so that one that a trusted proxy added cannot be talked over.
+ */
+function isSecure(req: Request): boolean {
+  if (!req.secure) return false
+  if ('encrypted' in req.socket) return true
+  const hops = String(req.headers['x-forwarded-proto'] ?? '').split(',')
+  return hops.every((hop) => hop.trim().toLowerCase() === 'https')
+}
+
+type TrustProxy = (address: string, hop: number) => boolean
+
+function isTrusted(req: Request, hop: number): boolean {
+  const trust: TrustProxy = req.app.get('trust proxy fn')
+  return trust(req.socket.remoteAddress ?? '', hop)
+}
+
+const FAR_HOP = 1000
+/** Addresses that are nobody's (RFC 5737, RFC 3849): a setting that trusts them at a far hop trusts everyone. */
+const STRANGERS = ['192.0.2.1', '2001:db8::1']
+
+function trustProxyFault(req: Request): string | undefined {
+  const trust: TrustProxy = req.app.get('trust proxy fn')
+  return STRANGERS.some((address) => trust(address, FAR_HOP)) ? PERMISSIVE_PROXY : undefined
+}
+
+const PERMISSIVE_PROXY =
+  "trust proxy: expected the proxies in front of this app, such as app.set('trust proxy', 'loopback') or " +
+  "app.set('trust proxy', 1) for one proxy, got a setting that trusts everyone: any client could then claim to " +
+  'use HTTPS, from any address'
+
+const UNTRUSTED_PROXY =
+  'A cleartext request says X-Forwarded-Proto, but its sender is not a trusted proxy. If TLS ends at a proxy of yours, ' +
+  "tell Express so: app.set('trust proxy', 'loopback') for a proxy on this machine, app.set('trust proxy', 1) for one " +
+  'proxy elsewhere; and let the proxy overwrite X-Forwarded-Proto.'
+
+/** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
+function adviser(emit: Emit): (advice: string) => void {
+  const given = new Set<string>()
+  return (advice) => {
+    if (given.has(advice)) return
+    given.add(advice)
+    emit('configuration.advised', { advice })
+    process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_TRUST_PROXY' })
+  }
+}

@@ -1,0 +1,67 @@
+import type { Request, Response } from 'express'
+import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit } from 'express-rate-limit'
+import { ProvisioningError } from '../core/errors.js'
+import type { EndpointLimit, LimitedEndpoint, RateLimits } from './rate-limit-options.js'
+
+/** The limits of one endpoint; a request counts once, however many routers it passes. Each throws `too_many_requests` where there have been too many. */
+export interface Limiter {
+  /** Counts the request against its address; to be called before anything costly is done. */
+  byAddress(req: Request, res: Response): Promise<void>
+  /** Counts it against its client; to be called when the client is known for sure, so that no stranger can use it up. */
+  byClient(req: Request, res: Response, clientId: string): Promise<void>
+}
+
+export const UNLIMITED: Limiter = { byAddress: async () => undefined, byClient: async () => undefined }
+
+export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter {
+  const options = limits.of(endpoint)
+  if (options === undefined) return UNLIMITED
+  const clients = new WeakMap<Request, string>()
+  const counted = new WeakSet<Request>()
+  const addresses = make(limits, options, `${endpoint}-address`, (req) => ipKeyGenerator(req.ip ?? ''))
+  const perClient = make(limits, options, `${endpoint}-client`, (req) => clients.get(req) ?? '')
+  return {
+    async byAddress(req, res) {
+      if (counted.has(req)) return
+      counted.add(req)
+      await run(addresses, req, res)
+    },
+    byClient: (req, res, clientId) => run(perClient, clients.set(req, clientId) && req, res),
+  }
+}
+
+function make(
+  limits: RateLimits,
+  options: EndpointLimit,
+  name: string,
+  keyGenerator: (req: Request) => string,
+) {
+  return rateLimit({
+    ...options,
+    ...(limits.store !== undefined && { store: limits.store(name) }),
+    identifier: name,
+    keyGenerator,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    // Its checks print to the console; `trust proxy`, which they are about, is judged by `secureChannel`.
+    validate: false,
+    requestPropertyName: 'provisioningRateLimit',
+    handler: (_req, res, next) => next(tooMany(Number(res.getHeader('Retry-After')))),
+  })
+}
+
+function tooMany(retryAfterSeconds: number): ProvisioningError {
+  return new ProvisioningError('too_many_requests', 'Too many requests; try again later.', {
+    disclosed: true,
+    facts: { retryAfterSeconds },
+  })
+}
+
+/** A limiter whose store does not answer refuses: it must not be possible to switch limits off by breaking the store. */
+async function run(limit: RateLimitRequestHandler, req: Request, res: Response): Promise<void> {
+  const refusal = await new Promise<unknown>((resolve) => limit(req, res, resolve))
+  if (refusal === undefined) return
+  if (refusal instanceof ProvisioningError) throw refusal
+  const options = { cause: refusal }
+  throw new ProvisioningError('store_unavailable', 'The store of the rate limiter did not answer.', options)
+}

@@ -1,0 +1,43 @@
+import type { HttpContext } from './context.js'
+import { ENDPOINTS, type Endpoint, type EndpointKey, GRANTS, type GrantType } from './endpoints.js'
+
+/** What of an instance has been made, and so can be promised. */
+export interface Made {
+  readonly endpoints: ReadonlySet<EndpointKey>
+  readonly grants: ReadonlySet<GrantType>
+}
+
+/** The metadata of the authorization server (RFC 8414 2): the endpoints that have been made, and no others. */
+export function authorizationServerMetadata(context: HttpContext, made: Made): object {
+  const { deployment, knownScopes } = context.config
+  const present: Endpoint[] = [...made.endpoints].map((name) => ENDPOINTS[name])
+  const addresses = present.flatMap(({ member, path }) =>
+    member ? [[member, context.endpointUrl(path)]] : [],
+  )
+  return {
+    issuer: deployment.issuer,
+    ...Object.fromEntries(addresses),
+    ...Object.assign({}, ...present.map(({ facts }) => facts)),
+    grant_types_supported: GRANTS.filter((grant) => made.grants.has(grant)),
+    // Required by RFC 8414 2, though no grant of this server has one.
+    response_types_supported: [],
+    ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
+  }
+}
+
+/** The metadata of a resource that takes provisioning keys (RFC 9728 2). */
+export function protectedResourceMetadata(context: HttpContext, audience: string): object {
+  const { deployment, knownScopes } = context.config
+  return {
+    resource: audience,
+    authorization_servers: [deployment.issuer],
+    bearer_methods_supported: ['header'],
+    ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
+  }
+}
+
+/** Where the metadata of the issuer are: its path is inserted after the well-known one (RFC 8414 3.1). */
+export function authorizationServerMetadataPath(issuer: string): string {
+  const { pathname } = new URL(issuer)
+  return `/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
+}

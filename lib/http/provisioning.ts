@@ -1,0 +1,62 @@
+import type { Request } from 'express'
+import { ConfigurationError } from '../core/errors.js'
+import type { VerifiedKey } from '../core/provisioning-key.js'
+
+/** The validated identity behind a provisioning key. Extend it by declaration merging. It holds no key material. */
+export interface Provisioning {
+  /** The client that asked for the key. */
+  readonly clientId: string
+  /** The identity that is to be provisioned; equals `clientId` unless the client asked for another. */
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  /** The `jti`: the key's one name in logs, events and stores. */
+  readonly keyId: string
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  readonly environment?: string
+  /** Aborted when the connection breaks before an answer. Only behind `redeemProvisioningKey()`. */
+  readonly signal?: AbortSignal
+}
+
+declare global {
+  // Express keeps its types for merging in this namespace; there is no other way to extend its Request.
+  namespace Express {
+    interface Request {
+      /** Who presented a provisioning key; set by `requireProvisioningKey()` and `redeemProvisioningKey()`. */
+      provisioning?: Provisioning
+    }
+  }
+}
+
+/** Attaches the identity to the request, frozen and fixed. */
+export function attachProvisioning(req: Request, key: VerifiedKey, signal?: AbortSignal): void {
+  const { clientId, subject, scope, audience, issuer, jti, environment } = key
+  const provisioning: Provisioning = Object.freeze({
+    clientId,
+    subject,
+    scope,
+    audience,
+    issuer,
+    keyId: jti,
+    issuedAt: new Date(key.issuedAt * 1000),
+    expiresAt: new Date(key.expiresAt * 1000),
+    ...(environment !== undefined && { environment }),
+    ...(signal !== undefined && { signal }),
+  })
+  Object.defineProperty(req, 'provisioning', { value: provisioning, enumerable: true, configurable: true })
+}
+
+/**
+ * The identity behind the request's key.
+ *
+ * @throws ConfigurationError when no middleware of ours has verified one: the route is not guarded
+ */
+export function getProvisioning(req: Request): Provisioning {
+  if (req.provisioning !== undefined) return req.provisioning
+  throw new ConfigurationError([
+    'req.provisioning: expected a verified identity, got undefined; put requireProvisioningKey() or ' +
+      'redeemProvisioningKey() before this handler',
+  ])
+}

@@ -1,0 +1,129 @@
+import { type RequestHandler, Router } from 'express'
+import { type HttpContext, resourceMetadataUrl } from './context.js'
+import { ENDPOINTS, type EndpointKey, type GrantType } from './endpoints.js'
+import { errorHandler } from './error-handler.js'
+import { handlers } from './handlers.js'
+import { httpsGuard } from './https.js'
+import {
+  authorizationServerMetadata,
+  authorizationServerMetadataPath,
+  protectedResourceMetadata,
+} from './metadata.js'
+import { securityHeaders } from './security-headers.js'
+import { type Handle, refuseOtherMethods, serve } from './serve.js'
+
+/** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
+export interface Routers {
+  issuance(): Router
+  redemption(): Router
+  introspection(): Router
+  revocation(): Router
+  jwks(): Router
+  /** Only at the root: RFC 8414 and RFC 9728 say where metadata are. */
+  metadata(): Router
+  /** All of them. */
+  router(): Router
+}
+
+export function routers(context: HttpContext): Routers {
+  const handle = handlers(context)
+  const made = { endpoints: new Set<EndpointKey>(), grants: new Set<GrantType>() }
+  const { deployment } = context.config
+
+  function make(routes: Partial<Record<EndpointKey, Handle>>): Router {
+    for (const name of Object.keys(routes)) made.endpoints.add(name as EndpointKey)
+    return mountable(context, routes)
+  }
+
+  function token(grant: GrantType): Handle {
+    made.grants.add(grant)
+    return handle.token([grant], (other) => made.grants.has(other))
+  }
+
+  const all: Routers = {
+    issuance: () => make({ token: token('client_credentials') }),
+    redemption: () => {
+      const exchange = token('urn:ietf:params:oauth:grant-type:token-exchange')
+      return make({
+        token: exchange,
+        ...(deployment.registryWritable && { bind: handle.bind, register: handle.register }),
+      })
+    },
+    introspection: () => make({ introspect: handle.introspect }),
+    revocation: () => make({ revoke: handle.revoke }),
+    jwks: () => make({ jwks: handle.jwks }),
+    metadata: () => metadataRouter(context, made),
+    router() {
+      const { router: _, ...each } = all
+      return Router(ROUTING).use(Object.values(each).map((makeOne) => makeOne()))
+    },
+  }
+  return all
+}
+
+const ROUTING = { caseSensitive: true, strict: true }
+
+/** A router that finds its endpoints below the mount path, wherever it was mounted itself: at the root, or there. */
+function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Handle>>): Router {
+  const { mountPath } = context.config
+  const inner = Router(ROUTING)
+  const before = protection(context)
+  for (const [name, handle] of Object.entries(routes) as [EndpointKey, Handle][]) {
+    const endpoint = ENDPOINTS[name]
+    const route = inner.route(endpoint.path).all(before)
+    const serving = serve(context, endpoint, handle)
+    if (endpoint.method === 'GET') route.get(serving)
+    else route.post(serving)
+    route.all(refuseOtherMethods(context, endpoint))
+  }
+  inner.use(errorHandler(context))
+  const atMountPath: RequestHandler = (req, res, next) =>
+    req.baseUrl.endsWith(mountPath) ? inner(req, res, next) : next()
+  return Router(ROUTING).use(atMountPath).use(mountPath, inner)
+}
+
+function protection(context: HttpContext): RequestHandler[] {
+  const { useCases } = context
+  const site = context.siteOf({ name: 'token', challenges: 'client' })
+  return [httpsGuard(useCases.revokeExposed, site), securityHeaders()]
+}
+
+function metadataRouter(
+  context: HttpContext,
+  made: { endpoints: Set<EndpointKey>; grants: Set<GrantType> },
+): Router {
+  const { issuer, audiences } = context.config.deployment
+  const router = Router(ROUTING)
+  const before = protection(context)
+
+  function publish(
+    path: string,
+    name: 'authorization_server_metadata' | 'protected_resource_metadata',
+    body: () => object,
+  ) {
+    const endpoint = { name, method: 'GET', path, challenges: 'client' } as const
+    const headers = { 'Cache-Control': 'public, max-age=300' }
+    router
+      .route(escapePath(path))
+      .all(before)
+      .get(serve(context, endpoint, async () => ({ status: 200, body: body(), headers })))
+      .all(refuseOtherMethods(context, endpoint))
+  }
+
+  publish(authorizationServerMetadataPath(issuer), 'authorization_server_metadata', () =>
+    authorizationServerMetadata(context, made),
+  )
+  for (const audience of audiences) {
+    const url = resourceMetadataUrl(audience)
+    if (url === undefined) continue
+    publish(new URL(url).pathname, 'protected_resource_metadata', () =>
+      protectedResourceMetadata(context, audience),
+    )
+  }
+  return router.use(errorHandler(context))
+}
+
+/** Express reads some characters of a path as patterns; here each stands for itself. */
+function escapePath(path: string): string {
+  return path.replace(/[?*+:(){}[\]!\\]/g, '\\$&')
+}

@@ -1,0 +1,52 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { malformed } from '../core/errors.js'
+import type { PresentedRequest } from '../core/request.js'
+import { refuseTokenInQuery } from '../core/verification.js'
+import type { HttpContext } from './context.js'
+import type { Endpoint } from './endpoints.js'
+import { type Answer, answer, refuse } from './wire.js'
+
+/** One request at one of our endpoints. */
+export interface Visit {
+  readonly req: Request
+  readonly res: Response
+  readonly presented: PresentedRequest
+  /** Counts the request against a client that has proven who it is. */
+  readonly limitClient: (clientId: string) => Promise<void>
+}
+
+/** Answers a visit; `undefined` leaves it to the next router. */
+export type Handle = (visit: Visit) => Promise<Answer | undefined>
+
+/** Makes the request handler of an endpoint: what all of them do around what each of them does. */
+export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
+  const limits = context.limiterOf(endpoint.limit)
+  const site = context.siteOf(endpoint)
+
+  async function visit(
+    req: Request,
+    res: Response,
+    presented: PresentedRequest,
+  ): Promise<Answer | undefined> {
+    await limits.byAddress(req, res)
+    refuseTokenInQuery(presented)
+    return handle({ req, res, presented, limitClient: (clientId) => limits.byClient(req, res, clientId) })
+  }
+
+  return function serveEndpoint(req, res, next) {
+    const presented = context.present(req)
+    visit(req, res, presented)
+      .then((done) => (done === undefined ? next('route') : answer(res, done)))
+      .catch((error) => refuse(res, error, presented, site))
+  }
+}
+
+/** Refuses every other method of an endpoint (RFC 9110 15.5.6). */
+export function refuseOtherMethods(context: HttpContext, endpoint: Endpoint): RequestHandler {
+  const site = context.siteOf(endpoint)
+  const allowedMethods = endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method
+  return function methodNotAllowed(req, res) {
+    const error = malformed('method_not_allowed', `The method must be ${allowedMethods}.`, { allowedMethods })
+    refuse(res, error, context.present(req), site)
+  }
+}

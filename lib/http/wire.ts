@@ -1,0 +1,199 @@
+import type { Request, Response } from 'express'
+import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.js'
+import type { Emit, EndpointName } from '../core/events.js'
+import { type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
+import { scrub } from '../core/secret.js'
+
+/** Takes from a request what the protocol needs to know of it. */
+export function read(req: Request): PresentedRequest {
+  const { rawHeaders, ip } = req
+  const authorization = rawHeaders.filter(
+    (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'authorization',
+  )
+  const query = req.originalUrl.indexOf('?')
+  const queryNames = new Set(query === -1 ? [] : new URLSearchParams(req.originalUrl.slice(query + 1)).keys())
+  const body: unknown = req.body
+  const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
+  return { authorization, queryNames, tokenInBody, address: ip }
+}
+
+/**
+ * Takes credentials out of a request, so that nothing further on can log them: the `Authorization` header in both of
+ * its places, and the whole query when a token stands in it.
+ */
+export function scrubRequest(req: Request, presented: PresentedRequest): PresentedRequest {
+  if (presented.authorization.length > 0) {
+    delete req.headers.authorization
+    const { rawHeaders } = req
+    for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
+      if (rawHeaders[i]?.toLowerCase() === 'authorization') rawHeaders.splice(i, 2)
+    }
+    delete req.headersDistinct.authorization
+  }
+  if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) {
+    req.url = withoutQuery(req.url)
+    req.originalUrl = withoutQuery(req.originalUrl)
+  }
+  return presented
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/s, '?[redacted]')
+}
+
+/** An answer of ours, before it is written. */
+export interface Answer {
+  readonly status: number
+  readonly body?: object
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Writes an answer. Nothing of ours may be cached unless its headers say so (RFC 6749 5.1). */
+export function answer(res: Response, { status, body, headers }: Answer): void {
+  res.statusCode = status
+  const defaults = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+  for (const [name, value] of Object.entries({ ...defaults, ...headers })) res.setHeader(name, value)
+  if (headers?.['Cache-Control'] !== undefined) res.removeHeader('Pragma')
+  if (body === undefined) {
+    res.end()
+    return
+  }
+  const bytes = Buffer.from(JSON.stringify(body))
+  res.setHeader('Content-Type', 'application/json')
+  res.setHeader('Content-Length', bytes.length)
+  res.end(bytes)
+}
+
+/** Where a refusal happens, and what its challenge says. */
+export interface RefusalSite {
+  readonly endpoint: EndpointName
+  /** `resource` challenges for a key (RFC 6750 3), `client` for client authentication (RFC 6749 5.2). */
+  readonly challenges: 'resource' | 'client'
+  readonly realm: string
+  /** Where the metadata of the resource are (RFC 9728 5.1), if it has any. */
+  readonly resourceMetadata?: string | undefined
+  readonly emit: Emit
+}
+
+const STATUS: Record<ErrorCode, number> = {
+  invalid_request: 400,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  invalid_client: 401,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  invalid_client_metadata: 400,
+  invalid_redirect_uri: 400,
+  invalid_software_statement: 400,
+  unapproved_software_statement: 400,
+  slow_down: 429,
+  temporarily_unavailable: 503,
+  server_error: 500,
+}
+
+const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
+  cleartext: 403,
+  method_not_allowed: 405,
+  body_too_large: 413,
+  media_type_unsupported: 415,
+}
+
+/** What those are told who have not proven who they are. */
+const UNIFORM: Record<ErrorCode, string> = {
+  invalid_request: 'The request cannot be accepted.',
+  invalid_token: 'The provisioning key is not accepted.',
+  insufficient_scope: 'The provisioning key lacks the scope for this.',
+  invalid_client: 'The client could not be authenticated.',
+  unauthorized_client: 'The client may not do this.',
+  unsupported_grant_type: 'The grant type is not supported.',
+  invalid_scope: 'The scope cannot be granted.',
+  invalid_target: 'The resource cannot be granted.',
+  invalid_client_metadata: 'The client metadata cannot be accepted.',
+  invalid_redirect_uri: 'The redirect URIs cannot be accepted.',
+  invalid_software_statement: 'The software statement cannot be accepted.',
+  unapproved_software_statement: 'The software statement is not approved.',
+  slow_down: 'Too many requests; try again later.',
+  temporarily_unavailable: 'The service cannot answer at this moment; try again later.',
+  server_error: 'The server met an unexpected condition.',
+}
+
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60, temporarily_unavailable: 5 }
+
+/** Writes a refusal, and tells the precise reason to those who observe. */
+export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
+  const error = asRefusal(thrown)
+  const { code, reason, facts } = error
+  const status = STATUS_OF_REASON[reason] ?? STATUS[code]
+  site.emit('request.refused', {
+    endpoint: site.endpoint,
+    code,
+    reason,
+    detail: scrub(`${error.message}${error.cause instanceof Error ? ` (${error.cause.message})` : ''}`),
+    status,
+    address: presented.address,
+    ...(facts.clientId !== undefined && { clientId: facts.clientId }),
+    ...(facts.jti !== undefined && { keyId: facts.jti }),
+  })
+  if (res.headersSent) {
+    res.destroy()
+    return
+  }
+  const description = describeRefusal(error)
+  const body = { ...(reason !== 'credentials_missing' && { error: code }), error_description: description }
+  answer(res, { status, body, headers: refusalHeaders(error, description, presented, site) })
+}
+
+/** What is not ours is a 500 without details; its message goes to the event, and to nobody else. */
+function asRefusal(thrown: unknown): ProvisioningError {
+  if (thrown instanceof ProvisioningError) return thrown
+  return new ProvisioningError('server_fault', 'An unexpected error was thrown.', { cause: thrown })
+}
+
+/** RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
+function describeRefusal(error: ProvisioningError): string {
+  const text = error.disclosed ? error.message : UNIFORM[error.code]
+  return text
+    .replaceAll('"', "'")
+    .replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
+    .slice(0, 400)
+}
+
+function refusalHeaders(
+  error: ProvisioningError,
+  description: string,
+  presented: PresentedRequest,
+  site: RefusalSite,
+): Record<string, string> {
+  const { code, reason, facts } = error
+  const headers: Record<string, string> = {}
+  const retryAfter = facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS[code]
+  if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
+  if (facts.allowedMethods !== undefined) headers.Allow = facts.allowedMethods
+  if (code === 'invalid_client' && presented.authorization.length > 0) {
+    headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
+  }
+  if (site.challenges === 'resource' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
+    headers['WWW-Authenticate'] = bearerChallenge(error, description, site)
+  }
+  return headers
+}
+
+const CHALLENGED: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'invalid_token', 'insufficient_scope'])
+
+/** RFC 6750 3; without an error code where no credentials were presented (3.1). */
+function bearerChallenge(
+  { code, reason, facts }: ProvisioningError,
+  description: string,
+  site: RefusalSite,
+): string {
+  const parameters: Record<string, string | undefined> = {
+    realm: site.realm,
+    ...(reason !== 'credentials_missing' && { error: code, error_description: description }),
+    scope: facts.requiredScope,
+    resource_metadata: site.resourceMetadata,
+  }
+  const written = Object.entries(parameters).filter(([, value]) => value !== undefined)
+  return `Bearer ${written.map(([name, value]) => `${name}="${value}"`).join(', ')}`
+}

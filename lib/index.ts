@@ -1,0 +1,72 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { HelmetOptions } from 'helmet'
+import type { EventHub } from './core/events.js'
+import { revokeKey } from './core/revocation.js'
+import { useCases } from './core/use-cases.js'
+import { httpContext } from './http/context.js'
+import { errorHandler } from './http/error-handler.js'
+import { httpsGuard } from './http/https.js'
+import { type Guards, guards } from './http/require.js'
+import { type Routers, routers } from './http/routers.js'
+import { securityHeaders } from './http/security-headers.js'
+import { type ProvisioningOptions, parseOptions } from './options.js'
+import type { KeyRef, RevokeOutcome } from './stores/store.js'
+
+/** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
+export interface ProvisioningKeys extends Routers, Guards {
+  /** Refuses what did not come over HTTPS, and revokes the keys it exposed. */
+  enforceHttps(): RequestHandler
+  /** helmet, set for an API; `overrides` are options of helmet. */
+  securityHeaders(overrides?: HelmetOptions): RequestHandler
+  /** Answers our errors and those of body parsers as OAuth wants them; passes all others on. Mount it last. */
+  errorHandler(): ErrorRequestHandler
+  /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
+  readonly on: EventHub['on']
+  /** Revokes a key by its names, from the server's side. */
+  revoke(key: KeyRef): Promise<RevokeOutcome>
+}
+
+/**
+ * Makes the middlewares of a deployment.
+ *
+ * @throws ConfigurationError with every fault of the options at once
+ */
+export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
+  const config = parseOptions(options)
+  const { deployment, events } = config
+  const verbs = useCases(deployment)
+  const context = httpContext(config, verbs)
+  const site = context.siteOf({ name: 'resource', challenges: 'resource' })
+  return Object.freeze({
+    ...routers(context),
+    ...guards(context),
+    enforceHttps: () => httpsGuard(verbs.revokeExposed, site),
+    securityHeaders,
+    errorHandler: () => errorHandler(context),
+    on: events.on,
+    revoke: (key: KeyRef) => revokeKey(deployment, key),
+  })
+}
+
+export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
+export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
+export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
+export type {
+  EventOf,
+  EventType,
+  Observer,
+  ProvisioningEvent,
+  RedemptionAction,
+  Severity,
+} from './core/events.js'
+export type { KeyAlgorithm } from './core/jwk.js'
+export type { PolicyOptions } from './core/policy.js'
+export { hashSecret } from './core/secret.js'
+export { getProvisioning, type Provisioning } from './http/provisioning.js'
+export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
+export type { RequireOptions } from './http/require.js'
+export type { ClientLookup, ClientOptions } from './options/clients.js'
+export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
+export type { ProvisioningOptions } from './options.js'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'
+export type * from './stores/store.js'

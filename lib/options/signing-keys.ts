@@ -1,0 +1,144 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  generateKeyPairSync,
+  type JsonWebKey,
+  KeyObject,
+  randomBytes,
+} from 'node:crypto'
+import { ConfigurationError } from '../core/errors.js'
+import {
+  ASYMMETRIC_ALGORITHMS,
+  algorithmsFor,
+  type KeyAlgorithm,
+  MINIMUM_HMAC_BITS,
+  MINIMUM_RSA_BITS,
+  thumbprint,
+} from '../core/jwk.js'
+import { type ActiveKey, type KeyRing, keyRing, type SigningKey } from '../core/key-ring.js'
+import { describe, type Faults, isObject } from './faults.js'
+
+/** A key as PEM text, JWK or `KeyObject`. */
+export type KeyMaterial = string | JsonWebKey | KeyObject
+
+/**
+ * A signing key, with its algorithm where that is not the usual one of its kind (`PS256` instead of `RS256`).
+ * A public key may stand anywhere but first: it only verifies.
+ */
+export type SigningKeyInput = KeyMaterial | { readonly key: KeyMaterial; readonly alg?: KeyAlgorithm }
+
+const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
+
+const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
+  ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
+  ES384: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey,
+  ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey,
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
+  PS256: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
+  HS256: () => createSecretKey(randomBytes(32)),
+}
+
+/**
+ * Makes a signing key that lives in memory only: keys signed with it die with the process, and no other process can
+ * verify them.
+ *
+ * @param alg `ES256` (default), `ES384`, `ES512`, `RS256`, `PS256` or `HS256`
+ */
+export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly SigningKeyInput[] {
+  const generate = Object.hasOwn(GENERATORS, alg) ? GENERATORS[alg] : undefined
+  if (generate === undefined) {
+    throw new ConfigurationError([`alg: expected one of ${ALGORITHMS.join(', ')}, got ${describe(alg)}`])
+  }
+  return [{ key: generate(), alg }]
+}
+
+/** Reads `signingKeys`: the first signs, all verify. */
+export function readSigningKeys(value: unknown, faults: Faults): KeyRing | undefined {
+  const inputs = Array.isArray(value) ? value : value === undefined ? [] : [value]
+  if (inputs.length === 0) {
+    faults.add('signingKeys', "a PEM, a JWK, a KeyObject, or generateSigningKeys('ES256')", describe(value))
+  }
+  const keys = inputs.map((input, index) => readSigningKey(`signingKeys[${index}]`, input, faults))
+  const kids = keys.map((key) => key?.kid)
+  const twice = kids.findIndex((kid, index) => kid !== undefined && kids.indexOf(kid) !== index)
+  if (twice !== -1)
+    faults.add(`signingKeys[${twice}]`, 'a key that is not in the list before', 'the same key again')
+  const [active, ...retired] = keys
+  if (active === undefined) return undefined
+  if (active.privateKey === undefined) {
+    faults.add('signingKeys[0]', 'a private key, since the first one signs', 'a public key')
+    return undefined
+  }
+  return keyRing(
+    active as ActiveKey,
+    retired.filter((key) => key !== undefined),
+  )
+}
+
+function readSigningKey(path: string, input: unknown, faults: Faults): SigningKey | undefined {
+  const wrapped = isObject(input) && !(input instanceof KeyObject) && 'key' in input
+  if (wrapped) faults.addUnknownNames(path, input, ['key', 'alg'])
+  const material: unknown = wrapped ? input.key : input
+  const key = readMaterial(material)
+  if (key === undefined) {
+    faults.add(
+      path,
+      'a PEM, a JWK or a KeyObject',
+      typeof material === 'string' ? 'text that is no PEM key' : describe(material),
+    )
+    return undefined
+  }
+  const wanted = wrapped
+    ? input.alg
+    : isObject(material) && !(material instanceof KeyObject)
+      ? material.alg
+      : undefined
+  const alg = chooseAlgorithm(path, key, wanted, faults)
+  if (alg === undefined) return undefined
+  if (key.type === 'secret') return { kid: thumbprint(key), alg, privateKey: key, publicKey: key }
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key
+  return { kid: thumbprint(key), alg, publicKey, ...(key.type === 'private' && { privateKey: key }) }
+}
+
+function readMaterial(material: unknown): KeyObject | undefined {
+  if (material instanceof KeyObject) return material
+  try {
+    if (typeof material === 'string') {
+      return material.includes('PRIVATE KEY') ? createPrivateKey(material) : createPublicKey(material)
+    }
+    if (!isObject(material)) return undefined
+    if (material.kty === 'oct') return createSecretKey(Buffer.from(String(material.k), 'base64url'))
+    const input = { key: material as JsonWebKey, format: 'jwk' as const }
+    return material.d === undefined ? createPublicKey(input) : createPrivateKey(input)
+  } catch {
+    return undefined
+  }
+}
+
+function chooseAlgorithm(
+  path: string,
+  key: KeyObject,
+  wanted: unknown,
+  faults: Faults,
+): KeyAlgorithm | undefined {
+  const possible = algorithmsFor(key)
+  if (possible.length === 0) {
+    faults.add(path, USABLE, describeKey(key))
+    return undefined
+  }
+  const alg = wanted === undefined ? possible[0] : possible.find((one) => one === wanted)
+  if (alg === undefined) faults.add(`${path}.alg`, `${possible.join(' or ')} for this key`, describe(wanted))
+  return alg
+}
+
+const USABLE =
+  `an EC key on P-256, P-384 or P-521, an RSA key of at least ${MINIMUM_RSA_BITS} bits, ` +
+  `or an HMAC secret of at least ${MINIMUM_HMAC_BITS} bits`
+
+function describeKey(key: KeyObject): string {
+  if (key.type === 'secret') return `an HMAC secret of ${(key.symmetricKeySize ?? 0) * 8} bits`
+  const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {}
+  const size = modulusLength === undefined ? '' : ` of ${modulusLength} bits`
+  return `a key of type ${key.asymmetricKeyType}${size}${namedCurve === undefined ? '' : ` on ${namedCurve}`}`
+}

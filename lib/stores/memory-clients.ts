@@ -1,0 +1,20 @@
+import type { Client, ClientRegistry } from '../core/client.js'
+
+/** A registry that lives in this process only, for the clients of the configuration and those that register. */
+export function memoryClientRegistry(clients: readonly Client[]): ClientRegistry {
+  const byId = new Map(clients.map((client) => [client.clientId, client]))
+  return {
+    async find(clientId) {
+      return byId.get(clientId)
+    },
+    async save(client) {
+      const kept = byId.get(client.clientId)
+      if (client.revision !== (kept?.revision ?? 0) + 1) return false
+      byId.set(client.clientId, structuredClone(client))
+      return true
+    },
+    async delete(clientId) {
+      return byId.delete(clientId)
+    },
+  }
+}

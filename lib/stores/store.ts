@@ -1,0 +1,75 @@
+/** Names one key: the client that asked for it and the key's `jti`. Both are identifiers, never key material. */
+export interface KeyRef {
+  readonly clientId: string
+  readonly jti: string
+}
+
+/** What the store keeps of an issued key. Never the key itself. All times are NumericDates (seconds). */
+export interface KeyRecord extends KeyRef {
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** The entry must be found until then: `expiresAt` plus the clock tolerance of the verifier. */
+  readonly retainUntil: number
+}
+
+/** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */
+export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
+
+/** A record and what has become of it. */
+export interface KeyEntry extends KeyRecord {
+  readonly state: KeyState
+  /** Whether what the key's redemption brought forth (its family) has been revoked. */
+  readonly familyRevoked: boolean
+}
+
+/**
+ * The port behind which the state of keys lives.
+ *
+ * Every verb is one atomic operation that answers what happened; no verb may be built from a read followed by a
+ * write that others can get between. An entry whose `retainUntil` has passed is `unknown` to every verb. A store
+ * that cannot answer rejects; the caller then refuses with 503 and never lets anything pass.
+ */
+export interface ProvisioningStore {
+  /**
+   * Records a key as `issued`.
+   *
+   * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
+   * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `outstanding` (the client
+   *   has too many), `full` (the store is at its cap; nothing live is ever evicted)
+   */
+  record(key: KeyRecord, limits: { readonly outstanding: number }): Promise<RecordOutcome>
+
+  /** Reads an entry; `undefined` when there is none. For reading only: never decide a move from it. */
+  find(ref: KeyRef): Promise<KeyEntry | undefined>
+
+  /** `issued -> redeeming` for one attempt. Of any number of concurrent calls exactly one is told `claimed`. */
+  redeem(ref: KeyRef, attempt: string): Promise<RedeemOutcome>
+
+  /**
+   * `redeeming -> redeemed`, for good, if `attempt` holds the claim. The entry is kept until
+   * `retainUntil` or its own, whichever is later, so that its family can be revoked while it lives.
+   */
+  settle(ref: KeyRef, attempt: string, retainUntil: number): Promise<SettleOutcome>
+
+  /** `redeeming -> issued`, if `attempt` holds the claim. */
+  release(ref: KeyRef, attempt: string): Promise<ReleaseOutcome>
+
+  /** `issued | redeeming -> revoked`. Competes with `settle` for the same move: a key is never both. */
+  revoke(ref: KeyRef): Promise<RevokeOutcome>
+
+  /** Marks what a redeemed key brought forth as revoked. `unchanged` when it was already. */
+  revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
+}
+
+export type RecordOutcome = 'recorded' | 'duplicate' | 'outstanding' | 'full'
+export type RedeemOutcome = 'claimed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
+/** `lost`: the claim is not (or no longer) this attempt's. */
+export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
+export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
+/** `unchanged`: it was revoked already. `redeemed`: too late, the key has been redeemed. */
+export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
+/** `not_redeemed`: there is no family yet. */
+export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'
