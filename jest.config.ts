@@ -5,6 +5,8 @@ const base: NonNullable<Config['projects']>[number] & object = {
   testEnvironment: 'node',
   transform: { '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  // Packages that exist as ES modules only.
+  transformIgnorePatterns: ['/node_modules/(?!(jose|oauth4webapi|openid-client)/)'],
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
 }
 

@@ -1,4 +1,4 @@
-import type { ClientRegistry } from './core/client.js'
+import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { type EventHub, eventHub, type Observer } from './core/events.js'
 import type { PolicyOptions } from './core/policy.js'
@@ -115,7 +115,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     keyRing,
     registry: clients.registry,
     registryWritable: clients.writable,
-    policyOf: (client) => completePolicy(client.policy ?? {}, outer),
+    policyOf: (client: Client) => completePolicy(client.policy ?? {}, outer),
     maxLifetimeSeconds: policy.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds,
     store: given.store ?? memoryStore({ now }),
     clockToleranceSeconds: given.clockToleranceSeconds ?? 5,

@@ -1,10 +1,10 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
 import { generate } from 'selfsigned'
 import {
-  generateSigningKeys,
   type ProvisioningEvent,
   type ProvisioningKeys,
   type ProvisioningOptions,
@@ -17,14 +17,15 @@ export const OTHER_AUDIENCE = 'https://other.example.com/things'
 export const SECRET = 'correct-horse-battery-staple'
 export const CLIENT = 'ci-runner'
 
-const SIGNING_KEYS = generateSigningKeys('ES256')
+/** The key all test servers sign with, so that tests can forge what only its owner could sign. */
+export const SIGNING_KEY: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
 /** Options that work, for a client that may have everything a test wants. */
 export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
   return {
     issuer: ISSUER,
     audience: [AUDIENCE, OTHER_AUDIENCE],
-    signingKeys: SIGNING_KEYS,
+    signingKeys: SIGNING_KEY,
     rateLimit: false,
     policy: {
       scopes: ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read'],
@@ -122,7 +123,7 @@ function closeServer(server: {
   })
 }
 
-function mountAll(app: Express, keys: ProvisioningKeys): void {
+export function mountAll(app: Express, keys: ProvisioningKeys): void {
   app.use(keys.router())
   app.get(
     '/devices',

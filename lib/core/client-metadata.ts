@@ -15,8 +15,9 @@ export interface AcceptedMetadata {
   readonly [member: string]: unknown
 }
 
-/** The grants a client of this server can use. */
-export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']
+/** The grants of the token endpoint, all of which a client can register for. */
+export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
+export type GrantType = (typeof GRANT_TYPES)[number]
 
 /** Answers with what is expected, when a member is not that. */
 type Check = (value: unknown) => string | undefined
@@ -44,7 +45,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
  * @throws ProvisioningError `metadata_invalid`, `redirect_uri_invalid`, `software_statement_unapproved`
  */
 export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): AcceptedMetadata {
-  if (body.software_statement !== undefined) {
+  const { software_statement: statement } = body
+  if (statement !== undefined) {
+    if (typeof statement !== 'string' || statement.split('.').length !== 3) {
+      throw malformed('software_statement_invalid', 'software_statement is not a JWT.')
+    }
     throw malformed('software_statement_unapproved', 'No issuer of software statements is trusted here.')
   }
   if (body.redirect_uris !== undefined && !isRedirectUris(body.redirect_uris)) {

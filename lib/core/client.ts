@@ -16,7 +16,7 @@ export interface Binding {
 }
 
 /** Client metadata as registered (RFC 7591 2), in its wire names. */
-export type ClientMetadata = Readonly<Record<string, unknown>>
+export type ClientMetadata = { readonly grant_types?: readonly string[]; readonly [member: string]: unknown }
 
 /** A client as a registry keeps it: plain JSON, so that it survives any database. No secret is in it but hashed. */
 export interface Client {

@@ -18,6 +18,12 @@ export type Issue = (client: AuthenticatedClient, parameters: Parameters) => Pro
 export function issuer(deployment: Deployment): Issue {
   return function issue(client, parameters) {
     return disclosing({ clientId: client.clientId }, async () => {
+      if (!client.grantTypes.includes('client_credentials')) {
+        throw new ProvisioningError(
+          'grant_not_permitted',
+          'The client has not registered the grant client_credentials.',
+        )
+      }
       const terms = permit(client.clientId, client.policy, parameters)
       const drawn = drawUp(deployment, client.clientId, terms)
       await record(deployment, drawn.record, client.policy.outstandingKeys)

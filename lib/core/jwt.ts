@@ -22,14 +22,14 @@ export interface JwtExpectation {
   readonly keyFor: (kid: string | undefined) => VerificationKey | undefined
 }
 
-/** Signs claims as they are: no claim is added or changed. */
+/** Signs claims as they are; an `iat` must be among them, else the library adds one. */
 export function signJwt(
   claims: Claims,
   key: { readonly alg: KeyAlgorithm; readonly kid: string; readonly privateKey: KeyObject },
   typ: string,
 ): string {
   const header = { alg: key.alg, typ, kid: key.kid }
-  return jsonwebtoken.sign(claims, key.privateKey, { algorithm: key.alg, header, noTimestamp: true })
+  return jsonwebtoken.sign(claims, key.privateKey, { algorithm: key.alg, header })
 }
 
 /**
@@ -67,8 +67,8 @@ function verifySignature(token: string, key: VerificationKey): void {
     // Times are judged by the caller, with its own clock and tolerance.
     const options = { algorithms: [key.alg], ignoreExpiration: true, ignoreNotBefore: true }
     jsonwebtoken.verify(token, key.publicKey, options)
-  } catch (error) {
-    if (!(error instanceof jsonwebtoken.JsonWebTokenError)) throw error
+  } catch {
+    // Whatever it throws: a signature of a wrong length makes it throw another class than a wrong signature does.
     throw new ProvisioningError('signature_wrong', 'The signature of the JWT does not verify.')
   }
 }

@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
-const REDACTED = '[redacted]'
+/** What stands where something secret stood. */
+export const REDACTED = '[redacted]'
 
 /** A string that does not print: what is inside shows only through `reveal()`. */
 export class Secret {

@@ -68,7 +68,3 @@ export const ENDPOINTS = {
 } as const satisfies Record<string, Endpoint>
 
 export type EndpointKey = keyof typeof ENDPOINTS
-
-/** The grants of the token endpoint. */
-export const GRANTS = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
-export type GrantType = (typeof GRANTS)[number]

@@ -1,12 +1,13 @@
 import { JWT_TOKEN_TYPE, readSubjectToken } from '../core/actions/token.js'
 import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
+import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
 import type { VerifiedKey } from '../core/provisioning-key.js'
 import type { Parameters } from '../core/request.js'
 import { extractKey } from '../core/verification.js'
 import { readJson } from './body.js'
 import type { HttpContext } from './context.js'
-import { ENDPOINTS, type EndpointKey, GRANTS, type GrantType } from './endpoints.js'
+import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import type { Handle, Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
@@ -99,7 +100,7 @@ export function handlers(context: HttpContext): Handlers {
 }
 
 function isGrant(grant: string): grant is GrantType {
-  return (GRANTS as readonly string[]).includes(grant)
+  return (GRANT_TYPES as readonly string[]).includes(grant)
 }
 
 function ok(body: object): Answer {

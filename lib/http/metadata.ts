@@ -1,5 +1,6 @@
+import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import type { HttpContext } from './context.js'
-import { ENDPOINTS, type Endpoint, type EndpointKey, GRANTS, type GrantType } from './endpoints.js'
+import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 
 /** What of an instance has been made, and so can be promised. */
 export interface Made {
@@ -18,7 +19,7 @@ export function authorizationServerMetadata(context: HttpContext, made: Made): o
     issuer: deployment.issuer,
     ...Object.fromEntries(addresses),
     ...Object.assign({}, ...present.map(({ facts }) => facts)),
-    grant_types_supported: GRANTS.filter((grant) => made.grants.has(grant)),
+    grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
     // Required by RFC 8414 2, though no grant of this server has one.
     response_types_supported: [],
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),

@@ -1,6 +1,7 @@
 import { type RequestHandler, Router } from 'express'
+import type { GrantType } from '../core/client-metadata.js'
 import { type HttpContext, resourceMetadataUrl } from './context.js'
-import { ENDPOINTS, type EndpointKey, type GrantType } from './endpoints.js'
+import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { handlers } from './handlers.js'
 import { httpsGuard } from './https.js'

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.js'
 import type { Emit, EndpointName } from '../core/events.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
-import { scrub } from '../core/secret.js'
+import { REDACTED, scrub } from '../core/secret.js'
 
 /** Takes from a request what the protocol needs to know of it. */
 export function read(req: Request): PresentedRequest {
@@ -24,11 +24,11 @@ export function read(req: Request): PresentedRequest {
 export function scrubRequest(req: Request, presented: PresentedRequest): PresentedRequest {
   if (presented.authorization.length > 0) {
     delete req.headers.authorization
-    const { rawHeaders } = req
-    for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
-      if (rawHeaders[i]?.toLowerCase() === 'authorization') rawHeaders.splice(i, 2)
-    }
     delete req.headersDistinct.authorization
+    // In its place and not cut out: Node counts on the length of this list.
+    for (const [i, text] of req.rawHeaders.entries()) {
+      if (i % 2 === 0 && text.toLowerCase() === 'authorization') req.rawHeaders[i + 1] = REDACTED
+    }
   }
   if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) {
     req.url = withoutQuery(req.url)
@@ -38,7 +38,7 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
 }
 
 function withoutQuery(url: string): string {
-  return url.replace(/\?.*$/s, '?[redacted]')
+  return url.replace(/\?.*$/s, `?${REDACTED}`)
 }
 
 /** An answer of ours, before it is written. */

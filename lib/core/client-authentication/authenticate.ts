@@ -1,4 +1,5 @@
 import type { Client } from '../client.js'
+import { GRANT_TYPES } from '../client-metadata.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { ProvisioningError, type Reason } from '../errors.js'
 import { CLIENT_ID, type Policy } from '../policy.js'
@@ -13,6 +14,8 @@ export interface AuthenticatedClient {
   readonly [authenticated]: true
   readonly clientId: string
   readonly policy: Policy
+  /** The grants it has registered; a client that was configured may use all of them. */
+  readonly grantTypes: readonly string[]
 }
 
 /** Authenticates the client of a request. */
@@ -43,6 +46,7 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     return Object.freeze({
       clientId: client.clientId,
       policy: deployment.policyOf(client),
+      grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     }) as AuthenticatedClient
   }
 }

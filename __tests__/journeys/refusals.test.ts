@@ -1,0 +1,57 @@
+import express, { type Express } from 'express'
+import { REASONS, type Reason } from '../../lib/core/errors.js'
+import type { ProvisioningKeys } from '../../lib/index.js'
+import { pause } from '../support/refusals/case.js'
+import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
+import { KEY_CASES } from '../support/refusals/key-cases.js'
+import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
+import { AUDIENCE, mountAll, startServer } from '../support/server.js'
+
+const CASES = [
+  ...HEADER_AND_BODY_CASES,
+  ...RAW_CASES,
+  ...KEY_CASES,
+  ...CLIENT_CASES,
+  ...POLICY_CASES,
+  ...ACTION_CASES,
+  ...CAPACITY_CASES,
+]
+
+/** Besides the usual routes: one that a body parser runs before, and one that takes its time. */
+function mount(app: Express, keys: ProvisioningKeys): void {
+  const redeem = () => keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE })
+  app.post(
+    '/parsed',
+    express.urlencoded({ extended: false }),
+    redeem(),
+    (_req, res) => void res.sendStatus(201),
+  )
+  app.post('/slow', redeem(), (_req, res) => void pause(300).then(() => res.sendStatus(201)))
+  mountAll(app, keys)
+}
+
+describe('refusals', () => {
+  test.each(CASES)(
+    'refuses $title: $status $error',
+    async ({ act, options, status, error, reason, headers, description }) => {
+      const server = await startServer({ ...(options && { options }), mount })
+      try {
+        const answered = await act(server)
+        expect({ status: answered.status, error: answered.body.error }).toEqual({ status, error })
+        for (const [name, pattern] of Object.entries(headers ?? {}))
+          expect(answered.headers[name]).toMatch(pattern)
+        if (description !== undefined) expect(answered.body.error_description).toMatch(description)
+        expect(server.events).toContainEqual(
+          expect.objectContaining({ type: 'request.refused', reason, status }),
+        )
+      } finally {
+        await server.close()
+      }
+    },
+  )
+
+  test('every reason has a request that causes it', () => {
+    const caused = new Set<Reason>(CASES.map(({ reason }) => reason))
+    expect(Object.keys(REASONS).filter((reason) => !caused.has(reason as Reason))).toEqual([])
+  })
+})

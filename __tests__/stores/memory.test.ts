@@ -1,0 +1,230 @@
+import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
+import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { type MemoryStoreOptions, memoryStore } from '../../lib/stores/memory.js'
+import type { KeyRecord } from '../../lib/stores/store.js'
+import { storeContract } from '../../lib/testing/store-contract.js'
+import { countingWork } from './counting-work.js'
+
+const START = 1_700_000_000
+const PLENTY = { outstanding: 1_000_000 }
+
+function underTest(options: MemoryStoreOptions = {}) {
+  const clock = { seconds: START }
+  const store = memoryStore({ now: () => clock.seconds * 1000, ...options })
+  const nowSeconds = () => clock.seconds
+  const advance = async (by: number) => {
+    clock.seconds += by
+  }
+  return { clock, store, nowSeconds, advance }
+}
+
+function key(jti: string, retainUntil: number, clientId = 'client'): KeyRecord {
+  const times = { issuedAt: START, expiresAt: retainUntil, retainUntil }
+  return { clientId, jti, subject: 'device', scope: ['read'], audience: 'urn:api', ...times }
+}
+
+storeContract({
+  name: 'memoryStore',
+  create: async () => underTest(),
+  createCapped: async () => underTest({ maxKeys: 10 }),
+})
+
+describe('options of memoryStore', () => {
+  for (const maxKeys of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '10', null]) {
+    it(`refuses maxKeys ${inspect(maxKeys)}`, () => {
+      expect(() => memoryStore({ maxKeys: maxKeys as number })).toThrow(
+        new RangeError(`maxKeys: expected a positive integer, got ${maxKeys}`),
+      )
+    })
+  }
+
+  it('refuses a clock that is not a function', () => {
+    expect(() => memoryStore({ now: 0 as unknown as () => number })).toThrow(
+      new TypeError('now: expected a function, got number'),
+    )
+  })
+
+  it('keeps 100,000 keys when no maxKeys is given', async () => {
+    const { store } = underTest()
+    for (let i = 0; i < 100_000; i += 1) await store.record(key(`${i}`, START + 60), PLENTY)
+    expect(await store.record(key('late', START + 60), PLENTY)).toBe('full')
+  })
+})
+
+describe('expiry in memoryStore', () => {
+  it('finds a key at the very second of its retainUntil, and not a millisecond later', async () => {
+    const { store, clock } = underTest()
+    await store.record(key('key', START + 10), PLENTY)
+    clock.seconds = START + 10
+    expect(await store.redeem(key('key', 0), 'one')).toBe('claimed')
+    clock.seconds = START + 10.001
+    expect(await store.settle(key('key', 0), 'one', START + 100)).toBe('unknown')
+  })
+
+  it('tells why it rejects a record whose time has come or is no time', async () => {
+    const { store } = underTest()
+    for (const past of [START, START - 1]) {
+      const message = `retainUntil: expected a time in the future (now ${START}), got ${past}`
+      await expect(store.record(key('key', past), PLENTY)).rejects.toThrow(new RangeError(message))
+    }
+    for (const never of [Number.POSITIVE_INFINITY, Number.NaN]) {
+      const message = `retainUntil: expected a time in seconds, got ${never}`
+      await expect(store.record(key('key', never), PLENTY)).rejects.toThrow(new RangeError(message))
+    }
+  })
+
+  it('rejects a past record before it looks whether the jti is known', async () => {
+    const { store } = underTest()
+    await store.record(key('key', START + 10), PLENTY)
+    await expect(store.record(key('key', START - 1), PLENTY)).rejects.toThrow(RangeError)
+  })
+
+  it('records nothing while its clock does not tell the time', async () => {
+    const { store, clock } = underTest()
+    clock.seconds = Number.NaN
+    await expect(store.record(key('key', START + 10), PLENTY)).rejects.toThrow(RangeError)
+  })
+
+  it('loses no key when the clock goes back, and lets each go in its own time', async () => {
+    const { store, clock } = underTest()
+    await store.record(key('early', START + 10), PLENTY)
+    clock.seconds = START - 500
+    await store.record(key('earlier', START - 490), PLENTY)
+    const known = async () => [await store.find(key('early', 0)), await store.find(key('earlier', 0))]
+    expect((await known()).map((entry) => entry?.jti)).toEqual(['early', 'earlier'])
+    clock.seconds = START - 489
+    expect((await known()).map((entry) => entry?.jti)).toEqual(['early', undefined])
+    clock.seconds = START + 11
+    expect(await known()).toEqual([undefined, undefined])
+  })
+
+  it('does not bring back a key that had expired when the clock goes back', async () => {
+    const { store, clock } = underTest()
+    await store.record(key('key', START + 10), PLENTY)
+    clock.seconds = START + 11
+    expect(await store.redeem(key('key', 0), 'one')).toBe('unknown')
+    clock.seconds = START
+    expect(await store.redeem(key('key', 0), 'one')).toBe('unknown')
+  })
+
+  it('refuses every key while the limit is not a number', async () => {
+    const { store } = underTest()
+    expect(await store.record(key('key', START + 10), { outstanding: Number.NaN })).toBe('outstanding')
+  })
+})
+
+describe('work and memory of memoryStore', () => {
+  it('looks at no more keys when it holds 20,000 than when it holds 20', async () => {
+    const work = async (held: number) => {
+      const { store } = underTest()
+      for (let i = 0; i < held; i += 1) await store.record(key(`${i}`, START + 60 + i), PLENTY)
+      return countingWork(async () => {
+        for (let i = 0; i < 20; i += 1) {
+          const ref = key(`${i}`, 0)
+          await store.redeem(ref, 'one')
+          await store.release(ref, 'one')
+          await store.revoke(ref)
+          await store.find(ref)
+          await store.record(key('0', START + 60), PLENTY)
+        }
+      })
+    }
+    const few = await work(20)
+    expect(few).toBeGreaterThan(100)
+    expect(await work(20_000)).toBe(few)
+  })
+
+  it('takes a few steps for each key that expires, whatever order they came in', async () => {
+    const held = 10_000
+    const { store, clock } = underTest()
+    for (let i = 0; i < held; i += 1) {
+      const jti = `${i}`
+      await store.record(key(jti, START + 60 + ((i * 7919) % held)), PLENTY)
+      await store.redeem(key(jti, 0), 'one')
+      await store.settle(key(jti, 0), 'one', START + held + 600 + ((i * 6007) % held))
+    }
+    clock.seconds = START + 3 * held
+    const steps = await countingWork(async () => {
+      expect(await store.find(key('0', 0))).toBeUndefined()
+    })
+    expect(steps).toBeGreaterThan(held)
+    expect(steps / held).toBeLessThan(10 * Math.log2(held))
+  })
+
+  it('frees the memory of 50,000 expired keys and of their clients while nobody calls', async () => {
+    jest.useFakeTimers()
+    try {
+      const store = memoryStore()
+      const until = Date.now() / 1000 + 60
+      const before = heapBytes()
+      for (let i = 0; i < 50_000; i += 1) await store.record(key(`${i}`, until, `client-${i}`), PLENTY)
+      const grown = heapBytes() - before
+      expect(grown).toBeGreaterThan(5_000_000)
+      expect(jest.getTimerCount()).toBe(1)
+      jest.advanceTimersByTime(75_000)
+      expect(jest.getTimerCount()).toBe(0)
+      expect(heapBytes() - before).toBeLessThan(grown / 10)
+      expect(await store.find(key('0', 0, 'client-0'))).toBeUndefined()
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  it('has a timer only while it holds keys', async () => {
+    jest.useFakeTimers()
+    try {
+      const store = memoryStore()
+      expect(jest.getTimerCount()).toBe(0)
+      for (const seconds of [30, 90]) {
+        await store.record(key(`${seconds}`, Date.now() / 1000 + seconds), PLENTY)
+        expect(jest.getTimerCount()).toBe(1)
+      }
+      jest.advanceTimersByTime(60_000)
+      expect(jest.getTimerCount()).toBe(1)
+      jest.advanceTimersByTime(60_000)
+      expect(jest.getTimerCount()).toBe(0)
+      await store.record(key('again', Date.now() / 1000 + 30), PLENTY)
+      expect(jest.getTimerCount()).toBe(1)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  it('keeps no process alive', () => {
+    const script = `
+      const { memoryStore } = require(${JSON.stringify(resolve('lib/stores/memory.ts'))})
+      const key = ${JSON.stringify(key('key', 0))}
+      key.retainUntil = Date.now() / 1000 + 3600
+      memoryStore().record(key, { outstanding: 1 }).then(console.log)`
+    const child = spawnSync(process.execPath, ['-r', 'esbuild-register', '-e', script], { timeout: 20_000 })
+    expect([child.status, child.signal, `${child.stdout}`.trim()]).toEqual([0, null, 'recorded'])
+  }, 30_000)
+})
+
+describe('what memoryStore shows', () => {
+  it('shows its verbs and no records when it is inspected or serialised', async () => {
+    const { store } = underTest()
+    await store.record(key('a-jti', START + 60, 'a-client'), PLENTY)
+    const shown = inspect(store, { showHidden: true, depth: null, getters: true }) + JSON.stringify(store)
+    expect(shown).toContain('redeem')
+    expect(shown).not.toMatch(/a-jti|a-client|device/)
+  })
+
+  it('hands out frozen entries, and cannot be altered itself', async () => {
+    const { store } = underTest()
+    await store.record(key('key', START + 60), PLENTY)
+    const found = await store.find(key('key', 0))
+    expect([found, found?.scope, store].map((one) => Object.isFrozen(one))).toEqual([true, true, true])
+    expect(await store.find(key('key', 0))).not.toBe(found)
+  })
+})
+
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}

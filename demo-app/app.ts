@@ -1,0 +1,94 @@
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import { generateSigningKeys, getProvisioning, type Observer, provisioningKeys } from 'express-provisioning-keys'
+import { devicesInMemory, isDeviceName } from './devices'
+
+export interface DemoOptions {
+  /** `https://localhost:PORT`: the issuer, and the audience of this app's own routes. */
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly observer: Observer
+}
+
+export const DEMO_NAME = 'express-provisioning-keys demo'
+
+/** The scopes the demo's client may ask for: three for what the library does, one for what this app does. */
+export const SCOPES = ['provision:bind', 'provision:register', 'provision:token', 'devices:create']
+
+/** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
+export function demoApp({ issuer, clientId, clientSecret, observer }: DemoOptions): Express {
+  const warehouse = `${issuer}/warehouse`
+  const keys = provisioningKeys({
+    issuer,
+    audience: [issuer, warehouse],
+    signingKeys: generateSigningKeys('ES256'),
+    policy: { scopes: SCOPES },
+    clients: [
+      {
+        clientId,
+        secret: clientSecret,
+        policy: { defaultScopes: ['provision:token'], subjects: ['device:*'] },
+      },
+    ],
+    observer,
+  })
+  const devices = devicesInMemory()
+  const app = express()
+
+  app.use(keys.securityHeaders(), keys.enforceHttps())
+  app.use(keys.router())
+
+  app.get('/', (_req, res) => {
+    res.json(describeDemo(issuer))
+  })
+
+  const mayCreateDevices = { scope: 'devices:create', audience: issuer }
+
+  app.get('/whoami', keys.requireProvisioningKey(mayCreateDevices), (req, res) => {
+    res.json(req.provisioning)
+  })
+
+  app.get('/devices', keys.requireProvisioningKey(mayCreateDevices), (req, res) => {
+    res.json(devices.ownedBy(getProvisioning(req).subject))
+  })
+
+  // The key is claimed before the body is read. A 201 redeems it; the 400 gives it back.
+  app.post('/devices', keys.redeemProvisioningKey(mayCreateDevices), express.json(), (req, res) => {
+    const name: unknown = req.body?.name
+    if (isDeviceName(name)) res.status(201).json(devices.create(getProvisioning(req).subject, name))
+    else res.status(400).json({ error: 'invalid_request', error_description: 'name: 1 to 64 characters' })
+  })
+
+  app.get('/warehouse/whoami', keys.requireProvisioningKey({ audience: warehouse }), (req, res) => {
+    res.json(req.provisioning)
+  })
+
+  app.use((_req, res) => {
+    res.status(404).json({ error: 'not_found', see: `${issuer}/` })
+  })
+  app.use(keys.errorHandler(), answerOtherErrors)
+  return app
+}
+
+/** Express's own error handler would send the stack. */
+const answerOtherErrors: ErrorRequestHandler = (error, _req, res, next) => {
+  if (res.headersSent) return next(error)
+  const isClientsFault = error?.status >= 400 && error?.status < 500
+  if (!isClientsFault) console.error('unexpected:', error instanceof Error ? error.message : 'not an error')
+  res.status(isClientsFault ? error.status : 500)
+  res.json({ error: isClientsFault ? 'invalid_request' : 'server_error' })
+}
+
+function describeDemo(issuer: string) {
+  return {
+    name: DEMO_NAME,
+    issuer,
+    metadata: `${issuer}/.well-known/oauth-authorization-server`,
+    routes: {
+      'GET /whoami': 'answers with the identity behind a key with the scope devices:create',
+      'GET /devices': 'lists the devices of that identity',
+      'POST /devices': 'redeems such a key, and creates a device: {"name": "..."}',
+      'GET /warehouse/whoami': `the same as /whoami for a key whose audience is ${issuer}/warehouse`,
+    },
+  }
+}

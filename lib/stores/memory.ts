@@ -1,0 +1,245 @@
+import type { KeyEntry, KeyRecord, KeyRef, KeyState, ProvisioningStore } from './store.js'
+
+/** Options of `memoryStore()`. */
+export interface MemoryStoreOptions {
+  /** How many keys are kept at once. At the cap new keys are refused; nothing is evicted. Default 100,000. */
+  readonly maxKeys?: number
+  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+/**
+ * A store that lives in this process only, and is forgotten with it: for one process, and for tests.
+ *
+ * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
+ *
+ * @throws RangeError when `maxKeys` is not a positive integer; TypeError when `now` is not a function
+ */
+export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
+  const { maxKeys = 100_000, now = () => Date.now() } = options
+  if (!Number.isSafeInteger(maxKeys) || maxKeys < 1)
+    throw new RangeError(`maxKeys: expected a positive integer, got ${String(maxKeys)}`)
+  if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
+  const shelf = shelfOf(now)
+
+  // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
+  return Object.freeze<ProvisioningStore>({
+    async record(key, limits) {
+      requireFuture(key.retainUntil, now() / 1000)
+      if (shelf.at(key) !== undefined) return 'duplicate'
+      // Asked this way round so that a limit that is not a number refuses.
+      if (!(shelf.outstanding(key.clientId) < limits.outstanding)) return 'outstanding'
+      if (shelf.size() >= maxKeys) return 'full'
+      shelf.add(copyOf(key))
+      return 'recorded'
+    },
+    async find(ref) {
+      const kept = shelf.at(ref)
+      return kept && entryOf(kept)
+    },
+    ...redemptionVerbs(shelf),
+    ...revocationVerbs(shelf),
+  })
+}
+
+function redemptionVerbs(shelf: Shelf): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
+  return {
+    async redeem(ref, attempt) {
+      const kept = shelf.at(ref)
+      if (kept === undefined) return 'unknown'
+      if (kept.state !== 'issued') return kept.state
+      move(kept, 'redeeming', attempt)
+      return 'claimed'
+    },
+    async settle(ref, attempt, retainUntil) {
+      requireFinite(retainUntil)
+      const claimed = claimOf(shelf.at(ref), attempt)
+      if (typeof claimed === 'string') return claimed
+      move(claimed, 'redeemed')
+      claimed.retainUntil = Math.max(claimed.retainUntil, retainUntil)
+      return 'settled'
+    },
+    async release(ref, attempt) {
+      const claimed = claimOf(shelf.at(ref), attempt)
+      if (typeof claimed === 'string') return claimed
+      move(claimed, 'issued')
+      return 'released'
+    },
+  }
+}
+
+function revocationVerbs(shelf: Shelf): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
+  return {
+    async revoke(ref) {
+      const kept = shelf.at(ref)
+      if (kept === undefined) return 'unknown'
+      if (kept.state === 'redeemed') return 'redeemed'
+      if (kept.state === 'revoked') return 'unchanged'
+      move(kept, 'revoked')
+      return 'revoked'
+    },
+    async revokeFamily(ref) {
+      const kept = shelf.at(ref)
+      if (kept === undefined) return 'unknown'
+      if (kept.state !== 'redeemed') return 'not_redeemed'
+      if (kept.familyRevoked) return 'unchanged'
+      kept.familyRevoked = true
+      return 'revoked'
+    },
+  }
+}
+
+/** What is kept of one key. The record never changes; what has become of it does. */
+interface Kept {
+  readonly record: KeyRecord
+  readonly owner: Owner
+  state: KeyState
+  familyRevoked: boolean
+  attempt: string | undefined
+  retainUntil: number
+  /** When the expiry queue looks at it next: never later than `retainUntil`. */
+  due: number
+}
+
+/** What one client has. It is dropped with its last key, so that clients that came once take no room. */
+interface Owner {
+  readonly keys: Map<string, Kept>
+  outstanding: number
+}
+
+function copyOf(key: KeyRecord): KeyRecord {
+  // Member by member: whatever else the caller's object carries, the key itself above all, is not kept.
+  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil } = key
+  const scope = Object.freeze([...key.scope])
+  return Object.freeze({ clientId, jti, subject, scope, audience, issuedAt, expiresAt, retainUntil })
+}
+
+function entryOf({ record, state, familyRevoked, retainUntil }: Kept): KeyEntry {
+  return Object.freeze({ ...record, retainUntil, state, familyRevoked })
+}
+
+function claimOf(kept: Kept | undefined, attempt: string): Kept | 'unknown' | 'revoked' | 'lost' {
+  if (kept === undefined) return 'unknown'
+  if (kept.state === 'revoked') return 'revoked'
+  return kept.state === 'redeeming' && kept.attempt === attempt ? kept : 'lost'
+}
+
+/** Every change of state goes through here, so that a key is counted once and leaves the count once. */
+function move(kept: Kept, state: KeyState, attempt?: string): void {
+  kept.owner.outstanding += placesOf(state) - placesOf(kept.state)
+  kept.state = state
+  kept.attempt = attempt
+}
+
+function placesOf(state: KeyState): 0 | 1 {
+  return state === 'issued' || state === 'redeeming' ? 1 : 0
+}
+
+function requireFuture(retainUntil: number, seconds: number): void {
+  requireFinite(retainUntil)
+  if (!(retainUntil > seconds))
+    throw new RangeError(`retainUntil: expected a time in the future (now ${seconds}), got ${retainUntil}`)
+}
+
+function requireFinite(retainUntil: number): void {
+  if (!Number.isFinite(retainUntil))
+    throw new RangeError(`retainUntil: expected a time in seconds, got ${String(retainUntil)}`)
+}
+
+/** Where the keys lie. It forgets those that have expired before it answers anything. */
+interface Shelf {
+  at(ref: KeyRef): Kept | undefined
+  outstanding(clientId: string): number
+  size(): number
+  add(record: KeyRecord): void
+}
+
+const IDLE_SWEEP_MILLISECONDS = 10_000
+
+function shelfOf(now: () => number): Shelf {
+  // Nested, because a client id and a jti are free text: no separator could tell 'ab' + 'c' from 'a' + 'bc'.
+  const owners = new Map<string, Owner>()
+  const queue: Kept[] = []
+  let timer: NodeJS.Timeout | undefined
+
+  function sweep(): void {
+    for (const kept of takeExpired(queue, now() / 1000)) {
+      kept.owner.outstanding -= placesOf(kept.state)
+      kept.owner.keys.delete(kept.record.jti)
+      if (kept.owner.keys.size === 0) owners.delete(kept.record.clientId)
+    }
+    if (queue.length > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+
+  function current(clientId: string): Owner | undefined {
+    sweep()
+    return owners.get(clientId)
+  }
+
+  return {
+    at: ({ clientId, jti }) => current(clientId)?.keys.get(jti),
+    outstanding: (clientId) => current(clientId)?.outstanding ?? 0,
+    size() {
+      sweep()
+      return queue.length
+    },
+    add(record) {
+      const { clientId, jti, retainUntil } = record
+      const owner = current(clientId) ?? { keys: new Map(), outstanding: 0 }
+      const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
+      const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
+      owners.set(clientId, owner)
+      owner.keys.set(jti, kept)
+      owner.outstanding += placesOf(kept.state)
+      enqueue(queue, kept)
+      // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
+      timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
+    },
+  }
+}
+
+/*
+ * The expiry queue is a binary heap, soonest first. Every verb forgets what has expired, so that must cost one
+ * look when nothing has, not a scan; a key goes in once and out once, O(log n) each, and which way the clock
+ * moves does not matter. A key retained longer moves when its old place comes due: once, as it settles once.
+ */
+function enqueue(queue: Kept[], kept: Kept): void {
+  let place = queue.length
+  while (place > 0) {
+    const above = (place - 1) >> 1
+    const parent = queue[above]
+    if (parent === undefined || parent.due <= kept.due) break
+    queue[place] = parent
+    place = above
+  }
+  queue[place] = kept
+}
+
+function* takeExpired(queue: Kept[], seconds: number): Generator<Kept> {
+  for (let first = queue[0]; first !== undefined && first.due < seconds; first = queue[0]) {
+    if (first.retainUntil < seconds) {
+      const last = queue.pop()
+      if (last !== undefined && last !== first) sinkFromTop(queue, last)
+      yield first
+    } else {
+      first.due = first.retainUntil
+      sinkFromTop(queue, first)
+    }
+  }
+}
+
+function sinkFromTop(queue: Kept[], kept: Kept): void {
+  const dueAt = (place: number) => queue[place]?.due ?? Number.POSITIVE_INFINITY
+  let place = 0
+  for (;;) {
+    const left = 2 * place + 1
+    const below = dueAt(left + 1) < dueAt(left) ? left + 1 : left
+    const child = queue[below]
+    if (child === undefined || child.due >= kept.due) break
+    queue[place] = child
+    place = below
+  }
+  queue[place] = kept
+}

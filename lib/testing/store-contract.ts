@@ -1,0 +1,34 @@
+import { prover, type StoreUnderTest } from './store-contract/bench.js'
+import { proveConcurrency } from './store-contract/concurrency.js'
+import { proveExpiry } from './store-contract/expiry.js'
+import { proveCap, proveOutstanding } from './store-contract/limits.js'
+import { proveMoves } from './store-contract/moves.js'
+import { proveNames } from './store-contract/names.js'
+import { proveRecords } from './store-contract/records.js'
+
+export type { StoreUnderTest } from './store-contract/bench.js'
+
+/** What the contract has to know of a store. */
+export interface StoreContractOptions {
+  /** What the suite is called. */
+  readonly name: string
+  /** Makes an empty store; called for each test. */
+  create(): Promise<StoreUnderTest>
+  /** Makes an empty store whose cap is 10 keys; for stores that have a cap. */
+  createCapped?(): Promise<StoreUnderTest>
+}
+
+/** Declares the tests that every `ProvisioningStore` has to pass. Needs Jest's globals `describe`, `it`, `expect`. */
+export function storeContract(options: StoreContractOptions): void {
+  const prove = prover(() => options.create())
+  describe(options.name, () => {
+    describe('moves', () => proveMoves(prove))
+    describe('records', () => proveRecords(prove))
+    describe('names', () => proveNames(prove))
+    describe('outstanding keys', () => proveOutstanding(prove))
+    describe('expiry', () => proveExpiry(prove))
+    describe('concurrency', () => proveConcurrency(prove))
+    const createCapped = options.createCapped?.bind(options)
+    if (createCapped !== undefined) describe('cap', () => proveCap(prover(createCapped)))
+  })
+}

@@ -1,0 +1,79 @@
+import type { KeyRecord, ProvisioningStore } from '../../stores/store.js'
+
+/** A store to put to the proof, with its clock. */
+export interface StoreUnderTest {
+  readonly store: ProvisioningStore
+  /** Lets the store's clock pass: by moving it, or by waiting. */
+  advance(seconds: number): Promise<void>
+  /** What the store's clock says: a NumericDate. */
+  nowSeconds(): number
+  close?(): Promise<void>
+}
+
+/** What a test of the contract works with. */
+export interface Bench {
+  readonly store: ProvisioningStore
+  advance(seconds: number): Promise<void>
+  nowSeconds(): number
+  /** Draws up a record that lives for a minute, unless told otherwise. */
+  key(jti?: string, differences?: KeyDifferences): KeyRecord
+}
+
+export interface KeyDifferences extends Partial<KeyRecord> {
+  readonly lifetimeSeconds?: number
+}
+
+/** Declares one test, with a store of its own. */
+export type Prove = (title: string, test: (bench: Bench) => Promise<void>) => void
+
+/** A limit of outstanding keys that no test reaches unless it means to. */
+export const PLENTY = { outstanding: 1_000 }
+
+// Generous, because a store whose clock cannot be moved has to wait.
+const TIMEOUT_MILLISECONDS = 30_000
+
+export function prover(create: () => Promise<StoreUnderTest>): Prove {
+  async function run(test: (bench: Bench) => Promise<void>): Promise<void> {
+    const subject = await create()
+    const nowSeconds = () => subject.nowSeconds()
+    const advance = (seconds: number) => subject.advance(seconds)
+    try {
+      await test({ store: subject.store, nowSeconds, advance, key: drawerUp(nowSeconds) })
+    } finally {
+      await subject.close?.()
+    }
+  }
+  return (title, test) => it(title, () => run(test), TIMEOUT_MILLISECONDS)
+}
+
+function drawerUp(nowSeconds: () => number): Bench['key'] {
+  return (jti = 'key', { lifetimeSeconds = 60, ...differences } = {}) => {
+    const issuedAt = Math.floor(nowSeconds())
+    const expiresAt = issuedAt + lifetimeSeconds
+    const terms = { subject: 'device', scope: ['read', 'write'], audience: 'https://api.example/' }
+    return { clientId: 'client', jti, ...terms, issuedAt, expiresAt, retainUntil: expiresAt, ...differences }
+  }
+}
+
+/** The calls that move a key, by the attempt `one` and by the attempt `other`. */
+export const CALLS = {
+  redeem: (store, key) => store.redeem(key, 'one'),
+  redeemByOther: (store, key) => store.redeem(key, 'other'),
+  settle: (store, key) => store.settle(key, 'one', key.retainUntil),
+  settleByOther: (store, key) => store.settle(key, 'other', key.retainUntil),
+  release: (store, key) => store.release(key, 'one'),
+  releaseByOther: (store, key) => store.release(key, 'other'),
+  revoke: (store, key) => store.revoke(key),
+  revokeFamily: (store, key) => store.revokeFamily(key),
+} satisfies Record<string, (store: ProvisioningStore, key: KeyRecord) => Promise<string>>
+
+export type CallName = keyof typeof CALLS
+
+export const CALL_NAMES = Object.keys(CALLS) as CallName[]
+
+/** Makes calls one after another; answers what they answered. */
+export async function call(store: ProvisioningStore, key: KeyRecord, names: readonly CallName[]) {
+  const answers: string[] = []
+  for (const name of names) answers.push(await CALLS[name](store, key))
+  return answers
+}
