@@ -1,9 +1,13 @@
 /** @jest-config-loader esbuild-register */
 import type { Config } from 'jest'
 
-const base: NonNullable<Config['projects']>[number] & object = {
+type ProjectConfig = Exclude<NonNullable<Config['projects']>[number], string>
+
+const base: ProjectConfig = {
   testEnvironment: 'node',
-  transform: { '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }] },
+  transform: {
+    '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
+  },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Packages that exist as ES modules only.
   transformIgnorePatterns: ['/node_modules/(?!(jose|oauth4webapi|openid-client)/)'],

@@ -51,7 +51,7 @@ function claim(deployment: Deployment, key: VerifiedKey, action: RedemptionActio
     },
     async release() {
       // A store that does not answer leaves the key claimed: it stays dead until it expires.
-      const outcome = await deployment.store.release(key, attempt).catch(() => 'unknown')
+      const outcome = await asking(() => deployment.store.release(key, attempt)).catch(() => 'unknown')
       if (outcome === 'released') deployment.emit('key.released', { keyId, clientId, action })
     },
   }

@@ -36,7 +36,7 @@ export type RevokeExposed = (texts: readonly string[], address: string | undefin
 export function exposureRevoker(deployment: Deployment): RevokeExposed {
   async function revokeOne(text: string, address: string | undefined): Promise<void> {
     const { client_id: clientId, jti } = verifyGenuine(deployment, text)
-    const outcome = await deployment.store.revoke({ clientId, jti }).catch(() => 'unknown')
+    const outcome = await asking(() => deployment.store.revoke({ clientId, jti })).catch(() => 'unknown')
     deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked: outcome === 'revoked' })
   }
 

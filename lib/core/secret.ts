@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { ConfigurationError } from './errors.js'
 
 /** What stands where something secret stood. */
 export const REDACTED = '[redacted]'
@@ -34,13 +35,21 @@ function hashWith(salt: string, secret: string): string {
   return createHmac('sha256', salt).update(secret, 'utf8').digest('base64url')
 }
 
+/** In characters. */
+export const SHORTEST_SECRET = 8
+
 /**
  * Hashes a client secret for keeping: `hmac-sha256:<salt>:<hash>`, both base64url.
  *
  * The hash is fast on purpose: client secrets are random, not chosen by people (RFC 6749 10.10), and a slow one
  * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -base64 32`.
+ *
+ * @throws ConfigurationError when the secret has fewer than 8 characters
  */
 export function hashSecret(secret: string): string {
+  if (typeof secret !== 'string' || secret.length < SHORTEST_SECRET) {
+    throw new ConfigurationError([`secret: expected at least ${SHORTEST_SECRET} characters, got fewer`])
+  }
   const salt = randomBytes(16).toString('base64url')
   return `hmac-sha256:${salt}:${hashWith(salt, secret)}`
 }

@@ -1,3 +1,4 @@
+import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import type { EndpointName } from '../core/events.js'
 import type { LimitedEndpoint } from './rate-limit-options.js'
 
@@ -17,7 +18,7 @@ export interface Endpoint {
 }
 
 /** How a client may authenticate at endpoints that want it to. */
-const CLIENT_AUTHENTICATION = ['client_secret_basic', 'client_secret_post'] as const
+const CLIENT_AUTHENTICATION = CLIENT_AUTHENTICATION_METHODS
 
 export const ENDPOINTS = {
   token: {
@@ -27,8 +28,7 @@ export const ENDPOINTS = {
     challenges: 'client',
     limit: 'token',
     member: 'token_endpoint',
-    // `none`: the holder of a key exchanges it without any other credential.
-    facts: { token_endpoint_auth_methods_supported: [...CLIENT_AUTHENTICATION, 'none'] },
+    facts: { token_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
   },
   bind: {
     name: 'bind',

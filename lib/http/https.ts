@@ -45,10 +45,11 @@ const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')
  * the client's own. Every value must say https, so that one that a trusted proxy added cannot be talked over.
  */
 function isSecure(req: Request): boolean {
-  if (!req.secure) return false
-  if ('encrypted' in req.socket) return true
-  const hops = String(req.headers['x-forwarded-proto'] ?? '').split(',')
-  return hops.every((hop) => hop.trim().toLowerCase() === 'https')
+  const forwarded = req.headers['x-forwarded-proto']
+  if (!req.secure || forwarded === undefined || !isTrusted(req, 0)) return req.secure
+  return String(forwarded)
+    .split(',')
+    .every((hop) => hop.trim().toLowerCase() === 'https')
 }
 
 type TrustProxy = (address: string, hop: number) => boolean

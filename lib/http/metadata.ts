@@ -8,6 +8,10 @@ export interface Made {
   readonly grants: ReadonlySet<GrantType>
 }
 
+// The holder of a key exchanges it without any other credential, which is `none`.
+const EXCHANGE_GRANT = GRANT_TYPES[1]
+const WITHOUT_CLIENT = [...ENDPOINTS.token.facts.token_endpoint_auth_methods_supported, 'none']
+
 /** The metadata of the authorization server (RFC 8414 2): the endpoints that have been made, and no others. */
 export function authorizationServerMetadata(context: HttpContext, made: Made): object {
   const { deployment, knownScopes } = context.config
@@ -19,6 +23,7 @@ export function authorizationServerMetadata(context: HttpContext, made: Made): o
     issuer: deployment.issuer,
     ...Object.fromEntries(addresses),
     ...Object.assign({}, ...present.map(({ facts }) => facts)),
+    ...(made.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
     grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
     // Required by RFC 8414 2, though no grant of this server has one.
     response_types_supported: [],

@@ -2,7 +2,7 @@ import type { Client, ClientRegistry } from '../core/client.js'
 import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import { ProvisioningError } from '../core/errors.js'
 import { CLIENT_ID, type PolicyOptions } from '../core/policy.js'
-import { hashSecret, isSecretHash } from '../core/secret.js'
+import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
 import { memoryClientRegistry } from '../stores/memory-clients.js'
 import { describe, describeSecret, type Faults, faults, isObject, join } from './faults.js'
 import { judgePolicy, readPolicy } from './policy.js'
@@ -19,8 +19,6 @@ export interface ClientOptions extends Partial<Client> {
 export type ClientLookup = (
   clientId: string,
 ) => Promise<ClientOptions | Client | undefined> | ClientOptions | Client | undefined
-
-const SHORTEST_SECRET = 8
 
 const NAMES: readonly (keyof ClientOptions)[] = [
   'clientId',
@@ -108,7 +106,7 @@ function readClient(path: string, value: unknown, noted: Faults): Client | undef
   if (Array.isArray(accepted) && accepted.length > 0 && secret === undefined && secretHash === undefined) {
     noted.add(join(path, 'secret'), 'a secret or a secretHash, to authenticate with', 'neither')
   }
-  const hash = typeof secret === 'string' ? hashSecret(secret) : secretHash
+  const hash = isLongEnough(secret) ? hashSecret(secret) : secretHash
   const read = {
     revision: 1,
     ...rest,
@@ -119,8 +117,12 @@ function readClient(path: string, value: unknown, noted: Faults): Client | undef
   return Object.freeze({ ...read, ...(hash !== undefined && { secretHash: hash }) }) as Client
 }
 
+function isLongEnough(secret: unknown): secret is string {
+  return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
+}
+
 function readSecret(path: string, secret: unknown, hash: unknown, noted: Faults): void {
-  if (secret !== undefined && (typeof secret !== 'string' || secret.length < SHORTEST_SECRET)) {
+  if (secret !== undefined && !isLongEnough(secret)) {
     noted.add(join(path, 'secret'), `at least ${SHORTEST_SECRET} characters`, describeSecret(secret))
   }
   if (hash !== undefined && (typeof hash !== 'string' || !isSecretHash(hash))) {

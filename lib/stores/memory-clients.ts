@@ -1,5 +1,8 @@
 import type { Client, ClientRegistry } from '../core/client.js'
 
+/** More clients than that can register in a database only. */
+const MAXIMUM_CLIENTS = 100_000
+
 /** A registry that lives in this process only, for the clients of the configuration and those that register. */
 export function memoryClientRegistry(clients: readonly Client[]): ClientRegistry {
   const byId = new Map(clients.map((client) => [client.clientId, client]))
@@ -10,6 +13,8 @@ export function memoryClientRegistry(clients: readonly Client[]): ClientRegistry
     async save(client) {
       const kept = byId.get(client.clientId)
       if (client.revision !== (kept?.revision ?? 0) + 1) return false
+      if (kept === undefined && byId.size >= MAXIMUM_CLIENTS)
+        throw new Error('the registry in memory is full')
       byId.set(client.clientId, structuredClone(client))
       return true
     },
