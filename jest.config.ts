@@ -3,12 +3,15 @@ import type { Config } from 'jest'
 
 type ProjectConfig = Exclude<NonNullable<Config['projects']>[number], string>
 
+/** Sources import each other as the `.js` files they become. */
+const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
+
 const base: ProjectConfig = {
   testEnvironment: 'node',
   transform: {
     '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: SOURCES,
   // Packages that exist as ES modules only.
   transformIgnorePatterns: ['/node_modules/(?!(jose|oauth4webapi|openid-client)/)'],
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
@@ -21,7 +24,7 @@ const config: Config = {
       ...base,
       displayName: 'express4',
       testMatch: ['<rootDir>/__tests__/{http,journeys}/**/*.test.ts'],
-      moduleNameMapper: { ...base.moduleNameMapper, '^express$': 'express4' },
+      moduleNameMapper: { ...SOURCES, '^express$': 'express4' },
     },
   ],
 }
