@@ -1,7 +1,8 @@
 import type { KeyRef } from '../stores/store.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { ProvisioningError } from './errors.js'
-import { type Claims, signJwt, verifyJwt } from './jwt.js'
+import type { Claims } from './jws.js'
+import { signJwt, verifyJwt } from './jwt.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 
 /** RFC 9068 2.1. */

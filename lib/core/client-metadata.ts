@@ -4,7 +4,7 @@ import {
 } from './client-authentication/methods.js'
 import { malformed, unlessRefused } from './errors.js'
 import { importPublicJwk } from './jwk.js'
-import type { Claims } from './jwt.js'
+import type { Claims } from './jws.js'
 import { parseScope } from './policy.js'
 
 /** Client metadata that has been validated (RFC 7591 2), in its wire names; what we do not know is left out. */

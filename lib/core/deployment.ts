@@ -1,4 +1,5 @@
 import type { ProvisioningStore } from '../stores/store.js'
+import type { Nonces } from './confirmation/nonces.js'
 import type { Client, ClientRegistry } from './client.js'
 import { ProvisioningError } from './errors.js'
 import type { Emit } from './events.js'
@@ -20,9 +21,18 @@ export interface Deployment {
   readonly maxLifetimeSeconds: number
   readonly store: ProvisioningStore
   readonly clockToleranceSeconds: number
+  readonly dpop: DpopRules
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly emit: Emit
+}
+
+/** How DPoP proofs are judged (RFC 9449). */
+export interface DpopRules {
+  /** How old a proof may be. */
+  readonly proofAgeSeconds: number
+  /** Present when proofs must carry a nonce of the server's (RFC 9449 8). */
+  readonly nonces: Nonces | undefined
 }
 
 /** Now as a NumericDate, in whole seconds (RFC 7519 2). */

@@ -1,3 +1,4 @@
+import type { Confirmation } from '../stores/store.js'
 import type { ErrorCode, Reason } from './errors.js'
 
 /** The routes at which a request can be refused; `resource` is a route of the host's own. */
@@ -33,6 +34,8 @@ export interface EventDetails {
     readonly audience: string
     /** NumericDate. */
     readonly expiresAt: number
+    /** What the key is bound to, when it is. */
+    readonly confirmation?: Confirmation
   }
   'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
   'key.redeemed': KeyIdentity & { readonly subject: string; readonly action: RedemptionAction }

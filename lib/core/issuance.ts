@@ -1,10 +1,13 @@
-import type { KeyRecord, RecordOutcome } from '../stores/store.js'
+import type { Confirmation, KeyRecord, RecordOutcome } from '../stores/store.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { asking, type Deployment } from './deployment.js'
 import { disclosing, ProvisioningError } from './errors.js'
+import { proofReader } from './confirmation/dpop.js'
+import { constrain } from './confirmation/possession.js'
+import type { Target } from './confirmation/target.js'
 import { permit } from './policy.js'
 import { drawUp, mint } from './provisioning-key.js'
-import type { Parameters } from './request.js'
+import type { Parameters, PresentedRequest } from './request.js'
 
 /** A key on its way to the client. `key` is the one place where its text appears. */
 export interface IssuedKey {
@@ -13,26 +16,39 @@ export interface IssuedKey {
 }
 
 /** Issues a provisioning key to an authenticated client, on the terms that policy allows. */
-export type Issue = (client: AuthenticatedClient, parameters: Parameters) => Promise<IssuedKey>
+export type Issue = (client: AuthenticatedClient, asked: Asked) => Promise<IssuedKey>
+
+/** What is asked for, and how. */
+export interface Asked {
+  readonly parameters: Parameters
+  readonly presented: PresentedRequest
+  readonly target: Target
+}
 
 export function issuer(deployment: Deployment): Issue {
-  return function issue(client, parameters) {
+  const readProof = proofReader(deployment)
+
+  return function issue(client, { parameters, presented, target }) {
     return disclosing({ clientId: client.clientId }, async () => {
       if (!client.grantTypes.includes('client_credentials')) {
-        throw new ProvisioningError(
-          'grant_not_permitted',
-          'The client has not registered the grant client_credentials.',
-        )
+        throw new ProvisioningError('grant_not_permitted', 'The client has not registered the grant client_credentials.')
       }
+      const proof = readProof(presented, target)
+      const confirmation = constrain(client.policy, proof, presented, client.byCertificate)
       const terms = permit(client.clientId, client.policy, parameters)
-      const drawn = drawUp(deployment, client.clientId, terms)
+      const drawn = drawUp(deployment, client.clientId, terms, confirmation)
+      await proof?.spend()
       await record(deployment, drawn.record, client.policy.outstandingKeys)
       const key = mint(deployment, drawn)
       const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
-      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt })
+      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...tellConfirmation(confirmation) })
       return { key, record: drawn.record }
     })
   }
+}
+
+function tellConfirmation(confirmation: Confirmation | undefined) {
+  return confirmation === undefined ? {} : { confirmation }
 }
 
 async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {

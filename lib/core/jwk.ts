@@ -17,6 +17,16 @@ const CURVES: Readonly<Record<string, AsymmetricAlgorithm>> = {
 export const MINIMUM_RSA_BITS = 2048
 export const MINIMUM_HMAC_BITS = 256
 
+/** The algorithms of what clients sign: proofs and assertions. The last two are one, by its old and its new name. */
+export const PROOF_ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, 'EdDSA', 'Ed25519'] as const
+export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number]
+
+/** The algorithms a client's key may sign with; none when the key is too weak or of no use here. */
+export function proofAlgorithmsFor(key: KeyObject): readonly ProofAlgorithm[] {
+  if (key.asymmetricKeyType === 'ed25519') return ['EdDSA', 'Ed25519']
+  return key.type === 'secret' ? [] : (algorithmsFor(key) as readonly AsymmetricAlgorithm[])
+}
+
 /** The algorithms a key may be used with, the usual one first; none when the key is too weak or of no use here. */
 export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
   if (key.type === 'secret') return (key.symmetricKeySize ?? 0) * 8 >= MINIMUM_HMAC_BITS ? ['HS256'] : []
@@ -31,6 +41,7 @@ export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
 /** The members that make a key what it is, per `kty`, in the order RFC 7638 3.2 wants them. */
 const REQUIRED_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   EC: ['crv', 'kty', 'x', 'y'],
+  OKP: ['crv', 'kty', 'x'],
   RSA: ['e', 'kty', 'n'],
   oct: ['k', 'kty'],
 }
@@ -63,12 +74,12 @@ export function importPublicJwk(value: unknown): KeyObject | string {
   const jwk = value as Record<string, unknown>
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return 'it holds private key material'
   const names = typeof jwk.kty === 'string' && jwk.kty !== 'oct' ? REQUIRED_MEMBERS[jwk.kty] : undefined
-  if (names === undefined) return 'its kty is neither EC nor RSA'
+  if (names === undefined) return 'its kty is none of EC, OKP, RSA'
   if (names.some((name) => typeof jwk[name] !== 'string')) return `it lacks one of ${names.join(', ')}`
   try {
     const members = Object.fromEntries(names.map((name) => [name, jwk[name]]))
     const key = createPublicKey({ key: members as JsonWebKey, format: 'jwk' })
-    return algorithmsFor(key).length > 0 ? key : 'its curve or size is not accepted'
+    return proofAlgorithmsFor(key).length > 0 ? key : 'its curve or size is not accepted'
   } catch {
     return 'it is not a valid key'
   }

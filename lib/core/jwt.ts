@@ -2,12 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import { ProvisioningError } from './errors.js'
 import type { KeyAlgorithm } from './jwk.js'
-
-/** Longer texts are refused before they are parsed. */
-const MAXIMUM_LENGTH = 8192
-
-/** The claims of a JWT whose signature held. Their types are still to be looked at. */
-export type Claims = Readonly<Record<string, unknown>>
+import { type Claims, parseJws } from './jws.js'
 
 /** What a signature is verified with: one key, one algorithm. */
 export interface VerificationKey {
@@ -39,7 +34,9 @@ export function signJwt(
  *   `key_algorithm_refused`, `signature_wrong`, `claims_malformed`
  */
 export function verifyJwt(token: string, expectation: JwtExpectation): Claims {
-  const { header, payload } = parseCompact(token)
+  const parsed = parseJws(token)
+  if (typeof parsed === 'string') throw new ProvisioningError('key_malformed', parsed)
+  const { header, claims } = parsed
   if (typeof header.typ !== 'string' || header.typ.toLowerCase() !== expectation.typ) {
     throw new ProvisioningError('key_type_wrong', `The typ of the JWT is not ${expectation.typ}.`)
   }
@@ -70,34 +67,5 @@ function verifySignature(token: string, key: VerificationKey): void {
   } catch {
     // Whatever it throws: a signature of a wrong length makes it throw another class than a wrong signature does.
     throw new ProvisioningError('signature_wrong', 'The signature of the JWT does not verify.')
-  }
-}
-
-function parseCompact(token: string): { header: Claims; payload: string } {
-  const parts = token.length <= MAXIMUM_LENGTH ? token.split('.', 4) : []
-  const [header, payload, signature] = parts.map(decodeCanonical)
-  if (parts.length !== 3 || header === undefined || payload === undefined || !signature) {
-    throw new ProvisioningError('key_malformed', 'The token is not a JWS in compact serialization.')
-  }
-  const members = parseObject(header)
-  if (members === undefined)
-    throw new ProvisioningError('key_malformed', 'The JWS header is not a JSON object.')
-  return { header: members, payload }
-}
-
-/** base64url with no padding and no spare bits set, so that one JWT has one spelling (RFC 4648 3.5). */
-function decodeCanonical(part: string): string | undefined {
-  const bytes = Buffer.from(part, 'base64url')
-  return bytes.toString('base64url') === part ? bytes.toString('utf8') : undefined
-}
-
-function parseObject(json: string): Claims | undefined {
-  try {
-    const value: unknown = JSON.parse(json)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Claims)
-      : undefined
-  } catch {
-    return undefined
   }
 }

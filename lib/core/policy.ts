@@ -20,6 +20,11 @@ export interface PolicyOptions {
    * followed by `*` (`runner:*`). Default: none.
    */
   readonly subjects?: readonly string[]
+  /**
+   * What a key must be bound to: `dpop` (RFC 9449) or `mtls` (RFC 8705) refuse a request for a key without that
+   * proof. Default `bearer`: no proof is required, but a key asked for with a DPoP proof is bound to it all the same.
+   */
+  readonly senderConstraint?: SenderConstraint
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
   readonly outstandingKeys?: number
   /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
@@ -27,6 +32,9 @@ export interface PolicyOptions {
   /** Lifetime of an initial access token, in seconds. Default 600; at most 3600. */
   readonly accessTokenLifetimeSeconds?: number
 }
+
+export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
+export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
 /** The policy of one client, complete. */
 export interface Policy {
@@ -37,6 +45,7 @@ export interface Policy {
   readonly maxLifetimeSeconds: number
   readonly networks: readonly string[]
   readonly subjects: readonly string[]
+  readonly senderConstraint: SenderConstraint
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number

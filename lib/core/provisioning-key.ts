@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { KeyRecord } from '../stores/store.js'
+import type { Confirmation, KeyRecord } from '../stores/store.js'
 import { type Deployment, numericDate } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
-import { type Claims, signJwt, verifyJwt } from './jwt.js'
-import { isInNetworks } from './network.js'
+import type { Claims } from './jws.js'
+import { signJwt, verifyJwt } from './jwt.js'
 import type { Terms } from './policy.js'
 
 /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer can be taken for a key. */
@@ -29,6 +29,8 @@ export interface VerifiedKey {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly environment: string | undefined
+  /** What the key is bound to; the presenter has proven to hold it. */
+  readonly confirmation: Confirmation | undefined
 }
 
 /** A new `jti`: 160 random bits. */
@@ -37,14 +39,29 @@ export function randomId(): string {
 }
 
 /** Draws up a key for a client on the terms that policy allowed. Nothing is signed yet. */
-export function drawUp(deployment: Deployment, clientId: string, terms: Terms): MintableKey {
+export function drawUp(
+  deployment: Deployment,
+  clientId: string,
+  terms: Terms,
+  confirmation: Confirmation | undefined,
+): MintableKey {
   const issuedAt = numericDate(deployment)
   const expiresAt = issuedAt + Math.min(terms.lifetimeSeconds, deployment.maxLifetimeSeconds)
   const { subject, scope, audience, networks } = terms
   const jti = randomId()
   const retainUntil = expiresAt + deployment.clockToleranceSeconds
   return {
-    record: { jti, clientId, subject, scope, audience, issuedAt, expiresAt, retainUntil },
+    record: {
+      jti,
+      clientId,
+      subject,
+      scope,
+      audience,
+      issuedAt,
+      expiresAt,
+      retainUntil,
+      ...(confirmation && { confirmation }),
+    },
     claims: {
       iss: deployment.issuer,
       aud: audience,
@@ -55,6 +72,7 @@ export function drawUp(deployment: Deployment, clientId: string, terms: Terms): 
       nbf: issuedAt,
       exp: expiresAt,
       jti,
+      ...(confirmation && { cnf: confirmation }),
       ...(networks.length > 0 && { cidr: networks }),
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
@@ -93,18 +111,8 @@ export function verifyTerms(deployment: Deployment, claims: KeyClaims, audiences
   verifyTimes(deployment, claims)
 }
 
-/** Verifies the one who presents a key whose terms held: possession, and the network it is presented from. */
-export function verifyPresenter(claims: KeyClaims, address: string | undefined): VerifiedKey {
-  // A confirmation that cannot be enforced must refuse: RFC 7800 3.1 leaves no room for ignoring it.
-  if (claims.cnf !== undefined)
-    throw wrong(claims, 'possession_unproven', 'The key is bound to a key not proven here.')
-  if (claims.cidr !== undefined && !isInNetworks(address, claims.cidr)) {
-    throw wrong(
-      claims,
-      'network_wrong',
-      `The key may not be presented from ${address ?? 'an unknown address'}.`,
-    )
-  }
+/** The key that genuine claims describe, once terms and possession have held. */
+export function verifiedKey(claims: KeyClaims): VerifiedKey {
   return Object.freeze({
     jti: claims.jti,
     clientId: claims.client_id,
@@ -115,6 +123,7 @@ export function verifyPresenter(claims: KeyClaims, address: string | undefined):
     issuedAt: claims.iat,
     expiresAt: claims.exp,
     environment: claims.env,
+    confirmation: claims.cnf as Confirmation | undefined,
   }) as VerifiedKey
 }
 

@@ -1,3 +1,5 @@
+import type { PresentedCertificate } from './confirmation/certificate.js'
+
 /** What the protocol needs to know of an HTTP request. Made by `http/wire.ts`; the core sees nothing else of HTTP. */
 export interface PresentedRequest {
   /** Every `Authorization` header field, in order. More than one is refused. */
@@ -6,6 +8,11 @@ export interface PresentedRequest {
   readonly queryNames: ReadonlySet<string>
   /** Whether a body that was parsed before us carries an `access_token` (RFC 6750 2.2). */
   readonly tokenInBody: boolean
+  readonly method: string
+  /** Every `DPoP` header field, in order. More than one is refused (RFC 9449 4.3). */
+  readonly dpop: readonly string[]
+  /** The client certificate, if there is one that may be believed. */
+  readonly certificate: PresentedCertificate | undefined
   /** The address of the caller, as Express computes it from `trust proxy`. */
   readonly address: string | undefined
 }

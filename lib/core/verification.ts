@@ -1,20 +1,39 @@
-import type { KeyState } from '../stores/store.js'
+import type { KeyEntry, KeyState } from '../stores/store.js'
+import { type DpopProof, proofReader } from './confirmation/dpop.js'
+import { confirm, type Possession } from './confirmation/possession.js'
+import type { Target } from './confirmation/target.js'
 import { asking, type Deployment } from './deployment.js'
-import { malformed, ProvisioningError, type Reason } from './errors.js'
-import { type VerifiedKey, verifyGenuine, verifyPresenter, verifyTerms } from './provisioning-key.js'
+import { malformed, ProvisioningError, type Reason, unlessRefused } from './errors.js'
+import { isInNetworks } from './network.js'
+import { type KeyClaims, type VerifiedKey, verifiedKey, verifyGenuine, verifyTerms } from './provisioning-key.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from './request.js'
 
 /** What a key is verified against. Configured, never taken from the request. */
 export interface Expectation {
   readonly audiences: readonly string[]
-  readonly address: string | undefined
+  /** The scopes the key must carry, all of them. */
+  readonly scope: readonly string[]
+  /** What a DPoP proof must be for. */
+  readonly target: Target
 }
 
-/** Verifies a presented key: genuine, for this audience, in time, and still `issued` as the store has it. */
-export type Verify = (token: string, expected: Expectation) => Promise<VerifiedKey>
+/** A key as presented: its text, and how. */
+export interface PresentedKey {
+  readonly token: string
+  readonly scheme: Possession['scheme']
+}
 
-/** RFC 6750 2.1: `b64token`. */
-const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
+/** A key that holds, and what its presenter proved. */
+export interface Verified {
+  readonly key: VerifiedKey
+  readonly proof: DpopProof | undefined
+}
+
+/** Verifies a presented key: genuine, for this audience, in time, held by its holder, and still `issued`. */
+export type Verify = (presentedKey: PresentedKey, presented: PresentedRequest, expected: Expectation) => Promise<Verified>
+
+/** RFC 6750 2.1 and RFC 9449 7.1: `b64token`. */
+const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
 
 /**
  * Takes the key out of a request.
@@ -22,24 +41,19 @@ const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
  * @throws ProvisioningError `token_in_query`, `header_repeated`, `token_presented_twice`, `header_malformed`,
  *   `credentials_missing`
  */
-export function extractKey(request: PresentedRequest): string {
+export function extractKey(request: PresentedRequest): PresentedKey {
   refuseTokenInQuery(request)
   const [header, ...others] = request.authorization
-  if (others.length > 0)
-    throw malformed('header_repeated', 'The request has more than one Authorization header.')
+  if (others.length > 0) throw malformed('header_repeated', 'The request has more than one Authorization header.')
   if (request.tokenInBody && header !== undefined) {
-    throw malformed(
-      'token_presented_twice',
-      'The request presents a token in its body besides the Authorization header.',
-    )
+    throw malformed('token_presented_twice', 'The request presents a token in its body besides the Authorization header.')
   }
-  if (header === undefined || !/^Bearer\b/i.test(header)) {
-    throw malformed('credentials_missing', 'Present the provisioning key as Authorization: Bearer <key>.')
+  if (header === undefined || !/^(Bearer|DPoP)\b/i.test(header)) {
+    throw malformed('credentials_missing', 'Present the provisioning key as Authorization: Bearer <key>, or DPoP <key>.')
   }
-  const [, token] = BEARER.exec(header) ?? []
-  if (token === undefined)
-    throw malformed('header_malformed', 'The Authorization header is not Bearer <key>.')
-  return token
+  const [, scheme, token] = CREDENTIALS.exec(header) ?? []
+  if (token === undefined) throw malformed('header_malformed', 'The Authorization header is not Bearer <key> or DPoP <key>.')
+  return { token, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' }
 }
 
 /** Whatever stands in a query ends up in logs and histories (RFC 9700 2.4). */
@@ -49,16 +63,43 @@ export function refuseTokenInQuery(request: PresentedRequest): void {
 }
 
 export function verifier(deployment: Deployment): Verify {
-  return async function verify(token, expected) {
-    const claims = verifyGenuine(deployment, token)
-    verifyTerms(deployment, claims, expected.audiences)
-    const key = verifyPresenter(claims, expected.address)
-    const entry = await asking(() => deployment.store.find(key))
-    const reason = REFUSALS[entry?.state ?? 'unknown']
-    if (reason === undefined) return key
-    if (reason === 'key_redeemed') await containReplay(deployment, key, expected.address)
-    throw stateRefusal(reason, key)
+  const readProof = proofReader(deployment)
+
+  function possess({ token, scheme }: PresentedKey, presented: PresentedRequest, target: Target): Possession {
+    return { scheme, presented, proof: readProof(presented, target, token, scheme !== 'body') }
   }
+
+  /** One who holds what the key is bound to is told precisely what is wrong with it, and nobody else. */
+  function verifyTermsTelling(claims: KeyClaims, audiences: readonly string[], possession: () => Possession): void {
+    try {
+      verifyTerms(deployment, claims, audiences)
+    } catch (error) {
+      const proven =
+        claims.cnf !== undefined && unlessRefused(() => confirm(claims.cnf, possession(), {}) ?? true) === true
+      throw error instanceof ProvisioningError && proven ? error.with({ disclosed: true }) : error
+    }
+  }
+
+  return async function verify(presentedKey, presented, expected) {
+    const claims = verifyGenuine(deployment, presentedKey.token)
+    const facts = { clientId: claims.client_id, jti: claims.jti }
+    const possession = () => possess(presentedKey, presented, expected.target)
+    verifyTermsTelling(claims, expected.audiences, possession)
+    const held = possession()
+    confirm(claims.cnf, held, facts)
+    const key = verifiedKey(claims)
+    requireNetwork(claims, key, presented.address)
+    const entry = await asking(() => deployment.store.find(key))
+    await requireIssued(deployment, key, { entry, proof: held.proof, address: presented.address })
+    requireScope(key, expected.scope)
+    await held.proof?.spend()
+    return { key, proof: held.proof }
+  }
+}
+
+function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
+  if (cidr === undefined || isInNetworks(address, cidr)) return
+  throw refusalOf(key, 'network_wrong', `The key may not be presented from ${address ?? 'an unknown address'}.`)
 }
 
 const REFUSALS: Record<KeyState | 'unknown', Reason | undefined> = {
@@ -69,6 +110,23 @@ const REFUSALS: Record<KeyState | 'unknown', Reason | undefined> = {
   unknown: 'key_unknown',
 }
 
+interface Found {
+  readonly entry: KeyEntry | undefined
+  readonly proof: DpopProof | undefined
+  readonly address: string | undefined
+}
+
+async function requireIssued(deployment: Deployment, key: VerifiedKey, { entry, proof, address }: Found): Promise<void> {
+  const reason = REFUSALS[entry?.state ?? 'unknown']
+  if (reason === undefined) return
+  if (reason === 'key_redeemed') {
+    // A proof that was used before proves nothing: who repeats a whole request must not be able to revoke.
+    await proof?.spend()
+    await containReplay(deployment, key, address)
+  }
+  throw stateRefusal(reason, key)
+}
+
 const MESSAGES: Partial<Record<Reason, string>> = {
   key_redeeming: 'The key is being redeemed by another request at this moment.',
   key_redeemed: 'The key has been redeemed; a key is good for one redemption.',
@@ -76,21 +134,22 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   key_unknown: 'The store has no record of the key.',
 }
 
+/** A refusal of a verified key. Its presenter is told precisely, if the key is bound: then possession was proven. */
+export function refusalOf(key: VerifiedKey, reason: Reason, message: string, requiredScope?: string): ProvisioningError {
+  const facts = { clientId: key.clientId, jti: key.jti, ...(requiredScope !== undefined && { requiredScope }) }
+  return new ProvisioningError(reason, message, { facts, disclosed: key.confirmation !== undefined })
+}
+
 /** The refusal of a key for the state it is in. */
 export function stateRefusal(reason: Reason, key: VerifiedKey): ProvisioningError {
-  const facts = { clientId: key.clientId, jti: key.jti }
-  return new ProvisioningError(reason, MESSAGES[reason] ?? reason, { facts })
+  return refusalOf(key, reason, MESSAGES[reason] ?? reason)
 }
 
 /**
  * A redeemed key that is presented once more was copied by somebody: what its redemption brought forth is revoked
  * (RFC 9700 2.2.2, RFC 6749 4.1.2). The key was verified before, so that a forger revokes nothing.
  */
-export async function containReplay(
-  deployment: Deployment,
-  key: VerifiedKey,
-  address?: string,
-): Promise<void> {
+export async function containReplay(deployment: Deployment, key: VerifiedKey, address?: string): Promise<void> {
   const outcome = await asking(() => deployment.store.revokeFamily(key))
   const { jti: keyId, clientId } = key
   deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked: outcome === 'revoked' })
@@ -100,7 +159,5 @@ export async function containReplay(
 export function requireScope(key: VerifiedKey, scope: readonly string[]): void {
   const missing = scope.filter((one) => !key.scope.includes(one))
   if (missing.length === 0) return
-  throw new ProvisioningError('scope_insufficient', `The key lacks the scope ${missing.join(' ')}.`, {
-    facts: { clientId: key.clientId, jti: key.jti, requiredScope: scope.join(' ') },
-  })
+  throw refusalOf(key, 'scope_insufficient', `The key lacks the scope ${missing.join(' ')}.`, scope.join(' '))
 }

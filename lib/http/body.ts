@@ -1,6 +1,6 @@
 import express, { type Request, type Response } from 'express'
 import { malformed, type ProvisioningError, type Reason } from '../core/errors.js'
-import type { Claims } from '../core/jwt.js'
+import type { Claims } from '../core/jws.js'
 import type { Parameters } from '../core/request.js'
 
 /** What a body is read as. */

@@ -1,5 +1,5 @@
 import { parseNetwork } from '../core/network.js'
-import { CLIENT_ID, isAudience, type Policy, type PolicyOptions, SCOPE_TOKEN } from '../core/policy.js'
+import { CLIENT_ID, isAudience, type Policy, type PolicyOptions, SCOPE_TOKEN, SENDER_CONSTRAINTS } from '../core/policy.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
 /** No key of any client lives longer, whatever is configured. */
@@ -55,7 +55,11 @@ export function readPolicy(path: string, value: unknown, faults: Faults): Policy
     faults.add(path, 'an object', describe(value))
     return {}
   }
-  faults.addUnknownNames(path, value, [...Object.keys(LISTS), ...Object.keys(NUMBERS)])
+  faults.addUnknownNames(path, value, [...Object.keys(LISTS), ...Object.keys(NUMBERS), 'senderConstraint'])
+  const { senderConstraint: constraint } = value
+  if (constraint !== undefined && !(SENDER_CONSTRAINTS as readonly unknown[]).includes(constraint)) {
+    faults.add(join(path, 'senderConstraint'), SENDER_CONSTRAINTS.join(' or '), describe(constraint))
+  }
   for (const [name, entry] of Object.entries(LISTS)) readList(join(path, name), value[name], entry, faults)
   for (const [name, range] of Object.entries(NUMBERS)) {
     readCount(join(path, name), value[name], range, faults)
@@ -151,6 +155,7 @@ export function completePolicy(
     maxLifetimeSeconds,
     networks: own.networks ?? deployment.networks ?? [],
     subjects: own.subjects ?? deployment.subjects ?? [],
+    senderConstraint: own.senderConstraint ?? deployment.senderConstraint ?? 'bearer',
     outstandingKeys: own.outstandingKeys ?? deployment.outstandingKeys ?? DEFAULTS.outstandingKeys,
     accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
     accessTokenLifetimeSeconds:

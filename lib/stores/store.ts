@@ -13,6 +13,16 @@ export interface KeyRecord extends KeyRef {
   readonly expiresAt: number
   /** The entry must be found until then: `expiresAt` plus the clock tolerance of the verifier. */
   readonly retainUntil: number
+  /** What the key is bound to, when it is sender-constrained. */
+  readonly confirmation?: Confirmation
+}
+
+/** The `cnf` claim: thumbprints of what a key is bound to (RFC 9449 6.1, RFC 8705 3.1). */
+export interface Confirmation {
+  /** RFC 7638 thumbprint of a DPoP key. */
+  readonly jkt?: string
+  /** SHA-256 of a client certificate. */
+  readonly 'x5t#S256'?: string
 }
 
 /** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */
@@ -62,7 +72,18 @@ export interface ProvisioningStore {
 
   /** Marks what a redeemed key brought forth as revoked. `unchanged` when it was already. */
   revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
+
+  /**
+   * Uses an identifier (of a proof or an assertion, hashed) for the one time it may be used.
+   *
+   * @param until the NumericDate after which it may be forgotten
+   * @returns `first` to exactly one of any number of concurrent calls, `used` to the others; `full` with nothing
+   *   changed when the store is at its cap
+   */
+  useOnce(id: string, until: number): Promise<UseOnceOutcome>
 }
+
+export type UseOnceOutcome = 'first' | 'used' | 'full'
 
 export type RecordOutcome = 'recorded' | 'duplicate' | 'outstanding' | 'full'
 export type RedeemOutcome = 'claimed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'

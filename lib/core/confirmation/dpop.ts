@@ -1,0 +1,125 @@
+import { createHash, type KeyObject } from 'node:crypto'
+import { asking, type Deployment, numericDate } from '../deployment.js'
+import { ProvisioningError, type Reason } from '../errors.js'
+import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jwk.js'
+import { type Claims, parseJws, verifiesWith } from '../jws.js'
+import type { PresentedRequest } from '../request.js'
+import { isSameTarget, type Target } from './target.js'
+
+/** A DPoP proof that holds for its request. It is spent when everything else about the request holds too. */
+export interface DpopProof {
+  /** The thumbprint of the proof key (RFC 9449 6.1). */
+  readonly thumbprint: string
+  readonly publicKey: KeyObject
+  /** Marks the proof as used. @throws ProvisioningError `dpop_replayed` when it was */
+  spend(): Promise<void>
+}
+
+/** How proofs are judged in a deployment: see `Deployment.dpop`. */
+export type ReadProof = (
+  presented: PresentedRequest,
+  target: Target,
+  /** The key it is presented with, and whether the proof must name that: always but at the token endpoint. */
+  token?: string,
+  hashRequired?: boolean,
+) => DpopProof | undefined
+
+const LONGEST_JTI = 256
+
+/**
+ * Makes the reader of DPoP proofs (RFC 9449 4.3). It answers `undefined` where a request presents none.
+ *
+ * @throws ProvisioningError one of the `dpop_` reasons
+ */
+export function proofReader(deployment: Deployment): ReadProof {
+  return function readProof(presented, target, token, hashRequired) {
+    const [text, ...others] = presented.dpop
+    if (text === undefined) return undefined
+    if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
+    const { claims, publicKey } = verifyProof(text)
+    const { jti, iat } = readClaims(claims, target)
+    requireFresh(deployment, iat)
+    if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
+    requireNonce(deployment, claims)
+    const proofKey = thumbprint(publicKey)
+    return { thumbprint: proofKey, publicKey, spend: () => spend(deployment, [proofKey, target.url, jti], iat) }
+  }
+}
+
+function refused(reason: Reason, message: string): ProvisioningError {
+  return new ProvisioningError(reason, message, { disclosed: true })
+}
+
+/** RFC 9449 4.3, 2 to 7. */
+function verifyProof(text: string): { claims: Claims; publicKey: KeyObject } {
+  const jws = parseJws(text)
+  if (typeof jws === 'string' || jws.claims === undefined) {
+    throw refused('dpop_malformed', 'The DPoP proof is not a JWT.')
+  }
+  const { typ, alg, jwk } = jws.header
+  if (typeof typ !== 'string' || typ.toLowerCase() !== 'dpop+jwt') {
+    throw refused('dpop_type_wrong', 'The typ of the DPoP proof is not dpop+jwt.')
+  }
+  if (!(PROOF_ALGORITHMS as readonly unknown[]).includes(alg)) {
+    throw refused('dpop_algorithm_refused', `The alg of the DPoP proof is none of ${PROOF_ALGORITHMS.join(', ')}.`)
+  }
+  if (Object.hasOwn(jws.header, 'crit')) throw refused('dpop_malformed', 'The DPoP proof has a crit header.')
+  const publicKey = importPublicJwk(jwk)
+  if (typeof publicKey === 'string') throw refused('dpop_key_refused', `The jwk of the DPoP proof is refused: ${publicKey}.`)
+  if (!verifiesWith(jws, publicKey)) {
+    throw refused('dpop_signature_wrong', 'The DPoP proof is not signed by the key in its jwk.')
+  }
+  return { claims: jws.claims, publicKey }
+}
+
+/** RFC 9449 4.3, 8 and 9. */
+function readClaims({ jti, htm, htu, iat }: Claims, target: Target): { jti: string; iat: number } {
+  const typed = typeof jti === 'string' && typeof htm === 'string' && typeof htu === 'string'
+  if (!typed || jti === '' || jti.length > LONGEST_JTI || typeof iat !== 'number' || !Number.isFinite(iat)) {
+    throw refused('dpop_claims_malformed', 'The DPoP proof lacks one of jti, htm, htu, iat, or it is not of its type.')
+  }
+  if (htm !== target.method) throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
+  if (!isSameTarget(htu, target.url)) throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${target.url}.`)
+  return { jti, iat }
+}
+
+/** RFC 9449 4.3, 11. */
+function requireFresh(deployment: Deployment, iat: number): void {
+  const age = numericDate(deployment) - iat
+  const { proofAgeSeconds } = deployment.dpop
+  const tolerance = deployment.clockToleranceSeconds
+  if (age <= proofAgeSeconds + tolerance && age >= -tolerance - 1) return
+  throw refused('dpop_stale', `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`)
+}
+
+/** RFC 9449 4.3, 12a. */
+function requireTokenHash({ ath }: Claims, token: string): void {
+  if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
+  throw refused('dpop_token_hash_wrong', 'The ath of the DPoP proof is not the hash of the key it is presented with.')
+}
+
+/** RFC 9449 4.3, 10. */
+function requireNonce({ dpop }: Deployment, { nonce }: Claims): void {
+  if (dpop.nonces === undefined || (typeof nonce === 'string' && dpop.nonces.accepts(nonce))) return
+  throw refused('dpop_nonce_wanted', 'The DPoP proof must carry the nonce of the DPoP-Nonce header.')
+}
+
+/** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
+async function spend(deployment: Deployment, parts: readonly string[], iat: number): Promise<void> {
+  const id = createHash('sha256').update(JSON.stringify(['dpop', ...parts])).digest('base64url')
+  const { proofAgeSeconds } = deployment.dpop
+  const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
+  await useOnce(deployment, id, until, () => refused('dpop_replayed', 'The DPoP proof has been used before.'))
+}
+
+/** Uses an identifier for the only time it may be used. */
+export async function useOnce(
+  deployment: Deployment,
+  id: string,
+  until: number,
+  replayed: () => ProvisioningError,
+): Promise<void> {
+  const outcome = await asking(() => deployment.store.useOnce(id, until))
+  if (outcome === 'used') throw replayed()
+  if (outcome === 'full') throw new ProvisioningError('store_full', 'The store of proofs is full.')
+}
