@@ -35,7 +35,8 @@ export interface Policy {
   readonly audiences: readonly string[]
   readonly lifetimeSeconds: number
   readonly maxLifetimeSeconds: number
-  readonly networks: readonly string[]
+  /** `undefined`: from anywhere; empty: from nowhere. */
+  readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
@@ -48,7 +49,7 @@ export interface Terms {
   readonly scope: readonly string[]
   readonly audience: string
   readonly lifetimeSeconds: number
-  readonly networks: readonly string[]
+  readonly networks: readonly string[] | undefined
 }
 
 /** Permits what a client asks for, or refuses it; nothing is ever cut down in silence. */
@@ -123,6 +124,11 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
   }
   if (policy.subjects.some((pattern) => matchesSubject(pattern, requested))) return requested
   throw new ProvisioningError('subject_not_permitted', `The client may not ask for keys for ${requested}.`)
+}
+
+/** Whether a pattern of subjects allows nothing beyond another. */
+export function isSubjectWithin(inner: string, outer: string): boolean {
+  return inner === outer || (outer.endsWith('*') && inner.startsWith(outer.slice(0, -1)))
 }
 
 function matchesSubject(pattern: string, subject: string): boolean {

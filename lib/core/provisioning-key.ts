@@ -55,7 +55,7 @@ export function drawUp(deployment: Deployment, clientId: string, terms: Terms): 
       nbf: issuedAt,
       exp: expiresAt,
       jti,
-      ...(networks.length > 0 && { cidr: networks }),
+      ...(networks !== undefined && { cidr: networks }),
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
   }
