@@ -4,9 +4,11 @@ import { type EventHub, eventHub, type Observer } from './core/events.js'
 import type { PolicyOptions } from './core/policy.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
-import { type ClientLookup, type ClientOptions, readClients } from './options/clients.js'
-import { describe, type Faults, faults, isObject } from './options/faults.js'
-import { AUDIENCE, completePolicy, DEFAULTS, judgePolicy, readList, readPolicy } from './options/policy.js'
+import type { ClientOptions } from './options/client.js'
+import { type ClientLookup, readClients } from './options/clients.js'
+import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
+import { AUDIENCE, readList, readPolicy } from './options/policy.js'
 import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
@@ -96,7 +98,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   judgePolicy(
     'policy',
     policy,
-    { ...policy, audiences, maxLifetimeSeconds: policy.maxLifetimeSeconds ?? 900 },
+    { audiences, maxLifetimeSeconds: policy.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds },
     noted,
   )
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
@@ -127,7 +129,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
 }
 
 function warnOfObserver(fault: unknown): void {
-  const message = fault instanceof Error ? fault.message : 'it threw something that is no error'
+  const message = fault instanceof Error ? String(fault.message) : 'it threw something that is no error'
   process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {
     type: 'ProvisioningKeysWarning',
     code: 'EPK_OBSERVER',
@@ -136,9 +138,10 @@ function warnOfObserver(fault: unknown): void {
 
 function readIssuer(value: unknown, noted: Faults): URL | undefined {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  const plain =
-    url !== undefined && !/[?#\s]/.test(String(value)) && url.username === '' && url.password === ''
-  if (url?.protocol === 'https:' && plain) return url
+  // Exact as clients will write it: what a URL parser would change could never match (RFC 8414 3.3).
+  const isCanonical = url !== undefined && (url.href === value || url.href === `${value}/`)
+  const isPlain = url?.username === '' && url.password === '' && !/[?#]/.test(url.href)
+  if (url?.protocol === 'https:' && isCanonical && isPlain) return url
   noted.add('issuer', 'an https URL without query, fragment or credentials (RFC 8414 2)', describe(value))
   return undefined
 }
@@ -160,7 +163,7 @@ const PLAIN: Readonly<Record<string, readonly [expected: string, accepts: (value
   ],
   mountPath: [
     'a path such as /oauth, without a slash at its end',
-    (path: unknown) => typeof path === 'string' && /^(\/[\w.~-]+)+$/.test(path),
+    (path: unknown) => typeof path === 'string' && /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/.test(path),
   ],
   realm: [
     'printable ASCII without quotes',
@@ -175,12 +178,17 @@ const PLAIN: Readonly<Record<string, readonly [expected: string, accepts: (value
     (seconds: unknown) => Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= 60,
   ],
   observer: ['a function', (observer: unknown) => typeof observer === 'function'],
-  now: ['a function that answers milliseconds', (now: unknown) => typeof now === 'function'],
+  now: ['a function that answers milliseconds', (now: unknown) => typeof now === 'function' && isTime(now())],
+}
+
+function isTime(answer: unknown): boolean {
+  return typeof answer === 'number' && Number.isFinite(answer)
 }
 
 function readPlain(given: Record<string, unknown>, noted: Faults): void {
   for (const [name, [expected, accepts]] of Object.entries(PLAIN)) {
     const value = given[name]
-    if (value !== undefined && !accepts(value as never)) noted.add(name, expected, describe(value))
+    if (value !== undefined && !accepts(value as never))
+      noted.add(name, expected, name === 'store' ? describeSecret(value) : describe(value))
   }
 }

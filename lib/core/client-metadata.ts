@@ -87,8 +87,16 @@ function isRedirectUris(value: unknown): boolean {
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
 
 function isRedirectUri(uri: unknown): boolean {
-  if (typeof uri !== 'string' || uri.length > 2048 || !/^[\x21-\x7e]+$/.test(uri) || !URL.canParse(uri))
+  if (
+    typeof uri !== 'string' ||
+    uri.length > 2048 ||
+    !/^[\x21-\x5b\x5d-\x7e]+$/.test(uri) ||
+    !URL.canParse(uri)
+  ) {
     return false
+  }
+  // Parsers disagree about the host of what lacks its slashes.
+  if (/^https?:/i.test(uri) && !/^https?:\/\/[^/]/i.test(uri)) return false
   const { protocol, hostname, username, password } = new URL(uri)
   if (uri.includes('#') || uri.includes('*') || username !== '' || password !== '') return false
   return protocol === 'https:' || (protocol === 'http:' ? LOOPBACK.has(hostname) : protocol.includes('.'))

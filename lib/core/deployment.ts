@@ -37,7 +37,10 @@ export interface DpopRules {
 
 /** Now as a NumericDate, in whole seconds (RFC 7519 2). */
 export function numericDate(deployment: Pick<Deployment, 'now'>): number {
-  return Math.floor(deployment.now() / 1000)
+  const seconds = Math.floor(deployment.now() / 1000)
+  // A clock that answers no time compares as neither before nor after: no key would ever expire.
+  if (!Number.isFinite(seconds)) throw new ProvisioningError('server_fault', 'The clock answered no time.')
+  return seconds
 }
 
 /** Asks the store; one that does not answer refuses the request, it never lets anything pass. */

@@ -120,7 +120,11 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
   function noteFault(observer: Observer, fault: unknown): void {
     if (faulty.has(observer)) return
     faulty.add(observer)
-    onFault(fault)
+    try {
+      onFault(fault)
+    } catch {
+      // What cannot even be told of must not fail the request either.
+    }
   }
 
   function tell(observer: Observer, event: ProvisioningEvent): void {
@@ -134,7 +138,7 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
   function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
     const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
     if (listening.length === 0) return
-    const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...details })
+    const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...frozen(details) })
     for (const observer of listening) tell(observer as Observer, event as unknown as ProvisioningEvent)
   }
 
@@ -142,10 +146,21 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
     if (type !== '*' && !Object.hasOwn(SEVERITY, type)) {
       throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
     }
+    if (typeof observer !== 'function') {
+      throw new TypeError(`on: expected a function that is told of events, got ${typeof observer}`)
+    }
     const set = observers.get(type) ?? new Set()
     observers.set(type, set.add(observer))
     return () => void set.delete(observer)
   }
 
   return { emit, on }
+}
+
+/** The details with copies of their lists, so that no observer can change what others go on working with. */
+function frozen<T extends object>(details: T): T {
+  const entries = Object.entries(details)
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
+  ) as T
 }

@@ -73,7 +73,8 @@ export function importPublicJwk(value: unknown): KeyObject | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not a JSON object'
   const jwk = value as Record<string, unknown>
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return 'it holds private key material'
-  const names = typeof jwk.kty === 'string' && jwk.kty !== 'oct' ? REQUIRED_MEMBERS[jwk.kty] : undefined
+  const isKnown = typeof jwk.kty === 'string' && jwk.kty !== 'oct' && Object.hasOwn(REQUIRED_MEMBERS, jwk.kty)
+  const names = isKnown ? REQUIRED_MEMBERS[jwk.kty as string] : undefined
   if (names === undefined) return 'its kty is none of EC, OKP, RSA'
   if (names.some((name) => typeof jwk[name] !== 'string')) return `it lacks one of ${names.join(', ')}`
   try {

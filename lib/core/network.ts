@@ -26,3 +26,10 @@ export function isInNetworks(address: string | undefined, networks: readonly str
   }
   return list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
 }
+
+/** Whether one network lies in another. */
+export function isNetworkWithin(inner: string, outer: string): boolean {
+  const [small, large] = [parseNetwork(inner), parseNetwork(outer)]
+  if (small === undefined || large === undefined || small.family !== large.family) return false
+  return small.prefix >= large.prefix && isInNetworks(small.address, [outer])
+}

@@ -43,7 +43,8 @@ export interface Policy {
   readonly audiences: readonly string[]
   readonly lifetimeSeconds: number
   readonly maxLifetimeSeconds: number
-  readonly networks: readonly string[]
+  /** `undefined`: from anywhere; empty: from nowhere. */
+  readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
   readonly senderConstraint: SenderConstraint
   readonly outstandingKeys: number
@@ -57,7 +58,7 @@ export interface Terms {
   readonly scope: readonly string[]
   readonly audience: string
   readonly lifetimeSeconds: number
-  readonly networks: readonly string[]
+  readonly networks: readonly string[] | undefined
 }
 
 /** Permits what a client asks for, or refuses it; nothing is ever cut down in silence. */
@@ -132,6 +133,11 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
   }
   if (policy.subjects.some((pattern) => matchesSubject(pattern, requested))) return requested
   throw new ProvisioningError('subject_not_permitted', `The client may not ask for keys for ${requested}.`)
+}
+
+/** Whether a pattern of subjects allows nothing beyond another. */
+export function isSubjectWithin(inner: string, outer: string): boolean {
+  return inner === outer || (outer.endsWith('*') && inner.startsWith(outer.slice(0, -1)))
 }
 
 function matchesSubject(pattern: string, subject: string): boolean {

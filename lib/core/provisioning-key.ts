@@ -73,7 +73,7 @@ export function drawUp(
       exp: expiresAt,
       jti,
       ...(confirmation && { cnf: confirmation }),
-      ...(networks.length > 0 && { cidr: networks }),
+      ...(networks !== undefined && { cidr: networks }),
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
   }

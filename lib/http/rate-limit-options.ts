@@ -1,5 +1,5 @@
 import type { Options, Store } from 'express-rate-limit'
-import { describe, type Faults, isObject, join } from '../options/faults.js'
+import { describe, describeSecret, type Faults, isObject, join } from '../options/faults.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
 export const LIMITED_ENDPOINTS = ['token', 'bind', 'register', 'introspect', 'revoke', 'redeem'] as const
@@ -21,39 +21,57 @@ export interface RateLimits {
 
 export const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
-const SETTABLE = ['windowMs', 'limit', 'skip']
-
 export function readRateLimits(value: unknown, faults: Faults): RateLimits {
   if (value === false) return { of: () => undefined, store: undefined }
   if (value !== undefined && !isObject(value)) {
     faults.add('rateLimit', 'false, or an object with limits per endpoint', describe(value))
   }
-  const given = isObject(value) ? value : {}
+  const given: Record<string, unknown> = isObject(value) ? { ...value } : {}
   faults.addUnknownNames('rateLimit', given, [...LIMITED_ENDPOINTS, 'store'])
-  for (const endpoint of LIMITED_ENDPOINTS) readLimit(join('rateLimit', endpoint), given[endpoint], faults)
+  for (const endpoint of LIMITED_ENDPOINTS) {
+    given[endpoint] = readLimit(join('rateLimit', endpoint), given[endpoint], faults)
+  }
   if (given.store !== undefined && typeof given.store !== 'function') {
-    faults.add('rateLimit.store', 'a function that makes a store for each limiter', describe(given.store))
+    faults.add(
+      'rateLimit.store',
+      'a function that makes a store for each limiter',
+      describeSecret(given.store),
+    )
   }
-  return {
-    of: (endpoint) =>
-      given[endpoint] === false ? undefined : { ...DEFAULT_LIMIT, ...(given[endpoint] as EndpointLimit) },
+  return Object.freeze({
+    of: (endpoint: LimitedEndpoint) => given[endpoint] as EndpointLimit | undefined,
     store: given.store as RateLimits['store'],
-  }
+  })
 }
 
-function readLimit(path: string, value: unknown, faults: Faults): void {
-  if (value === undefined || value === false) return
+/** What an endpoint's limit may be set with, and how to tell. */
+const SETTABLE: Record<
+  keyof EndpointLimit,
+  readonly [expected: string, accepts: (value: unknown) => boolean]
+> = {
+  windowMs: ['a positive whole number of milliseconds', isPositive],
+  limit: [
+    'a positive whole number, or a function',
+    (value) => isPositive(value) || typeof value === 'function',
+  ],
+  skip: ['a function', (value) => typeof value === 'function'],
+}
+
+function readLimit(path: string, value: unknown, faults: Faults): EndpointLimit | undefined {
+  if (value === undefined) return DEFAULT_LIMIT
+  if (value === false) return undefined
   if (!isObject(value)) {
     faults.add(path, 'false, or options of express-rate-limit', describe(value))
-    return
+    return undefined
   }
-  faults.addUnknownNames(path, value, SETTABLE)
-  for (const name of ['windowMs', 'limit']) {
-    const number = value[name]
-    const fits =
-      number === undefined ||
-      (name === 'limit' && typeof number === 'function') ||
-      (Number.isInteger(number) && Number(number) > 0)
-    if (!fits) faults.add(join(path, name), 'a positive whole number', describe(number))
+  faults.addUnknownNames(path, value, Object.keys(SETTABLE))
+  for (const [name, [expected, accepts]] of Object.entries(SETTABLE)) {
+    if (value[name] !== undefined && !accepts(value[name]))
+      faults.add(join(path, name), expected, describe(value[name]))
   }
+  return { ...DEFAULT_LIMIT, ...value }
+}
+
+function isPositive(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) > 0
 }

@@ -35,6 +35,8 @@ export function faults(): Faults {
 /** Says what a value is without giving away a long one. Not for secrets. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'number') return String(value)
+  if (typeof value === 'string' && value.includes('@'))
+    return `a string of ${value.length} characters with an @`
   if (typeof value === 'string')
     return value.length > 80 ? `a string of ${value.length} characters` : JSON.stringify(value)
   if (typeof value === 'boolean') return String(value)
@@ -44,7 +46,7 @@ export function describe(value: unknown): string {
 
 /** Says what a secret is without saying it. */
 export function describeSecret(value: unknown): string {
-  return typeof value === 'string' ? `a string of ${value.length} characters` : describe(typeof value)
+  return typeof value === 'string' ? `a string of ${value.length} characters` : describe(value)
 }
 
 export function join(path: string, name: string): string {

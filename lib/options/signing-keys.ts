@@ -89,11 +89,8 @@ function readSigningKey(path: string, input: unknown, faults: Faults): SigningKe
     )
     return undefined
   }
-  const wanted = wrapped
-    ? input.alg
-    : isObject(material) && !(material instanceof KeyObject)
-      ? material.alg
-      : undefined
+  const own = isObject(material) && !(material instanceof KeyObject) ? material.alg : undefined
+  const wanted = wrapped ? (input.alg ?? own) : own
   const alg = chooseAlgorithm(path, key, wanted, faults)
   if (alg === undefined) return undefined
   if (key.type === 'secret') return { kid: thumbprint(key), alg, privateKey: key, publicKey: key }

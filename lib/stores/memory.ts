@@ -218,7 +218,7 @@ function enqueue(queue: Kept[], kept: Kept): void {
 }
 
 function* takeExpired(queue: Kept[], seconds: number): Generator<Kept> {
-  for (let first = queue[0]; first !== undefined && first.due < seconds; first = queue[0]) {
+  for (let first = queue[0]; first !== undefined && first.due <= seconds; first = queue[0]) {
     if (first.retainUntil < seconds) {
       const last = queue.pop()
       if (last !== undefined && last !== first) sinkFromTop(queue, last)

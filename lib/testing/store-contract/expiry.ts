@@ -73,6 +73,13 @@ function proveRetention(prove: Prove): void {
     await on.advance(3)
     expect(await on.store.redeem(key, 'other')).toBe('unknown')
   })
+  prove('keeps a redeemed key that nobody asked for until the very time its settling says', async (on) => {
+    const key = await settled(on, 6)
+    for (const seconds of [6, 1]) {
+      await on.advance(seconds)
+      await expectKeptWhileItShouldBe(on, { ...key, retainUntil: key.issuedAt + 6 })
+    }
+  })
   for (const until of [1, -1_000]) {
     prove(
       `does not shorten the retention of a key that is settled until ${until} s from issue`,

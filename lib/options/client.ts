@@ -1,0 +1,107 @@
+import type { Client } from '../core/client.js'
+import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
+import { GRANT_TYPES } from '../core/client-metadata.js'
+import { CLIENT_ID } from '../core/policy.js'
+import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
+import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
+import { readPolicy } from './policy.js'
+
+/** A client as you write it down. */
+export interface ClientOptions extends Partial<Client> {
+  /** 1 to 255 printable ASCII characters. */
+  readonly clientId: string
+  /** The client secret, at least 8 characters, better 256 random bits. It is hashed at once and kept nowhere. */
+  readonly secret?: string
+}
+
+/** What a member must be, and how to tell. */
+type Rule = readonly [expected: string, accepts: (value: unknown) => boolean]
+
+const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
+  clientId: ['1 to 255 printable ASCII characters', (id) => typeof id === 'string' && CLIENT_ID.test(id)],
+  secret: [`at least ${SHORTEST_SECRET} characters`, isLongEnough],
+  secretHash: [
+    'what hashSecret() makes of a secret',
+    (hash) => typeof hash === 'string' && isSecretHash(hash),
+  ],
+  secretExpiresAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
+  authenticationMethods: [
+    `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`,
+    isListOf(CLIENT_AUTHENTICATION_METHODS),
+  ],
+  revision: ['a whole number from 1 on', (count) => Number.isSafeInteger(count) && Number(count) >= 1],
+  bindings: ['a list of bindings', (list) => Array.isArray(list) && list.every(isObject)],
+  metadata: ['client metadata (RFC 7591 2)', isMetadata],
+  registeredBy: ['an object with clientId and keyId', isObject],
+}
+
+const SECRETS: readonly string[] = ['secret', 'secretHash']
+
+/** Reads one client; what it answers is complete, a copy of its own, and without a secret. */
+export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
+  if (!isObject(value)) {
+    noted.add(path, 'an object with a clientId', describeSecret(value))
+    return undefined
+  }
+  noted.addUnknownNames(path, value, [...Object.keys(MEMBERS), 'policy'])
+  for (const [name, [expected, accepts]] of Object.entries(MEMBERS)) {
+    const member = value[name]
+    if ((member === undefined && name !== 'clientId') || accepts(member)) continue
+    noted.add(join(path, name), expected, SECRETS.includes(name) ? describeSecret(member) : describe(member))
+  }
+  const policy = readPolicy(join(path, 'policy'), value.policy, noted)
+  const methods = value.authenticationMethods ?? CLIENT_AUTHENTICATION_METHODS
+  noteCredentials(path, value, methods, noted)
+  const { secret, policy: _, ...members } = value
+  const secretHash = isLongEnough(secret) ? { secretHash: hashSecret(secret) } : {}
+  const plain = clonePlain(path, members, noted)
+  return Object.freeze({
+    revision: 1,
+    ...plain,
+    authenticationMethods: methods,
+    policy,
+    ...secretHash,
+  }) as Client
+}
+
+function noteCredentials(
+  path: string,
+  client: Record<string, unknown>,
+  methods: unknown,
+  noted: Faults,
+): void {
+  const { secret, secretHash } = client
+  if (secret !== undefined && secretHash !== undefined) {
+    noted.add(join(path, 'secret'), 'either a secret or a secretHash', 'both')
+  }
+  const wantsSecret = Array.isArray(methods) && methods.length > 0
+  if (wantsSecret && secret === undefined && secretHash === undefined) {
+    noted.add(join(path, 'secret'), 'a secret or a secretHash, to authenticate with', 'neither')
+  }
+}
+
+function clonePlain(path: string, members: Record<string, unknown>, noted: Faults): Record<string, unknown> {
+  try {
+    return structuredClone(members)
+  } catch {
+    noted.add(path, 'plain JSON', 'something that cannot be copied')
+    return {}
+  }
+}
+
+function isLongEnough(secret: unknown): secret is string {
+  return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
+}
+
+/** Milliseconds, taken for seconds, would never come: they are refused. */
+function isNumericDate(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11
+}
+
+function isListOf(values: readonly string[]): (value: unknown) => boolean {
+  return (value) => Array.isArray(value) && value.every((one) => values.includes(one))
+}
+
+function isMetadata(value: unknown): boolean {
+  return isObject(value) && (value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types))
+}

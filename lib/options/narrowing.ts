@@ -1,0 +1,115 @@
+import { isNetworkWithin } from '../core/network.js'
+import { isSubjectWithin, type Policy, type PolicyOptions, type SenderConstraint } from '../core/policy.js'
+import { describe, type Faults, join } from './faults.js'
+
+/** The outermost policy: the deployment's, whose audiences are always known. */
+export type OuterPolicy = PolicyOptions & { readonly audiences: readonly string[] }
+
+export const DEFAULTS = {
+  lifetimeSeconds: 300,
+  maxLifetimeSeconds: 900,
+  outstandingKeys: 1000,
+  accessTokenLifetimeSeconds: 600,
+} as const
+
+type ListName = 'scopes' | 'audiences' | 'networks' | 'subjects' | 'accessTokenScopes'
+type Within = (inner: string, outer: string) => boolean
+
+const same: Within = (inner, outer) => inner === outer
+
+/** What makes an entry of an inner list lie within one of an outer list. */
+const LISTS: Record<ListName, Within> = {
+  scopes: same,
+  audiences: same,
+  networks: isNetworkWithin,
+  subjects: isSubjectWithin,
+  accessTokenScopes: same,
+}
+
+const COUNTS = ['maxLifetimeSeconds', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
+
+/** Notes where a policy contradicts itself or goes beyond an outer one. */
+export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
+  for (const name of Object.keys(LISTS) as ListName[]) {
+    noteBeyond(join(path, name), own[name], outer[name], {
+      within: LISTS[name],
+      of: `policy.${name}`,
+      faults,
+    })
+  }
+  const scopes = own.scopes ?? outer.scopes ?? []
+  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, {
+    within: same,
+    of: join(path, 'scopes'),
+    faults,
+  })
+  for (const name of COUNTS) {
+    const most = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
+    if ((own[name] ?? 0) > most)
+      faults.add(join(path, name), `at most ${most}, as policy.${name} says`, String(own[name]))
+  }
+  if (own.senderConstraint === 'bearer' && (outer.senderConstraint ?? 'bearer') !== 'bearer') {
+    faults.add(join(path, 'senderConstraint'), `${outer.senderConstraint}, as policy.senderConstraint says`, "'bearer'")
+  }
+  const cap = own.maxLifetimeSeconds ?? outer.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds
+  if ((own.lifetimeSeconds ?? 0) > cap) {
+    faults.add(
+      join(path, 'lifetimeSeconds'),
+      `at most maxLifetimeSeconds, which is ${cap}`,
+      String(own.lifetimeSeconds),
+    )
+  }
+}
+
+function noteBeyond(
+  path: string,
+  inner: readonly string[] | undefined,
+  outer: readonly string[] | undefined,
+  { within, of, faults }: { within: Within; of: string; faults: Faults },
+): void {
+  const beyond = outer === undefined ? [] : (inner?.filter((one) => !isWithinAny(one, outer, within)) ?? [])
+  if (beyond.length > 0) faults.add(path, `only what ${of} allows`, beyond.map(describe).join(', '))
+}
+
+function isWithinAny(one: string, outer: readonly string[], within: Within): boolean {
+  return outer.some((other) => within(one, other))
+}
+
+/** A client's policy made complete: its own where it has one, the deployment's elsewhere, and never beyond that. */
+export function completePolicy(own: PolicyOptions, outer: OuterPolicy): Policy {
+  const scopes = narrow('scopes', own, outer) ?? []
+  const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
+  const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
+  const tokenScopes = narrow('accessTokenScopes', own, outer)
+  return Object.freeze({
+    scopes: new Set(scopes),
+    defaultScopes: (own.defaultScopes ?? outer.defaultScopes ?? []).filter((scope) => scopes.includes(scope)),
+    audiences: narrow('audiences', own, outer) ?? [],
+    lifetimeSeconds: Math.min(lifetime, maxLifetimeSeconds),
+    maxLifetimeSeconds,
+    // An empty list is what is left when a client's networks all lie outside; it must not come to mean "anywhere".
+    networks: narrow('networks', own, outer),
+    subjects: narrow('subjects', own, outer) ?? [],
+    senderConstraint: stricter(own, outer),
+    outstandingKeys: least('outstandingKeys', own, outer),
+    accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
+    accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),
+  })
+}
+
+function narrow(name: ListName, own: PolicyOptions, outer: OuterPolicy): readonly string[] | undefined {
+  const [inner, bounds] = [own[name], outer[name]]
+  if (inner === undefined || bounds === undefined) return inner ?? bounds
+  return inner.filter((one) => isWithinAny(one, bounds, LISTS[name]))
+}
+
+/** A client's policy may add a constraint to the deployment's `bearer`, and replace one by the other, not lift it. */
+function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
+  const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'bearer'
+  return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'bearer'
+}
+
+function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: OuterPolicy): number {
+  const bound = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
+  return Math.min(own[name] ?? outer[name] ?? DEFAULTS[name], bound)
+}
