@@ -1,5 +1,10 @@
 import express, { type ErrorRequestHandler, type Express } from 'express'
-import { generateSigningKeys, getProvisioning, type Observer, provisioningKeys } from 'express-provisioning-keys'
+import {
+  generateSigningKeys,
+  getProvisioning,
+  type Observer,
+  provisioningKeys,
+} from 'express-provisioning-keys'
 import { devicesInMemory, isDeviceName } from './devices'
 
 export interface DemoOptions {

@@ -114,6 +114,15 @@ function copyOf(key: KeyRecord): KeyRecord {
   return Object.freeze({ clientId, jti, subject, scope, audience, issuedAt, expiresAt, retainUntil })
 }
 
+function issue(record: KeyRecord, owner: Owner): Kept {
+  const { jti, retainUntil } = record
+  const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
+  const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
+  owner.keys.set(jti, kept)
+  owner.outstanding += placesOf(kept.state)
+  return kept
+}
+
 function entryOf({ record, state, familyRevoked, retainUntil }: Kept): KeyEntry {
   return Object.freeze({ ...record, retainUntil, state, familyRevoked })
 }
@@ -186,14 +195,9 @@ function shelfOf(now: () => number): Shelf {
       return queue.length
     },
     add(record) {
-      const { clientId, jti, retainUntil } = record
-      const owner = current(clientId) ?? { keys: new Map(), outstanding: 0 }
-      const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
-      const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
-      owners.set(clientId, owner)
-      owner.keys.set(jti, kept)
-      owner.outstanding += placesOf(kept.state)
-      enqueue(queue, kept)
+      const owner = current(record.clientId) ?? { keys: new Map(), outstanding: 0 }
+      owners.set(record.clientId, owner)
+      enqueue(queue, issue(record, owner))
       // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
       timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     },
@@ -218,7 +222,7 @@ function enqueue(queue: Kept[], kept: Kept): void {
 }
 
 function* takeExpired(queue: Kept[], seconds: number): Generator<Kept> {
-  for (let first = queue[0]; first !== undefined && first.due <= seconds; first = queue[0]) {
+  for (let first = queue[0]; first !== undefined && first.due < seconds; first = queue[0]) {
     if (first.retainUntil < seconds) {
       const last = queue.pop()
       if (last !== undefined && last !== first) sinkFromTop(queue, last)
