@@ -68,7 +68,7 @@ describe('issue', () => {
 
   it('is not altered by an observer of it', async () => {
     const given = deployed({
-      observer: (event) => ('scope' in event ? (event.scope as string[]).push('admin') : 0),
+      observer: (event) => 'scope' in event && Reflect.set(event.scope, '0', 'admin'),
     })
     const { record, verified } = await issueKey(given)
     expect([record.scope, verified.scope].flat()).not.toContain('admin')

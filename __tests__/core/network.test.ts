@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { isInNetworks, parseNetwork } from '../../lib/core/network.js'
+import { isInNetworks, isNetworkWithin, parseNetwork } from '../../lib/core/network.js'
 
 describe('parseNetwork', () => {
   const NETWORKS: [string, string, number, string][] = [
@@ -137,6 +137,41 @@ describe('isInNetworks', () => {
       fc.property(fc.string(), fc.array(fc.string(), { maxLength: 3 }), (address, networks) => {
         expect(isInNetworks(address, networks)).toBe(false)
       }),
+    )
+  })
+})
+
+describe('isNetworkWithin', () => {
+  it.each([
+    ['10.0.0.0/8', '10.0.0.0/8', true],
+    ['10.1.0.0/16', '10.0.0.0/8', true],
+    ['10.1.2.3', '10.0.0.0/8', true],
+    ['10.0.0.0/8', '10.1.0.0/16', false],
+    ['10.0.0.0/7', '10.0.0.0/8', false],
+    ['11.0.0.0/16', '10.0.0.0/8', false],
+    ['0.0.0.0/0', '10.0.0.0/8', false],
+    ['10.0.0.0/8', '0.0.0.0/0', true],
+    ['2001:db8:1::/48', '2001:db8::/32', true],
+    ['::/0', '2001:db8::/32', false],
+    ['10.0.0.0/8', '2001:db8::/32', false],
+    ['2001:db8::1', '0.0.0.0/0', false],
+    ['garbage', '0.0.0.0/0', false],
+    ['10.0.0.0/8', 'garbage', false],
+  ])('of %s and %s answers %s', (inner, outer, expected) => {
+    expect(isNetworkWithin(inner, outer)).toBe(expected)
+  })
+
+  it('is so only if no address of the one lies outside the other', () => {
+    const address = fc.nat(0xffffffff)
+    const prefix = fc.integer({ min: 0, max: 32 })
+    fc.assert(
+      fc.property(address, fc.nat(31), prefix, prefix, address, (base, flip, a, b, host) => {
+        const [inner, outer] = [`${dotted(base)}/${a}`, `${dotted((base ^ (1 << flip)) >>> 0)}/${b}`]
+        if (!isNetworkWithin(inner, outer)) return
+        const mask = a === 0 ? 0 : (0xffffffff << (32 - a)) >>> 0
+        expect(isInNetworks(dotted(((base & mask) | (host & ~mask)) >>> 0), [outer])).toBe(true)
+      }),
+      { numRuns: 300 },
     )
   })
 })

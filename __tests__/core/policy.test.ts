@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { Reason } from '../../lib/core/errors.js'
-import { isAudience, type Policy, parseScope, permit } from '../../lib/core/policy.js'
-import { parameters, refusalOf } from './deployed.js'
+import { isAudience, isSubjectWithin, type Policy, parseScope, permit } from '../../lib/core/policy.js'
+import { parameters, reasonOf, refusalOf } from './deployed.js'
 
 const POLICY: Policy = {
   scopes: new Set(['read', 'write']),
@@ -116,7 +116,7 @@ describe('permit', () => {
 
   it('refuses a request without a scope where there is no default', async () => {
     const policy = { ...POLICY, defaultScopes: [] }
-    expect((await refusalOf(() => permit('ci', policy, parameters()))).reason).toBe('scope_default_missing')
+    expect(await reasonOf(() => permit('ci', policy, parameters()))).toBe('scope_default_missing')
   })
 
   it('says which scope, lifetime and subject it refuses', async () => {
@@ -174,5 +174,22 @@ describe('isAudience', () => {
   ]
   it.each(OTHERS)('refuses %j', (text) => {
     expect(isAudience(text)).toBe(false)
+  })
+})
+
+describe('isSubjectWithin', () => {
+  it.each([
+    ['gateway-1', 'gateway-1', true],
+    ['gateway-1', 'gateway-2', false],
+    ['device:7', 'device:*', true],
+    ['device:*', 'device:*', true],
+    ['device:a:*', 'device:*', true],
+    ['device:*', 'device:a:*', false],
+    ['device:*', 'device:7', false],
+    ['device', 'device:*', false],
+    ['devices:*', 'device:*', false],
+    ['device:', 'device:*', false],
+  ])('of %s and %s answers %s', (inner, outer, expected) => {
+    expect(isSubjectWithin(inner, outer)).toBe(expected)
   })
 })
