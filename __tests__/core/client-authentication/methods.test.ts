@@ -3,7 +3,7 @@ import { readClientCredentials } from '../../../lib/core/client-authentication/m
 import { parameters, refusalOf, request } from '../deployed.js'
 
 /** RFC 6749 2.3.1: form-encoded (appendix B), joined, base64. */
-function basic(id: string, secret: string, encode = encodeURIComponent): string {
+function basic(id: string, secret: string, encode: (text: string) => string = encodeURIComponent): string {
   return `Basic ${Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')}`
 }
 
@@ -65,7 +65,6 @@ describe('client_secret_basic', () => {
   it.each([
     ['no base64', 'Basic !!!!'],
     ['nothing', 'Basic '.padEnd(7)],
-    ['a line break in the base64', 'Basic YTpi\nYTpi'],
     ['base64url', raw('a?>:b??>').replaceAll('/', '_').replaceAll('+', '-')],
     ['text after the padding', `${raw('ab:c')}YTpi`],
     ['no colon', raw('client')],

@@ -1,5 +1,6 @@
 import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
+import { CLIENT_AUTHENTICATION_METHODS } from '../client-authentication/methods.js'
 import { type AcceptedMetadata, acceptMetadata } from '../client-metadata.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
@@ -40,7 +41,12 @@ export function registrar(deployment: Deployment, redeem: Redeem): Register {
     if ((await findClient(deployment, clientId)) !== undefined) throw taken()
     const claimed = await redeem(key, 'register', address)
     const secret = randomSecret()
-    const client = newClient(key, clientId, metadata, hashSecret(secret))
+    const client = newClient(key, {
+      clientId,
+      metadata,
+      secretHash: hashSecret(secret),
+      method: body.token_endpoint_auth_method,
+    })
     await redeemFor(claimed, () => save(deployment, client))
     deployment.emit('client.registered', {
       keyId: key.jti,
@@ -60,18 +66,22 @@ function identityFor(key: VerifiedKey): string {
   return key.subject === key.clientId ? randomId() : key.subject
 }
 
-function newClient(
-  key: VerifiedKey,
-  clientId: string,
-  metadata: AcceptedMetadata,
-  secretHash: string,
-): Client {
+interface Newcomer {
+  readonly clientId: string
+  readonly metadata: AcceptedMetadata
+  readonly secretHash: string
+  /** What the registrant said; one that says nothing may send its secret either way (RFC 6749 2.3.1). */
+  readonly method: unknown
+}
+
+function newClient(key: VerifiedKey, { clientId, metadata, secretHash, method }: Newcomer): Client {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
+  const methods = method === undefined ? CLIENT_AUTHENTICATION_METHODS : [metadata.token_endpoint_auth_method]
   return {
     clientId,
     revision: 1,
     secretHash,
-    authenticationMethods: [metadata.token_endpoint_auth_method],
+    authenticationMethods: methods,
     policy: { scopes, defaultScopes: scopes, audiences: [key.audience] },
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
