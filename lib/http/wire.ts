@@ -31,6 +31,9 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
     }
   }
   if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) {
+    // Express 4 has parsed the query before us; and both keep what `parseurl` made of the URL.
+    for (const name of SECRET_PARAMETERS) delete req.query[name]
+    for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
     req.url = withoutQuery(req.url)
     req.originalUrl = withoutQuery(req.originalUrl)
   }

@@ -44,7 +44,7 @@ describe('register', () => {
     expect(client).toMatchObject({
       clientId: answer.client_id,
       revision: 1,
-      authenticationMethods: ['client_secret_basic'],
+      authenticationMethods: ['client_secret_basic', 'client_secret_post'],
       policy: { scopes: ['devices:read'], defaultScopes: ['devices:read'], audiences: [AUDIENCE] },
       metadata: { client_name: 'Sensor' },
       registeredBy: { clientId: 'ci-runner', keyId: record.jti },
@@ -64,7 +64,7 @@ describe('register', () => {
     expect(await registry.find('device:7')).toBeDefined()
   })
 
-  it('answers a secret with which the client can authenticate, by the method it registered alone', async () => {
+  it('answers a secret with which the client can authenticate, by the method it named alone', async () => {
     const { ask, deployment } = await withKey()
     const { client_id, client_secret } = await ask({ token_endpoint_auth_method: 'client_secret_post' })
     const authenticate = clientAuthenticator(deployment)
