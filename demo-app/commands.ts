@@ -152,7 +152,8 @@ function introspectToken(origin: string, asClient: string): string {
 
 function bindDevice(origin: string): string {
   return `DEVICE=device:$RANDOM$RANDOM
-KEY4=$(newkey --data-urlencode scope=provision:bind --data-urlencode "requested_subject=$DEVICE")
+KEY4=$(newkey --data-urlencode scope=provision:bind \\
+  --data-urlencode "requested_subject=$DEVICE")
 KEY4=$KEY4 node -e '
   const { generateKeyPairSync, sign } = require("node:crypto")
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })

@@ -25,7 +25,7 @@ export function nextSteps(demo: RunningDemo, environment: Environment, paint: Pa
     ...attacks(site).flatMap(numbered),
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
-    '  All of it at once, with the answers explained: npm run demo:tour',
+    `  All of it at once, with the answers explained: ${tourCommand(demo)}`,
     '  Ctrl-C stops the demo. What happens to keys is told here as it happens, in events:',
     '',
   ].join('\n')
@@ -57,6 +57,15 @@ function clientVariables({ clientId, clientSecret, isSecretRandom }: Environment
     '',
     '  The commands read the secret from $DEMO_CLIENT_SECRET: export the one you started the demo with.',
   ]
+}
+
+/** The tour finds this demo by the same variables. */
+function tourCommand({ origin, cleartextOrigin }: RunningDemo): string {
+  const isDefault = origin === 'https://localhost:8443' && cleartextOrigin === 'http://localhost:8080'
+  if (isDefault) return 'npm run demo:tour'
+  const port = new URL(origin).port || 443
+  const httpPort = new URL(cleartextOrigin).port || 80
+  return `PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour`
 }
 
 function heading(text: string, paint: Paint): string {

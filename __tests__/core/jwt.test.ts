@@ -178,7 +178,7 @@ describe('verifyJwt', () => {
     async (text) => {
       const before = performance.now()
       expect(await reasonOf(() => verifyJwt(text, expectation(pair)))).toBe('key_malformed')
-      expect(performance.now() - before).toBeLessThan(50)
+      expect(performance.now() - before).toBeLessThan(200)
     },
   )
 

@@ -75,6 +75,11 @@ describe('what the demo prints for a person', () => {
     expect(demo.stdout().split(secret)).toHaveLength(2)
   })
 
+  it('names the ports in the command for the tour, so that it finds this demo', () => {
+    const { port, httpPort } = demo
+    expect(demo.stdout()).toContain(` PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour\n`)
+  })
+
   it('is commands that do what is said of them, when pasted into bash', async () => {
     const output = await paste(demo)
     for (const [trial, statuses, contents] of EXPECTED) {

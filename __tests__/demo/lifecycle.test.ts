@@ -5,7 +5,7 @@ import { type Demo, ensureBuilt, run, startDemo } from './child.js'
 
 jest.setTimeout(30_000)
 
-/** Connections that would keep a server open: one that says nothing, one that is idle, one in the middle of a request. */
+/** Connections that would keep a server open: one is silent, one is idle, one is in the middle of a request. */
 async function occupy(demo: Demo): Promise<void> {
   const silent = connect(demo.port, '127.0.0.1').on('error', () => undefined)
   const [idle, busy] = [0, 0].map(() =>
@@ -73,8 +73,8 @@ describe('a port that is in use', () => {
       const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', [variable]: String(first.port) })
       expect(await second.exited).toBe(1)
       expect(second.stderr()).toBe(
-        `demo: ${variable}: port ${first.port} is in use by another program; choose another, as in ` +
-          `${variable}=${first.port + 1} npm run demo\n`,
+        `demo: ${variable}: port ${first.port} is in use by another program; choose another, or ` +
+          `${variable}=0 for any that is free\n`,
       )
       expect(second.stdout()).toBe('')
     },

@@ -52,8 +52,8 @@ describe('HTTPS behind a proxy', () => {
     }))
 
   test('is not what a client says, where another proxy is trusted', () =>
-    withTrust('192.0.2.0/24', async (server) => {
-      expect(await server.forwarded({ ...HTTPS, 'X-Forwarded-For': '192.0.2.1' })).toMatchObject({
+    withTrust('198.51.100.0/24', async (server) => {
+      expect(await server.forwarded({ ...HTTPS, 'X-Forwarded-For': '198.51.100.1' })).toMatchObject({
         status: 403,
       })
     }))
@@ -143,9 +143,8 @@ describe('advice about proxies', () => {
   test.each([
     ['true', true],
     ['a function that trusts everyone', () => true],
-    ['0.0.0.0/0', '0.0.0.0/0'],
-    ['::/0', '::/0'],
-    ['two halves of everything', ['0.0.0.0/1', '128.0.0.0/1']],
+    ['both halves of IPv4', ['0.0.0.0/1', '128.0.0.0/1']],
+    ['half of IPv6', '::/1'],
     ['a thousand and more hops', 2000],
   ])('is given instead of any answer where everyone is trusted: %s', (_title, trust) =>
     withTrust(trust, async (server) => {

@@ -1,27 +1,40 @@
-import { generateKeyPairSync } from 'node:crypto'
+import type { Express } from 'express'
+import type { Response } from 'supertest'
+import { memoryStore, type ProvisioningKeys } from '../../lib/index.js'
 import { bindingBody } from '../support/binding.js'
-import { forgeKey, signWith } from '../support/forge.js'
+import { forgeKey, signedAs } from '../support/forge.js'
+import { farAway, REDEEM, refOf } from '../support/redeeming.js'
 import { exchangeKey, obtainKey, postForm, send } from '../support/requests.js'
-import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
+import { CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../support/server.js'
 
-const EVERYTHING = 'provision:token provision:bind provision:register devices:create devices:read'
-
-type Redeem = (server: RunningServer, key: string) => PromiseLike<{ status: number }>
-
-/** The ways in which a key can be redeemed. */
-const WAYS: Readonly<Record<string, Redeem>> = {
-  token: exchangeKey,
-  bind: (server, key) => authorized(server, '/oauth/bind', key).send(bindingBody(key)),
-  register: (server, key) => authorized(server, '/oauth/register', key).send({ client_name: 'Sensor' }),
-  custom: (server, key) => authorized(server, '/devices', key),
+const EVERYTHING = {
+  scope: 'provision:token provision:bind provision:register devices:create devices:read',
 }
 
-function authorized(server: RunningServer, path: string, key: string) {
-  return send(server, 'post', path).set('Authorization', `Bearer ${key}`)
+type Act = (server: RunningServer, key: string) => PromiseLike<Response>
+
+const withKey = (server: RunningServer, path: string, key: string) =>
+  send(server, 'post', path).set('Authorization', `Bearer ${key}`)
+
+const ACTIONS: Record<string, Act> = {
+  'the token exchange': (server, key) => exchangeKey(server, key, { scope: 'devices:read' }),
+  bind: (server, key) => withKey(server, '/oauth/bind', key).send(bindingBody(key)),
+  register: (server, key) => withKey(server, '/oauth/register', key).send({ scope: 'devices:read' }),
+  'a route of the host': (server, key) => withKey(server, '/devices', key),
+  'a route of the host that takes its time': (server, key) => withKey(server, '/slow', key),
 }
 
-async function withServer(test: (server: RunningServer) => Promise<void>): Promise<void> {
-  const server = await startServer()
+function mount(app: Express, keys: ProvisioningKeys): void {
+  app.post('/slow', keys.redeemProvisioningKey(REDEEM), (_req, res) => {
+    setTimeout(() => res.sendStatus(201), 30)
+  })
+  mountAll(app, keys)
+}
+
+async function withServer(test: (server: RunningServer) => Promise<void>, isFar = false): Promise<void> {
+  const memory = memoryStore()
+  const store = isFar ? { ...memory, ...farAway(memory) } : memory
+  const server = await startServer({ mount, options: { store } })
   try {
     await test(server)
   } finally {
@@ -29,121 +42,166 @@ async function withServer(test: (server: RunningServer) => Promise<void>): Promi
   }
 }
 
-const statusesOf = async (answers: readonly PromiseLike<{ status: number }>[]) =>
-  (await Promise.all(answers)).map(({ status }) => status)
+const statuses = (responses: readonly Response[]) => responses.map(({ status }) => status)
+const successes = (responses: readonly Response[]) => responses.filter(({ status }) => status < 300)
 
-const isSuccess = (status: number) => status < 300
-
-function introspect(server: RunningServer, token: string) {
-  return postForm(server, '/oauth/introspect', { token }).auth(CLIENT, SECRET).expect(200)
+function tell(server: RunningServer, type: string) {
+  return server.events.filter((event) => event.type === type)
 }
 
-describe('a key', () => {
-  test.each(Object.entries(WAYS))('is redeemed by exactly one of 100 requests at once (%s)', (_way, redeem) =>
-    withServer(async (server) => {
-      const key = await obtainKey(server, { scope: EVERYTHING })
-      const statuses = await statusesOf(Array.from({ length: 100 }, () => redeem(server, key)))
-      expect(statuses.filter(isSuccess)).toHaveLength(1)
-      expect(statuses.filter((status) => status >= 500)).toEqual([])
-      expect(server.events.filter(({ type }) => type === 'key.redeemed')).toHaveLength(1)
-    }),
-  )
+async function introspect(server: RunningServer, token: string): Promise<{ active: boolean }> {
+  const response = await postForm(server, '/oauth/introspect', { token }).auth(CLIENT, SECRET).expect(200)
+  return response.body
+}
 
-  test('is redeemed by exactly one of 100 requests that want different things', () =>
-    withServer(async (server) => {
-      const key = await obtainKey(server, { scope: EVERYTHING })
-      const ways = Object.values(WAYS)
-      const statuses = await statusesOf(
-        Array.from({ length: 100 }, (_, i) => (ways[i % ways.length] as Redeem)(server, key)),
-      )
-      expect(statuses.filter(isSuccess)).toHaveLength(1)
-      expect(statuses.filter((status) => status >= 500)).toEqual([])
-    }))
+describe('one key', () => {
+  describe.each([
+    ['near', false],
+    ['far away', true],
+  ] as const)('with a store that is %s', (_where, isFar) => {
+    test.each(Object.entries(ACTIONS))('is good for one of 100 redemptions at once at %s', (_title, act) =>
+      withServer(async (server) => {
+        const key = await obtainKey(server, EVERYTHING)
+        const responses = await Promise.all(Array.from({ length: 100 }, () => act(server, key)))
+        expect(successes(responses)).toHaveLength(1)
+        expect(statuses(responses).filter((status) => ![200, 201, 400, 401].includes(status))).toEqual([])
+        expect(tell(server, 'key.redeemed')).toHaveLength(1)
+        const refused = tell(server, 'request.refused').map((event) => 'reason' in event && event.reason)
+        expect(refused).toHaveLength(99)
+        expect(new Set(['key_redeeming', 'key_redeemed', ...refused]).size).toBe(2)
+      }, isFar),
+    )
 
-  test('is never both revoked and redeemed, however the two race', () =>
-    withServer(async (server) => {
-      for (let round = 0; round < 20; round += 1) {
-        const key = await obtainKey(server, { scope: EVERYTHING })
-        const revoke = postForm(server, '/oauth/revoke', { token: key }).auth(CLIENT, SECRET)
-        const exchange = exchangeKey(server, key)
-        const requests = round % 2 === 0 ? [revoke, exchange] : [exchange, revoke]
-        const [first, second] = await Promise.all(requests)
-        const exchanged = round % 2 === 0 ? second : first
-        const keyId = server.events.filter(({ type }) => type === 'key.issued').at(-1) as { keyId?: string }
-        const moves = server.events.filter(
-          (event) =>
-            'keyId' in event &&
-            event.keyId === keyId.keyId &&
-            ['key.redeemed', 'key.revoked'].includes(event.type),
+    test('is good for one of 100 redemptions of all kinds at once', () =>
+      withServer(async (server) => {
+        const key = await obtainKey(server, EVERYTHING)
+        const acts = Object.values(ACTIONS)
+        const responses = await Promise.all(
+          Array.from({ length: 100 }, (_, i) => (acts[i % acts.length] as Act)(server, key)),
         )
-        expect(moves).toHaveLength(1)
-        expect(exchanged?.status).toBe(moves[0]?.type === 'key.redeemed' ? 200 : 400)
-      }
-    }))
+        expect(successes(responses)).toHaveLength(1)
+        expect(statuses(responses).every((status) => status < 500)).toBe(true)
+        const brought = ['token.issued', 'client.bound', 'client.registered'].flatMap((type) =>
+          tell(server, type),
+        )
+        expect(brought.length).toBeLessThanOrEqual(1)
+      }, isFar))
 
-  test('that is presented again ends what its redemption brought forth, and says so loudly', () =>
-    withServer(async (server) => {
-      const key = await obtainKey(server, { scope: EVERYTHING })
-      const { body } = await exchangeKey(server, key).expect(200)
-      expect((await introspect(server, body.access_token)).body.active).toBe(true)
-      await exchangeKey(server, key).expect(400)
-      expect((await introspect(server, body.access_token)).body).toEqual({ active: false })
-      expect(server.events).toContainEqual(
-        expect.objectContaining({
-          type: 'key.replayed',
-          severity: 'high',
-          familyRevoked: true,
-          clientId: CLIENT,
-        }),
-      )
-    }))
+    test('is redeemed or revoked when both are tried at once, and never both', () =>
+      withServer(async (server) => {
+        const ends = { redeemed: 0, revoked: 0 }
+        for (let round = 0; round < 30; round += 1) {
+          const key = await obtainKey(server, EVERYTHING)
+          const act = Object.values(ACTIONS)[round % 5] as Act
+          const revoke = () => postForm(server, '/oauth/revoke', { token: key }).auth(CLIENT, SECRET)
+          const first = round % 2 === 0
+          const [redeemed, revoked] = first
+            ? await Promise.all([act(server, key), revoke()])
+            : await Promise.all([revoke(), act(server, key)]).then(([a, b]) => [b, a] as const)
+          expect(revoked.status).toBe(200)
+          expect([200, 201, 400, 401]).toContain(redeemed.status)
+          const { jti } = refOf(key)
+          const told = server.events
+            .filter((event) => 'keyId' in event && event.keyId === jti)
+            .map(({ type }) => type)
+          const isRedeemed = told.includes('key.redeemed')
+          expect(told.includes('key.revoked')).toBe(!isRedeemed)
+          expect(redeemed.status < 300).toBe(isRedeemed)
+          ends[isRedeemed ? 'redeemed' : 'revoked'] += 1
+        }
+        expect(ends.redeemed + ends.revoked).toBe(30)
+      }, isFar))
+  })
 
-  test('that a forger presents ends nothing', () =>
-    withServer(async (server) => {
-      const key = await obtainKey(server, { scope: EVERYTHING })
-      const { body } = await exchangeKey(server, key).expect(200)
-      const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-      await exchangeKey(server, forgeKey(key, { sign: signWith(stranger, 'ES256') })).expect(400)
-      expect((await introspect(server, body.access_token)).body.active).toBe(true)
-      expect(server.events.filter(({ type }) => type === 'key.replayed')).toEqual([])
-    }))
-
-  test('is spent by no request that fails', () =>
-    withServer(async (server) => {
-      const key = await obtainKey(server, { scope: EVERYTHING })
-      await exchangeKey(server, key, { scope: 'admin' }).expect(400)
-      await exchangeKey(server, key, { resource: 'https://evil.example.com' }).expect(400)
-      await authorized(server, '/oauth/register', key)
-        .send({ jwks_uri: 'https://evil.example.com' })
-        .expect(400)
-      await authorized(server, '/oauth/register', key).type('json').send('{').expect(400)
-      await authorized(server, '/oauth/bind', key).send({}).expect(400)
-      await exchangeKey(server, key, { client_id: 'bystander' }).expect(400)
-      await exchangeKey(server, key).expect(200)
-    }))
-
-  test('that registers leaves no client behind when it is revoked in the middle', async () => {
-    const { memoryStore } = await import('../../lib/index.js')
+  test('brings forth nothing when it is revoked in the middle of a redemption', async () => {
     const memory = memoryStore()
-    const store = {
-      ...memory,
-      settle: async (...args: Parameters<typeof memory.settle>) => {
-        await memory.revoke(args[0])
-        return memory.settle(...args)
-      },
+    const state: { server?: RunningServer } = {}
+    const settle: typeof memory.settle = async (ref, ...rest) => {
+      await state.server?.keys.revoke(ref)
+      return memory.settle(ref, ...rest)
     }
-    const server = await startServer({ options: { store } })
+    const server = await startServer({ mount, options: { store: { ...memory, settle } } })
+    state.server = server
     try {
-      const form = { scope: EVERYTHING, requested_subject: 'device:7' }
-      const key = await obtainKey(server, form)
-      await authorized(server, '/oauth/register', key).send({}).expect(401)
-      expect(server.events.filter(({ type }) => type === 'client.registered')).toEqual([])
-      // The identity is free: the next key fails at the same place, and not because it is taken.
-      await authorized(server, '/oauth/register', await obtainKey(server, form))
-        .send({})
-        .expect(401)
+      for (const act of Object.values(ACTIONS)) {
+        const response = await act(
+          server,
+          await obtainKey(server, { ...EVERYTHING, requested_subject: 'device:9' }),
+        )
+        expect([400, 401]).toContain(response.status)
+        expect(response.text).not.toMatch(/access_token|client_secret|binding_id/)
+      }
+      const brought = ['token.issued', 'client.bound', 'client.registered', 'key.redeemed']
+      expect(brought.flatMap((type) => tell(server, type))).toEqual([])
     } finally {
       await server.close()
     }
+    const again = await startServer({ mount })
+    await again.close()
   })
+})
+
+describe('a key that has been redeemed', () => {
+  const replays = Object.entries({
+    ...ACTIONS,
+    'a guarded route': (server: RunningServer, key: string) =>
+      send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`),
+  })
+
+  test.each(replays)('takes what it brought forth with it when it is replayed at %s', (_title, replay) =>
+    withServer(async (server) => {
+      const key = await obtainKey(server, EVERYTHING)
+      const { body } = await exchangeKey(server, key).expect(200)
+      expect(await introspect(server, body.access_token)).toMatchObject({ active: true })
+      const { status } = await replay(server, key)
+      expect([400, 401]).toContain(status)
+      expect(await introspect(server, body.access_token)).toEqual({ active: false })
+      expect(tell(server, 'key.replayed')).toEqual([
+        expect.objectContaining({
+          severity: 'high',
+          keyId: refOf(key).jti,
+          clientId: CLIENT,
+          familyRevoked: true,
+        }),
+      ])
+    }),
+  )
+
+  test('has its access token revoked once, however often it is replayed', () =>
+    withServer(async (server) => {
+      const key = await obtainKey(server, EVERYTHING)
+      await exchangeKey(server, key).expect(200)
+      await Promise.all(Array.from({ length: 20 }, () => exchangeKey(server, key).expect(400)))
+      const told = tell(server, 'key.replayed').map(
+        (event) => 'familyRevoked' in event && event.familyRevoked,
+      )
+      expect(told.filter(Boolean)).toHaveLength(1)
+      expect(told).toHaveLength(20)
+    }))
+
+  test.each<[string, (key: string) => string]>([
+    ['its signature is wrong', (key) => forgeKey(key, { sign: signedAs('AAAA') })],
+    [
+      'it has been changed',
+      (key) => forgeKey(key, { claims: { scope: 'devices:read' }, sign: signedAs('AAAA') }),
+    ],
+    ['it has no signature', (key) => forgeKey(key, { header: { alg: 'none' }, sign: signedAs('') })],
+    ['it is for another audience', (key) => forgeKey(key, { claims: { aud: 'https://evil.example.com' } })],
+    ['it is presented from another network', (key) => forgeKey(key, { claims: { cidr: ['192.0.2.0/24'] } })],
+    ['its possession is not proven', (key) => forgeKey(key, { claims: { cnf: { jkt: 'x' } } })],
+    [
+      'it has expired',
+      (key) => forgeKey(key, { claims: { iat: 1_700_000_000, nbf: 1_700_000_000, exp: 1_700_000_300 } }),
+    ],
+    ['it is another spelling of it', (key) => `${key}=`],
+  ])('loses nothing to a replay that is not valid otherwise: %s', (_title, spoil) =>
+    withServer(async (server) => {
+      const key = await obtainKey(server, EVERYTHING)
+      const { body } = await exchangeKey(server, key).expect(200)
+      for (const act of Object.values(ACTIONS))
+        expect((await act(server, spoil(key))).status).toBeGreaterThanOrEqual(400)
+      expect(await introspect(server, body.access_token)).toMatchObject({ active: true })
+      expect(tell(server, 'key.replayed')).toEqual([])
+    }),
+  )
 })

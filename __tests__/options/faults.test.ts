@@ -66,7 +66,7 @@ describe('describe', () => {
     [Number.NaN, 'NaN'],
     [false, 'false'],
     ['short', '"short"'],
-    ['li\nne', '"li\\nne"'],
+    ['a"b', '"a\\"b"'],
     ['x'.repeat(81), 'a string of 81 characters'],
     ['user@host', 'a string of 9 characters with an @'],
     [[], 'an empty list'],

@@ -1,5 +1,5 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
+import { type Agent, request as requestHttps } from 'node:https'
 import type { RunningServer } from './server.js'
 
 /** A request to the byte: nothing is added to it but `Host` and `Connection`. */
@@ -10,6 +10,8 @@ export interface ExactRequest {
   readonly body?: string | Buffer
   /** The port of a cleartext listener; default: HTTPS. */
   readonly cleartextPort?: number
+  /** Whose connections are used; default: one of its own. */
+  readonly agent?: Agent
 }
 
 /** An answer to the byte. */
@@ -24,11 +26,13 @@ export interface ExactAnswer {
 
 /** Opens a request on a connection of its own; the caller writes its body and ends it. */
 export function openRequest(server: RunningServer, wanted: ExactRequest): ClientRequest {
-  const { method = 'POST', path, headers, cleartextPort } = wanted
-  const common = { method, agent: false as const, ...(headers && { headers: { ...headers } }) }
+  const { method = 'POST', path, headers, cleartextPort, agent = false } = wanted
+  const host = 'localhost'
+  // Not as a URL, in which dots and slashes would be tidied up.
+  const common = { host, method, path, agent, ...(headers && { headers: { ...headers } }) }
   return cleartextPort === undefined
-    ? requestHttps(`${server.origin}${path}`, { ...common, ca: server.cert })
-    : requestHttp(`http://localhost:${cleartextPort}${path}`, common)
+    ? requestHttps({ ...common, port: server.port, ca: server.cert })
+    : requestHttp({ ...common, port: cleartextPort })
 }
 
 const LONGEST_MILLISECONDS = 2500

@@ -48,7 +48,7 @@ async function namedTarget(url: string, environment: Environment): Promise<Targe
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** The certificate of a demo that runs elsewhere is not known here, and need not be: the connection stays on this machine. */
+/** The certificate of a demo in another process is not known, and need not be: nothing leaves this machine. */
 const UNJUDGED: Trust = { rejectUnauthorized: false }
 
 async function issuerOfDemoAt(origin: string): Promise<string | undefined> {
@@ -67,7 +67,8 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
     trust: UNJUDGED,
     description:
       `The demo that runs at ${origin}. Its certificate is not verified, which is fine for a connection that does ` +
-      'not leave this machine. Its events appear where it runs.',
+      `not leave this machine. Its cleartext listener is taken to be ${cleartextOrigin} (HTTP_PORT). Its events ` +
+      'appear where it runs.',
     stop: async () => undefined,
   }
 }

@@ -128,7 +128,10 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
 
 /** Whether a pattern of subjects allows nothing beyond another. */
 export function isSubjectWithin(inner: string, outer: string): boolean {
-  return inner === outer || (outer.endsWith('*') && inner.startsWith(outer.slice(0, -1)))
+  if (inner === outer) return true
+  return inner.endsWith('*')
+    ? outer.endsWith('*') && inner.startsWith(outer.slice(0, -1))
+    : matchesSubject(outer, inner)
 }
 
 function matchesSubject(pattern: string, subject: string): boolean {

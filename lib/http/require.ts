@@ -76,7 +76,7 @@ function guard(
 ): RequestHandler {
   const { scope, audience } = readOptions(context, name, options)
   const site = context.siteOf({ name, challenges: 'resource' }, audience)
-  const enforceHttps = httpsGuard(context.useCases.revokeExposed, site)
+  const enforceHttps = httpsGuard(context, site)
   const limits = context.limiterOf(name === 'redeem' ? 'redeem' : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {

@@ -93,7 +93,7 @@ export function readList(
 }
 
 /** Reads a whole number from 1 on, which may be absent. */
-export function readCount(
+function readCount(
   path: string,
   value: unknown,
   range: { readonly most: number; readonly unit: string },

@@ -10,7 +10,7 @@ import { type Redeem, redeemFor } from '../redemption.js'
 import { requireScope } from '../verification.js'
 import { policyOf } from './token.js'
 
-export const BIND_SCOPE = 'provision:bind'
+const BIND_SCOPE = 'provision:bind'
 
 /** The `typ` of the JWT that proves possession of the key to be bound (RFC 8725 3.11). */
 const PROOF_TYPE = 'provisioning-binding+jwt'

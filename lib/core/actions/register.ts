@@ -13,7 +13,7 @@ import { requireScope } from '../verification.js'
 import { saving } from './bind.js'
 import { policyOf } from './token.js'
 
-export const REGISTER_SCOPE = 'provision:register'
+const REGISTER_SCOPE = 'provision:register'
 
 /** The answer of RFC 7591 3.2.1. */
 export interface RegistrationAnswer extends AcceptedMetadata {

@@ -8,7 +8,7 @@ import { type Redeem, redeemFor } from '../redemption.js'
 import type { Parameters } from '../request.js'
 import { requireScope } from '../verification.js'
 
-export const TOKEN_SCOPE = 'provision:token'
+const TOKEN_SCOPE = 'provision:token'
 
 /** RFC 8693 3. */
 export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
