@@ -145,7 +145,7 @@ function readIssuer(value: unknown, noted: Faults): URL | undefined {
 
 function readAudiences(value: unknown, noted: Faults): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (Array.isArray(value)) readList('audience', list, AUDIENCE, noted)
+  if (Array.isArray(value) && value.length > 0) readList('audience', list, AUDIENCE, noted)
   else if (typeof value !== 'string' || !AUDIENCE.accepts(value))
     noted.add('audience', AUDIENCE.expected, describe(value))
   return Object.freeze(list.filter((one) => typeof one === 'string'))

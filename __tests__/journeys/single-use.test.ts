@@ -113,31 +113,33 @@ describe('one key', () => {
       }, isFar))
   })
 
-  test('brings forth nothing when it is revoked in the middle of a redemption', async () => {
+  test('brings forth nothing when it is revoked in the middle of a redemption, and what was done is undone', async () => {
     const memory = memoryStore()
-    const state: { server?: RunningServer } = {}
+    const state: { keys?: ProvisioningKeys | undefined } = {}
     const settle: typeof memory.settle = async (ref, ...rest) => {
-      await state.server?.keys.revoke(ref)
+      await state.keys?.revoke(ref)
       return memory.settle(ref, ...rest)
     }
     const server = await startServer({ mount, options: { store: { ...memory, settle } } })
-    state.server = server
+    const forDevice = () => obtainKey(server, { ...EVERYTHING, requested_subject: 'device:9' })
     try {
+      state.keys = server.keys
       for (const act of Object.values(ACTIONS)) {
-        const response = await act(
-          server,
-          await obtainKey(server, { ...EVERYTHING, requested_subject: 'device:9' }),
-        )
+        const response = await act(server, await forDevice())
         expect([400, 401]).toContain(response.status)
         expect(response.text).not.toMatch(/access_token|client_secret|binding_id/)
       }
       const brought = ['token.issued', 'client.bound', 'client.registered', 'key.redeemed']
       expect(brought.flatMap((type) => tell(server, type))).toEqual([])
+      state.keys = undefined
+      await withKey(server, '/oauth/register', await forDevice())
+        .send({})
+        .expect(201)
+      const key = await forDevice()
+      await withKey(server, '/oauth/bind', key).send(bindingBody(key)).expect(201)
     } finally {
       await server.close()
     }
-    const again = await startServer({ mount })
-    await again.close()
   })
 })
 

@@ -47,7 +47,7 @@ let certificate: Promise<{ key: string; cert: string }> | undefined
 /** A certificate for `localhost`, made once per test file. */
 export function localCertificate(): Promise<{ key: string; cert: string }> {
   certificate ??= generate([{ name: 'commonName', value: 'localhost' }], {
-    keySize: 2048,
+    keyType: 'ec',
     algorithm: 'sha256',
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
