@@ -44,21 +44,20 @@ export function handlers(context: HttpContext): Handlers {
     async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
       const token = readSubjectToken(parameters)
       const caller = await optionalClient(visit, parameters)
-      return ok(
-        await asSubjectToken(async () => {
-          const key = await verified(visit, token)
-          refuseForeignClient(key, caller)
-          return useCases.exchange(key, parameters, visit.presented.address)
-        }),
-      )
+      const redeem = async () => {
+        const key = await verified(visit, token)
+        refuseForeignClient(key, caller.clientId)
+        return useCases.exchange(key, parameters, visit.presented.address)
+      }
+      return ok(await asSubjectToken(redeem, caller))
     },
   }
 
   /** The key is credential enough; a client that authenticates or names itself besides must be the key's. */
-  async function optionalClient(visit: Visit, parameters: Parameters): Promise<string | undefined> {
-    const presentsCredentials = visit.presented.authorization.length > 0 || parameters.has('client_secret')
-    if (!presentsCredentials) return parameters.get('client_id')
-    return (await useCases.authenticate(visit.presented, parameters)).clientId
+  async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
+    const authenticates = visit.presented.authorization.length > 0 || parameters.has('client_secret')
+    if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
+    return { clientId: (await useCases.authenticate(visit.presented, parameters)).clientId, authenticates }
   }
 
   function token(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle {
@@ -122,15 +121,24 @@ function issuanceAnswer({ key, record }: Awaited<ReturnType<HttpContext['useCase
   }
 }
 
-/** RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. */
-async function asSubjectToken<T>(redeem: () => Promise<T>): Promise<T> {
+/** Who exchanges a key, as far as the request says, and whether that has been proven. */
+interface Caller {
+  readonly clientId: string | undefined
+  readonly authenticates: boolean
+}
+
+/**
+ * RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. A client that has
+ * authenticated is told precisely what is wrong with a key of its own.
+ */
+async function asSubjectToken<T>(redeem: () => Promise<T>, caller: Caller): Promise<T> {
   try {
     return await redeem()
   } catch (error) {
-    const isKeyRefused =
-      error instanceof ProvisioningError &&
-      (error.code === 'invalid_token' || error.code === 'insufficient_scope')
-    throw isKeyRefused ? error.with({ code: 'invalid_request' }) : error
+    if (!(error instanceof ProvisioningError)) throw error
+    const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
+    const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
+    throw error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
   }
 }
 

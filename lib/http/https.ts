@@ -7,7 +7,7 @@ import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
 /** One year, as browsers' preload lists want it (RFC 6797 6.1). */
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
-/** Passes what came over HTTPS and refuses the rest. Every middleware of ours begins with it. */
+/** Passes what came over HTTPS and refuses the rest. Every middleware of ours that looks at a request begins with it. */
 export function httpsGuard({ advise, useCases }: HttpContext, site: RefusalSite): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)

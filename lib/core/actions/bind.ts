@@ -5,7 +5,7 @@ import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
 import { type AsymmetricAlgorithm, algorithmsFor, importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
 import { type Claims, verifyJwt } from '../jwt.js'
-import { randomId, type VerifiedKey } from '../provisioning-key.js'
+import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
 import { requireScope } from '../verification.js'
 import { policyOf } from './token.js'
@@ -111,12 +111,12 @@ async function save(deployment: Deployment, key: VerifiedKey, publicKey: KeyObje
   return { result: binding, undo: () => takeBack(deployment, client, before) }
 }
 
-/** A subject that is no client yet becomes one, with no more than the scope of the key that brought it. */
+/** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
 function newcomer(key: VerifiedKey): Omit<Client, 'revision'> {
   return {
     clientId: key.subject,
     authenticationMethods: [],
-    policy: { scopes: key.scope, audiences: [key.audience] },
+    policy: { scopes: lastingScopes(key), audiences: [key.audience] },
     registeredBy: { clientId: key.clientId, keyId: key.jti },
   }
 }

@@ -6,14 +6,12 @@ import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jwt.js'
 import { parseScope } from '../policy.js'
-import { randomId, type VerifiedKey } from '../provisioning-key.js'
+import { lastingScopes, REGISTER_SCOPE, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { hashSecret, randomSecret } from '../secret.js'
 import { requireScope } from '../verification.js'
 import { saving } from './bind.js'
 import { policyOf } from './token.js'
-
-const REGISTER_SCOPE = 'provision:register'
 
 /** The answer of RFC 7591 3.2.1. */
 export interface RegistrationAnswer extends AcceptedMetadata {
@@ -32,10 +30,7 @@ export function registrar(deployment: Deployment, redeem: Redeem): Register {
   return async function register(key, body, address) {
     requireScope(key, [REGISTER_SCOPE])
     const policy = await policyOf(deployment, key)
-    // A registered client outlives the key: it may have what the key carries, but not the right to register others.
-    const permitted = new Set(
-      key.scope.filter((scope) => scope !== REGISTER_SCOPE && policy.scopes.has(scope)),
-    )
+    const permitted = new Set(lastingScopes(key).filter((scope) => policy.scopes.has(scope)))
     const metadata = acceptMetadata(body, permitted)
     const clientId = identityFor(key)
     if ((await findClient(deployment, clientId)) !== undefined) throw taken()
