@@ -49,7 +49,17 @@ describe('the packed package', () => {
   it('holds what is built, its sources and its documents, and nothing else', () => {
     const names = readdirSync(installed).sort()
     expect(names).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'dist', 'lib', 'package.json'].sort(),
+      [
+        'CHANGELOG.md',
+        'CONTRIBUTING.md',
+        'LICENSE',
+        'README.md',
+        'SECURITY.md',
+        'dist',
+        'docs',
+        'lib',
+        'package.json',
+      ].sort(),
     )
   })
 
