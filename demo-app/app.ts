@@ -1,5 +1,11 @@
-import express, { type ErrorRequestHandler, type Express } from 'express'
-import { generateSigningKeys, getProvisioning, type Observer, provisioningKeys } from 'express-provisioning-keys'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import {
+  generateSigningKeys,
+  getProvisioning,
+  type Observer,
+  type ProvisioningKeys,
+  provisioningKeys,
+} from 'express-provisioning-keys'
 import { devicesInMemory, isDeviceName } from './devices'
 
 export interface DemoOptions {
@@ -15,24 +21,29 @@ export const DEMO_NAME = 'express-provisioning-keys demo'
 /** The scopes the demo's client may ask for: three for what the library does, one for what this app does. */
 export const SCOPES = ['provision:bind', 'provision:register', 'provision:token', 'devices:create']
 
-/** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
-export function demoApp({ issuer, clientId, clientSecret, observer }: DemoOptions): Express {
-  const warehouse = `${issuer}/warehouse`
-  const keys = provisioningKeys({
+function demoKeys({ issuer, clientId, clientSecret, observer }: DemoOptions): ProvisioningKeys {
+  const policy = { defaultScopes: ['provision:token'], subjects: ['device:*'] }
+  return provisioningKeys({
     issuer,
-    audience: [issuer, warehouse],
+    audience: [issuer, warehouseOf(issuer)],
     signingKeys: generateSigningKeys('ES256'),
     policy: { scopes: SCOPES },
-    clients: [
-      {
-        clientId,
-        secret: clientSecret,
-        policy: { defaultScopes: ['provision:token'], subjects: ['device:*'] },
-      },
-    ],
+    clients: [{ clientId, secret: clientSecret, policy }],
     observer,
   })
+}
+
+/** A second audience, so that a key for the one can be shown to be worth nothing at the other. */
+function warehouseOf(issuer: string): string {
+  return `${issuer}/warehouse`
+}
+
+/** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
+export function demoApp(options: DemoOptions): Express {
+  const { issuer } = options
+  const keys = demoKeys(options)
   const devices = devicesInMemory()
+  const mayCreateDevices = { scope: 'devices:create', audience: issuer }
   const app = express()
 
   app.use(keys.securityHeaders(), keys.enforceHttps())
@@ -41,8 +52,6 @@ export function demoApp({ issuer, clientId, clientSecret, observer }: DemoOption
   app.get('/', (_req, res) => {
     res.json(describeDemo(issuer))
   })
-
-  const mayCreateDevices = { scope: 'devices:create', audience: issuer }
 
   app.get('/whoami', keys.requireProvisioningKey(mayCreateDevices), (req, res) => {
     res.json(req.provisioning)
@@ -59,15 +68,17 @@ export function demoApp({ issuer, clientId, clientSecret, observer }: DemoOption
     else res.status(400).json({ error: 'invalid_request', error_description: 'name: 1 to 64 characters' })
   })
 
-  app.get('/warehouse/whoami', keys.requireProvisioningKey({ audience: warehouse }), (req, res) => {
+  app.get('/warehouse/whoami', keys.requireProvisioningKey({ audience: warehouseOf(issuer) }), (req, res) => {
     res.json(req.provisioning)
   })
 
-  app.use((_req, res) => {
-    res.status(404).json({ error: 'not_found', see: `${issuer}/` })
-  })
+  app.use(answerUnknownPath)
   app.use(keys.errorHandler(), answerOtherErrors)
   return app
+}
+
+const answerUnknownPath: RequestHandler = (_req, res) => {
+  res.status(404).json({ error: 'not_found', error_description: 'There is nothing here; see /.' })
 }
 
 /** Express's own error handler would send the stack. */
@@ -88,7 +99,7 @@ function describeDemo(issuer: string) {
       'GET /whoami': 'answers with the identity behind a key with the scope devices:create',
       'GET /devices': 'lists the devices of that identity',
       'POST /devices': 'redeems such a key, and creates a device: {"name": "..."}',
-      'GET /warehouse/whoami': `the same as /whoami for a key whose audience is ${issuer}/warehouse`,
+      'GET /warehouse/whoami': `the same as /whoami for a key whose audience is ${warehouseOf(issuer)}`,
     },
   }
 }

@@ -46,6 +46,14 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   return { port, httpPort, clientId, clientSecret, isSecretRandom: givenSecret === undefined }
 }
 
+/** @throws EnvironmentError when there are arguments: everything is set in the environment */
+export function refuseArguments(arguments_: readonly string[]): void {
+  const [first] = arguments_
+  if (first === undefined) return
+  const variables = 'PORT, HTTP_PORT, DEMO_CLIENT_ID, DEMO_CLIENT_SECRET'
+  throw new EnvironmentError(`expected no arguments but the environment (${variables}), got ${quote(first)}`)
+}
+
 function readPort(name: string, env: NodeJS.ProcessEnv, otherwise: number, faults: string[]): number {
   const text = env[name] || String(otherwise)
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN

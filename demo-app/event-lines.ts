@@ -8,45 +8,41 @@ const COLOURS: Record<Severity, Parameters<Paint>[0]> = {
   high: 'red',
 }
 
-/** One event in one line: when, what, and the identifiers in it. */
+/** One event in one line: what happened, and the identifiers in it. */
 export function eventLine(event: ProvisioningEvent, paint: Paint): string {
-  const time = event.at.toTimeString().slice(0, 8)
-  const particulars = describe(event)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${oneWord(String(value))}`)
-  return paint(COLOURS[event.severity], `${time}  ${event.type.padEnd(17)} ${particulars.join('  ')}`)
+  const particulars = describe(event).filter((one) => one !== undefined)
+  return paint(COLOURS[event.severity], [event.type.padEnd(17), ...particulars.map(printable)].join(' '))
 }
 
-type Particular = readonly [name: string, value: string | number | boolean | undefined]
-
-function describe(event: ProvisioningEvent): readonly Particular[] {
-  const identity: Particular[] = [
-    ['client', 'clientId' in event ? event.clientId : undefined],
-    ['key', 'keyId' in event ? event.keyId : undefined],
-  ]
+function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
+  const key = 'keyId' in event && event.keyId !== undefined ? `key=${event.keyId}` : undefined
+  const client = 'clientId' in event && event.clientId !== undefined ? `client=${event.clientId}` : undefined
   switch (event.type) {
-    case 'request.refused':
-      return [['at', event.endpoint], ['status', event.status], ['reason', event.reason], ...identity]
+    case 'request.refused': {
+      // Where a key is named, where it was presented matters less than who it belongs to: a line is not long.
+      const where = key === undefined ? `at=${event.endpoint}` : key
+      return [String(event.status), event.reason, where, client]
+    }
     case 'key.redeemed':
     case 'key.released':
-      return [...identity, ['action', event.action]]
+      return [key, client, `action=${event.action}`]
     case 'key.replayed':
-      return [...identity, ['family_revoked', event.familyRevoked]]
+      return [key, client, event.familyRevoked ? 'family revoked' : undefined]
     case 'key.exposed':
-      return [...identity, ['revoked', event.revoked]]
+      return [key, client, event.revoked ? 'revoked' : undefined]
     case 'client.registered':
-      return [...identity, ['registered', event.registeredClientId]]
+      return [key, `registered=${event.registeredClientId}`]
     case 'client.bound':
-      return [...identity, ['subject', event.subject]]
+      return [key, `subject=${event.subject}`]
     case 'configuration.advised':
-      return [['advice', event.advice]]
+      return ['see the warning on stderr']
     default:
-      return identity
+      return [key, client]
   }
 }
 
 /** Some of it comes from requests: no control character of theirs may reach the terminal. */
-function oneWord(text: string): string {
-  const printable = text.replace(/[^\x20-\x7e]/g, '?')
-  return printable.length > 60 ? `${printable.slice(0, 57)}...` : printable
+function printable(text: string): string {
+  const plain = text.replace(/[^\x20-\x7e]/g, '?')
+  return plain.length > 60 ? `${plain.slice(0, 57)}...` : plain
 }

@@ -43,12 +43,14 @@ export async function listen({ variable, port, createServer }: Listening): Promi
     return { port: actual, close }
   } catch (error) {
     await close()
-    throw new EnvironmentError(`${variable}: ${describeFault(error as NodeJS.ErrnoException, variable, port)}`)
+    throw new EnvironmentError(
+      `${variable}: ${describeFault(error as NodeJS.ErrnoException, variable, port)}`,
+    )
   }
 }
 
 /** What a machine without IPv6 says. */
-const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL'])
+const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
 function bind(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -61,7 +63,7 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 
 function describeFault({ code, message }: NodeJS.ErrnoException, variable: string, port: number): string {
   if (code === 'EADDRINUSE') {
-    return `port ${port} is in use by another program; choose another, as in ${variable}=${port + 1} npm run demo`
+    return `port ${port} is in use by another program; choose another, or ${variable}=0 for any that is free`
   }
   if (code === 'EACCES') return `port ${port} is not for this user to listen on; choose one above 1023`
   return `port ${port} cannot be listened on (${code ?? message})`

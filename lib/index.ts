@@ -1,25 +1,15 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express'
-import type { HelmetOptions } from 'helmet'
 import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases } from './core/use-cases.js'
 import { httpContext } from './http/context.js'
-import { errorHandler } from './http/error-handler.js'
-import { httpsGuard } from './http/https.js'
+import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
-import { securityHeaders } from './http/security-headers.js'
 import { type ProvisioningOptions, parseOptions } from './options.js'
 import type { KeyRef, RevokeOutcome } from './stores/store.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
-export interface ProvisioningKeys extends Routers, Guards {
-  /** Refuses what did not come over HTTPS, and revokes the keys it exposed. */
-  enforceHttps(): RequestHandler
-  /** helmet, set for an API; `overrides` are options of helmet. */
-  securityHeaders(overrides?: HelmetOptions): RequestHandler
-  /** Answers our errors and those of body parsers as OAuth wants them; passes all others on. Mount it last. */
-  errorHandler(): ErrorRequestHandler
+export interface ProvisioningKeys extends Routers, Guards, Middlewares {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
@@ -34,15 +24,11 @@ export interface ProvisioningKeys extends Routers, Guards {
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
   const { deployment, events } = config
-  const verbs = useCases(deployment)
-  const context = httpContext(config, verbs)
-  const site = context.siteOf({ name: 'resource', challenges: 'resource' })
+  const context = httpContext(config, useCases(deployment))
   return Object.freeze({
     ...routers(context),
     ...guards(context),
-    enforceHttps: () => httpsGuard(verbs.revokeExposed, site),
-    securityHeaders,
-    errorHandler: () => errorHandler(context),
+    ...middlewares(context),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
   })
@@ -60,13 +46,14 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
-export type { PolicyOptions } from './core/policy.js'
+export type { PolicyOptions, SenderConstraint } from './core/policy.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
+export type { DpopOptions } from './options/dpop.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { ProvisioningOptions } from './options.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'

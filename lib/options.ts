@@ -1,11 +1,13 @@
 import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
+import { ConfigurationError } from './core/errors.js'
 import { type EventHub, eventHub, type Observer } from './core/events.js'
 import type { PolicyOptions } from './core/policy.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
 import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
+import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { AUDIENCE, readList, readPolicy } from './options/policy.js'
@@ -31,6 +33,8 @@ export interface ProvisioningOptions {
   readonly mountPath?: string
   /** Limits per endpoint; `false` for none at all. Default: 300 a minute per address, and per client. */
   readonly rateLimit?: false | RateLimitOptions
+  /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
+  readonly dpop?: DpopOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -63,6 +67,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'store',
   'mountPath',
   'rateLimit',
+  'dpop',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -78,6 +83,7 @@ const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [
   'release',
   'revoke',
   'revokeFamily',
+  'useOnce',
 ]
 
 /**
@@ -88,26 +94,24 @@ const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [
 export function parseOptions(options: ProvisioningOptions): Config {
   const noted = faults()
   const given: Partial<ProvisioningOptions> = isObject(options) ? options : {}
-  if (!isObject(options)) noted.add('options', 'an object', describe(options))
+  if (!isObject(options)) noted.add('options', 'an object', describeSecret(options))
   noted.addUnknownNames('', given, NAMES)
   readPlain(given, noted)
   const issuer = readIssuer(given.issuer, noted)
   const audiences = readAudiences(given.audience, noted)
   const keyRing = readSigningKeys(given.signingKeys, noted)
   const policy = readPolicy('policy', given.policy, noted)
-  judgePolicy(
-    'policy',
-    policy,
-    { audiences, maxLifetimeSeconds: policy.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds },
-    noted,
-  )
+  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
+  judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   const clients = readClients(given.clients, outer, noted)
   const rateLimits = readRateLimits(given.rateLimit, noted)
-  noted.throwIfAny()
-  if (issuer === undefined || keyRing === undefined || clients === undefined) throw new Error('unreachable')
-
   const now = given.now ?? Date.now
+  const dpop = readDpop(given.dpop, now, noted)
+  noted.throwIfAny()
+  // Each of them is there when there is no fault.
+  if (!(issuer && keyRing && clients)) throw new ConfigurationError(noted.list)
+
   const events = eventHub(now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
   const deployment: Deployment = Object.freeze({
@@ -115,12 +119,12 @@ export function parseOptions(options: ProvisioningOptions): Config {
     audiences,
     environment: given.environment,
     keyRing,
-    registry: clients.registry,
-    registryWritable: clients.writable,
+    ...clients,
     policyOf: (client: Client) => completePolicy(client.policy ?? {}, outer),
-    maxLifetimeSeconds: policy.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds,
+    maxLifetimeSeconds,
     store: given.store ?? memoryStore({ now }),
     clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
+    dpop,
     now,
     emit: events.emit,
   })
@@ -148,8 +152,7 @@ function readIssuer(value: unknown, noted: Faults): URL | undefined {
 
 function readAudiences(value: unknown, noted: Faults): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (list.length === 0) noted.add('audience', AUDIENCE.expected, 'an empty list')
-  if (Array.isArray(value)) readList('audience', list, AUDIENCE, noted)
+  if (Array.isArray(value) && value.length > 0) readList('audience', list, AUDIENCE, noted)
   else if (typeof value !== 'string' || !AUDIENCE.accepts(value))
     noted.add('audience', AUDIENCE.expected, describe(value))
   return Object.freeze(list.filter((one) => typeof one === 'string'))
@@ -178,11 +181,18 @@ const PLAIN: Readonly<Record<string, readonly [expected: string, accepts: (value
     (seconds: unknown) => Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= 60,
   ],
   observer: ['a function', (observer: unknown) => typeof observer === 'function'],
-  now: ['a function that answers milliseconds', (now: unknown) => typeof now === 'function' && isTime(now())],
+  now: [
+    'a function that answers milliseconds',
+    (now: unknown) => typeof now === 'function' && answersTime(now as () => unknown),
+  ],
 }
 
-function isTime(answer: unknown): boolean {
-  return typeof answer === 'number' && Number.isFinite(answer)
+function answersTime(now: () => unknown): boolean {
+  try {
+    return Number.isFinite(now())
+  } catch {
+    return false
+  }
 }
 
 function readPlain(given: Record<string, unknown>, noted: Faults): void {

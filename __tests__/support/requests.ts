@@ -5,7 +5,11 @@ export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
 /** A request to the server over real HTTPS, its certificate checked. */
-export function send(server: RunningServer, method: 'get' | 'post' | 'put' | 'delete', path: string): Test {
+export function send(
+  server: RunningServer,
+  method: 'get' | 'head' | 'post' | 'put' | 'delete',
+  path: string,
+): Test {
   return supertest(server.origin)[method](path).ca(server.cert)
 }
 

@@ -47,7 +47,7 @@ let certificate: Promise<{ key: string; cert: string }> | undefined
 /** A certificate for `localhost`, made once per test file. */
 export function localCertificate(): Promise<{ key: string; cert: string }> {
   certificate ??= generate([{ name: 'commonName', value: 'localhost' }], {
-    keySize: 2048,
+    keyType: 'ec',
     algorithm: 'sha256',
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
@@ -79,20 +79,29 @@ export interface RunningServer {
 
 export interface ServerPlan {
   readonly options?: Partial<ProvisioningOptions>
+  /** Options that depend on where the server is reached, such as the issuer that a foreign client discovers. */
+  readonly optionsAt?: (origin: string) => Partial<ProvisioningOptions>
   /** Mounts the instance; default: the whole router, and a guarded and a redeeming route. */
   readonly mount?: (app: Express, keys: ProvisioningKeys) => void
 }
 
-export async function startServer({ options, mount = mountAll }: ServerPlan = {}): Promise<RunningServer> {
+export async function startServer({
+  options,
+  optionsAt = () => ({}),
+  mount = mountAll,
+}: ServerPlan = {}): Promise<RunningServer> {
   const { key, cert } = await localCertificate()
   const events: ProvisioningEvent[] = []
-  const keys = provisioningKeys(workingOptions({ observer: (event) => events.push(event), ...options }))
   const app = express()
-  mount(app, keys)
   const https = createServer({ key, cert }, app)
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
   const closers: (() => Promise<void>)[] = [() => closeServer(https)]
   const { port } = https.address() as AddressInfo
+  const observer = (event: ProvisioningEvent) => events.push(event)
+  const keys = provisioningKeys(
+    workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) }),
+  )
+  mount(app, keys)
   return {
     app,
     keys,

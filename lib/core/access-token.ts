@@ -1,4 +1,4 @@
-import type { KeyRef } from '../stores/store.js'
+import type { Confirmation, KeyRef } from '../stores/store.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { ProvisioningError } from './errors.js'
 import type { Claims } from './jws.js'
@@ -22,12 +22,15 @@ export interface AccessTokenClaims {
   readonly key_id: string
   /** The client the key was issued to, under which the store knows the family. */
   readonly key_client_id: string
+  /** What the token is bound to (RFC 9449 6.1). */
+  readonly cnf?: Confirmation
 }
 
 export interface AccessTokenTerms {
   readonly audience: string
   readonly scope: readonly string[]
   readonly lifetimeSeconds: number
+  readonly confirmation: Confirmation | undefined
 }
 
 /** Mints the initial access token that a key is redeemed for. The token's client is the key's subject. */
@@ -44,6 +47,7 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
     jti: randomId(),
     key_id: key.jti,
     key_client_id: key.clientId,
+    ...(terms.confirmation && { cnf: terms.confirmation }),
   }
   return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN_TYPE), claims }
 }

@@ -1,6 +1,6 @@
 import type { ProvisioningStore } from '../stores/store.js'
-import type { Nonces } from './confirmation/nonces.js'
 import type { Client, ClientRegistry } from './client.js'
+import type { Nonces } from './confirmation/nonces.js'
 import { ProvisioningError } from './errors.js'
 import type { Emit } from './events.js'
 import type { KeyRing } from './key-ring.js'

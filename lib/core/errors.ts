@@ -56,8 +56,6 @@ export const REASONS = {
   dpop_replayed: 'invalid_dpop_proof',
   dpop_missing: 'invalid_dpop_proof',
   dpop_nonce_wanted: 'use_dpop_nonce',
-  certificate_malformed: 'invalid_request',
-  certificate_missing: 'invalid_request',
 
   client_authentication_missing: 'invalid_client',
   client_authentication_repeated: 'invalid_request',
@@ -66,7 +64,6 @@ export const REASONS = {
   client_method_refused: 'invalid_client',
   client_assertion_wrong: 'invalid_client',
   client_assertion_replayed: 'invalid_client',
-  client_certificate_wrong: 'invalid_client',
   client_mismatch: 'invalid_request',
 
   grant_unsupported: 'unsupported_grant_type',

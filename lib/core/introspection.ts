@@ -1,5 +1,7 @@
+import type { Confirmation } from '../stores/store.js'
 import { isFamilyAlive } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { tokenType } from './confirmation/possession.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { malformed, unlessRefused } from './errors.js'
 import { type KeyClaims, verifyTerms } from './provisioning-key.js'
@@ -16,7 +18,9 @@ interface ActiveToken {
   readonly sub: string
   readonly client_id: string
   readonly scope: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
+  /** RFC 9449 6.2. */
+  readonly cnf?: Confirmation
   readonly iat: number
   readonly nbf: number
   readonly exp: number
@@ -60,7 +64,8 @@ async function describeKey(
     sub: entry.subject,
     client_id: entry.clientId,
     scope: entry.scope.join(' '),
-    token_type: 'Bearer',
+    token_type: tokenType(entry.confirmation),
+    ...(entry.confirmation && { cnf: entry.confirmation }),
     iat: entry.issuedAt,
     nbf: entry.issuedAt,
     exp: entry.expiresAt,
@@ -73,8 +78,9 @@ async function describeAccessToken(
   { ref, claims }: TokenReference & { kind: 'access_token' },
 ): Promise<IntrospectionAnswer> {
   if (!(await isFamilyAlive(deployment, ref))) return INACTIVE
-  const { iss, aud, sub, client_id, scope, iat, exp, jti } = claims
-  return { active: true, iss, aud, sub, client_id, scope, token_type: 'Bearer', iat, nbf: iat, exp, jti }
+  const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims
+  const bound = { token_type: tokenType(cnf), ...(cnf && { cnf }) }
+  return { active: true, iss, aud, sub, client_id, scope, ...bound, iat, nbf: iat, exp, jti }
 }
 
 function areTermsMet(deployment: Deployment, claims: KeyClaims): boolean {

@@ -1,10 +1,10 @@
 import type { Confirmation, KeyRecord, RecordOutcome } from '../stores/store.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
-import { asking, type Deployment } from './deployment.js'
-import { disclosing, ProvisioningError } from './errors.js'
 import { proofReader } from './confirmation/dpop.js'
 import { constrain } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
+import { asking, type Deployment } from './deployment.js'
+import { disclosing, ProvisioningError } from './errors.js'
 import { permit } from './policy.js'
 import { drawUp, mint } from './provisioning-key.js'
 import type { Parameters, PresentedRequest } from './request.js'
@@ -31,17 +31,28 @@ export function issuer(deployment: Deployment): Issue {
   return function issue(client, { parameters, presented, target }) {
     return disclosing({ clientId: client.clientId }, async () => {
       if (!client.grantTypes.includes('client_credentials')) {
-        throw new ProvisioningError('grant_not_permitted', 'The client has not registered the grant client_credentials.')
+        throw new ProvisioningError(
+          'grant_not_permitted',
+          'The client has not registered the grant client_credentials.',
+        )
       }
       const proof = readProof(presented, target)
-      const confirmation = constrain(client.policy, proof, presented, client.byCertificate)
+      const confirmation = constrain(client.policy, proof)
       const terms = permit(client.clientId, client.policy, parameters)
       const drawn = drawUp(deployment, client.clientId, terms, confirmation)
       await proof?.spend()
       await record(deployment, drawn.record, client.policy.outstandingKeys)
       const key = mint(deployment, drawn)
       const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
-      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...tellConfirmation(confirmation) })
+      deployment.emit('key.issued', {
+        keyId,
+        clientId,
+        subject,
+        scope,
+        audience,
+        expiresAt,
+        ...tellConfirmation(confirmation),
+      })
       return { key, record: drawn.record }
     })
   }

@@ -38,7 +38,9 @@ function decodeCanonical(part: string): Buffer | undefined {
 function parseObject(json: Buffer): Claims | undefined {
   try {
     const value: unknown = JSON.parse(json.toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Claims) : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Claims)
+      : undefined
   } catch {
     return undefined
   }

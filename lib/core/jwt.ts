@@ -53,7 +53,6 @@ export function verifyJwt(token: string, expectation: JwtExpectation): Claims {
     throw new ProvisioningError('key_algorithm_refused', `The alg of the JWT is not ${key.alg}.`)
   }
   verifySignature(token, key)
-  const claims = parseObject(payload)
   if (claims === undefined)
     throw new ProvisioningError('claims_malformed', 'The payload is not a JSON object.')
   return claims

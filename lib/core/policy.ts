@@ -21,8 +21,8 @@ export interface PolicyOptions {
    */
   readonly subjects?: readonly string[]
   /**
-   * What a key must be bound to: `dpop` (RFC 9449) or `mtls` (RFC 8705) refuse a request for a key without that
-   * proof. Default `bearer`: no proof is required, but a key asked for with a DPoP proof is bound to it all the same.
+   * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449). Default `bearer`: no
+   * proof is required, but a key asked for with one is bound to it all the same.
    */
   readonly senderConstraint?: SenderConstraint
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
@@ -33,7 +33,7 @@ export interface PolicyOptions {
   readonly accessTokenLifetimeSeconds?: number
 }
 
-export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
+export const SENDER_CONSTRAINTS = ['bearer', 'dpop'] as const
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
 /** The policy of one client, complete. */
@@ -137,7 +137,10 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
 
 /** Whether a pattern of subjects allows nothing beyond another. */
 export function isSubjectWithin(inner: string, outer: string): boolean {
-  return inner === outer || (outer.endsWith('*') && inner.startsWith(outer.slice(0, -1)))
+  if (inner === outer) return true
+  return inner.endsWith('*')
+    ? outer.endsWith('*') && inner.startsWith(outer.slice(0, -1))
+    : matchesSubject(outer, inner)
 }
 
 function matchesSubject(pattern: string, subject: string): boolean {

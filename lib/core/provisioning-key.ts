@@ -33,6 +33,16 @@ export interface VerifiedKey {
   readonly confirmation: Confirmation | undefined
 }
 
+/** The scope that lets a key register a client. */
+export const REGISTER_SCOPE = 'provision:register'
+
+/**
+ * What a key can leave to a client that outlives it: what it carries itself, but not the right to register others.
+ */
+export function lastingScopes(key: VerifiedKey): readonly string[] {
+  return key.scope.filter((scope) => scope !== REGISTER_SCOPE)
+}
+
 /** A new `jti`: 160 random bits. */
 export function randomId(): string {
   return randomBytes(20).toString('base64url')

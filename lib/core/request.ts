@@ -1,5 +1,3 @@
-import type { PresentedCertificate } from './confirmation/certificate.js'
-
 /** What the protocol needs to know of an HTTP request. Made by `http/wire.ts`; the core sees nothing else of HTTP. */
 export interface PresentedRequest {
   /** Every `Authorization` header field, in order. More than one is refused. */
@@ -11,8 +9,6 @@ export interface PresentedRequest {
   readonly method: string
   /** Every `DPoP` header field, in order. More than one is refused (RFC 9449 4.3). */
   readonly dpop: readonly string[]
-  /** The client certificate, if there is one that may be believed. */
-  readonly certificate: PresentedCertificate | undefined
   /** The address of the caller, as Express computes it from `trust proxy`. */
   readonly address: string | undefined
 }

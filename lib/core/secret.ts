@@ -42,7 +42,7 @@ export const SHORTEST_SECRET = 8
  * Hashes a client secret for keeping: `hmac-sha256:<salt>:<hash>`, both base64url.
  *
  * The hash is fast on purpose: client secrets are random, not chosen by people (RFC 6749 10.10), and a slow one
- * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -base64 32`.
+ * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -hex 32`.
  *
  * @throws ConfigurationError when the secret has fewer than 8 characters
  */

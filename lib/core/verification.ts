@@ -5,7 +5,13 @@ import type { Target } from './confirmation/target.js'
 import { asking, type Deployment } from './deployment.js'
 import { malformed, ProvisioningError, type Reason, unlessRefused } from './errors.js'
 import { isInNetworks } from './network.js'
-import { type KeyClaims, type VerifiedKey, verifiedKey, verifyGenuine, verifyTerms } from './provisioning-key.js'
+import {
+  type KeyClaims,
+  type VerifiedKey,
+  verifiedKey,
+  verifyGenuine,
+  verifyTerms,
+} from './provisioning-key.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from './request.js'
 
 /** What a key is verified against. Configured, never taken from the request. */
@@ -30,7 +36,11 @@ export interface Verified {
 }
 
 /** Verifies a presented key: genuine, for this audience, in time, held by its holder, and still `issued`. */
-export type Verify = (presentedKey: PresentedKey, presented: PresentedRequest, expected: Expectation) => Promise<Verified>
+export type Verify = (
+  presentedKey: PresentedKey,
+  presented: PresentedRequest,
+  expected: Expectation,
+) => Promise<Verified>
 
 /** RFC 6750 2.1 and RFC 9449 7.1: `b64token`. */
 const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
@@ -44,15 +54,23 @@ const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
 export function extractKey(request: PresentedRequest): PresentedKey {
   refuseTokenInQuery(request)
   const [header, ...others] = request.authorization
-  if (others.length > 0) throw malformed('header_repeated', 'The request has more than one Authorization header.')
+  if (others.length > 0)
+    throw malformed('header_repeated', 'The request has more than one Authorization header.')
   if (request.tokenInBody && header !== undefined) {
-    throw malformed('token_presented_twice', 'The request presents a token in its body besides the Authorization header.')
+    throw malformed(
+      'token_presented_twice',
+      'The request presents a token in its body besides the Authorization header.',
+    )
   }
   if (header === undefined || !/^(Bearer|DPoP)\b/i.test(header)) {
-    throw malformed('credentials_missing', 'Present the provisioning key as Authorization: Bearer <key>, or DPoP <key>.')
+    throw malformed(
+      'credentials_missing',
+      'Present the provisioning key as Authorization: Bearer <key>, or DPoP <key>.',
+    )
   }
   const [, scheme, token] = CREDENTIALS.exec(header) ?? []
-  if (token === undefined) throw malformed('header_malformed', 'The Authorization header is not Bearer <key> or DPoP <key>.')
+  if (token === undefined)
+    throw malformed('header_malformed', 'The Authorization header is not Bearer <key> or DPoP <key>.')
   return { token, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' }
 }
 
@@ -66,16 +84,21 @@ export function verifier(deployment: Deployment): Verify {
   const readProof = proofReader(deployment)
 
   function possess({ token, scheme }: PresentedKey, presented: PresentedRequest, target: Target): Possession {
-    return { scheme, presented, proof: readProof(presented, target, token, scheme !== 'body') }
+    return { scheme, proof: readProof(presented, target, token, scheme !== 'body') }
   }
 
   /** One who holds what the key is bound to is told precisely what is wrong with it, and nobody else. */
-  function verifyTermsTelling(claims: KeyClaims, audiences: readonly string[], possession: () => Possession): void {
+  function verifyTermsTelling(
+    claims: KeyClaims,
+    audiences: readonly string[],
+    possession: () => Possession,
+  ): void {
     try {
       verifyTerms(deployment, claims, audiences)
     } catch (error) {
       const proven =
-        claims.cnf !== undefined && unlessRefused(() => confirm(claims.cnf, possession(), {}) ?? true) === true
+        claims.cnf !== undefined &&
+        unlessRefused(() => confirm(claims.cnf, possession(), {}) ?? true) === true
       throw error instanceof ProvisioningError && proven ? error.with({ disclosed: true }) : error
     }
   }
@@ -99,7 +122,11 @@ export function verifier(deployment: Deployment): Verify {
 
 function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
   if (cidr === undefined || isInNetworks(address, cidr)) return
-  throw refusalOf(key, 'network_wrong', `The key may not be presented from ${address ?? 'an unknown address'}.`)
+  throw refusalOf(
+    key,
+    'network_wrong',
+    `The key may not be presented from ${address ?? 'an unknown address'}.`,
+  )
 }
 
 const REFUSALS: Record<KeyState | 'unknown', Reason | undefined> = {
@@ -116,7 +143,11 @@ interface Found {
   readonly address: string | undefined
 }
 
-async function requireIssued(deployment: Deployment, key: VerifiedKey, { entry, proof, address }: Found): Promise<void> {
+async function requireIssued(
+  deployment: Deployment,
+  key: VerifiedKey,
+  { entry, proof, address }: Found,
+): Promise<void> {
   const reason = REFUSALS[entry?.state ?? 'unknown']
   if (reason === undefined) return
   if (reason === 'key_redeemed') {
@@ -135,8 +166,17 @@ const MESSAGES: Partial<Record<Reason, string>> = {
 }
 
 /** A refusal of a verified key. Its presenter is told precisely, if the key is bound: then possession was proven. */
-export function refusalOf(key: VerifiedKey, reason: Reason, message: string, requiredScope?: string): ProvisioningError {
-  const facts = { clientId: key.clientId, jti: key.jti, ...(requiredScope !== undefined && { requiredScope }) }
+export function refusalOf(
+  key: VerifiedKey,
+  reason: Reason,
+  message: string,
+  requiredScope?: string,
+): ProvisioningError {
+  const facts = {
+    clientId: key.clientId,
+    jti: key.jti,
+    ...(requiredScope !== undefined && { requiredScope }),
+  }
   return new ProvisioningError(reason, message, { facts, disclosed: key.confirmation !== undefined })
 }
 
@@ -149,7 +189,11 @@ export function stateRefusal(reason: Reason, key: VerifiedKey): ProvisioningErro
  * A redeemed key that is presented once more was copied by somebody: what its redemption brought forth is revoked
  * (RFC 9700 2.2.2, RFC 6749 4.1.2). The key was verified before, so that a forger revokes nothing.
  */
-export async function containReplay(deployment: Deployment, key: VerifiedKey, address?: string): Promise<void> {
+export async function containReplay(
+  deployment: Deployment,
+  key: VerifiedKey,
+  address?: string,
+): Promise<void> {
   const outcome = await asking(() => deployment.store.revokeFamily(key))
   const { jti: keyId, clientId } = key
   deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked: outcome === 'revoked' })

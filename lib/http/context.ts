@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import type { Parameters, PresentedRequest } from '../core/request.js'
 import type { UseCases } from '../core/use-cases.js'
 import type { Config } from '../options.js'
+import { adviser } from './advice.js'
 import { readForm } from './body.js'
 import type { Endpoint } from './endpoints.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
@@ -20,6 +21,10 @@ export interface HttpContext {
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
   /** The public URL of a path below the mount path. */
   endpointUrl(path: string): string
+  /** Hands out a nonce to a request with a DPoP proof, where proofs must carry one (RFC 9449 8). */
+  offerNonce(res: Response, presented: PresentedRequest): void
+  /** Tells the operator, once, of something that is set up wrongly. */
+  advise(advice: string): void
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
@@ -36,6 +41,11 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
       if (endpoint === undefined) return UNLIMITED
       return remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint))
     },
+    offerNonce(res, { dpop }) {
+      const { nonces } = config.deployment.dpop
+      if (nonces !== undefined && dpop.length > 0) res.setHeader('DPoP-Nonce', nonces.current())
+    },
+    advise: adviser(config.deployment.emit),
     endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
       endpoint: name,

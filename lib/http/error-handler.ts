@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from 'express'
 import { ConfigurationError, ProvisioningError } from '../core/errors.js'
 import { bodyRefusal } from './body.js'
 import type { HttpContext } from './context.js'
+import { httpsGuard } from './https.js'
 import { refuse } from './wire.js'
 
 /**
@@ -11,11 +12,16 @@ import { refuse } from './wire.js'
  */
 export function errorHandler(context: HttpContext): ErrorRequestHandler {
   const site = context.siteOf({ name: 'resource', challenges: 'resource' })
+  const enforceHttps = httpsGuard(context, site)
 
   return function provisioningErrorHandler(error, req, res, next) {
     const isOurs = error instanceof ProvisioningError || error instanceof ConfigurationError
     const refusal = isOurs ? error : bodyRefusal(error)
-    if (refusal === undefined) next(error)
-    else refuse(res, refusal, context.present(req), site)
+    if (refusal === undefined) {
+      next(error)
+      return
+    }
+    // An error can come before any guard of ours has looked at the connection.
+    enforceHttps(req, res, (fault?: unknown) => refuse(res, fault ?? refusal, context.present(req), site))
   }
 }

@@ -5,7 +5,7 @@ import type { PresentedRequest } from '../core/request.js'
 const MAXIMUM_BYTES = 16 * 1024
 const MAXIMUM_MILLISECONDS = 2000
 
-/** How many JWTs of one request are looked at. */
+/** How many JWTs of one request are looked at. Each begins with `eyJ`, the base64url of `{"`. */
 const MAXIMUM_TOKENS = 4
 
 /**
@@ -14,10 +14,19 @@ const MAXIMUM_TOKENS = 4
  */
 export async function collectExposed(req: Request, presented: PresentedRequest): Promise<readonly string[]> {
   const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
-  const body = req.body === undefined ? await readSome(req) : JSON.stringify(req.body)
+  const body = req.body === undefined ? await readSome(req) : textOf(req.body)
   const texts = [...ahead, decodeLoosely(body)]
   const words = texts.flatMap((text) => text.split(/[^\w.-]+/))
-  return [...new Set(words.filter((word) => word.split('.').length === 3))].slice(0, MAXIMUM_TOKENS)
+  return [...new Set(words.filter((word) => word.startsWith('eyJ') && word.split('.').length === 3))].slice(
+    0,
+    MAXIMUM_TOKENS,
+  )
+}
+
+/** What a body parser before us made of the body, as text again. */
+function textOf(body: unknown): string {
+  if (Buffer.isBuffer(body)) return body.toString('latin1')
+  return typeof body === 'string' ? body : JSON.stringify(body)
 }
 
 function decodeLoosely(text: string): string {

@@ -1,10 +1,12 @@
-import { JWT_TOKEN_TYPE, readSubjectToken } from '../core/actions/token.js'
+import { BIND_SCOPE } from '../core/actions/bind.js'
+import { JWT_TOKEN_TYPE, readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
 import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
+import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
-import type { VerifiedKey } from '../core/provisioning-key.js'
+import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { Parameters } from '../core/request.js'
-import { extractKey } from '../core/verification.js'
+import { extractKey, type PresentedKey, type Verified } from '../core/verification.js'
 import { readJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
@@ -30,35 +32,39 @@ export function handlers(context: HttpContext): Handlers {
     return [client, parameters]
   }
 
-  async function verified(visit: Visit, token: string): Promise<VerifiedKey> {
-    const key = await useCases.verify(token, { audiences, address: visit.presented.address })
-    await visit.limitClient(key.clientId)
-    return key
+  async function verified(
+    { presented, target, limitClient }: Visit,
+    key: PresentedKey,
+    scope: string,
+  ): Promise<Verified> {
+    const held = await useCases.verify(key, presented, { audiences, scope: [scope], target })
+    await limitClient(held.key.clientId)
+    return held
   }
 
   const grants: Record<GrantType, GrantHandler> = {
     async client_credentials(visit) {
       const [client, parameters] = await authenticated(visit)
-      return ok(issuanceAnswer(await useCases.issue(client, parameters)))
+      const { presented, target } = visit
+      return ok(issuanceAnswer(await useCases.issue(client, { parameters, presented, target })))
     },
     async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
       const token = readSubjectToken(parameters)
       const caller = await optionalClient(visit, parameters)
-      return ok(
-        await asSubjectToken(async () => {
-          const key = await verified(visit, token)
-          refuseForeignClient(key, caller)
-          return useCases.exchange(key, parameters, visit.presented.address)
-        }),
-      )
+      const redeem = async () => {
+        const held = await verified(visit, { token, scheme: 'body' }, TOKEN_SCOPE)
+        refuseForeignClient(held.key, caller.clientId)
+        return useCases.exchange(held, parameters, visit.presented.address)
+      }
+      return ok(await asSubjectToken(redeem, caller))
     },
   }
 
   /** The key is credential enough; a client that authenticates or names itself besides must be the key's. */
-  async function optionalClient(visit: Visit, parameters: Parameters): Promise<string | undefined> {
-    const presentsCredentials = visit.presented.authorization.length > 0 || parameters.has('client_secret')
-    if (!presentsCredentials) return parameters.get('client_id')
-    return (await useCases.authenticate(visit.presented, parameters)).clientId
+  async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
+    const authenticates = visit.presented.authorization.length > 0 || parameters.has('client_secret')
+    if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
+    return { clientId: (await useCases.authenticate(visit.presented, parameters)).clientId, authenticates }
   }
 
   function token(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle {
@@ -76,13 +82,13 @@ export function handlers(context: HttpContext): Handlers {
     token,
     async bind(visit) {
       const body = await readJson(visit.req, visit.res)
-      const key = await verified(visit, extractKey(visit.presented))
+      const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-      return created(await useCases.bind(key, body, endpoint, visit.presented.address))
+      return created(await useCases.bind(held, body, endpoint, visit.presented.address))
     },
     async register(visit) {
       const body = await readJson(visit.req, visit.res)
-      const key = await verified(visit, extractKey(visit.presented))
+      const { key } = await verified(visit, extractKey(visit.presented), REGISTER_SCOPE)
       return created(await useCases.register(key, body, visit.presented.address))
     },
     async introspect(visit) {
@@ -115,22 +121,31 @@ function issuanceAnswer({ key, record }: Awaited<ReturnType<HttpContext['useCase
   return {
     access_token: key,
     issued_token_type: JWT_TOKEN_TYPE,
-    token_type: 'Bearer',
+    token_type: tokenType(record.confirmation),
     expires_in: record.expiresAt - record.issuedAt,
     scope: record.scope.join(' '),
     key_id: record.jti,
   }
 }
 
-/** RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. */
-async function asSubjectToken<T>(redeem: () => Promise<T>): Promise<T> {
+/** Who exchanges a key, as far as the request says, and whether that has been proven. */
+interface Caller {
+  readonly clientId: string | undefined
+  readonly authenticates: boolean
+}
+
+/**
+ * RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. A client that has
+ * authenticated is told precisely what is wrong with a key of its own.
+ */
+async function asSubjectToken<T>(redeem: () => Promise<T>, caller: Caller): Promise<T> {
   try {
     return await redeem()
   } catch (error) {
-    const isKeyRefused =
-      error instanceof ProvisioningError &&
-      (error.code === 'invalid_token' || error.code === 'insufficient_scope')
-    throw isKeyRefused ? error.with({ code: 'invalid_request' }) : error
+    if (!(error instanceof ProvisioningError)) throw error
+    const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
+    const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
+    throw error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
   }
 }
 

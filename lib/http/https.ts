@@ -1,17 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed } from '../core/errors.js'
-import type { Emit } from '../core/events.js'
-import type { RevokeExposed } from '../core/revocation.js'
+import type { HttpContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
 
 /** One year, as browsers' preload lists want it (RFC 6797 6.1). */
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
-/** Passes what came over HTTPS and refuses the rest. Every middleware of ours begins with it. */
-export function httpsGuard(revokeExposed: RevokeExposed, site: RefusalSite): RequestHandler {
-  const advise = adviser(site.emit)
-
+/** Passes what came over HTTPS and refuses the rest. Every middleware of ours that looks at a request begins with it. */
+export function httpsGuard({ advise, useCases }: HttpContext, site: RefusalSite): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)
     if (fault !== undefined) {
@@ -34,7 +31,7 @@ export function httpsGuard(revokeExposed: RevokeExposed, site: RefusalSite): Req
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
     refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
-    void exposed.then((texts) => revokeExposed(texts, presented.address)).catch(() => undefined)
+    void exposed.then((texts) => useCases.revokeExposed(texts, presented.address)).catch(() => undefined)
   }
 }
 
@@ -60,12 +57,14 @@ function isTrusted(req: Request, hop: number): boolean {
 }
 
 const FAR_HOP = 1000
-/** Addresses that are nobody's (RFC 5737, RFC 3849): a setting that trusts them at a far hop trusts everyone. */
-const STRANGERS = ['192.0.2.1', '2001:db8::1']
+/** Addresses that are nobody's (RFC 5737, RFC 3849), far apart: a setting that trusts them all trusts everyone. */
+const STRANGERS = ['192.0.2.1', '198.51.100.1', '203.0.113.1']
+const STRANGERS_IPV6 = ['2001:db8::1', '3fff::1']
 
 function trustProxyFault(req: Request): string | undefined {
   const trust: TrustProxy = req.app.get('trust proxy fn')
-  return STRANGERS.some((address) => trust(address, FAR_HOP)) ? PERMISSIVE_PROXY : undefined
+  const trustsAll = (addresses: readonly string[]) => addresses.every((address) => trust(address, FAR_HOP))
+  return trustsAll(STRANGERS) || trustsAll(STRANGERS_IPV6) ? PERMISSIVE_PROXY : undefined
 }
 
 const PERMISSIVE_PROXY =
@@ -77,14 +76,3 @@ const UNTRUSTED_PROXY =
   'A cleartext request says X-Forwarded-Proto, but its sender is not a trusted proxy. If TLS ends at a proxy of yours, ' +
   "tell Express so: app.set('trust proxy', 'loopback') for a proxy on this machine, app.set('trust proxy', 1) for one " +
   'proxy elsewhere; and let the proxy overwrite X-Forwarded-Proto.'
-
-/** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
-function adviser(emit: Emit): (advice: string) => void {
-  const given = new Set<string>()
-  return (advice) => {
-    if (given.has(advice)) return
-    given.add(advice)
-    emit('configuration.advised', { advice })
-    process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_TRUST_PROXY' })
-  }
-}

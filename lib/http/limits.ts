@@ -43,7 +43,7 @@ function make(
     keyGenerator,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    // Its checks print to the console; `trust proxy`, which they are about, is judged by `secureChannel`.
+    // Its checks print to the console; `trust proxy`, which they are about, is judged by `httpsGuard`.
     validate: false,
     requestPropertyName: 'provisioningRateLimit',
     handler: (_req, res, next) => next(tooMany(Number(res.getHeader('Retry-After')))),

@@ -1,4 +1,5 @@
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
+import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 
@@ -25,6 +26,7 @@ export function authorizationServerMetadata(context: HttpContext, made: Made): o
     ...Object.assign({}, ...present.map(({ facts }) => facts)),
     ...(made.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
     grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     // Required by RFC 8414 2, though no grant of this server has one.
     response_types_supported: [],
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
@@ -38,6 +40,7 @@ export function protectedResourceMetadata(context: HttpContext, audience: string
     resource: audience,
     authorization_servers: [deployment.issuer],
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
   }
 }

@@ -16,6 +16,8 @@ export interface Provisioning {
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly environment?: string
+  /** Thumbprint of the DPoP key the provisioning key is bound to; its holder has proven to hold it. */
+  readonly proofKeyThumbprint?: string
   /** Aborted when the connection breaks before an answer. Only behind `redeemProvisioningKey()`. */
   readonly signal?: AbortSignal
 }
@@ -43,6 +45,7 @@ export function attachProvisioning(req: Request, key: VerifiedKey, signal?: Abor
     issuedAt: new Date(key.issuedAt * 1000),
     expiresAt: new Date(key.expiresAt * 1000),
     ...(environment !== undefined && { environment }),
+    ...(key.confirmation !== undefined && { proofKeyThumbprint: key.confirmation.jkt }),
     ...(signal !== undefined && { signal }),
   })
   Object.defineProperty(req, 'provisioning', { value: provisioning, enumerable: true, configurable: true })

@@ -19,7 +19,7 @@ export interface RateLimits {
   readonly store: ((name: string) => Store) | undefined
 }
 
-export const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
+const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
 export function readRateLimits(value: unknown, faults: Faults): RateLimits {
   if (value === false) return { of: () => undefined, store: undefined }
@@ -69,7 +69,8 @@ function readLimit(path: string, value: unknown, faults: Faults): EndpointLimit 
     if (value[name] !== undefined && !accepts(value[name]))
       faults.add(join(path, name), expected, describe(value[name]))
   }
-  return { ...DEFAULT_LIMIT, ...value }
+  const said = Object.entries(value).filter(([, setting]) => setting !== undefined)
+  return { ...DEFAULT_LIMIT, ...Object.fromEntries(said) }
 }
 
 function isPositive(value: unknown): boolean {

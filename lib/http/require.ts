@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { SCOPE_TOKEN } from '../core/policy.js'
 import type { VerifiedKey } from '../core/provisioning-key.js'
 import type { PresentedRequest } from '../core/request.js'
-import { extractKey, requireScope } from '../core/verification.js'
+import { extractKey } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
 import type { HttpContext } from './context.js'
 import { holdAnswer } from './held-answer.js'
@@ -76,19 +76,20 @@ function guard(
 ): RequestHandler {
   const { scope, audience } = readOptions(context, name, options)
   const site = context.siteOf({ name, challenges: 'resource' }, audience)
-  const enforceHttps = httpsGuard(context.useCases.revokeExposed, site)
+  const enforceHttps = httpsGuard(context, site)
+  const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
   const limits = context.limiterOf(name === 'redeem' ? 'redeem' : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {
     await limits.byAddress(req, res)
-    const expected = { audiences: [audience], address: presented.address }
-    const key = await context.useCases.verify(extractKey(presented), expected)
-    requireScope(key, scope)
-    return key
+    const target = { method: req.method, url: `${origin}${req.originalUrl}` }
+    const expected = { audiences: [audience], scope, target }
+    return (await context.useCases.verify(extractKey(presented), presented, expected)).key
   }
 
   const verifyKey: RequestHandler = (req, res, next) => {
     const presented = context.present(req)
+    context.offerNonce(res, presented)
     const refuseWith = (error: unknown) => refuse(res, error, presented, site)
     verify(req, res, presented)
       .then((key) => admit({ req, res, next, key, presented, refuseWith }))
@@ -107,6 +108,12 @@ function guard(
     },
   }
   return named[name]
+}
+
+/** Where the outside reaches a resource; the `Host` header is not asked. */
+function originOf(uri: string): string | undefined {
+  const { protocol, origin } = new URL(uri)
+  return protocol === 'https:' ? origin : undefined
 }
 
 function readOptions(context: HttpContext, name: string, options: unknown) {

@@ -84,9 +84,8 @@ function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Han
 }
 
 function protection(context: HttpContext): RequestHandler[] {
-  const { useCases } = context
   const site = context.siteOf({ name: 'token', challenges: 'client' })
-  return [httpsGuard(useCases.revokeExposed, site), securityHeaders()]
+  return [httpsGuard(context, site), securityHeaders()]
 }
 
 function metadataRouter(

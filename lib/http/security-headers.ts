@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
 import { STRICT_TRANSPORT_SECURITY } from './https.js'
 
-const DEFAULTS: HelmetOptions = {
+const DEFAULTS = {
   contentSecurityPolicy: {
     useDefaults: false,
     directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -10,7 +10,7 @@ const DEFAULTS: HelmetOptions = {
   referrerPolicy: { policy: 'no-referrer' },
   strictTransportSecurity: false,
   xFrameOptions: { action: 'deny' },
-}
+} satisfies HelmetOptions
 
 /**
  * helmet with what fits an API: no content may be loaded, framed or sniffed, no referrer is sent, nothing is cached.

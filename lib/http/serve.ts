@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import type { Target } from '../core/confirmation/target.js'
 import { malformed } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
 import { refuseTokenInQuery } from '../core/verification.js'
@@ -11,6 +12,8 @@ export interface Visit {
   readonly req: Request
   readonly res: Response
   readonly presented: PresentedRequest
+  /** What a DPoP proof must be for. */
+  readonly target: Target
   /** Counts the request against a client that has proven who it is. */
   readonly limitClient: (clientId: string) => Promise<void>
 }
@@ -22,6 +25,7 @@ export type Handle = (visit: Visit) => Promise<Answer | undefined>
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
   const limits = context.limiterOf(endpoint.limit)
   const site = context.siteOf(endpoint)
+  const target = { method: endpoint.method, url: context.endpointUrl(endpoint.path) }
 
   async function visit(
     req: Request,
@@ -30,11 +34,18 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
   ): Promise<Answer | undefined> {
     await limits.byAddress(req, res)
     refuseTokenInQuery(presented)
-    return handle({ req, res, presented, limitClient: (clientId) => limits.byClient(req, res, clientId) })
+    return handle({
+      req,
+      res,
+      presented,
+      target,
+      limitClient: (clientId) => limits.byClient(req, res, clientId),
+    })
   }
 
   return function serveEndpoint(req, res, next) {
     const presented = context.present(req)
+    context.offerNonce(res, presented)
     visit(req, res, presented)
       .then((done) => (done === undefined ? next('route') : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))

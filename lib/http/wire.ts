@@ -1,20 +1,21 @@
 import type { Request, Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.js'
 import type { Emit, EndpointName } from '../core/events.js'
+import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
 import { REDACTED, scrub } from '../core/secret.js'
 
 /** Takes from a request what the protocol needs to know of it. */
 export function read(req: Request): PresentedRequest {
-  const { rawHeaders, ip } = req
-  const authorization = rawHeaders.filter(
-    (_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'authorization',
-  )
+  const { rawHeaders, ip, method } = req
+  const fieldsOf = (name: string) =>
+    rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name)
+  const authorization = fieldsOf('authorization')
   const query = req.originalUrl.indexOf('?')
   const queryNames = new Set(query === -1 ? [] : new URLSearchParams(req.originalUrl.slice(query + 1)).keys())
   const body: unknown = req.body
   const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
-  return { authorization, queryNames, tokenInBody, address: ip }
+  return { method, authorization, dpop: fieldsOf('dpop'), queryNames, tokenInBody, address: ip }
 }
 
 /**
@@ -31,6 +32,9 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
     }
   }
   if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) {
+    // Express 4 has parsed the query before us; and both keep what `parseurl` made of the URL.
+    for (const name of SECRET_PARAMETERS) delete req.query[name]
+    for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
     req.url = withoutQuery(req.url)
     req.originalUrl = withoutQuery(req.originalUrl)
   }
@@ -45,14 +49,16 @@ function withoutQuery(url: string): string {
 export interface Answer {
   readonly status: number
   readonly body?: object
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
 }
 
 /** Writes an answer. Nothing of ours may be cached unless its headers say so (RFC 6749 5.1). */
 export function answer(res: Response, { status, body, headers }: Answer): void {
   res.statusCode = status
   const defaults = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
-  for (const [name, value] of Object.entries({ ...defaults, ...headers })) res.setHeader(name, value)
+  for (const [name, value] of Object.entries({ ...defaults, ...headers })) {
+    res.setHeader(name, typeof value === 'string' ? value : [...value])
+  }
   if (headers?.['Cache-Control'] !== undefined) res.removeHeader('Pragma')
   if (body === undefined) {
     res.end()
@@ -78,6 +84,8 @@ export interface RefusalSite {
 const STATUS: Record<ErrorCode, number> = {
   invalid_request: 400,
   invalid_token: 401,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
   insufficient_scope: 403,
   invalid_client: 401,
   unauthorized_client: 400,
@@ -93,6 +101,9 @@ const STATUS: Record<ErrorCode, number> = {
   server_error: 500,
 }
 
+/** Codes that a resource answers otherwise than the token endpoint (RFC 9449 7.1). */
+const RESOURCE_STATUS: Partial<Record<ErrorCode, number>> = { invalid_dpop_proof: 401, use_dpop_nonce: 401 }
+
 const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   cleartext: 403,
   method_not_allowed: 405,
@@ -104,6 +115,8 @@ const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
 const UNIFORM: Record<ErrorCode, string> = {
   invalid_request: 'The request cannot be accepted.',
   invalid_token: 'The provisioning key is not accepted.',
+  invalid_dpop_proof: 'The DPoP proof is not accepted.',
+  use_dpop_nonce: 'The DPoP proof must carry a nonce.',
   insufficient_scope: 'The provisioning key lacks the scope for this.',
   invalid_client: 'The client could not be authenticated.',
   unauthorized_client: 'The client may not do this.',
@@ -125,7 +138,10 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60,
 export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
-  const status = STATUS_OF_REASON[reason] ?? STATUS[code]
+  const status =
+    STATUS_OF_REASON[reason] ??
+    (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??
+    STATUS[code]
   site.emit('request.refused', {
     endpoint: site.endpoint,
     code,
@@ -165,9 +181,9 @@ function refusalHeaders(
   description: string,
   presented: PresentedRequest,
   site: RefusalSite,
-): Record<string, string> {
+): Record<string, string | readonly string[]> {
   const { code, reason, facts } = error
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string | readonly string[]> = {}
   const retryAfter = facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS[code]
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
   if (facts.allowedMethods !== undefined) headers.Allow = facts.allowedMethods
@@ -175,25 +191,40 @@ function refusalHeaders(
     headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
   }
   if (site.challenges === 'resource' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
-    headers['WWW-Authenticate'] = bearerChallenge(error, description, site)
+    headers['WWW-Authenticate'] = challenges(error, description, presented, site)
   }
   return headers
 }
 
-const CHALLENGED: ReadonlySet<ErrorCode> = new Set(['invalid_request', 'invalid_token', 'insufficient_scope'])
+const CHALLENGED: ReadonlySet<ErrorCode> = new Set([
+  'invalid_request',
+  'invalid_token',
+  'invalid_dpop_proof',
+  'use_dpop_nonce',
+  'insufficient_scope',
+])
 
-/** RFC 6750 3; without an error code where no credentials were presented (3.1). */
-function bearerChallenge(
-  { code, reason, facts }: ProvisioningError,
+/** A challenge for each scheme, the one that was used first and with the error (RFC 6750 3, RFC 9449 7.1). */
+function challenges(
+  error: ProvisioningError,
   description: string,
+  presented: PresentedRequest,
   site: RefusalSite,
-): string {
-  const parameters: Record<string, string | undefined> = {
-    realm: site.realm,
-    ...(reason !== 'credentials_missing' && { error: code, error_description: description }),
-    scope: facts.requiredScope,
-    resource_metadata: site.resourceMetadata,
-  }
+): readonly string[] {
+  const { code, reason, facts } = error
+  const common = { realm: site.realm, resource_metadata: site.resourceMetadata }
+  // RFC 6750 3.1: no error code where no credentials were presented.
+  const fault = reason === 'credentials_missing' ? {} : { error: code, error_description: description }
+  const told = { ...common, ...fault, scope: facts.requiredScope }
+  const algs = { algs: PROOF_ALGORITHMS.join(' ') }
+  const usesDpop =
+    presented.authorization.some((header) => /^dpop\b/i.test(header)) || reason.startsWith('dpop_')
+  return usesDpop
+    ? [challenge('DPoP', { ...told, ...algs }), challenge('Bearer', common)]
+    : [challenge('Bearer', told), challenge('DPoP', { ...common, ...algs })]
+}
+
+function challenge(scheme: string, parameters: Record<string, string | undefined>): string {
   const written = Object.entries(parameters).filter(([, value]) => value !== undefined)
-  return `Bearer ${written.map(([name, value]) => `${name}="${value}"`).join(', ')}`
+  return `${scheme} ${written.map(([name, value]) => `${name}="${value}"`).join(', ')}`
 }

@@ -58,7 +58,7 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
   return Object.freeze({
     revision: 1,
     ...plain,
-    authenticationMethods: methods,
+    authenticationMethods: Array.isArray(methods) ? Object.freeze([...methods]) : methods,
     policy,
     ...secretHash,
   }) as Client

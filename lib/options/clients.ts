@@ -13,7 +13,7 @@ export type ClientLookup = (
 /** A registry whose clients have been looked at, whoever wrote them down. */
 export interface ReadRegistry {
   readonly registry: ClientRegistry
-  readonly writable: boolean
+  readonly registryWritable: boolean
 }
 
 /** Reads `clients`: a list, a lookup function, or a registry. */
@@ -23,9 +23,10 @@ export function readClients(
   noted: Faults,
 ): ReadRegistry | undefined {
   if (Array.isArray(value)) return readList(value, deployment, noted)
-  if (typeof value === 'function') return { registry: lookupRegistry(value as ClientLookup), writable: false }
+  if (typeof value === 'function')
+    return { registry: lookupRegistry(value as ClientLookup), registryWritable: false }
   if (isObject(value) && ['find', 'save', 'delete'].every((verb) => typeof value[verb] === 'function')) {
-    return { registry: checkedRegistry(value as unknown as ClientRegistry), writable: true }
+    return { registry: checkedRegistry(value as unknown as ClientRegistry), registryWritable: true }
   }
   noted.add(
     'clients',
@@ -51,7 +52,7 @@ function readList(list: readonly unknown[], deployment: OuterPolicy, noted: Faul
     judgePolicy(`${path}.policy`, policy, deployment, noted)
     return [client]
   })
-  return { registry: memoryClientRegistry(clients), writable: true }
+  return { registry: memoryClientRegistry(clients), registryWritable: true }
 }
 
 /** Looks at what a lookup or a registry answers as closely as at the configuration, and lets nothing else through. */

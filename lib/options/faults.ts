@@ -46,7 +46,8 @@ export function describe(value: unknown): string {
 
 /** Says what a secret is without saying it. */
 export function describeSecret(value: unknown): string {
-  return typeof value === 'string' ? `a string of ${value.length} characters` : describe(value)
+  if (typeof value === 'string') return `a string of ${value.length} characters`
+  return typeof value === 'number' ? 'a number' : describe(value)
 }
 
 export function join(path: string, name: string): string {

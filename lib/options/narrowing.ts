@@ -49,7 +49,11 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
       faults.add(join(path, name), `at most ${most}, as policy.${name} says`, String(own[name]))
   }
   if (own.senderConstraint === 'bearer' && (outer.senderConstraint ?? 'bearer') !== 'bearer') {
-    faults.add(join(path, 'senderConstraint'), `${outer.senderConstraint}, as policy.senderConstraint says`, "'bearer'")
+    faults.add(
+      join(path, 'senderConstraint'),
+      `${outer.senderConstraint}, as policy.senderConstraint says`,
+      "'bearer'",
+    )
   }
   const cap = own.maxLifetimeSeconds ?? outer.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds
   if ((own.lifetimeSeconds ?? 0) > cap) {

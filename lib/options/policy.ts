@@ -71,7 +71,9 @@ export function readPolicy(path: string, value: unknown, faults: Faults): Policy
     readCount(join(path, name), value[name], range, faults),
   ])
   const constraint = ['senderConstraint', readConstraint(path, value.senderConstraint, faults)]
-  return Object.freeze(Object.fromEntries([...lists, ...counts, constraint].filter(([, read]) => read !== undefined)))
+  return Object.freeze(
+    Object.fromEntries([...lists, ...counts, constraint].filter(([, read]) => read !== undefined)),
+  )
 }
 
 function readConstraint(path: string, value: unknown, faults: Faults): unknown {

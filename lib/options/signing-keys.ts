@@ -100,6 +100,8 @@ function readSigningKey(path: string, input: unknown, faults: Faults): SigningKe
 
 function readMaterial(material: unknown): KeyObject | undefined {
   if (material instanceof KeyObject) return material
+  // A CryptoKey would be taken for a public key in silence; KeyObject.from() makes a KeyObject of it.
+  if (Object.prototype.toString.call(material) === '[object CryptoKey]') return undefined
   try {
     if (typeof material === 'string') {
       return material.includes('PRIVATE KEY') ? createPrivateKey(material) : createPublicKey(material)

@@ -1,8 +1,10 @@
+import { enqueue, takeExpired } from './expiry-queue.js'
+import { onceSet } from './memory-once.js'
 import type { KeyEntry, KeyRecord, KeyRef, KeyState, ProvisioningStore } from './store.js'
 
 /** Options of `memoryStore()`. */
 export interface MemoryStoreOptions {
-  /** How many keys are kept at once. At the cap new keys are refused; nothing is evicted. Default 100,000. */
+  /** How many keys, and how many used identifiers, are kept at once. At the cap new keys are refused; nothing is evicted. Default 100,000. */
   readonly maxKeys?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
@@ -21,6 +23,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     throw new RangeError(`maxKeys: expected a positive integer, got ${String(maxKeys)}`)
   if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
   const shelf = shelfOf(now)
+  const once = onceSet(maxKeys, now)
 
   // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
   return Object.freeze<ProvisioningStore>({
@@ -39,6 +42,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     },
     ...redemptionVerbs(shelf),
     ...revocationVerbs(shelf),
+    useOnce: async (id, until) => once(id, until),
   })
 }
 
@@ -109,9 +113,29 @@ interface Owner {
 
 function copyOf(key: KeyRecord): KeyRecord {
   // Member by member: whatever else the caller's object carries, the key itself above all, is not kept.
-  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil } = key
+  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
   const scope = Object.freeze([...key.scope])
-  return Object.freeze({ clientId, jti, subject, scope, audience, issuedAt, expiresAt, retainUntil })
+  const bound = confirmation === undefined ? {} : { confirmation: Object.freeze({ jkt: confirmation.jkt }) }
+  return Object.freeze({
+    clientId,
+    jti,
+    subject,
+    scope,
+    audience,
+    issuedAt,
+    expiresAt,
+    retainUntil,
+    ...bound,
+  })
+}
+
+function issue(record: KeyRecord, owner: Owner): Kept {
+  const { jti, retainUntil } = record
+  const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
+  const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
+  owner.keys.set(jti, kept)
+  owner.outstanding += placesOf(kept.state)
+  return kept
 }
 
 function entryOf({ record, state, familyRevoked, retainUntil }: Kept): KeyEntry {
@@ -186,60 +210,11 @@ function shelfOf(now: () => number): Shelf {
       return queue.length
     },
     add(record) {
-      const { clientId, jti, retainUntil } = record
-      const owner = current(clientId) ?? { keys: new Map(), outstanding: 0 }
-      const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
-      const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
-      owners.set(clientId, owner)
-      owner.keys.set(jti, kept)
-      owner.outstanding += placesOf(kept.state)
-      enqueue(queue, kept)
+      const owner = current(record.clientId) ?? { keys: new Map(), outstanding: 0 }
+      owners.set(record.clientId, owner)
+      enqueue(queue, issue(record, owner))
       // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
       timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     },
   }
-}
-
-/*
- * The expiry queue is a binary heap, soonest first. Every verb forgets what has expired, so that must cost one
- * look when nothing has, not a scan; a key goes in once and out once, O(log n) each, and which way the clock
- * moves does not matter. A key retained longer moves when its old place comes due: once, as it settles once.
- */
-function enqueue(queue: Kept[], kept: Kept): void {
-  let place = queue.length
-  while (place > 0) {
-    const above = (place - 1) >> 1
-    const parent = queue[above]
-    if (parent === undefined || parent.due <= kept.due) break
-    queue[place] = parent
-    place = above
-  }
-  queue[place] = kept
-}
-
-function* takeExpired(queue: Kept[], seconds: number): Generator<Kept> {
-  for (let first = queue[0]; first !== undefined && first.due <= seconds; first = queue[0]) {
-    if (first.retainUntil < seconds) {
-      const last = queue.pop()
-      if (last !== undefined && last !== first) sinkFromTop(queue, last)
-      yield first
-    } else {
-      first.due = first.retainUntil
-      sinkFromTop(queue, first)
-    }
-  }
-}
-
-function sinkFromTop(queue: Kept[], kept: Kept): void {
-  const dueAt = (place: number) => queue[place]?.due ?? Number.POSITIVE_INFINITY
-  let place = 0
-  for (;;) {
-    const left = 2 * place + 1
-    const below = dueAt(left + 1) < dueAt(left) ? left + 1 : left
-    const child = queue[below]
-    if (child === undefined || child.due >= kept.due) break
-    queue[place] = child
-    place = below
-  }
-  queue[place] = kept
 }

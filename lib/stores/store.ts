@@ -17,12 +17,10 @@ export interface KeyRecord extends KeyRef {
   readonly confirmation?: Confirmation
 }
 
-/** The `cnf` claim: thumbprints of what a key is bound to (RFC 9449 6.1, RFC 8705 3.1). */
+/** The `cnf` claim: what a key is bound to (RFC 7800 3.1). */
 export interface Confirmation {
-  /** RFC 7638 thumbprint of a DPoP key. */
-  readonly jkt?: string
-  /** SHA-256 of a client certificate. */
-  readonly 'x5t#S256'?: string
+  /** RFC 7638 thumbprint of a DPoP key (RFC 9449 6.1). */
+  readonly jkt: string
 }
 
 /** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */
@@ -39,7 +37,8 @@ export interface KeyEntry extends KeyRecord {
  * The port behind which the state of keys lives.
  *
  * Every verb is one atomic operation that answers what happened; no verb may be built from a read followed by a
- * write that others can get between. An entry whose `retainUntil` has passed is `unknown` to every verb. A store
+ * write that others can get between. An entry is found up to and including its `retainUntil`, and is `unknown` to
+ * every verb after it. A store
  * that cannot answer rejects; the caller then refuses with 503 and never lets anything pass.
  */
 export interface ProvisioningStore {
@@ -49,6 +48,7 @@ export interface ProvisioningStore {
    * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `outstanding` (the client
    *   has too many), `full` (the store is at its cap; nothing live is ever evicted)
+   * @throws RangeError when `retainUntil` is past or no number: a record that is gone at once would re-open replay
    */
   record(key: KeyRecord, limits: { readonly outstanding: number }): Promise<RecordOutcome>
 
@@ -61,6 +61,8 @@ export interface ProvisioningStore {
   /**
    * `redeeming -> redeemed`, for good, if `attempt` holds the claim. The entry is kept until
    * `retainUntil` or its own, whichever is later, so that its family can be revoked while it lives.
+   *
+   * @throws RangeError when `retainUntil` is no number
    */
   settle(ref: KeyRef, attempt: string, retainUntil: number): Promise<SettleOutcome>
 

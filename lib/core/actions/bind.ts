@@ -3,11 +3,11 @@ import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
-import { type AsymmetricAlgorithm, algorithmsFor, importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
+import { importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
-import { randomId, type VerifiedKey } from '../provisioning-key.js'
+import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
-import { requireScope } from '../verification.js'
+import type { Verified } from '../verification.js'
 import { policyOf } from './token.js'
 
 export const BIND_SCOPE = 'provision:bind'
@@ -27,13 +27,17 @@ export interface BindAnswer {
 }
 
 /** Redeems a key to tie a public key, whose possession is proven, to the key's subject. */
-export type Bind = (key: VerifiedKey, body: Claims, endpoint: string, address?: string) => Promise<BindAnswer>
+export type Bind = (
+  verified: Verified,
+  body: Claims,
+  endpoint: string,
+  address?: string,
+) => Promise<BindAnswer>
 
 export function binder(deployment: Deployment, redeem: Redeem): Bind {
-  return async function bind(key, body, endpoint, address) {
-    requireScope(key, [BIND_SCOPE])
-    const publicKey = readKey(body)
-    verifyProof(deployment, body, publicKey, { endpoint, jti: key.jti })
+  return async function bind({ key, proof }, body, endpoint, address) {
+    const publicKey = body.jwk === undefined && proof !== undefined ? proof.publicKey : readKey(body)
+    if (publicKey !== proof?.publicKey) verifyProof(deployment, body, publicKey, { endpoint, jti: key.jti })
     await policyOf(deployment, key)
     refuseSecondBinding(await findClient(deployment, key.subject))
     const claimed = await redeem(key, 'bind', address)
@@ -44,6 +48,8 @@ export function binder(deployment: Deployment, redeem: Redeem): Bind {
     return { client_id: subject, binding_id: bindingId, cnf: { jkt: thumbprint }, bound_at: boundAt }
   }
 }
+
+const WHAT_TO_SEND = 'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof.'
 
 function readKey(body: Claims): KeyObject {
   if (body.jwk === undefined)
@@ -72,20 +78,18 @@ function verifyProof(
 }
 
 function verifyProofSignature(proof: string, publicKey: KeyObject): Claims {
-  let fault = ''
-  for (const alg of algorithmsFor(publicKey) as readonly AsymmetricAlgorithm[]) {
-    try {
-      return verifyJwt(proof, { typ: PROOF_TYPE, keyFor: () => ({ alg, publicKey }) })
-    } catch (error) {
-      if (!(error instanceof ProvisioningError)) throw error
-      fault = error.message
-    }
-  }
-  throw proofRefused(fault)
+  const jws = parseJws(proof)
+  if (typeof jws === 'string' || jws.claims === undefined) throw proofRefused('it is not a JWT')
+  const { typ } = jws.header
+  if (typeof typ !== 'string' || typ.toLowerCase() !== PROOF_TYPE)
+    throw proofRefused(`its typ is not ${PROOF_TYPE}`)
+  if (Object.hasOwn(jws.header, 'crit')) throw proofRefused('it has a crit header')
+  if (!verifiesWith(jws, publicKey)) throw proofRefused('it is not signed by the jwk')
+  return jws.claims
 }
 
 function proofRefused(fault: string): ProvisioningError {
-  return malformed('binding_proof_wrong', `The proof is refused: ${fault.replace(/\.$/, '')}.`)
+  return malformed('binding_proof_wrong', `The proof is refused: ${fault}.`)
 }
 
 /** An identity that has a key keeps it: a stolen provisioning key must not be able to put another in its place. */
@@ -111,12 +115,12 @@ async function save(deployment: Deployment, key: VerifiedKey, publicKey: KeyObje
   return { result: binding, undo: () => takeBack(deployment, client, before) }
 }
 
-/** A subject that is no client yet becomes one, with no more than the scope of the key that brought it. */
+/** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
 function newcomer(key: VerifiedKey): Omit<Client, 'revision'> {
   return {
     clientId: key.subject,
     authenticationMethods: [],
-    policy: { scopes: key.scope, audiences: [key.audience] },
+    policy: { scopes: lastingScopes(key), audiences: [key.audience] },
     registeredBy: { clientId: key.clientId, keyId: key.jti },
   }
 }

@@ -1,18 +1,16 @@
 import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
+import { CLIENT_AUTHENTICATION_METHODS } from '../client-authentication/methods.js'
 import { type AcceptedMetadata, acceptMetadata } from '../client-metadata.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
 import { parseScope } from '../policy.js'
-import { randomId, type VerifiedKey } from '../provisioning-key.js'
+import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { hashSecret, randomSecret } from '../secret.js'
-import { requireScope } from '../verification.js'
 import { saving } from './bind.js'
 import { policyOf } from './token.js'
-
-export const REGISTER_SCOPE = 'provision:register'
 
 /** The answer of RFC 7591 3.2.1. */
 export interface RegistrationAnswer extends AcceptedMetadata {
@@ -29,18 +27,19 @@ export type Register = (key: VerifiedKey, body: Claims, address?: string) => Pro
 
 export function registrar(deployment: Deployment, redeem: Redeem): Register {
   return async function register(key, body, address) {
-    requireScope(key, [REGISTER_SCOPE])
     const policy = await policyOf(deployment, key)
-    // A registered client outlives the key: it may have what the key carries, but not the right to register others.
-    const permitted = new Set(
-      key.scope.filter((scope) => scope !== REGISTER_SCOPE && policy.scopes.has(scope)),
-    )
+    const permitted = new Set(lastingScopes(key).filter((scope) => policy.scopes.has(scope)))
     const metadata = acceptMetadata(body, permitted)
     const clientId = identityFor(key)
     if ((await findClient(deployment, clientId)) !== undefined) throw taken()
     const claimed = await redeem(key, 'register', address)
     const secret = randomSecret()
-    const client = newClient(key, clientId, metadata, hashSecret(secret))
+    const client = newClient(key, {
+      clientId,
+      metadata,
+      secretHash: hashSecret(secret),
+      method: body.token_endpoint_auth_method,
+    })
     await redeemFor(claimed, () => save(deployment, client))
     deployment.emit('client.registered', {
       keyId: key.jti,
@@ -60,18 +59,22 @@ function identityFor(key: VerifiedKey): string {
   return key.subject === key.clientId ? randomId() : key.subject
 }
 
-function newClient(
-  key: VerifiedKey,
-  clientId: string,
-  metadata: AcceptedMetadata,
-  secretHash: string,
-): Client {
+interface Newcomer {
+  readonly clientId: string
+  readonly metadata: AcceptedMetadata
+  readonly secretHash: string
+  /** What the registrant said; one that says nothing may send its secret either way (RFC 6749 2.3.1). */
+  readonly method: unknown
+}
+
+function newClient(key: VerifiedKey, { clientId, metadata, secretHash, method }: Newcomer): Client {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
+  const methods = method === undefined ? CLIENT_AUTHENTICATION_METHODS : [metadata.token_endpoint_auth_method]
   return {
     clientId,
     revision: 1,
     secretHash,
-    authenticationMethods: [metadata.token_endpoint_auth_method],
+    authenticationMethods: methods,
     policy: { scopes, defaultScopes: scopes, audiences: [key.audience] },
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },

@@ -1,12 +1,13 @@
 import { mintAccessToken } from '../access-token.js'
 import { findClient } from '../client-authentication/authenticate.js'
+import { constrain, tokenType } from '../confirmation/possession.js'
 import type { Deployment } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
 import { type Policy, parseScope, permitAudience } from '../policy.js'
 import type { VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
 import type { Parameters } from '../request.js'
-import { requireScope } from '../verification.js'
+import type { Verified } from '../verification.js'
 
 export const TOKEN_SCOPE = 'provision:token'
 
@@ -18,13 +19,17 @@ const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 export interface ExchangeAnswer {
   readonly access_token: string
   readonly issued_token_type: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
   readonly expires_in: number
   readonly scope: string
 }
 
 /** Redeems a key for the initial access token of its subject. */
-export type Exchange = (key: VerifiedKey, parameters: Parameters, address?: string) => Promise<ExchangeAnswer>
+export type Exchange = (
+  verified: Verified,
+  parameters: Parameters,
+  address?: string,
+) => Promise<ExchangeAnswer>
 
 /**
  * Reads the subject token of an exchange, which is the provisioning key.
@@ -47,13 +52,13 @@ export function readSubjectToken(parameters: Parameters): string {
 }
 
 export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
-  return async function exchange(key, parameters, address) {
-    requireScope(key, [TOKEN_SCOPE])
+  return async function exchange({ key, proof }, parameters, address) {
     const policy = await policyOf(deployment, key)
     const terms = {
       scope: permitScope(key, policy, parameters.get('scope')),
       audience: permitAudience([key.audience, ...policy.audiences], parameters.get('resource')),
       lifetimeSeconds: policy.accessTokenLifetimeSeconds,
+      confirmation: constrain(policy, proof),
     }
     const claimed = await redeem(key, 'token', address)
     const { token, claims } = await redeemFor(claimed, async () => {
@@ -65,7 +70,7 @@ export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
     return {
       access_token: token,
       issued_token_type: parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE,
-      token_type: 'Bearer',
+      token_type: tokenType(terms.confirmation),
       expires_in: terms.lifetimeSeconds,
       scope: claims.scope,
     }

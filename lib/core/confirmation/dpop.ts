@@ -32,6 +32,9 @@ const LONGEST_JTI = 256
  * @throws ProvisioningError one of the `dpop_` reasons
  */
 export function proofReader(deployment: Deployment): ReadProof {
+  // A request may be verified twice, by two guards in a row; it spends its proof once.
+  const spent = new WeakMap<PresentedRequest, Promise<void>>()
+
   return function readProof(presented, target, token, hashRequired) {
     const [text, ...others] = presented.dpop
     if (text === undefined) return undefined
@@ -42,7 +45,12 @@ export function proofReader(deployment: Deployment): ReadProof {
     if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
     requireNonce(deployment, claims)
     const proofKey = thumbprint(publicKey)
-    return { thumbprint: proofKey, publicKey, spend: () => spend(deployment, [proofKey, target.url, jti], iat) }
+    const spendOnce = () => {
+      const spending = spent.get(presented) ?? spend(deployment, [proofKey, target.url, jti], iat)
+      spent.set(presented, spending)
+      return spending
+    }
+    return { thumbprint: proofKey, publicKey, spend: spendOnce }
   }
 }
 
@@ -61,11 +69,15 @@ function verifyProof(text: string): { claims: Claims; publicKey: KeyObject } {
     throw refused('dpop_type_wrong', 'The typ of the DPoP proof is not dpop+jwt.')
   }
   if (!(PROOF_ALGORITHMS as readonly unknown[]).includes(alg)) {
-    throw refused('dpop_algorithm_refused', `The alg of the DPoP proof is none of ${PROOF_ALGORITHMS.join(', ')}.`)
+    throw refused(
+      'dpop_algorithm_refused',
+      `The alg of the DPoP proof is none of ${PROOF_ALGORITHMS.join(', ')}.`,
+    )
   }
   if (Object.hasOwn(jws.header, 'crit')) throw refused('dpop_malformed', 'The DPoP proof has a crit header.')
   const publicKey = importPublicJwk(jwk)
-  if (typeof publicKey === 'string') throw refused('dpop_key_refused', `The jwk of the DPoP proof is refused: ${publicKey}.`)
+  if (typeof publicKey === 'string')
+    throw refused('dpop_key_refused', `The jwk of the DPoP proof is refused: ${publicKey}.`)
   if (!verifiesWith(jws, publicKey)) {
     throw refused('dpop_signature_wrong', 'The DPoP proof is not signed by the key in its jwk.')
   }
@@ -76,10 +88,15 @@ function verifyProof(text: string): { claims: Claims; publicKey: KeyObject } {
 function readClaims({ jti, htm, htu, iat }: Claims, target: Target): { jti: string; iat: number } {
   const typed = typeof jti === 'string' && typeof htm === 'string' && typeof htu === 'string'
   if (!typed || jti === '' || jti.length > LONGEST_JTI || typeof iat !== 'number' || !Number.isFinite(iat)) {
-    throw refused('dpop_claims_malformed', 'The DPoP proof lacks one of jti, htm, htu, iat, or it is not of its type.')
+    throw refused(
+      'dpop_claims_malformed',
+      'The DPoP proof lacks one of jti, htm, htu, iat, or it is not of its type.',
+    )
   }
-  if (htm !== target.method) throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
-  if (!isSameTarget(htu, target.url)) throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${target.url}.`)
+  if (htm !== target.method)
+    throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
+  if (!isSameTarget(htu, target.url))
+    throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${target.url}.`)
   return { jti, iat }
 }
 
@@ -89,13 +106,19 @@ function requireFresh(deployment: Deployment, iat: number): void {
   const { proofAgeSeconds } = deployment.dpop
   const tolerance = deployment.clockToleranceSeconds
   if (age <= proofAgeSeconds + tolerance && age >= -tolerance - 1) return
-  throw refused('dpop_stale', `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`)
+  throw refused(
+    'dpop_stale',
+    `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`,
+  )
 }
 
 /** RFC 9449 4.3, 12a. */
 function requireTokenHash({ ath }: Claims, token: string): void {
   if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
-  throw refused('dpop_token_hash_wrong', 'The ath of the DPoP proof is not the hash of the key it is presented with.')
+  throw refused(
+    'dpop_token_hash_wrong',
+    'The ath of the DPoP proof is not the hash of the key it is presented with.',
+  )
 }
 
 /** RFC 9449 4.3, 10. */
@@ -106,7 +129,9 @@ function requireNonce({ dpop }: Deployment, { nonce }: Claims): void {
 
 /** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
 async function spend(deployment: Deployment, parts: readonly string[], iat: number): Promise<void> {
-  const id = createHash('sha256').update(JSON.stringify(['dpop', ...parts])).digest('base64url')
+  const id = createHash('sha256')
+    .update(JSON.stringify(['dpop', ...parts]))
+    .digest('base64url')
   const { proofAgeSeconds } = deployment.dpop
   const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
   await useOnce(deployment, id, until, () => refused('dpop_replayed', 'The DPoP proof has been used before.'))

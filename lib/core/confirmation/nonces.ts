@@ -15,7 +15,8 @@ export interface Nonces {
  */
 export function nonces(secret: Buffer, stepSeconds: number, now: () => number): Nonces {
   const step = () => Math.floor(now() / 1000 / stepSeconds)
-  const nonceOf = (number: number) => createHmac('sha256', secret).update(`dpop-nonce:${number}`).digest('base64url')
+  const nonceOf = (number: number) =>
+    createHmac('sha256', secret).update(`dpop-nonce:${number}`).digest('base64url')
   return {
     current: () => nonceOf(step()),
     accepts(nonce) {

@@ -40,6 +40,7 @@ export function proveConcurrency(prove: Prove): void {
     expect([tally(keys), tally(families)]).toEqual(Array(2).fill({ revoked: 1, unchanged: 99 }))
   })
   proveRaces(prove)
+  proveClaims(prove)
 }
 
 function proveRaces(prove: Prove): void {
@@ -70,6 +71,9 @@ function proveRaces(prove: Prove): void {
     if (state === 'redeemed') expect(answers).toEqual({ settled: 1, lost: 49, redeemed: 50 })
     else expect([state, answers]).toEqual(['revoked', { revoked: 51, unchanged: 49 }])
   })
+}
+
+function proveClaims(prove: Prove): void {
   prove('never lets two attempts hold one claim while it is released and taken again', async (on) => {
     await on.store.record(on.key(), PLENTY)
     const attempt = async (i: number) => {

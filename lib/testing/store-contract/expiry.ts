@@ -41,13 +41,9 @@ export function proveExpiry(prove: Prove): void {
       expect(await on.store.find(anew)).toEqual({ ...anew, state: 'issued', familyRevoked: false })
     })
   }
-  prove('lets keys go in the order in which they expire, not in which they came', async (on) => {
-    for (const seconds of [60, 2, 61, 5]) await on.store.record(keyFor(on, seconds), PLENTY)
-    await on.advance(3)
-    const found = [60, 2, 61, 5].map((seconds) => on.store.find(keyFor(on, seconds)))
-    expect((await Promise.all(found)).map((entry) => entry?.jti)).toEqual(['60', undefined, '61', '5'])
-  })
+  proveOrder(prove)
   proveRetention(prove)
+  for (const untilSeconds of [1, -1_000]) proveNotShortened(prove, untilSeconds)
 }
 
 /** Exact where the clock stands still between calls, and right where it does not. */
@@ -61,6 +57,15 @@ async function expectKeptWhileItShouldBe({ store, nowSeconds }: Bench, key: Retu
 
 function keyFor({ key }: Bench, lifetimeSeconds: number) {
   return key(`${lifetimeSeconds}`, { lifetimeSeconds })
+}
+
+function proveOrder(prove: Prove): void {
+  prove('lets keys go in the order in which they expire, not in which they came', async (on) => {
+    for (const seconds of [60, 2, 61, 5]) await on.store.record(keyFor(on, seconds), PLENTY)
+    await on.advance(3)
+    const found = [60, 2, 61, 5].map((seconds) => on.store.find(keyFor(on, seconds)))
+    expect((await Promise.all(found)).map((entry) => entry?.jti)).toEqual(['60', undefined, '61', '5'])
+  })
 }
 
 function proveRetention(prove: Prove): void {
@@ -80,19 +85,6 @@ function proveRetention(prove: Prove): void {
       await expectKeptWhileItShouldBe(on, { ...key, retainUntil: key.issuedAt + 6 })
     }
   })
-  for (const until of [1, -1_000]) {
-    prove(
-      `does not shorten the retention of a key that is settled until ${until} s from issue`,
-      async (on) => {
-        const key = await settled(on, until)
-        expect(await on.store.find(key)).toMatchObject({ retainUntil: key.retainUntil })
-        await on.advance(2)
-        expect(await on.store.redeem(key, 'other')).toBe('redeemed')
-        await on.advance(2)
-        expect(await on.store.redeem(key, 'other')).toBe('unknown')
-      },
-    )
-  }
   prove('does not keep a key longer for a settling that was refused', async (on) => {
     const key = on.key('key', BRIEF)
     await on.store.record(key, PLENTY)
@@ -102,6 +94,17 @@ function proveRetention(prove: Prove): void {
     expect(await on.store.settle(key, 'one', key.issuedAt + 60)).toBe('revoked')
     await on.advance(4)
     expect(await on.store.find(key)).toBeUndefined()
+  })
+}
+
+function proveNotShortened(prove: Prove, untilSeconds: number): void {
+  prove(`does not shorten the retention of a key settled until ${untilSeconds} s from issue`, async (on) => {
+    const key = await settled(on, untilSeconds)
+    expect(await on.store.find(key)).toMatchObject({ retainUntil: key.retainUntil })
+    await on.advance(2)
+    expect(await on.store.redeem(key, 'other')).toBe('redeemed')
+    await on.advance(2)
+    expect(await on.store.redeem(key, 'other')).toBe('unknown')
   })
 }
 

@@ -1,0 +1,118 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import {
+  type AuthenticatedClient,
+  clientAuthenticator,
+} from '../../lib/core/client-authentication/authenticate.js'
+import type { Deployment } from '../../lib/core/deployment.js'
+import { ProvisioningError, type Reason } from '../../lib/core/errors.js'
+import type { ProvisioningEvent } from '../../lib/core/events.js'
+import { type IssuedKey, issuer } from '../../lib/core/issuance.js'
+import { type VerifiedKey, verifyGenuine, verifyPresenter } from '../../lib/core/provisioning-key.js'
+import type { PresentedRequest } from '../../lib/core/request.js'
+import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
+import { memoryStore } from '../../lib/stores/memory.js'
+import type { ProvisioningStore } from '../../lib/stores/store.js'
+
+export const ISSUER = 'https://auth.example.com'
+export const AUDIENCE = 'https://api.example.com'
+export const OTHER_AUDIENCE = 'https://other.example.com/things'
+export const CLIENT = 'ci-runner'
+export const SECRET = 'correct-horse-battery-staple'
+
+/** Where the clock of a deployment stands at first. */
+export const START = 1_700_000_000
+
+/** The key that all deployments of a test file sign with, so that tests can forge what only its owner could. */
+export const SIGNING_KEY: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+
+/** Options that work, with a client that may have everything a test wants. */
+export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
+  return {
+    issuer: ISSUER,
+    audience: [AUDIENCE, OTHER_AUDIENCE],
+    signingKeys: SIGNING_KEY,
+    policy: { scopes: ['provision:token', 'provision:bind', 'provision:register', 'devices:read'] },
+    clients: [
+      {
+        clientId: CLIENT,
+        secret: SECRET,
+        policy: { defaultScopes: ['provision:token', 'devices:read'], subjects: ['device:*', 'gateway-1'] },
+      },
+      { clientId: 'bystander', secret: SECRET, policy: { scopes: ['devices:read'] } },
+    ],
+    ...overrides,
+  }
+}
+
+/** A deployment as `provisioningKeys` makes it, with a clock to turn and every event it emitted. */
+export interface Deployed {
+  readonly deployment: Deployment
+  readonly clock: { seconds: number }
+  readonly events: ProvisioningEvent[]
+}
+
+export function deployed(overrides: Partial<ProvisioningOptions> = {}): Deployed {
+  const clock = { seconds: START }
+  const now = () => clock.seconds * 1000
+  const events: ProvisioningEvent[] = []
+  const observer = (event: ProvisioningEvent) => events.push(event)
+  const store = memoryStore({ now })
+  return {
+    deployment: parseOptions(workingOptions({ now, observer, store, ...overrides })).deployment,
+    clock,
+    events,
+  }
+}
+
+/** A request that presents nothing, or what `presented` says. */
+export function request(presented: Partial<PresentedRequest> = {}): PresentedRequest {
+  return { authorization: [], queryNames: new Set(), tokenInBody: false, address: '192.0.2.1', ...presented }
+}
+
+export function parameters(given: Record<string, string> = {}): ReadonlyMap<string, string> {
+  return new Map(Object.entries(given))
+}
+
+/** A client that has authenticated with its secret. */
+export function authenticated(deployment: Deployment, clientId = CLIENT): Promise<AuthenticatedClient> {
+  const credentials = parameters({ client_id: clientId, client_secret: SECRET })
+  return clientAuthenticator(deployment)(request(), credentials)
+}
+
+/** A key that was asked for and issued. */
+export async function issueKey(
+  { deployment }: Pick<Deployed, 'deployment'>,
+  asked: Record<string, string> = {},
+  clientId = CLIENT,
+): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
+  const issued = await issuer(deployment)(await authenticated(deployment, clientId), parameters(asked))
+  const claims = verifyGenuine(deployment, issued.key)
+  return { ...issued, verified: verifyPresenter(claims, '192.0.2.1') }
+}
+
+/** A store of which some verbs do something else: throw, reject, or answer oddly. */
+export function storeBut(verbs: Partial<ProvisioningStore>, now = () => START * 1000): ProvisioningStore {
+  return { ...memoryStore({ now }), ...verbs }
+}
+
+/** The refusal that an act ends with; a failed test when it does not. */
+export async function refusalOf(act: () => unknown): Promise<ProvisioningError> {
+  try {
+    await act()
+  } catch (error) {
+    if (error instanceof ProvisioningError) return error
+    throw error
+  }
+  throw new Error('expected a refusal, but nothing was refused')
+}
+
+/** The reason for which an act is refused; `undefined` when it is not. */
+export async function reasonOf(act: () => unknown): Promise<Reason | undefined> {
+  try {
+    await act()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError) return error.reason
+    throw error
+  }
+}

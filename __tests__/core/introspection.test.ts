@@ -1,0 +1,156 @@
+import { mintAccessToken } from '../../lib/core/access-token.js'
+import { introspector } from '../../lib/core/introspection.js'
+import { redeemer } from '../../lib/core/redemption.js'
+import { compact } from './compact.js'
+import {
+  AUDIENCE,
+  authenticated,
+  deployed,
+  ISSUER,
+  issueKey,
+  parameters,
+  refusalOf,
+  SIGNING_KEY,
+  START,
+  storeBut,
+} from './deployed.js'
+
+async function withKey(overrides = {}) {
+  const given = deployed(overrides)
+  const issued = await issueKey(given)
+  const introspect = async (token: string, clientId = 'ci-runner') =>
+    introspector(given.deployment)(await authenticated(given.deployment, clientId), parameters({ token }))
+  return { ...given, ...issued, introspect }
+}
+
+async function withAccessToken() {
+  const given = await withKey()
+  const claim = await redeemer(given.deployment)(given.verified, 'token')
+  const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600 }
+  const { token, claims } = mintAccessToken(given.deployment, given.verified, terms)
+  await claim.settle(claims.exp)
+  return { ...given, token, claims }
+}
+
+const INACTIVE = { active: false }
+
+describe('introspect', () => {
+  it('tells a client all of its own key (RFC 7662 2.2), by the text of the key or by its jti', async () => {
+    const { introspect, key, record } = await withKey()
+    const expected = {
+      active: true,
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: 'ci-runner',
+      client_id: 'ci-runner',
+      scope: 'provision:token devices:read',
+      token_type: 'Bearer',
+      iat: START,
+      nbf: START,
+      exp: START + 300,
+      jti: record.jti,
+    }
+    expect(await introspect(key)).toEqual(expected)
+    expect(await introspect(record.jti)).toEqual(expected)
+  })
+
+  it('tells nothing of it to another client', async () => {
+    const { introspect, key, record } = await withKey()
+    expect(await introspect(key, 'bystander')).toEqual(INACTIVE)
+    expect(await introspect(record.jti, 'bystander')).toEqual(INACTIVE)
+  })
+
+  it.each(['unknown', 'a.b.c', 'eyJ', '.', '..', ' ', '__proto__'])('tells nothing of %j', async (token) => {
+    const { introspect } = await withKey()
+    expect(await introspect(token)).toEqual(INACTIVE)
+  })
+
+  it('calls a key inactive once it is being redeemed, redeemed or revoked', async () => {
+    const { introspect, key, deployment, verified } = await withKey()
+    const claim = await redeemer(deployment)(verified, 'custom')
+    expect(await introspect(key)).toEqual(INACTIVE)
+    await claim.release()
+    expect(await introspect(key)).toMatchObject({ active: true })
+    await deployment.store.revoke(verified)
+    expect(await introspect(key)).toEqual(INACTIVE)
+    expect(await introspect(verified.jti)).toEqual(INACTIVE)
+  })
+
+  it('calls a key inactive from its exp on, by text and by jti alike', async () => {
+    const { introspect, key, record, clock } = await withKey()
+    for (const [seconds, active] of [
+      [START + 299, true],
+      [START + 300, false],
+      [START + 10_000, false],
+    ] as const) {
+      clock.seconds = seconds
+      expect([(await introspect(key)).active, (await introspect(record.jti)).active]).toEqual([
+        active,
+        active,
+      ])
+    }
+  })
+
+  it('calls a forged key inactive, though its jti is one that is live', async () => {
+    const { introspect, deployment, record } = await withKey()
+    const { kid } = deployment.keyRing.active()
+    const claims = {
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: 'a',
+      client_id: 'ci-runner',
+      scope: 'a',
+      jti: record.jti,
+    }
+    const times = { iat: START, nbf: START, exp: START + 300 }
+    const header = { alg: 'ES256', typ: 'provisioning-key+jwt', kid }
+    const forged = compact(header, { ...claims, ...times }, SIGNING_KEY)
+    expect(await introspect(`${forged.slice(0, -2)}AA`)).toEqual(INACTIVE)
+    const foreign = compact(header, { ...claims, ...times, aud: 'https://evil.example.com' }, SIGNING_KEY)
+    expect(await introspect(foreign)).toEqual(INACTIVE)
+  })
+
+  it('tells of an access token to the client of its key while its family lives', async () => {
+    const { introspect, token, claims, deployment, verified } = await withAccessToken()
+    const { iss, aud, sub, client_id, scope, iat, exp, jti } = claims
+    const told = {
+      active: true,
+      iss,
+      aud,
+      sub,
+      client_id,
+      scope,
+      token_type: 'Bearer',
+      iat,
+      nbf: iat,
+      exp,
+      jti,
+    }
+    expect(await introspect(token)).toEqual(told)
+    expect(await introspect(token, 'bystander')).toEqual(INACTIVE)
+    await deployment.store.revokeFamily(verified)
+    expect(await introspect(token)).toEqual(INACTIVE)
+  })
+
+  it('calls an access token inactive from its exp on', async () => {
+    const { introspect, token, clock } = await withAccessToken()
+    clock.seconds = START + 599
+    expect(await introspect(token)).toMatchObject({ active: true })
+    clock.seconds = START + 600
+    expect(await introspect(token)).toEqual(INACTIVE)
+  })
+
+  it('wants a token', async () => {
+    const { deployment } = deployed()
+    const client = await authenticated(deployment)
+    const refusal = await refusalOf(() => introspector(deployment)(client, parameters()))
+    expect(refusal).toMatchObject({ reason: 'parameter_missing', disclosed: true })
+  })
+
+  it('says neither active nor inactive while the store does not answer', async () => {
+    const { introspect, key } = await withKey({
+      store: storeBut({ find: () => Promise.reject(new Error('down')) }),
+    })
+    expect(await refusalOf(() => introspect(key))).toMatchObject({ reason: 'store_unavailable' })
+  })
+})

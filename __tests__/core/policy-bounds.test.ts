@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { ProvisioningError } from '../../lib/core/errors.js'
+import { type Policy, permit } from '../../lib/core/policy.js'
+
+const SCOPES = ['read', 'write', 'admin', 'provision:token', 'a']
+const AUDIENCES = ['https://a.example', 'https://b.example/x', 'urn:c', 'https://d.example']
+const SUBJECTS = ['gateway-1', 'device:*', 'a.b/*', 'runner_*']
+const lifetime = fc.integer({ min: 100, max: 400 })
+
+const policies: fc.Arbitrary<Policy> = fc
+  .record({
+    scopes: fc.subarray(SCOPES, { minLength: 3 }),
+    audiences: fc.shuffledSubarray(AUDIENCES, { minLength: 3 }),
+    lifetimes: fc.tuple(lifetime, lifetime),
+    networks: fc.subarray(['10.0.0.0/8', '::1']),
+    subjects: fc.subarray(SUBJECTS, { minLength: 2 }),
+  })
+  .chain(({ scopes, lifetimes: [a, b], ...rest }) =>
+    fc.subarray(scopes).map((defaultScopes) => ({
+      ...rest,
+      scopes: new Set(scopes),
+      defaultScopes,
+      lifetimeSeconds: Math.min(a, b),
+      maxLifetimeSeconds: Math.max(a, b),
+      outstandingKeys: 1,
+      accessTokenScopes: undefined,
+      accessTokenLifetimeSeconds: 600,
+    })),
+  )
+
+/** Mostly what some policy allows, sometimes any text. */
+const orAnything = (likely: fc.Arbitrary<string>) =>
+  fc.oneof({ weight: 9, arbitrary: likely }, { weight: 1, arbitrary: fc.string() })
+
+const prefix = fc.constantFrom('gateway-1', 'device:', 'a.b/', 'runner_', 'ci', '')
+const requests = fc
+  .record(
+    {
+      scope: orAnything(
+        fc.array(fc.constantFrom(...SCOPES, '*'), { minLength: 1, maxLength: 2 }).map((a) => a.join(' ')),
+      ),
+      resource: orAnything(fc.constantFrom(...AUDIENCES)),
+      requested_expiry: orAnything(fc.integer({ min: -10, max: 500 }).map(String)),
+      requested_subject: orAnything(
+        fc.tuple(prefix, fc.constantFrom('', '7', '*', '-x')).map((two) => two.join('')),
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  .map((asked) => new Map(Object.entries(asked)))
+
+/** What is permitted; `undefined` when it was refused, and never anything but refused. */
+function permitted(policy: Policy, asked: ReadonlyMap<string, string>) {
+  try {
+    return permit('ci', policy, asked)
+  } catch (error) {
+    expect(error).toBeInstanceOf(ProvisioningError)
+    return undefined
+  }
+}
+
+function isAmong(subjects: readonly string[], subject: string): boolean {
+  return subjects.some((pattern) => {
+    const start = pattern.endsWith('*') ? pattern.slice(0, -1) : undefined
+    return start === undefined ? pattern === subject : subject.startsWith(start) && subject !== start
+  })
+}
+
+/** How often it must come to a grant for a property to say something. */
+const ENOUGH = 30
+
+describe('what is permitted', () => {
+  it('is never more than policy allows, whatever was asked for', () => {
+    let granted = 0
+    fc.assert(
+      fc.property(policies, requests, (policy, asked) => {
+        const terms = permitted(policy, asked)
+        if (terms === undefined) return
+        granted += 1
+        const within = {
+          scope: terms.scope.length > 0 && terms.scope.every((one) => policy.scopes.has(one)),
+          audience: policy.audiences.includes(terms.audience),
+          lifetime: terms.lifetimeSeconds >= 1 && terms.lifetimeSeconds <= policy.maxLifetimeSeconds,
+          networks: terms.networks === policy.networks,
+          subject: terms.subject === 'ci' || isAmong(policy.subjects, terms.subject),
+        }
+        expect(Object.values(within)).toEqual([true, true, true, true, true])
+      }),
+      { numRuns: 1000 },
+    )
+    expect(granted).toBeGreaterThan(ENOUGH)
+  })
+
+  it('is what was asked for, or the default: nothing is cut down in silence', () => {
+    let granted = 0
+    fc.assert(
+      fc.property(policies, requests, (policy, asked) => {
+        const terms = permitted(policy, asked)
+        if (terms === undefined) return
+        granted += 1
+        expect(terms).toEqual({
+          scope: [...new Set(asked.get('scope')?.split(' ') ?? policy.defaultScopes)],
+          audience: asked.get('resource') ?? policy.audiences[0],
+          lifetimeSeconds: Number(asked.get('requested_expiry') ?? policy.lifetimeSeconds),
+          networks: policy.networks,
+          subject: asked.get('requested_subject') ?? 'ci',
+        })
+      }),
+      { numRuns: 1000 },
+    )
+    expect(granted).toBeGreaterThan(ENOUGH)
+  })
+
+  it('is refused when every part is allowed but one', () => {
+    fc.assert(
+      fc.property(
+        policies,
+        requests,
+        fc.constantFrom('scope', 'resource', 'requested_subject'),
+        (policy, asked, name) => {
+          expect(permitted(policy, new Map([...asked, [name, 'x-unknown:beyond']]))).toBeUndefined()
+        },
+      ),
+    )
+  })
+})

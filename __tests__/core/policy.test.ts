@@ -1,0 +1,195 @@
+import fc from 'fast-check'
+import type { Reason } from '../../lib/core/errors.js'
+import { isAudience, isSubjectWithin, type Policy, parseScope, permit } from '../../lib/core/policy.js'
+import { parameters, reasonOf, refusalOf } from './deployed.js'
+
+const POLICY: Policy = {
+  scopes: new Set(['read', 'write']),
+  defaultScopes: ['read'],
+  audiences: ['https://api.example.com', 'urn:example:other'],
+  lifetimeSeconds: 300,
+  maxLifetimeSeconds: 900,
+  networks: ['10.0.0.0/8'],
+  subjects: ['gateway-1', 'device:*'],
+  outstandingKeys: 10,
+  accessTokenScopes: undefined,
+  accessTokenLifetimeSeconds: 600,
+}
+
+describe('permit', () => {
+  it('grants what policy says to a request that asks for nothing', () => {
+    expect(permit('ci', POLICY, parameters())).toEqual({
+      subject: 'ci',
+      scope: ['read'],
+      audience: 'https://api.example.com',
+      lifetimeSeconds: 300,
+      networks: ['10.0.0.0/8'],
+    })
+  })
+
+  it('grants what is asked for within policy', () => {
+    const asked = {
+      scope: 'write read',
+      resource: 'urn:example:other',
+      requested_expiry: '900',
+      requested_subject: 'device:7',
+    }
+    expect(permit('ci', POLICY, parameters(asked))).toEqual({
+      subject: 'device:7',
+      scope: ['write', 'read'],
+      audience: 'urn:example:other',
+      lifetimeSeconds: 900,
+      networks: ['10.0.0.0/8'],
+    })
+  })
+
+  it('grants a scope that is asked for twice once', () => {
+    expect(permit('ci', POLICY, parameters({ scope: 'read write read' })).scope).toEqual(['read', 'write'])
+  })
+
+  it.each(['ci', 'gateway-1', 'device:7', 'device:a/b', 'device: ', 'device:device:*'])(
+    'lets a client ask for itself and for the subjects of its policy: %s',
+    (requested) => {
+      expect(permit('ci', POLICY, parameters({ requested_subject: requested })).subject).toBe(requested)
+    },
+  )
+
+  const REFUSED: [string, string, Reason, boolean][] = [
+    ['scope', 'admin', 'scope_not_permitted', false],
+    ['scope', 'read admin', 'scope_not_permitted', false],
+    ['scope', 'READ', 'scope_not_permitted', false],
+    ['scope', '*', 'scope_not_permitted', false],
+    ['scope', 'rea', 'scope_not_permitted', false],
+    ['scope', '', 'scope_malformed', true],
+    ['scope', ' read', 'scope_malformed', true],
+    ['scope', 'read  write', 'scope_malformed', true],
+    ['scope', 'read\twrite', 'scope_malformed', true],
+    ['scope', 'read\n', 'scope_malformed', true],
+    ['scope', 'r"ead', 'scope_malformed', true],
+    ['scope', 'lesé', 'scope_malformed', true],
+    ['resource', 'https://evil.example.com', 'audience_not_permitted', false],
+    ['resource', 'https://api.example.com/', 'audience_not_permitted', false],
+    ['resource', 'HTTPS://api.example.com', 'audience_not_permitted', false],
+    ['resource', 'https://api.example.com#a', 'audience_malformed', true],
+    ['resource', '/things', 'audience_malformed', true],
+    ['resource', '*', 'audience_malformed', true],
+    ['resource', '', 'audience_malformed', true],
+    ['requested_expiry', '901', 'lifetime_not_permitted', false],
+    ['requested_expiry', '999999999', 'lifetime_not_permitted', false],
+    ...[
+      '0',
+      '-1',
+      '1.5',
+      '1e2',
+      '0x10',
+      ' 60',
+      '60 ',
+      '+60',
+      '060',
+      '',
+      'forever',
+      'Infinity',
+      '1000000000',
+    ].map((text): [string, string, Reason, boolean] => [
+      'requested_expiry',
+      text,
+      'parameter_malformed',
+      true,
+    ]),
+    ['requested_subject', 'gateway-2', 'subject_not_permitted', false],
+    ['requested_subject', 'gateway-11', 'subject_not_permitted', false],
+    ['requested_subject', 'device:', 'subject_not_permitted', false],
+    ['requested_subject', 'device', 'subject_not_permitted', false],
+    ['requested_subject', 'Device:7', 'subject_not_permitted', false],
+    ['requested_subject', ' device:7', 'subject_not_permitted', false],
+    ['requested_subject', '*', 'subject_not_permitted', false],
+    ['requested_subject', 'CI', 'subject_not_permitted', false],
+    ['requested_subject', 'gerät', 'parameter_malformed', true],
+    ['requested_subject', 'device:7\n', 'parameter_malformed', true],
+    ['requested_subject', '', 'parameter_malformed', true],
+    ['requested_subject', `device:${'7'.repeat(249)}`, 'parameter_malformed', true],
+  ]
+  it.each(REFUSED)('refuses %s %j: %s', async (name, value, reason, disclosed) => {
+    const refusal = await refusalOf(() => permit('ci', POLICY, parameters({ [name]: value })))
+    expect([refusal.reason, refusal.disclosed]).toEqual([reason, disclosed])
+  })
+
+  it('refuses a request without a scope where there is no default', async () => {
+    const policy = { ...POLICY, defaultScopes: [] }
+    expect(await reasonOf(() => permit('ci', policy, parameters()))).toBe('scope_default_missing')
+  })
+
+  it('says which scope, lifetime and subject it refuses', async () => {
+    const messageOf = async (asked: Record<string, string>) =>
+      (await refusalOf(() => permit('ci', POLICY, parameters(asked)))).message
+    expect(await messageOf({ scope: 'read admin root' })).toMatch(/scope admin root\.$/)
+    expect(await messageOf({ requested_expiry: '901' })).toMatch(/at most 900 s, 901 s were asked for/)
+    expect(await messageOf({ requested_subject: 'gateway-2' })).toMatch(/for gateway-2\.$/)
+    expect(await messageOf({ resource: 'https://x.example' })).toMatch(/for https:\/\/x\.example\.$/)
+  })
+})
+
+describe('parseScope', () => {
+  it('reads what a list of scope tokens was joined from, each once', () => {
+    const token = fc.stringMatching(/^[\x21\x23-\x5b\x5d-\x7e]+$/)
+    fc.assert(
+      fc.property(fc.array(token, { minLength: 1 }), (tokens) => {
+        expect(parseScope(tokens.join(' '))).toEqual([...new Set(tokens)])
+      }),
+    )
+  })
+})
+
+describe('isAudience', () => {
+  const URIS = [
+    'https://api.example.com',
+    'https://a.example/a?b=c',
+    'urn:example:api',
+    'spiffe://td/w',
+    'x-y+z.1:a',
+  ]
+  it.each(URIS)('accepts %s', (uri) => {
+    expect(isAudience(uri)).toBe(true)
+  })
+
+  const OTHERS = [
+    ...[
+      '',
+      'api',
+      '/api',
+      '//api.example.com',
+      'https://',
+      'https://a.example#',
+      'https://a.example/#b',
+      ':a',
+    ],
+    ...[
+      'https://a.example/ b',
+      ' https://a.example',
+      'https://a.example\n',
+      'https://ä.example',
+      '1a:b',
+      'a b:c',
+    ],
+  ]
+  it.each(OTHERS)('refuses %j', (text) => {
+    expect(isAudience(text)).toBe(false)
+  })
+})
+
+describe('isSubjectWithin', () => {
+  it.each([
+    ['gateway-1', 'gateway-1', true],
+    ['gateway-1', 'gateway-2', false],
+    ['device:7', 'device:*', true],
+    ['device:*', 'device:*', true],
+    ['device:a:*', 'device:*', true],
+    ['device:*', 'device:a:*', false],
+    ['device:*', 'device:7', false],
+    ['device', 'device:*', false],
+    ['devices:*', 'device:*', false],
+    ['device:', 'device:*', false],
+  ])('of %s and %s answers %s', (inner, outer, expected) => {
+    expect(isSubjectWithin(inner, outer)).toBe(expected)
+  })
+})

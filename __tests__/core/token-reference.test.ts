@@ -1,0 +1,55 @@
+import { mintAccessToken } from '../../lib/core/access-token.js'
+import { readTokenReference } from '../../lib/core/token-reference.js'
+import { AUDIENCE, deployed, issueKey, START } from './deployed.js'
+
+describe('readTokenReference', () => {
+  async function minted() {
+    const given = deployed()
+    const issued = await issueKey(given, { requested_subject: 'device:7' })
+    const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 60 }
+    const { token, claims } = mintAccessToken(given.deployment, issued.verified, terms)
+    const ref = { clientId: 'ci-runner', jti: issued.record.jti }
+    const read = (text: string, caller: string) => readTokenReference(given.deployment, text, caller)
+    return { ...given, ...issued, token, claims, ref, read }
+  }
+
+  it('refers to a key by its text, for the client it was issued to and not for its subject', async () => {
+    const { read, key, ref } = await minted()
+    expect(read(key, 'ci-runner')).toMatchObject({ kind: 'key', ref, claims: { jti: ref.jti } })
+    expect([read(key, 'device:7'), read(key, 'bystander')]).toEqual([undefined, undefined])
+  })
+
+  it('refers to a key by its text when it has expired, so that it can still be revoked', async () => {
+    const { read, key, clock } = await minted()
+    clock.seconds = START + 10_000
+    expect(read(key, 'ci-runner')).toMatchObject({ kind: 'key' })
+  })
+
+  it("takes a text without a dot for the jti of one of the caller's own keys, whoever's it is", async () => {
+    const { read, ref } = await minted()
+    expect(read(ref.jti, 'ci-runner')).toEqual({ kind: 'key', ref })
+    expect(read(ref.jti, 'bystander')).toEqual({ kind: 'key', ref: { clientId: 'bystander', jti: ref.jti } })
+  })
+
+  it('refers to an access token for its own client and for the client of its key', async () => {
+    const { read, token, claims, ref } = await minted()
+    for (const caller of ['device:7', 'ci-runner']) {
+      expect(read(token, caller)).toEqual({ kind: 'access_token', ref, claims })
+    }
+    expect(read(token, 'bystander')).toBeUndefined()
+  })
+
+  it.each(['.', 'a.b', 'a.b.c', '...'])('refers to nothing by %j', async (text) => {
+    const { read } = await minted()
+    expect(read(text, 'ci-runner')).toBeUndefined()
+  })
+
+  it('refers to nothing by what another deployment signed', async () => {
+    const { key, token } = await minted()
+    const { deployment } = deployed({ issuer: 'https://other.example.com' })
+    expect([key, token].map((text) => readTokenReference(deployment, text, 'ci-runner'))).toEqual([
+      undefined,
+      undefined,
+    ])
+  })
+})

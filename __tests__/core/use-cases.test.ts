@@ -1,0 +1,24 @@
+import { useCases } from '../../lib/core/use-cases.js'
+import { AUDIENCE, deployed, parameters, request, SECRET } from './deployed.js'
+
+describe('useCases', () => {
+  it('are every verb of a deployment, made once and frozen', () => {
+    const verbs = useCases(deployed().deployment)
+    const names = ['authenticate', 'issue', 'verify', 'redeem', 'exchange', 'bind', 'register', 'introspect']
+    expect(Object.keys(verbs)).toEqual([...names, 'revoke', 'revokeExposed'])
+    expect(Object.isFrozen(verbs)).toBe(true)
+  })
+
+  it('lead a client from its secret to its initial access token', async () => {
+    const { deployment, events } = deployed()
+    const { authenticate, issue, verify, exchange, introspect } = useCases(deployment)
+    const credentials = parameters({ client_id: 'ci-runner', client_secret: SECRET })
+    const client = await authenticate(request(), credentials)
+    const { key } = await issue(client, parameters())
+    const verified = await verify(key, { audiences: [AUDIENCE], address: undefined })
+    const { access_token } = await exchange(verified, parameters())
+    expect(await introspect(client, parameters({ token: access_token }))).toMatchObject({ active: true })
+    expect(await introspect(client, parameters({ token: key }))).toEqual({ active: false })
+    expect(events.map(({ type }) => type)).toEqual(['key.issued', 'key.redeemed', 'token.issued'])
+  })
+})

@@ -1,0 +1,103 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export const ROOT = join(__dirname, '../..')
+
+const LOCK = join(ROOT, 'node_modules/.demo-build')
+
+/** The demo imports what users install, so that has to be there. Test files run side by side: one builds, all wait. */
+export async function ensureBuilt(): Promise<void> {
+  while (!existsSync(join(ROOT, 'dist/index.js')) || existsSync(LOCK)) {
+    if (tryLock()) buildAndUnlock()
+    else await sleep(100)
+  }
+}
+
+function tryLock(): boolean {
+  try {
+    mkdirSync(LOCK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function buildAndUnlock(): void {
+  try {
+    execFileSync('npm', ['run', 'build'], { cwd: ROOT, stdio: 'pipe' })
+  } finally {
+    rmSync(LOCK, { recursive: true, force: true })
+  }
+}
+
+const started = new Set<ChildProcess>()
+
+// What a failed test has left behind.
+afterAll(() => {
+  for (const child of started) child.kill('SIGKILL')
+})
+
+/** A program of the demo in a process of its own, and what it has printed so far. */
+export interface Child {
+  readonly stdout: () => string
+  readonly stderr: () => string
+  readonly kill: (signal: NodeJS.Signals) => void
+  /** The exit code, or the name of the signal that ended it. */
+  readonly exited: Promise<number | string | null>
+}
+
+/** Runs `demo-app/<program>`; of this process's environment it gets no more than it needs. */
+export function run(program: 'main.ts' | 'tour.ts', env: Record<string, string>): Child {
+  return launch(process.execPath, ['-r', 'esbuild-register', `demo-app/${program}`], { env })
+}
+
+export function launch(
+  command: string,
+  args: readonly string[],
+  { env = {}, input = '' }: { env?: Record<string, string>; input?: string },
+): Child {
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn(command, args, { cwd: ROOT, env: { PATH, HOME, ...env } })
+  started.add(child)
+  child.once('close', () => started.delete(child))
+  const printed = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    printed.stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    printed.stderr += text
+  })
+  child.stdin.end(input)
+  return {
+    stdout: () => printed.stdout,
+    stderr: () => printed.stderr,
+    kill: (signal) => void child.kill(signal),
+    exited: new Promise((resolve) => child.once('close', (code, signal) => resolve(code ?? signal))),
+  }
+}
+
+export interface Demo extends Child {
+  readonly port: number
+  readonly httpPort: number
+}
+
+/** Starts the demo on free ports, and waits until it has said what to try. */
+export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
+  await ensureBuilt()
+  const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', ...env })
+  let code: unknown
+  child.exited.then((exitCode) => {
+    code = exitCode
+  })
+  while (!child.stdout().includes('Ctrl-C')) {
+    if (code !== undefined) throw new Error(`the demo ended with ${code}: ${child.stderr()}`)
+    await sleep(10)
+  }
+  return {
+    ...child,
+    port: Number(/https:\/\/localhost:(\d+)/.exec(child.stdout())?.[1]),
+    httpPort: Number(/http:\/\/localhost:(\d+)/.exec(child.stdout())?.[1]),
+  }
+}

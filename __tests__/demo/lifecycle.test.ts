@@ -1,0 +1,92 @@
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+
+jest.setTimeout(30_000)
+
+/** Connections that would keep a server open: one is silent, one is idle, one is in the middle of a request. */
+async function occupy(demo: Demo): Promise<void> {
+  const silent = connect(demo.port, '127.0.0.1').on('error', () => undefined)
+  const [idle, busy] = [0, 0].map(() =>
+    connectTls({ port: demo.port, host: '127.0.0.1', rejectUnauthorized: false }).on(
+      'error',
+      () => undefined,
+    ),
+  )
+  idle?.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  busy?.write('POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\ngrant')
+  await Promise.all(
+    [silent, idle, busy].map((socket) => new Promise((resolve) => socket?.once('connect', resolve))),
+  )
+  await sleep(200)
+}
+
+it.each(['SIGTERM', 'SIGINT'] as const)(
+  'stops at %s within 2 s and exits with 0, connections or not',
+  async (signal) => {
+    const demo = await startDemo()
+    await occupy(demo)
+    const before = Date.now()
+    demo.kill(signal)
+    expect(await demo.exited).toBe(0)
+    expect(Date.now() - before).toBeLessThan(2000)
+    expect(demo.stderr()).toBe('')
+  },
+)
+
+it('takes one Ctrl-C that is delivered twice for one, as npm and the terminal do', async () => {
+  const demo = await startDemo()
+  await occupy(demo)
+  demo.kill('SIGINT')
+  await sleep(50)
+  demo.kill('SIGINT')
+  expect(await demo.exited).toBe(0)
+})
+
+it('exits at once at a second signal', async () => {
+  const demo = await startDemo()
+  await occupy(demo)
+  demo.kill('SIGTERM')
+  await sleep(400)
+  const before = Date.now()
+  demo.kill('SIGINT')
+  expect(await demo.exited).toBe(130)
+  expect(Date.now() - before).toBeLessThan(400)
+})
+
+describe('a port that is in use', () => {
+  let first: Demo
+
+  beforeAll(async () => {
+    first = await startDemo()
+  })
+
+  afterAll(async () => {
+    first.kill('SIGTERM')
+    await first.exited
+  })
+
+  it.each(['PORT', 'HTTP_PORT'])(
+    'is refused in one line for %s, and nothing is left open',
+    async (variable) => {
+      const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', [variable]: String(first.port) })
+      expect(await second.exited).toBe(1)
+      expect(second.stderr()).toBe(
+        `demo: ${variable}: port ${first.port} is in use by another program; choose another, or ` +
+          `${variable}=0 for any that is free\n`,
+      )
+      expect(second.stdout()).toBe('')
+    },
+  )
+})
+
+it('refuses a bad environment with one line on stderr and exit code 1', async () => {
+  await ensureBuilt()
+  for (const program of ['main.ts', 'tour.ts'] as const) {
+    const child = run(program, { PORT: 'abc' })
+    expect(await child.exited).toBe(1)
+    expect(child.stderr()).toBe('demo: PORT: expected a port from 0 (any that is free) to 65535, got "abc"\n')
+    expect(child.stdout()).toBe('')
+  }
+})

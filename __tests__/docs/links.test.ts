@@ -1,0 +1,50 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { codeIn, DOCUMENTS, ROOT, readText } from './markdown'
+
+/** The anchors that a document's headings get. */
+function anchors(document: string): string[] {
+  return [...readText(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+function withoutCode(document: string): string {
+  return readText(document).replaceAll(/^```[\s\S]*?^```/gm, '')
+}
+
+describe.each(DOCUMENTS)('%s', (document) => {
+  it('links to files and headings that are there', () => {
+    const links = [...withoutCode(document).matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]+))?\)/g)]
+    const lost = links.filter(([, path = '', anchor]) => {
+      const target = path === '' ? document : join(dirname(document), path)
+      return !existsSync(join(ROOT, target)) || (anchor !== undefined && !anchors(target).includes(anchor))
+    })
+    expect(lost.map(([link]) => link)).toEqual([])
+  })
+
+  it('names files that are there', () => {
+    const paths = codeIn(withoutCode(document)).filter((code) =>
+      /^(lib|__tests__|demo-app|docs|scripts|\.ci)\//.test(code),
+    )
+    expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
+  it('names commands that package.json has', () => {
+    const { scripts } = JSON.parse(readText('package.json'))
+    const commands = [...readText(document).matchAll(/npm (?:run )?(test|(?<=run )[\w:-]+)/g)]
+    expect(commands.filter(([, name = '']) => scripts[name] === undefined).map(([text]) => text)).toEqual([])
+  })
+})
+
+describe('docs/architecture.md', () => {
+  it('says what every file of lib is for', () => {
+    const files = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+    const names = files.filter((path) => path.endsWith('.ts')).map((path) => path.replace(/^.*[/\\]/, ''))
+    const named = codeIn(readText('docs/architecture.md')).map((code) => code.replace(/^.*\//, ''))
+    expect(names.filter((name) => !named.includes(name))).toEqual([])
+  })
+})

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const ROOT = join(__dirname, '..', '..')
+
+/** The documents of the project, by their paths. */
+export const DOCUMENTS = [
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  'docs/architecture.md',
+  'docs/operations.md',
+] as const
+
+export function readText(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
+/** A fenced block of code, and the heading it stands under. */
+export interface CodeBlock {
+  readonly document: string
+  readonly heading: string
+  readonly language: string
+  readonly code: string
+}
+
+export function codeBlocks(document: string): CodeBlock[] {
+  const pieces = readText(document).matchAll(
+    /^#+ (?<heading>.+)$|^```(?<language>\w*)\n(?<code>[\s\S]*?)^```$/gm,
+  )
+  let heading = ''
+  const blocks: CodeBlock[] = []
+  for (const { groups } of pieces) {
+    if (groups?.['heading'] !== undefined) heading = groups['heading']
+    else
+      blocks.push({ document, heading, language: groups?.['language'] ?? '', code: groups?.['code'] ?? '' })
+  }
+  return blocks
+}
+
+/** What stands under a heading, up to the next one. */
+export function section(document: string, heading: string): string {
+  const [, ...sections] = readText(document).split(/^#+ /m)
+  const found = sections.filter((one) => one.startsWith(`${heading}\n`))
+  if (found.length !== 1)
+    throw new Error(`${document}: expected one heading "${heading}", got ${found.length}`)
+  return found[0] ?? ''
+}
+
+/** The cells of each row of the table under a heading, without its head. */
+export function tableRows(document: string, heading: string): string[][] {
+  const lines = section(document, heading)
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+  return lines.slice(2).map((line) => {
+    const cells = line.split(/(?<!\\)\|/).slice(1, -1)
+    return cells.map((cell) => cell.trim())
+  })
+}
+
+/** What stands in backticks. */
+export function codeIn(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '')
+}
+
+/** The members of an interface, as a source of lib has them. */
+export function interfaceMembers(path: string, name: string): string[] {
+  const [, body] =
+    new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []
+  if (body === undefined) throw new Error(`${path} has no interface ${name}`)
+  return [...body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)].map(([, member]) => member ?? '')
+}
+
+/** The entries of a flat object literal, as a source of lib has them. */
+export function objectEntries(path: string, name: string): Record<string, string> {
+  const [, body] =
+    new RegExp(`const ${name}\\b[\\s\\S]*?= \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []
+  if (body === undefined) throw new Error(`${path} has no object ${name}`)
+  const entries = body.matchAll(/^ {2}'?([\w.]+)'?: '?([\w.]+)'?,/gm)
+  return Object.fromEntries([...entries].map(([, key, value]) => [key ?? '', value ?? '']))
+}

@@ -1,0 +1,266 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { promisify } from 'node:util'
+import { transformSync } from 'esbuild'
+import express, { type Express } from 'express'
+import supertest from 'supertest'
+import * as library from '../../lib/index.js'
+import { type CodeBlock, codeBlocks, DOCUMENTS } from './markdown'
+import { makeSandbox, type Sandbox } from './sandbox'
+
+const ISSUER = 'https://auth.example.com'
+const SECRET = 'change-me-please'
+const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
+
+const blocks = DOCUMENTS.flatMap(codeBlocks)
+const programs = blocks.filter(({ language }) => language === 'js' || language === 'ts')
+
+/** What stands around the pieces of code in the text. */
+const SURROUNDINGS = `
+declare const app: import('express').Express
+declare const keys: import('express-provisioning-keys').ProvisioningKeys
+declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
+`
+
+let sandbox: Sandbox
+
+beforeAll(() => {
+  sandbox = makeSandbox()
+})
+
+afterAll(() => sandbox.remove())
+
+describe('the code in the documentation', () => {
+  it('is in languages that are looked at here', () => {
+    const languages = new Set(blocks.map(({ language }) => language))
+    expect([...languages].sort()).toEqual(['', 'js', 'nginx', 'sh', 'ts'])
+  })
+
+  it('is accepted by the compiler, which would notice if it were wrong', () => {
+    sandbox.write('surroundings.d.ts', SURROUNDINGS)
+    for (const [index, { document, heading, code }] of programs.entries()) {
+      sandbox.write(`block${index}.mts`, `// ${document}, ${heading}\n${code}\nexport {}\n`)
+    }
+    sandbox.write(
+      'wrong.mts',
+      "import { provisioningKeys } from 'express-provisioning-keys'\nprovisioningKeys({})\n",
+    )
+    expect(sandbox.typeErrors()).toEqual([
+      expect.stringMatching(/^wrong\.mts\(2,18\): error TS\d+: .*ProvisioningOptions/),
+    ])
+  })
+})
+
+describe('the first example of the README', () => {
+  it('runs as it is, and does what the commands show', async () => {
+    const [example] = codeBlocks('README.md')
+    const commands = onlyBlock('Install', 'sh', 1)
+    sandbox.write('app.mjs', example?.code ?? '')
+    const port = await freePort()
+    const child = spawn(process.execPath, ['app.mjs'], {
+      cwd: sandbox.folder,
+      env: { ...process.env, PORT: String(port) },
+      stdio: 'inherit',
+    })
+    try {
+      await listening(port, child)
+      const { stdout } = await inShell(commands.replaceAll('localhost:3000', `localhost:${port}`))
+      const promised = [...commands.matchAll(/# (.+)$/gm)].map(([, answer = '']) => answer)
+      expect(promised).toHaveLength(2)
+      expect(stdout).toMatch(new RegExp(promised.map(asPattern).join('')))
+    } finally {
+      child.kill()
+    }
+  }, 15_000)
+})
+
+describe('the code for production in the README', () => {
+  it('starts with what its commands make', async () => {
+    const { code } = transformSync(onlyBlock('In production', 'ts'), { loader: 'ts', format: 'esm' })
+    sandbox.write('production.mjs', `${code}\nconsole.log(typeof keys.router)\n`)
+    const { stdout } = await inShell(`${onlyBlock('In production', 'sh')}\nnode production.mjs`)
+    expect(stdout).toBe('function\n')
+  })
+})
+
+describe('the examples for an app in the README', () => {
+  it('redeems a key on a route of its own, and releases it when the handler answers 409', async () => {
+    const { app, key, run } = makeApp()
+    run(onlyBlock('Redeeming in your own route', 'ts'))
+    const post = (name: string, presented: string) =>
+      supertest(app)
+        .post('/devices')
+        .set({ ...FROM_PROXY, Authorization: `Bearer ${presented}` })
+        .send({ name })
+    const issued = await key('devices:create')
+    await post('taken', issued.key).expect(409)
+    await post('lamp', issued.key).expect(201, { owner: 'ci-runner', name: 'lamp' })
+    await post('lamp', issued.key).expect(401)
+  })
+
+  it('adds a member to the identity', async () => {
+    const { app, key, run } = makeApp()
+    run(onlyBlock('Middlewares', 'ts'))
+    const issued = await key('devices:create')
+    const request = supertest(app).get('/whoami').set(FROM_PROXY)
+    await request
+      .set('Authorization', `Bearer ${issued.key}`)
+      .expect(200, { subject: 'ci-runner', tenant: 'acme' })
+  })
+
+  it('binds a key', async () => {
+    const { events, fetch, key, run } = makeApp()
+    const { bindNewKey } = run(onlyBlock('Endpoints', 'ts'), { fetch })
+    const issued = await key('provision:bind')
+    expect(await bindNewKey(ISSUER, issued.key, issued.id)).toMatchObject({ type: 'private' })
+    expect(events).toContainEqual(expect.objectContaining({ type: 'client.bound', subject: 'ci-runner' }))
+  })
+
+  it('listens to events', async () => {
+    const { app, key, run } = makeApp()
+    const printed: unknown[] = []
+    const console = { log: (line: string) => printed.push(line), error: (line: string) => printed.push(line) }
+    run(onlyBlock('Events', 'ts'), { console })
+    const issued = await key('provision:token')
+    for (const _time of ['first', 'again']) {
+      await supertest(app)
+        .post('/oauth/token')
+        .set(FROM_PROXY)
+        .type('form')
+        .send({ grant_type: EXCHANGE, subject_token: issued.key, subject_token_type: JWT_TYPE })
+    }
+    expect(printed).toContainEqual(expect.stringMatching(`^key ${issued.id} of ci-runner was replayed from`))
+    expect(printed).toContainEqual(expect.stringMatching(/^\{"type":"key\.redeemed",.*"severity":"info"/))
+  })
+
+  it('names proxies', () => {
+    const { app, run } = makeApp()
+    run(onlyBlock('Behind a proxy', 'ts'))
+    expect(app.get('trust proxy')).toEqual(['loopback', '10.0.0.0/8'])
+  })
+})
+
+describe('what the documentation says besides', () => {
+  it('getProvisioning() throws where no middleware of ours came before', async () => {
+    const { app } = makeApp()
+    app.get('/open', (req, res) => void res.json(library.getProvisioning(req)))
+    app.use(
+      ((error, _req, res, _next) =>
+        void res.status(500).json({ name: error.name })) as express.ErrorRequestHandler,
+    )
+    await supertest(app).get('/open').expect(500, { name: 'ConfigurationError' })
+  })
+
+  it('a + in a secret has to be form-encoded before Basic', async () => {
+    const secret = 'a+b/c=defgh'
+    const { app } = makeApp(secret)
+    const ask = (password: string) =>
+      supertest(app)
+        .post('/oauth/token')
+        .set(FROM_PROXY)
+        .auth('ci-runner', password)
+        .type('form')
+        .send({ grant_type: 'client_credentials', scope: 'devices:create' })
+    await ask(secret).expect(401)
+    await ask(encodeURIComponent(secret)).expect(200)
+  })
+})
+
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+
+/** The code under a heading of the README; `index` where there are several in that language. */
+function onlyBlock(heading: string, language: string, index = 0): string {
+  const found = codeBlocks('README.md').filter(
+    (block: CodeBlock) => block.heading === heading && block.language === language,
+  )
+  const { code } = found[index] ?? {}
+  if (code === undefined) throw new Error(`README.md has no ${language} under ${heading}`)
+  return code
+}
+
+/** An app as the text has it in mind, in which its pieces of code can run. */
+function makeApp(secret = SECRET) {
+  const events: library.ProvisioningEvent[] = []
+  const scopes = ['devices:create', 'provision:bind', 'provision:token']
+  const keys = library.provisioningKeys({
+    issuer: ISSUER,
+    audience: 'https://api.example.com',
+    signingKeys: library.generateSigningKeys(),
+    clients: [{ clientId: 'ci-runner', secret, policy: { scopes } }],
+    observer: (event) => events.push(event),
+  })
+  const app: Express = express()
+  app.set('trust proxy', 'loopback')
+  app.use(keys.router())
+
+  async function createDevice(owner: string, { name }: { name: string }) {
+    return name === 'taken' ? undefined : { owner, name }
+  }
+
+  return {
+    app,
+    events,
+    run: (code: string, globals: object = {}) => runCode(code, { app, keys, createDevice, ...globals }),
+    async key(scope: string): Promise<{ key: string; id: string }> {
+      const request = supertest(app)
+        .post('/oauth/token')
+        .set(FROM_PROXY)
+        .auth('ci-runner', secret)
+        .type('form')
+      const { body } = await request.send({ grant_type: 'client_credentials', scope }).expect(200)
+      return { key: body.access_token, id: body.key_id }
+    },
+    /** As if the issuer were this app, behind its proxy. */
+    async fetch(url: string, { headers, body }: { headers: Record<string, string>; body: string }) {
+      const { status } = await supertest(app)
+        .post(url.replace(ISSUER, ''))
+        .set({ ...FROM_PROXY, ...headers })
+        .send(body)
+      return { status }
+    },
+  }
+}
+
+/** Runs a piece of TypeScript among some globals; answers with its exports. */
+function runCode(typeScript: string, globals: object) {
+  const { code } = transformSync(typeScript, { loader: 'ts', format: 'cjs' })
+  const module = { exports: {} as Record<string, (...args: unknown[]) => unknown> }
+  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
+  const scope = { module, require: load, ...globals }
+  new Function(...Object.keys(scope), code)(...Object.values(scope))
+  return module.exports as { bindNewKey: (...args: string[]) => Promise<unknown> }
+}
+
+async function inShell(commands: string): Promise<{ stdout: string }> {
+  return promisify(execFile)('sh', ['-ec', commands], { cwd: sandbox.folder })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Resolves when something listens on the port. */
+async function listening(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, 'localhost')
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+      socket.once('connect', () => socket.destroy())
+    })
+    if (isOpen) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`the example ended with ${child.exitCode}`)
+}
+
+/** `...` stands for what is left out. */
+function asPattern(text: string): string {
+  const literal = text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return literal.replaceAll('\\.\\.\\.', '.*')
+}

@@ -1,0 +1,65 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { ROOT } from './markdown'
+
+const PACKAGE = 'express-provisioning-keys'
+const MODULES = join(ROOT, 'node_modules')
+
+/** A folder as a user has it: with the package, made from lib, in its node_modules. */
+export interface Sandbox {
+  readonly folder: string
+  write(name: string, text: string): void
+  /** What the compiler has to say of the files that were written, with our own strictness. */
+  typeErrors(): string[]
+  remove(): void
+}
+
+export function makeSandbox(): Sandbox {
+  const folder = mkdtempSync(join(tmpdir(), 'docs-'))
+  const installed = join(folder, 'node_modules', PACKAGE)
+  mkdirSync(installed, { recursive: true })
+  for (const name of readdirSync(MODULES))
+    symlinkSync(join(MODULES, name), join(folder, 'node_modules', name))
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+  writeFileSync(join(installed, 'package.json'), JSON.stringify({ name: PACKAGE, main: 'index.js' }))
+  buildSync({
+    entryPoints: [join(ROOT, 'lib', 'index.ts')],
+    outfile: join(installed, 'index.js'),
+    bundle: true,
+    platform: 'node',
+    packages: 'external',
+  })
+  write('declarations.json', tsconfig({ files: [join(ROOT, 'lib', 'index.ts')] }, declarationsIn(installed)))
+  const undeclared = compile(folder, 'declarations.json')
+  if (undeclared.length > 0) throw new Error(undeclared.join('\n'))
+  write('tsconfig.json', tsconfig({ include: ['*.mts', '*.d.ts'] }, {}))
+  return {
+    folder,
+    write,
+    typeErrors: () => compile(folder, 'tsconfig.json'),
+    remove: () => rmSync(folder, { recursive: true }),
+  }
+}
+
+function tsconfig(files: { files: string[] } | { include: string[] }, options: object): string {
+  const compilerOptions = { types: ['node'], skipLibCheck: true, ...options }
+  return JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), include: [], ...files, compilerOptions })
+}
+
+/** Declarations only: whether lib itself is right is for the type check of the whole project. */
+function declarationsIn(outDir: string) {
+  const emitted = { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true }
+  return { ...emitted, rootDir: join(ROOT, 'lib'), outDir }
+}
+
+function compile(folder: string, project: string): string[] {
+  const tsc = join(MODULES, 'typescript', 'bin', 'tsc')
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '--pretty', 'false', '-p', project], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  return status === 0 ? [] : stdout.trim().split('\n')
+}

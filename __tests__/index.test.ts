@@ -1,0 +1,117 @@
+import * as library from '../lib/index.js'
+import { AUDIENCE, workingOptions } from './core/deployed.js'
+
+describe('the library', () => {
+  it('exports what is documented and nothing else', () => {
+    expect(Object.keys(library).sort()).toEqual([
+      'ConfigurationError',
+      'ProvisioningError',
+      'generateSigningKeys',
+      'getProvisioning',
+      'hashSecret',
+      'memoryStore',
+      'provisioningKeys',
+    ])
+  })
+
+  it('throws its own errors, so that they can be told apart', () => {
+    expect(() => library.provisioningKeys({} as library.ProvisioningOptions)).toThrow(
+      library.ConfigurationError,
+    )
+    expect(() => library.hashSecret('short')).toThrow(library.ConfigurationError)
+  })
+})
+
+describe('provisioningKeys', () => {
+  const make = () => library.provisioningKeys({ ...workingOptions(), rateLimit: false })
+
+  it('answers the middlewares of one deployment, frozen', () => {
+    const keys = make()
+    expect(Object.keys(keys).sort()).toEqual(
+      [
+        ...['issuance', 'redemption', 'introspection', 'revocation', 'jwks', 'metadata', 'router'],
+        ...[
+          'requireProvisioningKey',
+          'redeemProvisioningKey',
+          'enforceHttps',
+          'securityHeaders',
+          'errorHandler',
+        ],
+        ...['on', 'revoke'],
+      ].sort(),
+    )
+    expect(Object.isFrozen(keys)).toBe(true)
+    expect(Object.values(keys).every((member) => typeof member === 'function')).toBe(true)
+  })
+
+  it('makes middlewares that Express can mount: of three parameters, and of four to handle errors', () => {
+    const keys = make()
+    const guards = [
+      keys.requireProvisioningKey({ audience: AUDIENCE }),
+      keys.redeemProvisioningKey({ audience: AUDIENCE }),
+      keys.enforceHttps(),
+      keys.securityHeaders(),
+    ]
+    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3])
+    expect(keys.errorHandler()).toHaveLength(4)
+  })
+
+  it('names its middlewares for the stack trace', () => {
+    const keys = make()
+    const names = [
+      keys.requireProvisioningKey({ audience: AUDIENCE }),
+      keys.redeemProvisioningKey({ audience: AUDIENCE }),
+      keys.enforceHttps(),
+      keys.errorHandler(),
+    ].map(({ name }) => name)
+    expect(names.every((name) => name.length > 3)).toBe(true)
+    expect(new Set(names).size).toBe(names.length)
+  })
+
+  it('makes the members usable apart from the instance', () => {
+    const { on, router, requireProvisioningKey, jwks } = make()
+    const end = on('*', () => undefined)
+    end()
+    expect(
+      [router(), jwks(), requireProvisioningKey({ audience: AUDIENCE })].every(
+        (made) => typeof made === 'function',
+      ),
+    ).toBe(true)
+  })
+
+  it.each([
+    { scope: 'a b', audience: AUDIENCE },
+    { scope: '*"', audience: AUDIENCE },
+    { audience: 'https://elsewhere.example.com' },
+    { audience: AUDIENCE, scopes: ['a'] },
+    {},
+  ])('judges what a guarded route wants when it is made: %j', (wanted) => {
+    const keys = make()
+    expect(() => keys.requireProvisioningKey(wanted as library.RequireOptions)).toThrow(
+      library.ConfigurationError,
+    )
+    expect(() => keys.redeemProvisioningKey(wanted as library.RequireOptions)).toThrow(
+      library.ConfigurationError,
+    )
+  })
+
+  it('revokes a key by its names, and tells of it', async () => {
+    const store = library.memoryStore()
+    const keys = library.provisioningKeys({ ...workingOptions(), store })
+    const told: library.ProvisioningEvent[] = []
+    keys.on('key.revoked', (event) => told.push(event))
+    const until = Math.floor(Date.now() / 1000) + 60
+    const times = { issuedAt: until - 60, expiresAt: until, retainUntil: until }
+    const key = { clientId: 'ci-runner', jti: 'a', subject: 'b', scope: ['c'], audience: AUDIENCE, ...times }
+    await store.record(key, { outstanding: 1 })
+    expect([await keys.revoke(key), await keys.revoke(key)]).toEqual(['revoked', 'unchanged'])
+    expect(await keys.revoke({ clientId: 'ci-runner', jti: 'unknown' })).toBe('unknown')
+    expect(told).toMatchObject([{ type: 'key.revoked', keyId: 'a', clientId: 'ci-runner' }])
+  })
+
+  it('refuses to revoke while the store does not answer, with an error of its own', async () => {
+    const store = { ...library.memoryStore(), revoke: () => Promise.reject(new Error('down')) }
+    const keys = library.provisioningKeys({ ...workingOptions(), store })
+    await expect(keys.revoke({ clientId: 'a', jti: 'b' })).rejects.toBeInstanceOf(library.ProvisioningError)
+  })
+})

@@ -1,0 +1,241 @@
+import express, { type RequestHandler } from 'express'
+import { getProvisioning } from '../../lib/index.js'
+import {
+  farAway,
+  gate,
+  IS_EXPRESS_4,
+  REDEEM,
+  type RedeemingPlan,
+  type RedeemingServer,
+  refOf,
+  startRedeeming,
+} from '../support/redeeming.js'
+import { obtainKey, send } from '../support/requests.js'
+import { AUDIENCE, startServer } from '../support/server.js'
+
+const created: RequestHandler = (_req, res) => void res.status(201).json({ made: true })
+
+/** A handler that fails the first time and works the second. */
+function failingOnce(fail: RequestHandler): RequestHandler {
+  let runs = 0
+  return (req, res, next) => {
+    runs += 1
+    return runs > 1 ? void res.status(201).json({ runs }) : fail(req, res, next)
+  }
+}
+
+async function withServer(plan: RedeemingPlan, test: (server: RedeemingServer) => Promise<void>) {
+  const server = await startRedeeming(plan)
+  try {
+    await test(server)
+  } finally {
+    await server.close()
+  }
+}
+
+describe('a route that redeems', () => {
+  test('redeems the key of a handler that succeeds, and runs no handler for it again', () => {
+    let runs = 0
+    const counting: RequestHandler = (_req, res) => {
+      runs += 1
+      res.status(201).json({ runs })
+    }
+    return withServer({ handlers: [counting] }, async (server) => {
+      const key = await server.key()
+      await server.act(key).expect(201, { runs: 1 })
+      await server.act(key).expect(401)
+      expect(runs).toBe(1)
+      expect(server.events.map(({ type }) => type)).toEqual([
+        'key.issued',
+        'key.redeemed',
+        'key.replayed',
+        'request.refused',
+      ])
+    })
+  })
+
+  test('tells the client of a success only after the key is settled', () => {
+    const settling = gate()
+    let settled = false
+    const verbs: RedeemingPlan['verbs'] = (store) => ({
+      async settle(...args) {
+        await settling.opened
+        settled = true
+        return store.settle(...args)
+      },
+    })
+    return withServer({ handlers: [created], verbs }, async (server) => {
+      const key = await server.key()
+      let answered = false
+      const answer = server.act(key).then((response) => {
+        answered = true
+        return response
+      })
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      expect(answered).toBe(false)
+      settling.open()
+      expect(await answer).toMatchObject({ status: 201, body: { made: true } })
+      expect(settled).toBe(true)
+      expect(await server.stateOf(key)).toBe('redeemed')
+    })
+  })
+
+  test.each([200, 201, 202, 204, 302, 303])('redeems the key when the handler answers %d', (status) =>
+    withServer({ handlers: [(_req, res) => void res.status(status).end()] }, async (server) => {
+      const key = await server.key()
+      await server.act(key).redirects(0).expect(status)
+      expect(await server.stateOf(key)).toBe('redeemed')
+    }),
+  )
+
+  test.each([400, 404, 409, 422, 500, 503])(
+    'releases the key when the handler answers %d, so that it may be presented again',
+    (status) => {
+      const failing = failingOnce((_req, res) => void res.status(status).json({ fault: 'mine' }))
+      return withServer({ handlers: [failing] }, async (server) => {
+        const key = await server.key()
+        await server.act(key).expect(status, { fault: 'mine' })
+        expect(await server.stateOf(key)).toBe('issued')
+        await server.act(key).expect(201, { runs: 2 })
+        expect(await server.stateOf(key)).toBe('redeemed')
+      })
+    },
+  )
+
+  const failures: [string, Parameters<typeof failingOnce>[0]][] = [
+    [
+      'throws',
+      () => {
+        throw new Error('boom')
+      },
+    ],
+    ['passes an error on', (_req, _res, next) => next(new Error('boom'))],
+    ['passes an error on later', (_req, _res, next) => void setTimeout(() => next(new Error('boom')), 10)],
+  ]
+  if (!IS_EXPRESS_4) failures.push(['rejects', () => Promise.reject(new Error('boom'))])
+
+  test.each(failures)('releases the key when the handler %s', (_title, fail) =>
+    withServer({ handlers: [failingOnce(fail)] }, async (server) => {
+      const key = await server.key()
+      await server.act(key).expect(500)
+      expect(await server.stateOf(key)).toBe('issued')
+      await server.act(key).expect(201)
+      expect(server.events).toContainEqual(
+        expect.objectContaining({ type: 'key.released', action: 'custom', keyId: refOf(key).jti }),
+      )
+    }),
+  )
+
+  test('releases the key when the handler leaves the request to the 404 of the app', () =>
+    withServer({ handlers: [failingOnce((_req, _res, next) => next())] }, async (server) => {
+      const key = await server.key()
+      await server.act(key).expect(404)
+      await server.act(key).expect(201)
+    }))
+
+  test.each<[string, RequestHandler]>([
+    [
+      'throws after it has answered',
+      (_req, res) => {
+        res.status(201).json({ made: true })
+        throw new Error('late')
+      },
+    ],
+    [
+      'passes on an error after it has answered',
+      (_req, res, next) => {
+        res.status(201).json({ made: true })
+        next(new Error('late'))
+      },
+    ],
+    [
+      'goes on to the 404 after it has answered',
+      (_req, res, next) => {
+        res.status(201).json({ made: true })
+        next()
+      },
+    ],
+    [
+      'answers twice',
+      (_req, res) => {
+        res.status(201).json({ made: true })
+        try {
+          res.status(500).json({ made: false })
+        } catch {
+          /* Express says so: the headers have been sent. */
+        }
+      },
+    ],
+  ])('lets the first answer stand, whole, when the handler %s', (_title, handler) =>
+    withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+      const key = await server.key()
+      const answer = await server.actExactly(key)
+      expect({ status: answer.status, text: answer.text }).toEqual({ status: 201, text: '{"made":true}' })
+      expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
+      expect(answer.headers['content-length']).toBe('13')
+      expect(await server.stateOf(key)).toBe('redeemed')
+    }),
+  )
+
+  test('takes nothing more from a handler that has answered', () => {
+    let seen: object | undefined
+    const going: RequestHandler = (_req, res) => {
+      res.status(201).json({ made: true })
+      res.status(500).setHeader('X-Late', 'yes').write('late')
+      seen = { writableEnded: res.writableEnded }
+    }
+    return withServer({ handlers: [going] }, async (server) => {
+      const answer = await server.actExactly(await server.key())
+      expect({ status: answer.status, text: answer.text }).toEqual({ status: 201, text: '{"made":true}' })
+      expect(answer.headers).not.toHaveProperty('x-late')
+      expect(seen).toEqual({ writableEnded: true })
+    })
+  })
+
+  test('answers a HEAD without a body and redeems the key', () =>
+    withServer({ handlers: [created] }, async (server) => {
+      const key = await server.key()
+      const response = await send(server, 'head', '/act').set('Authorization', `Bearer ${key}`)
+      expect(response.status).toBe(201)
+      expect(response.headers['content-length']).toBe('13')
+      expect(await server.stateOf(key)).toBe('redeemed')
+    }))
+
+  test('gives the handler the identity and a signal, and no key', () => {
+    const telling: RequestHandler = (req, res) => {
+      const { signal, ...identity } = getProvisioning(req)
+      res.json({ identity, signal: signal?.aborted, headers: req.headers, raw: req.rawHeaders })
+    }
+    return withServer({ handlers: [telling] }, async (server) => {
+      const key = await server.key()
+      const { body, text } = await server.act(key).expect(200)
+      expect(body.identity).toMatchObject({
+        clientId: 'ci-runner',
+        keyId: refOf(key).jti,
+        audience: AUDIENCE,
+      })
+      expect(body.signal).toBe(false)
+      expect(text).not.toContain(key.split('.')[2])
+    })
+  })
+
+  test('redeems behind requireProvisioningKey() on the whole app, though that takes the header out', async () => {
+    const server = await startServer({
+      mount(app, keys) {
+        app.use(keys.router())
+        app.use(keys.requireProvisioningKey({ audience: AUDIENCE }))
+        app.post('/chained', express.json(), keys.redeemProvisioningKey(REDEEM), created)
+        app.use(keys.errorHandler())
+      },
+    })
+    const chained = (key: string) => send(server, 'post', '/chained').set('Authorization', `Bearer ${key}`)
+    try {
+      const key = await obtainKey(server, { scope: 'devices:create' })
+      await chained(key).send({ name: 'a' }).expect(201)
+      await chained(key).send({ name: 'b' }).expect(401)
+      await chained(await obtainKey(server, { scope: 'devices:read' })).expect(403)
+    } finally {
+      await server.close()
+    }
+  })
+})

@@ -1,0 +1,185 @@
+import type { Client } from '../../lib/core/client.js'
+import { hashSecret, Secret, secretMatches } from '../../lib/core/secret.js'
+import { readClient } from '../../lib/options/client.js'
+import { faults } from '../../lib/options/faults.js'
+
+const SECRET = 'correct-horse-battery-staple'
+const HASH = hashSecret(SECRET)
+const METHODS = 'client_secret_basic, client_secret_post'
+
+function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
+  const noted = faults()
+  return { client: readClient('client', value, noted), faults: noted.list }
+}
+
+const faultsOf = (members: object) => read({ clientId: 'ci', secret: SECRET, ...members }).faults
+
+describe('a client', () => {
+  it('is read into one that is complete and has no secret in it but hashed', () => {
+    const { client, faults: noted } = read({ clientId: 'ci', secret: SECRET })
+    expect(noted).toEqual([])
+    expect(client).toEqual({
+      clientId: 'ci',
+      revision: 1,
+      secretHash: client?.secretHash,
+      authenticationMethods: ['client_secret_basic', 'client_secret_post'],
+      policy: {},
+    })
+    expect(secretMatches(new Secret(SECRET), client?.secretHash)).toBe(true)
+    expect(JSON.stringify(client)).not.toContain(SECRET)
+    expect(Object.isFrozen(client)).toBe(true)
+  })
+
+  it('keeps every member it was given, as a registry would', () => {
+    const kept = {
+      clientId: 'x'.repeat(255),
+      secretHash: HASH,
+      secretExpiresAt: 1_800_000_000,
+      authenticationMethods: ['client_secret_post'],
+      policy: { scopes: ['read'] },
+      bindings: [{ bindingId: 'a', jwk: {}, thumbprint: 'b', boundAt: 1, keyId: 'c' }],
+      metadata: { client_name: 'CI', grant_types: ['client_credentials'] },
+      registeredBy: { clientId: 'a', keyId: 'b' },
+      revision: 7,
+    }
+    expect(read(kept)).toEqual({ client: kept, faults: [] })
+    expect(read(JSON.parse(JSON.stringify(kept))).faults).toEqual([])
+  })
+
+  it('needs no secret when it may not authenticate', () => {
+    expect(read({ clientId: 'ci', authenticationMethods: [] })).toMatchObject({ faults: [] })
+  })
+
+  it('is not affected by what becomes of what it was read from', () => {
+    const written = {
+      clientId: 'ci',
+      secret: SECRET,
+      authenticationMethods: ['client_secret_basic'],
+      policy: { scopes: ['read'], networks: ['::1'] },
+      metadata: { grant_types: ['client_credentials'] },
+      bindings: [{ bindingId: 'a' }],
+    }
+    const { client } = read(written)
+    written.policy.scopes.push('admin')
+    written.policy.networks.pop()
+    written.authenticationMethods.push('client_secret_post')
+    written.metadata.grant_types.push('urn:x')
+    written.bindings.pop()
+    expect(client).toMatchObject({
+      authenticationMethods: ['client_secret_basic'],
+      policy: { scopes: ['read'], networks: ['::1'] },
+      metadata: { grant_types: ['client_credentials'] },
+      bindings: [{ bindingId: 'a' }],
+    })
+  })
+
+  it('has a policy that nobody can alter', () => {
+    const { client } = read({ clientId: 'ci', secret: SECRET, policy: { scopes: ['read'] } })
+    expect([client?.policy, client?.policy?.scopes].every(Object.isFrozen)).toBe(true)
+  })
+})
+
+describe('a client is refused', () => {
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['ci:my-secret', 'a string of 12 characters'],
+    [['ci'], 'a list of 1'],
+  ])('that is no object: %j', (value, got) => {
+    expect(read(value)).toEqual({
+      client: undefined,
+      faults: [`client: expected an object with a clientId, got ${got}`],
+    })
+  })
+
+  const ID = '1 to 255 printable ASCII characters'
+  const LATER = 'a NumericDate: whole seconds since 1970, not milliseconds'
+  const SHORT = 'at least 8 characters'
+  const NO_HASH = 'what hashSecret() makes of a secret'
+  const REVISION = 'a whole number from 1 on'
+  const METADATA = 'client metadata (RFC 7591 2)'
+  const REFUSED: [string, unknown, string, string][] = [
+    ['clientId', undefined, ID, 'undefined'],
+    ['clientId', '', ID, '""'],
+    ['clientId', 7, ID, '7'],
+    ['clientId', 'gerät', ID, '"gerät"'],
+    ['clientId', 'a\n', ID, '"a\\n"'],
+    ['clientId', 'x'.repeat(256), ID, 'a string of 256 characters'],
+    ['secret', '', SHORT, 'a string of 0 characters'],
+    ['secret', 'hunter2', SHORT, 'a string of 7 characters'],
+    ['secret', ['hunter2-hunter2'], SHORT, 'a list of 1'],
+    ['secretExpiresAt', '2020-01-01', LATER, '"2020-01-01"'],
+    ['secretExpiresAt', 1_700_000_000_000, LATER, '1700000000000'],
+    ['secretExpiresAt', 1.5, LATER, '1.5'],
+    ['secretExpiresAt', Number.NaN, LATER, 'NaN'],
+    ['secretExpiresAt', new Date(0), LATER, 'an object'],
+    ['secretExpiresAt', null, LATER, 'null'],
+    ['authenticationMethods', 'client_secret_basic', `a list of ${METHODS}`, '"client_secret_basic"'],
+    ['authenticationMethods', ['none'], `a list of ${METHODS}`, 'a list of 1'],
+    ['authenticationMethods', null, `a list of ${METHODS}`, 'null'],
+    ['revision', 0, REVISION, '0'],
+    ['revision', '1', REVISION, '"1"'],
+    ['bindings', {}, 'a list of bindings', 'an object'],
+    ['bindings', ['a'], 'a list of bindings', 'a list of 1'],
+    ['metadata', 'a', METADATA, '"a"'],
+    ['metadata', { grant_types: 'client_credentials' }, METADATA, 'an object'],
+    ['metadata', { grant_types: ['implicit'] }, METADATA, 'an object'],
+    ['registeredBy', 'ci', 'an object with clientId and keyId', '"ci"'],
+  ]
+  it.each(REFUSED)('whose %s is %j', (name, value, expected, got) => {
+    expect(faultsOf({ [name]: value })).toEqual([`client.${name}: expected ${expected}, got ${got}`])
+  })
+
+  it.each([SECRET, '', HASH.slice(1), HASH.toUpperCase(), `${HASH}\n`])(
+    'whose secretHash is none',
+    (secretHash) => {
+      const got = `a string of ${secretHash.length} characters`
+      expect(faultsOf({ secret: undefined, secretHash })).toEqual([
+        `client.secretHash: expected ${NO_HASH}, got ${got}`,
+      ])
+    },
+  )
+
+  it('that has a secret and a hash', () => {
+    expect(faultsOf({ secretHash: HASH })).toEqual([
+      'client.secret: expected either a secret or a secretHash, got both',
+    ])
+  })
+
+  it('that has neither, though it is to authenticate', () => {
+    for (const more of [{}, { authenticationMethods: ['client_secret_post'] }]) {
+      expect(faultsOf({ secret: undefined, ...more })).toEqual([
+        'client.secret: expected a secret or a secretHash, to authenticate with, got neither',
+      ])
+    }
+  })
+
+  it('that holds what no database could keep', () => {
+    expect(faultsOf({ metadata: { client_name: () => 'a' } })).toEqual([
+      'client: expected plain JSON, got something that cannot be copied',
+    ])
+  })
+
+  it.each([
+    ['client_id', 'clientId'],
+    ['secrets', 'secret'],
+    ['clientSecret', undefined],
+    ['authenticationMethod', 'authenticationMethods'],
+    ['scopes', undefined],
+  ])('that has a member %s', (name, meant) => {
+    const hint =
+      meant === undefined
+        ? /expected one of clientId, secret, .*policy, got an unknown name$/
+        : new RegExp(`expected a known option; did you mean ${meant}\\? got an unknown name$`)
+    const [fault, ...others] = faultsOf({ [name]: 'my-very-own-secret' })
+    expect([fault?.split(':')[0], others]).toEqual([`client.${name}`, []])
+    expect(fault).toMatch(hint)
+    expect(fault).not.toContain('my-very-own-secret')
+  })
+
+  it('for the faults of its policy too', () => {
+    expect(faultsOf({ policy: { scopes: ['*'] } })).toEqual([
+      'client.policy.scopes[0]: expected a scope token without a wildcard (RFC 6749 3.3), got "*"',
+    ])
+  })
+})

@@ -1,0 +1,23 @@
+import { ConfigurationError } from '../../lib/core/errors.js'
+import { type Config, type ProvisioningOptions, parseOptions } from '../../lib/options.js'
+import { workingOptions } from '../core/deployed.js'
+
+/** Options of any kind, right or wrong. */
+export type AnyOptions = { readonly [N in keyof ProvisioningOptions]?: unknown } & Readonly<
+  Record<string, unknown>
+>
+
+export function parse(options: AnyOptions = {}): Config {
+  return parseOptions({ ...workingOptions(), ...options } as ProvisioningOptions)
+}
+
+/** Every fault of options that are otherwise right; none when they are accepted. */
+export function faultsOf(options: AnyOptions): readonly string[] {
+  try {
+    parse(options)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults
+    throw error
+  }
+}

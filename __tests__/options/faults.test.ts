@@ -1,0 +1,114 @@
+import fc from 'fast-check'
+import { ConfigurationError } from '../../lib/core/errors.js'
+import { describeSecret, describe as describeValue, faults, join } from '../../lib/options/faults.js'
+
+describe('faults', () => {
+  it('are told as path, expectation and what was there instead, all at once', () => {
+    const noted = faults()
+    noted.add('issuer', 'an https URL', 'undefined')
+    noted.add('clients[0].secret', 'at least 8 characters', 'a string of 3 characters')
+    expect(noted.list).toEqual([
+      'issuer: expected an https URL, got undefined',
+      'clients[0].secret: expected at least 8 characters, got a string of 3 characters',
+    ])
+    expect(() => noted.throwIfAny()).toThrow(new ConfigurationError(noted.list))
+  })
+
+  it('throw nothing when there are none', () => {
+    expect(() => faults().throwIfAny()).not.toThrow()
+  })
+})
+
+describe('an unknown name', () => {
+  const KNOWN = ['issuer', 'signingKeys', 'clientId', 'mountPath', 'alg']
+  const NEAR: [string, string][] = [
+    ['isuer', 'issuer'],
+    ['issuers', 'issuer'],
+    ['Issuer', 'issuer'],
+    ['signing_keys', 'signingKeys'],
+    ['signing-key', 'signingKeys'],
+    ['clientID', 'clientId'],
+    ['client_id', 'clientId'],
+    ['mountpath', 'mountPath'],
+    ['mounthPat', 'mountPath'],
+  ]
+  it.each(NEAR)('%s is told with the name that was meant: %s', (name, meant) => {
+    const noted = faults()
+    noted.addUnknownNames('', { [name]: 1 }, KNOWN)
+    expect(noted.list).toEqual([
+      `${name}: expected a known option; did you mean ${meant}? got an unknown name`,
+    ])
+  })
+
+  it.each(['secret', 'x'.repeat(100), '__defineGetter__'])(
+    '%s, near none, is told with all that are known',
+    (name) => {
+      const noted = faults()
+      noted.addUnknownNames('clients[3]', { [name]: 1 }, KNOWN)
+      expect(noted.list).toEqual([
+        `clients[3].${name}: expected one of issuer, signingKeys, clientId, mountPath, alg, got an unknown name`,
+      ])
+    },
+  )
+
+  it('is not one that is known, nor one that is inherited', () => {
+    const noted = faults()
+    noted.addUnknownNames('', Object.create({ isuer: 1 }, { alg: { value: 1, enumerable: true } }), KNOWN)
+    expect(noted.list).toEqual([])
+  })
+})
+
+describe('describe', () => {
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [0, '0'],
+    [Number.NaN, 'NaN'],
+    [false, 'false'],
+    ['short', '"short"'],
+    ['a"b', '"a\\"b"'],
+    ['x'.repeat(81), 'a string of 81 characters'],
+    ['user@host', 'a string of 9 characters with an @'],
+    [[], 'an empty list'],
+    [[1, 2], 'a list of 2'],
+    [{ a: 1 }, 'an object'],
+    [() => 1, 'a function'],
+    [Symbol('a'), 'a symbol'],
+    [1n, 'a bigint'],
+  ])('of %p is %p', (value, words) => {
+    expect(describeValue(value)).toBe(words)
+  })
+
+  it('is short and of one line, whatever it is of', () => {
+    fc.assert(
+      fc.property(fc.anything({ withBigInt: true, withDate: true, withMap: true }), (value) => {
+        expect(describeValue(value).length).toBeLessThan(600)
+        expect(describeValue(value)).not.toContain('\n')
+      }),
+    )
+  })
+})
+
+describe('describeSecret', () => {
+  it.each([
+    'hunter2',
+    'hunter2'.repeat(50),
+    81727,
+    ['hunter2'],
+    { secret: 'hunter2' },
+    81727n,
+    new Date(81727),
+  ])('says nothing that %p says', (secret) => {
+    expect(describeSecret(secret)).not.toMatch(/hunter2|81727/)
+  })
+
+  it('says how long a text is', () => {
+    expect(describeSecret('hunter2')).toBe('a string of 7 characters')
+  })
+})
+
+describe('join', () => {
+  it('puts a name after its path, if there is one', () => {
+    expect([join('', 'policy'), join('policy', 'scopes')]).toEqual(['policy', 'policy.scopes'])
+  })
+})

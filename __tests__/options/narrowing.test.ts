@@ -1,0 +1,177 @@
+import fc from 'fast-check'
+import type { Client } from '../../lib/core/client.js'
+import type { Policy, PolicyOptions } from '../../lib/core/policy.js'
+import { completePolicy } from '../../lib/options/narrowing.js'
+import { faultsOf, parse } from './faults-of.js'
+
+const AUDIENCES = ['https://api.example.com', 'https://other.example.com/things']
+const client = (policy: unknown) => [{ clientId: 'ci', secret: 'correct-horse', policy }]
+
+/** The faults of a client's policy under the deployment's. */
+const faultsUnder = (policy: unknown, own: unknown) => faultsOf({ policy, clients: client(own) })
+
+/** The policy of a client that a lookup function answers, which was not there to be judged beforehand. */
+async function policyUnder(policy: unknown, own: unknown): Promise<Policy> {
+  const [found] = client(own)
+  const { deployment } = parse({ policy, clients: () => found })
+  return deployment.policyOf((await deployment.registry.find('ci')) as Client)
+}
+
+const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
+  ['scopes', ['read'], ['read', 'admin'], 'only what policy.scopes allows, got "admin"', new Set(['read'])],
+  [
+    'audiences',
+    AUDIENCES.slice(0, 1),
+    AUDIENCES,
+    'only what policy.audiences allows, got "https://other.example.com/things"',
+    AUDIENCES.slice(0, 1),
+  ],
+  ['networks', ['10.0.0.0/8'], ['0.0.0.0/0'], 'only what policy.networks allows, got "0.0.0.0/0"', []],
+  [
+    'networks',
+    ['10.0.0.0/8'],
+    ['10.0.0.0/7', '10.1.0.0/16'],
+    'only what policy.networks allows, got "10.0.0.0/7"',
+    ['10.1.0.0/16'],
+  ],
+  ['subjects', ['a:*'], ['b:*', 'a:1'], 'only what policy.subjects allows, got "b:*"', ['a:1']],
+  ['subjects', [], ['b:*'], 'only what policy.subjects allows, got "b:*"', []],
+  [
+    'accessTokenScopes',
+    ['read'],
+    ['admin'],
+    'only what policy.accessTokenScopes allows, got "admin"',
+    new Set(),
+  ],
+  ['maxLifetimeSeconds', 60, 61, 'at most 60, as policy.maxLifetimeSeconds says, got 61', 60],
+  ['maxLifetimeSeconds', undefined, 901, 'at most 900, as policy.maxLifetimeSeconds says, got 901', 900],
+  ['outstandingKeys', 2, 1000, 'at most 2, as policy.outstandingKeys says, got 1000', 2],
+  [
+    'accessTokenLifetimeSeconds',
+    60,
+    3600,
+    'at most 60, as policy.accessTokenLifetimeSeconds says, got 3600',
+    60,
+  ],
+]
+
+describe("a client's policy", () => {
+  it.each(WIDER)('has no %s beyond the %j of the deployment: not %j', (name, outer, own, fault) => {
+    const policy = { scopes: ['read'], [name]: outer }
+    expect(faultsUnder(policy, { [name]: own })).toContain(`clients[0].policy.${name}: expected ${fault}`)
+  })
+
+  it.each(WIDER)(
+    'gets no %s beyond the %j of the deployment when it was looked up: not %j',
+    async (...row) => {
+      const [name, outer, own, , narrowed] = row
+      expect((await policyUnder({ scopes: ['read'], [name]: outer }, { [name]: own }))[name]).toEqual(
+        narrowed,
+      )
+    },
+  )
+
+  it('may live no longer than its own cap, nor ask by default for what it may not have', () => {
+    const policy = { scopes: ['read', 'write'] }
+    const own = { scopes: ['read'], defaultScopes: ['write'], maxLifetimeSeconds: 60, lifetimeSeconds: 61 }
+    expect(faultsUnder(policy, own)).toEqual([
+      'clients[0].policy.defaultScopes: expected only what clients[0].policy.scopes allows, got "write"',
+      'clients[0].policy.lifetimeSeconds: expected at most maxLifetimeSeconds, which is 60, got 61',
+    ])
+  })
+
+  it('names its scopes where the deployment names none', () => {
+    expect(faultsUnder(undefined, {})).toEqual([
+      'clients[0].policy.scopes: expected the scopes the client may have, got undefined',
+    ])
+    expect(faultsUnder(undefined, { scopes: ['read'] })).toEqual([])
+  })
+
+  it('is that of the deployment where it says nothing, and the defaults where neither does', async () => {
+    const policy = {
+      scopes: ['read', 'write'],
+      defaultScopes: ['read'],
+      networks: ['::1'],
+      subjects: ['a'],
+      outstandingKeys: 5,
+    }
+    expect(await policyUnder(policy, {})).toEqual({
+      scopes: new Set(['read', 'write']),
+      defaultScopes: ['read'],
+      audiences: AUDIENCES,
+      lifetimeSeconds: 300,
+      maxLifetimeSeconds: 900,
+      networks: ['::1'],
+      subjects: ['a'],
+      outstandingKeys: 5,
+      accessTokenScopes: undefined,
+      accessTokenLifetimeSeconds: 600,
+    })
+    expect(await policyUnder({}, { scopes: ['read'] })).toMatchObject({
+      defaultScopes: [],
+      networks: undefined,
+      subjects: [],
+      outstandingKeys: 1000,
+    })
+  })
+
+  it('has the default lifetime of the deployment cut down to its own cap', async () => {
+    expect(
+      await policyUnder({ scopes: ['read'], lifetimeSeconds: 300 }, { maxLifetimeSeconds: 60 }),
+    ).toMatchObject({
+      lifetimeSeconds: 60,
+      maxLifetimeSeconds: 60,
+    })
+  })
+
+  it('has only those default scopes of the deployment that it may have', async () => {
+    const policy = { scopes: ['read', 'write'], defaultScopes: ['read', 'write'] }
+    expect(await policyUnder(policy, { scopes: ['write'] })).toMatchObject({ defaultScopes: ['write'] })
+  })
+})
+
+describe('completePolicy', () => {
+  const scopes = fc.subarray(['a', 'b', 'c'])
+  const seconds = fc.integer({ min: 1, max: 3600 })
+  const options: fc.Arbitrary<PolicyOptions> = fc.record(
+    {
+      scopes,
+      defaultScopes: scopes,
+      audiences: fc.subarray([...AUDIENCES, 'urn:c'], { minLength: 1 }),
+      lifetimeSeconds: seconds,
+      maxLifetimeSeconds: seconds,
+      networks: fc.subarray(['10.0.0.0/8', '10.1.0.0/16', '::/0'], { minLength: 1 }),
+      subjects: fc.subarray(['a', 'a:*', 'a:b:*', 'c:*']),
+      outstandingKeys: fc.integer({ min: 1, max: 50 }),
+      accessTokenScopes: scopes,
+      accessTokenLifetimeSeconds: seconds,
+    },
+    { requiredKeys: [] },
+  )
+
+  it('answers nothing that the outer policy does not allow, and nothing that contradicts itself', () => {
+    fc.assert(
+      fc.property(options, options, (own, outer) => {
+        const bounds = { ...outer, audiences: outer.audiences ?? AUDIENCES }
+        const policy = completePolicy(own, bounds)
+        const subset = (inner: Iterable<string>, of: readonly string[] | undefined) =>
+          of === undefined || [...inner].every((one) => of.includes(one))
+        const held = {
+          scopes: subset(policy.scopes, outer.scopes),
+          defaultScopes: policy.defaultScopes.every((scope) => policy.scopes.has(scope)),
+          audiences: subset(policy.audiences, bounds.audiences),
+          maxLifetime: policy.maxLifetimeSeconds <= (outer.maxLifetimeSeconds ?? 900),
+          lifetime: policy.lifetimeSeconds <= policy.maxLifetimeSeconds,
+          networks: outer.networks === undefined || policy.networks !== undefined,
+          outstanding: policy.outstandingKeys <= (outer.outstandingKeys ?? 50_000),
+          tokens:
+            outer.accessTokenScopes === undefined ||
+            subset(policy.accessTokenScopes ?? ['?'], outer.accessTokenScopes),
+          tokenLifetime: policy.accessTokenLifetimeSeconds <= (outer.accessTokenLifetimeSeconds ?? 3600),
+        }
+        expect(Object.entries(held).filter(([, holds]) => !holds)).toEqual([])
+      }),
+      { numRuns: 500 },
+    )
+  })
+})

@@ -1,0 +1,62 @@
+import type { ProvisioningEvent } from '../../lib/core/events.js'
+import { compact } from '../core/compact.js'
+import { SIGNING_KEY } from '../core/deployed.js'
+import { parse } from './faults-of.js'
+
+const KEY = { keyId: 'a', clientId: 'b' }
+
+/** What the process was to be warned of while something was done. */
+async function warningsOf(act: () => void): Promise<unknown[]> {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+  try {
+    act()
+    await new Promise((resolve) => setImmediate(resolve))
+    return [...emitWarning.mock.calls]
+  } finally {
+    emitWarning.mockRestore()
+  }
+}
+
+describe('the observer of the options', () => {
+  it('is told of every event', () => {
+    const told: ProvisioningEvent[] = []
+    parse({ observer: (event: ProvisioningEvent) => told.push(event), now: () => 7000 }).deployment.emit(
+      'key.revoked',
+      KEY,
+    )
+    expect(told).toEqual([{ type: 'key.revoked', at: new Date(7000), severity: 'notice', ...KEY }])
+  })
+
+  it('is warned of once when it fails, with no key in the warning', async () => {
+    const token = compact({ alg: 'ES256', typ: 'provisioning-key+jwt' }, { jti: 'a' }, SIGNING_KEY)
+    const observer = () => Promise.reject(new Error(`cannot send ${token}`))
+    const { deployment } = parse({ observer })
+    const warnings = await warningsOf(() => {
+      for (let i = 0; i < 3; i += 1) deployment.emit('key.revoked', KEY)
+    })
+    const message = 'An observer of provisioning events failed: cannot send [redacted]'
+    expect(warnings).toEqual([[message, { code: 'EPK_OBSERVER', type: 'ProvisioningKeysWarning' }]])
+  })
+
+  const hostile = new Proxy(new Error('hostile'), {
+    get: () => {
+      throw new Error('nobody may look')
+    },
+  })
+  it.each([
+    ['an error without a message', Object.assign(new Error('a'), { message: undefined })],
+    ['an error whose message is a number', Object.assign(new Error('a'), { message: 42 })],
+    ['an error whose message is a symbol', Object.assign(new Error('a'), { message: Symbol('a') })],
+    ['an error that throws when it is looked at', hostile],
+    ['a text', 'a'],
+    ['nothing', undefined],
+  ])('can fail no request, not even with %s', async (_, fault) => {
+    const { deployment } = parse({
+      observer: () => {
+        throw fault
+      },
+    })
+    const emitting = () => expect(() => deployment.emit('key.revoked', KEY)).not.toThrow()
+    expect((await warningsOf(emitting)).length).toBeLessThanOrEqual(1)
+  })
+})

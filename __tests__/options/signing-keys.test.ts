@@ -1,0 +1,211 @@
+import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import { decodeProtectedHeader, jwtVerify } from 'jose'
+import { generate } from 'selfsigned'
+import { ConfigurationError } from '../../lib/core/errors.js'
+import type { KeyAlgorithm } from '../../lib/core/jwk.js'
+import { drawUp, mint, verifyGenuine } from '../../lib/core/provisioning-key.js'
+import { generateSigningKeys } from '../../lib/options/signing-keys.js'
+import { AUDIENCE, START } from '../core/deployed.js'
+import { faultsOf, parse } from './faults-of.js'
+
+const ec = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve })
+const rsa = (modulusLength = 2048) => generateKeyPairSync('rsa', { modulusLength })
+const [EC, OTHER, RSA] = [ec(), ec(), rsa()]
+const SECRET = randomBytes(32)
+
+const pem = (key: KeyObject, type: 'pkcs8' | 'sec1' | 'pkcs1' | 'spki') =>
+  key.export({ format: 'pem', type } as never) as string
+const jwk = (key: KeyObject) => key.export({ format: 'jwk' })
+const oct = (bytes: Buffer) => ({ kty: 'oct', k: bytes.toString('base64url') })
+
+const USABLE =
+  'an EC key on P-256, P-384 or P-521, an RSA key of at least 2048 bits, or an HMAC secret of at least 256 bits'
+
+describe('a signing key', () => {
+  const KINDS: [string, unknown, KeyAlgorithm][] = [
+    ['a PEM in PKCS#8', pem(EC.privateKey, 'pkcs8'), 'ES256'],
+    ['a PEM in SEC 1', pem(EC.privateKey, 'sec1'), 'ES256'],
+    ['a PEM in PKCS#1', pem(RSA.privateKey, 'pkcs1'), 'RS256'],
+    [
+      'a PEM with other line breaks, and more of them',
+      `\n\n${pem(EC.privateKey, 'pkcs8').replaceAll('\n', '\r\n')}\n`,
+      'ES256',
+    ],
+    ['a PEM with its algorithm', { key: pem(RSA.privateKey, 'pkcs8'), alg: 'PS256' }, 'PS256'],
+    ['a JWK', jwk(EC.privateKey), 'ES256'],
+    [
+      'a JWK with further members',
+      { ...jwk(RSA.privateKey), use: 'sig', kid: 'mine', alg: 'RS256' },
+      'RS256',
+    ],
+    ['a JWK that says its algorithm', { ...jwk(RSA.privateKey), alg: 'PS256' }, 'PS256'],
+    ['a wrapped JWK that says its algorithm', { key: { ...jwk(RSA.privateKey), alg: 'PS256' } }, 'PS256'],
+    ['a KeyObject', EC.privateKey, 'ES256'],
+    ['a wrapped KeyObject', { key: RSA.privateKey, alg: 'PS256' }, 'PS256'],
+    ['a list of one', [EC.privateKey], 'ES256'],
+    ['on P-384', ec('P-384').privateKey, 'ES384'],
+    ['on P-521', pem(ec('P-521').privateKey, 'sec1'), 'ES512'],
+    ['a secret of 256 bits', createSecretKey(SECRET), 'HS256'],
+    ['a secret as JWK', oct(SECRET), 'HS256'],
+    ['a wrapped secret', { key: oct(SECRET), alg: 'HS256' }, 'HS256'],
+  ]
+  it.each(KINDS)('that is %s mints keys that verify', async (_, signingKeys, alg) => {
+    const { deployment } = parse({ signingKeys, now: () => START * 1000 })
+    const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
+    const key = mint(deployment, drawUp(deployment, 'a', terms))
+    expect(verifyGenuine(deployment, key)).toMatchObject({ sub: 'a' })
+    const active = deployment.keyRing.active()
+    expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
+    await jwtVerify(key, active.publicKey, { algorithms: [alg], currentDate: new Date(START * 1000) })
+  })
+
+  it('in the tail may be a public one: it verifies, and never signs', async () => {
+    const { cert } = await generate([{ name: 'commonName', value: 'old' }], {
+      keySize: 2048,
+      algorithm: 'sha256',
+    })
+    const tail = [pem(OTHER.publicKey, 'spki'), RSA.publicKey, jwk(ec().publicKey), cert]
+    const { keyRing } = parse({ signingKeys: [EC.privateKey, ...tail] }).deployment
+    expect(keyRing.jwks().keys).toHaveLength(5)
+    const retired = keyRing
+      .jwks()
+      .keys.slice(1)
+      .map(({ kid }) => keyRing.find(String(kid)))
+    expect(retired.map((key) => [key?.publicKey.type, key?.privateKey])).toEqual(
+      Array(4).fill(['public', undefined]),
+    )
+  })
+
+  it('that is rotated goes on verifying what it signed', () => {
+    const before = parse({ signingKeys: EC.privateKey }).deployment
+    const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
+    const key = mint(before, drawUp(before, 'a', terms))
+    const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
+    expect(verifyGenuine(after, key)).toMatchObject({ sub: 'a' })
+  })
+
+  it('is read once: what its JWK becomes later changes nothing', () => {
+    const material: Record<string, unknown> = { ...jwk(EC.privateKey) }
+    const list: unknown[] = [material]
+    const { keyRing } = parse({ signingKeys: list }).deployment
+    const { kid } = keyRing.active()
+    Object.assign(material, jwk(OTHER.privateKey))
+    list.unshift(OTHER.privateKey)
+    expect(keyRing.active().kid).toBe(kid)
+  })
+})
+
+describe('a signing key is refused', () => {
+  const material = 'a PEM, a JWK or a KeyObject'
+  const REFUSED: [string, unknown, string][] = [
+    ['text that is no PEM', 'correct-horse-battery-staple', `${material}, got text that is no PEM key`],
+    ['an empty text', '', `${material}, got text that is no PEM key`],
+    ['half a PEM', pem(EC.privateKey, 'pkcs8').slice(0, 80), `${material}, got text that is no PEM key`],
+    ['a number', 42, `${material}, got 42`],
+    ['null', null, `${material}, got null`],
+    ['an empty object', {}, `${material}, got an object`],
+    ['an object around nothing', { key: undefined }, `${material}, got undefined`],
+    ['a Buffer', SECRET, `${material}, got an object`],
+    ['a broken JWK', { kty: 'EC', crv: 'P-256', x: 'a', y: 'b', d: 'c' }, `${material}, got an object`],
+    [
+      'an HMAC secret of 248 bits',
+      createSecretKey(SECRET.subarray(1)),
+      `${USABLE}, got an HMAC secret of 248 bits`,
+    ],
+    ['a short secret as JWK', oct(SECRET.subarray(8)), `${USABLE}, got an HMAC secret of 192 bits`],
+    [
+      'a JWK without its secret',
+      { kty: 'oct' },
+      expect.stringContaining(`${USABLE}, got an HMAC secret of `) as never,
+    ],
+    ['RSA of 1024 bits', rsa(1024).privateKey, `${USABLE}, got a key of type rsa of 1024 bits`],
+    ['secp256k1', ec('secp256k1').privateKey, `${USABLE}, got a key of type ec on secp256k1`],
+    ['Ed25519', generateKeyPairSync('ed25519').privateKey, `${USABLE}, got a key of type ed25519`],
+  ]
+  it.each(REFUSED)('when it is %s', (_, signingKeys, fault) => {
+    const [first, ...others] = faultsOf({ signingKeys })
+    expect(first).toEqual(typeof fault === 'string' ? `signingKeys[0]: expected ${fault}` : fault)
+    expect(others).toEqual([])
+  })
+
+  it.each([
+    ['alg none', EC.privateKey, 'none', 'ES256'],
+    ['an alg of another curve', EC.privateKey, 'ES384', 'ES256'],
+    ['an alg of another kind', EC.privateKey, 'RS256', 'ES256'],
+    ['HS256 for an RSA key', RSA.privateKey, 'HS256', 'RS256 or PS256'],
+    ['an alg that is too weak', RSA.privateKey, 'RS1', 'RS256 or PS256'],
+    ['an alg in lower case', RSA.privateKey, 'ps256', 'RS256 or PS256'],
+    ['RS256 for a secret', createSecretKey(SECRET), 'RS256', 'HS256'],
+  ])('when it is to be used with %s', (_, key, alg, possible) => {
+    const fault = `signingKeys[0].alg: expected ${possible} for this key, got "${alg}"`
+    expect(faultsOf({ signingKeys: { key, alg } })).toEqual([fault])
+    if (key.type === 'private') expect(faultsOf({ signingKeys: { ...jwk(key), alg } })).toEqual([fault])
+  })
+
+  it('when it is a CryptoKey, whose material may not be had', async () => {
+    const pair = await webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
+    expect(faultsOf({ signingKeys: pair.privateKey })).toEqual([
+      expect.stringMatching(/^signingKeys\[0\]: expected /),
+    ])
+  })
+
+  it.each([
+    [undefined, 'undefined'],
+    [[], 'an empty list'],
+  ])('when there is none: %j', (signingKeys, got) => {
+    expect(faultsOf({ signingKeys })).toEqual([
+      `signingKeys: expected a PEM, a JWK, a KeyObject, or generateSigningKeys('ES256'), got ${got}`,
+    ])
+  })
+
+  it('when it is public and stands first', () => {
+    expect(faultsOf({ signingKeys: [EC.publicKey, OTHER.privateKey] })).toEqual([
+      'signingKeys[0]: expected a private key, since the first one signs, got a public key',
+    ])
+  })
+
+  it('when it is in the list twice, in whatever form', () => {
+    for (const again of [
+      EC.privateKey,
+      pem(EC.publicKey, 'spki'),
+      { key: jwk(EC.privateKey), alg: 'ES256' },
+    ]) {
+      expect(faultsOf({ signingKeys: [EC.privateKey, OTHER.publicKey, again] })).toEqual([
+        'signingKeys[2]: expected a key that is not in the list before, got the same key again',
+      ])
+    }
+  })
+
+  it('with the name that was meant, when it is wrapped with another', () => {
+    expect(faultsOf({ signingKeys: { key: EC.privateKey, algo: 'ES256' } })).toEqual([
+      'signingKeys[0].algo: expected a known option; did you mean alg? got an unknown name',
+    ])
+  })
+
+  it('wherever in the list it stands, and all of them at once', () => {
+    const faults = faultsOf({ signingKeys: [EC.privateKey, 'a', { key: RSA.privateKey, alg: 'none' }, 7] })
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'signingKeys[1]',
+      'signingKeys[2].alg',
+      'signingKeys[3]',
+    ])
+  })
+})
+
+describe('generateSigningKeys', () => {
+  it.each(['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'HS256'] as const)('makes a key for %s', (alg) => {
+    const { keyRing } = parse({ signingKeys: generateSigningKeys(alg) }).deployment
+    expect(keyRing.active().alg).toBe(alg)
+  })
+
+  it('makes another ES256 key each time', () => {
+    const kids = [1, 2].map(() => parse({ signingKeys: generateSigningKeys() }).deployment.keyRing.active())
+    expect(kids.map(({ alg }) => alg)).toEqual(['ES256', 'ES256'])
+    expect(kids[0]?.kid).not.toBe(kids[1]?.kid)
+  })
+
+  it.each(['none', 'HS512', 'es256', '', 'constructor', '__proto__', null])('refuses %j', (alg) => {
+    const message = `alg: expected one of ES256, ES384, ES512, RS256, PS256, HS256, got ${JSON.stringify(alg)}`
+    expect(() => generateSigningKeys(alg as KeyAlgorithm)).toThrow(new ConfigurationError([message]))
+  })
+})

@@ -1,0 +1,280 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+/** The package as its users get it: packed, installed from the tarball, loaded in each way there is to load it. */
+
+const NAME = 'express-provisioning-keys'
+const MINUTE = 60_000
+
+const root = join(__dirname, '..', '..')
+const manifest = readManifest(join(root, 'package.json'))
+const place = mkdtempSync(join(tmpdir(), `${NAME}-`))
+const consumer = join(place, 'consumer')
+const installed = join(consumer, 'node_modules', NAME)
+
+const OPTIONS = `{
+  issuer: 'https://auth.example.com',
+  audience: 'https://api.example.com',
+  signingKeys: generateSigningKeys('ES256'),
+  clients: [
+    {
+      clientId: 'a',
+      secret: 'a-long-enough-secret-for-tests-0123456789',
+      policy: { scopes: ['provision:bind'], defaultScopes: ['provision:bind'] },
+    },
+  ],
+}`
+
+beforeAll(() => {
+  node([join(root, 'scripts', 'setup.mjs')], root)
+  const packed = npm(['pack', '--json', '--ignore-scripts', `--pack-destination=${place}`], root)
+  const [{ filename }] = JSON.parse(packed)
+  mkdirSync(consumer)
+  write('package.json', JSON.stringify({ name: 'consumer', private: true }))
+  const { express, '@types/express': types, '@types/node': nodeTypes } = manifest.devDependencies
+  const packages = [
+    join(place, filename),
+    `express@${express}`,
+    `@types/express@${types}`,
+    `@types/node@${nodeTypes}`,
+  ]
+  npm(['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], consumer)
+}, 2 * MINUTE)
+
+afterAll(() => rmSync(place, { recursive: true, force: true }))
+
+describe('the packed package', () => {
+  it('holds what is built, its sources and its documents, and nothing else', () => {
+    const names = readdirSync(installed).sort()
+    expect(names).toEqual(
+      [
+        'CHANGELOG.md',
+        'CONTRIBUTING.md',
+        'LICENSE',
+        'README.md',
+        'SECURITY.md',
+        'dist',
+        'docs',
+        'lib',
+        'package.json',
+      ].sort(),
+    )
+  })
+
+  it('holds no tests', () => {
+    expect(files('').filter((file) => /__tests__|\.(test|spec)\./.test(file))).toEqual([])
+  })
+
+  it('has source maps whose sources are in the package', () => {
+    const maps = files('dist').filter((file) => file.endsWith('.map'))
+    const lost = maps.flatMap((map) => {
+      const { sources } = JSON.parse(readFileSync(join(installed, map), 'utf8')) as { sources: string[] }
+      return sources
+        .map((source) => join(dirname(map), source))
+        .filter((source) => !existsSync(join(installed, source)))
+    })
+    expect(maps.length).toBeGreaterThan(0)
+    expect(lost).toEqual([])
+  })
+
+  it('brings no package that is an ES module alone', () => {
+    const lock = JSON.parse(readFileSync(join(consumer, 'node_modules', '.package-lock.json'), 'utf8'))
+    const runtime = Object.keys(lock.packages).filter((path) => !path.includes('@types/'))
+    const esmOnly = runtime.filter((path) => {
+      const { type, main, exports } = readManifest(join(consumer, path, 'package.json'))
+      return type === 'module' && !/"require"|\.cjs"/.test(JSON.stringify([main, exports]))
+    })
+    expect(esmOnly).toEqual([])
+  })
+})
+
+describe('a CommonJS consumer', () => {
+  it('requires the package, without the help of require(esm)', () => {
+    write(
+      'app.cjs',
+      `const express = require('express')
+      const { ${['generateSigningKeys', 'memoryStore', 'provisioningKeys'].join(', ')} } = require('${NAME}')
+      const keys = provisioningKeys(${OPTIONS})
+      express().use(keys.router())
+      console.log(typeof keys.requireProvisioningKey({ scope: 'provision:bind' }), typeof memoryStore)`,
+    )
+    expect(node(['--no-experimental-require-module', 'app.cjs'])).toBe('function function\n')
+  })
+
+  it(
+    'tests with Jest',
+    () => {
+      write(
+        'jest.config.json',
+        JSON.stringify({ testEnvironment: 'node', transform: {}, testMatch: ['**/app.test.js'] }),
+      )
+      write(
+        'app.test.js',
+        `const { ConfigurationError, generateSigningKeys, provisioningKeys } = require('${NAME}')
+      test('makes the middlewares', () => {
+        expect(provisioningKeys(${OPTIONS}).router()).toBeInstanceOf(Function)
+      })
+      test('tells errors apart', () => {
+        expect(() => provisioningKeys({})).toThrow(ConfigurationError)
+      })`,
+      )
+      const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js')
+      node([jest, `--rootDir=${consumer}`, '--config=jest.config.json', '--json', '--outputFile=jest.json'])
+      const { numPassedTests, numTotalTests } = JSON.parse(readFileSync(join(consumer, 'jest.json'), 'utf8'))
+      expect([numPassedTests, numTotalTests]).toEqual([2, 2])
+    },
+    MINUTE,
+  )
+})
+
+describe('an ES module consumer', () => {
+  it('imports the package by its names', () => {
+    write(
+      'app.mjs',
+      `import express from 'express'
+      import { generateSigningKeys, memoryStore, provisioningKeys } from '${NAME}'
+      const keys = provisioningKeys(${OPTIONS})
+      express().use(keys.router())
+      console.log(typeof keys.requireProvisioningKey({ scope: 'provision:bind' }), typeof memoryStore)`,
+    )
+    expect(node(['app.mjs'])).toBe('function function\n')
+  })
+
+  it('gets the same names and the very same classes as CommonJS does', () => {
+    write(
+      'identity.mjs',
+      `import { createRequire } from 'node:module'
+      import * as imported from '${NAME}'
+      const required = createRequire(import.meta.url)('${NAME}')
+      const names = [...new Set([...Object.keys(imported), ...Object.keys(required)])]
+      console.log(JSON.stringify({ names, different: names.filter((name) => imported[name] !== required[name]) }))`,
+    )
+    const { names, different } = JSON.parse(node(['identity.mjs']))
+    expect(names).toEqual(
+      expect.arrayContaining(['ConfigurationError', 'ProvisioningError', 'provisioningKeys']),
+    )
+    expect(different).toEqual([])
+  })
+})
+
+describe('a TypeScript consumer', () => {
+  const app = `import express from 'express'
+import { ConfigurationError, generateSigningKeys, memoryStore, ProvisioningError, provisioningKeys } from '${NAME}'
+
+const keys = provisioningKeys({ ...${OPTIONS}, store: memoryStore() })
+const app = express()
+app.use(keys.router())
+app.post('/device', keys.requireProvisioningKey({ scope: 'provision:bind' }), (req, res) => {
+  const clientId: string | undefined = req.provisioning?.clientId
+  res.json({ clientId })
+})
+export const kinds: readonly (new (...given: never) => Error)[] = [ProvisioningError, ConfigurationError]
+`
+  const program = (extension: string) => {
+    write(`typed/app.${extension}`, app)
+    write(
+      `typed/${extension}.json`,
+      JSON.stringify({
+        files: [`app.${extension}`],
+        compilerOptions: {
+          target: 'es2023',
+          module: 'nodenext',
+          types: ['node'],
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          noUncheckedIndexedAccess: true,
+          esModuleInterop: true,
+          skipLibCheck: false,
+          noEmit: true,
+        },
+      }),
+    )
+    return node([
+      join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+      '-p',
+      join('typed', `${extension}.json`),
+    ])
+  }
+
+  it.each(['cts', 'mts'])(
+    'type checks as .%s, all declarations included',
+    (extension) => {
+      expect(program(extension)).toBe('')
+    },
+    MINUTE,
+  )
+
+  it(
+    'is told of an option of the wrong type',
+    () => {
+      write(
+        'typed/wrong.mts',
+        `import { provisioningKeys } from '${NAME}'\nprovisioningKeys({ issuer: 1 })\n`,
+      )
+      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+      const arguments_ = [
+        '--noEmit',
+        '--strict',
+        '--module',
+        'nodenext',
+        '--types',
+        'node',
+        'typed/wrong.mts',
+      ]
+      expect(() => node([tsc, ...arguments_])).toThrow(/Type 'number' is not assignable to type 'string'/)
+    },
+    MINUTE,
+  )
+})
+
+interface Manifest {
+  readonly type?: string
+  readonly main?: string
+  readonly exports?: unknown
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+
+function readManifest(path: string): Manifest {
+  return JSON.parse(readFileSync(path, 'utf8')) as Manifest
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(join(consumer, file)), { recursive: true })
+  writeFileSync(join(consumer, file), text)
+}
+
+function files(folder: string): string[] {
+  return readdirSync(join(installed, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+    join(folder, file),
+  )
+}
+
+function npm(arguments_: readonly string[], cwd: string): string {
+  return run('npm', ['--loglevel=error', ...arguments_], cwd)
+}
+
+function node(arguments_: readonly string[], cwd = consumer): string {
+  return run(process.execPath, arguments_, cwd)
+}
+
+/** Runs to the end and answers with stdout. What the npm around this test run says of its own package is not passed on. */
+function run(command: string, arguments_: readonly string[], cwd: string): string {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix|JEST_|NODE_ENV)/.test(name),
+    ),
+  )
+  try {
+    return execFileSync(command, arguments_, {
+      cwd,
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string }
+    throw new Error(`${command} ${arguments_.join(' ')} failed\n${stdout}\n${stderr}`, { cause: error })
+  }
+}

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { memoryStore } from '../../lib/stores/memory.js'
+import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+
+const START = 1_700_000_000
+const MAX_KEYS = 4
+
+/** One step of a random story: a verb, or the clock moving, also backwards. */
+const step = fc.record({
+  move: fc.constantFrom(
+    ...(['record', 'record', 'redeem', 'redeem', 'settle', 'settle', 'release'] as const),
+    ...(['revoke', 'revokeFamily', 'revokeFamily', 'find', 'pass'] as const),
+  ),
+  ref: fc.record({ clientId: fc.constantFrom('a', '__proto__'), jti: fc.constantFrom('1', '2', '3') }),
+  attempt: fc.constantFrom('one', 'one', 'other'),
+  seconds: fc.integer({ min: -3, max: 12 }),
+  outstanding: fc.integer({ min: 0, max: 3 }),
+})
+
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+function perform(store: ProvisioningStore, step: Step, now: number): Promise<unknown> {
+  const { move, ref, attempt, seconds, outstanding } = step
+  switch (move) {
+    case 'record':
+      return store.record(recordOf(ref, now + seconds), { outstanding }).catch((error) => error.name)
+    case 'settle':
+      return store.settle(ref, attempt, now + 2 * seconds)
+    case 'redeem':
+    case 'release':
+      return store[move](ref, attempt)
+    case 'pass':
+      return Promise.resolve()
+    default:
+      return store[move](ref)
+  }
+}
+
+function recordOf(ref: KeyRef, retainUntil: number) {
+  const terms = { subject: 'device', scope: ['read'], audience: 'urn:api' }
+  return { ...ref, ...terms, issuedAt: START, expiresAt: retainUntil, retainUntil }
+}
+
+interface Modelled {
+  entry: KeyEntry
+  holder?: string
+}
+
+/** The store as one would write it who never had to hurry: one list, looked through from end to end. */
+function naiveStore(now: () => number): ProvisioningStore {
+  let all: Modelled[] = []
+  const living = () => {
+    all = all.filter(({ entry }) => entry.retainUntil >= now())
+    return all
+  }
+  const one = (ref: KeyRef) =>
+    living().find(({ entry }) => entry.clientId === ref.clientId && entry.jti === ref.jti)
+  const open = ({ clientId }: KeyRef) =>
+    living().filter(({ entry }) => entry.clientId === clientId && /^(issued|redeeming)$/.test(entry.state))
+  return {
+    async record(key, limits) {
+      if (key.retainUntil <= now()) throw new RangeError()
+      if (one(key)) return 'duplicate'
+      if (open(key).length >= limits.outstanding) return 'outstanding'
+      if (living().length >= MAX_KEYS) return 'full'
+      all.push({ entry: { ...key, state: 'issued', familyRevoked: false } })
+      return 'recorded'
+    },
+    find: async (ref) => one(ref)?.entry,
+    ...naiveMoves(one),
+  }
+}
+
+function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Omit<ProvisioningStore, 'record' | 'find'> {
+  function change<T extends string>(ref: KeyRef, changes: Partial<KeyEntry>, answer: T): T {
+    const found = one(ref)
+    if (found) found.entry = { ...found.entry, ...changes }
+    return answer
+  }
+  function without(ref: KeyRef, attempt: string): 'unknown' | 'revoked' | 'lost' | undefined {
+    const found = one(ref)
+    if (!found) return 'unknown'
+    if (found.entry.state === 'revoked') return 'revoked'
+    return found.entry.state !== 'redeeming' || found.holder !== attempt ? 'lost' : undefined
+  }
+  return {
+    async redeem(ref, attempt) {
+      const found = one(ref)
+      if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
+      found.holder = attempt
+      return change(ref, { state: 'redeeming' }, 'claimed')
+    },
+    async settle(ref, attempt, until) {
+      const retainUntil = Math.max(one(ref)?.entry.retainUntil ?? 0, until)
+      return without(ref, attempt) ?? change(ref, { state: 'redeemed', retainUntil }, 'settled')
+    },
+    release: async (ref, attempt) => without(ref, attempt) ?? change(ref, { state: 'issued' }, 'released'),
+    async revoke(ref) {
+      const state = one(ref)?.entry.state ?? 'unknown'
+      if (state === 'unknown' || state === 'redeemed') return state
+      return state === 'revoked' ? 'unchanged' : change(ref, { state: 'revoked' }, 'revoked')
+    },
+    async revokeFamily(ref) {
+      const found = one(ref)
+      if (found?.entry.state !== 'redeemed') return found ? 'not_redeemed' : 'unknown'
+      return found.entry.familyRevoked ? 'unchanged' : change(ref, { familyRevoked: true }, 'revoked')
+    },
+  }
+}
+
+// Had one of them not come up, the stories would prove less than they seem to.
+const EVERY_ANSWER: Record<string, readonly string[]> = {
+  find: ['object', 'undefined'],
+  pass: ['undefined'],
+  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded'],
+  redeem: ['claimed', 'redeemed', 'redeeming', 'revoked', 'unknown'],
+  release: ['lost', 'released', 'revoked', 'unknown'],
+  revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
+  revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
+  settle: ['lost', 'revoked', 'settled', 'unknown'],
+}
+
+describe('memoryStore beside a naive model', () => {
+  it('answers every random sequence of verbs and of clock moves as the model does', async () => {
+    const seen = new Set<string>()
+    const tellBoth = async (steps: readonly Step[]) => {
+      let now = START
+      const store = memoryStore({ maxKeys: MAX_KEYS, now: () => now * 1000 })
+      const naive = naiveStore(() => now)
+      for (const step of steps) {
+        if (step.move === 'pass') now += step.seconds
+        const answer = await perform(store, step, now)
+        expect(answer).toEqual(await perform(naive, step, now))
+        seen.add(`${step.move}: ${typeof answer === 'string' ? answer : typeof answer}`)
+      }
+    }
+    const stories = fc.array(step, { maxLength: 100, size: 'max' })
+    await fc.assert(fc.asyncProperty(stories, tellBoth), { numRuns: 1_000 })
+    const every = Object.entries(EVERY_ANSWER).flatMap(([move, all]) => all.map((one) => `${move}: ${one}`))
+    expect([...seen].sort()).toEqual(every.sort())
+  }, 60_000)
+})

@@ -1,0 +1,87 @@
+import { Session } from 'node:inspector/promises'
+import { setFlagsFromString } from 'node:v8'
+import { memoryStore } from '../../lib/stores/memory.js'
+import type { KeyRecord, ProvisioningStore } from '../../lib/stores/store.js'
+
+const START = 1_700_000_000
+const PLENTY = { outstanding: 1_000_000 }
+
+// V8's counts of executed blocks, taken for coverage, measure work in a way that no slow machine disturbs. They
+// hold for code that was compiled after the counting began, hence a file of its own; and for code that is not
+// optimised, as inlined functions are not counted.
+const session = new Session()
+
+beforeAll(async () => {
+  setFlagsFromString('--no-opt')
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+})
+
+afterAll(() => {
+  session.disconnect()
+  setFlagsFromString('--opt')
+})
+
+async function stepsOf(calls: () => Promise<void>): Promise<number> {
+  await session.post('Profiler.takePreciseCoverage')
+  await calls()
+  const { result } = await session.post('Profiler.takePreciseCoverage')
+  const ranges = result
+    .filter(({ url }) => url.replaceAll('\\', '/').endsWith('lib/stores/memory.ts'))
+    .flatMap(({ functions }) => functions.flatMap((one) => one.ranges))
+  return ranges.reduce((sum, { count }) => sum + count, 0)
+}
+
+function key(i: number, retainUntil = 0): KeyRecord {
+  const terms = { subject: 'device', scope: ['read'], audience: 'urn:api' }
+  return { clientId: 'client', jti: `${i}`, ...terms, issuedAt: START, expiresAt: retainUntil, retainUntil }
+}
+
+async function everyVerb(store: ProvisioningStore, i: number): Promise<void> {
+  await store.record(key(i, START + 60), PLENTY)
+  await store.redeem(key(i), 'one')
+  await store.release(key(i), 'one')
+  await store.redeem(key(i), 'two')
+  await store.settle(key(i), 'two', START + 120)
+  await store.revoke(key(i))
+  await store.revokeFamily(key(i))
+  await store.find(key(i))
+}
+
+describe('work of memoryStore', () => {
+  it('is the same for a verb whether 20 keys are held or 20,000', async () => {
+    const steps = async (held: number) => {
+      const store = memoryStore({ now: () => START * 1000 })
+      for (let i = 0; i < held; i += 1) await store.record(key(i, START + 60), PLENTY)
+      return stepsOf(async () => {
+        for (let i = 0; i < 20; i += 1) await everyVerb(store, i)
+        for (let i = 0; i < 20; i += 1) await everyVerb(store, held + i)
+      })
+    }
+    const few = await steps(20)
+    expect(few).toBeGreaterThan(20 * 16)
+    expect(await steps(20_000)).toBeLessThan(1.2 * few)
+  })
+
+  it('is a few steps for each key that expires, in whatever order the keys came', async () => {
+    const held = 10_000
+    const clock = { seconds: START }
+    const store = memoryStore({ now: () => clock.seconds * 1000 })
+    const steps = await stepsOf(async () => {
+      for (let i = 0; i < held; i += 1) {
+        await store.record(key(i, START + 60 + ((i * 7919) % held)), PLENTY)
+        await store.redeem(key(i), 'one')
+        await store.settle(key(i), 'one', START + 2 * held + ((i * 6007) % held))
+      }
+      // Four sweeps: of some, of the rest, which are then retained longer, of some and of the rest of those.
+      for (const seconds of [held / 2, held + 100, 2.5 * held, 4 * held]) {
+        clock.seconds = START + seconds
+        await store.find(key(0))
+      }
+    })
+    expect(await store.find(key(1))).toBeUndefined()
+    expect(steps).toBeGreaterThan(10 * held)
+    expect(steps).toBeLessThan(30 * held * Math.log2(held))
+  })
+})

@@ -1,0 +1,64 @@
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
+import { type Agent, request as requestHttps } from 'node:https'
+import type { RunningServer } from './server.js'
+
+/** A request to the byte: nothing is added to it but `Host` and `Connection`. */
+export interface ExactRequest {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string | number>>
+  readonly body?: string | Buffer
+  /** The port of a cleartext listener; default: HTTPS. */
+  readonly cleartextPort?: number
+  /** Whose connections are used; default: one of its own. */
+  readonly agent?: Agent
+}
+
+/** An answer to the byte. */
+export interface ExactAnswer {
+  readonly status: number
+  readonly statusMessage: string
+  readonly headers: IncomingMessage['headers']
+  readonly rawHeaders: readonly string[]
+  readonly bytes: Buffer
+  readonly text: string
+}
+
+/** Opens a request on a connection of its own; the caller writes its body and ends it. */
+export function openRequest(server: RunningServer, wanted: ExactRequest): ClientRequest {
+  const { method = 'POST', path, headers, cleartextPort, agent = false } = wanted
+  const host = 'localhost'
+  // Not as a URL, in which dots and slashes would be tidied up.
+  const common = { host, method, path, agent, ...(headers && { headers: { ...headers } }) }
+  return cleartextPort === undefined
+    ? requestHttps({ ...common, port: server.port, ca: server.cert })
+    : requestHttp({ ...common, port: cleartextPort })
+}
+
+const LONGEST_MILLISECONDS = 2500
+
+/** The answer to a request, read to its end; an answer that does not end is an error. */
+export function answerTo(sent: ClientRequest): Promise<ExactAnswer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => sent.destroy(new Error('the answer does not end')), LONGEST_MILLISECONDS)
+    sent.on('close', () => clearTimeout(timer))
+    sent.on('error', reject)
+    sent.on('response', (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const bytes = Buffer.concat(chunks)
+        const { statusCode: status = 0, statusMessage = '', headers, rawHeaders } = response
+        resolve({ status, statusMessage, headers, rawHeaders, bytes, text: bytes.toString('utf8') })
+      })
+    })
+  })
+}
+
+export function exactly(server: RunningServer, wanted: ExactRequest): Promise<ExactAnswer> {
+  const sent = openRequest(server, wanted)
+  const answered = answerTo(sent)
+  sent.end(wanted.body)
+  return answered
+}

@@ -1,0 +1,32 @@
+import { request } from 'node:https'
+import type { CustomFetch } from 'openid-client'
+
+/** A `fetch` for OAuth clients that we did not write, which trusts the certificate of a test server. */
+export function fetchTrusting(cert: string): CustomFetch {
+  return async (url, init) => {
+    const asked = new Request(url, init as RequestInit)
+    const body = asked.body === null ? undefined : Buffer.from(await asked.arrayBuffer())
+    const options = {
+      method: asked.method,
+      headers: Object.fromEntries(asked.headers),
+      ca: cert,
+      agent: false,
+    } as const
+    return new Promise((resolve, reject) => {
+      const sent = request(asked.url, options, (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const status = response.statusCode ?? 0
+          const headers = Object.entries(response.headersDistinct).flatMap(([name, values]) =>
+            (values ?? []).map((value): [string, string] => [name, value]),
+          )
+          resolve(new Response(status === 204 ? null : Buffer.concat(chunks), { status, headers }))
+        })
+      })
+      sent.on('error', reject)
+      sent.end(body)
+    })
+  }
+}

@@ -1,0 +1,91 @@
+import express, { type Express, type RequestHandler } from 'express'
+import type { Test } from 'supertest'
+import {
+  type KeyState,
+  memoryStore,
+  type ProvisioningKeys,
+  type ProvisioningOptions,
+  type ProvisioningStore,
+} from '../../lib/index.js'
+import { type ExactAnswer, exactly } from './exact.js'
+import { decodeJwt } from './forge.js'
+import { obtainKey, send } from './requests.js'
+import { AUDIENCE, CLIENT, type RunningServer, startServer } from './server.js'
+
+/** Whether the suite runs on Express 4, which hands no rejection of a handler on. */
+export const IS_EXPRESS_4 = 'del' in express.application
+
+/** A server with one redeeming route, `POST /act`, and its store to look into. */
+export interface RedeemingServer extends RunningServer {
+  readonly store: ProvisioningStore
+  /** A fresh key that `/act` takes. */
+  key(): Promise<string>
+  act(key: string): Test
+  /** The same without supertest, for what it hides. */
+  actExactly(key: string): Promise<ExactAnswer>
+  stateOf(key: string): Promise<KeyState | undefined>
+}
+
+export interface RedeemingPlan {
+  /** What runs at the route behind the guard. */
+  readonly handlers: readonly RequestHandler[]
+  /** What runs before the guard. */
+  readonly before?: readonly RequestHandler[]
+  /** Verbs of the store that behave otherwise. */
+  readonly verbs?: (store: ProvisioningStore) => Partial<ProvisioningStore>
+  readonly options?: Partial<ProvisioningOptions>
+}
+
+export const REDEEM = { scope: 'devices:create', audience: AUDIENCE }
+
+export async function startRedeeming(plan: RedeemingPlan): Promise<RedeemingServer> {
+  const memory = memoryStore()
+  const store = { ...memory, ...plan.verbs?.(memory) }
+  const mount = (app: Express, keys: ProvisioningKeys) => {
+    app.use(keys.router())
+    app.all('/act', ...(plan.before ?? []), keys.redeemProvisioningKey(REDEEM), ...plan.handlers)
+    app.use(keys.errorHandler())
+  }
+  const server = await startServer({ options: { store, ...plan.options }, mount })
+  return {
+    ...server,
+    store: memory,
+    key: () => obtainKey(server, { scope: 'devices:create devices:read' }),
+    act: (key) => send(server, 'post', '/act').set('Authorization', `Bearer ${key}`),
+    actExactly: (key) => exactly(server, { path: '/act', headers: { Authorization: `Bearer ${key}` } }),
+    stateOf: async (key) => (await memory.find(refOf(key)))?.state,
+  }
+}
+
+/** The names of a key of the usual client. */
+export function refOf(key: string): { clientId: string; jti: string } {
+  return { clientId: CLIENT, jti: String(decodeJwt(key).payload.jti) }
+}
+
+/** A promise and the function that fulfils it. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
+
+/** Waits until something is so; fails after two seconds. */
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 2000
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error('it never became so')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** A store as far away as one on a network: every move takes its time. */
+export function farAway(store: ProvisioningStore): Partial<ProvisioningStore> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 15))
+  return {
+    redeem: (...args) => pause().then(() => store.redeem(...args)),
+    settle: (...args) => pause().then(() => store.settle(...args)),
+    release: (...args) => pause().then(() => store.release(...args)),
+  }
+}

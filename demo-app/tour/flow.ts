@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from './calls'
+import { proveNewKey } from './proof'
+import type { Step } from './step'
+
+/** The life of a key, from issuance to each way of redeeming one. */
+export const FLOW: readonly Step[] = [
+  keyStep({
+    title: 'Get a provisioning key',
+    name: 'provisioning key 1',
+    form: () => ({ scope: 'devices:create' }),
+    meaning:
+      'The client proved who it is with its long-term secret, and has a key that stands for it for 5 minutes: from ' +
+      'here on the secret is not needed. The key carries what was asked for and nothing else.',
+  }),
+  {
+    title: 'Look at the key',
+    call: introspectionOf('provisioning key 1'),
+    status: 200,
+    members: { active: true, scope: 'devices:create' },
+    meaning: 'The server tells the client how its key stands: active. Anybody else would hear active: false.',
+  },
+  {
+    title: 'Use it on a guarded route',
+    call: getWith('/whoami', 'provisioning key 1'),
+    status: 200,
+    members: { scope: ['devices:create'] },
+    event: 'key.verified',
+    meaning:
+      'requireProvisioningKey() verified the key and put the identity on the request, without the key itself. The ' +
+      'key was not spent: it stays good until it is redeemed or expires.',
+  },
+  {
+    title: 'Redeem it, but fail',
+    call: postWith('/devices', 'provisioning key 1', { name: '' }),
+    status: 400,
+    members: { error: 'invalid_request' },
+    event: 'key.released',
+    meaning: 'The route refused the body, so the key was given back: a failure costs nothing.',
+  },
+  {
+    title: 'Redeem it',
+    call: postWith('/devices', 'provisioning key 1', { name: 'lamp' }),
+    status: 201,
+    members: { name: 'lamp' },
+    event: 'key.redeemed',
+    meaning: 'The route succeeded, so the key is redeemed, for good. This is the only time it can be.',
+  },
+  keyStep({
+    title: 'Get a key for an access token',
+    name: 'provisioning key 2',
+    form: () => ({}),
+    meaning:
+      'No scope was asked for, so the key carries the default of the client: the smallest, not everything.',
+  }),
+  {
+    title: 'Exchange it for the initial access token (RFC 8693)',
+    call: exchangeOf('provisioning key 2'),
+    status: 200,
+    members: { token_type: 'Bearer', scope: 'provision:token' },
+    secrets: { access_token: 'initial access token' },
+    event: 'token.issued',
+    meaning: 'The key was redeemed for an access token (RFC 9068). The client secret was not needed.',
+  },
+  {
+    title: 'Look at the access token',
+    call: introspectionOf('initial access token'),
+    status: 200,
+    members: { active: true },
+    meaning: 'It is active. Remember it: a replay will change that.',
+  },
+  keyStep({
+    title: 'Get a key for a registration',
+    name: 'provisioning key 3',
+    form: () => ({ scope: 'provision:register provision:token' }),
+    meaning: 'Besides the right to register, it carries the scope that the new client is to have.',
+  }),
+  {
+    title: 'Register a client (RFC 7591)',
+    call: postWith('/oauth/register', 'provisioning key 3', {
+      client_name: 'lamp',
+      scope: 'provision:token',
+    }),
+    status: 201,
+    members: { client_name: 'lamp', scope: 'provision:token' },
+    secrets: { client_secret: 'secret of the new client' },
+    event: 'client.registered',
+    meaning:
+      'The key was the Initial Access Token of RFC 7591. There is a new client, with a secret of its own.',
+  },
+  keyStep({
+    title: 'Get a key in the name of a device',
+    name: 'provisioning key 4',
+    form: () => ({ scope: 'provision:bind', requested_subject: `device:${randomBytes(6).toString('hex')}` }),
+    meaning:
+      'Policy lets the client ask for keys for device:*. Whoever redeems this one acts as that device.',
+  }),
+  {
+    title: 'Bind a public key to the device',
+    call: (site, memory) => {
+      const endpoint = `${site.origin}/oauth/bind`
+      const { jwk, proof } = proveNewKey(endpoint, memory.recall('provisioning key 4'))
+      memory.keep('proof of possession', proof)
+      return postWith('/oauth/bind', 'provisioning key 4', { jwk, proof })(site, memory)
+    },
+    status: 201,
+    event: 'client.bound',
+    meaning:
+      'The device made a key pair, proved that it holds it, and is known by it: no long-term secret ever travelled.',
+  },
+]

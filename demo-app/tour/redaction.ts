@@ -1,0 +1,27 @@
+import type { Memory } from './step'
+
+/** Remembers secrets by name, and writes the name wherever the secret would be printed. */
+export interface Redaction extends Memory {
+  redact(text: string): string
+}
+
+export function redaction(): Redaction {
+  const secrets = new Map<string, string>()
+  return {
+    keep(name, secret) {
+      secrets.set(name, secret)
+      return secret
+    },
+    recall(name) {
+      const secret = secrets.get(name)
+      if (secret === undefined) throw new Error(`it needs <${name}>, which no step has brought`)
+      return secret
+    },
+    redact(text) {
+      const longestFirst = [...secrets].sort(([, a], [, b]) => b.length - a.length)
+      const named = longestFirst.reduce((all, [name, secret]) => all.replaceAll(secret, `<${name}>`), text)
+      // A JWT that nobody expected must not be printed either.
+      return named.replace(/eyJ[\w-]*\.[\w-]+\.[\w-]*/g, '<unexpected JWT>')
+    },
+  }
+}

@@ -1,0 +1,63 @@
+import { type Answer, bodyOf } from './send'
+import type { Call } from './step'
+
+const COLUMNS = 98
+
+/** The headers of answers that say something about keys; the others are helmet's. */
+const SHOWN_HEADERS = ['www-authenticate', 'cache-control']
+
+/** Breaks text at spaces, so that it fits a terminal; the first line may be led in by something else. */
+export function wrap(text: string, indent: string, first = indent): string {
+  const [margin = ''] = /^ */.exec(text) ?? []
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.trimStart().split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && indent.length + margin.length + longer.length > COLUMNS) {
+      lines.push(line)
+      line = word
+    } else line = longer
+  }
+  return [...lines, line].map((one, i) => `${i === 0 ? first : indent}${margin}${one}`).join('\n')
+}
+
+/** A request as a person reads it: its form is shown decoded, a parameter a line. */
+export function requestLines(call: Call): readonly string[] {
+  const [type] = bodyOf(call) ?? []
+  return [
+    `${call.method} ${call.url}`,
+    ...(call.authorization === undefined ? [] : [`Authorization: ${call.authorization}`]),
+    ...(type === undefined ? [] : [`Content-Type: ${type}`]),
+    ...Object.entries(call.form ?? {}).map(([name, value]) => `  ${name}=${value}`),
+    ...(call.json === undefined ? [] : jsonLines(call.json)),
+  ]
+}
+
+export function answerLines({ status, statusText, headers, text, members }: Answer): readonly string[] {
+  const shown = SHOWN_HEADERS.filter((name) => headers[name] !== undefined)
+  return [
+    `${status} ${statusText}`,
+    ...shown.map((name) => `${capitalise(name)}: ${headers[name]}`),
+    ...(Object.keys(members).length > 0 ? jsonLines(members) : [text]),
+  ]
+}
+
+const LONGEST_INLINE = 70
+
+/** A member a line; one that is an object too long for that is spread out below its name. */
+function jsonLines(json: object): readonly string[] {
+  const members = Object.entries(json).map(([name, value]) => {
+    const inline = JSON.stringify(value)
+    const isSpread = typeof value === 'object' && inline.length > LONGEST_INLINE
+    return `"${name}": ${isSpread ? JSON.stringify(value, null, 2) : inline}`
+  })
+  const inner = members.join(',\n').split('\n')
+  return ['{', ...inner.map((line) => `  ${line}`), '}']
+}
+
+function capitalise(header: string): string {
+  return header
+    .split('-')
+    .map((word) => (word === 'www' ? 'WWW' : `${word.charAt(0).toUpperCase()}${word.slice(1)}`))
+    .join('-')
+}

@@ -1,0 +1,12 @@
+import type { Emit } from '../core/events.js'
+
+/** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
+export function adviser(emit: Emit): (advice: string) => void {
+  const given = new Set<string>()
+  return (advice) => {
+    if (given.has(advice)) return
+    given.add(advice)
+    emit('configuration.advised', { advice })
+    process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_TRUST_PROXY' })
+  }
+}

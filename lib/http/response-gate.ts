@@ -1,0 +1,149 @@
+import { ServerResponse } from 'node:http'
+import type { Response } from 'express'
+
+type AnyFunction = (...args: unknown[]) => unknown
+type Methods = Readonly<Record<string, AnyFunction>>
+type Output = 'writeHead' | 'flushHeaders' | 'write' | 'end'
+
+const OUTPUTS: readonly Output[] = ['writeHead', 'flushHeaders', 'write', 'end']
+/** What changes the head of an answer; after the first output it changes nothing, as Node has it. */
+const CHANGES = ['setHeader', 'appendHeader', 'removeHeader', 'setHeaders']
+
+/**
+ * A gate before a response: its output is held back until it is let through, or replaced by another answer.
+ *
+ * Other middlewares may replace the response's methods before and after us, and keep ours for good: so ours stay in
+ * place and look at the state of the gate, and reach the ones before them by reference.
+ */
+export class ResponseGate {
+  readonly #res: Response
+  readonly #onFirstOutput: (status: number) => void
+  readonly #before: Methods
+  readonly #headBefore: Head
+  readonly #held: (readonly [Output, unknown[]])[] = []
+  #state: 'holding' | 'open' | 'replaced' = 'holding'
+  #head: Head | undefined
+  #bytes = 0
+  #hasEnded = false
+
+  /** @param onFirstOutput is told the status when the handler begins to answer */
+  constructor(res: Response, onFirstOutput: (status: number) => void) {
+    this.#res = res
+    this.#onFirstOutput = onFirstOutput
+    this.#before = methodsOf(res)
+    this.#headBefore = headOf(res)
+    for (const name of OUTPUTS)
+      Object.assign(res, { [name]: (...args: unknown[]) => this.#output(name, args) })
+    for (const name of CHANGES)
+      Object.assign(res, { [name]: (...args: unknown[]) => this.#change(name, args) })
+    Object.defineProperty(res, 'writableEnded', { get: () => this.#hasEnded, configurable: true })
+  }
+
+  /** Whether the handler has begun to answer. */
+  get hasOutput(): boolean {
+    return this.#head !== undefined
+  }
+
+  /** Writes what was held; whatever comes later goes straight through. */
+  open(): void {
+    const res = this.#res
+    this.#state = 'open'
+    Reflect.deleteProperty(res, 'writableEnded')
+    // Later assignments change nothing once an answer has begun.
+    Object.assign(res, { statusCode: this.#head?.statusCode, statusMessage: this.#head?.statusMessage })
+    for (const [name, args] of this.#held.splice(0)) this.#before[name]?.apply(res, args)
+    if (!this.#hasEnded && !res.writableNeedDrain) res.emit('drain')
+  }
+
+  /** Drops what was held and whatever comes later, and lets `write` answer instead. */
+  replaceBy(write: () => void): void {
+    const res = this.#res
+    this.#state = 'replaced'
+    Reflect.deleteProperty(res, 'writableEnded')
+    for (const [, args] of this.#held.splice(0)) tellDropped(args)
+    const now = methodsOf(res)
+    Object.assign(res, this.#before)
+    restoreHead(res, this.#headBefore)
+    write()
+    Object.assign(res, now)
+  }
+
+  #output(name: Output, args: unknown[]): unknown {
+    if (this.#state === 'open') return this.#before[name]?.apply(this.#res, args)
+    this.#hold(name, args)
+    if (name === 'write') return this.#hasRoom(args[0])
+    return name === 'flushHeaders' ? undefined : this.#res
+  }
+
+  #hold(name: Output, args: unknown[]): void {
+    const isHeadAgain = this.hasOutput && (name === 'writeHead' || name === 'flushHeaders')
+    if (this.#state === 'replaced' || this.#hasEnded || isHeadAgain) {
+      tellDropped(args)
+      return
+    }
+    if (!this.hasOutput) requireHead(this.#res, name === 'writeHead' ? args : [])
+    requireChunk(name, args[0])
+    this.#held.push([name, args])
+    this.#hasEnded = name === 'end'
+    if (this.#head !== undefined) return
+    this.#head = headOf(this.#res)
+    this.#onFirstOutput(name === 'writeHead' ? Number(args[0]) : this.#res.statusCode)
+  }
+
+  /** Full from the mark on, as any stream: whatever of this is written in the end then answers with a 'drain'. */
+  #hasRoom(chunk: unknown): boolean {
+    this.#bytes += typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0
+    return this.#state === 'replaced' || this.#bytes < this.#res.writableHighWaterMark
+  }
+
+  #change(name: string, args: unknown[]): unknown {
+    const isFixed = this.hasOutput && this.#state !== 'open'
+    return isFixed ? this.#res : this.#before[name]?.apply(this.#res, args)
+  }
+}
+
+function methodsOf(res: Response): Methods {
+  const methods = res as unknown as Methods
+  return Object.fromEntries(
+    [...OUTPUTS, ...CHANGES].flatMap((name) => (methods[name] ? [[name, methods[name]]] : [])),
+  )
+}
+
+interface Head {
+  readonly headers: ReturnType<Response['getHeaders']>
+  readonly statusCode: number
+  readonly statusMessage: string
+}
+
+function headOf(res: Response): Head {
+  return { headers: { ...res.getHeaders() }, statusCode: res.statusCode, statusMessage: res.statusMessage }
+}
+
+function restoreHead(res: Response, { headers, statusCode, statusMessage }: Head): void {
+  for (const name of res.getHeaderNames()) res.removeHeader(name)
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value)
+  Object.assign(res, { statusCode, statusMessage })
+}
+
+/** Tells the writer, who may be waiting for it, that its output is gone. */
+function tellDropped(args: readonly unknown[]): void {
+  const done = args.at(-1)
+  if (typeof done === 'function') process.nextTick(() => done(new Error('The answer was replaced.')))
+}
+
+/** Throws at once what Node would throw, so that a head that cannot be written fails in the handler, not after it. */
+function requireHead(res: Response, written: unknown[]): void {
+  const trial = new ServerResponse(res.req)
+  const head =
+    written.length > 0 ? written : [res.statusCode, ...(res.statusMessage ? [res.statusMessage] : [])]
+  ;(trial.writeHead as AnyFunction).apply(trial, head)
+}
+
+/** The same for a body. */
+function requireChunk(name: Output, chunk: unknown): void {
+  const isText = typeof chunk === 'string' || chunk instanceof Uint8Array
+  const isNone = name === 'end' && (chunk === undefined || chunk === null || typeof chunk === 'function')
+  if (name === 'writeHead' || name === 'flushHeaders' || isText || isNone) return
+  const message = 'The chunk must be a string, a Buffer or a Uint8Array.'
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
+}

@@ -1,0 +1,73 @@
+/**
+ * Adds to package-lock.json the platform packages that npm left out.
+ *
+ * `npm install` silently omits an optional dependency that its registry does not serve (a mirror may hold the
+ * packages of one platform only), and then every `npm ci`, on any platform, refuses the lock file. What an entry
+ * needs is known all the same: the version is pinned by the parent, the platform is in the name. The integrity is
+ * not, so those entries carry none. Run it after each change of the dependencies: `npm run lock`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+
+const OPERATING_SYSTEMS = new Set([
+  'aix',
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'win32',
+])
+const LIBC = new Map([
+  ['gnu', 'glibc'],
+  ['glibc', 'glibc'],
+  ['musl', 'musl'],
+])
+
+const file = new URL('../package-lock.json', import.meta.url)
+const lock = JSON.parse(readFileSync(file, 'utf8'))
+const added = []
+
+for (const [path, parent] of Object.entries(lock.packages)) {
+  for (const [name, version] of Object.entries(parent.optionalDependencies ?? {})) {
+    if (isLocked(path, name)) continue
+    lock.packages[`node_modules/${name}`] = platformEntry(name, version, parent)
+    added.push(`${name}@${version}`)
+  }
+}
+
+if (added.length > 0) {
+  const { '': root, ...others } = lock.packages
+  const sorted = Object.entries(others).sort(([a], [b]) => a.localeCompare(b, 'en'))
+  lock.packages = { '': root, ...Object.fromEntries(sorted) }
+  writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`)
+}
+console.log(added.length > 0 ? `lock: added ${added.length} platform packages` : 'lock: complete')
+
+/** Whether a package is in the lock file where Node would look for it from `path`. */
+function isLocked(path, name) {
+  for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
+    if (lock.packages[`${at === '' ? '' : `${at}/`}node_modules/${name}`] !== undefined) return true
+    if (at === '') return false
+  }
+}
+
+function platformEntry(name, version, parent) {
+  const words = name.slice(name.lastIndexOf('/') + 1).split('-')
+  const at = words.findIndex((word) => OPERATING_SYSTEMS.has(word))
+  if (at === -1 || words[at + 1] === undefined || !/^\d+\.\d+\.\d+/.test(version)) {
+    throw new Error(`lock: cannot tell what ${name}@${version} is; add it by hand`)
+  }
+  const [os, cpu, ...abi] = words.slice(at)
+  const libc = os === 'linux' ? abi.map((word) => LIBC.get(word)).find(Boolean) : undefined
+  return {
+    version,
+    cpu: [cpu],
+    ...(parent.dev && { dev: true }),
+    ...(libc && { libc: [libc] }),
+    optional: true,
+    os: [os],
+  }
+}
