@@ -164,7 +164,7 @@ async function watch(act: (log: CarelessLog) => Promise<{ secrets: string[]; ser
   const { secrets, server } = await act(log).finally(() => log.release())
   log.note(server.events, JSON.stringify(server.events), server.keys)
   expect(log.lines.join('').length).toBeGreaterThan(5000)
-  expect(linesThatTell([...secrets, SECRET], log.lines)).toEqual([])
+  expect(linesThatTell([...secrets, SECRET], log.lines).slice(0, 3)).toEqual([])
 }
 
 describe.each([

@@ -84,18 +84,25 @@ export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
   }
 }
 
-/** Which of the texts hold 20 characters in a row, or all that there are, of a secret. */
+const LONGEST_HARMLESS = 19
+
+/** Which of the texts hold 20 characters in a row, or all that there are, of a secret; with what is around them. */
 export function linesThatTell(secrets: readonly string[], lines: readonly string[]): string[] {
-  const length = Math.min(20, ...secrets.map((secret) => secret.length))
-  const windows = new Set(secrets.map(ownPartOf).flatMap((secret) => windowsOf(secret, length)))
-  return lines.flatMap((line) => {
-    const told = windowsOf(line, length).findIndex((window) => windows.has(window))
-    return told === -1 ? [] : [`...${line.slice(Math.max(0, told - 150), told + 40)}...`]
+  return secrets.map(ownPartOf).flatMap((secret) => {
+    const length = Math.min(LONGEST_HARMLESS + 1, secret.length)
+    const windows = Array.from({ length: secret.length - length + 1 }, (_, i) => secret.slice(i, i + length))
+    // Every window holds one of these whole, and there are few of them to look for.
+    const blocks = secret.match(new RegExp(`.{${length >> 1}}`, 'g')) ?? []
+    const suspicious = lines.filter((line) => blocks.some((block) => line.includes(block)))
+    return suspicious.flatMap((line) => {
+      const told = windows.find((window) => line.includes(window))
+      return told === undefined ? [] : [around(line, line.indexOf(told))]
+    })
   })
 }
 
-function windowsOf(text: string, length: number): string[] {
-  return Array.from({ length: Math.max(0, text.length - length + 1) }, (_, i) => text.slice(i, i + length))
+function around(line: string, place: number): string {
+  return `...${line.slice(Math.max(0, place - 250), place + 40)}...`
 }
 
 /** The header and the first claims are alike in all keys and tell nothing; what follows is each key's own. */
