@@ -116,7 +116,8 @@ describe('verifyGenuine', () => {
   it.each(malformed)('refuses the claim $name $value, though it was signed', async ({ name, value }) => {
     const given = deployed()
     const refusal = await refusalOf(() => verifyGenuine(given.deployment, signed(given, { [name]: value })))
-    expect(refusal).toMatchObject({ reason: 'claims_malformed', disclosed: false, facts: {} })
+    expect(refusal).toMatchObject({ reason: 'claims_malformed', disclosed: false })
+    expect(refusal.facts).toEqual({})
   })
 
   it.each(['https://evil.example.com', `${ISSUER}/`, ISSUER.toUpperCase()])(

@@ -31,7 +31,7 @@ export function openRequest(server: RunningServer, wanted: ExactRequest): Client
   // Not as a URL, in which dots and slashes would be tidied up.
   const common = { host, method, path, agent, ...(headers && { headers: { ...headers } }) }
   return cleartextPort === undefined
-    ? requestHttps({ ...common, port: server.port, ca: server.cert })
+    ? requestHttps({ ...common, port: server.port, ca: server.cert, servername: host })
     : requestHttp({ ...common, port: cleartextPort })
 }
 

@@ -48,18 +48,20 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
   req.body = {}
   if (body === undefined || body === null) return ''
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
-  if (typeof body === 'object' && !Array.isArray(body))
-    return Object.keys(body).length === 0 ? '' : (body as Claims)
+  // Express 4 has an empty object where there was no body at all.
+  if (typeof body === 'object' && !Array.isArray(body)) return hasBody(req) ? (body as Claims) : ''
   throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 function requireMediaType(req: Request, kind: BodyKind): void {
   const [type = '', ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';')
-  const hasBody =
-    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0
   const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='))
   const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset)
-  if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody) return
+  if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody(req)) return
   throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
 }
 
@@ -121,7 +123,12 @@ const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {
 
 /** What an error of a body parser is as a refusal, without the body that it carries; `undefined` for other errors. */
 export function bodyRefusal(error: unknown): ProvisioningError | undefined {
-  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
+  if (typeof error !== 'object' || error === null) return undefined
+  const { type, status, code } = error as { type?: unknown; status?: unknown; code?: unknown }
+  // What cannot be decompressed is passed on as zlib's own error, without a type.
+  if (status === 400 && typeof code === 'string' && /^(Z_|ERR_BROTLI|ERR__ERROR_FORMAT)/.test(code)) {
+    return malformed('body_malformed', 'The body is not in the encoding that it announces.')
+  }
   const known =
     typeof type === 'string' && Object.hasOwn(PARSER_ERRORS, type) ? PARSER_ERRORS[type] : undefined
   return known === undefined ? undefined : malformed(...known)

@@ -1,4 +1,4 @@
-import { type RequestHandler, Router } from 'express'
+import { type Request, type RequestHandler, Router } from 'express'
 import type { GrantType } from '../core/client-metadata.js'
 import { type HttpContext, resourceMetadataUrl } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
@@ -11,7 +11,7 @@ import {
   protectedResourceMetadata,
 } from './metadata.js'
 import { securityHeaders } from './security-headers.js'
-import { type Handle, refuseOtherMethods, serve } from './serve.js'
+import { type Handle, refuseOtherMethods, serve, type Visit } from './serve.js'
 
 /** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
 export interface Routers {
@@ -78,9 +78,10 @@ function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Han
     route.all(refuseOtherMethods(context, endpoint))
   }
   inner.use(errorHandler(context))
-  const atMountPath: RequestHandler = (req, res, next) =>
-    req.baseUrl.endsWith(mountPath) ? inner(req, res, next) : next()
-  return Router(ROUTING).use(atMountPath).use(mountPath, inner)
+  const below = Router(ROUTING).use(mountPath, inner)
+  return Router(ROUTING).use((req, res, next) =>
+    (req.baseUrl.endsWith(mountPath) ? inner : below)(req, res, next),
+  )
 }
 
 function protection(context: HttpContext): RequestHandler[] {
@@ -99,28 +100,43 @@ function metadataRouter(
   function publish(
     path: string,
     name: 'authorization_server_metadata' | 'protected_resource_metadata',
-    body: () => object,
+    body: (visit: Visit) => object,
   ) {
     const endpoint = { name, method: 'GET', path, challenges: 'client' } as const
     const headers = { 'Cache-Control': 'public, max-age=300' }
     router
       .route(escapePath(path))
       .all(before)
-      .get(serve(context, endpoint, async () => ({ status: 200, body: body(), headers })))
+      .get(serve(context, endpoint, async (visit) => ({ status: 200, body: body(visit), headers })))
       .all(refuseOtherMethods(context, endpoint))
   }
 
   publish(authorizationServerMetadataPath(issuer), 'authorization_server_metadata', () =>
     authorizationServerMetadata(context, made),
   )
-  for (const audience of audiences) {
-    const url = resourceMetadataUrl(audience)
-    if (url === undefined) continue
-    publish(new URL(url).pathname, 'protected_resource_metadata', () =>
-      protectedResourceMetadata(context, audience),
+  for (const [path, resources] of byMetadataPath(audiences)) {
+    publish(path, 'protected_resource_metadata', ({ req }) =>
+      protectedResourceMetadata(context, resourceAt(req, resources)),
     )
   }
   return router.use(errorHandler(context))
+}
+
+/** The resources that have metadata, by the path of these: those on different hosts can share one. */
+function byMetadataPath(audiences: readonly string[]): Map<string, string[]> {
+  const paths = new Map<string, string[]>()
+  for (const audience of audiences) {
+    const url = resourceMetadataUrl(audience)
+    if (url === undefined) continue
+    const { pathname } = new URL(url)
+    paths.set(pathname, [...(paths.get(pathname) ?? []), audience])
+  }
+  return paths
+}
+
+/** The resource on the host that is asked, else the first: the host only chooses among what is public anyway. */
+function resourceAt(req: Request, resources: readonly string[]): string {
+  return resources.find((resource) => new URL(resource).host === req.headers.host) ?? resources[0] ?? ''
 }
 
 /** Express reads some characters of a path as patterns; here each stands for itself. */

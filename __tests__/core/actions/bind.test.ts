@@ -3,6 +3,7 @@ import { binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
 import { redeemer } from '../../../lib/core/redemption.js'
+import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import { compact } from '../compact.js'
 import { AUDIENCE, deployed, issueKey, reasonOf, refusalOf, START, storeBut } from '../deployed.js'
@@ -62,6 +63,29 @@ describe('bind', () => {
       policy: { scopes: ['provision:bind', 'devices:read'], audiences: [AUDIENCE] },
       registeredBy: { clientId: 'ci-runner', keyId: record.jti },
     })
+  })
+
+  it('leaves a new client no right to register others, nor what the client of the key has lost since', async () => {
+    const scopes = ['provision:bind', 'provision:register', 'devices:read']
+    const secret = 'correct-horse-battery-staple'
+    const kept = new Map<string, ClientOptions | Client>()
+    const permit = (...now: string[]) =>
+      kept.set('ci-runner', {
+        clientId: 'ci-runner',
+        secret,
+        policy: { scopes: now, subjects: ['device:*'] },
+      })
+    const clients = {
+      find: async (id: string) => kept.get(id),
+      save: async (client: Client) => kept.set(client.clientId, client).size > 0,
+      delete: async (id: string) => kept.delete(id),
+    }
+    permit(...scopes)
+    const asked = { requested_subject: 'device:7', scope: scopes.join(' ') }
+    const { ask } = await withKey({ clients, policy: { scopes } }, asked)
+    permit('provision:bind')
+    await ask()
+    expect(kept.get('device:7')?.policy?.scopes).toEqual(['provision:bind'])
   })
 
   it.each([PAIRS.ES384, PAIRS.ES512, PAIRS.RS256, PAIRS.PS256])(

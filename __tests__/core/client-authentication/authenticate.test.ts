@@ -92,8 +92,8 @@ describe('authenticate', () => {
         reason: 'client_unknown',
         code: 'invalid_client',
         disclosed: false,
-        facts: {},
       })
+      expect(refusal.facts).toEqual({})
       expect(refusal.message).toBe('No such client. (client_secret_post)')
     },
   )

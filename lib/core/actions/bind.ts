@@ -5,6 +5,7 @@ import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
 import { importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
+import type { Policy } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
 import type { Verified } from '../verification.js'
@@ -38,10 +39,10 @@ export function binder(deployment: Deployment, redeem: Redeem): Bind {
   return async function bind({ key, proof }, body, endpoint, address) {
     const publicKey = body.jwk === undefined && proof !== undefined ? proof.publicKey : readKey(body)
     if (publicKey !== proof?.publicKey) verifyProof(deployment, body, publicKey, { endpoint, jti: key.jti })
-    await policyOf(deployment, key)
+    const policy = await policyOf(deployment, key)
     refuseSecondBinding(await findClient(deployment, key.subject))
     const claimed = await redeem(key, 'bind', address)
-    const binding = await redeemFor(claimed, () => save(deployment, key, publicKey))
+    const binding = await redeemFor(claimed, () => save(deployment, { key, policy, publicKey }))
     const { jti: keyId, clientId, subject } = key
     const { bindingId, thumbprint, boundAt } = binding
     deployment.emit('client.bound', { keyId, clientId, subject, bindingId, thumbprint })
@@ -52,8 +53,7 @@ export function binder(deployment: Deployment, redeem: Redeem): Bind {
 const WHAT_TO_SEND = 'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof.'
 
 function readKey(body: Claims): KeyObject {
-  if (body.jwk === undefined)
-    throw malformed('parameter_missing', 'jwk is missing: the public key to be bound.')
+  if (body.jwk === undefined) throw malformed('parameter_missing', WHAT_TO_SEND)
   const key = importPublicJwk(body.jwk)
   if (typeof key === 'string') throw malformed('binding_key_refused', `jwk is refused: ${key}.`)
   return key
@@ -98,7 +98,13 @@ function refuseSecondBinding(client: Client | undefined): void {
   throw malformed('binding_exists', 'The client has a bound key already.')
 }
 
-async function save(deployment: Deployment, key: VerifiedKey, publicKey: KeyObject) {
+interface NewBinding {
+  readonly key: VerifiedKey
+  readonly policy: Policy
+  readonly publicKey: KeyObject
+}
+
+async function save(deployment: Deployment, { key, policy, publicKey }: NewBinding) {
   const before = await findClient(deployment, key.subject)
   refuseSecondBinding(before)
   const binding: Binding = {
@@ -108,7 +114,11 @@ async function save(deployment: Deployment, key: VerifiedKey, publicKey: KeyObje
     boundAt: numericDate(deployment),
     keyId: key.jti,
   }
-  const client = { ...(before ?? newcomer(key)), revision: (before?.revision ?? 0) + 1, bindings: [binding] }
+  const client = {
+    ...(before ?? newcomer(key, policy)),
+    revision: (before?.revision ?? 0) + 1,
+    bindings: [binding],
+  }
   if (!(await saving(() => deployment.registry.save(client)))) {
     throw malformed('binding_exists', 'The client was changed by another request at the same moment.')
   }
@@ -116,11 +126,12 @@ async function save(deployment: Deployment, key: VerifiedKey, publicKey: KeyObje
 }
 
 /** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
-function newcomer(key: VerifiedKey): Omit<Client, 'revision'> {
+function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
+  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
   return {
     clientId: key.subject,
     authenticationMethods: [],
-    policy: { scopes: lastingScopes(key), audiences: [key.audience] },
+    policy: { scopes, audiences: [key.audience] },
     registeredBy: { clientId: key.clientId, keyId: key.jti },
   }
 }
