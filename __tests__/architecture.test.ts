@@ -26,8 +26,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   jsonwebtoken: /^core\/jwt\.ts$/,
 }
 
-/** What a store may know of the core: how to fail, and the shape of what it keeps. */
-const OPEN_TO_STORES = /^(stores\/store|core\/(errors|client))\.ts$/
+/** What a store may know: its port, how to fail, the shape of what it keeps, and what expires in memory. */
+const OPEN_TO_STORES = /^(stores\/(store|expiry-queue|memory-once)|core\/(errors|client))\.ts$/
 
 const CLOSED_TO_CORE =
   /^node:(https?|http2|timers|timers\/promises|process|console|fs|fs\/promises|child_process)$/

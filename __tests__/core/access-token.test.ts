@@ -4,7 +4,12 @@ import { signJwt } from '../../lib/core/jwt.js'
 import { redeemer } from '../../lib/core/redemption.js'
 import { deployed, ISSUER, issueKey, OTHER_AUDIENCE, reasonOf, START, storeBut } from './deployed.js'
 
-const TERMS = { audience: OTHER_AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600 }
+const TERMS = {
+  audience: OTHER_AUDIENCE,
+  scope: ['devices:read'],
+  lifetimeSeconds: 600,
+  confirmation: undefined,
+}
 
 async function minted() {
   const given = deployed()

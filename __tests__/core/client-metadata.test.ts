@@ -104,7 +104,7 @@ describe('refused metadata', () => {
     [
       'jwks',
       [{ keys: [{ kty: 'constructor' }] }],
-      'public keys only (one is refused: its kty is neither EC nor RSA)',
+      'public keys only (one is refused: its kty is none of EC, OKP, RSA)',
     ],
   ]
   const refused = REFUSED.flatMap(([name, values, expected]) =>

@@ -3,12 +3,14 @@ import {
   type AuthenticatedClient,
   clientAuthenticator,
 } from '../../lib/core/client-authentication/authenticate.js'
+import type { Target } from '../../lib/core/confirmation/target.js'
 import type { Deployment } from '../../lib/core/deployment.js'
 import { ProvisioningError, type Reason } from '../../lib/core/errors.js'
 import type { ProvisioningEvent } from '../../lib/core/events.js'
-import { type IssuedKey, issuer } from '../../lib/core/issuance.js'
-import { type VerifiedKey, verifyGenuine, verifyPresenter } from '../../lib/core/provisioning-key.js'
+import { type Asked, type IssuedKey, issuer } from '../../lib/core/issuance.js'
+import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/core/provisioning-key.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
+import { type Verified, verifier } from '../../lib/core/verification.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
 import { memoryStore } from '../../lib/stores/memory.js'
 import type { ProvisioningStore } from '../../lib/stores/store.js'
@@ -66,11 +68,37 @@ export function deployed(overrides: Partial<ProvisioningOptions> = {}): Deployed
 
 /** A request that presents nothing, or what `presented` says. */
 export function request(presented: Partial<PresentedRequest> = {}): PresentedRequest {
-  return { authorization: [], queryNames: new Set(), tokenInBody: false, address: '192.0.2.1', ...presented }
+  return {
+    authorization: [],
+    queryNames: new Set(),
+    tokenInBody: false,
+    method: 'POST',
+    dpop: [],
+    address: '192.0.2.1',
+    ...presented,
+  }
 }
 
 export function parameters(given: Record<string, string> = {}): ReadonlyMap<string, string> {
   return new Map(Object.entries(given))
+}
+
+/** What the requests of the tests are for, as a proof would name it. */
+export const TARGET: Target = { method: 'POST', url: `${ISSUER}/oauth/token` }
+
+/** A request for a key, or for whatever parameters can ask for, without a proof. */
+export function asking(given: Record<string, string> = {}): Asked {
+  return { parameters: parameters(given), presented: request(), target: TARGET }
+}
+
+/** A key that is verified as the endpoints do it: presented as Bearer, with the scope that the endpoint wants. */
+export function held(
+  { deployment }: Pick<Deployed, 'deployment'>,
+  key: string,
+  ...scope: string[]
+): Promise<Verified> {
+  const expected = { audiences: deployment.audiences, scope, target: TARGET }
+  return verifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
 }
 
 /** A client that has authenticated with its secret. */
@@ -85,9 +113,9 @@ export async function issueKey(
   asked: Record<string, string> = {},
   clientId = CLIENT,
 ): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
-  const issued = await issuer(deployment)(await authenticated(deployment, clientId), parameters(asked))
+  const issued = await issuer(deployment)(await authenticated(deployment, clientId), asking(asked))
   const claims = verifyGenuine(deployment, issued.key)
-  return { ...issued, verified: verifyPresenter(claims, '192.0.2.1') }
+  return { ...issued, verified: verifiedKey(claims) }
 }
 
 /** A store of which some verbs do something else: throw, reject, or answer oddly. */

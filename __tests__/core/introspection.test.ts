@@ -26,7 +26,7 @@ async function withKey(overrides = {}) {
 async function withAccessToken() {
   const given = await withKey()
   const claim = await redeemer(given.deployment)(given.verified, 'token')
-  const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600 }
+  const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
   const { token, claims } = mintAccessToken(given.deployment, given.verified, terms)
   await claim.settle(claims.exp)
   return { ...given, token, claims }

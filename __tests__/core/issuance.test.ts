@@ -4,10 +4,10 @@ import { hashSecret } from '../../lib/core/secret.js'
 import { memoryStore } from '../../lib/stores/memory.js'
 import type { ProvisioningStore } from '../../lib/stores/store.js'
 import {
+  asking,
   authenticated,
   deployed,
   issueKey,
-  parameters,
   reasonOf,
   refusalOf,
   SECRET,
@@ -18,7 +18,7 @@ import {
 async function refusedWith(overrides: object, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const client = await authenticated(given.deployment)
-  const refusal = await refusalOf(() => issuer(given.deployment)(client, parameters(asked)))
+  const refusal = await refusalOf(() => issuer(given.deployment)(client, asking(asked)))
   return { refusal, ...given }
 }
 

@@ -99,16 +99,19 @@ describe('publicJwk', () => {
 })
 
 describe('importPublicJwk', () => {
-  it.each(['ES256', 'ES384', 'ES512', 'RS256', 'PS256'])('reads a key that jose made for %s', async (alg) => {
-    const { publicKey } = await generateKeyPair(alg, { extractable: true })
-    const jwk = await exportJWK(publicKey)
-    expect(imported({ ...jwk, use: 'sig', kid: 'any', alg }).export({ format: 'jwk' })).toEqual(jwk)
-  })
+  it.each(['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'Ed25519'])(
+    'reads a key that jose made for %s',
+    async (alg) => {
+      const { publicKey } = await generateKeyPair(alg, { extractable: true })
+      const jwk = await exportJWK(publicKey)
+      expect(imported({ ...jwk, use: 'sig', kid: 'any', alg }).export({ format: 'jwk' })).toEqual(jwk)
+    },
+  )
 
   const privateEc = PAIRS['P-256'].privateKey.export({ format: 'jwk' })
   const privateRsa = PAIRS['RSA 2048'].privateKey.export({ format: 'jwk' })
   const holdsPrivate = 'it holds private key material'
-  const neither = 'its kty is neither EC nor RSA'
+  const neither = 'its kty is none of EC, OKP, RSA'
   const notAccepted = 'its curve or size is not accepted'
   const invalid = 'it is not a valid key'
   const REFUSED: [string, unknown, string][] = [
@@ -125,7 +128,9 @@ describe('importPublicJwk', () => {
     ['a key without kty', { ...p256, kty: undefined }, neither],
     ['a kty that is a list', { ...p256, kty: ['EC'] }, neither],
     ['a kty in lower case', { ...p256, kty: 'ec' }, neither],
-    ['a key of kty OKP', generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), neither],
+    ['a key on X25519', generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }), notAccepted],
+    ['an OKP key without x', { kty: 'OKP', crv: 'Ed25519' }, 'it lacks one of crv, kty, x'],
+    ['an Ed25519 key that is too short', { kty: 'OKP', crv: 'Ed25519', x: 'AAAA' }, invalid],
     ['an EC key without y', { ...p256, y: undefined }, 'it lacks one of crv, kty, x, y'],
     ['an EC key whose x is a number', { ...p256, x: 1 }, 'it lacks one of crv, kty, x, y'],
     ['an RSA key without e', { ...RFC_7638_KEY, e: undefined }, 'it lacks one of e, kty, n'],

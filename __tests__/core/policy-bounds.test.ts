@@ -22,6 +22,7 @@ const policies: fc.Arbitrary<Policy> = fc
       defaultScopes,
       lifetimeSeconds: Math.min(a, b),
       maxLifetimeSeconds: Math.max(a, b),
+      senderConstraint: 'bearer' as const,
       outstandingKeys: 1,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

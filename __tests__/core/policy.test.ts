@@ -11,6 +11,7 @@ const POLICY: Policy = {
   maxLifetimeSeconds: 900,
   networks: ['10.0.0.0/8'],
   subjects: ['gateway-1', 'device:*'],
+  senderConstraint: 'bearer',
   outstandingKeys: 10,
   accessTokenScopes: undefined,
   accessTokenLifetimeSeconds: 600,

@@ -1,4 +1,5 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
+import type { Deployment } from '../../lib/core/deployment.js'
 import { signJwt } from '../../lib/core/jwt.js'
 import type { Terms } from '../../lib/core/policy.js'
 import {
@@ -6,11 +7,23 @@ import {
   type KeyClaims,
   mint,
   randomId,
+  verifiedKey,
   verifyGenuine,
-  verifyPresenter,
 } from '../../lib/core/provisioning-key.js'
+import { type Verified, verifier } from '../../lib/core/verification.js'
+import type { KeyRecord } from '../../lib/stores/store.js'
 import { compact } from './compact.js'
-import { AUDIENCE, deployed, ISSUER, reasonOf, refusalOf, SIGNING_KEY, START } from './deployed.js'
+import {
+  AUDIENCE,
+  deployed,
+  ISSUER,
+  reasonOf,
+  refusalOf,
+  request,
+  SIGNING_KEY,
+  START,
+  TARGET,
+} from './deployed.js'
 
 const TERMS: Terms = {
   subject: 'device:7',
@@ -32,6 +45,23 @@ const CLAIMS: KeyClaims = {
   jti: 'a-jti',
 }
 
+/** What the store knows of the key of these claims. */
+const RECORD: KeyRecord = {
+  jti: 'a-jti',
+  clientId: 'ci-runner',
+  subject: 'device:7',
+  scope: TERMS.scope,
+  audience: AUDIENCE,
+  issuedAt: START,
+  expiresAt: START + 300,
+  retainUntil: START + 305,
+}
+
+function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
+  const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
+  return verifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
+}
+
 /** A key of any claims, signed by the deployment's own key. */
 function signed({ deployment } = deployed(), claims: object = {}): string {
   const { kid } = deployment.keyRing.active()
@@ -49,7 +79,7 @@ describe('randomId', () => {
 describe('a key that is drawn up and minted', () => {
   it('has the documented claims and no others', () => {
     const { deployment } = deployed()
-    const drawn = drawUp(deployment, 'ci-runner', TERMS)
+    const drawn = drawUp(deployment, 'ci-runner', TERMS, undefined)
     const key = mint(deployment, drawn)
     expect(decodeJwt(key)).toEqual({ ...CLAIMS, jti: drawn.record.jti })
     const { kid } = deployment.keyRing.active()
@@ -58,20 +88,28 @@ describe('a key that is drawn up and minted', () => {
 
   it('says its networks and its environment where it has any', () => {
     const { deployment } = deployed({ environment: 'staging' })
-    const { claims } = drawUp(deployment, 'ci-runner', { ...TERMS, networks: ['10.0.0.0/8'] })
+    const { claims } = drawUp(deployment, 'ci-runner', { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
     expect(claims).toMatchObject({ cidr: ['10.0.0.0/8'], env: 'staging' })
   })
 
   it('may be presented from nowhere when its networks are none, and not from anywhere', async () => {
     const { deployment } = deployed()
-    const key = mint(deployment, drawUp(deployment, 'ci-runner', { ...TERMS, networks: [] }))
-    const claims = verifyGenuine(deployment, key)
-    expect(await reasonOf(() => verifyPresenter(claims, '10.0.0.1'))).toBe('network_wrong')
+    const drawn = drawUp(deployment, 'ci-runner', { ...TERMS, networks: [] }, undefined)
+    await deployment.store.record(drawn.record, { outstanding: 1 })
+    const present = () => presenting(deployment, mint(deployment, drawn), '10.0.0.1')
+    expect(await reasonOf(present)).toBe('network_wrong')
+  })
+
+  it('says what it is bound to, and so does its record', () => {
+    const { deployment } = deployed()
+    const { claims, record } = drawUp(deployment, 'ci-runner', TERMS, { jkt: 'a' })
+    expect(claims).toMatchObject({ cnf: { jkt: 'a' } })
+    expect(record).toMatchObject({ confirmation: { jkt: 'a' } })
   })
 
   it('is recorded without the key, and found until no verifier takes it any more', () => {
     const { deployment } = deployed({ clockToleranceSeconds: 7 })
-    const { record } = drawUp(deployment, 'ci-runner', TERMS)
+    const { record } = drawUp(deployment, 'ci-runner', TERMS, undefined)
     expect(record).toEqual({
       jti: record.jti,
       clientId: 'ci-runner',
@@ -88,7 +126,7 @@ describe('a key that is drawn up and minted', () => {
     const { deployment } = deployed({
       policy: { scopes: ['provision:token', 'devices:read'], maxLifetimeSeconds: 60 },
     })
-    const { claims, record } = drawUp(deployment, 'ci-runner', { ...TERMS, lifetimeSeconds: 3600 })
+    const { claims, record } = drawUp(deployment, 'ci-runner', { ...TERMS, lifetimeSeconds: 3600 }, undefined)
     expect([claims.exp, record.expiresAt]).toEqual([START + 60, START + 60])
   })
 })
@@ -141,9 +179,9 @@ describe('verifyGenuine', () => {
   })
 })
 
-describe('verifyPresenter', () => {
+describe('verifiedKey', () => {
   it('answers a frozen key', () => {
-    const key = verifyPresenter({ ...CLAIMS, env: 'staging' }, undefined)
+    const key = verifiedKey({ ...CLAIMS, env: 'staging' })
     expect(key).toEqual({
       jti: 'a-jti',
       clientId: 'ci-runner',
@@ -154,14 +192,22 @@ describe('verifyPresenter', () => {
       issuedAt: START,
       expiresAt: START + 300,
       environment: 'staging',
+      confirmation: undefined,
     })
     expect([key, key.scope].every(Object.isFrozen)).toBe(true)
   })
 
+  it('says what the key is bound to', () => {
+    expect(verifiedKey({ ...CLAIMS, cnf: { jkt: 'a' } }).confirmation).toEqual({ jkt: 'a' })
+  })
+})
+
+describe('the presenter of a key', () => {
   it.each([{ jkt: 'a' }, { 'x5t#S256': 'a' }, {}, null, '', 0, false])(
-    'refuses the confirmation %j',
+    'is refused, without a proof, for the confirmation %j',
     async (cnf) => {
-      const refusal = await refusalOf(() => verifyPresenter({ ...CLAIMS, cnf }, undefined))
+      const given = deployed()
+      const refusal = await refusalOf(() => presenting(given.deployment, signed(given, { cnf }), undefined))
       expect(refusal).toMatchObject({ reason: 'possession_unproven', facts: { jti: 'a-jti' } })
     },
   )
@@ -173,9 +219,11 @@ describe('verifyPresenter', () => {
     [undefined, ['10.0.0.0/8'], false],
     ['10.1.2.3', [], false],
     ['10.1.2.3', ['garbage'], false],
-  ])('of a key presented from %s and meant for %j says %s', async (address, cidr, passes) => {
-    const present = () => verifyPresenter({ ...CLAIMS, cidr }, address)
-    if (passes) expect(present()).toHaveProperty('jti', 'a-jti')
+  ])('from %s of a key meant for %j passes: %s', async (address, cidr, passes) => {
+    const given = deployed()
+    await given.deployment.store.record(RECORD, { outstanding: 1 })
+    const present = () => presenting(given.deployment, signed(given, { cidr }), address)
+    if (passes) expect(await present()).toHaveProperty('key.jti', 'a-jti')
     else
       expect(await refusalOf(present)).toMatchObject({
         reason: 'network_wrong',

@@ -56,7 +56,12 @@ describe('revoke', () => {
   it('of an access token revokes the family of its key, for the client of the key alone', async () => {
     const { revoke, deployment, verified, entry, told } = await withKey()
     await (await redeemer(deployment)(verified, 'token')).settle()
-    const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 60 }
+    const terms = {
+      audience: AUDIENCE,
+      scope: ['devices:read'],
+      lifetimeSeconds: 60,
+      confirmation: undefined,
+    }
     const { token } = mintAccessToken(deployment, verified, terms)
     await revoke(token, 'bystander')
     expect(await entry()).toMatchObject({ familyRevoked: false })

@@ -6,7 +6,12 @@ describe('readTokenReference', () => {
   async function minted() {
     const given = deployed()
     const issued = await issueKey(given, { requested_subject: 'device:7' })
-    const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 60 }
+    const terms = {
+      audience: AUDIENCE,
+      scope: ['devices:read'],
+      lifetimeSeconds: 60,
+      confirmation: undefined,
+    }
     const { token, claims } = mintAccessToken(given.deployment, issued.verified, terms)
     const ref = { clientId: 'ci-runner', jti: issued.record.jti }
     const read = (text: string, caller: string) => readTokenReference(given.deployment, text, caller)

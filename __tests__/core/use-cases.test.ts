@@ -1,5 +1,5 @@
 import { useCases } from '../../lib/core/use-cases.js'
-import { AUDIENCE, deployed, parameters, request, SECRET } from './deployed.js'
+import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from './deployed.js'
 
 describe('useCases', () => {
   it('are every verb of a deployment, made once and frozen', () => {
@@ -14,8 +14,12 @@ describe('useCases', () => {
     const { authenticate, issue, verify, exchange, introspect } = useCases(deployment)
     const credentials = parameters({ client_id: 'ci-runner', client_secret: SECRET })
     const client = await authenticate(request(), credentials)
-    const { key } = await issue(client, parameters())
-    const verified = await verify(key, { audiences: [AUDIENCE], address: undefined })
+    const { key } = await issue(client, asking())
+    const verified = await verify({ token: key, scheme: 'body' }, request({ address: undefined }), {
+      audiences: [AUDIENCE],
+      scope: ['provision:token'],
+      target: TARGET,
+    })
     const { access_token } = await exchange(verified, parameters())
     expect(await introspect(client, parameters({ token: access_token }))).toMatchObject({ active: true })
     expect(await introspect(client, parameters({ token: key }))).toEqual({ active: false })

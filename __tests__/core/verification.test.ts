@@ -1,6 +1,14 @@
+import type { Deployment } from '../../lib/core/deployment.js'
 import { redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
-import { containReplay, extractKey, requireScope, verifier } from '../../lib/core/verification.js'
+import {
+  containReplay,
+  type Expectation,
+  extractKey,
+  requireScope,
+  type Verified,
+  verifier,
+} from '../../lib/core/verification.js'
 import type { ProvisioningStore } from '../../lib/stores/store.js'
 import { compact } from './compact.js'
 import {
@@ -13,24 +21,34 @@ import {
   request,
   SIGNING_KEY,
   storeBut,
+  TARGET,
 } from './deployed.js'
 
-const EXPECTED = { audiences: [AUDIENCE], address: '192.0.2.1' }
+const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
+
+/** Verifies the text of a key that is presented as Bearer. */
+function verifying(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
+  const verify = verifier(deployment)
+  return (token, expected) => verify({ token, scheme: 'Bearer' }, request(), expected)
+}
 
 describe('extractKey', () => {
   it.each([
-    ['Bearer abc.def.ghi', 'abc.def.ghi'],
-    ['bearer abc', 'abc'],
-    ['BEARER   abc==', 'abc=='],
-    ['Bearer a-b._~+/c', 'a-b._~+/c'],
-  ])('takes the token out of %j', (header, token) => {
-    expect(extractKey(request({ authorization: [header] }))).toBe(token)
+    ['Bearer abc.def.ghi', 'abc.def.ghi', 'Bearer'],
+    ['bearer abc', 'abc', 'Bearer'],
+    ['BEARER   abc==', 'abc==', 'Bearer'],
+    ['Bearer a-b._~+/c', 'a-b._~+/c', 'Bearer'],
+    ['DPoP abc', 'abc', 'DPoP'],
+    ['dpop   a-b._~+/c==', 'a-b._~+/c==', 'DPoP'],
+  ])('takes the token and the scheme out of %j', (header, token, scheme) => {
+    expect(extractKey(request({ authorization: [header] }))).toEqual({ token, scheme })
   })
 
   const REFUSED: [string, Partial<PresentedRequest>, string][] = [
     ['nothing', {}, 'credentials_missing'],
     ['another scheme', { authorization: ['Basic YTpi'] }, 'credentials_missing'],
-    ['DPoP', { authorization: ['DPoP abc'] }, 'credentials_missing'],
+    ['DPoP alone', { authorization: ['DPoP'] }, 'header_malformed'],
+    ['a scheme that begins like DPoP', { authorization: ['DPoPtoken abc'] }, 'credentials_missing'],
     ['an empty header', { authorization: [''] }, 'credentials_missing'],
     ['a scheme that begins alike', { authorization: ['Bearertoken abc'] }, 'credentials_missing'],
     ['a scheme alone', { authorization: ['Bearer'] }, 'header_malformed'],
@@ -67,7 +85,10 @@ describe('extractKey', () => {
 
   it('minds no other parameter of the query', () => {
     const queryNames = new Set(['page', 'Token', 'key'])
-    expect(extractKey(request({ authorization: ['Bearer abc'], queryNames }))).toBe('abc')
+    expect(extractKey(request({ authorization: ['Bearer abc'], queryNames }))).toEqual({
+      token: 'abc',
+      scheme: 'Bearer',
+    })
   })
 
   it('takes no time over a long header', async () => {
@@ -83,13 +104,13 @@ describe('verify', () => {
   it('answers a key that is genuine, in time, and issued', async () => {
     const given = deployed()
     const { key, verified } = await issueKey(given)
-    expect(await verifier(given.deployment)(key, EXPECTED)).toEqual(verified)
+    expect(await verifying(given.deployment)(key, EXPECTED)).toEqual({ key: verified, proof: undefined })
   })
 
   it('leaves the key as it is, however often it is verified', async () => {
     const given = deployed()
     const { key, record } = await issueKey(given)
-    for (let i = 0; i < 3; i += 1) await verifier(given.deployment)(key, EXPECTED)
+    for (let i = 0; i < 3; i += 1) await verifying(given.deployment)(key, EXPECTED)
     expect(await given.deployment.store.find(record)).toMatchObject({ state: 'issued' })
   })
 
@@ -113,12 +134,12 @@ describe('verify', () => {
     const { deployment, ...given } = deployed()
     const { key, record } = await issueKey({ deployment, ...given })
     await deed(deployment.store, record)
-    expect(await reasonOf(() => verifier(deployment)(key, EXPECTED))).toBe(reason)
+    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe(reason)
   })
 
   it('refuses a key that the store has lost, so that replay is not opened again', async () => {
     const { key, record } = await issueKey(deployed())
-    const refusal = await refusalOf(() => verifier(deployed().deployment)(key, EXPECTED))
+    const refusal = await refusalOf(() => verifying(deployed().deployment)(key, EXPECTED))
     const facts = { clientId: record.clientId, jti: record.jti }
     expect(refusal).toMatchObject({ reason: 'key_unknown', code: 'invalid_token', disclosed: false, facts })
   })
@@ -134,14 +155,14 @@ describe('verify', () => {
   ])('lets nothing pass while the store %s', async (_, find) => {
     const { deployment } = deployed({ store: storeBut({ find }) })
     const { key } = await issueKey({ deployment })
-    expect(await reasonOf(() => verifier(deployment)(key, EXPECTED))).toBe('store_unavailable')
+    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('store_unavailable')
   })
 
   it('asks the store about no key that is refused for what it says', async () => {
     const find = () => Promise.reject(new Error('asked'))
     const { deployment, clock } = deployed({ store: storeBut({ find }) })
     const { key } = await issueKey({ deployment })
-    const verify = verifier(deployment)
+    const verify = verifying(deployment)
     expect(await reasonOf(() => verify(`${key}.`, EXPECTED))).toBe('key_malformed')
     expect(await reasonOf(() => verify(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))).toBe(
       'audience_wrong',
@@ -154,9 +175,9 @@ describe('verify', () => {
     const { deployment, clock } = deployed()
     const { key } = await issueKey({ deployment })
     clock.seconds += 304
-    expect(await reasonOf(() => verifier(deployment)(key, EXPECTED))).toBeUndefined()
+    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBeUndefined()
     clock.seconds += 1
-    expect(await reasonOf(() => verifier(deployment)(key, EXPECTED))).toBe('key_expired')
+    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('key_expired')
   })
 })
 
@@ -171,7 +192,7 @@ describe('a replay', () => {
   it('revokes the family of the key once, and is told of each time', async () => {
     const { deployment, events, key, record } = await redeemed()
     for (let i = 0; i < 2; i += 1) {
-      expect(await reasonOf(() => verifier(deployment)(key, EXPECTED))).toBe('key_redeemed')
+      expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('key_redeemed')
     }
     expect(await deployment.store.find(record)).toMatchObject({ state: 'redeemed', familyRevoked: true })
     const replays = events.filter(({ type }) => type === 'key.replayed')
@@ -188,14 +209,14 @@ describe('a replay', () => {
     const forged = compact(header, payload?.replace('device', 'gadget'), SIGNING_KEY)
       .slice(0, -4)
       .concat('AAAA')
-    expect(await reasonOf(() => verifier(deployment)(forged, EXPECTED))).toBe('signature_wrong')
+    expect(await reasonOf(() => verifying(deployment)(forged, EXPECTED))).toBe('signature_wrong')
     expect(await deployment.store.find(record)).toMatchObject({ familyRevoked: false })
     expect(events.map(({ type }) => type)).not.toContain('key.replayed')
   })
 
   it('that is refused for its audience or its network revokes nothing', async () => {
     const { deployment, key, record } = await redeemed()
-    await reasonOf(() => verifier(deployment)(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))
+    await reasonOf(() => verifying(deployment)(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))
     expect(await deployment.store.find(record)).toMatchObject({ familyRevoked: false })
   })
 

@@ -45,6 +45,7 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
   ],
   ['maxLifetimeSeconds', 60, 61, 'at most 60, as policy.maxLifetimeSeconds says, got 61', 60],
   ['maxLifetimeSeconds', undefined, 901, 'at most 900, as policy.maxLifetimeSeconds says, got 901', 900],
+  ['senderConstraint', 'dpop', 'bearer', "dpop, as policy.senderConstraint says, got 'bearer'", 'dpop'],
   ['outstandingKeys', 2, 1000, 'at most 2, as policy.outstandingKeys says, got 1000', 2],
   [
     'accessTokenLifetimeSeconds',
@@ -103,6 +104,7 @@ describe("a client's policy", () => {
       maxLifetimeSeconds: 900,
       networks: ['::1'],
       subjects: ['a'],
+      senderConstraint: 'bearer',
       outstandingKeys: 5,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,
@@ -111,6 +113,7 @@ describe("a client's policy", () => {
       defaultScopes: [],
       networks: undefined,
       subjects: [],
+      senderConstraint: 'bearer',
       outstandingKeys: 1000,
     })
   })

@@ -18,6 +18,7 @@ describe('a policy', () => {
       maxLifetimeSeconds: 3600,
       networks: ['10.0.0.0/8', '::1', '192.0.2.1'],
       subjects: ['gateway-1', 'device:*', 'a/b.c_*', 'x-*'],
+      senderConstraint: 'dpop',
       outstandingKeys: 1_000_000,
       accessTokenScopes: ['read'],
       accessTokenLifetimeSeconds: 3600,

@@ -52,7 +52,7 @@ describe('a signing key', () => {
   it.each(KINDS)('that is %s mints keys that verify', async (_, signingKeys, alg) => {
     const { deployment } = parse({ signingKeys, now: () => START * 1000 })
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(deployment, drawUp(deployment, 'a', terms))
+    const key = mint(deployment, drawUp(deployment, 'a', terms, undefined))
     expect(verifyGenuine(deployment, key)).toMatchObject({ sub: 'a' })
     const active = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
@@ -79,7 +79,7 @@ describe('a signing key', () => {
   it('that is rotated goes on verifying what it signed', () => {
     const before = parse({ signingKeys: EC.privateKey }).deployment
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(before, drawUp(before, 'a', terms))
+    const key = mint(before, drawUp(before, 'a', terms, undefined))
     const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
     expect(verifyGenuine(after, key)).toMatchObject({ sub: 'a' })
   })

@@ -9,7 +9,7 @@ const MAX_KEYS = 4
 const step = fc.record({
   move: fc.constantFrom(
     ...(['record', 'record', 'redeem', 'redeem', 'settle', 'settle', 'release'] as const),
-    ...(['revoke', 'revokeFamily', 'revokeFamily', 'find', 'pass'] as const),
+    ...(['revoke', 'revokeFamily', 'revokeFamily', 'find', 'useOnce', 'useOnce', 'pass'] as const),
   ),
   ref: fc.record({ clientId: fc.constantFrom('a', '__proto__'), jti: fc.constantFrom('1', '2', '3') }),
   attempt: fc.constantFrom('one', 'one', 'other'),
@@ -26,6 +26,8 @@ function perform(store: ProvisioningStore, step: Step, now: number): Promise<unk
       return store.record(recordOf(ref, now + seconds), { outstanding }).catch((error) => error.name)
     case 'settle':
       return store.settle(ref, attempt, now + 2 * seconds)
+    case 'useOnce':
+      return store.useOnce(ref.clientId + ref.jti, now + seconds).catch((error) => error.name)
     case 'redeem':
     case 'release':
       return store[move](ref, attempt)
@@ -67,11 +69,26 @@ function naiveStore(now: () => number): ProvisioningStore {
       return 'recorded'
     },
     find: async (ref) => one(ref)?.entry,
+    useOnce: naiveUseOnce(now),
     ...naiveMoves(one),
   }
 }
 
-function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Omit<ProvisioningStore, 'record' | 'find'> {
+function naiveUseOnce(now: () => number): ProvisioningStore['useOnce'] {
+  let used: { readonly id: string; readonly until: number }[] = []
+  return async (id, until) => {
+    used = used.filter((one) => one.until >= now())
+    if (until <= now()) throw new RangeError()
+    if (used.some((one) => one.id === id)) return 'used'
+    if (used.length >= MAX_KEYS) return 'full'
+    used.push({ id, until })
+    return 'first'
+  }
+}
+
+type Moves = Omit<ProvisioningStore, 'record' | 'find' | 'useOnce'>
+
+function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Moves {
   function change<T extends string>(ref: KeyRef, changes: Partial<KeyEntry>, answer: T): T {
     const found = one(ref)
     if (found) found.entry = { ...found.entry, ...changes }
@@ -118,6 +135,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
+  useOnce: ['RangeError', 'first', 'full', 'used'],
 }
 
 describe('memoryStore beside a naive model', () => {

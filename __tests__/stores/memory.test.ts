@@ -157,11 +157,16 @@ describe('memory and timers of memoryStore', () => {
 
   it('keeps no process alive', () => {
     const script = `
-      const { memoryStore } = require(${JSON.stringify(resolve(__dirname, '../../lib/stores/memory.ts'))})
+      const entryPoints = [${JSON.stringify(resolve(__dirname, '../../lib/stores/memory.ts'))}]
+      const bundling = { entryPoints, bundle: true, write: false, platform: 'node', format: 'cjs' }
+      const bundled = require('esbuild').buildSync(bundling).outputFiles[0].text
+      const made = { exports: {} }
+      new Function('module', 'exports', 'require', bundled)(made, made.exports, require)
+      const { memoryStore } = made.exports
       const key = ${JSON.stringify(key('key', 0))}
       key.retainUntil = Date.now() / 1000 + 3600
       memoryStore().record(key, { outstanding: 1 }).then(console.log)`
-    const child = spawnSync(process.execPath, ['-r', 'esbuild-register', '-e', script], { timeout: 20_000 })
+    const child = spawnSync(process.execPath, ['-e', script], { timeout: 20_000 })
     expect([child.status, child.signal, `${child.stdout}`.trim()]).toEqual([0, null, 'recorded'])
   }, 30_000)
 })

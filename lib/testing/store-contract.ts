@@ -4,6 +4,7 @@ import { proveExpiry } from './store-contract/expiry.js'
 import { proveCap, proveOutstanding } from './store-contract/limits.js'
 import { proveMoves } from './store-contract/moves.js'
 import { proveNames } from './store-contract/names.js'
+import { proveOnce, proveOnceCap } from './store-contract/once.js'
 import { proveRecords } from './store-contract/records.js'
 
 export type { StoreUnderTest } from './store-contract/bench.js'
@@ -14,7 +15,7 @@ export interface StoreContractOptions {
   readonly name: string
   /** Makes an empty store; called for each test. */
   create(): Promise<StoreUnderTest>
-  /** Makes an empty store whose cap is 10 keys; for stores that have a cap. */
+  /** Makes an empty store whose cap is 10 keys, and 10 used identifiers; for stores that have a cap. */
   createCapped?(): Promise<StoreUnderTest>
 }
 
@@ -28,7 +29,10 @@ export function storeContract(options: StoreContractOptions): void {
     describe('outstanding keys', () => proveOutstanding(prove))
     describe('expiry', () => proveExpiry(prove))
     describe('concurrency', () => proveConcurrency(prove))
+    describe('single use', () => proveOnce(prove))
     const createCapped = options.createCapped?.bind(options)
-    if (createCapped !== undefined) describe('cap', () => proveCap(prover(createCapped)))
+    if (createCapped === undefined) return
+    describe('cap', () => proveCap(prover(createCapped)))
+    describe('cap of single use', () => proveOnceCap(prover(createCapped)))
   })
 }

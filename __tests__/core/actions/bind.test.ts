@@ -1,12 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { binder } from '../../../lib/core/actions/bind.js'
+import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
 import { redeemer } from '../../../lib/core/redemption.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import { compact } from '../compact.js'
-import { AUDIENCE, deployed, issueKey, reasonOf, refusalOf, START, storeBut } from '../deployed.js'
+import { AUDIENCE, deployed, held, issueKey, reasonOf, refusalOf, START, storeBut } from '../deployed.js'
 import { PAIRS } from '../signing-pairs.js'
 
 const ENDPOINT = 'https://auth.example.com/oauth/bind'
@@ -15,7 +15,7 @@ const jwk = ES256.publicKey.export({ format: 'jwk' })
 
 async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
-  const { verified, record } = await issueKey(given, { scope: 'provision:bind devices:read', ...asked })
+  const { key, verified, record } = await issueKey(given, { scope: 'provision:bind devices:read', ...asked })
   const { registry, store } = given.deployment
   const bind = binder(given.deployment, redeemer(given.deployment))
   const proofOf = (claims: object = {}, header: object = {}, pair = ES256) =>
@@ -25,8 +25,8 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
       pair.privateKey,
       pair.alg,
     )
-  const ask = (body: object = { jwk, proof: proofOf() }) =>
-    bind(verified, body as Record<string, unknown>, ENDPOINT)
+  const ask = async (body: object = { jwk, proof: proofOf() }) =>
+    bind(await held(given, key, BIND_SCOPE), body as Record<string, unknown>, ENDPOINT)
   const stateOf = async () => (await store.find(record))?.state
   return { ...given, verified, record, registry, bind, proofOf, ask, stateOf }
 }

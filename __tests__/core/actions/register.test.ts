@@ -1,11 +1,13 @@
 import { registrar } from '../../../lib/core/actions/register.js'
 import type { Client } from '../../../lib/core/client.js'
 import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
+import { REGISTER_SCOPE } from '../../../lib/core/provisioning-key.js'
 import { redeemer } from '../../../lib/core/redemption.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import {
   AUDIENCE,
   deployed,
+  held,
   issueKey,
   parameters,
   reasonOf,
@@ -19,9 +21,10 @@ const SCOPE = 'provision:register devices:read'
 
 async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
-  const { verified, record } = await issueKey(given, { scope: SCOPE, ...asked })
+  const { key, verified, record } = await issueKey(given, { scope: SCOPE, ...asked })
   const register = registrar(given.deployment, redeemer(given.deployment))
-  const ask = (metadata: Record<string, unknown> = {}) => register(verified, metadata)
+  const ask = async (metadata: Record<string, unknown> = {}) =>
+    register((await held(given, key, REGISTER_SCOPE)).key, metadata)
   const stateOf = async () => (await given.deployment.store.find(record))?.state
   return { ...given, verified, record, ask, stateOf, registry: given.deployment.registry }
 }

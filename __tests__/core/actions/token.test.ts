@@ -1,11 +1,12 @@
 import { decodeJwt } from 'jose'
 import { readAccessToken } from '../../../lib/core/access-token.js'
-import { exchanger, JWT_TOKEN_TYPE, readSubjectToken } from '../../../lib/core/actions/token.js'
+import { exchanger, JWT_TOKEN_TYPE, readSubjectToken, TOKEN_SCOPE } from '../../../lib/core/actions/token.js'
 import { redeemer } from '../../../lib/core/redemption.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import {
   AUDIENCE,
   deployed,
+  held,
   issueKey,
   OTHER_AUDIENCE,
   parameters,
@@ -44,8 +45,8 @@ describe('exchange', () => {
     const given = deployed(overrides)
     const issued = await issueKey(given, asked)
     const exchange = exchanger(given.deployment, redeemer(given.deployment))
-    const ask = (form: Record<string, string> = {}) =>
-      exchange(issued.verified, parameters(form), '192.0.2.1')
+    const ask = async (form: Record<string, string> = {}) =>
+      exchange(await held(given, issued.key, TOKEN_SCOPE), parameters(form), '192.0.2.1')
     const entry = () => given.deployment.store.find(issued.record)
     return { ...given, ...issued, ask, entry }
   }
