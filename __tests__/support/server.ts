@@ -98,9 +98,8 @@ export async function startServer({
   const closers: (() => Promise<void>)[] = [() => closeServer(https)]
   const { port } = https.address() as AddressInfo
   const observer = (event: ProvisioningEvent) => events.push(event)
-  const keys = provisioningKeys(
-    workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) }),
-  )
+  const given = workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) })
+  const keys = await makeOrClose(() => provisioningKeys(given), https)
   mount(app, keys)
   return {
     app,
@@ -119,6 +118,16 @@ export async function startServer({
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },
+  }
+}
+
+/** Options that are refused must leave no server behind, which would keep the test run alive. */
+async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
+  try {
+    return make()
+  } catch (fault) {
+    await closeServer(server)
+    throw fault
   }
 }
 

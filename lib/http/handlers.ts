@@ -32,7 +32,7 @@ export function handlers(context: HttpContext): Handlers {
 
   async function verified(visit: Visit, token: string): Promise<VerifiedKey> {
     const key = await useCases.verify(token, { audiences, address: visit.presented.address })
-    await visit.limitClient(key.clientId)
+    await visit.limitKey(key.jti)
     return key
   }
 

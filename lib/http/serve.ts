@@ -13,6 +13,8 @@ export interface Visit {
   readonly presented: PresentedRequest
   /** Counts the request against a client that has proven who it is. */
   readonly limitClient: (clientId: string) => Promise<void>
+  /** Counts it against the key it presents. */
+  readonly limitKey: (jti: string) => Promise<void>
 }
 
 /** Answers a visit; `undefined` leaves it to the next router. */
@@ -30,7 +32,13 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
   ): Promise<Answer | undefined> {
     await limits.byAddress(req, res)
     refuseTokenInQuery(presented)
-    return handle({ req, res, presented, limitClient: (clientId) => limits.byClient(req, res, clientId) })
+    return handle({
+      req,
+      res,
+      presented,
+      limitClient: (clientId) => limits.byClient(req, res, clientId),
+      limitKey: (jti) => limits.byKey(req, res, jti),
+    })
   }
 
   return function serveEndpoint(req, res, next) {
