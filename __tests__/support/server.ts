@@ -99,8 +99,12 @@ export async function startServer({
   const { port } = https.address() as AddressInfo
   const observer = (event: ProvisioningEvent) => events.push(event)
   const given = workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) })
-  const keys = await makeOrClose(() => provisioningKeys(given), https)
-  mount(app, keys)
+  const made = () => {
+    const keys = provisioningKeys(given)
+    mount(app, keys)
+    return keys
+  }
+  const keys = await makeOrClose(made, https)
   return {
     app,
     keys,
@@ -121,7 +125,7 @@ export async function startServer({
   }
 }
 
-/** Options that are refused must leave no server behind, which would keep the test run alive. */
+/** Options and guards that are refused must leave no server behind, which would keep the test run alive. */
 async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
   try {
     return make()
