@@ -18,6 +18,8 @@ const base: ProjectConfig = {
 }
 
 const config: Config = {
+  // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
+  testTimeout: 30_000,
   projects: [
     { ...base, displayName: 'express5' },
     {

@@ -5,7 +5,10 @@ import { ProvisioningError } from '../../lib/core/errors.js'
 import { refusalOf } from './deployed.js'
 
 const PERMITTED = new Set(['read', 'write'])
-const DEFAULTS = { token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'] }
+const DEFAULTS = {
+  token_endpoint_auth_method: 'client_secret_basic',
+  grant_types: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+}
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const jwk = publicKey.export({ format: 'jwk' })

@@ -72,7 +72,7 @@ describe('the first example of the README', () => {
     } finally {
       child.kill()
     }
-  }, 15_000)
+  }, 60_000)
 })
 
 describe('the code for production in the README', () => {

@@ -178,6 +178,23 @@ describe('a held answer', () => {
     )
   })
 
+  test.each(places)(
+    'gives way to a refusal with a compressing middleware $place the guard',
+    async ({ plan }) => {
+      const verbs = () => ({ settle: async () => 'revoked' as const })
+      for (const { handler } of compressed) {
+        const server = await startRedeeming({ ...plan(handler), verbs })
+        try {
+          const answer = await server.actExactly(await server.key())
+          expect(answer.status).toBe(401)
+          expect(JSON.parse(answer.text)).toMatchObject({ error: 'invalid_token' })
+        } finally {
+          await server.close()
+        }
+      }
+    },
+  )
+
   test('lets no more of a source into memory than a stream would, while the store takes its time', async () => {
     let read = 0
     const counting: RequestHandler = (_req, res) => {

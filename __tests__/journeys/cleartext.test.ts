@@ -162,6 +162,14 @@ describe('a request in clear', () => {
         body: `{"key": "${key}`,
       }),
     ],
+    [
+      'JSON that the host could not parse',
+      (key) => ({
+        path: '/parsed/json',
+        headers: { 'Content-Type': 'application/json' },
+        body: `{"key": "${key}`,
+      }),
+    ],
     ...['json', 'form', 'raw', 'text'].map(
       (kind): [string, (key: string) => Omit<ExactRequest, 'cleartextPort'>] => [
         `a body that the host has parsed (${kind})`,

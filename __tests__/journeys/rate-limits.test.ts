@@ -72,7 +72,18 @@ describe('rate limits', () => {
     withLimits({ token: { limit: 3 } }, async (server) => {
       const key = await obtainKey(server, { scope: 'provision:token' })
       const { headers } = await exchangeKey(server, key).expect(200)
-      expect(headers.ratelimit).toMatch(/^"token-address"; r=1; t=\d+, "token-client"; r=1; t=\d+$/)
+      expect(headers.ratelimit).toMatch(/^"token-address"; r=1; t=\d+, "token-client"; r=2; t=\d+$/)
+    }))
+
+  test('count a key for itself: who holds one cannot use up what its client may do', () =>
+    withLimits({ token: { limit: 3 } }, async (server) => {
+      const key = await obtainKey(server, { scope: 'devices:create' })
+      for (const last of [1, 2, 3])
+        await exchangeKey(server, key)
+          .set(from(`192.0.2.${last}`))
+          .expect(400)
+      await exchangeKey(server, key).set(from('192.0.2.4')).expect(429)
+      await askForKey(server).set(from('192.0.2.9')).expect(200)
     }))
 
   test.each(['bind', 'register', 'introspect', 'revoke'] as const)('guard %s', (endpoint) =>

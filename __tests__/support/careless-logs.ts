@@ -37,7 +37,8 @@ export function carelessLog(): CarelessLog {
 
 /** All that a logger could take hold of: the objects themselves, with everything that Node and Express hang on them. */
 function noteAll(log: CarelessLog, req: Request, res: Response): void {
-  log.note(req.method, req.originalUrl, req.url, res.statusCode, req, res)
+  // The response is in the request.
+  log.note(req.method, req.originalUrl, req.url, res.statusCode, req)
   log.note(
     req.headers,
     req.rawHeaders,
@@ -63,7 +64,7 @@ export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
   return (app: Express, keys: ProvisioningKeys): void => {
     app.set('env', 'development')
     app.use((req, res, next) => {
-      for (const event of ['finish', 'close']) res.on(event, () => noteAll(log, req, res))
+      res.on('close', () => noteAll(log, req, res))
       next()
     })
     if (parses) app.use(express.json(), express.urlencoded({ extended: true }))

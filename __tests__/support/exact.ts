@@ -35,7 +35,7 @@ export function openRequest(server: RunningServer, wanted: ExactRequest): Client
     : requestHttp({ ...common, port: cleartextPort })
 }
 
-const LONGEST_MILLISECONDS = 2500
+const LONGEST_MILLISECONDS = 4000
 
 /** The answer to a request, read to its end; an answer that does not end is an error. */
 export function answerTo(sent: ClientRequest): Promise<ExactAnswer> {

@@ -30,8 +30,8 @@ export function askForKey(
   client: { id: string; secret: string } = { id: CLIENT, secret: SECRET },
 ): Test {
   return postForm(server, '/oauth/token', { grant_type: 'client_credentials', ...form }).auth(
-    client.id,
-    client.secret,
+    encodeURIComponent(client.id),
+    encodeURIComponent(client.secret),
   )
 }
 

@@ -24,6 +24,7 @@ export function compressing(): RequestHandler {
         void setImmediate(() => done(null, chunk))
       const made = new Transform({ highWaterMark: 16 * 1024, transform })
       stream = made
+      made.setMaxListeners(0)
       for (const listener of waiting) made.on('drain', listener)
       made.on('data', (chunk) => {
         if (!original.write.call(res, chunk, 'utf8')) made.pause()

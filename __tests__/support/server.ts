@@ -98,10 +98,13 @@ export async function startServer({
   const closers: (() => Promise<void>)[] = [() => closeServer(https)]
   const { port } = https.address() as AddressInfo
   const observer = (event: ProvisioningEvent) => events.push(event)
-  const keys = provisioningKeys(
-    workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) }),
-  )
-  mount(app, keys)
+  const given = workingOptions({ observer, ...options, ...optionsAt(`https://localhost:${port}`) })
+  const made = () => {
+    const keys = provisioningKeys(given)
+    mount(app, keys)
+    return keys
+  }
+  const keys = await makeOrClose(made, https)
   return {
     app,
     keys,
@@ -119,6 +122,16 @@ export async function startServer({
     close: async () => {
       await Promise.all(closers.map((close) => close()))
     },
+  }
+}
+
+/** Options and guards that are refused must leave no server behind, which would keep the test run alive. */
+async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
+  try {
+    return make()
+  } catch (fault) {
+    await closeServer(server)
+    throw fault
   }
 }
 

@@ -3,7 +3,7 @@ import {
   type ClientAuthenticationMethod,
 } from './client-authentication/methods.js'
 import { malformed, unlessRefused } from './errors.js'
-import { importPublicJwk } from './jwk.js'
+import { importPublicJwk, type PublicJwk, publicJwk } from './jwk.js'
 import type { Claims } from './jws.js'
 import { parseScope } from './policy.js'
 
@@ -67,10 +67,11 @@ export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): Ac
   }
   const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))
   if (body.redirect_uris !== undefined) accepted.redirect_uris = body.redirect_uris
+  if (accepted.jwks !== undefined) accepted.jwks = plainKeySet(accepted.jwks as { keys: readonly Claims[] })
   if (typeof accepted.scope === 'string') requirePermitted(accepted.scope, permitted)
   return {
     token_endpoint_auth_method: 'client_secret_basic',
-    grant_types: ['client_credentials'],
+    grant_types: GRANT_TYPES,
     ...accepted,
   }
 }
@@ -145,4 +146,19 @@ function keySet(value: unknown): string | undefined {
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) return 'a JWK Set of 1 to 8 keys'
   const fault = keys.map(importPublicJwk).find((key) => typeof key === 'string')
   return fault === undefined ? undefined : `public keys only (one is refused: ${fault})`
+}
+
+/** The keys rebuilt from what makes them keys and says what for: whatever else came with them is not kept. */
+function plainKeySet({ keys }: { readonly keys: readonly Claims[] }) {
+  return { keys: keys.map((jwk) => ({ ...plainKey(jwk), ...labelsOf(jwk) })) }
+}
+
+function plainKey(jwk: Claims): PublicJwk {
+  const key = importPublicJwk(jwk)
+  return typeof key === 'string' ? {} : publicJwk(key)
+}
+
+function labelsOf(jwk: Claims): Claims {
+  const labels = ['kid', 'use', 'alg'].filter((name) => typeof jwk[name] === 'string')
+  return Object.fromEntries(labels.map((name) => [name, jwk[name]]))
 }

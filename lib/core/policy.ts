@@ -52,6 +52,33 @@ export interface Policy {
   readonly accessTokenLifetimeSeconds: number
 }
 
+/**
+ * The policy of a client that comes into being by a key: every bound of the client that asked for the key, so that
+ * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone.
+ */
+export function inheritedPolicy(
+  policy: Policy,
+  own: {
+    readonly scopes: readonly string[]
+    readonly defaultScopes?: readonly string[]
+    readonly audience: string
+  },
+): PolicyOptions {
+  const { networks, accessTokenScopes } = policy
+  return {
+    lifetimeSeconds: policy.lifetimeSeconds,
+    maxLifetimeSeconds: policy.maxLifetimeSeconds,
+    outstandingKeys: policy.outstandingKeys,
+    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    scopes: own.scopes,
+    ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),
+    audiences: [own.audience],
+    subjects: [],
+    ...(networks !== undefined && { networks }),
+    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
+  }
+}
+
 /** What policy allowed for one key. */
 export interface Terms {
   readonly subject: string

@@ -1,6 +1,6 @@
 import type { KeyRef, RevokeOutcome } from '../stores/store.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
-import { asking, type Deployment } from './deployment.js'
+import { asking, type Deployment, numericDate } from './deployment.js'
 import { ProvisioningError } from './errors.js'
 import { requireToken } from './introspection.js'
 import { verifyGenuine } from './provisioning-key.js'
@@ -35,7 +35,9 @@ export type RevokeExposed = (texts: readonly string[], address: string | undefin
 
 export function exposureRevoker(deployment: Deployment): RevokeExposed {
   async function revokeOne(text: string, address: string | undefined): Promise<void> {
-    const { client_id: clientId, jti } = verifyGenuine(deployment, text)
+    const { client_id: clientId, jti, exp } = verifyGenuine(deployment, text)
+    // One whose time is over can do no harm any more, and must not be good for alarms for ever.
+    if (numericDate(deployment) >= exp + deployment.clockToleranceSeconds) return
     const outcome = await asking(() => deployment.store.revoke({ clientId, jti })).catch(() => 'unknown')
     deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked: outcome === 'revoked' })
   }

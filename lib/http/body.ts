@@ -36,21 +36,23 @@ export async function readJson(req: Request, res: Response): Promise<Claims> {
 
 /** The text of the body, or the object that a parser before us made of it. Leaves nothing of it on `req`. */
 async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
-  requireMediaType(req, kind)
-  if (!req.readableEnded) {
-    await new Promise<void>((resolve, reject) => {
-      readText(req, res, (error?: unknown) =>
-        error === undefined ? resolve() : reject(bodyRefusal(error) ?? error),
-      )
-    })
-  }
-  const body: unknown = req.body
+  const parsedBefore: unknown = req.body
   req.body = {}
+  requireMediaType(req, kind)
+  const body = req.readableEnded ? parsedBefore : await readAsText(req, res)
   if (body === undefined || body === null) return ''
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
   // Express 4 has an empty object where there was no body at all.
   if (typeof body === 'object' && !Array.isArray(body)) return hasBody(req) ? (body as Claims) : ''
   throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
+}
+
+async function readAsText(req: Request, res: Response): Promise<unknown> {
+  const fault = await new Promise<unknown>((resolve) => readText(req, res, resolve))
+  const body: unknown = req.body
+  req.body = {}
+  if (fault !== undefined) throw bodyRefusal(fault) ?? fault
+  return body
 }
 
 function hasBody({ headers }: Request): boolean {

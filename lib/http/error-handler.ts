@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler } from 'express'
 import { ConfigurationError, ProvisioningError } from '../core/errors.js'
+import { REDACTED } from '../core/secret.js'
 import { bodyRefusal } from './body.js'
 import type { HttpContext } from './context.js'
 import { httpsGuard } from './https.js'
@@ -21,7 +22,18 @@ export function errorHandler(context: HttpContext): ErrorRequestHandler {
       next(error)
       return
     }
+    // A parser has taken the body off the request; what is in clear in it is exposed all the same.
+    const parsed = isOurs ? undefined : takeBody(error)
+    req.body = parsed ?? req.body
     // An error can come before any guard of ours has looked at the connection.
     enforceHttps(req, res, (fault?: unknown) => refuse(res, fault ?? refusal, context.present(req), site))
+    if (parsed !== undefined) req.body = {}
   }
+}
+
+/** Express 5 keeps every error on the request: what a body parser wrote of the body into its own must not stay there. */
+function takeBody(error: { readonly body?: unknown }): unknown {
+  const { body } = error
+  Object.assign(error, { body: REDACTED, message: 'The body could not be parsed.', stack: REDACTED })
+  return body
 }

@@ -1,11 +1,12 @@
 import type { Request } from 'express'
 import type { PresentedRequest } from '../core/request.js'
+import { jwtsIn } from '../core/secret.js'
 
 /** How much of a cleartext body is looked through for keys, and how long its end is waited for. */
 const MAXIMUM_BYTES = 16 * 1024
 const MAXIMUM_MILLISECONDS = 2000
 
-/** How many JWTs of one request are looked at. Each begins with `eyJ`, the base64url of `{"`. */
+/** How many JWTs of one request are looked at. */
 const MAXIMUM_TOKENS = 4
 
 /**
@@ -16,11 +17,7 @@ export async function collectExposed(req: Request, presented: PresentedRequest):
   const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
   const body = req.body === undefined ? await readSome(req) : textOf(req.body)
   const texts = [...ahead, decodeLoosely(body)]
-  const words = texts.flatMap((text) => text.split(/[^\w.-]+/))
-  return [...new Set(words.filter((word) => word.startsWith('eyJ') && word.split('.').length === 3))].slice(
-    0,
-    MAXIMUM_TOKENS,
-  )
+  return [...new Set(texts.flatMap(jwtsIn))].slice(0, MAXIMUM_TOKENS)
 }
 
 /** What a body parser before us made of the body, as text again. */

@@ -32,13 +32,10 @@ export function handlers(context: HttpContext): Handlers {
     return [client, parameters]
   }
 
-  async function verified(
-    { presented, target, limitClient }: Visit,
-    key: PresentedKey,
-    scope: string,
-  ): Promise<Verified> {
+  async function verified(visit: Visit, key: PresentedKey, scope: string): Promise<Verified> {
+    const { presented, target } = visit
     const held = await useCases.verify(key, presented, { audiences, scope: [scope], target })
-    await limitClient(held.key.clientId)
+    await visit.limitKey(held.key.jti)
     return held
   }
 

@@ -5,7 +5,7 @@ import { ResponseGate } from './response-gate.js'
 /**
  * Holds what a handler answers until its key is settled, so that no client is told of a success that does not last.
  *
- * The first output decides. A status under 400 settles the key, any other releases it; then what was held is written.
+ * The first output decides. A success settles the key, a failure releases it; then what was held is written.
  * Where the claim was lost in the meantime, what was held is dropped and the refusal is written in its place. A
  * connection that breaks does not release by itself: the handler may be at work still, and two handlers must not be
  * at work for one key. It is told by the signal, and decides by what it answers.
@@ -15,7 +15,7 @@ import { ResponseGate } from './response-gate.js'
 export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): AbortSignal {
   const connection = new AbortController()
   const gate = new ResponseGate(res, (status) => {
-    const decided = status < 400 ? claim.settle() : claim.release()
+    const decided = isFailure(status) ? claim.release() : claim.settle()
     decided
       .then(
         () => gate.open(),
@@ -28,4 +28,14 @@ export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unkn
     if (!gate.hasOutput) connection.abort()
   })
   return connection.signal
+}
+
+/**
+ * Statuses that Express makes of a success by what the request says (`Accept`, `Range`, `If-Match`): were they to
+ * release, the client could have the action done as often as it likes.
+ */
+const CHOSEN_BY_CLIENT: ReadonlySet<number> = new Set([406, 412, 416])
+
+function isFailure(status: number): boolean {
+  return status >= 400 && !CHOSEN_BY_CLIENT.has(status)
 }

@@ -9,24 +9,31 @@ export interface Limiter {
   byAddress(req: Request, res: Response): Promise<void>
   /** Counts it against its client; to be called when the client is known for sure, so that no stranger can use it up. */
   byClient(req: Request, res: Response, clientId: string): Promise<void>
+  /** Counts it against its key: who holds one key must not be able to use up what its client may do. */
+  byKey(req: Request, res: Response, jti: string): Promise<void>
 }
 
-export const UNLIMITED: Limiter = { byAddress: async () => undefined, byClient: async () => undefined }
+export const UNLIMITED: Limiter = {
+  byAddress: async () => undefined,
+  byClient: async () => undefined,
+  byKey: async () => undefined,
+}
 
 export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter {
   const options = limits.of(endpoint)
   if (options === undefined) return UNLIMITED
-  const clients = new WeakMap<Request, string>()
+  const callers = new WeakMap<Request, string>()
   const counted = new WeakSet<Request>()
   const addresses = make(limits, options, `${endpoint}-address`, (req) => ipKeyGenerator(req.ip ?? ''))
-  const perClient = make(limits, options, `${endpoint}-client`, (req) => clients.get(req) ?? '')
+  const perCaller = make(limits, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
   return {
     async byAddress(req, res) {
       if (counted.has(req)) return
       counted.add(req)
       await run(addresses, req, res)
     },
-    byClient: (req, res, clientId) => run(perClient, clients.set(req, clientId) && req, res),
+    byClient: (req, res, clientId) => run(perCaller, callers.set(req, `client ${clientId}`) && req, res),
+    byKey: (req, res, jti) => run(perCaller, callers.set(req, `key ${jti}`) && req, res),
   }
 }
 

@@ -55,7 +55,7 @@ export function guards(context: HttpContext): Guards {
     presented,
     refuseWith,
   }: AdmittedVisit): Promise<void> {
-    await context.limiterOf('redeem').byClient(req, res, key.clientId)
+    await context.limiterOf('redeem').byKey(req, res, key.jti)
     const claim = await useCases.redeem(key, 'custom', presented.address)
     if (res.destroyed) return claim.release()
     attachProvisioning(req, key, holdAnswer(res, claim, refuseWith))

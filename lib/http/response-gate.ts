@@ -37,6 +37,12 @@ export class ResponseGate {
     for (const name of CHANGES)
       Object.assign(res, { [name]: (...args: unknown[]) => this.#change(name, args) })
     Object.defineProperty(res, 'writableEnded', { get: () => this.#hasEnded, configurable: true })
+    Object.defineProperty(res, 'headersSent', { get: () => this.#hasBegun, configurable: true })
+  }
+
+  /** An answer has begun that is not whole: whoever asks must not try to write another in its place. */
+  get #hasBegun(): boolean {
+    return this.hasOutput && !this.#hasEnded
   }
 
   /** Whether the handler has begun to answer. */
@@ -48,7 +54,7 @@ export class ResponseGate {
   open(): void {
     const res = this.#res
     this.#state = 'open'
-    Reflect.deleteProperty(res, 'writableEnded')
+    tellTruth(res)
     // Later assignments change nothing once an answer has begun.
     Object.assign(res, { statusCode: this.#head?.statusCode, statusMessage: this.#head?.statusMessage })
     for (const [name, args] of this.#held.splice(0)) this.#before[name]?.apply(res, args)
@@ -59,20 +65,36 @@ export class ResponseGate {
   replaceBy(write: () => void): void {
     const res = this.#res
     this.#state = 'replaced'
-    Reflect.deleteProperty(res, 'writableEnded')
+    tellTruth(res)
     for (const [, args] of this.#held.splice(0)) tellDropped(args)
     const now = methodsOf(res)
     Object.assign(res, this.#before)
     restoreHead(res, this.#headBefore)
     write()
+    this.#head = headOf(res)
     Object.assign(res, now)
   }
 
   #output(name: Output, args: unknown[]): unknown {
     if (this.#state === 'open') return this.#before[name]?.apply(this.#res, args)
+    if (name === 'writeHead' && this.#isOwnHead()) return this.#writeOwnHead()
     this.#hold(name, args)
     if (name === 'write') return this.#hasRoom(args[0])
     return name === 'flushHeaders' ? undefined : this.#res
+  }
+
+  /**
+   * Whether the head of the answer in the place of the handler's is still to be written: one before us may pass its
+   * body on later, as compression does, and Node then asks whatever `writeHead` it finds, which is ours.
+   */
+  #isOwnHead(): boolean {
+    return this.#state === 'replaced' && !this.#res.headersSent
+  }
+
+  #writeOwnHead(): unknown {
+    // Of that answer, whatever the handler has assigned since.
+    Object.assign(this.#res, { statusCode: this.#head?.statusCode, statusMessage: this.#head?.statusMessage })
+    return this.#before.writeHead?.apply(this.#res, [this.#res.statusCode])
   }
 
   #hold(name: Output, args: unknown[]): void {
@@ -98,8 +120,21 @@ export class ResponseGate {
 
   #change(name: string, args: unknown[]): unknown {
     const isFixed = this.hasOutput && this.#state !== 'open'
+    if (isFixed && this.#hasBegun && this.#state === 'holding') throw headersSent(name)
     return isFixed ? this.#res : this.#before[name]?.apply(this.#res, args)
   }
+}
+
+/** From here on the response says itself how far it is. */
+function tellTruth(res: Response): void {
+  Reflect.deleteProperty(res, 'writableEnded')
+  Reflect.deleteProperty(res, 'headersSent')
+}
+
+/** What Node throws where a head is to be changed that has gone out. */
+function headersSent(name: string): Error {
+  const message = `Cannot call ${name} after the answer has begun`
+  return Object.assign(new Error(message), { code: 'ERR_HTTP_HEADERS_SENT' })
 }
 
 function methodsOf(res: Response): Methods {

@@ -16,6 +16,8 @@ export interface Visit {
   readonly target: Target
   /** Counts the request against a client that has proven who it is. */
   readonly limitClient: (clientId: string) => Promise<void>
+  /** Counts it against the key it presents. */
+  readonly limitKey: (jti: string) => Promise<void>
 }
 
 /** Answers a visit; `undefined` leaves it to the next router. */
@@ -40,6 +42,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
       presented,
       target,
       limitClient: (clientId) => limits.byClient(req, res, clientId),
+      limitKey: (jti) => limits.byKey(req, res, jti),
     })
   }
 

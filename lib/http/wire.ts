@@ -3,7 +3,7 @@ import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.j
 import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
-import { REDACTED, scrub } from '../core/secret.js'
+import { jwtsIn, REDACTED, scrub } from '../core/secret.js'
 
 /** Takes from a request what the protocol needs to know of it. */
 export function read(req: Request): PresentedRequest {
@@ -31,18 +31,27 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
       if (i % 2 === 0 && text.toLowerCase() === 'authorization') req.rawHeaders[i + 1] = REDACTED
     }
   }
-  if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) {
-    // Express 4 has parsed the query before us; and both keep what `parseurl` made of the URL.
-    for (const name of SECRET_PARAMETERS) delete req.query[name]
-    for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
-    req.url = withoutQuery(req.url)
-    req.originalUrl = withoutQuery(req.originalUrl)
-  }
+  // Presented in a body that was parsed before us (RFC 6750 2.2): refused, or not looked at, but a token.
+  if (presented.tokenInBody) Object.assign(req.body, { access_token: REDACTED })
+  if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) redactQuery(req)
   return presented
+}
+
+/** Takes the query out of a request, wherever Express and `parseurl` have written it. */
+function redactQuery(req: Request): void {
+  // Express 4 has parsed the query before us, into a member of its own.
+  for (const name of Object.keys(req.query)) delete req.query[name]
+  for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
+  req.url = withoutQuery(req.url)
+  req.originalUrl = withoutQuery(req.originalUrl)
 }
 
 function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, `?${REDACTED}`)
+}
+
+function withoutPath(url: string): string {
+  return url.replace(/^[^?]*/, '')
 }
 
 /** An answer of ours, before it is written. */
@@ -138,6 +147,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60,
 export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
+  // The request ends here: no handler can want a key that came in the query, under whatever name.
+  if (jwtsIn(withoutPath(res.req.originalUrl)).length > 0) redactQuery(res.req)
   const status =
     STATUS_OF_REASON[reason] ??
     (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??

@@ -5,7 +5,7 @@ import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
 import { importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
-import type { Policy } from '../policy.js'
+import { inheritedPolicy, type Policy } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
 import type { Verified } from '../verification.js'
@@ -131,7 +131,7 @@ function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
   return {
     clientId: key.subject,
     authenticationMethods: [],
-    policy: { scopes, audiences: [key.audience] },
+    policy: inheritedPolicy(policy, { scopes, audience: key.audience }),
     registeredBy: { clientId: key.clientId, keyId: key.jti },
   }
 }

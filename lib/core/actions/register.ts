@@ -5,8 +5,8 @@ import { type AcceptedMetadata, acceptMetadata } from '../client-metadata.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
-import { parseScope } from '../policy.js'
-import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
+import { inheritedPolicy, type Policy, parseScope } from '../policy.js'
+import { lastingScopes, REGISTER_SCOPE, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { hashSecret, randomSecret } from '../secret.js'
 import { saving } from './bind.js'
@@ -36,6 +36,7 @@ export function registrar(deployment: Deployment, redeem: Redeem): Register {
     const secret = randomSecret()
     const client = newClient(key, {
       clientId,
+      policy,
       metadata,
       secretHash: hashSecret(secret),
       method: body.token_endpoint_auth_method,
@@ -61,13 +62,15 @@ function identityFor(key: VerifiedKey): string {
 
 interface Newcomer {
   readonly clientId: string
+  /** The policy of the client that asked for the key. */
+  readonly policy: Policy
   readonly metadata: AcceptedMetadata
   readonly secretHash: string
   /** What the registrant said; one that says nothing may send its secret either way (RFC 6749 2.3.1). */
   readonly method: unknown
 }
 
-function newClient(key: VerifiedKey, { clientId, metadata, secretHash, method }: Newcomer): Client {
+function newClient(key: VerifiedKey, { clientId, policy, metadata, secretHash, method }: Newcomer): Client {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const methods = method === undefined ? CLIENT_AUTHENTICATION_METHODS : [metadata.token_endpoint_auth_method]
   return {
@@ -75,7 +78,7 @@ function newClient(key: VerifiedKey, { clientId, metadata, secretHash, method }:
     revision: 1,
     secretHash,
     authenticationMethods: methods,
-    policy: { scopes, defaultScopes: scopes, audiences: [key.audience] },
+    policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
   }

@@ -1,4 +1,5 @@
 import { mintAccessToken } from '../access-token.js'
+import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { constrain, tokenType } from '../confirmation/possession.js'
 import type { Deployment } from '../deployment.js'
@@ -10,6 +11,8 @@ import type { Parameters } from '../request.js'
 import type { Verified } from '../verification.js'
 
 export const TOKEN_SCOPE = 'provision:token'
+
+const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** RFC 8693 3. */
 export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
@@ -53,10 +56,15 @@ export function readSubjectToken(parameters: Parameters): string {
 
 export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
   return async function exchange({ key, proof }, parameters, address) {
-    const policy = await policyOf(deployment, key)
+    const client = await clientOf(deployment, key)
+    requireGrant(client, key)
+    const policy = deployment.policyOf(client)
     const terms = {
       scope: permitScope(key, policy, parameters.get('scope')),
-      audience: permitAudience([key.audience, ...policy.audiences], parameters.get('resource')),
+      audience: permitAudience(
+        policy.audiences.filter((one) => one === key.audience),
+        parameters.get('resource'),
+      ),
       lifetimeSeconds: policy.accessTokenLifetimeSeconds,
       confirmation: constrain(policy, proof),
     }
@@ -79,13 +87,27 @@ export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
 
 /** The policy under which the key's client stands now, which may be narrower than when the key was issued. */
 export async function policyOf(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
+  return deployment.policyOf(await clientOf(deployment, key))
+}
+
+async function clientOf(deployment: Deployment, key: VerifiedKey): Promise<Client> {
   const client = await findClient(deployment, key.clientId)
-  if (client !== undefined) return deployment.policyOf(client)
+  if (client !== undefined) return client
   const facts = { clientId: key.clientId, jti: key.jti }
   throw new ProvisioningError('client_unknown', 'The client of the key is registered no more.', {
     code: 'invalid_token',
     facts,
   })
+}
+
+function requireGrant({ metadata }: Client, key: VerifiedKey): void {
+  if (metadata?.grant_types?.includes(EXCHANGE_GRANT) ?? true) return
+  const facts = { clientId: key.clientId, jti: key.jti }
+  throw new ProvisioningError(
+    'grant_not_permitted',
+    `The client has not registered the grant ${EXCHANGE_GRANT}.`,
+    { facts },
+  )
 }
 
 function permitScope(key: VerifiedKey, policy: Policy, requested: string | undefined): readonly string[] {
