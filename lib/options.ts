@@ -8,9 +8,10 @@ import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/r
 import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
-import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
-import { AUDIENCE, readList, readPolicy } from './options/policy.js'
+import { readAudiences, readIssuer, readPlain } from './options/plain.js'
+import { readPolicy } from './options/policy.js'
 import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
@@ -75,17 +76,6 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'now',
 ]
 
-const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [
-  'record',
-  'find',
-  'redeem',
-  'settle',
-  'release',
-  'revoke',
-  'revokeFamily',
-  'useOnce',
-]
-
 /**
  * Parses the options into a total, frozen configuration.
  *
@@ -97,22 +87,13 @@ export function parseOptions(options: ProvisioningOptions): Config {
   if (!isObject(options)) noted.add('options', 'an object', describeSecret(options))
   noted.addUnknownNames('', given, NAMES)
   readPlain(given, noted)
-  const issuer = readIssuer(given.issuer, noted)
-  const audiences = readAudiences(given.audience, noted)
-  const keyRing = readSigningKeys(given.signingKeys, noted)
-  const policy = readPolicy('policy', given.policy, noted)
-  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
-  judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
-  const outer = { ...policy, audiences: policy.audiences ?? audiences }
-  const clients = readClients(given.clients, outer, noted)
-  const rateLimits = readRateLimits(given.rateLimit, noted)
-  const now = given.now ?? Date.now
-  const dpop = readDpop(given.dpop, now, noted)
+  const parts = readParts(given, noted)
   noted.throwIfAny()
+  const { issuer, keyRing, clients, policy, audiences } = parts
   // Each of them is there when there is no fault.
   if (!(issuer && keyRing && clients)) throw new ConfigurationError(noted.list)
 
-  const events = eventHub(now, warnOfObserver)
+  const events = eventHub(parts.now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
   const deployment: Deployment = Object.freeze({
     issuer: options.issuer,
@@ -120,16 +101,40 @@ export function parseOptions(options: ProvisioningOptions): Config {
     environment: given.environment,
     keyRing,
     ...clients,
-    policyOf: (client: Client) => completePolicy(client.policy ?? {}, outer),
-    maxLifetimeSeconds,
-    store: given.store ?? memoryStore({ now }),
+    policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
+    maxLifetimeSeconds: parts.maxLifetimeSeconds,
+    store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
-    dpop,
-    now,
+    dpop: parts.dpop,
+    now: parts.now,
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
+  const { rateLimits } = parts
   return Object.freeze({ deployment, events, mountPath, rateLimits, realm, knownScopes: policy.scopes ?? [] })
+}
+
+/** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
+function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
+  const issuer = readIssuer(given.issuer, noted)
+  const audiences = readAudiences(given.audience, noted)
+  const policy = readPolicy('policy', given.policy, noted)
+  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
+  judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
+  const outer = { ...policy, audiences: policy.audiences ?? audiences }
+  const now = given.now ?? Date.now
+  return {
+    issuer,
+    audiences,
+    policy,
+    maxLifetimeSeconds,
+    outer,
+    now,
+    keyRing: readSigningKeys(given.signingKeys, noted),
+    clients: readClients(given.clients, outer, noted),
+    rateLimits: readRateLimits(given.rateLimit, noted),
+    dpop: readDpop(given.dpop, now, noted),
+  }
 }
 
 function warnOfObserver(fault: unknown): void {
@@ -138,67 +143,4 @@ function warnOfObserver(fault: unknown): void {
     type: 'ProvisioningKeysWarning',
     code: 'EPK_OBSERVER',
   })
-}
-
-function readIssuer(value: unknown, noted: Faults): URL | undefined {
-  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
-  // Exact as clients will write it: what a URL parser would change could never match (RFC 8414 3.3).
-  const isCanonical = url !== undefined && (url.href === value || url.href === `${value}/`)
-  const isPlain = url?.username === '' && url.password === '' && !/[?#]/.test(url.href)
-  if (url?.protocol === 'https:' && isCanonical && isPlain) return url
-  noted.add('issuer', 'an https URL without query, fragment or credentials (RFC 8414 2)', describe(value))
-  return undefined
-}
-
-function readAudiences(value: unknown, noted: Faults): readonly string[] {
-  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
-  if (Array.isArray(value) && value.length > 0) readList('audience', list, AUDIENCE, noted)
-  else if (typeof value !== 'string' || !AUDIENCE.accepts(value))
-    noted.add('audience', AUDIENCE.expected, describe(value))
-  return Object.freeze(list.filter((one) => typeof one === 'string'))
-}
-
-/** What each plain option must be, and how to tell. */
-const PLAIN: Readonly<Record<string, readonly [expected: string, accepts: (value: never) => boolean]>> = {
-  store: [
-    'a ProvisioningStore, such as memoryStore()',
-    (store: unknown) => isObject(store) && STORE_VERBS.every((verb) => typeof store[verb] === 'function'),
-  ],
-  mountPath: [
-    'a path such as /oauth, without a slash at its end',
-    (path: unknown) => typeof path === 'string' && /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/.test(path),
-  ],
-  realm: [
-    'printable ASCII without quotes',
-    (realm: unknown) => typeof realm === 'string' && /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/.test(realm),
-  ],
-  environment: [
-    '1 to 64 letters, digits, dots, hyphens',
-    (name: unknown) => typeof name === 'string' && /^[\w.-]{1,64}$/.test(name),
-  ],
-  clockToleranceSeconds: [
-    'a whole number from 0 to 60 seconds',
-    (seconds: unknown) => Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= 60,
-  ],
-  observer: ['a function', (observer: unknown) => typeof observer === 'function'],
-  now: [
-    'a function that answers milliseconds',
-    (now: unknown) => typeof now === 'function' && answersTime(now as () => unknown),
-  ],
-}
-
-function answersTime(now: () => unknown): boolean {
-  try {
-    return Number.isFinite(now())
-  } catch {
-    return false
-  }
-}
-
-function readPlain(given: Record<string, unknown>, noted: Faults): void {
-  for (const [name, [expected, accepts]] of Object.entries(PLAIN)) {
-    const value = given[name]
-    if (value !== undefined && !accepts(value as never))
-      noted.add(name, expected, name === 'store' ? describeSecret(value) : describe(value))
-  }
 }

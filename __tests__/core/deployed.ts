@@ -74,10 +74,14 @@ export function request(presented: Partial<PresentedRequest> = {}): PresentedReq
     tokenInBody: false,
     method: 'POST',
     dpop: [],
+    certificate: undefined,
     address: '192.0.2.1',
     ...presented,
   }
 }
+
+/** For verifications that count nothing. */
+export const uncounted = async () => undefined
 
 export function parameters(given: Record<string, string> = {}): ReadonlyMap<string, string> {
   return new Map(Object.entries(given))
@@ -97,7 +101,7 @@ export function held(
   key: string,
   ...scope: string[]
 ): Promise<Verified> {
-  const expected = { audiences: deployment.audiences, scope, target: TARGET }
+  const expected = { audiences: deployment.audiences, scope, target: TARGET, count: uncounted }
   return verifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
 }
 

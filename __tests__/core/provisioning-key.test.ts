@@ -23,6 +23,7 @@ import {
   SIGNING_KEY,
   START,
   TARGET,
+  uncounted,
 } from './deployed.js'
 
 const TERMS: Terms = {
@@ -58,7 +59,7 @@ const RECORD: KeyRecord = {
 }
 
 function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
-  const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
+  const expected = { audiences: deployment.audiences, scope: [], target: TARGET, count: uncounted }
   return verifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
 }
 

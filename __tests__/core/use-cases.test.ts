@@ -1,5 +1,5 @@
 import { useCases } from '../../lib/core/use-cases.js'
-import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from './deployed.js'
+import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET, uncounted } from './deployed.js'
 
 describe('useCases', () => {
   it('are every verb of a deployment, made once and frozen', () => {
@@ -19,6 +19,7 @@ describe('useCases', () => {
       audiences: [AUDIENCE],
       scope: ['provision:token'],
       target: TARGET,
+      count: uncounted,
     })
     const { access_token } = await exchange(verified, parameters())
     expect(await introspect(client, parameters({ token: access_token }))).toMatchObject({ active: true })

@@ -22,9 +22,10 @@ import {
   SIGNING_KEY,
   storeBut,
   TARGET,
+  uncounted,
 } from './deployed.js'
 
-const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
+const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET, count: uncounted }
 
 /** Verifies the text of a key that is presented as Bearer. */
 function verifying(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {

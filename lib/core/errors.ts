@@ -55,6 +55,7 @@ export const REASONS = {
   dpop_token_hash_wrong: 'invalid_dpop_proof',
   dpop_replayed: 'invalid_dpop_proof',
   dpop_missing: 'invalid_dpop_proof',
+  certificate_missing: 'invalid_request',
   dpop_nonce_wanted: 'use_dpop_nonce',
 
   client_authentication_missing: 'invalid_client',

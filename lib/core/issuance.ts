@@ -37,7 +37,8 @@ export function issuer(deployment: Deployment): Issue {
         )
       }
       const proof = readProof(presented, target)
-      const confirmation = constrain(client.policy, proof)
+      const possession = { proof, certificate: presented.certificate?.thumbprint }
+      const confirmation = constrain(client.policy, possession, client.method.startsWith('tls'))
       const terms = permit(client.clientId, client.policy, parameters)
       const drawn = drawUp(deployment, client.clientId, terms, confirmation)
       await proof?.spend()

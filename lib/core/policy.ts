@@ -21,8 +21,9 @@ export interface PolicyOptions {
    */
   readonly subjects?: readonly string[]
   /**
-   * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449). Default `bearer`: no
-   * proof is required, but a key asked for with one is bound to it all the same.
+   * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
+   * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
+   * with a proof, or by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
@@ -33,7 +34,7 @@ export interface PolicyOptions {
   readonly accessTokenLifetimeSeconds?: number
 }
 
-export const SENDER_CONSTRAINTS = ['bearer', 'dpop'] as const
+export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
 /** The policy of one client, complete. */
@@ -69,6 +70,7 @@ export function inheritedPolicy(
     lifetimeSeconds: policy.lifetimeSeconds,
     maxLifetimeSeconds: policy.maxLifetimeSeconds,
     outstandingKeys: policy.outstandingKeys,
+    senderConstraint: policy.senderConstraint,
     accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
     scopes: own.scopes,
     ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),

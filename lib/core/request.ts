@@ -9,8 +9,19 @@ export interface PresentedRequest {
   readonly method: string
   /** Every `DPoP` header field, in order. More than one is refused (RFC 9449 4.3). */
   readonly dpop: readonly string[]
+  /** The client certificate of the connection, where there is one (RFC 8705). */
+  readonly certificate: PresentedCertificate | undefined
   /** The address of the caller, as Express computes it from `trust proxy`. */
   readonly address: string | undefined
+}
+
+/** A client certificate as the TLS connection, or a proxy that terminated it, gave it to us. */
+export interface PresentedCertificate {
+  readonly der: Uint8Array
+  /** SHA-256 over `der`, base64url (RFC 8705 3.1). */
+  readonly thumbprint: string
+  /** Whether the TLS layer found it to chain up to an authority that is trusted. */
+  readonly trusted: boolean
 }
 
 /** The parameters of an `application/x-www-form-urlencoded` body, each at most once and never empty (RFC 6749 3.2). */

@@ -1,6 +1,6 @@
 import type { KeyEntry, KeyState } from '../stores/store.js'
 import { type DpopProof, proofReader } from './confirmation/dpop.js'
-import { confirm, type Possession } from './confirmation/possession.js'
+import { confirm, type Possession, type Scheme } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
 import { asking, type Deployment } from './deployment.js'
 import { malformed, ProvisioningError, type Reason, unlessRefused } from './errors.js'
@@ -21,18 +21,19 @@ export interface Expectation {
   readonly scope: readonly string[]
   /** What a DPoP proof must be for. */
   readonly target: Target
+  /** Counts the presentation of a key that holds, before anything is written for it. */
+  readonly count: (jti: string) => Promise<void>
 }
 
 /** A key as presented: its text, and how. */
 export interface PresentedKey {
   readonly token: string
-  readonly scheme: Possession['scheme']
+  readonly scheme: Scheme
 }
 
 /** A key that holds, and what its presenter proved. */
-export interface Verified {
+export interface Verified extends Possession {
   readonly key: VerifiedKey
-  readonly proof: DpopProof | undefined
 }
 
 /** Verifies a presented key: genuine, for this audience, in time, held by its holder, and still `issued`. */
@@ -83,15 +84,16 @@ export function refuseTokenInQuery(request: PresentedRequest): void {
 export function verifier(deployment: Deployment): Verify {
   const readProof = proofReader(deployment)
 
-  function possess({ token, scheme }: PresentedKey, presented: PresentedRequest, target: Target): Possession {
-    return { scheme, proof: readProof(presented, target, token, scheme !== 'body') }
+  function possess({ token, scheme }: PresentedKey, presented: PresentedRequest, target: Target) {
+    const proof = readProof(presented, target, token, scheme !== 'body')
+    return { scheme, proof, certificate: presented.certificate?.thumbprint }
   }
 
   /** One who holds what the key is bound to is told precisely what is wrong with it, and nobody else. */
   function verifyTermsTelling(
     claims: KeyClaims,
     audiences: readonly string[],
-    possession: () => Possession,
+    possession: () => Possession & { readonly scheme: Scheme },
   ): void {
     try {
       verifyTerms(deployment, claims, audiences)
@@ -114,9 +116,10 @@ export function verifier(deployment: Deployment): Verify {
     requireNetwork(claims, key, presented.address)
     const entry = await asking(() => deployment.store.find(key))
     await requireIssued(deployment, key, { entry, proof: held.proof, address: presented.address })
+    await expected.count(key.jti)
     requireScope(key, expected.scope)
     await held.proof?.spend()
-    return { key, proof: held.proof }
+    return { key, proof: held.proof, certificate: held.certificate }
   }
 }
 

@@ -33,10 +33,8 @@ export function handlers(context: HttpContext): Handlers {
   }
 
   async function verified(visit: Visit, key: PresentedKey, scope: string): Promise<Verified> {
-    const { presented, target } = visit
-    const held = await useCases.verify(key, presented, { audiences, scope: [scope], target })
-    await visit.limitKey(held.key.jti)
-    return held
+    const { presented, target, limitKey: count } = visit
+    return useCases.verify(key, presented, { audiences, scope: [scope], target, count })
   }
 
   const grants: Record<GrantType, GrantHandler> = {

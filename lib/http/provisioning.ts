@@ -18,6 +18,8 @@ export interface Provisioning {
   readonly environment?: string
   /** Thumbprint of the DPoP key the provisioning key is bound to; its holder has proven to hold it. */
   readonly proofKeyThumbprint?: string
+  /** SHA-256 thumbprint of the client certificate the key is bound to; it is that of the connection. */
+  readonly certificateThumbprint?: string
   /** Aborted when the connection breaks before an answer. Only behind `redeemProvisioningKey()`. */
   readonly signal?: AbortSignal
 }
@@ -35,6 +37,7 @@ declare global {
 /** Attaches the identity to the request, frozen and fixed. */
 export function attachProvisioning(req: Request, key: VerifiedKey, signal?: AbortSignal): void {
   const { clientId, subject, scope, audience, issuer, jti, environment } = key
+  const { jkt, 'x5t#S256': certificateThumbprint } = key.confirmation ?? {}
   const provisioning: Provisioning = Object.freeze({
     clientId,
     subject,
@@ -45,7 +48,8 @@ export function attachProvisioning(req: Request, key: VerifiedKey, signal?: Abor
     issuedAt: new Date(key.issuedAt * 1000),
     expiresAt: new Date(key.expiresAt * 1000),
     ...(environment !== undefined && { environment }),
-    ...(key.confirmation !== undefined && { proofKeyThumbprint: key.confirmation.jkt }),
+    ...(jkt !== undefined && { proofKeyThumbprint: jkt }),
+    ...(certificateThumbprint !== undefined && { certificateThumbprint }),
     ...(signal !== undefined && { signal }),
   })
   Object.defineProperty(req, 'provisioning', { value: provisioning, enumerable: true, configurable: true })

@@ -55,7 +55,6 @@ export function guards(context: HttpContext): Guards {
     presented,
     refuseWith,
   }: AdmittedVisit): Promise<void> {
-    await context.limiterOf('redeem').byKey(req, res, key.jti)
     const claim = await useCases.redeem(key, 'custom', presented.address)
     if (res.destroyed) return claim.release()
     attachProvisioning(req, key, holdAnswer(res, claim, refuseWith))
@@ -83,7 +82,8 @@ function guard(
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {
     await limits.byAddress(req, res)
     const target = { method: req.method, url: `${origin}${req.originalUrl}` }
-    const expected = { audiences: [audience], scope, target }
+    const count = (jti: string) => limits.byKey(req, res, jti)
+    const expected = { audiences: [audience], scope, target, count }
     return (await context.useCases.verify(extractKey(presented), presented, expected)).key
   }
 

@@ -15,7 +15,8 @@ export function read(req: Request): PresentedRequest {
   const queryNames = new Set(query === -1 ? [] : new URLSearchParams(req.originalUrl.slice(query + 1)).keys())
   const body: unknown = req.body
   const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
-  return { method, authorization, dpop: fieldsOf('dpop'), queryNames, tokenInBody, address: ip }
+  const dpop = fieldsOf('dpop')
+  return { method, authorization, dpop, queryNames, tokenInBody, certificate: undefined, address: ip }
 }
 
 /**

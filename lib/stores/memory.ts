@@ -115,7 +115,9 @@ function copyOf(key: KeyRecord): KeyRecord {
   // Member by member: whatever else the caller's object carries, the key itself above all, is not kept.
   const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
   const scope = Object.freeze([...key.scope])
-  const bound = confirmation === undefined ? {} : { confirmation: Object.freeze({ jkt: confirmation.jkt }) }
+  const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
+  const cnf = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
+  const bound = confirmation === undefined ? {} : { confirmation: Object.freeze(cnf) }
   return Object.freeze({
     clientId,
     jti,

@@ -17,10 +17,12 @@ export interface KeyRecord extends KeyRef {
   readonly confirmation?: Confirmation
 }
 
-/** The `cnf` claim: what a key is bound to (RFC 7800 3.1). */
+/** The `cnf` claim: what a key is bound to (RFC 7800 3.1). At least one of its members is there. */
 export interface Confirmation {
   /** RFC 7638 thumbprint of a DPoP key (RFC 9449 6.1). */
-  readonly jkt: string
+  readonly jkt?: string
+  /** SHA-256 thumbprint of a client certificate (RFC 8705 3.1). */
+  readonly 'x5t#S256'?: string
 }
 
 /** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */

@@ -55,7 +55,7 @@ export function readSubjectToken(parameters: Parameters): string {
 }
 
 export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
-  return async function exchange({ key, proof }, parameters, address) {
+  return async function exchange({ key, ...possession }, parameters, address) {
     const client = await clientOf(deployment, key)
     requireGrant(client, key)
     const policy = deployment.policyOf(client)
@@ -66,7 +66,7 @@ export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
         parameters.get('resource'),
       ),
       lifetimeSeconds: policy.accessTokenLifetimeSeconds,
-      confirmation: constrain(policy, proof),
+      confirmation: constrain(policy, possession, key.confirmation?.['x5t#S256'] !== undefined),
     }
     const claimed = await redeem(key, 'token', address)
     const { token, claims } = await redeemFor(claimed, async () => {

@@ -5,7 +5,7 @@ import { ProvisioningError, type Reason } from '../errors.js'
 import { CLIENT_ID, type Policy } from '../policy.js'
 import type { Parameters, PresentedRequest } from '../request.js'
 import { secretMatches } from '../secret.js'
-import { type ClientCredentials, readClientCredentials } from './methods.js'
+import { type ClientAuthenticationMethod, type ClientCredentials, readClientCredentials } from './methods.js'
 
 declare const authenticated: unique symbol
 
@@ -13,6 +13,8 @@ declare const authenticated: unique symbol
 export interface AuthenticatedClient {
   readonly [authenticated]: true
   readonly clientId: string
+  /** How it has proven that. */
+  readonly method: ClientAuthenticationMethod
   readonly policy: Policy
   /** The grants it has registered; a client that was configured may use all of them. */
   readonly grantTypes: readonly string[]
@@ -45,6 +47,7 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     if (fault !== undefined || client === undefined) throw refusal(fault ?? 'client_unknown', credentials)
     return Object.freeze({
       clientId: client.clientId,
+      method: credentials.method,
       policy: deployment.policyOf(client),
       grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     }) as AuthenticatedClient
