@@ -27,7 +27,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 }
 
 /** What a store may know: its port, how to fail, the shape of what it keeps, and what expires in memory. */
-const OPEN_TO_STORES = /^(stores\/(store|expiry-queue|memory-once)|core\/(errors|client))\.ts$/
+const OPEN_TO_STORES =
+  /^(stores\/(store|expiry-queue|memory-(once|shelf|watermarks))|core\/(errors|client))\.ts$/
 
 const CLOSED_TO_CORE =
   /^node:(https?|http2|timers|timers\/promises|process|console|fs|fs\/promises|child_process)$/

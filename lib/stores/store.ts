@@ -35,6 +35,16 @@ export interface KeyEntry extends KeyRecord {
   readonly familyRevoked: boolean
 }
 
+/** What `revokeIssuedBefore` revokes. Times are NumericDates. */
+export interface IssuedBefore {
+  /** Only entries whose `clientId` or `subject` this is. Without it: all entries of all clients. */
+  readonly identity?: string
+  /** An entry is covered when its `issuedAt` is not later. */
+  readonly issuedBefore: number
+  /** No earlier than when the last entry that could be covered is forgotten. */
+  readonly retainUntil: number
+}
+
 /**
  * The port behind which the state of keys lives.
  *
@@ -78,6 +88,27 @@ export interface ProvisioningStore {
   revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
 
   /**
+   * Revokes at once whatever was issued up to and including a second: of everybody, or of one identity as client or
+   * as subject. A watermark, that every verb looks at, and no walk over the entries.
+   *
+   * Each covered entry stands as `revoke` or `revokeFamily` would leave it: `revoked`, also to one who is about to
+   * settle it; or, when it is redeemed, with `familyRevoked`. It stays so for as long as it is kept, and it does not
+   * count as outstanding. What is recorded afterwards is covered as well, up to `retainUntil` at least: a key that is
+   * being minted at that moment is recorded as `revoked`. A watermark only ever moves forward, and so does its
+   * `retainUntil`.
+   *
+   * For a store on several machines: write the watermark, then answer. A verb that is one script on the entries of
+   * one client may read the watermarks before it, outside the script, and hand them in; then a verb that had read
+   * them when this one answered may still pass, as if it had been first, but none that began later. So that
+   * no entry outlives its watermark, keep it for the longest retention that the store accepts.
+   *
+   * @returns `unchanged` when the watermark stood there, or later, already
+   * @throws RangeError when `retainUntil` is past, or a time is no number; Error when the store is at its cap of
+   *   identities, with nothing changed
+   */
+  revokeIssuedBefore(bound: IssuedBefore): Promise<RevokeIssuedOutcome>
+
+  /**
    * Uses an identifier (of a proof or an assertion, hashed) for the one time it may be used.
    *
    * @param until the NumericDate after which it may be forgotten
@@ -96,5 +127,6 @@ export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
 /** `unchanged`: it was revoked already. `redeemed`: too late, the key has been redeemed. */
 export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
+export type RevokeIssuedOutcome = 'revoked' | 'unchanged'
 /** `not_redeemed`: there is no family yet. */
 export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'
