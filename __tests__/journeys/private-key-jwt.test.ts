@@ -35,7 +35,7 @@ async function withParty(alg: string, test: (party: Party) => Promise<void>): Pr
 
 const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 
-async function generate(alg: string): Promise<CryptoKeyPair> {
+async function generate(alg: string): Promise<webcrypto.CryptoKeyPair> {
   const rsa = { modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }
   const parameters = alg.startsWith('Ed')
     ? { name: 'Ed25519' }
