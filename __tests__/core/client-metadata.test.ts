@@ -67,8 +67,8 @@ describe('refused metadata', () => {
   const REFUSED: [string, unknown[], string][] = [
     [
       'token_endpoint_auth_method',
-      ['none', 'private_key_jwt', '', null, 1, ['client_secret_basic']],
-      'one of client_secret_basic, client_secret_post',
+      ['none', 'client_secret_jwt', '', null, 1, ['client_secret_basic']],
+      'one of client_secret_basic, client_secret_post, private_key_jwt',
     ],
     [
       'grant_types',

@@ -1,17 +1,19 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const ROOT = join(__dirname, '..', '..')
 
 /** The documents of the project, by their paths. */
-export const DOCUMENTS = [
+export const DOCUMENTS: readonly string[] = [
   'README.md',
   'CHANGELOG.md',
   'SECURITY.md',
   'CONTRIBUTING.md',
-  'docs/architecture.md',
-  'docs/operations.md',
-] as const
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .sort()
+    .map((name) => `docs/${name}`),
+]
 
 export function readText(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8')

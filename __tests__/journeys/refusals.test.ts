@@ -1,6 +1,7 @@
 import express, { type Express } from 'express'
 import { REASONS, type Reason } from '../../lib/core/errors.js'
 import type { ProvisioningKeys } from '../../lib/index.js'
+import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
 import { pause } from '../support/refusals/case.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
@@ -12,6 +13,7 @@ const CASES = [
   ...RAW_CASES,
   ...KEY_CASES,
   ...CLIENT_CASES,
+  ...ASSERTION_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...CAPACITY_CASES,

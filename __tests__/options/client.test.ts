@@ -5,7 +5,7 @@ import { faults } from '../../lib/options/faults.js'
 
 const SECRET = 'correct-horse-battery-staple'
 const HASH = hashSecret(SECRET)
-const METHODS = 'client_secret_basic, client_secret_post'
+const METHODS = 'client_secret_basic, client_secret_post, private_key_jwt'
 
 function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
   const noted = faults()
@@ -97,7 +97,7 @@ describe('a client is refused', () => {
   const SHORT = 'at least 8 characters'
   const NO_HASH = 'what hashSecret() makes of a secret'
   const REVISION = 'a whole number from 1 on'
-  const METADATA = 'client metadata (RFC 7591 2)'
+  const METADATA = 'client metadata (RFC 7591 2), its jwks 1 to 8 public keys'
   const REFUSED: [string, unknown, string, string][] = [
     ['clientId', undefined, ID, 'undefined'],
     ['clientId', '', ID, '""'],

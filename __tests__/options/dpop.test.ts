@@ -59,13 +59,13 @@ describe('the option dpop', () => {
 })
 
 describe('policy.senderConstraint', () => {
-  it.each(['bearer', 'dpop'])('may be %s', (senderConstraint) => {
+  it.each(['bearer', 'dpop', 'mtls'])('may be %s', (senderConstraint) => {
     expect(faultsOf({ policy: { senderConstraint }, clients: () => undefined })).toEqual([])
   })
 
-  it.each(['DPoP', 'mtls', '', null, true, ['dpop']])('may not be %j', (senderConstraint) => {
+  it.each(['DPoP', 'mTLS', '', null, true, ['dpop']])('may not be %j', (senderConstraint) => {
     expect(faultsOf({ policy: { senderConstraint }, clients: () => undefined })).toEqual([
-      expect.stringMatching(/^policy\.senderConstraint: expected bearer or dpop, got /),
+      expect.stringMatching(/^policy\.senderConstraint: expected bearer or dpop or mtls, got /),
     ])
   })
 })

@@ -35,7 +35,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   scope: text(4096),
   software_id: text(256),
   software_version: text(256),
-  jwks: keySet,
+  jwks: keySetFault,
 }
 
 /**
@@ -141,7 +141,8 @@ function webPage(value: unknown): string | undefined {
   return fits ? undefined : 'an https URL'
 }
 
-function keySet(value: unknown): string | undefined {
+/** What is expected of a JWK Set that a client registers or is configured with, when it is not that. */
+export function keySetFault(value: unknown): string | undefined {
   const keys = (value as { keys?: unknown } | null)?.keys
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) return 'a JWK Set of 1 to 8 keys'
   const fault = keys.map(importPublicJwk).find((key) => typeof key === 'string')

@@ -16,7 +16,12 @@ export interface Binding {
 }
 
 /** Client metadata as registered (RFC 7591 2), in its wire names. */
-export type ClientMetadata = { readonly grant_types?: readonly string[]; readonly [member: string]: unknown }
+export interface ClientMetadata {
+  readonly grant_types?: readonly string[]
+  /** The public keys with which it signs (RFC 7517 5). */
+  readonly jwks?: { readonly keys: readonly PublicJwk[] }
+  readonly [member: string]: unknown
+}
 
 /** A client as a registry keeps it: plain JSON, so that it survives any database. No secret is in it but hashed. */
 export interface Client {

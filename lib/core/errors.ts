@@ -63,7 +63,10 @@ export const REASONS = {
   client_unknown: 'invalid_client',
   client_secret_wrong: 'invalid_client',
   client_method_refused: 'invalid_client',
-  client_assertion_wrong: 'invalid_client',
+  client_assertion_malformed: 'invalid_client',
+  client_assertion_signature_wrong: 'invalid_client',
+  client_assertion_claims_wrong: 'invalid_client',
+  client_assertion_expired: 'invalid_client',
   client_assertion_replayed: 'invalid_client',
   client_mismatch: 'invalid_request',
 

@@ -1,5 +1,6 @@
 import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import type { EndpointName } from '../core/events.js'
+import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import type { LimitedEndpoint } from './rate-limit-options.js'
 
 /** One endpoint. Routers and metadata are made from the same table, so that neither can promise what the other lacks. */
@@ -17,8 +18,13 @@ export interface Endpoint {
   readonly facts?: Readonly<Record<string, readonly string[]>>
 }
 
-/** How a client may authenticate at endpoints that want it to. */
-const CLIENT_AUTHENTICATION = CLIENT_AUTHENTICATION_METHODS
+/** How a client may authenticate at an endpoint that wants it to, as its metadata say it (RFC 8414 2). */
+function clientAuthentication(prefix: string) {
+  return {
+    [`${prefix}_endpoint_auth_methods_supported`]: CLIENT_AUTHENTICATION_METHODS,
+    [`${prefix}_endpoint_auth_signing_alg_values_supported`]: PROOF_ALGORITHMS,
+  }
+}
 
 export const ENDPOINTS = {
   token: {
@@ -28,7 +34,7 @@ export const ENDPOINTS = {
     challenges: 'client',
     limit: 'token',
     member: 'token_endpoint',
-    facts: { token_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
+    facts: clientAuthentication('token'),
   },
   bind: {
     name: 'bind',
@@ -53,7 +59,7 @@ export const ENDPOINTS = {
     challenges: 'client',
     limit: 'introspect',
     member: 'introspection_endpoint',
-    facts: { introspection_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
+    facts: clientAuthentication('introspection'),
   },
   revoke: {
     name: 'revoke',
@@ -62,7 +68,7 @@ export const ENDPOINTS = {
     challenges: 'client',
     limit: 'revoke',
     member: 'revocation_endpoint',
-    facts: { revocation_endpoint_auth_methods_supported: CLIENT_AUTHENTICATION },
+    facts: clientAuthentication('revocation'),
   },
   jwks: { name: 'jwks', method: 'GET', path: '/jwks', challenges: 'client', member: 'jwks_uri' },
 } as const satisfies Record<string, Endpoint>

@@ -57,7 +57,9 @@ export function handlers(context: HttpContext): Handlers {
 
   /** The key is credential enough; a client that authenticates or names itself besides must be the key's. */
   async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
-    const authenticates = visit.presented.authorization.length > 0 || parameters.has('client_secret')
+    const named = ['client_secret', 'client_assertion', 'client_assertion_type']
+    const authenticates =
+      visit.presented.authorization.length > 0 || named.some((name) => parameters.has(name))
     if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
     return { clientId: (await useCases.authenticate(visit.presented, parameters)).clientId, authenticates }
   }

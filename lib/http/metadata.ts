@@ -1,3 +1,4 @@
+import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import type { HttpContext } from './context.js'
@@ -11,7 +12,7 @@ export interface Made {
 
 // The holder of a key exchanges it without any other credential, which is `none`.
 const EXCHANGE_GRANT = GRANT_TYPES[1]
-const WITHOUT_CLIENT = [...ENDPOINTS.token.facts.token_endpoint_auth_methods_supported, 'none']
+const WITHOUT_CLIENT = [...CLIENT_AUTHENTICATION_METHODS, 'none']
 
 /** The metadata of the authorization server (RFC 8414 2): the endpoints that have been made, and no others. */
 export function authorizationServerMetadata(context: HttpContext, made: Made): object {

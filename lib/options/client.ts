@@ -1,6 +1,7 @@
 import type { Client } from '../core/client.js'
-import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
-import { GRANT_TYPES } from '../core/client-metadata.js'
+import { CLIENT_AUTHENTICATION_METHODS, SECRET_METHODS } from '../core/client-authentication/methods.js'
+import { GRANT_TYPES, keySetFault } from '../core/client-metadata.js'
+import type { PublicJwk } from '../core/jwk.js'
 import { CLIENT_ID } from '../core/policy.js'
 import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
 import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
@@ -12,6 +13,8 @@ export interface ClientOptions extends Partial<Client> {
   readonly clientId: string
   /** The client secret, at least 8 characters, better 256 random bits. It is hashed at once and kept nowhere. */
   readonly secret?: string
+  /** The public keys it authenticates with by `private_key_jwt` (RFC 7523); the same as `metadata.jwks`. */
+  readonly jwks?: { readonly keys: readonly PublicJwk[] }
 }
 
 /** What a member must be, and how to tell. */
@@ -31,7 +34,8 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   ],
   revision: ['a whole number from 1 on', (count) => Number.isSafeInteger(count) && Number(count) >= 1],
   bindings: ['a list of bindings', (list) => Array.isArray(list) && list.every(isObject)],
-  metadata: ['client metadata (RFC 7591 2)', isMetadata],
+  metadata: ['client metadata (RFC 7591 2), its jwks 1 to 8 public keys', isMetadata],
+  jwks: ['a JWK Set of 1 to 8 public keys', isKeySet],
   registeredBy: ['an object with clientId and keyId', isObject],
 }
 
@@ -50,9 +54,10 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
     noted.add(join(path, name), expected, SECRETS.includes(name) ? describeSecret(member) : describe(member))
   }
   const policy = readPolicy(join(path, 'policy'), value.policy, noted)
-  const methods = value.authenticationMethods ?? CLIENT_AUTHENTICATION_METHODS
+  const methods = value.authenticationMethods ?? methodsFor(value)
   noteCredentials(path, value, methods, noted)
-  const { secret, policy: _, ...members } = value
+  const { secret, jwks, policy: _, ...members } = value
+  if (jwks !== undefined) members.metadata = { ...(isObject(members.metadata) && members.metadata), jwks }
   const secretHash = isLongEnough(secret) ? { secretHash: hashSecret(secret) } : {}
   const plain = clonePlain(path, members, noted)
   return Object.freeze({
@@ -62,6 +67,21 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
     policy,
     ...secretHash,
   }) as Client
+}
+
+/** The methods of a client that names none: those it has the credentials for. */
+function methodsFor(client: Record<string, unknown>): readonly string[] {
+  const withKeys = hasKeys(client) ? CLIENT_AUTHENTICATION_METHODS : SECRET_METHODS
+  return hasKeys(client) && !hasSecret(client) ? ['private_key_jwt'] : withKeys
+}
+
+function hasSecret({ secret, secretHash }: Record<string, unknown>): boolean {
+  return secret !== undefined || secretHash !== undefined
+}
+
+function hasKeys({ jwks, metadata, bindings }: Record<string, unknown>): boolean {
+  const registered = jwks ?? (isObject(metadata) ? metadata.jwks : undefined)
+  return registered !== undefined || (Array.isArray(bindings) && bindings.length > 0)
 }
 
 function noteCredentials(
@@ -74,10 +94,14 @@ function noteCredentials(
   if (secret !== undefined && secretHash !== undefined) {
     noted.add(join(path, 'secret'), 'either a secret or a secretHash', 'both')
   }
-  const wantsSecret = Array.isArray(methods) && methods.length > 0
-  if (wantsSecret && secret === undefined && secretHash === undefined) {
+  if (client.jwks !== undefined && isObject(client.metadata) && client.metadata.jwks !== undefined)
+    noted.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
+  const wants = (names: readonly string[]) =>
+    Array.isArray(methods) && names.some((one) => methods.includes(one))
+  if (wants(SECRET_METHODS) && !hasSecret(client))
     noted.add(join(path, 'secret'), 'a secret or a secretHash, to authenticate with', 'neither')
-  }
+  if (wants(['private_key_jwt']) && !hasKeys(client))
+    noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
 }
 
 function clonePlain(path: string, members: Record<string, unknown>, noted: Faults): Record<string, unknown> {
@@ -103,5 +127,10 @@ function isListOf(values: readonly string[]): (value: unknown) => boolean {
 }
 
 function isMetadata(value: unknown): boolean {
-  return isObject(value) && (value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types))
+  if (!isObject(value) || (value.jwks !== undefined && !isKeySet(value.jwks))) return false
+  return value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types)
+}
+
+function isKeySet(value: unknown): boolean {
+  return keySetFault(value) === undefined
 }

@@ -1,6 +1,6 @@
 import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
-import { CLIENT_AUTHENTICATION_METHODS } from '../client-authentication/methods.js'
+import { SECRET_METHODS } from '../client-authentication/methods.js'
 import { type AcceptedMetadata, acceptMetadata } from '../client-metadata.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
@@ -72,7 +72,7 @@ interface Newcomer {
 
 function newClient(key: VerifiedKey, { clientId, policy, metadata, secretHash, method }: Newcomer): Client {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
-  const methods = method === undefined ? CLIENT_AUTHENTICATION_METHODS : [metadata.token_endpoint_auth_method]
+  const methods = method === undefined ? SECRET_METHODS : [metadata.token_endpoint_auth_method]
   return {
     clientId,
     revision: 1,

@@ -1,11 +1,12 @@
 import type { Client } from '../client.js'
 import { GRANT_TYPES } from '../client-metadata.js'
-import { type Deployment, numericDate } from '../deployment.js'
-import { ProvisioningError, type Reason } from '../errors.js'
+import type { Deployment } from '../deployment.js'
+import { ProvisioningError } from '../errors.js'
 import { CLIENT_ID, type Policy } from '../policy.js'
 import type { Parameters, PresentedRequest } from '../request.js'
-import { secretMatches } from '../secret.js'
-import { type ClientAuthenticationMethod, type ClientCredentials, readClientCredentials } from './methods.js'
+import type { ClientCredentials, Fault } from './credentials.js'
+import type { ClientAuthenticationMethod } from './methods.js'
+import { readClientCredentials } from './read.js'
 
 declare const authenticated: unique symbol
 
@@ -43,39 +44,41 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
       )
     }
     const client = await findClient(deployment, credentials.clientId)
+    const method = credentials.methodFor(client)
     const fault = judge(deployment, credentials, client)
-    if (fault !== undefined || client === undefined) throw refusal(fault ?? 'client_unknown', credentials)
+    if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
+    await credentials.spend?.(deployment)
     return Object.freeze({
       clientId: client.clientId,
-      method: credentials.method,
+      method,
       policy: deployment.policyOf(client),
       grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     }) as AuthenticatedClient
   }
 }
 
-/** The secret is compared before anything else is told, so that an unknown client costs what a wrong secret costs. */
+const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No such client.' }
+
+/** The credentials are judged before anything else is told, so that time does not tell which clients exist. */
 function judge(
   deployment: Deployment,
   credentials: ClientCredentials,
   client: Client | undefined,
-): Reason | undefined {
-  const matches = secretMatches(credentials.secret, client?.secretHash)
-  if (client === undefined) return 'client_unknown'
-  if (!matches) return 'client_secret_wrong'
-  const expired = client.secretExpiresAt !== undefined && client.secretExpiresAt <= numericDate(deployment)
-  if (expired) return 'client_secret_wrong'
-  return client.authenticationMethods.includes(credentials.method) ? undefined : 'client_method_refused'
+): Fault | undefined {
+  const fault = credentials.judge(deployment, client)
+  if (client === undefined) return UNKNOWN
+  if (fault !== undefined) return fault
+  return client.authenticationMethods.includes(credentials.methodFor(client))
+    ? undefined
+    : { reason: 'client_method_refused', message: 'The client may not authenticate in this way.' }
 }
 
-const MESSAGES: Partial<Record<Reason, string>> = {
-  client_unknown: 'No such client.',
-  client_secret_wrong: 'The client secret is wrong or has expired.',
-  client_method_refused: 'The client may not authenticate in this way.',
-}
-
-function refusal(reason: Reason, { clientId, method }: ClientCredentials): ProvisioningError {
+function refusal(
+  { reason, message }: Fault,
+  { clientId }: ClientCredentials,
+  method: ClientAuthenticationMethod,
+): ProvisioningError {
   // A name that is no client's is a stranger's text: it stays out of events.
   const facts = reason === 'client_unknown' ? {} : { clientId }
-  return new ProvisioningError(reason, `${MESSAGES[reason]} (${method})`, { facts })
+  return new ProvisioningError(reason, `${message} (${method})`, { facts })
 }

@@ -1,8 +1,9 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { asking, type Deployment, numericDate } from '../deployment.js'
+import { type Deployment, numericDate } from '../deployment.js'
 import { ProvisioningError, type Reason } from '../errors.js'
 import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
+import { useOnce } from '../once.js'
 import type { PresentedRequest } from '../request.js'
 import { isSameTarget, type Target } from './target.js'
 
@@ -129,22 +130,9 @@ function requireNonce({ dpop }: Deployment, { nonce }: Claims): void {
 
 /** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
 async function spend(deployment: Deployment, parts: readonly string[], iat: number): Promise<void> {
-  const id = createHash('sha256')
-    .update(JSON.stringify(['dpop', ...parts]))
-    .digest('base64url')
   const { proofAgeSeconds } = deployment.dpop
   const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
-  await useOnce(deployment, id, until, () => refused('dpop_replayed', 'The DPoP proof has been used before.'))
-}
-
-/** Uses an identifier for the only time it may be used. */
-export async function useOnce(
-  deployment: Deployment,
-  id: string,
-  until: number,
-  replayed: () => ProvisioningError,
-): Promise<void> {
-  const outcome = await asking(() => deployment.store.useOnce(id, until))
-  if (outcome === 'used') throw replayed()
-  if (outcome === 'full') throw new ProvisioningError('store_full', 'The store of proofs is full.')
+  await useOnce(deployment, ['dpop', ...parts], until, () =>
+    refused('dpop_replayed', 'The DPoP proof has been used before.'),
+  )
 }

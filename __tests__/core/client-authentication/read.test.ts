@@ -1,5 +1,7 @@
 import fc from 'fast-check'
-import { readClientCredentials } from '../../../lib/core/client-authentication/methods.js'
+import { readClientCredentials } from '../../../lib/core/client-authentication/read.js'
+import type { SecretCredentials } from '../../../lib/core/client-authentication/secret.js'
+import type { PresentedRequest } from '../../../lib/core/request.js'
 import { parameters, refusalOf, request } from '../deployed.js'
 
 /** RFC 6749 2.3.1: form-encoded (appendix B), joined, base64. */
@@ -14,8 +16,12 @@ function formEncode(text: string): string {
 
 const raw = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 
+function read(presented: Partial<PresentedRequest>, form: Record<string, string> = {}) {
+  return readClientCredentials(request(presented), parameters(form)) as SecretCredentials | undefined
+}
+
 function readHeader(header: string, form: Record<string, string> = {}) {
-  return readClientCredentials(request({ authorization: [header] }), parameters(form))
+  return read({ authorization: [header] }, form)
 }
 
 describe('client_secret_basic', () => {
@@ -96,10 +102,7 @@ describe('client_secret_basic', () => {
 
 describe('client_secret_post', () => {
   it('reads id and secret as the form has them, decoding nothing twice', () => {
-    const credentials = readClientCredentials(
-      request(),
-      parameters({ client_id: 'a%41', client_secret: 'b+%42' }),
-    )
+    const credentials = read({}, { client_id: 'a%41', client_secret: 'b+%42' })
     expect(credentials).toMatchObject({ method: 'client_secret_post', clientId: 'a%41' })
     expect(credentials?.secret.reveal()).toBe('b+%42')
   })
