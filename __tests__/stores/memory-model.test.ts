@@ -76,10 +76,10 @@ function naiveStore(now: () => number): ProvisioningStore {
     async record(key, limits) {
       if (key.retainUntil <= now()) throw new RangeError()
       if (one(key)) return 'duplicate'
+      if (revoked.covers(key)) return 'revoked'
       if (open(key).length >= limits.outstanding) return 'outstanding'
       if (living().length >= MAX_KEYS) return 'full'
       all.push({ entry: { ...key, state: 'issued', familyRevoked: false } })
-      living()
       return 'recorded'
     },
     async revokeIssuedBefore(bound) {
@@ -109,13 +109,16 @@ function naiveWatermarks(now: () => number) {
   let bounds: IssuedBefore[] = []
   /** When the last entry there ever was is forgotten: until then a bound holds at least. */
   let latest = 0
-  const covers = ({ identity, issuedBefore }: IssuedBefore, { clientId, subject, issuedAt }: KeyEntry) =>
-    issuedAt <= issuedBefore && (identity === undefined || identity === clientId || identity === subject)
+  const covers = ({ clientId, subject, issuedAt }: KeyRecord) =>
+    bounds
+      .filter(({ retainUntil, issuedBefore }) => retainUntil >= now() && issuedAt <= issuedBefore)
+      .some(({ identity }) => [undefined, clientId, subject].includes(identity))
   return {
+    covers,
     apply(all: readonly Modelled[]): void {
       bounds = bounds.filter((bound) => bound.retainUntil >= now())
       latest = Math.max(latest, ...all.map(({ entry }) => entry.retainUntil))
-      for (const one of all.filter(({ entry }) => bounds.some((bound) => covers(bound, entry)))) {
+      for (const one of all.filter(({ entry }) => covers(entry))) {
         const fate = one.entry.state === 'redeemed' ? { familyRevoked: true } : { state: 'revoked' as const }
         one.entry = { ...one.entry, ...fate }
       }
@@ -174,7 +177,7 @@ function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Moves {
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   pass: ['undefined'],
-  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded'],
+  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded', 'revoked'],
   redeem: ['claimed', 'redeemed', 'redeeming', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
   revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],

@@ -19,6 +19,8 @@ export interface Deployment {
   readonly policyOf: (client: Client) => Policy
   /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
   readonly maxLifetimeSeconds: number
+  /** The longest lifetime that an access token of any client may have. */
+  readonly maxAccessTokenLifetimeSeconds: number
   readonly store: ProvisioningStore
   readonly clockToleranceSeconds: number
   readonly dpop: DpopRules

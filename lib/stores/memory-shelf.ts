@@ -76,6 +76,8 @@ function placesOf(state: KeyState): 0 | 1 {
  */
 export interface Shelf {
   at(ref: KeyRef): Kept | undefined
+  /** Whether a watermark covers what is about to be recorded. */
+  isRevoked(record: KeyRecord): boolean
   /** Whether the client may have one more key. */
   hasPlace(clientId: string, limit: number): boolean
   size(): number
@@ -129,6 +131,10 @@ export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
       const kept = current(clientId)?.keys.get(jti)
       return kept && judged(kept)
     },
+    isRevoked(record) {
+      sweep()
+      return watermarks.covers(record)
+    },
     hasPlace(clientId, limit) {
       const owner = current(clientId)
       // Asked this way round so that a limit that is not a number refuses.
@@ -146,7 +152,7 @@ export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
       const fresh = { keys: new Map(), outstanding: 0, revision: watermarks.revision() }
       const owner = current(record.clientId) ?? fresh
       owners.set(record.clientId, owner)
-      const kept = judged(issue(record, owner))
+      const kept = issue(record, owner)
       retain(kept, record.retainUntil)
       enqueue(queue, kept)
       // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.

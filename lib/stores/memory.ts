@@ -31,6 +31,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     async record(key, limits) {
       requireFuture(key.retainUntil, now() / 1000)
       if (shelf.at(key) !== undefined) return 'duplicate'
+      if (shelf.isRevoked(key)) return 'revoked'
       if (!shelf.hasPlace(key.clientId, limits.outstanding)) return 'outstanding'
       if (shelf.size() >= maxKeys) return 'full'
       shelf.add(copyOf(key))
