@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } fr
 import { element, objectIdentifier, sequence, text } from './der.js'
 
 /** An attribute of a name: its type, its value, and as which kind of string that is written (default: UTF8String). */
-export type Attribute = readonly [type: string, value: string | Uint8Array, tag?: number]
+export type Attribute = readonly [type: string, value: string | Uint8Array, tag?: number | undefined]
 
 /** An entry of a subjectAltName, byte for byte. */
 export type AlternativeEntry = readonly [kind: 'email' | 'dns' | 'uri' | 'ip', value: string | Uint8Array]

@@ -99,7 +99,7 @@ describe('a registered distinguished name', () => {
   })
 
   it('finds whatever text an attribute has, when it is escaped as RFC 4514 2.4 wants it', () => {
-    const printable = fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => text.isWellFormed())
+    const printable = fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => !/\p{Cs}/u.test(text))
     fc.assert(
       fc.property(printable, printable, (one, other) => {
         const written = `CN=${escapeValue(one)},O=${escapeValue(other)}`

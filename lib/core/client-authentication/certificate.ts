@@ -26,7 +26,7 @@ export const readClientCertificate: ReadCredentials = ({ authorization, certific
       const method = methodFor(client, certificate)
       if (client?.authenticationMethods.includes(method) !== true) return NOT_REGISTERED
       if (read === undefined) return fault('client_certificate_wrong', 'cannot be read')
-      return JUDGES[method](certificate, read, client) ?? timeFault(deployment, read)
+      return timeFault(deployment, read) ?? JUDGES[method](certificate, read, client)
     },
   }
 }
