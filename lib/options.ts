@@ -9,6 +9,7 @@ import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { readPolicy } from './options/policy.js'
@@ -36,6 +37,8 @@ export interface ProvisioningOptions {
   readonly rateLimit?: false | RateLimitOptions
   /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
   readonly dpop?: DpopOptions
+  /** Client certificates: proxies that pass them on, and where connections are asked for them. */
+  readonly mtls?: MtlsOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -55,6 +58,7 @@ export interface Config {
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
+  readonly mtls: MtlsRules
   /** The scopes that any client could be granted, as far as they are known before one asks. */
   readonly knownScopes: readonly string[]
 }
@@ -69,6 +73,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'mountPath',
   'rateLimit',
   'dpop',
+  'mtls',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -101,7 +106,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     environment: given.environment,
     keyRing,
     ...clients,
-    policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
+    policyOf: (client: Client) =>
+      completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
@@ -110,8 +116,9 @@ export function parseOptions(options: ProvisioningOptions): Config {
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
-  const { rateLimits } = parts
-  return Object.freeze({ deployment, events, mountPath, rateLimits, realm, knownScopes: policy.scopes ?? [] })
+  const { rateLimits, mtls } = parts
+  const knownScopes = policy.scopes ?? []
+  return Object.freeze({ deployment, events, mountPath, rateLimits, realm, mtls, knownScopes })
 }
 
 /** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
@@ -134,7 +141,12 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
+    mtls: readMtls(given.mtls, noted),
   }
+}
+
+function isCertificateBound({ metadata }: Client): boolean {
+  return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
 function warnOfObserver(fault: unknown): void {

@@ -21,6 +21,8 @@ export interface ClientMetadata {
   readonly grant_types?: readonly string[]
   /** The public keys with which it signs (RFC 7517 5). */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
+  /** Whether what is issued to it must be bound to its certificate (RFC 8705 3.4). */
+  readonly tls_client_certificate_bound_access_tokens?: boolean
   readonly [member: string]: unknown
 }
 

@@ -64,6 +64,8 @@ export interface Policy {
   readonly senderConstraint: SenderConstraint
   readonly rebinding: Rebinding
   readonly maxBindings: number
+  /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
+  readonly certificateBound: boolean
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number
