@@ -1,3 +1,5 @@
+import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
+import type { Binding } from './core/client.js'
 import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases } from './core/use-cases.js'
@@ -15,6 +17,10 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Operatio
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
   revoke(key: KeyRef): Promise<RevokeOutcome>
+  /** The keys and certificates that are bound to a client. */
+  bindingsOf(clientId: string): Promise<readonly Binding[]>
+  /** Revokes one of them, from the server's side. */
+  revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
 
 /**
@@ -33,9 +39,12 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...operations(config),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
+    bindingsOf: (clientId: string) => bindingsOf(deployment, clientId),
+    revokeBinding: (binding: BindingRef) => revokeBinding(deployment, binding),
   })
 }
 
+export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
 export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
@@ -48,7 +57,7 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
-export type { PolicyOptions, SenderConstraint } from './core/policy.js'
+export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
@@ -57,6 +66,7 @@ export type { Operations, RevokeAllOptions, RotatedKey, RotationOptions } from '
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
+export type { MtlsOptions } from './options/mtls.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { ProvisioningOptions } from './options.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'

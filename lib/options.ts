@@ -10,10 +10,11 @@ import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
-import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
+import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
@@ -37,6 +38,8 @@ export interface ProvisioningOptions {
   readonly rateLimit?: false | RateLimitOptions
   /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
   readonly dpop?: DpopOptions
+  /** Client certificates: proxies that pass them on, and where connections are asked for them. */
+  readonly mtls?: MtlsOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -58,6 +61,7 @@ export interface Config {
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
+  readonly mtls: MtlsRules
   /** The scopes that any client could be granted, as far as they are known before one asks. */
   readonly knownScopes: readonly string[]
 }
@@ -72,6 +76,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'mountPath',
   'rateLimit',
   'dpop',
+  'mtls',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -98,22 +103,18 @@ export function parseOptions(options: ProvisioningOptions): Config {
 
   const events = eventHub(parts.now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
-  const { maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = parts
   const { clockToleranceSeconds = 5 } = given
-  const ring = keyRing(signingKeys.active, signingKeys.others, {
-    now: parts.now,
-    toleranceSeconds: clockToleranceSeconds,
-    longestLifetimeSeconds: Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds),
-  })
+  const ring = ringOf(signingKeys, parts, clockToleranceSeconds)
   const deployment: Deployment = Object.freeze({
     issuer: options.issuer,
     audiences,
     environment: given.environment,
     keyRing: ring,
     ...clients,
-    policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
-    maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds,
+    policyOf: (client: Client) =>
+      completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
+    maxLifetimeSeconds: parts.maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds,
     dpop: parts.dpop,
@@ -121,16 +122,19 @@ export function parseOptions(options: ProvisioningOptions): Config {
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
-  const { rateLimits } = parts
-  return Object.freeze({
-    deployment,
-    events,
-    keyRing: ring,
-    mountPath,
-    rateLimits,
-    realm,
-    knownScopes: policy.scopes ?? [],
-  })
+  const { rateLimits, mtls } = parts
+  const http = { mountPath, rateLimits, realm, mtls, knownScopes: policy.scopes ?? [] }
+  return Object.freeze({ deployment, events, keyRing: ring, ...http })
+}
+
+function ringOf(
+  { active, others }: SigningKeys,
+  lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
+  toleranceSeconds: number,
+): RotatingKeyRing {
+  const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
+  const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
+  return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
 /** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
@@ -154,7 +158,12 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
+    mtls: readMtls(given.mtls, noted),
   }
+}
+
+function isCertificateBound({ metadata }: Client): boolean {
+  return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
 function warnOfObserver(fault: unknown): void {

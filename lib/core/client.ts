@@ -1,14 +1,15 @@
+import type { Confirmation } from '../stores/store.js'
 import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
 import type { PublicJwk } from './jwk.js'
 import type { PolicyOptions } from './policy.js'
 
-/** A public key tied to a client's identity. */
+/** A public key, or a client certificate, tied to a client's identity. */
 export interface Binding {
   readonly bindingId: string
-  /** The bound public key. */
-  readonly jwk: PublicJwk
-  /** Its RFC 7638 thumbprint. */
-  readonly thumbprint: string
+  /** What is bound: a key by its `jkt`, or a certificate by its `x5t#S256`. */
+  readonly confirmation: Confirmation
+  /** The bound public key; absent for a certificate. */
+  readonly jwk?: PublicJwk
   /** NumericDate. */
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
@@ -20,6 +21,8 @@ export interface ClientMetadata {
   readonly grant_types?: readonly string[]
   /** The public keys with which it signs (RFC 7517 5). */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
+  /** Whether what is issued to it must be bound to its certificate (RFC 8705 3.4). */
+  readonly tls_client_certificate_bound_access_tokens?: boolean
   readonly [member: string]: unknown
 }
 
@@ -37,6 +40,8 @@ export interface Client {
   /** What the client may have; what is absent here comes from the deployment's policy. */
   readonly policy?: PolicyOptions
   readonly bindings?: readonly Binding[]
+  /** Those of its methods that it has by its bindings alone, and loses with them. */
+  readonly boundMethods?: readonly ClientAuthenticationMethod[]
   readonly metadata?: ClientMetadata
   /** Who registered or bound it, and with which key. */
   readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
@@ -51,6 +56,10 @@ export interface ClientRegistry {
    * @returns whether it did; `false` means that someone else was first and nothing has changed
    */
   save(client: Client): Promise<boolean>
-  /** Forgets the client; `false` when there was none. */
-  delete(clientId: string): Promise<boolean>
+  /**
+   * Forgets the client, atomically; with a `revision` only if that is the kept one.
+   *
+   * @returns whether it did; `false` means that there was none, or that someone has changed it since
+   */
+  delete(clientId: string, revision?: number): Promise<boolean>
 }

@@ -1,6 +1,7 @@
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
+import { type ListBindings, bindingLister, type Unbind, unbinder } from './bindings.js'
 import { type Authenticate, clientAuthenticator } from './client-authentication/authenticate.js'
 import type { Deployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'
@@ -17,6 +18,8 @@ export interface UseCases {
   readonly redeem: Redeem
   readonly exchange: Exchange
   readonly bind: Bind
+  readonly listBindings: ListBindings
+  readonly unbind: Unbind
   readonly register: Register
   readonly introspect: Introspect
   readonly revoke: Revoke
@@ -32,6 +35,8 @@ export function useCases(deployment: Deployment): UseCases {
     redeem,
     exchange: exchanger(deployment, redeem),
     bind: binder(deployment, redeem),
+    listBindings: bindingLister(deployment),
+    unbind: unbinder(deployment),
     register: registrar(deployment, redeem),
     introspect: introspector(deployment),
     revoke: revoker(deployment),

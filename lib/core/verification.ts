@@ -50,10 +50,11 @@ const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
  * Takes the key out of a request.
  *
  * @throws ProvisioningError `token_in_query`, `header_repeated`, `token_presented_twice`, `header_malformed`,
- *   `credentials_missing`
+ *   `credentials_missing`, `certificate_header_malformed`
  */
 export function extractKey(request: PresentedRequest): PresentedKey {
   refuseTokenInQuery(request)
+  refuseUnreadableCertificate(request)
   const [header, ...others] = request.authorization
   if (others.length > 0)
     throw malformed('header_repeated', 'The request has more than one Authorization header.')
@@ -79,6 +80,11 @@ export function extractKey(request: PresentedRequest): PresentedKey {
 export function refuseTokenInQuery(request: PresentedRequest): void {
   if (!SECRET_PARAMETERS.some((name) => request.queryNames.has(name))) return
   throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
+}
+
+/** A proxy that is trusted must not be misunderstood: what it says of the certificate is clear, or refused (RFC 9440 4). */
+export function refuseUnreadableCertificate({ certificateFault }: PresentedRequest): void {
+  if (certificateFault !== undefined) throw malformed('certificate_header_malformed', certificateFault)
 }
 
 export function verifier(deployment: Deployment): Verify {

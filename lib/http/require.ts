@@ -77,11 +77,13 @@ function guard(
   const site = context.siteOf({ name, challenges: 'resource' }, audience)
   const enforceHttps = httpsGuard(context, site)
   const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
+  const { origin: mtlsOrigin } = context.config.mtls
   const limits = context.limiterOf(name === 'redeem' ? 'redeem' : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {
     await limits.byAddress(req, res)
-    const target = { method: req.method, url: `${origin}${req.originalUrl}` }
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${req.originalUrl}`
+    const target = { method: req.method, url: `${origin}${req.originalUrl}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
     return (await context.useCases.verify(extractKey(presented), presented, expected)).key
