@@ -45,7 +45,14 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
 }
 
 export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
-export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
+export type {
+  Binding,
+  Client,
+  ClientMetadata,
+  ClientRegistry,
+  Registration,
+  RegistrationToken,
+} from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
 export type {
@@ -57,7 +64,13 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
+export type { DeleteOutcome } from './core/management/deletion.js'
 export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
+export type {
+  ProposedRegistration,
+  RegistrationPolicy,
+  RegistrationVerdict,
+} from './core/registration/rules.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
@@ -67,6 +80,7 @@ export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { MtlsOptions } from './options/mtls.js'
+export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { ProvisioningOptions } from './options.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'

@@ -1,4 +1,5 @@
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
+import { type DeleteOutcome, deleteClient } from './core/management/deletion.js'
 import { revokeIssuedBefore } from './core/revocation.js'
 import { rotator } from './core/rotation.js'
 import { describe, type Faults, faults, isObject } from './options/faults.js'
@@ -60,6 +61,14 @@ export interface Operations {
    *   answer: nothing is known to be revoked then
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  /**
+   * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
+   * identity can be provisioned anew once the clock tolerance has passed.
+   *
+   * @throws ConfigurationError when that is no client id; ProvisioningError when the store or the registry does not
+   *   answer: call it again, the client is nobody meanwhile or as it was
+   */
+  deleteClient(clientId: string): Promise<DeleteOutcome>
 }
 
 export function operations(config: Config): Operations {
@@ -96,6 +105,13 @@ export function operations(config: Config): Operations {
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
       rotation.remove(kid)
+    },
+    async deleteClient(clientId) {
+      const noted = faults()
+      if (typeof clientId !== 'string' || clientId === '')
+        noted.add('clientId', 'the id of a client', describe(clientId))
+      noted.throwIfAny()
+      return deleteClient(deployment, clientId)
     },
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))

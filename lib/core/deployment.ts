@@ -4,7 +4,8 @@ import type { Nonces } from './confirmation/nonces.js'
 import { ProvisioningError } from './errors.js'
 import type { Emit } from './events.js'
 import type { KeyRing } from './key-ring.js'
-import type { Policy } from './policy.js'
+import type { Policy, PolicyBounds } from './policy.js'
+import type { RegistrationRules } from './registration/rules.js'
 
 /** What every use case works with: one deployment's parts, parsed and frozen. */
 export interface Deployment {
@@ -16,7 +17,8 @@ export interface Deployment {
   readonly registry: ClientRegistry
   /** Whether clients can be saved: without it there is no `bind` and no `register`. */
   readonly registryWritable: boolean
-  readonly policyOf: (client: Client) => Policy
+  /** What a client may have now; with `within`, no more than that either. */
+  readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
   readonly maxLifetimeSeconds: number
   /** The longest lifetime that an access token of any client may have. */
@@ -24,6 +26,7 @@ export interface Deployment {
   readonly store: ProvisioningStore
   readonly clockToleranceSeconds: number
   readonly dpop: DpopRules
+  readonly registration: RegistrationRules
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly emit: Emit

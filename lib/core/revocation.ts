@@ -55,8 +55,15 @@ async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> 
 /** Revokes whatever genuine key is among texts that travelled in clear. Never throws: nobody waits for it. */
 export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
 
-export function exposureRevoker(deployment: Deployment): RevokeExposed {
+/** Revokes what is no key but a credential all the same. */
+export type RevokeOther = (deployment: Deployment, text: string, address: string | undefined) => Promise<void>
+
+export function exposureRevoker(
+  deployment: Deployment,
+  revokeOther: RevokeOther = async () => undefined,
+): RevokeExposed {
   async function revokeOne(text: string, address: string | undefined): Promise<void> {
+    if (text.split('.').length === 2) return revokeOther(deployment, text, address)
     const { client_id: clientId, jti, exp } = verifyGenuine(deployment, text)
     // One whose time is over can do no harm any more, and must not be good for alarms for ever.
     if (numericDate(deployment) >= exp + deployment.clockToleranceSeconds) return

@@ -1,11 +1,15 @@
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
-import { type ListBindings, bindingLister, type Unbind, unbinder } from './bindings.js'
+import { bindingLister, type ListBindings, type Unbind, unbinder } from './bindings.js'
 import { type Authenticate, clientAuthenticator } from './client-authentication/authenticate.js'
 import type { Deployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'
 import { type Issue, issuer } from './issuance.js'
+import { revokeExposedToken } from './management/authorization.js'
+import { type DeleteRegistration, registrationDeleter } from './management/deletion.js'
+import { type ReadRegistration, registrationReader } from './management/read.js'
+import { registrationUpdater, type UpdateRegistration } from './management/update.js'
 import { type Redeem, redeemer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
 import { type Verify, verifier } from './verification.js'
@@ -21,6 +25,9 @@ export interface UseCases {
   readonly listBindings: ListBindings
   readonly unbind: Unbind
   readonly register: Register
+  readonly readRegistration: ReadRegistration
+  readonly updateRegistration: UpdateRegistration
+  readonly deleteRegistration: DeleteRegistration
   readonly introspect: Introspect
   readonly revoke: Revoke
   readonly revokeExposed: RevokeExposed
@@ -38,8 +45,11 @@ export function useCases(deployment: Deployment): UseCases {
     listBindings: bindingLister(deployment),
     unbind: unbinder(deployment),
     register: registrar(deployment, redeem),
+    readRegistration: registrationReader(deployment),
+    updateRegistration: registrationUpdater(deployment),
+    deleteRegistration: registrationDeleter(deployment),
     introspect: introspector(deployment),
     revoke: revoker(deployment),
-    revokeExposed: exposureRevoker(deployment),
+    revokeExposed: exposureRevoker(deployment, revokeExposedToken),
   })
 }

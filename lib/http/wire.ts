@@ -84,8 +84,8 @@ export function answer(res: Response, { status, body, headers }: Answer): void {
 /** Where a refusal happens, and what its challenge says. */
 export interface RefusalSite {
   readonly endpoint: EndpointName
-  /** `resource` challenges for a key (RFC 6750 3), `client` for client authentication (RFC 6749 5.2). */
-  readonly challenges: 'resource' | 'client'
+  /** `resource` challenges for a key (RFC 6750 3), `bearer` for a token without proof, `client` as RFC 6749 5.2 does. */
+  readonly challenges: 'resource' | 'bearer' | 'client'
   readonly realm: string
   /** Where the metadata of the resource are (RFC 9728 5.1), if it has any. */
   readonly resourceMetadata?: string | undefined
@@ -118,6 +118,7 @@ const RESOURCE_STATUS: Partial<Record<ErrorCode, number>> = { invalid_dpop_proof
 const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   cleartext: 403,
   method_not_allowed: 405,
+  client_changed: 409,
   body_too_large: 413,
   media_type_unsupported: 415,
 }
@@ -203,7 +204,7 @@ function refusalHeaders(
   if (code === 'invalid_client' && presented.authorization.length > 0) {
     headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
   }
-  if (site.challenges === 'resource' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
+  if (site.challenges !== 'client' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
     headers['WWW-Authenticate'] = challenges(error, description, presented, site)
   }
   return headers
@@ -229,6 +230,7 @@ function challenges(
   // RFC 6750 3.1: no error code where no credentials were presented.
   const fault = reason === 'credentials_missing' ? {} : { error: code, error_description: description }
   const told = { ...common, ...fault, scope: facts.requiredScope }
+  if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...fault })]
   const algs = { algs: PROOF_ALGORITHMS.join(' ') }
   const usesDpop =
     presented.authorization.some((header) => /^dpop\b/i.test(header)) || reason.startsWith('dpop_')
