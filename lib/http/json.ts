@@ -1,5 +1,5 @@
 /** What of JSON matters to tell its members: strings, and what opens, closes and separates. */
-const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g
 
 /**
  * Whether an object in a JSON text, at any depth, has a member twice. Parsers disagree about which of the two counts
@@ -19,7 +19,7 @@ export function hasMemberTwice(json: string): boolean {
       const name = JSON.parse(text) as string
       if (names?.has(name)) return true
       names?.add(name)
-    } else if (token !== ',') text = token
+    } else text = token
   }
   return false
 }
