@@ -1,0 +1,132 @@
+import { type ClientRegistry, hashSecret, memoryStore } from '../../lib/index.js'
+import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { manage, registerClient, update } from '../support/registering.js'
+import { askForKey, send } from '../support/requests.js'
+import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
+
+/** A registry that takes its time, so that requests come between each other. */
+async function slowRegistry(): Promise<ClientRegistry & { delay: number }> {
+  const inner = memoryClientRegistry([])
+  await inner.save({
+    clientId: CLIENT,
+    revision: 1,
+    secretHash: hashSecret(SECRET),
+    authenticationMethods: ['client_secret_basic'],
+    policy: { subjects: ['device:*'] },
+  })
+  const registry = { delay: 0, ...inner }
+  const pause = () => new Promise((resolve) => setTimeout(resolve, registry.delay))
+  return Object.assign(registry, {
+    find: async (id: string) => {
+      const found = await inner.find(id)
+      await pause()
+      return found
+    },
+  })
+}
+
+async function withServer(
+  test: (server: RunningServer, registry: Awaited<ReturnType<typeof slowRegistry>>) => Promise<void>,
+  store = memoryStore(),
+) {
+  const registry = await slowRegistry()
+  const server = await startServer({ options: { clients: registry, store } })
+  try {
+    await test(server, registry)
+  } finally {
+    await server.close()
+  }
+}
+
+describe('requests that meet', () => {
+  test('two updates: one holds, the other is told plainly', () =>
+    withServer(async (server, registry) => {
+      const client = await registerClient(server)
+      registry.delay = 50
+      const answers = await Promise.all(
+        ['a', 'b', 'c'].map((client_name) => update(server, client, { client_name })),
+      )
+      const won = answers.filter(({ status }) => status === 200)
+      const lost = answers.filter(({ status }) => status === 409)
+      expect([won.length, lost.length]).toEqual([1, 2])
+      expect(lost[0]?.body).toEqual({
+        error: 'invalid_request',
+        error_description: expect.stringMatching(/changed by another request/),
+      })
+      registry.delay = 0
+      const { body } = await manage(server, 'get', client).expect(200)
+      expect(body.client_name).toBe(won[0]?.body.client_name)
+    }))
+
+  test('an update and a deletion: nobody is left', () =>
+    withServer(async (server, registry) => {
+      for (let round = 0; round < 4; round++) {
+        const client = await registerClient(server)
+        registry.delay = 20
+        const [updated, deleted] = await Promise.all([
+          update(server, client, { client_name: 'x' }),
+          manage(server, 'delete', client),
+        ])
+        registry.delay = 0
+        expect([200, 401, 409]).toContain(updated.status)
+        expect(deleted.status).toBe(204)
+        expect(await registry.find(client.client_id)).toBeUndefined()
+      }
+    }))
+
+  test('deletions: all of them succeed or find nobody', () =>
+    withServer(async (server, registry) => {
+      const client = await registerClient(server)
+      registry.delay = 20
+      const answers = await Promise.all([1, 2, 3].map(() => manage(server, 'delete', client)))
+      for (const { status } of answers) expect([204, 401]).toContain(status)
+      expect(answers.some(({ status }) => status === 204)).toBe(true)
+      expect(server.events.filter(({ type }) => type === 'client.deleted')).toHaveLength(1)
+    }))
+
+  test('a deletion and the issue of a key: no key is left that works', async () => {
+    const inner = memoryStore()
+    let hold: Promise<void> | undefined
+    let reached = () => {}
+    const record: typeof inner.record = async (key, limits) => {
+      if (hold !== undefined) {
+        reached()
+        await hold
+      }
+      return inner.record(key, limits)
+    }
+    await withServer(
+      async (server) => {
+        const client = await registerClient(server, { scope: 'devices:read' })
+        const credentials = { id: client.client_id, secret: client.client_secret }
+        let release = () => {}
+        hold = new Promise((resolve) => {
+          release = resolve
+        })
+        const isThere = new Promise<void>((resolve) => {
+          reached = resolve
+        })
+        const asked = askForKey(server, {}, credentials).then((response) => response)
+        await isThere
+        await manage(server, 'delete', client).expect(204)
+        release()
+        const { status, body } = await asked
+        expect([status, body.error]).toEqual([401, 'invalid_client'])
+        const issued = server.events.filter(({ type }) => type === 'key.issued')
+        expect(issued).toHaveLength(1)
+      },
+      { ...inner, record },
+    )
+  })
+
+  test('a token that is misused while its client is updated is revoked all the same', () =>
+    withServer(async (server, registry) => {
+      const [one, other] = [await registerClient(server), await registerClient(server)]
+      registry.delay = 20
+      const mixed = { ...other, registration_access_token: one.registration_access_token }
+      await Promise.all([update(server, one, { client_name: 'x' }), manage(server, 'get', mixed)])
+      registry.delay = 0
+      await manage(server, 'get', one).expect(401)
+      await send(server, 'get', '/oauth/register/x').expect(401)
+    }))
+})
