@@ -1,7 +1,7 @@
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
-import { type ListBindings, bindingLister, type Unbind, unbinder } from './bindings.js'
+import { bindingLister, type ListBindings, type Unbind, unbinder } from './bindings.js'
 import { type Authenticate, clientAuthenticator } from './client-authentication/authenticate.js'
 import type { Deployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'

@@ -81,7 +81,8 @@ export function handlers(context: HttpContext): Handlers {
       const body = await readOptionalJson(visit.req, visit.res)
       const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-      return created(await useCases.bind(held, body, endpoint, visit.presented.address))
+      const { address, certificate } = visit.presented
+      return created(await useCases.bind(held, { body, endpoint, address, certificate }))
     },
     async bindings(visit) {
       const [client] = await authenticated(visit)

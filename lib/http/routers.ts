@@ -54,9 +54,7 @@ export function routers(context: HttpContext): Routers {
     },
     bindings: () =>
       make(
-        deployment.registryWritable
-          ? { bindings: handle.bindings, revokeBinding: handle.revokeBinding }
-          : {},
+        deployment.registryWritable ? { bindings: handle.bindings, revokeBinding: handle.revokeBinding } : {},
       ),
     introspection: () => make({ introspect: handle.introspect }),
     revocation: () => make({ revoke: handle.revoke }),
