@@ -34,6 +34,11 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   })
 }
 
+export type {
+  AccessTokenIdentity,
+  IssueAccessToken,
+  IssuedAccessToken,
+} from './core/access-token-identity.js'
 export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
@@ -48,6 +53,7 @@ export type {
 export type { KeyAlgorithm } from './core/jwk.js'
 export type { PolicyOptions, SenderConstraint } from './core/policy.js'
 export { hashSecret } from './core/secret.js'
+export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'

@@ -1,3 +1,4 @@
+import type { IssueAccessToken } from './core/access-token-identity.js'
 import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
@@ -9,9 +10,10 @@ import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { readIssueAccessToken } from './options/issue-access-token.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
-import { readPolicy } from './options/policy.js'
+import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
 import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
@@ -28,6 +30,11 @@ export interface ProvisioningOptions {
   readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
   /** What clients may have; a client's own policy can only narrow it. */
   readonly policy?: PolicyOptions
+  /**
+   * Asks your own authorization server for the access token that a key is redeemed for, within 10 seconds. Default:
+   * it is minted here, and `requireAccessToken()` guards routes with it.
+   */
+  readonly issueAccessToken?: IssueAccessToken
   /** Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it. */
   readonly store?: ProvisioningStore
   /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
@@ -65,6 +72,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'signingKeys',
   'clients',
   'policy',
+  'issueAccessToken',
   'store',
   'mountPath',
   'rateLimit',
@@ -103,6 +111,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     ...clients,
     policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
+    issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
     dpop: parts.dpop,
@@ -134,6 +144,7 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
+    issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
   }
 }
 

@@ -51,10 +51,21 @@ export interface EventDetails {
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'token.issued': KeyIdentity & {
     readonly subject: string
-    readonly tokenId: string
+    /** The token's `jti`; absent where the host's own authorization server issued it. */
+    readonly tokenId?: string
     readonly scope: readonly string[]
   }
+  'token.verified': KeyIdentity & {
+    readonly subject: string
+    readonly tokenId: string
+    readonly address: string | undefined
+  }
   'token.revoked': KeyIdentity
+  'token.exposed': KeyIdentity & {
+    readonly tokenId: string
+    readonly address: string | undefined
+    readonly revoked: boolean
+  }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
@@ -65,6 +76,7 @@ export interface EventDetails {
     readonly address: string | undefined
     readonly clientId?: string
     readonly keyId?: string
+    readonly tokenId?: string
   }
   'configuration.advised': { readonly advice: string }
 }
@@ -82,7 +94,9 @@ const SEVERITY: Record<EventType, Severity> = {
   'client.bound': 'notice',
   'client.registered': 'notice',
   'token.issued': 'info',
+  'token.verified': 'info',
   'token.revoked': 'notice',
+  'token.exposed': 'high',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
 }
