@@ -13,7 +13,7 @@ import { describeSecret, type Faults, faults, isObject } from './options/faults.
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
-import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
+import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
@@ -98,13 +98,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
 
   const events = eventHub(parts.now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
-  const { maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = parts
   const { clockToleranceSeconds = 5 } = given
-  const ring = keyRing(signingKeys.active, signingKeys.others, {
-    now: parts.now,
-    toleranceSeconds: clockToleranceSeconds,
-    longestLifetimeSeconds: Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds),
-  })
+  const ring = ringOf(signingKeys, parts, clockToleranceSeconds)
   const deployment: Deployment = Object.freeze({
     issuer: options.issuer,
     audiences,
@@ -112,8 +107,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     keyRing: ring,
     ...clients,
     policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
-    maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds,
+    maxLifetimeSeconds: parts.maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds,
     dpop: parts.dpop,
@@ -121,16 +116,18 @@ export function parseOptions(options: ProvisioningOptions): Config {
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
-  const { rateLimits } = parts
-  return Object.freeze({
-    deployment,
-    events,
-    keyRing: ring,
-    mountPath,
-    rateLimits,
-    realm,
-    knownScopes: policy.scopes ?? [],
-  })
+  const http = { mountPath, realm, rateLimits: parts.rateLimits, knownScopes: policy.scopes ?? [] }
+  return Object.freeze({ deployment, events, keyRing: ring, ...http })
+}
+
+function ringOf(
+  { active, others }: SigningKeys,
+  lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
+  toleranceSeconds: number,
+): RotatingKeyRing {
+  const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
+  const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
+  return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
 /** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
