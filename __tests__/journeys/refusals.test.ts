@@ -7,6 +7,7 @@ import { pause } from '../support/refusals/case.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
+import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
 
 const CASES = [
@@ -19,6 +20,7 @@ const CASES = [
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...CAPACITY_CASES,
+  ...ROTATION_CASES,
 ]
 
 /** Besides the usual routes: one that a body parser runs before, and one that takes its time. */

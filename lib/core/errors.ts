@@ -25,6 +25,7 @@ export const REASONS = {
   key_algorithm_refused: 'invalid_token',
   key_header_refused: 'invalid_token',
   signing_key_unknown: 'invalid_token',
+  signing_key_retired: 'invalid_token',
   signature_wrong: 'invalid_token',
   claims_malformed: 'invalid_token',
   issuer_wrong: 'invalid_token',
@@ -94,6 +95,7 @@ export const REASONS = {
 
   too_many_requests: 'slow_down',
   too_many_keys_outstanding: 'slow_down',
+  issuance_suspended: 'temporarily_unavailable',
   store_full: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
