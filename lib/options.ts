@@ -12,6 +12,7 @@ import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { readIssueAccessToken } from './options/issue-access-token.js'
+import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
@@ -44,6 +45,8 @@ export interface ProvisioningOptions {
   readonly rateLimit?: false | RateLimitOptions
   /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
   readonly dpop?: DpopOptions
+  /** Client certificates: proxies that pass them on, and where connections are asked for them. */
+  readonly mtls?: MtlsOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -65,6 +68,7 @@ export interface Config {
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
+  readonly mtls: MtlsRules
   /** The scopes that any client could be granted, as far as they are known before one asks. */
   readonly knownScopes: readonly string[]
 }
@@ -80,6 +84,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'mountPath',
   'rateLimit',
   'dpop',
+  'mtls',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -114,7 +119,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     environment: given.environment,
     keyRing: ring,
     ...clients,
-    policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
+    policyOf: (client: Client) =>
+      completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     issueAccessToken: parts.issueAccessToken,
@@ -125,7 +131,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
-  const http = { mountPath, realm, rateLimits: parts.rateLimits, knownScopes: policy.scopes ?? [] }
+  const { rateLimits, mtls } = parts
+  const http = { mountPath, realm, rateLimits, mtls, knownScopes: policy.scopes ?? [] }
   return Object.freeze({ deployment, events, keyRing: ring, ...http })
 }
 
@@ -161,7 +168,12 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
     issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
+    mtls: readMtls(given.mtls, noted),
   }
+}
+
+function isCertificateBound({ metadata }: Client): boolean {
+  return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
 function warnOfObserver(fault: unknown): void {

@@ -4,6 +4,7 @@ import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
 import { pause } from '../support/refusals/case.js'
+import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
@@ -17,6 +18,7 @@ const CASES = [
   ...ACCESS_CASES,
   ...CLIENT_CASES,
   ...ASSERTION_CASES,
+  ...CERTIFICATE_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...CAPACITY_CASES,

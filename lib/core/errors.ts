@@ -59,6 +59,7 @@ export const REASONS = {
   dpop_replayed: 'invalid_dpop_proof',
   dpop_missing: 'invalid_dpop_proof',
   certificate_missing: 'invalid_request',
+  certificate_header_malformed: 'invalid_request',
   dpop_nonce_wanted: 'use_dpop_nonce',
 
   client_authentication_missing: 'invalid_client',
@@ -71,6 +72,9 @@ export const REASONS = {
   client_assertion_claims_wrong: 'invalid_client',
   client_assertion_expired: 'invalid_client',
   client_assertion_replayed: 'invalid_client',
+  client_certificate_wrong: 'invalid_client',
+  client_certificate_untrusted: 'invalid_client',
+  client_certificate_expired: 'invalid_client',
   client_mismatch: 'invalid_request',
 
   grant_unsupported: 'unsupported_grant_type',

@@ -102,11 +102,13 @@ function guard<V>(context: HttpContext, plan: Plan<V>, options: RequireOptions):
   const site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
   const enforceHttps = httpsGuard(context, site)
   const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
+  const { origin: mtlsOrigin } = context.config.mtls
   const limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
     await limits.byAddress(req, res)
-    const target = { method: req.method, url: `${origin}${req.originalUrl}` }
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${req.originalUrl}`
+    const target = { method: req.method, url: `${origin}${req.originalUrl}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
     return plan.verify(extractKey(presented, credential), presented, expected)

@@ -96,7 +96,7 @@ function readClaims({ jti, htm, htu, iat }: Claims, target: Target): { jti: stri
   }
   if (htm !== target.method)
     throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
-  if (!isSameTarget(htu, target.url))
+  if (!isSameTarget(htu, target.url) && !isSameTarget(htu, target.alias ?? target.url))
     throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${target.url}.`)
   return { jti, iat }
 }

@@ -2,6 +2,8 @@
 export interface Target {
   readonly method: string
   readonly url: string
+  /** The same at the origin for mutual TLS, where there is one (RFC 8705 5). */
+  readonly alias?: string | undefined
 }
 
 /** Whether two URLs are the same after the normalization of RFC 3986 6.2.2 and 6.2.3; query and fragment do not count. */
