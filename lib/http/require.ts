@@ -81,7 +81,7 @@ function guard(
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {
     await limits.byAddress(req, res)
-    const target = { method: req.method, url: `${origin}${req.originalUrl}` }
+    const target = { method: req.method, url: `${origin}${pathOf(req.originalUrl)}` }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
     return (await context.useCases.verify(extractKey(presented), presented, expected)).key
@@ -114,6 +114,11 @@ function guard(
 function originOf(uri: string): string | undefined {
   const { protocol, origin } = new URL(uri)
   return protocol === 'https:' ? origin : undefined
+}
+
+/** RFC 9112 3.2.2: a request may name its target as a whole URL, whose host is not asked either. */
+function pathOf(requestTarget: string): string {
+  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }
 
 function readOptions(context: HttpContext, name: string, options: unknown) {

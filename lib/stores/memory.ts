@@ -1,4 +1,4 @@
-import { enqueue, takeExpired } from './expiry-queue.js'
+import { enqueue, IDLE_SWEEP_MILLISECONDS, takeExpired } from './expiry-queue.js'
 import { onceSet } from './memory-once.js'
 import type { KeyEntry, KeyRecord, KeyRef, KeyState, ProvisioningStore } from './store.js'
 
@@ -180,8 +180,6 @@ interface Shelf {
   add(record: KeyRecord): void
 }
 
-const IDLE_SWEEP_MILLISECONDS = 10_000
-
 function shelfOf(now: () => number): Shelf {
   // Nested, because a client id and a jti are free text: no separator could tell 'ab' + 'c' from 'a' + 'bc'.
   const owners = new Map<string, Owner>()
@@ -215,7 +213,6 @@ function shelfOf(now: () => number): Shelf {
       const owner = current(record.clientId) ?? { keys: new Map(), outstanding: 0 }
       owners.set(record.clientId, owner)
       enqueue(queue, issue(record, owner))
-      // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
       timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     },
   }
