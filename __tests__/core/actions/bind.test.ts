@@ -182,10 +182,10 @@ describe('bind with a registry that others use too', () => {
     return { kept, clients: { ...kept, ...verbs(kept) } }
   }
 
-  it('refuses, and releases the key, when somebody else was first', async () => {
+  it('refuses, and releases the key, when others are always first', async () => {
     const { clients } = await registryBut(() => ({ save: async () => false }))
     const { ask, stateOf, events } = await withKey({ clients })
-    expect([await reasonOf(ask), await stateOf()]).toEqual(['binding_exists', 'issued'])
+    expect([await reasonOf(ask), await stateOf()]).toEqual(['client_contended', 'issued'])
     expect(events.at(-1)).toMatchObject({ type: 'key.released', action: 'bind' })
   })
 
