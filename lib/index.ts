@@ -1,5 +1,3 @@
-import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
-import type { Binding } from './core/client.js'
 import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases } from './core/use-cases.js'
@@ -17,10 +15,6 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Operatio
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
   revoke(key: KeyRef): Promise<RevokeOutcome>
-  /** The keys and certificates that are bound to a client. */
-  bindingsOf(clientId: string): Promise<readonly Binding[]>
-  /** Revokes one of them, from the server's side. */
-  revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
 
 /**
@@ -39,11 +33,14 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...operations(config),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
-    bindingsOf: (clientId: string) => bindingsOf(deployment, clientId),
-    revokeBinding: (binding: BindingRef) => revokeBinding(deployment, binding),
   })
 }
 
+export type {
+  AccessTokenIdentity,
+  IssueAccessToken,
+  IssuedAccessToken,
+} from './core/access-token-identity.js'
 export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
 export type {
   Binding,
@@ -72,6 +69,7 @@ export type {
   RegistrationVerdict,
 } from './core/registration/rules.js'
 export { hashSecret } from './core/secret.js'
+export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'

@@ -1,3 +1,4 @@
+import type { IssueAccessToken } from './core/access-token-identity.js'
 import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
@@ -10,6 +11,7 @@ import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { readIssueAccessToken } from './options/issue-access-token.js'
 import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
@@ -31,6 +33,11 @@ export interface ProvisioningOptions {
   readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
   /** What clients may have; a client's own policy can only narrow it. */
   readonly policy?: PolicyOptions
+  /**
+   * Asks your own authorization server for the access token that a key is redeemed for, within 10 seconds. Default:
+   * it is minted here, and `requireAccessToken()` guards routes with it.
+   */
+  readonly issueAccessToken?: IssueAccessToken
   /** Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it. */
   readonly store?: ProvisioningStore
   /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
@@ -75,6 +82,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'signingKeys',
   'clients',
   'policy',
+  'issueAccessToken',
   'store',
   'mountPath',
   'rateLimit',
@@ -119,6 +127,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
       completePolicy(client.policy ?? {}, within, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
+    issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds,
     dpop: parts.dpop,
@@ -128,7 +137,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
   const { rateLimits, mtls } = parts
-  const http = { mountPath, rateLimits, realm, mtls, knownScopes: policy.scopes ?? [] }
+  const http = { mountPath, realm, rateLimits, mtls, knownScopes: policy.scopes ?? [] }
   return Object.freeze({ deployment, events, keyRing: ring, ...http })
 }
 
@@ -166,6 +175,7 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
     registration,
+    issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
     mtls: readMtls(given.mtls, noted),
   }
 }

@@ -40,6 +40,8 @@ export const REASONS = {
   key_redeeming: 'invalid_token',
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
+  token_family_unknown: 'invalid_token',
+  token_family_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',
 
   key_unbound: 'invalid_token',
@@ -108,6 +110,7 @@ export const REASONS = {
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
   client_contended: 'temporarily_unavailable',
+  token_issuer_unavailable: 'temporarily_unavailable',
   server_fault: 'server_error',
 } as const satisfies Record<string, string>
 
@@ -120,7 +123,10 @@ export type ErrorCode = (typeof REASONS)[Reason]
 /** Facts about a refusal that its answer or its event needs. Identifiers only. */
 export interface RefusalFacts {
   readonly clientId?: string
+  /** The `jti` of the key. */
   readonly jti?: string
+  /** The `jti` of the access token. */
+  readonly tokenId?: string
   /** The scope that would have been enough (RFC 6750 3). */
   readonly requiredScope?: string
   readonly retryAfterSeconds?: number

@@ -87,10 +87,21 @@ export interface EventDetails {
   }
   'token.issued': KeyIdentity & {
     readonly subject: string
-    readonly tokenId: string
+    /** The token's `jti`; absent where the host's own authorization server issued it. */
+    readonly tokenId?: string
     readonly scope: readonly string[]
   }
+  'token.verified': KeyIdentity & {
+    readonly subject: string
+    readonly tokenId: string
+    readonly address: string | undefined
+  }
   'token.revoked': KeyIdentity
+  'token.exposed': KeyIdentity & {
+    readonly tokenId: string
+    readonly address: string | undefined
+    readonly revoked: boolean
+  }
   'signing_key.added': { readonly kid: string }
   'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
   'signing_key.removed': { readonly kid: string }
@@ -104,6 +115,7 @@ export interface EventDetails {
     readonly address: string | undefined
     readonly clientId?: string
     readonly keyId?: string
+    readonly tokenId?: string
   }
   'configuration.advised': { readonly advice: string }
 }
@@ -127,7 +139,9 @@ const SEVERITY: Record<EventType, Severity> = {
   'registration.misused': 'high',
   'registration.exposed': 'high',
   'token.issued': 'info',
+  'token.verified': 'info',
   'token.revoked': 'notice',
+  'token.exposed': 'high',
   'signing_key.added': 'notice',
   'signing_key.rotated': 'notice',
   'signing_key.removed': 'high',

@@ -1,14 +1,16 @@
 import { BIND_SCOPE } from '../core/actions/bind.js'
-import { JWT_TOKEN_TYPE, readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
+import { readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
 import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
+import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
 import type { ManagementRequest } from '../core/management/authorization.js'
 import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { ClientInformation } from '../core/registration/information.js'
 import type { Parameters } from '../core/request.js'
-import { extractKey, type PresentedKey, type Verified } from '../core/verification.js'
+import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
+import { extractKey, type Verified } from '../core/verification.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
@@ -34,7 +36,7 @@ export function handlers(context: HttpContext): Handlers {
     return [client, parameters]
   }
 
-  async function verified(visit: Visit, key: PresentedKey, scope: string): Promise<Verified> {
+  async function verified(visit: Visit, key: PresentedCredential, scope: string): Promise<Verified> {
     const { presented, target, limitKey: count } = visit
     return useCases.verify(key, presented, { audiences, scope: [scope], target, count })
   }
@@ -92,7 +94,8 @@ export function handlers(context: HttpContext): Handlers {
       const body = await readOptionalJson(visit.req, visit.res)
       const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-      return created(await useCases.bind(held, body, endpoint, visit.presented.address))
+      const { address, certificate } = visit.presented
+      return created(await useCases.bind(held, { body, endpoint, address, certificate }))
     },
     async bindings(visit) {
       const [client] = await authenticated(visit)

@@ -10,7 +10,7 @@ import {
 } from '../core/policy.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
-/** No key and no access token of any client lives longer, whatever is configured. */
+/** No key or access token of any client lives longer, whatever is configured. */
 export const LONGEST_LIFETIME_SECONDS = 3600
 
 /** What one entry of a list must be, and how to tell. */

@@ -3,13 +3,12 @@ import { bindingsWith, type ProvenKey, withBindings, withoutBinding } from '../b
 import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
-import type { Claims } from '../jws.js'
 import { inheritedPolicy, type Policy } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { type Changed, changeClient } from '../registry.js'
 import type { Verified } from '../verification.js'
-import { provenKey } from './binding-proof.js'
+import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOf } from './token.js'
 
 export const BIND_SCOPE = 'provision:bind'
@@ -19,21 +18,16 @@ export interface BindAnswer extends BindingAnswer {
 }
 
 /** Redeems a key to tie a public key or a certificate, whose possession is proven, to the key's subject. */
-export type Bind = (
-  verified: Verified,
-  body: Claims,
-  endpoint: string,
-  address?: string,
-) => Promise<BindAnswer>
+export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
 
 export function binder(deployment: Deployment, redeem: Redeem): Bind {
-  return async function bind(verified, body, endpoint, address) {
+  return async function bind(verified, request) {
     const { key } = verified
-    const binding = drawUp(deployment, key, provenKey(deployment, verified, body, endpoint))
+    const binding = drawUp(deployment, key, provenKey(deployment, verified, request))
     // Judged before the claim, so that a refusal does not even claim; and again as often as it is tried to be saved.
     const client = await findClient(deployment, key.subject)
     bindingsWith(binding, client?.bindings, await policyOf(deployment, key))
-    const claimed = await redeem(key, 'bind', address)
+    const claimed = await redeem(key, 'bind', request.address)
     const replaced = await redeemFor(claimed, () => save(deployment, key, binding))
     tellBound(deployment, key, binding, replaced)
     return { client_id: key.subject, ...bindingAnswer(binding) }

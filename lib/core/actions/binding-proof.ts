@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import type { ProvenKey } from '../bound-keys.js'
+import { isInTime, readCertificate } from '../confirmation/certificate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, type ProvisioningError } from '../errors.js'
 import { importPublicJwk, publicJwk, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
+import type { PresentedCertificate } from '../request.js'
 import type { Verified } from '../verification.js'
 
 /** The `typ` of the JWT that proves possession of the key to be bound (RFC 8725 3.11). */
@@ -15,6 +17,16 @@ const PROOF_AGE_SECONDS = 300
 const WHAT_TO_SEND =
   'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof; or a client certificate.'
 
+/** A request to bind a key, as it came. */
+export interface BindingRequest {
+  readonly body: Claims
+  /** The address that it was sent to, which a proof in its body must be for. */
+  readonly endpoint: string
+  /** The client certificate of its connection. */
+  readonly certificate?: PresentedCertificate | undefined
+  readonly address?: string | undefined
+}
+
 /**
  * The key that a request wants to bind, its possession proven: the one that the body names, else that of the DPoP
  * proof, else the client certificate of the connection.
@@ -23,9 +35,8 @@ const WHAT_TO_SEND =
  */
 export function provenKey(
   deployment: Deployment,
-  { key, proof, certificate }: Verified,
-  body: Claims,
-  endpoint: string,
+  { key, proof }: Verified,
+  { body, endpoint, certificate }: BindingRequest,
 ): ProvenKey {
   if (body.jwk !== undefined) {
     const publicKey = readKey(body.jwk)
@@ -35,12 +46,24 @@ export function provenKey(
   // Who proves the possession of a key in the body does not mean another one.
   if (body.proof !== undefined) throw malformed('parameter_missing', 'jwk is missing: the key of the proof.')
   if (proof !== undefined) return provenBy(proof.publicKey)
-  if (certificate !== undefined) return { confirmation: { 'x5t#S256': certificate } }
+  if (certificate !== undefined) return provenByConnection(deployment, certificate)
   throw malformed('parameter_missing', WHAT_TO_SEND)
 }
 
 function provenBy(publicKey: KeyObject): ProvenKey {
   return { confirmation: { jkt: thumbprint(publicKey) }, jwk: publicJwk(publicKey) }
+}
+
+/** TLS has proven the possession (RFC 8705 2.2). One that could authenticate nobody is not worth a key. */
+function provenByConnection(
+  deployment: Deployment,
+  { der, thumbprint: fingerprint }: PresentedCertificate,
+): ProvenKey {
+  const read = readCertificate(der)
+  if (read === undefined) throw malformed('binding_key_refused', 'The client certificate cannot be read.')
+  if (!isInTime(read, numericDate(deployment), deployment.clockToleranceSeconds))
+    throw malformed('binding_key_refused', 'The client certificate has expired, or is not valid yet.')
+  return { confirmation: { 'x5t#S256': fingerprint } }
 }
 
 function readKey(jwk: unknown): KeyObject {

@@ -77,10 +77,9 @@ async function revokeToken(deployment: Deployment, clientId: string, text: strin
 
 /** RFC 7592 2: an OAuth 2.0 Bearer Token, in the header (RFC 6750 2.1). */
 function extractToken(presented: PresentedRequest): string {
-  if (presented.authorization.length === 0) throw malformed('credentials_missing', WHAT_TO_PRESENT)
-  const { token, scheme } = extractKey(presented)
-  if (scheme !== 'Bearer') throw refused('registration_token_wrong')
-  return token
+  if (!presented.authorization.some((header) => /^bearer\b/i.test(header)))
+    throw malformed('credentials_missing', WHAT_TO_PRESENT)
+  return extractKey(presented, 'access token').token
 }
 
 const WHAT_TO_PRESENT = 'Present the registration access token as Authorization: Bearer <token>.'
