@@ -1,11 +1,11 @@
-import { type ClientRegistry, hashSecret, memoryStore } from '../../lib/index.js'
+import { hashSecret, memoryStore, type ProvisioningOptions } from '../../lib/index.js'
 import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
 import { manage, registerClient, update } from '../support/registering.js'
 import { askForKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
 
 /** A registry that takes its time, so that requests come between each other. */
-async function slowRegistry(): Promise<ClientRegistry & { delay: number }> {
+async function slowRegistry() {
   const inner = memoryClientRegistry([])
   await inner.save({
     clientId: CLIENT,
@@ -14,23 +14,33 @@ async function slowRegistry(): Promise<ClientRegistry & { delay: number }> {
     authenticationMethods: ['client_secret_basic'],
     policy: { subjects: ['device:*'] },
   })
-  const registry = { delay: 0, ...inner }
-  const pause = () => new Promise((resolve) => setTimeout(resolve, registry.delay))
-  return Object.assign(registry, {
+  let hold: { id: string; wait: () => Promise<void> } | undefined
+  const registry = {
+    ...inner,
+    delay: 0,
+    /** Holds the next answer about a client; resolves, once it is held, to what lets it go. */
+    holdNext: (id: string) =>
+      new Promise<() => void>((reached) => {
+        const wait = () => new Promise<void>((release) => reached(() => release()))
+        hold = { id, wait }
+      }),
     find: async (id: string) => {
       const found = await inner.find(id)
-      await pause()
+      const { wait } = hold?.id === id ? hold : { wait: undefined }
+      if (wait !== undefined) hold = undefined
+      await (wait?.() ?? new Promise((resolve) => setTimeout(resolve, registry.delay)))
       return found
     },
-  })
+  }
+  return registry
 }
 
 async function withServer(
   test: (server: RunningServer, registry: Awaited<ReturnType<typeof slowRegistry>>) => Promise<void>,
-  store = memoryStore(),
+  options: Partial<ProvisioningOptions> = {},
 ) {
   const registry = await slowRegistry()
-  const server = await startServer({ options: { clients: registry, store } })
+  const server = await startServer({ options: { clients: registry, ...options } })
   try {
     await test(server, registry)
   } finally {
@@ -85,37 +95,33 @@ describe('requests that meet', () => {
     }))
 
   test('a deletion and the issue of a key: no key is left that works', async () => {
-    const inner = memoryStore()
-    let hold: Promise<void> | undefined
-    let reached = () => {}
-    const record: typeof inner.record = async (key, limits) => {
-      if (hold !== undefined) {
-        reached()
-        await hold
-      }
-      return inner.record(key, limits)
-    }
+    const clock = { seconds: Math.floor(Date.now() / 1000) }
+    const now = () => clock.seconds * 1000
     await withServer(
-      async (server) => {
-        const client = await registerClient(server, { scope: 'devices:read' })
-        const credentials = { id: client.client_id, secret: client.client_secret }
-        let release = () => {}
-        hold = new Promise((resolve) => {
-          release = resolve
-        })
-        const isThere = new Promise<void>((resolve) => {
-          reached = resolve
-        })
-        const asked = askForKey(server, {}, credentials).then((response) => response)
-        await isThere
-        await manage(server, 'delete', client).expect(204)
-        release()
-        const { status, body } = await asked
-        expect([status, body.error]).toEqual([401, 'invalid_client'])
-        const issued = server.events.filter(({ type }) => type === 'key.issued')
-        expect(issued).toHaveLength(1)
+      async (server, registry) => {
+        for (const later of [0, 3600]) {
+          const client = await registerClient(server, { scope: 'devices:read' })
+          const credentials = { id: client.client_id, secret: client.client_secret }
+          const reached = registry.holdNext(client.client_id)
+          const asked = askForKey(server, {}, credentials).then((response) => response)
+          // It has found its client, which is deleted now, and is going to record its key after that.
+          const release = await reached
+          await manage(server, 'delete', client).expect(204)
+          clock.seconds += later
+          release()
+          const { status, body } = await asked
+          if (later === 0) expect([status, body.error]).toEqual([503, 'temporarily_unavailable'])
+          else expect([status, body.error]).toEqual([401, 'invalid_client'])
+          expect(server.events.filter(({ type }) => type === 'key.redeemed')).toHaveLength(
+            later === 0 ? 1 : 2,
+          )
+          const keys = server.events.filter(({ type }) => type === 'key.issued')
+          expect(keys.map((event) => ('clientId' in event ? event.clientId : ''))).not.toContain(
+            client.client_id,
+          )
+        }
       },
-      { ...inner, record },
+      { now, store: memoryStore({ now }) },
     )
   })
 
