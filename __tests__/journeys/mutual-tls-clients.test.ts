@@ -128,7 +128,7 @@ describe('oauth4webapi, with a certificate and DPoP at once', () => {
       const response = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...options })
       const as = await oauth.processDiscoveryResponse(issuer, response)
       const me = { client_id: SENSOR, use_mtls_endpoint_aliases: where === 'alias' }
-      const DPoP = oauth.DPoP(me, await oauth.generateKeyPair('ES256'))
+      const DPoP = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
       const asked = await oauth.clientCredentialsGrantRequest(
         as,
         me,
@@ -165,7 +165,7 @@ describe('oauth4webapi, with a certificate and DPoP at once', () => {
       const response = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...options })
       const as = await oauth.processDiscoveryResponse(issuer, response)
       const me = { client_id: SENSOR }
-      const DPoP = oauth.DPoP(me, await oauth.generateKeyPair('ES256'))
+      const DPoP = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
       const misled = {
         [oauth.customFetch]: ((url: string, init: never) =>
           fetchTrusting(server.cert, CERTIFICATE)(

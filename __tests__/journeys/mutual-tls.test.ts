@@ -259,14 +259,15 @@ describe('a client is not', () => {
 
   test('one whose certificate expires while its connection lasts', async () => {
     const clock = { now: Date.now() }
+    const certificate = sensorCertificate({ notAfter: new Date(clock.now + HOUR) })
     const own = await startMutualServer({ now: () => clock.now })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     try {
-      expect(await askWith(own, SENSOR_CERTIFICATE, {}, { agent })).toMatchObject({ status: 200 })
+      expect(await askWith(own, certificate, {}, { agent })).toMatchObject({ status: 200 })
       clock.now += HOUR + 4000
-      expect(await askWith(own, SENSOR_CERTIFICATE, {}, { agent })).toMatchObject({ status: 200 })
+      expect(await askWith(own, certificate, {}, { agent })).toMatchObject({ status: 200 })
       clock.now += 60_000
-      expect(await askWith(own, SENSOR_CERTIFICATE, {}, { agent })).toMatchObject({ status: 401 })
+      expect(await askWith(own, certificate, {}, { agent })).toMatchObject({ status: 401 })
       expect(lastRefusal(own)).toMatchObject({ reason: 'client_certificate_expired' })
     } finally {
       agent.destroy()
