@@ -7,6 +7,7 @@ describe('the library', () => {
       'ConfigurationError',
       'ProvisioningError',
       'generateSigningKeys',
+      'getProvisioned',
       'getProvisioning',
       'hashSecret',
       'memoryStore',
@@ -33,11 +34,13 @@ describe('provisioningKeys', () => {
         ...[
           'requireProvisioningKey',
           'redeemProvisioningKey',
+          'requireAccessToken',
           'enforceHttps',
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore'],
+        ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)
@@ -49,10 +52,11 @@ describe('provisioningKeys', () => {
     const guards = [
       keys.requireProvisioningKey({ audience: AUDIENCE }),
       keys.redeemProvisioningKey({ audience: AUDIENCE }),
+      keys.requireAccessToken({ audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.securityHeaders(),
     ]
-    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3])
+    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3])
     expect(keys.errorHandler()).toHaveLength(4)
   })
 
@@ -61,6 +65,7 @@ describe('provisioningKeys', () => {
     const names = [
       keys.requireProvisioningKey({ audience: AUDIENCE }),
       keys.redeemProvisioningKey({ audience: AUDIENCE }),
+      keys.requireAccessToken({ audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.errorHandler(),
     ].map(({ name }) => name)
@@ -92,6 +97,23 @@ describe('provisioningKeys', () => {
     )
     expect(() => keys.redeemProvisioningKey(wanted as library.RequireOptions)).toThrow(
       library.ConfigurationError,
+    )
+    expect(() => keys.requireAccessToken(wanted as library.RequireOptions)).toThrow(
+      library.ConfigurationError,
+    )
+  })
+
+  it('names its guards as they are called', () => {
+    const keys = make()
+    for (const name of ['requireProvisioningKey', 'redeemProvisioningKey', 'requireAccessToken'] as const)
+      expect(keys[name]({ audience: AUDIENCE }).name).toBe(name)
+  })
+
+  it('guards nothing with access tokens that it does not mint', () => {
+    const issueAccessToken = () => ({ accessToken: 'a', expiresIn: 1 })
+    const keys = library.provisioningKeys({ ...workingOptions(), issueAccessToken })
+    expect(() => keys.requireAccessToken({ audience: AUDIENCE })).toThrow(
+      /^requireAccessToken: expected a deployment that mints access tokens itself.*got one with issueAccessToken$/,
     )
   })
 

@@ -5,11 +5,12 @@ import { httpContext } from './http/context.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
+import { type Operations, operations } from './operations.js'
 import { type ProvisioningOptions, parseOptions } from './options.js'
 import type { KeyRef, RevokeOutcome } from './stores/store.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
-export interface ProvisioningKeys extends Routers, Guards, Middlewares {
+export interface ProvisioningKeys extends Routers, Guards, Middlewares, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
@@ -29,11 +30,17 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
+    ...operations(config),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
   })
 }
 
+export type {
+  AccessTokenIdentity,
+  IssueAccessToken,
+  IssuedAccessToken,
+} from './core/access-token-identity.js'
 export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
@@ -48,9 +55,11 @@ export type {
 export type { KeyAlgorithm } from './core/jwk.js'
 export type { PolicyOptions, SenderConstraint } from './core/policy.js'
 export { hashSecret } from './core/secret.js'
+export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'
+export type { Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'

@@ -1,7 +1,9 @@
+import type { IssueAccessToken } from './core/access-token-identity.js'
 import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
 import { type EventHub, eventHub, type Observer } from './core/events.js'
+import { keyRing, type RotatingKeyRing } from './core/key-ring.js'
 import type { PolicyOptions } from './core/policy.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
@@ -9,11 +11,12 @@ import type { ClientOptions } from './options/client.js'
 import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
+import { readIssueAccessToken } from './options/issue-access-token.js'
 import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
-import { readPolicy } from './options/policy.js'
-import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
+import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
+import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
@@ -29,6 +32,11 @@ export interface ProvisioningOptions {
   readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
   /** What clients may have; a client's own policy can only narrow it. */
   readonly policy?: PolicyOptions
+  /**
+   * Asks your own authorization server for the access token that a key is redeemed for, within 10 seconds. Default:
+   * it is minted here, and `requireAccessToken()` guards routes with it.
+   */
+  readonly issueAccessToken?: IssueAccessToken
   /** Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it. */
   readonly store?: ProvisioningStore
   /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
@@ -55,6 +63,8 @@ export interface ProvisioningOptions {
 export interface Config {
   readonly deployment: Deployment
   readonly events: EventHub
+  /** The deployment's, which can be changed through it. */
+  readonly keyRing: RotatingKeyRing
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
@@ -69,6 +79,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'signingKeys',
   'clients',
   'policy',
+  'issueAccessToken',
   'store',
   'mountPath',
   'rateLimit',
@@ -94,31 +105,45 @@ export function parseOptions(options: ProvisioningOptions): Config {
   readPlain(given, noted)
   const parts = readParts(given, noted)
   noted.throwIfAny()
-  const { issuer, keyRing, clients, policy, audiences } = parts
+  const { issuer, signingKeys, clients, policy, audiences } = parts
   // Each of them is there when there is no fault.
-  if (!(issuer && keyRing && clients)) throw new ConfigurationError(noted.list)
+  if (!(issuer && signingKeys && clients)) throw new ConfigurationError(noted.list)
 
   const events = eventHub(parts.now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
+  const { clockToleranceSeconds = 5 } = given
+  const ring = ringOf(signingKeys, parts, clockToleranceSeconds)
   const deployment: Deployment = Object.freeze({
     issuer: options.issuer,
     audiences,
     environment: given.environment,
-    keyRing,
+    keyRing: ring,
     ...clients,
     policyOf: (client: Client) =>
       completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
+    issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
+    clockToleranceSeconds,
     dpop: parts.dpop,
     now: parts.now,
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
   const { rateLimits, mtls } = parts
-  const knownScopes = policy.scopes ?? []
-  return Object.freeze({ deployment, events, mountPath, rateLimits, realm, mtls, knownScopes })
+  const http = { mountPath, realm, rateLimits, mtls, knownScopes: policy.scopes ?? [] }
+  return Object.freeze({ deployment, events, keyRing: ring, ...http })
+}
+
+function ringOf(
+  { active, others }: SigningKeys,
+  lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
+  toleranceSeconds: number,
+): RotatingKeyRing {
+  const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
+  const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
+  return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
 /** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
@@ -135,12 +160,14 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     audiences,
     policy,
     maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
     outer,
     now,
-    keyRing: readSigningKeys(given.signingKeys, noted),
+    signingKeys: readSigningKeys(given.signingKeys, noted),
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
+    issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
     mtls: readMtls(given.mtls, noted),
   }
 }

@@ -4,7 +4,17 @@ import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET, uncoun
 describe('useCases', () => {
   it('are every verb of a deployment, made once and frozen', () => {
     const verbs = useCases(deployed().deployment)
-    const names = ['authenticate', 'issue', 'verify', 'redeem', 'exchange', 'bind', 'register', 'introspect']
+    const names = [
+      'authenticate',
+      'issue',
+      'verify',
+      'verifyAccessToken',
+      'redeem',
+      'exchange',
+      'bind',
+      'register',
+      'introspect',
+    ]
     expect(Object.keys(verbs)).toEqual([...names, 'revoke', 'revokeExposed'])
     expect(Object.isFrozen(verbs)).toBe(true)
   })

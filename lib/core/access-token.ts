@@ -1,11 +1,12 @@
 import type { Confirmation, KeyRef } from '../stores/store.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
-import { ProvisioningError } from './errors.js'
+import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
 import { signJwt, verifyJwt } from './jwt.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
+import { verifyValidity } from './validity.js'
 
-/** RFC 9068 2.1. */
+/** RFC 9068 2.1. The longer spelling, `application/at+jwt`, is never minted, so that no token of ours can have it. */
 const ACCESS_TOKEN_TYPE = 'at+jwt'
 
 /** The claims of an initial access token (RFC 9068 2.2). */
@@ -22,10 +23,12 @@ export interface AccessTokenClaims {
   readonly key_id: string
   /** The client the key was issued to, under which the store knows the family. */
   readonly key_client_id: string
-  /** What the token is bound to (RFC 9449 6.1). */
+  /** What the token is bound to (RFC 9449 6.1, RFC 8705 3.1). */
   readonly cnf?: Confirmation
+  readonly env?: string
 }
 
+/** On which terms a token is minted: what key and policy allow, and no more. */
 export interface AccessTokenTerms {
   readonly audience: string
   readonly scope: readonly string[]
@@ -48,16 +51,18 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
     key_id: key.jti,
     key_client_id: key.clientId,
     ...(terms.confirmation && { cnf: terms.confirmation }),
+    ...(deployment.environment !== undefined && { env: deployment.environment }),
   }
   return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN_TYPE), claims }
 }
 
 /**
- * Reads an initial access token of this deployment: form, signature, claims and time.
+ * Verifies form, header, signature, issuer and the types of the claims (RFC 9068 4): what makes a token genuine,
+ * whatever has become of it.
  *
- * @throws ProvisioningError those of `verifyJwt`, and `claims_malformed`, `issuer_wrong`, `key_expired`
+ * @throws ProvisioningError those of `verifyJwt`, and `claims_malformed`, `issuer_wrong`
  */
-export function readAccessToken(deployment: Deployment, token: string): AccessTokenClaims {
+export function verifyGenuineToken(deployment: Deployment, token: string): AccessTokenClaims {
   const claims = verifyJwt(token, { typ: ACCESS_TOKEN_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
   if (!isAccessTokenClaims(claims)) {
     throw new ProvisioningError(
@@ -67,22 +72,54 @@ export function readAccessToken(deployment: Deployment, token: string): AccessTo
   }
   if (claims.iss !== deployment.issuer)
     throw new ProvisioningError('issuer_wrong', 'The access token is not ours.')
-  if (numericDate(deployment) >= claims.exp)
-    throw new ProvisioningError('key_expired', 'The access token has expired.')
   return claims
 }
 
-/** Whether the family that an access token belongs to is alive: its key redeemed, and not revoked since. */
-export async function isFamilyAlive(deployment: Deployment, family: KeyRef): Promise<boolean> {
+/**
+ * Verifies the terms of a genuine token: for one of the audiences, of this environment, and in time (RFC 9068 4).
+ *
+ * @throws ProvisioningError those of `verifyValidity`
+ */
+export function verifyTokenTerms(
+  deployment: Deployment,
+  claims: AccessTokenClaims,
+  audiences: readonly string[],
+): void {
+  verifyValidity(deployment, claims, {
+    noun: ['an', 'access token'],
+    audiences,
+    maxLifetimeSeconds: deployment.maxAccessTokenLifetimeSeconds,
+    refusal: (reason, message) => new ProvisioningError(reason, message, { facts: tokenFacts(claims) }),
+  })
+}
+
+/** The identifiers by which a refusal names a token and its family. */
+export function tokenFacts({ jti, key_id, key_client_id }: AccessTokenClaims) {
+  return { clientId: key_client_id, jti: key_id, tokenId: jti }
+}
+
+/** The family that a token belongs to, as the store knows it. */
+export function familyOf({ key_id, key_client_id }: AccessTokenClaims): KeyRef {
+  return { clientId: key_client_id, jti: key_id }
+}
+
+/** Why a family is not alive, if it is not: its key must have been redeemed, and it not revoked since. */
+export async function familyFault(
+  deployment: Deployment,
+  family: KeyRef,
+): Promise<Extract<Reason, `token_family_${string}`> | undefined> {
   const entry = await asking(() => deployment.store.find(family))
-  return entry?.state === 'redeemed' && !entry.familyRevoked
+  if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_family_revoked'
+  return entry?.state === 'redeemed' ? undefined : 'token_family_unknown'
 }
 
 const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti', 'key_id', 'key_client_id']
 
 function isAccessTokenClaims(claims: Claims): claims is Claims & AccessTokenClaims {
+  const { iat, exp, nbf = iat, env } = claims
   return (
-    STRING_CLAIMS.every((name) => typeof claims[name] === 'string') &&
-    [claims.iat, claims.exp].every((time) => Number.isSafeInteger(time))
+    STRING_CLAIMS.every((name) => typeof claims[name] === 'string' && claims[name] !== '') &&
+    [iat, exp, nbf].every((time) => Number.isSafeInteger(time)) &&
+    (env === undefined || typeof env === 'string')
   )
 }

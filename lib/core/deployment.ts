@@ -1,4 +1,5 @@
 import type { ProvisioningStore } from '../stores/store.js'
+import type { IssueInTime } from './access-token-identity.js'
 import type { Client, ClientRegistry } from './client.js'
 import type { Nonces } from './confirmation/nonces.js'
 import { ProvisioningError } from './errors.js'
@@ -19,6 +20,10 @@ export interface Deployment {
   readonly policyOf: (client: Client) => Policy
   /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
   readonly maxLifetimeSeconds: number
+  /** The longest lifetime an access token of any client may have; the second cap, at verification. */
+  readonly maxAccessTokenLifetimeSeconds: number
+  /** Issues access tokens in our place, where the host has its own authorization server. */
+  readonly issueAccessToken: IssueInTime | undefined
   readonly store: ProvisioningStore
   readonly clockToleranceSeconds: number
   readonly dpop: DpopRules

@@ -25,6 +25,7 @@ export const REASONS = {
   key_algorithm_refused: 'invalid_token',
   key_header_refused: 'invalid_token',
   signing_key_unknown: 'invalid_token',
+  signing_key_retired: 'invalid_token',
   signature_wrong: 'invalid_token',
   claims_malformed: 'invalid_token',
   issuer_wrong: 'invalid_token',
@@ -39,6 +40,8 @@ export const REASONS = {
   key_redeeming: 'invalid_token',
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
+  token_family_unknown: 'invalid_token',
+  token_family_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',
 
   key_unbound: 'invalid_token',
@@ -96,9 +99,11 @@ export const REASONS = {
 
   too_many_requests: 'slow_down',
   too_many_keys_outstanding: 'slow_down',
+  issuance_suspended: 'temporarily_unavailable',
   store_full: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
+  token_issuer_unavailable: 'temporarily_unavailable',
   server_fault: 'server_error',
 } as const satisfies Record<string, string>
 
@@ -111,7 +116,10 @@ export type ErrorCode = (typeof REASONS)[Reason]
 /** Facts about a refusal that its answer or its event needs. Identifiers only. */
 export interface RefusalFacts {
   readonly clientId?: string
+  /** The `jti` of the key. */
   readonly jti?: string
+  /** The `jti` of the access token. */
+  readonly tokenId?: string
   /** The scope that would have been enough (RFC 6750 3). */
   readonly requiredScope?: string
   readonly retryAfterSeconds?: number

@@ -42,6 +42,12 @@ export interface EventDetails {
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
   'key.revoked': KeyIdentity
+  /** All keys, or all those of one client, that were issued up to a second. */
+  'keys.revoked': {
+    /** NumericDate. */
+    readonly issuedBefore: number
+    readonly clientId?: string
+  }
   'key.exposed': KeyIdentity & { readonly address: string | undefined; readonly revoked: boolean }
   'client.bound': KeyIdentity & {
     readonly subject: string
@@ -51,10 +57,24 @@ export interface EventDetails {
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'token.issued': KeyIdentity & {
     readonly subject: string
-    readonly tokenId: string
+    /** The token's `jti`; absent where the host's own authorization server issued it. */
+    readonly tokenId?: string
     readonly scope: readonly string[]
   }
+  'token.verified': KeyIdentity & {
+    readonly subject: string
+    readonly tokenId: string
+    readonly address: string | undefined
+  }
   'token.revoked': KeyIdentity
+  'token.exposed': KeyIdentity & {
+    readonly tokenId: string
+    readonly address: string | undefined
+    readonly revoked: boolean
+  }
+  'signing_key.added': { readonly kid: string }
+  'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
+  'signing_key.removed': { readonly kid: string }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
@@ -65,6 +85,7 @@ export interface EventDetails {
     readonly address: string | undefined
     readonly clientId?: string
     readonly keyId?: string
+    readonly tokenId?: string
   }
   'configuration.advised': { readonly advice: string }
 }
@@ -78,11 +99,17 @@ const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
+  'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',
   'client.registered': 'notice',
   'token.issued': 'info',
+  'token.verified': 'info',
   'token.revoked': 'notice',
+  'token.exposed': 'high',
+  'signing_key.added': 'notice',
+  'signing_key.rotated': 'notice',
+  'signing_key.removed': 'high',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
 }

@@ -1,10 +1,10 @@
 import type { Confirmation } from '../stores/store.js'
-import { isFamilyAlive } from './access-token.js'
+import { familyFault, verifyTokenTerms } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { tokenType } from './confirmation/possession.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { malformed, unlessRefused } from './errors.js'
-import { type KeyClaims, verifyTerms } from './provisioning-key.js'
+import { verifyTerms } from './provisioning-key.js'
 import type { Parameters } from './request.js'
 import { readTokenReference, type TokenReference } from './token-reference.js'
 
@@ -53,7 +53,9 @@ async function describeKey(
   deployment: Deployment,
   { ref, claims }: TokenReference & { kind: 'key' },
 ): Promise<IntrospectionAnswer> {
-  if (claims !== undefined && !areTermsMet(deployment, claims)) return INACTIVE
+  const isInTerms =
+    claims === undefined || areMet(() => verifyTerms(deployment, claims, deployment.audiences))
+  if (!isInTerms) return INACTIVE
   const entry = await asking(() => deployment.store.find(ref))
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
   if (entry?.state !== 'issued' || expired) return INACTIVE
@@ -77,12 +79,14 @@ async function describeAccessToken(
   deployment: Deployment,
   { ref, claims }: TokenReference & { kind: 'access_token' },
 ): Promise<IntrospectionAnswer> {
-  if (!(await isFamilyAlive(deployment, ref))) return INACTIVE
+  const isInTerms = areMet(() => verifyTokenTerms(deployment, claims, deployment.audiences))
+  if (!isInTerms || claims.exp <= numericDate(deployment)) return INACTIVE
+  if ((await familyFault(deployment, ref)) !== undefined) return INACTIVE
   const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims
   const bound = { token_type: tokenType(cnf), ...(cnf && { cnf }) }
   return { active: true, iss, aud, sub, client_id, scope, ...bound, iat, nbf: iat, exp, jti }
 }
 
-function areTermsMet(deployment: Deployment, claims: KeyClaims): boolean {
-  return unlessRefused(() => verifyTerms(deployment, claims, deployment.audiences) ?? true) ?? false
+function areMet(verify: () => void): boolean {
+  return unlessRefused(() => verify() ?? true) ?? false
 }

@@ -69,10 +69,18 @@ function tellConfirmation(confirmation: Confirmation | undefined) {
 
 async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {
   const outcome = await asking(() => deployment.store.record(key, { outstanding }))
-  if (outcome !== 'recorded') throw refusals[outcome](outstanding)
+  if (outcome !== 'recorded') throw refusals[outcome](outstanding, deployment)
 }
 
-const refusals: Record<Exclude<RecordOutcome, 'recorded'>, (outstanding: number) => ProvisioningError> = {
+type Refuse = (outstanding: number, deployment: Deployment) => ProvisioningError
+
+const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
+  revoked: (_, { clockToleranceSeconds }) =>
+    new ProvisioningError(
+      'issuance_suspended',
+      'All keys that are issued at this moment have been revoked; ask again in a few seconds.',
+      { facts: { retryAfterSeconds: clockToleranceSeconds + 1 } },
+    ),
   outstanding: (limit) =>
     new ProvisioningError(
       'too_many_keys_outstanding',

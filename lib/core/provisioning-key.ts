@@ -5,6 +5,7 @@ import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
 import { signJwt, verifyJwt } from './jwt.js'
 import type { Terms } from './policy.js'
+import { verifyValidity } from './validity.js'
 
 /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer can be taken for a key. */
 const KEY_TYPE = 'provisioning-key+jwt'
@@ -107,18 +108,12 @@ export function verifyGenuine(deployment: Deployment, token: string): KeyClaims 
 
 /** Verifies the terms of a genuine key: for this deployment and one of the audiences, and in time. */
 export function verifyTerms(deployment: Deployment, claims: KeyClaims, audiences: readonly string[]): void {
-  if (!audiences.includes(claims.aud)) {
-    throw wrong(claims, 'audience_wrong', `Expected a key for ${audiences.join(' or ')}, got ${claims.aud}.`)
-  }
-  if (claims.env !== deployment.environment) {
-    const own = deployment.environment ?? 'none'
-    throw wrong(
-      claims,
-      'environment_wrong',
-      `Expected a key of environment ${own}, got ${claims.env ?? 'none'}.`,
-    )
-  }
-  verifyTimes(deployment, claims)
+  verifyValidity(deployment, claims, {
+    noun: ['a', 'key'],
+    audiences,
+    maxLifetimeSeconds: deployment.maxLifetimeSeconds,
+    refusal: (reason, message) => wrong(claims, reason, message),
+  })
 }
 
 /** The key that genuine claims describe, once terms and possession have held. */
@@ -135,27 +130,6 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
     environment: claims.env,
     confirmation: claims.cnf as Confirmation | undefined,
   }) as VerifiedKey
-}
-
-function verifyTimes(deployment: Deployment, claims: KeyClaims): void {
-  const now = numericDate(deployment)
-  const tolerance = deployment.clockToleranceSeconds
-  // RFC 7519 4.1.4: on or after exp, not only after it.
-  if (now >= claims.exp + tolerance)
-    throw wrong(claims, 'key_expired', `The key expired ${now - claims.exp} s ago.`)
-  const begins = Math.max(claims.nbf, claims.iat)
-  if (now < begins - tolerance) {
-    throw wrong(claims, 'key_not_yet_valid', `The key becomes valid in ${begins - now} s.`)
-  }
-  const lifetime = claims.exp - claims.iat
-  if (lifetime > deployment.maxLifetimeSeconds || lifetime <= 0) {
-    const cap = deployment.maxLifetimeSeconds
-    throw wrong(
-      claims,
-      'lifetime_excessive',
-      `The key was made to live ${lifetime} s, at most ${cap} s are accepted.`,
-    )
-  }
 }
 
 /** A refusal that names the key it is about. */

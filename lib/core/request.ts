@@ -17,6 +17,9 @@ export interface PresentedRequest {
   readonly address: string | undefined
 }
 
+/** What is presented as Bearer or DPoP: the key that is redeemed, or the access token that came of it. */
+export type Credential = 'provisioning key' | 'access token'
+
 /** A client certificate as the TLS connection, or a proxy that terminated it, gave it to us. */
 export interface PresentedCertificate {
   readonly der: Uint8Array

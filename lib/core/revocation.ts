@@ -1,4 +1,11 @@
-import type { KeyRef, RevokeOutcome } from '../stores/store.js'
+import type {
+  IssuedBefore,
+  KeyRef,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+} from '../stores/store.js'
+import { familyOf, verifyGenuineToken } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { ProvisioningError } from './errors.js'
@@ -25,28 +32,69 @@ export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<Re
   return outcome
 }
 
+/**
+ * Revokes all that was issued up to a second, and what it was redeemed for: in an emergency.
+ *
+ * The clocks of others may be ahead: what they issued before counts as issued before.
+ */
+export async function revokeIssuedBefore(
+  deployment: Deployment,
+  { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
+): Promise<RevokeIssuedOutcome> {
+  const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
+  const longest = maxLifetimeSeconds + maxAccessTokenLifetimeSeconds
+  const bound = {
+    issuedBefore: issuedBefore + tolerance,
+    retainUntil: Math.max(numericDate(deployment), issuedBefore) + longest + 4 * tolerance + 1,
+    ...(identity !== undefined && { identity }),
+  }
+  const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
+  const whose = identity === undefined ? {} : { clientId: identity }
+  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: bound.issuedBefore, ...whose })
+  return outcome
+}
+
 async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> {
   const outcome = await asking(() => deployment.store.revokeFamily(ref))
   if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
 }
 
-/** Revokes whatever genuine key is among texts that travelled in clear. Never throws: nobody waits for it. */
+/** Revokes whatever genuine key or access token is among texts that travelled in clear. Never throws: nobody waits. */
 export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
 
 export function exposureRevoker(deployment: Deployment): RevokeExposed {
-  async function revokeOne(text: string, address: string | undefined): Promise<void> {
-    const { client_id: clientId, jti, exp } = verifyGenuine(deployment, text)
-    // One whose time is over can do no harm any more, and must not be good for alarms for ever.
-    if (numericDate(deployment) >= exp + deployment.clockToleranceSeconds) return
-    const outcome = await asking(() => deployment.store.revoke({ clientId, jti })).catch(() => 'unknown')
-    deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked: outcome === 'revoked' })
+  // One whose time is over can do no harm any more, and must not be good for alarms for ever.
+  const isOver = ({ exp }: { readonly exp: number }) =>
+    numericDate(deployment) >= exp + deployment.clockToleranceSeconds
+  const didRevoke = (revoke: () => Promise<RevokeOutcome | RevokeFamilyOutcome>) =>
+    asking(revoke).then(
+      (outcome) => outcome === 'revoked',
+      () => false,
+    )
+
+  async function revokeKeyIn(text: string, address: string | undefined): Promise<void> {
+    const claims = verifyGenuine(deployment, text)
+    if (isOver(claims)) return
+    const { client_id: clientId, jti } = claims
+    const revoked = await didRevoke(() => deployment.store.revoke({ clientId, jti }))
+    deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked })
+  }
+
+  async function revokeTokenIn(text: string, address: string | undefined): Promise<void> {
+    const claims = verifyGenuineToken(deployment, text)
+    if (isOver(claims)) return
+    const { clientId, jti: keyId } = familyOf(claims)
+    const revoked = await didRevoke(() => deployment.store.revokeFamily({ clientId, jti: keyId }))
+    deployment.emit('token.exposed', { keyId, clientId, tokenId: claims.jti, address, revoked })
   }
 
   return async function revokeExposed(texts, address) {
     for (const text of texts) {
-      await revokeOne(text, address).catch((error) => {
-        if (!(error instanceof ProvisioningError)) throw error
-      })
+      for (const revokeIn of [revokeKeyIn, revokeTokenIn]) {
+        await revokeIn(text, address).catch((error) => {
+          if (!(error instanceof ProvisioningError)) throw error
+        })
+      }
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { KeyRef } from '../stores/store.js'
-import { type AccessTokenClaims, readAccessToken } from './access-token.js'
+import { type AccessTokenClaims, familyOf, verifyGenuineToken } from './access-token.js'
 import type { Deployment } from './deployment.js'
 import { unlessRefused } from './errors.js'
 import { type KeyClaims, verifyGenuine } from './provisioning-key.js'
@@ -29,8 +29,8 @@ function readKey(deployment: Deployment, token: string, caller: string): TokenRe
 }
 
 function readToken(deployment: Deployment, token: string, caller: string): TokenReference | undefined {
-  const claims = unlessRefused(() => readAccessToken(deployment, token))
+  const claims = unlessRefused(() => verifyGenuineToken(deployment, token))
   if (claims === undefined || (claims.client_id !== caller && claims.key_client_id !== caller))
     return undefined
-  return { kind: 'access_token', ref: { clientId: claims.key_client_id, jti: claims.key_id }, claims }
+  return { kind: 'access_token', ref: familyOf(claims), claims }
 }

@@ -1,3 +1,4 @@
+import { accessTokenVerifier, type VerifyAccessToken } from './access-verification.js'
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
@@ -14,6 +15,7 @@ export interface UseCases {
   readonly authenticate: Authenticate
   readonly issue: Issue
   readonly verify: Verify
+  readonly verifyAccessToken: VerifyAccessToken
   readonly redeem: Redeem
   readonly exchange: Exchange
   readonly bind: Bind
@@ -29,6 +31,7 @@ export function useCases(deployment: Deployment): UseCases {
     authenticate: clientAuthenticator(deployment),
     issue: issuer(deployment),
     verify: verifier(deployment),
+    verifyAccessToken: accessTokenVerifier(deployment),
     redeem,
     exchange: exchanger(deployment, redeem),
     bind: binder(deployment, redeem),

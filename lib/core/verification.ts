@@ -1,9 +1,10 @@
 import type { KeyEntry, KeyState } from '../stores/store.js'
-import { type DpopProof, proofReader } from './confirmation/dpop.js'
-import { confirm, type Possession, type Scheme } from './confirmation/possession.js'
+import type { DpopProof } from './confirmation/dpop.js'
+import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
+import { confirm, type Possession } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
 import { asking, type Deployment } from './deployment.js'
-import { malformed, ProvisioningError, type Reason, unlessRefused } from './errors.js'
+import { malformed, ProvisioningError, type Reason } from './errors.js'
 import { isInNetworks } from './network.js'
 import {
   type KeyClaims,
@@ -12,23 +13,17 @@ import {
   verifyGenuine,
   verifyTerms,
 } from './provisioning-key.js'
-import { type PresentedRequest, SECRET_PARAMETERS } from './request.js'
+import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from './request.js'
 
-/** What a key is verified against. Configured, never taken from the request. */
+/** What a key or token is verified against. Configured, never taken from the request. */
 export interface Expectation {
   readonly audiences: readonly string[]
-  /** The scopes the key must carry, all of them. */
+  /** The scopes it must carry, all of them. */
   readonly scope: readonly string[]
   /** What a DPoP proof must be for. */
   readonly target: Target
-  /** Counts the presentation of a key that holds, before anything is written for it. */
+  /** Counts the presentation of what holds, before anything is written for it. */
   readonly count: (jti: string) => Promise<void>
-}
-
-/** A key as presented: its text, and how. */
-export interface PresentedKey {
-  readonly token: string
-  readonly scheme: Scheme
 }
 
 /** A key that holds, and what its presenter proved. */
@@ -38,7 +33,7 @@ export interface Verified extends Possession {
 
 /** Verifies a presented key: genuine, for this audience, in time, held by its holder, and still `issued`. */
 export type Verify = (
-  presentedKey: PresentedKey,
+  presentedKey: PresentedCredential,
   presented: PresentedRequest,
   expected: Expectation,
 ) => Promise<Verified>
@@ -47,15 +42,19 @@ export type Verify = (
 const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
 
 /**
- * Takes the key out of a request.
+ * Takes the key, or the access token, out of a request.
  *
  * @throws ProvisioningError `token_in_query`, `header_repeated`, `token_presented_twice`, `header_malformed`,
  *   `credentials_missing`, `certificate_header_malformed`
  */
-export function extractKey(request: PresentedRequest): PresentedKey {
+export function extractKey(
+  request: PresentedRequest,
+  credential: Credential = 'provisioning key',
+): PresentedCredential {
   refuseTokenInQuery(request)
   refuseUnreadableCertificate(request)
   const [header, ...others] = request.authorization
+  const word = credential === 'access token' ? '<token>' : '<key>'
   if (others.length > 0)
     throw malformed('header_repeated', 'The request has more than one Authorization header.')
   if (request.tokenInBody && header !== undefined) {
@@ -65,14 +64,12 @@ export function extractKey(request: PresentedRequest): PresentedKey {
     )
   }
   if (header === undefined || !/^(Bearer|DPoP)\b/i.test(header)) {
-    throw malformed(
-      'credentials_missing',
-      'Present the provisioning key as Authorization: Bearer <key>, or DPoP <key>.',
-    )
+    const message = `Present the ${credential} as Authorization: Bearer ${word}, or DPoP ${word}.`
+    throw malformed('credentials_missing', message)
   }
   const [, scheme, token] = CREDENTIALS.exec(header) ?? []
   if (token === undefined)
-    throw malformed('header_malformed', 'The Authorization header is not Bearer <key> or DPoP <key>.')
+    throw malformed('header_malformed', `The Authorization header is not Bearer ${word} or DPoP ${word}.`)
   return { token, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' }
 }
 
@@ -88,34 +85,13 @@ export function refuseUnreadableCertificate({ certificateFault }: PresentedReque
 }
 
 export function verifier(deployment: Deployment): Verify {
-  const readProof = proofReader(deployment)
-
-  function possess({ token, scheme }: PresentedKey, presented: PresentedRequest, target: Target) {
-    const proof = readProof(presented, target, token, scheme !== 'body')
-    return { scheme, proof, certificate: presented.certificate?.thumbprint }
-  }
-
-  /** One who holds what the key is bound to is told precisely what is wrong with it, and nobody else. */
-  function verifyTermsTelling(
-    claims: KeyClaims,
-    audiences: readonly string[],
-    possession: () => Possession & { readonly scheme: Scheme },
-  ): void {
-    try {
-      verifyTerms(deployment, claims, audiences)
-    } catch (error) {
-      const proven =
-        claims.cnf !== undefined &&
-        unlessRefused(() => confirm(claims.cnf, possession(), {}) ?? true) === true
-      throw error instanceof ProvisioningError && proven ? error.with({ disclosed: true }) : error
-    }
-  }
+  const hold = holder(deployment)
 
   return async function verify(presentedKey, presented, expected) {
     const claims = verifyGenuine(deployment, presentedKey.token)
     const facts = { clientId: claims.client_id, jti: claims.jti }
-    const possession = () => possess(presentedKey, presented, expected.target)
-    verifyTermsTelling(claims, expected.audiences, possession)
+    const possession = () => hold(presentedKey, presented, expected.target)
+    tellingHolder(claims.cnf, possession, () => verifyTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, facts)
     const key = verifiedKey(claims)
@@ -210,7 +186,13 @@ export async function containReplay(
 
 /** Refuses a key that does not carry a scope (RFC 6750 3.1). */
 export function requireScope(key: VerifiedKey, scope: readonly string[]): void {
-  const missing = scope.filter((one) => !key.scope.includes(one))
-  if (missing.length === 0) return
-  throw refusalOf(key, 'scope_insufficient', `The key lacks the scope ${missing.join(' ')}.`, scope.join(' '))
+  const missing = missingScope(key.scope, scope)
+  if (missing === undefined) return
+  throw refusalOf(key, 'scope_insufficient', `The key lacks the scope ${missing}.`, scope.join(' '))
+}
+
+/** What of the wanted scope is not carried, space-delimited; `undefined` when nothing is missing. */
+export function missingScope(carried: readonly string[], wanted: readonly string[]): string | undefined {
+  const missing = wanted.filter((one) => !carried.includes(one))
+  return missing.length === 0 ? undefined : missing.join(' ')
 }

@@ -50,7 +50,10 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
     },
     offerNonce(res, { dpop }) {
       const { nonces } = config.deployment.dpop
-      if (nonces !== undefined && dpop.length > 0) res.setHeader('DPoP-Nonce', nonces.current())
+      if (nonces === undefined || dpop.length === 0) return
+      res.setHeader('DPoP-Nonce', nonces.current())
+      // RFC 9449 8.2: an answer out of a cache would bring a nonce that is over.
+      res.setHeader('Cache-Control', 'no-store')
     },
     advise,
     endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,

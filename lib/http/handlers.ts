@@ -1,12 +1,14 @@
 import { BIND_SCOPE } from '../core/actions/bind.js'
-import { JWT_TOKEN_TYPE, readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
+import { readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
 import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
+import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
 import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { Parameters } from '../core/request.js'
-import { extractKey, type PresentedKey, type Verified } from '../core/verification.js'
+import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
+import { extractKey, type Verified } from '../core/verification.js'
 import { readJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
@@ -32,7 +34,7 @@ export function handlers(context: HttpContext): Handlers {
     return [client, parameters]
   }
 
-  async function verified(visit: Visit, key: PresentedKey, scope: string): Promise<Verified> {
+  async function verified(visit: Visit, key: PresentedCredential, scope: string): Promise<Verified> {
     const { presented, target, limitKey: count } = visit
     return useCases.verify(key, presented, { audiences, scope: [scope], target, count })
   }

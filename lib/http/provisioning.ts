@@ -36,8 +36,7 @@ declare global {
 
 /** Attaches the identity to the request, frozen and fixed. */
 export function attachProvisioning(req: Request, key: VerifiedKey, signal?: AbortSignal): void {
-  const { clientId, subject, scope, audience, issuer, jti, environment } = key
-  const { jkt, 'x5t#S256': certificateThumbprint } = key.confirmation ?? {}
+  const { clientId, subject, scope, audience, issuer, jti } = key
   const provisioning: Provisioning = Object.freeze({
     clientId,
     subject,
@@ -45,14 +44,32 @@ export function attachProvisioning(req: Request, key: VerifiedKey, signal?: Abor
     audience,
     issuer,
     keyId: jti,
-    issuedAt: new Date(key.issuedAt * 1000),
-    expiresAt: new Date(key.expiresAt * 1000),
+    ...circumstances(key),
+    ...(signal !== undefined && { signal }),
+  })
+  fix(req, 'provisioning', provisioning)
+}
+
+/** When and where what was presented is good, and what its holder has proven to hold. */
+export function circumstances({
+  issuedAt,
+  expiresAt,
+  environment,
+  confirmation = {},
+}: Pick<VerifiedKey, 'issuedAt' | 'expiresAt' | 'environment' | 'confirmation'>) {
+  const { jkt, 'x5t#S256': certificateThumbprint } = confirmation
+  return {
+    issuedAt: new Date(issuedAt * 1000),
+    expiresAt: new Date(expiresAt * 1000),
     ...(environment !== undefined && { environment }),
     ...(jkt !== undefined && { proofKeyThumbprint: jkt }),
     ...(certificateThumbprint !== undefined && { certificateThumbprint }),
-    ...(signal !== undefined && { signal }),
-  })
-  Object.defineProperty(req, 'provisioning', { value: provisioning, enumerable: true, configurable: true })
+  }
+}
+
+/** Puts an identity on a request so that no assignment can replace it. */
+export function fix(req: Request, name: 'provisioning' | 'provisioned', value: object): void {
+  Object.defineProperty(req, name, { value, enumerable: true, configurable: true })
 }
 
 /**

@@ -1,20 +1,23 @@
 import type { Request, RequestHandler, Response } from 'express'
+import type { VerifiedAccessToken } from '../core/access-verification.js'
+import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
 import type { VerifiedKey } from '../core/provisioning-key.js'
-import type { PresentedRequest } from '../core/request.js'
-import { extractKey } from '../core/verification.js'
+import type { Credential, PresentedRequest } from '../core/request.js'
+import { type Expectation, extractKey } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
 import type { HttpContext } from './context.js'
 import { holdAnswer } from './held-answer.js'
 import { httpsGuard } from './https.js'
+import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
 import { refuse } from './wire.js'
 
-/** What a guarded route wants of a key. */
+/** What a guarded route wants of a key, or of an access token. */
 export interface RequireOptions {
-  /** The scope, or all the scopes, the key must carry. Default: any key for the audience passes. */
+  /** The scope, or all the scopes, it must carry. Default: whatever is for the audience passes. */
   readonly scope?: string | readonly string[]
-  /** The audience the key must be for. Must be given where the deployment has several; default: its only one. */
+  /** The audience it must be for. Must be given where the deployment has several; default: its only one. */
   readonly audience?: string
 }
 
@@ -22,16 +25,26 @@ export interface RequireOptions {
 export interface Guards {
   requireProvisioningKey(options?: RequireOptions): RequestHandler
   redeemProvisioningKey(options?: RequireOptions): RequestHandler
+  requireAccessToken(options?: RequireOptions): RequestHandler
 }
 
-/** Lets the request go on, once its key is verified. */
-type Admit = (visit: AdmittedVisit) => Promise<void>
+/** A guard: what it is called, what it wants, how that is verified, and how the request goes on. */
+interface Plan<V> {
+  readonly name: keyof Guards
+  readonly endpoint: 'resource' | 'redeem'
+  readonly credential: Credential
+  readonly verify: (
+    presentedAs: PresentedCredential,
+    presented: PresentedRequest,
+    expected: Expectation,
+  ) => Promise<V>
+  readonly admit: (visit: AdmittedVisit, verified: V) => void | Promise<void>
+}
 
 interface AdmittedVisit {
   readonly req: Request
   readonly res: Response
   readonly next: () => void
-  readonly key: VerifiedKey
   readonly presented: PresentedRequest
   readonly refuseWith: (error: unknown) => void
 }
@@ -39,77 +52,84 @@ interface AdmittedVisit {
 export function guards(context: HttpContext): Guards {
   const { config, useCases } = context
   const { emit } = config.deployment
+  const verifyKey = async (...given: Parameters<typeof useCases.verify>) =>
+    (await useCases.verify(...given)).key
 
-  async function admitVerified({ req, next, key, presented }: AdmittedVisit): Promise<void> {
+  function admitKey({ req, next, presented: { address } }: AdmittedVisit, key: VerifiedKey): void {
     const { jti: keyId, clientId, subject } = key
-    emit('key.verified', { keyId, clientId, subject, address: presented.address })
+    emit('key.verified', { keyId, clientId, subject, address })
     attachProvisioning(req, key)
     next()
   }
 
-  async function admitRedeeming({
-    req,
-    res,
-    next,
-    key,
-    presented,
-    refuseWith,
-  }: AdmittedVisit): Promise<void> {
+  async function admitRedeeming(visit: AdmittedVisit, key: VerifiedKey): Promise<void> {
+    const { req, res, next, presented, refuseWith } = visit
     const claim = await useCases.redeem(key, 'custom', presented.address)
     if (res.destroyed) return claim.release()
     attachProvisioning(req, key, holdAnswer(res, claim, refuseWith))
     next()
   }
 
+  function admitToken(
+    { req, next, presented: { address } }: AdmittedVisit,
+    token: VerifiedAccessToken,
+  ): void {
+    const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
+    emit('token.verified', { keyId, clientId, subject, tokenId, address })
+    attachProvisioned(req, token)
+    next()
+  }
+
+  const ofKeys = { credential: 'provisioning key', verify: verifyKey } as const
+  const requireKey = { name: 'requireProvisioningKey', endpoint: 'resource', ...ofKeys } as const
+  const redeemKey = { name: 'redeemProvisioningKey', endpoint: 'redeem', ...ofKeys } as const
+  const requireToken = {
+    name: 'requireAccessToken',
+    endpoint: 'resource',
+    credential: 'access token',
+  } as const
+  const verifyToken = { verify: useCases.verifyAccessToken, admit: admitToken }
   return {
-    requireProvisioningKey: (options = {}) => guard(context, 'resource', options, admitVerified),
-    redeemProvisioningKey: (options = {}) => guard(context, 'redeem', options, admitRedeeming),
+    requireProvisioningKey: (options = {}) => guard(context, { ...requireKey, admit: admitKey }, options),
+    redeemProvisioningKey: (options = {}) => guard(context, { ...redeemKey, admit: admitRedeeming }, options),
+    requireAccessToken: (options = {}) => guard(context, { ...requireToken, ...verifyToken }, options),
   }
 }
 
-function guard(
-  context: HttpContext,
-  name: 'resource' | 'redeem',
-  options: RequireOptions,
-  admit: Admit,
-): RequestHandler {
+function guard<V>(context: HttpContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
+  const { name, endpoint, credential } = plan
   const { scope, audience } = readOptions(context, name, options)
-  const site = context.siteOf({ name, challenges: 'resource' }, audience)
+  const site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
   const enforceHttps = httpsGuard(context, site)
   const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
   const { origin: mtlsOrigin } = context.config.mtls
-  const limits = context.limiterOf(name === 'redeem' ? 'redeem' : undefined)
+  const limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
 
-  async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<VerifiedKey> {
+  async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
     await limits.byAddress(req, res)
-    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${req.originalUrl}`
-    const target = { method: req.method, url: `${origin}${req.originalUrl}`, alias }
+    const path = pathOf(req.originalUrl)
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
+    const target = { method: req.method, url: `${origin}${path}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
-    return (await context.useCases.verify(extractKey(presented), presented, expected)).key
+    return plan.verify(extractKey(presented, credential), presented, expected)
   }
 
-  const verifyKey: RequestHandler = (req, res, next) => {
+  const admit: RequestHandler = (req, res, next) => {
     const presented = context.present(req)
     context.offerNonce(res, presented)
     const refuseWith = (error: unknown) => refuse(res, error, presented, site)
     verify(req, res, presented)
-      .then((key) => admit({ req, res, next, key, presented, refuseWith }))
+      .then((verified) => plan.admit({ req, res, next, presented, refuseWith }, verified))
       .catch(refuseWith)
   }
-  const named: Record<typeof name, RequestHandler> = {
-    resource: function requireProvisioningKey(req, res, next) {
-      enforceHttps(req, res, (error?: unknown) =>
-        error === undefined ? verifyKey(req, res, next) : next(error),
-      )
-    },
-    redeem: function redeemProvisioningKey(req, res, next) {
-      enforceHttps(req, res, (error?: unknown) =>
-        error === undefined ? verifyKey(req, res, next) : next(error),
-      )
+  // A method whose name is computed is named in stack traces by what the host has called.
+  const named: Partial<Record<keyof Guards, RequestHandler>> = {
+    [name](req: Request, res: Response, next: (error?: unknown) => void) {
+      enforceHttps(req, res, (error?: unknown) => (error === undefined ? admit(req, res, next) : next(error)))
     },
   }
-  return named[name]
+  return named[name] as RequestHandler
 }
 
 /** Where the outside reaches a resource; the `Host` header is not asked. */
@@ -118,9 +138,13 @@ function originOf(uri: string): string | undefined {
   return protocol === 'https:' ? origin : undefined
 }
 
-function readOptions(context: HttpContext, name: string, options: unknown) {
-  const { audiences } = context.config.deployment
-  const caller = name === 'redeem' ? 'redeemProvisioningKey' : 'requireProvisioningKey'
+/** RFC 9112 3.2.2: a request may name its target as a whole URL, whose host is not asked either. */
+function pathOf(requestTarget: string): string {
+  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+}
+
+function readOptions(context: HttpContext, caller: keyof Guards, options: unknown) {
+  const { audiences, issueAccessToken } = context.config.deployment
   const noted = faults()
   const given: Record<string, unknown> = isObject(options) ? options : {}
   if (!isObject(options)) noted.add(caller, 'an object with scope and audience', describe(options))
@@ -134,6 +158,12 @@ function readOptions(context: HttpContext, name: string, options: unknown) {
   if (typeof audience !== 'string' || !audiences.includes(audience)) {
     noted.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
   }
+  if (caller === 'requireAccessToken' && issueAccessToken !== undefined) {
+    noted.add(caller, FOREIGN_TOKENS, 'one with issueAccessToken')
+  }
   noted.throwIfAny()
   return { scope: scope as string[], audience: audience as string }
 }
+
+const FOREIGN_TOKENS =
+  'a deployment that mints access tokens itself; guard the route by what your authorization server has for it'

@@ -2,9 +2,10 @@ import type { Request, Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.js'
 import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
-import { type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
+import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
 import { jwtsIn, REDACTED, scrub } from '../core/secret.js'
 import type { PresentedTls } from './client-certificate.js'
+import { uniformSentence } from './uniform.js'
 
 /** Takes from a request what the protocol needs to know of it; `tls` is what it presents of a certificate. */
 export function read(req: Request, tls: PresentedTls = { certificate: undefined }): PresentedRequest {
@@ -86,6 +87,8 @@ export interface RefusalSite {
   readonly endpoint: EndpointName
   /** `resource` challenges for a key (RFC 6750 3), `client` for client authentication (RFC 6749 5.2). */
   readonly challenges: 'resource' | 'client'
+  /** What is wanted there. Default: a provisioning key. */
+  readonly credential?: Credential
   readonly realm: string
   /** Where the metadata of the resource are (RFC 9728 5.1), if it has any. */
   readonly resourceMetadata?: string | undefined
@@ -122,27 +125,6 @@ const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   media_type_unsupported: 415,
 }
 
-/** What those are told who have not proven who they are. */
-const UNIFORM: Record<ErrorCode, string> = {
-  invalid_request: 'The request cannot be accepted.',
-  invalid_token: 'The provisioning key is not accepted.',
-  invalid_dpop_proof: 'The DPoP proof is not accepted.',
-  use_dpop_nonce: 'The DPoP proof must carry a nonce.',
-  insufficient_scope: 'The provisioning key lacks the scope for this.',
-  invalid_client: 'The client could not be authenticated.',
-  unauthorized_client: 'The client may not do this.',
-  unsupported_grant_type: 'The grant type is not supported.',
-  invalid_scope: 'The scope cannot be granted.',
-  invalid_target: 'The resource cannot be granted.',
-  invalid_client_metadata: 'The client metadata cannot be accepted.',
-  invalid_redirect_uri: 'The redirect URIs cannot be accepted.',
-  invalid_software_statement: 'The software statement cannot be accepted.',
-  unapproved_software_statement: 'The software statement is not approved.',
-  slow_down: 'Too many requests; try again later.',
-  temporarily_unavailable: 'The service cannot answer at this moment; try again later.',
-  server_error: 'The server met an unexpected condition.',
-}
-
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60, temporarily_unavailable: 5 }
 
 /** Writes a refusal, and tells the precise reason to those who observe. */
@@ -164,12 +146,13 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
     address: presented.address,
     ...(facts.clientId !== undefined && { clientId: facts.clientId }),
     ...(facts.jti !== undefined && { keyId: facts.jti }),
+    ...(facts.tokenId !== undefined && { tokenId: facts.tokenId }),
   })
   if (res.headersSent) {
     res.destroy()
     return
   }
-  const description = describeRefusal(error)
+  const description = describeRefusal(error, site.credential ?? 'provisioning key')
   const body = { ...(reason !== 'credentials_missing' && { error: code }), error_description: description }
   answer(res, { status, body, headers: refusalHeaders(error, description, presented, site) })
 }
@@ -181,8 +164,8 @@ function asRefusal(thrown: unknown): ProvisioningError {
 }
 
 /** RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
-function describeRefusal(error: ProvisioningError): string {
-  const text = error.disclosed ? error.message : UNIFORM[error.code]
+function describeRefusal(error: ProvisioningError, credential: Credential): string {
+  const text = error.disclosed ? error.message : uniformSentence(error.code, credential)
   return text
     .replaceAll('"', "'")
     .replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')

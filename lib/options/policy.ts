@@ -2,8 +2,8 @@ import { parseNetwork } from '../core/network.js'
 import { CLIENT_ID, isAudience, type PolicyOptions, SCOPE_TOKEN, SENDER_CONSTRAINTS } from '../core/policy.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
-/** No key of any client lives longer, whatever is configured. */
-const LONGEST_LIFETIME_SECONDS = 3600
+/** No key or access token of any client lives longer, whatever is configured. */
+export const LONGEST_LIFETIME_SECONDS = 3600
 
 /** What one entry of a list must be, and how to tell. */
 interface Entry {

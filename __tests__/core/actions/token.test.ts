@@ -1,7 +1,8 @@
 import { decodeJwt } from 'jose'
-import { readAccessToken } from '../../../lib/core/access-token.js'
-import { exchanger, JWT_TOKEN_TYPE, readSubjectToken, TOKEN_SCOPE } from '../../../lib/core/actions/token.js'
+import { verifyGenuineToken } from '../../../lib/core/access-token.js'
+import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/core/actions/token.js'
 import { redeemer } from '../../../lib/core/redemption.js'
+import { JWT_TOKEN_TYPE } from '../../../lib/core/token-issuer.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import {
   AUDIENCE,
@@ -61,9 +62,9 @@ describe('exchange', () => {
       expires_in: 600,
       scope: 'provision:token devices:read',
     })
-    const claims = readAccessToken(deployment, answer.access_token)
+    const claims = verifyGenuineToken(deployment, answer.access_token)
     expect(claims).toMatchObject({ aud: AUDIENCE, sub: 'device:7', exp: START + 600, key_id: record.jti })
-    expect(await entry()).toMatchObject({ state: 'redeemed', retainUntil: START + 600 })
+    expect(await entry()).toMatchObject({ state: 'redeemed', retainUntil: START + 605 })
     const { jti: keyId, clientId, subject } = record
     const scope = ['provision:token', 'devices:read']
     expect(events.slice(1)).toMatchObject([

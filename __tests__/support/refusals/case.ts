@@ -4,7 +4,7 @@ import type { Reason } from '../../../lib/core/errors.js'
 import type { ProvisioningOptions } from '../../../lib/index.js'
 import { type Forgery, forgeKey } from '../forge.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../requests.js'
-import type { RunningServer } from '../server.js'
+import type { RunningServer, ServerPlan } from '../server.js'
 
 /** What of an answer a case looks at. */
 export interface Answered {
@@ -21,6 +21,8 @@ export interface Case {
   /** `undefined`: the answer must name no error. */
   readonly error?: string
   readonly options?: Partial<ProvisioningOptions>
+  /** Routes of its own, in the place of the usual ones. */
+  readonly mount?: NonNullable<ServerPlan['mount']>
   readonly headers?: Readonly<Record<string, RegExp>>
   readonly description?: RegExp
   act(server: RunningServer): PromiseLike<Answered>

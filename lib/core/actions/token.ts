@@ -1,22 +1,18 @@
-import { mintAccessToken } from '../access-token.js'
 import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
-import { constrain, tokenType } from '../confirmation/possession.js'
+import { constrain } from '../confirmation/possession.js'
 import type { Deployment } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
 import { type Policy, parseScope, permitAudience } from '../policy.js'
 import type { VerifiedKey } from '../provisioning-key.js'
 import { type Redeem, redeemFor } from '../redemption.js'
 import type { Parameters } from '../request.js'
+import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, tokenIssuer } from '../token-issuer.js'
 import type { Verified } from '../verification.js'
 
 export const TOKEN_SCOPE = 'provision:token'
 
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-
-/** RFC 8693 3. */
-export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** The answer of RFC 8693 2.2.1. */
 export interface ExchangeAnswer {
@@ -55,6 +51,8 @@ export function readSubjectToken(parameters: Parameters): string {
 }
 
 export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
+  const issueToken = tokenIssuer(deployment)
+
   return async function exchange({ key, ...possession }, parameters, address) {
     const client = await clientOf(deployment, key)
     requireGrant(client, key)
@@ -69,18 +67,21 @@ export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
       confirmation: constrain(policy, possession, key.confirmation?.['x5t#S256'] !== undefined),
     }
     const claimed = await redeem(key, 'token', address)
-    const { token, claims } = await redeemFor(claimed, async () => {
-      const result = mintAccessToken(deployment, key, terms)
-      return { result, retainUntil: result.claims.exp }
+    const issued = await redeemFor(claimed, async () => {
+      const result = await issueToken(key, terms, parameters.get('requested_token_type'))
+      // The fence: the family can be revoked for as long as the token is accepted anywhere.
+      return { result, retainUntil: result.expiresAt + deployment.clockToleranceSeconds }
     })
     const { jti: keyId, clientId, subject } = key
-    deployment.emit('token.issued', { keyId, clientId, subject, tokenId: claims.jti, scope: terms.scope })
+    const { tokenId, scope } = issued
+    const named = tokenId !== undefined && { tokenId }
+    deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope })
     return {
-      access_token: token,
-      issued_token_type: parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE,
-      token_type: tokenType(terms.confirmation),
-      expires_in: terms.lifetimeSeconds,
-      scope: claims.scope,
+      access_token: issued.accessToken,
+      issued_token_type: issued.issuedTokenType,
+      token_type: issued.tokenType,
+      expires_in: issued.expiresIn,
+      scope: scope.join(' '),
     }
   }
 }

@@ -1,0 +1,49 @@
+import type { AccessTokenIdentity } from '../../lib/index.js'
+import { inTime } from '../../lib/options/issue-access-token.js'
+import { faultsOf } from './faults-of.js'
+
+const GOOD = { accessToken: 'a', expiresIn: 1 }
+const IDENTITY = {} as AccessTokenIdentity
+
+describe('the option issueAccessToken', () => {
+  it.each([
+    ['https://as.example.com', '"https://as.example.com"'],
+    [null, 'null'],
+    [{}, 'an object'],
+  ])('must be a function: %j', (issueAccessToken, got) => {
+    expect(faultsOf({ issueAccessToken: issueAccessToken as never })).toEqual([
+      `issueAccessToken: expected a function that answers an access token, got ${got}`,
+    ])
+  })
+})
+
+describe('the limit of its time', () => {
+  it('lets through what is answered in time, and does not end its work afterwards', async () => {
+    const signals: AbortSignal[] = []
+    const issue = inTime((_, { signal }) => {
+      signals.push(signal)
+      return GOOD
+    }, 20)
+    expect(await issue(IDENTITY)).toBe(GOOD)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(signals[0]?.aborted).toBe(false)
+  })
+
+  it('rejects when it is over, and says so to what is still at work', async () => {
+    const seen: unknown[] = []
+    const issue = inTime((_, { signal }) => {
+      signal.addEventListener('abort', () => seen.push(signal.reason))
+      return new Promise(() => undefined)
+    }, 20)
+    await expect(issue(IDENTITY)).rejects.toThrow('it took longer than 20 ms')
+    expect(seen).toEqual([expect.any(Error)])
+  })
+
+  it('rejects with what is thrown, at once or later', async () => {
+    const thrown = inTime(() => {
+      throw new Error('one')
+    }, 20)
+    await expect(thrown(IDENTITY)).rejects.toThrow('one')
+    await expect(inTime(() => Promise.reject(new Error('two')), 20)(IDENTITY)).rejects.toThrow('two')
+  })
+})

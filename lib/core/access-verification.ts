@@ -1,0 +1,113 @@
+import type { Confirmation } from '../stores/store.js'
+import {
+  type AccessTokenClaims,
+  familyFault,
+  familyOf,
+  tokenFacts,
+  verifyGenuineToken,
+  verifyTokenTerms,
+} from './access-token.js'
+import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
+import { confirm } from './confirmation/possession.js'
+import type { Deployment } from './deployment.js'
+import { ProvisioningError, type Reason } from './errors.js'
+import type { PresentedRequest } from './request.js'
+import { type Expectation, missingScope } from './verification.js'
+
+declare const verified: unique symbol
+
+/** An access token whose form, signature, claims and family have held. Only verification makes one. */
+export interface VerifiedAccessToken {
+  readonly [verified]: true
+  readonly jti: string
+  /** The client of the token, which is the subject of the key. */
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly environment: string | undefined
+  /** What the token is bound to; the presenter has proven to hold it. */
+  readonly confirmation: Confirmation | undefined
+  readonly keyId: string
+  /** The client that asked for the key. */
+  readonly keyClientId: string
+}
+
+/** Verifies a presented access token: genuine, for this audience, in time, held by its holder, its family alive. */
+export type VerifyAccessToken = (
+  presentedToken: PresentedCredential,
+  presented: PresentedRequest,
+  expected: Expectation,
+) => Promise<VerifiedAccessToken>
+
+export function accessTokenVerifier(deployment: Deployment): VerifyAccessToken {
+  const hold = holder(deployment)
+
+  return async function verifyAccessToken(presentedToken, presented, expected) {
+    const claims = verifyGenuineToken(deployment, presentedToken.token)
+    const possession = () => hold(presentedToken, presented, expected.target)
+    tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
+    const held = possession()
+    confirm(claims.cnf, held, tokenFacts(claims))
+    const fault = await familyFault(deployment, familyOf(claims))
+    if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
+    await expected.count(claims.jti)
+    const token = verifiedAccessToken(claims)
+    requireScope(claims, token.scope, expected.scope)
+    await held.proof?.spend()
+    return token
+  }
+}
+
+const MESSAGES = {
+  token_family_revoked:
+    'What the provisioning key was redeemed for has been revoked, this access token with it.',
+  token_family_unknown: 'The store has no record of the redemption that brought the access token forth.',
+} as const
+
+/** RFC 6750 3.1. */
+function requireScope(
+  claims: AccessTokenClaims,
+  carried: readonly string[],
+  wanted: readonly string[],
+): void {
+  const missing = missingScope(carried, wanted)
+  if (missing === undefined) return
+  throw refusalOf(
+    claims,
+    'scope_insufficient',
+    `The access token lacks the scope ${missing}.`,
+    wanted.join(' '),
+  )
+}
+
+/** A refusal of a token that was confirmed. Its presenter is told precisely, if it is bound: possession was proven. */
+function refusalOf(
+  claims: AccessTokenClaims,
+  reason: Reason,
+  message: string,
+  requiredScope?: string,
+): ProvisioningError {
+  const facts = { ...tokenFacts(claims), ...(requiredScope !== undefined && { requiredScope }) }
+  return new ProvisioningError(reason, message, { facts, disclosed: claims.cnf !== undefined })
+}
+
+function verifiedAccessToken(claims: AccessTokenClaims): VerifiedAccessToken {
+  return Object.freeze({
+    jti: claims.jti,
+    clientId: claims.client_id,
+    subject: claims.sub,
+    scope: Object.freeze(claims.scope.split(' ')),
+    audience: claims.aud,
+    issuer: claims.iss,
+    issuedAt: claims.iat,
+    expiresAt: claims.exp,
+    environment: claims.env,
+    confirmation: claims.cnf,
+    keyId: claims.key_id,
+    keyClientId: claims.key_client_id,
+  }) as VerifiedAccessToken
+}

@@ -1,0 +1,55 @@
+import type { Request } from 'express'
+import type { VerifiedAccessToken } from '../core/access-verification.js'
+import { ConfigurationError } from '../core/errors.js'
+import { circumstances, fix } from './provisioning.js'
+
+/** The validated identity behind an access token. Extend it by declaration merging. It holds no token material. */
+export interface Provisioned {
+  /** The client of the token: the identity that was provisioned. */
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  /** The `jti` of the token. */
+  readonly tokenId: string
+  /** The `jti` of the provisioning key that was redeemed for it: the name of its family. */
+  readonly keyId: string
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  readonly environment?: string
+  /** Thumbprint of the DPoP key the token is bound to; its holder has proven to hold it. */
+  readonly proofKeyThumbprint?: string
+  /** SHA-256 thumbprint of the client certificate the token is bound to; it is that of the connection. */
+  readonly certificateThumbprint?: string
+}
+
+declare global {
+  // Express keeps its types for merging in this namespace; there is no other way to extend its Request.
+  namespace Express {
+    interface Request {
+      /** Who presented an access token; set by `requireAccessToken()`. */
+      provisioned?: Provisioned
+    }
+  }
+}
+
+/** Attaches the identity to the request, frozen and fixed. */
+export function attachProvisioned(req: Request, token: VerifiedAccessToken): void {
+  const { clientId, subject, scope, audience, issuer, jti: tokenId, keyId } = token
+  const names = { clientId, subject, scope, audience, issuer, tokenId, keyId }
+  const provisioned: Provisioned = Object.freeze({ ...names, ...circumstances(token) })
+  fix(req, 'provisioned', provisioned)
+}
+
+/**
+ * The identity behind the request's access token.
+ *
+ * @throws ConfigurationError when no middleware of ours has verified one: the route is not guarded
+ */
+export function getProvisioned(req: Request): Provisioned {
+  if (req.provisioned !== undefined) return req.provisioned
+  throw new ConfigurationError([
+    'req.provisioned: expected a verified identity, got undefined; put requireAccessToken() before this handler',
+  ])
+}
