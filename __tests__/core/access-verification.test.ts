@@ -87,7 +87,7 @@ describe('verifyAccessToken', () => {
       { reason: 'audience_wrong', facts, disclosed: false },
       { reason: 'key_unbound', facts, disclosed: false },
       { reason: 'scope_insufficient', facts: { ...facts, requiredScope: 'admin' }, disclosed: false },
-      { reason: 'token_family_revoked', facts, disclosed: false },
+      { reason: 'token_revoked', facts, disclosed: false },
       { reason: 'key_expired', facts, disclosed: false },
     ])
   })
@@ -127,7 +127,7 @@ describe('verifyAccessToken', () => {
     expect([proven.disclosed, unproven.disclosed]).toEqual([true, false])
     await deployment.store.revokeFamily(record)
     const revoked = await refusalOf(() => verify({}, { certificate: CERTIFICATE }))
-    expect(revoked).toMatchObject({ reason: 'token_family_revoked', disclosed: true })
+    expect(revoked).toMatchObject({ reason: 'token_revoked', disclosed: true })
   })
 
   it('is refused while the store does not answer', async () => {
