@@ -9,11 +9,11 @@ const FLOORS: readonly { readonly name: string; readonly height: number; readonl
   {
     name: 'use cases',
     height: 2,
-    fits: /^core\/((issuance|verification|access-verification|redemption|revocation|introspection|use-cases)\.ts$|actions\/)/,
+    fits: /^core\/((issuance|verification|access-verification|redemption|revocation|introspection|rotation|use-cases)\.ts$|actions\/)/,
   },
   { name: 'core parts', height: 1, fits: /^core\// },
   { name: 'stores', height: 3, fits: /^stores\// },
-  { name: 'edge', height: 4, fits: /^(http\/|monitoring\/|options(\.ts$|\/))/ },
+  { name: 'edge', height: 4, fits: /^(http\/|monitoring\/|options(\.ts$|\/)|operations\.ts$)/ },
   { name: 'index', height: 5, fits: /^index\.ts$/ },
   { name: 'outbuildings', height: 6, fits: /^(client|testing|cli)\// },
 ]
@@ -27,7 +27,8 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 }
 
 /** What a store may know: its port, how to fail, the shape of what it keeps, and what expires in memory. */
-const OPEN_TO_STORES = /^(stores\/(store|expiry-queue|memory-once)|core\/(errors|client))\.ts$/
+const OPEN_TO_STORES =
+  /^(stores\/(store|expiry-queue|memory-(once|shelf|watermarks))|core\/(errors|client))\.ts$/
 
 const CLOSED_TO_CORE =
   /^node:(https?|http2|timers|timers\/promises|process|console|fs|fs\/promises|child_process)$/

@@ -39,7 +39,8 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore'],
+        ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)

@@ -5,11 +5,12 @@ import { httpContext } from './http/context.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
+import { type Operations, operations } from './operations.js'
 import { type ProvisioningOptions, parseOptions } from './options.js'
 import type { KeyRef, RevokeOutcome } from './stores/store.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
-export interface ProvisioningKeys extends Routers, Guards, Middlewares {
+export interface ProvisioningKeys extends Routers, Guards, Middlewares, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
@@ -29,6 +30,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
+    ...operations(config),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
   })
@@ -57,9 +59,11 @@ export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'
+export type { Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
+export type { MtlsOptions } from './options/mtls.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { ProvisioningOptions } from './options.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'

@@ -3,6 +3,7 @@ import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
 import { type EventHub, eventHub, type Observer } from './core/events.js'
+import { keyRing, type RotatingKeyRing } from './core/key-ring.js'
 import type { PolicyOptions } from './core/policy.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
@@ -11,10 +12,11 @@ import { type ClientLookup, readClients } from './options/clients.js'
 import { type DpopOptions, readDpop } from './options/dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { readIssueAccessToken } from './options/issue-access-token.js'
+import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
-import { readSigningKeys, type SigningKeyInput } from './options/signing-keys.js'
+import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
@@ -43,6 +45,8 @@ export interface ProvisioningOptions {
   readonly rateLimit?: false | RateLimitOptions
   /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
   readonly dpop?: DpopOptions
+  /** Client certificates: proxies that pass them on, and where connections are asked for them. */
+  readonly mtls?: MtlsOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -59,9 +63,12 @@ export interface ProvisioningOptions {
 export interface Config {
   readonly deployment: Deployment
   readonly events: EventHub
+  /** The deployment's, which can be changed through it. */
+  readonly keyRing: RotatingKeyRing
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
+  readonly mtls: MtlsRules
   /** The scopes that any client could be granted, as far as they are known before one asks. */
   readonly knownScopes: readonly string[]
 }
@@ -77,6 +84,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'mountPath',
   'rateLimit',
   'dpop',
+  'mtls',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -97,31 +105,45 @@ export function parseOptions(options: ProvisioningOptions): Config {
   readPlain(given, noted)
   const parts = readParts(given, noted)
   noted.throwIfAny()
-  const { issuer, keyRing, clients, policy, audiences } = parts
+  const { issuer, signingKeys, clients, policy, audiences } = parts
   // Each of them is there when there is no fault.
-  if (!(issuer && keyRing && clients)) throw new ConfigurationError(noted.list)
+  if (!(issuer && signingKeys && clients)) throw new ConfigurationError(noted.list)
 
   const events = eventHub(parts.now, warnOfObserver)
   if (given.observer !== undefined) events.on('*', given.observer)
+  const { clockToleranceSeconds = 5 } = given
+  const ring = ringOf(signingKeys, parts, clockToleranceSeconds)
   const deployment: Deployment = Object.freeze({
     issuer: options.issuer,
     audiences,
     environment: given.environment,
-    keyRing,
+    keyRing: ring,
     ...clients,
-    policyOf: (client: Client) => completePolicy(client.policy ?? {}, parts.outer),
+    policyOf: (client: Client) =>
+      completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
+    maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
+    clockToleranceSeconds,
     dpop: parts.dpop,
     now: parts.now,
     emit: events.emit,
   })
   const { mountPath = '/oauth', realm = issuer.host } = given
-  const { rateLimits } = parts
-  return Object.freeze({ deployment, events, mountPath, rateLimits, realm, knownScopes: policy.scopes ?? [] })
+  const { rateLimits, mtls } = parts
+  const http = { mountPath, realm, rateLimits, mtls, knownScopes: policy.scopes ?? [] }
+  return Object.freeze({ deployment, events, keyRing: ring, ...http })
+}
+
+function ringOf(
+  { active, others }: SigningKeys,
+  lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
+  toleranceSeconds: number,
+): RotatingKeyRing {
+  const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
+  const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
+  return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
 /** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
@@ -138,14 +160,20 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     audiences,
     policy,
     maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
     outer,
     now,
-    keyRing: readSigningKeys(given.signingKeys, noted),
+    signingKeys: readSigningKeys(given.signingKeys, noted),
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
     issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
+    mtls: readMtls(given.mtls, noted),
   }
+}
+
+function isCertificateBound({ metadata }: Client): boolean {
+  return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
 function warnOfObserver(fault: unknown): void {

@@ -68,7 +68,7 @@ describe('refused metadata', () => {
     [
       'token_endpoint_auth_method',
       ['none', 'client_secret_jwt', '', null, 1, ['client_secret_basic']],
-      'one of client_secret_basic, client_secret_post, private_key_jwt',
+      'one of client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth',
     ],
     [
       'grant_types',

@@ -23,6 +23,7 @@ const policies: fc.Arbitrary<Policy> = fc
       lifetimeSeconds: Math.min(a, b),
       maxLifetimeSeconds: Math.max(a, b),
       senderConstraint: 'bearer' as const,
+      certificateBound: false,
       outstandingKeys: 1,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

@@ -12,6 +12,7 @@ const POLICY: Policy = {
   networks: ['10.0.0.0/8'],
   subjects: ['gateway-1', 'device:*'],
   senderConstraint: 'bearer',
+  certificateBound: false,
   outstandingKeys: 10,
   accessTokenScopes: undefined,
   accessTokenLifetimeSeconds: 600,

@@ -4,9 +4,11 @@ import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
 import { pause } from '../support/refusals/case.js'
+import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
+import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
 
 const CASES = [
@@ -16,9 +18,11 @@ const CASES = [
   ...ACCESS_CASES,
   ...CLIENT_CASES,
   ...ASSERTION_CASES,
+  ...CERTIFICATE_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...CAPACITY_CASES,
+  ...ROTATION_CASES,
 ]
 
 /** Besides the usual routes: one that a body parser runs before, and one that takes its time. */

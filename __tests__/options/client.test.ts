@@ -5,7 +5,8 @@ import { faults } from '../../lib/options/faults.js'
 
 const SECRET = 'correct-horse-battery-staple'
 const HASH = hashSecret(SECRET)
-const METHODS = 'client_secret_basic, client_secret_post, private_key_jwt'
+const METHODS =
+  'client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth'
 
 function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
   const noted = faults()

@@ -105,6 +105,7 @@ describe("a client's policy", () => {
       networks: ['::1'],
       subjects: ['a'],
       senderConstraint: 'bearer',
+      certificateBound: false,
       outstandingKeys: 5,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { memoryStore } from '../../lib/stores/memory.js'
-import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+import type { IssuedBefore, KeyEntry, KeyRecord, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
 
 const START = 1_700_000_000
 const MAX_KEYS = 4
@@ -10,24 +10,36 @@ const step = fc.record({
   move: fc.constantFrom(
     ...(['record', 'record', 'redeem', 'redeem', 'settle', 'settle', 'release'] as const),
     ...(['revoke', 'revokeFamily', 'revokeFamily', 'find', 'useOnce', 'useOnce', 'pass'] as const),
+    'revokeIssuedBefore' as const,
   ),
   ref: fc.record({ clientId: fc.constantFrom('a', '__proto__'), jti: fc.constantFrom('1', '2', '3') }),
   attempt: fc.constantFrom('one', 'one', 'other'),
   seconds: fc.integer({ min: -3, max: 12 }),
   outstanding: fc.integer({ min: 0, max: 3 }),
+  issuedAt: fc.integer({ min: START - 3, max: START + 12 }),
+  subject: fc.constantFrom('device', 'a'),
+  identity: fc.constantFrom(undefined, 'a', '__proto__', 'device'),
 })
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
 function perform(store: ProvisioningStore, step: Step, now: number): Promise<unknown> {
-  const { move, ref, attempt, seconds, outstanding } = step
+  const { move, ref, attempt, seconds, outstanding, issuedAt, subject, identity } = step
   switch (move) {
     case 'record':
-      return store.record(recordOf(ref, now + seconds), { outstanding }).catch((error) => error.name)
+      return store
+        .record(recordOf({ ...ref, subject, issuedAt }, now + seconds), { outstanding })
+        .catch((error) => error.name)
     case 'settle':
       return store.settle(ref, attempt, now + 2 * seconds)
     case 'useOnce':
       return store.useOnce(ref.clientId + ref.jti, now + seconds).catch((error) => error.name)
+    case 'revokeIssuedBefore': {
+      const bound = { issuedBefore: issuedAt, retainUntil: now + seconds }
+      return store
+        .revokeIssuedBefore(identity === undefined ? bound : { ...bound, identity })
+        .catch((error) => error.name)
+    }
     case 'redeem':
     case 'release':
       return store[move](ref, attempt)
@@ -38,9 +50,8 @@ function perform(store: ProvisioningStore, step: Step, now: number): Promise<unk
   }
 }
 
-function recordOf(ref: KeyRef, retainUntil: number) {
-  const terms = { subject: 'device', scope: ['read'], audience: 'urn:api' }
-  return { ...ref, ...terms, issuedAt: START, expiresAt: retainUntil, retainUntil }
+function recordOf(given: Pick<KeyRecord, keyof KeyRef | 'subject' | 'issuedAt'>, retainUntil: number) {
+  return { ...given, scope: ['read'], audience: 'urn:api', expiresAt: retainUntil, retainUntil }
 }
 
 interface Modelled {
@@ -51,8 +62,10 @@ interface Modelled {
 /** The store as one would write it who never had to hurry: one list, looked through from end to end. */
 function naiveStore(now: () => number): ProvisioningStore {
   let all: Modelled[] = []
+  const revoked = naiveWatermarks(now)
   const living = () => {
     all = all.filter(({ entry }) => entry.retainUntil >= now())
+    revoked.apply(all)
     return all
   }
   const one = (ref: KeyRef) =>
@@ -63,10 +76,15 @@ function naiveStore(now: () => number): ProvisioningStore {
     async record(key, limits) {
       if (key.retainUntil <= now()) throw new RangeError()
       if (one(key)) return 'duplicate'
+      if (revoked.covers(key)) return 'revoked'
       if (open(key).length >= limits.outstanding) return 'outstanding'
       if (living().length >= MAX_KEYS) return 'full'
       all.push({ entry: { ...key, state: 'issued', familyRevoked: false } })
       return 'recorded'
+    },
+    async revokeIssuedBefore(bound) {
+      living()
+      return revoked.raise(bound)
     },
     find: async (ref) => one(ref)?.entry,
     useOnce: naiveUseOnce(now),
@@ -86,7 +104,37 @@ function naiveUseOnce(now: () => number): ProvisioningStore['useOnce'] {
   }
 }
 
-type Moves = Omit<ProvisioningStore, 'record' | 'find' | 'useOnce'>
+/** All bounds there ever were; an entry that has been touched by one stays as it was left. */
+function naiveWatermarks(now: () => number) {
+  let bounds: IssuedBefore[] = []
+  /** When the last entry there ever was is forgotten: until then a bound holds at least. */
+  let latest = 0
+  const covers = ({ clientId, subject, issuedAt }: KeyRecord) =>
+    bounds
+      .filter(({ retainUntil, issuedBefore }) => retainUntil >= now() && issuedAt <= issuedBefore)
+      .some(({ identity }) => [undefined, clientId, subject].includes(identity))
+  return {
+    covers,
+    apply(all: readonly Modelled[]): void {
+      bounds = bounds.filter((bound) => bound.retainUntil >= now())
+      latest = Math.max(latest, ...all.map(({ entry }) => entry.retainUntil))
+      for (const one of all.filter(({ entry }) => covers(entry))) {
+        const fate = one.entry.state === 'redeemed' ? { familyRevoked: true } : { state: 'revoked' as const }
+        one.entry = { ...one.entry, ...fate }
+      }
+    },
+    raise(bound: IssuedBefore): 'revoked' | 'unchanged' {
+      if (bound.retainUntil <= now()) throw new RangeError()
+      const same = bounds.filter(({ identity }) => identity === bound.identity)
+      const issuedBefore = Math.max(bound.issuedBefore, ...same.map((one) => one.issuedBefore))
+      const retainUntil = Math.max(bound.retainUntil, latest, ...same.map((one) => one.retainUntil))
+      bounds = [...bounds.filter((one) => !same.includes(one)), { ...bound, issuedBefore, retainUntil }]
+      return same.some((one) => one.issuedBefore >= bound.issuedBefore) ? 'unchanged' : 'revoked'
+    },
+  }
+}
+
+type Moves = Omit<ProvisioningStore, 'record' | 'find' | 'useOnce' | 'revokeIssuedBefore'>
 
 function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Moves {
   function change<T extends string>(ref: KeyRef, changes: Partial<KeyEntry>, answer: T): T {
@@ -129,11 +177,12 @@ function naiveMoves(one: (ref: KeyRef) => Modelled | undefined): Moves {
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   pass: ['undefined'],
-  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded'],
+  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded', 'revoked'],
   redeem: ['claimed', 'redeemed', 'redeeming', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
   revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
+  revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
   useOnce: ['RangeError', 'first', 'full', 'used'],
 }

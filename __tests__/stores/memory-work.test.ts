@@ -30,7 +30,7 @@ async function stepsOf(calls: () => Promise<void>): Promise<number> {
   await calls()
   const { result } = await session.post('Profiler.takePreciseCoverage')
   const ranges = result
-    .filter(({ url }) => url.replaceAll('\\', '/').endsWith('lib/stores/memory.ts'))
+    .filter(({ url }) => /lib.stores.memory(-\w+)?\.ts$/.test(url))
     .flatMap(({ functions }) => functions.flatMap((one) => one.ranges))
   return ranges.reduce((sum, { count }) => sum + count, 0)
 }
@@ -64,6 +64,42 @@ describe('work of memoryStore', () => {
     const few = await steps(20)
     expect(few).toBeGreaterThan(20 * 16)
     expect(await steps(20_000)).toBeLessThan(1.2 * few)
+  })
+
+  it('is the same for a watermark, and for the verbs after it, whether 20 keys are held or 20,000', async () => {
+    const bound = { issuedBefore: START, retainUntil: START + 60 }
+    const steps = async (held: number) => {
+      const store = memoryStore({ now: () => START * 1000 })
+      for (let i = 0; i < held; i += 1) await store.record(key(i, START + 60), PLENTY)
+      return stepsOf(async () => {
+        for (const identity of ['client', 'device', 'another']) {
+          await store.revokeIssuedBefore({ ...bound, identity })
+          for (let i = 0; i < 20; i += 1) await everyVerb(store, i)
+        }
+        await store.revokeIssuedBefore(bound)
+        for (let i = 0; i < 20; i += 1) await everyVerb(store, held + i)
+      })
+    }
+    const few = await steps(20)
+    expect(few).toBeGreaterThan(20 * 16)
+    expect(await steps(20_000)).toBeLessThan(1.2 * few)
+  })
+
+  it('is one look at the keys of a client that is at its limit, once after each watermark', async () => {
+    const held = 10_000
+    const store = memoryStore({ now: () => START * 1000 })
+    for (let i = 0; i < held; i += 1) await store.record(key(i, START + 60), PLENTY)
+    const full = { outstanding: held }
+    await store.revokeIssuedBefore({ identity: 'x', issuedBefore: START, retainUntil: START + 60 })
+    const first = await stepsOf(async () => {
+      expect(await store.record(key(held, START + 60), full)).toBe('outstanding')
+    })
+    const others = await stepsOf(async () => {
+      for (let i = 0; i < 100; i += 1) await store.record(key(held + i, START + 60), full)
+    })
+    expect(first).toBeGreaterThan(held)
+    expect(first).toBeLessThan(20 * held)
+    expect(others).toBeLessThan(held)
   })
 
   it('is a few steps for each key that expires, in whatever order the keys came', async () => {

@@ -171,6 +171,58 @@ describe('memory and timers of memoryStore', () => {
   }, 30_000)
 })
 
+describe('watermarks in memoryStore', () => {
+  const issuedAt = START
+  const revoked = async (store: ReturnType<typeof memoryStore>, jti: string) =>
+    (await store.record({ ...key(jti, START + 1_000), issuedAt }, PLENTY)) === 'revoked'
+
+  it('are forgotten after their retainUntil, to the second, when no key was there that could outlive them', async () => {
+    for (const identity of [{}, { identity: 'client' }]) {
+      const { store, clock } = underTest()
+      await store.revokeIssuedBefore({ ...identity, issuedBefore: START, retainUntil: START + 10 })
+      clock.seconds = START + 10
+      expect(await revoked(store, 'late')).toBe(true)
+      clock.seconds = START + 10.001
+      expect(await revoked(store, 'later')).toBe(false)
+      expect(await store.revokeIssuedBefore({ issuedBefore: START, retainUntil: START + 20 })).toBe('revoked')
+    }
+  })
+
+  it('outlive the keys that were there, which need not be touched for it', async () => {
+    const { store, clock } = underTest()
+    await store.record(key('key', START + 1_000), PLENTY)
+    await store.revokeIssuedBefore({ issuedBefore: START, retainUntil: START + 10 })
+    clock.seconds = START + 1_000
+    expect(await store.redeem(key('key', 0), 'one')).toBe('revoked')
+  })
+
+  it('of 10 identities are kept at a cap of 10, with the one of all besides', async () => {
+    const { store, clock } = underTest({ maxKeys: 10 })
+    const raise = (identity: string, seconds = 60) =>
+      store.revokeIssuedBefore({ identity, issuedBefore: START, retainUntil: START + seconds })
+    for (let i = 0; i < 10; i += 1) expect(await raise(`${i}`, 5 + i)).toBe('revoked')
+    await expect(raise('late')).rejects.toThrow('the store is at its cap of revoked identities')
+    expect(await raise('3')).toBe('unchanged')
+    expect(await store.revokeIssuedBefore({ issuedBefore: START - 10, retainUntil: START + 60 })).toBe(
+      'revoked',
+    )
+    expect(await store.record(key('key', START + 9, '9'), PLENTY)).toBe('revoked')
+    clock.seconds = START + 7
+    expect([await raise('late'), await raise('later')]).toEqual(['revoked', 'revoked'])
+    await expect(raise('latest')).rejects.toThrow('cap')
+  })
+
+  it('tell why they reject a time', async () => {
+    const { store } = underTest()
+    const raise = (issuedBefore: number, retainUntil: number) =>
+      store.revokeIssuedBefore({ issuedBefore, retainUntil })
+    const message = `retainUntil: expected a time in the future (now ${START}), got ${START}`
+    await expect(raise(START, START)).rejects.toThrow(new RangeError(message))
+    const never = 'issuedBefore: expected a time in seconds, got Infinity'
+    await expect(raise(Number.POSITIVE_INFINITY, START + 1)).rejects.toThrow(new RangeError(never))
+  })
+})
+
 describe('what memoryStore shows', () => {
   it('shows its verbs and no records when it is inspected or serialised', async () => {
     const { store } = underTest()

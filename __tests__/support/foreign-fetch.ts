@@ -1,8 +1,15 @@
 import { request } from 'node:https'
 import type { CustomFetch } from 'openid-client'
 
-/** A `fetch` for OAuth clients that we did not write, which trusts the certificate of a test server. */
-export function fetchTrusting(cert: string): CustomFetch {
+/**
+ * A `fetch` for OAuth clients that we did not write, which trusts the certificate of a test server.
+ *
+ * @param client the certificate it shows when it is asked for one
+ */
+export function fetchTrusting(
+  cert: string,
+  client?: { readonly cert: string; readonly key: string },
+): CustomFetch {
   return async (url, init) => {
     const asked = new Request(url, init as RequestInit)
     const body = asked.body === null ? undefined : Buffer.from(await asked.arrayBuffer())
@@ -11,6 +18,7 @@ export function fetchTrusting(cert: string): CustomFetch {
       headers: Object.fromEntries(asked.headers),
       ca: cert,
       agent: false,
+      ...(client && { cert: client.cert, key: client.key }),
     } as const
     return new Promise((resolve, reject) => {
       const sent = request(asked.url, options, (response) => {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
 import { generate } from 'selfsigned'
@@ -81,6 +81,8 @@ export interface ServerPlan {
   readonly options?: Partial<ProvisioningOptions>
   /** Options that depend on where the server is reached, such as the issuer that a foreign client discovers. */
   readonly optionsAt?: (origin: string) => Partial<ProvisioningOptions>
+  /** How the server does TLS, besides its own certificate. */
+  readonly tls?: ServerOptions
   /** Mounts the instance; default: the whole router, and a guarded and a redeeming route. */
   readonly mount?: (app: Express, keys: ProvisioningKeys) => void
 }
@@ -88,12 +90,13 @@ export interface ServerPlan {
 export async function startServer({
   options,
   optionsAt = () => ({}),
+  tls = {},
   mount = mountAll,
 }: ServerPlan = {}): Promise<RunningServer> {
   const { key, cert } = await localCertificate()
   const events: ProvisioningEvent[] = []
   const app = express()
-  const https = createServer({ key, cert }, app)
+  const https = createServer({ key, cert, ...tls }, app)
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
   const closers: (() => Promise<void>)[] = [() => closeServer(https)]
   const { port } = https.address() as AddressInfo

@@ -2,6 +2,12 @@ import {
   CLIENT_AUTHENTICATION_METHODS,
   type ClientAuthenticationMethod,
 } from './client-authentication/methods.js'
+import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from './confirmation/certificate-name.js'
+import {
+  certificateLabels,
+  jwkCertificateFault,
+  namesCertificate,
+} from './confirmation/registered-certificates.js'
 import { malformed, unlessRefused } from './errors.js'
 import { importPublicJwk, type PublicJwk, publicJwk } from './jwk.js'
 import type { Claims } from './jws.js'
@@ -36,6 +42,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
   software_id: text(256),
   software_version: text(256),
   jwks: keySetFault,
+  tls_client_certificate_bound_access_tokens: (value) =>
+    typeof value === 'boolean' ? undefined : 'true or false',
+  ...Object.fromEntries(
+    CERTIFICATE_NAME_MEMBERS.map((name) => [name, (value: unknown) => certificateNameFault(name, value)]),
+  ),
 }
 
 /**
@@ -65,6 +76,8 @@ export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): Ac
     const expected = check(body[name])
     if (expected !== undefined) throw invalid(`${name}: expected ${expected}.`)
   }
+  const fault = certificateMetadataFault(body, [body.token_endpoint_auth_method])
+  if (fault !== undefined) throw invalid(`${fault[0]}: expected ${fault[1]}.`)
   const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))
   if (body.redirect_uris !== undefined) accepted.redirect_uris = body.redirect_uris
   if (accepted.jwks !== undefined) accepted.jwks = plainKeySet(accepted.jwks as { keys: readonly Claims[] })
@@ -145,8 +158,40 @@ function webPage(value: unknown): string | undefined {
 export function keySetFault(value: unknown): string | undefined {
   const keys = (value as { keys?: unknown } | null)?.keys
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) return 'a JWK Set of 1 to 8 keys'
-  const fault = keys.map(importPublicJwk).find((key) => typeof key === 'string')
+  const fault = keys.map(keyFault).find((one) => one !== undefined)
   return fault === undefined ? undefined : `public keys only (one is refused: ${fault})`
+}
+
+function keyFault(jwk: Claims): string | undefined {
+  const key = importPublicJwk(jwk)
+  return typeof key === 'string' ? key : jwkCertificateFault(jwk, key)
+}
+
+/**
+ * The member of client metadata that does not fit the methods by which the client authenticates with a certificate,
+ * and what is expected of it, if there is one.
+ */
+export function certificateMetadataFault(
+  metadata: Claims,
+  methods: readonly unknown[],
+): readonly [member: string, expected: string] | undefined {
+  const named = CERTIFICATE_NAME_MEMBERS.filter((name) => metadata[name] !== undefined)
+  const [, second] = named
+  // RFC 8705 2.1.2: exactly one.
+  if (second !== undefined) return [second, `to be the only one of ${CERTIFICATE_NAME_MEMBERS.join(', ')}`]
+  if (methods.includes('tls_client_auth') && named.length === 0)
+    return [
+      'token_endpoint_auth_method',
+      `one of ${CERTIFICATE_NAME_MEMBERS.join(', ')} with tls_client_auth`,
+    ]
+  if (methods.includes('self_signed_tls_client_auth') && !namesCertificates(metadata.jwks))
+    return ['jwks', 'a key with x5c or x5t#S256 for self_signed_tls_client_auth']
+  return undefined
+}
+
+function namesCertificates(jwks: unknown): boolean {
+  const keys = (jwks as { keys?: readonly PublicJwk[] } | undefined)?.keys
+  return Array.isArray(keys) && keys.some(namesCertificate)
 }
 
 /** The keys rebuilt from what makes them keys and says what for: whatever else came with them is not kept. */
@@ -161,5 +206,5 @@ function plainKey(jwk: Claims): PublicJwk {
 
 function labelsOf(jwk: Claims): Claims {
   const labels = ['kid', 'use', 'alg'].filter((name) => typeof jwk[name] === 'string')
-  return Object.fromEntries(labels.map((name) => [name, jwk[name]]))
+  return { ...Object.fromEntries(labels.map((name) => [name, jwk[name]])), ...certificateLabels(jwk) }
 }

@@ -1,3 +1,4 @@
+import type { Confirmation } from '../stores/store.js'
 import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
 import type { PublicJwk } from './jwk.js'
 import type { PolicyOptions } from './policy.js'
@@ -9,6 +10,8 @@ export interface Binding {
   readonly jwk: PublicJwk
   /** Its RFC 7638 thumbprint. */
   readonly thumbprint: string
+  /** What is bound besides, or instead: a certificate by its `x5t#S256`. */
+  readonly confirmation?: Confirmation
   /** NumericDate. */
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
@@ -20,6 +23,8 @@ export interface ClientMetadata {
   readonly grant_types?: readonly string[]
   /** The public keys with which it signs (RFC 7517 5). */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
+  /** Whether what is issued to it must be bound to its certificate (RFC 8705 3.4). */
+  readonly tls_client_certificate_bound_access_tokens?: boolean
   readonly [member: string]: unknown
 }
 

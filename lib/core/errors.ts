@@ -25,6 +25,7 @@ export const REASONS = {
   key_algorithm_refused: 'invalid_token',
   key_header_refused: 'invalid_token',
   signing_key_unknown: 'invalid_token',
+  signing_key_retired: 'invalid_token',
   signature_wrong: 'invalid_token',
   claims_malformed: 'invalid_token',
   issuer_wrong: 'invalid_token',
@@ -58,6 +59,7 @@ export const REASONS = {
   dpop_replayed: 'invalid_dpop_proof',
   dpop_missing: 'invalid_dpop_proof',
   certificate_missing: 'invalid_request',
+  certificate_header_malformed: 'invalid_request',
   dpop_nonce_wanted: 'use_dpop_nonce',
 
   client_authentication_missing: 'invalid_client',
@@ -70,6 +72,9 @@ export const REASONS = {
   client_assertion_claims_wrong: 'invalid_client',
   client_assertion_expired: 'invalid_client',
   client_assertion_replayed: 'invalid_client',
+  client_certificate_wrong: 'invalid_client',
+  client_certificate_untrusted: 'invalid_client',
+  client_certificate_expired: 'invalid_client',
   client_mismatch: 'invalid_request',
 
   grant_unsupported: 'unsupported_grant_type',
@@ -94,6 +99,7 @@ export const REASONS = {
 
   too_many_requests: 'slow_down',
   too_many_keys_outstanding: 'slow_down',
+  issuance_suspended: 'temporarily_unavailable',
   store_full: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',

@@ -42,6 +42,12 @@ export interface EventDetails {
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
   'key.revoked': KeyIdentity
+  /** All keys, or all those of one client, that were issued up to a second. */
+  'keys.revoked': {
+    /** NumericDate. */
+    readonly issuedBefore: number
+    readonly clientId?: string
+  }
   'key.exposed': KeyIdentity & { readonly address: string | undefined; readonly revoked: boolean }
   'client.bound': KeyIdentity & {
     readonly subject: string
@@ -66,6 +72,9 @@ export interface EventDetails {
     readonly address: string | undefined
     readonly revoked: boolean
   }
+  'signing_key.added': { readonly kid: string }
+  'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
+  'signing_key.removed': { readonly kid: string }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
@@ -90,6 +99,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
+  'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',
   'client.registered': 'notice',
@@ -97,6 +107,9 @@ const SEVERITY: Record<EventType, Severity> = {
   'token.verified': 'info',
   'token.revoked': 'notice',
   'token.exposed': 'high',
+  'signing_key.added': 'notice',
+  'signing_key.rotated': 'notice',
+  'signing_key.removed': 'high',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
 }

@@ -1,5 +1,6 @@
 import type { Confirmation, KeyRecord, RecordOutcome } from '../stores/store.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { PROVEN_BY } from './client-authentication/methods.js'
 import { proofReader } from './confirmation/dpop.js'
 import { constrain } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
@@ -38,8 +39,11 @@ export function issuer(deployment: Deployment): Issue {
       }
       const proof = readProof(presented, target)
       const possession = { proof, certificate: presented.certificate?.thumbprint }
-      const confirmation = constrain(client.policy, possession, client.method.startsWith('tls'))
       const terms = permit(client.clientId, client.policy, parameters)
+      // Not a key for somebody else, who could not present it: there the certificate says only who asks.
+      const isOwn = terms.subject === client.clientId
+      const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
+      const confirmation = constrain(client.policy, possession, certificateUsed)
       const drawn = drawUp(deployment, client.clientId, terms, confirmation)
       await proof?.spend()
       await record(deployment, drawn.record, client.policy.outstandingKeys)
@@ -65,10 +69,18 @@ function tellConfirmation(confirmation: Confirmation | undefined) {
 
 async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {
   const outcome = await asking(() => deployment.store.record(key, { outstanding }))
-  if (outcome !== 'recorded') throw refusals[outcome](outstanding)
+  if (outcome !== 'recorded') throw refusals[outcome](outstanding, deployment)
 }
 
-const refusals: Record<Exclude<RecordOutcome, 'recorded'>, (outstanding: number) => ProvisioningError> = {
+type Refuse = (outstanding: number, deployment: Deployment) => ProvisioningError
+
+const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
+  revoked: (_, { clockToleranceSeconds }) =>
+    new ProvisioningError(
+      'issuance_suspended',
+      'All keys that are issued at this moment have been revoked; ask again in a few seconds.',
+      { facts: { retryAfterSeconds: clockToleranceSeconds + 1 } },
+    ),
   outstanding: (limit) =>
     new ProvisioningError(
       'too_many_keys_outstanding',

@@ -8,6 +8,8 @@ import { type Claims, parseJws } from './jws.js'
 export interface VerificationKey {
   readonly alg: KeyAlgorithm
   readonly publicKey: KeyObject
+  /** For a key that signs no more: the latest `iat` of what it can have signed. */
+  readonly lastIssuedAt?: number
 }
 
 export interface JwtExpectation {
@@ -31,7 +33,7 @@ export function signJwt(
  * Verifies form, header and signature of a JWT; answers with its claims, none of which has been judged.
  *
  * @throws ProvisioningError `key_malformed`, `key_type_wrong`, `key_header_refused`, `signing_key_unknown`,
- *   `key_algorithm_refused`, `signature_wrong`, `claims_malformed`
+ *   `key_algorithm_refused`, `signature_wrong`, `claims_malformed`, `signing_key_retired`
  */
 export function verifyJwt(token: string, expectation: JwtExpectation): Claims {
   const parsed = parseJws(token)
@@ -55,7 +57,15 @@ export function verifyJwt(token: string, expectation: JwtExpectation): Claims {
   verifySignature(token, key)
   if (claims === undefined)
     throw new ProvisioningError('claims_malformed', 'The payload is not a JSON object.')
+  refuseRetired(key, claims)
   return claims
+}
+
+/** A retired key signs no more; what says that it was signed later was signed by a thief. */
+function refuseRetired({ lastIssuedAt }: VerificationKey, { iat }: Claims): void {
+  if (lastIssuedAt === undefined || typeof iat !== 'number' || iat <= lastIssuedAt) return
+  const message = `The JWT says it was signed ${iat - lastIssuedAt} s after its signing key had been retired.`
+  throw new ProvisioningError('signing_key_retired', message)
 }
 
 function verifySignature(token: string, key: VerificationKey): void {

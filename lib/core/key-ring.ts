@@ -10,6 +10,8 @@ export interface SigningKey {
   /** For HS256 the same secret as `publicKey`. Absent when the key only verifies. */
   readonly privateKey?: KeyObject
   readonly publicKey: KeyObject
+  /** For a key that was retired: the latest `iat` of what it can have signed. */
+  readonly lastIssuedAt?: number
 }
 
 /** A key the ring may sign with. */
@@ -28,19 +30,107 @@ export interface KeyRing {
   jwks(): JwkSet
 }
 
-export function keyRing(active: ActiveKey, retired: readonly SigningKey[]): KeyRing {
-  const byKid = new Map([active, ...retired].map((key) => [key.kid, key]))
-  const published = [...byKid.values()].filter((key) => key.alg !== 'HS256')
-  const jwks = Object.freeze({
-    keys: Object.freeze(
-      published.map(({ kid, alg, publicKey }) =>
-        Object.freeze({ ...publicJwk(publicKey), kid, alg, use: 'sig' }),
-      ),
-    ),
-  })
+/** How a key stands in a ring: `waiting` is one that verifies, and may become the active one. */
+export type Standing = 'active' | 'waiting' | 'retired'
+
+/** A key that signs no more, and verifies until a NumericDate. */
+export interface RetiredKey {
+  readonly kid: string
+  readonly until: number
+}
+
+/** A ring whose keys can be changed while it is in use. */
+export interface RotatingKeyRing extends KeyRing {
+  standingOf(kid: string): Standing | undefined
+  /** Verifies and publishes with one more key. */
+  add(key: SigningKey): void
+  /**
+   * Signs with another key from now on. The one before verifies until the last of what it signed has expired.
+   *
+   * @param overlapSeconds for how long other processes may go on signing with the one before
+   */
+  rotate(next: ActiveKey, overlapSeconds: number): RetiredKey
+  /** Forgets a key that is not the active one: what it signed is refused at once. */
+  remove(kid: string): void
+}
+
+/** What a ring has to know to let a retired key go in time. */
+export interface RetirementRules {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly toleranceSeconds: number
+  /** The longest lifetime of anything that is signed with a key of the ring. */
+  readonly longestLifetimeSeconds: number
+}
+
+interface Held {
+  readonly key: SigningKey
+  /** For a retired key: from then on nothing of what it signed can be in time. */
+  readonly until?: number
+}
+
+/** Makes a ring; keys that do not sign at first verify for as long as they are not retired or removed. */
+export function keyRing(
+  first: ActiveKey,
+  others: readonly SigningKey[],
+  rules: RetirementRules,
+): RotatingKeyRing {
+  let active = first
+  // Looked up by name and never searched: a kid that is nobody's costs one look and leaves nothing behind.
+  let held = new Map<string, Held>([first, ...others].map((key) => [key.kid, { key }]))
+  let published: JwkSet | undefined
+  const seconds = () => Math.floor(rules.now() / 1000)
+
+  function put(changed: Iterable<readonly [string, Held]>): void {
+    held = new Map(changed)
+    published = undefined
+  }
+
+  function forgetExpired(): void {
+    const now = seconds()
+    const left = [...held].filter(([, { until }]) => until === undefined || now < until)
+    if (left.length < held.size) put(left)
+  }
+
+  function retire({ privateKey: _, ...former }: ActiveKey, overlapSeconds: number): Held & RetiredKey {
+    const lastIssuedAt = seconds() + overlapSeconds + rules.toleranceSeconds
+    const until = lastIssuedAt + rules.longestLifetimeSeconds + rules.toleranceSeconds
+    return { key: Object.freeze({ ...former, lastIssuedAt }), kid: former.kid, until }
+  }
+
   return {
     active: () => active,
-    find: (kid) => (kid === undefined ? undefined : byKid.get(kid)),
-    jwks: () => jwks,
+    find(kid) {
+      const found = kid === undefined ? undefined : held.get(kid)
+      return found?.until === undefined || seconds() < found.until ? found?.key : undefined
+    },
+    jwks() {
+      forgetExpired()
+      published ??= publish([...held.values()].map(({ key }) => key))
+      return published
+    },
+    standingOf(kid) {
+      forgetExpired()
+      if (kid === active.kid) return 'active'
+      const found = held.get(kid)
+      return found && (found.until === undefined ? 'waiting' : 'retired')
+    },
+    add: (key) => put([...held, [key.kid, { key }]]),
+    rotate(next, overlapSeconds) {
+      forgetExpired()
+      const retired = retire(active, overlapSeconds)
+      const others = [...held].filter(([kid]) => kid !== next.kid && kid !== retired.kid)
+      put([[next.kid, { key: next }], [retired.kid, retired], ...others])
+      active = next
+      return { kid: retired.kid, until: retired.until }
+    },
+    remove: (kid) => put([...held].filter(([other]) => other !== kid || other === active.kid)),
   }
+}
+
+function publish(keys: readonly SigningKey[]): JwkSet {
+  const published = keys
+    .filter(({ alg }) => alg !== 'HS256')
+    .map(({ kid, alg, publicKey }) => Object.freeze({ ...publicJwk(publicKey), kid, alg, use: 'sig' }))
+  return Object.freeze({ keys: Object.freeze(published) })
 }

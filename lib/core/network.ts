@@ -15,16 +15,22 @@ export function parseNetwork(
 
 /** Whether an address lies in one of the networks. An IPv4 address mapped into IPv6 counts as what it is. */
 export function isInNetworks(address: string | undefined, networks: readonly string[]): boolean {
-  const plain = address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
-  const version = isIP(plain)
-  if (version === 0) return false
+  return networkTester(networks)(address)
+}
+
+/** Makes `isInNetworks` for networks that do not change. Where one of them is no network, nothing lies in any. */
+export function networkTester(networks: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList()
-  for (const network of networks) {
-    const parsed = parseNetwork(network)
-    if (parsed === undefined) return false
-    list.addSubnet(parsed.address, parsed.prefix, parsed.family)
+  const parsed = networks.map(parseNetwork)
+  for (const network of parsed) {
+    if (network !== undefined) list.addSubnet(network.address, network.prefix, network.family)
   }
-  return list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+  const isValid = !parsed.includes(undefined)
+  return (address) => {
+    const plain = address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
+    const version = isIP(plain)
+    return isValid && version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+  }
 }
 
 /** Whether one network lies in another. */

@@ -48,6 +48,8 @@ export interface Policy {
   readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
   readonly senderConstraint: SenderConstraint
+  /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
+  readonly certificateBound: boolean
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number

@@ -11,6 +11,8 @@ export interface PresentedRequest {
   readonly dpop: readonly string[]
   /** The client certificate of the connection, where there is one (RFC 8705). */
   readonly certificate: PresentedCertificate | undefined
+  /** What is wrong with the header in which a proxy passed the certificate on, where something is (RFC 9440). */
+  readonly certificateFault?: string | undefined
   /** The address of the caller, as Express computes it from `trust proxy`. */
   readonly address: string | undefined
 }

@@ -1,4 +1,10 @@
-import type { KeyRef, RevokeFamilyOutcome, RevokeOutcome } from '../stores/store.js'
+import type {
+  IssuedBefore,
+  KeyRef,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+} from '../stores/store.js'
 import { familyOf, verifyGenuineToken } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
@@ -23,6 +29,28 @@ export function revoker(deployment: Deployment): Revoke {
 export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
   const outcome = await asking(() => deployment.store.revoke(ref))
   if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
+  return outcome
+}
+
+/**
+ * Revokes all that was issued up to a second, and what it was redeemed for: in an emergency.
+ *
+ * The clocks of others may be ahead: what they issued before counts as issued before.
+ */
+export async function revokeIssuedBefore(
+  deployment: Deployment,
+  { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
+): Promise<RevokeIssuedOutcome> {
+  const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
+  const longest = maxLifetimeSeconds + maxAccessTokenLifetimeSeconds
+  const bound = {
+    issuedBefore: issuedBefore + tolerance,
+    retainUntil: Math.max(numericDate(deployment), issuedBefore) + longest + 4 * tolerance + 1,
+    ...(identity !== undefined && { identity }),
+  }
+  const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
+  const whose = identity === undefined ? {} : { clientId: identity }
+  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: bound.issuedBefore, ...whose })
   return outcome
 }
 

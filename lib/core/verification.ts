@@ -45,13 +45,14 @@ const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
  * Takes the key, or the access token, out of a request.
  *
  * @throws ProvisioningError `token_in_query`, `header_repeated`, `token_presented_twice`, `header_malformed`,
- *   `credentials_missing`
+ *   `credentials_missing`, `certificate_header_malformed`
  */
 export function extractKey(
   request: PresentedRequest,
   credential: Credential = 'provisioning key',
 ): PresentedCredential {
   refuseTokenInQuery(request)
+  refuseUnreadableCertificate(request)
   const [header, ...others] = request.authorization
   const word = credential === 'access token' ? '<token>' : '<key>'
   if (others.length > 0)
@@ -76,6 +77,11 @@ export function extractKey(
 export function refuseTokenInQuery(request: PresentedRequest): void {
   if (!SECRET_PARAMETERS.some((name) => request.queryNames.has(name))) return
   throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
+}
+
+/** A proxy that is trusted must not be misunderstood: what it says of the certificate is clear, or refused (RFC 9440 4). */
+export function refuseUnreadableCertificate({ certificateFault }: PresentedRequest): void {
+  if (certificateFault !== undefined) throw malformed('certificate_header_malformed', certificateFault)
 }
 
 export function verifier(deployment: Deployment): Verify {

@@ -1,12 +1,12 @@
 import type { Emit } from '../core/events.js'
 
 /** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
-export function adviser(emit: Emit): (advice: string) => void {
+export function adviser(emit: Emit): (advice: string, code?: string) => void {
   const given = new Set<string>()
-  return (advice) => {
+  return (advice, code = 'EPK_TRUST_PROXY') => {
     if (given.has(advice)) return
     given.add(advice)
     emit('configuration.advised', { advice })
-    process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_TRUST_PROXY' })
+    process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code })
   }
 }

@@ -4,6 +4,7 @@ import type { UseCases } from '../core/use-cases.js'
 import type { Config } from '../options.js'
 import { adviser } from './advice.js'
 import { readForm } from './body.js'
+import { certificateReader } from './client-certificate.js'
 import type { Endpoint } from './endpoints.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { LimitedEndpoint } from './rate-limit-options.js'
@@ -21,10 +22,12 @@ export interface HttpContext {
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
   /** The public URL of a path below the mount path. */
   endpointUrl(path: string): string
+  /** The same at the origin for mutual TLS, where there is one (RFC 8705 5). */
+  endpointAlias(path: string): string | undefined
   /** Hands out a nonce to a request with a DPoP proof, where proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
   /** Tells the operator, once, of something that is set up wrongly. */
-  advise(advice: string): void
+  advise(advice: string, code?: string): void
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
@@ -32,10 +35,14 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
   const presented = new WeakMap<Request, PresentedRequest>()
   const forms = new WeakMap<Request, Promise<Parameters>>()
   const limiters = new Map<LimitedEndpoint, Limiter>()
+  const advise = adviser(config.deployment.emit)
+  const readClientCertificate = certificateReader(config.mtls, advise)
+  const { origin: mtlsOrigin } = config.mtls
   return Object.freeze({
     config,
     useCases,
-    present: (req) => remember(presented, req, () => scrubRequest(req, read(req))),
+    present: (req) =>
+      remember(presented, req, () => scrubRequest(req, read(req, readClientCertificate(req)))),
     form: (req, res) => remember(forms, req, () => readForm(req, res)),
     limiterOf: (endpoint) => {
       if (endpoint === undefined) return UNLIMITED
@@ -43,10 +50,15 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
     },
     offerNonce(res, { dpop }) {
       const { nonces } = config.deployment.dpop
-      if (nonces !== undefined && dpop.length > 0) res.setHeader('DPoP-Nonce', nonces.current())
+      if (nonces === undefined || dpop.length === 0) return
+      res.setHeader('DPoP-Nonce', nonces.current())
+      // RFC 9449 8.2: an answer out of a cache would bring a nonce that is over.
+      res.setHeader('Cache-Control', 'no-store')
     },
-    advise: adviser(config.deployment.emit),
+    advise,
     endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
+    endpointAlias: (path) =>
+      mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${config.mountPath}${path}`,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
       endpoint: name,
       challenges,

@@ -1,4 +1,4 @@
-import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
+import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import type { HttpContext } from './context.js'
@@ -24,14 +24,39 @@ export function authorizationServerMetadata(context: HttpContext, made: Made): o
   return {
     issuer: deployment.issuer,
     ...Object.fromEntries(addresses),
-    ...Object.assign({}, ...present.map(({ facts }) => facts)),
-    ...(made.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
+    ...announced(context, {
+      ...Object.assign({}, ...present.map(({ facts }) => facts)),
+      ...(made.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
+    }),
+    ...certificateFacts(context),
+    ...aliases(context, present),
     grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     // Required by RFC 8414 2, though no grant of this server has one.
     response_types_supported: [],
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
   }
+}
+
+/** What endpoints say of themselves, without methods that want a certificate where nobody is asked for one. */
+function announced({ config }: HttpContext, facts: Readonly<Record<string, readonly string[]>>): object {
+  if (config.mtls.isAnnounced) return facts
+  const isForOthers = (method: string) => !(CERTIFICATE_METHODS as readonly string[]).includes(method)
+  return Object.fromEntries(Object.entries(facts).map(([name, values]) => [name, values.filter(isForOthers)]))
+}
+
+/** RFC 8705 3.3, and RFC 9728 2 for resources. */
+function certificateFacts({ config }: HttpContext): object {
+  return config.mtls.isAnnounced ? { tls_client_certificate_bound_access_tokens: true } : {}
+}
+
+/** Where each endpoint is reached with a client certificate (RFC 8705 5). */
+function aliases(context: HttpContext, present: readonly Endpoint[]): object {
+  const addresses = present.flatMap(({ member, path }) => {
+    const alias = context.endpointAlias(path)
+    return member?.endsWith('_endpoint') && alias !== undefined ? [[member, alias]] : []
+  })
+  return addresses.length > 0 ? { mtls_endpoint_aliases: Object.fromEntries(addresses) } : {}
 }
 
 /** The metadata of a resource that takes provisioning keys (RFC 9728 2). */
@@ -42,6 +67,7 @@ export function protectedResourceMetadata(context: HttpContext, audience: string
     authorization_servers: [deployment.issuer],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+    ...certificateFacts(context),
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
   }
 }

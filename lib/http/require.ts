@@ -105,11 +105,14 @@ function guard<V>(context: HttpContext, plan: Plan<V>, options: RequireOptions):
   const site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
   const enforceHttps = httpsGuard(context, site)
   const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
+  const { origin: mtlsOrigin } = context.config.mtls
   const limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
     await limits.byAddress(req, res)
-    const target = { method: req.method, url: `${origin}${req.originalUrl}` }
+    const path = pathOf(req.originalUrl)
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
+    const target = { method: req.method, url: `${origin}${path}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
     return plan.verify(extractKey(presented, credential), presented, expected)
@@ -136,6 +139,11 @@ function guard<V>(context: HttpContext, plan: Plan<V>, options: RequireOptions):
 function originOf(uri: string): string | undefined {
   const { protocol, origin } = new URL(uri)
   return protocol === 'https:' ? origin : undefined
+}
+
+/** RFC 9112 3.2.2: a request may name its target as a whole URL, whose host is not asked either. */
+function pathOf(requestTarget: string): string {
+  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }
 
 function readOptions(context: HttpContext, caller: keyof Guards, options: unknown) {

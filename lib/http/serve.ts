@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Target } from '../core/confirmation/target.js'
 import { malformed } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
-import { refuseTokenInQuery } from '../core/verification.js'
+import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/verification.js'
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { type Answer, answer, refuse } from './wire.js'
@@ -27,7 +27,8 @@ export type Handle = (visit: Visit) => Promise<Answer | undefined>
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
   const limits = context.limiterOf(endpoint.limit)
   const site = context.siteOf(endpoint)
-  const target = { method: endpoint.method, url: context.endpointUrl(endpoint.path) }
+  const { method, path } = endpoint
+  const target = { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
 
   async function visit(
     req: Request,
@@ -36,6 +37,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
   ): Promise<Answer | undefined> {
     await limits.byAddress(req, res)
     refuseTokenInQuery(presented)
+    refuseUnreadableCertificate(presented)
     return handle({
       req,
       res,
@@ -48,7 +50,8 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
 
   return function serveEndpoint(req, res, next) {
     const presented = context.present(req)
-    context.offerNonce(res, presented)
+    // What is public is cached, and wants no proof.
+    if (endpoint.method === 'POST') context.offerNonce(res, presented)
     visit(req, res, presented)
       .then((done) => (done === undefined ? next('route') : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))

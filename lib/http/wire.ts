@@ -4,10 +4,11 @@ import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
 import { jwtsIn, REDACTED, scrub } from '../core/secret.js'
+import type { PresentedTls } from './client-certificate.js'
 import { uniformSentence } from './uniform.js'
 
-/** Takes from a request what the protocol needs to know of it. */
-export function read(req: Request): PresentedRequest {
+/** Takes from a request what the protocol needs to know of it; `tls` is what it presents of a certificate. */
+export function read(req: Request, tls: PresentedTls = { certificate: undefined }): PresentedRequest {
   const { rawHeaders, ip, method } = req
   const fieldsOf = (name: string) =>
     rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name)
@@ -17,7 +18,7 @@ export function read(req: Request): PresentedRequest {
   const body: unknown = req.body
   const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
   const dpop = fieldsOf('dpop')
-  return { method, authorization, dpop, queryNames, tokenInBody, certificate: undefined, address: ip }
+  return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ip }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Client } from '../core/client.js'
 import { CLIENT_AUTHENTICATION_METHODS, SECRET_METHODS } from '../core/client-authentication/methods.js'
-import { GRANT_TYPES, keySetFault } from '../core/client-metadata.js'
+import { certificateMetadataFault, GRANT_TYPES, keySetFault } from '../core/client-metadata.js'
+import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../core/confirmation/certificate-name.js'
 import type { PublicJwk } from '../core/jwk.js'
 import { CLIENT_ID } from '../core/policy.js'
 import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
@@ -71,7 +72,10 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
 
 /** The methods of a client that names none: those it has the credentials for. */
 function methodsFor(client: Record<string, unknown>): readonly string[] {
-  const withKeys = hasKeys(client) ? CLIENT_AUTHENTICATION_METHODS : SECRET_METHODS
+  const { metadata } = client
+  const isNamed = isObject(metadata) && CERTIFICATE_NAME_MEMBERS.some((name) => metadata[name] !== undefined)
+  if (isNamed && !hasKeys(client) && !hasSecret(client)) return ['tls_client_auth']
+  const withKeys = hasKeys(client) ? [...SECRET_METHODS, 'private_key_jwt'] : SECRET_METHODS
   return hasKeys(client) && !hasSecret(client) ? ['private_key_jwt'] : withKeys
 }
 
@@ -102,6 +106,32 @@ function noteCredentials(
     noted.add(join(path, 'secret'), 'a secret or a secretHash, to authenticate with', 'neither')
   if (wants(['private_key_jwt']) && !hasKeys(client))
     noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
+  noteCertificates(path, client, Array.isArray(methods) ? methods : [], noted)
+}
+
+/** What is registered of the certificates it authenticates with (RFC 8705 2). */
+function noteCertificates(
+  path: string,
+  { jwks, metadata, bindings }: Record<string, unknown>,
+  methods: readonly unknown[],
+  noted: Faults,
+): void {
+  const given: Record<string, unknown> = {
+    ...(isObject(metadata) && metadata),
+    ...(isObject(jwks) && { jwks }),
+  }
+  for (const name of CERTIFICATE_NAME_MEMBERS.filter((one) => given[one] !== undefined)) {
+    const expected = certificateNameFault(name, given[name])
+    if (expected !== undefined) noted.add(join(path, `metadata.${name}`), expected, describe(given[name]))
+  }
+  // A client that has bound a certificate needs none in its metadata.
+  const isBound = Array.isArray(bindings) && bindings.length > 0
+  const wanted = isBound ? methods.filter((one) => one !== 'self_signed_tls_client_auth') : methods
+  const fault = certificateMetadataFault(given, wanted)
+  if (fault === undefined) return
+  const [member, expected] = fault
+  const name = member === 'token_endpoint_auth_method' ? 'metadata' : `metadata.${member}`
+  noted.add(join(path, name), expected, describe(given[member]))
 }
 
 function clonePlain(path: string, members: Record<string, unknown>, noted: Faults): Record<string, unknown> {
@@ -128,6 +158,8 @@ function isListOf(values: readonly string[]): (value: unknown) => boolean {
 
 function isMetadata(value: unknown): boolean {
   if (!isObject(value) || (value.jwks !== undefined && !isKeySet(value.jwks))) return false
+  const { tls_client_certificate_bound_access_tokens: bound = false } = value
+  if (typeof bound !== 'boolean') return false
   return value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types)
 }
 

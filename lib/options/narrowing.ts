@@ -79,8 +79,12 @@ function isWithinAny(one: string, outer: readonly string[], within: Within): boo
   return outer.some((other) => within(one, other))
 }
 
-/** A client's policy made complete: its own where it has one, the deployment's elsewhere, and never beyond that. */
-export function completePolicy(own: PolicyOptions, outer: OuterPolicy): Policy {
+/**
+ * A client's policy made complete: its own where it has one, the deployment's elsewhere, and never beyond that.
+ *
+ * @param certificateBound what its metadata say (RFC 8705 3.4)
+ */
+export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certificateBound = false): Policy {
   const scopes = narrow('scopes', own, outer) ?? []
   const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
   const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
@@ -95,6 +99,7 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy): Policy {
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
     senderConstraint: stricter(own, outer),
+    certificateBound,
     outstandingKeys: least('outstandingKeys', own, outer),
     accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
     accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),

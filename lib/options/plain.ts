@@ -10,6 +10,7 @@ const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [
   'release',
   'revoke',
   'revokeFamily',
+  'revokeIssuedBefore',
   'useOnce',
 ]
 

@@ -2,11 +2,13 @@ import {
   createPrivateKey,
   createPublicKey,
   createSecretKey,
+  generateKeyPair,
   generateKeyPairSync,
   type JsonWebKey,
   KeyObject,
   randomBytes,
 } from 'node:crypto'
+import { promisify } from 'node:util'
 import { ConfigurationError } from '../core/errors.js'
 import {
   ASYMMETRIC_ALGORITHMS,
@@ -16,7 +18,7 @@ import {
   MINIMUM_RSA_BITS,
   thumbprint,
 } from '../core/jwk.js'
-import { type ActiveKey, type KeyRing, keyRing, type SigningKey } from '../core/key-ring.js'
+import type { ActiveKey, SigningKey } from '../core/key-ring.js'
 import { describe, type Faults, isObject } from './faults.js'
 
 /** A key as PEM text, JWK or `KeyObject`. */
@@ -30,12 +32,14 @@ export type SigningKeyInput = KeyMaterial | { readonly key: KeyMaterial; readonl
 
 const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
 
+const RSA_BITS = 3072
+
 const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
   ES384: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey,
   ES512: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey,
-  RS256: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
-  PS256: () => generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey,
+  RS256: () => generateKeyPairSync('rsa', { modulusLength: RSA_BITS }).privateKey,
+  PS256: () => generateKeyPairSync('rsa', { modulusLength: RSA_BITS }).privateKey,
   HS256: () => createSecretKey(randomBytes(32)),
 }
 
@@ -45,7 +49,7 @@ const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
  *
  * @param alg `ES256` (default), `ES384`, `ES512`, `RS256`, `PS256` or `HS256`
  */
-export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly SigningKeyInput[] {
+export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [SigningKeyInput] {
   const generate = Object.hasOwn(GENERATORS, alg) ? GENERATORS[alg] : undefined
   if (generate === undefined) {
     throw new ConfigurationError([`alg: expected one of ${ALGORITHMS.join(', ')}, got ${describe(alg)}`])
@@ -53,8 +57,21 @@ export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly Signi
   return [{ key: generate(), alg }]
 }
 
+/** Makes a signing key while requests are being served: one that takes long to make holds none of them up. */
+export async function generateSigningKey(alg: KeyAlgorithm): Promise<SigningKeyInput> {
+  if (alg !== 'RS256' && alg !== 'PS256') return { key: GENERATORS[alg](), alg }
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: RSA_BITS })
+  return { key: privateKey, alg }
+}
+
+/** The keys of the configuration. */
+export interface SigningKeys {
+  readonly active: ActiveKey
+  readonly others: readonly SigningKey[]
+}
+
 /** Reads `signingKeys`: the first signs, all verify. */
-export function readSigningKeys(value: unknown, faults: Faults): KeyRing | undefined {
+export function readSigningKeys(value: unknown, faults: Faults): SigningKeys | undefined {
   const inputs = Array.isArray(value) ? value : value === undefined ? [] : [value]
   if (inputs.length === 0) {
     faults.add('signingKeys', "a PEM, a JWK, a KeyObject, or generateSigningKeys('ES256')", describe(value))
@@ -64,19 +81,17 @@ export function readSigningKeys(value: unknown, faults: Faults): KeyRing | undef
   const twice = kids.findIndex((kid, index) => kid !== undefined && kids.indexOf(kid) !== index)
   if (twice !== -1)
     faults.add(`signingKeys[${twice}]`, 'a key that is not in the list before', 'the same key again')
-  const [active, ...retired] = keys
+  const [active, ...others] = keys
   if (active === undefined) return undefined
   if (active.privateKey === undefined) {
     faults.add('signingKeys[0]', 'a private key, since the first one signs', 'a public key')
     return undefined
   }
-  return keyRing(
-    active as ActiveKey,
-    retired.filter((key) => key !== undefined),
-  )
+  return { active: active as ActiveKey, others: others.filter((key) => key !== undefined) }
 }
 
-function readSigningKey(path: string, input: unknown, faults: Faults): SigningKey | undefined {
+/** Reads one key; `undefined` where it is at fault, which is noted. */
+export function readSigningKey(path: string, input: unknown, faults: Faults): SigningKey | undefined {
   const wrapped = isObject(input) && !(input instanceof KeyObject) && 'key' in input
   if (wrapped) faults.addUnknownNames(path, input, ['key', 'alg'])
   const material: unknown = wrapped ? input.key : input

@@ -1,10 +1,11 @@
-import { enqueue, takeExpired } from './expiry-queue.js'
 import { onceSet } from './memory-once.js'
-import type { KeyEntry, KeyRecord, KeyRef, KeyState, ProvisioningStore } from './store.js'
+import { copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
+import { watermarksOf } from './memory-watermarks.js'
+import type { ProvisioningStore } from './store.js'
 
 /** Options of `memoryStore()`. */
 export interface MemoryStoreOptions {
-  /** How many keys, and how many used identifiers, are kept at once. At the cap new keys are refused; nothing is evicted. Default 100,000. */
+  /** How many keys, used identifiers and revoked identities are kept at once. At the cap new ones are refused; nothing is evicted. Default 100,000. */
   readonly maxKeys?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
@@ -22,7 +23,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
   if (!Number.isSafeInteger(maxKeys) || maxKeys < 1)
     throw new RangeError(`maxKeys: expected a positive integer, got ${String(maxKeys)}`)
   if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
-  const shelf = shelfOf(now)
+  const shelf = shelfOf(now, watermarksOf(maxKeys))
   const once = onceSet(maxKeys, now)
 
   // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
@@ -30,8 +31,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     async record(key, limits) {
       requireFuture(key.retainUntil, now() / 1000)
       if (shelf.at(key) !== undefined) return 'duplicate'
-      // Asked this way round so that a limit that is not a number refuses.
-      if (!(shelf.outstanding(key.clientId) < limits.outstanding)) return 'outstanding'
+      if (shelf.isRevoked(key)) return 'revoked'
+      if (!shelf.hasPlace(key.clientId, limits.outstanding)) return 'outstanding'
       if (shelf.size() >= maxKeys) return 'full'
       shelf.add(copyOf(key))
       return 'recorded'
@@ -42,6 +43,11 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     },
     ...redemptionVerbs(shelf),
     ...revocationVerbs(shelf),
+    async revokeIssuedBefore(bound) {
+      requireFuture(bound.retainUntil, now() / 1000)
+      requireFinite(bound.issuedBefore, 'issuedBefore')
+      return shelf.revokeIssuedBefore(bound)
+    },
     useOnce: async (id, until) => once(id, until),
   })
 }
@@ -60,7 +66,7 @@ function redemptionVerbs(shelf: Shelf): Pick<ProvisioningStore, 'redeem' | 'sett
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
       move(claimed, 'redeemed')
-      claimed.retainUntil = Math.max(claimed.retainUntil, retainUntil)
+      shelf.retain(claimed, retainUntil)
       return 'settled'
     },
     async release(ref, attempt) {
@@ -93,72 +99,10 @@ function revocationVerbs(shelf: Shelf): Pick<ProvisioningStore, 'revoke' | 'revo
   }
 }
 
-/** What is kept of one key. The record never changes; what has become of it does. */
-interface Kept {
-  readonly record: KeyRecord
-  readonly owner: Owner
-  state: KeyState
-  familyRevoked: boolean
-  attempt: string | undefined
-  retainUntil: number
-  /** When the expiry queue looks at it next: never later than `retainUntil`. */
-  due: number
-}
-
-/** What one client has. It is dropped with its last key, so that clients that came once take no room. */
-interface Owner {
-  readonly keys: Map<string, Kept>
-  outstanding: number
-}
-
-function copyOf(key: KeyRecord): KeyRecord {
-  // Member by member: whatever else the caller's object carries, the key itself above all, is not kept.
-  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
-  const scope = Object.freeze([...key.scope])
-  const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
-  const cnf = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
-  const bound = confirmation === undefined ? {} : { confirmation: Object.freeze(cnf) }
-  return Object.freeze({
-    clientId,
-    jti,
-    subject,
-    scope,
-    audience,
-    issuedAt,
-    expiresAt,
-    retainUntil,
-    ...bound,
-  })
-}
-
-function issue(record: KeyRecord, owner: Owner): Kept {
-  const { jti, retainUntil } = record
-  const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
-  const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
-  owner.keys.set(jti, kept)
-  owner.outstanding += placesOf(kept.state)
-  return kept
-}
-
-function entryOf({ record, state, familyRevoked, retainUntil }: Kept): KeyEntry {
-  return Object.freeze({ ...record, retainUntil, state, familyRevoked })
-}
-
 function claimOf(kept: Kept | undefined, attempt: string): Kept | 'unknown' | 'revoked' | 'lost' {
   if (kept === undefined) return 'unknown'
   if (kept.state === 'revoked') return 'revoked'
   return kept.state === 'redeeming' && kept.attempt === attempt ? kept : 'lost'
-}
-
-/** Every change of state goes through here, so that a key is counted once and leaves the count once. */
-function move(kept: Kept, state: KeyState, attempt?: string): void {
-  kept.owner.outstanding += placesOf(state) - placesOf(kept.state)
-  kept.state = state
-  kept.attempt = attempt
-}
-
-function placesOf(state: KeyState): 0 | 1 {
-  return state === 'issued' || state === 'redeeming' ? 1 : 0
 }
 
 function requireFuture(retainUntil: number, seconds: number): void {
@@ -167,56 +111,6 @@ function requireFuture(retainUntil: number, seconds: number): void {
     throw new RangeError(`retainUntil: expected a time in the future (now ${seconds}), got ${retainUntil}`)
 }
 
-function requireFinite(retainUntil: number): void {
-  if (!Number.isFinite(retainUntil))
-    throw new RangeError(`retainUntil: expected a time in seconds, got ${String(retainUntil)}`)
-}
-
-/** Where the keys lie. It forgets those that have expired before it answers anything. */
-interface Shelf {
-  at(ref: KeyRef): Kept | undefined
-  outstanding(clientId: string): number
-  size(): number
-  add(record: KeyRecord): void
-}
-
-const IDLE_SWEEP_MILLISECONDS = 10_000
-
-function shelfOf(now: () => number): Shelf {
-  // Nested, because a client id and a jti are free text: no separator could tell 'ab' + 'c' from 'a' + 'bc'.
-  const owners = new Map<string, Owner>()
-  const queue: Kept[] = []
-  let timer: NodeJS.Timeout | undefined
-
-  function sweep(): void {
-    for (const kept of takeExpired(queue, now() / 1000)) {
-      kept.owner.outstanding -= placesOf(kept.state)
-      kept.owner.keys.delete(kept.record.jti)
-      if (kept.owner.keys.size === 0) owners.delete(kept.record.clientId)
-    }
-    if (queue.length > 0) return
-    clearInterval(timer)
-    timer = undefined
-  }
-
-  function current(clientId: string): Owner | undefined {
-    sweep()
-    return owners.get(clientId)
-  }
-
-  return {
-    at: ({ clientId, jti }) => current(clientId)?.keys.get(jti),
-    outstanding: (clientId) => current(clientId)?.outstanding ?? 0,
-    size() {
-      sweep()
-      return queue.length
-    },
-    add(record) {
-      const owner = current(record.clientId) ?? { keys: new Map(), outstanding: 0 }
-      owners.set(record.clientId, owner)
-      enqueue(queue, issue(record, owner))
-      // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
-      timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
-    },
-  }
+function requireFinite(time: number, name = 'retainUntil'): void {
+  if (!Number.isFinite(time)) throw new RangeError(`${name}: expected a time in seconds, got ${String(time)}`)
 }

@@ -35,6 +35,16 @@ export interface KeyEntry extends KeyRecord {
   readonly familyRevoked: boolean
 }
 
+/** What `revokeIssuedBefore` revokes. Times are NumericDates. */
+export interface IssuedBefore {
+  /** Only entries whose `clientId` or `subject` this is. Without it: all entries of all clients. */
+  readonly identity?: string
+  /** An entry is covered when its `issuedAt` is not later. */
+  readonly issuedBefore: number
+  /** No earlier than when the last entry that could be covered is forgotten. */
+  readonly retainUntil: number
+}
+
 /**
  * The port behind which the state of keys lives.
  *
@@ -48,8 +58,9 @@ export interface ProvisioningStore {
    * Records a key as `issued`.
    *
    * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
-   * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `outstanding` (the client
-   *   has too many), `full` (the store is at its cap; nothing live is ever evicted)
+   * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (it
+   *   was covered by `revokeIssuedBefore` before it came), `outstanding` (the client has too many), `full` (the store
+   *   is at its cap; nothing live is ever evicted)
    * @throws RangeError when `retainUntil` is past or no number: a record that is gone at once would re-open replay
    */
   record(key: KeyRecord, limits: { readonly outstanding: number }): Promise<RecordOutcome>
@@ -78,6 +89,28 @@ export interface ProvisioningStore {
   revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
 
   /**
+   * Revokes at once whatever was issued up to and including a second: of everybody, or of one identity as client or
+   * as subject. A watermark, that every verb looks at, and no walk over the entries.
+   *
+   * Each covered entry stands as `revoke` or `revokeFamily` would leave it: `revoked`, also to one who is about to
+   * settle it; or, when it is redeemed, with `familyRevoked`. It stays so for as long as it is kept, and it does not
+   * count as outstanding. What comes to be recorded afterwards is covered as well, up to `retainUntil` at least: a
+   * key that is being minted at that moment is not recorded, and `record` says `revoked`. A watermark only ever moves
+   * forward, and so does its `retainUntil`.
+   *
+   * For a store on several machines: write the watermark, then answer. A verb that is one script on the entries of
+   * one client may read the watermarks before it, outside the script, and hand them in. One that had read them when
+   * this verb answered may then still pass, as if it had been first; none that begins later does, and what such a
+   * `record` or `settle` left behind is covered by every verb after it. So that no entry outlives its watermark, keep
+   * it for the longest retention that the store accepts.
+   *
+   * @returns `unchanged` when the watermark stood there, or later, already
+   * @throws RangeError when `retainUntil` is past, or a time is no number; Error when the store is at its cap of
+   *   identities, with nothing changed
+   */
+  revokeIssuedBefore(bound: IssuedBefore): Promise<RevokeIssuedOutcome>
+
+  /**
    * Uses an identifier (of a proof or an assertion, hashed) for the one time it may be used.
    *
    * @param until the NumericDate after which it may be forgotten
@@ -89,12 +122,13 @@ export interface ProvisioningStore {
 
 export type UseOnceOutcome = 'first' | 'used' | 'full'
 
-export type RecordOutcome = 'recorded' | 'duplicate' | 'outstanding' | 'full'
+export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
 export type RedeemOutcome = 'claimed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
 /** `lost`: the claim is not (or no longer) this attempt's. */
 export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
 /** `unchanged`: it was revoked already. `redeemed`: too late, the key has been redeemed. */
 export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
+export type RevokeIssuedOutcome = 'revoked' | 'unchanged'
 /** `not_redeemed`: there is no family yet. */
 export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'

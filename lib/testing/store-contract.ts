@@ -6,6 +6,8 @@ import { proveMoves } from './store-contract/moves.js'
 import { proveNames } from './store-contract/names.js'
 import { proveOnce, proveOnceCap } from './store-contract/once.js'
 import { proveRecords } from './store-contract/records.js'
+import { proveWatermarkLife } from './store-contract/watermark-life.js'
+import { proveWatermarks } from './store-contract/watermarks.js'
 
 export type { StoreUnderTest } from './store-contract/bench.js'
 
@@ -29,6 +31,10 @@ export function storeContract(options: StoreContractOptions): void {
     describe('outstanding keys', () => proveOutstanding(prove))
     describe('expiry', () => proveExpiry(prove))
     describe('concurrency', () => proveConcurrency(prove))
+    describe('watermarks', () => {
+      proveWatermarks(prove)
+      proveWatermarkLife(prove)
+    })
     describe('single use', () => proveOnce(prove))
     const createCapped = options.createCapped?.bind(options)
     if (createCapped === undefined) return

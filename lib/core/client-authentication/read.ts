@@ -1,6 +1,7 @@
 import { malformed } from '../errors.js'
 import type { Parameters, PresentedRequest } from '../request.js'
 import { readAssertion } from './assertion.js'
+import { readClientCertificate } from './certificate.js'
 import type { ClientCredentials, ReadCredentials } from './credentials.js'
 import { readBasic, readPost } from './secret.js'
 
@@ -21,7 +22,8 @@ export function readClientCredentials(
     throw malformed('header_repeated', 'The request has more than one Authorization header.')
   }
   const presented = READERS.flatMap((read) => read(request, parameters) ?? [])
-  const [credentials] = presented
+  // A connection has its certificate for other reasons too; it authenticates only where nothing else does.
+  const [credentials = readClientCertificate(request, parameters)] = presented
   if (presented.length > 1) {
     throw malformed(
       'client_authentication_repeated',

@@ -61,6 +61,9 @@ function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== ''
 }
 
+/** What of a policy says that something must be bound. */
+type Constraint = Pick<Policy, 'senderConstraint'> & Partial<Pick<Policy, 'certificateBound'>>
+
 /**
  * What a key or token is to be bound to: the key of the proof it is asked for with, and the certificate where policy
  * wants that or `certificateUsed` says that the client has proven itself by it.
@@ -68,15 +71,16 @@ function isText(value: unknown): boolean {
  * @throws ProvisioningError `dpop_missing`, `certificate_missing` where policy requires what is not there
  */
 export function constrain(
-  { senderConstraint }: Pick<Policy, 'senderConstraint'>,
+  { senderConstraint, certificateBound = false }: Constraint,
   { proof, certificate }: Possession,
   certificateUsed: boolean,
 ): Confirmation | undefined {
   if (senderConstraint === 'dpop' && proof === undefined)
     throw missing('dpop_missing', 'The client must ask with a DPoP proof.')
-  if (senderConstraint === 'mtls' && certificate === undefined)
+  const isCertificateWanted = senderConstraint === 'mtls' || certificateBound
+  if (isCertificateWanted && certificate === undefined)
     throw missing('certificate_missing', 'The client must ask over a connection with its certificate.')
-  const bindsCertificate = certificate !== undefined && (senderConstraint === 'mtls' || certificateUsed)
+  const bindsCertificate = certificate !== undefined && (isCertificateWanted || certificateUsed)
   const members = {
     ...(proof !== undefined && { jkt: proof.thumbprint }),
     ...(bindsCertificate && { 'x5t#S256': certificate }),

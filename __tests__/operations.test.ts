@@ -1,0 +1,342 @@
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { ConfigurationError } from '../lib/core/errors.js'
+import { thumbprint } from '../lib/core/jwk.js'
+import type { ProvisioningEvent } from '../lib/index.js'
+import { type Operations, operations } from '../lib/operations.js'
+import { generateSigningKeys } from '../lib/options/signing-keys.js'
+import { SIGNING_KEY, START } from './core/deployed.js'
+import { type AnyOptions, parse } from './options/faults-of.js'
+
+const ec = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve })
+const [NEXT, OTHER] = [ec(), ec('P-384')]
+const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const kidOf = ({ publicKey }: ReturnType<typeof ec>) => thumbprint(publicKey)
+
+function operated(options: AnyOptions = {}) {
+  const clock = { seconds: START }
+  const events: ProvisioningEvent[] = []
+  const observer = (event: ProvisioningEvent) => events.push(event)
+  const config = parse({ now: () => clock.seconds * 1000, observer, ...options })
+  const kids = () => config.keyRing.jwks().keys.map(({ kid }) => kid)
+  return { clock, events, config, kids, ...operations(config) }
+}
+
+/** A call with arguments of any kind, right or wrong. */
+function faultsOf(
+  call: (given: Record<keyof Operations, (...given: unknown[]) => Promise<unknown>>) => unknown,
+) {
+  const given = operated()
+  return faultsOn(() => call(given as never))
+}
+
+async function faultsOn(call: () => unknown): Promise<readonly string[]> {
+  try {
+    await call()
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults
+    throw error
+  }
+}
+
+const FIRST = thumbprint(SIGNING_KEY)
+const USABLE =
+  'an EC key on P-256, P-384 or P-521, an RSA key of at least 2048 bits, or an HMAC secret of at least 256 bits'
+
+describe('rotateSigningKey', () => {
+  it('signs with the key that is given, and says until when the one before verifies', async () => {
+    const { rotateSigningKey, config, kids } = operated()
+    const kid = kidOf(NEXT)
+    // The longest life is that of an access token, whose lifetime no policy narrows here.
+    const until = new Date((START + 3600 + 2 * 5) * 1000)
+    expect(await rotateSigningKey(NEXT.privateKey)).toEqual({ kid, retired: { kid: FIRST, until } })
+    expect(config.deployment.keyRing.active().kid).toBe(kid)
+    expect(kids()).toEqual([kid, FIRST])
+  })
+
+  it.each([
+    [{ accessTokenLifetimeSeconds: 60 }, 900],
+    [{ accessTokenLifetimeSeconds: 1000 }, 1000],
+    [{ accessTokenLifetimeSeconds: 60, maxLifetimeSeconds: 120 }, 120],
+    [{ maxLifetimeSeconds: 3600, accessTokenLifetimeSeconds: 5 }, 3600],
+  ])('keeps the key before for the longest life that policy %j allows', async (policy, longest) => {
+    const { rotateSigningKey } = operated({
+      policy: { scopes: [], ...policy },
+      clients: [],
+      clockToleranceSeconds: 1,
+    })
+    const { retired } = await rotateSigningKey(NEXT.privateKey)
+    expect(retired.until.getTime() / 1000 - START).toBe(longest + 2)
+  })
+
+  it('keeps the key before longer by the overlap', async () => {
+    const { rotateSigningKey, clock, config, kids } = operated()
+    const { retired } = await rotateSigningKey(NEXT.privateKey, { overlapSeconds: 300 })
+    expect(retired.until.getTime() / 1000 - START).toBe(3910)
+    expect(config.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 305)
+    clock.seconds = START + 3909
+    expect(kids()).toEqual([kidOf(NEXT), FIRST])
+    clock.seconds += 1
+    expect(kids()).toEqual([kidOf(NEXT)])
+  })
+
+  it.each(['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'HS256'] as const)(
+    'makes a key for %s where the one before is for that',
+    async (alg) => {
+      const { rotateSigningKey, config } = operated({ signingKeys: generateSigningKeys(alg) })
+      const before = config.keyRing.active()
+      const { kid, retired } = await rotateSigningKey()
+      const after = config.keyRing.active()
+      expect([after.alg, after.kid, retired.kid]).toEqual([alg, kid, before.kid])
+      expect(kid).not.toBe(before.kid)
+      expect(after.privateKey.asymmetricKeyDetails?.modulusLength ?? 3072).toBe(3072)
+    },
+  )
+
+  it('takes what generateSigningKeys makes', async () => {
+    const { rotateSigningKey, config } = operated()
+    await rotateSigningKey(generateSigningKeys('PS256')[0])
+    expect(config.keyRing.active().alg).toBe('PS256')
+  })
+
+  it('activates a key of the configuration, and a key that was added', async () => {
+    const { rotateSigningKey, addSigningKey, kids } = operated({ signingKeys: [SIGNING_KEY, NEXT.publicKey] })
+    await addSigningKey(OTHER.publicKey)
+    await rotateSigningKey(NEXT.privateKey)
+    await rotateSigningKey(OTHER.privateKey)
+    expect(kids()).toEqual([OTHER, NEXT].map(kidOf).concat(FIRST))
+  })
+
+  it('rotates twice when it is called twice at once', async () => {
+    const { rotateSigningKey, kids, config } = operated({ signingKeys: generateSigningKeys('RS256') })
+    const rotated = await Promise.all([rotateSigningKey(), rotateSigningKey()])
+    const last = rotated.find(({ kid }) => kid === config.keyRing.active().kid)
+    expect(new Set(kids())).toEqual(new Set(rotated.flatMap(({ kid, retired }) => [kid, retired.kid])))
+    expect(rotated.map(({ kid }) => kid)).toContain(last?.retired.kid)
+  })
+
+  it.each([
+    [
+      'an argument that has gone missing',
+      undefined,
+      'next: expected a PEM, a JWK or a KeyObject, got undefined',
+    ],
+    ['null', null, 'next: expected a PEM, a JWK or a KeyObject, got null'],
+    ['text', 'hunter2hunter2', 'next: expected a PEM, a JWK or a KeyObject, got text that is no PEM key'],
+    ['a list', [NEXT.privateKey], 'next: expected a PEM, a JWK or a KeyObject, got a list of 1'],
+    [
+      'a public key',
+      NEXT.publicKey,
+      'next: expected a private key, since it is going to sign, got a public key',
+    ],
+    ['the active key', SIGNING_KEY, 'next: expected another key than the active one, got the active key'],
+    [
+      'a short secret',
+      createSecretKey(randomBytes(16)),
+      `next: expected ${USABLE}, got an HMAC secret of 128 bits`,
+    ],
+    [
+      'RSA of 1024 bits',
+      generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey,
+      `next: expected ${USABLE}, got a key of type rsa of 1024 bits`,
+    ],
+    [
+      'another alg',
+      { key: NEXT.privateKey, alg: 'none' },
+      'next.alg: expected ES256 for this key, got "none"',
+    ],
+  ])('refuses %s', async (_, next, fault) => {
+    expect(await faultsOf(({ rotateSigningKey }) => rotateSigningKey(next))).toEqual([fault])
+  })
+
+  it('refuses the public half of the active key for both reasons at once', async () => {
+    const { rotateSigningKey, config } = operated()
+    const half = config.keyRing.active().publicKey
+    expect(await faultsOn(() => rotateSigningKey(half))).toHaveLength(2)
+  })
+
+  it('refuses a key that has been retired, until it is forgotten', async () => {
+    const { rotateSigningKey, clock, config, events } = operated()
+    const { retired } = await rotateSigningKey(NEXT.privateKey)
+    const before = events.length
+    expect(await faultsOn(() => rotateSigningKey(SIGNING_KEY))).toEqual([
+      'next: expected a key that has not been retired, got a retired key',
+    ])
+    expect([config.keyRing.active().kid, events.length]).toEqual([kidOf(NEXT), before])
+    clock.seconds = retired.until.getTime() / 1000
+    expect(await faultsOn(() => rotateSigningKey(SIGNING_KEY))).toEqual([])
+  })
+
+  it('refuses another algorithm than the one that a key was published with', async () => {
+    const { rotateSigningKey, addSigningKey, config } = operated()
+    await addSigningKey({ key: RSA.publicKey, alg: 'PS256' })
+    expect(await faultsOn(() => rotateSigningKey(RSA.privateKey))).toEqual([
+      'next.alg: expected PS256, with which the key has been published, got RS256',
+    ])
+    await rotateSigningKey({ key: RSA.privateKey, alg: 'PS256' })
+    expect(config.keyRing.active().alg).toBe('PS256')
+  })
+
+  it.each([
+    [-1, '-1'],
+    [86_401, '86401'],
+    [1.5, '1.5'],
+    [Number.NaN, 'NaN'],
+    ['60', '"60"'],
+    [null, 'null'],
+  ])('refuses an overlap of %j', async (overlapSeconds, got) => {
+    const faults = await faultsOf(({ rotateSigningKey }) =>
+      rotateSigningKey(NEXT.privateKey, { overlapSeconds }),
+    )
+    expect(faults).toEqual([
+      `options.overlapSeconds: expected a whole number from 0 to 86400 seconds, got ${got}`,
+    ])
+  })
+
+  it('refuses options that it does not know, with the name that was meant', async () => {
+    expect(
+      await faultsOf(({ rotateSigningKey }) => rotateSigningKey(NEXT.privateKey, { overlapsSeconds: 1 })),
+    ).toEqual([
+      'options.overlapsSeconds: expected a known option; did you mean overlapSeconds? got an unknown name',
+    ])
+    expect(await faultsOf(({ rotateSigningKey }) => rotateSigningKey(NEXT.privateKey, 60))).toEqual([
+      'options: expected an object with overlapSeconds, got 60',
+    ])
+  })
+})
+
+describe('addSigningKey', () => {
+  it('publishes and verifies with a key that does not sign', async () => {
+    const { addSigningKey, config, kids } = operated()
+    expect(await addSigningKey(NEXT.privateKey)).toEqual({ kid: kidOf(NEXT) })
+    expect(config.keyRing.active().kid).toBe(FIRST)
+    expect(kids()).toEqual([FIRST, kidOf(NEXT)])
+  })
+
+  it.each([
+    ['the active key', SIGNING_KEY],
+    ['a key that was added', NEXT.publicKey],
+    ['a key of the configuration', OTHER.privateKey],
+  ])('refuses %s', async (_, again) => {
+    const { addSigningKey, kids } = operated({ signingKeys: [SIGNING_KEY, OTHER.publicKey] })
+    await addSigningKey(NEXT.privateKey)
+    expect(await faultsOn(() => addSigningKey(again))).toEqual([
+      'key: expected a key that is not among the signing keys, got one that is',
+    ])
+    expect(kids()).toHaveLength(3)
+  })
+
+  it('refuses a key that has been retired', async () => {
+    const { addSigningKey, rotateSigningKey, config } = operated()
+    await rotateSigningKey(NEXT.privateKey)
+    expect(await faultsOn(() => addSigningKey(SIGNING_KEY))).toHaveLength(1)
+    expect(config.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 5)
+  })
+
+  it.each([
+    [undefined, 'key: expected a PEM, a JWK or a KeyObject, got undefined'],
+    [42, 'key: expected a PEM, a JWK or a KeyObject, got 42'],
+    [createSecretKey(randomBytes(8)), `key: expected ${USABLE}, got an HMAC secret of 64 bits`],
+  ])('refuses %p', async (key, fault) => {
+    expect(await faultsOf(({ addSigningKey }) => addSigningKey(key))).toEqual([fault])
+  })
+})
+
+describe('removeSigningKey', () => {
+  it('forgets a retired key and a waiting one', async () => {
+    const { addSigningKey, rotateSigningKey, removeSigningKey, kids, config } = operated()
+    await addSigningKey(OTHER.publicKey)
+    await rotateSigningKey(NEXT.privateKey)
+    for (const kid of [FIRST, kidOf(OTHER)]) await removeSigningKey(kid)
+    expect(kids()).toEqual([kidOf(NEXT)])
+    expect(config.keyRing.find(FIRST)).toBeUndefined()
+  })
+
+  it.each([
+    [
+      'the active key',
+      FIRST,
+      'kid: expected a key that does not sign; rotate first, got the kid of the active key',
+    ],
+    ['an unknown kid', 'nobody', 'kid: expected the kid of a signing key, got "nobody"'],
+    ['no kid', undefined, 'kid: expected the kid of a signing key, got undefined'],
+    ['a list of kids', [FIRST], 'kid: expected the kid of a signing key, got a list of 1'],
+  ])('refuses %s', async (_, kid, fault) => {
+    expect(await faultsOf(({ removeSigningKey }) => removeSigningKey(kid))).toEqual([fault])
+  })
+})
+
+describe('events of rotation', () => {
+  it('name the keys, and hold nothing else', async () => {
+    const { addSigningKey, rotateSigningKey, removeSigningKey, events } = operated()
+    await addSigningKey(NEXT.privateKey)
+    await rotateSigningKey(NEXT.privateKey)
+    await removeSigningKey(FIRST)
+    const kid = kidOf(NEXT)
+    const at = new Date(START * 1000)
+    expect(events).toEqual([
+      { type: 'signing_key.added', at, severity: 'notice', kid },
+      { type: 'signing_key.rotated', at, severity: 'notice', kid, retiredKid: FIRST },
+      { type: 'signing_key.removed', at, severity: 'high', kid: FIRST },
+    ])
+  })
+})
+
+describe('revokeAllIssuedBefore', () => {
+  it.each([
+    ['undefined', undefined, 'time: expected a valid Date, got undefined'],
+    ['a number', START, `time: expected a valid Date, got ${START}`],
+    ['text', '2020-01-01', 'time: expected a valid Date, got "2020-01-01"'],
+    ['a Date that is none', new Date('yesterday'), 'time: expected a valid Date, got an invalid Date'],
+    ['NaN', Number.NaN, 'time: expected a valid Date, got NaN'],
+    [
+      'the future',
+      new Date((START + 5) * 1000 + 1),
+      'time: expected a Date that is not in the future, got 2023-11-14T22:13:25.001Z',
+    ],
+    [
+      'milliseconds taken for seconds',
+      new Date(START * 1_000_000),
+      'time: expected a Date that is not in the future, got +055840-11-08T22:13:20.000Z',
+    ],
+  ])('refuses %s', async (_, time, fault) => {
+    expect(await faultsOf(({ revokeAllIssuedBefore }) => revokeAllIssuedBefore(time))).toEqual([fault])
+  })
+
+  it.each([
+    [{ clientId: undefined }, ['options.clientId: expected the id of a client, got undefined']],
+    [{ clientId: '' }, ['options.clientId: expected the id of a client, got ""']],
+    [{ clientId: ['a'] }, ['options.clientId: expected the id of a client, got a list of 1']],
+    [
+      { client_id: 'a' },
+      ['options.client_id: expected a known option; did you mean clientId? got an unknown name'],
+    ],
+    ['ci-runner', ['options: expected an object with clientId, got "ci-runner"']],
+    [null, ['options: expected an object with clientId, got null']],
+  ])('refuses the options %j, which must not come to mean everybody', async (options, faults) => {
+    const time = new Date(START * 1000)
+    expect(await faultsOf(({ revokeAllIssuedBefore }) => revokeAllIssuedBefore(time, options))).toEqual(
+      faults,
+    )
+  })
+
+  it('takes a time that another clock, as far ahead as is tolerated, calls now', async () => {
+    const { revokeAllIssuedBefore } = operated()
+    expect(await revokeAllIssuedBefore(new Date((START + 5) * 1000))).toBe('revoked')
+  })
+
+  it('tells of it once, with the second up to which it holds, and of whom', async () => {
+    const { revokeAllIssuedBefore, events } = operated()
+    const time = new Date(START * 1000 - 60_001)
+    for (const options of [undefined, undefined, { clientId: 'ci-runner' }]) {
+      await revokeAllIssuedBefore(time, options)
+    }
+    const told = {
+      type: 'keys.revoked',
+      at: new Date(START * 1000),
+      severity: 'high',
+      issuedBefore: START - 56,
+    }
+    expect(events).toEqual([told, { ...told, clientId: 'ci-runner' }])
+  })
+})

@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Request } from 'express'
+import { certificateThumbprint, readCertificate } from '../core/confirmation/certificate.js'
+import type { PresentedCertificate, PresentedRequest } from '../core/request.js'
+import type { MtlsRules } from '../options/mtls.js'
+
+/** What a request presents of a client certificate. */
+export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
+
+/** The header in which a proxy that terminates TLS passes the certificate on (RFC 9440 2.2). */
+const HEADER = 'client-cert'
+
+/** Longer certificates are refused before they are decoded; Node takes 16 KiB of headers in all. */
+const LONGEST_HEADER = 16_384
+
+/**
+ * Makes the reader of client certificates. From a proxy of the deployment's it is the header's, and never that of the
+ * connection, with which the proxy authenticates itself; from anybody else it is that of the connection.
+ *
+ * @param advise tells the operator of a header that was ignored
+ */
+export function certificateReader(
+  { isProxy, proxyVerifies }: MtlsRules,
+  advise: (advice: string, code?: string) => void,
+): (req: Request) => PresentedTls {
+  const ofConnection = connectionReader()
+
+  return function readClientCertificate(req) {
+    const fields = req.rawHeaders.filter(
+      (_, i) => i % 2 === 1 && req.rawHeaders[i - 1]?.toLowerCase() === HEADER,
+    )
+    // The connection's own peer: what X-Forwarded-For says is nothing to believe a certificate by.
+    if (isProxy(req.socket.remoteAddress)) return readHeader(fields, proxyVerifies)
+    if (fields.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
+    return { certificate: ofConnection(req.socket) }
+  }
+}
+
+const STRANGER =
+  'A request has a Client-Cert header, but its sender is not among mtls.proxies, so the header is ignored. If TLS ends at ' +
+  'a proxy of yours, name it there, and let it remove what comes under this name from outside.'
+
+/** RFC 9440 2.2: one Byte Sequence (RFC 8941 3.3.5) with the DER of the certificate. */
+function readHeader([field, ...others]: readonly string[], trusted: boolean): PresentedTls {
+  if (field === undefined) return { certificate: undefined }
+  const malformed = (what: string) => ({
+    certificate: undefined,
+    certificateFault: `The Client-Cert header ${what}.`,
+  })
+  if (others.length > 0) return malformed('is there more than once')
+  const [, base64 = ''] = field.length <= LONGEST_HEADER ? (/^:([a-z0-9+/]+={0,2}):$/i.exec(field) ?? []) : []
+  const der = Buffer.from(base64, 'base64')
+  const isCanonical = der.toString('base64').replace(/=+$/, '') === base64.replace(/=+$/, '')
+  if (der.length === 0 || !isCanonical) return malformed('is not base64 between colons (RFC 9440)')
+  if (readCertificate(der) === undefined) return malformed('is not a certificate in DER')
+  return { certificate: Object.freeze({ der, thumbprint: certificateThumbprint(der), trusted }) }
+}
+
+/** Reads the certificate of a connection once, however many requests come over it. */
+function connectionReader(): (socket: Socket) => PresentedCertificate | undefined {
+  const known = new WeakMap<Socket, PresentedCertificate>()
+  return (socket) => {
+    const remembered = known.get(socket)
+    if (remembered !== undefined || !isTls(socket)) return remembered
+    const der = socket.getPeerX509Certificate()?.raw
+    if (der === undefined) return undefined
+    // Node leaves `authorized` as it was when a connection is renegotiated with a certificate that does not hold.
+    const trusted = socket.authorized === true && !socket.authorizationError
+    const presented = Object.freeze({ der, thumbprint: certificateThumbprint(der), trusted })
+    known.set(socket, presented)
+    return presented
+  }
+}
+
+function isTls(socket: Socket): socket is TLSSocket {
+  return 'getPeerX509Certificate' in socket && typeof socket.getPeerX509Certificate === 'function'
+}

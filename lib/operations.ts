@@ -1,0 +1,158 @@
+import type { ActiveKey, SigningKey } from './core/key-ring.js'
+import { revokeIssuedBefore } from './core/revocation.js'
+import { rotator } from './core/rotation.js'
+import { describe, type Faults, faults, isObject } from './options/faults.js'
+import { generateSigningKey, readSigningKey, type SigningKeyInput } from './options/signing-keys.js'
+import type { Config } from './options.js'
+import type { RevokeIssuedOutcome } from './stores/store.js'
+
+/** How a signing key is rotated. */
+export interface RotationOptions {
+  /**
+   * For how long other processes may go on signing with the key that retires here, in seconds. Default 0, at most
+   * 86,400.
+   */
+  readonly overlapSeconds?: number
+}
+
+/** What a rotation did. */
+export interface RotatedKey {
+  /** The key that signs now. */
+  readonly kid: string
+  /** The key that signed before, and until when it verifies and is published. */
+  readonly retired: { readonly kid: string; readonly until: Date }
+}
+
+/** Whose keys are revoked. */
+export interface RevokeAllOptions {
+  /** Only the keys that this identity asked for, or that were asked for it. Default: everybody's. */
+  readonly clientId?: string
+}
+
+/** What an operator does while requests are being served. Arguments are judged as closely as options. */
+export interface Operations {
+  /**
+   * Verifies with one more key, and publishes it, so that every process knows it before any of them signs with it.
+   *
+   * @throws ConfigurationError when it is no key, too weak, or among the keys already
+   */
+  addSigningKey(key: SigningKeyInput): Promise<{ readonly kid: string }>
+  /**
+   * Signs with another key from now on. The one before verifies until the last key or access token that it signed has
+   * expired; what says that it was issued later is refused.
+   *
+   * Without an argument a key of the same algorithm is made, which lives in this process's memory only.
+   *
+   * @throws ConfigurationError when the key is public or too weak, is the active one, or has been retired
+   */
+  rotateSigningKey(next?: SigningKeyInput, options?: RotationOptions): Promise<RotatedKey>
+  /**
+   * Forgets a key that is not the active one: whatever it signed is refused at once.
+   *
+   * @throws ConfigurationError when there is no such key, or it is the active one
+   */
+  removeSigningKey(kid: string): Promise<void>
+  /**
+   * Revokes every key issued up to a time, and all that they were redeemed for, on every process that shares the
+   * store. Clocks may differ: what was issued within the clock tolerance after that time is revoked as well.
+   *
+   * @throws ConfigurationError when the time is none, or lies in the future; ProvisioningError when the store does not
+   *   answer: nothing is known to be revoked then
+   */
+  revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+}
+
+export function operations(config: Config): Operations {
+  const { deployment, keyRing } = config
+  const rotation = rotator(deployment, keyRing)
+
+  return {
+    async addSigningKey(given) {
+      const noted = faults()
+      const key = readSigningKey('key', given, noted)
+      noted.throwIfAny()
+      if (key !== undefined && keyRing.standingOf(key.kid) !== undefined)
+        noted.add('key', 'a key that is not among the signing keys', 'one that is')
+      const { kid } = faultless(key, noted)
+      rotation.add(faultless(key, noted))
+      return { kid }
+    },
+    async rotateSigningKey(...given) {
+      const [input, options] = given
+      const noted = faults()
+      const overlapSeconds = readOverlap(options, noted)
+      // An argument that has gone missing must not make a key that no other process knows.
+      const { alg } = keyRing.active()
+      const next = readSigningKey('next', given.length === 0 ? await generateSigningKey(alg) : input, noted)
+      if (next !== undefined) judgeNext(config, next, noted)
+      const { kid, until } = rotation.rotate(faultless(next, noted) as ActiveKey, overlapSeconds)
+      return { kid: faultless(next, noted).kid, retired: { kid, until: new Date(until * 1000) } }
+    },
+    async removeSigningKey(kid) {
+      const noted = faults()
+      const standing = typeof kid === 'string' ? keyRing.standingOf(kid) : undefined
+      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describe(kid))
+      if (standing === 'active')
+        noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
+      noted.throwIfAny()
+      rotation.remove(kid)
+    },
+    async revokeAllIssuedBefore(time, options) {
+      return revokeIssuedBefore(deployment, readBound(config, time, options))
+    },
+  }
+}
+
+function faultless<T>(read: T | undefined, noted: Faults): T {
+  noted.throwIfAny()
+  return read as T
+}
+
+function judgeNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
+  if (next.privateKey === undefined)
+    noted.add('next', 'a private key, since it is going to sign', 'a public key')
+  const standing = keyRing.standingOf(next.kid)
+  if (standing === 'active') noted.add('next', 'another key than the active one', 'the active key')
+  // Whoever may have got hold of it since must not have it sign again.
+  if (standing === 'retired') noted.add('next', 'a key that has not been retired', 'a retired key')
+  const alg = keyRing.find(next.kid)?.alg
+  if (standing === 'waiting' && alg !== next.alg)
+    noted.add('next.alg', `${alg}, with which the key has been published`, next.alg)
+}
+
+const LONGEST_OVERLAP_SECONDS = 86_400
+
+function readOverlap(options: unknown, noted: Faults): number {
+  const { overlapSeconds = 0 } = readObject(options, ['overlapSeconds'], noted)
+  const seconds = Number.isInteger(overlapSeconds) ? Number(overlapSeconds) : -1
+  if (seconds < 0 || seconds > LONGEST_OVERLAP_SECONDS) {
+    const expected = `a whole number from 0 to ${LONGEST_OVERLAP_SECONDS} seconds`
+    noted.add('options.overlapSeconds', expected, describe(overlapSeconds))
+  }
+  return seconds
+}
+
+function readObject(options: unknown, names: readonly string[], noted: Faults): Record<string, unknown> {
+  if (options === undefined) return {}
+  if (isObject(options)) noted.addUnknownNames('options', options, names)
+  else noted.add('options', `an object with ${names.join(', ')}`, describe(options))
+  return isObject(options) ? options : {}
+}
+
+/** What cannot be read must not come to mean everybody, nor a time that covers nothing. */
+function readBound({ deployment }: Config, time: unknown, options: unknown) {
+  const noted = faults()
+  const seconds = time instanceof Date ? time.getTime() / 1000 : Number.NaN
+  if (Number.isNaN(seconds)) {
+    noted.add('time', 'a valid Date', time instanceof Date ? 'an invalid Date' : describe(time))
+  } else if (seconds > deployment.now() / 1000 + deployment.clockToleranceSeconds) {
+    noted.add('time', 'a Date that is not in the future', (time as Date).toISOString())
+  }
+  const given = readObject(options, ['clientId'], noted)
+  const names = 'clientId' in given
+  const { clientId } = given
+  if (names && (typeof clientId !== 'string' || clientId === ''))
+    noted.add('options.clientId', 'the id of a client', describe(clientId))
+  noted.throwIfAny()
+  return { issuedBefore: Math.floor(seconds), ...(names && { identity: clientId as string }) }
+}
