@@ -197,3 +197,44 @@ describe('revokeIssuedBefore', () => {
     expect(events).toEqual([])
   })
 })
+
+describe('an access token that travelled in clear', () => {
+  async function withToken(overrides = {}) {
+    const given = await withKey(overrides)
+    const { deployment, verified } = given
+    await (await redeemer(deployment)(verified, 'token')).settle()
+    const terms = { audience: AUDIENCE, scope: ['a'], lifetimeSeconds: 60, confirmation: undefined }
+    return { ...given, ...mintAccessToken(deployment, verified, terms) }
+  }
+
+  it('is revoked with its family, and told of as exposed', async () => {
+    const { deployment, token, claims, record, entry, events } = await withToken()
+    await exposureRevoker(deployment)([token, token], '198.51.100.7')
+    expect(await entry()).toMatchObject({ state: 'redeemed', familyRevoked: true })
+    const names = { keyId: record.jti, clientId: record.clientId, tokenId: claims.jti }
+    const told = { type: 'token.exposed', severity: 'high', ...names, address: '198.51.100.7' }
+    expect(events.slice(2)).toMatchObject([
+      { ...told, revoked: true },
+      { ...told, revoked: false },
+    ])
+    expect(JSON.stringify(events)).not.toContain(token)
+  })
+
+  it('is let be when its time is over, or a forger made it', async () => {
+    const { deployment, token, entry, told, clock } = await withToken()
+    await exposureRevoker(deployment)([`${token.slice(0, -4)}AAAA`], undefined)
+    clock.seconds += 65
+    await exposureRevoker(deployment)([token], undefined)
+    expect(await entry()).toMatchObject({ familyRevoked: false })
+    expect(told()).toEqual(['key.redeemed info'])
+  })
+
+  it.each([down, thrown])(
+    'is told of as not revoked while the store does not answer',
+    async (revokeFamily) => {
+      const { deployment, token, events } = await withToken({ store: storeBut({ revokeFamily }) })
+      await exposureRevoker(deployment)([token], undefined)
+      expect(events.at(-1)).toMatchObject({ type: 'token.exposed', revoked: false })
+    },
+  )
+})
