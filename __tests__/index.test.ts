@@ -30,7 +30,16 @@ describe('provisioningKeys', () => {
     const keys = make()
     expect(Object.keys(keys).sort()).toEqual(
       [
-        ...['issuance', 'redemption', 'introspection', 'revocation', 'jwks', 'metadata', 'router'],
+        ...[
+          'issuance',
+          'redemption',
+          'bindings',
+          'introspection',
+          'revocation',
+          'jwks',
+          'metadata',
+          'router',
+        ],
         ...[
           'requireProvisioningKey',
           'redeemProvisioningKey',
@@ -39,7 +48,7 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke', 'revokeAllIssuedBefore'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding'],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )

@@ -1,4 +1,6 @@
 import { types } from 'node:util'
+import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
+import type { Binding } from './core/client.js'
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
 import { revokeIssuedBefore } from './core/revocation.js'
 import { rotator } from './core/rotation.js'
@@ -61,6 +63,15 @@ export interface Operations {
    *   answer: nothing is known to be revoked then
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
+  bindingsOf(clientId: string): Promise<readonly Binding[]>
+  /**
+   * Revokes a bound key: its client can authenticate with it no more, and with its last one not by a key at all.
+   *
+   * @throws ConfigurationError when it is not named; ProvisioningError when the registry does not answer, or cannot
+   *   save: the key is good then as before
+   */
+  revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
 
 export function operations(config: Config): Operations {
@@ -101,7 +112,25 @@ export function operations(config: Config): Operations {
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))
     },
+    async bindingsOf(clientId) {
+      const noted = faults()
+      noteIdentity('clientId', clientId, noted)
+      noted.throwIfAny()
+      return bindingsOf(deployment, clientId)
+    },
+    async revokeBinding(binding) {
+      const noted = faults()
+      const given: Record<string, unknown> = isObject(binding) ? binding : {}
+      noted.addUnknownNames('binding', given, ['clientId', 'bindingId'])
+      for (const name of ['clientId', 'bindingId']) noteIdentity(`binding.${name}`, given[name], noted)
+      noted.throwIfAny()
+      return revokeBinding(deployment, binding)
+    },
   }
+}
+
+function noteIdentity(path: string, id: unknown, noted: Faults): void {
+  if (typeof id !== 'string' || id === '') noted.add(path, 'an id', describe(id))
 }
 
 function faultless<T>(read: T | undefined, noted: Faults): T {

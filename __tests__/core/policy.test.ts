@@ -12,6 +12,8 @@ const POLICY: Policy = {
   networks: ['10.0.0.0/8'],
   subjects: ['gateway-1', 'device:*'],
   senderConstraint: 'bearer',
+  rebinding: 'refuse' as const,
+  maxBindings: 2,
   certificateBound: false,
   outstandingKeys: 10,
   accessTokenScopes: undefined,

@@ -3,6 +3,7 @@ import { REASONS, type Reason } from '../../lib/core/errors.js'
 import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
+import { BINDING_CASES } from '../support/refusals/binding-cases.js'
 import { pause } from '../support/refusals/case.js'
 import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
@@ -21,6 +22,7 @@ const CASES = [
   ...CERTIFICATE_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
+  ...BINDING_CASES,
   ...CAPACITY_CASES,
   ...ROTATION_CASES,
 ]

@@ -103,6 +103,7 @@ export const REASONS = {
   store_full: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
+  client_contended: 'temporarily_unavailable',
   token_issuer_unavailable: 'temporarily_unavailable',
   server_fault: 'server_error',
 } as const satisfies Record<string, string>
