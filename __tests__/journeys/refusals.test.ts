@@ -4,6 +4,7 @@ import type { ProvisioningKeys } from '../../lib/index.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
 import { pause } from '../support/refusals/case.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
+import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
@@ -14,6 +15,7 @@ const CASES = [
   ...KEY_CASES,
   ...CLIENT_CASES,
   ...ASSERTION_CASES,
+  ...DPOP_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...CAPACITY_CASES,
