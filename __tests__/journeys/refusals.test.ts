@@ -7,6 +7,7 @@ import { BINDING_CASES } from '../support/refusals/binding-cases.js'
 import { pause } from '../support/refusals/case.js'
 import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
+import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
 import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
@@ -20,6 +21,7 @@ const CASES = [
   ...CLIENT_CASES,
   ...ASSERTION_CASES,
   ...CERTIFICATE_CASES,
+  ...DPOP_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
   ...BINDING_CASES,
