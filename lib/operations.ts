@@ -1,10 +1,11 @@
+import { types } from 'node:util'
 import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
 import type { Binding } from './core/client.js'
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
 import { type DeleteOutcome, deleteClient } from './core/management/deletion.js'
 import { revokeIssuedBefore } from './core/revocation.js'
 import { rotator } from './core/rotation.js'
-import { describe, type Faults, faults, isObject } from './options/faults.js'
+import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { generateSigningKey, readSigningKey, type SigningKeyInput } from './options/signing-keys.js'
 import type { Config } from './options.js'
 import type { RevokeIssuedOutcome } from './stores/store.js'
@@ -111,7 +112,7 @@ export function operations(config: Config): Operations {
     async removeSigningKey(kid) {
       const noted = faults()
       const standing = typeof kid === 'string' ? keyRing.standingOf(kid) : undefined
-      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describe(kid))
+      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describeSecret(kid))
       if (standing === 'active')
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
@@ -187,9 +188,9 @@ function readObject(options: unknown, names: readonly string[], noted: Faults): 
 /** What cannot be read must not come to mean everybody, nor a time that covers nothing. */
 function readBound({ deployment }: Config, time: unknown, options: unknown) {
   const noted = faults()
-  const seconds = time instanceof Date ? time.getTime() / 1000 : Number.NaN
+  const seconds = types.isDate(time) ? time.getTime() / 1000 : Number.NaN
   if (Number.isNaN(seconds)) {
-    noted.add('time', 'a valid Date', time instanceof Date ? 'an invalid Date' : describe(time))
+    noted.add('time', 'a valid Date', types.isDate(time) ? 'an invalid Date' : describe(time))
   } else if (seconds > deployment.now() / 1000 + deployment.clockToleranceSeconds) {
     noted.add('time', 'a Date that is not in the future', (time as Date).toISOString())
   }

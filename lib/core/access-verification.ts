@@ -1,6 +1,7 @@
 import type { Confirmation } from '../stores/store.js'
 import {
   type AccessTokenClaims,
+  type FamilyFault,
   familyFault,
   familyOf,
   tokenFacts,
@@ -62,11 +63,10 @@ export function accessTokenVerifier(deployment: Deployment): VerifyAccessToken {
   }
 }
 
-const MESSAGES = {
-  token_family_revoked:
-    'What the provisioning key was redeemed for has been revoked, this access token with it.',
-  token_family_unknown: 'The store has no record of the redemption that brought the access token forth.',
-} as const
+const MESSAGES: Record<FamilyFault, string> = {
+  token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
+  token_unknown: 'The store has no record of the redemption that brought the access token forth.',
+}
 
 /** RFC 6750 3.1. */
 function requireScope(

@@ -40,8 +40,8 @@ export const REASONS = {
   key_redeeming: 'invalid_token',
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
-  token_family_unknown: 'invalid_token',
-  token_family_revoked: 'invalid_token',
+  token_unknown: 'invalid_token',
+  token_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',
 
   key_unbound: 'invalid_token',

@@ -23,8 +23,11 @@ export interface RequireOptions {
 
 /** Guards of the host's own routes. */
 export interface Guards {
+  /** Lets a key through and leaves it as it is; its identity is `req.provisioning`. */
   requireProvisioningKey(options?: RequireOptions): RequestHandler
+  /** Lets a key through once: what the route answers redeems it or gives it back. */
   redeemProvisioningKey(options?: RequireOptions): RequestHandler
+  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.provisioned`. */
   requireAccessToken(options?: RequireOptions): RequestHandler
 }
 
