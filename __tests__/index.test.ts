@@ -48,7 +48,7 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding', 'deleteClient'],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )

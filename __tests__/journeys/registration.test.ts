@@ -72,6 +72,21 @@ describe('a client that has registered', () => {
       await askForKey(server, { scope: 'devices:read' }, credentials).expect(200)
     }))
 
+  test('that named no method goes on as it likes when it repeats what it was told', () =>
+    withServer(async (server) => {
+      const client = await registerClient(server)
+      const { client_id, client_secret } = client
+      const byPost = () =>
+        postForm(server, '/oauth/token', { grant_type: 'client_credentials', client_id, client_secret })
+      await update(server, client).expect(200)
+      await byPost().expect(200)
+      await update(server, client, { token_endpoint_auth_method: undefined }).expect(200)
+      await byPost().expect(200)
+      await update(server, client, { token_endpoint_auth_method: 'client_secret_post' }).expect(200)
+      await byPost().expect(200)
+      await askForKey(server, {}, { id: client_id, secret: client_secret }).expect(401)
+    }))
+
   test('goes over to private_key_jwt and back, with a new secret then', () =>
     withServer(async (server) => {
       const client = await registerClient(server)

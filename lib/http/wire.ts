@@ -3,7 +3,7 @@ import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.j
 import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
-import { jwtsIn, REDACTED, scrub } from '../core/secret.js'
+import { jwtsIn, REDACTED, registrationTokensIn, scrub } from '../core/secret.js'
 import type { PresentedTls } from './client-certificate.js'
 import { uniformSentence } from './uniform.js'
 
@@ -133,7 +133,8 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
   // The request ends here: no handler can want a key that came in the query, under whatever name.
-  if (jwtsIn(withoutPath(res.req.originalUrl)).length > 0) redactQuery(res.req)
+  const query = withoutPath(res.req.originalUrl)
+  if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
   const status =
     STATUS_OF_REASON[reason] ??
     (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??

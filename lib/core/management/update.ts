@@ -1,6 +1,7 @@
 import { withBindings } from '../bound-keys.js'
 import type { Client, Registration } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
+import type { ClientAuthenticationMethod } from '../client-authentication/methods.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
@@ -39,8 +40,10 @@ export function registrationUpdater(deployment: Deployment): UpdateRegistration 
       bounds: { scopes: new Set(permitted), boundMethods: boundMethodsOf(client) },
       ...(client.metadata && { current: client.metadata }),
     })
-    refuseWithdrawnMethods(client, accepted)
-    const updated = updatedClient(deployment, managed, { accepted, policy, scopes, body, registration })
+    const methods = methodsAfter(client, accepted)
+    const { metadata } = accepted
+    const changes = { metadata, methods, policy, scopes, body, registration }
+    const updated = updatedClient(deployment, managed, changes)
     await save(deployment, updated.client)
     const { text: token } = updated.tokens
     deployment.emit('client.updated', {
@@ -93,15 +96,22 @@ async function boundsOfUpdate(deployment: Deployment, client: Client, registrati
   return { permitted: scopes.filter((scope) => most.has(scope)), scopes, policy }
 }
 
-/** A method that is registered, but that somebody has taken away, does not come back by an update. */
-function refuseWithdrawnMethods({ metadata, authenticationMethods }: Client, { methods }: Accepted): void {
-  const registered = methods.filter((method) => method === metadata?.token_endpoint_auth_method)
-  if (registered.some((method) => !authenticationMethods.includes(method)))
+/**
+ * The methods that an update leaves to its client. One that names its method as before, or says nothing again, keeps
+ * those that it has. A method that is registered, but that somebody has taken away, does not come back by this.
+ */
+function methodsAfter(
+  { metadata, authenticationMethods, boundMethods = [] }: Client,
+  accepted: Accepted,
+): readonly ClientAuthenticationMethod[] {
+  const { token_endpoint_auth_method: method } = accepted.metadata
+  if (method !== metadata?.token_endpoint_auth_method) return accepted.methods
+  if (!authenticationMethods.includes(method))
     throw refusedUpdate('The client may not authenticate in this way any more.')
+  return authenticationMethods.filter((one) => !boundMethods.includes(one))
 }
 
-interface Update {
-  readonly accepted: Accepted
+interface Update extends Accepted {
   readonly policy: Policy
   /** The most that the client may ask for at any later time. */
   readonly scopes: readonly string[]
@@ -112,7 +122,7 @@ interface Update {
 function updatedClient(
   deployment: Deployment,
   { client, token }: Managed,
-  { accepted: { metadata, methods }, policy, scopes: most, body, registration }: Update,
+  { metadata, methods, policy, scopes: most, body, registration }: Update,
 ) {
   const { clientId, secretHash: _, secretExpiresAt: __, boundMethods: ___, ...rest } = client
   const secret = renewSecret(deployment, client, methods, Object.hasOwn(body, 'client_secret'))
