@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { ProvisioningEvent } from '../../lib/index.js'
 import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { bindWithProof } from '../support/binding.js'
 import { exactly } from '../support/exact.js'
 import { manage, pathOf, registerClient, update } from '../support/registering.js'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../support/requests.js'
@@ -123,6 +124,23 @@ describe('a client that has registered', () => {
       const client = await registerClient(server)
       await manage(server, 'post', client).send({}).expect(405).expect('Allow', 'GET, HEAD, PUT, DELETE')
       await send(server, 'get', '/oauth/register').expect(405).expect('Allow', 'POST')
+    }))
+})
+
+describe('a client that has registered and bound a key', () => {
+  test('keeps what is bound to it through every update, and loses it when it is deleted', () =>
+    withServer(async (server) => {
+      const subject = { requested_subject: 'device:7' }
+      const client = await registerClient(server, { scope: 'devices:read' }, subject)
+      expect((await bindWithProof(server, {}, subject)).status).toBe(201)
+      expect(await server.keys.bindingsOf('device:7')).toHaveLength(1)
+      // What it has bound needs not be registered.
+      const changes = { token_endpoint_auth_method: 'private_key_jwt', client_secret: undefined }
+      await update(server, client, changes).expect(200)
+      await update(server, client, { client_secret: undefined }).expect(200)
+      expect(await server.keys.bindingsOf('device:7')).toHaveLength(1)
+      await manage(server, 'delete', client).expect(204)
+      expect(await server.keys.bindingsOf('device:7')).toEqual([])
     }))
 })
 
