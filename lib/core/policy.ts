@@ -23,7 +23,7 @@ export interface PolicyOptions {
   /**
    * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
    * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
-   * with a proof, or by a client that authenticates by its certificate, is bound to that all the same.
+   * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
   /**
