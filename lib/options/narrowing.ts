@@ -14,7 +14,6 @@ export type OuterPolicy = PolicyOptions & { readonly audiences: readonly string[
 export const DEFAULTS = {
   lifetimeSeconds: 300,
   maxLifetimeSeconds: 900,
-  rebinding: 'refuse',
   maxBindings: 2,
   outstandingKeys: 1000,
   accessTokenLifetimeSeconds: 600,
@@ -140,7 +139,7 @@ function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
 
 /** `refuse` lies within either of the others; to replace keys and to add them are different liberties. */
 function rebindingWithin(own: PolicyOptions, outer: OuterPolicy): Rebinding {
-  const wanted = own.rebinding ?? outer.rebinding ?? DEFAULTS.rebinding
+  const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
   return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
 }
 
