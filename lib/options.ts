@@ -153,6 +153,9 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
   const policy = readPolicy('policy', given.policy, noted)
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
   judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
+  if (policy.introspectAudiences !== undefined) {
+    noted.add('policy.introspectAudiences', 'this in the policy of a client', 'it for everybody')
+  }
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   const now = given.now ?? Date.now
   return {

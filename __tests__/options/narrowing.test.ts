@@ -104,6 +104,7 @@ describe("a client's policy", () => {
       maxLifetimeSeconds: 900,
       networks: ['::1'],
       subjects: ['a'],
+      introspectAudiences: [],
       senderConstraint: 'bearer',
       certificateBound: false,
       outstandingKeys: 5,
@@ -117,6 +118,19 @@ describe("a client's policy", () => {
       senderConstraint: 'bearer',
       outstandingKeys: 1000,
     })
+  })
+
+  it('has audiences to introspect of its own alone, and only those of the deployment', async () => {
+    const introspectAudiences = [AUDIENCES[0] ?? '', 'https://elsewhere.example.com']
+    const fault = 'clients[0].policy.introspectAudiences: expected only what policy.audiences allows, got '
+    expect(faultsUnder({}, { scopes: [], introspectAudiences })).toEqual([
+      `${fault}"https://elsewhere.example.com"`,
+    ])
+    expect(await policyUnder({}, { scopes: [], introspectAudiences })).toMatchObject({
+      introspectAudiences: AUDIENCES.slice(0, 1),
+    })
+    const deployments = { introspectAudiences: AUDIENCES, audiences: AUDIENCES }
+    expect(completePolicy({}, deployments)).toMatchObject({ introspectAudiences: [] })
   })
 
   it('has the default lifetime of the deployment cut down to its own cap', async () => {

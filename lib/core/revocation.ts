@@ -21,7 +21,9 @@ export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Pr
 
 export function revoker(deployment: Deployment): Revoke {
   return async function revoke(client, parameters) {
-    const reference = readTokenReference(deployment, requireToken(parameters), client.clientId)
+    // Who may know of others' tokens may not revoke them.
+    const caller = { clientId: client.clientId, audiences: [] }
+    const reference = readTokenReference(deployment, requireToken(parameters), caller)
     if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
     if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
   }
