@@ -13,6 +13,7 @@ const FLOORS: readonly { readonly name: string; readonly height: number; readonl
   },
   { name: 'core parts', height: 1, fits: /^core\// },
   { name: 'stores', height: 3, fits: /^stores\// },
+  { name: 'remote', height: 3, fits: /^remote\// },
   { name: 'edge', height: 4, fits: /^(http\/|monitoring\/|options(\.ts$|\/)|operations\.ts$)/ },
   { name: 'index', height: 5, fits: /^index\.ts$/ },
   { name: 'outbuildings', height: 6, fits: /^(client|testing|cli)\// },

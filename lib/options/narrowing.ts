@@ -45,11 +45,10 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
     })
   }
   const scopes = own.scopes ?? outer.scopes ?? []
-  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, {
-    within: same,
-    of: join(path, 'scopes'),
-    faults,
-  })
+  const exactly = (of: string) => ({ within: same, of, faults })
+  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, exactly(join(path, 'scopes')))
+  const introspected = join(path, 'introspectAudiences')
+  noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
   for (const name of COUNTS) {
     const most = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
     if ((own[name] ?? 0) > most)
@@ -115,6 +114,8 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     // An empty list is what is left when a client's networks all lie outside; it must not come to mean "anywhere".
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
+    // Never the deployment's: what one client may know of others is said of that client.
+    introspectAudiences: (own.introspectAudiences ?? []).filter((one) => outer.audiences.includes(one)),
     senderConstraint: stricter(own, outer),
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),

@@ -53,6 +53,7 @@ const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   audiences: AUDIENCE,
   networks: NETWORK,
   subjects: SUBJECT,
+  introspectAudiences: { ...AUDIENCE, mayBeNone: true },
 }
 
 const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; readonly unit: string }>> = {
