@@ -31,7 +31,16 @@ describe('provisioningKeys', () => {
     const keys = make()
     expect(Object.keys(keys).sort()).toEqual(
       [
-        ...['issuance', 'redemption', 'introspection', 'revocation', 'jwks', 'metadata', 'router'],
+        ...[
+          'issuance',
+          'redemption',
+          'bindings',
+          'introspection',
+          'revocation',
+          'jwks',
+          'metadata',
+          'router',
+        ],
         ...[
           'requireProvisioningKey',
           'redeemProvisioningKey',
@@ -40,7 +49,8 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding'],
+        ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)

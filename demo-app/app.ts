@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import {
   generateSigningKeys,
+  getProvisioned,
   getProvisioning,
   type Observer,
   type ProvisioningKeys,
@@ -18,11 +19,15 @@ export interface DemoOptions {
 
 export const DEMO_NAME = 'express-provisioning-keys demo'
 
-/** The scopes the demo's client may ask for: three for what the library does, one for what this app does. */
-export const SCOPES = ['provision:bind', 'provision:register', 'provision:token', 'devices:create']
+/** The scopes the demo's client may ask for: three for what the library does, two for what this app does. */
+export const SCOPES = [
+  ...['provision:bind', 'provision:register', 'provision:token'],
+  ...['devices:create', 'config:read'],
+]
 
 function demoKeys({ issuer, clientId, clientSecret, observer }: DemoOptions): ProvisioningKeys {
-  const policy = { defaultScopes: ['provision:token'], subjects: ['device:*'] }
+  const defaultScopes = ['provision:token', 'config:read']
+  const policy = { defaultScopes, accessTokenScopes: ['config:read'], subjects: ['device:*'] }
   return provisioningKeys({
     issuer,
     audience: [issuer, warehouseOf(issuer)],
@@ -72,6 +77,12 @@ export function demoApp(options: DemoOptions): Express {
     res.json(req.provisioning)
   })
 
+  // What all of this is for: an API that knows its callers by the access tokens that keys were redeemed for.
+  const mayReadConfig = { scope: 'config:read', audience: issuer }
+  app.get('/api/device-config', keys.requireAccessToken(mayReadConfig), (req, res) => {
+    res.json({ device: getProvisioned(req).subject, report_every_seconds: 60 })
+  })
+
   app.use(answerUnknownPath)
   app.use(keys.errorHandler(), answerOtherErrors)
   return app
@@ -99,6 +110,7 @@ function describeDemo(issuer: string) {
       'GET /whoami': 'answers with the identity behind a key with the scope devices:create',
       'GET /devices': 'lists the devices of that identity',
       'POST /devices': 'redeems such a key, and creates a device: {"name": "..."}',
+      'GET /api/device-config': 'answers to an access token with the scope config:read',
       'GET /warehouse/whoami': `the same as /whoami for a key whose audience is ${warehouseOf(issuer)}`,
     },
   }

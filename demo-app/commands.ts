@@ -69,12 +69,13 @@ function redemptionTrials({ origin, asClient }: CommandSite): readonly Trial[] {
       lines: postDevice(origin),
     },
     {
-      title: 'Exchange another key for the initial access token (RFC 8693): it is active.',
-      lines: `KEY2=$(newkey --data-urlencode scope=provision:token)
+      title: 'Exchange another key for the initial access token (RFC 8693): it opens an API.',
+      lines: `KEY2=$(newkey --data-urlencode "scope=provision:token config:read")
 TOKEN=$(curl -ks ${origin}/oauth/token \\
   -d grant_type=${EXCHANGE} \\
   -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
   --data-urlencode "subject_token=$KEY2" | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p')
+${callApi(origin)}
 ${introspectToken(origin, asClient)}`,
     },
     {
@@ -104,6 +105,7 @@ export function attacks({ origin, cleartextOrigin, asClient }: CommandSite): rea
   -d grant_type=${EXCHANGE} \\
   -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
   --data-urlencode "subject_token=$KEY2"
+${callApi(origin)}
 ${introspectToken(origin, asClient)}`,
     },
     {
@@ -142,6 +144,11 @@ export function metadata({ origin }: CommandSite): readonly Trial[] {
 function postDevice(origin: string): string {
   return `${CURL} ${origin}/devices \\
   -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{"name":"lamp"}'`
+}
+
+function callApi(origin: string): string {
+  return `${CURL} ${origin}/api/device-config \\
+  -H "Authorization: Bearer $TOKEN"`
 }
 
 function introspectToken(origin: string, asClient: string): string {

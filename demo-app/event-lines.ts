@@ -29,6 +29,7 @@ function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
     case 'key.replayed':
       return [key, client, event.familyRevoked ? 'family revoked' : undefined]
     case 'key.exposed':
+    case 'token.exposed':
       return [key, client, event.revoked ? 'revoked' : undefined]
     case 'client.registered':
       return [key, `registered=${event.registeredClientId}`]

@@ -60,6 +60,7 @@ export type {
   IssueAccessToken,
   IssuedAccessToken,
 } from './core/access-token-identity.js'
+export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
 export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
@@ -72,7 +73,7 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
-export type { PolicyOptions, SenderConstraint } from './core/policy.js'
+export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'

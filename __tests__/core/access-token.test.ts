@@ -153,24 +153,24 @@ describe('familyFault', () => {
   it('is none from the redemption of the key until its family is revoked', async () => {
     const { deployment, verified } = await minted()
     const fault = () => familyFault(deployment, verified)
-    expect(await fault()).toBe('token_family_unknown')
+    expect(await fault()).toBe('token_unknown')
     const claim = await redeemer(deployment)(verified, 'token')
-    expect(await fault()).toBe('token_family_unknown')
+    expect(await fault()).toBe('token_unknown')
     await claim.settle()
     expect(await fault()).toBeUndefined()
     await deployment.store.revokeFamily(verified)
-    expect(await fault()).toBe('token_family_revoked')
+    expect(await fault()).toBe('token_revoked')
   })
 
   it('is that it is revoked where the key is', async () => {
     const { deployment, verified } = await minted()
     await deployment.store.revoke(verified)
-    expect(await familyFault(deployment, verified)).toBe('token_family_revoked')
+    expect(await familyFault(deployment, verified)).toBe('token_revoked')
   })
 
   it('is that it is unknown where the store does not know the key', async () => {
     const { verified } = await minted()
-    expect(await familyFault(deployed().deployment, verified)).toBe('token_family_unknown')
+    expect(await familyFault(deployed().deployment, verified)).toBe('token_unknown')
   })
 
   it('is refused while the store does not answer', async () => {

@@ -173,6 +173,22 @@ describe('introspect', () => {
     expect(await introspect(token)).toEqual(INACTIVE)
   })
 
+  it('calls an access token inactive that no guard of the deployment would take', async () => {
+    const { token, verified, deployment } = await withAccessToken()
+    const client = await authenticated(deployment)
+    const others = [
+      { environment: 'staging' },
+      { audiences: ['https://elsewhere.example.com'] },
+      { maxAccessTokenLifetimeSeconds: 599 },
+      { now: () => (START - 60) * 1000 },
+    ]
+    for (const other of others) {
+      const changed = { ...deployment, ...other }
+      expect(await introspector(changed)(client, parameters({ token }))).toEqual(INACTIVE)
+    }
+    expect(await deployment.store.find(verified)).toMatchObject({ state: 'redeemed' })
+  })
+
   it('wants a token', async () => {
     const { deployment } = deployed()
     const client = await authenticated(deployment)

@@ -24,6 +24,8 @@ const policies: fc.Arbitrary<Policy> = fc
       lifetimeSeconds: Math.min(a, b),
       maxLifetimeSeconds: Math.max(a, b),
       senderConstraint: 'bearer' as const,
+      rebinding: 'refuse' as const,
+      maxBindings: 2,
       certificateBound: false,
       outstandingKeys: 1,
       accessTokenScopes: undefined,

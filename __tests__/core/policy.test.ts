@@ -13,6 +13,8 @@ const POLICY: Policy = {
   subjects: ['gateway-1', 'device:*'],
   introspectAudiences: [],
   senderConstraint: 'bearer',
+  rebinding: 'refuse' as const,
+  maxBindings: 2,
   certificateBound: false,
   outstandingKeys: 10,
   accessTokenScopes: undefined,

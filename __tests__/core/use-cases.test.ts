@@ -12,6 +12,8 @@ describe('useCases', () => {
       'redeem',
       'exchange',
       'bind',
+      'listBindings',
+      'unbind',
       'register',
       'introspect',
     ]

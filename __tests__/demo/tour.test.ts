@@ -24,7 +24,7 @@ it('goes through a fresh server, and shows requests, answers and events without 
   expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
   expect(tour.stdout()).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
-  expect(tour.stdout()).toContain('All 21 steps went as described.')
+  expect(tour.stdout()).toContain('All 23 steps went as described.')
   expect(
     tour
       .stdout()
@@ -62,7 +62,7 @@ describe('with a demo that runs', () => {
     })
     expect(await tour.exited).toBe(1)
     expect(tour.stdout()).toContain('NOT as described: expected status 200, got 401')
-    expect(tour.stdout()).toContain('21 of 21 steps did not go as described')
+    expect(tour.stdout()).toContain('23 of 23 steps did not go as described')
     expectNothingSecret(tour, 'not-that-one')
     demo.kill('SIGTERM')
     await demo.exited

@@ -258,7 +258,7 @@ describe('an access token ends', () => {
       expect((await introspect(server, token)).body.active).toBe(true)
       await end(server, key, token)
       await callApi(server, token).expect(401)
-      expect(server.events.at(-1)).toMatchObject({ reason: 'token_family_revoked', keyId: refOf(key).jti })
+      expect(server.events.at(-1)).toMatchObject({ reason: 'token_revoked', keyId: refOf(key).jti })
       expect((await introspect(server, token)).body).toEqual({ active: false })
     }),
   )
@@ -301,7 +301,7 @@ describe('an access token ends', () => {
       const { token } = await obtainToken(server)
       await withServer(async (other) => {
         await callApi(other, token).expect(401)
-        expect(other.events.at(-1)).toMatchObject({ reason: 'token_family_unknown' })
+        expect(other.events.at(-1)).toMatchObject({ reason: 'token_unknown' })
       })
     }))
 })

@@ -101,7 +101,12 @@ describe('openid-client, which we did not write', () => {
       expect(issued.scope).toBe('provision:token devices:read')
 
       const again = client.dynamicClientRegistration(new URL(server.origin), metadata, undefined, options)
-      await expect(again).rejects.toMatchObject({ cause: [{ parameters: { error: 'invalid_token' } }] })
+      await expect(again).rejects.toMatchObject({
+        cause: [
+          { scheme: 'bearer', parameters: { error: 'invalid_token' } },
+          { scheme: 'dpop', parameters: { algs: expect.stringContaining('ES256') } },
+        ],
+      })
     }))
 
   test('revokes a key, which is refused from then on', () =>

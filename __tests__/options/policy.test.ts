@@ -19,6 +19,8 @@ describe('a policy', () => {
       networks: ['10.0.0.0/8', '::1', '192.0.2.1'],
       subjects: ['gateway-1', 'device:*', 'a/b.c_*', 'x-*'],
       senderConstraint: 'dpop',
+      rebinding: 'add',
+      maxBindings: 16,
       outstandingKeys: 1_000_000,
       accessTokenScopes: ['read'],
       accessTokenLifetimeSeconds: 3600,

@@ -50,7 +50,8 @@ export function signAssertion(
   return `${input}.${signature(key, input)}`
 }
 
-function signature({ alg, privateKey }: ClientKey, input: string): string {
+/** The signature of a JWS in compact serialization, base64url. */
+export function signature({ alg, privateKey }: Pick<ClientKey, 'alg' | 'privateKey'>, input: string): string {
   const digest = alg.startsWith('Ed') ? null : `sha${alg.slice(2)}`
   const padding = alg.startsWith('PS')
     ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }

@@ -25,6 +25,14 @@ const REPLAY: readonly Step[] = [
     members: { active: false },
     meaning: 'What the replayed key had brought forth is revoked: a thief who came first has gained nothing.',
   },
+  {
+    title: 'Call the API with it again',
+    call: getWith('/api/device-config', 'initial access token'),
+    status: 401,
+    members: { error: 'invalid_token' },
+    event: 'request.refused',
+    meaning: 'Nor does it open any route. The next call after the replay was refused already.',
+  },
 ]
 
 const CLEARTEXT: readonly Step[] = [

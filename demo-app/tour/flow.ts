@@ -51,16 +51,27 @@ export const FLOW: readonly Step[] = [
     name: 'provisioning key 2',
     form: () => ({}),
     meaning:
-      'No scope was asked for, so the key carries the default of the client: the smallest, not everything.',
+      'No scope was asked for, so the key carries the default of the client: a small one, not everything.',
   }),
   {
     title: 'Exchange it for the initial access token (RFC 8693)',
     call: exchangeOf('provisioning key 2'),
     status: 200,
-    members: { token_type: 'Bearer', scope: 'provision:token' },
+    members: { token_type: 'Bearer', scope: 'config:read' },
     secrets: { access_token: 'initial access token' },
     event: 'token.issued',
-    meaning: 'The key was redeemed for an access token (RFC 9068). The client secret was not needed.',
+    meaning:
+      'The key was redeemed for an access token (RFC 9068), with what policy lets one carry of the scope of the key. ' +
+      'The client secret was not needed.',
+  },
+  {
+    title: 'Call an API with the access token',
+    call: getWith('/api/device-config', 'initial access token'),
+    status: 200,
+    members: { report_every_seconds: 60 },
+    event: 'token.verified',
+    meaning:
+      'requireAccessToken() verified it, and knows whom to answer: the way from key to API call is whole.',
   },
   {
     title: 'Look at the access token',

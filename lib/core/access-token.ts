@@ -109,14 +109,17 @@ export function familyOf({ key_id, key_client_id }: AccessTokenClaims): KeyRef {
   return { clientId: key_client_id, jti: key_id }
 }
 
+/** What can be wrong with a family. */
+export type FamilyFault = Extract<Reason, 'token_revoked' | 'token_unknown'>
+
 /** Why a family is not alive, if it is not: its key must have been redeemed, and it not revoked since. */
 export async function familyFault(
   deployment: StoringDeployment,
   family: KeyRef,
-): Promise<Extract<Reason, `token_family_${string}`> | undefined> {
+): Promise<FamilyFault | undefined> {
   const entry = await asking(() => deployment.store.find(family))
-  if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_family_revoked'
-  return entry?.state === 'redeemed' ? undefined : 'token_family_unknown'
+  if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
+  return entry?.state === 'redeemed' ? undefined : 'token_unknown'
 }
 
 const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti', 'key_id', 'key_client_id']

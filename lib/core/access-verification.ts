@@ -1,6 +1,7 @@
 import type { Confirmation } from '../stores/store.js'
 import {
   type AccessTokenClaims,
+  type FamilyFault,
   familyFault,
   familyOf,
   tokenFacts,
@@ -75,12 +76,11 @@ async function stateFault(
   return (await isActive(deployment.askIssuer, token, claims)) ? undefined : 'inactive_at_issuer'
 }
 
-const MESSAGES = {
-  token_family_revoked:
-    'What the provisioning key was redeemed for has been revoked, this access token with it.',
-  token_family_unknown: 'The store has no record of the redemption that brought the access token forth.',
+const MESSAGES: Record<FamilyFault | 'inactive_at_issuer', string> = {
+  token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
+  token_unknown: 'The store has no record of the redemption that brought the access token forth.',
   inactive_at_issuer: 'The issuer says that the access token is not active.',
-} as const
+}
 
 /** RFC 6750 3.1. */
 function requireScope(

@@ -3,15 +3,13 @@ import type { ClientAuthenticationMethod } from './client-authentication/methods
 import type { PublicJwk } from './jwk.js'
 import type { PolicyOptions } from './policy.js'
 
-/** A public key tied to a client's identity. */
+/** A public key, or a client certificate, tied to a client's identity. */
 export interface Binding {
   readonly bindingId: string
-  /** The bound public key. */
-  readonly jwk: PublicJwk
-  /** Its RFC 7638 thumbprint. */
-  readonly thumbprint: string
-  /** What is bound besides, or instead: a certificate by its `x5t#S256`. */
-  readonly confirmation?: Confirmation
+  /** What is bound: a key by its `jkt`, or a certificate by its `x5t#S256`. */
+  readonly confirmation: Confirmation
+  /** The bound public key; absent for a certificate. */
+  readonly jwk?: PublicJwk
   /** NumericDate. */
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
@@ -42,6 +40,8 @@ export interface Client {
   /** What the client may have; what is absent here comes from the deployment's policy. */
   readonly policy?: PolicyOptions
   readonly bindings?: readonly Binding[]
+  /** Those of its methods that it has by its bindings alone, and loses with them. */
+  readonly boundMethods?: readonly ClientAuthenticationMethod[]
   readonly metadata?: ClientMetadata
   /** Who registered or bound it, and with which key. */
   readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
@@ -56,6 +56,10 @@ export interface ClientRegistry {
    * @returns whether it did; `false` means that someone else was first and nothing has changed
    */
   save(client: Client): Promise<boolean>
-  /** Forgets the client; `false` when there was none. */
-  delete(clientId: string): Promise<boolean>
+  /**
+   * Forgets the client, atomically; with a `revision` only if that is the kept one.
+   *
+   * @returns whether it did; `false` means that there was none, or that someone has changed it since
+   */
+  delete(clientId: string, revision?: number): Promise<boolean>
 }

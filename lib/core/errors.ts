@@ -41,8 +41,8 @@ export const REASONS = {
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
   inactive_at_issuer: 'invalid_token',
-  token_family_unknown: 'invalid_token',
-  token_family_revoked: 'invalid_token',
+  token_unknown: 'invalid_token',
+  token_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',
 
   key_unbound: 'invalid_token',
@@ -104,6 +104,7 @@ export const REASONS = {
   store_full: 'temporarily_unavailable',
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
+  client_contended: 'temporarily_unavailable',
   signing_keys_unavailable: 'temporarily_unavailable',
   introspection_unavailable: 'temporarily_unavailable',
   token_issuer_unavailable: 'temporarily_unavailable',

@@ -5,6 +5,8 @@ import type { ErrorCode, Reason } from './errors.js'
 export type EndpointName =
   | 'token'
   | 'bind'
+  | 'bindings'
+  | 'revoke_binding'
   | 'register'
   | 'introspect'
   | 'revoke'
@@ -52,7 +54,17 @@ export interface EventDetails {
   'client.bound': KeyIdentity & {
     readonly subject: string
     readonly bindingId: string
-    readonly thumbprint: string
+    readonly confirmation: Confirmation
+  }
+  'client.unbound': {
+    /** The client that had the key. */
+    readonly clientId: string
+    /** The `jti` of the provisioning key that had been redeemed for the binding. */
+    readonly keyId: string
+    readonly bindingId: string
+    readonly confirmation: Confirmation
+    /** Who took it away: the client itself, the operator, or a binding that replaced it. */
+    readonly by: 'client' | 'operator' | 'replacement'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'token.issued': KeyIdentity & {
@@ -108,6 +120,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',
+  'client.unbound': 'notice',
   'client.registered': 'notice',
   'token.issued': 'info',
   'token.verified': 'info',

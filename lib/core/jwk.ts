@@ -15,6 +15,8 @@ const CURVES: Readonly<Record<string, AsymmetricAlgorithm>> = {
 }
 
 export const MINIMUM_RSA_BITS = 2048
+/** Larger keys are refused for the time that strangers could make us spend on them. */
+const MAXIMUM_RSA_BITS = 8192
 export const MINIMUM_HMAC_BITS = 256
 
 /** The algorithms of what clients sign: proofs and assertions. The last two are one, by its old and its new name. */
@@ -34,8 +36,15 @@ export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
     const algorithm = CURVES[key.asymmetricKeyDetails?.namedCurve ?? '']
     return algorithm === undefined ? [] : [algorithm]
   }
-  if (key.asymmetricKeyType !== 'rsa') return []
-  return (key.asymmetricKeyDetails?.modulusLength ?? 0) >= MINIMUM_RSA_BITS ? ['RS256', 'PS256'] : []
+  return key.asymmetricKeyType === 'rsa' && isSoundRsa(key) ? ['RS256', 'PS256'] : []
+}
+
+/** With an exponent of 1 every number is its own signature; a long one takes as much time as signing does. */
+function isSoundRsa({
+  asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {},
+}: KeyObject): boolean {
+  const isSize = modulusLength >= MINIMUM_RSA_BITS && modulusLength <= MAXIMUM_RSA_BITS
+  return isSize && publicExponent % 2n === 1n && publicExponent >= 3n && publicExponent < 2n ** 64n
 }
 
 /** The members that make a key what it is, per `kty`, in the order RFC 7638 3.2 wants them. */
@@ -85,8 +94,33 @@ export function importPublicJwk(value: unknown): KeyObject | string {
   try {
     const members = Object.fromEntries(names.map((name) => [name, jwk[name]]))
     const key = createPublicKey({ key: members as JsonWebKey, format: 'jwk' })
-    return proofAlgorithmsFor(key).length > 0 ? key : 'its curve or size is not accepted'
+    if (proofAlgorithmsFor(key).length === 0) return 'its curve, size or exponent is not accepted'
+    // RFC 7518 6.2.1.2, 6.3.1.1: each number has one spelling, so that each key has.
+    const exported = exportJwk(key)
+    if (names.some((name) => exported[name] !== jwk[name])) return 'it is not in its canonical form'
+    return isOfSmallOrder(key) ? 'anybody could sign for it' : key
   } catch {
     return 'it is not a valid key'
   }
+}
+
+/**
+ * The y of the points of Ed25519 whose order divides 8, in all their encodings, little-endian, without the bit of the
+ * sign. A signature by such a key can be made without any private one (RFC 8032 8.9, RFC 7748 6.1).
+ */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  `00${'00'.repeat(31)}`,
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+])
+
+function isOfSmallOrder(key: KeyObject): boolean {
+  if (key.asymmetricKeyType !== 'ed25519') return false
+  const y = Buffer.from(exportJwk(key).x ?? '', 'base64url')
+  y[31] = (y[31] ?? 0) & 0x7f
+  return SMALL_ORDER.has(y.toString('hex'))
 }

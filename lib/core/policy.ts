@@ -29,9 +29,17 @@ export interface PolicyOptions {
   /**
    * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
    * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
-   * with a proof, or by a client that authenticates by its certificate, is bound to that all the same.
+   * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
+  /**
+   * What binding another key does to an identity that has one: `refuse` it, `replace` all that it has, which stop at
+   * once, or `add` it beside them. The client that asked for the provisioning key decides by its policy. Default
+   * `refuse`.
+   */
+  readonly rebinding?: Rebinding
+  /** How many bound keys an identity may have where they can be added. Default 2; at most 16. */
+  readonly maxBindings?: number
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
   readonly outstandingKeys?: number
   /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
@@ -42,6 +50,12 @@ export interface PolicyOptions {
 
 export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
+
+export const REBINDINGS = ['refuse', 'replace', 'add'] as const
+export type Rebinding = (typeof REBINDINGS)[number]
+
+/** No identity has more bound keys, whatever is configured: each is tried when its client authenticates. */
+export const MOST_BINDINGS = 16
 
 /** The policy of one client, complete. */
 export interface Policy {
@@ -55,6 +69,8 @@ export interface Policy {
   readonly subjects: readonly string[]
   readonly introspectAudiences: readonly string[]
   readonly senderConstraint: SenderConstraint
+  readonly rebinding: Rebinding
+  readonly maxBindings: number
   /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean
   readonly outstandingKeys: number
@@ -81,6 +97,8 @@ export function inheritedPolicy(
     maxLifetimeSeconds: policy.maxLifetimeSeconds,
     outstandingKeys: policy.outstandingKeys,
     senderConstraint: policy.senderConstraint,
+    rebinding: policy.rebinding,
+    maxBindings: policy.maxBindings,
     accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
     scopes: own.scopes,
     ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),

@@ -46,15 +46,14 @@ export async function revokeIssuedBefore(
   { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
 ): Promise<RevokeIssuedOutcome> {
   const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
-  const longest = maxLifetimeSeconds + maxAccessTokenLifetimeSeconds
-  const bound = {
-    issuedBefore: issuedBefore + tolerance,
-    retainUntil: Math.max(numericDate(deployment), issuedBefore) + longest + 4 * tolerance + 1,
-    ...(identity !== undefined && { identity }),
-  }
+  const upTo = issuedBefore + tolerance
+  // The last key may be redeemed as it expires, for an access token that lives on from there.
+  const longest = maxLifetimeSeconds + tolerance + maxAccessTokenLifetimeSeconds + tolerance
+  const retainUntil = Math.max(numericDate(deployment), upTo) + longest + 1
+  const bound = { issuedBefore: upTo, retainUntil, ...(identity !== undefined && { identity }) }
   const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
   const whose = identity === undefined ? {} : { clientId: identity }
-  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: bound.issuedBefore, ...whose })
+  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: upTo, ...whose })
   return outcome
 }
 

@@ -2,6 +2,7 @@ import { accessTokenVerifier, type VerifyAccessToken } from './access-verificati
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
+import { bindingLister, type ListBindings, type Unbind, unbinder } from './bindings.js'
 import { type Authenticate, clientAuthenticator } from './client-authentication/authenticate.js'
 import type { Deployment, VerifyingDeployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'
@@ -26,6 +27,8 @@ export interface UseCases extends VerifyingUseCases {
   readonly redeem: Redeem
   readonly exchange: Exchange
   readonly bind: Bind
+  readonly listBindings: ListBindings
+  readonly unbind: Unbind
   readonly register: Register
   readonly introspect: Introspect
   readonly revoke: Revoke
@@ -49,6 +52,8 @@ export function useCases(deployment: Deployment): UseCases {
     issue: issuer(deployment),
     exchange: exchanger(deployment, redeem),
     bind: binder(deployment, redeem),
+    listBindings: bindingLister(deployment),
+    unbind: unbinder(deployment),
     register: registrar(deployment, redeem),
     introspect: introspector(deployment),
     revoke: revoker(deployment),

@@ -171,7 +171,7 @@ const MESSAGES: Partial<Record<Reason, string>> = {
 }
 
 /** A refusal of a verified key. Its presenter is told precisely, if the key is bound: then possession was proven. */
-export function refusalOf(
+function refusalOf(
   key: VerifiedKey,
   reason: Reason,
   message: string,

@@ -34,6 +34,12 @@ export async function readJson(req: Request, res: Response): Promise<Claims> {
   return typeof body === 'string' ? parseJson(body) : body
 }
 
+/** Reads a JSON object, or no body at all as an empty one. */
+export async function readOptionalJson(req: Request, res: Response): Promise<Claims> {
+  const body = await readBody(req, res, 'json')
+  return body === '' ? {} : typeof body === 'string' ? parseJson(body) : body
+}
+
 /** The text of the body, or the object that a parser before us made of it. Leaves nothing of it on `req`. */
 async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
   const parsedBefore: unknown = req.body

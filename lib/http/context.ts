@@ -73,7 +73,10 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
     },
     offerNonce(res, { dpop }) {
       const { nonces } = config.deployment.dpop
-      if (nonces !== undefined && dpop.length > 0) res.setHeader('DPoP-Nonce', nonces.current())
+      if (nonces === undefined || dpop.length === 0) return
+      res.setHeader('DPoP-Nonce', nonces.current())
+      // RFC 9449 8.2: an answer out of a cache would bring a nonce that is over.
+      res.setHeader('Cache-Control', 'no-store')
     },
     advise,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({

@@ -9,7 +9,7 @@ import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { Parameters } from '../core/request.js'
 import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
 import { extractKey, type Verified } from '../core/verification.js'
-import { readJson } from './body.js'
+import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import type { Handle, Visit } from './serve.js'
@@ -80,10 +80,19 @@ export function handlers(context: HttpContext): Handlers {
   return {
     token,
     async bind(visit) {
-      const body = await readJson(visit.req, visit.res)
+      const body = await readOptionalJson(visit.req, visit.res)
       const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-      return created(await useCases.bind(held, body, endpoint, visit.presented.address))
+      const { address, certificate } = visit.presented
+      return created(await useCases.bind(held, { body, endpoint, address, certificate }))
+    },
+    async bindings(visit) {
+      const [client] = await authenticated(visit)
+      return ok(await useCases.listBindings(client))
+    },
+    async revokeBinding(visit) {
+      await useCases.unbind(...(await authenticated(visit)))
+      return { status: 200 }
     },
     async register(visit) {
       const body = await readJson(visit.req, visit.res)

@@ -2,7 +2,15 @@ import type { Options, Store } from 'express-rate-limit'
 import { describe, describeSecret, type Faults, isObject, join } from '../options/faults.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
-export const LIMITED_ENDPOINTS = ['token', 'bind', 'register', 'introspect', 'revoke', 'redeem'] as const
+export const LIMITED_ENDPOINTS = [
+  'token',
+  'bind',
+  'bindings',
+  'register',
+  'introspect',
+  'revoke',
+  'redeem',
+] as const
 export type LimitedEndpoint = (typeof LIMITED_ENDPOINTS)[number]
 
 /** What of express-rate-limit can be set per endpoint; the rest is ours, so that answers stay what OAuth wants. */

@@ -25,8 +25,11 @@ export interface RequireOptions {
 
 /** Guards of the host's own routes. */
 export interface Guards {
+  /** Lets a key through and leaves it as it is; its identity is `req.provisioning`. */
   requireProvisioningKey(options?: RequireOptions): RequestHandler
+  /** Lets a key through once: what the route answers redeems it or gives it back. */
   redeemProvisioningKey(options?: RequireOptions): RequestHandler
+  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.provisioned`. */
   requireAccessToken(options?: RequireOptions): RequestHandler
 }
 
@@ -116,8 +119,9 @@ function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
     await limits.byAddress(req, res)
-    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${req.originalUrl}`
-    const target = { method: req.method, url: `${origin}${req.originalUrl}`, alias }
+    const path = pathOf(req.originalUrl)
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
+    const target = { method: req.method, url: `${origin}${path}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
     const expected = { audiences: [audience], scope, target, count }
     return plan.verify(extractKey(presented, credential), presented, expected)
@@ -144,6 +148,11 @@ function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions)
 function originOf(uri: string): string | undefined {
   const { protocol, origin } = new URL(uri)
   return protocol === 'https:' ? origin : undefined
+}
+
+/** RFC 9112 3.2.2: a request may name its target as a whole URL, whose host is not asked either. */
+function pathOf(requestTarget: string): string {
+  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }
 
 function readOptions(context: GuardContext, caller: keyof Guards, options: unknown) {

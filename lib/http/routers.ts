@@ -17,6 +17,8 @@ import { type Handle, refuseOtherMethods, serve, type Visit } from './serve.js'
 export interface Routers {
   issuance(): Router
   redemption(): Router
+  /** Where clients list and revoke their bound keys; empty where clients cannot be saved. */
+  bindings(): Router
   introspection(): Router
   revocation(): Router
   jwks(): Router
@@ -50,6 +52,10 @@ export function routers(context: HttpContext): Routers {
         ...(deployment.registryWritable && { bind: handle.bind, register: handle.register }),
       })
     },
+    bindings: () =>
+      make(
+        deployment.registryWritable ? { bindings: handle.bindings, revokeBinding: handle.revokeBinding } : {},
+      ),
     introspection: () => make({ introspect: handle.introspect }),
     revocation: () => make({ revoke: handle.revoke }),
     jwks: () => make({ jwks: handle.jwks }),

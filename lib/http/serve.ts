@@ -50,7 +50,8 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
 
   return function serveEndpoint(req, res, next) {
     const presented = context.present(req)
-    context.offerNonce(res, presented)
+    // What is public is cached, and wants no proof.
+    if (endpoint.method === 'POST') context.offerNonce(res, presented)
     visit(req, res, presented)
       .then((done) => (done === undefined ? next('route') : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))

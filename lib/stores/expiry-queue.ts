@@ -5,6 +5,12 @@ export interface Expiring {
   due: number
 }
 
+/**
+ * How often a store looks for what has expired while nobody calls it. At a fixed beat and not at the next expiry: a
+ * clock that jumps would leave such a timer waiting.
+ */
+export const IDLE_SWEEP_MILLISECONDS = 10_000
+
 /*
  * The expiry queue is a binary heap, soonest first. Every verb forgets what has expired, so that must cost one
  * look when nothing has, not a scan; a key goes in once and out once, O(log n) each, and which way the clock

@@ -1,4 +1,4 @@
-import { type Expiring, enqueue, takeExpired } from './expiry-queue.js'
+import { type Expiring, enqueue, IDLE_SWEEP_MILLISECONDS, takeExpired } from './expiry-queue.js'
 import type { UseOnceOutcome } from './store.js'
 
 interface Used extends Expiring {
@@ -9,17 +9,30 @@ interface Used extends Expiring {
 export function onceSet(maximum: number, now: () => number): (id: string, until: number) => UseOnceOutcome {
   const used = new Set<string>()
   const queue: Used[] = []
+  let timer: NodeJS.Timeout | undefined
+
+  function sweep(): void {
+    for (const { id } of takeExpired(queue, now() / 1000)) used.delete(id)
+    if (queue.length > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
 
   return function useOnce(id, until) {
-    const seconds = now() / 1000
-    for (const { id: old } of takeExpired(queue, seconds)) used.delete(old)
-    // Forgotten at once, it could be used again: the caller has looked at a time that is over.
-    if (!(until > seconds))
-      throw new RangeError(`until: expected a time in the future (now ${seconds}), got ${until}`)
+    sweep()
+    requireFuture(until, now() / 1000)
     if (used.has(id)) return 'used'
     if (used.size >= maximum) return 'full'
     used.add(id)
     enqueue(queue, { id, retainUntil: until, due: until })
+    timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     return 'first'
   }
+}
+
+/** Forgotten at once, it could be used again; never forgotten, it would take its place for good. */
+function requireFuture(until: number, seconds: number): void {
+  if (!Number.isFinite(until)) throw new RangeError(`until: expected a time in seconds, got ${String(until)}`)
+  if (!(until > seconds))
+    throw new RangeError(`until: expected a time in the future (now ${seconds}), got ${until}`)
 }

@@ -1,4 +1,4 @@
-import { enqueue, takeExpired } from './expiry-queue.js'
+import { enqueue, IDLE_SWEEP_MILLISECONDS, takeExpired } from './expiry-queue.js'
 import type { Watermarks } from './memory-watermarks.js'
 import type { IssuedBefore, KeyEntry, KeyRecord, KeyRef, KeyState, RevokeIssuedOutcome } from './store.js'
 
@@ -86,8 +86,6 @@ export interface Shelf {
   revokeIssuedBefore(bound: IssuedBefore): RevokeIssuedOutcome
 }
 
-const IDLE_SWEEP_MILLISECONDS = 10_000
-
 export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
   // Nested, because a client id and a jti are free text: no separator could tell 'ab' + 'c' from 'a' + 'bc'.
   const owners = new Map<string, Owner>()
@@ -155,7 +153,6 @@ export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
       const kept = issue(record, owner)
       retain(kept, record.retainUntil)
       enqueue(queue, kept)
-      // At a fixed beat and not at the next expiry: a clock that jumps would leave such a timer waiting.
       timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     },
     retain,

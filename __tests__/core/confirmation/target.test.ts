@@ -1,8 +1,13 @@
-import { isSameTarget } from '../../../lib/core/confirmation/target.js'
+import { normalizeTarget } from '../../../lib/core/confirmation/target.js'
+
+function isSameTarget(one: string, other: string): boolean {
+  const normalized = normalizeTarget(one)
+  return normalized !== undefined && normalized === normalizeTarget(other)
+}
 
 const URL = 'https://api.example.com/a/b'
 
-describe('isSameTarget', () => {
+describe('normalizeTarget', () => {
   const SAME: [string, string, string][] = [
     ['itself', URL, URL],
     ['the case of the scheme (6.2.2.1)', 'HTTPS://api.example.com/a/b', URL],
@@ -22,6 +27,8 @@ describe('isSameTarget', () => {
     ['dot segments (6.2.2.3)', 'https://api.example.com/x/../a/./b', URL],
     ['dot segments above the root (6.2.2.3)', 'https://api.example.com/../../a/b', URL],
     ['encoded dot segments (6.2.2.2, 6.2.2.3)', 'https://api.example.com/x/%2e%2E/a/%2e/b', URL],
+    ['an at sign in the path', 'https://api.example.com/@a', 'https://api.example.com/@a'],
+    ['a letter of the host encoded (6.2.2.2)', 'https://%61pi.example.com/a/b', URL],
     ['the default port of https (6.2.3)', 'https://api.example.com:443/a/b', URL],
     ['the default port of http (6.2.3)', 'http://a.example:80/', 'http://a.example/'],
     ['an empty port (6.2.3)', 'https://api.example.com:/a/b', URL],
@@ -77,6 +84,13 @@ describe('isSameTarget', () => {
     'https://api.example.com/ä',
     'https://[::1/a',
     'https://api.example.com:99999/a/b',
+    'https://user@api.example.com/a/b',
+    'https://user:secret@api.example.com/a/b',
+    'https://@api.example.com/a/b',
+    'https://evil.example@api.example.com/a/b',
+    'https://api.example.com\\@evil.example/a/b',
+    'https://api.example.com/a\\b',
+    'https:\\\\api.example.com/a/b',
   ])('takes %j for no target, be it that of the request', (url) => {
     expect([isSameTarget(url, URL), isSameTarget(url, url)]).toEqual([false, false])
   })

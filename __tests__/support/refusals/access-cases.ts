@@ -79,7 +79,7 @@ const FORGED: Case[] = [
   forgedToken('an access token that is bound to a certificate, without one', 'possession_unproven', {
     claims: { cnf: { 'x5t#S256': 'A'.repeat(43) } },
   }),
-  forgedToken('an access token of a family that the store does not know', 'token_family_unknown', {
+  forgedToken('an access token of a family that the store does not know', 'token_unknown', {
     claims: { key_id: 'nobody' },
   }),
 ]
@@ -172,7 +172,7 @@ const FAMILY: Case[] = [
   {
     ...REFUSED,
     title: 'an access token after a replay of its key',
-    reason: 'token_family_revoked',
+    reason: 'token_revoked',
     act: async (server) => {
       const { key, token } = await obtainToken(server)
       await callApi(server, token).expect(200)
@@ -183,7 +183,7 @@ const FAMILY: Case[] = [
   {
     ...REFUSED,
     title: 'an access token that was revoked',
-    reason: 'token_family_revoked',
+    reason: 'token_revoked',
     act: async (server) => {
       const { token } = await obtainToken(server)
       await postForm(server, '/oauth/revoke', { token }).auth(CLIENT, SECRET).expect(200)
@@ -193,7 +193,7 @@ const FAMILY: Case[] = [
   {
     ...REFUSED,
     title: 'a DPoP-bound access token that was revoked, precisely, since its holder asks',
-    reason: 'token_family_revoked',
+    reason: 'token_revoked',
     headers: { 'www-authenticate': /^DPoP .*error="invalid_token"/ },
     description: /^What the provisioning key was redeemed for has been revoked/,
     act: async (server) => {

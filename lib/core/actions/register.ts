@@ -8,8 +8,8 @@ import type { Claims } from '../jws.js'
 import { inheritedPolicy, type Policy, parseScope } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
+import { saving } from '../registry.js'
 import { hashSecret, randomSecret } from '../secret.js'
-import { saving } from './bind.js'
 import { policyOf } from './token.js'
 
 /** The answer of RFC 7591 3.2.1. */

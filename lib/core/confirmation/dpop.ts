@@ -5,7 +5,7 @@ import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
 import { useOnce } from '../once.js'
 import type { PresentedRequest } from '../request.js'
-import { isSameTarget, type Target } from './target.js'
+import { normalizeTarget, type Target } from './target.js'
 
 /** A DPoP proof that holds for its request. It is spent when everything else about the request holds too. */
 export interface DpopProof {
@@ -41,13 +41,13 @@ export function proofReader(deployment: VerificationRules): ReadProof {
     if (text === undefined) return undefined
     if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
     const { claims, publicKey } = verifyProof(text)
-    const { jti, iat } = readClaims(claims, target)
-    requireFresh(deployment, iat)
+    const { jti, iat, url } = readClaims(claims, target)
+    requireFresh(deployment, claims, iat)
     if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
     requireNonce(deployment, claims)
     const proofKey = thumbprint(publicKey)
     const spendOnce = () => {
-      const spending = spent.get(presented) ?? spend(deployment, [proofKey, target.url, jti], iat)
+      const spending = spent.get(presented) ?? spend(deployment, [proofKey, url, jti], iat)
       spent.set(presented, spending)
       return spending
     }
@@ -86,7 +86,7 @@ function verifyProof(text: string): { claims: Claims; publicKey: KeyObject } {
 }
 
 /** RFC 9449 4.3, 8 and 9. */
-function readClaims({ jti, htm, htu, iat }: Claims, target: Target): { jti: string; iat: number } {
+function readClaims({ jti, htm, htu, iat }: Claims, target: Target) {
   const typed = typeof jti === 'string' && typeof htm === 'string' && typeof htu === 'string'
   if (!typed || jti === '' || jti.length > LONGEST_JTI || typeof iat !== 'number' || !Number.isFinite(iat)) {
     throw refused(
@@ -96,21 +96,31 @@ function readClaims({ jti, htm, htu, iat }: Claims, target: Target): { jti: stri
   }
   if (htm !== target.method)
     throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
-  if (!isSameTarget(htu, target.url) && !isSameTarget(htu, target.alias ?? target.url))
-    throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${target.url}.`)
-  return { jti, iat }
+  const url = normalizeTarget(htu)
+  const places = [target.url, target.alias ?? target.url].map(normalizeTarget)
+  if (url === undefined || !places.includes(url)) {
+    const [expected = 'of a URL at all'] = places
+    throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
+  }
+  return { jti, iat, url }
 }
 
-/** RFC 9449 4.3, 11. */
-function requireFresh(deployment: VerificationRules, iat: number): void {
-  const age = numericDate(deployment) - iat
+/** RFC 9449 4.3, 11. One second more into the future than the tolerance: our own time is cut to whole seconds. */
+function requireFresh(deployment: VerificationRules, { exp, nbf }: Claims, iat: number): void {
+  const now = numericDate(deployment)
   const { proofAgeSeconds } = deployment.dpop
   const tolerance = deployment.clockToleranceSeconds
-  if (age <= proofAgeSeconds + tolerance && age >= -tolerance - 1) return
-  throw refused(
-    'dpop_stale',
-    `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`,
-  )
+  const age = now - iat
+  if (!(age <= proofAgeSeconds + tolerance && age >= -tolerance - 1)) {
+    throw refused(
+      'dpop_stale',
+      `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`,
+    )
+  }
+  // A proof needs neither; one that has them means them (RFC 7519 4.1.4, 4.1.5).
+  const ended = exp !== undefined && !(typeof exp === 'number' && now < exp + tolerance)
+  const early = nbf !== undefined && !(typeof nbf === 'number' && now >= nbf - tolerance - 1)
+  if (ended || early) throw refused('dpop_stale', 'The exp or nbf of the DPoP proof excludes this moment.')
 }
 
 /** RFC 9449 4.3, 12a. */

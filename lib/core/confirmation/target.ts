@@ -6,15 +6,18 @@ export interface Target {
   readonly alias?: string | undefined
 }
 
-/** Whether two URLs are the same after the normalization of RFC 3986 6.2.2 and 6.2.3; query and fragment do not count. */
-export function isSameTarget(a: string, b: string): boolean {
-  const [left, right] = [normalize(a), normalize(b)]
-  return left !== undefined && left === right
-}
+/** No user information (RFC 9110 4.2.4), no backslash, which `URL` would take for a slash, nothing beyond ASCII. */
+const TARGET = /^https?:\/\/[^/?#\\@]+([/?#][^\\]*)?$/i
+const PRINTABLE = /^[\x21-\x7e]+$/
 
-/** `URL` does the case of scheme and host, the default port, dot segments and the empty path; the rest is ours. */
-function normalize(url: string): string | undefined {
-  if (!/^https?:\/\/[\x21-\x7e]+$/i.test(url) || !URL.canParse(url)) return undefined
+/**
+ * The one spelling of a URL (RFC 3986 6.2.2, 6.2.3), without query and fragment, which do not count (RFC 9449 4.3, 9);
+ * `undefined` when it is none that a request can be for.
+ *
+ * `URL` does the case of scheme and host, the default port, dot segments and the empty path; the rest is ours.
+ */
+export function normalizeTarget(url: string): string | undefined {
+  if (!TARGET.test(url) || !PRINTABLE.test(url) || !URL.canParse(url)) return undefined
   const { origin, pathname } = new URL(url)
   return `${origin}${pathname.replace(/%[0-9a-f]{2}/gi, normalizeOctet)}`
 }

@@ -37,7 +37,7 @@ export function proveOnce(prove: Prove): void {
     await on.advance(3)
     expect(await on.store.useOnce('a', on.nowSeconds() + 60)).toBe('first')
   })
-  for (const seconds of [-1, -100_000, Number.NaN]) {
+  for (const seconds of [-1, -100_000, Number.NaN, Number.POSITIVE_INFINITY]) {
     prove(`rejects an identifier to be remembered for ${seconds} seconds`, async ({ store, nowSeconds }) => {
       // By name: a store may come from another realm than the test.
       const rejection = store.useOnce('a', nowSeconds() + seconds)

@@ -1,0 +1,89 @@
+import { transformSync } from 'esbuild'
+import type { Express } from 'express'
+import supertest from 'supertest'
+import * as library from '../../lib/index.js'
+import { codeBlocks, codeIn, interfaceMembers, section, tableRows } from './markdown'
+
+const PAGE = 'docs/access-tokens.md'
+const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
+
+/** Runs the program under a heading of the page; answers with its exports. */
+function run(heading: string, globals: object = {}): { app: Express; keys: library.ProvisioningKeys } {
+  const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
+  const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })
+  const module = { exports: {} }
+  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
+  const scope = { module, require: load, ...globals }
+  new Function(...Object.keys(scope), code)(...Object.values(scope))
+  return module.exports as ReturnType<typeof run>
+}
+
+function post(app: Express, form: Record<string, string>) {
+  return supertest(app).post('/oauth/token').set(FROM_PROXY).type('form').send(form)
+}
+
+async function obtainKey(app: Express): Promise<string> {
+  const form = { grant_type: 'client_credentials', scope: 'provision:token config:read' }
+  const { body } = await post(app, form).auth('ci-runner', 'change-me-please').expect(200)
+  return body.access_token
+}
+
+function exchange(app: Express, key: string) {
+  return post(app, {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: key,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    scope: 'config:read',
+  })
+}
+
+describe(PAGE, () => {
+  it('guards an API with the token that a key was exchanged for', async () => {
+    const { app } = run('Guarding an API')
+    const key = await obtainKey(app)
+    const { body } = await exchange(app, key).expect(200)
+    expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 600, scope: 'config:read' })
+    const call = () =>
+      supertest(app)
+        .get('/config')
+        .set({ ...FROM_PROXY, Authorization: `Bearer ${body.access_token}` })
+    await call().expect(200, { for: 'ci-runner' })
+    await exchange(app, key).expect(400)
+    await call().expect(401, /The access token is not accepted/)
+  })
+
+  it('has an authorization server issue tokens, and take them back after a replay', async () => {
+    const asked: unknown[] = []
+    const answers = [
+      new Response('{}', { status: 502 }),
+      Response.json({ access_token: 'opaque', expires_in: 60 }),
+    ]
+    const fetch = async (url: string, { method, body }: RequestInit) => {
+      asked.push([method, url, body === undefined ? undefined : JSON.parse(String(body))])
+      return answers.shift()
+    }
+    const { keys } = run('Your own authorization server', { fetch })
+    const express: typeof import('express') = require('express')
+    const app = express().set('trust proxy', 'loopback').use(keys.router())
+    const key = await obtainKey(app)
+    await exchange(app, key).expect(503)
+    const { body } = await exchange(app, key).expect(200)
+    expect(body).toMatchObject({ access_token: 'opaque', token_type: 'Bearer', expires_in: 60 })
+    await exchange(app, key).expect(400)
+    const wanted = { client_id: 'ci-runner', scope: 'config:read', audience: 'https://api.example.com' }
+    const ask = ['POST', 'https://as.example.com/internal/tokens', { ...wanted, lifetime: 600 }]
+    const { jti } = JSON.parse(Buffer.from(key.split('.')[1] ?? '', 'base64url').toString())
+    expect(asked).toEqual([ask, ask, ['DELETE', `https://as.example.com/internal/tokens/${jti}`, undefined]])
+  })
+
+  it('names every member of req.provisioned, of the identity, and of the answer', () => {
+    const named = (heading: string) => tableRows(PAGE, heading).flatMap(([first = '']) => codeIn(first))
+    const members = interfaceMembers('lib/http/provisioned.ts', 'Provisioned')
+    expect(named('What is checked').sort()).toEqual(members.sort())
+    const identity = interfaceMembers('lib/core/access-token-identity.ts', 'AccessTokenIdentity')
+    const text = codeIn(section(PAGE, 'Your own authorization server').replaceAll(/^```[\s\S]*?^```/gm, ''))
+    expect(identity.filter((member) => !text.includes(member))).toEqual([])
+    const answer = interfaceMembers('lib/core/access-token-identity.ts', 'IssuedAccessToken')
+    expect(named('Your own authorization server').sort()).toEqual(answer.sort())
+  })
+})

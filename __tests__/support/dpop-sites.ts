@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { Agent } from 'node:https'
+import type { Test } from 'supertest'
+import { memoryStore, type ProvisioningOptions, type ProvisioningStore } from '../../lib/index.js'
+import type { ClientKey } from './client-assertion.js'
+import { type ProofParts, type ProofTarget, signProof } from './proof.js'
+import { refOf } from './redeeming.js'
+import { askForKey, EXCHANGE, JWT_TYPE, postForm, send } from './requests.js'
+import { AUDIENCE, ISSUER, type RunningServer, startServer } from './server.js'
+
+export const TOKEN_TARGET: ProofTarget = { method: 'POST', url: `${ISSUER}/oauth/token` }
+
+/** A place that takes a DPoP proof, and what becomes of one there. */
+export interface Site {
+  readonly name: string
+  readonly target: ProofTarget
+  /** The status of a refused proof: 400 at the token endpoint, 401 at a resource (RFC 9449 5, 7.1). */
+  readonly refusal: 400 | 401
+  readonly success: 200 | 201
+  /** What to ask a key for that can be presented there; `undefined` where none is presented. */
+  readonly form: (() => Record<string, string>) | undefined
+  /** Whether the key stands in the `Authorization` header, so that a proof must name it (RFC 9449 7). */
+  readonly namesKey: boolean
+  readonly presented: (server: RunningServer, key: string) => Test
+}
+
+function authorized(request: Test, key: string): Test {
+  return request.set('Authorization', `DPoP ${key}`)
+}
+
+export const SITES: readonly Site[] = [
+  {
+    name: 'issuance',
+    target: TOKEN_TARGET,
+    refusal: 400,
+    success: 200,
+    form: undefined,
+    namesKey: false,
+    presented: (server) => askForKey(server, { scope: 'devices:read' }),
+  },
+  {
+    name: 'token exchange',
+    target: TOKEN_TARGET,
+    refusal: 400,
+    success: 200,
+    form: () => ({ scope: 'provision:token' }),
+    namesKey: false,
+    presented: (server, key) =>
+      postForm(server, '/oauth/token', {
+        grant_type: EXCHANGE,
+        subject_token: key,
+        subject_token_type: JWT_TYPE,
+      }),
+  },
+  {
+    name: 'bind',
+    target: { method: 'POST', url: `${ISSUER}/oauth/bind` },
+    refusal: 401,
+    success: 201,
+    form: () => ({ scope: 'provision:bind', requested_subject: `device:${randomUUID()}` }),
+    namesKey: true,
+    presented: (server, key) => authorized(send(server, 'post', '/oauth/bind').send({}), key),
+  },
+  {
+    name: 'register',
+    target: { method: 'POST', url: `${ISSUER}/oauth/register` },
+    refusal: 401,
+    success: 201,
+    form: () => ({ scope: 'provision:register devices:read' }),
+    namesKey: true,
+    presented: (server, key) =>
+      authorized(send(server, 'post', '/oauth/register').send({ scope: 'devices:read' }), key),
+  },
+  {
+    name: 'requireProvisioningKey()',
+    target: { method: 'GET', url: `${AUDIENCE}/devices` },
+    refusal: 401,
+    success: 200,
+    form: () => ({ scope: 'devices:read' }),
+    namesKey: true,
+    presented: (server, key) => authorized(send(server, 'get', '/devices'), key),
+  },
+  {
+    name: 'redeemProvisioningKey()',
+    target: { method: 'POST', url: `${AUDIENCE}/devices` },
+    refusal: 401,
+    success: 201,
+    form: () => ({ scope: 'devices:create' }),
+    namesKey: true,
+    presented: (server, key) => authorized(send(server, 'post', '/devices'), key),
+  },
+]
+
+/** A server whose store can be looked into: what was written to it, and what it answered. */
+export interface WatchedServer extends RunningServer {
+  readonly store: ProvisioningStore
+  /** Every move of the store that changed something, so far. */
+  readonly writes: string[]
+}
+
+export async function startWatched(options: Partial<ProvisioningOptions> = {}): Promise<WatchedServer> {
+  const store = memoryStore(options.now === undefined ? {} : { now: options.now })
+  const writes: string[] = []
+  const noting =
+    <A extends unknown[], R>(verb: string, ask: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      const answer = await ask(...args)
+      if (/^(recorded|claimed|settled|released|revoked|first)$/.test(String(answer))) writes.push(verb)
+      return answer
+    }
+  const watched: ProvisioningStore = {
+    find: store.find,
+    record: noting('record', store.record),
+    redeem: noting('redeem', store.redeem),
+    settle: noting('settle', store.settle),
+    release: noting('release', store.release),
+    revoke: noting('revoke', store.revoke),
+    revokeFamily: noting('revokeFamily', store.revokeFamily),
+    revokeIssuedBefore: noting('revokeIssuedBefore', store.revokeIssuedBefore),
+    useOnce: noting('useOnce', store.useOnce),
+  }
+  const server = await startServer({ options: { store: watched, ...options } })
+  return { ...server, store, writes }
+}
+
+/** A key for a site, bound to `holder`; the empty text where none is presented. */
+export async function boundKey(
+  server: RunningServer,
+  { form }: Site,
+  holder: ClientKey,
+  parts: ProofParts & { now?: number } = {},
+): Promise<string> {
+  if (form === undefined) return ''
+  const proof = signProof(holder, TOKEN_TARGET, parts)
+  const { status, body } = await askForKey(server, form()).agent(CONNECTION).set('DPoP', proof)
+  if (status !== 200 || body.token_type !== 'DPoP') throw new Error(`no bound key: ${JSON.stringify(body)}`)
+  return body.access_token
+}
+
+/** A proof that a site takes, but for what `parts` say. */
+export function proofAt(
+  { target, namesKey }: Site,
+  holder: ClientKey,
+  key: string,
+  parts: ProofParts & { now?: number } = {},
+): string {
+  return signProof(holder, target, { ...(namesKey && { token: key }), ...parts })
+}
+
+/** One connection for many requests, since each costs a handshake. */
+const CONNECTION = new Agent({ keepAlive: true })
+
+/** Presents a key with proofs as they are. */
+export function presentAt(server: RunningServer, site: Site, key: string, ...proofs: string[]): Test {
+  const request = site.presented(server, key).agent(CONNECTION)
+  // Each of a list becomes a header field of its own.
+  return proofs.length === 0 ? request : request.set('DPoP', proofs as unknown as string)
+}
+
+/** The state of a key, which must still be `issued` after a refusal. */
+export async function stateOf(server: WatchedServer, key: string): Promise<string | undefined> {
+  return key === '' ? 'issued' : (await server.store.find(refOf(key)))?.state
+}
