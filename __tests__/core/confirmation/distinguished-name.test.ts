@@ -172,7 +172,7 @@ describe('a registered distinguished name', () => {
       `CN=${' '.repeat(100_000)}`,
     ])
       parseName(text)
-    expect(performance.now() - before).toBeLessThan(1000)
+    expect(performance.now() - before).toBeLessThan(5000)
   })
 })
 
