@@ -11,6 +11,7 @@ describe('the library', () => {
       'getProvisioning',
       'hashSecret',
       'memoryStore',
+      'provisioningKeyVerifier',
       'provisioningKeys',
     ])
   })

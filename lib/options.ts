@@ -158,6 +158,9 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
   const policy = readPolicy('policy', given.policy, noted)
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
   judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
+  if (policy.introspectAudiences !== undefined) {
+    noted.add('policy.introspectAudiences', 'this in the policy of a client', 'it for everybody')
+  }
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   const now = given.now ?? Date.now
   const registration = readRegistration(given.registration, noted)
@@ -184,7 +187,8 @@ function isCertificateBound({ metadata }: Client): boolean {
   return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
-function warnOfObserver(fault: unknown): void {
+/** Warns of an observer that failed, since nobody else will. */
+export function warnOfObserver(fault: unknown): void {
   const message = fault instanceof Error ? String(fault.message) : 'it threw something that is no error'
   process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {
     type: 'ProvisioningKeysWarning',

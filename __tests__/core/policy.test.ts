@@ -11,6 +11,7 @@ const POLICY: Policy = {
   maxLifetimeSeconds: 900,
   networks: ['10.0.0.0/8'],
   subjects: ['gateway-1', 'device:*'],
+  introspectAudiences: [],
   senderConstraint: 'bearer',
   rebinding: 'refuse' as const,
   maxBindings: 2,

@@ -24,6 +24,7 @@ let server: RunningServer
 
 beforeAll(async () => {
   server = await startMutualServer()
+  server.app.get('/api', server.keys.requireAccessToken(), (_req, res) => void res.sendStatus(204))
 })
 afterAll(() => server.close())
 
@@ -74,6 +75,16 @@ describe('a client with a certificate of an authority', () => {
       form: { token, client_id: SENSOR },
     })
     expect(told.body).toMatchObject({ active: true, cnf: { 'x5t#S256': SENSOR_CERTIFICATE.thumbprint } })
+    const call = (certificate?: IssuedCertificate) =>
+      sendMutual(server, {
+        path: '/api',
+        method: 'GET',
+        certificate,
+        headers: ['Authorization', `Bearer ${token}`],
+      })
+    expect(await call(SENSOR_CERTIFICATE)).toMatchObject({ status: 204 })
+    expect(await call(OTHER)).toMatchObject({ status: 401 })
+    expect(await call()).toMatchObject({ status: 401 })
   })
 
   test('has a new certificate with the same name, and authenticates with that too', async () => {
@@ -126,7 +137,7 @@ describe('a client with a certificate of its own making', () => {
   test('may name it by its thumbprint, or have bound it', async () => {
     const certificate = makeCertificate()
     const jwk = makeCertificate().publicKey.export({ format: 'jwk' })
-    const binding = { bindingId: 'b', jwk, thumbprint: 't', boundAt: 1, keyId: 'k' }
+    const binding = { bindingId: 'b', boundAt: 1, keyId: 'k' }
     const methods = ['self_signed_tls_client_auth'] as const
     const other = await startMutualServer({
       clients: [

@@ -108,6 +108,7 @@ describe("a client's policy", () => {
       maxLifetimeSeconds: 900,
       networks: ['::1'],
       subjects: ['a'],
+      introspectAudiences: [],
       senderConstraint: 'bearer',
       rebinding: 'refuse',
       maxBindings: 2,
@@ -144,6 +145,19 @@ describe("a client's policy", () => {
 
   it('has more keys than the default where the deployment does not say how many', async () => {
     expect(await policyUnder({ scopes: ['read'] }, { maxBindings: 16 })).toMatchObject({ maxBindings: 16 })
+  })
+
+  it('has audiences to introspect of its own alone, and only those of the deployment', async () => {
+    const introspectAudiences = [AUDIENCES[0] ?? '', 'https://elsewhere.example.com']
+    const fault = 'clients[0].policy.introspectAudiences: expected only what policy.audiences allows, got '
+    expect(faultsUnder({}, { scopes: [], introspectAudiences })).toEqual([
+      `${fault}"https://elsewhere.example.com"`,
+    ])
+    expect(await policyUnder({}, { scopes: [], introspectAudiences })).toMatchObject({
+      introspectAudiences: AUDIENCES.slice(0, 1),
+    })
+    const deployments = { introspectAudiences: AUDIENCES, audiences: AUDIENCES }
+    expect(completePolicy({}, deployments)).toMatchObject({ introspectAudiences: [] })
   })
 
   it('has the default lifetime of the deployment cut down to its own cap', async () => {

@@ -78,6 +78,12 @@ describe('a policy', () => {
     expect(faults[0]).toMatch(/^policy\.scopes\[1\]: expected a scope token/)
   })
 
+  it('lets nobody introspect by the policy of the deployment', () => {
+    expect(faultsOfPolicy({ introspectAudiences: [] })).toEqual([
+      'policy.introspectAudiences: expected this in the policy of a client, got it for everybody',
+    ])
+  })
+
   it.each(['scopes', 'defaultScopes', 'audiences', 'networks', 'subjects', 'accessTokenScopes'])(
     'has a list of %s, not a text',
     (name) => {

@@ -20,7 +20,8 @@ export type RevokeBindingOutcome = 'revoked' | 'unknown'
 
 /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
 export async function bindingsOf(deployment: Deployment, clientId: string): Promise<readonly Binding[]> {
-  return (await findClient(deployment, clientId))?.bindings ?? []
+  // A copy: what a registry in memory keeps is nobody's to change.
+  return structuredClone((await findClient(deployment, clientId))?.bindings ?? [])
 }
 
 /** Takes a bound key away from its client, which can authenticate with it no more from then on. */

@@ -40,6 +40,7 @@ export const REASONS = {
   key_redeeming: 'invalid_token',
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
+  inactive_at_issuer: 'invalid_token',
   token_unknown: 'invalid_token',
   token_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',
@@ -110,6 +111,8 @@ export const REASONS = {
   store_unavailable: 'temporarily_unavailable',
   registry_unavailable: 'temporarily_unavailable',
   client_contended: 'temporarily_unavailable',
+  signing_keys_unavailable: 'temporarily_unavailable',
+  introspection_unavailable: 'temporarily_unavailable',
   token_issuer_unavailable: 'temporarily_unavailable',
   server_fault: 'server_error',
 } as const satisfies Record<string, string>

@@ -105,6 +105,12 @@ export interface EventDetails {
   'signing_key.added': { readonly kid: string }
   'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
   'signing_key.removed': { readonly kid: string }
+  /** The signing keys of an issuer elsewhere could not be fetched. */
+  'signing_keys.unavailable': {
+    readonly detail: string
+    /** Whether those that were fetched before are used meanwhile; if not, whatever is presented is refused. */
+    readonly usable: boolean
+  }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
@@ -145,6 +151,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'signing_key.added': 'notice',
   'signing_key.rotated': 'notice',
   'signing_key.removed': 'high',
+  'signing_keys.unavailable': 'warning',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
 }

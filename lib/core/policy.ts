@@ -21,9 +21,15 @@ export interface PolicyOptions {
    */
   readonly subjects?: readonly string[]
   /**
+   * The audiences of which a client may introspect every key and access token, whoever they were issued to: for a
+   * resource server that verifies in a process of its own. Good in the policy of one client only, and inherited by
+   * nobody. Default: none.
+   */
+  readonly introspectAudiences?: readonly string[]
+  /**
    * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
    * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
-   * with a proof, or by a client that authenticates by its certificate, is bound to that all the same.
+   * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
   /**
@@ -68,6 +74,7 @@ export interface Policy {
   /** `undefined`: from anywhere; empty: from nowhere. */
   readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
+  readonly introspectAudiences: readonly string[]
   readonly senderConstraint: SenderConstraint
   readonly rebinding: Rebinding
   readonly maxBindings: number
@@ -105,7 +112,8 @@ export function boundsOf(policy: Policy): PolicyBounds {
 
 /**
  * The policy of a client that comes into being by a key: every bound of the client that asked for the key, so that
- * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone.
+ * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone, nor
+ * audiences to introspect, so that it can ask about itself alone.
  */
 export function inheritedPolicy(
   policy: Policy,
@@ -121,6 +129,7 @@ export function inheritedPolicy(
     ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),
     audiences: [own.audience],
     subjects: [],
+    introspectAudiences: [],
   }
 }
 

@@ -29,14 +29,19 @@ export interface RateLimits {
 
 const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
-export function readRateLimits(value: unknown, faults: Faults): RateLimits {
+/** @param endpoints those that there are */
+export function readRateLimits(
+  value: unknown,
+  faults: Faults,
+  endpoints: readonly LimitedEndpoint[] = LIMITED_ENDPOINTS,
+): RateLimits {
   if (value === false) return { of: () => undefined, store: undefined }
   if (value !== undefined && !isObject(value)) {
     faults.add('rateLimit', 'false, or an object with limits per endpoint', describe(value))
   }
   const given: Record<string, unknown> = isObject(value) ? { ...value } : {}
-  faults.addUnknownNames('rateLimit', given, [...LIMITED_ENDPOINTS, 'store'])
-  for (const endpoint of LIMITED_ENDPOINTS) {
+  faults.addUnknownNames('rateLimit', given, [...endpoints, 'store'])
+  for (const endpoint of endpoints) {
     given[endpoint] = readLimit(join('rateLimit', endpoint), given[endpoint], faults)
   }
   if (given.store !== undefined && typeof given.store !== 'function') {

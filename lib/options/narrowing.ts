@@ -15,7 +15,6 @@ export type OuterPolicy = PolicyBounds
 export const DEFAULTS = {
   lifetimeSeconds: 300,
   maxLifetimeSeconds: 900,
-  rebinding: 'refuse',
   maxBindings: 2,
   outstandingKeys: 1000,
   accessTokenLifetimeSeconds: 600,
@@ -47,11 +46,10 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
     })
   }
   const scopes = own.scopes ?? outer.scopes ?? []
-  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, {
-    within: same,
-    of: join(path, 'scopes'),
-    faults,
-  })
+  const exactly = (of: string) => ({ within: same, of, faults })
+  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, exactly(join(path, 'scopes')))
+  const introspected = join(path, 'introspectAudiences')
+  noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
   for (const name of COUNTS) {
     const most = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
     if ((own[name] ?? 0) > most)
@@ -123,6 +121,8 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     // An empty list is what is left when a client's networks all lie outside; it must not come to mean "anywhere".
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
+    // Never the deployment's: what one client may know of others is said of that client.
+    introspectAudiences: (own.introspectAudiences ?? []).filter((one) => outer.audiences.includes(one)),
     senderConstraint: stricter(own, outer),
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),
@@ -152,7 +152,7 @@ function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
 
 /** `refuse` lies within either of the others; to replace keys and to add them are different liberties. */
 function rebindingWithin(own: PolicyOptions, outer: OuterPolicy): Rebinding {
-  const wanted = own.rebinding ?? outer.rebinding ?? DEFAULTS.rebinding
+  const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
   return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
 }
 

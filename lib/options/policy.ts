@@ -59,6 +59,7 @@ const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   audiences: AUDIENCE,
   networks: NETWORK,
   subjects: SUBJECT,
+  introspectAudiences: { ...AUDIENCE, mayBeNone: true },
   registrationPolicies: REGISTRATION_POLICY,
 }
 

@@ -278,6 +278,8 @@ describe('a registry that others write to', () => {
 })
 
 describe('a binding whose key is revoked meanwhile', () => {
+  const down = () => Promise.reject(new Error('down'))
+
   /** A store that refuses to settle the `nth` time, once something else has happened. */
   function unsettled(before: () => Promise<unknown> = async () => undefined, nth = 1) {
     let settled = 0
@@ -328,6 +330,15 @@ describe('a binding whose key is revoked meanwhile', () => {
     expect(await reasonOf(bind)).toBe('key_revoked')
     expect([await given.idsOf('device:7'), bound.length]).toEqual([bound, 1])
     expect((await given.kept.find('device:7'))?.authenticationMethods).toEqual(['private_key_jwt'])
+  })
+
+  it('is told of where the registry does not let it be taken back', async () => {
+    const given = bindable({ store: unsettled(), verbs: (kept) => ({ ...kept, delete: down }) })
+    const { bind } = await given.ask({ requested_subject: 'device:7' })
+    expect(await reasonOf(bind)).toBe('key_revoked')
+    const [bindingId] = await given.idsOf('device:7')
+    expect(bindingId).toBeDefined()
+    expect(given.events.at(-1)).toMatchObject({ type: 'client.bound', subject: 'device:7', bindingId })
   })
 
   it('brings back no client that somebody has deleted since', async () => {

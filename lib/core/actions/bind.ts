@@ -49,10 +49,15 @@ async function save(
     return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
   })
   const left = changed?.after.bindings ?? []
-  return {
-    result: changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? [],
-    undo: async () => changed && takeBack(deployment, changed, binding),
-  }
+  const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
+  const undo = async () =>
+    changed &&
+    takeBack(deployment, changed, binding).catch((fault) => {
+      // It is there, whatever its client was told: who observes must know.
+      tellBound(deployment, key, binding, replaced)
+      throw fault
+    })
+  return { result: replaced, undo }
 }
 
 /** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
