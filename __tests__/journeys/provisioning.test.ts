@@ -4,7 +4,14 @@ import type { Client, ClientOptions } from '../../lib/index.js'
 import { bindingBody, bindWithProof } from '../support/binding.js'
 import { refOf } from '../support/redeeming.js'
 import { askForKey, EXCHANGE, exchangeKey, obtainKey, postForm, send } from '../support/requests.js'
-import { AUDIENCE, CLIENT, type RunningServer, startServer, workingOptions } from '../support/server.js'
+import {
+  AUDIENCE,
+  CLIENT,
+  ISSUER,
+  type RunningServer,
+  startServer,
+  workingOptions,
+} from '../support/server.js'
 
 async function withServer(test: (server: RunningServer) => Promise<void>): Promise<void> {
   const server = await startServer()
@@ -60,6 +67,8 @@ describe('a registration', () => {
         client_secret: expect.stringMatching(/^[\w-]{43}$/),
         client_id_issued_at: TIME,
         client_secret_expires_at: 0,
+        registration_access_token: expect.stringMatching(/^[\w-]+\.[\w-]{43}$/),
+        registration_client_uri: `${ISSUER}/oauth/register/${answer.body.client_id}`,
       })
       expect(Math.abs(answer.body.client_id_issued_at - seconds())).toBeLessThan(5)
       expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', pragma: 'no-cache' })
@@ -83,6 +92,8 @@ describe('a registration', () => {
         client_secret: expect.any(String),
         client_id_issued_at: TIME,
         client_secret_expires_at: 0,
+        registration_access_token: expect.stringMatching(/^[\w-]+\.[\w-]{43}$/),
+        registration_client_uri: `${ISSUER}/oauth/register/${answer.body.client_id}`,
       })
     }))
 
