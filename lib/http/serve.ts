@@ -3,7 +3,7 @@ import type { Target } from '../core/confirmation/target.js'
 import { malformed } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/verification.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext, HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { type Answer, answer, refuse } from './wire.js'
 
@@ -59,7 +59,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
 }
 
 /** Refuses every other method of an endpoint (RFC 9110 15.5.6). */
-export function refuseOtherMethods(context: HttpContext, endpoint: Endpoint): RequestHandler {
+export function refuseOtherMethods(context: GuardContext, endpoint: Endpoint): RequestHandler {
   const site = context.siteOf(endpoint)
   const allowedMethods = endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method
   return function methodNotAllowed(req, res) {
