@@ -67,7 +67,14 @@ export type {
   IssuedAccessToken,
 } from './core/access-token-identity.js'
 export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
-export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
+export type {
+  Binding,
+  Client,
+  ClientMetadata,
+  ClientRegistry,
+  Registration,
+  RegistrationToken,
+} from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
 export type {
@@ -79,7 +86,13 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
+export type { DeleteOutcome } from './core/management/deletion.js'
 export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
+export type {
+  ProposedRegistration,
+  RegistrationPolicy,
+  RegistrationVerdict,
+} from './core/registration/rules.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
@@ -90,6 +103,7 @@ export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { MtlsOptions } from './options/mtls.js'
+export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { VerifierOptions } from './options/verifier.js'

@@ -59,6 +59,8 @@ describe('the option mtls', () => {
 describe('a client that authenticates by a certificate', () => {
   const policy = { scopes: ['devices:read'] }
   const jwk = pinnedJwk(makeCertificate())
+  const confirmation = { 'x5t#S256': makeCertificate().thumbprint }
+  const BINDING = { bindingId: 'b', confirmation, boundAt: 1, keyId: 'k' }
 
   function faultsOfClient(client: object): readonly string[] {
     return faultsOf({ clients: [{ clientId: 'a', policy, ...client }] })
@@ -70,7 +72,7 @@ describe('a client that authenticates by a certificate', () => {
     ['a certificate', { authenticationMethods: ['self_signed_tls_client_auth'], jwks: { keys: [jwk] } }],
     [
       'a certificate that it has bound',
-      { authenticationMethods: ['self_signed_tls_client_auth'], bindings: [{ bindingId: 'b' }] },
+      { authenticationMethods: ['self_signed_tls_client_auth'], bindings: [BINDING] },
     ],
   ])('is accepted with %s', (_, client) => {
     expect(faultsOfClient(client)).toEqual([])

@@ -8,6 +8,7 @@ export type EndpointName =
   | 'bindings'
   | 'revoke_binding'
   | 'register'
+  | 'registration'
   | 'introspect'
   | 'revoke'
   | 'jwks'
@@ -67,6 +68,23 @@ export interface EventDetails {
     readonly by: 'client' | 'operator' | 'replacement'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'client.updated': {
+    readonly clientId: string
+    /** Whether it was handed another registration access token, or another secret. */
+    readonly tokenRotated: boolean
+    readonly secretRenewed: boolean
+  }
+  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' }
+  'registration.misused': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
+  'registration.exposed': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */
@@ -122,6 +140,10 @@ const SEVERITY: Record<EventType, Severity> = {
   'client.bound': 'notice',
   'client.unbound': 'notice',
   'client.registered': 'notice',
+  'client.updated': 'notice',
+  'client.deleted': 'notice',
+  'registration.misused': 'high',
+  'registration.exposed': 'high',
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',

@@ -2,7 +2,7 @@ import { Router } from 'express'
 import type { GrantType } from '../core/client-metadata.js'
 import type { HttpContext } from './context.js'
 import { documentRouter, resourceDocuments } from './documents.js'
-import { ENDPOINTS, type EndpointKey } from './endpoints.js'
+import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { handlers } from './handlers.js'
 import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
@@ -45,7 +45,13 @@ export function routers(context: HttpContext): Routers {
       const exchange = token('urn:ietf:params:oauth:grant-type:token-exchange')
       return make({
         token: exchange,
-        ...(deployment.registryWritable && { bind: handle.bind, register: handle.register }),
+        ...(deployment.registryWritable && {
+          bind: handle.bind,
+          register: handle.register,
+          readRegistration: handle.readRegistration,
+          updateRegistration: handle.updateRegistration,
+          deleteRegistration: handle.deleteRegistration,
+        }),
       })
     },
     bindings: () =>
@@ -69,19 +75,38 @@ function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Han
   const { mountPath } = context.config
   const inner = Router(ROUTING)
   const before = protection(context)
-  for (const [name, handle] of Object.entries(routes) as [EndpointKey, Handle][]) {
-    const endpoint = ENDPOINTS[name]
-    const route = inner.route(endpoint.path).all(before)
-    const serving = serve(context, endpoint, handle)
-    if (endpoint.method === 'GET') route.get(serving)
-    else route.post(serving)
-    route.all(refuseOtherMethods(context, endpoint))
+  for (const [path, [first, ...others]] of byPath(routes)) {
+    const route = inner.route(pathPattern(path)).all(before)
+    for (const [endpoint, handle] of [first, ...others])
+      route[VERBS[endpoint.method]](serve(context, endpoint, handle))
+    route.all(refuseOtherMethods(context, first[0], ...others.map(([endpoint]) => endpoint)))
   }
   inner.use(errorHandler(context))
   const below = Router(ROUTING).use(mountPath, inner)
   return Router(ROUTING).use((req, res, next) =>
     (req.baseUrl.endsWith(mountPath) ? inner : below)(req, res, next),
   )
+}
+
+const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete' } as const
+
+type Routed = readonly [Endpoint, Handle]
+
+/** The endpoints that share a path share a route, so that the methods of one are not refused by another. */
+function byPath(routes: Partial<Record<EndpointKey, Handle>>): Map<string, [Routed, ...Routed[]]> {
+  const paths = new Map<string, [Routed, ...Routed[]]>()
+  for (const [name, handle] of Object.entries(routes) as [EndpointKey, Handle][]) {
+    const routed: Routed = [ENDPOINTS[name], handle]
+    const there = paths.get(routed[0].path)
+    if (there === undefined) paths.set(routed[0].path, [routed])
+    else there.push(routed)
+  }
+  return paths
+}
+
+/** A segment that varies is matched, not captured: Express throws where it cannot decode what it has captured. */
+function pathPattern(path: string): string | RegExp {
+  return path.includes(':') ? new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) : path
 }
 
 function metadataRouter(
