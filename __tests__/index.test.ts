@@ -49,7 +49,7 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding', 'deleteClient'],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )

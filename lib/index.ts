@@ -2,6 +2,7 @@ import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases, verifyingUseCases } from './core/use-cases.js'
 import { guardContext, httpContext } from './http/context.js'
+import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
@@ -38,7 +39,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
 }
 
 /** The guards of an API whose keys are issued by another process. */
-export interface ProvisioningKeyVerifier extends Guards, Middlewares {
+export interface ProvisioningKeyVerifier extends Guards, Middlewares, ResourceMetadata {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
 }
@@ -52,7 +53,12 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares {
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
   const context = guardContext(config, verifyingUseCases(config.deployment))
-  return Object.freeze({ ...guards(context), ...middlewares(context), on: config.events.on })
+  return Object.freeze({
+    ...guards(context),
+    ...middlewares(context),
+    ...resourceMetadata(context),
+    on: config.events.on,
+  })
 }
 
 export type {
@@ -61,7 +67,14 @@ export type {
   IssuedAccessToken,
 } from './core/access-token-identity.js'
 export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
-export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
+export type {
+  Binding,
+  Client,
+  ClientMetadata,
+  ClientRegistry,
+  Registration,
+  RegistrationToken,
+} from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
 export type {
@@ -73,7 +86,13 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
+export type { DeleteOutcome } from './core/management/deletion.js'
 export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
+export type {
+  ProposedRegistration,
+  RegistrationPolicy,
+  RegistrationVerdict,
+} from './core/registration/rules.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
@@ -84,6 +103,7 @@ export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { MtlsOptions } from './options/mtls.js'
+export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
 export type { VerifierOptions } from './options/verifier.js'

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
 import type { Binding } from './core/client.js'
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
+import { type DeleteOutcome, deleteClient } from './core/management/deletion.js'
 import { revokeIssuedBefore } from './core/revocation.js'
 import { rotator } from './core/rotation.js'
 import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
@@ -63,6 +64,14 @@ export interface Operations {
    *   answer: nothing is known to be revoked then
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  /**
+   * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
+   * identity can be provisioned anew once the clock tolerance has passed.
+   *
+   * @throws ConfigurationError when that is no client id; ProvisioningError when the store or the registry does not
+   *   answer: call it again, the client is nobody meanwhile or as it was
+   */
+  deleteClient(clientId: string): Promise<DeleteOutcome>
   /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
   bindingsOf(clientId: string): Promise<readonly Binding[]>
   /**
@@ -108,6 +117,13 @@ export function operations(config: Config): Operations {
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
       rotation.remove(kid)
+    },
+    async deleteClient(clientId) {
+      const noted = faults()
+      if (typeof clientId !== 'string' || clientId === '')
+        noted.add('clientId', 'the id of a client', describe(clientId))
+      noted.throwIfAny()
+      return deleteClient(deployment, clientId)
     },
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))

@@ -27,6 +27,8 @@ const policies: fc.Arbitrary<Policy> = fc
       rebinding: 'refuse' as const,
       maxBindings: 2,
       certificateBound: false,
+      registrationPolicies: [],
+      requireSoftwareStatement: false,
       outstandingKeys: 1,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

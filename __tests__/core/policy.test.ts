@@ -16,6 +16,8 @@ const POLICY: Policy = {
   rebinding: 'refuse' as const,
   maxBindings: 2,
   certificateBound: false,
+  registrationPolicies: [],
+  requireSoftwareStatement: false,
   outstandingKeys: 10,
   accessTokenScopes: undefined,
   accessTokenLifetimeSeconds: 600,

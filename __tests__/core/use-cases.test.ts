@@ -15,6 +15,9 @@ describe('useCases', () => {
       'listBindings',
       'unbind',
       'register',
+      'readRegistration',
+      'updateRegistration',
+      'deleteRegistration',
       'introspect',
     ]
     expect(Object.keys(verbs).sort()).toEqual([...names, 'revoke', 'revokeExposed'].sort())

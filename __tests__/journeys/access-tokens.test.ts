@@ -231,6 +231,7 @@ describe('an access token ends', () => {
   ][] = [
     ['when its key is exchanged once more', (server, key) => exchangeKey(server, key).expect(400)],
     ['when its key is presented once more', (server, key) => callApi(server, key, '/key').expect(401)],
+    ['when everything issued so far is revoked', (server) => server.keys.revokeAllIssuedBefore(new Date())],
     ['when its client revokes it', (server, _, token) => revoke(server, token)],
     [
       'when it travels in clear',

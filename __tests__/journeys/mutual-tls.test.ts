@@ -134,10 +134,37 @@ describe('a client with a certificate of its own making', () => {
     expect(await present(key, PINNED_CERTIFICATE)).toMatchObject({ status: 200 })
   })
 
+  test('may be registered for both methods: the certificate tells which it is', async () => {
+    const policy = { scopes: ['devices:read'] }
+    const metadata = { tls_client_auth_san_dns: SENSOR_NAME }
+    const encrypting = makeCertificate()
+    const other = await startMutualServer({
+      clients: [
+        {
+          clientId: 'both',
+          authenticationMethods: ['tls_client_auth', 'self_signed_tls_client_auth'],
+          jwks: { keys: [pinnedJwk(PINNED_CERTIFICATE), { ...pinnedJwk(encrypting), use: 'enc' }] },
+          metadata,
+          policy,
+        },
+      ],
+    })
+    const ask = (certificate: IssuedCertificate) => askWith(other, certificate, { client_id: 'both' })
+    try {
+      expect(await ask(PINNED_CERTIFICATE)).toMatchObject({ status: 200 })
+      expect(await ask(SENSOR_CERTIFICATE)).toMatchObject({ status: 200 })
+      expect(await ask(makeCertificate({ names: [['dns', SENSOR_NAME]] }))).toMatchObject({ status: 401 })
+      // RFC 7517 4.2: its key is not for authenticating.
+      expect(await ask(encrypting)).toMatchObject({ status: 401 })
+    } finally {
+      await other.close()
+    }
+  })
+
   test('may name it by its thumbprint, or have bound it', async () => {
     const certificate = makeCertificate()
     const jwk = makeCertificate().publicKey.export({ format: 'jwk' })
-    const binding = { bindingId: 'b', jwk, thumbprint: 't', boundAt: 1, keyId: 'k' }
+    const binding = { bindingId: 'b', boundAt: 1, keyId: 'k' }
     const methods = ['self_signed_tls_client_auth'] as const
     const other = await startMutualServer({
       clients: [

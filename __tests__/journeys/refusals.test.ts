@@ -9,11 +9,14 @@ import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
+import { REGISTRATION_CASES } from '../support/refusals/registration-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
 import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
+import { SPLIT_CASES } from '../support/refusals/split-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
 
 const CASES = [
+  ...REGISTRATION_CASES,
   ...HEADER_AND_BODY_CASES,
   ...RAW_CASES,
   ...KEY_CASES,
@@ -27,6 +30,7 @@ const CASES = [
   ...BINDING_CASES,
   ...CAPACITY_CASES,
   ...ROTATION_CASES,
+  ...SPLIT_CASES,
 ]
 
 /** Besides the usual routes: one that a body parser runs before, and one that takes its time. */

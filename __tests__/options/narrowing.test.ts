@@ -113,6 +113,8 @@ describe("a client's policy", () => {
       rebinding: 'refuse',
       maxBindings: 2,
       certificateBound: false,
+      registrationPolicies: [],
+      requireSoftwareStatement: false,
       outstandingKeys: 5,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

@@ -26,6 +26,26 @@ export interface ClientMetadata {
   readonly [member: string]: unknown
 }
 
+/** What is kept of a registration access token (RFC 7592 1.2). */
+export interface RegistrationToken {
+  /** What `hashSecret` made of it. */
+  readonly hash: string
+  /** NumericDate from which it is refused. */
+  readonly expiresAt: number
+}
+
+/** How a client that registered itself manages its registration. */
+export interface Registration {
+  /** NumericDate. */
+  readonly issuedAt: number
+  /** The most that it may ever ask for: what the key that registered it could leave to it. */
+  readonly scopes: readonly string[]
+  /** The newest first; without any, the client can manage itself no more. */
+  readonly tokens: readonly RegistrationToken[]
+  /** NumericDate of the last update that brought it another secret. */
+  readonly secretRenewedAt?: number
+}
+
 /** A client as a registry keeps it: plain JSON, so that it survives any database. No secret is in it but hashed. */
 export interface Client {
   readonly clientId: string
@@ -45,6 +65,9 @@ export interface Client {
   readonly metadata?: ClientMetadata
   /** Who registered or bound it, and with which key. */
   readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
+  readonly registration?: Registration
+  /** NumericDate since when it is being deleted: it is nobody any more, and waits for what it had to end. */
+  readonly deletedAt?: number
 }
 
 /** The port behind which clients live. A registry that cannot answer rejects; the caller then refuses with 503. */

@@ -6,7 +6,8 @@ import { ProvisioningError } from './errors.js'
 import type { Emit } from './events.js'
 import type { AskIssuer } from './issuer-state.js'
 import type { KeyRing, VerificationKeys } from './key-ring.js'
-import type { Policy } from './policy.js'
+import type { Policy, PolicyBounds } from './policy.js'
+import type { RegistrationRules } from './registration/rules.js'
 
 /** What verification works with, whether keys are issued in the same process or in another. Parsed and frozen. */
 export interface VerificationRules {
@@ -49,7 +50,9 @@ export interface Deployment extends StoringDeployment {
   readonly registry: ClientRegistry
   /** Whether clients can be saved: without it there is no `bind` and no `register`. */
   readonly registryWritable: boolean
-  readonly policyOf: (client: Client) => Policy
+  /** What a client may have now; with `within`, no more than that either. */
+  readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
+  readonly registration: RegistrationRules
 }
 
 /** How DPoP proofs are judged (RFC 9449). */

@@ -8,6 +8,7 @@ export type EndpointName =
   | 'bindings'
   | 'revoke_binding'
   | 'register'
+  | 'registration'
   | 'introspect'
   | 'revoke'
   | 'jwks'
@@ -44,6 +45,8 @@ export interface EventDetails {
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
   'key.revoked': KeyIdentity
+  /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
+  'key.forged': KeyIdentity & { readonly address: string | undefined }
   /** All keys, or all those of one client, that were issued up to a second. */
   'keys.revoked': {
     /** NumericDate. */
@@ -67,6 +70,23 @@ export interface EventDetails {
     readonly by: 'client' | 'operator' | 'replacement'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'client.updated': {
+    readonly clientId: string
+    /** Whether it was handed another registration access token, or another secret. */
+    readonly tokenRotated: boolean
+    readonly secretRenewed: boolean
+  }
+  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' }
+  'registration.misused': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
+  'registration.exposed': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */
@@ -117,11 +137,16 @@ const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
+  'key.forged': 'high',
   'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',
   'client.unbound': 'notice',
   'client.registered': 'notice',
+  'client.updated': 'notice',
+  'client.deleted': 'notice',
+  'registration.misused': 'high',
+  'registration.exposed': 'high',
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',

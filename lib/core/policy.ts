@@ -40,6 +40,13 @@ export interface PolicyOptions {
   readonly rebinding?: Rebinding
   /** How many bound keys an identity may have where they can be added. Default 2; at most 16. */
   readonly maxBindings?: number
+  /**
+   * The registration policies, by name, that judge what a key of the client registers, and each later update of that.
+   * They add to the deployment's. Default: none.
+   */
+  readonly registrationPolicies?: readonly string[]
+  /** Whether what a key of the client registers must come with a software statement (RFC 7591 2.3). Default `false`. */
+  readonly requireSoftwareStatement?: boolean
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
   readonly outstandingKeys?: number
   /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
@@ -73,9 +80,34 @@ export interface Policy {
   readonly maxBindings: number
   /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean
+  readonly registrationPolicies: readonly string[]
+  readonly requireSoftwareStatement: boolean
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number
+}
+
+/** Bounds for a policy; the audiences are always known. */
+export type PolicyBounds = PolicyOptions & { readonly audiences: readonly string[] }
+
+/** A policy as the bounds of another. */
+export function boundsOf(policy: Policy): PolicyBounds {
+  const { networks, accessTokenScopes } = policy
+  return {
+    scopes: [...policy.scopes],
+    audiences: policy.audiences,
+    lifetimeSeconds: policy.lifetimeSeconds,
+    maxLifetimeSeconds: policy.maxLifetimeSeconds,
+    outstandingKeys: policy.outstandingKeys,
+    senderConstraint: policy.senderConstraint,
+    rebinding: policy.rebinding,
+    maxBindings: policy.maxBindings,
+    registrationPolicies: policy.registrationPolicies,
+    requireSoftwareStatement: policy.requireSoftwareStatement,
+    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    ...(networks !== undefined && { networks }),
+    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
+  }
 }
 
 /**
@@ -91,22 +123,13 @@ export function inheritedPolicy(
     readonly audience: string
   },
 ): PolicyOptions {
-  const { networks, accessTokenScopes } = policy
   return {
-    lifetimeSeconds: policy.lifetimeSeconds,
-    maxLifetimeSeconds: policy.maxLifetimeSeconds,
-    outstandingKeys: policy.outstandingKeys,
-    senderConstraint: policy.senderConstraint,
-    rebinding: policy.rebinding,
-    maxBindings: policy.maxBindings,
-    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    ...boundsOf(policy),
     scopes: own.scopes,
     ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),
     audiences: [own.audience],
     subjects: [],
     introspectAudiences: [],
-    ...(networks !== undefined && { networks }),
-    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
   }
 }
 

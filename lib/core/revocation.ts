@@ -65,7 +65,13 @@ async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> 
 /** Revokes whatever genuine key or access token is among texts that travelled in clear. Never throws: nobody waits. */
 export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
 
-export function exposureRevoker(deployment: VerifyingDeployment): RevokeExposed {
+/** Revokes what is no JWT but a credential all the same. */
+export type RevokeOther = (text: string, address: string | undefined) => Promise<void>
+
+export function exposureRevoker(
+  deployment: VerifyingDeployment,
+  revokeOther: RevokeOther = async () => undefined,
+): RevokeExposed {
   // One whose time is over can do no harm any more, and must not be good for alarms for ever.
   const isOver = ({ exp }: { readonly exp: number }) =>
     numericDate(deployment) >= exp + deployment.clockToleranceSeconds
@@ -99,7 +105,7 @@ export function exposureRevoker(deployment: VerifyingDeployment): RevokeExposed 
   return async function revokeExposed(texts, address) {
     for (const text of texts) {
       await loadKey(deployment.keyRing, text)?.catch(() => undefined)
-      for (const revokeIn of [revokeKeyIn, revokeTokenIn]) {
+      for (const revokeIn of [revokeKeyIn, revokeTokenIn, revokeOther]) {
         await revokeIn(text, address).catch((error) => {
           if (!(error instanceof ProvisioningError)) throw error
         })

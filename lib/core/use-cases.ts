@@ -7,6 +7,10 @@ import { type Authenticate, clientAuthenticator } from './client-authentication/
 import type { Deployment, VerifyingDeployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'
 import { type Issue, issuer } from './issuance.js'
+import { revokeExposedToken } from './management/authorization.js'
+import { type DeleteRegistration, registrationDeleter } from './management/deletion.js'
+import { type ReadRegistration, registrationReader } from './management/read.js'
+import { registrationUpdater, type UpdateRegistration } from './management/update.js'
 import { type Redeem, redeemer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
 import { type Verify, verifier } from './verification.js'
@@ -30,6 +34,9 @@ export interface UseCases extends VerifyingUseCases {
   readonly listBindings: ListBindings
   readonly unbind: Unbind
   readonly register: Register
+  readonly readRegistration: ReadRegistration
+  readonly updateRegistration: UpdateRegistration
+  readonly deleteRegistration: DeleteRegistration
   readonly introspect: Introspect
   readonly revoke: Revoke
 }
@@ -55,7 +62,11 @@ export function useCases(deployment: Deployment): UseCases {
     listBindings: bindingLister(deployment),
     unbind: unbinder(deployment),
     register: registrar(deployment, redeem),
+    readRegistration: registrationReader(deployment),
+    updateRegistration: registrationUpdater(deployment),
+    deleteRegistration: registrationDeleter(deployment),
     introspect: introspector(deployment),
     revoke: revoker(deployment),
+    revokeExposed: exposureRevoker(deployment, (...given) => revokeExposedToken(deployment, ...given)),
   })
 }

@@ -2,6 +2,7 @@ import express, { type Request, type Response } from 'express'
 import { malformed, type ProvisioningError, type Reason } from '../core/errors.js'
 import type { Claims } from '../core/jws.js'
 import type { Parameters } from '../core/request.js'
+import { hasMemberTwice } from './json.js'
 
 /** What a body is read as. */
 export type BodyKind = 'form' | 'json'
@@ -113,8 +114,10 @@ function parseJson(text: string): Claims {
   } catch {
     throw malformed('body_malformed', 'The body is not JSON.')
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims
-  throw malformed('body_malformed', 'The body is not a JSON object.')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('body_malformed', 'The body is not a JSON object.')
+  if (hasMemberTwice(text)) throw malformed('parameter_repeated', 'A member of the body is sent twice.')
+  return value as Claims
 }
 
 const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {

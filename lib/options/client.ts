@@ -39,9 +39,11 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   metadata: ['client metadata (RFC 7591 2), its jwks 1 to 8 public keys', isMetadata],
   jwks: ['a JWK Set of 1 to 8 public keys', isKeySet],
   registeredBy: ['an object with clientId and keyId', isObject],
+  registration: ['what was kept when it registered: issuedAt, scopes and tokens', isRegistration],
+  deletedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
 }
 
-const SECRETS: readonly string[] = ['secret', 'secretHash']
+const SECRETS: readonly string[] = ['secret', 'secretHash', 'registration']
 
 /** Reads one client; what it answers is complete, a copy of its own, and without a secret. */
 export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
@@ -162,6 +164,19 @@ function isMetadata(value: unknown): boolean {
   const { tls_client_certificate_bound_access_tokens: bound = false } = value
   if (typeof bound !== 'boolean') return false
   return value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types)
+}
+
+function isRegistration(value: unknown): boolean {
+  if (!isObject(value) || !isNumericDate(value.issuedAt)) return false
+  const { scopes, tokens, secretRenewedAt = 0 } = value
+  const areTokens = Array.isArray(tokens) && tokens.every(isRegistrationToken)
+  const areScopes = Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')
+  return areTokens && areScopes && isNumericDate(secretRenewedAt)
+}
+
+function isRegistrationToken(value: unknown): boolean {
+  if (!isObject(value) || typeof value.hash !== 'string') return false
+  return isSecretHash(value.hash) && isNumericDate(value.expiresAt)
 }
 
 function isKeySet(value: unknown): boolean {

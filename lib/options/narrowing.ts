@@ -2,6 +2,7 @@ import { isNetworkWithin } from '../core/network.js'
 import {
   isSubjectWithin,
   type Policy,
+  type PolicyBounds,
   type PolicyOptions,
   type Rebinding,
   type SenderConstraint,
@@ -9,7 +10,7 @@ import {
 import { describe, type Faults, join } from './faults.js'
 
 /** The outermost policy: the deployment's, whose audiences are always known. */
-export type OuterPolicy = PolicyOptions & { readonly audiences: readonly string[] }
+export type OuterPolicy = PolicyBounds
 
 export const DEFAULTS = {
   lifetimeSeconds: 300,
@@ -74,6 +75,12 @@ function noteLoosened(path: string, own: PolicyOptions, outer: OuterPolicy, faul
       "'bearer'",
     )
   }
+  if (own.requireSoftwareStatement === false && outer.requireSoftwareStatement === true)
+    faults.add(
+      join(path, 'requireSoftwareStatement'),
+      'true, as policy.requireSoftwareStatement says',
+      'false',
+    )
   const { rebinding } = own
   if (rebinding !== undefined && rebinding !== rebindingWithin(own, outer)) {
     const left = [...new Set([outer.rebinding, 'refuse'])].join(' or ')
@@ -120,6 +127,11 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),
     certificateBound,
+    // These add up: to be judged by more is to be allowed less.
+    registrationPolicies: [
+      ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),
+    ],
+    requireSoftwareStatement: [outer, own].some((one) => one.requireSoftwareStatement === true),
     outstandingKeys: least('outstandingKeys', own, outer),
     accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
     accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),

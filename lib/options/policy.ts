@@ -46,6 +46,12 @@ const SUBJECT: Entry = {
   mayBeNone: true,
 }
 
+const REGISTRATION_POLICY: Entry = {
+  expected: 'the name of a registration policy',
+  accepts: (name) => name !== '',
+  mayBeNone: true,
+}
+
 const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   scopes: SCOPE,
   defaultScopes: SCOPE,
@@ -54,6 +60,7 @@ const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   networks: NETWORK,
   subjects: SUBJECT,
   introspectAudiences: { ...AUDIENCE, mayBeNone: true },
+  registrationPolicies: REGISTRATION_POLICY,
 }
 
 const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; readonly unit: string }>> = {
@@ -64,9 +71,10 @@ const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; read
   maxBindings: { most: MOST_BINDINGS, unit: '' },
 }
 
-const CHOICES: Partial<Record<keyof PolicyOptions, readonly string[]>> = {
+const CHOICES: Partial<Record<keyof PolicyOptions, readonly (string | boolean)[]>> = {
   senderConstraint: SENDER_CONSTRAINTS,
   rebinding: REBINDINGS,
+  requireSoftwareStatement: [true, false],
 }
 
 /** Reads a policy: the form of each member, and what can be told without knowing any other policy. */

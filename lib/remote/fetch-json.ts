@@ -97,9 +97,12 @@ async function inOurWords<T>(act: () => Promise<T>): Promise<T> {
 
 /** The code of an error, or of what caused it, where `fetch` puts that of the connection. */
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Object)) return undefined
-  const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown }
-  return codeOf(cause) ?? (typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : undefined)
+  const codes = [memberOf(memberOf(error, 'cause'), 'code'), memberOf(error, 'code')]
+  return codes.find((code): code is string => typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code))
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 /** Ends work, and the wait for it, after a time: also where the work takes no notice of its signal. */

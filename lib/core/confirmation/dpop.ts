@@ -128,7 +128,7 @@ function requireTokenHash({ ath }: Claims, token: string): void {
   if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
   throw refused(
     'dpop_token_hash_wrong',
-    'The ath of the DPoP proof is not the hash of the key it is presented with.',
+    'The ath of the DPoP proof is not the hash of what it is presented with.',
   )
 }
 

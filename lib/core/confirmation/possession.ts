@@ -16,28 +16,30 @@ export type Scheme = 'Bearer' | 'DPoP' | 'body'
 type Presented = Possession & { readonly scheme: Scheme }
 
 /**
- * Refuses a key whose presenter does not hold what it is bound to. `cnf` present means enforced, each of its members;
- * one that is not understood refuses as well (RFC 7800 3.1).
+ * Refuses a key or token whose presenter does not hold what it is bound to. `cnf` present means enforced, each of its
+ * members; one that is not understood refuses as well (RFC 7800 3.1).
  */
 export function confirm(cnf: unknown, presented: Presented, facts: RefusalFacts): void {
+  const noun = facts.tokenId === undefined ? 'key' : 'access token'
   const isDpopBound = cnf !== undefined && isConfirmation(cnf) && cnf.jkt !== undefined
   if (presented.scheme === 'DPoP' && (cnf === undefined || (isConfirmation(cnf) && !isDpopBound))) {
-    const message = 'The key is bound to no DPoP key; present it as Bearer.'
+    const message = `The ${noun} is bound to no DPoP key; present it as Bearer.`
     throw new ProvisioningError('key_unbound', message, { facts })
   }
   if (cnf === undefined) return
   const fault = isConfirmation(cnf)
     ? (proofFault(cnf, presented) ?? certificateFault(cnf, presented))
-    : 'The key is bound in a way that is not understood.'
-  if (fault !== undefined) throw new ProvisioningError('possession_unproven', fault, { facts })
+    : 'is bound in a way that is not understood'
+  if (fault !== undefined)
+    throw new ProvisioningError('possession_unproven', `The ${noun} ${fault}.`, { facts })
 }
 
 function proofFault({ jkt }: Confirmation, { scheme, proof }: Presented): string | undefined {
   if (jkt === undefined) return undefined
   // RFC 9449 7.1: not as Bearer, whatever proof comes with it.
-  if (scheme === 'Bearer') return 'The key is DPoP-bound and was presented as Bearer.'
-  if (proof === undefined) return 'The key is DPoP-bound and came without a proof.'
-  return proof.thumbprint === jkt ? undefined : 'The DPoP proof is not by the key that the key is bound to.'
+  if (scheme === 'Bearer') return 'is DPoP-bound and was presented as Bearer'
+  if (proof === undefined) return 'is DPoP-bound and came without a proof'
+  return proof.thumbprint === jkt ? undefined : 'is bound to another key than that of the DPoP proof'
 }
 
 /** RFC 8705 3: the certificate of this very connection, compared by its thumbprint. */
@@ -45,8 +47,8 @@ function certificateFault(cnf: Confirmation, { certificate }: Presented): string
   const expected = cnf['x5t#S256']
   if (expected === undefined || expected === certificate) return undefined
   return certificate === undefined
-    ? 'The key is bound to a client certificate and came without one.'
-    : 'The client certificate is not the one that the key is bound to.'
+    ? 'is bound to a client certificate and came without one'
+    : 'is bound to another client certificate than that of the connection'
 }
 
 const MEMBERS: readonly string[] = ['jkt', 'x5t#S256'] satisfies (keyof Confirmation)[]
