@@ -9,10 +9,11 @@ const FLOORS: readonly { readonly name: string; readonly height: number; readonl
   {
     name: 'use cases',
     height: 2,
-    fits: /^core\/((issuance|verification|access-verification|redemption|revocation|introspection|rotation|use-cases)\.ts$|actions\/)/,
+    fits: /^core\/((bindings|issuance|verification|access-verification|redemption|revocation|introspection|rotation|use-cases)\.ts$|actions\/|management\/)/,
   },
   { name: 'core parts', height: 1, fits: /^core\// },
   { name: 'stores', height: 3, fits: /^stores\// },
+  { name: 'remote', height: 3, fits: /^remote\// },
   { name: 'edge', height: 4, fits: /^(http\/|monitoring\/|options(\.ts$|\/)|operations\.ts$)/ },
   { name: 'index', height: 5, fits: /^index\.ts$/ },
   { name: 'outbuildings', height: 6, fits: /^(client|testing|cli)\// },

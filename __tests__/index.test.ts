@@ -11,6 +11,7 @@ describe('the library', () => {
       'getProvisioning',
       'hashSecret',
       'memoryStore',
+      'provisioningKeyVerifier',
       'provisioningKeys',
     ])
   })
@@ -30,7 +31,16 @@ describe('provisioningKeys', () => {
     const keys = make()
     expect(Object.keys(keys).sort()).toEqual(
       [
-        ...['issuance', 'redemption', 'introspection', 'revocation', 'jwks', 'metadata', 'router'],
+        ...[
+          'issuance',
+          'redemption',
+          'bindings',
+          'introspection',
+          'revocation',
+          'jwks',
+          'metadata',
+          'router',
+        ],
         ...[
           'requireProvisioningKey',
           'redeemProvisioningKey',
@@ -39,7 +49,7 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke', 'revokeAllIssuedBefore'],
+        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding', 'deleteClient'],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )

@@ -258,7 +258,7 @@ describe('removeSigningKey', () => {
       FIRST,
       'kid: expected a key that does not sign; rotate first, got the kid of the active key',
     ],
-    ['an unknown kid', 'nobody', 'kid: expected the kid of a signing key, got "nobody"'],
+    ['an unknown kid', 'nobody', 'kid: expected the kid of a signing key, got a string of 6 characters'],
     ['no kid', undefined, 'kid: expected the kid of a signing key, got undefined'],
     ['a list of kids', [FIRST], 'kid: expected the kid of a signing key, got a list of 1'],
   ])('refuses %s', async (_, kid, fault) => {
@@ -338,5 +338,35 @@ describe('revokeAllIssuedBefore', () => {
       issuedBefore: START - 56,
     }
     expect(events).toEqual([told, { ...told, clientId: 'ci-runner' }])
+  })
+})
+
+describe('bindingsOf and revokeBinding', () => {
+  const bound = { bindingId: 'one', confirmation: { 'x5t#S256': 'x'.repeat(43) }, boundAt: 1, keyId: 'k' }
+  const clients = [{ clientId: 'ci', bindings: [bound] }]
+
+  it('list what is bound to a client, and take it away, once', async () => {
+    const { bindingsOf, revokeBinding, events } = operated({ clients })
+    expect(await bindingsOf('ci')).toEqual([bound])
+    const ref = { clientId: 'ci', bindingId: 'one' }
+    expect([await revokeBinding(ref), await revokeBinding(ref)]).toEqual(['revoked', 'unknown'])
+    expect(await bindingsOf('ci')).toEqual([])
+    expect(events).toMatchObject([{ type: 'client.unbound', bindingId: 'one', by: 'operator' }])
+  })
+
+  it.each<[unknown, string[]]>([
+    [undefined, ['binding.clientId', 'binding.bindingId']],
+    ['one', ['binding.clientId', 'binding.bindingId']],
+    [{ clientId: 'ci' }, ['binding.bindingId']],
+    [{ clientId: '', bindingId: 'one' }, ['binding.clientId']],
+    [{ clientId: 'ci', bindingId: 7 }, ['binding.bindingId']],
+    [{ clientId: 'ci', bindingId: 'one', force: true }, ['binding.force']],
+  ])('refuse what names no binding: %j', async (ref, paths) => {
+    const faults = await faultsOf((call) => call.revokeBinding(ref))
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(paths)
+  })
+
+  it.each([undefined, '', 7, {}])('refuse what names no client: %j', async (clientId) => {
+    expect(await faultsOf((call) => call.bindingsOf(clientId))).toHaveLength(1)
   })
 })

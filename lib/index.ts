@@ -1,11 +1,13 @@
 import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
-import { useCases } from './core/use-cases.js'
-import { httpContext } from './http/context.js'
+import { useCases, verifyingUseCases } from './core/use-cases.js'
+import { guardContext, httpContext } from './http/context.js'
+import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
 import { type Operations, operations } from './operations.js'
+import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
 import { type ProvisioningOptions, parseOptions } from './options.js'
 import type { KeyRef, RevokeOutcome } from './stores/store.js'
 
@@ -36,12 +38,43 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   })
 }
 
+/** The guards of an API whose keys are issued by another process. */
+export interface ProvisioningKeyVerifier extends Guards, Middlewares, ResourceMetadata {
+  /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
+  readonly on: EventHub['on']
+}
+
+/**
+ * Makes the guards of an API that verifies keys, and issues none. Nothing is fetched from the issuer before the first
+ * request needs it.
+ *
+ * @throws ConfigurationError with every fault of the options at once
+ */
+export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
+  const config = parseVerifierOptions(options)
+  const context = guardContext(config, verifyingUseCases(config.deployment))
+  return Object.freeze({
+    ...guards(context),
+    ...middlewares(context),
+    ...resourceMetadata(context),
+    on: config.events.on,
+  })
+}
+
 export type {
   AccessTokenIdentity,
   IssueAccessToken,
   IssuedAccessToken,
 } from './core/access-token-identity.js'
-export type { Binding, Client, ClientMetadata, ClientRegistry } from './core/client.js'
+export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
+export type {
+  Binding,
+  Client,
+  ClientMetadata,
+  ClientRegistry,
+  Registration,
+  RegistrationToken,
+} from './core/client.js'
 export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
 export type {
@@ -53,7 +86,13 @@ export type {
   Severity,
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
-export type { PolicyOptions, SenderConstraint } from './core/policy.js'
+export type { DeleteOutcome } from './core/management/deletion.js'
+export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
+export type {
+  ProposedRegistration,
+  RegistrationPolicy,
+  RegistrationVerdict,
+} from './core/registration/rules.js'
 export { hashSecret } from './core/secret.js'
 export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
@@ -64,7 +103,10 @@ export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { MtlsOptions } from './options/mtls.js'
+export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
+export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
+export type { VerifierOptions } from './options/verifier.js'
 export type { ProvisioningOptions } from './options.js'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'
 export type * from './stores/store.js'

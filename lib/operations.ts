@@ -1,7 +1,11 @@
+import { types } from 'node:util'
+import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
+import type { Binding } from './core/client.js'
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
+import { type DeleteOutcome, deleteClient } from './core/management/deletion.js'
 import { revokeIssuedBefore } from './core/revocation.js'
 import { rotator } from './core/rotation.js'
-import { describe, type Faults, faults, isObject } from './options/faults.js'
+import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { generateSigningKey, readSigningKey, type SigningKeyInput } from './options/signing-keys.js'
 import type { Config } from './options.js'
 import type { RevokeIssuedOutcome } from './stores/store.js'
@@ -60,6 +64,23 @@ export interface Operations {
    *   answer: nothing is known to be revoked then
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  /**
+   * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
+   * identity can be provisioned anew once the clock tolerance has passed.
+   *
+   * @throws ConfigurationError when that is no client id; ProvisioningError when the store or the registry does not
+   *   answer: call it again, the client is nobody meanwhile or as it was
+   */
+  deleteClient(clientId: string): Promise<DeleteOutcome>
+  /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
+  bindingsOf(clientId: string): Promise<readonly Binding[]>
+  /**
+   * Revokes a bound key: its client can authenticate with it no more, and with its last one not by a key at all.
+   *
+   * @throws ConfigurationError when it is not named; ProvisioningError when the registry does not answer, or cannot
+   *   save: the key is good then as before
+   */
+  revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
 
 export function operations(config: Config): Operations {
@@ -91,16 +112,41 @@ export function operations(config: Config): Operations {
     async removeSigningKey(kid) {
       const noted = faults()
       const standing = typeof kid === 'string' ? keyRing.standingOf(kid) : undefined
-      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describe(kid))
+      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describeSecret(kid))
       if (standing === 'active')
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
       rotation.remove(kid)
     },
+    async deleteClient(clientId) {
+      const noted = faults()
+      if (typeof clientId !== 'string' || clientId === '')
+        noted.add('clientId', 'the id of a client', describe(clientId))
+      noted.throwIfAny()
+      return deleteClient(deployment, clientId)
+    },
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))
     },
+    async bindingsOf(clientId) {
+      const noted = faults()
+      noteIdentity('clientId', clientId, noted)
+      noted.throwIfAny()
+      return bindingsOf(deployment, clientId)
+    },
+    async revokeBinding(binding) {
+      const noted = faults()
+      const given: Record<string, unknown> = isObject(binding) ? binding : {}
+      noted.addUnknownNames('binding', given, ['clientId', 'bindingId'])
+      for (const name of ['clientId', 'bindingId']) noteIdentity(`binding.${name}`, given[name], noted)
+      noted.throwIfAny()
+      return revokeBinding(deployment, binding)
+    },
   }
+}
+
+function noteIdentity(path: string, id: unknown, noted: Faults): void {
+  if (typeof id !== 'string' || id === '') noted.add(path, 'an id', describe(id))
 }
 
 function faultless<T>(read: T | undefined, noted: Faults): T {
@@ -142,9 +188,9 @@ function readObject(options: unknown, names: readonly string[], noted: Faults): 
 /** What cannot be read must not come to mean everybody, nor a time that covers nothing. */
 function readBound({ deployment }: Config, time: unknown, options: unknown) {
   const noted = faults()
-  const seconds = time instanceof Date ? time.getTime() / 1000 : Number.NaN
+  const seconds = types.isDate(time) ? time.getTime() / 1000 : Number.NaN
   if (Number.isNaN(seconds)) {
-    noted.add('time', 'a valid Date', time instanceof Date ? 'an invalid Date' : describe(time))
+    noted.add('time', 'a valid Date', types.isDate(time) ? 'an invalid Date' : describe(time))
   } else if (seconds > deployment.now() / 1000 + deployment.clockToleranceSeconds) {
     noted.add('time', 'a Date that is not in the future', (time as Date).toISOString())
   }

@@ -4,7 +4,7 @@ import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
 import { type EventHub, eventHub, type Observer } from './core/events.js'
 import { keyRing, type RotatingKeyRing } from './core/key-ring.js'
-import type { PolicyOptions } from './core/policy.js'
+import type { PolicyBounds, PolicyOptions } from './core/policy.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
 import type { ClientOptions } from './options/client.js'
@@ -16,6 +16,7 @@ import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
 import { readAudiences, readIssuer, readPlain } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
+import { judgeRegistration, type RegistrationOptions, readRegistration } from './options/registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
 import { memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
@@ -47,6 +48,8 @@ export interface ProvisioningOptions {
   readonly dpop?: DpopOptions
   /** Client certificates: proxies that pass them on, and where connections are asked for them. */
   readonly mtls?: MtlsOptions
+  /** How clients register and manage their registration (RFC 7591, RFC 7592). */
+  readonly registration?: RegistrationOptions
   /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
   readonly realm?: string
   /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
@@ -85,6 +88,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'rateLimit',
   'dpop',
   'mtls',
+  'registration',
   'realm',
   'environment',
   'clockToleranceSeconds',
@@ -119,14 +123,15 @@ export function parseOptions(options: ProvisioningOptions): Config {
     environment: given.environment,
     keyRing: ring,
     ...clients,
-    policyOf: (client: Client) =>
-      completePolicy(client.policy ?? {}, parts.outer, isCertificateBound(client)),
+    policyOf: (client: Client, within: PolicyBounds = parts.outer) =>
+      completePolicy(client.policy ?? {}, within, isCertificateBound(client)),
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds,
     dpop: parts.dpop,
+    registration: parts.registration,
     now: parts.now,
     emit: events.emit,
   })
@@ -153,8 +158,13 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
   const policy = readPolicy('policy', given.policy, noted)
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
   judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
+  if (policy.introspectAudiences !== undefined) {
+    noted.add('policy.introspectAudiences', 'this in the policy of a client', 'it for everybody')
+  }
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   const now = given.now ?? Date.now
+  const registration = readRegistration(given.registration, noted)
+  judgeRegistration(given, registration, noted)
   return {
     issuer,
     audiences,
@@ -167,6 +177,7 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
     clients: readClients(given.clients, outer, noted),
     rateLimits: readRateLimits(given.rateLimit, noted),
     dpop: readDpop(given.dpop, now, noted),
+    registration,
     issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
     mtls: readMtls(given.mtls, noted),
   }
@@ -176,7 +187,8 @@ function isCertificateBound({ metadata }: Client): boolean {
   return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
-function warnOfObserver(fault: unknown): void {
+/** Warns of an observer that failed, since nobody else will. */
+export function warnOfObserver(fault: unknown): void {
   const message = fault instanceof Error ? String(fault.message) : 'it threw something that is no error'
   process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {
     type: 'ProvisioningKeysWarning',

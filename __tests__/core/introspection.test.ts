@@ -1,6 +1,8 @@
 import { mintAccessToken } from '../../lib/core/access-token.js'
 import { introspector } from '../../lib/core/introspection.js'
 import { redeemer } from '../../lib/core/redemption.js'
+import { revoker } from '../../lib/core/revocation.js'
+import type { ClientOptions } from '../../lib/index.js'
 import { compact } from './compact.js'
 import {
   AUDIENCE,
@@ -8,12 +10,17 @@ import {
   deployed,
   ISSUER,
   issueKey,
+  OTHER_AUDIENCE,
   parameters,
   refusalOf,
+  SECRET,
   SIGNING_KEY,
   START,
   storeBut,
+  workingOptions,
 } from './deployed.js'
+
+const clients = () => workingOptions().clients as ClientOptions[]
 
 async function withKey(overrides = {}) {
   const given = deployed(overrides)
@@ -52,6 +59,32 @@ describe('introspect', () => {
     }
     expect(await introspect(key)).toEqual(expected)
     expect(await introspect(record.jti)).toEqual(expected)
+  })
+
+  it('tells a resource server of the keys and tokens for its audience, by their text, until they are revoked', async () => {
+    const api = { clientId: 'api', secret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
+    const { deployment, introspect, key, record } = await withKey({ clients: [...clients(), api] })
+    expect(await introspect(key, 'api')).toMatchObject({
+      active: true,
+      client_id: 'ci-runner',
+      jti: record.jti,
+    })
+    expect(await introspect(record.jti, 'api')).toEqual(INACTIVE)
+    const caller = await authenticated(deployment, 'api')
+    await revoker(deployment)(caller, parameters({ token: key }))
+    expect(await introspect(key, 'api')).toMatchObject({ active: true })
+    await revoker(deployment)(await authenticated(deployment), parameters({ token: key }))
+    expect(await introspect(key, 'api')).toEqual(INACTIVE)
+  })
+
+  it('tells a resource server nothing of what is for another audience', async () => {
+    const api = {
+      clientId: 'api',
+      secret: SECRET,
+      policy: { scopes: [], introspectAudiences: [OTHER_AUDIENCE] },
+    }
+    const { introspect, key } = await withKey({ clients: [...clients(), api] })
+    expect(await introspect(key, 'api')).toEqual(INACTIVE)
   })
 
   it('tells nothing of it to another client', async () => {

@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { algorithmsFor, importPublicJwk, publicJwk, thumbprint } from '../../lib/core/jwk.js'
@@ -18,10 +18,25 @@ const RFC_7638_KEY = {
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })
 const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength })
+const rsaWith = (publicExponent: number) =>
+  generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent }).publicKey
+/** Made of a modulus, since to look for large primes takes long. */
+const rsaOf = (bits: number) =>
+  createPublicKey({ key: { kty: 'RSA', n: modulus(bits), e: 'AQAB' }, format: 'jwk' })
 const hmac = (bytes: number) => createSecretKey(Buffer.alloc(bytes, 7))
 
 const PAIRS = { 'P-256': ec('P-256'), 'P-384': ec('P-384'), 'P-521': ec('P-521'), 'RSA 2048': rsa(2048) }
 const p256 = PAIRS['P-256'].publicKey.export({ format: 'jwk' })
+
+/** A number of so many bits that no one has looked for the factors of. */
+function modulus(bits: number): string {
+  return Buffer.alloc(bits / 8, 0xff).toString('base64url')
+}
+
+/** The same number with a zero before it, which makes it another text (RFC 7518 2). */
+function withZero(number = ''): string {
+  return Buffer.concat([Buffer.alloc(1), Buffer.from(number, 'base64url')]).toString('base64url')
+}
 
 function imported(jwk: unknown): KeyObject {
   const key = importPublicJwk(jwk)
@@ -70,6 +85,9 @@ describe('algorithmsFor', () => {
     ['RSA of 2048 bits', PAIRS['RSA 2048'].publicKey, ['RS256', 'PS256']],
     ['RSA of 2040 bits', rsa(2040).publicKey, []],
     ['RSA of 1024 bits', rsa(1024).publicKey, []],
+    ['RSA of exponent 3', rsaWith(3), ['RS256', 'PS256']],
+    ['RSA of 8192 bits', rsaOf(8192), ['RS256', 'PS256']],
+    ['RSA of 8200 bits', rsaOf(8200), []],
     ['RSA for PSS alone', generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey, []],
     ['Ed25519', generateKeyPairSync('ed25519').publicKey, []],
     ['X25519', generateKeyPairSync('x25519').publicKey, []],
@@ -112,7 +130,8 @@ describe('importPublicJwk', () => {
   const privateRsa = PAIRS['RSA 2048'].privateKey.export({ format: 'jwk' })
   const holdsPrivate = 'it holds private key material'
   const neither = 'its kty is none of EC, OKP, RSA'
-  const notAccepted = 'its curve or size is not accepted'
+  const notAccepted = 'its curve, size or exponent is not accepted'
+  const notCanonical = 'it is not in its canonical form'
   const invalid = 'it is not a valid key'
   const REFUSED: [string, unknown, string][] = [
     ['nothing', undefined, 'it is not a JSON object'],
@@ -139,6 +158,27 @@ describe('importPublicJwk', () => {
     ['an EC key with empty coordinates', { ...p256, x: '', y: '' }, invalid],
     ['a key on secp256k1', ec('secp256k1').publicKey.export({ format: 'jwk' }), notAccepted],
     ['an RSA key of 1024 bits', rsa(1024).publicKey.export({ format: 'jwk' }), notAccepted],
+    ['an RSA key of 8200 bits', { ...RFC_7638_KEY, n: modulus(8200) }, notAccepted],
+    ['an RSA key of 16384 bits', { ...RFC_7638_KEY, n: modulus(16384) }, notAccepted],
+    ['an RSA key whose exponent is 1', { ...RFC_7638_KEY, e: 'AQ' }, notAccepted],
+    ['an RSA key whose exponent is 0', { ...RFC_7638_KEY, e: 'AA' }, notAccepted],
+    ['an RSA key whose exponent is even', { ...RFC_7638_KEY, e: 'AQAA' }, notAccepted],
+    ['an RSA key whose exponent has 65 bits', { ...RFC_7638_KEY, e: 'AQAAAAAAAAAB' }, notAccepted],
+    [
+      'an RSA key whose exponent is as long as its modulus',
+      { ...RFC_7638_KEY, e: RFC_7638_KEY.n },
+      notAccepted,
+    ],
+    ['an exponent with a zero before it', { ...RFC_7638_KEY, e: 'AAEAAQ' }, notCanonical],
+    ['a modulus with a zero before it', { ...RFC_7638_KEY, n: withZero(RFC_7638_KEY.n) }, notCanonical],
+    ['a coordinate with a zero before it', { ...p256, x: withZero(p256.x) }, notCanonical],
+    ['a coordinate with padding', { ...p256, x: `${p256.x}=` }, notCanonical],
+    ['a coordinate with spaces', { ...p256, x: ` ${p256.x}` }, notCanonical],
+    [
+      'a coordinate in base64',
+      { ...p256, x: Buffer.from(p256.x ?? '', 'base64url').toString('base64') },
+      notCanonical,
+    ],
   ]
   it.each(REFUSED)('refuses %s in words', (_, value, fault) => {
     expect(importPublicJwk(value)).toBe(fault)

@@ -14,6 +14,7 @@ const policies: fc.Arbitrary<Policy> = fc
     lifetimes: fc.tuple(lifetime, lifetime),
     networks: fc.subarray(['10.0.0.0/8', '::1']),
     subjects: fc.subarray(SUBJECTS, { minLength: 2 }),
+    introspectAudiences: fc.constant([]),
   })
   .chain(({ scopes, lifetimes: [a, b], ...rest }) =>
     fc.subarray(scopes).map((defaultScopes) => ({
@@ -23,7 +24,11 @@ const policies: fc.Arbitrary<Policy> = fc
       lifetimeSeconds: Math.min(a, b),
       maxLifetimeSeconds: Math.max(a, b),
       senderConstraint: 'bearer' as const,
+      rebinding: 'refuse' as const,
+      maxBindings: 2,
       certificateBound: false,
+      registrationPolicies: [],
+      requireSoftwareStatement: false,
       outstandingKeys: 1,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,

@@ -1,7 +1,17 @@
 import { mintAccessToken } from '../../lib/core/access-token.js'
 import { redeemer } from '../../lib/core/redemption.js'
-import { exposureRevoker, revokeKey, revoker } from '../../lib/core/revocation.js'
-import { AUDIENCE, authenticated, deployed, issueKey, parameters, reasonOf, storeBut } from './deployed.js'
+import { exposureRevoker, revokeIssuedBefore, revokeKey, revoker } from '../../lib/core/revocation.js'
+import type { IssuedBefore } from '../../lib/stores/store.js'
+import {
+  AUDIENCE,
+  authenticated,
+  deployed,
+  issueKey,
+  parameters,
+  reasonOf,
+  START,
+  storeBut,
+} from './deployed.js'
 
 const down = () => Promise.reject(new Error('down'))
 const thrown = () => {
@@ -130,6 +140,61 @@ describe('a key that travelled in clear', () => {
     const { deployment, key, events } = await withKey({ store: storeBut({ revoke }) })
     await exposureRevoker(deployment)([key], undefined)
     expect(events.slice(1)).toMatchObject([{ type: 'key.exposed', revoked: false }])
+  })
+})
+
+describe('revokeIssuedBefore', () => {
+  it.each([
+    [{ clockToleranceSeconds: 5, policy: {} }, START - 60, START - 55, 5 + 900 + 3600],
+    [{ clockToleranceSeconds: 0, policy: {} }, START, START, 900 + 3600],
+    [
+      { clockToleranceSeconds: 5, policy: { maxLifetimeSeconds: 60, accessTokenLifetimeSeconds: 120 } },
+      0,
+      5,
+      185,
+    ],
+  ])(
+    'raises the watermark by the tolerance, until the last that it covers has ended: %j',
+    async ({ policy, ...options }, issuedBefore, expected, least) => {
+      const bounds: IssuedBefore[] = []
+      const raise = async (bound: IssuedBefore) => {
+        bounds.push(bound)
+        return 'revoked' as const
+      }
+      const store = storeBut({ revokeIssuedBefore: raise })
+      const scopes = ['provision:token', 'devices:read']
+      const { deployment } = deployed({ ...options, store, clients: [], policy: { scopes, ...policy } })
+      expect(await revokeIssuedBefore(deployment, { issuedBefore })).toBe('revoked')
+      expect(bounds).toEqual([{ issuedBefore: expected, retainUntil: expect.any(Number) }])
+      expect(bounds[0]?.retainUntil).toBeGreaterThan(START + least)
+      expect(bounds[0]?.retainUntil).toBeLessThan(START + least + 60)
+    },
+  )
+
+  it('holds for as long as anything that it covers can live, for the last key and its token', async () => {
+    const { deployment, clock, record, verified, store } = await withKey({
+      policy: { scopes: ['provision:token', 'devices:read'], accessTokenLifetimeSeconds: 3600 },
+      clients: [
+        {
+          clientId: 'ci-runner',
+          secret: 'correct-horse-battery-staple',
+          policy: { defaultScopes: ['devices:read'] },
+        },
+      ],
+    })
+    clock.seconds = record.retainUntil
+    await (await redeemer(deployment)(verified, 'token')).settle(clock.seconds + 3600)
+    await revokeIssuedBefore(deployment, { issuedBefore: START })
+    clock.seconds += 3600
+    expect(await store.find(record)).toMatchObject({ state: 'redeemed', familyRevoked: true })
+  })
+
+  it.each([down, thrown])('refuses as unavailable when the store does not answer', async (revokeIssued) => {
+    const { deployment, events } = deployed({ store: storeBut({ revokeIssuedBefore: revokeIssued }) })
+    expect(await reasonOf(() => revokeIssuedBefore(deployment, { issuedBefore: START }))).toBe(
+      'store_unavailable',
+    )
+    expect(events).toEqual([])
   })
 })
 

@@ -1,6 +1,8 @@
 import { mintAccessToken } from '../../lib/core/access-token.js'
 import { readTokenReference } from '../../lib/core/token-reference.js'
-import { AUDIENCE, deployed, issueKey, START } from './deployed.js'
+import { AUDIENCE, deployed, issueKey, OTHER_AUDIENCE, START } from './deployed.js'
+
+const CALLER = { clientId: 'ci-runner', audiences: [AUDIENCE] }
 
 describe('readTokenReference', () => {
   async function minted() {
@@ -14,7 +16,8 @@ describe('readTokenReference', () => {
     }
     const { token, claims } = mintAccessToken(given.deployment, issued.verified, terms)
     const ref = { clientId: 'ci-runner', jti: issued.record.jti }
-    const read = (text: string, caller: string) => readTokenReference(given.deployment, text, caller)
+    const read = (text: string, clientId: string, audiences: readonly string[] = []) =>
+      readTokenReference(given.deployment, text, { clientId, audiences })
     return { ...given, ...issued, token, claims, ref, read }
   }
 
@@ -44,6 +47,21 @@ describe('readTokenReference', () => {
     expect(read(token, 'bystander')).toBeUndefined()
   })
 
+  it('refers to whatever is for an audience that the caller may introspect, by its text', async () => {
+    const { read, key, token, ref } = await minted()
+    expect(read(key, 'api', [AUDIENCE])).toMatchObject({ kind: 'key', ref, claims: { jti: ref.jti } })
+    expect(read(token, 'api', [OTHER_AUDIENCE, AUDIENCE])).toMatchObject({ kind: 'access_token', ref })
+  })
+
+  it('refers to nothing that is for another audience, nor to a key of others by its jti', async () => {
+    const { read, key, token, ref } = await minted()
+    expect([read(key, 'api', [OTHER_AUDIENCE]), read(token, 'api', [OTHER_AUDIENCE])]).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(read(ref.jti, 'api', [AUDIENCE])).toEqual({ kind: 'key', ref: { clientId: 'api', jti: ref.jti } })
+  })
+
   it.each(['.', 'a.b', 'a.b.c', '...'])('refers to nothing by %j', async (text) => {
     const { read } = await minted()
     expect(read(text, 'ci-runner')).toBeUndefined()
@@ -52,7 +70,7 @@ describe('readTokenReference', () => {
   it('refers to nothing by what another deployment signed', async () => {
     const { key, token } = await minted()
     const { deployment } = deployed({ issuer: 'https://other.example.com' })
-    expect([key, token].map((text) => readTokenReference(deployment, text, 'ci-runner'))).toEqual([
+    expect([key, token].map((text) => readTokenReference(deployment, text, CALLER))).toEqual([
       undefined,
       undefined,
     ])

@@ -12,10 +12,15 @@ describe('useCases', () => {
       'redeem',
       'exchange',
       'bind',
+      'listBindings',
+      'unbind',
       'register',
+      'readRegistration',
+      'updateRegistration',
+      'deleteRegistration',
       'introspect',
     ]
-    expect(Object.keys(verbs)).toEqual([...names, 'revoke', 'revokeExposed'])
+    expect(Object.keys(verbs).sort()).toEqual([...names, 'revoke', 'revokeExposed'].sort())
     expect(Object.isFrozen(verbs)).toBe(true)
   })
 

@@ -7,6 +7,9 @@ import { AUDIENCE, ISSUER, OTHER_AUDIENCE, type RunningServer } from '../support
 const SERVER_METADATA = '/.well-known/oauth-authorization-server'
 const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
 
+/** What clients may sign with: proofs, and assertions. */
+const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
+
 const wholeRouter: Mount = (app, keys) => void app.use(keys.router(), keys.errorHandler())
 
 async function metadataAt(server: RunningServer, path: string) {
@@ -19,7 +22,7 @@ async function metadataAt(server: RunningServer, path: string) {
 
 describe('the metadata of the authorization server', () => {
   const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
-  const CLIENT_METHODS = ['client_secret_basic', 'client_secret_post']
+  const CLIENT_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
 
   test('are these, to the member, when everything has been made', () =>
     withApp(wholeRouter, async (server) => {
@@ -31,11 +34,21 @@ describe('the metadata of the authorization server', () => {
         introspection_endpoint: `${ISSUER}/oauth/introspect`,
         revocation_endpoint: `${ISSUER}/oauth/revoke`,
         provisioning_binding_endpoint: `${ISSUER}/oauth/bind`,
+        provisioning_bindings_endpoint: `${ISSUER}/oauth/bindings`,
+        provisioning_binding_revocation_endpoint: `${ISSUER}/oauth/bindings/revoke`,
         grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
         response_types_supported: [],
         token_endpoint_auth_methods_supported: [...CLIENT_METHODS, 'none'],
         introspection_endpoint_auth_methods_supported: CLIENT_METHODS,
         revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        provisioning_bindings_endpoint_auth_methods_supported: CLIENT_METHODS,
+        provisioning_bindings_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        provisioning_binding_revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
+        provisioning_binding_revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        dpop_signing_alg_values_supported: ALGORITHMS,
         scopes_supported: SCOPES,
       })
     }))
@@ -117,6 +130,7 @@ describe('the metadata of a resource', () => {
       const common = {
         authorization_servers: [ISSUER],
         bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: ALGORITHMS,
         scopes_supported: expect.arrayContaining(['devices:read']),
       }
       expect(await metadataAt(server, RESOURCE_METADATA)).toEqual({ resource: AUDIENCE, ...common })
@@ -172,7 +186,9 @@ describe('the metadata of a resource', () => {
       async (server) => {
         await send(server, 'get', RESOURCE_METADATA).expect(404)
         const { headers } = await send(server, 'get', '/guarded').expect(401)
-        expect(headers['www-authenticate']).toBe('Bearer realm="auth.example.com"')
+        expect(headers['www-authenticate']).toBe(
+          `Bearer realm="auth.example.com", DPoP realm="auth.example.com", algs="${ALGORITHMS.join(' ')}"`,
+        )
       },
       { audience: 'urn:example:devices' },
     ))

@@ -19,9 +19,9 @@ test('a subject that becomes a client by its binding gets what the key carries, 
     const bound = await bindWithProof(server, {}, { scope, requested_subject: 'device:7' })
     expect(bound.status).toBe(201)
     expect(await clients.find('device:7')).toMatchObject({
-      authenticationMethods: [],
+      authenticationMethods: ['private_key_jwt'],
       policy: { scopes: ['provision:bind', 'devices:read'] },
-      bindings: [{ bindingId: bound.body.binding_id, thumbprint: bound.body.cnf.jkt }],
+      bindings: [{ bindingId: bound.body.binding_id, confirmation: bound.body.cnf }],
       registeredBy: { clientId: CLIENT },
     })
   } finally {

@@ -101,7 +101,61 @@ describe('openid-client, which we did not write', () => {
       expect(issued.scope).toBe('provision:token devices:read')
 
       const again = client.dynamicClientRegistration(new URL(server.origin), metadata, undefined, options)
-      await expect(again).rejects.toMatchObject({ cause: [{ parameters: { error: 'invalid_token' } }] })
+      await expect(again).rejects.toMatchObject({
+        cause: [
+          { scheme: 'bearer', parameters: { error: 'invalid_token' } },
+          { scheme: 'dpop', parameters: { algs: expect.stringContaining('ES256') } },
+        ],
+      })
+    }))
+
+  test('manages a registration by what it was told (RFC 7592), for which it has no call of its own', () =>
+    withServer(async (server) => {
+      const config = await discover(server, client.ClientSecretBasic(SECRET))
+      const { access_token: initialAccessToken } = await client.clientCredentialsGrant(config, {
+        scope: 'provision:register devices:read',
+      })
+      const options: client.DynamicClientRegistrationRequestOptions = {
+        initialAccessToken,
+        algorithm: 'oauth2',
+        [client.customFetch]: fetchTrusting(server.cert),
+      }
+      const metadata = { client_name: 'Sensor 7', scope: 'devices:read' }
+      const registered = await client.dynamicClientRegistration(
+        new URL(server.origin),
+        metadata,
+        undefined,
+        options,
+      )
+      const told = registered.clientMetadata()
+      const at = told.registration_client_uri as string
+      const manage = async (method: string, body?: object) => {
+        const headers = {
+          authorization: `Bearer ${told.registration_access_token}`,
+          accept: 'application/json',
+          ...(body && { 'content-type': 'application/json' }),
+        }
+        const init = { method, headers, body: body && JSON.stringify(body), redirect: 'manual' }
+        return fetchTrusting(server.cert)(at, init as Parameters<client.CustomFetch>[1])
+      }
+      const read = await manage('GET')
+      expect(read.status).toBe(200)
+      const { client_secret: _, ...known } = told
+      const current = (await read.json()) as object
+      expect(current).toEqual(known)
+
+      // RFC 7592 2.2: all that was told, but for what is the server's.
+      const { registration_access_token: __, registration_client_uri: ___, ...rest } = told
+      const { client_id_issued_at: ____, client_secret_expires_at: _____, ...own } = rest
+      const updated = await manage('PUT', { ...own, client_name: 'Sensor 8' })
+      expect(updated.status).toBe(200)
+      expect(await updated.json()).toEqual({ ...current, client_name: 'Sensor 8' })
+
+      expect((await client.clientCredentialsGrant(registered)).scope).toBe('devices:read')
+      const deleted = await manage('DELETE')
+      expect([deleted.status, await deleted.text()]).toEqual([204, ''])
+      expect((await manage('GET')).status).toBe(401)
+      await expect(client.clientCredentialsGrant(registered)).rejects.toMatchObject({ status: 401 })
     }))
 
   test('revokes a key, which is refused from then on', () =>

@@ -139,7 +139,7 @@ describe('a binding', () => {
         expect.objectContaining({
           type: 'client.bound',
           subject: 'device:8',
-          thumbprint: jkt,
+          confirmation: { jkt },
           bindingId: answer.body.binding_id,
         }),
       ])

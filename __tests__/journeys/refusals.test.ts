@@ -3,15 +3,20 @@ import { REASONS, type Reason } from '../../lib/core/errors.js'
 import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
+import { BINDING_CASES } from '../support/refusals/binding-cases.js'
 import { pause } from '../support/refusals/case.js'
 import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
+import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
+import { REGISTRATION_CASES } from '../support/refusals/registration-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
 import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
+import { SPLIT_CASES } from '../support/refusals/split-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
 
 const CASES = [
+  ...REGISTRATION_CASES,
   ...HEADER_AND_BODY_CASES,
   ...RAW_CASES,
   ...KEY_CASES,
@@ -19,10 +24,13 @@ const CASES = [
   ...CLIENT_CASES,
   ...ASSERTION_CASES,
   ...CERTIFICATE_CASES,
+  ...DPOP_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
+  ...BINDING_CASES,
   ...CAPACITY_CASES,
   ...ROTATION_CASES,
+  ...SPLIT_CASES,
 ]
 
 /** Besides the usual routes: one that a body parser runs before, and one that takes its time. */

@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { Client } from '../../lib/core/client.js'
+import { publicJwk, thumbprint } from '../../lib/core/jwk.js'
 import { hashSecret, Secret, secretMatches } from '../../lib/core/secret.js'
 import { readClient } from '../../lib/options/client.js'
 import { faults } from '../../lib/options/faults.js'
@@ -7,6 +9,21 @@ const SECRET = 'correct-horse-battery-staple'
 const HASH = hashSecret(SECRET)
 const METHODS =
   'client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth, self_signed_tls_client_auth'
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const BOUND_KEY = {
+  bindingId: 'a',
+  confirmation: { jkt: thumbprint(publicKey) },
+  jwk: publicJwk(publicKey),
+  boundAt: 1,
+  keyId: 'c',
+}
+const BOUND_CERTIFICATE = {
+  bindingId: 'b',
+  confirmation: { 'x5t#S256': 'x'.repeat(43) },
+  boundAt: 1,
+  keyId: 'c',
+}
 
 function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
   const noted = faults()
@@ -38,7 +55,8 @@ describe('a client', () => {
       secretExpiresAt: 1_800_000_000,
       authenticationMethods: ['client_secret_post'],
       policy: { scopes: ['read'] },
-      bindings: [{ bindingId: 'a', jwk: {}, thumbprint: 'b', boundAt: 1, keyId: 'c' }],
+      bindings: [BOUND_KEY, BOUND_CERTIFICATE],
+      boundMethods: ['private_key_jwt'],
       metadata: { client_name: 'CI', grant_types: ['client_credentials'] },
       registeredBy: { clientId: 'a', keyId: 'b' },
       revision: 7,
@@ -58,7 +76,7 @@ describe('a client', () => {
       authenticationMethods: ['client_secret_basic'],
       policy: { scopes: ['read'], networks: ['::1'] },
       metadata: { grant_types: ['client_credentials'] },
-      bindings: [{ bindingId: 'a' }],
+      bindings: [structuredClone(BOUND_CERTIFICATE)],
     }
     const { client } = read(written)
     written.policy.scopes.push('admin')
@@ -70,7 +88,7 @@ describe('a client', () => {
       authenticationMethods: ['client_secret_basic'],
       policy: { scopes: ['read'], networks: ['::1'] },
       metadata: { grant_types: ['client_credentials'] },
-      bindings: [{ bindingId: 'a' }],
+      bindings: [BOUND_CERTIFICATE],
     })
   })
 
@@ -120,8 +138,10 @@ describe('a client is refused', () => {
     ['authenticationMethods', null, `a list of ${METHODS}`, 'null'],
     ['revision', 0, REVISION, '0'],
     ['revision', '1', REVISION, '"1"'],
-    ['bindings', {}, 'a list of bindings', 'an object'],
-    ['bindings', ['a'], 'a list of bindings', 'a list of 1'],
+    ['bindings', {}, 'a list of at most 16 bindings', 'an object'],
+    ['bindings', ['a'], 'a list of at most 16 bindings', 'a list of 1'],
+    ['bindings', Array(17).fill(BOUND_KEY), 'a list of at most 16 bindings', 'a list of 17'],
+    ['boundMethods', ['none'], `a list of ${METHODS}`, 'a list of 1'],
     ['metadata', 'a', METADATA, '"a"'],
     ['metadata', { grant_types: 'client_credentials' }, METADATA, 'an object'],
     ['metadata', { grant_types: ['implicit'] }, METADATA, 'an object'],
@@ -182,5 +202,76 @@ describe('a client is refused', () => {
     expect(faultsOf({ policy: { scopes: ['*'] } })).toEqual([
       'client.policy.scopes[0]: expected a scope token without a wildcard (RFC 6749 3.3), got "*"',
     ])
+  })
+})
+
+describe('the bindings of a client', () => {
+  const BINDING = '.bindings[0]'
+  const CONFIRMATION = 'either a jkt or an x5t#S256, 43 characters of base64url'
+  const OF_THE_JKT = 'the public key of which the jkt is the thumbprint'
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+  it.each<[object, string, string, string]>([
+    [{ bindingId: '' }, `${BINDING}.bindingId`, 'an id', '""'],
+    [{ bindingId: 'a b' }, `${BINDING}.bindingId`, 'an id', '"a b"'],
+    [{ bindingId: 'x'.repeat(256) }, `${BINDING}.bindingId`, 'an id', 'a string of 256 characters'],
+    [{ keyId: undefined }, `${BINDING}.keyId`, 'the jti of a provisioning key', 'undefined'],
+    [
+      { boundAt: 1_700_000_000_000 },
+      `${BINDING}.boundAt`,
+      'a NumericDate: whole seconds since 1970, not milliseconds',
+      '1700000000000',
+    ],
+    [{ confirmation: undefined }, `${BINDING}.confirmation`, CONFIRMATION, 'undefined'],
+    [{ confirmation: {} }, `${BINDING}.confirmation`, CONFIRMATION, 'an object'],
+    [{ confirmation: { jkt: 'short' } }, `${BINDING}.confirmation`, CONFIRMATION, 'an object'],
+    [{ confirmation: { kid: 'x'.repeat(43) } }, `${BINDING}.confirmation`, CONFIRMATION, 'an object'],
+    [
+      { confirmation: { ...BOUND_KEY.confirmation, ...BOUND_CERTIFICATE.confirmation } },
+      `${BINDING}.confirmation`,
+      CONFIRMATION,
+      'an object',
+    ],
+    [{ jwk: undefined }, `${BINDING}.jwk`, OF_THE_JKT, 'undefined'],
+    [{ jwk: publicJwk(other.publicKey) }, `${BINDING}.jwk`, OF_THE_JKT, 'an object'],
+    [{ jwk: other.privateKey.export({ format: 'jwk' }) }, `${BINDING}.jwk`, OF_THE_JKT, 'an object'],
+    [
+      { confirmation: BOUND_CERTIFICATE.confirmation },
+      `${BINDING}.jwk`,
+      'none beside the x5t#S256 of a certificate',
+      'an object',
+    ],
+  ])('are refused with %j', (changes, path, expected, got) => {
+    expect(faultsOf({ bindings: [{ ...BOUND_KEY, ...changes }] })).toEqual([
+      `client${path}: expected ${expected}, got ${got}`,
+    ])
+  })
+
+  it('have names that are known, and ids of their own', () => {
+    expect(faultsOf({ bindings: [{ ...BOUND_KEY, thumbprint: 'x' }] })).toHaveLength(1)
+    expect(faultsOf({ bindings: [BOUND_KEY, { ...BOUND_CERTIFICATE, bindingId: 'a' }] })).toEqual([
+      'client.bindings[1].bindingId: expected an id that no other has, got "a"',
+    ])
+  })
+
+  it.each<[object[], string[]]>([
+    [[BOUND_KEY], ['private_key_jwt']],
+    [[BOUND_CERTIFICATE], ['self_signed_tls_client_auth']],
+    [
+      [BOUND_KEY, BOUND_CERTIFICATE],
+      ['private_key_jwt', 'self_signed_tls_client_auth'],
+    ],
+  ])('are what a client without a secret authenticates by', (bindings, methods) => {
+    expect(read({ clientId: 'ci', bindings })).toMatchObject({
+      client: { authenticationMethods: methods },
+      faults: [],
+    })
+  })
+
+  it('are no credentials of another kind', () => {
+    const wants = (authenticationMethods: string[], bindings: object[]) =>
+      read({ clientId: 'ci', authenticationMethods, bindings }).faults.map((fault) => fault.split(':')[0])
+    expect(wants(['private_key_jwt'], [BOUND_CERTIFICATE])).toEqual(['client.jwks'])
+    expect(wants(['self_signed_tls_client_auth'], [BOUND_KEY])).toEqual(['client.metadata.jwks'])
   })
 })

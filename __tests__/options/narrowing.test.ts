@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Client } from '../../lib/core/client.js'
-import type { Policy, PolicyOptions } from '../../lib/core/policy.js'
+import { type Policy, type PolicyOptions, REBINDINGS, type Rebinding } from '../../lib/core/policy.js'
 import { completePolicy } from '../../lib/options/narrowing.js'
 import { faultsOf, parse } from './faults-of.js'
 
@@ -46,6 +46,10 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
   ['maxLifetimeSeconds', 60, 61, 'at most 60, as policy.maxLifetimeSeconds says, got 61', 60],
   ['maxLifetimeSeconds', undefined, 901, 'at most 900, as policy.maxLifetimeSeconds says, got 901', 900],
   ['senderConstraint', 'dpop', 'bearer', "dpop, as policy.senderConstraint says, got 'bearer'", 'dpop'],
+  ['rebinding', 'refuse', 'add', "refuse, as policy.rebinding says, got 'add'", 'refuse'],
+  ['rebinding', 'add', 'replace', "add or refuse, as policy.rebinding says, got 'replace'", 'refuse'],
+  ['rebinding', 'replace', 'add', "replace or refuse, as policy.rebinding says, got 'add'", 'refuse'],
+  ['maxBindings', 2, 3, 'at most 2, as policy.maxBindings says, got 3', 2],
   ['outstandingKeys', 2, 1000, 'at most 2, as policy.outstandingKeys says, got 1000', 2],
   [
     'accessTokenLifetimeSeconds',
@@ -104,8 +108,13 @@ describe("a client's policy", () => {
       maxLifetimeSeconds: 900,
       networks: ['::1'],
       subjects: ['a'],
+      introspectAudiences: [],
       senderConstraint: 'bearer',
+      rebinding: 'refuse',
+      maxBindings: 2,
       certificateBound: false,
+      registrationPolicies: [],
+      requireSoftwareStatement: false,
       outstandingKeys: 5,
       accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,
@@ -117,6 +126,38 @@ describe("a client's policy", () => {
       senderConstraint: 'bearer',
       outstandingKeys: 1000,
     })
+  })
+
+  it.each<[Rebinding | undefined, Rebinding | undefined, Rebinding]>([
+    [undefined, undefined, 'refuse'],
+    [undefined, 'add', 'add'],
+    [undefined, 'replace', 'replace'],
+    ['add', undefined, 'add'],
+    ['add', 'add', 'add'],
+    ['add', 'refuse', 'refuse'],
+    ['replace', 'refuse', 'refuse'],
+    ['refuse', 'refuse', 'refuse'],
+  ])('binds again as %s within %s: %s', async (outer, own, expected) => {
+    const [policy, mine] = [outer, own].map((rebinding) => (rebinding ? { rebinding } : {}))
+    expect(faultsUnder({ scopes: ['read'], ...policy }, mine)).toEqual([])
+    expect(await policyUnder({ scopes: ['read'], ...policy }, mine)).toMatchObject({ rebinding: expected })
+  })
+
+  it('has more keys than the default where the deployment does not say how many', async () => {
+    expect(await policyUnder({ scopes: ['read'] }, { maxBindings: 16 })).toMatchObject({ maxBindings: 16 })
+  })
+
+  it('has audiences to introspect of its own alone, and only those of the deployment', async () => {
+    const introspectAudiences = [AUDIENCES[0] ?? '', 'https://elsewhere.example.com']
+    const fault = 'clients[0].policy.introspectAudiences: expected only what policy.audiences allows, got '
+    expect(faultsUnder({}, { scopes: [], introspectAudiences })).toEqual([
+      `${fault}"https://elsewhere.example.com"`,
+    ])
+    expect(await policyUnder({}, { scopes: [], introspectAudiences })).toMatchObject({
+      introspectAudiences: AUDIENCES.slice(0, 1),
+    })
+    const deployments = { introspectAudiences: AUDIENCES, audiences: AUDIENCES }
+    expect(completePolicy({}, deployments)).toMatchObject({ introspectAudiences: [] })
   })
 
   it('has the default lifetime of the deployment cut down to its own cap', async () => {
@@ -146,6 +187,8 @@ describe('completePolicy', () => {
       maxLifetimeSeconds: seconds,
       networks: fc.subarray(['10.0.0.0/8', '10.1.0.0/16', '::/0'], { minLength: 1 }),
       subjects: fc.subarray(['a', 'a:*', 'a:b:*', 'c:*']),
+      rebinding: fc.constantFrom(...REBINDINGS),
+      maxBindings: fc.integer({ min: 1, max: 16 }),
       outstandingKeys: fc.integer({ min: 1, max: 50 }),
       accessTokenScopes: scopes,
       accessTokenLifetimeSeconds: seconds,
@@ -167,6 +210,8 @@ describe('completePolicy', () => {
           maxLifetime: policy.maxLifetimeSeconds <= (outer.maxLifetimeSeconds ?? 900),
           lifetime: policy.lifetimeSeconds <= policy.maxLifetimeSeconds,
           networks: outer.networks === undefined || policy.networks !== undefined,
+          rebinding: ['refuse', outer.rebinding ?? policy.rebinding].includes(policy.rebinding),
+          bindings: policy.maxBindings <= (outer.maxBindings ?? 16),
           outstanding: policy.outstandingKeys <= (outer.outstandingKeys ?? 50_000),
           tokens:
             outer.accessTokenScopes === undefined ||

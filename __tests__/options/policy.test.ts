@@ -19,6 +19,8 @@ describe('a policy', () => {
       networks: ['10.0.0.0/8', '::1', '192.0.2.1'],
       subjects: ['gateway-1', 'device:*', 'a/b.c_*', 'x-*'],
       senderConstraint: 'dpop',
+      rebinding: 'add',
+      maxBindings: 16,
       outstandingKeys: 1_000_000,
       accessTokenScopes: ['read'],
       accessTokenLifetimeSeconds: 3600,
@@ -74,6 +76,12 @@ describe('a policy', () => {
     const faults = faultsOfPolicy({ scopes: ['read', entry] })
     expect(faults).toHaveLength(1)
     expect(faults[0]).toMatch(/^policy\.scopes\[1\]: expected a scope token/)
+  })
+
+  it('lets nobody introspect by the policy of the deployment', () => {
+    expect(faultsOfPolicy({ introspectAudiences: [] })).toEqual([
+      'policy.introspectAudiences: expected this in the policy of a client, got it for everybody',
+    ])
   })
 
   it.each(['scopes', 'defaultScopes', 'audiences', 'networks', 'subjects', 'accessTokenScopes'])(

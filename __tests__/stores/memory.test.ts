@@ -165,7 +165,9 @@ describe('memory and timers of memoryStore', () => {
       const { memoryStore } = made.exports
       const key = ${JSON.stringify(key('key', 0))}
       key.retainUntil = Date.now() / 1000 + 3600
-      memoryStore().record(key, { outstanding: 1 }).then(console.log)`
+      const store = memoryStore()
+      store.useOnce('id', key.retainUntil)
+      store.record(key, { outstanding: 1 }).then(console.log)`
     const child = spawnSync(process.execPath, ['-e', script], { timeout: 20_000 })
     expect([child.status, child.signal, `${child.stdout}`.trim()]).toEqual([0, null, 'recorded'])
   }, 30_000)

@@ -65,7 +65,10 @@ export function makeCertificate(plan: CertificatePlan = {}): IssuedCertificate {
   )
   const signature = sign('sha256', toBeSigned, issuer?.privateKey ?? privateKey)
   const der = sequence(toBeSigned, ECDSA_WITH_SHA256, element(0x03, Buffer.from([0]), signature))
-  const lines = der.toString('base64').replace(/.{64}/g, '$&\n')
+  const lines = der
+    .toString('base64')
+    .match(/.{1,64}/g)
+    ?.join('\n')
   return {
     der,
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,

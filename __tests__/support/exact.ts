@@ -25,7 +25,10 @@ export interface ExactAnswer {
 }
 
 /** Opens a request on a connection of its own; the caller writes its body and ends it. */
-export function openRequest(server: RunningServer, wanted: ExactRequest): ClientRequest {
+export function openRequest(
+  server: Pick<RunningServer, 'port' | 'cert'>,
+  wanted: ExactRequest,
+): ClientRequest {
   const { method = 'POST', path, headers, cleartextPort, agent = false } = wanted
   const host = 'localhost'
   // Not as a URL, in which dots and slashes would be tidied up.
@@ -56,7 +59,10 @@ export function answerTo(sent: ClientRequest): Promise<ExactAnswer> {
   })
 }
 
-export function exactly(server: RunningServer, wanted: ExactRequest): Promise<ExactAnswer> {
+export function exactly(
+  server: Pick<RunningServer, 'port' | 'cert'>,
+  wanted: ExactRequest,
+): Promise<ExactAnswer> {
   const sent = openRequest(server, wanted)
   const answered = answerTo(sent)
   sent.end(wanted.body)

@@ -64,6 +64,7 @@ export interface MutualRequest {
   readonly method?: 'GET' | 'POST'
   readonly path?: string
   readonly form?: Record<string, string>
+  readonly json?: object
   /** As pairs, so that a name can occur twice. */
   readonly headers?: readonly string[]
   readonly agent?: Agent
@@ -71,15 +72,23 @@ export interface MutualRequest {
 
 /** Sends a request, by default over a connection of its own. */
 export async function sendMutual(server: RunningServer, wanted: MutualRequest): Promise<Answered> {
-  const { certificate, method = 'POST', path = '/oauth/token', form, headers = [], agent = false } = wanted
-  const body = form === undefined ? '' : new URLSearchParams(form).toString()
+  const {
+    certificate,
+    method = 'POST',
+    path = '/oauth/token',
+    form,
+    json,
+    headers = [],
+    agent = false,
+  } = wanted
+  const body = form === undefined ? JSON.stringify(json) : new URLSearchParams(form).toString()
   const type = form === undefined ? [] : ['Content-Type', 'application/x-www-form-urlencoded']
   return new Promise((resolve, reject) => {
     const sent = request(`${server.origin}${path}`, {
       method,
       ca: server.cert,
       agent,
-      headers: ['Host', 'localhost', 'Content-Length', String(body.length), ...type, ...headers],
+      headers: ['Host', 'localhost', 'Content-Length', String(body?.length ?? 0), ...type, ...headers],
       ...(certificate && { cert: certificate.cert, key: certificate.key }),
     })
     sent.on('error', reject)

@@ -6,7 +6,7 @@ export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
 /** A request to the server over real HTTPS, its certificate checked. */
 export function send(
-  server: RunningServer,
+  server: Pick<RunningServer, 'origin' | 'cert'>,
   method: 'get' | 'head' | 'post' | 'put' | 'delete',
   path: string,
 ): Test {

@@ -138,7 +138,8 @@ async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
   }
 }
 
-function closeServer(server: {
+/** Closes a server, and whatever is connected to it. */
+export function closeServer(server: {
   close(done: () => void): unknown
   closeAllConnections(): void
 }): Promise<void> {

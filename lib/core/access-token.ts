@@ -1,5 +1,11 @@
 import type { Confirmation, KeyRef } from '../stores/store.js'
-import { asking, type Deployment, numericDate } from './deployment.js'
+import {
+  asking,
+  type Deployment,
+  numericDate,
+  type StoringDeployment,
+  type VerificationRules,
+} from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
 import { signJwt, verifyJwt } from './jwt.js'
@@ -62,7 +68,7 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
  *
  * @throws ProvisioningError those of `verifyJwt`, and `claims_malformed`, `issuer_wrong`
  */
-export function verifyGenuineToken(deployment: Deployment, token: string): AccessTokenClaims {
+export function verifyGenuineToken(deployment: VerificationRules, token: string): AccessTokenClaims {
   const claims = verifyJwt(token, { typ: ACCESS_TOKEN_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
   if (!isAccessTokenClaims(claims)) {
     throw new ProvisioningError(
@@ -81,7 +87,7 @@ export function verifyGenuineToken(deployment: Deployment, token: string): Acces
  * @throws ProvisioningError those of `verifyValidity`
  */
 export function verifyTokenTerms(
-  deployment: Deployment,
+  deployment: VerificationRules,
   claims: AccessTokenClaims,
   audiences: readonly string[],
 ): void {
@@ -107,7 +113,10 @@ export function familyOf({ key_id, key_client_id }: AccessTokenClaims): KeyRef {
 export type FamilyFault = Extract<Reason, 'token_revoked' | 'token_unknown'>
 
 /** Why a family is not alive, if it is not: its key must have been redeemed, and it not revoked since. */
-export async function familyFault(deployment: Deployment, family: KeyRef): Promise<FamilyFault | undefined> {
+export async function familyFault(
+  deployment: StoringDeployment,
+  family: KeyRef,
+): Promise<FamilyFault | undefined> {
   const entry = await asking(() => deployment.store.find(family))
   if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
   return entry?.state === 'redeemed' ? undefined : 'token_unknown'

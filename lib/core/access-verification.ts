@@ -10,8 +10,10 @@ import {
 } from './access-token.js'
 import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
 import { confirm } from './confirmation/possession.js'
-import type { Deployment } from './deployment.js'
+import type { VerifyingDeployment } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
+import { isActive } from './issuer-state.js'
+import { loadKey } from './jwt.js'
 import type { PresentedRequest } from './request.js'
 import { type Expectation, missingScope } from './verification.js'
 
@@ -44,16 +46,17 @@ export type VerifyAccessToken = (
   expected: Expectation,
 ) => Promise<VerifiedAccessToken>
 
-export function accessTokenVerifier(deployment: Deployment): VerifyAccessToken {
+export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
   const hold = holder(deployment)
 
   return async function verifyAccessToken(presentedToken, presented, expected) {
+    await loadKey(deployment.keyRing, presentedToken.token)
     const claims = verifyGenuineToken(deployment, presentedToken.token)
     const possession = () => hold(presentedToken, presented, expected.target)
     tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, tokenFacts(claims))
-    const fault = await familyFault(deployment, familyOf(claims))
+    const fault = await stateFault(deployment, presentedToken.token, claims)
     if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
     await expected.count(claims.jti)
     const token = verifiedAccessToken(claims)
@@ -63,9 +66,20 @@ export function accessTokenVerifier(deployment: Deployment): VerifyAccessToken {
   }
 }
 
-const MESSAGES: Record<FamilyFault, string> = {
+/** Why a token that holds otherwise is not good any more, if so. */
+async function stateFault(
+  deployment: VerifyingDeployment,
+  token: string,
+  claims: AccessTokenClaims,
+): Promise<keyof typeof MESSAGES | undefined> {
+  if (!('askIssuer' in deployment)) return familyFault(deployment, familyOf(claims))
+  return (await isActive(deployment.askIssuer, token, claims)) ? undefined : 'inactive_at_issuer'
+}
+
+const MESSAGES: Record<FamilyFault | 'inactive_at_issuer', string> = {
   token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
   token_unknown: 'The store has no record of the redemption that brought the access token forth.',
+  inactive_at_issuer: 'The issuer says that the access token is not active.',
 }
 
 /** RFC 6750 3.1. */

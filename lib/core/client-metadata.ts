@@ -49,20 +49,31 @@ const CHECKS: Readonly<Record<string, Check>> = {
   ),
 }
 
+/** The members that people read, and that can be there once for each language (RFC 7591 2.2). */
+const TAGGED = /^(client_name|client_uri|logo_uri|tos_uri|policy_uri)#[a-z]{1,8}(-[a-z0-9]{1,8}){0,7}$/i
+
+/** Members that are looked at, though not all of them are kept. */
+const JUDGED: readonly string[] = [...Object.keys(CHECKS), 'redirect_uris', 'jwks_uri']
+
+/** Whether a name is that of a member which this server knows (RFC 7591 2). */
+export function isMetadataMember(name: string): boolean {
+  return JUDGED.includes(name) || TAGGED.test(name)
+}
+
+/** Within what metadata have to be. */
+export interface MetadataBounds {
+  /** The scopes that policy lets the client have. */
+  readonly scopes: ReadonlySet<string>
+  /** The methods for which it has bound a key or a certificate, and needs to register none. */
+  readonly boundMethods?: readonly ClientAuthenticationMethod[]
+}
+
 /**
  * Validates the metadata of a registration.
  *
- * @param permitted the scopes that policy lets the new client have
- * @throws ProvisioningError `metadata_invalid`, `redirect_uri_invalid`, `software_statement_unapproved`
+ * @throws ProvisioningError `metadata_invalid`, `redirect_uri_invalid`
  */
-export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): AcceptedMetadata {
-  const { software_statement: statement } = body
-  if (statement !== undefined) {
-    if (typeof statement !== 'string' || statement.split('.').length !== 3) {
-      throw malformed('software_statement_invalid', 'software_statement is not a JWT.')
-    }
-    throw malformed('software_statement_unapproved', 'No issuer of software statements is trusted here.')
-  }
+export function acceptMetadata(body: Claims, bounds: MetadataBounds): AcceptedMetadata {
   if (body.redirect_uris !== undefined && !isRedirectUris(body.redirect_uris)) {
     throw malformed('redirect_uri_invalid', REDIRECT_URIS)
   }
@@ -71,22 +82,42 @@ export function acceptMetadata(body: Claims, permitted: ReadonlySet<string>): Ac
       'jwks_uri: send the keys themselves as jwks; this server fetches no address that a registrant names.',
     )
   }
-  const known = Object.entries(CHECKS).filter(([name]) => Object.hasOwn(body, name))
+  const known = checksOf(body)
   for (const [name, check] of known) {
     const expected = check(body[name])
     if (expected !== undefined) throw invalid(`${name}: expected ${expected}.`)
   }
-  const fault = certificateMetadataFault(body, [body.token_endpoint_auth_method])
-  if (fault !== undefined) throw invalid(`${fault[0]}: expected ${fault[1]}.`)
+  requireCredentials(body, bounds.boundMethods ?? [])
   const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))
   if (body.redirect_uris !== undefined) accepted.redirect_uris = body.redirect_uris
   if (accepted.jwks !== undefined) accepted.jwks = plainKeySet(accepted.jwks as { keys: readonly Claims[] })
-  if (typeof accepted.scope === 'string') requirePermitted(accepted.scope, permitted)
+  if (typeof accepted.scope === 'string') requirePermitted(accepted.scope, bounds.scopes)
   return {
     token_endpoint_auth_method: 'client_secret_basic',
     grant_types: GRANT_TYPES,
     ...accepted,
   }
+}
+
+/** The check of each member that is there and known, in whatever languages. */
+function checksOf(body: Claims): (readonly [name: string, check: Check])[] {
+  const plain = Object.entries(CHECKS).filter(([name]) => Object.hasOwn(body, name))
+  const tagged = Object.keys(body).flatMap((name) => {
+    const check = TAGGED.test(name) ? CHECKS[name.replace(/#.*/, '')] : undefined
+    return check === undefined ? [] : [[name, check] as const]
+  })
+  return [...plain, ...tagged]
+}
+
+/** What the client authenticates with has to be there, unless it has bound that. */
+function requireCredentials(body: Claims, boundMethods: readonly ClientAuthenticationMethod[]): void {
+  const methods = [body.token_endpoint_auth_method].filter(
+    (method) => !boundMethods.some((one) => one === method),
+  )
+  if (methods.includes('private_key_jwt') && body.jwks === undefined)
+    throw invalid('jwks: expected the public keys that private_key_jwt needs.')
+  const fault = certificateMetadataFault(body, methods)
+  if (fault !== undefined) throw invalid(`${fault[0]}: expected ${fault[1]}.`)
 }
 
 const REDIRECT_URIS =
@@ -120,7 +151,7 @@ function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {
   const scopes = unlessRefused(() => parseScope(scope))
   if (scopes === undefined) throw invalid('scope: expected scope tokens separated by single spaces.')
   if (!scopes.every((one) => permitted.has(one))) {
-    throw invalid('scope: expected no scope beyond those the key carries.')
+    throw invalid('scope: expected no scope beyond those that the client may have.')
   }
 }
 

@@ -3,15 +3,13 @@ import type { ClientAuthenticationMethod } from './client-authentication/methods
 import type { PublicJwk } from './jwk.js'
 import type { PolicyOptions } from './policy.js'
 
-/** A public key tied to a client's identity. */
+/** A public key, or a client certificate, tied to a client's identity. */
 export interface Binding {
   readonly bindingId: string
-  /** The bound public key. */
-  readonly jwk: PublicJwk
-  /** Its RFC 7638 thumbprint. */
-  readonly thumbprint: string
-  /** What is bound besides, or instead: a certificate by its `x5t#S256`. */
-  readonly confirmation?: Confirmation
+  /** What is bound: a key by its `jkt`, or a certificate by its `x5t#S256`. */
+  readonly confirmation: Confirmation
+  /** The bound public key; absent for a certificate. */
+  readonly jwk?: PublicJwk
   /** NumericDate. */
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
@@ -28,6 +26,26 @@ export interface ClientMetadata {
   readonly [member: string]: unknown
 }
 
+/** What is kept of a registration access token (RFC 7592 1.2). */
+export interface RegistrationToken {
+  /** What `hashSecret` made of it. */
+  readonly hash: string
+  /** NumericDate from which it is refused. */
+  readonly expiresAt: number
+}
+
+/** How a client that registered itself manages its registration. */
+export interface Registration {
+  /** NumericDate. */
+  readonly issuedAt: number
+  /** The most that it may ever ask for: what the key that registered it could leave to it. */
+  readonly scopes: readonly string[]
+  /** The newest first; without any, the client can manage itself no more. */
+  readonly tokens: readonly RegistrationToken[]
+  /** NumericDate of the last update that brought it another secret. */
+  readonly secretRenewedAt?: number
+}
+
 /** A client as a registry keeps it: plain JSON, so that it survives any database. No secret is in it but hashed. */
 export interface Client {
   readonly clientId: string
@@ -42,9 +60,14 @@ export interface Client {
   /** What the client may have; what is absent here comes from the deployment's policy. */
   readonly policy?: PolicyOptions
   readonly bindings?: readonly Binding[]
+  /** Those of its methods that it has by its bindings alone, and loses with them. */
+  readonly boundMethods?: readonly ClientAuthenticationMethod[]
   readonly metadata?: ClientMetadata
   /** Who registered or bound it, and with which key. */
   readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
+  readonly registration?: Registration
+  /** NumericDate since when it is being deleted: it is nobody any more, and waits for what it had to end. */
+  readonly deletedAt?: number
 }
 
 /** The port behind which clients live. A registry that cannot answer rejects; the caller then refuses with 503. */
@@ -56,6 +79,10 @@ export interface ClientRegistry {
    * @returns whether it did; `false` means that someone else was first and nothing has changed
    */
   save(client: Client): Promise<boolean>
-  /** Forgets the client; `false` when there was none. */
-  delete(clientId: string): Promise<boolean>
+  /**
+   * Forgets the client, atomically; with a `revision` only if that is the kept one.
+   *
+   * @returns whether it did; `false` means that there was none, or that someone has changed it since
+   */
+  delete(clientId: string, revision?: number): Promise<boolean>
 }

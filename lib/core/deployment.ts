@@ -4,32 +4,55 @@ import type { Client, ClientRegistry } from './client.js'
 import type { Nonces } from './confirmation/nonces.js'
 import { ProvisioningError } from './errors.js'
 import type { Emit } from './events.js'
-import type { KeyRing } from './key-ring.js'
-import type { Policy } from './policy.js'
+import type { AskIssuer } from './issuer-state.js'
+import type { KeyRing, VerificationKeys } from './key-ring.js'
+import type { Policy, PolicyBounds } from './policy.js'
+import type { RegistrationRules } from './registration/rules.js'
 
-/** What every use case works with: one deployment's parts, parsed and frozen. */
-export interface Deployment {
+/** What verification works with, whether keys are issued in the same process or in another. Parsed and frozen. */
+export interface VerificationRules {
   readonly issuer: string
   /** The audiences keys are verified against, the default one first. */
   readonly audiences: readonly string[]
   readonly environment: string | undefined
-  readonly keyRing: KeyRing
-  readonly registry: ClientRegistry
-  /** Whether clients can be saved: without it there is no `bind` and no `register`. */
-  readonly registryWritable: boolean
-  readonly policyOf: (client: Client) => Policy
+  readonly keyRing: VerificationKeys
   /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
   readonly maxLifetimeSeconds: number
   /** The longest lifetime an access token of any client may have; the second cap, at verification. */
   readonly maxAccessTokenLifetimeSeconds: number
   /** Issues access tokens in our place, where the host has its own authorization server. */
   readonly issueAccessToken: IssueInTime | undefined
-  readonly store: ProvisioningStore
+  /** Where used proofs are remembered. */
+  readonly store: Pick<ProvisioningStore, 'useOnce'>
   readonly clockToleranceSeconds: number
   readonly dpop: DpopRules
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly emit: Emit
+}
+
+/** A deployment that knows from its store how a key stands. */
+export interface StoringDeployment extends VerificationRules {
+  readonly store: ProvisioningStore
+}
+
+/** A deployment that asks the issuer how a key stands. */
+export interface AskingDeployment extends VerificationRules {
+  readonly askIssuer: AskIssuer
+}
+
+/** A deployment that can verify keys. */
+export type VerifyingDeployment = StoringDeployment | AskingDeployment
+
+/** What every use case of the issuer works with: one deployment's parts, parsed and frozen. */
+export interface Deployment extends StoringDeployment {
+  readonly keyRing: KeyRing
+  readonly registry: ClientRegistry
+  /** Whether clients can be saved: without it there is no `bind` and no `register`. */
+  readonly registryWritable: boolean
+  /** What a client may have now; with `within`, no more than that either. */
+  readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
+  readonly registration: RegistrationRules
 }
 
 /** How DPoP proofs are judged (RFC 9449). */

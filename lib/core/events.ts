@@ -5,7 +5,10 @@ import type { ErrorCode, Reason } from './errors.js'
 export type EndpointName =
   | 'token'
   | 'bind'
+  | 'bindings'
+  | 'revoke_binding'
   | 'register'
+  | 'registration'
   | 'introspect'
   | 'revoke'
   | 'jwks'
@@ -42,6 +45,8 @@ export interface EventDetails {
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
   'key.revoked': KeyIdentity
+  /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
+  'key.forged': KeyIdentity & { readonly address: string | undefined }
   /** All keys, or all those of one client, that were issued up to a second. */
   'keys.revoked': {
     /** NumericDate. */
@@ -52,9 +57,36 @@ export interface EventDetails {
   'client.bound': KeyIdentity & {
     readonly subject: string
     readonly bindingId: string
-    readonly thumbprint: string
+    readonly confirmation: Confirmation
+  }
+  'client.unbound': {
+    /** The client that had the key. */
+    readonly clientId: string
+    /** The `jti` of the provisioning key that had been redeemed for the binding. */
+    readonly keyId: string
+    readonly bindingId: string
+    readonly confirmation: Confirmation
+    /** Who took it away: the client itself, the operator, or a binding that replaced it. */
+    readonly by: 'client' | 'operator' | 'replacement'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'client.updated': {
+    readonly clientId: string
+    /** Whether it was handed another registration access token, or another secret. */
+    readonly tokenRotated: boolean
+    readonly secretRenewed: boolean
+  }
+  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' }
+  'registration.misused': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
+  'registration.exposed': {
+    readonly clientId: string
+    readonly address: string | undefined
+    readonly tokenRevoked: boolean
+  }
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */
@@ -75,6 +107,12 @@ export interface EventDetails {
   'signing_key.added': { readonly kid: string }
   'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
   'signing_key.removed': { readonly kid: string }
+  /** The signing keys of an issuer elsewhere could not be fetched. */
+  'signing_keys.unavailable': {
+    readonly detail: string
+    /** Whether those that were fetched before are used meanwhile; if not, whatever is presented is refused. */
+    readonly usable: boolean
+  }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
@@ -99,10 +137,16 @@ const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
+  'key.forged': 'high',
   'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',
+  'client.unbound': 'notice',
   'client.registered': 'notice',
+  'client.updated': 'notice',
+  'client.deleted': 'notice',
+  'registration.misused': 'high',
+  'registration.exposed': 'high',
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',
@@ -110,6 +154,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'signing_key.added': 'notice',
   'signing_key.rotated': 'notice',
   'signing_key.removed': 'high',
+  'signing_keys.unavailable': 'warning',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
 }

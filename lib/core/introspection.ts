@@ -27,14 +27,18 @@ interface ActiveToken {
   readonly jti: string
 }
 
-/** Tells a client how one of its keys or tokens stands. Nothing is told of what is not its own (RFC 7662 2.2). */
+/**
+ * Tells a client how one of its keys or tokens stands, or one for an audience that policy lets it introspect. Nothing is
+ * told of any other (RFC 7662 2.2).
+ */
 export type Introspect = (client: AuthenticatedClient, parameters: Parameters) => Promise<IntrospectionAnswer>
 
 const INACTIVE = Object.freeze({ active: false })
 
 export function introspector(deployment: Deployment): Introspect {
   return async function introspect(client, parameters) {
-    const reference = readTokenReference(deployment, requireToken(parameters), client.clientId)
+    const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
+    const reference = readTokenReference(deployment, requireToken(parameters), caller)
     if (reference === undefined) return INACTIVE
     return reference.kind === 'key'
       ? describeKey(deployment, reference)

@@ -1,5 +1,6 @@
 import type { Confirmation, KeyRecord, RecordOutcome } from '../stores/store.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
+import { findClient } from './client-authentication/authenticate.js'
 import { PROVEN_BY } from './client-authentication/methods.js'
 import { proofReader } from './confirmation/dpop.js'
 import { constrain } from './confirmation/possession.js'
@@ -47,6 +48,7 @@ export function issuer(deployment: Deployment): Issue {
       const drawn = drawUp(deployment, client.clientId, terms, confirmation)
       await proof?.spend()
       await record(deployment, drawn.record, client.policy.outstandingKeys)
+      await requireStillClient(deployment, drawn.record)
       const key = mint(deployment, drawn)
       const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
       deployment.emit('key.issued', {
@@ -65,6 +67,16 @@ export function issuer(deployment: Deployment): Issue {
 
 function tellConfirmation(confirmation: Confirmation | undefined) {
   return confirmation === undefined ? {} : { confirmation }
+}
+
+/**
+ * A client that is deleted while it asks must not be left with a key: what was recorded before the deletion is revoked
+ * by that, and what is recorded after it finds no client here.
+ */
+async function requireStillClient(deployment: Deployment, key: KeyRecord): Promise<void> {
+  if (!deployment.registryWritable || (await findClient(deployment, key.clientId)) !== undefined) return
+  await asking(() => deployment.store.revoke(key))
+  throw new ProvisioningError('client_unknown', 'The client has been deleted.')
 }
 
 async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {

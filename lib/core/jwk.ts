@@ -77,6 +77,11 @@ export function publicJwk(key: KeyObject): PublicJwk {
 /** Members that only a private or symmetric key has (RFC 7518 6.2.2, 6.3.2, 6.4.1). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
+/** Whether a JWK is more than public. */
+export function isPrivateJwk(jwk: Readonly<Record<string, unknown>>): boolean {
+  return jwk.kty === 'oct' || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
+}
+
 /** Reads a public key that a stranger sent. Answers with the fault in words instead of throwing. */
 export function importPublicJwk(value: unknown): KeyObject | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not a JSON object'

@@ -29,6 +29,17 @@ export function parseJws(token: string): ParsedJws | string {
   return { header: members, claims: parseObject(payload), signingInput, signature }
 }
 
+/** The form of a `kid`: it is compared and never searched for, so that it may be whatever its owner likes. */
+export const KID = /^[\x21-\x7e]{1,256}$/
+
+/** The `kid` a JWS says it is signed by, where that has the form of one. Nothing of it has been verified. */
+export function kidOf(token: string): string | undefined {
+  const end = token.length <= MAXIMUM_LENGTH ? token.indexOf('.') : -1
+  const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end))
+  const kid = header && parseObject(header)?.kid
+  return typeof kid === 'string' && KID.test(kid) ? kid : undefined
+}
+
 /** base64url with no padding and no spare bits set, so that one JWT has one spelling (RFC 4648 3.5). */
 function decodeCanonical(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, 'base64url')

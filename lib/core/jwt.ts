@@ -2,7 +2,8 @@ import type { KeyObject } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import { ProvisioningError } from './errors.js'
 import type { KeyAlgorithm } from './jwk.js'
-import { type Claims, parseJws } from './jws.js'
+import { type Claims, kidOf, parseJws } from './jws.js'
+import type { VerificationKeys } from './key-ring.js'
 
 /** What a signature is verified with: one key, one algorithm. */
 export interface VerificationKey {
@@ -27,6 +28,15 @@ export function signJwt(
 ): string {
   const header = { alg: key.alg, typ, kid: key.kid }
   return jsonwebtoken.sign(claims, key.privateKey, { algorithm: key.alg, header })
+}
+
+/**
+ * Has the key at hand that a JWT says it is signed by, where keys have to be fetched; else there is nothing to wait for.
+ *
+ * @throws ProvisioningError `signing_keys_unavailable`
+ */
+export function loadKey(keys: VerificationKeys, token: string): Promise<void> | undefined {
+  return keys.load?.(kidOf(token))
 }
 
 /**

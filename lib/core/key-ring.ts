@@ -22,10 +22,20 @@ export interface JwkSet {
   readonly keys: readonly PublicJwk[]
 }
 
-/** The signing keys of a deployment: the active one signs, all of them verify. */
-export interface KeyRing {
-  active(): ActiveKey
+/** Keys that verify, wherever they come from. */
+export interface VerificationKeys {
   find(kid: string | undefined): SigningKey | undefined
+  /**
+   * Has the keys at hand among which a `kid` is to be found. Absent where they always are.
+   *
+   * @throws ProvisioningError `signing_keys_unavailable` when it cannot be known whether there is such a key
+   */
+  load?(kid: string | undefined): Promise<void>
+}
+
+/** The signing keys of a deployment: the active one signs, all of them verify. */
+export interface KeyRing extends VerificationKeys {
+  active(): ActiveKey
   /** Public keys only; a symmetric key is never among them. */
   jwks(): JwkSet
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { asking, type Deployment } from './deployment.js'
+import { asking, type VerificationRules } from './deployment.js'
 import { ProvisioningError } from './errors.js'
 
 /**
@@ -9,7 +9,7 @@ import { ProvisioningError } from './errors.js'
  * @throws ProvisioningError what `replayed` makes, when it has been used before; `store_full`, `store_unavailable`
  */
 export async function useOnce(
-  deployment: Deployment,
+  deployment: VerificationRules,
   parts: readonly string[],
   until: number,
   replayed: () => ProvisioningError,

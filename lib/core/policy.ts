@@ -21,11 +21,32 @@ export interface PolicyOptions {
    */
   readonly subjects?: readonly string[]
   /**
+   * The audiences of which a client may introspect every key and access token, whoever they were issued to: for a
+   * resource server that verifies in a process of its own. Good in the policy of one client only, and inherited by
+   * nobody. Default: none.
+   */
+  readonly introspectAudiences?: readonly string[]
+  /**
    * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
    * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
-   * with a proof, or by a client that authenticates by its certificate, is bound to that all the same.
+   * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
+  /**
+   * What binding another key does to an identity that has one: `refuse` it, `replace` all that it has, which stop at
+   * once, or `add` it beside them. The client that asked for the provisioning key decides by its policy. Default
+   * `refuse`.
+   */
+  readonly rebinding?: Rebinding
+  /** How many bound keys an identity may have where they can be added. Default 2; at most 16. */
+  readonly maxBindings?: number
+  /**
+   * The registration policies, by name, that judge what a key of the client registers, and each later update of that.
+   * They add to the deployment's. Default: none.
+   */
+  readonly registrationPolicies?: readonly string[]
+  /** Whether what a key of the client registers must come with a software statement (RFC 7591 2.3). Default `false`. */
+  readonly requireSoftwareStatement?: boolean
   /** How many keys of one client may be live and unredeemed at once. Default 1000. */
   readonly outstandingKeys?: number
   /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
@@ -37,6 +58,12 @@ export interface PolicyOptions {
 export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
+export const REBINDINGS = ['refuse', 'replace', 'add'] as const
+export type Rebinding = (typeof REBINDINGS)[number]
+
+/** No identity has more bound keys, whatever is configured: each is tried when its client authenticates. */
+export const MOST_BINDINGS = 16
+
 /** The policy of one client, complete. */
 export interface Policy {
   readonly scopes: ReadonlySet<string>
@@ -47,17 +74,46 @@ export interface Policy {
   /** `undefined`: from anywhere; empty: from nowhere. */
   readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
+  readonly introspectAudiences: readonly string[]
   readonly senderConstraint: SenderConstraint
+  readonly rebinding: Rebinding
+  readonly maxBindings: number
   /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean
+  readonly registrationPolicies: readonly string[]
+  readonly requireSoftwareStatement: boolean
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number
 }
 
+/** Bounds for a policy; the audiences are always known. */
+export type PolicyBounds = PolicyOptions & { readonly audiences: readonly string[] }
+
+/** A policy as the bounds of another. */
+export function boundsOf(policy: Policy): PolicyBounds {
+  const { networks, accessTokenScopes } = policy
+  return {
+    scopes: [...policy.scopes],
+    audiences: policy.audiences,
+    lifetimeSeconds: policy.lifetimeSeconds,
+    maxLifetimeSeconds: policy.maxLifetimeSeconds,
+    outstandingKeys: policy.outstandingKeys,
+    senderConstraint: policy.senderConstraint,
+    rebinding: policy.rebinding,
+    maxBindings: policy.maxBindings,
+    registrationPolicies: policy.registrationPolicies,
+    requireSoftwareStatement: policy.requireSoftwareStatement,
+    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    ...(networks !== undefined && { networks }),
+    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
+  }
+}
+
 /**
  * The policy of a client that comes into being by a key: every bound of the client that asked for the key, so that
- * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone.
+ * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone, nor
+ * audiences to introspect, so that it can ask about itself alone.
  */
 export function inheritedPolicy(
   policy: Policy,
@@ -67,19 +123,13 @@ export function inheritedPolicy(
     readonly audience: string
   },
 ): PolicyOptions {
-  const { networks, accessTokenScopes } = policy
   return {
-    lifetimeSeconds: policy.lifetimeSeconds,
-    maxLifetimeSeconds: policy.maxLifetimeSeconds,
-    outstandingKeys: policy.outstandingKeys,
-    senderConstraint: policy.senderConstraint,
-    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    ...boundsOf(policy),
     scopes: own.scopes,
     ...(own.defaultScopes !== undefined && { defaultScopes: own.defaultScopes }),
     audiences: [own.audience],
     subjects: [],
-    ...(networks !== undefined && { networks }),
-    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
+    introspectAudiences: [],
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Confirmation, KeyRecord } from '../stores/store.js'
-import { type Deployment, numericDate } from './deployment.js'
+import { type Deployment, numericDate, type VerificationRules } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
 import { signJwt, verifyJwt } from './jwt.js'
@@ -96,7 +96,7 @@ export function mint(deployment: Deployment, key: MintableKey): string {
 }
 
 /** Verifies form, header, signature and the types of the claims: what makes a key genuine, whatever has become of it. */
-export function verifyGenuine(deployment: Deployment, token: string): KeyClaims {
+export function verifyGenuine(deployment: VerificationRules, token: string): KeyClaims {
   const claims = verifyJwt(token, { typ: KEY_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
   if (!isKeyClaims(claims))
     throw new ProvisioningError('claims_malformed', 'A claim is missing or of a wrong type.')
@@ -107,7 +107,11 @@ export function verifyGenuine(deployment: Deployment, token: string): KeyClaims 
 }
 
 /** Verifies the terms of a genuine key: for this deployment and one of the audiences, and in time. */
-export function verifyTerms(deployment: Deployment, claims: KeyClaims, audiences: readonly string[]): void {
+export function verifyTerms(
+  deployment: VerificationRules,
+  claims: KeyClaims,
+  audiences: readonly string[],
+): void {
   verifyValidity(deployment, claims, {
     noun: ['a', 'key'],
     audiences,

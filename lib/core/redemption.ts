@@ -1,5 +1,5 @@
 import type { RedeemOutcome } from '../stores/store.js'
-import { asking, type Deployment } from './deployment.js'
+import { asking, type StoringDeployment } from './deployment.js'
 import type { ProvisioningError, Reason } from './errors.js'
 import type { RedemptionAction } from './events.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
@@ -28,7 +28,7 @@ const REFUSALS: Record<Exclude<RedeemOutcome, 'claimed'>, Reason> = {
   unknown: 'key_unknown',
 }
 
-export function redeemer(deployment: Deployment): Redeem {
+export function redeemer(deployment: StoringDeployment): Redeem {
   return async function redeem(key, action, address) {
     const attempt = randomId()
     const outcome = await asking(() => deployment.store.redeem(key, attempt))
@@ -38,7 +38,12 @@ export function redeemer(deployment: Deployment): Redeem {
   }
 }
 
-function claim(deployment: Deployment, key: VerifiedKey, action: RedemptionAction, attempt: string): Claim {
+function claim(
+  deployment: StoringDeployment,
+  key: VerifiedKey,
+  action: RedemptionAction,
+  attempt: string,
+): Claim {
   const { jti: keyId, clientId, subject } = key
   const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
   return {

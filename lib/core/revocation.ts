@@ -1,15 +1,17 @@
 import type {
   IssuedBefore,
   KeyRef,
+  ProvisioningStore,
   RevokeFamilyOutcome,
   RevokeIssuedOutcome,
   RevokeOutcome,
 } from '../stores/store.js'
 import { familyOf, verifyGenuineToken } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
-import { asking, type Deployment, numericDate } from './deployment.js'
+import { asking, type Deployment, numericDate, type VerifyingDeployment } from './deployment.js'
 import { ProvisioningError } from './errors.js'
 import { requireToken } from './introspection.js'
+import { loadKey } from './jwt.js'
 import { verifyGenuine } from './provisioning-key.js'
 import type { Parameters } from './request.js'
 import { readTokenReference } from './token-reference.js'
@@ -19,7 +21,9 @@ export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Pr
 
 export function revoker(deployment: Deployment): Revoke {
   return async function revoke(client, parameters) {
-    const reference = readTokenReference(deployment, requireToken(parameters), client.clientId)
+    // Who may know of others' tokens may not revoke them.
+    const caller = { clientId: client.clientId, audiences: [] }
+    const reference = readTokenReference(deployment, requireToken(parameters), caller)
     if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
     if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
   }
@@ -42,15 +46,14 @@ export async function revokeIssuedBefore(
   { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
 ): Promise<RevokeIssuedOutcome> {
   const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
-  const longest = maxLifetimeSeconds + maxAccessTokenLifetimeSeconds
-  const bound = {
-    issuedBefore: issuedBefore + tolerance,
-    retainUntil: Math.max(numericDate(deployment), issuedBefore) + longest + 4 * tolerance + 1,
-    ...(identity !== undefined && { identity }),
-  }
+  const upTo = issuedBefore + tolerance
+  // The last key may be redeemed as it expires, for an access token that lives on from there.
+  const longest = maxLifetimeSeconds + tolerance + maxAccessTokenLifetimeSeconds + tolerance
+  const retainUntil = Math.max(numericDate(deployment), upTo) + longest + 1
+  const bound = { issuedBefore: upTo, retainUntil, ...(identity !== undefined && { identity }) }
   const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
   const whose = identity === undefined ? {} : { clientId: identity }
-  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: bound.issuedBefore, ...whose })
+  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: upTo, ...whose })
   return outcome
 }
 
@@ -62,12 +65,23 @@ async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> 
 /** Revokes whatever genuine key or access token is among texts that travelled in clear. Never throws: nobody waits. */
 export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
 
-export function exposureRevoker(deployment: Deployment): RevokeExposed {
+/** Revokes what is no JWT but a credential all the same. */
+export type RevokeOther = (text: string, address: string | undefined) => Promise<void>
+
+export function exposureRevoker(
+  deployment: VerifyingDeployment,
+  revokeOther: RevokeOther = async () => undefined,
+): RevokeExposed {
   // One whose time is over can do no harm any more, and must not be good for alarms for ever.
   const isOver = ({ exp }: { readonly exp: number }) =>
     numericDate(deployment) >= exp + deployment.clockToleranceSeconds
-  const didRevoke = (revoke: () => Promise<RevokeOutcome | RevokeFamilyOutcome>) =>
-    asking(revoke).then(
+  // Who only asks the issuer how a key stands cannot revoke it: the event says so, and the operator has to.
+  const store = 'askIssuer' in deployment ? undefined : deployment.store
+  const didRevoke = async (
+    revoke: (store: ProvisioningStore) => Promise<RevokeOutcome | RevokeFamilyOutcome>,
+  ) =>
+    store !== undefined &&
+    asking(() => revoke(store)).then(
       (outcome) => outcome === 'revoked',
       () => false,
     )
@@ -76,7 +90,7 @@ export function exposureRevoker(deployment: Deployment): RevokeExposed {
     const claims = verifyGenuine(deployment, text)
     if (isOver(claims)) return
     const { client_id: clientId, jti } = claims
-    const revoked = await didRevoke(() => deployment.store.revoke({ clientId, jti }))
+    const revoked = await didRevoke((kept) => kept.revoke({ clientId, jti }))
     deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked })
   }
 
@@ -84,13 +98,14 @@ export function exposureRevoker(deployment: Deployment): RevokeExposed {
     const claims = verifyGenuineToken(deployment, text)
     if (isOver(claims)) return
     const { clientId, jti: keyId } = familyOf(claims)
-    const revoked = await didRevoke(() => deployment.store.revokeFamily({ clientId, jti: keyId }))
+    const revoked = await didRevoke((kept) => kept.revokeFamily({ clientId, jti: keyId }))
     deployment.emit('token.exposed', { keyId, clientId, tokenId: claims.jti, address, revoked })
   }
 
   return async function revokeExposed(texts, address) {
     for (const text of texts) {
-      for (const revokeIn of [revokeKeyIn, revokeTokenIn]) {
+      await loadKey(deployment.keyRing, text)?.catch(() => undefined)
+      for (const revokeIn of [revokeKeyIn, revokeTokenIn, revokeOther]) {
         await revokeIn(text, address).catch((error) => {
           if (!(error instanceof ProvisioningError)) throw error
         })

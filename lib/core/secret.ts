@@ -77,13 +77,21 @@ export function randomSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Takes whatever looks like a JWT out of a message that others wrote. */
+/** Takes whatever looks like a JWT, or a registration access token, out of a message that others wrote. */
 export function scrub(message: string): string {
-  return message.replace(/[\w.-]{24,}/g, (word) => (/eyJ|\..*\./.test(word) ? REDACTED : word))
+  return message.replace(/[\w.-]{24,}/g, (word) => (SECRET_WORD.test(word) ? REDACTED : word))
 }
+
+/** Of a JWT the beginning or the three parts, of a registration access token the 256 random bits at its end. */
+const SECRET_WORD = /eyJ|\..*\.|\.[\w-]{43}(\.|$)/
 
 /** The words of a text that could be a JWT: three parts, the first beginning as the base64url of `{"` does. */
 export function jwtsIn(text: string): readonly string[] {
   // Split, not matched: a pattern with three repetitions takes quadratic time on what a stranger can send.
   return text.split(/[^\w.-]+/).filter((word) => word.startsWith('eyJ') && word.split('.').length === 3)
+}
+
+/** The words of a text that could be a registration access token: an id, a dot, and 43 characters. */
+export function registrationTokensIn(text: string): readonly string[] {
+  return text.split(/[^\w.-]+/).filter((word) => /^[\w-]{1,340}\.[\w-]{43}$/.test(word))
 }

@@ -2,42 +2,71 @@ import { accessTokenVerifier, type VerifyAccessToken } from './access-verificati
 import { type Bind, binder } from './actions/bind.js'
 import { type Register, registrar } from './actions/register.js'
 import { type Exchange, exchanger } from './actions/token.js'
+import { bindingLister, type ListBindings, type Unbind, unbinder } from './bindings.js'
 import { type Authenticate, clientAuthenticator } from './client-authentication/authenticate.js'
-import type { Deployment } from './deployment.js'
+import type { Deployment, VerifyingDeployment } from './deployment.js'
 import { type Introspect, introspector } from './introspection.js'
 import { type Issue, issuer } from './issuance.js'
+import { revokeExposedToken } from './management/authorization.js'
+import { type DeleteRegistration, registrationDeleter } from './management/deletion.js'
+import { type ReadRegistration, registrationReader } from './management/read.js'
+import { registrationUpdater, type UpdateRegistration } from './management/update.js'
 import { type Redeem, redeemer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
 import { type Verify, verifier } from './verification.js'
 
-/** Everything that can be done with a deployment, each verb made once. */
-export interface UseCases {
-  readonly authenticate: Authenticate
-  readonly issue: Issue
+/** What guards of routes do, wherever the keys were issued. */
+export interface VerifyingUseCases {
   readonly verify: Verify
   readonly verifyAccessToken: VerifyAccessToken
+  /** Absent where the state of keys is asked of the issuer: who has no part in the store can claim no key. */
+  readonly redeem: Redeem | undefined
+  readonly revokeExposed: RevokeExposed
+}
+
+/** Everything that can be done with a deployment, each verb made once. */
+export interface UseCases extends VerifyingUseCases {
+  readonly authenticate: Authenticate
+  readonly issue: Issue
   readonly redeem: Redeem
   readonly exchange: Exchange
   readonly bind: Bind
+  readonly listBindings: ListBindings
+  readonly unbind: Unbind
   readonly register: Register
+  readonly readRegistration: ReadRegistration
+  readonly updateRegistration: UpdateRegistration
+  readonly deleteRegistration: DeleteRegistration
   readonly introspect: Introspect
   readonly revoke: Revoke
-  readonly revokeExposed: RevokeExposed
+}
+
+export function verifyingUseCases(deployment: VerifyingDeployment): VerifyingUseCases {
+  return Object.freeze({
+    verify: verifier(deployment),
+    verifyAccessToken: accessTokenVerifier(deployment),
+    redeem: 'askIssuer' in deployment ? undefined : redeemer(deployment),
+    revokeExposed: exposureRevoker(deployment),
+  })
 }
 
 export function useCases(deployment: Deployment): UseCases {
   const redeem = redeemer(deployment)
   return Object.freeze({
+    ...verifyingUseCases(deployment),
+    redeem,
     authenticate: clientAuthenticator(deployment),
     issue: issuer(deployment),
-    verify: verifier(deployment),
-    verifyAccessToken: accessTokenVerifier(deployment),
-    redeem,
     exchange: exchanger(deployment, redeem),
     bind: binder(deployment, redeem),
+    listBindings: bindingLister(deployment),
+    unbind: unbinder(deployment),
     register: registrar(deployment, redeem),
+    readRegistration: registrationReader(deployment),
+    updateRegistration: registrationUpdater(deployment),
+    deleteRegistration: registrationDeleter(deployment),
     introspect: introspector(deployment),
     revoke: revoker(deployment),
-    revokeExposed: exposureRevoker(deployment),
+    revokeExposed: exposureRevoker(deployment, (...given) => revokeExposedToken(deployment, ...given)),
   })
 }

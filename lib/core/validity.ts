@@ -1,4 +1,4 @@
-import { type Deployment, numericDate } from './deployment.js'
+import { numericDate, type VerificationRules } from './deployment.js'
 import type { ProvisioningError, Reason } from './errors.js'
 
 /** The claims that say where and when a JWT of ours is good. */
@@ -27,7 +27,11 @@ export interface ValidityRules {
  * @throws ProvisioningError `audience_wrong`, `environment_wrong`, `key_expired`, `key_not_yet_valid`,
  *   `lifetime_excessive`
  */
-export function verifyValidity(deployment: Deployment, claims: ValidityClaims, rules: ValidityRules): void {
+export function verifyValidity(
+  deployment: VerificationRules,
+  claims: ValidityClaims,
+  rules: ValidityRules,
+): void {
   const { audiences, refusal } = rules
   const noun = rules.noun.join(' ')
   if (!audiences.includes(claims.aud)) {
@@ -43,7 +47,7 @@ export function verifyValidity(deployment: Deployment, claims: ValidityClaims, r
 }
 
 function verifyTimes(
-  deployment: Deployment,
+  deployment: VerificationRules,
   { iat, nbf = iat, exp }: ValidityClaims,
   { noun: [, noun], maxLifetimeSeconds, refusal }: ValidityRules,
 ): void {

@@ -3,8 +3,15 @@ import type { DpopProof } from './confirmation/dpop.js'
 import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
 import { confirm, type Possession } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
-import { asking, type Deployment } from './deployment.js'
+import {
+  type AskingDeployment,
+  asking,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from './deployment.js'
 import { malformed, ProvisioningError, type Reason } from './errors.js'
+import { isActive } from './issuer-state.js'
+import { loadKey } from './jwt.js'
 import { isInNetworks } from './network.js'
 import {
   type KeyClaims,
@@ -84,10 +91,12 @@ export function refuseUnreadableCertificate({ certificateFault }: PresentedReque
   if (certificateFault !== undefined) throw malformed('certificate_header_malformed', certificateFault)
 }
 
-export function verifier(deployment: Deployment): Verify {
+export function verifier(deployment: VerifyingDeployment): Verify {
   const hold = holder(deployment)
+  const requireIssued = 'askIssuer' in deployment ? issuedAtIssuer(deployment) : issuedInStore(deployment)
 
   return async function verify(presentedKey, presented, expected) {
+    await loadKey(deployment.keyRing, presentedKey.token)
     const claims = verifyGenuine(deployment, presentedKey.token)
     const facts = { clientId: claims.client_id, jti: claims.jti }
     const possession = () => hold(presentedKey, presented, expected.target)
@@ -96,8 +105,8 @@ export function verifier(deployment: Deployment): Verify {
     confirm(claims.cnf, held, facts)
     const key = verifiedKey(claims)
     requireNetwork(claims, key, presented.address)
-    const entry = await asking(() => deployment.store.find(key))
-    await requireIssued(deployment, key, { entry, proof: held.proof, address: presented.address })
+    const { token } = presentedKey
+    await requireIssued(key, { token, claims, proof: held.proof, address: presented.address })
     await expected.count(key.jti)
     requireScope(key, expected.scope)
     await held.proof?.spend()
@@ -122,25 +131,55 @@ const REFUSALS: Record<KeyState | 'unknown', Reason | undefined> = {
   unknown: 'key_unknown',
 }
 
-interface Found {
-  readonly entry: KeyEntry | undefined
+interface Presentation {
+  readonly token: string
+  readonly claims: KeyClaims
   readonly proof: DpopProof | undefined
   readonly address: string | undefined
 }
 
-async function requireIssued(
-  deployment: Deployment,
-  key: VerifiedKey,
-  { entry, proof, address }: Found,
-): Promise<void> {
-  const reason = REFUSALS[entry?.state ?? 'unknown']
-  if (reason === undefined) return
-  if (reason === 'key_redeemed') {
-    // A proof that was used before proves nothing: who repeats a whole request must not be able to revoke.
-    await proof?.spend()
-    await containReplay(deployment, key, address)
+/** Refuses a key that holds otherwise and is not `issued`. */
+type RequireIssued = (key: VerifiedKey, presentation: Presentation) => Promise<void>
+
+function issuedInStore(deployment: StoringDeployment): RequireIssued {
+  return async function requireIssued(key, { proof, address }) {
+    const entry = await asking(() => deployment.store.find(key))
+    if (entry !== undefined && !isAsRecorded(key, entry)) throw forged(deployment, key, address)
+    const reason = REFUSALS[entry?.state ?? 'unknown']
+    if (reason === undefined) return
+    if (reason === 'key_redeemed') {
+      // A proof that was used before proves nothing: who repeats a whole request must not be able to revoke.
+      await proof?.spend()
+      await containReplay(deployment, key, address)
+    }
+    throw stateRefusal(reason, key)
   }
-  throw stateRefusal(reason, key)
+}
+
+/** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
+function isAsRecorded(key: VerifiedKey, entry: KeyEntry): boolean {
+  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+  return (
+    key.subject === entry.subject &&
+    key.audience === entry.audience &&
+    key.scope.join(' ') === entry.scope.join(' ') &&
+    key.issuedAt === entry.issuedAt &&
+    key.expiresAt === entry.expiresAt &&
+    jkt === entry.confirmation?.jkt &&
+    certificate === entry.confirmation?.['x5t#S256']
+  )
+}
+
+function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
+  deployment.emit('key.forged', { keyId: key.jti, clientId: key.clientId, address })
+  return stateRefusal('key_forged', key)
+}
+
+/** Replay is contained by the issuer alone: whoever asks it is not told why a key is not active any more. */
+function issuedAtIssuer({ askIssuer }: AskingDeployment): RequireIssued {
+  return async function requireIssued(key, { token, claims }) {
+    if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
+  }
 }
 
 const MESSAGES: Partial<Record<Reason, string>> = {
@@ -148,10 +187,12 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   key_redeemed: 'The key has been redeemed; a key is good for one redemption.',
   key_revoked: 'The key has been revoked.',
   key_unknown: 'The store has no record of the key.',
+  key_forged: 'The key is signed, but is not the one that was issued under its jti.',
+  inactive_at_issuer: 'The issuer says that the key is not active.',
 }
 
 /** A refusal of a verified key. Its presenter is told precisely, if the key is bound: then possession was proven. */
-export function refusalOf(
+function refusalOf(
   key: VerifiedKey,
   reason: Reason,
   message: string,
@@ -175,7 +216,7 @@ export function stateRefusal(reason: Reason, key: VerifiedKey): ProvisioningErro
  * (RFC 9700 2.2.2, RFC 6749 4.1.2). The key was verified before, so that a forger revokes nothing.
  */
 export async function containReplay(
-  deployment: Deployment,
+  deployment: StoringDeployment,
   key: VerifiedKey,
   address?: string,
 ): Promise<void> {

@@ -2,6 +2,7 @@ import express, { type Request, type Response } from 'express'
 import { malformed, type ProvisioningError, type Reason } from '../core/errors.js'
 import type { Claims } from '../core/jws.js'
 import type { Parameters } from '../core/request.js'
+import { hasMemberTwice } from './json.js'
 
 /** What a body is read as. */
 export type BodyKind = 'form' | 'json'
@@ -32,6 +33,12 @@ export async function readForm(req: Request, res: Response): Promise<Parameters>
 export async function readJson(req: Request, res: Response): Promise<Claims> {
   const body = await readBody(req, res, 'json')
   return typeof body === 'string' ? parseJson(body) : body
+}
+
+/** Reads a JSON object, or no body at all as an empty one. */
+export async function readOptionalJson(req: Request, res: Response): Promise<Claims> {
+  const body = await readBody(req, res, 'json')
+  return body === '' ? {} : typeof body === 'string' ? parseJson(body) : body
 }
 
 /** The text of the body, or the object that a parser before us made of it. Leaves nothing of it on `req`. */
@@ -107,8 +114,10 @@ function parseJson(text: string): Claims {
   } catch {
     throw malformed('body_malformed', 'The body is not JSON.')
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims
-  throw malformed('body_malformed', 'The body is not a JSON object.')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw malformed('body_malformed', 'The body is not a JSON object.')
+  if (hasMemberTwice(text)) throw malformed('parameter_repeated', 'A member of the body is sent twice.')
+  return value as Claims
 }
 
 const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
+import type { VerifyingDeployment } from '../core/deployment.js'
 import type { Parameters, PresentedRequest } from '../core/request.js'
-import type { UseCases } from '../core/use-cases.js'
+import type { UseCases, VerifyingUseCases } from '../core/use-cases.js'
 import type { Config } from '../options.js'
 import { adviser } from './advice.js'
 import { readForm } from './body.js'
@@ -10,20 +11,19 @@ import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { LimitedEndpoint } from './rate-limit-options.js'
 import { type RefusalSite, read, scrubRequest } from './wire.js'
 
-/** What the middlewares of one instance share. */
-export interface HttpContext {
-  readonly config: Config
-  readonly useCases: UseCases
+/** What guards need of a configuration. */
+export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls'> {
+  readonly deployment: VerifyingDeployment
+}
+
+/** What the guards of one instance share. */
+export interface GuardContext {
+  readonly config: GuardConfig
+  readonly useCases: VerifyingUseCases
   /** The request as presented. What was secret in it is taken out of `req` at the first call, and remembered here. */
   present(req: Request): PresentedRequest
-  /** The form in the body, read once however many of our routers the request passes. */
-  form(req: Request, res: Response): Promise<Parameters>
   /** The limiter of an endpoint: one, however many routers serve that. */
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
-  /** The public URL of a path below the mount path. */
-  endpointUrl(path: string): string
-  /** The same at the origin for mutual TLS, where there is one (RFC 8705 5). */
-  endpointAlias(path: string): string | undefined
   /** Hands out a nonce to a request with a DPoP proof, where proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
   /** Tells the operator, once, of something that is set up wrongly. */
@@ -31,19 +31,42 @@ export interface HttpContext {
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
+/** What the middlewares of one instance share. */
+export interface HttpContext extends GuardContext {
+  readonly config: Config
+  readonly useCases: UseCases
+  /** The form in the body, read once however many of our routers the request passes. */
+  form(req: Request, res: Response): Promise<Parameters>
+  /** The public URL of a path below the mount path. */
+  endpointUrl(path: string): string
+  /** The same at the origin for mutual TLS, where there is one (RFC 8705 5). */
+  endpointAlias(path: string): string | undefined
+}
+
 export function httpContext(config: Config, useCases: UseCases): HttpContext {
-  const presented = new WeakMap<Request, PresentedRequest>()
   const forms = new WeakMap<Request, Promise<Parameters>>()
+  const { origin: mtlsOrigin } = config.mtls
+  return Object.freeze({
+    ...guardContext(config, useCases),
+    config,
+    useCases,
+    form: (req, res) => remember(forms, req, () => readForm(req, res)),
+    endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
+    endpointAlias: (path) =>
+      mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${config.mountPath}${path}`,
+  } satisfies HttpContext)
+}
+
+export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): GuardContext {
+  const presented = new WeakMap<Request, PresentedRequest>()
   const limiters = new Map<LimitedEndpoint, Limiter>()
   const advise = adviser(config.deployment.emit)
   const readClientCertificate = certificateReader(config.mtls, advise)
-  const { origin: mtlsOrigin } = config.mtls
   return Object.freeze({
     config,
     useCases,
     present: (req) =>
       remember(presented, req, () => scrubRequest(req, read(req, readClientCertificate(req)))),
-    form: (req, res) => remember(forms, req, () => readForm(req, res)),
     limiterOf: (endpoint) => {
       if (endpoint === undefined) return UNLIMITED
       return remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint))
@@ -56,9 +79,6 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
       res.setHeader('Cache-Control', 'no-store')
     },
     advise,
-    endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
-    endpointAlias: (path) =>
-      mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${config.mountPath}${path}`,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
       endpoint: name,
       challenges,
@@ -66,7 +86,7 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
       resourceMetadata: audience === undefined ? undefined : resourceMetadataUrl(audience),
       emit: config.deployment.emit,
     }),
-  } satisfies HttpContext)
+  } satisfies GuardContext)
 }
 
 function remember<K extends object | string, V>(

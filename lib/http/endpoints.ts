@@ -6,11 +6,11 @@ import type { LimitedEndpoint } from './rate-limit-options.js'
 /** One endpoint. Routers and metadata are made from the same table, so that neither can promise what the other lacks. */
 export interface Endpoint {
   readonly name: EndpointName
-  readonly method: 'GET' | 'POST'
-  /** Below the mount path. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** Below the mount path; `:name` stands for one segment. Endpoints can share one, each with a method of its own. */
   readonly path: string
-  /** Who is challenged where the request is refused: the holder of a key, or a client. */
-  readonly challenges: 'resource' | 'client'
+  /** Who is challenged where the request is refused: the holder of a key, that of a Bearer token, or a client. */
+  readonly challenges: 'resource' | 'bearer' | 'client'
   readonly limit?: LimitedEndpoint
   /** The member of the metadata that names the endpoint (RFC 8414 2). */
   readonly member?: string
@@ -25,6 +25,14 @@ function clientAuthentication(prefix: string) {
     [`${prefix}_endpoint_auth_signing_alg_values_supported`]: PROOF_ALGORITHMS,
   }
 }
+
+/** Where a client manages its registration (RFC 7592 2); it is told the address when it registers. */
+const registration = {
+  name: 'registration',
+  path: '/register/:client_id',
+  challenges: 'bearer',
+  limit: 'register',
+} as const
 
 export const ENDPOINTS = {
   token: {
@@ -44,6 +52,24 @@ export const ENDPOINTS = {
     limit: 'bind',
     member: 'provisioning_binding_endpoint',
   },
+  bindings: {
+    name: 'bindings',
+    method: 'POST',
+    path: '/bindings',
+    challenges: 'client',
+    limit: 'bindings',
+    member: 'provisioning_bindings_endpoint',
+    facts: clientAuthentication('provisioning_bindings'),
+  },
+  revokeBinding: {
+    name: 'revoke_binding',
+    method: 'POST',
+    path: '/bindings/revoke',
+    challenges: 'client',
+    limit: 'bindings',
+    member: 'provisioning_binding_revocation_endpoint',
+    facts: clientAuthentication('provisioning_binding_revocation'),
+  },
   register: {
     name: 'register',
     method: 'POST',
@@ -52,6 +78,9 @@ export const ENDPOINTS = {
     limit: 'register',
     member: 'registration_endpoint',
   },
+  readRegistration: { ...registration, method: 'GET' },
+  updateRegistration: { ...registration, method: 'PUT' },
+  deleteRegistration: { ...registration, method: 'DELETE' },
   introspect: {
     name: 'introspect',
     method: 'POST',

@@ -2,7 +2,7 @@ import type { ErrorRequestHandler } from 'express'
 import { ConfigurationError, ProvisioningError } from '../core/errors.js'
 import { REDACTED } from '../core/secret.js'
 import { bodyRefusal } from './body.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
 import { refuse } from './wire.js'
 
@@ -11,7 +11,7 @@ import { refuse } from './wire.js'
  *
  * A body parser's error carries the body, and a key with it: it goes no further than here.
  */
-export function errorHandler(context: HttpContext): ErrorRequestHandler {
+export function errorHandler(context: GuardContext): ErrorRequestHandler {
   const site = context.siteOf({ name: 'resource', challenges: 'resource' })
   const enforceHttps = httpsGuard(context, site)
 

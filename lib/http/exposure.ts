@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import type { PresentedRequest } from '../core/request.js'
-import { jwtsIn } from '../core/secret.js'
+import { jwtsIn, registrationTokensIn } from '../core/secret.js'
 
 /** How much of a cleartext body is looked through for keys, and how long its end is waited for. */
 const MAXIMUM_BYTES = 16 * 1024
@@ -17,7 +17,8 @@ export async function collectExposed(req: Request, presented: PresentedRequest):
   const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
   const body = req.body === undefined ? await readSome(req) : textOf(req.body)
   const texts = [...ahead, decodeLoosely(body)]
-  return [...new Set(texts.flatMap(jwtsIn))].slice(0, MAXIMUM_TOKENS)
+  const found = [...texts.flatMap(jwtsIn), ...texts.flatMap(registrationTokensIn)]
+  return [...new Set(found)].slice(0, MAXIMUM_TOKENS)
 }
 
 /** What a body parser before us made of the body, as text again. */

@@ -5,11 +5,13 @@ import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
+import type { ManagementRequest } from '../core/management/authorization.js'
 import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
+import type { ClientInformation } from '../core/registration/information.js'
 import type { Parameters } from '../core/request.js'
 import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
 import { extractKey, type Verified } from '../core/verification.js'
-import { readJson } from './body.js'
+import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import type { Handle, Visit } from './serve.js'
@@ -77,18 +79,47 @@ export function handlers(context: HttpContext): Handlers {
     }
   }
 
+  /** RFC 7592 3: where the client manages its registration. */
+  function located(information: ClientInformation) {
+    const path = ENDPOINTS.readRegistration.path.replace(
+      ':client_id',
+      encodeURIComponent(information.client_id),
+    )
+    return { ...information, registration_client_uri: context.endpointUrl(path) }
+  }
+
   return {
     token,
     async bind(visit) {
-      const body = await readJson(visit.req, visit.res)
+      const body = await readOptionalJson(visit.req, visit.res)
       const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-      return created(await useCases.bind(held, body, endpoint, visit.presented.address))
+      const { address, certificate } = visit.presented
+      return created(await useCases.bind(held, { body, endpoint, address, certificate }))
+    },
+    async bindings(visit) {
+      const [client] = await authenticated(visit)
+      return ok(await useCases.listBindings(client))
+    },
+    async revokeBinding(visit) {
+      await useCases.unbind(...(await authenticated(visit)))
+      return { status: 200 }
     },
     async register(visit) {
       const body = await readJson(visit.req, visit.res)
       const { key } = await verified(visit, extractKey(visit.presented), REGISTER_SCOPE)
-      return created(await useCases.register(key, body, visit.presented.address))
+      return created(located(await useCases.register(key, body, visit.presented.address)))
+    },
+    async readRegistration(visit) {
+      return ok(located(await useCases.readRegistration(managed(visit), visit.limitClient)))
+    },
+    async updateRegistration(visit) {
+      const body = await readJson(visit.req, visit.res)
+      return ok(located(await useCases.updateRegistration({ ...managed(visit), body }, visit.limitClient)))
+    },
+    async deleteRegistration(visit) {
+      await useCases.deleteRegistration(managed(visit), visit.limitClient)
+      return { status: 204 }
     },
     async introspect(visit) {
       return ok(await useCases.introspect(...(await authenticated(visit))))
@@ -101,6 +132,15 @@ export function handlers(context: HttpContext): Handlers {
       const headers = { 'Cache-Control': 'public, max-age=300' }
       return { status: 200, body: config.deployment.keyRing.jwks(), headers }
     },
+  }
+}
+
+/** The client that the path names, decoded here: Express fails outside of our router on what cannot be. */
+function managed({ req, presented }: Visit): ManagementRequest {
+  try {
+    return { clientId: decodeURIComponent(req.path.slice(req.path.lastIndexOf('/') + 1)), presented }
+  } catch {
+    return { clientId: undefined, presented }
   }
 }
 

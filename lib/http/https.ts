@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed } from '../core/errors.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
 
@@ -8,7 +8,7 @@ import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
 /** Passes what came over HTTPS and refuses the rest. Every middleware of ours that looks at a request begins with it. */
-export function httpsGuard({ advise, useCases }: HttpContext, site: RefusalSite): RequestHandler {
+export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)
     if (fault !== undefined) {

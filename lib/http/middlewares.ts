@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { HelmetOptions } from 'helmet'
-import type { HttpContext } from './context.js'
+import type { GuardContext } from './context.js'
 import { errorHandler } from './error-handler.js'
 import { httpsGuard } from './https.js'
 import { securityHeaders } from './security-headers.js'
@@ -15,7 +15,7 @@ export interface Middlewares {
   errorHandler(): ErrorRequestHandler
 }
 
-export function middlewares(context: HttpContext): Middlewares {
+export function middlewares(context: GuardContext): Middlewares {
   const site = context.siteOf({ name: 'resource', challenges: 'resource' })
   return {
     enforceHttps: () => httpsGuard(context, site),

@@ -2,7 +2,15 @@ import type { Options, Store } from 'express-rate-limit'
 import { describe, describeSecret, type Faults, isObject, join } from '../options/faults.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
-export const LIMITED_ENDPOINTS = ['token', 'bind', 'register', 'introspect', 'revoke', 'redeem'] as const
+export const LIMITED_ENDPOINTS = [
+  'token',
+  'bind',
+  'bindings',
+  'register',
+  'introspect',
+  'revoke',
+  'redeem',
+] as const
 export type LimitedEndpoint = (typeof LIMITED_ENDPOINTS)[number]
 
 /** What of express-rate-limit can be set per endpoint; the rest is ours, so that answers stay what OAuth wants. */
@@ -21,14 +29,19 @@ export interface RateLimits {
 
 const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
-export function readRateLimits(value: unknown, faults: Faults): RateLimits {
+/** @param endpoints those that there are */
+export function readRateLimits(
+  value: unknown,
+  faults: Faults,
+  endpoints: readonly LimitedEndpoint[] = LIMITED_ENDPOINTS,
+): RateLimits {
   if (value === false) return { of: () => undefined, store: undefined }
   if (value !== undefined && !isObject(value)) {
     faults.add('rateLimit', 'false, or an object with limits per endpoint', describe(value))
   }
   const given: Record<string, unknown> = isObject(value) ? { ...value } : {}
-  faults.addUnknownNames('rateLimit', given, [...LIMITED_ENDPOINTS, 'store'])
-  for (const endpoint of LIMITED_ENDPOINTS) {
+  faults.addUnknownNames('rateLimit', given, [...endpoints, 'store'])
+  for (const endpoint of endpoints) {
     given[endpoint] = readLimit(join('rateLimit', endpoint), given[endpoint], faults)
   }
   if (given.store !== undefined && typeof given.store !== 'function') {

@@ -1,12 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { VerifiedAccessToken } from '../core/access-verification.js'
 import type { PresentedCredential } from '../core/confirmation/holding.js'
+import { ConfigurationError } from '../core/errors.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
 import type { VerifiedKey } from '../core/provisioning-key.js'
+import type { Redeem } from '../core/redemption.js'
 import type { Credential, PresentedRequest } from '../core/request.js'
 import { type Expectation, extractKey } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext } from './context.js'
 import { holdAnswer } from './held-answer.js'
 import { httpsGuard } from './https.js'
 import { attachProvisioned } from './provisioned.js'
@@ -52,7 +54,7 @@ interface AdmittedVisit {
   readonly refuseWith: (error: unknown) => void
 }
 
-export function guards(context: HttpContext): Guards {
+export function guards(context: GuardContext): Guards {
   const { config, useCases } = context
   const { emit } = config.deployment
   const verifyKey = async (...given: Parameters<typeof useCases.verify>) =>
@@ -65,9 +67,9 @@ export function guards(context: HttpContext): Guards {
     next()
   }
 
-  async function admitRedeeming(visit: AdmittedVisit, key: VerifiedKey): Promise<void> {
+  const admitRedeeming = (redeem: Redeem) => async (visit: AdmittedVisit, key: VerifiedKey) => {
     const { req, res, next, presented, refuseWith } = visit
-    const claim = await useCases.redeem(key, 'custom', presented.address)
+    const claim = await redeem(key, 'custom', presented.address)
     if (res.destroyed) return claim.release()
     attachProvisioning(req, key, holdAnswer(res, claim, refuseWith))
     next()
@@ -94,12 +96,19 @@ export function guards(context: HttpContext): Guards {
   const verifyToken = { verify: useCases.verifyAccessToken, admit: admitToken }
   return {
     requireProvisioningKey: (options = {}) => guard(context, { ...requireKey, admit: admitKey }, options),
-    redeemProvisioningKey: (options = {}) => guard(context, { ...redeemKey, admit: admitRedeeming }, options),
+    redeemProvisioningKey(options = {}) {
+      if (useCases.redeem === undefined) throw new ConfigurationError([NOTHING_TO_REDEEM_IN])
+      return guard(context, { ...redeemKey, admit: admitRedeeming(useCases.redeem) }, options)
+    },
     requireAccessToken: (options = {}) => guard(context, { ...requireToken, ...verifyToken }, options),
   }
 }
 
-function guard<V>(context: HttpContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
+const NOTHING_TO_REDEEM_IN =
+  'redeemProvisioningKey: expected a store, got introspection: the issuer can tell how a key stands, but only who shares ' +
+  'its store can claim a key so that nobody else gets it'
+
+function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
   const { name, endpoint, credential } = plan
   const { scope, audience } = readOptions(context, name, options)
   const site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
@@ -146,7 +155,7 @@ function pathOf(requestTarget: string): string {
   return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }
 
-function readOptions(context: HttpContext, caller: keyof Guards, options: unknown) {
+function readOptions(context: GuardContext, caller: keyof Guards, options: unknown) {
   const { audiences, issueAccessToken } = context.config.deployment
   const noted = faults()
   const given: Record<string, unknown> = isObject(options) ? options : {}

@@ -3,7 +3,7 @@ import type { Target } from '../core/confirmation/target.js'
 import { malformed } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/verification.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext, HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { type Answer, answer, refuse } from './wire.js'
 
@@ -58,10 +58,14 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
   }
 }
 
-/** Refuses every other method of an endpoint (RFC 9110 15.5.6). */
-export function refuseOtherMethods(context: HttpContext, endpoint: Endpoint): RequestHandler {
+/** Refuses every other method than those of the endpoints on one path (RFC 9110 15.5.6). */
+export function refuseOtherMethods(
+  context: GuardContext,
+  ...[endpoint, ...others]: [Endpoint, ...Endpoint[]]
+): RequestHandler {
   const site = context.siteOf(endpoint)
-  const allowedMethods = endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method
+  const methods = [endpoint, ...others].flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method))
+  const allowedMethods = methods.join(', ')
   return function methodNotAllowed(req, res) {
     const error = malformed('method_not_allowed', `The method must be ${allowedMethods}.`, { allowedMethods })
     refuse(res, error, context.present(req), site)

@@ -3,7 +3,7 @@ import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.j
 import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
-import { jwtsIn, REDACTED, scrub } from '../core/secret.js'
+import { jwtsIn, REDACTED, registrationTokensIn, scrub } from '../core/secret.js'
 import type { PresentedTls } from './client-certificate.js'
 import { uniformSentence } from './uniform.js'
 
@@ -85,8 +85,8 @@ export function answer(res: Response, { status, body, headers }: Answer): void {
 /** Where a refusal happens, and what its challenge says. */
 export interface RefusalSite {
   readonly endpoint: EndpointName
-  /** `resource` challenges for a key (RFC 6750 3), `client` for client authentication (RFC 6749 5.2). */
-  readonly challenges: 'resource' | 'client'
+  /** `resource` challenges for a key (RFC 6750 3), `bearer` for a token without proof, `client` as RFC 6749 5.2 does. */
+  readonly challenges: 'resource' | 'bearer' | 'client'
   /** What is wanted there. Default: a provisioning key. */
   readonly credential?: Credential
   readonly realm: string
@@ -121,6 +121,7 @@ const RESOURCE_STATUS: Partial<Record<ErrorCode, number>> = { invalid_dpop_proof
 const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   cleartext: 403,
   method_not_allowed: 405,
+  client_changed: 409,
   body_too_large: 413,
   media_type_unsupported: 415,
 }
@@ -132,7 +133,8 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
   // The request ends here: no handler can want a key that came in the query, under whatever name.
-  if (jwtsIn(withoutPath(res.req.originalUrl)).length > 0) redactQuery(res.req)
+  const query = withoutPath(res.req.originalUrl)
+  if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
   const status =
     STATUS_OF_REASON[reason] ??
     (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??
@@ -186,7 +188,7 @@ function refusalHeaders(
   if (code === 'invalid_client' && presented.authorization.length > 0) {
     headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
   }
-  if (site.challenges === 'resource' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
+  if (site.challenges !== 'client' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
     headers['WWW-Authenticate'] = challenges(error, description, presented, site)
   }
   return headers
@@ -212,6 +214,7 @@ function challenges(
   // RFC 6750 3.1: no error code where no credentials were presented.
   const fault = reason === 'credentials_missing' ? {} : { error: code, error_description: description }
   const told = { ...common, ...fault, scope: facts.requiredScope }
+  if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...fault })]
   const algs = { algs: PROOF_ALGORITHMS.join(' ') }
   const usesDpop =
     presented.authorization.some((header) => /^dpop\b/i.test(header)) || reason.startsWith('dpop_')

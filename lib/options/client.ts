@@ -5,6 +5,7 @@ import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../core/confirma
 import type { PublicJwk } from '../core/jwk.js'
 import { CLIENT_ID } from '../core/policy.js'
 import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
+import { BINDINGS, bindsBy, isNumericDate, noteBindings } from './bindings.js'
 import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { readPolicy } from './policy.js'
 
@@ -21,6 +22,8 @@ export interface ClientOptions extends Partial<Client> {
 /** What a member must be, and how to tell. */
 type Rule = readonly [expected: string, accepts: (value: unknown) => boolean]
 
+const METHODS = `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`
+
 const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   clientId: ['1 to 255 printable ASCII characters', (id) => typeof id === 'string' && CLIENT_ID.test(id)],
   secret: [`at least ${SHORTEST_SECRET} characters`, isLongEnough],
@@ -29,18 +32,18 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
     (hash) => typeof hash === 'string' && isSecretHash(hash),
   ],
   secretExpiresAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
-  authenticationMethods: [
-    `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`,
-    isListOf(CLIENT_AUTHENTICATION_METHODS),
-  ],
+  authenticationMethods: [METHODS, isListOf(CLIENT_AUTHENTICATION_METHODS)],
   revision: ['a whole number from 1 on', (count) => Number.isSafeInteger(count) && Number(count) >= 1],
-  bindings: ['a list of bindings', (list) => Array.isArray(list) && list.every(isObject)],
+  bindings: BINDINGS,
+  boundMethods: [METHODS, isListOf(CLIENT_AUTHENTICATION_METHODS)],
   metadata: ['client metadata (RFC 7591 2), its jwks 1 to 8 public keys', isMetadata],
   jwks: ['a JWK Set of 1 to 8 public keys', isKeySet],
   registeredBy: ['an object with clientId and keyId', isObject],
+  registration: ['what was kept when it registered: issuedAt, scopes and tokens', isRegistration],
+  deletedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
 }
 
-const SECRETS: readonly string[] = ['secret', 'secretHash']
+const SECRETS: readonly string[] = ['secret', 'secretHash', 'registration']
 
 /** Reads one client; what it answers is complete, a copy of its own, and without a secret. */
 export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
@@ -54,6 +57,7 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
     if ((member === undefined && name !== 'clientId') || accepts(member)) continue
     noted.add(join(path, name), expected, SECRETS.includes(name) ? describeSecret(member) : describe(member))
   }
+  noteBindings(join(path, 'bindings'), value.bindings, noted)
   const policy = readPolicy(join(path, 'policy'), value.policy, noted)
   const methods = value.authenticationMethods ?? methodsFor(value)
   noteCredentials(path, value, methods, noted)
@@ -72,11 +76,15 @@ export function readClient(path: string, value: unknown, noted: Faults): Client 
 
 /** The methods of a client that names none: those it has the credentials for. */
 function methodsFor(client: Record<string, unknown>): readonly string[] {
-  const { metadata } = client
+  const { metadata, bindings } = client
   const isNamed = isObject(metadata) && CERTIFICATE_NAME_MEMBERS.some((name) => metadata[name] !== undefined)
-  if (isNamed && !hasKeys(client) && !hasSecret(client)) return ['tls_client_auth']
-  const withKeys = hasKeys(client) ? [...SECRET_METHODS, 'private_key_jwt'] : SECRET_METHODS
-  return hasKeys(client) && !hasSecret(client) ? ['private_key_jwt'] : withKeys
+  const methods = [
+    ...(hasSecret(client) ? SECRET_METHODS : []),
+    ...(hasKeys(client) ? ['private_key_jwt'] : []),
+    ...(bindsBy(bindings, 'x5t#S256') ? ['self_signed_tls_client_auth'] : []),
+  ]
+  if (methods.length > 0) return methods
+  return isNamed ? ['tls_client_auth'] : SECRET_METHODS
 }
 
 function hasSecret({ secret, secretHash }: Record<string, unknown>): boolean {
@@ -85,7 +93,7 @@ function hasSecret({ secret, secretHash }: Record<string, unknown>): boolean {
 
 function hasKeys({ jwks, metadata, bindings }: Record<string, unknown>): boolean {
   const registered = jwks ?? (isObject(metadata) ? metadata.jwks : undefined)
-  return registered !== undefined || (Array.isArray(bindings) && bindings.length > 0)
+  return registered !== undefined || bindsBy(bindings, 'jkt')
 }
 
 function noteCredentials(
@@ -125,7 +133,7 @@ function noteCertificates(
     if (expected !== undefined) noted.add(join(path, `metadata.${name}`), expected, describe(given[name]))
   }
   // A client that has bound a certificate needs none in its metadata.
-  const isBound = Array.isArray(bindings) && bindings.length > 0
+  const isBound = bindsBy(bindings, 'x5t#S256')
   const wanted = isBound ? methods.filter((one) => one !== 'self_signed_tls_client_auth') : methods
   const fault = certificateMetadataFault(given, wanted)
   if (fault === undefined) return
@@ -147,11 +155,6 @@ function isLongEnough(secret: unknown): secret is string {
   return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
 }
 
-/** Milliseconds, taken for seconds, would never come: they are refused. */
-function isNumericDate(value: unknown): boolean {
-  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11
-}
-
 function isListOf(values: readonly string[]): (value: unknown) => boolean {
   return (value) => Array.isArray(value) && value.every((one) => values.includes(one))
 }
@@ -161,6 +164,19 @@ function isMetadata(value: unknown): boolean {
   const { tls_client_certificate_bound_access_tokens: bound = false } = value
   if (typeof bound !== 'boolean') return false
   return value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types)
+}
+
+function isRegistration(value: unknown): boolean {
+  if (!isObject(value) || !isNumericDate(value.issuedAt)) return false
+  const { scopes, tokens, secretRenewedAt = 0 } = value
+  const areTokens = Array.isArray(tokens) && tokens.every(isRegistrationToken)
+  const areScopes = Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')
+  return areTokens && areScopes && isNumericDate(secretRenewedAt)
+}
+
+function isRegistrationToken(value: unknown): boolean {
+  if (!isObject(value) || typeof value.hash !== 'string') return false
+  return isSecretHash(value.hash) && isNumericDate(value.expiresAt)
 }
 
 function isKeySet(value: unknown): boolean {

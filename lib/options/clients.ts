@@ -74,7 +74,7 @@ function checkedRegistry(registry: ClientRegistry): ClientRegistry {
   return {
     find: async (clientId) => readFound(clientId, await registry.find(clientId)),
     save: (client) => registry.save(client),
-    delete: (clientId) => registry.delete(clientId),
+    delete: (clientId, revision) => registry.delete(clientId, revision),
   }
 }
 

@@ -1,13 +1,21 @@
 import { isNetworkWithin } from '../core/network.js'
-import { isSubjectWithin, type Policy, type PolicyOptions, type SenderConstraint } from '../core/policy.js'
+import {
+  isSubjectWithin,
+  type Policy,
+  type PolicyBounds,
+  type PolicyOptions,
+  type Rebinding,
+  type SenderConstraint,
+} from '../core/policy.js'
 import { describe, type Faults, join } from './faults.js'
 
 /** The outermost policy: the deployment's, whose audiences are always known. */
-export type OuterPolicy = PolicyOptions & { readonly audiences: readonly string[] }
+export type OuterPolicy = PolicyBounds
 
 export const DEFAULTS = {
   lifetimeSeconds: 300,
   maxLifetimeSeconds: 900,
+  maxBindings: 2,
   outstandingKeys: 1000,
   accessTokenLifetimeSeconds: 600,
 } as const
@@ -26,7 +34,7 @@ const LISTS: Record<ListName, Within> = {
   accessTokenScopes: same,
 }
 
-const COUNTS = ['maxLifetimeSeconds', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
+const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
 
 /** Notes where a policy contradicts itself or goes beyond an outer one. */
 export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
@@ -38,23 +46,16 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
     })
   }
   const scopes = own.scopes ?? outer.scopes ?? []
-  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, {
-    within: same,
-    of: join(path, 'scopes'),
-    faults,
-  })
+  const exactly = (of: string) => ({ within: same, of, faults })
+  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, exactly(join(path, 'scopes')))
+  const introspected = join(path, 'introspectAudiences')
+  noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
   for (const name of COUNTS) {
     const most = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
     if ((own[name] ?? 0) > most)
       faults.add(join(path, name), `at most ${most}, as policy.${name} says`, String(own[name]))
   }
-  if (own.senderConstraint === 'bearer' && (outer.senderConstraint ?? 'bearer') !== 'bearer') {
-    faults.add(
-      join(path, 'senderConstraint'),
-      `${outer.senderConstraint}, as policy.senderConstraint says`,
-      "'bearer'",
-    )
-  }
+  noteLoosened(path, own, outer, faults)
   const cap = own.maxLifetimeSeconds ?? outer.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds
   if ((own.lifetimeSeconds ?? 0) > cap) {
     faults.add(
@@ -62,6 +63,28 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
       `at most maxLifetimeSeconds, which is ${cap}`,
       String(own.lifetimeSeconds),
     )
+  }
+}
+
+/** Notes where a policy lifts what an outer one demands, or takes another liberty than that leaves. */
+function noteLoosened(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
+  if (own.senderConstraint === 'bearer' && (outer.senderConstraint ?? 'bearer') !== 'bearer') {
+    faults.add(
+      join(path, 'senderConstraint'),
+      `${outer.senderConstraint}, as policy.senderConstraint says`,
+      "'bearer'",
+    )
+  }
+  if (own.requireSoftwareStatement === false && outer.requireSoftwareStatement === true)
+    faults.add(
+      join(path, 'requireSoftwareStatement'),
+      'true, as policy.requireSoftwareStatement says',
+      'false',
+    )
+  const { rebinding } = own
+  if (rebinding !== undefined && rebinding !== rebindingWithin(own, outer)) {
+    const left = [...new Set([outer.rebinding, 'refuse'])].join(' or ')
+    faults.add(join(path, 'rebinding'), `${left}, as policy.rebinding says`, `'${rebinding}'`)
   }
 }
 
@@ -98,8 +121,17 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     // An empty list is what is left when a client's networks all lie outside; it must not come to mean "anywhere".
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
+    // Never the deployment's: what one client may know of others is said of that client.
+    introspectAudiences: (own.introspectAudiences ?? []).filter((one) => outer.audiences.includes(one)),
     senderConstraint: stricter(own, outer),
+    rebinding: rebindingWithin(own, outer),
+    maxBindings: least('maxBindings', own, outer),
     certificateBound,
+    // These add up: to be judged by more is to be allowed less.
+    registrationPolicies: [
+      ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),
+    ],
+    requireSoftwareStatement: [outer, own].some((one) => one.requireSoftwareStatement === true),
     outstandingKeys: least('outstandingKeys', own, outer),
     accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
     accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),
@@ -116,6 +148,12 @@ function narrow(name: ListName, own: PolicyOptions, outer: OuterPolicy): readonl
 function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
   const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'bearer'
   return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'bearer'
+}
+
+/** `refuse` lies within either of the others; to replace keys and to add them are different liberties. */
+function rebindingWithin(own: PolicyOptions, outer: OuterPolicy): Rebinding {
+  const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
+  return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
 }
 
 function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: OuterPolicy): number {

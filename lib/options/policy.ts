@@ -1,5 +1,13 @@
 import { parseNetwork } from '../core/network.js'
-import { CLIENT_ID, isAudience, type PolicyOptions, SCOPE_TOKEN, SENDER_CONSTRAINTS } from '../core/policy.js'
+import {
+  CLIENT_ID,
+  isAudience,
+  MOST_BINDINGS,
+  type PolicyOptions,
+  REBINDINGS,
+  SCOPE_TOKEN,
+  SENDER_CONSTRAINTS,
+} from '../core/policy.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
 /** No key or access token of any client lives longer, whatever is configured. */
@@ -38,6 +46,12 @@ const SUBJECT: Entry = {
   mayBeNone: true,
 }
 
+const REGISTRATION_POLICY: Entry = {
+  expected: 'the name of a registration policy',
+  accepts: (name) => name !== '',
+  mayBeNone: true,
+}
+
 const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   scopes: SCOPE,
   defaultScopes: SCOPE,
@@ -45,6 +59,8 @@ const LISTS: Partial<Record<keyof PolicyOptions, Entry>> = {
   audiences: AUDIENCE,
   networks: NETWORK,
   subjects: SUBJECT,
+  introspectAudiences: { ...AUDIENCE, mayBeNone: true },
+  registrationPolicies: REGISTRATION_POLICY,
 }
 
 const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; readonly unit: string }>> = {
@@ -52,6 +68,13 @@ const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; read
   maxLifetimeSeconds: { most: LONGEST_LIFETIME_SECONDS, unit: ' seconds' },
   accessTokenLifetimeSeconds: { most: LONGEST_LIFETIME_SECONDS, unit: ' seconds' },
   outstandingKeys: { most: 1_000_000, unit: '' },
+  maxBindings: { most: MOST_BINDINGS, unit: '' },
+}
+
+const CHOICES: Partial<Record<keyof PolicyOptions, readonly (string | boolean)[]>> = {
+  senderConstraint: SENDER_CONSTRAINTS,
+  rebinding: REBINDINGS,
+  requireSoftwareStatement: [true, false],
 }
 
 /** Reads a policy: the form of each member, and what can be told without knowing any other policy. */
@@ -61,7 +84,7 @@ export function readPolicy(path: string, value: unknown, faults: Faults): Policy
     faults.add(path, 'an object', describe(value))
     return {}
   }
-  faults.addUnknownNames(path, value, [...Object.keys(LISTS), ...Object.keys(NUMBERS), 'senderConstraint'])
+  faults.addUnknownNames(path, value, [LISTS, NUMBERS, CHOICES].flatMap(Object.keys))
   const lists = Object.entries(LISTS).map(([name, entry]) => [
     name,
     readList(join(path, name), value[name], entry, faults),
@@ -70,15 +93,17 @@ export function readPolicy(path: string, value: unknown, faults: Faults): Policy
     name,
     readCount(join(path, name), value[name], range, faults),
   ])
-  const constraint = ['senderConstraint', readConstraint(path, value.senderConstraint, faults)]
+  const choices = Object.entries(CHOICES).map(([name, values]) => [
+    name,
+    readChoice(join(path, name), value[name], values, faults),
+  ])
   return Object.freeze(
-    Object.fromEntries([...lists, ...counts, constraint].filter(([, read]) => read !== undefined)),
+    Object.fromEntries([...lists, ...counts, ...choices].filter(([, read]) => read !== undefined)),
   )
 }
 
-function readConstraint(path: string, value: unknown, faults: Faults): unknown {
-  const fits = value === undefined || (SENDER_CONSTRAINTS as readonly unknown[]).includes(value)
-  if (!fits) faults.add(join(path, 'senderConstraint'), SENDER_CONSTRAINTS.join(' or '), describe(value))
+function readChoice(path: string, value: unknown, values: readonly unknown[], faults: Faults): unknown {
+  if (value !== undefined && !values.includes(value)) faults.add(path, values.join(' or '), describe(value))
   return value
 }
 

@@ -16,6 +16,7 @@ import {
   type KeyAlgorithm,
   MINIMUM_HMAC_BITS,
   MINIMUM_RSA_BITS,
+  proofAlgorithmsFor,
   thumbprint,
 } from '../core/jwk.js'
 import type { ActiveKey, SigningKey } from '../core/key-ring.js'
@@ -111,6 +112,13 @@ export function readSigningKey(path: string, input: unknown, faults: Faults): Si
   if (key.type === 'secret') return { kid: thumbprint(key), alg, privateKey: key, publicKey: key }
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
   return { kid: thumbprint(key), alg, publicKey, ...(key.type === 'private' && { privateKey: key }) }
+}
+
+/** Reads the public key of another party, with which it signs; `undefined` when it is none, or private, or too weak. */
+export function readPublicKey(material: unknown): KeyObject | undefined {
+  const isPrivate = typeof material === 'string' && material.includes('PRIVATE KEY')
+  const key = isPrivate ? undefined : readMaterial(material)
+  return key?.type === 'public' && proofAlgorithmsFor(key).length > 0 ? key : undefined
 }
 
 function readMaterial(material: unknown): KeyObject | undefined {

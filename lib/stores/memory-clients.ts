@@ -18,7 +18,8 @@ export function memoryClientRegistry(clients: readonly Client[]): ClientRegistry
       byId.set(client.clientId, structuredClone(client))
       return true
     },
-    async delete(clientId) {
+    async delete(clientId, revision) {
+      if (revision !== undefined && byId.get(clientId)?.revision !== revision) return false
       return byId.delete(clientId)
     },
   }

@@ -3,6 +3,7 @@ import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
 import { redeemer } from '../../../lib/core/redemption.js'
+import type { PresentedCertificate } from '../../../lib/core/request.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import { compact } from '../compact.js'
@@ -25,8 +26,12 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
       pair.privateKey,
       pair.alg,
     )
-  const ask = async (body: object = { jwk, proof: proofOf() }) =>
-    bind(await held(given, key, BIND_SCOPE), body as Record<string, unknown>, ENDPOINT)
+  const ask = async (body: object = { jwk, proof: proofOf() }, certificate?: PresentedCertificate) =>
+    bind(await held(given, key, BIND_SCOPE), {
+      body: body as Record<string, unknown>,
+      endpoint: ENDPOINT,
+      certificate,
+    })
   const stateOf = async () => (await store.find(record))?.state
   return { ...given, verified, record, registry, bind, proofOf, ask, stateOf }
 }
@@ -42,14 +47,20 @@ describe('bind', () => {
       cnf: { jkt },
       bound_at: START,
     })
-    const binding = { bindingId: answer.binding_id, jwk, thumbprint: jkt, boundAt: START, keyId: record.jti }
+    const binding = {
+      bindingId: answer.binding_id,
+      confirmation: { jkt },
+      jwk,
+      boundAt: START,
+      keyId: record.jti,
+    }
     const client = await registry.find('ci-runner')
     expect(client).toMatchObject({ clientId: 'ci-runner', revision: 2, bindings: [binding] })
     expect(client?.secretHash).toBeDefined()
     expect(await stateOf()).toBe('redeemed')
     expect(events.slice(1)).toMatchObject([
       { type: 'key.redeemed', action: 'bind' },
-      { type: 'client.bound', bindingId: answer.binding_id, thumbprint: jkt, subject: 'ci-runner' },
+      { type: 'client.bound', bindingId: answer.binding_id, confirmation: { jkt }, subject: 'ci-runner' },
     ])
   })
 
@@ -59,7 +70,8 @@ describe('bind', () => {
     expect(await registry.find('device:7')).toMatchObject({
       clientId: 'device:7',
       revision: 1,
-      authenticationMethods: [],
+      authenticationMethods: ['private_key_jwt'],
+      boundMethods: ['private_key_jwt'],
       policy: { scopes: ['provision:bind', 'devices:read'], audiences: [AUDIENCE] },
       registeredBy: { clientId: 'ci-runner', keyId: record.jti },
     })
@@ -170,10 +182,10 @@ describe('bind with a registry that others use too', () => {
     return { kept, clients: { ...kept, ...verbs(kept) } }
   }
 
-  it('refuses, and releases the key, when somebody else was first', async () => {
+  it('refuses, and releases the key, when others are always first', async () => {
     const { clients } = await registryBut(() => ({ save: async () => false }))
     const { ask, stateOf, events } = await withKey({ clients })
-    expect([await reasonOf(ask), await stateOf()]).toEqual(['binding_exists', 'issued'])
+    expect([await reasonOf(ask), await stateOf()]).toEqual(['client_contended', 'issued'])
     expect(events.at(-1)).toMatchObject({ type: 'key.released', action: 'bind' })
   })
 

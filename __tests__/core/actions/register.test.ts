@@ -38,6 +38,7 @@ describe('register', () => {
       client_secret: expect.stringMatching(/^[\w-]{43}$/),
       client_id_issued_at: START,
       client_secret_expires_at: 0,
+      registration_access_token: expect.stringMatching(/^[\w-]+\.[\w-]{43}$/),
       client_name: 'Sensor',
       scope: 'devices:read',
       token_endpoint_auth_method: 'client_secret_basic',
@@ -71,7 +72,10 @@ describe('register', () => {
     const { ask, deployment } = await withKey()
     const { client_id, client_secret } = await ask({ token_endpoint_auth_method: 'client_secret_post' })
     const authenticate = clientAuthenticator(deployment)
-    const client = await authenticate(request(), parameters({ client_id, client_secret }))
+    const client = await authenticate(
+      request(),
+      parameters({ client_id, client_secret: client_secret ?? '' }),
+    )
     expect(client).toMatchObject({ clientId: client_id })
     const authorization = [`Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`]
     const basic = () => authenticate(request({ authorization }), parameters())

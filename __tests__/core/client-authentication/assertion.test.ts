@@ -1,5 +1,7 @@
+import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
+import { thumbprint } from '../../../lib/core/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import {
   ASSERTION_TYPE,
@@ -90,13 +92,9 @@ describe('private_key_jwt', () => {
   )
 
   it('lets in a client by a key that was bound to it', async () => {
-    const binding = { bindingId: 'b', jwk: EC.jwk, thumbprint: 't', boundAt: START, keyId: 'k' }
-    const bound = {
-      jwks: undefined,
-      bindings: [binding],
-      authenticationMethods: ['private_key_jwt' as const],
-    }
-    const { send, sign } = authenticator(bound as unknown as Partial<ClientOptions>)
+    const jkt = thumbprint(createPublicKey(EC.privateKey))
+    const binding = { bindingId: 'b', confirmation: { jkt }, jwk: EC.jwk, boundAt: START, keyId: 'k' }
+    const { send, sign } = authenticator({ jwks: undefined, bindings: [binding] } as object)
     expect(await send(sign())).toMatchObject({ clientId: ID })
     expect(await reasonOf(() => send(sign({}, RSA)))).toBe('client_assertion_signature_wrong')
   })

@@ -128,7 +128,7 @@ describe('readCertificate', () => {
         sequence(),
       ),
     )
-    expect(performance.now() - before).toBeLessThan(500)
+    expect(performance.now() - before).toBeLessThan(5000)
   })
 })
 

@@ -1,5 +1,6 @@
 import { type ClientLookup, memoryStore } from '../../../lib/index.js'
 import { bindWithProof } from '../binding.js'
+import { signedAs } from '../forge.js'
 import { askForKey, EXCHANGE, exchangeKey, obtainKey, postForm } from '../requests.js'
 import { AUDIENCE, CLIENT, SECRET, workingOptions } from '../server.js'
 import { bind, type Case, exchangeRequest, present, publicJwk, READ, register, tokenRequest } from './case.js'
@@ -247,9 +248,12 @@ export const ACTION_CASES: Case[] = [
     reason: 'software_statement_unapproved',
     status: 400,
     error: 'unapproved_software_statement',
-    act: (server) => register(server, { software_statement: 'x.y.z' }),
+    act: (server) => register(server, { software_statement: unapproved }),
   },
 ]
+
+/** A statement by somebody who is nobody here. */
+const unapproved = signedAs('AAAA')({ header: { alg: 'ES256' }, claims: { iss: 'https://evil.example' } })
 
 const RETRY = { 'retry-after': /^\d+$/ }
 

@@ -9,7 +9,11 @@ export const HEADER_AND_BODY_CASES: Case[] = [
     title: 'no credentials at all',
     reason: 'credentials_missing',
     status: 401,
-    headers: { 'www-authenticate': /^Bearer realm="auth\.example\.com", resource_metadata="[^"]+"$/ },
+    headers: {
+      // A challenge for each scheme, and no error (RFC 6750 3.1, RFC 9449 7.1).
+      'www-authenticate':
+        /^Bearer realm="auth\.example\.com", resource_metadata="[^"]+", DPoP realm="auth\.example\.com", resource_metadata="[^"]+", algs="ES256 ES384 ES512 RS256 PS256 EdDSA Ed25519"$/,
+    },
     act: (server) => send(server, 'get', '/devices'),
   },
   {

@@ -1,54 +1,36 @@
 import type { Client } from '../client.js'
-import { findClient } from '../client-authentication/authenticate.js'
-import { SECRET_METHODS } from '../client-authentication/methods.js'
-import { type AcceptedMetadata, acceptMetadata } from '../client-metadata.js'
+import { findKept } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
 import { inheritedPolicy, type Policy, parseScope } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
-import { hashSecret, randomSecret } from '../secret.js'
-import { saving } from './bind.js'
+import { type Accepted, accept } from '../registration/acceptance.js'
+import { issueRegistrationToken } from '../registration/access-token.js'
+import { makeSecret } from '../registration/credentials.js'
+import { type ClientInformation, informationOf } from '../registration/information.js'
+import { saving } from '../registry.js'
 import { policyOf } from './token.js'
 
-/** The answer of RFC 7591 3.2.1. */
-export interface RegistrationAnswer extends AcceptedMetadata {
-  readonly client_id: string
-  readonly client_secret: string
-  /** NumericDate. */
-  readonly client_id_issued_at: number
-  /** 0: it does not expire. */
-  readonly client_secret_expires_at: number
-}
-
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
-export type Register = (key: VerifiedKey, body: Claims, address?: string) => Promise<RegistrationAnswer>
+export type Register = (key: VerifiedKey, body: Claims, address?: string) => Promise<ClientInformation>
 
 export function registrar(deployment: Deployment, redeem: Redeem): Register {
   return async function register(key, body, address) {
     const policy = await policyOf(deployment, key)
-    const permitted = new Set(lastingScopes(key).filter((scope) => policy.scopes.has(scope)))
-    const metadata = acceptMetadata(body, permitted)
+    const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
     const clientId = identityFor(key)
-    if ((await findClient(deployment, clientId)) !== undefined) throw taken()
+    const { clientId: registeredBy, jti: keyId } = key
+    const application = { operation: 'register', clientId, registeredBy, body, policy } as const
+    // Judged before the claim, so that a refusal does not even claim, and a policy that fails spends nothing.
+    const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
+    if ((await findKept(deployment, clientId)) !== undefined) throw taken()
     const claimed = await redeem(key, 'register', address)
-    const secret = randomSecret()
-    const client = newClient(key, {
-      clientId,
-      policy,
-      metadata,
-      secretHash: hashSecret(secret),
-      method: body.token_endpoint_auth_method,
-    })
+    const { client, token, secret } = newcomer(deployment, key, { clientId, policy, scopes, accepted })
     await redeemFor(claimed, () => save(deployment, client))
-    deployment.emit('client.registered', {
-      keyId: key.jti,
-      clientId: key.clientId,
-      registeredClientId: clientId,
-    })
-    const times = { client_id_issued_at: numericDate(deployment), client_secret_expires_at: 0 }
-    return { ...metadata, client_id: clientId, client_secret: secret, ...times }
+    deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId })
+    return informationOf(client, { token, secret })
   }
 }
 
@@ -57,36 +39,46 @@ export function registrar(deployment: Deployment, redeem: Redeem): Register {
  * already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that is no one else's).
  */
 function identityFor(key: VerifiedKey): string {
-  return key.subject === key.clientId ? randomId() : key.subject
+  const clientId = key.subject === key.clientId ? randomId() : key.subject
+  // A path cannot end in them: the client could never reach its registration (RFC 3986 5.2.4).
+  if (/^\.{1,2}$/.test(clientId))
+    throw malformed('registration_refused', 'An identity that is but dots cannot be registered.')
+  return clientId
 }
 
 interface Newcomer {
   readonly clientId: string
   /** The policy of the client that asked for the key. */
   readonly policy: Policy
-  readonly metadata: AcceptedMetadata
-  readonly secretHash: string
-  /** What the registrant said; one that says nothing may send its secret either way (RFC 6749 2.3.1). */
-  readonly method: unknown
+  /** The most that the key can leave to it. */
+  readonly scopes: readonly string[]
+  readonly accepted: Accepted
 }
 
-function newClient(key: VerifiedKey, { clientId, policy, metadata, secretHash, method }: Newcomer): Client {
+function newcomer(
+  deployment: Deployment,
+  key: VerifiedKey,
+  { clientId, policy, scopes: most, accepted: { metadata, methods } }: Newcomer,
+) {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
-  const methods = method === undefined ? SECRET_METHODS : [metadata.token_endpoint_auth_method]
-  return {
+  const secret = makeSecret(deployment, methods)
+  const token = issueRegistrationToken(deployment, clientId)
+  const client: Client = {
     clientId,
     revision: 1,
-    secretHash,
+    ...secret.kept,
     authenticationMethods: methods,
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
+    registration: { issuedAt: numericDate(deployment), scopes: most, tokens: [token.kept] },
   }
+  return { client, token: token.text, secret: secret.made }
 }
 
 async function save(deployment: Deployment, client: Client): Promise<Done<void>> {
   if (!(await saving(() => deployment.registry.save(client)))) throw taken()
-  return { result: undefined, undo: () => deployment.registry.delete(client.clientId) }
+  return { result: undefined, undo: () => deployment.registry.delete(client.clientId, client.revision) }
 }
 
 function taken() {

@@ -24,8 +24,14 @@ export interface AuthenticatedClient {
 /** Authenticates the client of a request. */
 export type Authenticate = (request: PresentedRequest, parameters: Parameters) => Promise<AuthenticatedClient>
 
-/** Finds a client; a registry that fails refuses the request and lets nobody in. */
+/** Finds a client; a registry that fails refuses the request and lets nobody in. One that is being deleted is none. */
 export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+  const kept = await findKept(deployment, clientId)
+  return kept?.deletedAt === undefined ? kept : undefined
+}
+
+/** Finds what is kept of a client, though it be on its way out. */
+export async function findKept(deployment: Deployment, clientId: string): Promise<Client | undefined> {
   try {
     return CLIENT_ID.test(clientId) ? await deployment.registry.find(clientId) : undefined
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { type Deployment, numericDate } from '../deployment.js'
+import { numericDate, type VerificationRules } from '../deployment.js'
 import { ProvisioningError, type Reason } from '../errors.js'
 import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
@@ -32,7 +32,7 @@ const LONGEST_JTI = 256
  *
  * @throws ProvisioningError one of the `dpop_` reasons
  */
-export function proofReader(deployment: Deployment): ReadProof {
+export function proofReader(deployment: VerificationRules): ReadProof {
   // A request may be verified twice, by two guards in a row; it spends its proof once.
   const spent = new WeakMap<PresentedRequest, Promise<void>>()
 
@@ -106,7 +106,7 @@ function readClaims({ jti, htm, htu, iat }: Claims, target: Target) {
 }
 
 /** RFC 9449 4.3, 11. One second more into the future than the tolerance: our own time is cut to whole seconds. */
-function requireFresh(deployment: Deployment, { exp, nbf }: Claims, iat: number): void {
+function requireFresh(deployment: VerificationRules, { exp, nbf }: Claims, iat: number): void {
   const now = numericDate(deployment)
   const { proofAgeSeconds } = deployment.dpop
   const tolerance = deployment.clockToleranceSeconds
@@ -133,13 +133,13 @@ function requireTokenHash({ ath }: Claims, token: string): void {
 }
 
 /** RFC 9449 4.3, 10. */
-function requireNonce({ dpop }: Deployment, { nonce }: Claims): void {
+function requireNonce({ dpop }: VerificationRules, { nonce }: Claims): void {
   if (dpop.nonces === undefined || (typeof nonce === 'string' && dpop.nonces.accepts(nonce))) return
   throw refused('dpop_nonce_wanted', 'The DPoP proof must carry the nonce of the DPoP-Nonce header.')
 }
 
 /** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
-async function spend(deployment: Deployment, parts: readonly string[], iat: number): Promise<void> {
+async function spend(deployment: VerificationRules, parts: readonly string[], iat: number): Promise<void> {
   const { proofAgeSeconds } = deployment.dpop
   const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
   await useOnce(deployment, ['dpop', ...parts], until, () =>

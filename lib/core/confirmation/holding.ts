@@ -1,4 +1,4 @@
-import type { Deployment } from '../deployment.js'
+import type { VerificationRules } from '../deployment.js'
 import { ProvisioningError, unlessRefused } from '../errors.js'
 import type { PresentedRequest } from '../request.js'
 import { proofReader } from './dpop.js'
@@ -18,7 +18,7 @@ export type Held = Possession & { readonly scheme: Scheme }
 export type Hold = (presentedAs: PresentedCredential, presented: PresentedRequest, target: Target) => Held
 
 /** Makes the reader that keys and access tokens share. It throws for a proof that is there and does not hold. */
-export function holder(deployment: Deployment): Hold {
+export function holder(deployment: VerificationRules): Hold {
   const readProof = proofReader(deployment)
   return function hold({ token, scheme }, presented, target) {
     const proof = readProof(presented, target, token, scheme !== 'body')

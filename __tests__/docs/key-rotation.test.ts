@@ -1,0 +1,94 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { transformSync } from 'esbuild'
+import { thumbprint } from '../../lib/core/jwk.js'
+import { obtainKey, postForm, send } from '../support/requests.js'
+import { CLIENT, type RunningServer, SECRET, SIGNING_KEY, startServer } from '../support/server.js'
+import { codeBlocks } from './markdown'
+
+type Examples = Record<string, (...args: string[]) => Promise<unknown>>
+
+/** The code under a heading of the page, run with the keys of a server. */
+function examples(heading: string, { keys }: RunningServer, globals: object = {}): Examples {
+  const found = codeBlocks('docs/key-rotation.md').filter((block) => block.heading === heading)
+  const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })
+  const module = { exports: {} as Examples }
+  const scope = { module, require, keys, ...globals }
+  new Function(...Object.keys(scope), code)(...Object.values(scope))
+  return module.exports
+}
+
+async function withServer(test: (server: RunningServer) => Promise<void>) {
+  const server = await startServer()
+  try {
+    await test(server)
+  } finally {
+    await server.close()
+  }
+}
+
+async function kidsOf(server: RunningServer): Promise<string[]> {
+  const { body } = await send(server, 'get', '/oauth/jwks').expect(200)
+  return body.keys.map(({ kid }: { kid: string }) => kid)
+}
+
+function read(server: RunningServer, key: string) {
+  return send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)
+}
+
+const pemOf = (key: KeyObject) => key.export({ format: 'pem', type: 'pkcs8' }) as string
+const next = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const [FIRST, NEXT] = [SIGNING_KEY, next.publicKey].map(thumbprint) as [string, string]
+
+describe('docs/key-rotation.md', () => {
+  it('rotates one process at a signal', () =>
+    withServer(async (server) => {
+      const handlers: (() => Promise<void>)[] = []
+      const printed: string[] = []
+      const process = { on: (signal: string, act: () => Promise<void>) => handlers.push(act) && signal }
+      const console = { log: (line: string) => printed.push(line) }
+      examples('One process', server, { process, console })
+      await handlers[0]?.()
+      const [kid] = await kidsOf(server)
+      expect(printed).toEqual([expect.stringMatching(`^signing with ${kid}; ${FIRST} verifies until 20`)])
+    }))
+
+  it('announces a key, and activates it', () =>
+    withServer(async (server) => {
+      const folder = mkdtempSync(join(tmpdir(), 'epk-'))
+      try {
+        const pem = join(folder, 'next.pem')
+        writeFileSync(pem, pemOf(next.privateKey))
+        const { announce, activate } = examples('Many processes', server)
+        expect(await announce?.(pem)).toBe(NEXT)
+        expect(await kidsOf(server)).toEqual([FIRST, NEXT])
+        expect(await activate?.(pem)).toMatchObject({ kid: NEXT, retired: { kid: FIRST } })
+        expect(await kidsOf(server)).toEqual([NEXT, FIRST])
+      } finally {
+        rmSync(folder, { recursive: true })
+      }
+    }))
+
+  it('drops a stolen key, and revokes everything', () =>
+    withServer(async (server) => {
+      const key = await obtainKey(server, { scope: 'devices:read' })
+      const { dropStolenKey, revokeEverything } = examples('A stolen signing key', server)
+      await dropStolenKey?.(FIRST, pemOf(next.privateKey))
+      expect(await kidsOf(server)).toEqual([NEXT])
+      await read(server, key).expect(401)
+      const since = await obtainKey(server, { scope: 'devices:read' })
+      await read(server, since).expect(200)
+      await revokeEverything?.()
+      await read(server, since).expect(401)
+    }))
+
+  it('revokes the keys of one client', () =>
+    withServer(async (server) => {
+      const key = await obtainKey(server)
+      await examples('One client', server).revokeClient?.(CLIENT)
+      const { body } = await postForm(server, '/oauth/introspect', { token: key }).auth(CLIENT, SECRET)
+      expect(body).toEqual({ active: false })
+    }))
+})

@@ -1,0 +1,72 @@
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { transformSync } from 'esbuild'
+import type { Express } from 'express'
+import * as client from 'openid-client'
+import * as library from '../../lib/index.js'
+import { fetchTrusting } from '../support/foreign-fetch.js'
+import { localCertificate } from '../support/server.js'
+import { codeBlocks } from './markdown'
+
+const PAGE = 'docs/proof-of-possession.md'
+
+/** Runs a piece of the page's TypeScript among modules; answers with its exports. */
+function run<T>(index: number, modules: Record<string, unknown> = {}): T {
+  const [...blocks] = codeBlocks(PAGE).filter(({ language }) => language === 'ts')
+  const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs' })
+  const module = { exports: {} }
+  const all: Record<string, unknown> = { 'express-provisioning-keys': library, ...modules }
+  new Function('module', 'require', code)(module, (name: string) => all[name] ?? require(name))
+  return module.exports as T
+}
+
+/** As if every host of the page were a server on this machine. */
+async function served(app: Express, test: (fetching: client.CustomFetch) => Promise<void>): Promise<void> {
+  const { key, cert } = await localCertificate()
+  const server = createServer({ key, cert }, app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const origin = `https://localhost:${(server.address() as AddressInfo).port}`
+  const trusting = fetchTrusting(cert)
+  try {
+    await test((url, init) => trusting(url.replace(/^https:\/\/\w+\.example\.com/, origin), init))
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+/** The library as it is, but for where it fetches from. */
+function clientFetching(fetching: client.CustomFetch): typeof client {
+  const discovery: typeof client.discovery = (issuer, id, metadata, authentication, options) =>
+    client.discovery(issuer, id, metadata, authentication, { ...options, [client.customFetch]: fetching })
+  return { ...client, discovery }
+}
+
+interface ClientOfThePage {
+  createDevice(secret: string): Promise<unknown>
+}
+
+describe('the code on proof of possession', () => {
+  it('redeems a key that is bound, on a server that wants it so', async () => {
+    const { app } = run<{ app: Express }>(0)
+    await served(app, async (fetching) => {
+      const { createDevice } = run<ClientOfThePage>(1, { 'openid-client': clientFetching(fetching) })
+      expect(await createDevice('change-me-please')).toEqual({
+        owner: 'ci-runner',
+        key: expect.stringMatching(/^[\w-]{43}$/),
+      })
+    })
+  })
+
+  it('makes a server that wants nonces, of a secret in the environment', () => {
+    const before = process.env['DPOP_NONCE_SECRET']
+    try {
+      process.env['DPOP_NONCE_SECRET'] = 'n'.repeat(32)
+      expect(run<object>(2)).toHaveProperty('keysWithNonces.router')
+      delete process.env['DPOP_NONCE_SECRET']
+      expect(() => run(2)).toThrow('dpop.nonceSecret: expected at least 32 characters')
+    } finally {
+      if (before !== undefined) process.env['DPOP_NONCE_SECRET'] = before
+    }
+  })
+})

@@ -1,0 +1,54 @@
+import { X509Certificate } from 'node:crypto'
+import { Socket } from 'node:net'
+import type { Request } from 'express'
+import { certificateReader } from '../../lib/http/client-certificate.js'
+import { readMtls } from '../../lib/options/mtls.js'
+import { makeCertificate } from '../support/certificates.js'
+
+const CERTIFICATE = makeCertificate()
+
+/** What Node says of a connection's TLS. */
+interface TlsState {
+  readonly authorized?: boolean
+  readonly authorizationError?: unknown
+  readonly certificate?: Buffer | undefined
+}
+
+function read(state: TlsState): { trusted: boolean; thumbprint: string } | undefined {
+  const { certificate, ...rest } = state
+  const getPeerX509Certificate = () =>
+    certificate === undefined ? undefined : new X509Certificate(certificate)
+  const socket = Object.assign(new Socket(), { ...rest, getPeerX509Certificate })
+  const noted = {
+    list: [],
+    add: () => undefined,
+    addUnknownNames: () => undefined,
+    throwIfAny: () => undefined,
+  }
+  const reader = certificateReader(readMtls({}, noted), () => undefined)
+  return reader({ rawHeaders: [], socket } as unknown as Request).certificate
+}
+
+describe('the certificate of a connection', () => {
+  it('is trusted when Node found it to be', () => {
+    const certificate = CERTIFICATE.der
+    expect(read({ authorized: true, authorizationError: null, certificate })).toMatchObject({
+      trusted: true,
+      thumbprint: CERTIFICATE.thumbprint,
+    })
+    expect(read({ authorized: false, authorizationError: 'CERT_HAS_EXPIRED', certificate })).toMatchObject({
+      trusted: false,
+    })
+    expect(read({ certificate })).toMatchObject({ trusted: false })
+  })
+
+  // Measured with a client that begins with a certificate of the authority and renegotiates with one of its own making.
+  it('is not trusted for the one before, when it came by a renegotiation that leaves authorized as it was', () => {
+    const state = { authorized: true, authorizationError: 'DEPTH_ZERO_SELF_SIGNED_CERT' }
+    expect(read({ ...state, certificate: CERTIFICATE.der })).toMatchObject({ trusted: false })
+  })
+
+  it('is not there when Node says authorized of a session without one', () => {
+    expect(read({ authorized: true, authorizationError: null, certificate: undefined })).toBeUndefined()
+  })
+})

@@ -1,0 +1,60 @@
+import fc from 'fast-check'
+import { hasMemberTwice } from '../../lib/http/json.js'
+
+describe('a member twice', () => {
+  it.each([
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061":2}',
+    '{"x":[{"a":{},"a":[]}]}',
+    '{"a":{"b":1},"b":2,"a":3}',
+    '{"":1,"":2}',
+    '{"__proto__":1,"__proto__":2}',
+    '{"a\\"b":1,"a\\u0022b":2}',
+  ])('is found in %s', (json) => {
+    expect(JSON.parse(json)).toBeDefined()
+    expect(hasMemberTwice(json)).toBe(true)
+  })
+
+  it.each([
+    '{}',
+    '[]',
+    '"a"',
+    '{"a":"a","b":"a"}',
+    '{"a":{"a":{"a":1}}}',
+    '[{"a":1},{"a":2}]',
+    '{"a":"\\"a\\":1,{","b":"}"}',
+    '{"a":["a","a"],"A":1}',
+    '{"a":{"b":1},"b":{"a":1}}',
+  ])('is not seen in %s', (json) => {
+    expect(hasMemberTwice(json)).toBe(false)
+  })
+
+  it('is in nothing that JSON.stringify writes', () => {
+    fc.assert(fc.property(fc.json(), (json) => !hasMemberTwice(JSON.stringify(JSON.parse(json)))))
+  })
+
+  it('is in every object that is written with one of its members once more', () => {
+    const objects = fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1, noNullPrototype: true })
+    fc.assert(
+      fc.property(objects, fc.jsonValue(), (object, value) => {
+        const [name = ''] = Object.keys(object)
+        const json = JSON.stringify(object).replace(
+          /}$/,
+          `,${JSON.stringify(name)}:${JSON.stringify(value)}}`,
+        )
+        return hasMemberTwice(json)
+      }),
+    )
+  })
+
+  it('is looked for in linear time', () => {
+    const started = performance.now()
+    for (const json of [
+      `"${'\\\\'.repeat(15_000)}"`,
+      '['.repeat(5000) + ']'.repeat(5000),
+      `{"a":"${'{'.repeat(30_000)}"}`,
+    ])
+      expect(hasMemberTwice(json)).toBe(false)
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+})
