@@ -60,7 +60,8 @@ describe('a client that authenticates by a certificate', () => {
   const policy = { scopes: ['devices:read'] }
   const jwk = pinnedJwk(makeCertificate())
 
-  const BOUND = { bindingId: 'b', confirmation: { 'x5t#S256': 'c'.repeat(43) }, boundAt: 1, keyId: 'k' }
+  const confirmation = { 'x5t#S256': makeCertificate().thumbprint }
+  const BINDING = { bindingId: 'b', confirmation, boundAt: 1, keyId: 'k' }
 
   function faultsOfClient(client: object): readonly string[] {
     return faultsOf({ clients: [{ clientId: 'a', policy, ...client }] })
@@ -72,7 +73,7 @@ describe('a client that authenticates by a certificate', () => {
     ['a certificate', { authenticationMethods: ['self_signed_tls_client_auth'], jwks: { keys: [jwk] } }],
     [
       'a certificate that it has bound',
-      { authenticationMethods: ['self_signed_tls_client_auth'], bindings: [BOUND] },
+      { authenticationMethods: ['self_signed_tls_client_auth'], bindings: [BINDING] },
     ],
   ])('is accepted with %s', (_, client) => {
     expect(faultsOfClient(client)).toEqual([])
