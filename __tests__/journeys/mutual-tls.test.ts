@@ -427,6 +427,10 @@ describe('a client registers', () => {
     ],
     ['a certificate of another key', { jwks: { keys: [{ ...jwk, x5c: pinnedJwk(makeCertificate()).x5c }] } }],
     ['a certificate in base64url', { jwks: { keys: [{ ...jwk, x5c: ['MII-_'] }] } }],
+    [
+      'a certificate in base64 with a newline',
+      { jwks: { keys: [{ ...jwk, x5c: jwk.x5c.map((text) => text.replace(/^..../, '$&\n')) }] } },
+    ],
     ['a certificate that is none', { jwks: { keys: [{ ...jwk, x5c: ['MAA='] }] } }],
     ['no certificate in x5c', { jwks: { keys: [{ ...jwk, x5c: [] }] } }],
     [
