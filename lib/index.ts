@@ -2,6 +2,7 @@ import type { EventHub } from './core/events.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases, verifyingUseCases } from './core/use-cases.js'
 import { guardContext, httpContext } from './http/context.js'
+import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
@@ -38,7 +39,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
 }
 
 /** The guards of an API whose keys are issued by another process. */
-export interface ProvisioningKeyVerifier extends Guards, Middlewares {
+export interface ProvisioningKeyVerifier extends Guards, Middlewares, ResourceMetadata {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
 }
@@ -52,7 +53,12 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares {
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
   const context = guardContext(config, verifyingUseCases(config.deployment))
-  return Object.freeze({ ...guards(context), ...middlewares(context), on: config.events.on })
+  return Object.freeze({
+    ...guards(context),
+    ...middlewares(context),
+    ...resourceMetadata(context),
+    on: config.events.on,
+  })
 }
 
 export type {

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import type { Reason } from '../../lib/core/errors.js'
-import { isAudience, isSubjectWithin, type Policy, parseScope, permit } from '../../lib/core/policy.js'
+import {
+  inheritedPolicy,
+  isAudience,
+  isSubjectWithin,
+  type Policy,
+  parseScope,
+  permit,
+} from '../../lib/core/policy.js'
 import { parameters, reasonOf, refusalOf } from './deployed.js'
 
 const POLICY: Policy = {
@@ -22,6 +29,14 @@ const POLICY: Policy = {
   accessTokenScopes: undefined,
   accessTokenLifetimeSeconds: 600,
 }
+
+describe('inheritedPolicy', () => {
+  it('lets nobody speak for others, or ask about others, who came into being by a key', () => {
+    const policy = { ...POLICY, introspectAudiences: ['https://api.example.com'] }
+    const own = { scopes: ['read'], audience: 'https://api.example.com' }
+    expect(inheritedPolicy(policy, own)).toMatchObject({ subjects: [], introspectAudiences: [] })
+  })
+})
 
 describe('permit', () => {
   it('grants what policy says to a request that asks for nothing', () => {

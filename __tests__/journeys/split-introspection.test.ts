@@ -76,6 +76,18 @@ describe('an API that asks the issuer how keys stand', () => {
     }),
   )
 
+  it('publishes the metadata that its challenges point to (RFC 9728)', () =>
+    withSplit(async ({ api }) => {
+      const { headers } = await send(api, 'get', '/devices').expect(401)
+      const [, url = ''] = /resource_metadata="([^"]+)"/.exec(String(headers['www-authenticate'])) ?? []
+      const answered = await send(api, 'get', new URL(url).pathname).expect(200)
+      expect(answered.body).toMatchObject({ resource: AUDIENCE, authorization_servers: [ISSUER] })
+      expect(answered.headers['cache-control']).toBe('public, max-age=300')
+      await send(api, 'post', new URL(url).pathname).expect(405)
+      await send(api, 'get', `${new URL(url).pathname}?access_token=a`).expect(400)
+      await send(api, 'get', '/.well-known/oauth-authorization-server').expect(404)
+    }))
+
   it('refuses after revokeAllIssuedBefore() at the issuer', () =>
     withSplit(async ({ issuer, api }) => {
       const key = await obtainKey(issuer, READ)

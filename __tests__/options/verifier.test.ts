@@ -206,6 +206,7 @@ describe('provisioningKeyVerifier', () => {
         'enforceHttps',
         'securityHeaders',
         'errorHandler',
+        'metadata',
         'on',
       ].sort(),
     )

@@ -69,6 +69,7 @@ export async function startApi(options: VerifierOptions): Promise<RunningApi> {
   const events: ProvisioningEvent[] = []
   const verifier = provisioningKeyVerifier({ ...options, observer: (event) => events.push(event) })
   const app = express()
+  app.use(verifier.metadata())
   app.get('/devices', verifier.requireProvisioningKey({ scope: 'devices:read' }), (req, res) => {
     res.json(req.provisioning)
   })

@@ -1,7 +1,7 @@
 import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext, HttpContext } from './context.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 
 /** What of an instance has been made, and so can be promised. */
@@ -46,7 +46,7 @@ function announced({ config }: HttpContext, facts: Readonly<Record<string, reado
 }
 
 /** RFC 8705 3.3, and RFC 9728 2 for resources. */
-function certificateFacts({ config }: HttpContext): object {
+function certificateFacts({ config }: GuardContext): object {
   return config.mtls.isAnnounced ? { tls_client_certificate_bound_access_tokens: true } : {}
 }
 
@@ -60,15 +60,19 @@ function aliases(context: HttpContext, present: readonly Endpoint[]): object {
 }
 
 /** The metadata of a resource that takes provisioning keys (RFC 9728 2). */
-export function protectedResourceMetadata(context: HttpContext, audience: string): object {
-  const { deployment, knownScopes } = context.config
+export function protectedResourceMetadata(
+  context: GuardContext,
+  audience: string,
+  scopes: readonly string[],
+): object {
+  const { deployment } = context.config
   return {
     resource: audience,
     authorization_servers: [deployment.issuer],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     ...certificateFacts(context),
-    ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
+    ...(scopes.length > 0 && { scopes_supported: scopes }),
   }
 }
 

@@ -1,17 +1,13 @@
-import { type Request, type RequestHandler, Router } from 'express'
+import { Router } from 'express'
 import type { GrantType } from '../core/client-metadata.js'
-import { type HttpContext, resourceMetadataUrl } from './context.js'
+import type { HttpContext } from './context.js'
+import { documentRouter, resourceDocuments } from './documents.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { handlers } from './handlers.js'
-import { httpsGuard } from './https.js'
-import {
-  authorizationServerMetadata,
-  authorizationServerMetadataPath,
-  protectedResourceMetadata,
-} from './metadata.js'
-import { securityHeaders } from './security-headers.js'
-import { type Handle, refuseOtherMethods, serve, type Visit } from './serve.js'
+import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
+import { protection, ROUTING } from './routing.js'
+import { type Handle, refuseOtherMethods, serve } from './serve.js'
 
 /** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
 export interface Routers {
@@ -74,8 +70,6 @@ export function routers(context: HttpContext): Routers {
   return all
 }
 
-const ROUTING = { caseSensitive: true, strict: true }
-
 /** A router that finds its endpoints below the mount path, wherever it was mounted itself: at the root, or there. */
 function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Handle>>): Router {
   const { mountPath } = context.config
@@ -115,62 +109,17 @@ function pathPattern(path: string): string | RegExp {
   return path.includes(':') ? new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) : path
 }
 
-function protection(context: HttpContext): RequestHandler[] {
-  const site = context.siteOf({ name: 'token', challenges: 'client' })
-  return [httpsGuard(context, site), securityHeaders()]
-}
-
 function metadataRouter(
   context: HttpContext,
   made: { endpoints: Set<EndpointKey>; grants: Set<GrantType> },
 ): Router {
-  const { issuer, audiences } = context.config.deployment
-  const router = Router(ROUTING)
-  const before = protection(context)
-
-  function publish(
-    path: string,
-    name: 'authorization_server_metadata' | 'protected_resource_metadata',
-    body: (visit: Visit) => object,
-  ) {
-    const endpoint = { name, method: 'GET', path, challenges: 'client' } as const
-    const headers = { 'Cache-Control': 'public, max-age=300' }
-    router
-      .route(escapePath(path))
-      .all(before)
-      .get(serve(context, endpoint, async (visit) => ({ status: 200, body: body(visit), headers })))
-      .all(refuseOtherMethods(context, endpoint))
-  }
-
-  publish(authorizationServerMetadataPath(issuer), 'authorization_server_metadata', () =>
-    authorizationServerMetadata(context, made),
-  )
-  for (const [path, resources] of byMetadataPath(audiences)) {
-    publish(path, 'protected_resource_metadata', ({ req }) =>
-      protectedResourceMetadata(context, resourceAt(req, resources)),
-    )
-  }
-  return router.use(errorHandler(context))
-}
-
-/** The resources that have metadata, by the path of these: those on different hosts can share one. */
-function byMetadataPath(audiences: readonly string[]): Map<string, string[]> {
-  const paths = new Map<string, string[]>()
-  for (const audience of audiences) {
-    const url = resourceMetadataUrl(audience)
-    if (url === undefined) continue
-    const { pathname } = new URL(url)
-    paths.set(pathname, [...(paths.get(pathname) ?? []), audience])
-  }
-  return paths
-}
-
-/** The resource on the host that is asked, else the first: the host only chooses among what is public anyway. */
-function resourceAt(req: Request, resources: readonly string[]): string {
-  return resources.find((resource) => new URL(resource).host === req.headers.host) ?? resources[0] ?? ''
-}
-
-/** Express reads some characters of a path as patterns; here each stands for itself. */
-function escapePath(path: string): string {
-  return path.replace(/[?*+:(){}[\]!\\]/g, '\\$&')
+  const { deployment, knownScopes } = context.config
+  return documentRouter(context, [
+    {
+      path: authorizationServerMetadataPath(deployment.issuer),
+      name: 'authorization_server_metadata',
+      body: () => authorizationServerMetadata(context, made),
+    },
+    ...resourceDocuments(context, knownScopes),
+  ])
 }

@@ -3,7 +3,7 @@ import type { Target } from '../core/confirmation/target.js'
 import { malformed } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/verification.js'
-import type { HttpContext } from './context.js'
+import type { GuardContext, HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { type Answer, answer, refuse } from './wire.js'
 
@@ -60,7 +60,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
 
 /** Refuses every other method than those of the endpoints on one path (RFC 9110 15.5.6). */
 export function refuseOtherMethods(
-  context: HttpContext,
+  context: GuardContext,
   ...[endpoint, ...others]: [Endpoint, ...Endpoint[]]
 ): RequestHandler {
   const site = context.siteOf(endpoint)

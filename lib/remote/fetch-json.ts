@@ -43,7 +43,8 @@ export function fetchJson(
     const response = await inOurWords(async () => fetch(url.href, asked))
     const refused = refusalOf(response)
     if (refused !== undefined) {
-      await response.body?.cancel().catch(() => undefined)
+      // Not waited for: what is refused has no say in how long that takes.
+      void response.body?.cancel().catch(() => undefined)
       throw new Error(refused)
     }
     const text = await readCapped(response, signal)
@@ -71,7 +72,7 @@ async function readCapped({ body }: Response, signal: AbortSignal): Promise<stri
     bytes += value.byteLength
     chunks.push(value)
     if (bytes <= MAXIMUM_BYTES) continue
-    await reader.cancel().catch(() => undefined)
+    void reader.cancel().catch(() => undefined)
     throw new Error(`the answer has more than ${MAXIMUM_BYTES} bytes`)
   }
 }
