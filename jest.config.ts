@@ -1,4 +1,5 @@
 /** @jest-config-loader esbuild-register */
+import { availableParallelism } from 'node:os'
 import type { Config } from 'jest'
 
 type ProjectConfig = Exclude<NonNullable<Config['projects']>[number], string>
@@ -20,6 +21,8 @@ const base: ProjectConfig = {
 const config: Config = {
   // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
   testTimeout: 30_000,
+  // Jest leaves one core to itself, which on two cores leaves half the machine idle.
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
   projects: [
     { ...base, displayName: 'express5' },
     {

@@ -57,6 +57,13 @@ describe('bindingsOf', () => {
     expect(await bindingsOf(deployment, 'nobody')).toEqual([])
   })
 
+  it('answers a copy: whoever changes it changes no client', async () => {
+    const { deployment } = withBound()
+    const answered = (await bindingsOf(deployment, 'ci-runner')) as Binding[]
+    answered.pop()
+    expect(await bindingsOf(deployment, 'ci-runner')).toHaveLength(2)
+  })
+
   it('answers those of clients that are looked up, too', async () => {
     const found = { clientId: 'ci-runner', secret: SECRET, bindings: [FIRST.kept] }
     const { deployment } = withBound({ clients: () => found })

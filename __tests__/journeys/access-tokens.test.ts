@@ -187,6 +187,13 @@ describe('an access token that is bound to a DPoP key', () => {
       expect(reasons).toEqual(['dpop_replayed', 'dpop_method_wrong', 'dpop_target_wrong', 'dpop_stale'])
     }))
 
+  test('is refused with a proof that names no token (RFC 9449 4.3)', () =>
+    withServer(async (server) => {
+      const { token, holder } = await obtainBoundToken(server)
+      await callApiProving(server, token, holder, { ath: undefined }).expect(401)
+      expect(server.events.at(-1)).toMatchObject({ reason: 'dpop_token_hash_wrong' })
+    }))
+
   test('spends no proof on a request that is refused', () => {
     const used: string[] = []
     const memory = memoryStore()

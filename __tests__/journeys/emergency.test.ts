@@ -1,5 +1,6 @@
 import { ProvisioningError } from '../../lib/core/errors.js'
 import { memoryStore, type ProvisioningOptions, type ProvisioningStore } from '../../lib/index.js'
+import { callApi, mountAccess, obtainToken } from '../support/access-tokens.js'
 import { bindingBody } from '../support/binding.js'
 import { decodeJwt } from '../support/forge.js'
 import { startRedeeming } from '../support/redeeming.js'
@@ -91,6 +92,23 @@ describe('revokeAllIssuedBefore', () => {
       clock.seconds += 599 - TOLERANCE
       expect((await introspect(b, token)).body).toEqual({ active: false })
     }))
+
+  test('has access tokens of before refused at guarded routes, and none of after', async () => {
+    const clock = { seconds: START }
+    const server = await startServer({ options: { now: () => clock.seconds * 1000 }, mount: mountAccess })
+    try {
+      const { token } = await obtainToken(server)
+      await callApi(server, token).expect(200)
+      await server.keys.revokeAllIssuedBefore(new Date(START * 1000))
+      await callApi(server, token).expect(401)
+      clock.seconds += TOLERANCE + 1
+      await callApi(server, (await obtainToken(server)).token).expect(200)
+      await callApi(server, token).expect(401)
+      expect(reasonsOf(server)).toEqual(['token_revoked', 'token_revoked'])
+    } finally {
+      await server.close()
+    }
+  })
 
   test('leaves what was issued after the time alone', () =>
     twoInstances(async (a, b, clock) => {

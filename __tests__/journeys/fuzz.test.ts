@@ -42,7 +42,7 @@ function watched() {
     delete: async () => changes.push('delete') > 0,
   }
   const memory = memoryStore()
-  const changing = ['record', 'redeem', 'settle', 'release', 'revoke', 'revokeFamily'] as const
+  const changing = ['record', 'redeem', 'settle', 'release', 'revoke', 'revokeFamily', 'useOnce'] as const
   const watching = changing.map((verb) => [
     verb,
     (...args: unknown[]) => {

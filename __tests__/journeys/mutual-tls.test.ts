@@ -134,6 +134,33 @@ describe('a client with a certificate of its own making', () => {
     expect(await present(key, PINNED_CERTIFICATE)).toMatchObject({ status: 200 })
   })
 
+  test('may be registered for both methods: the certificate tells which it is', async () => {
+    const policy = { scopes: ['devices:read'] }
+    const metadata = { tls_client_auth_san_dns: SENSOR_NAME }
+    const encrypting = makeCertificate()
+    const other = await startMutualServer({
+      clients: [
+        {
+          clientId: 'both',
+          authenticationMethods: ['tls_client_auth', 'self_signed_tls_client_auth'],
+          jwks: { keys: [pinnedJwk(PINNED_CERTIFICATE), { ...pinnedJwk(encrypting), use: 'enc' }] },
+          metadata,
+          policy,
+        },
+      ],
+    })
+    const ask = (certificate: IssuedCertificate) => askWith(other, certificate, { client_id: 'both' })
+    try {
+      expect(await ask(PINNED_CERTIFICATE)).toMatchObject({ status: 200 })
+      expect(await ask(SENSOR_CERTIFICATE)).toMatchObject({ status: 200 })
+      expect(await ask(makeCertificate({ names: [['dns', SENSOR_NAME]] }))).toMatchObject({ status: 401 })
+      // RFC 7517 4.2: its key is not for authenticating.
+      expect(await ask(encrypting)).toMatchObject({ status: 401 })
+    } finally {
+      await other.close()
+    }
+  })
+
   test('may name it by its thumbprint, or have bound it', async () => {
     const certificate = makeCertificate()
     const jwk = makeCertificate().publicKey.export({ format: 'jwk' })
@@ -400,6 +427,10 @@ describe('a client registers', () => {
     ],
     ['a certificate of another key', { jwks: { keys: [{ ...jwk, x5c: pinnedJwk(makeCertificate()).x5c }] } }],
     ['a certificate in base64url', { jwks: { keys: [{ ...jwk, x5c: ['MII-_'] }] } }],
+    [
+      'a certificate in base64 with a newline',
+      { jwks: { keys: [{ ...jwk, x5c: jwk.x5c.map((text) => text.replace(/^..../, '$&\n')) }] } },
+    ],
     ['a certificate that is none', { jwks: { keys: [{ ...jwk, x5c: ['MAA='] }] } }],
     ['no certificate in x5c', { jwks: { keys: [{ ...jwk, x5c: [] }] } }],
     [

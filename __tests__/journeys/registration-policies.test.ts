@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import type { ProposedRegistration, ProvisioningOptions, RegistrationPolicy } from '../../lib/index.js'
 import { REGISTERING, registerClient, update } from '../support/registering.js'
@@ -208,8 +208,12 @@ describe('a software statement', () => {
 
   const now = Math.floor(Date.now() / 1000)
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-  const bare = (header: object, claims: object) =>
-    `${[header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.AAAA`
+  /** Signed as it is, past every check of a JWT library. */
+  const bare = (header: object, claims: object) => {
+    const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    const options = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
+    return `${parts.join('.')}.${sign('sha256', Buffer.from(parts.join('.')), options).toString('base64url')}`
+  }
   const INVALID: [string, unknown][] = [
     ['that is no text', 7],
     ['that is no JWT', 'a.b'],

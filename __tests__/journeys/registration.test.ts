@@ -189,9 +189,13 @@ describe('a client that deletes itself', () => {
     const options = { store: { ...store, revokeIssuedBefore } }
     await withServer(
       async (server) => {
-        const client = await registerClient(server)
-        await manage(server, 'delete', client).expect(503)
+        const client = await registerClient(server, { scope: 'provision:token devices:read' })
         const credentials = { id: client.client_id, secret: client.client_secret }
+        const { body: issued } = await askForKey(server, {}, credentials).expect(200)
+        await manage(server, 'delete', client).expect(503)
+        // Not revoked yet, but nobody's.
+        await exchangeKey(server, issued.access_token).expect(400)
+        expect(server.events.at(-1)).toMatchObject({ reason: 'client_unknown' })
         await askForKey(server, {}, credentials).expect(401)
         await manage(server, 'get', client).expect(401)
         await update(server, client).expect(401)

@@ -59,6 +59,7 @@ describe('the option mtls', () => {
 describe('a client that authenticates by a certificate', () => {
   const policy = { scopes: ['devices:read'] }
   const jwk = pinnedJwk(makeCertificate())
+
   const confirmation = { 'x5t#S256': makeCertificate().thumbprint }
   const BINDING = { bindingId: 'b', confirmation, boundAt: 1, keyId: 'k' }
 

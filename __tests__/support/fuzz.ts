@@ -134,6 +134,19 @@ function authorization(genuine: string): fc.Arbitrary<string> {
   )
 }
 
+/** What may stand in a `DPoP` header; most requests have none. */
+const proof = fc.option(
+  fc.oneof(
+    marked.map((value) => value.replace(/[^\x20-\x7e]/g, '~')),
+    fc.tuple(fc.json(), fc.json()).map((parts) => {
+      const [header, payload] = parts.map((part) => Buffer.from(part).toString('base64url').slice(0, 3000))
+      return `${header}.${payload}.AAAA`
+    }),
+    fc.constantFrom('', '..', 'a.b.c', 'eyJ'.repeat(3000)),
+  ),
+  { freq: 1 },
+)
+
 const query = fc.oneof(
   { weight: 6, arbitrary: fc.constant('') },
   { weight: 1, arbitrary: form.map((value) => `?${value.replace(/[^\x21-\x7e]/g, '_')}`) },
@@ -183,13 +196,18 @@ function sample(
     { weight: 1, arbitrary: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PROPFIND') },
   )
   const requests = fc
-    .tuple(methods, fc.boolean(), parts)
-    .map(([method, isChunked, [query, content, credentials]]) => {
+    .tuple(methods, fc.boolean(), parts, proof)
+    .map(([method, isChunked, [query, content, credentials], DPoP]) => {
       const [type, body] = content
       const framing = isChunked
         ? { 'Transfer-Encoding': 'chunked' }
         : { 'Content-Length': Buffer.byteLength(body) }
-      const headers = { 'Content-Type': type, ...framing, ...(credentials && { Authorization: credentials }) }
+      const headers = {
+        'Content-Type': type,
+        ...framing,
+        ...(credentials && { Authorization: credentials }),
+        ...(DPoP !== null && { DPoP }),
+      }
       return { method, path: `${path}${query}`, headers, body }
     })
   return fc.sample(requests, { numRuns: count, seed })

@@ -40,6 +40,7 @@ export const REASONS = {
   key_redeeming: 'invalid_token',
   key_redeemed: 'invalid_token',
   key_revoked: 'invalid_token',
+  key_forged: 'invalid_token',
   inactive_at_issuer: 'invalid_token',
   token_unknown: 'invalid_token',
   token_revoked: 'invalid_token',

@@ -45,6 +45,8 @@ export interface EventDetails {
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
   'key.revoked': KeyIdentity
+  /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
+  'key.forged': KeyIdentity & { readonly address: string | undefined }
   /** All keys, or all those of one client, that were issued up to a second. */
   'keys.revoked': {
     /** NumericDate. */
@@ -135,6 +137,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
+  'key.forged': 'high',
   'keys.revoked': 'high',
   'key.exposed': 'high',
   'client.bound': 'notice',

@@ -1,4 +1,4 @@
-import type { KeyState } from '../stores/store.js'
+import type { KeyEntry, KeyState } from '../stores/store.js'
 import type { DpopProof } from './confirmation/dpop.js'
 import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
 import { confirm, type Possession } from './confirmation/possession.js'
@@ -144,6 +144,7 @@ type RequireIssued = (key: VerifiedKey, presentation: Presentation) => Promise<v
 function issuedInStore(deployment: StoringDeployment): RequireIssued {
   return async function requireIssued(key, { proof, address }) {
     const entry = await asking(() => deployment.store.find(key))
+    if (entry !== undefined && !isAsRecorded(key, entry)) throw forged(deployment, key, address)
     const reason = REFUSALS[entry?.state ?? 'unknown']
     if (reason === undefined) return
     if (reason === 'key_redeemed') {
@@ -153,6 +154,25 @@ function issuedInStore(deployment: StoringDeployment): RequireIssued {
     }
     throw stateRefusal(reason, key)
   }
+}
+
+/** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
+function isAsRecorded(key: VerifiedKey, entry: KeyEntry): boolean {
+  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+  return (
+    key.subject === entry.subject &&
+    key.audience === entry.audience &&
+    key.scope.join(' ') === entry.scope.join(' ') &&
+    key.issuedAt === entry.issuedAt &&
+    key.expiresAt === entry.expiresAt &&
+    jkt === entry.confirmation?.jkt &&
+    certificate === entry.confirmation?.['x5t#S256']
+  )
+}
+
+function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
+  deployment.emit('key.forged', { keyId: key.jti, clientId: key.clientId, address })
+  return stateRefusal('key_forged', key)
 }
 
 /** Replay is contained by the issuer alone: whoever asks it is not told why a key is not active any more. */
@@ -167,6 +187,7 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   key_redeemed: 'The key has been redeemed; a key is good for one redemption.',
   key_revoked: 'The key has been revoked.',
   key_unknown: 'The store has no record of the key.',
+  key_forged: 'The key is signed, but is not the one that was issued under its jti.',
   inactive_at_issuer: 'The issuer says that the key is not active.',
 }
 

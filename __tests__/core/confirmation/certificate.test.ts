@@ -8,6 +8,7 @@ import {
   isInTime,
   readCertificate,
 } from '../../../lib/core/confirmation/certificate.js'
+import { readElements, readOnly } from '../../../lib/core/confirmation/der.js'
 import { alternativeNames, makeAuthority, makeCertificate, TYPES } from '../../support/certificates.js'
 import { element, objectIdentifier, sequence, text } from '../../support/der.js'
 
@@ -71,6 +72,14 @@ describe('readCertificate', () => {
 
   const { der } = makeCertificate({ names: [['dns', 'a.example.com']] })
 
+  /** The certificate with another text in the place of the time from which it is valid. */
+  function withDate(text: string): Buffer {
+    const notBefore = new Date('2019-02-28T00:00:00Z')
+    const written = makeCertificate({ notBefore }).der.toString('latin1')
+    expect(written).toContain('190228000000Z')
+    return Buffer.from(written.replace('190228000000Z', text), 'latin1')
+  }
+
   it.each([
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.from('-----BEGIN CERTIFICATE-----')],
@@ -81,6 +90,14 @@ describe('readCertificate', () => {
     ['a length in more octets than it takes', Buffer.concat([Buffer.from([0x30, 0x83, 0]), der.subarray(2)])],
     ['a length beyond everything', Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])],
     ['an empty sequence', sequence()],
+    [
+      'a certificate with a fourth part',
+      sequence(...readElements(readOnly(der, 0x30).content).map(({ bytes }) => bytes), sequence()),
+    ],
+    ['a day that no month has', withDate('190231000000Z')],
+    ['an hour that no day has', withDate('190228240000Z')],
+    ['a time without its seconds', withDate('1902280000Z00')],
+    ['a time in another zone', withDate('190228000000+')],
     ['three empty sequences', sequence(sequence(), sequence(), sequence())],
   ])('refuses %s', (_, bytes) => {
     expect(readCertificate(bytes)).toBeUndefined()

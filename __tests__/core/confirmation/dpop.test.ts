@@ -4,6 +4,7 @@ import type { ProvisioningOptions } from '../../../lib/options.js'
 import type { UseOnceOutcome } from '../../../lib/stores/store.js'
 import { clientKey } from '../../support/client-assertion.js'
 import { hashOf, type ProofParts, signProof } from '../../support/proof.js'
+import { REFUSED_PROOFS } from '../../support/refused-proofs.js'
 import { deployed, reasonOf, refusalOf, request, START, storeBut, TARGET } from '../deployed.js'
 
 const holder = clientKey()
@@ -37,6 +38,20 @@ describe('a reader of proofs', () => {
     const { read } = underTest()
     const refusal = await refusalOf(() => read(request({ dpop: ['a'] }), TARGET))
     expect([refusal.code, refusal.disclosed]).toEqual(['invalid_dpop_proof', true])
+  })
+
+  it.each(REFUSED_PROOFS)('refuses a proof with %s: %s', async (_, reason, make) => {
+    const { read, clock } = underTest()
+    clock.seconds = Date.now() / 1000
+    const proof = make((parts) => signProof(holder, TARGET, parts), { holder, target: TARGET })
+    expect(await reasonOf(() => read(request({ dpop: [proof] }), TARGET))).toBe(reason)
+  })
+
+  it('refuses two proofs, and one header with two', async () => {
+    const { read, sign } = underTest()
+    const proofs = [sign(), sign()]
+    expect(await reasonOf(() => read(request({ dpop: proofs }), TARGET))).toBe('dpop_repeated')
+    expect(await reasonOf(() => read(request({ dpop: [proofs.join(', ')] }), TARGET))).toBe('dpop_malformed')
   })
 
   it('tells the address that is wanted without its query', async () => {

@@ -72,7 +72,10 @@ describe('a registration access token', () => {
       issueRegistrationToken(deployment, 'a'),
       issueRegistrationToken(deployment, 'a'),
     ]
-    const tokens = [newest.kept, { ...former.kept, expiresAt: START + 9 }]
+    const tokens = [
+      { ...newest.kept, expiresAt: START + 99 },
+      { ...former.kept, expiresAt: START + 9 },
+    ]
     const presented = { text: former.text, kept: tokens[1] as typeof newest.kept }
     expect(renewedTokens(deployment, 'a', tokens, presented)).toEqual({ text: former.text, tokens })
   })

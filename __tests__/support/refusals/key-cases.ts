@@ -90,6 +90,9 @@ export const KEY_CASES: Case[] = [
   forged('a key that lives too long', 'lifetime_excessive', { claims: { exp: nowSeconds() + 5000 } }),
   forged('a key that is bound to a key not proven', 'possession_unproven', { claims: { cnf: { jkt: 'x' } } }),
   forged('a key from another network', 'network_wrong', { claims: { cidr: ['192.0.2.0/24'] } }),
+  forged('a key with more scope than the one that was issued', 'key_forged', {
+    claims: { scope: 'devices:read devices:create' },
+  }),
   forged('a genuine key that the store does not know', 'key_unknown', { claims: { jti: 'never-recorded' } }),
   {
     title: 'a redeemed key',

@@ -26,7 +26,7 @@ export function binder(deployment: Deployment, redeem: Redeem): Bind {
     const binding = drawUp(deployment, key, provenKey(deployment, verified, request))
     // Judged before the claim, so that a refusal does not even claim; and again as often as it is tried to be saved.
     const client = await findClient(deployment, key.subject)
-    bindingsWith(binding, client?.bindings, await policyOf(deployment, key))
+    bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
     const claimed = await redeem(key, 'bind', request.address)
     const replaced = await redeemFor(claimed, () => save(deployment, key, binding))
     tellBound(deployment, key, binding, replaced)
@@ -45,7 +45,7 @@ async function save(
   binding: Binding,
 ): Promise<Done<readonly Binding[]>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
-    const policy = await policyOf(deployment, key)
+    const policy = await policyFor(deployment, key, before)
     return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
   })
   const left = changed?.after.bindings ?? []
@@ -58,6 +58,16 @@ async function save(
       throw fault
     })
   return { result: replaced, undo }
+}
+
+/** The policy of the client that asked for the key; where that is the subject itself, as of the same revision. */
+async function policyFor(
+  deployment: Deployment,
+  key: VerifiedKey,
+  subject: Client | undefined,
+): Promise<Policy> {
+  const isOwn = subject !== undefined && key.clientId === key.subject
+  return isOwn ? deployment.policyOf(subject) : policyOf(deployment, key)
 }
 
 /** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */

@@ -89,23 +89,25 @@ export function parseName(text: string): DistinguishedName | undefined {
     const identifier = /^\d/.test(type) ? type : TYPES[type.toUpperCase()]
     const value = parseValue(raw)
     if (identifier === undefined || value === undefined) return undefined
-    rdns[0]?.push(attributeOf(identifier, value))
-    if (separator === ',') rdns.unshift([])
+    rdns.at(-1)?.push(attributeOf(identifier, value))
+    if (separator === ',') rdns.push([])
     rest -= all.length
     last = separator
   }
-  return rest === 0 && last === '' ? rdns.map((rdn) => rdn.sort()) : undefined
+  return rest === 0 && last === '' ? rdns.reverse().map((rdn) => rdn.sort()) : undefined
 }
 
 function parseValue(raw: string): readonly ['text' | 'der', string] | undefined {
   if (raw.startsWith('#')) return parseHexValue(raw.slice(1))
-  const characters = raw.match(/\\[0-9a-f]{2}|\\.|[^\\]/giu) ?? []
-  if (characters[0] === ' ' || characters.at(-1) === ' ') return undefined
-  const bytes = characters.map((one) =>
-    /^\\[0-9a-f]{2}$/i.test(one) ? Buffer.from(one.slice(1), 'hex') : Buffer.from(one.replace(/^\\/, '')),
-  )
+  const unescaped = raw.replace(/\\./gs, 'x')
+  if (unescaped.startsWith(' ') || unescaped.endsWith(' ')) return undefined
+  const octets = Buffer.from(raw)
+    .toString('latin1')
+    .replace(/\\(?:([0-9a-f]{2})|(.))/gis, (_, hex?: string, special = '') =>
+      hex === undefined ? special : String.fromCharCode(Number.parseInt(hex, 16)),
+    )
   try {
-    return ['text', decode('utf-8', Buffer.concat(bytes))]
+    return ['text', decode('utf-8', Buffer.from(octets, 'latin1'))]
   } catch {
     return undefined
   }
