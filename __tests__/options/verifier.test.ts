@@ -63,6 +63,8 @@ describe('the options of a verifier', () => {
     'http://auth.example.com/jwks',
     'HTTP://auth.example.com/jwks',
     'https://user:password@auth.example.com/jwks',
+    'https://:password@auth.example.com/jwks',
+    'https://user@auth.example.com/jwks',
     'https://auth.example.com/jwks#a',
     'file:///etc/jwks.json',
     'data:application/json,{}',

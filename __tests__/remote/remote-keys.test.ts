@@ -181,6 +181,20 @@ describe('keys from elsewhere', () => {
     expect(await ask('old')).toMatch(/^signing_keys_unavailable/)
   })
 
+  it('are not asked for by every request while they are stale and no answer is good', async () => {
+    const { given, ask } = ring()
+    await ask('old')
+    given.seconds += 600
+    given.answer = { fault: 'x' }
+    for (let second = 0; second < 60; second += 1) {
+      expect(await Promise.all([ask('old'), ask('old')])).toEqual(['known', 'known'])
+      await settle()
+      given.seconds += 1
+    }
+    // At 0, 1, 3, 7, 15 and 31 seconds.
+    expect(given.asked).toBe(1 + 6)
+  })
+
   it('do not call a kid unknown when the last answer was not good', async () => {
     const { given, ask } = ring()
     await ask('old')
