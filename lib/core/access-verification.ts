@@ -1,4 +1,3 @@
-import type { Confirmation } from '../stores/store.js'
 import {
   type AccessTokenClaims,
   type FamilyFault,
@@ -15,27 +14,17 @@ import { ProvisioningError, type Reason } from './errors.js'
 import { isActive } from './issuer-state.js'
 import { loadKey } from './jwt.js'
 import type { PresentedRequest } from './request.js'
+import { identityIn, type VerifiedIdentity } from './validity.js'
 import { type Expectation, missingScope } from './verification.js'
 
 declare const verified: unique symbol
 
 /** An access token whose form, signature, claims and family have held. Only verification makes one. */
-export interface VerifiedAccessToken {
+export interface VerifiedAccessToken extends VerifiedIdentity {
   readonly [verified]: true
-  readonly jti: string
-  /** The client of the token, which is the subject of the key. */
-  readonly clientId: string
-  readonly subject: string
-  readonly scope: readonly string[]
-  readonly audience: string
-  readonly issuer: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly environment: string | undefined
-  /** What the token is bound to; the presenter has proven to hold it. */
-  readonly confirmation: Confirmation | undefined
+  /** The `jti` of the key that was redeemed for it. */
   readonly keyId: string
-  /** The client that asked for the key. */
+  /** The client that asked for the key; `clientId` is the client of the token, which is the subject of the key. */
   readonly keyClientId: string
 }
 
@@ -111,16 +100,7 @@ function refusalOf(
 
 function verifiedAccessToken(claims: AccessTokenClaims): VerifiedAccessToken {
   return Object.freeze({
-    jti: claims.jti,
-    clientId: claims.client_id,
-    subject: claims.sub,
-    scope: Object.freeze(claims.scope.split(' ')),
-    audience: claims.aud,
-    issuer: claims.iss,
-    issuedAt: claims.iat,
-    expiresAt: claims.exp,
-    environment: claims.env,
-    confirmation: claims.cnf,
+    ...identityIn(claims),
     keyId: claims.key_id,
     keyClientId: claims.key_client_id,
   }) as VerifiedAccessToken

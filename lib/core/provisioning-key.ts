@@ -5,7 +5,7 @@ import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
 import { signJwt, verifyJwt } from './jwt.js'
 import type { Terms } from './policy.js'
-import { verifyValidity } from './validity.js'
+import { identityIn, type VerifiedIdentity, verifyValidity } from './validity.js'
 
 /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer can be taken for a key. */
 const KEY_TYPE = 'provisioning-key+jwt'
@@ -19,19 +19,8 @@ export interface MintableKey {
 declare const verified: unique symbol
 
 /** A key whose form, signature, claims and state have held. Only verification makes one. */
-export interface VerifiedKey {
+export interface VerifiedKey extends VerifiedIdentity {
   readonly [verified]: true
-  readonly jti: string
-  readonly clientId: string
-  readonly subject: string
-  readonly scope: readonly string[]
-  readonly audience: string
-  readonly issuer: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly environment: string | undefined
-  /** What the key is bound to; the presenter has proven to hold it. */
-  readonly confirmation: Confirmation | undefined
 }
 
 /** The scope that lets a key register a client. */
@@ -122,18 +111,7 @@ export function verifyTerms(
 
 /** The key that genuine claims describe, once terms and possession have held. */
 export function verifiedKey(claims: KeyClaims): VerifiedKey {
-  return Object.freeze({
-    jti: claims.jti,
-    clientId: claims.client_id,
-    subject: claims.sub,
-    scope: Object.freeze(claims.scope.split(' ')),
-    audience: claims.aud,
-    issuer: claims.iss,
-    issuedAt: claims.iat,
-    expiresAt: claims.exp,
-    environment: claims.env,
-    confirmation: claims.cnf as Confirmation | undefined,
-  }) as VerifiedKey
+  return Object.freeze(identityIn(claims)) as VerifiedKey
 }
 
 /** A refusal that names the key it is about. */

@@ -1,5 +1,47 @@
+import type { Confirmation } from '../stores/store.js'
 import { numericDate, type VerificationRules } from './deployment.js'
 import type { ProvisioningError, Reason } from './errors.js'
+
+/** Whom a JWT of ours that has been verified is about, and on which terms: what keys and access tokens have in common. */
+export interface VerifiedIdentity {
+  readonly jti: string
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly environment: string | undefined
+  /** What it is bound to; the presenter has proven to hold it. */
+  readonly confirmation: Confirmation | undefined
+}
+
+/** The claims that say all that. */
+export interface IdentityClaims extends ValidityClaims {
+  readonly iss: string
+  readonly sub: string
+  readonly client_id: string
+  readonly scope: string
+  readonly jti: string
+  readonly cnf?: unknown
+}
+
+/** The identity that claims describe, whose `cnf` was confirmed. */
+export function identityIn(claims: IdentityClaims): VerifiedIdentity {
+  return {
+    jti: claims.jti,
+    clientId: claims.client_id,
+    subject: claims.sub,
+    scope: Object.freeze(claims.scope.split(' ')),
+    audience: claims.aud,
+    issuer: claims.iss,
+    issuedAt: claims.iat,
+    expiresAt: claims.exp,
+    environment: claims.env,
+    confirmation: claims.cnf as Confirmation | undefined,
+  }
+}
 
 /** The claims that say where and when a JWT of ours is good. */
 export interface ValidityClaims {
