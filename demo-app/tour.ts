@@ -12,6 +12,8 @@ const paint = painter(process.stdout, process.env)
 
 async function tour(): Promise<boolean> {
   refuseArguments(process.argv.slice(2))
+  // Whoever read what is printed here has gone, as in `npm run demo:tour | head`.
+  process.stdout.once('error', () => process.exit(0))
   const target = await chooseTarget(process.env)
   const goStep = guide({ target, paint, print: console.log })
   console.log(
