@@ -45,7 +45,7 @@ export function introspectionOf(name: string): Ask {
 }
 
 /** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
-export function asDemoClient(ask: Ask): Ask {
+function asDemoClient(ask: Ask): Ask {
   return (site, memory) => {
     const pair = [site.clientId, site.clientSecret].map((text) => encodeURIComponent(text)).join(':')
     const encoded = memory.keep('client id and secret', Buffer.from(pair).toString('base64'))
