@@ -25,7 +25,9 @@ export function nextSteps(demo: RunningDemo, environment: Environment, paint: Pa
     ...attacks(site).flatMap(numbered),
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
-    `  All of it at once, with the answers explained: ${tourCommand(demo)}`,
+    '  All of it at once, DPoP and private_key_jwt besides, with the answers explained:',
+    `  ${tourCommand(demo)}`,
+    '',
     '  Ctrl-C stops the demo. What happens to keys is told here as it happens, in events:',
     '',
   ].join('\n')

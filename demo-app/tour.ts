@@ -1,6 +1,7 @@
 import { EnvironmentError, refuseArguments } from './environment'
 import { painter } from './paint'
 import { ATTACKS } from './tour/attacks'
+import { deviceSteps } from './tour/device'
 import { FLOW } from './tour/flow'
 import { type Guide, guide } from './tour/guide'
 import { wrap } from './tour/show'
@@ -11,40 +12,47 @@ const paint = painter(process.stdout, process.env)
 
 async function tour(): Promise<boolean> {
   refuseArguments(process.argv.slice(2))
+  // Whoever read what is printed here has gone, as in `npm run demo:tour | head`.
+  process.stdout.once('error', () => process.exit(0))
   const target = await chooseTarget(process.env)
   const goStep = guide({ target, paint, print: console.log })
   console.log(
     `\n  ${paint('bold', 'express-provisioning-keys: the tour')}\n\n${wrap(target.description, '  ')}`,
   )
   console.log(
-    wrap('Keys, tokens and secrets are shown as <names>; the events of the server, as they are.', '  '),
+    wrap(
+      'Keys, tokens, proofs and secrets are shown as <names>; the events of the server, as they are.',
+      '  ',
+    ),
   )
   try {
-    const flow = await goPart('The flow', FLOW, 1, goStep)
-    const attacks = await goPart('Attacks', ATTACKS, FLOW.length + 1, goStep)
-    return summarise([...flow, ...attacks])
+    return await goParts(goStep)
   } finally {
     await target.stop()
   }
 }
 
-/** Goes each step, and answers with the numbers of those that were not as described. */
-async function goPart(
-  title: string,
-  steps: readonly Step[],
-  first: number,
-  goStep: Guide,
-): Promise<readonly number[]> {
-  console.log(`\n  ${paint('bold', `${title} ${'-'.repeat(90 - title.length)}`)}`)
+const PARTS: readonly (readonly [title: string, steps: readonly Step[]])[] = [
+  ['The flow', FLOW],
+  ['A device with a key pair', deviceSteps()],
+  ['Attacks', ATTACKS],
+]
+
+/** Goes each step, and answers whether all were as described. */
+async function goParts(goStep: Guide): Promise<boolean> {
   const failed: number[] = []
-  for (const [index, step] of steps.entries()) {
-    if (!(await goStep(step, first + index))) failed.push(first + index)
+  let number = 0
+  for (const [title, steps] of PARTS) {
+    console.log(`\n  ${paint('bold', `${title} ${'-'.repeat(90 - title.length)}`)}`)
+    for (const step of steps) {
+      number += 1
+      if (!(await goStep(step, number))) failed.push(number)
+    }
   }
-  return failed
+  return summarise(failed, number)
 }
 
-function summarise(failed: readonly number[]): boolean {
-  const total = FLOW.length + ATTACKS.length
+function summarise(failed: readonly number[], total: number): boolean {
   const isGood = failed.length === 0
   const verdict = isGood
     ? `All ${total} steps went as described.`

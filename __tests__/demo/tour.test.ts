@@ -10,6 +10,11 @@ function expectNothingSecret(tour: Child, secret: string): void {
   expect(printed).not.toMatch(/eyJ[\w-]+\.[\w-]+/)
   expect(printed).not.toContain(secret)
   expect(printed).not.toContain(Buffer.from(`demo-client:${secret}`).toString('base64'))
+  // A registration access token is no JWT, nor is a client secret: their members must have a name for a value.
+  expect(printed).not.toMatch(/"\w+_(?:token|secret)":\s+"(?!<)/)
+  expect(printed).not.toMatch(
+    /> +(?:DPoP: |client_assertion=|subject_token=|token=|Authorization: \w+ )(?!<)/,
+  )
 }
 
 const SECRET = 'a-secret-for-the-tour'
@@ -24,13 +29,94 @@ it('goes through a fresh server, and shows requests, answers and events without 
   expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
   expect(tour.stdout()).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
-  expect(tour.stdout()).toContain('All 23 steps went as described.')
+  expect(tour.stdout()).toContain('All 29 steps went as described.')
+  expect(tour.stdout()).not.toContain('\x1b')
   expect(
     tour
       .stdout()
       .split('\n')
       .filter((line) => line.length > 100),
   ).toEqual([])
+})
+
+/** What was printed of each step, by its number. */
+function printedSteps(text: string): (step: number) => string {
+  const steps = new Map(
+    text.split(/^ {2}(?=\d+\. )/m).map((step) => [Number.parseInt(step, 10), step] as const),
+  )
+  return (step) => steps.get(step) ?? ''
+}
+
+/** The lines that a person reads from top to bottom, with something between them or not. */
+function inThisOrder(...lines: readonly string[]): RegExp {
+  const escaped = lines.map((line) => line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(escaped.join('[^]*'))
+}
+
+describe('what it shows', () => {
+  let step: (number: number) => string
+
+  beforeAll(async () => {
+    await ensureBuilt()
+    const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
+    await tour.exited
+    step = printedSteps(tour.stdout())
+  })
+
+  it('is a registration that is read, changed and deleted', () => {
+    expect(step(12)).toMatch(
+      inThisOrder(
+        ...['> GET https', '< 200 OK  { "client_name":"lamp", ... }'],
+        ...['> PUT https', '< 200 OK  { "client_name":"desk lamp", ... }', '* client.updated'],
+        ...['> DELETE https', '< 204 No Content\n', '* client.deleted'],
+      ),
+    )
+  })
+
+  it('is a key bound by a DPoP proof, which a thief cannot use, and spends nothing by trying', () => {
+    expect(step(13)).toMatch(
+      inThisOrder('DPoP: <proof by the device, for POST /oauth/token>', '"token_type": "DPoP"'),
+    )
+    const refused = ['< 401 Unauthorized  { "error":"invalid_token", ... }', '401 possession_unproven']
+    expect(step(14)).toMatch(
+      inThisOrder(
+        ...['> Authorization: DPoP <provisioning key 4>', '> DPoP: <proof by the thief', ...refused],
+        ...['> Authorization: Bearer <provisioning key 4>', ...refused],
+      ),
+    )
+    expect(step(15)).toMatch(
+      inThisOrder(
+        ...['> Authorization: DPoP <provisioning key 4>', '> DPoP: <proof by the device', '< 201 Created'],
+        ...['"binding_id": ', '"cnf": {"jkt":', '* client.bound'],
+      ),
+    )
+  })
+
+  it('is a device that gets its keys and tokens by its own key pair, without a secret', () => {
+    const [, device = ''] = /"client_id": "(device:\w+)"/.exec(step(15)) ?? []
+    expect(step(16)).toContain('client_assertion=<assertion by the device>')
+    expect(step(16)).not.toContain('Authorization:')
+    expect(step(16)).toMatch(new RegExp(`key\\.issued .* client=${device}$`, 'm'))
+    expect(step(17)).toMatch(inThisOrder('subject_token=<provisioning key 5>', '"token_type": "DPoP"'))
+    expect(step(18)).toMatch(
+      inThisOrder(
+        ...['> Authorization: DPoP <access token of the device>', '> DPoP: <proof by the device, for GET'],
+        ...['< 200 OK', `"device": "${device}"`, '* token.verified'],
+        ...['> Authorization: Bearer <access token of the device>', '< 401 Unauthorized'],
+        '* request.refused   401 possession_unproven',
+      ),
+    )
+  })
+
+  it('is a binding that is listed and revoked, after which the device cannot authenticate', () => {
+    const [, binding = ''] = /"binding_id": "([\w-]+)"/.exec(step(15)) ?? []
+    expect(step(19)).toMatch(
+      inThisOrder(
+        ...[`"binding_id": "${binding}"`, `binding_id=${binding}`, '< 200 OK', '* client.unbound'],
+        ...['client_assertion=<assertion by the device>', '< 401 Unauthorized  { "error":"invalid_client"'],
+      ),
+    )
+  })
 })
 
 describe('with a demo that runs', () => {
@@ -62,7 +148,7 @@ describe('with a demo that runs', () => {
     })
     expect(await tour.exited).toBe(1)
     expect(tour.stdout()).toContain('NOT as described: expected status 200, got 401')
-    expect(tour.stdout()).toContain('23 of 23 steps did not go as described')
+    expect(tour.stdout()).toContain('29 of 29 steps did not go as described')
     expectNothingSecret(tour, 'not-that-one')
     demo.kill('SIGTERM')
     await demo.exited
@@ -94,13 +180,16 @@ it('wants the secret of the demo at DEMO_URL', async () => {
   )
 })
 
-it('redacts what it knows by name, the longest first, and JWTs that nobody expected', () => {
+it('redacts secrets by name, the longest first, and JWTs that nobody expected; notes are none', () => {
   const memory = redaction()
   memory.keep('short', 'secret')
   memory.keep('long', 'secret-and-more')
   expect(memory.redact('secret-and-more secret eyJhbGciOiJ9.eyJhIjoxfQ.c2ln')).toBe(
     '<long> <short> <unexpected JWT>',
   )
+  memory.note('place', 'here')
+  expect(memory.recall('place')).toBe('here')
+  expect(memory.redact('here')).toBe('here')
   expect(() => memory.recall('missing')).toThrow('<missing>')
 })
 

@@ -31,6 +31,7 @@ const REPLAY: readonly Step[] = [
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',
+    isBrief: true,
     meaning: 'Nor does it open any route. The next call after the replay was refused already.',
   },
 ]
@@ -38,14 +39,14 @@ const REPLAY: readonly Step[] = [
 const CLEARTEXT: readonly Step[] = [
   keyStep({
     title: 'Cleartext: get a fresh key',
-    name: 'provisioning key 5',
+    name: 'provisioning key 6',
     form: () => ({ scope: 'devices:create' }),
     meaning: 'It is good, as the first one was.',
   }),
   {
     title: 'Cleartext: present it over HTTP',
     call: (site, memory) => {
-      const call = getWith('/whoami', 'provisioning key 5')(site, memory)
+      const call = getWith('/whoami', 'provisioning key 6')(site, memory)
       return { ...call, url: `${site.cleartextOrigin}/whoami` }
     },
     status: 403,
@@ -57,7 +58,7 @@ const CLEARTEXT: readonly Step[] = [
   },
   {
     title: 'Cleartext: present it over HTTPS afterwards',
-    call: getWith('/whoami', 'provisioning key 5'),
+    call: getWith('/whoami', 'provisioning key 6'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',
@@ -68,20 +69,22 @@ const CLEARTEXT: readonly Step[] = [
 const WRONG_AUDIENCE: readonly Step[] = [
   keyStep({
     title: 'Wrong audience: get a key for the warehouse',
-    name: 'provisioning key 6',
+    name: 'provisioning key 7',
     form: ({ origin }) => ({ scope: 'devices:create', resource: `${origin}/warehouse` }),
     meaning: 'The resource parameter (RFC 8707) names the one audience that the key is for.',
   }),
   {
     title: 'Wrong audience: present it to the warehouse',
-    call: getWith('/warehouse/whoami', 'provisioning key 6'),
+    call: getWith('/warehouse/whoami', 'provisioning key 7'),
     status: 200,
+    members: { scope: ['devices:create'] },
     event: 'key.verified',
+    isBrief: true,
     meaning: 'There it is good.',
   },
   {
     title: 'Wrong audience: present it elsewhere',
-    call: getWith('/whoami', 'provisioning key 6'),
+    call: getWith('/whoami', 'provisioning key 7'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',

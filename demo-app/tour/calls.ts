@@ -1,16 +1,12 @@
-import type { Call, Memory, Site, Step } from './step'
+import type { Holder } from './holder'
+import type { Ask, Call, Memory, Site, Step } from './step'
 
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-
-/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
-function asDemoClient({ clientId, clientSecret }: Site, memory: Memory): string {
-  const pair = [clientId, clientSecret].map((text) => encodeURIComponent(text)).join(':')
-  return `Basic ${memory.keep('client id and secret', Buffer.from(pair).toString('base64'))}`
-}
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** A GET with a key that an earlier step brought. */
-export function getWith(path: string, keyName: string): Step['call'] {
+export function getWith(path: string, keyName: string): Ask {
   return ({ origin }, memory) => ({
     method: 'GET',
     url: `${origin}${path}`,
@@ -18,37 +14,72 @@ export function getWith(path: string, keyName: string): Step['call'] {
   })
 }
 
-/** A POST of JSON with a key that an earlier step brought. */
-export function postWith(path: string, keyName: string, json: object): Step['call'] {
-  return (site, memory) => ({ ...getWith(path, keyName)(site, memory), method: 'POST', json })
-}
-
-export function exchangeOf(keyName: string): Step['call'] {
-  return ({ origin }, memory) => ({
-    method: 'POST',
-    url: `${origin}/oauth/token`,
-    form: {
-      grant_type: EXCHANGE,
-      subject_token: memory.recall(keyName),
-      subject_token_type: TOKEN_TYPE,
-    },
-  })
-}
-
-export function introspectionOf(name: string): Step['call'] {
+/** A POST, of JSON where there is some, with a key that an earlier step brought. */
+export function postWith(path: string, keyName: string, json?: object): Ask {
   return (site, memory) => ({
+    ...getWith(path, keyName)(site, memory),
     method: 'POST',
-    url: `${site.origin}/oauth/introspect`,
-    authorization: asDemoClient(site, memory),
-    form: { token: memory.recall(name) },
+    ...(json !== undefined && { json }),
   })
+}
+
+/** A POST of a form. */
+export function postForm(path: string, form: (site: Site, memory: Memory) => Record<string, string>): Ask {
+  return (site, memory) => ({ method: 'POST', url: `${site.origin}${path}`, form: form(site, memory) })
+}
+
+export function keyRequest(form: (site: Site) => Record<string, string>): Ask {
+  return postForm('/oauth/token', (site) => ({ grant_type: 'client_credentials', ...form(site) }))
+}
+
+export function exchangeOf(keyName: string): Ask {
+  return postForm('/oauth/token', (_, memory) => ({
+    grant_type: EXCHANGE,
+    subject_token: memory.recall(keyName),
+    subject_token_type: TOKEN_TYPE,
+  }))
+}
+
+export function introspectionOf(name: string): Ask {
+  return asDemoClient(postForm('/oauth/introspect', (_, memory) => ({ token: memory.recall(name) })))
+}
+
+/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
+function asDemoClient(ask: Ask): Ask {
+  return (site, memory) => {
+    const pair = [site.clientId, site.clientSecret].map((text) => encodeURIComponent(text)).join(':')
+    const encoded = memory.keep('client id and secret', Buffer.from(pair).toString('base64'))
+    return { ...ask(site, memory), authorization: `Basic ${encoded}` }
+  }
+}
+
+/** `private_key_jwt`: a new assertion for each request, signed by the client's own key (RFC 7523 2.2). */
+export function assertedBy(holder: Holder, clientId: string, ask: Ask): Ask {
+  return (site, memory) => {
+    const call = ask(site, memory)
+    const assertion = memory.keep(`assertion by ${holder.name}`, holder.assert(clientId, site.origin))
+    const form = { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion }
+    return { ...call, form: { ...call.form, ...form } }
+  }
+}
+
+/** The same call with a DPoP proof for it; what it presents is presented as bound (RFC 9449 7.1). */
+export function provenBy(holder: Holder, ask: Ask): Ask {
+  return (site, memory): Call => {
+    const call = ask(site, memory)
+    const { method, url, authorization } = call
+    const [, presented] = /^Bearer (.+)$/.exec(authorization ?? '') ?? []
+    const name = `proof by ${holder.name}, for ${method} ${new URL(url).pathname}`
+    const dpop = memory.keep(name, holder.prove({ method, url }, presented))
+    return { ...call, dpop, ...(presented !== undefined && { authorization: `DPoP ${presented}` }) }
+  }
 }
 
 /** What a step that asks for a key may differ in. */
 export interface KeyRequest {
   readonly title: string
   readonly name: string
-  readonly form: (site: Site) => Call['form']
+  readonly form: (site: Site) => Record<string, string>
   readonly meaning: string
 }
 
@@ -56,12 +87,7 @@ export interface KeyRequest {
 export function keyStep({ title, name, form, meaning }: KeyRequest): Step {
   return {
     title,
-    call: (site, memory) => ({
-      method: 'POST',
-      url: `${site.origin}/oauth/token`,
-      authorization: asDemoClient(site, memory),
-      form: { grant_type: 'client_credentials', ...form(site) },
-    }),
+    call: asDemoClient(keyRequest(form)),
     status: 200,
     members: { token_type: 'Bearer' },
     secrets: { access_token: name },

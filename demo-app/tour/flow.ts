@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from './calls'
-import { proveNewKey } from './proof'
-import type { Step } from './step'
+import type { Ask, Call, Step } from './step'
 
-/** The life of a key, from issuance to each way of redeeming one. */
+const REGISTRATION_TOKEN = 'registration access token'
+
+/** The life of a key, from issuance to the ways of redeeming one. */
 export const FLOW: readonly Step[] = [
   keyStep({
     title: 'Get a provisioning key',
@@ -78,6 +78,7 @@ export const FLOW: readonly Step[] = [
     call: introspectionOf('initial access token'),
     status: 200,
     members: { active: true },
+    isBrief: true,
     meaning: 'It is active. Remember it: a replay will change that.',
   },
   keyStep({
@@ -94,29 +95,48 @@ export const FLOW: readonly Step[] = [
     }),
     status: 201,
     members: { client_name: 'lamp', scope: 'provision:token' },
-    secrets: { client_secret: 'secret of the new client' },
+    secrets: {
+      client_secret: 'secret of the new client',
+      registration_access_token: REGISTRATION_TOKEN,
+    },
+    notes: { client_id: 'new client', registration_client_uri: 'registration' },
     event: 'client.registered',
     meaning:
       'The key was the Initial Access Token of RFC 7591. There is a new client, with a secret of its own.',
   },
-  keyStep({
-    title: 'Get a key in the name of a device',
-    name: 'provisioning key 4',
-    form: () => ({ scope: 'provision:bind', requested_subject: `device:${randomBytes(6).toString('hex')}` }),
-    meaning:
-      'Policy lets the client ask for keys for device:*. Whoever redeems this one acts as that device.',
-  }),
   {
-    title: 'Bind a public key to the device',
-    call: (site, memory) => {
-      const endpoint = `${site.origin}/oauth/bind`
-      const { jwk, proof } = proveNewKey(endpoint, memory.recall('provisioning key 4'))
-      memory.keep('proof of possession', proof)
-      return postWith('/oauth/bind', 'provisioning key 4', { jwk, proof })(site, memory)
-    },
-    status: 201,
-    event: 'client.bound',
+    title: 'Read the registration, change it, delete it (RFC 7592)',
+    call: registrationCall('GET'),
+    status: 200,
+    members: { client_name: 'lamp' },
+    isBrief: true,
+    next: [
+      {
+        call: renaming('desk lamp'),
+        status: 200,
+        members: { client_name: 'desk lamp' },
+        event: 'client.updated',
+      },
+      { call: registrationCall('DELETE'), status: 204, event: 'client.deleted' },
+    ],
     meaning:
-      'The device made a key pair, proved that it holds it, and is known by it: no long-term secret ever travelled.',
+      'The new client manages its registration with the token it was given for that. Deleted, it is gone, and its ' +
+      'secret, keys and tokens with it.',
   },
 ]
+
+function registrationCall(method: Call['method']): Ask {
+  return (_, memory) => ({
+    method,
+    url: memory.recall('registration'),
+    authorization: `Bearer ${memory.recall(REGISTRATION_TOKEN)}`,
+  })
+}
+
+/** An update replaces the whole registration (RFC 7592 2.2). */
+function renaming(name: string): Ask {
+  return (site, memory) => ({
+    ...registrationCall('PUT')(site, memory),
+    json: { client_id: memory.recall('new client'), client_name: name, scope: 'provision:token' },
+  })
+}

@@ -3,10 +3,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { eventLine } from '../event-lines'
 import type { Paint } from '../paint'
-import { type Redaction, redaction } from './redaction'
+import { redaction } from './redaction'
 import { type Answer, send } from './send'
-import { answerLines, requestLines, wrap } from './show'
-import type { Step } from './step'
+import { answerLine, answerLines, type Detail, requestLines, wrap } from './show'
+import type { Exchange, Memory, Step } from './step'
 import type { Target } from './target'
 
 export interface Tour {
@@ -22,35 +22,53 @@ export function guide({ target, paint, print }: Tour): Guide {
   const memory = redaction()
   memory.keep('client secret', target.site.clientSecret)
 
-  async function go(step: Step): Promise<readonly string[]> {
-    const call = step.call(target.site, memory)
-    print(quoted('>', requestLines(call), memory, paint))
+  function tell(mark: string, lines: readonly string[]): void {
+    const lead = `    ${paint('cyan', mark)} `
+    print(lines.map((line) => wrap(memory.redact(line), '      ', lead)).join('\n'))
+  }
+
+  async function go(exchange: Exchange, detail: Detail): Promise<readonly string[]> {
+    const call = exchange.call(target.site, memory)
+    tell('>', requestLines(call, detail))
     const answer = await send(call, target.trust)
-    for (const [member, name] of Object.entries(step.secrets ?? {})) {
-      const secret = answer.members[member]
-      if (typeof secret === 'string') memory.keep(name, secret)
-    }
-    print(quoted('<', answerLines(answer), memory, paint))
-    const events = await eventsAfter(step, target)
+    remember(exchange, answer, memory)
+    const { members = {} } = exchange
+    tell('<', detail === 'whole' ? answerLines(answer) : [answerLine(answer, Object.keys(members))])
+    const events = await eventsAfter(exchange, target)
     if (events.length > 0) print(events.map((event) => `    * ${eventLine(event, paint)}`).join('\n'))
-    return [...answerFaults(step, answer), ...eventFaults(step, events, target)]
+    return [...answerFaults(exchange, answer), ...eventFaults(exchange, events, target)]
+  }
+
+  async function goAll({ isBrief = false, next = [], ...first }: Step): Promise<readonly string[]> {
+    const faults = [...(await go(first, isBrief ? 'brief' : 'whole'))]
+    for (const exchange of next) {
+      print('')
+      faults.push(...(await go(exchange, 'brief')))
+    }
+    return faults
   }
 
   return async function goStep(step, number) {
     print(`\n  ${paint('bold', `${number}. ${step.title}`)}\n`)
-    const faults = await go(step).catch((error: Error) => [error.message])
+    const faults = await goAll(step).catch((error: Error) => [error.message])
     if (faults.length === 0) print(`\n${wrap(step.meaning, '    ')}`)
     for (const fault of faults) print(paint('red', wrap(memory.redact(`NOT as described: ${fault}`), '    ')))
     return faults.length === 0
   }
 }
 
-function quoted(mark: string, lines: readonly string[], memory: Redaction, paint: Paint): string {
-  const lead = `    ${paint('cyan', mark)} `
-  return lines.map((line) => wrap(memory.redact(line), '      ', lead)).join('\n')
+function remember({ secrets = {}, notes = {} }: Exchange, { members }: Answer, memory: Memory): void {
+  for (const [member, name] of Object.entries(secrets)) {
+    const secret = members[member]
+    if (typeof secret === 'string') memory.keep(name, secret)
+  }
+  for (const [member, name] of Object.entries(notes)) {
+    const text = members[member]
+    if (typeof text === 'string') memory.note(name, text)
+  }
 }
 
-function answerFaults({ status, members = {} }: Step, answer: Answer): readonly string[] {
+function answerFaults({ status, members = {} }: Exchange, answer: Answer): readonly string[] {
   const wrongStatus = answer.status === status ? [] : [`expected status ${status}, got ${answer.status}`]
   const wrongMembers = Object.entries(members).filter(
     ([name, expected]) => !isDeepStrictEqual(answer.members[name], expected),
@@ -68,7 +86,7 @@ const LONGEST_WAIT_MILLISECONDS = 1000
 const UNSEEN_WAIT_MILLISECONDS = 300
 
 /** An exposed key is revoked after the answer was sent, so that the answer's time tells nothing: that is awaited. */
-async function eventsAfter({ event }: Step, { events }: Target): Promise<readonly ProvisioningEvent[]> {
+async function eventsAfter({ event }: Exchange, { events }: Target): Promise<readonly ProvisioningEvent[]> {
   if (events === undefined) {
     if (event === 'key.exposed') await sleep(UNSEEN_WAIT_MILLISECONDS)
     return []
@@ -79,7 +97,11 @@ async function eventsAfter({ event }: Step, { events }: Target): Promise<readonl
   return events.splice(0)
 }
 
-function eventFaults({ event }: Step, seen: readonly ProvisioningEvent[], target: Target): readonly string[] {
+function eventFaults(
+  { event }: Exchange,
+  seen: readonly ProvisioningEvent[],
+  target: Target,
+): readonly string[] {
   if (event === undefined || target.events === undefined || seen.some(({ type }) => type === event)) return []
   return [`expected the event ${event}, got ${seen.map(({ type }) => type).join(', ') || 'none'}`]
 }

@@ -7,15 +7,19 @@ export interface Redaction extends Memory {
 
 export function redaction(): Redaction {
   const secrets = new Map<string, string>()
+  const notes = new Map<string, string>()
   return {
     keep(name, secret) {
       secrets.set(name, secret)
       return secret
     },
+    note(name, text) {
+      notes.set(name, text)
+    },
     recall(name) {
-      const secret = secrets.get(name)
-      if (secret === undefined) throw new Error(`it needs <${name}>, which no step has brought`)
-      return secret
+      const kept = secrets.get(name) ?? notes.get(name)
+      if (kept === undefined) throw new Error(`it needs <${name}>, which no step has brought`)
+      return kept
     },
     redact(text) {
       const longestFirst = [...secrets].sort(([, a], [, b]) => b.length - a.length)

@@ -28,6 +28,7 @@ export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MIL
   const [type, text] = bodyOf(call) ?? []
   const headers = {
     ...(call.authorization !== undefined && { authorization: call.authorization }),
+    ...(call.dpop !== undefined && { dpop: call.dpop }),
     ...(text !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
   }
   const options = {

@@ -21,15 +21,20 @@ export function wrap(text: string, indent: string, first = indent): string {
   return [...lines, line].map((one, i) => `${i === 0 ? first : indent}${margin}${one}`).join('\n')
 }
 
+/** How much of a request and its answer is shown. */
+export type Detail = 'whole' | 'brief'
+
 /** A request as a person reads it: its form is shown decoded, a parameter a line. */
-export function requestLines(call: Call): readonly string[] {
+export function requestLines(call: Call, detail: Detail): readonly string[] {
+  const { method, url, authorization, dpop, form = {}, json } = call
   const [type] = bodyOf(call) ?? []
   return [
-    `${call.method} ${call.url}`,
-    ...(call.authorization === undefined ? [] : [`Authorization: ${call.authorization}`]),
-    ...(type === undefined ? [] : [`Content-Type: ${type}`]),
-    ...Object.entries(call.form ?? {}).map(([name, value]) => `  ${name}=${value}`),
-    ...(call.json === undefined ? [] : jsonLines(call.json)),
+    `${method} ${url}`,
+    ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
+    ...(dpop === undefined ? [] : [`DPoP: ${dpop}`]),
+    ...(type === undefined || detail === 'brief' ? [] : [`Content-Type: ${type}`]),
+    ...Object.entries(form).map(([name, value]) => `  ${name}=${value}`),
+    ...(json === undefined ? [] : detail === 'brief' ? [`  ${jsonLine(json)}`] : jsonLines(json)),
   ]
 }
 
@@ -40,6 +45,17 @@ export function answerLines({ status, statusText, headers, text, members }: Answ
     ...shown.map((name) => `${capitalise(name)}: ${headers[name]}`),
     ...(Object.keys(members).length > 0 ? jsonLines(members) : [text]),
   ]
+}
+
+/** The status, and of the body what is said to be in it. */
+export function answerLine({ status, statusText, members }: Answer, names: readonly string[]): string {
+  const said = Object.fromEntries(
+    names.filter((name) => name in members).map((name) => [name, members[name]]),
+  )
+  const isWhole = names.length === Object.keys(members).length
+  return names.length === 0
+    ? `${status} ${statusText}`
+    : `${status} ${statusText}  ${jsonLine(said, isWhole ? '' : ', ...')}`
 }
 
 const LONGEST_INLINE = 70
@@ -53,6 +69,11 @@ function jsonLines(json: object): readonly string[] {
   })
   const inner = members.join(',\n').split('\n')
   return ['{', ...inner.map((line) => `  ${line}`), '}']
+}
+
+function jsonLine(json: object, rest = ''): string {
+  const members = Object.entries(json).map(([name, value]) => `"${name}":${JSON.stringify(value)}`)
+  return `{ ${members.join(', ')}${rest} }`
 }
 
 function capitalise(header: string): string {
