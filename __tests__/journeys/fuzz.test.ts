@@ -16,6 +16,8 @@ import { CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../su
 const PLACES = [
   { method: 'POST', path: '/oauth/token', kind: 'form' },
   { method: 'POST', path: '/oauth/bind', kind: 'json' },
+  { method: 'POST', path: '/oauth/bindings', kind: 'form' },
+  { method: 'POST', path: '/oauth/bindings/revoke', kind: 'form' },
   { method: 'POST', path: '/oauth/register', kind: 'json' },
   { method: 'POST', path: '/oauth/introspect', kind: 'form' },
   { method: 'POST', path: '/oauth/revoke', kind: 'form' },
