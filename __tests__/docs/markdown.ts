@@ -50,12 +50,12 @@ export function section(document: string, heading: string): string {
   return found[0] ?? ''
 }
 
-/** The cells of each row of the table under a heading, without its head. */
+/** The cells of each row of the tables under a heading, without their heads. */
 export function tableRows(document: string, heading: string): string[][] {
-  const lines = section(document, heading)
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-  return lines.slice(2).map((line) => {
+  const lines = section(document, heading).split('\n')
+  const isRule = (line: string | undefined) => /^\|(-+\|)+$/.test(line ?? '')
+  const rows = lines.filter((line, i) => line.startsWith('|') && !isRule(line) && !isRule(lines[i + 1]))
+  return rows.map((line) => {
     const cells = line.split(/(?<!\\)\|/).slice(1, -1)
     return cells.map((cell) => cell.trim())
   })

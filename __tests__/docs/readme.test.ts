@@ -84,7 +84,7 @@ describe('the code for production in the README', () => {
   })
 })
 
-describe('the examples for an app in the README', () => {
+describe('the examples for an app', () => {
   it('redeems a key on a route of its own, and releases it when the handler answers 409', async () => {
     const { app, key, run } = makeApp()
     run(onlyBlock('Redeeming in your own route', 'ts'))
@@ -111,7 +111,7 @@ describe('the examples for an app in the README', () => {
 
   it('binds a key', async () => {
     const { events, fetch, key, run } = makeApp()
-    const { bindNewKey } = run(onlyBlock('Endpoints', 'ts'), { fetch })
+    const { bindNewKey } = run(onlyBlock('With a proof in the body', 'ts', 0, 'docs/binding.md'), { fetch })
     const issued = await key('provision:bind')
     expect(await bindNewKey(ISSUER, issued.key, issued.id)).toMatchObject({ type: 'private' })
     expect(events).toContainEqual(expect.objectContaining({ type: 'client.bound', subject: 'ci-runner' }))
@@ -170,13 +170,13 @@ describe('what the documentation says besides', () => {
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** The code under a heading of the README; `index` where there are several in that language. */
-function onlyBlock(heading: string, language: string, index = 0): string {
-  const found = codeBlocks('README.md').filter(
+/** The code under a heading; `index` where there are several in that language. */
+function onlyBlock(heading: string, language: string, index = 0, document = 'README.md'): string {
+  const found = codeBlocks(document).filter(
     (block: CodeBlock) => block.heading === heading && block.language === language,
   )
   const { code } = found[index] ?? {}
-  if (code === undefined) throw new Error(`README.md has no ${language} under ${heading}`)
+  if (code === undefined) throw new Error(`${document} has no ${language} under ${heading}`)
   return code
 }
 

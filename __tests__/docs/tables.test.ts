@@ -3,7 +3,7 @@ import { ENDPOINTS } from '../../lib/http/endpoints.js'
 import { LIMITED_ENDPOINTS } from '../../lib/http/rate-limit-options.js'
 import * as library from '../../lib/index.js'
 import { DEFAULTS } from '../../lib/options/narrowing.js'
-import { codeIn, interfaceMembers, objectEntries, readText, section, tableRows } from './markdown'
+import { codeIn, DOCUMENTS, interfaceMembers, objectEntries, readText, section, tableRows } from './markdown'
 
 const README = 'README.md'
 
@@ -34,7 +34,7 @@ describe('the tables of the README', () => {
       ...interfaceMembers('lib/core/client.ts', 'Client'),
       ...interfaceMembers('lib/options/client.ts', 'ClientOptions'),
     ]
-    const written = ['bindings', 'boundMethods', 'metadata', 'registeredBy', 'revision']
+    const written = ['bindings', 'boundMethods', 'deletedAt', 'registeredBy', 'registration', 'revision']
     const byHand = [...new Set(members)].filter((member) => !written.includes(member))
     expect(rowNames('Clients').sort()).toEqual(byHand.sort())
   })
@@ -79,7 +79,40 @@ describe('the tables of the README', () => {
   })
 })
 
+describe('the tables of the pages', () => {
+  test.each([
+    ['docs/registration.md', 'Switching it on', 'lib/options/registration.ts', 'RegistrationOptions'],
+    ['docs/split-deployment.md', 'Options', 'lib/options/verifier.ts', 'VerifierOptions'],
+  ])('%s: %s has every option, and no other', (document, heading, path, name) => {
+    const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
+    const own = named.map((option) => option.replace(/\..*$/, ''))
+    expect([...new Set(own)].sort()).toEqual(interfaceMembers(path, name).sort())
+  })
+
+  test.each([
+    ['docs/mutual-tls.md', 'Switching it on', 'mtls', 'lib/options/mtls.ts', 'MtlsOptions'],
+    ['docs/split-deployment.md', 'Options', 'jwksCache', 'lib/options/remote.ts', 'JwksCacheOptions'],
+    ['docs/split-deployment.md', 'Options', 'introspection', 'lib/options/remote.ts', 'IntrospectionOptions'],
+  ])('%s: %s has every member of %s, and no other', (document, heading, option, path, name) => {
+    const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
+    const members = named.filter((one) => one.startsWith(`${option}.`)).map((one) => one.split('.')[1])
+    expect(members.sort()).toEqual(interfaceMembers(path, name).sort())
+  })
+
+  it('docs/access-tokens.md has every member of req.provisioned, and no other', () => {
+    const named = tableRows('docs/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
+      codeIn(first),
+    )
+    expect(named.sort()).toEqual(interfaceMembers('lib/http/provisioned.ts', 'Provisioned').sort())
+  })
+})
+
 describe('the README', () => {
+  it('links to every page of docs', () => {
+    const text = readText(README)
+    expect(DOCUMENTS.filter((page) => page.startsWith('docs/') && !text.includes(`](${page}`))).toEqual([])
+  })
+
   it('names everything that the package exports for use at run time', () => {
     const text = readText(README)
     expect(Object.keys(library).filter((name) => !text.includes(name))).toEqual([])
