@@ -34,6 +34,17 @@ describe('the option mtls', () => {
     expect(outside?.map(isProxy)).toEqual(outside?.map(() => false))
   })
 
+  it('reads a network of IPv4 in IPv6 form as what it means', () => {
+    const { isProxy } = parse({ mtls: { proxies: ['::ffff:10.0.0.0/104', '::1'] } }).mtls
+    expect(['10.1.2.3', '::1', '11.0.0.1', '203.0.113.9', '::2'].map(isProxy)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
+  })
+
   const NETWORK = expect.stringMatching(/a network of your own proxies.*no wider than \/8, in IPv6 \/7, got/)
   it.each<[string, unknown, unknown]>([
     ['mtls', null, 'an object, got null'],
@@ -42,6 +53,10 @@ describe('the option mtls', () => {
     ['mtls.proxies[0]', { proxies: ['0.0.0.0/0'] }, NETWORK],
     ['mtls.proxies[1]', { proxies: ['10.0.0.1', '128.0.0.0/1'] }, NETWORK],
     ['mtls.proxies[0]', { proxies: ['::/0'] }, NETWORK],
+    ['mtls.proxies[0]', { proxies: ['::ffff:10.0.0.0/8'] }, NETWORK],
+    ['mtls.proxies[0]', { proxies: ['::/64'] }, NETWORK],
+    ['mtls.proxies[0]', { proxies: ['::ffff:0:0/96'] }, NETWORK],
+    ['mtls.proxies[0]', { proxies: ['::ffff:10.0.0.0/103'] }, NETWORK],
     ['mtls.proxies[0]', { proxies: ['proxy.example.com'] }, NETWORK],
     ['mtls.proxies', { proxyVerifies: true }, expect.stringContaining('mtls.proxyVerifies is true')],
     ['mtls.proxyVerifies', { proxies: ['10.0.0.1'], proxyVerifies: 'yes' }, 'true or false, got "yes"'],

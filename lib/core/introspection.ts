@@ -4,7 +4,7 @@ import type { AuthenticatedClient } from './client-authentication/authenticate.j
 import { tokenType } from './confirmation/possession.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
 import { malformed, unlessRefused } from './errors.js'
-import { verifyTerms } from './provisioning-key.js'
+import { isAsRecorded, verifiedKey, verifyTerms } from './provisioning-key.js'
 import type { Parameters } from './request.js'
 import { readTokenReference, type TokenReference } from './token-reference.js'
 
@@ -63,6 +63,11 @@ async function describeKey(
   const entry = await asking(() => deployment.store.find(ref))
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
   if (entry?.state !== 'issued' || expired) return INACTIVE
+  // Who asks goes by what the key says: one that says more than what was issued must not be called active.
+  if (claims !== undefined && !isAsRecorded(verifiedKey(claims), entry)) {
+    deployment.emit('key.forged', { keyId: entry.jti, clientId: entry.clientId, address: undefined })
+    return INACTIVE
+  }
   return {
     active: true,
     iss: deployment.issuer,

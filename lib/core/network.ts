@@ -18,18 +18,26 @@ export function isInNetworks(address: string | undefined, networks: readonly str
   return networkTester(networks)(address)
 }
 
+/** How many bits say that an IPv6 address is a mapped IPv4 address (RFC 4291 2.5.5.2). */
+const MAPPED_BITS = 96
+
 /** Makes `isInNetworks` for networks that do not change. Where one of them is no network, nothing lies in any. */
 export function networkTester(networks: readonly string[]): (address: string | undefined) => boolean {
-  const list = new BlockList()
+  // Apart, because BlockList compares an IPv4 address as a mapped one: every one of them lies in `::/64`.
+  const [exact, wide] = [new BlockList(), new BlockList()]
   const parsed = networks.map(parseNetwork)
   for (const network of parsed) {
-    if (network !== undefined) list.addSubnet(network.address, network.prefix, network.family)
+    if (network === undefined) continue
+    const isWide = network.family === 'ipv6' && network.prefix < MAPPED_BITS
+    const list = isWide ? wide : exact
+    list.addSubnet(network.address, network.prefix, network.family)
   }
   const isValid = !parsed.includes(undefined)
   return (address) => {
     const plain = address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
     const version = isIP(plain)
-    return isValid && version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+    if (!isValid || version === 0) return false
+    return version === 4 ? exact.check(plain, 'ipv4') : [exact, wide].some((one) => one.check(plain, 'ipv6'))
   }
 }
 

@@ -216,6 +216,19 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
   throw new ProvisioningError('subject_not_permitted', `The client may not ask for keys for ${requested}.`)
 }
 
+/** Whether a policy gives no right that another does not give. */
+export function isWithinRights(inner: Policy, outer: Policy): boolean {
+  const tokenScopes = ({ scopes, accessTokenScopes = scopes }: Policy) => accessTokenScopes
+  const all = <T>(ones: Iterable<T>, holds: (one: T) => boolean) => [...ones].every(holds)
+  return (
+    all(inner.scopes, (scope) => outer.scopes.has(scope)) &&
+    all(tokenScopes(inner), (scope) => tokenScopes(outer).has(scope)) &&
+    all(inner.audiences, (audience) => outer.audiences.includes(audience)) &&
+    all(inner.introspectAudiences, (audience) => outer.introspectAudiences.includes(audience)) &&
+    all(inner.subjects, (one) => outer.subjects.some((pattern) => isSubjectWithin(one, pattern)))
+  )
+}
+
 /** Whether a pattern of subjects allows nothing beyond another. */
 export function isSubjectWithin(inner: string, outer: string): boolean {
   if (inner === outer) return true

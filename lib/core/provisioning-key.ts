@@ -114,6 +114,20 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
   return Object.freeze(identityIn(claims)) as VerifiedKey
 }
 
+/** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
+export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
+  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+  return (
+    key.subject === record.subject &&
+    key.audience === record.audience &&
+    key.scope.join(' ') === record.scope.join(' ') &&
+    key.issuedAt === record.issuedAt &&
+    key.expiresAt === record.expiresAt &&
+    jkt === record.confirmation?.jkt &&
+    certificate === record.confirmation?.['x5t#S256']
+  )
+}
+
 /** A refusal that names the key it is about. */
 function wrong(claims: KeyClaims, reason: Reason, message: string): ProvisioningError {
   return new ProvisioningError(reason, message, { facts: { clientId: claims.client_id, jti: claims.jti } })

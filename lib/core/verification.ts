@@ -1,4 +1,4 @@
-import type { KeyEntry, KeyState } from '../stores/store.js'
+import type { KeyState } from '../stores/store.js'
 import type { DpopProof } from './confirmation/dpop.js'
 import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
 import { confirm, type Possession } from './confirmation/possession.js'
@@ -14,6 +14,7 @@ import { isActive } from './issuer-state.js'
 import { loadKey } from './jwt.js'
 import { isInNetworks } from './network.js'
 import {
+  isAsRecorded,
   type KeyClaims,
   type VerifiedKey,
   verifiedKey,
@@ -154,20 +155,6 @@ function issuedInStore(deployment: StoringDeployment): RequireIssued {
     }
     throw stateRefusal(reason, key)
   }
-}
-
-/** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
-function isAsRecorded(key: VerifiedKey, entry: KeyEntry): boolean {
-  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
-  return (
-    key.subject === entry.subject &&
-    key.audience === entry.audience &&
-    key.scope.join(' ') === entry.scope.join(' ') &&
-    key.issuedAt === entry.issuedAt &&
-    key.expiresAt === entry.expiresAt &&
-    jkt === entry.confirmation?.jkt &&
-    certificate === entry.confirmation?.['x5t#S256']
-  )
 }
 
 function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {

@@ -16,7 +16,8 @@ const LONGEST_HEADER = 16_384
 
 /**
  * Makes the reader of client certificates. From a proxy of the deployment's it is the header's, and never that of the
- * connection, with which the proxy authenticates itself; from anybody else it is that of the connection.
+ * connection, with which the proxy authenticates itself, as one that Express trusts may do as well; from anybody else it
+ * is that of the connection.
  *
  * @param advise tells the operator of a header that was ignored
  */
@@ -33,9 +34,22 @@ export function certificateReader(
     // The connection's own peer: what X-Forwarded-For says is nothing to believe a certificate by.
     if (isProxy(req.socket.remoteAddress)) return readHeader(fields, proxyVerifies)
     if (fields.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
-    return { certificate: ofConnection(req.socket) }
+    return { certificate: isForwarded(req) ? undefined : ofConnection(req.socket) }
   }
 }
+
+/**
+ * Whether somebody else's request comes over the connection: its certificate is that of a proxy then, which all who are
+ * behind it would share.
+ */
+function isForwarded({ app, rawHeaders, socket }: Request): boolean {
+  const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())
+  if (!FORWARDING.some((name) => names.includes(name))) return false
+  const trust: (address: string, hop: number) => boolean = app.get('trust proxy fn')
+  return trust(socket.remoteAddress ?? '', 0)
+}
+
+const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
 
 const STRANGER =
   'A request has a Client-Cert header, but its sender is not among mtls.proxies, so the header is ignored. If TLS ends at ' +

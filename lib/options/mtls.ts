@@ -1,4 +1,4 @@
-import { networkTester, parseNetwork } from '../core/network.js'
+import { isNetworkWithin, networkTester, parseNetwork } from '../core/network.js'
 import { describe, type Faults, isObject } from './faults.js'
 import { readList } from './policy.js'
 
@@ -37,11 +37,17 @@ export interface MtlsRules {
 /** A wider network would hold strangers, and each of them could be whichever client it likes. */
 const WIDEST_PREFIX = { ipv4: 8, ipv6: 7 } as const
 
+/** The IPv4 addresses, mapped into IPv6 (RFC 4291 2.5.5.2). */
+const MAPPED = '::ffff:0:0/96'
+
 const PROXY = {
   expected: `a network of your own proxies in CIDR notation, no wider than /${WIDEST_PREFIX.ipv4}, in IPv6 /${WIDEST_PREFIX.ipv6}`,
   accepts(network: string) {
     const parsed = parseNetwork(network)
-    return parsed !== undefined && parsed.prefix >= WIDEST_PREFIX[parsed.family]
+    if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
+    // IPv4 in the clothes of IPv6 is as wide as what it means: in ::ffff:10.0.0.0/8 lies every IPv4 address.
+    const isAllOfIpv4 = isNetworkWithin(MAPPED, network)
+    return !isAllOfIpv4 && (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
   },
   mayBeNone: true,
 }

@@ -3,7 +3,8 @@ import { bindingsWith, type ProvenKey, withBindings, withoutBinding } from '../b
 import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
-import { inheritedPolicy, type Policy } from '../policy.js'
+import { malformed } from '../errors.js'
+import { inheritedPolicy, isWithinRights, type Policy } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
 import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { type Changed, changeClient } from '../registry.js'
@@ -60,15 +61,27 @@ async function save(
   return { result: replaced, undo }
 }
 
-/** The policy of the client that asked for the key; where that is the subject itself, as of the same revision. */
+/**
+ * The policy of the client that asked for the key; where that is the subject itself, as of the same revision.
+ *
+ * @throws ProvisioningError `subject_not_permitted`
+ */
 async function policyFor(
   deployment: Deployment,
   key: VerifiedKey,
   subject: Client | undefined,
 ): Promise<Policy> {
   const isOwn = subject !== undefined && key.clientId === key.subject
-  return isOwn ? deployment.policyOf(subject) : policyOf(deployment, key)
+  if (isOwn) return deployment.policyOf(subject)
+  const policy = await policyOf(deployment, key)
+  // Who binds a key of its own to an identity is that identity from then on: nobody gets more than it has by this.
+  if (subject !== undefined && !isWithinRights(deployment.policyOf(subject), policy))
+    throw malformed('subject_not_permitted', BEYOND, { clientId: key.clientId, jti: key.jti })
+  return policy
 }
+
+const BEYOND =
+  'The identity may have more than the client that asked for the key, which can bind nothing to it.'
 
 /** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
 function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {

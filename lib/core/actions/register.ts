@@ -28,8 +28,10 @@ export function registrar(deployment: Deployment, redeem: Redeem): Register {
     if ((await findKept(deployment, clientId)) !== undefined) throw taken()
     const claimed = await redeem(key, 'register', address)
     const { client, token, secret } = newcomer(deployment, key, { clientId, policy, scopes, accepted })
-    await redeemFor(claimed, () => save(deployment, client))
-    deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId })
+    const tell = () =>
+      deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId })
+    await redeemFor(claimed, () => save(deployment, client, tell))
+    tell()
     return informationOf(client, { token, secret })
   }
 }
@@ -76,9 +78,15 @@ function newcomer(
   return { client, token: token.text, secret: secret.made }
 }
 
-async function save(deployment: Deployment, client: Client): Promise<Done<void>> {
+async function save(deployment: Deployment, client: Client, tell: () => void): Promise<Done<void>> {
   if (!(await saving(() => deployment.registry.save(client)))) throw taken()
-  return { result: undefined, undo: () => deployment.registry.delete(client.clientId, client.revision) }
+  const undo = () =>
+    deployment.registry.delete(client.clientId, client.revision).catch((fault) => {
+      // It is there, and may have keys of its own, whatever it was told: who observes must know.
+      tell()
+      throw fault
+    })
+  return { result: undefined, undo }
 }
 
 function taken() {

@@ -32,11 +32,16 @@ export function certificateThumbprint(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('base64url')
 }
 
+/** TLS takes certificates of 100 KB from anybody, and sends them once: each request would read all of it again. */
+const LONGEST_CERTIFICATE = 16_384
+
 /**
  * Reads a certificate (RFC 5280 4.1) from its DER, and not from what Node prints of it: names can hold whatever their
- * owner likes, separators and quotes included. `undefined` when it is no certificate, or has anything after it.
+ * owner likes, separators and quotes included. `undefined` when it is no certificate, is longer than any should be, or
+ * has anything after it.
  */
 export function readCertificate(der: Uint8Array): Certificate | undefined {
+  if (der.length > LONGEST_CERTIFICATE) return undefined
   try {
     const whole = readOnly(Buffer.from(der), TAGS.sequence)
     const [toBeSigned, algorithm, signature, ...others] = readElements(whole.content)

@@ -63,9 +63,13 @@ function readElement(bytes: Buffer): DerElement {
   return { tag, content: bytes.subarray(start, start + length), bytes: bytes.subarray(0, start + length) }
 }
 
+/** No identifier in use comes near it. The time that one takes grows with the square of its length. */
+const LONGEST_OBJECT_IDENTIFIER = 64
+
 /** An object identifier in its dotted form (X.690 8.19). */
 export function readObjectIdentifier(element: DerElement | undefined): string {
   if (element?.tag !== TAGS.objectIdentifier || element.content.length === 0) throw new DerFault()
+  if (element.content.length > LONGEST_OBJECT_IDENTIFIER) throw new DerFault()
   const arcs: bigint[] = []
   let arc = 0n
   let isAtStart = true

@@ -98,17 +98,21 @@ async function boundsOfUpdate(deployment: Deployment, client: Client, registrati
 
 /**
  * The methods that an update leaves to its client. One that names its method as before, or says nothing again, keeps
- * those that it has. A method that is registered, but that somebody has taken away, does not come back by this.
+ * those that it has. A method that is registered, but that somebody has taken away, does not come back by this, nor is
+ * it traded for another than is left: a client that may authenticate in no way must not find itself one.
  */
 function methodsAfter(
   { metadata, authenticationMethods, boundMethods = [] }: Client,
   accepted: Accepted,
 ): readonly ClientAuthenticationMethod[] {
   const { token_endpoint_auth_method: method } = accepted.metadata
-  if (method !== metadata?.token_endpoint_auth_method) return accepted.methods
-  if (!authenticationMethods.includes(method))
+  const before = metadata?.token_endpoint_auth_method
+  const isReduced = authenticationMethods.every((one) => one !== before)
+  if ((isReduced || method === before) && !authenticationMethods.includes(method))
     throw refusedUpdate('The client may not authenticate in this way any more.')
-  return authenticationMethods.filter((one) => !boundMethods.includes(one))
+  return method === before
+    ? authenticationMethods.filter((one) => !boundMethods.includes(one))
+    : accepted.methods
 }
 
 interface Update extends Accepted {
