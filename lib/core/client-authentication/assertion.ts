@@ -2,11 +2,18 @@ import type { KeyObject } from 'node:crypto'
 import type { Client } from '../client.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
-import { importPublicJwk, PROOF_ALGORITHMS, type PublicJwk, proofAlgorithmsFor, thumbprint } from '../jwk.js'
+import {
+  importPublicJwk,
+  PROOF_ALGORITHMS,
+  type ProofAlgorithm,
+  type PublicJwk,
+  proofAlgorithmsFor,
+  thumbprint,
+} from '../jwk.js'
 import { type Claims, type ParsedJws, parseJws, verifiesWith } from '../jws.js'
 import { useOnce } from '../once.js'
 import type { ClientCredentials, Fault, ReadCredentials } from './credentials.js'
-import { decoyKey } from './decoy.js'
+import { DECOYS } from './decoy.js'
 
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -60,9 +67,9 @@ function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }):
     methodFor: () => 'private_key_jwt',
     judge(deployment, client) {
       // Verified whoever it is, so that an unknown client costs what a wrong signature costs.
-      const keys = keysFor(jws, client)
-      const fits = (keys.length > 0 ? keys : [decoyKey(jws.header.alg)]).some((key) => verifiesWith(jws, key))
-      if (!fits || keys.length === 0) {
+      const keys = keysFor(jws, jwksOf(client))
+      const tried = keys.length > 0 ? keys : keysFor(jws, [DECOYS[jws.header.alg as ProofAlgorithm]])
+      if (!tried.some((key) => verifiesWith(jws, key)) || keys.length === 0) {
         return fault('client_assertion_signature_wrong', 'is not signed by a key of the client')
       }
       return claimsFault(deployment, claims) ?? timesFault(deployment, claims)
@@ -83,11 +90,15 @@ function fault(reason: Fault['reason'], what: string): Fault {
   return { reason, message: `The client assertion ${what}.` }
 }
 
-/** The keys the assertion can be by: those of its `kid`, or where there are none, all that fit its `alg`. */
-function keysFor({ header: { alg, kid } }: ParsedJws, client: Client | undefined): readonly KeyObject[] {
-  const registered = client?.metadata?.jwks?.keys ?? []
+/** The keys that a client has registered or bound. */
+function jwksOf(client: Client | undefined): readonly PublicJwk[] {
   const bound = client?.bindings?.flatMap(({ jwk }) => (jwk === undefined ? [] : [jwk])) ?? []
-  const fitting = [...registered, ...bound].flatMap((jwk) => {
+  return [...(client?.metadata?.jwks?.keys ?? []), ...bound]
+}
+
+/** The keys the assertion can be by: those of its `kid`, or where there are none, all that fit its `alg`. */
+function keysFor({ header: { alg, kid } }: ParsedJws, jwks: readonly PublicJwk[]): readonly KeyObject[] {
+  const fitting = jwks.flatMap((jwk) => {
     const key = importPublicJwk(jwk)
     if (typeof key === 'string' || !isFor(jwk, alg)) return []
     return proofAlgorithmsFor(key).some((one) => one === alg) ? [{ jwk, key }] : []

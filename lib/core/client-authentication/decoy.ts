@@ -1,16 +1,32 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { type ProofAlgorithm, type PublicJwk, publicJwk } from '../jwk.js'
 
-const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+/**
+ * For each algorithm a key that is nobody's, to be read and verified with where there is no other, so that time does not
+ * tell who exists. They are made beforehand: to make one takes longer than to read one.
+ */
+export const DECOYS: Readonly<Record<ProofAlgorithm, PublicJwk>> = Object.freeze({
+  ES256: curve('P-256'),
+  ES384: curve('P-384'),
+  ES512: curve('P-521'),
+  RS256: modulus(),
+  PS256: modulus(),
+  EdDSA: plain(generateKeyPairSync('ed25519')),
+  Ed25519: plain(generateKeyPairSync('ed25519')),
+})
 
-/** A key that is nobody's, to be verified with where there is no other, so that time does not tell who exists. */
-export function decoyKey(alg: unknown): KeyObject {
-  const namedCurve = CURVES[String(alg)]
-  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).publicKey
-  if (alg === 'EdDSA' || alg === 'Ed25519') return generateKeyPairSync('ed25519').publicKey
-  // Not the product of two primes: to verify with it takes as long, and to make it takes no time.
-  const modulus = randomBytes(256)
-  modulus[0] = 0xff
-  modulus[255] = 0xff
-  const key = { kty: 'RSA', n: modulus.toString('base64url'), e: 'AQAB' }
-  return createPublicKey({ key, format: 'jwk' })
+function curve(namedCurve: string): PublicJwk {
+  return plain(generateKeyPairSync('ec', { namedCurve }))
+}
+
+function plain({ publicKey }: { readonly publicKey: KeyObject }): PublicJwk {
+  return publicJwk(publicKey)
+}
+
+/** Not the product of two primes: to verify with it takes as long, and to make it takes no time. */
+function modulus(): PublicJwk {
+  const n = randomBytes(256)
+  n[0] = 0xff
+  n[255] = 0xff
+  return Object.freeze({ kty: 'RSA', n: n.toString('base64url'), e: 'AQAB' })
 }
