@@ -38,7 +38,7 @@ function refused(title: string, reason: Reason, parts: ProofParts): Case {
   }
 }
 
-/** Of each reason one proof; all there are, and all places, are in `journeys/dpop-matrix.test.ts`. */
+/** Of each reason one proof; all there are, and all places, are in `matrices/dpop.test.ts`. */
 const PROOFS: Case[] = [
   refused('a proof with a crit header', 'dpop_malformed', { header: { crit: ['exp'] } }),
   refused('a proof of another type', 'dpop_type_wrong', { header: { typ: 'JWT' } }),
