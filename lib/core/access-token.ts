@@ -1,4 +1,4 @@
-import type { Confirmation, KeyRef } from '../stores/store.js'
+import type { Confirmation, KeyEntry, KeyRecord, KeyRef } from '../stores/store.js'
 import {
   asking,
   type Deployment,
@@ -117,9 +117,39 @@ export async function familyFault(
   deployment: StoringDeployment,
   family: KeyRef,
 ): Promise<FamilyFault | undefined> {
-  const entry = await asking(() => deployment.store.find(family))
+  return faultIn(await asking(() => deployment.store.find(family)))
+}
+
+function faultIn(entry: KeyEntry | undefined): FamilyFault | undefined {
   if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
   return entry?.state === 'redeemed' ? undefined : 'token_unknown'
+}
+
+/**
+ * Why a genuine token is not good, if so: its family is not alive, or it says more than the key that it came of. To sign
+ * is not enough to get more than that.
+ */
+export async function tokenFault(
+  deployment: StoringDeployment,
+  claims: AccessTokenClaims,
+): Promise<FamilyFault | 'token_forged' | undefined> {
+  const entry = await asking(() => deployment.store.find(familyOf(claims)))
+  const fault = faultIn(entry)
+  if (entry === undefined || fault !== undefined || isWithinKey(claims, entry)) return fault
+  const { clientId, jti: keyId, tokenId } = tokenFacts(claims)
+  deployment.emit('token.forged', { keyId, clientId, tokenId })
+  return 'token_forged'
+}
+
+function isWithinKey({ sub, client_id, aud, scope, cnf }: AccessTokenClaims, key: KeyRecord): boolean {
+  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+  return (
+    [sub, client_id].every((one) => one === key.subject) &&
+    aud === key.audience &&
+    scope.split(' ').every((one) => key.scope.includes(one)) &&
+    (jkt === undefined || jkt === cnf?.jkt) &&
+    (certificate === undefined || certificate === cnf?.['x5t#S256'])
+  )
 }
 
 const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti', 'key_id', 'key_client_id']

@@ -1,9 +1,8 @@
 import {
   type AccessTokenClaims,
   type FamilyFault,
-  familyFault,
-  familyOf,
   tokenFacts,
+  tokenFault,
   verifyGenuineToken,
   verifyTokenTerms,
 } from './access-token.js'
@@ -61,11 +60,13 @@ async function stateFault(
   token: string,
   claims: AccessTokenClaims,
 ): Promise<keyof typeof MESSAGES | undefined> {
-  if (!('askIssuer' in deployment)) return familyFault(deployment, familyOf(claims))
+  if (!('askIssuer' in deployment)) return tokenFault(deployment, claims)
   return (await isActive(deployment.askIssuer, token, claims)) ? undefined : 'inactive_at_issuer'
 }
 
-const MESSAGES: Record<FamilyFault | 'inactive_at_issuer', string> = {
+const MESSAGES: Record<FamilyFault | 'token_forged' | 'inactive_at_issuer', string> = {
+  token_forged:
+    'The access token is signed, but says more than the provisioning key that it names was good for.',
   token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
   token_unknown: 'The store has no record of the redemption that brought the access token forth.',
   inactive_at_issuer: 'The issuer says that the access token is not active.',

@@ -42,6 +42,7 @@ export const REASONS = {
   key_revoked: 'invalid_token',
   key_forged: 'invalid_token',
   inactive_at_issuer: 'invalid_token',
+  token_forged: 'invalid_token',
   token_unknown: 'invalid_token',
   token_revoked: 'invalid_token',
   scope_insufficient: 'insufficient_scope',

@@ -99,6 +99,8 @@ export interface EventDetails {
     readonly address: string | undefined
   }
   'token.revoked': KeyIdentity
+  /** A token that is signed with one of our keys, and says more than the key it names: a signing key is in wrong hands. */
+  'token.forged': KeyIdentity & { readonly tokenId: string }
   'token.exposed': KeyIdentity & {
     readonly tokenId: string
     readonly address: string | undefined
@@ -150,6 +152,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',
+  'token.forged': 'high',
   'token.exposed': 'high',
   'signing_key.added': 'notice',
   'signing_key.rotated': 'notice',

@@ -1,5 +1,5 @@
 import type { Confirmation } from '../stores/store.js'
-import { familyFault, verifyTokenTerms } from './access-token.js'
+import { tokenFault, verifyTokenTerms } from './access-token.js'
 import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { tokenType } from './confirmation/possession.js'
 import { asking, type Deployment, numericDate } from './deployment.js'
@@ -86,11 +86,11 @@ async function describeKey(
 
 async function describeAccessToken(
   deployment: Deployment,
-  { ref, claims }: TokenReference & { kind: 'access_token' },
+  { claims }: TokenReference & { kind: 'access_token' },
 ): Promise<IntrospectionAnswer> {
   const isInTerms = areMet(() => verifyTokenTerms(deployment, claims, deployment.audiences))
   if (!isInTerms || claims.exp <= numericDate(deployment)) return INACTIVE
-  if ((await familyFault(deployment, ref)) !== undefined) return INACTIVE
+  if ((await tokenFault(deployment, claims)) !== undefined) return INACTIVE
   const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims
   const bound = { token_type: tokenType(cnf), ...(cnf && { cnf }) }
   return { active: true, iss, aud, sub, client_id, scope, ...bound, iat, nbf: iat, exp, jti }

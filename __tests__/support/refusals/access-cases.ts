@@ -73,6 +73,12 @@ const FORGED: Case[] = [
   forgedToken('an access token that lives for a year', 'lifetime_excessive', {
     claims: { exp: nowSeconds() + 365 * 86_400 },
   }),
+  forgedToken('an access token for another than its key was for', 'token_forged', {
+    claims: { sub: 'device:1', client_id: 'device:1' },
+  }),
+  forgedToken('an access token with more scope than its key had', 'token_forged', {
+    claims: { scope: 'devices:read devices:create' },
+  }),
   forgedToken('an access token that is bound to what nobody knows', 'possession_unproven', {
     claims: { cnf: { kid: 'x' } },
   }),

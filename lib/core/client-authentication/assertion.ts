@@ -90,10 +90,10 @@ function fault(reason: Fault['reason'], what: string): Fault {
   return { reason, message: `The client assertion ${what}.` }
 }
 
-/** The keys that a client has registered or bound. */
-function jwksOf(client: Client | undefined): readonly PublicJwk[] {
-  const bound = client?.bindings?.flatMap(({ jwk }) => (jwk === undefined ? [] : [jwk])) ?? []
-  return [...(client?.metadata?.jwks?.keys ?? []), ...bound]
+/** The keys that a client has registered or bound; one that has the method by its bindings alone has only these. */
+function jwksOf({ metadata, bindings = [], boundMethods = [] }: Partial<Client> = {}): readonly PublicJwk[] {
+  const registered = boundMethods.includes('private_key_jwt') ? [] : (metadata?.jwks?.keys ?? [])
+  return [...registered, ...bindings.flatMap(({ jwk }) => (jwk === undefined ? [] : [jwk]))]
 }
 
 /** The keys the assertion can be by: those of its `kid`, or where there are none, all that fit its `alg`. */

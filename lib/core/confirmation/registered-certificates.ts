@@ -3,9 +3,14 @@ import type { Client } from '../client.js'
 import type { PublicJwk } from '../jwk.js'
 import { certificateKey, certificateThumbprint, readCertificate } from './certificate.js'
 
-/** The thumbprints of the certificates that a client has registered or bound (RFC 8705 2.2.2). */
+/**
+ * The thumbprints of the certificates that a client has registered or bound (RFC 8705 2.2.2); one that has the method by
+ * its bindings alone has only these.
+ */
 export function registeredThumbprints(client: Client | undefined): readonly string[] {
-  const registered = client?.metadata?.jwks?.keys.filter(({ use }) => (use ?? 'sig') === 'sig') ?? []
+  const isBoundOnly = client?.boundMethods?.includes('self_signed_tls_client_auth') === true
+  const keys = isBoundOnly ? [] : (client?.metadata?.jwks?.keys ?? [])
+  const registered = keys.filter(({ use }) => (use ?? 'sig') === 'sig')
   const bound = client?.bindings?.flatMap(({ confirmation }) => confirmation?.['x5t#S256'] ?? []) ?? []
   return [...registered.flatMap((jwk) => thumbprintOf(jwk) ?? []), ...bound]
 }
