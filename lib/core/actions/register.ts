@@ -80,12 +80,15 @@ function newcomer(
 
 async function save(deployment: Deployment, client: Client, tell: () => void): Promise<Done<void>> {
   if (!(await saving(() => deployment.registry.save(client)))) throw taken()
-  const undo = () =>
-    deployment.registry.delete(client.clientId, client.revision).catch((fault) => {
+  const undo = async () => {
+    try {
+      await deployment.registry.delete(client.clientId, client.revision)
+    } catch (fault) {
       // It is there, and may have keys of its own, whatever it was told: who observes must know.
       tell()
       throw fault
-    })
+    }
+  }
   return { result: undefined, undo }
 }
 
