@@ -83,6 +83,8 @@ function naiveStore(now: () => number): ProvisioningStore {
       return 'recorded'
     },
     async revokeIssuedBefore(bound) {
+      // What is refused touches nothing: it does not even have forgotten what a clock set back brings to light again.
+      if (bound.retainUntil <= now()) throw new RangeError()
       living()
       return revoked.raise(bound)
     },
@@ -124,7 +126,6 @@ function naiveWatermarks(now: () => number) {
       }
     },
     raise(bound: IssuedBefore): 'revoked' | 'unchanged' {
-      if (bound.retainUntil <= now()) throw new RangeError()
       const same = bounds.filter(({ identity }) => identity === bound.identity)
       const issuedBefore = Math.max(bound.issuedBefore, ...same.map((one) => one.issuedBefore))
       const retainUntil = Math.max(bound.retainUntil, latest, ...same.map((one) => one.retainUntil))
