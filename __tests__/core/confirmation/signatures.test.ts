@@ -1,11 +1,4 @@
-import {
-  constants,
-  createHash,
-  generateKeyPairSync,
-  type KeyObject,
-  privateEncrypt,
-  sign,
-} from 'node:crypto'
+import { constants, createHash, generateKeyPairSync, type KeyObject, privateEncrypt, sign } from 'node:crypto'
 import { importPublicJwk } from '../../../lib/core/jwk.js'
 import { parseJws, verifiesWith } from '../../../lib/core/jws.js'
 import { encodePart } from '../compact.js'
