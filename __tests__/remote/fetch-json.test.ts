@@ -16,9 +16,10 @@ async function fetchFrom(
   answering: Answering,
   request?: JsonRequest,
   replacing?: typeof fetch,
+  timeoutMilliseconds = 5000,
 ): Promise<Fetched> {
   const impostor = await startImpostor(answering)
-  const fetching = { fetch: replacing ?? (await trustingFetch(impostor.cert)), timeoutMilliseconds: TIMEOUT }
+  const fetching = { fetch: replacing ?? (await trustingFetch(impostor.cert)), timeoutMilliseconds }
   try {
     const fetched = await fetchJson(fetching, new URL(`${impostor.origin}/jwks`), request)
     return { fetched, asked: impostor.asked() }
@@ -28,6 +29,10 @@ async function fetchFrom(
     await impostor.close()
   }
 }
+
+/** The same for what does not answer in time. */
+const waitFor = (answering: Answering, replacing?: typeof fetch) =>
+  fetchFrom(answering, undefined, replacing, TIMEOUT)
 
 const json =
   (body: string | Buffer, headers: Record<string, string> = {}): Answering =>
@@ -131,20 +136,20 @@ describe('fetchJson', () => {
     ],
   ])('waits no longer than it is told to for %s', async (_, answering) => {
     const begun = performance.now()
-    const { fault } = await fetchFrom(answering)
+    const { fault } = await waitFor(answering)
     expect(fault).toBe('there was no whole answer within 0.4 s')
     expect(performance.now() - begun).toBeLessThan(TIMEOUT + 400)
   })
 
   it('waits no longer for a fetch, or for a body, that takes no notice of the signal', async () => {
     const never = () => new Promise<never>(() => undefined)
-    expect((await fetchFrom(json('{}'), {}, never)).fault).toBe('there was no whole answer within 0.4 s')
+    expect((await waitFor(json('{}'), never)).fault).toBe('there was no whole answer within 0.4 s')
     let cancelled = false
     const cancel = () => {
       cancelled = true
     }
     const body = new ReadableStream({ pull: never, cancel })
-    const endless = await fetchFrom(json('{}'), {}, async () => new Response(body))
+    const endless = await waitFor(json('{}'), async () => new Response(body))
     expect([endless.fault, cancelled]).toEqual(['there was no whole answer within 0.4 s', true])
   })
 
