@@ -6,6 +6,8 @@ import { buildSync } from 'esbuild'
 import { ROOT } from './markdown'
 
 const PACKAGE = 'express-provisioning-keys'
+/** What can be imported, and from which file of lib it is made. */
+const ENTRIES = { '.': 'index', './redis': 'stores/redis', './testing': 'testing/store-contract' }
 const MODULES = join(ROOT, 'node_modules')
 
 /** A folder as a user has it: with the package, made from lib, in its node_modules. */
@@ -24,15 +26,18 @@ export function makeSandbox(): Sandbox {
   for (const name of readdirSync(MODULES))
     symlinkSync(join(MODULES, name), join(folder, 'node_modules', name))
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
-  writeFileSync(join(installed, 'package.json'), JSON.stringify({ name: PACKAGE, main: 'index.js' }))
+  const sources = Object.values(ENTRIES).map((name) => join(ROOT, 'lib', `${name}.ts`))
+  const exported = Object.entries(ENTRIES).map(([subpath, name]) => [subpath, `./${name}.js`])
+  const manifest = { name: PACKAGE, main: 'index.js', exports: Object.fromEntries(exported) }
+  writeFileSync(join(installed, 'package.json'), JSON.stringify(manifest))
   buildSync({
-    entryPoints: [join(ROOT, 'lib', 'index.ts')],
-    outfile: join(installed, 'index.js'),
+    entryPoints: sources,
+    outdir: installed,
     bundle: true,
     platform: 'node',
     packages: 'external',
   })
-  write('declarations.json', tsconfig({ files: [join(ROOT, 'lib', 'index.ts')] }, declarationsIn(installed)))
+  write('declarations.json', tsconfig({ files: sources }, declarationsIn(installed)))
   const undeclared = compile(folder, 'declarations.json')
   if (undeclared.length > 0) throw new Error(undeclared.join('\n'))
   write('tsconfig.json', tsconfig({ include: ['*.mts', '*.d.ts'] }, {}))

@@ -129,6 +129,40 @@ describe('a CommonJS consumer', () => {
   )
 })
 
+describe('an author of a store', () => {
+  it(
+    'proves it with the contract, in Jest',
+    () => {
+      write('contract.json', JSON.stringify({ testEnvironment: 'node', testMatch: ['**/contract.test.js'] }))
+      write(
+        'contract.test.js',
+        `const { memoryStore } = require('${NAME}')
+      const { storeContract } = require('${NAME}/testing')
+      storeContract({
+        name: 'a store',
+        async create() {
+          let seconds = 1_700_000_000
+          const store = memoryStore({ now: () => seconds * 1000 })
+          return { store, nowSeconds: () => seconds, advance: async (by) => void (seconds += by) }
+        },
+      })`,
+      )
+      const jest = join(root, 'node_modules', 'jest', 'bin', 'jest.js')
+      node([
+        jest,
+        `--rootDir=${consumer}`,
+        '--config=contract.json',
+        '--json',
+        '--outputFile=contract-out.json',
+      ])
+      const outcome = JSON.parse(readFileSync(join(consumer, 'contract-out.json'), 'utf8'))
+      expect(outcome.numPassedTests).toBe(outcome.numTotalTests)
+      expect(outcome.numPassedTests).toBeGreaterThan(200)
+    },
+    MINUTE,
+  )
+})
+
 describe('an ES module consumer', () => {
   it('imports the package by its names', () => {
     write(
@@ -142,19 +176,21 @@ describe('an ES module consumer', () => {
     expect(node(['app.mjs'])).toBe('function function\n')
   })
 
-  it('gets the same names and the very same classes as CommonJS does', () => {
+  it.each([
+    [NAME, ['ConfigurationError', 'ProvisioningError', 'provisioningKeys']],
+    [`${NAME}/redis`, ['redisStore']],
+    [`${NAME}/testing`, ['storeContract']],
+  ])('gets the same names and the very same classes of %s as CommonJS does', (specifier, known) => {
     write(
       'identity.mjs',
       `import { createRequire } from 'node:module'
-      import * as imported from '${NAME}'
-      const required = createRequire(import.meta.url)('${NAME}')
+      import * as imported from '${specifier}'
+      const required = createRequire(import.meta.url)('${specifier}')
       const names = [...new Set([...Object.keys(imported), ...Object.keys(required)])]
       console.log(JSON.stringify({ names, different: names.filter((name) => imported[name] !== required[name]) }))`,
     )
     const { names, different } = JSON.parse(node(['identity.mjs']))
-    expect(names).toEqual(
-      expect.arrayContaining(['ConfigurationError', 'ProvisioningError', 'provisioningKeys']),
-    )
+    expect(names).toEqual(expect.arrayContaining(known))
     expect(different).toEqual([])
   })
 })
@@ -162,8 +198,11 @@ describe('an ES module consumer', () => {
 describe('a TypeScript consumer', () => {
   const app = `import express from 'express'
 import { ConfigurationError, generateSigningKeys, memoryStore, ProvisioningError, provisioningKeys } from '${NAME}'
+import { type RedisStore, redisStore } from '${NAME}/redis'
 
 const keys = provisioningKeys({ ...${OPTIONS}, store: memoryStore() })
+const redis: RedisStore = redisStore({ sendCommand: async ([name, ...args], key) => [name, args.length, key] })
+provisioningKeys({ ...${OPTIONS}, store: redis })
 const app = express()
 app.use(keys.router())
 app.post('/device', keys.requireProvisioningKey({ scope: 'provision:bind' }), (req, res) => {

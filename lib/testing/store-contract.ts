@@ -1,3 +1,4 @@
+/// <reference types="jest" />
 import { prover, type StoreUnderTest } from './store-contract/bench.js'
 import { proveConcurrency } from './store-contract/concurrency.js'
 import { proveExpiry } from './store-contract/expiry.js'

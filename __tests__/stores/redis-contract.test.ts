@@ -1,0 +1,60 @@
+import { redisStore, type SendCommand } from '../../lib/stores/redis.js'
+import { storeContract } from '../../lib/testing/store-contract.js'
+import { CLIENTS, CLUSTER_CLIENTS, type ConnectedClient } from '../support/redis/clients'
+import { type RedisCluster, type RedisServer, startCluster, startRedis } from '../support/redis/servers'
+
+const START = 1_700_000_000
+
+let count = 0
+
+/** A store under names of its own, in a Redis that other tests use as well. */
+function underTest(sendCommand: SendCommand) {
+  const clock = { seconds: START }
+  count += 1
+  const store = redisStore({ sendCommand, prefix: `${count}:`, now: () => clock.seconds * 1000 })
+  return {
+    store,
+    nowSeconds: () => clock.seconds,
+    async advance(by: number) {
+      clock.seconds += by
+    },
+  }
+}
+
+describe('one Redis', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await startRedis()
+  })
+  afterAll(() => server?.close())
+
+  for (const [name, connect] of Object.entries(CLIENTS)) {
+    describe(`by ${name}`, () => {
+      let client: ConnectedClient
+      beforeAll(async () => {
+        client = await connect(server)
+      })
+      afterAll(() => client?.close())
+      storeContract({ name: 'redisStore', create: async () => underTest(client.sendCommand) })
+    })
+  }
+})
+
+describe('a Redis Cluster of three primaries', () => {
+  let cluster: RedisCluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+  })
+  afterAll(() => cluster?.close())
+
+  for (const [name, connect] of Object.entries(CLUSTER_CLIENTS)) {
+    describe(`by ${name}`, () => {
+      let client: ConnectedClient
+      beforeAll(async () => {
+        client = await connect(cluster.servers)
+      })
+      afterAll(() => client?.close())
+      storeContract({ name: 'redisStore', create: async () => underTest(client.sendCommand) })
+    })
+  }
+})

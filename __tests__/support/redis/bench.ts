@@ -1,0 +1,31 @@
+import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis.js'
+import type { KeyRecord } from '../../../lib/stores/store.js'
+import { CLIENTS } from './clients'
+import type { RedisServer } from './servers'
+
+export const PLENTY = { outstanding: 1_000 }
+
+/** A key for a minute. */
+export function keyFor(jti: string, differences: Partial<KeyRecord> = {}): KeyRecord {
+  const issuedAt = Math.floor(Date.now() / 1000)
+  const times = { issuedAt, expiresAt: issuedAt + 60, retainUntil: issuedAt + 65 }
+  const terms = { subject: 'device:7', scope: ['read'], audience: 'https://api.example.com' }
+  return { clientId: 'a-client', jti, ...terms, ...times, ...differences }
+}
+
+/** A store in a server, by node-redis, and what it advised. */
+export async function withStore(
+  server: RedisServer,
+  test: (store: RedisStore, advice: readonly string[]) => Promise<void>,
+  options: Partial<RedisStoreOptions> = {},
+  connect: (typeof CLIENTS)[keyof typeof CLIENTS] = CLIENTS['node-redis'],
+): Promise<void> {
+  const client = await connect(server)
+  const advice: string[] = []
+  const { sendCommand } = client
+  try {
+    await test(redisStore({ sendCommand, advise: (one) => advice.push(one), ...options }), advice)
+  } finally {
+    await client.close()
+  }
+}

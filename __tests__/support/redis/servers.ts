@@ -1,0 +1,106 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const INSTALL = 'redis-server is needed for this test: apt-get update && apt-get install -y redis-server'
+const run = promisify(execFile)
+
+/** A real redis-server of the test's own, on a free port of this machine, that keeps nothing on disk. */
+export interface RedisServer {
+  readonly port: number
+  readonly url: string
+  /** What redis-cli answers to a command. */
+  cli(...command: string[]): Promise<string>
+  signal(signal: NodeJS.Signals): void
+  close(): Promise<void>
+}
+
+/** With a port: where one was that has been closed. */
+export async function startRedis(settings: readonly string[] = [], samePort?: number): Promise<RedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'redis-'))
+  const port = samePort ?? (await freePort())
+  const own = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ]
+  const process_ = spawn('redis-server', [...own, ...settings], { stdio: 'ignore' })
+  const failure = new Promise<never>((_, reject) =>
+    process_.once('error', (error) => reject(new Error(`${INSTALL} (${error.message})`))),
+  )
+  const cli = async (...command: string[]) =>
+    (await run('redis-cli', ['-p', String(port), ...command])).stdout.trimEnd()
+  failure.catch(() => undefined)
+  await Promise.race([answers(cli, 'PONG', 'PING'), failure])
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    cli,
+    signal: (signal) => process_.kill(signal),
+    async close() {
+      await ended(process_)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A real Redis Cluster of primaries, each with `replicas` replicas. */
+export interface RedisCluster {
+  readonly servers: readonly RedisServer[]
+  close(): Promise<void>
+}
+
+export async function startCluster(primaries = 3): Promise<RedisCluster> {
+  const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']
+  const servers = await Promise.all(Array.from({ length: primaries }, () => startRedis(settings)))
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`)
+  await run('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'])
+  for (const { cli } of servers) await answers(cli, /cluster_state:ok/, 'CLUSTER', 'INFO')
+  return { servers, close: async () => void (await Promise.all(servers.map(({ close }) => close()))) }
+}
+
+/** Until a command is answered so. */
+async function answers(
+  cli: RedisServer['cli'],
+  wanted: string | RegExp,
+  ...command: string[]
+): Promise<void> {
+  for (const deadline = Date.now() + 20_000; ; await pause(50)) {
+    const answer = await cli(...command).catch(() => '')
+    if (typeof wanted === 'string' ? answer === wanted : wanted.test(answer)) return
+    if (Date.now() > deadline)
+      throw new Error(`redis-server did not answer ${command.join(' ')} as it should`)
+  }
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+async function ended(process_: ChildProcess): Promise<void> {
+  if (process_.exitCode !== null || process_.signalCode !== null) return
+  const exit = new Promise((resolve) => process_.once('exit', resolve))
+  process_.kill('SIGKILL')
+  await exit
+}
+
+/** A port whose cluster bus port, 10,000 above it, is possible as well. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    await new Promise((resolve) => server.close(resolve))
+    if (port < 55_000) return port
+  }
+}

@@ -1,0 +1,107 @@
+import type { RedisOptions, SendCommand } from './redis-options.js'
+import { OLDEST_REDIS, type RedisHazard } from './redis-options.js'
+
+interface Finding {
+  readonly hazard: RedisHazard | 'version'
+  readonly advice: string
+}
+
+/** Looks how Redis is set up, and says what is bad for keys: once, unless it was accepted. */
+export function inspector(
+  { accept, advise }: Pick<RedisOptions, 'accept' | 'advise'>,
+  send: SendCommand,
+  key: string,
+) {
+  const told = new Set<string>()
+
+  return async function inspect(): Promise<readonly string[]> {
+    const findings = [...(await versionOf(send, key)), ...(await settingsOf(send, key))]
+    const advice = findings
+      .filter(({ hazard }) => !accept.some((accepted) => accepted === hazard))
+      .map((finding) => finding.advice)
+    for (const one of advice.filter((each) => !told.has(each))) {
+      told.add(one)
+      advise(one)
+    }
+    return advice
+  }
+}
+
+async function versionOf(send: SendCommand, key: string): Promise<Finding[]> {
+  const version = (await informationOf(send, key, 'server')).get('redis_version')
+  if (version === undefined || isAsNewAs(version, OLDEST_REDIS)) return []
+  return [
+    { hazard: 'version', advice: `Redis ${OLDEST_REDIS} or newer is needed; this is Redis ${version}.` },
+  ]
+}
+
+function isAsNewAs(version: string, oldest: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [leastMajor = 0, leastMinor = 0] = oldest.split('.').map(Number)
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor)
+}
+
+async function settingsOf(send: SendCommand, key: string): Promise<Finding[]> {
+  const configured = (name: string) => configurationOf(send, key, name)
+  const save = await configured('save')
+  const appendOnly =
+    (await configured('appendonly')) ?? (await informationOf(send, key, 'persistence')).get('aof_enabled')
+  const policy =
+    (await configured('maxmemory-policy')) ??
+    (await informationOf(send, key, 'memory')).get('maxmemory_policy')
+  return [...persistence(save, appendOnly), ...eviction(policy), ...unchecked({ save, appendOnly, policy })]
+}
+
+function persistence(save: string | undefined, appendOnly: string | undefined): Finding[] {
+  const saves = save !== undefined && save !== ''
+  const appends = appendOnly !== undefined && appendOnly !== 'no' && appendOnly !== '0'
+  if (!saves && !appends) return []
+  const settings = [...(saves ? [`save "${save}"`] : []), ...(appends ? ['appendonly yes'] : [])].join(', ')
+  const advice =
+    `This Redis keeps what it holds on disk (${settings}). After a restart it can know keys as they were before they ` +
+    'were redeemed or revoked, and they could be redeemed again. Set save "" and appendonly no, ' +
+    "or say that you accept it: accept: ['persistence']."
+  return [{ hazard: 'persistence', advice }]
+}
+
+function eviction(policy: string | undefined): Finding[] {
+  if (policy === undefined || policy === 'noeviction') return []
+  const advice =
+    `This Redis may forget what it holds when its memory is full (maxmemory-policy ${policy}): a used proof could be ` +
+    'used again, a revocation be forgotten. Set maxmemory-policy noeviction, ' +
+    "or say that you accept it: accept: ['eviction']."
+  return [{ hazard: 'eviction', advice }]
+}
+
+function unchecked(settings: Record<string, string | undefined>): Finding[] {
+  if (Object.values(settings).every((setting) => setting !== undefined)) return []
+  const advice =
+    'This Redis does not tell all of its settings (CONFIG GET). See to it yourself that it saves nothing to disk and ' +
+    "has maxmemory-policy noeviction, and say so: accept: ['unchecked']."
+  return [{ hazard: 'unchecked', advice }]
+}
+
+/** One setting; `undefined` where CONFIG is forbidden, as on a managed Redis. */
+async function configurationOf(send: SendCommand, key: string, name: string): Promise<string | undefined> {
+  const reply: unknown = await send(['CONFIG', 'GET', name], key).catch(() => undefined)
+  return pairsOf(reply).get(name)
+}
+
+/** A reply of names and values, which is a list in RESP2 and a map, however a client shows it, in RESP3. */
+function pairsOf(reply: unknown): Map<string, string> {
+  const flat = Array.isArray(reply) ? reply.flat() : entriesOf(reply).flat()
+  const pairs = new Map<string, string>()
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.set(String(flat[i]), String(flat[i + 1]))
+  return pairs
+}
+
+function entriesOf(reply: unknown): unknown[][] {
+  if (reply instanceof Map) return [...reply]
+  return typeof reply === 'object' && reply !== null ? Object.entries(reply) : []
+}
+
+async function informationOf(send: SendCommand, key: string, about: string): Promise<Map<string, string>> {
+  const reply: unknown = await send(['INFO', about], key).catch(() => '')
+  const lines = String(reply).matchAll(/^(\w+):(.*?)\r?$/gm)
+  return new Map([...lines].map(([, name = '', value = '']) => [name, value] as const))
+}

@@ -1,0 +1,64 @@
+import { encoded } from './redis-layout.js'
+import type { Confirmation, KeyEntry, KeyRecord, KeyRef, KeyState } from './store.js'
+
+/** What the script `record` is told of a key, in its order. Member by member: nothing else the caller's object carries is sent. */
+export function operandsOf(key: KeyRecord, outstanding: number): string[] {
+  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+  const confirmation = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
+  return [
+    textOf(key.subject),
+    numberOf(key.issuedAt, 'issuedAt'),
+    String(key.retainUntil),
+    String(outstanding),
+    JSON.stringify(key.scope),
+    textOf(key.audience),
+    numberOf(key.expiresAt, 'expiresAt'),
+    key.confirmation === undefined ? '' : JSON.stringify(confirmation),
+  ]
+}
+
+const STATES: readonly string[] = ['issued', 'redeeming', 'redeemed', 'revoked'] satisfies KeyState[]
+
+/** What the script `find` answered. */
+export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry | undefined {
+  if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
+  if (reply.length === 0) return undefined
+  const [state = '', family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
+  const [issuedAt = '', expiresAt = '', retainUntil = '', confirmation] = rest
+  if (reply.length !== 9 || !STATES.includes(state)) throw new Error('Redis: an entry is not whole')
+  return Object.freeze({
+    clientId,
+    jti,
+    subject,
+    scope: Object.freeze(JSON.parse(scope) as string[]),
+    audience,
+    issuedAt: Number(issuedAt),
+    expiresAt: Number(expiresAt),
+    retainUntil: Number(retainUntil),
+    ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
+    state: state as KeyState,
+    familyRevoked: family === 'revoked',
+  })
+}
+
+/** Text that is the same after it has been to Redis and back. */
+export function textOf(text: string): string {
+  encoded(text)
+  return text
+}
+
+function numberOf(value: number, name: string): string {
+  requireFinite(value, name)
+  return String(value)
+}
+
+export function requireFuture(time: number, seconds: number, name = 'retainUntil'): void {
+  requireFinite(time, name)
+  // A clock that tells no time finds nothing in the future.
+  if (!(time > seconds))
+    throw new RangeError(`${name}: expected a time in the future (now ${seconds}), got ${time}`)
+}
+
+export function requireFinite(time: number, name = 'retainUntil'): void {
+  if (!Number.isFinite(time)) throw new RangeError(`${name}: expected a time in seconds, got ${String(time)}`)
+}

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto'
+
+/** A Lua script, and the name by which Redis knows it once it has seen it. */
+export interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+function script(...parts: readonly string[]): Script {
+  const source = parts.map((part) => part.trim()).join('\n')
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}
+
+/*
+ * Numbers go through as the text they came as: Lua would print them with 14 digits. Every decision comes before the
+ * first write. When Redis is at maxmemory it refuses a script's first write if that could take memory, and none after
+ * it; so what moves a key begins with a PEXPIRE or a ZREM and goes through, and what brings a new one does not.
+ */
+
+/** How long after its end an entry still lies in Redis, where no verb finds it: for callers whose clock is behind. */
+const TIME = `
+local NOW = tonumber(ARGV[1])
+local GRACE_MILLISECONDS = 10000
+local function ttl(last)
+  return string.format('%.0f', math.ceil((tonumber(last) - NOW) * 1000) + GRACE_MILLISECONDS)
+end
+-- Only the one error that says that there is no room; any other is the caller's.
+local function answered(reply, answer)
+  if type(reply) ~= 'table' or not reply.err then return answer end
+  return string.find(reply.err, 'OOM', 1, true) and 'full' or reply
+end`
+
+const ENTRY = `
+local CLIENT, CALL, JTI = ARGV[2], ARGV[3], ARGV[4]
+local ENTRY, MARKS, OPEN, SEEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local function covered(subject, issued_at)
+  for _, mark in ipairs(redis.call('HMGET', MARKS, '*', '=' .. CLIENT, '=' .. subject)) do
+    if mark and tonumber(issued_at) <= tonumber(mark) then return true end
+  end
+  return false
+end
+-- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
+local function find()
+  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf' }
+  local kept = redis.call('HMGET', ENTRY, unpack(names))
+  if not kept[1] then return nil, false end
+  local entry = {}
+  for i, name in ipairs(names) do entry[name] = kept[i] end
+  if tonumber(entry['until']) < NOW then return nil, true end
+  if entry.state ~= 'revoked' and covered(entry.sub, entry.iat) then
+    if entry.state == 'redeemed' then entry.family = 'revoked' else entry.state = 'revoked' end
+  end
+  return entry, true
+end
+local function place(entry)
+  return entry.iat .. ':' .. JTI .. ':' .. entry.sub
+end
+local function move(last, ...)
+  redis.call('PEXPIRE', ENTRY, ttl(last))
+  redis.call('HSET', ENTRY, 'call', CALL, ...)
+end`
+
+/** Answers what became of the key, then its record. */
+const FIND = `
+local entry = find()
+if not entry then return {} end
+return {
+  entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
+  entry.cnf or '' }`
+
+const RECORD = `
+local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+local function has_place()
+  return redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') < limit
+end
+-- Once after each watermark, and only for a client that is at its limit.
+local function free_covered()
+  local revision = redis.call('HGET', MARKS, '#')
+  if not revision or redis.call('GET', SEEN) == revision then return end
+  for _, one in ipairs(redis.call('ZRANGE', OPEN, 0, -1)) do
+    local at, of = string.match(one, '^([^:]*):[^:]*:(.*)$')
+    if covered(of, at) then redis.call('ZREM', OPEN, one) end
+  end
+  redis.pcall('SET', SEEN, revision, 'PX', redis.call('PTTL', MARKS))
+end
+local known, is_there = find()
+if known then return known.call == CALL and 'recorded' or 'duplicate' end
+if covered(subject, issued_at) then return 'revoked' end
+if not has_place() then
+  free_covered()
+  if not has_place() then return 'outstanding' end
+end
+if is_there then redis.call('DEL', ENTRY) end
+local reply = redis.pcall('HSET', ENTRY, 'state', 'issued', 'sub', subject, 'scope', ARGV[9], 'aud', ARGV[10],
+  'iat', issued_at, 'exp', ARGV[11], 'until', last, 'call', CALL)
+local answer = answered(reply, 'recorded')
+if answer ~= 'recorded' then return answer end
+if ARGV[12] ~= '' then redis.call('HSET', ENTRY, 'cnf', ARGV[12]) end
+redis.call('PEXPIRE', ENTRY, ttl(last))
+redis.call('ZADD', OPEN, last, place({ iat = issued_at, sub = subject }))
+redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', '(' .. ARGV[1])
+if redis.call('PTTL', OPEN) < tonumber(ttl(last)) then redis.call('PEXPIRE', OPEN, ttl(last)) end
+return answer`
+
+const REDEEM = `
+local entry = find()
+if not entry then return 'unknown' end
+if entry.state == 'redeeming' and entry.call == CALL then return 'claimed' end
+if entry.state ~= 'issued' then return entry.state end
+move(entry['until'], 'state', 'redeeming', 'attempt', ARGV[5])
+return 'claimed'`
+
+const SETTLE = `
+local entry, last = find(), ARGV[6]
+if not entry then return 'unknown' end
+if entry.state == 'revoked' then return 'revoked' end
+if entry.state == 'redeemed' and entry.call == CALL then return 'settled' end
+if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
+if tonumber(last) < tonumber(entry['until']) then last = entry['until'] end
+redis.call('ZREM', OPEN, place(entry))
+move(last, 'state', 'redeemed', 'until', last)
+return 'settled'`
+
+/** With a sixth argument: only if the claim is the one that call made. */
+const RELEASE = `
+local entry = find()
+if not entry then return 'unknown' end
+if entry.state == 'revoked' then return 'revoked' end
+if entry.state == 'issued' and entry.call == CALL then return 'released' end
+if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
+if ARGV[6] and entry.call ~= ARGV[6] then return 'lost' end
+move(entry['until'], 'state', 'issued')
+redis.call('HDEL', ENTRY, 'attempt')
+return 'released'`
+
+const REVOKE = `
+local entry = find()
+if not entry then return 'unknown' end
+if entry.state == 'redeemed' then return 'redeemed' end
+if entry.state == 'revoked' then return entry.call == CALL and 'revoked' or 'unchanged' end
+redis.call('ZREM', OPEN, place(entry))
+move(entry['until'], 'state', 'revoked')
+return 'revoked'`
+
+const REVOKE_FAMILY = `
+local entry = find()
+if not entry then return 'unknown' end
+if entry.state ~= 'redeemed' then return 'not_redeemed' end
+if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
+move(entry['until'], 'family', 'revoked')
+return 'revoked'`
+
+const REVOKE_ISSUED_BEFORE = `
+local MARKS, ENDS = KEYS[1], KEYS[2]
+local field, issued_before, last, CALL = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local function raise()
+  local mark = redis.call('HGET', MARKS, field)
+  if mark and tonumber(mark) >= tonumber(issued_before) then
+    return redis.call('HGET', MARKS, '#') == CALL and 'revoked' or 'unchanged'
+  end
+  redis.call('HSET', MARKS, field, issued_before, '#', CALL)
+  return 'revoked'
+end
+for _, stale in ipairs(redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])) do
+  redis.call('HDEL', MARKS, stale)
+end
+redis.call('ZREMRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])
+local answer = raise()
+local before = redis.call('ZSCORE', ENDS, field)
+if not before or tonumber(before) < tonumber(last) then redis.call('ZADD', ENDS, last, field) end
+local latest = redis.call('ZREVRANGE', ENDS, 0, 0, 'WITHSCORES')[2]
+redis.call('PEXPIRE', MARKS, ttl(latest))
+redis.call('PEXPIRE', ENDS, ttl(latest))
+return answer`
+
+const USE_ONCE = `
+local used = redis.call('GET', KEYS[1])
+if used then
+  local last, call = string.match(used, '^(%S+) (%S+)$')
+  if call == ARGV[3] then return 'first' end
+  if tonumber(last) >= NOW then return 'used' end
+end
+return answered(redis.pcall('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ttl(ARGV[2])), 'first')`
+
+/** The verbs of the port, each one script on keys of one hash slot. */
+export const SCRIPTS = Object.freeze({
+  find: script(TIME, ENTRY, FIND),
+  record: script(TIME, ENTRY, RECORD),
+  redeem: script(TIME, ENTRY, REDEEM),
+  settle: script(TIME, ENTRY, SETTLE),
+  release: script(TIME, ENTRY, RELEASE),
+  revoke: script(TIME, ENTRY, REVOKE),
+  revokeFamily: script(TIME, ENTRY, REVOKE_FAMILY),
+  revokeIssuedBefore: script(TIME, REVOKE_ISSUED_BEFORE),
+  useOnce: script(TIME, USE_ONCE),
+})

@@ -1,0 +1,200 @@
+import { inspector } from './redis-advice.js'
+import { type Connection, connection } from './redis-connection.js'
+import { encoded, type Layout, layout } from './redis-layout.js'
+import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
+import { entryFrom, operandsOf, requireFinite, requireFuture, textOf } from './redis-records.js'
+import { SCRIPTS } from './redis-scripts.js'
+import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.js'
+import type { KeyRef, ProvisioningStore } from './store.js'
+
+export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
+export type * from './store.js'
+
+/** A store in Redis. */
+export interface RedisStore extends ProvisioningStore {
+  /**
+   * Asks Redis whether it is there and how it is set up; answers what is bad for keys and was not accepted. Without it
+   * that is looked at, and reported, when the first verb has been answered.
+   *
+   * @throws Error when Redis does not answer
+   */
+  check(): Promise<readonly string[]>
+}
+
+/**
+ * A store in Redis 6.2 or newer, or Valkey, alone or as a cluster, for any number of processes. It knows no client
+ * library, only `sendCommand`.
+ *
+ * **Layout.** Clients are divided into 64 parts by a hash of their id, and the names of all keys of a part carry its
+ * tag, as in `epk:{07/64}:key:a-client:a-jti`: they lie on one hash slot, so that a verb is one script on one node. An
+ * entry is a hash of its own, with an expiry. Beside it lie, for each client, a sorted set of what is outstanding by
+ * when it ends, which counts right without anything being walked through; and for each part all the watermarks of
+ * `revokeIssuedBefore`. That verb writes the watermark into every part before it answers. So every other verb reads the
+ * watermarks inside the script that decides: there is no moment between the look at the watermark and the move, no
+ * second round trip, and no one node that all verbs depend on. What a verb does in a part that the watermark has not
+ * reached yet comes before that revocation, and is covered from the moment it does. Rejected half-way, a watermark
+ * covers some clients already; raising it again is always right.
+ *
+ * **Time.** Whether an entry's time is over is decided by the clock of the caller, which is the one that set `exp` and
+ * judges it: a Redis whose clock is ahead would forget used proofs that are still accepted, and each primary would have
+ * another time. The expiry that Redis itself keeps is a duration, given so that it ends ten seconds after the entry; it
+ * only frees the memory. A time that is past is refused before anything is sent, and no duration can be negative.
+ *
+ * **Answers that get lost.** Each call carries a mark of its own, which a write leaves behind. A client that sends a
+ * command again after it has reconnected gets the answer that got lost. A claim that arrives after its caller was told
+ * that Redis did not answer is given back; a redemption that does stays: the key is spent, and was good for nothing.
+ *
+ * **No key material.** Names and values are ids, terms, times and thumbprints; the text of a key never comes here.
+ *
+ * @throws ConfigurationError with every fault of the options at once
+ */
+export function redisStore(options: RedisStoreOptions): RedisStore {
+  const { prefix, now, maxRetentionSeconds, ...parsed } = readRedisOptions(options)
+  const redis = connection(parsed)
+  const names = layout(prefix)
+  const inspect = inspector(parsed, redis.send, names.home)
+  const desk: Desk = {
+    redis: inspected(redis, inspect),
+    names,
+    seconds: () => secondsOf(now()),
+    maxRetentionSeconds,
+    nextCall: callMarks(),
+  }
+  return Object.freeze<RedisStore>({
+    ...recordVerbs(desk),
+    ...redemptionVerbs(desk),
+    ...revocationVerbs(desk),
+    useOnce: onceVerb(desk),
+    async check() {
+      await redis.inTime(() => redis.send(['PING'], names.home))
+      return redis.inTime(inspect)
+    },
+  })
+}
+
+function secondsOf(milliseconds: number): number {
+  if (Number.isFinite(milliseconds)) return milliseconds / 1000
+  throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
+}
+
+/** What the verbs work with. */
+interface Desk {
+  readonly redis: Connection
+  readonly names: Layout
+  readonly maxRetentionSeconds: number
+  seconds(): number
+  nextCall(): string
+}
+
+/** Looks how Redis is set up when it has first answered. */
+function inspected(redis: Connection, inspect: () => Promise<unknown>): Connection {
+  let isInspected = false
+  return {
+    ...redis,
+    async run(...all) {
+      const answer = await redis.run(...all)
+      if (!isInspected) {
+        isInspected = true
+        inspect().catch(() => undefined)
+      }
+      return answer
+    },
+  }
+}
+
+function keysOf({ names }: Desk, { clientId, jti }: KeyRef): Keys {
+  return [names.entry(clientId, jti), names.marks(clientId), names.open(clientId), names.seen(clientId)]
+}
+
+function argsOf({ seconds }: Desk, { clientId, jti }: KeyRef, call: string, operands: readonly string[]) {
+  return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
+}
+
+function ask<T extends string>(
+  desk: Desk,
+  verb: Verb<T>,
+  ref: KeyRef,
+  operands: readonly string[],
+): Promise<T> {
+  const args = argsOf(desk, ref, desk.nextCall(), operands)
+  return desk.redis.inTime(() => perform(desk.redis, verb, keysOf(desk, ref), args))
+}
+
+/** A watermark is kept for as long as any entry can be, so none may be kept longer. */
+function requireRetention({ seconds, maxRetentionSeconds }: Desk, retainUntil: number): void {
+  requireFinite(retainUntil)
+  if (!(retainUntil - seconds() <= maxRetentionSeconds))
+    throw new RangeError(
+      `retainUntil: expected a time within maxRetentionSeconds, which is ${maxRetentionSeconds}, got ${retainUntil}`,
+    )
+}
+
+function recordVerbs(desk: Desk): Pick<ProvisioningStore, 'record' | 'find'> {
+  return {
+    async record(key, limits) {
+      requireFuture(key.retainUntil, desk.seconds())
+      requireRetention(desk, key.retainUntil)
+      return ask(desk, VERBS.record, key, operandsOf(key, limits.outstanding))
+    },
+    async find(ref) {
+      const args = argsOf(desk, ref, '', [])
+      return entryFrom(
+        ref,
+        await desk.redis.inTime(() => desk.redis.run(SCRIPTS.find, keysOf(desk, ref), args)),
+      )
+    },
+  }
+}
+
+function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
+  const { redis, nextCall } = desk
+  return {
+    async redeem(ref, attempt) {
+      const call = nextCall()
+      // Nobody acts on a claim that its caller was not told of. Only that claim: the attempt may have got another.
+      const giveBack = () => ask(desk, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
+      const args = argsOf(desk, ref, call, [textOf(attempt)])
+      const claim = () => perform(redis, VERBS.redeem, keysOf(desk, ref), args)
+      const claimOrNot = () =>
+        claim().catch((error) => {
+          giveBack()
+          throw error
+        })
+      return redis.inTime(claimOrNot, (late) => late === 'claimed' && giveBack())
+    },
+    async settle(ref, attempt, retainUntil) {
+      requireRetention(desk, retainUntil)
+      return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil)])
+    },
+    release: async (ref, attempt) => ask(desk, VERBS.release, ref, [textOf(attempt)]),
+  }
+}
+
+type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'>
+
+function revocationVerbs(desk: Desk): RevocationVerbs {
+  const { redis, names, seconds, nextCall, maxRetentionSeconds } = desk
+  return {
+    revoke: async (ref) => ask(desk, VERBS.revoke, ref, []),
+    revokeFamily: async (ref) => ask(desk, VERBS.revokeFamily, ref, []),
+    async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
+      const now = seconds()
+      requireFuture(retainUntil, now)
+      requireFinite(issuedBefore, 'issuedBefore')
+      const field = identity === undefined ? '*' : `=${textOf(identity)}`
+      const until = Math.max(retainUntil, now + maxRetentionSeconds)
+      const args = [now, field, issuedBefore, until, nextCall()].map(String)
+      const raise = (keys: Keys) => perform(redis, VERBS.revokeIssuedBefore, keys, args)
+      const answers = await redis.inTime(() => Promise.all(names.allMarks.map(raise)))
+      return answers.includes('revoked') ? 'revoked' : 'unchanged'
+    },
+  }
+}
+
+function onceVerb({ redis, names, seconds, nextCall }: Desk): ProvisioningStore['useOnce'] {
+  return async function useOnce(id, until) {
+    requireFuture(until, seconds(), 'until')
+    const args = [seconds(), until, nextCall()].map(String)
+    return redis.inTime(() => perform(redis, VERBS.useOnce, [names.once(id)], args))
+  }
+}
