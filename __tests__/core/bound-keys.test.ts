@@ -1,6 +1,7 @@
 import { bindingsWith, withBindings, withoutBinding } from '../../lib/core/bound-keys.js'
 import type { Binding, Client } from '../../lib/core/client.js'
-import type { Policy, Rebinding } from '../../lib/core/policy.js'
+import type { Policy } from '../../lib/core/policy.js'
+import type { Rebinding } from '../../lib/core/policy-options.js'
 import { refusalOf } from './deployed.js'
 
 const key = (bindingId: string, jkt = bindingId): Binding => ({
@@ -8,13 +9,13 @@ const key = (bindingId: string, jkt = bindingId): Binding => ({
   confirmation: { jkt },
   jwk: { kty: 'EC' },
   boundAt: 1,
-  keyId: 'k',
+  keyId: `k-${bindingId}`,
 })
 const certificate = (bindingId: string): Binding => ({
   bindingId,
   confirmation: { 'x5t#S256': bindingId },
   boundAt: 1,
-  keyId: 'k',
+  keyId: `k-${bindingId}`,
 })
 const client = (members: Partial<Client> = {}): Client => ({
   clientId: 'ci',
