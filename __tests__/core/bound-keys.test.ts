@@ -112,7 +112,7 @@ describe('bindingsWith', () => {
 
   it('knows a certificate again, and takes none for a key of the same thumbprint', async () => {
     const refused = await refusalOf(() =>
-      bindingsWith({ ...certificate('c'), bindingId: 'x' }, [certificate('c')], policy('add')),
+      bindingsWith({ ...certificate('c'), bindingId: 'x', keyId: 'k-x' }, [certificate('c')], policy('add')),
     )
     expect(refused.reason).toBe('binding_exists')
     expect(bindingsWith(certificate('c'), [key('c')], policy('add'))).toHaveLength(2)

@@ -80,7 +80,8 @@ describe('an access token of a client with a certificate', () => {
     withServer(async (server) => {
       const key = tokenIn(await askWith(server, PINNED_CERTIFICATE, { client_id: PINNED, ...SCOPE }))
       const token = tokenIn(await exchangeWith(server, key, PINNED_CERTIFICATE))
-      await exchangeWith(server, key, PINNED_CERTIFICATE)
+      // Another request than the first: that one would be answered again.
+      await exchangeWith(server, key, PINNED_CERTIFICATE, { scope: 'devices:read' })
       const { status, body } = await callWith(server, token, PINNED_CERTIFICATE)
       expect([status, body.error_description]).toEqual([
         401,

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import type { Client } from '../../lib/core/client.js'
 import type { Policy } from '../../lib/core/policy.js'
-import { type PolicyOptions, REBINDINGS, type Rebinding } from '../../lib/core/policy-options.js'
+import {
+  type PolicyOptions,
+  REBINDINGS,
+  REPLAY_CONTAINMENTS,
+  type Rebinding,
+} from '../../lib/core/policy-options.js'
 import { completePolicy } from '../../lib/options/narrowing.js'
 import { faultsOf, parse } from './faults-of.js'
 

@@ -66,13 +66,23 @@ async function actOrRelease<T>(claim: Claim, act: () => Promise<T>): Promise<T> 
 }
 
 async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }: Done<T>): Promise<void> {
+  const takeBack = () => undo?.().catch(tell)
   try {
     await claim.settle({ ...settled, outcome: Buffer.from(JSON.stringify(result)) })
   } catch (error) {
-    // The store may have settled it, and its answer got lost: the holder asks again, and gets what is there then.
     const isUncertain = error instanceof ProvisioningError && error.reason === 'store_unavailable'
-    if (claim.keepsOutcome && isUncertain) tell()
-    else await undo?.().catch(tell)
+    // Nobody waits for a store that does not answer any longer than it has taken already.
+    if (claim.keepsOutcome && isUncertain) void findOut(claim, takeBack, tell)
+    else await takeBack()
     throw error
   }
+}
+
+/**
+ * Of a settlement whose answer got lost nobody knows whether it took place. If it did not, the key can be released, and
+ * what was done is taken back; else the holder asks again and gets the outcome that is kept, so what was done stays.
+ */
+async function findOut(claim: Claim, takeBack: () => unknown, tell: () => void): Promise<void> {
+  if (await claim.release()) await takeBack()
+  else tell()
 }

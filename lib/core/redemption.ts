@@ -20,8 +20,8 @@ export interface Claim {
    * @throws ProvisioningError when the claim was lost in the meantime: what the action did must be undone
    */
   settle(settled?: Settled): Promise<void>
-  /** The action did not succeed: the key may be presented again. Never throws. */
-  release(): Promise<void>
+  /** The action did not succeed: the key may be presented again, if it answers `true`. Never throws. */
+  release(): Promise<boolean>
 }
 
 /** What a redemption ended in. */
@@ -166,6 +166,7 @@ function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: st
       // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
       const answer = await asking(() => deployment.store.release(key, id)).catch(() => 'unknown')
       if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
+      return answer === 'released'
     },
   }
 }

@@ -75,7 +75,7 @@ export function guards(context: GuardContext): Guards {
     const request = key.confirmation === undefined ? () => undefined : requestOf(req)
     const redemption = await redeem(verified, { action: 'custom', address: presented.address, request })
     if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
-    if (res.destroyed) return redemption.release()
+    if (res.destroyed) return void (await redemption.release())
     const signal = holdAnswer(res, redemption, refuseWith)
     attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
     next()
