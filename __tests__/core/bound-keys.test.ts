@@ -115,7 +115,7 @@ describe('bindingsWith', () => {
       bindingsWith({ ...certificate('c'), bindingId: 'x', keyId: 'k-x' }, [certificate('c')], policy('add')),
     )
     expect(refused.reason).toBe('binding_exists')
-    expect(bindingsWith(certificate('c'), [key('c')], policy('add'))).toHaveLength(2)
+    expect(bindingsWith(certificate('c'), [{ ...key('c'), keyId: 'k-x' }], policy('add'))).toHaveLength(2)
   })
 })
 

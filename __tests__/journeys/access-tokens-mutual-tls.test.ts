@@ -21,8 +21,13 @@ async function withServer(test: (server: RunningServer) => Promise<void>): Promi
 const SCOPE = { scope: 'provision:token devices:read' }
 
 /** Exchanges a key over a connection with a certificate, or without one. */
-function exchangeWith(server: RunningServer, key: string, certificate?: IssuedCertificate) {
-  const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE }
+function exchangeWith(
+  server: RunningServer,
+  key: string,
+  certificate?: IssuedCertificate,
+  asked: Record<string, string> = {},
+) {
+  const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE, ...asked }
   return sendMutual(server, { certificate, form })
 }
 
