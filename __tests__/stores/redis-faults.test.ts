@@ -1,6 +1,6 @@
 import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis.js'
 import { layout } from '../../lib/stores/redis-layout.js'
-import { keyFor, PLENTY, withStore } from '../support/redis/bench'
+import { HELD, HOLDER, keyFor, OVER, PLENTY, withStore } from '../support/redis/bench'
 import { CLIENTS, CLUSTER_CLIENTS } from '../support/redis/clients'
 import {
   pause,
@@ -115,6 +115,9 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
         first,
         async (store) => {
           await store.record(keyFor('key'), PLENTY)
+          await store.record(keyFor('redeemed'), PLENTY)
+          await store.redeem(keyFor('redeemed'), 'one', OVER)
+          await store.settle(keyFor('redeemed'), 'one', now() + 60, { outcome: 'sealed' })
           await first.close()
           const { seconds } = await rejection(store.redeem(keyFor('key'), 'one'))
           expect(seconds).toBeLessThan(3)
@@ -122,6 +125,8 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
           try {
             await until(async () => (await stateOf(store, 'key').catch(() => 'down')) === undefined)
             expect(await store.redeem(keyFor('key'), 'one')).toBe('unknown')
+            expect(await store.redeem(keyFor('redeemed'), 'two', OVER)).toBe('unknown')
+            expect(await store.recall(keyFor('redeemed'), HOLDER)).toBeUndefined()
             expect(await store.record(keyFor('key'), PLENTY)).toBe('recorded')
           } finally {
             await second.close()
@@ -333,8 +338,9 @@ describe('replicas', () => {
             async (store) => {
               await primary.cli('SET', 'something', 'to replicate')
               await until(() => isInStep(primary, replica))
-              for (const jti of ['key', 'other', 'third']) await store.record(keyFor(jti), PLENTY)
+              for (const jti of ['key', 'other', 'third', 'held']) await store.record(keyFor(jti), PLENTY)
               expect(await store.redeem(keyFor('key'), 'one')).toBe('claimed')
+              expect(await store.redeem(keyFor('held'), 'one', OVER)).toBe('claimed')
               expect(await replica.cli('--scan')).toContain('a-client:key')
               replica.signal('SIGSTOP')
               const short = /^Redis(: expected 1 replicas to have it, got 0| did not answer within 0.8 s)$/
@@ -342,6 +348,7 @@ describe('replicas', () => {
               for (const act of [
                 () => store.settle(keyFor('key'), 'one', now() + 60),
                 () => store.redeem(keyFor('other'), 'one'),
+                () => store.redeem(keyFor('held'), 'two', HELD),
                 () => store.revoke(keyFor('third')),
                 () => store.useOnce('proof', now() + 60),
               ]) {
@@ -351,6 +358,7 @@ describe('replicas', () => {
               replica.signal('SIGCONT')
               await until(() => isInStep(primary, replica))
               expect(await store.redeem(keyFor('other'), 'two')).toBe('claimed')
+              expect(await store.redeem(keyFor('held'), 'three', HELD)).toBe('resumed')
               expect(await store.settle(keyFor('key'), 'one', now() + 60)).toBe('lost')
               expect(await store.revoke(keyFor('third'))).toBe('unchanged')
               const bound = { issuedBefore: 1, retainUntil: now() + 60 }
@@ -362,6 +370,35 @@ describe('replicas', () => {
         ),
       ))
   }
+
+  it('that take over refuse what they had not been told of, and know what they had', () =>
+    withServer(['--repl-diskless-sync-delay', '0'], (primary) =>
+      withServer(['--replicaof', `127.0.0.1 ${primary.port}`], async (replica) => {
+        await withStore(primary, async (store) => {
+          await primary.cli('SET', 'something', 'to replicate')
+          await until(() => isInStep(primary, replica))
+          for (const jti of ['redeemed', 'stuck', 'issued']) await store.record(keyFor(jti), PLENTY)
+          for (const jti of ['redeemed', 'stuck']) await store.redeem(keyFor(jti), 'one', OVER)
+          await store.settle(keyFor('redeemed'), 'one', now() + 60, { outcome: 'sealed' })
+          await until(() => isInStep(primary, replica))
+          await replica.cli('REPLICAOF', 'NO', 'ONE')
+          await store.record(keyFor('late'), PLENTY)
+          await store.redeem(keyFor('late'), 'one', OVER)
+          await store.settle(keyFor('late'), 'one', now() + 60, { outcome: 'lost' })
+        })
+        await primary.close()
+        await withStore(replica, async (store) => {
+          expect(await store.redeem(keyFor('late'), 'two', OVER)).toBe('unknown')
+          expect(await store.recall(keyFor('late'), HOLDER)).toBeUndefined()
+          expect(await store.redeem(keyFor('redeemed'), 'two', OVER)).toBe('redeemed')
+          const known = { redemption: 'one', outcome: 'sealed' }
+          expect(await store.recall(keyFor('redeemed'), HOLDER)).toEqual(known)
+          expect(await store.redeem(keyFor('stuck'), 'two')).toBe('redeeming')
+          expect(await store.redeem(keyFor('stuck'), 'two', OVER)).toBe('resumed')
+          expect(await store.redeem(keyFor('issued'), 'two')).toBe('claimed')
+        })
+      }),
+    ))
 
   describe('that are not there', () => {
     for (const [name, connect] of Object.entries(CLUSTER_CLIENTS)) {
@@ -396,14 +433,18 @@ describe('a slot that is moved to another primary', () => {
       const other = { ...key, jti: 'other' }
       try {
         for (const one of [key, other]) await store.record(one, PLENTY)
-        expect(await store.redeem(key, 'one')).toBe('claimed')
-        expect(await store.settle(key, 'one', now() + 60)).toBe('settled')
+        expect(await store.redeem(key, 'one', OVER)).toBe('claimed')
+        expect(await store.settle(key, 'one', now() + 60, { outcome: 'sealed' })).toBe('settled')
         await store.revokeIssuedBefore({ identity: 'mover', issuedBefore: 1, retainUntil: now() + 60 })
         const during: string[] = []
         await moveSlot(cluster, prefix, key.clientId, async () => {
-          during.push(await store.redeem(key, 'two').catch(() => 'rejected'))
+          during.push(await store.redeem(key, 'two', OVER).catch(() => 'rejected'))
+          const recalled = await store.recall(key, HOLDER).catch(() => ({ outcome: 'rejected' }))
+          during.push(`recalled ${recalled?.outcome}`)
         })
-        expect(during.filter((answer) => !['redeemed', 'rejected'].includes(answer))).toEqual([])
+        const fair = ['redeemed', 'rejected', 'recalled sealed', 'recalled rejected']
+        expect(during.filter((answer) => !fair.includes(answer))).toEqual([])
+        expect((await store.recall(key, HOLDER))?.outcome).toBe('sealed')
         expect(await store.redeem(key, 'two')).toBe('redeemed')
         expect(await store.redeem(other, 'two')).toBe('claimed')
         expect(await store.settle(other, 'two', now() + 60)).toBe('settled')

@@ -8,7 +8,7 @@ import {
 } from '../../lib/stores/redis.js'
 import { SCRIPTS } from '../../lib/stores/redis-scripts.js'
 import { readText } from '../docs/markdown'
-import { keyFor, PLENTY, withStore } from '../support/redis/bench'
+import { HELD, HOLDER, keyFor, OVER, PLENTY, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 
@@ -21,8 +21,10 @@ const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>> = {
   find: (store) => store.find(keyFor('key')),
   redeem: (store) => store.redeem(keyFor('key'), 'one'),
   release: (store) => store.release(keyFor('key'), 'one'),
-  redeemAgain: (store) => store.redeem(keyFor('key'), 'two'),
-  settle: (store) => store.settle(keyFor('key'), 'two', now() + 120),
+  redeemAgain: (store) => store.redeem(keyFor('key'), 'two', OVER),
+  redeemAsHolder: (store) => store.redeem(keyFor('key'), 'three', HELD),
+  settle: (store) => store.settle(keyFor('key'), 'three', now() + 120, { outcome: 'sealed' }),
+  recall: (store) => store.recall(keyFor('key'), HOLDER),
   revokeFamily: (store) => store.revokeFamily(keyFor('key')),
   recordOther: (store) => store.record(keyFor('other'), PLENTY),
   revoke: (store) => store.revoke(keyFor('other')),
@@ -33,7 +35,9 @@ const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>> = {
 const SUCCESS = [
   'recorded',
   expect.objectContaining({ state: 'issued' }),
-  ...['claimed', 'released', 'claimed', 'settled', 'revoked', 'recorded', 'revoked', 'first', 'revoked'],
+  ...['claimed', 'released', 'claimed', 'resumed', 'settled'],
+  { redemption: 'two', outcome: 'sealed' },
+  ...['revoked', 'recorded', 'revoked', 'first', 'revoked'],
 ]
 
 async function everyVerb(store: RedisStore): Promise<unknown[]> {
@@ -275,7 +279,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
           await server.cli('SCRIPT', 'FLUSH')
           expect(await everyVerb(store)).toEqual(SUCCESS)
           const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
-          expect(known.split('\n')).toEqual(Array(9).fill('1'))
+          expect(known.split('\n')).toEqual(Array(10).fill('1'))
         },
         {},
         connect,
@@ -332,14 +336,14 @@ describe('an answer that is none of the verb', () => {
   for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['claimed']]) {
     it(`rejects: ${inspect(nonsense)}`, async () => {
       const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
-      const { find, ...verbs } = EVERY_VERB
-      const isClaim = Array.isArray(nonsense) && nonsense[0] === 'claimed'
+      const { find, recall, ...verbs } = EVERY_VERB
+      const isList = Array.isArray(nonsense)
       for (const [name, act] of Object.entries(verbs)) {
-        if (isClaim && name.startsWith('redeem')) continue
+        if (isList && nonsense[0] === 'claimed' && name.startsWith('redeem')) continue
         await expect(act(store)).rejects.toThrow('Redis: expected one of')
       }
-      if (!Array.isArray(nonsense) || nonsense.length > 0)
-        await expect(find?.(store)).rejects.toThrow('Redis')
+      if (!isList || nonsense.length > 0) await expect(find?.(store)).rejects.toThrow('Redis')
+      if (!isList) await expect(recall?.(store)).rejects.toThrow('Redis: expected a list')
     })
   }
 })

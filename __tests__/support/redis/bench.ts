@@ -1,5 +1,5 @@
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis.js'
-import type { KeyRecord } from '../../../lib/stores/store.js'
+import type { Holding, KeyRecord } from '../../../lib/stores/store.js'
 import { CLIENTS } from './clients'
 import type { RedisServer } from './servers'
 
@@ -12,6 +12,14 @@ export function keyFor(jti: string, differences: Partial<KeyRecord> = {}): KeyRe
   const terms = { subject: 'device:7', scope: ['read'], audience: 'https://api.example.com' }
   return { clientId: 'a-client', jti, ...terms, ...times, ...differences }
 }
+
+export const HOLDER = 'jkt:0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
+
+/** A claim's holder, whose lease is over at once. */
+export const OVER: Holding = { holder: HOLDER, leaseSeconds: Number.MIN_VALUE }
+
+/** A claim's holder, whose lease lasts. */
+export const HELD: Holding = { holder: HOLDER, leaseSeconds: 60 }
 
 /** A store in a server, by node-redis, and what it advised. */
 export async function withStore(
