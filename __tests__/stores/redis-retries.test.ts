@@ -5,7 +5,7 @@ import {
   type SendCommand,
 } from '../../lib/stores/redis.js'
 import type { Settlement } from '../../lib/stores/store.js'
-import { HELD, HOLDER, keyFor, OVER, PLENTY, withStore } from '../support/redis/bench'
+import { HELD, HOLDER, keyFor, OVER, PLENTY, until, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 import { pause, type RedisServer, startRedis } from '../support/redis/servers'
 
@@ -27,11 +27,6 @@ async function settled(store: RedisStore, settlement: Settlement, holding = OVER
   await store.record(own, PLENTY)
   expect(await store.redeem(own, 'one', holding)).toBe('claimed')
   expect(await store.settle(own, 'one', now() + 3_600, settlement)).toBe('settled')
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !(await holds()); await pause(20))
-    if (Date.now() > deadline) throw new Error('it never came true')
 }
 
 const scanned = async () => (await server.cli('--scan')).split('\n').sort()

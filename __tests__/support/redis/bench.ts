@@ -1,7 +1,7 @@
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis.js'
 import type { Holding, KeyRecord } from '../../../lib/stores/store.js'
 import { CLIENTS } from './clients'
-import type { RedisServer } from './servers'
+import { pause, type RedisServer, startRedis } from './servers'
 
 export const PLENTY = { outstanding: 1_000 }
 
@@ -36,4 +36,36 @@ export async function withStore(
   } finally {
     await client.close()
   }
+}
+
+/** A Redis of the test's own. */
+export async function withServer(
+  settings: readonly string[],
+  test: (server: RedisServer) => Promise<void>,
+): Promise<void> {
+  const server = await startRedis(settings)
+  try {
+    await test(server)
+  } finally {
+    await server.close()
+  }
+}
+
+/** What a promise rejected with, and after how many seconds. */
+export async function rejection(promise: Promise<unknown>): Promise<{ message: string; seconds: number }> {
+  const start = performance.now()
+  const answer: unknown = await promise.catch((error: Error) => error)
+  const message = answer instanceof Error ? answer.message : `it answered ${String(answer)}`
+  return { message, seconds: (performance.now() - start) / 1000 }
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !(await holds()); await pause(20))
+    if (Date.now() > deadline) throw new Error('it never came true')
+}
+
+/** What has become of a key. */
+export async function stateOf(store: RedisStore, jti: string) {
+  return (await store.find(keyFor(jti)))?.state
 }
