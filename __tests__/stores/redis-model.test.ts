@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { memoryStore } from '../../lib/stores/memory.js'
 import { redisStore } from '../../lib/stores/redis.js'
+import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, type ConnectedClient } from '../support/redis/clients'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
@@ -54,7 +55,8 @@ describe('redisStore beside memoryStore', () => {
       // Half a second of the story on, so that nothing ends at the very moment in which it is looked at.
       const now = () => (seconds + SECOND / 2) * 1000
       stories += 1
-      const redis = redisStore({ sendCommand: client.sendCommand, prefix: `${stories}:`, now })
+      const { sendCommand } = client
+      const redis = redisStore({ sendCommand, prefix: `${stories}:`, now, timeoutSeconds: PATIENCE_SECONDS })
       const memory = memoryStore({ now })
       for (const one of steps) {
         if (one.move === 'pass') seconds += one.passing

@@ -13,6 +13,9 @@ export function keyFor(jti: string, differences: Partial<KeyRecord> = {}): KeyRe
   return { clientId: 'a-client', jti, ...terms, ...times, ...differences }
 }
 
+/** How long an answer is waited for where that is not what is tested, on however busy a machine. */
+export const PATIENCE_SECONDS = 20
+
 export const HOLDER = 'jkt:0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
 /** A claim's holder, whose lease is over at once. */
@@ -32,7 +35,8 @@ export async function withStore(
   const advice: string[] = []
   const { sendCommand } = client
   try {
-    await test(redisStore({ sendCommand, advise: (one) => advice.push(one), ...options }), advice)
+    const advise = (one: string) => advice.push(one)
+    await test(redisStore({ sendCommand, advise, timeoutSeconds: PATIENCE_SECONDS, ...options }), advice)
   } finally {
     await client.close()
   }
