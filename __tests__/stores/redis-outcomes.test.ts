@@ -164,4 +164,20 @@ describe('a Redis without room', () => {
       expect(await store.find(key)).toMatchObject({ state: 'redeeming' })
       expect(await store.settle(key, 'one', now() + 60, { outcome: 'sealed' })).toBe('settled')
     }))
+
+  it('is told from one whose rules forbid what keeps an outcome', async () => {
+    await server.cli('ACL', 'SETUSER', 'poor', 'on', '>secret', '~*', 'resetchannels', '+@all', '-set')
+    const url = server.url.replace('redis://', 'redis://poor:secret@')
+    try {
+      await withStore({ ...server, url }, async (store) => {
+        await store.record(key, PLENTY)
+        await store.redeem(key, 'one', HELD)
+        await expect(store.settle(key, 'one', now() + 60, { outcome: 'sealed' })).rejects.toThrow()
+        expect(await store.find(key)).toMatchObject({ state: 'redeeming' })
+        expect(await store.settle(key, 'one', now() + 60)).toBe('settled')
+      })
+    } finally {
+      await server.cli('ACL', 'DELUSER', 'poor')
+    }
+  })
 })

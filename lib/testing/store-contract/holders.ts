@@ -60,6 +60,14 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OTHERS.holder)).toEqual({ redemption: 'two' })
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
+  prove('forgets who claimed a key first when one who took the claim over releases it', async (on) => {
+    const key = await claimed(on, OURS)
+    await on.advance(3)
+    await on.store.redeem(key, 'two', OURS)
+    expect(await on.store.release(key, 'two')).toBe('released')
+    expect(await on.store.redeem(key, 'three', OURS)).toBe('claimed')
+    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'three' })
+  })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
     const key = await claimed(on, OURS)
     await on.advance(3)
