@@ -60,10 +60,26 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OTHERS.holder)).toEqual({ redemption: 'two' })
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
+  prove('forgets who claimed a key first when one who took the claim over releases it', async (on) => {
+    const key = await claimed(on, OURS)
+    await on.advance(3)
+    await on.store.redeem(key, 'two', OURS)
+    expect(await on.store.release(key, 'two')).toBe('released')
+    expect(await on.store.redeem(key, 'three', OURS)).toBe('claimed')
+    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'three' })
+  })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
     const key = await claimed(on, OURS)
     await on.advance(3)
     expect(await on.store.revoke(key)).toBe('revoked')
+    expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
+    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+  })
+  prove('lets nobody take over a claim that a watermark covers, and recalls nothing of it', async (on) => {
+    const key = await claimed(on, OURS)
+    await on.advance(3)
+    const { issuedAt: issuedBefore, retainUntil } = key
+    await on.store.revokeIssuedBefore({ issuedBefore, retainUntil })
     expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
@@ -125,10 +141,36 @@ export function proveOutcomes(prove: Prove): void {
     expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
   })
   prove('forgets an outcome with the time of its key, however long the entry is kept', async (on) => {
-    const key = await settled(on, { lifetimeSeconds: 3, retainedFor: 60 })
+    const key = await settled(on, { lifetimeSeconds: 6, retainedFor: 60 })
+    await on.advance(3)
+    expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
     await on.advance(5)
     expect(await on.store.find(key)).toMatchObject({ state: 'redeemed' })
     expect((await on.store.recall(key, OURS.holder))?.outcome).toBeUndefined()
+  })
+  prove('keeps what is said of one key apart from what is said of another', async (on) => {
+    const names = ['ab c', 'a bc', 'a:b c', 'a b:c', 'a} b', 'a }b', '__proto__ k', 'k __proto__']
+    const keys = names.map((name) => {
+      const [clientId = '', jti = ''] = name.split(' ')
+      return { record: on.key(jti, { clientId }), name }
+    })
+    for (const { record, name } of keys) {
+      await on.store.record(record, PLENTY)
+      await on.store.redeem(record, name, { holder: `${name}:holder`, leaseSeconds: 2 })
+      await on.store.settle(record, name, record.retainUntil, { outcome: `${name}:outcome` })
+    }
+    for (const { record, name } of keys) {
+      const recalled = { redemption: name, outcome: `${name}:outcome` }
+      expect(await on.store.recall(record, `${name}:holder`)).toEqual(recalled)
+    }
+  })
+  prove('tells empty texts from none', async (on) => {
+    const key = await claimed(on, { ...OURS, holder: '' })
+    expect(await on.store.recall(key, '')).toEqual({ redemption: 'one' })
+    const settlement = { outcome: '', familyClientId: '' }
+    expect(await on.store.settle(key, 'one', key.retainUntil, settlement)).toBe('settled')
+    expect(await on.store.recall(key, '')).toEqual({ redemption: 'one', outcome: '' })
+    expect(await on.store.find(key)).toMatchObject({ familyClientId: '' })
   })
   prove('tells of an entry which client its redemption brought forth', async (on) => {
     const key = await settled(on, { familyClientId: 'a:client {1}' })
