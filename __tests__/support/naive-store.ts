@@ -8,7 +8,13 @@ export interface Caps {
 
 interface Modelled {
   entry: KeyEntry
-  claim?: { attempt: string; redemption: string; holder: string | undefined; leaseUntil: number }
+  claim?: {
+    readonly attempt: string | undefined
+    readonly redemption: string
+    readonly isTakenOver: boolean
+    readonly holder: string | undefined
+    readonly leaseUntil: number
+  }
   outcome?: { text: string; until: number }
 }
 
@@ -110,11 +116,17 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
       if (holding && !(holding.leaseSeconds > 0)) throw new RangeError()
       const found = one(ref)
       const { holder, leaseSeconds = 0 } = holding ?? {}
-      const claim = { attempt, redemption: attempt, holder, leaseUntil: now() + leaseSeconds }
+      const claim = {
+        attempt,
+        redemption: attempt,
+        isTakenOver: false,
+        holder,
+        leaseUntil: now() + leaseSeconds,
+      }
       const earlier = found?.entry.state === 'redeeming' ? found.claim : undefined
       const isSame = holder !== undefined && earlier?.holder === holder
       if (found && earlier && isSame && now() >= earlier.leaseUntil) {
-        found.claim = { ...claim, redemption: earlier.redemption }
+        found.claim = { ...claim, redemption: earlier.redemption, isTakenOver: true }
         return 'resumed'
       }
       if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
@@ -123,7 +135,11 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
     },
     async release(ref, attempt) {
       const found = one(ref)
-      return lacking(found, attempt) ?? change(found, { state: 'issued' }, 'released')
+      const lack = lacking(found, attempt)
+      if (lack) return lack
+      if (!found?.claim?.isTakenOver) return change(found, { state: 'issued' }, 'released')
+      found.claim = { ...found.claim, attempt: undefined, leaseUntil: 0 }
+      return 'released'
     },
   }
 }

@@ -73,7 +73,7 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
       if (kept === undefined) return 'unknown'
       const earlier = kept.claim
       if (kept.state === 'redeeming' && earlier && mayResume(earlier, claim, seconds)) {
-        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption })
+        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption, isTakenOver: true })
         return 'resumed'
       }
       if (kept.state !== 'issued') return kept.state
@@ -83,7 +83,10 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
     async release(ref, attempt) {
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
-      move(claimed, 'issued')
+      const { claim } = claimed
+      const isOver = { attempt: undefined, leaseUntil: Number.NEGATIVE_INFINITY }
+      if (claim?.isTakenOver) move(claimed, 'redeeming', { ...claim, ...isOver })
+      else move(claimed, 'issued')
       return 'released'
     },
   }
@@ -93,7 +96,8 @@ function claimBy(attempt: string, holding: Holding | undefined, seconds: number)
   const { holder, leaseSeconds = 0 } = holding ?? {}
   if (holding !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
-  return { attempt, redemption: attempt, holder, leaseUntil: seconds + leaseSeconds }
+  const leaseUntil = seconds + leaseSeconds
+  return { attempt, redemption: attempt, isTakenOver: false, holder, leaseUntil }
 }
 
 function mayResume({ holder, leaseUntil }: Claim, later: Claim, seconds: number): boolean {

@@ -48,8 +48,8 @@ return 'settled'`
 
 /**
  * With a sixth argument: only if the claim is the one that call made, of which its caller was not told. One that had
- * been taken over goes back to where it was, with its lease over: whoever had it before may have acted, so it is not
- * issued again, and only the same holder takes it over.
+ * been taken over stays, with its lease over: whoever had it before may have acted, so the key is not issued again, and
+ * only the same holder takes the claim over.
  */
 export const RELEASE = `
 local entry = find()
@@ -58,7 +58,7 @@ if entry.state == 'revoked' then return 'revoked' end
 if entry.call == CALL then return 'released' end
 if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
 if ARGV[6] and entry.call ~= ARGV[6] then return 'lost' end
-if ARGV[6] and entry.redemption then
+if entry.redemption then
   move(entry['until'], 'lease', '0')
   redis.call('HDEL', ENTRY, 'attempt')
 else

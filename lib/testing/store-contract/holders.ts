@@ -60,13 +60,19 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OTHERS.holder)).toEqual({ redemption: 'two' })
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
-  prove('forgets who claimed a key first when one who took the claim over releases it', async (on) => {
-    const key = await claimed(on, OURS)
-    await on.advance(3)
-    await on.store.redeem(key, 'two', OURS)
-    expect(await on.store.release(key, 'two')).toBe('released')
-    expect(await on.store.redeem(key, 'three', OURS)).toBe('claimed')
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'three' })
+  prove('leaves a claim that was taken over to its holder when it is released', async (on) => {
+    for (const again of ['one', 'two']) {
+      const key = await claimed(on, OURS, again)
+      await on.advance(3)
+      await on.store.redeem(key, again, OURS)
+      expect(await on.store.release(key, again)).toBe('released')
+      expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
+      expect(await on.store.settle(key, again, key.retainUntil)).toBe('lost')
+      for (const holding of [OTHERS, undefined])
+        expect(await on.store.redeem(key, 'three', holding)).toBe('redeeming')
+      expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
+      expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    }
   })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
     const key = await claimed(on, OURS)
@@ -190,8 +196,8 @@ export function proveOutcomes(prove: Prove): void {
   })
 }
 
-async function claimed({ store, key }: Bench, holding?: Holding) {
-  const record = key()
+async function claimed({ store, key }: Bench, holding?: Holding, jti?: string) {
+  const record = key(jti)
   await store.record(record, PLENTY)
   expect(await store.redeem(record, 'one', holding)).toBe('claimed')
   return record
