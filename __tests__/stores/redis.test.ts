@@ -173,6 +173,16 @@ describe('a client at its limit', () => {
 })
 
 describe('names in redisStore', () => {
+  it('show where an id ends, whatever is in it', () =>
+    withStore(server, async (store) => {
+      const key = keyFor('c:{d}', { clientId: 'a:b' })
+      await store.record(key, PLENTY)
+      await store.redeem(key, 'one')
+      await store.settle(key, 'one', now() + 60, { outcome: 'sealed' })
+      const names = (await server.cli('--scan')).split('\n').map((name) => name.replace(/^epk:{.+?}/, ''))
+      expect(names.sort()).toEqual([':key:a%3Ab:c%3A%7Bd%7D', ':outcome:a%3Ab:c%3A%7Bd%7D'])
+    }))
+
   it('are refused where UTF-8 would make one of two', () =>
     withStore(server, async (store) => {
       for (const part of ['clientId', 'jti', 'subject', 'audience']) {
