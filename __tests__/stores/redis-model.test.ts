@@ -56,7 +56,12 @@ describe('redisStore beside memoryStore', () => {
       let seconds = START
       const now = () => seconds * 1000
       stories += 1
-      const redis = redisStore({ sendCommand: client.sendCommand, prefix: `${stories}:`, now })
+      const redis = redisStore({
+        sendCommand: client.sendCommand,
+        prefix: `${stories}:`,
+        now,
+        timeoutSeconds: 60,
+      })
       const memory = memoryStore({ now })
       for (const one of steps) {
         if (one.move === 'pass') seconds += one.seconds

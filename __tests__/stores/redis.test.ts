@@ -10,7 +10,7 @@ import { SCRIPTS } from '../../lib/stores/redis-scripts.js'
 import { readText } from '../docs/markdown'
 import { keyFor, PLENTY, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
-import { type RedisServer, startRedis } from '../support/redis/servers'
+import { pause, type RedisServer, startRedis } from '../support/redis/servers'
 
 const now = () => Date.now() / 1000
 const later = () => ({ issuedBefore: 0, retainUntil: now() + 60 })
@@ -200,10 +200,12 @@ describe('time in redisStore', () => {
 
   it('passes for real as well', () =>
     withStore(server, async (store) => {
-      const key = keyFor('key', { retainUntil: now() + 0.3 })
+      const key = keyFor('key', { retainUntil: now() + 1 })
       await store.record(key, PLENTY)
-      expect(await store.redeem(key, 'one')).toBe('claimed')
-      await new Promise((resolve) => setTimeout(resolve, 350))
+      const answer = await store.redeem(key, 'one')
+      // Unless the machine was so busy that the time was over by then.
+      if (now() < key.retainUntil) expect(answer).toBe('claimed')
+      while (now() <= key.retainUntil) await pause(20)
       expect(await store.settle(key, 'one', now() + 60)).toBe('unknown')
     }))
 
