@@ -1,10 +1,6 @@
 import cluster from 'node:cluster'
-import {
-  generateSigningKeys,
-  memoryStore,
-  type ProvisioningStore,
-  provisioningKeys,
-} from '../../lib/index.js'
+import { generateSigningKeys, memoryStore, provisioningKeys } from '../../lib/index.js'
+import { redisStore } from '../../lib/stores/redis.js'
 
 const options = {
   issuer: 'https://auth.example.com',
@@ -20,7 +16,8 @@ const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   alone: () => memoryStore(),
   notSaidRight: () => memoryStore({ singleProcess: 'yes' as never }),
   saidToBeTheOnlyOne: () => provisioningKeys({ ...options, store: memoryStore({ singleProcess: true }) }),
-  withAnotherStore: () => provisioningKeys({ ...options, store: {} as ProvisioningStore }),
+  withAnotherStore: () =>
+    provisioningKeys({ ...options, store: redisStore({ sendCommand: async () => null }) }),
 }
 
 function outcomeOf(attempt: () => unknown): string {
