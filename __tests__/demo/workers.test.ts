@@ -72,6 +72,7 @@ function ask(path: string, form?: Record<string, string>): Promise<Answer> {
         response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
       },
     )
+    asking.setTimeout(10_000, () => asking.destroy(new Error('no answer')))
     asking.once('error', reject).end(form && new URLSearchParams(form).toString())
   })
 }
@@ -169,7 +170,8 @@ describe('the demo with several workers', () => {
   it('finishes at SIGTERM what it is at, says that it is not ready, and ends with 0, one that starts among them', async () => {
     const [killed = Number.NaN] = workersOf(demo)
     process.kill(killed, 'SIGKILL')
-    await until('one worker has gone', () => !workersOf(demo).includes(killed))
+    // Until its end has been noticed, connections are given to it, and get no answer.
+    await until('one worker has gone', () => demo.stdout().includes(`(process ${killed}) has gone`))
     const key = await obtainKey('devices:create')
     const body = '{"name":"lamp"}'
     const headers = `Host: localhost\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n`
