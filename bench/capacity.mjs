@@ -1,8 +1,9 @@
 // What one key costs over its life, asked for and redeemed over HTTPS: processor time of the app and of Redis, commands,
 // bytes. From that, what a rate of keys needs. Processor time is counted, not the clock, so that a busy machine does.
-// `npm run build` first, then `node bench/capacity.mjs [keys per second] [keys]`. Starts a redis-server of its own.
+// `npm run build` first, then `node bench/capacity.mjs [keys per second] [keys] [--no-limits]`; 3,000 keys, and a million a
+// minute, where nothing is said. Starts a redis-server of its own.
 import { fork, spawn } from 'node:child_process'
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, createServer as createHttpsServer, request } from 'node:https'
 import { createServer } from 'node:net'
@@ -27,7 +28,7 @@ if (process.send === undefined) await measure()
 else process.once('message', serve)
 
 /** The app, in a process of its own. */
-async function serve({ port, certificate, signingKey }) {
+async function serve({ port, certificate, signingKey, limited }) {
   const redis = new Redis(port)
   const sendCommand = ([name, ...args]) => redis.call(name, ...args)
   const scopes = ['provision:token']
@@ -41,7 +42,7 @@ async function serve({ port, certificate, signingKey }) {
     policy: { scopes, defaultScopes: scopes, outstandingKeys: 1_000_000 },
     clients,
     store: redisStore({ sendCommand }),
-    rateLimit: { token: { limit: 1_000_000_000 }, store: limits },
+    rateLimit: limited && { token: { limit: 1_000_000_000 }, store: limits },
   })
   const app = express().use(keys.router())
   const https = createHttpsServer(certificate, app)
@@ -50,9 +51,10 @@ async function serve({ port, certificate, signingKey }) {
 }
 
 async function measure() {
-  const rate = Number(process.argv[2] ?? 1_000_000 / 60)
-  const count = Number(process.argv[3] ?? 3000)
-  const site = await start()
+  const arguments_ = process.argv.slice(2).filter((argument) => argument !== '--no-limits')
+  const [rate = 1_000_000 / 60, count = 3000] = arguments_.map(Number)
+  const limited = arguments_.length === process.argv.length - 2
+  const site = await start(limited)
   console.log(
     `Redis ${await site.version()}, Node ${process.versions.node}, ES256, ${count} keys of ${CLIENTS} clients\n`,
   )
@@ -70,8 +72,26 @@ async function measure() {
   memory.redeemed = (await site.memory()) - memory.before
   costs.dpop = await told(site, 'the same two with DPoP', count / 4, (i) => dpopLife(site, i))
   costs.handshake = await told(site, 'new connection (TLS 1.3)', count / 4, () => connectOnce(site))
+  signatures()
   await site.stop()
   plan(rate, costs, { issued: memory.issued / count, redeemed: memory.redeemed / count })
+}
+
+/** What of it is for signatures: one is made for a key, one for an access token, and one is verified. */
+function signatures() {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const text = Buffer.alloc(600, 'a')
+  const signed = sign('sha256', text, privateKey)
+  const acts = {
+    'an ES256 signature': () => sign('sha256', text, privateKey),
+    'its verification': () => verify('sha256', text, publicKey, signed),
+  }
+  for (const [name, act] of Object.entries(acts)) {
+    const before = process.cpuUsage()
+    for (let i = 0; i < 2000; i += 1) act()
+    const { user, system } = process.cpuUsage(before)
+    row(name, (user + system) / 2000)
+  }
 }
 
 /** What a rate needs, line by line, from what was measured. */
@@ -202,7 +222,7 @@ function sizeOf(headers) {
   )
 }
 
-async function start() {
+async function start(limited) {
   const redis = await startRedis()
   const made = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
@@ -215,7 +235,7 @@ async function start() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signingKey = privateKey.export({ format: 'pem', type: 'pkcs8' })
   const app = fork(fileURLToPath(import.meta.url))
-  app.send({ port: redis.port, certificate: { key: made.private, cert: made.cert }, signingKey })
+  app.send({ port: redis.port, certificate: { key: made.private, cert: made.cert }, signingKey, limited })
   const answer = () => new Promise((resolve) => app.once('message', resolve))
   const { port } = await answer()
   const bytes = { in: 0, out: 0 }

@@ -1,6 +1,7 @@
+import { Cluster } from 'ioredis'
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
-import { createClient } from 'redis'
-import { CLIENTS, CLUSTER_CLIENTS } from '../support/redis/clients'
+import { createClient, createCluster } from 'redis'
+import { CLIENTS } from '../support/redis/clients'
 import { from, withInstances } from '../support/redis/instances'
 import { limitsIn } from '../support/redis/limits'
 import {
@@ -276,26 +277,55 @@ describe('limits over a Redis Cluster', () => {
   afterAll(() => cluster?.close())
   beforeEach(() => Promise.all(cluster.servers.map(({ cli }) => cli('FLUSHALL'))))
 
-  it.each(Object.entries(CLUSTER_CLIENTS))('are shared with %s', async (_, connect) => {
-    const client = await connect(cluster.servers)
-    const { sendCommand } = client
-    // A command without a key goes to any node; a script has to be on all of them.
-    const loading: typeof sendCommand = async (command, key) => {
-      if (command[0] !== 'SCRIPT') return sendCommand(command, key)
-      const [sha] = await Promise.all(cluster.servers.map(({ cli }) => cli(...command)))
-      return sha
-    }
-    const rateLimit = { token: { limit: 2 }, store: limitsIn(loading) }
-    const servers: RunningServer[] = []
-    try {
-      for (const _ of [1, 2]) servers.push(await startServer({ options: { rateLimit } }))
-      const [one, other] = servers as [RunningServer, RunningServer]
-      await askForKey(one).expect(200)
-      await askForKey(other).expect(200)
-      await askForKey(one).expect(429)
-    } finally {
-      for (const { close } of servers) await close()
-      await client.close()
-    }
-  })
+  /** As the page on deployment has them. */
+  const STORES = {
+    async 'node-redis'() {
+      const client = createCluster({ rootNodes: cluster.servers.map(({ url }) => ({ url })) })
+      client.on('error', () => undefined)
+      await client.connect()
+      const store = (name: string) =>
+        new RedisLimits({
+          prefix: `epk:limit:${name}:`,
+          sendCommandCluster: ({ key, isReadOnly, command }) => client.sendCommand(key, isReadOnly, command),
+        })
+      return { store, close: () => client.destroy() }
+    },
+    async ioredis() {
+      const client = new Cluster(cluster.servers.map(({ port }) => ({ host: '127.0.0.1', port })))
+      const store = (name: string) =>
+        new RedisLimits({
+          prefix: `epk:limit:${name}:`,
+          async sendCommand(command: string, ...args: string[]) {
+            if (command !== 'SCRIPT') return (await client.call(command, ...args)) as number
+            const loaded = await Promise.all(
+              client.nodes('master').map((node) => node.call(command, ...args)),
+            )
+            return loaded[0] as string
+          },
+        })
+      return { store, close: () => client.disconnect() }
+    },
+  }
+
+  it.each(['node-redis', 'ioredis'] as const)(
+    'are shared with %s, also after its scripts were lost',
+    async (name) => {
+      const { store, close } = await STORES[name]()
+      const rateLimit = { token: { limit: 4 }, store }
+      const servers: RunningServer[] = []
+      try {
+        for (const _ of [1, 2]) servers.push(await startServer({ options: { rateLimit } }))
+        const [one, other] = servers as [RunningServer, RunningServer]
+        await until(200, () => askForKey(one))
+        await askForKey(other).expect(200)
+        await Promise.all(cluster.servers.map(({ cli }) => cli('SCRIPT', 'FLUSH')))
+        await askForKey(one).expect(200)
+        await until(429, () => askForKey(other))
+        await askForKey(one).expect(429)
+      } finally {
+        for (const server of servers) await server.close()
+        close()
+      }
+    },
+  )
 })
