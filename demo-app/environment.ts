@@ -63,7 +63,7 @@ function readPort(name: string, env: NodeJS.ProcessEnv, otherwise: number, fault
 }
 
 /** One line of printable ASCII, whatever the value is. */
-function quote(text: string): string {
+export function quote(text: string): string {
   const printable = JSON.stringify(text).replace(/[^\x20-\x7e]/g, '?')
   return printable.length > 40 ? `${printable.slice(0, 36)}..."` : printable
 }
