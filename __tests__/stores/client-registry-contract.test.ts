@@ -35,7 +35,7 @@ clientRegistryContract({
   name: 'a registry in SQLite, of one process',
   async create() {
     const database = sqliteDatabase()
-    const registry = keyvClientRegistry(database.connect(), { lock: 'process' })
+    const registry = keyvClientRegistry(await database.connect(), { lock: 'process' })
     return { registry, close: () => database.close() }
   },
 })

@@ -10,7 +10,7 @@ import type { RedisServer } from '../redis/servers'
 
 /** A real database, to which each Keyv has a connection of its own. */
 export interface ClientDatabase {
-  connect(): Keyv
+  connect(): Promise<Keyv>
   /** From then on it answers nobody any more. */
   breakDown(): Promise<void>
   close(): Promise<void>
@@ -25,7 +25,7 @@ export function sqliteDatabase(): ClientDatabase & { readonly folder: string; re
   return {
     folder,
     path,
-    connect() {
+    async connect() {
       const store = new KeyvSqliteFile(path)
       open.push(store)
       return new Keyv({ store, throwOnErrors: true })
@@ -42,10 +42,11 @@ export function sqliteDatabase(): ClientDatabase & { readonly folder: string; re
 export function redisDatabase({ url, signal }: RedisServer, namespace: string): ClientDatabase {
   const open: KeyvRedis<unknown>[] = []
   return {
-    connect() {
+    async connect() {
       const store = new KeyvRedis({ url, disableOfflineQueue: true })
       store.on('error', () => undefined)
       open.push(store)
+      await store.getClient()
       return new Keyv({ store, namespace, throwOnErrors: true })
     },
     breakDown: async () => signal('SIGKILL'),
@@ -55,7 +56,7 @@ export function redisDatabase({ url, signal }: RedisServer, namespace: string): 
 
 /** Registries over one database, each with a connection of its own, as processes have them. */
 export function registriesOver(database: ClientDatabase, options: KeyvClientRegistryOptions) {
-  const another = async (): Promise<ClientRegistry> => keyvClientRegistry(database.connect(), options)
+  const another = async (): Promise<ClientRegistry> => keyvClientRegistry(await database.connect(), options)
   return async () => ({
     registry: await another(),
     another,
