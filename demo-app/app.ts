@@ -1,9 +1,11 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import {
+  type ClientRegistry,
   generateSigningKeys,
   getProvisioned,
   getProvisioning,
   type Observer,
+  type PolicyOptions,
   type ProvisioningKeys,
   provisioningKeys,
 } from 'express-provisioning-keys'
@@ -15,6 +17,8 @@ export interface DemoOptions {
   readonly clientId: string
   readonly clientSecret: string
   readonly observer: Observer
+  /** Where the clients are kept, the demo's own among them; `undefined`: in memory. */
+  readonly registry?: ClientRegistry | undefined
 }
 
 export const DEMO_NAME = 'express-provisioning-keys demo'
@@ -25,15 +29,20 @@ export const SCOPES = [
   ...['devices:create', 'config:read'],
 ]
 
-function demoKeys({ issuer, clientId, clientSecret, observer }: DemoOptions): ProvisioningKeys {
-  const defaultScopes = ['provision:token', 'config:read']
-  const policy = { defaultScopes, accessTokenScopes: ['config:read'], subjects: ['device:*'] }
+/** What the demo's client may have, besides what everybody may. */
+export const CLIENT_POLICY: PolicyOptions = {
+  defaultScopes: ['provision:token', 'config:read'],
+  accessTokenScopes: ['config:read'],
+  subjects: ['device:*'],
+}
+
+function demoKeys({ issuer, clientId, clientSecret, observer, registry }: DemoOptions): ProvisioningKeys {
   return provisioningKeys({
     issuer,
     audience: [issuer, warehouseOf(issuer)],
     signingKeys: generateSigningKeys('ES256'),
     policy: { scopes: SCOPES },
-    clients: [{ clientId, secret: clientSecret, policy }],
+    clients: registry ?? [{ clientId, secret: clientSecret, policy: CLIENT_POLICY }],
     observer,
   })
 }

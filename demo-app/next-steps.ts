@@ -1,6 +1,6 @@
 import { SCOPES } from './app'
 import { attacks, type CommandSite, clientArguments, flow, metadata, type Trial } from './commands'
-import type { Environment } from './environment'
+import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
 import type { RunningDemo } from './server'
 
@@ -33,12 +33,17 @@ export function nextSteps(demo: RunningDemo, environment: Environment, paint: Pa
   ].join('\n')
 }
 
-function introduction(demo: RunningDemo, { clientId }: Environment, paint: Paint): readonly string[] {
+function introduction(
+  demo: RunningDemo,
+  { clientId, database }: Environment,
+  paint: Paint,
+): readonly string[] {
   const rows: readonly (readonly [name: string, value: string, note?: string])[] = [
     ['HTTPS', demo.origin, 'endpoints under /oauth, own routes listed at /'],
     ['cleartext', demo.cleartextOrigin, 'refuses everything, and revokes the keys it is shown'],
     ['client', clientId],
     ['may have', SCOPES.join(', ')],
+    ...(database === undefined ? [] : [['clients', `kept in ${quote(database)}`] as const]),
   ]
   return [
     `  ${paint('bold', 'express-provisioning-keys: the demo is running')}`,

@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { Observer } from 'express-provisioning-keys'
 import { demoApp } from './app'
 import { localhostCertificate } from './certificate'
+import { type ClientDatabase, enrol, openDatabase } from './database'
 import type { Environment } from './environment'
 import { listen } from './listener'
 
@@ -21,9 +22,25 @@ export interface RunningDemo {
 /**
  * Starts both listeners on one app.
  *
- * @throws EnvironmentError when a port cannot be had; nothing is left open then
+ * @throws EnvironmentError when a port or the database cannot be had; nothing is left open then
  */
 export async function startDemo(environment: Environment, observer: Observer): Promise<RunningDemo> {
+  const { database: path, clientId, clientSecret } = environment
+  const database = path === undefined ? undefined : openDatabase(path)
+  try {
+    await (database && enrol(database.registry, clientId, clientSecret))
+    return await startWith(environment, observer, database)
+  } catch (error) {
+    await database?.close()
+    throw error
+  }
+}
+
+async function startWith(
+  environment: Environment,
+  observer: Observer,
+  database: ClientDatabase | undefined,
+): Promise<RunningDemo> {
   const { key, cert } = await localhostCertificate()
   let openFor: (app: RequestListener) => void = () => undefined
   // The issuer names the port, and a free one is known only once it is listened on: early requests wait for the app.
@@ -47,11 +64,14 @@ export async function startDemo(environment: Environment, observer: Observer): P
   })
 
   const { origin } = new URL(`https://localhost:${https.port}`)
-  openFor(demoApp({ issuer: origin, observer, ...environment }))
+  openFor(demoApp({ issuer: origin, observer, ...environment, registry: database?.registry }))
   return {
     origin,
     cleartextOrigin: new URL(`http://localhost:${http.port}`).origin,
     certificate: cert,
-    stop: () => Promise.all([https.close(), http.close()]).then(() => undefined),
+    async stop() {
+      await Promise.all([https.close(), http.close()])
+      await database?.close()
+    },
   }
 }

@@ -15,8 +15,8 @@ export class KeyvSqliteFile extends EventEmitter {
     super()
     this.#database = new Database(path, { timeout: alone ? 0 : 5_000 })
     // Nobody is told of a change that a power cut could undo.
-    this.#database.exec('PRAGMA synchronous = FULL')
-    if (alone) this.#database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
+    this.#database.exec(`PRAGMA synchronous = FULL; PRAGMA locking_mode = ${alone ? 'EXCLUSIVE' : 'NORMAL'}`)
+    this.#database.exec('BEGIN EXCLUSIVE; COMMIT')
     this.#database.exec('CREATE TABLE IF NOT EXISTS keyv (key TEXT PRIMARY KEY, value TEXT NOT NULL)')
   }
 
