@@ -145,7 +145,7 @@ describe('a database that does not answer', () => {
         const ask = () => askForKey(server, { scope: 'devices:read' }, { id, secret })
         await ask().expect(200)
         const name = `client-${createHash('sha256').update(id).digest('hex')}`
-        const text: string = await keyv.get(name)
+        const text = String(await keyv.get(name))
         await keyv.set(name, text.replace('"client":{', '"client":{"suspended":true,'))
         const { status, body } = await ask()
         expect([status, body.error]).toEqual([503, 'temporarily_unavailable'])
