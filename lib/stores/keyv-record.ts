@@ -10,7 +10,7 @@ export interface Kept {
 }
 
 /** The state of a client that there is not. */
-export const NOBODY: Kept = Object.freeze({ state: 'nobody' })
+const NOBODY: Kept = Object.freeze({ state: 'nobody' })
 
 /** A record that says another number is of another make, and is refused. */
 const FORMAT = 1
