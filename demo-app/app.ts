@@ -1,9 +1,11 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import {
+  type ClientRegistry,
   generateSigningKeys,
   getProvisioned,
   getProvisioning,
   type Observer,
+  type PolicyOptions,
   type ProvisioningKeys,
   provisioningKeys,
 } from 'express-provisioning-keys'
@@ -18,6 +20,8 @@ export interface DemoOptions {
   readonly observer: Observer
   /** What it shares with other processes. Default: nothing, it is one process. */
   readonly shared?: Shared | undefined
+  /** Where the clients are kept, the demo's own among them; `undefined`: in memory. */
+  readonly registry?: ClientRegistry | undefined
 }
 
 export const DEMO_NAME = 'express-provisioning-keys demo'
@@ -28,20 +32,21 @@ export const SCOPES = [
   ...['devices:create', 'config:read'],
 ]
 
-/** What the demo's client may have within that. */
-export const CLIENT_POLICY = {
+/** What the demo's client may have, besides what everybody may. */
+export const CLIENT_POLICY: PolicyOptions = {
   defaultScopes: ['provision:token', 'config:read'],
   accessTokenScopes: ['config:read'],
   subjects: ['device:*'],
 }
 
-function demoKeys({ issuer, clientId, clientSecret, observer, shared }: DemoOptions): ProvisioningKeys {
+function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): ProvisioningKeys {
+  const { observer, shared, registry } = demo
   return provisioningKeys({
     issuer,
     audience: [issuer, warehouseOf(issuer)],
     signingKeys: shared?.signingKey ?? generateSigningKeys('ES256'),
     policy: { scopes: SCOPES },
-    clients: shared?.state.clients ?? [{ clientId, secret: clientSecret, policy: CLIENT_POLICY }],
+    clients: registry ?? [{ clientId, secret: clientSecret, policy: CLIENT_POLICY }],
     ...(shared && { store: shared.state.store, rateLimit: { store: shared.state.limits } }),
     observer,
   })

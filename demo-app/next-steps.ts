@@ -1,6 +1,6 @@
 import { SCOPES } from './app'
 import { attacks, type CommandSite, clientArguments, flow, metadata, type Trial } from './commands'
-import type { Environment } from './environment'
+import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
 import type { Origins } from './server'
 
@@ -42,7 +42,7 @@ type Row = readonly [name: string, value: string, note?: string]
 
 function introduction(
   demo: Origins,
-  { clientId }: Environment,
+  { clientId, database }: Environment,
   paint: Paint,
   particulars: readonly Row[],
 ): readonly string[] {
@@ -51,6 +51,7 @@ function introduction(
     ['cleartext', demo.cleartextOrigin, 'refuses everything, and revokes the keys it is shown'],
     ['client', clientId],
     ['may have', SCOPES.join(', ')],
+    ...(database === undefined ? [] : [['clients', `kept in ${quote(database)}`] as const]),
     ...particulars,
   ]
   return [

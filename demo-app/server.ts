@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { Observer } from 'express-provisioning-keys'
 import { demoApp } from './app'
 import { type Certificate, localhostCertificate } from './certificate'
+import { type ClientDatabase, enrol, openDatabase } from './database'
 import type { Environment } from './environment'
 import { listen } from './listener'
 import type { SharedState } from './redis'
@@ -40,13 +41,33 @@ export interface Shared {
 /**
  * Starts both listeners on one app.
  *
- * @throws EnvironmentError when a port cannot be had; nothing is left open then
+ * @throws EnvironmentError when a port or the database cannot be had; nothing is left open then
  */
 export async function startDemo(
   environment: Environment,
   observer: Observer,
   shared?: Shared,
 ): Promise<RunningDemo> {
+  const { database: path, clientId, clientSecret } = environment
+  const database = path === undefined ? undefined : openDatabase(path, shared?.state.store)
+  try {
+    // Of several processes, the one that starts them has done it.
+    if (shared === undefined) await (database && enrol(database.registry, clientId, clientSecret))
+    return await startWith({ environment, observer, shared, database })
+  } catch (error) {
+    await database?.close()
+    throw error
+  }
+}
+
+interface DemoParts {
+  readonly environment: Environment
+  readonly observer: Observer
+  readonly shared: Shared | undefined
+  readonly database: ClientDatabase | undefined
+}
+
+async function startWith({ environment, observer, shared, database }: DemoParts): Promise<RunningDemo> {
   const { key, cert } = shared?.certificate ?? (await localhostCertificate())
   let openFor: (app: RequestListener) => void = () => undefined
   // The issuer names the port, and a free one is known only once it is listened on: early requests wait for the app.
@@ -70,7 +91,8 @@ export async function startDemo(
   })
 
   const origins = originsOf({ port: https.port, httpPort: http.port })
-  const { app, drain } = demoApp({ issuer: origins.origin, observer, ...environment, shared })
+  const registry = database?.registry ?? shared?.state.clients
+  const { app, drain } = demoApp({ issuer: origins.origin, observer, ...environment, shared, registry })
   openFor(app)
   return {
     ...origins,
@@ -79,6 +101,7 @@ export async function startDemo(
     async stop(graceMilliseconds) {
       drain()
       await Promise.all([https.close(graceMilliseconds), http.close(graceMilliseconds)])
+      await database?.close()
     },
   }
 }

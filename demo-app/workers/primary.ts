@@ -1,8 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { hashSecret } from 'express-provisioning-keys'
-import { CLIENT_POLICY } from '../app'
 import { localhostCertificate } from '../certificate'
+import { enrol, openDatabase } from '../database'
 import type { Environment } from '../environment'
 import { type Listener, type Listening, listen } from '../listener'
 import { nextSteps } from '../next-steps'
@@ -53,14 +52,10 @@ async function prepareRedis(url: string, run: string, environment: Environment):
   const redis = await connectRedis(url, () => undefined)
   try {
     const { store, clients } = redis.stateOf(run)
-    const { clientId, clientSecret } = environment
-    await clients.save({
-      clientId,
-      revision: 1,
-      secretHash: hashSecret(clientSecret),
-      authenticationMethods: ['client_secret_basic', 'client_secret_post'],
-      policy: CLIENT_POLICY,
-    })
+    const { clientId, clientSecret, database: path } = environment
+    const database = path === undefined ? undefined : openDatabase(path, store)
+    await enrol(database?.registry ?? clients, clientId, clientSecret)
+    await database?.close()
     return await store.check()
   } finally {
     redis.close()
