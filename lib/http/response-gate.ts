@@ -121,7 +121,7 @@ export class ResponseGate {
       return
     }
     if (!this.hasOutput) requireHead(this.#res, name === 'writeHead' ? args : [])
-    requireChunk(name, args[0])
+    requireChunk(name, args)
     this.#held.push([name, args])
     this.#bytes += lengthOf(args[0])
     this.#hasEnded = name === 'end'
@@ -216,16 +216,21 @@ function tellDropped(args: readonly unknown[]): void {
 /** Throws at once what Node would throw, so that a head that cannot be written fails in the handler, not after it. */
 function requireHead(res: Response, written: unknown[]): void {
   const trial = new ServerResponse(res.req)
+  // With none, Node reads what it is handed otherwise.
+  for (const name of res.getHeaderNames()) trial.setHeader(name, res.getHeader(name) ?? '')
   const head =
     written.length > 0 ? written : [res.statusCode, ...(res.statusMessage ? [res.statusMessage] : [])]
   ;(trial.writeHead as AnyFunction).apply(trial, head)
 }
 
 /** The same for a body. */
-function requireChunk(name: Output, chunk: unknown): void {
+function requireChunk(name: Output, [chunk, encoding]: unknown[]): void {
   const isText = typeof chunk === 'string' || chunk instanceof Uint8Array
   const isNone = name === 'end' && (chunk === undefined || chunk === null || typeof chunk === 'function')
-  if (name === 'writeHead' || name === 'flushHeaders' || isText || isNone) return
+  if (name === 'writeHead' || name === 'flushHeaders') return
+  if (typeof encoding === 'string' && encoding !== 'buffer' && !Buffer.isEncoding(encoding))
+    throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: 'ERR_UNKNOWN_ENCODING' })
+  if (isText || isNone) return
   const message = 'The chunk must be a string, a Buffer or a Uint8Array.'
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
 }
