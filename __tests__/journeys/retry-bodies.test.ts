@@ -134,12 +134,6 @@ test.each(UNREAD)(
       res.status(201).json({ made: Math.random() })
     }
     await withRetrying({ handlers: [handler] }, async (server) => {
-      const { body: _, ...bare } = ACT
-      const errand: Errand = {
-        ...bare,
-        ...(('body' in rest ? rest.body !== undefined : true) && { body: '{}' }),
-        ...(rest as object),
-      }
       const key = await server.bound(errand)
       const hangUp = runAndHangUp(server, key, errand)
       await started.opened

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeader, OutgoingHttpHeaders } from 'node:http'
+import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Response } from 'express'
 
 /** What an answer makes of a header: another one; more of them; `null`: none. */
@@ -35,30 +35,38 @@ export function wholeAnswer(written: Written, heads: Heads): WholeAnswer | undef
   const headArgs = written.find(([name]) => name === 'writeHead')?.[1] ?? []
   const [status = heads.statusCode, ...rest] = headArgs
   const statusMessage = typeof rest[0] === 'string' ? rest[0] : heads.statusMessage
-  const after = merged(heads.after, rest.at(-1))
-  if (after.trailer !== undefined) return undefined
-  const headers = changes(heads.before, after)
+  if (heads.after.trailer !== undefined) return undefined
+  const headers = changes(heads.before, heads.after)
   const chunks = written.flatMap(([name, args]) => (name === 'write' || name === 'end' ? bytesOf(args) : []))
   return { status: Number(status), statusMessage, headers, body: Buffer.concat(chunks) }
 }
 
-/** With the headers that `writeHead` was given; of a list, those named twice count twice. */
-function merged(set: OutgoingHttpHeaders, given: unknown): OutgoingHttpHeaders {
-  const all = { ...set }
-  const named = new Set<string>()
+/**
+ * The headers of the head that `writeHead` would make, or the first output without it.
+ *
+ * @throws what Node would throw
+ */
+export function headersToBe(res: Response, written: readonly unknown[]): OutgoingHttpHeaders {
+  const trial = new ServerResponse(res.req)
+  for (const name of res.getHeaderNames()) trial.setHeader(name, res.getHeader(name) ?? '')
+  const phrase = res.statusMessage ? [res.statusMessage] : []
+  const head = written.length > 0 ? written : [res.statusCode, ...phrase]
+  Reflect.apply(trial.writeHead, trial, head)
+  // Where none was set before, Node writes what it is handed without keeping it.
+  return trial.getHeaderNames().length > 0 ? trial.getHeaders() : named(written.at(-1))
+}
+
+/** Headers in an object, in a list of pairs, or in a list in which names and values take turns. */
+function named(given: unknown): OutgoingHttpHeaders {
+  const all: OutgoingHttpHeaders = {}
   for (const [title, value] of pairsOf(given)) {
     const name = String(title).toLowerCase()
-    const isAgain = Array.isArray(given) && named.has(name)
-    all[name] = isAgain ? [all[name], value].flat().map(String) : value
-    named.add(name)
+    all[name] = all[name] === undefined ? value : [all[name], value ?? []].flat().map(String)
   }
   return all
 }
 
-type Pair = readonly [name: unknown, value: Value]
-
-/** An object, a list of pairs, or a list in which names and values take turns. */
-function pairsOf(given: unknown): readonly Pair[] {
+function pairsOf(given: unknown): readonly (readonly [name: unknown, value: Value])[] {
   if (typeof given !== 'object' || given === null) return []
   if (!Array.isArray(given)) return Object.entries(given)
   if (Array.isArray(given[0])) return given
