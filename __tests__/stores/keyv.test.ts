@@ -305,6 +305,13 @@ describe('a database that fails', () => {
     await expect(keyvClientRegistry(keyv, ALONE).save(LAMP)).rejects.toThrow(/did not take a client/)
   })
 
+  it('has deleted nobody when it says so', async () => {
+    const record = JSON.stringify({ format: 1, state: 'x'.repeat(22), client: LAMP })
+    // Somebody else was first, in another way than by a registry.
+    const keyv = { get: async () => record, set: async () => true, delete: async () => false, on() {} }
+    expect(await keyvClientRegistry(keyv, ALONE).delete('lamp')).toBe(false)
+  })
+
   it('is not waited for longer than was said', async () => {
     const never = () => new Promise<never>(() => undefined)
     const registry = keyvClientRegistry(
