@@ -10,6 +10,7 @@ import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
 import { KEY_CASES } from '../support/refusals/key-cases.js'
 import { REGISTRATION_CASES } from '../support/refusals/registration-cases.js'
 import { HEADER_AND_BODY_CASES, RAW_CASES } from '../support/refusals/request-cases.js'
+import { RETRY_CASES } from '../support/refusals/retry-cases.js'
 import { ROTATION_CASES } from '../support/refusals/rotation-cases.js'
 import { SPLIT_CASES } from '../support/refusals/split-cases.js'
 import { AUDIENCE, mountAll, startServer } from '../support/server.js'
@@ -29,6 +30,7 @@ const CASES = [
   ...BINDING_CASES,
   ...CAPACITY_CASES,
   ...ROTATION_CASES,
+  ...RETRY_CASES,
   ...SPLIT_CASES,
 ]
 
