@@ -86,7 +86,7 @@ export function exchanger(deployment: Deployment, perform: Perform): Exchange {
 /** Those that say how the client proves who it is differ each time; the key is told by its `jti`. */
 const CREDENTIALS: readonly string[] = [
   'subject_token',
-  ...'client_secret',
+  'client_secret',
   'client_assertion',
   'client_assertion_type',
 ]
