@@ -1,5 +1,6 @@
 import type { Test } from 'supertest'
 import { memoryStore } from '../../lib/index.js'
+import { makeCertificate } from '../support/certificates.js'
 import { clientKey } from '../support/client-assertion.js'
 import {
   bindKey,
@@ -12,8 +13,9 @@ import {
   withFamilies,
 } from '../support/families.js'
 import { forgeKey, signedAs, signWith } from '../support/forge.js'
+import { askWith, PINNED, PINNED_CERTIFICATE, sendMutual, startMutualServer } from '../support/mutual-tls.js'
 import { signProof } from '../support/proof.js'
-import { askForKey, exchangeKey, obtainKey, postForm, send } from '../support/requests.js'
+import { askForKey, EXCHANGE, exchangeKey, JWT_TYPE, obtainKey, postForm, send } from '../support/requests.js'
 import { CLIENT, ISSUER, OTHER_AUDIENCE, type RunningServer, SECRET } from '../support/server.js'
 
 const places = Object.keys(PLACES) as Place[]
@@ -99,6 +101,43 @@ describe.each(kinds)('what a key was redeemed for, a %s, survives', (kind) => {
       { now, store },
     )
   })
+})
+
+test('what a key was redeemed for survives its replay at a route for another audience', () =>
+  withFamilies(async (server) => {
+    const family = await redeemed(server, 'binding', { resource: OTHER_AUDIENCE })
+    const since = server.events.length
+    await PLACES['a route that redeems'](server, family.key).expect(401)
+    await PLACES['a route that leaves the key as it is'](server, family.key).expect(401)
+    expect(server.events.slice(since)).toMatchObject([
+      { reason: 'audience_wrong' },
+      { reason: 'audience_wrong' },
+    ])
+    expect(await server.keys.bindingsOf(CLIENT)).toHaveLength(1)
+  }))
+
+test('what a key that is bound to a certificate was redeemed for survives another certificate, and none', async () => {
+  const server = await startMutualServer()
+  try {
+    const scope = 'provision:token devices:read'
+    const { body } = await askWith(server, PINNED_CERTIFICATE, { client_id: PINNED, scope })
+    const tokenIn = (answer: object) => (answer as { access_token: string }).access_token
+    const form = {
+      grant_type: EXCHANGE,
+      subject_token: tokenIn(body),
+      subject_token_type: JWT_TYPE,
+    }
+    expect((await sendMutual(server, { certificate: PINNED_CERTIFICATE, form })).status).toBe(200)
+    const since = server.events.length
+    for (const certificate of [undefined, makeCertificate()])
+      expect((await sendMutual(server, { certificate, form })).status).toBe(400)
+    await expectNothingContained(server, since)
+    const other = { ...form, scope: 'devices:read' }
+    expect((await sendMutual(server, { certificate: PINNED_CERTIFICATE, form: other })).status).toBe(400)
+    expect(eventsOf(server, 'key.replayed')).toMatchObject([{ familyRevoked: true }])
+  } finally {
+    await server.close()
+  }
 })
 
 describe('what a bound key was redeemed for', () => {
