@@ -1,13 +1,16 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import {
+  type ClientRegistry,
   generateSigningKeys,
   getProvisioned,
   getProvisioning,
   type Observer,
+  type PolicyOptions,
   type ProvisioningKeys,
   provisioningKeys,
 } from 'express-provisioning-keys'
 import { devicesInMemory, isDeviceName } from './devices'
+import type { Shared } from './server'
 
 export interface DemoOptions {
   /** `https://localhost:PORT`: the issuer, and the audience of this app's own routes. */
@@ -15,6 +18,10 @@ export interface DemoOptions {
   readonly clientId: string
   readonly clientSecret: string
   readonly observer: Observer
+  /** What it shares with other processes. Default: nothing, it is one process. */
+  readonly shared?: Shared | undefined
+  /** Where the clients are kept, the demo's own among them; `undefined`: in memory. */
+  readonly registry?: ClientRegistry | undefined
 }
 
 export const DEMO_NAME = 'express-provisioning-keys demo'
@@ -25,15 +32,22 @@ export const SCOPES = [
   ...['devices:create', 'config:read'],
 ]
 
-function demoKeys({ issuer, clientId, clientSecret, observer }: DemoOptions): ProvisioningKeys {
-  const defaultScopes = ['provision:token', 'config:read']
-  const policy = { defaultScopes, accessTokenScopes: ['config:read'], subjects: ['device:*'] }
+/** What the demo's client may have, besides what everybody may. */
+export const CLIENT_POLICY: PolicyOptions = {
+  defaultScopes: ['provision:token', 'config:read'],
+  accessTokenScopes: ['config:read'],
+  subjects: ['device:*'],
+}
+
+function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): ProvisioningKeys {
+  const { observer, shared, registry } = demo
   return provisioningKeys({
     issuer,
     audience: [issuer, warehouseOf(issuer)],
-    signingKeys: generateSigningKeys('ES256'),
+    signingKeys: shared?.signingKey ?? generateSigningKeys('ES256'),
     policy: { scopes: SCOPES },
-    clients: [{ clientId, secret: clientSecret, policy }],
+    clients: registry ?? [{ clientId, secret: clientSecret, policy: CLIENT_POLICY }],
+    ...(shared && { store: shared.state.store, rateLimit: { store: shared.state.limits } }),
     observer,
   })
 }
@@ -43,14 +57,22 @@ function warehouseOf(issuer: string): string {
   return `${issuer}/warehouse`
 }
 
+/** The app, and what its operator does with it. */
+export interface DemoApp {
+  readonly app: Express
+  /** Has the readiness say no from now on. */
+  drain(): void
+}
+
 /** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
-export function demoApp(options: DemoOptions): Express {
+export function demoApp(options: DemoOptions): DemoApp {
   const { issuer } = options
   const keys = demoKeys(options)
-  const devices = devicesInMemory()
+  const devices = options.shared?.state.devices ?? devicesInMemory()
   const mayCreateDevices = { scope: 'devices:create', audience: issuer }
   const app = express()
 
+  app.get('/ready', keys.readiness())
   app.use(keys.securityHeaders(), keys.enforceHttps())
   app.use(keys.router())
 
@@ -62,14 +84,14 @@ export function demoApp(options: DemoOptions): Express {
     res.json(req.provisioning)
   })
 
-  app.get('/devices', keys.requireProvisioningKey(mayCreateDevices), (req, res) => {
-    res.json(devices.ownedBy(getProvisioning(req).subject))
+  app.get('/devices', keys.requireProvisioningKey(mayCreateDevices), async (req, res) => {
+    res.json(await devices.ownedBy(getProvisioning(req).subject))
   })
 
   // The key is claimed before the body is read. A 201 redeems it; the 400 gives it back.
-  app.post('/devices', keys.redeemProvisioningKey(mayCreateDevices), express.json(), (req, res) => {
+  app.post('/devices', keys.redeemProvisioningKey(mayCreateDevices), express.json(), async (req, res) => {
     const name: unknown = req.body?.name
-    if (isDeviceName(name)) res.status(201).json(devices.create(getProvisioning(req).subject, name))
+    if (isDeviceName(name)) res.status(201).json(await devices.create(getProvisioning(req).subject, name))
     else res.status(400).json({ error: 'invalid_request', error_description: 'name: 1 to 64 characters' })
   })
 
@@ -85,7 +107,7 @@ export function demoApp(options: DemoOptions): Express {
 
   app.use(answerUnknownPath)
   app.use(keys.errorHandler(), answerOtherErrors)
-  return app
+  return { app, drain: keys.drain }
 }
 
 const answerUnknownPath: RequestHandler = (_req, res) => {
@@ -107,6 +129,7 @@ function describeDemo(issuer: string) {
     issuer,
     metadata: `${issuer}/.well-known/oauth-authorization-server`,
     routes: {
+      'GET /ready': 'answers 200 while requests can be served here, and 503 while they cannot',
       'GET /whoami': 'answers with the identity behind a key with the scope devices:create',
       'GET /devices': 'lists the devices of that identity',
       'POST /devices': 'redeems such a key, and creates a device: {"name": "..."}',

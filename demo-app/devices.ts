@@ -8,25 +8,29 @@ export interface Device {
   readonly created_at: string
 }
 
-/** Devices in memory; beyond the cap the oldest is forgotten. */
 export interface Devices {
-  create(owner: string, name: string): Device
-  ownedBy(owner: string): readonly Device[]
+  create(owner: string, name: string): Promise<Device>
+  ownedBy(owner: string): Promise<readonly Device[]>
 }
 
 const MAXIMUM = 100
 
+/** Devices in memory; beyond the cap the oldest is forgotten. */
 export function devicesInMemory(): Devices {
   const devices: Device[] = []
   return {
-    create(owner, name) {
-      const device = { id: randomUUID(), name, owner, created_at: new Date().toISOString() }
+    async create(owner, name) {
+      const device = newDevice(owner, name)
       devices.push(device)
       if (devices.length > MAXIMUM) devices.shift()
       return device
     },
-    ownedBy: (owner) => devices.filter((device) => device.owner === owner),
+    ownedBy: async (owner) => devices.filter((device) => device.owner === owner),
   }
+}
+
+export function newDevice(owner: string, name: string): Device {
+  return { id: randomUUID(), name, owner, created_at: new Date().toISOString() }
 }
 
 /** 1 to 64 characters, none of them a control character. */

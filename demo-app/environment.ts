@@ -10,6 +10,8 @@ export interface Environment {
   readonly clientSecret: string
   /** Whether the secret was made just now, so that a person must be shown it. */
   readonly isSecretRandom: boolean
+  /** The file that keeps the clients; without one they are gone when the demo stops. */
+  readonly database?: string
 }
 
 /** The environment does not let the demo run; the message says why in one line. */
@@ -43,14 +45,16 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   }
   if (faults.length > 0) throw new EnvironmentError(faults.join('; '))
   const clientSecret = givenSecret ?? randomBytes(32).toString('base64url')
-  return { port, httpPort, clientId, clientSecret, isSecretRandom: givenSecret === undefined }
+  const isSecretRandom = givenSecret === undefined
+  const database = env.DEMO_DATABASE ? { database: env.DEMO_DATABASE } : {}
+  return { port, httpPort, clientId, clientSecret, isSecretRandom, ...database }
 }
 
 /** @throws EnvironmentError when there are arguments: everything is set in the environment */
 export function refuseArguments(arguments_: readonly string[]): void {
   const [first] = arguments_
   if (first === undefined) return
-  const variables = 'PORT, HTTP_PORT, DEMO_CLIENT_ID, DEMO_CLIENT_SECRET'
+  const variables = 'PORT, HTTP_PORT, DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_DATABASE'
   throw new EnvironmentError(`expected no arguments but the environment (${variables}), got ${quote(first)}`)
 }
 
@@ -63,7 +67,7 @@ function readPort(name: string, env: NodeJS.ProcessEnv, otherwise: number, fault
 }
 
 /** One line of printable ASCII, whatever the value is. */
-function quote(text: string): string {
+export function quote(text: string): string {
   const printable = JSON.stringify(text).replace(/[^\x20-\x7e]/g, '?')
   return printable.length > 40 ? `${printable.slice(0, 36)}..."` : printable
 }

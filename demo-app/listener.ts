@@ -5,7 +5,8 @@ import { EnvironmentError } from './environment'
 /** A port of this machine's own addresses, listened on. */
 export interface Listener {
   readonly port: number
-  close(): Promise<void>
+  /** Takes no more; resolves when no connection is left, at the latest after what requests at work are given. */
+  close(graceMilliseconds?: number): Promise<void>
 }
 
 export interface Listening {
@@ -25,8 +26,9 @@ const GRACE_MILLISECONDS = 1000
  * @throws EnvironmentError when the port cannot be had
  */
 export async function listen({ variable, port, createServer }: Listening): Promise<Listener> {
-  const closers: (() => Promise<void>)[] = []
-  const close = () => Promise.all(closers.map((closeOne) => closeOne())).then(() => undefined)
+  const closers: Listener['close'][] = []
+  const close = (grace?: number) =>
+    Promise.all(closers.map((closeOne) => closeOne(grace))).then(() => undefined)
 
   async function open(host: string, wanted: number): Promise<number> {
     const server = createServer()
@@ -70,17 +72,23 @@ function describeFault({ code, message }: NodeJS.ErrnoException, variable: strin
 }
 
 /** Sockets are counted here, because a server does not close those that have not finished their TLS handshake. */
-function closer(server: Server): () => Promise<void> {
+function closer(server: Server): Listener['close'] {
   const sockets = new Set<Socket>()
+  let isClosing = false
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  return () =>
+  // A connection that is kept alive becomes idle when its request is answered, and would be waited for then.
+  server.on('request', (_req, res) => {
+    res.once('close', () => isClosing && setImmediate(() => server.closeIdleConnections()))
+  })
+  return (graceMilliseconds = GRACE_MILLISECONDS) =>
     new Promise((resolve) => {
+      isClosing = true
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy()
-      }, GRACE_MILLISECONDS)
+      }, graceMilliseconds)
       server.close(() => {
         clearTimeout(timer)
         resolve()

@@ -1,24 +1,34 @@
-import { EnvironmentError, readEnvironment, refuseArguments } from './environment'
+import cluster from 'node:cluster'
+import { EnvironmentError, readEnvironment } from './environment'
 import { eventLine } from './event-lines'
 import { nextSteps } from './next-steps'
 import { painter } from './paint'
+import { readScale } from './scale'
 import { startDemo } from './server'
 import { stopOnSignal } from './signals'
+import { runCluster } from './workers/primary'
+import { work } from './workers/worker'
 
 async function main(): Promise<void> {
-  refuseArguments(process.argv.slice(2))
+  const { workers, redis } = readScale(process.argv.slice(2), process.env)
   const environment = readEnvironment(process.env)
   const paint = painter(process.stdout, process.env)
+  // Whoever read what is printed here has gone, as in `npm run demo | head`.
+  process.stdout.once('error', () => process.exit(0))
+  if (redis !== undefined) return runCluster({ environment, workers, redis, paint })
   const demo = await startDemo(environment, (event) => {
     console.log(`  ${event.at.toTimeString().slice(0, 8)} ${eventLine(event, paint)}`)
   })
   stopOnSignal(demo.stop)
-  // Whoever read what is printed here has gone, as in `npm run demo | head`.
-  process.stdout.once('error', () => process.exit(0))
   console.log(nextSteps(demo, environment, paint))
 }
 
-main().catch((error) => {
+async function begin(): Promise<void> {
+  if (cluster.isPrimary) return main()
+  work(painter(process.stdout, process.env))
+}
+
+begin().catch((error) => {
   process.exitCode = 1
   console.error(error instanceof EnvironmentError ? `demo: ${error.message}` : error)
 })

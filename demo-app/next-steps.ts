@@ -1,18 +1,23 @@
 import { SCOPES } from './app'
 import { attacks, type CommandSite, clientArguments, flow, metadata, type Trial } from './commands'
-import type { Environment } from './environment'
+import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
-import type { RunningDemo } from './server'
+import type { Origins } from './server'
 
 /** What is printed for a person once the demo runs: where it is, and what to try, ready to paste. */
-export function nextSteps(demo: RunningDemo, environment: Environment, paint: Paint): string {
+export function nextSteps(
+  demo: Origins,
+  environment: Environment,
+  paint: Paint,
+  particulars: readonly Row[] = [],
+): string {
   const { origin, cleartextOrigin } = demo
   const asClient = clientArguments(environment.clientId, environment.clientSecret)
   const site: CommandSite = { origin, cleartextOrigin, asClient }
   const numbered = numberer(paint)
   return [
     '',
-    ...introduction(demo, environment, paint),
+    ...introduction(demo, environment, paint, particulars),
     '',
     `  ${paint('bold', 'Try it:')} paste what is indented, in this order, into another terminal (bash or zsh). The answers`,
     '  end with their status. curl gets -k because nobody vouches for a certificate made just now.',
@@ -33,12 +38,21 @@ export function nextSteps(demo: RunningDemo, environment: Environment, paint: Pa
   ].join('\n')
 }
 
-function introduction(demo: RunningDemo, { clientId }: Environment, paint: Paint): readonly string[] {
-  const rows: readonly (readonly [name: string, value: string, note?: string])[] = [
+type Row = readonly [name: string, value: string, note?: string]
+
+function introduction(
+  demo: Origins,
+  { clientId, database }: Environment,
+  paint: Paint,
+  particulars: readonly Row[],
+): readonly string[] {
+  const rows: readonly Row[] = [
     ['HTTPS', demo.origin, 'endpoints under /oauth, own routes listed at /'],
     ['cleartext', demo.cleartextOrigin, 'refuses everything, and revokes the keys it is shown'],
     ['client', clientId],
     ['may have', SCOPES.join(', ')],
+    ...(database === undefined ? [] : [['clients', `kept in ${quote(database)}`] as const]),
+    ...particulars,
   ]
   return [
     `  ${paint('bold', 'express-provisioning-keys: the demo is running')}`,
@@ -62,7 +76,7 @@ function clientVariables({ clientId, clientSecret, isSecretRandom }: Environment
 }
 
 /** The tour finds this demo by the same variables. */
-function tourCommand({ origin, cleartextOrigin }: RunningDemo): string {
+function tourCommand({ origin, cleartextOrigin }: Origins): string {
   const isDefault = origin === 'https://localhost:8443' && cleartextOrigin === 'http://localhost:8080'
   if (isDefault) return 'npm run demo:tour'
   const port = new URL(origin).port || 443

@@ -4,6 +4,7 @@ import { useCases, verifyingUseCases } from './core/use-cases.js'
 import { guardContext, httpContext } from './http/context.js'
 import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
+import { type Readiness, readiness } from './http/readiness.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
 import { type Operations, operations } from './operations.js'
@@ -12,7 +13,7 @@ import { type ProvisioningOptions, parseOptions } from './options.js'
 import type { KeyRef, RevokeOutcome } from './stores/store.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
-export interface ProvisioningKeys extends Routers, Guards, Middlewares, Operations {
+export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
   /** Revokes a key by its names, from the server's side. */
@@ -32,6 +33,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
+    ...readiness(context),
     ...operations(config),
     on: events.on,
     revoke: (key: KeyRef) => revokeKey(deployment, key),
@@ -39,7 +41,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
 }
 
 /** The guards of an API whose keys are issued by another process. */
-export interface ProvisioningKeyVerifier extends Guards, Middlewares, ResourceMetadata {
+export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness, ResourceMetadata {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
 }
@@ -56,6 +58,7 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
   return Object.freeze({
     ...guards(context),
     ...middlewares(context),
+    ...readiness(context),
     ...resourceMetadata(context),
     on: config.events.on,
   })

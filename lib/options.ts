@@ -20,7 +20,7 @@ import { readAudiences, readIssuer, readPlain, storing } from './options/plain.j
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
 import { judgeRegistration, type RegistrationOptions, readRegistration } from './options/registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
-import { memoryStore } from './stores/memory.js'
+import { faultOfMemory, memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
 /** Everything that can be configured. All of it is judged at once, when the middlewares are made. */
@@ -40,7 +40,10 @@ export interface ProvisioningOptions {
    * it is minted here, and `requireAccessToken()` guards routes with it.
    */
   readonly issueAccessToken?: IssueAccessToken
-  /** Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it. */
+  /**
+   * Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it; refused in a worker of
+   * `node:cluster`.
+   */
   readonly store?: ProvisioningStore
   /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
   readonly mountPath?: string
@@ -173,6 +176,8 @@ function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
   }
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   const now = given.now ?? Date.now
+  const inMemory = given.store === undefined ? faultOfMemory() : undefined
+  if (inMemory !== undefined) noted.add('store', inMemory.expected, inMemory.got)
   const registration = readRegistration(given.registration, noted)
   judgeRegistration(given, registration, noted)
   return {

@@ -142,7 +142,7 @@ describe('a redemption that was interrupted', () => {
     clock.seconds += 1
     const second = await claim({ request: () => 'the same' })
     expect(second.redemptionId).toBe(first.redemptionId)
-    expect(await reasonOf(() => first.settle())).toBe('key_unknown')
+    expect(await reasonOf(() => first.settle())).toBe('key_redeeming')
     expect(await first.release()).toBe(false)
     await second.settle({ outcome: OUTCOME })
     expect(await ask()).toMatchObject({ kind: 'repetition' })

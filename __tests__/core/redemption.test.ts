@@ -136,7 +136,7 @@ describe('a claim', () => {
     const earlier = await redeem(key, 'custom')
     await earlier.release()
     await redeem(key, 'custom')
-    expect(await reasonOf(() => earlier.settle())).toBe('key_unknown')
+    expect(await reasonOf(() => earlier.settle())).toBe('key_redeeming')
     await earlier.release()
     expect(await stateOf()).toBe('redeeming')
   })

@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import jsonwebtoken from 'jsonwebtoken'
 import { mintAccessToken, verifyGenuineToken } from '../../lib/core/access-token.js'
 import { type ActiveKey, keyRing, type RotatingKeyRing } from '../../lib/core/key-ring.js'
 import { verifyGenuine } from '../../lib/core/provisioning-key.js'
+import { heapBytes } from '../support/heap.js'
 import { AUDIENCE, deployed, issueKey, reasonOf, START } from './deployed.js'
 import { PAIRS } from './signing-pairs.js'
 
@@ -99,11 +98,12 @@ describe('an unknown kid', () => {
     const [, payload, signature] = key.split('.')
     const verify = jest.spyOn(jsonwebtoken, 'verify')
     try {
+      const reasons = new Set<unknown>()
       const attack = async (from: number, to: number) => {
         for (let i = from; i < to; i += 1) {
           const header = { alg: 'ES256', typ: 'provisioning-key+jwt', kid: `${i}`.padStart(43, 'k') }
           const forged = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.${signature}`
-          expect(await reasonOf(() => verifyGenuine(given.deployment, forged))).toBe('signing_key_unknown')
+          reasons.add(await reasonOf(() => verifyGenuine(given.deployment, forged)))
         }
       }
       await attack(0, 2_000)
@@ -111,6 +111,7 @@ describe('an unknown kid', () => {
       await attack(2_000, 22_000)
       // A table of them would hold 20,000 strings of 43 characters at the least.
       expect(heapBytes() - before).toBeLessThan(500_000)
+      expect([...reasons]).toEqual(['signing_key_unknown'])
       expect(verify).not.toHaveBeenCalled()
       expect(given.ring.jwks().keys).toHaveLength(1)
       expect(verifyGenuine(given.deployment, key).iat).toBe(START)
@@ -120,10 +121,3 @@ describe('an unknown kid', () => {
     }
   }, 60_000)
 })
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage: () => void = runInNewContext('gc')
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}

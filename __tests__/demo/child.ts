@@ -41,6 +41,7 @@ afterAll(() => {
 
 /** A program of the demo in a process of its own, and what it has printed so far. */
 export interface Child {
+  readonly pid: number
   readonly stdout: () => string
   readonly stderr: () => string
   readonly kill: (signal: NodeJS.Signals) => void
@@ -49,8 +50,12 @@ export interface Child {
 }
 
 /** Runs `demo-app/<program>`; of this process's environment it gets no more than it needs. */
-export function run(program: 'main.ts' | 'tour.ts', env: Record<string, string>): Child {
-  return launch(process.execPath, ['-r', 'esbuild-register', `demo-app/${program}`], { env })
+export function run(
+  program: 'main.ts' | 'tour.ts',
+  env: Record<string, string>,
+  arguments_: readonly string[] = [],
+): Child {
+  return launch(process.execPath, ['-r', 'esbuild-register', `demo-app/${program}`, ...arguments_], { env })
 }
 
 export function launch(
@@ -71,6 +76,7 @@ export function launch(
   })
   child.stdin.end(input)
   return {
+    pid: child.pid ?? Number.NaN,
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
     kill: (signal) => void child.kill(signal),
@@ -84,9 +90,12 @@ export interface Demo extends Child {
 }
 
 /** Starts the demo on free ports, and waits until it has said what to try. */
-export async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
+export async function startDemo(
+  env: Record<string, string> = {},
+  arguments_: readonly string[] = [],
+): Promise<Demo> {
   await ensureBuilt()
-  const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', ...env })
+  const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', ...env }, arguments_)
   let code: unknown
   child.exited.then((exitCode) => {
     code = exitCode

@@ -13,8 +13,9 @@ it('has defaults for everything, and a new secret each time', () => {
 })
 
 it('takes an empty variable for none', () => {
-  const empty = { PORT: '', HTTP_PORT: '', DEMO_CLIENT_ID: '', DEMO_CLIENT_SECRET: '' }
+  const empty = { PORT: '', HTTP_PORT: '', DEMO_CLIENT_ID: '', DEMO_CLIENT_SECRET: '', DEMO_DATABASE: '' }
   expect(readEnvironment(empty)).toMatchObject({ port: 8443, httpPort: 8080, clientId: 'demo-client' })
+  expect(readEnvironment(empty)).not.toHaveProperty('database')
 })
 
 it('takes what is given, and 0 for both ports', () => {
@@ -59,6 +60,6 @@ it('refuses a client id of 256 characters', () => {
 it('refuses arguments, and names the variables that are there instead', () => {
   expect(() => refuseArguments([])).not.toThrow()
   expect(() => refuseArguments(['--port', '9000'])).toThrow(
-    'expected no arguments but the environment (PORT, HTTP_PORT, DEMO_CLIENT_ID, DEMO_CLIENT_SECRET), got "--port"',
+    'expected no arguments but the environment (PORT, HTTP_PORT, DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_DATABASE), got "--port"',
   )
 })

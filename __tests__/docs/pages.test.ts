@@ -115,7 +115,7 @@ async function served(
   server: https.Server,
   test: (fetching: client.CustomFetch, origin: string) => Promise<void>,
 ): Promise<void> {
-  const { cert } = await localCertificate()
+  const { cert } = localCertificate()
   if (!server.listening) await new Promise((resolve) => server.once('listening', () => resolve(undefined)))
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`
   const trusting = fetchTrusting(cert)
@@ -137,7 +137,7 @@ describe('docs/client-authentication.md', () => {
     }
     const page = 'docs/client-authentication.md'
     const { keysOf } = run<Page>(page, 'private_key_jwt')
-    const { key, cert } = await localCertificate()
+    const { key, cert } = localCertificate()
     const server = https.createServer({ key, cert }, express().use(keysOf(jwk).router())).listen(0)
     await served(server, async (fetching) => {
       const discovery: typeof client.discovery = (issuer, id, metadata, authentication, options) =>
@@ -155,7 +155,7 @@ describe('docs/client-authentication.md', () => {
 
 describe('docs/mutual-tls.md', () => {
   it('takes the certificate of a client in place of a secret, and binds its key to it', async () => {
-    const { key, cert } = await localCertificate()
+    const { key, cert } = localCertificate()
     const authority = makeAuthority()
     const files: Record<string, string> = {
       'server.key': key,

@@ -22,7 +22,7 @@ function run<T>(index: number, modules: Record<string, unknown> = {}): T {
 
 /** As if every host of the page were a server on this machine. */
 async function served(app: Express, test: (fetching: client.CustomFetch) => Promise<void>): Promise<void> {
-  const { key, cert } = await localCertificate()
+  const { key, cert } = localCertificate()
   const server = createServer({ key, cert }, app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`

@@ -7,7 +7,12 @@ import { ROOT } from './markdown'
 
 const PACKAGE = 'express-provisioning-keys'
 /** What can be imported, and from which file of lib it is made. */
-const ENTRIES = { '.': 'index', './redis': 'stores/redis', './testing': 'testing/store-contract' }
+const ENTRIES = {
+  '.': 'index',
+  './keyv': 'stores/keyv',
+  './redis': 'stores/redis',
+  './testing': 'testing/store-contract',
+}
 const MODULES = join(ROOT, 'node_modules')
 
 /** A folder as a user has it: with the package, made from lib, in its node_modules. */

@@ -4,7 +4,6 @@ import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'
 import { BINDING_CASES } from '../support/refusals/binding-cases.js'
-import { pause } from '../support/refusals/case.js'
 import { CERTIFICATE_CASES } from '../support/refusals/certificate-cases.js'
 import { ACTION_CASES, CAPACITY_CASES, CLIENT_CASES, POLICY_CASES } from '../support/refusals/client-cases.js'
 import { DPOP_CASES } from '../support/refusals/dpop-cases.js'
@@ -33,7 +32,7 @@ const CASES = [
   ...SPLIT_CASES,
 ]
 
-/** Besides the usual routes: one that a body parser runs before, and one that takes its time. */
+/** Besides the usual routes: one that a body parser runs before, and one that takes until another request is refused. */
 function mountMost(app: Express, keys: ProvisioningKeys): void {
   const redeem = () => keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE })
   app.post(
@@ -42,7 +41,12 @@ function mountMost(app: Express, keys: ProvisioningKeys): void {
     redeem(),
     (_req, res) => void res.sendStatus(201),
   )
-  app.post('/slow', redeem(), (_req, res) => void pause(300).then(() => res.sendStatus(201)))
+  app.post('/slow', redeem(), (_req, res) => {
+    const done = keys.on('request.refused', () => {
+      done()
+      res.sendStatus(201)
+    })
+  })
   mountAll(app, keys)
 }
 

@@ -1,5 +1,6 @@
 import { carelessLog, linesThatTell, mountCarelessly } from '../support/careless-logs.js'
 import { exactly } from '../support/exact.js'
+import { until } from '../support/redeeming.js'
 import { manage, pathOf, registerClient, update } from '../support/registering.js'
 import { send } from '../support/requests.js'
 import { startServer } from '../support/server.js'
@@ -38,7 +39,7 @@ describe('registration access tokens and new secrets', () => {
         const headers = { Authorization: `Bearer ${updated.registration_access_token}` }
         const cleartextPort = await server.openHttp()
         await exactly(server, { method: 'GET', path: pathOf(one), headers, cleartextPort })
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        await until(() => server.events.some(({ type }) => type === 'registration.exposed'))
         log.note(server.events, server.keys)
         const tokens = [token, updated.registration_access_token, other.registration_access_token]
         secrets.push(...tokens.map((text) => text.split('.')[1]), one.client_secret, other.client_secret)

@@ -3,6 +3,7 @@ import type { ProvisioningEvent } from '../../lib/index.js'
 import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
 import { bindWithProof } from '../support/binding.js'
 import { exactly } from '../support/exact.js'
+import { until } from '../support/redeeming.js'
 import { manage, pathOf, registerClient, update } from '../support/registering.js'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../support/requests.js'
 import { ISSUER, type RunningServer, type ServerPlan, startServer } from '../support/server.js'
@@ -357,7 +358,7 @@ describe('a registration access token', () => {
       const answer = await exactly(server, { method: 'GET', path, headers, cleartextPort })
       const without = await exactly(server, { method: 'GET', path, cleartextPort })
       expect([answer.status, answer.text]).toEqual([403, without.text])
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await until(() => server.events.some(({ type }) => type === 'registration.exposed'))
       const exposed = { type: 'registration.exposed', clientId: client.client_id, tokenRevoked: true }
       expect(server.events).toContainEqual(expect.objectContaining(exposed))
       await manage(server, 'get', client).expect(401)

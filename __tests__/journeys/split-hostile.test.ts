@@ -41,7 +41,7 @@ async function withImpostor(
 ): Promise<void> {
   const issuer = await startIssuer()
   const impostor = await startImpostor(answering(issuer))
-  const options = await askingOptions(issuer, { timeoutSeconds: 1 })
+  const options = await askingOptions(issuer, { timeoutSeconds: 60 })
   const introspection = { endpoint: `${impostor.origin}/i`, clientId: API, clientSecret: SECRET }
   const replaced = endpoint === 'jwks' ? { jwks: `${impostor.origin}/j` } : { introspection }
   const api = await startApi({ ...options, ...replaced, ...overrides })
@@ -56,6 +56,11 @@ const json =
   (body: unknown): Answering =>
   (_req, res) =>
     void res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+
+/** Does not answer. */
+const silent: Answering = () => undefined
+/** The API waits no longer than a second for whom it would wait in vain. */
+const patienceWith = (answering: Answering) => (answering === silent ? { timeoutSeconds: 1 } : {})
 
 const UNAVAILABLE = { error: 'temporarily_unavailable' }
 
@@ -87,7 +92,7 @@ describe('a JWK Set that is not what it should be', () => {
     ['a symmetric key', json({ keys: [{ kty: 'oct', k: 'c2VjcmV0', kid: 'k', alg: 'HS256' }] })],
     ['too many keys', json({ keys: Array.from({ length: 33 }, (_, i) => ({ kty: 'EC', kid: String(i) })) })],
     ['1 MB', json({ keys: [], padding: 'x'.repeat(1_000_000) })],
-    ['nothing', () => undefined],
+    ['nothing', silent],
     ['an error', (_req, res) => void res.writeHead(500).end()],
   ]
   it.each(ANSWERS)('refuses every request for %s', (_, answering) =>
@@ -104,6 +109,7 @@ describe('a JWK Set that is not what it should be', () => {
           }),
         )
       },
+      patienceWith(answering),
     ),
   )
 
@@ -144,6 +150,7 @@ describe('a JWK Set that is not what it should be', () => {
 describe('an API whose issuer cannot be reached', () => {
   it('refuses until it can, and then passes', async () => {
     let isUp = false
+    const clock = { ahead: 0 }
     await withImpostor(
       'jwks',
       (issuer) => async (_req, res) => {
@@ -155,9 +162,10 @@ describe('an API whose issuer cannot be reached', () => {
         await expectUnavailable(api, key, 'signing_keys_unavailable')
         expect(impostor.asked()).toBe(1)
         isUp = true
-        await new Promise((resolve) => setTimeout(resolve, 1_050))
+        clock.ahead = 1_050
         await present(api, key).expect(200)
       },
+      { now: () => Date.now() + clock.ahead },
     )
   })
 
@@ -262,7 +270,7 @@ describe('an answer of introspection that is none, or about another', () => {
   )
 
   const ANSWERS: [string, Answering][] = [
-    ['nothing', () => undefined],
+    ['nothing', silent],
     ['a broken connection', (_req, res) => void res.socket?.destroy()],
     ['null', json(null)],
     ['a list', json([{ active: true }])],
@@ -279,6 +287,7 @@ describe('an answer of introspection that is none, or about another', () => {
       'introspect',
       () => answering,
       ({ api, key }) => expectUnavailable(api, key, 'introspection_unavailable'),
+      patienceWith(answering),
     ),
   )
 

@@ -234,20 +234,22 @@ describe('an API that asks the issuer, and keys that are bound', () => {
 })
 
 describe('an API that asks an issuer whose signing keys change', () => {
-  it('fetches them once for the first key of a new one', () =>
-    withSplit(
+  it('fetches them once for the first key of a new one', () => {
+    const clock = { ahead: 0 }
+    return withSplit(
       async ({ issuer, api }) => {
         const first = await obtainKey(issuer, READ)
         await present(api, first).expect(200)
         await issuer.keys.rotateSigningKey()
-        await new Promise((resolve) => setTimeout(resolve, 1_100))
+        clock.ahead = 1_100
         const second = await obtainKey(issuer, READ)
         const answers = await Promise.all(Array.from({ length: 10 }, () => present(api, second)))
         expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
         await present(api, first).expect(200)
       },
-      { verifying: { jwksCache: { cooldownSeconds: 1 } } },
-    ))
+      { verifying: { jwksCache: { cooldownSeconds: 1 }, now: () => Date.now() + clock.ahead } },
+    )
+  })
 
   it('passes keys of a signing key that was published before it signed, without any delay', () =>
     withSplit(async ({ issuer, api }) => {
@@ -258,8 +260,9 @@ describe('an API that asks an issuer whose signing keys change', () => {
       await present(api, await obtainKey(issuer, READ)).expect(200)
     }))
 
-  it('refuses what a key signed that is no longer published, once it has fetched', () =>
-    withSplit(
+  it('refuses what a key signed that is no longer published, once it has fetched', () => {
+    const clock = { ahead: 0 }
+    return withSplit(
       async ({ issuer, api }) => {
         const old = await obtainKey(issuer, READ)
         await present(api, old).expect(200)
@@ -268,11 +271,12 @@ describe('an API that asks an issuer whose signing keys change', () => {
         // The issuer knows at once: it is asked about every key.
         await present(api, old).expect(401)
         expect(api.events.at(-1)).toMatchObject({ reason: 'inactive_at_issuer' })
-        await new Promise((resolve) => setTimeout(resolve, 1_100))
+        clock.ahead = 1_100
         await present(api, await obtainKey(issuer, READ)).expect(200)
         await present(api, old).expect(401)
         expect(api.events.at(-1)).toMatchObject({ reason: 'signing_key_unknown' })
       },
-      { verifying: { jwksCache: { cooldownSeconds: 1 } } },
-    ))
+      { verifying: { jwksCache: { cooldownSeconds: 1 }, now: () => Date.now() + clock.ahead } },
+    )
+  })
 })

@@ -1,5 +1,5 @@
 import type { RateLimitOptions } from '../../lib/http/rate-limit-options.js'
-import { parse } from './faults-of.js'
+import { faultsOf, parse } from './faults-of.js'
 
 const limitsOf = (rateLimit: unknown) => parse({ rateLimit }).rateLimits
 
@@ -25,9 +25,28 @@ describe('rate limits', () => {
     expect([of('token'), of('bind')]).toEqual(Array(2).fill({ windowMs: 60_000, limit: 300 }))
   })
 
-  it('hand over the maker of stores as it is', () => {
-    const store = () => undefined
-    expect(limitsOf({ store }).store).toBe(store)
+  it('ask the maker of stores once for each limiter, by its name', () => {
+    const names: string[] = []
+    const store = (name: string) => {
+      names.push(name)
+      return { increment: () => undefined, decrement: () => undefined, resetKey: () => undefined }
+    }
+    const { store: make } = limitsOf({ store })
+    expect(names).toEqual([])
+    make?.('token-address')
+    expect(names).toEqual(['token-address'])
+  })
+
+  it.each([0, -1, 61, Number.NaN, '2', null])('refuse a timeout of %p', (timeoutSeconds) => {
+    expect(faultsOf({ rateLimit: { timeoutSeconds } })).toEqual([
+      expect.stringMatching(
+        /^rateLimit\.timeoutSeconds: expected a number of seconds above 0, at most 60, got /,
+      ),
+    ])
+  })
+
+  it('accept a timeout', () => {
+    expect(faultsOf({ rateLimit: { timeoutSeconds: 0.5 } })).toEqual([])
   })
 
   it('are not affected by what becomes of the options', () => {

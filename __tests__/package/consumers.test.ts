@@ -129,15 +129,25 @@ describe('a CommonJS consumer', () => {
   )
 })
 
-describe('an author of a store', () => {
+describe('an author of a store or of a client registry', () => {
   it(
-    'proves it with the contract, in Jest',
+    'proves them with the contracts, in Jest',
     () => {
       write('contract.json', JSON.stringify({ testEnvironment: 'node', testMatch: ['**/contract.test.js'] }))
       write(
         'contract.test.js',
         `const { memoryStore } = require('${NAME}')
-      const { storeContract } = require('${NAME}/testing')
+      const { keyvClientRegistry } = require('${NAME}/keyv')
+      const { clientRegistryContract, storeContract } = require('${NAME}/testing')
+      clientRegistryContract({
+        name: 'a registry',
+        async create() {
+          const map = new Map()
+          const answering = { get: async (key) => map.get(key), set: async (key, value) => void map.set(key, value) }
+          const keyv = { ...answering, delete: async (key) => map.delete(key), on() {} }
+          return { registry: keyvClientRegistry(keyv, { lock: 'process' }) }
+        },
+      })
       storeContract({
         name: 'a store',
         async create() {
@@ -178,8 +188,9 @@ describe('an ES module consumer', () => {
 
   it.each([
     [NAME, ['ConfigurationError', 'ProvisioningError', 'provisioningKeys']],
+    [`${NAME}/keyv`, ['keyvClientRegistry']],
     [`${NAME}/redis`, ['redisStore']],
-    [`${NAME}/testing`, ['storeContract']],
+    [`${NAME}/testing`, ['clientRegistryContract', 'storeContract']],
   ])('gets the same names and the very same classes of %s as CommonJS does', (specifier, known) => {
     write(
       'identity.mjs',
@@ -198,11 +209,13 @@ describe('an ES module consumer', () => {
 describe('a TypeScript consumer', () => {
   const app = `import express from 'express'
 import { ConfigurationError, generateSigningKeys, memoryStore, ProvisioningError, provisioningKeys } from '${NAME}'
+import { type KeyvLike, keyvClientRegistry } from '${NAME}/keyv'
 import { type RedisStore, redisStore } from '${NAME}/redis'
 
 const keys = provisioningKeys({ ...${OPTIONS}, store: memoryStore() })
 const redis: RedisStore = redisStore({ sendCommand: async ([name, ...args], key) => [name, args.length, key] })
-provisioningKeys({ ...${OPTIONS}, store: redis })
+const keyv: KeyvLike = { get: async () => undefined, set: async () => true, delete: async () => true, on() {} }
+provisioningKeys({ ...${OPTIONS}, store: redis, clients: keyvClientRegistry(keyv, { lock: redis }) })
 const app = express()
 app.use(keys.router())
 app.post('/device', keys.requireProvisioningKey({ scope: 'provision:bind' }), (req, res) => {

@@ -38,7 +38,7 @@ export function openRequest(
     : requestHttp({ ...common, port: cleartextPort })
 }
 
-const LONGEST_MILLISECONDS = 4000
+const LONGEST_MILLISECONDS = 20_000
 
 /** The answer to a request, read to its end; an answer that does not end is an error. */
 export function answerTo(sent: ClientRequest): Promise<ExactAnswer> {

@@ -71,9 +71,9 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
   return { opened, open }
 }
 
-/** Waits until something is so; fails after two seconds. */
+/** Waits until something is so; fails after twenty seconds. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 2000
+  const deadline = Date.now() + 20_000
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error('it never became so')
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -3,13 +3,13 @@ import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
-import { generate } from 'selfsigned'
 import {
   type ProvisioningEvent,
   type ProvisioningKeys,
   type ProvisioningOptions,
   provisioningKeys,
 } from '../../lib/index.js'
+import { makeAuthority } from './certificates.js'
 
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://api.example.com'
@@ -42,24 +42,16 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
   }
 }
 
-let certificate: Promise<{ key: string; cert: string }> | undefined
+let certificate: { key: string; cert: string } | undefined
 
-/** A certificate for `localhost`, made once per test file. */
-export function localCertificate(): Promise<{ key: string; cert: string }> {
-  certificate ??= generate([{ name: 'commonName', value: 'localhost' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      {
-        name: 'subjectAltName',
-        altNames: [
-          { type: 2, value: 'localhost' },
-          { type: 7, ip: '127.0.0.1' },
-        ],
-      },
+/** A certificate for this machine's own names, made once per test file. */
+export function localCertificate(): { key: string; cert: string } {
+  certificate ??= makeAuthority('localhost', {
+    names: [
+      ['dns', 'localhost'],
+      ['ip', Uint8Array.of(127, 0, 0, 1)],
     ],
-  }).then((made) => ({ key: made.private, cert: made.cert }))
+  })
   return certificate
 }
 
@@ -93,7 +85,7 @@ export async function startServer({
   tls = {},
   mount = mountAll,
 }: ServerPlan = {}): Promise<RunningServer> {
-  const { key, cert } = await localCertificate()
+  const { key, cert } = localCertificate()
   const events: ProvisioningEvent[] = []
   const app = express()
   const https = createServer({ key, cert, ...tls }, app)

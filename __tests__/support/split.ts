@@ -108,7 +108,7 @@ export async function startImpostor(answering: Answering): Promise<Impostor> {
 async function listen(
   answering: Answering,
 ): Promise<{ https: Server; origin: string; cert: string; port: number }> {
-  const { key, cert } = await localCertificate()
+  const { key, cert } = localCertificate()
   const https = createServer({ key, cert }, answering)
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
   const { port } = https.address() as AddressInfo

@@ -9,7 +9,8 @@ export interface Done<T> extends Omit<Settled, 'outcome'> {
   readonly result: T
   /** Tells those who observe that it is there. */
   tell(): void
-  undo?(): Promise<unknown>
+  /** @param isSuperseded whether another attempt at the same redemption goes on with what was there before */
+  undo?(isSuperseded: boolean): Promise<unknown>
 }
 
 /** An action of ours that a key is redeemed for. */
@@ -66,14 +67,15 @@ async function actOrRelease<T>(claim: Claim, act: () => Promise<T>): Promise<T> 
 }
 
 async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }: Done<T>): Promise<void> {
-  const takeBack = () => undo?.().catch(tell)
+  const takeBack = (isSuperseded = false) => undo?.(isSuperseded).catch(tell)
   try {
     await claim.settle({ ...settled, outcome: Buffer.from(JSON.stringify(result)) })
   } catch (error) {
-    const isUncertain = error instanceof ProvisioningError && error.reason === 'store_unavailable'
+    const reason = error instanceof ProvisioningError ? error.reason : undefined
+    const isUncertain = reason === 'store_unavailable'
     // Nobody waits for a store that does not answer any longer than it has taken already.
     if (claim.keepsOutcome && isUncertain) void findOut(claim, takeBack, tell)
-    else await takeBack()
+    else await takeBack(reason === 'key_redeeming')
     throw error
   }
 }

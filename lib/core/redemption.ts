@@ -12,6 +12,8 @@ export interface Claim {
   readonly kind: 'claim'
   /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
   readonly redemptionId: string
+  /** Whether it was taken over from an attempt that may have done something, and has not ended. */
+  readonly isResumed: boolean
   /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
   readonly keepsOutcome: boolean
   /**
@@ -183,6 +185,7 @@ function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: st
   return {
     kind: 'claim',
     redemptionId,
+    isResumed: redemptionId !== id,
     keepsOutcome: holder !== undefined,
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
       const sealed = await seal(attempt, outcome)
@@ -216,6 +219,8 @@ async function seal(
   return request === undefined ? undefined : sealer.seal(outcome, request)
 }
 
-function lost(outcome: 'lost' | 'revoked' | 'unknown', key: VerifiedKey): ProvisioningError {
-  return stateRefusal(outcome === 'revoked' ? 'key_revoked' : 'key_unknown', key)
+const LOST = { lost: 'key_redeeming', revoked: 'key_revoked', unknown: 'key_unknown' } as const
+
+function lost(outcome: keyof typeof LOST, key: VerifiedKey): ProvisioningError {
+  return stateRefusal(LOST[outcome], key)
 }

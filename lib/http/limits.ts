@@ -53,6 +53,7 @@ function make(
     // Its checks print to the console; `trust proxy`, which they are about, is judged by `httpsGuard`.
     validate: false,
     requestPropertyName: 'provisioningRateLimit',
+    passOnStoreError: false,
     handler: (_req, res, next) => next(tooMany(Number(res.getHeader('Retry-After')))),
   })
 }

@@ -1,5 +1,6 @@
 import type { Options, Store } from 'express-rate-limit'
 import { describe, describeSecret, type Faults, isObject, join } from '../options/faults.js'
+import { limitStores } from './limit-stores.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
 export const LIMITED_ENDPOINTS = [
@@ -18,8 +19,13 @@ export type EndpointLimit = Partial<Pick<Options, 'windowMs' | 'limit' | 'skip'>
 
 /** Limits per endpoint. Each counts twice: per address, before anything else is done, and per authenticated client. */
 export type RateLimitOptions = { readonly [E in LimitedEndpoint]?: false | EndpointLimit } & {
-  /** Makes the express-rate-limit store of one limiter; its name tells them apart. Default: in memory. */
+  /**
+   * Makes the express-rate-limit store of one limiter; its name tells them apart. Default: in memory, so that each
+   * process counts for itself.
+   */
   readonly store?: (name: string) => Store
+  /** How long that store is waited for, in seconds; then the request gets 503. Default 2, at most 60. */
+  readonly timeoutSeconds?: number
 }
 
 export interface RateLimits {
@@ -40,7 +46,7 @@ export function readRateLimits(
     faults.add('rateLimit', 'false, or an object with limits per endpoint', describe(value))
   }
   const given: Record<string, unknown> = isObject(value) ? { ...value } : {}
-  faults.addUnknownNames('rateLimit', given, [...endpoints, 'store'])
+  faults.addUnknownNames('rateLimit', given, [...endpoints, 'store', 'timeoutSeconds'])
   for (const endpoint of endpoints) {
     given[endpoint] = readLimit(join('rateLimit', endpoint), given[endpoint], faults)
   }
@@ -51,10 +57,22 @@ export function readRateLimits(
       describeSecret(given.store),
     )
   }
+  const timeoutSeconds = readTimeout(given.timeoutSeconds, faults)
+  const store = given.store as RateLimits['store']
   return Object.freeze({
     of: (endpoint: LimitedEndpoint) => given[endpoint] as EndpointLimit | undefined,
-    store: given.store as RateLimits['store'],
+    store: store && limitStores(store, timeoutSeconds),
   })
+}
+
+const LONGEST_TIMEOUT_SECONDS = 60
+
+function readTimeout(value: unknown, faults: Faults): number {
+  if (value === undefined) return 2
+  if (typeof value === 'number' && value > 0 && value <= LONGEST_TIMEOUT_SECONDS) return value
+  const expected = `a number of seconds above 0, at most ${LONGEST_TIMEOUT_SECONDS}`
+  faults.add('rateLimit.timeoutSeconds', expected, describe(value))
+  return 2
 }
 
 /** What an endpoint's limit may be set with, and how to tell. */

@@ -5,8 +5,8 @@ import { hasBody } from './body.js'
 /** Longer bodies are not told from each other. */
 const LONGEST_BODY = 1_048_576
 
-/** How long the rest of a body is waited for that nobody has read, in milliseconds. */
-const LONGEST_WAIT = 3_000
+/** How long more of a body is waited for that nobody has read, in milliseconds. */
+const LONGEST_SILENCE = 3_000
 
 /**
  * The SHA-256 of a body, once it is whole. `undefined`: it cannot be told, because it is too long, or was taken by
@@ -19,58 +19,105 @@ export type BodyDigest = string | undefined | 'incomplete'
  * digest is asked for.
  */
 export function followBody(req: Request): () => Promise<BodyDigest> {
-  if (req.readableDidRead || req.readableEnded) return async () => digestOfParsed(req)
-  const hash = createHash('sha256')
-  let length = 0
+  // To be judged now: handlers may change what a parser has left.
+  const known = knownDigest(req)
+  if (known !== 'unread') return async () => known
+  const seen = digesting()
   const { emit } = req
   // Every way to read a stream makes it emit what it hands out.
   req.emit = function emitFollowed(name: string | symbol, ...args: unknown[]): boolean {
-    if (name === 'data') {
-      const chunk = bytesOf(args[0], req.readableEncoding)
-      length += chunk.length
-      if (length <= LONGEST_BODY) hash.update(chunk)
-    }
+    if (name === 'data') seen.add(args[0], req.readableEncoding)
     return Reflect.apply(emit, req, [name, ...args]) as boolean
   }
   return async () => {
-    if (!(await isWhole(req))) return 'incomplete'
-    return length > LONGEST_BODY ? undefined : hash.copy().digest('base64url')
+    if (!(await isWhole(req, seen))) return 'incomplete'
+    return seen.isTold() ? seen.digest() : undefined
   }
 }
 
-function bytesOf(chunk: unknown, encoding: BufferEncoding | null): Uint8Array {
-  return chunk instanceof Uint8Array ? chunk : Buffer.from(String(chunk), encoding ?? 'utf8')
+function knownDigest(req: Request): string | undefined | 'unread' {
+  // That a request without a body has ended shows only when it is read.
+  if (!hasBody(req)) return sha256('')
+  return req.readableDidRead || req.readableEnded ? digestOfParsed(req) : 'unread'
 }
 
-/** What a parser before us has left. Of a form with files that may be half of it. */
-function digestOfParsed(req: Request): string | undefined {
-  const body: unknown = req.body
-  if (/^multipart\//i.test(req.headers['content-type'] ?? '')) return undefined
-  if (body === undefined && hasBody(req)) return undefined
-  const content = body instanceof Uint8Array ? body : jsonOf(body)
-  return content === undefined ? undefined : createHash('sha256').update(content).digest('base64url')
+/** What a parser before us has left. Of a form with files that may be half of it, of other objects nothing. */
+function digestOfParsed({ body, headers }: Request): string | undefined {
+  if (body === undefined || body === null) return undefined
+  if (typeof body === 'string' || body instanceof Uint8Array) return sha256(body)
+  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';')
+  return PLAIN.test(type.trim()) ? jsonDigest(body) : undefined
 }
 
-function jsonOf(value: unknown): string | undefined {
+/** What becomes plain objects, and nothing gets lost. */
+const PLAIN = /^application\/(?:json|[^/\s]+\+json|x-www-form-urlencoded)$/
+
+function jsonDigest(body: unknown): string | undefined {
   try {
-    return JSON.stringify(value ?? null)
+    return sha256(JSON.stringify(body))
   } catch {
     return undefined
   }
 }
 
-function isWhole(req: Request): Promise<boolean> {
-  if (req.readableEnded) return Promise.resolve(true)
-  if (req.destroyed) return Promise.resolve(false)
+function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('base64url')
+}
+
+/** What has been handed out so far. */
+interface Seen {
+  add(chunk: unknown, encoding: BufferEncoding | null): void
+  length(): number
+  /** Whether it can be told from others. */
+  isTold(): boolean
+  digest(): string
+}
+
+function digesting(): Seen {
+  const hash = createHash('sha256')
+  let length = 0
+  let isLossless = true
+  return {
+    add(chunk, encoding) {
+      const isText = typeof chunk === 'string'
+      if (isText && (encoding === 'ascii' || chunk.includes('\ufffd'))) isLossless = false
+      const bytes = isText ? Buffer.from(chunk, encoding ?? 'utf8') : (chunk as Uint8Array)
+      length += bytes.length
+      if (length <= LONGEST_BODY) hash.update(bytes)
+    },
+    length: () => length,
+    isTold: () => isLossless && length <= LONGEST_BODY,
+    digest: () => hash.copy().digest('base64url'),
+  }
+}
+
+/** Reads what is left, for as long as more of it comes and it can be told. */
+function isWhole(req: Request, seen: Seen): Promise<boolean> {
+  if (req.readableEnded || !seen.isTold()) return Promise.resolve(true)
+  if (req.destroyed) return Promise.resolve(hasCome(req, seen))
   return new Promise((resolve) => {
-    const timer = setTimeout(() => finish(false), LONGEST_WAIT)
+    const timer = setTimeout(() => finish(false), LONGEST_SILENCE)
+    const onData = () => void (seen.isTold() ? timer.refresh() : finish(true))
     const onEnd = () => finish(true)
-    const onBreak = () => finish(false)
+    const onBreak = () => finish(hasCome(req, seen))
     function finish(whole: boolean): void {
       clearTimeout(timer)
-      req.off('end', onEnd).off('error', onBreak).off('close', onBreak)
+      req.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
       resolve(whole)
     }
-    req.once('end', onEnd).once('error', onBreak).once('close', onBreak).resume()
+    req.on('data', onData).once('end', onEnd).once('error', onBreak).once('close', onBreak).resume()
   })
+}
+
+/** Whether all of a body had come, and waited to be read, when its connection broke. */
+function hasCome(req: Request, seen: Seen): boolean {
+  if (!req.complete) return false
+  for (
+    let before = seen.length(), chunk = req.read();
+    chunk !== null;
+    before = seen.length(), chunk = req.read()
+  )
+    // What is read after a fault is not told to those who listen.
+    if (seen.length() === before) seen.add(chunk, req.readableEncoding)
+  return String(seen.length()) === req.headers['content-length']
 }

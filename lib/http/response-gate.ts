@@ -1,6 +1,5 @@
-import { ServerResponse } from 'node:http'
 import type { Response } from 'express'
-import { type WholeAnswer, wholeAnswer } from './whole-answer.js'
+import { headersToBe, type WholeAnswer, wholeAnswer } from './whole-answer.js'
 
 type AnyFunction = (...args: unknown[]) => unknown
 type Methods = Readonly<Record<string, AnyFunction>>
@@ -120,16 +119,16 @@ export class ResponseGate {
       tellDropped(args)
       return
     }
-    if (!this.hasOutput) requireHead(this.#res, name === 'writeHead' ? args : [])
-    requireChunk(name, args[0])
+    const head = this.#head ?? headToBe(this.#res, name === 'writeHead' ? args : [])
+    requireChunk(name, args)
     this.#held.push([name, args])
     this.#bytes += lengthOf(args[0])
     this.#hasEnded = name === 'end'
-    this.#head ??= headOf(this.#res, name === 'writeHead' ? Number(args[0]) : undefined)
-    if (this.#isDecided || this.#isWaiting(this.#head.status, name, args)) return
+    this.#head = head
+    if (this.#isDecided || this.#isWaiting(head.status, name, args)) return
     this.#isDecided = true
     clearTimeout(this.#timer)
-    this.#decide(this.#head.status, this.#hasEnded ? this.#whole(this.#head) : undefined)
+    this.#decide(head.status, this.#hasEnded ? this.#whole(head) : undefined)
   }
 
   /** Whether the answer may become whole yet. Who waits for an output to be flushed means it to be on its way. */
@@ -196,9 +195,15 @@ interface Head {
   readonly statusMessage: string
 }
 
-function headOf(res: Response, status = res.statusCode): Head {
+function headOf(res: Response): Head {
   const { statusCode, statusMessage } = res
-  return { status, headers: { ...res.getHeaders() }, statusCode, statusMessage }
+  return { status: statusCode, headers: { ...res.getHeaders() }, statusCode, statusMessage }
+}
+
+/** Throws at once what Node would throw, so that a head that cannot be written fails in the handler, not after it. */
+function headToBe(res: Response, written: readonly unknown[]): Head {
+  const headers = headersToBe(res, written)
+  return { ...headOf(res), headers, ...(written.length > 0 && { status: Number(written[0]) }) }
 }
 
 function restoreHead(res: Response, { headers, statusCode, statusMessage }: Head): void {
@@ -213,19 +218,14 @@ function tellDropped(args: readonly unknown[]): void {
   if (typeof done === 'function') process.nextTick(() => done(new Error('The answer was replaced.')))
 }
 
-/** Throws at once what Node would throw, so that a head that cannot be written fails in the handler, not after it. */
-function requireHead(res: Response, written: unknown[]): void {
-  const trial = new ServerResponse(res.req)
-  const head =
-    written.length > 0 ? written : [res.statusCode, ...(res.statusMessage ? [res.statusMessage] : [])]
-  ;(trial.writeHead as AnyFunction).apply(trial, head)
-}
-
-/** The same for a body. */
-function requireChunk(name: Output, chunk: unknown): void {
+/** Throws at once what Node would throw, so that a body that cannot be written fails in the handler, not after it. */
+function requireChunk(name: Output, [chunk, encoding]: unknown[]): void {
   const isText = typeof chunk === 'string' || chunk instanceof Uint8Array
   const isNone = name === 'end' && (chunk === undefined || chunk === null || typeof chunk === 'function')
-  if (name === 'writeHead' || name === 'flushHeaders' || isText || isNone) return
+  if (name === 'writeHead' || name === 'flushHeaders') return
+  if (typeof encoding === 'string' && encoding !== 'buffer' && !Buffer.isEncoding(encoding))
+    throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: 'ERR_UNKNOWN_ENCODING' })
+  if (isText || isNone) return
   const message = 'The chunk must be a string, a Buffer or a Uint8Array.'
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
 }

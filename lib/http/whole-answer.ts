@@ -1,8 +1,13 @@
-import type { OutgoingHttpHeaders } from 'node:http'
+import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Response } from 'express'
 
-/** Headers that are new in an answer, or differ from before it; `null`: one that it has taken away. */
-type HeaderChanges = Readonly<Record<string, string | readonly string[] | null>>
+/** What an answer makes of a header: another one; more of them; `null`: none. */
+type Change = string | readonly string[] | { readonly added: readonly string[] } | null
+
+/** Headers that are new in an answer, or differ from before it. */
+type HeaderChanges = Readonly<Record<string, Change>>
+
+type Value = OutgoingHttpHeader | undefined
 
 /** An answer from its first to its last byte, without what others had put on it before. */
 export interface WholeAnswer {
@@ -30,37 +35,49 @@ export function wholeAnswer(written: Written, heads: Heads): WholeAnswer | undef
   const headArgs = written.find(([name]) => name === 'writeHead')?.[1] ?? []
   const [status = heads.statusCode, ...rest] = headArgs
   const statusMessage = typeof rest[0] === 'string' ? rest[0] : heads.statusMessage
-  const after = merged(heads.after, rest.at(-1))
-  if (after.trailer !== undefined) return undefined
-  const headers = changes(heads.before, after)
+  if (heads.after.trailer !== undefined) return undefined
+  const headers = changes(heads.before, heads.after)
   const chunks = written.flatMap(([name, args]) => (name === 'write' || name === 'end' ? bytesOf(args) : []))
   return { status: Number(status), statusMessage, headers, body: Buffer.concat(chunks) }
 }
 
-/** With the headers that `writeHead` was given: an object, or a list of names and values. */
-function merged(set: OutgoingHttpHeaders, given: unknown): OutgoingHttpHeaders {
-  const all = { ...set }
-  if (typeof given !== 'object' || given === null) return all
-  const flat = Array.isArray(given) ? given.flat() : Object.entries(given).flat()
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const name = String(flat[i]).toLowerCase()
-    const value = flat[i + 1] as string | number | string[]
-    const isRepeated =
-      Array.isArray(given) && flat.slice(0, i).some((one, at) => at % 2 === 0 && isName(one, name))
-    all[name] = isRepeated ? [all[name], value].flat().map(String) : value
+/**
+ * The headers of the head that `writeHead` would make, or the first output without it.
+ *
+ * @throws what Node would throw
+ */
+export function headersToBe(res: Response, written: readonly unknown[]): OutgoingHttpHeaders {
+  const trial = new ServerResponse(res.req)
+  for (const name of res.getHeaderNames()) trial.setHeader(name, res.getHeader(name) ?? '')
+  const phrase = res.statusMessage ? [res.statusMessage] : []
+  const head = written.length > 0 ? written : [res.statusCode, ...phrase]
+  Reflect.apply(trial.writeHead, trial, head)
+  // Where none was set before, Node writes what it is handed without keeping it.
+  return trial.getHeaderNames().length > 0 ? trial.getHeaders() : named(written.at(-1))
+}
+
+/** Headers in an object, in a list of pairs, or in a list in which names and values take turns. */
+function named(given: unknown): OutgoingHttpHeaders {
+  const all: OutgoingHttpHeaders = {}
+  for (const [title, value] of pairsOf(given)) {
+    const name = String(title).toLowerCase()
+    all[name] = all[name] === undefined ? value : [all[name], value ?? []].flat().map(String)
   }
   return all
 }
 
-function isName(text: unknown, name: string): boolean {
-  return String(text).toLowerCase() === name
+function pairsOf(given: unknown): readonly (readonly [name: unknown, value: Value])[] {
+  if (typeof given !== 'object' || given === null) return []
+  if (!Array.isArray(given)) return Object.entries(given)
+  if (Array.isArray(given[0])) return given
+  return given.flatMap((name, i) => (i % 2 === 0 ? [[name, given[i + 1]] as const] : []))
 }
 
 function changes(before: OutgoingHttpHeaders, after: OutgoingHttpHeaders): HeaderChanges {
   const names = new Set([...Object.keys(before), ...Object.keys(after)])
   const changed = [...names]
     .filter((name) => !OF_THE_MOMENT.includes(name) && !isSame(before[name], after[name]))
-    .map((name) => [name, textOf(after[name])] as const)
+    .map((name) => [name, changeOf(name, before[name], after[name])] as const)
   return Object.fromEntries(changed)
 }
 
@@ -68,9 +85,16 @@ function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-function textOf(value: number | string | string[] | undefined): string | readonly string[] | null {
-  if (value === undefined) return null
-  return Array.isArray(value) ? value : String(value)
+function changeOf(name: string, before: Value, after: Value): Change {
+  if (after === undefined) return null
+  // Each cookie is for itself: those of others are not to be brought back from the first time.
+  const [own, all] = [textsOf(before), textsOf(after)]
+  if (name === 'set-cookie' && isSame(own, all.slice(0, own.length))) return { added: all.slice(own.length) }
+  return Array.isArray(after) ? all : String(after)
+}
+
+function textsOf(value: Value): readonly string[] {
+  return [value ?? []].flat().map(String)
 }
 
 function bytesOf([chunk, encoding]: readonly unknown[]): Uint8Array[] {
@@ -95,9 +119,13 @@ export function answerAgain(res: Response, bytes: Buffer): void {
   const { status, statusMessage, headers, body } = decodeAnswer(bytes)
   res.statusCode = status
   if (statusMessage) res.statusMessage = statusMessage
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === null) res.removeHeader(name)
-    else res.setHeader(name, value)
+  for (const [name, change] of Object.entries(headers)) {
+    if (change === null) res.removeHeader(name)
+    else res.setHeader(name, renewed(change, res.getHeader(name)))
   }
   res.end(body)
+}
+
+function renewed(change: NonNullable<Change>, before: Value): string | readonly string[] {
+  return typeof change === 'object' && 'added' in change ? [...textsOf(before), ...change.added] : change
 }

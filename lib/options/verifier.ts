@@ -44,7 +44,7 @@ export interface VerifierOptions {
   /** The longest lifetime an access token may have been given, in seconds. Default and maximum 3600. */
   readonly maxAccessTokenLifetimeSeconds?: number
   /** Limits of `redeemProvisioningKey()`; `false` for none. Default: 300 a minute per address, and per key. */
-  readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store'>
+  readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store' | 'timeoutSeconds'>
   /** How DPoP proofs are judged. A `nonceSecret` has to be the issuer's. */
   readonly dpop?: DpopOptions
   /** Client certificates that proxies pass on. */

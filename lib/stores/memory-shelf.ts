@@ -18,9 +18,11 @@ export interface Kept {
 
 /** A claim on a key. */
 export interface Claim {
-  readonly attempt: string
+  /** None, once it has given back what it had taken over. */
+  readonly attempt: string | undefined
   /** The first attempt of those that had the claim one after another. */
   readonly redemption: string
+  readonly isTakenOver: boolean
   readonly holder: string | undefined
   /** NumericDate from which the same holder may take it over. */
   readonly leaseUntil: number

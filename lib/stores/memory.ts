@@ -1,3 +1,5 @@
+import cluster from 'node:cluster'
+import { ConfigurationError } from '../core/errors.js'
 import { onceSet } from './memory-once.js'
 import { type Outcomes, outcomesOf } from './memory-outcomes.js'
 import { type Claim, copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
@@ -15,14 +17,37 @@ export interface MemoryStoreOptions {
   readonly maxOutcomeCharacters?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
+  /**
+   * Says that there is one process only, though it is a worker of `node:cluster`, which also PM2 makes in its cluster
+   * mode. Without it a store in memory is refused there. Default false.
+   */
+  readonly singleProcess?: boolean
 }
+
+/**
+ * Why there can be no store in memory here, unless there is one process only; `undefined` where there can. A worker
+ * cannot know how many others there are.
+ */
+export function faultOfMemory(): { readonly expected: string; readonly got: string } | undefined {
+  return cluster.isWorker ? MEMORY_OF_A_WORKER : undefined
+}
+
+const MEMORY_OF_A_WORKER = Object.freeze({
+  expected:
+    'a store that all processes share, such as redisStore() of express-provisioning-keys/redis, or ' +
+    'memoryStore({ singleProcess: true }) where there is only ever one worker',
+  got:
+    'memoryStore() in a worker of node:cluster: the others would know no key that this one has issued, and each would ' +
+    'accept the same proof once',
+})
 
 /**
  * A store that lives in this process only, and is forgotten with it: for one process, and for tests.
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
- * @throws RangeError when `maxKeys` or `maxOutcomeCharacters` is no such number; TypeError when `now` is not a function
+ * @throws RangeError when `maxKeys` or `maxOutcomeCharacters` is no such number; TypeError when `now` is not a function;
+ *   ConfigurationError in a worker of `node:cluster`, unless `singleProcess` is true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys = 100_000, maxOutcomeCharacters = 2 ** 26, now = () => Date.now() } = options
@@ -33,6 +58,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     throw new RangeError(`maxOutcomeCharacters: expected an integer from 0 on, got ${got}`)
   }
   if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
+  const fault = faultOfMemory()
+  if (fault !== undefined && options.singleProcess !== true)
+    throw new ConfigurationError([`store: expected ${fault.expected}, got ${fault.got}`])
   const outcomes = outcomesOf(maxOutcomeCharacters, now)
   const shelf = shelfOf(now, watermarksOf(maxKeys), outcomes.sweep)
   const once = onceSet(maxKeys, now)
@@ -73,7 +101,7 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
       if (kept === undefined) return 'unknown'
       const earlier = kept.claim
       if (kept.state === 'redeeming' && earlier && mayResume(earlier, claim, seconds)) {
-        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption })
+        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption, isTakenOver: true })
         return 'resumed'
       }
       if (kept.state !== 'issued') return kept.state
@@ -83,7 +111,10 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
     async release(ref, attempt) {
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
-      move(claimed, 'issued')
+      const { claim } = claimed
+      const isOver = { attempt: undefined, leaseUntil: Number.NEGATIVE_INFINITY }
+      if (claim?.isTakenOver) move(claimed, 'redeeming', { ...claim, ...isOver })
+      else move(claimed, 'issued')
       return 'released'
     },
   }
@@ -93,7 +124,8 @@ function claimBy(attempt: string, holding: Holding | undefined, seconds: number)
   const { holder, leaseSeconds = 0 } = holding ?? {}
   if (holding !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
-  return { attempt, redemption: attempt, holder, leaseUntil: seconds + leaseSeconds }
+  const leaseUntil = seconds + leaseSeconds
+  return { attempt, redemption: attempt, isTakenOver: false, holder, leaseUntil }
 }
 
 function mayResume({ holder, leaseUntil }: Claim, later: Claim, seconds: number): boolean {

@@ -122,7 +122,10 @@ export interface ProvisioningStore {
    */
   settle(ref: KeyRef, attempt: string, retainUntil: number, settlement?: Settlement): Promise<SettleOutcome>
 
-  /** `redeeming -> issued`, if `attempt` holds the claim. */
+  /**
+   * `redeeming -> issued`, if `attempt` holds the claim. A claim that it had taken over stays with the holder instead,
+   * its lease over: an attempt before may have acted, so whoever goes on does it for the same redemption.
+   */
   release(ref: KeyRef, attempt: string): Promise<ReleaseOutcome>
 
   /** `issued | redeeming -> revoked`. Competes with `settle` for the same move: a key is never both. */

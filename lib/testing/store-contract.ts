@@ -11,6 +11,11 @@ import { proveRecords } from './store-contract/records.js'
 import { proveWatermarkLife } from './store-contract/watermark-life.js'
 import { proveWatermarks } from './store-contract/watermarks.js'
 
+export {
+  type ClientRegistryContractOptions,
+  type ClientRegistryUnderTest,
+  clientRegistryContract,
+} from './client-registry-contract.js'
 export type { StoreUnderTest } from './store-contract/bench.js'
 
 /** What the contract has to know of a store. */

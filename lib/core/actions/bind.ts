@@ -1,5 +1,5 @@
 import { type BindingAnswer, bindingAnswer, tellUnbound } from '../bindings.js'
-import { bindingsWith, type ProvenKey, withBindings, withoutBinding } from '../bound-keys.js'
+import { bindingsWith, type ProvenKey, withBindings, withoutBinding, withoutBindings } from '../bound-keys.js'
 import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
@@ -59,7 +59,7 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
     result: { client_id: key.subject, ...bindingAnswer(binding) },
     familyClientId: key.subject,
     tell: () => tellBound(deployment, key, binding, replaced),
-    undo: async () => changed && takeBack(deployment, changed, binding),
+    undo: async (isSuperseded) => changed && takeBack(deployment, changed, binding, isSuperseded),
   }
 }
 
@@ -96,18 +96,35 @@ function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
   }
 }
 
-/** Restores what was there before, if nobody has changed it since; else nothing but the binding is taken away. */
+/**
+ * Restores what was there before, if nobody has changed it since; else nothing but the binding is taken away. What an
+ * interrupted attempt had left goes too, unless another goes on with it, or has: then that is what stays.
+ */
 async function takeBack(
   deployment: Deployment,
   { before, after }: Changed,
-  { bindingId }: Binding,
+  { bindingId, keyId }: Binding,
+  isSuperseded: boolean,
 ): Promise<void> {
   const { registry } = deployment
+  const isOwn = (one: Binding) => one.keyId === keyId
+  const kept = isSuperseded ? before : withoutLeftover(before, keyId)
   const restored =
-    before === undefined
+    kept === undefined
       ? await registry.delete(after.clientId, after.revision)
-      : await registry.save({ ...before, revision: after.revision + 1 })
-  if (!restored) await changeClient(deployment, after.clientId, (now) => withoutBinding(now, bindingId))
+      : await registry.save({ ...kept, revision: after.revision + 1 })
+  if (restored) return
+  const displaced = isSuperseded ? (before?.bindings ?? []).filter(isOwn) : []
+  await changeClient(deployment, after.clientId, (now) => {
+    const left = withoutBinding(now, bindingId)
+    return left && withBindings(left, [...(left.bindings ?? []), ...displaced])
+  })
+}
+
+/** A client without what a redemption bound to it; `undefined` when that was what made it one. */
+function withoutLeftover(client: Client | undefined, keyId: string): Client | undefined {
+  const left = withoutBindings(client, (binding) => binding.keyId === keyId)
+  return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)
 }
 
 function tellBound(

@@ -113,7 +113,11 @@ async function save(
     // It may have keys of its own, whatever it was told: who observes must know.
     tell: () =>
       deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
-    undo: () => registry.delete(clientId, saved.revision),
+    undo: async (isSuperseded) =>
+      // What this attempt took for left may be what that other has brought forth.
+      isSuperseded && before !== undefined
+        ? registry.save({ ...before, revision: saved.revision + 1 })
+        : registry.delete(clientId, saved.revision),
   }
 }
 

@@ -60,10 +60,32 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OTHERS.holder)).toEqual({ redemption: 'two' })
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
+  prove('leaves a claim that was taken over to its holder when it is released', async (on) => {
+    for (const again of ['one', 'two']) {
+      const key = await claimed(on, OURS, again)
+      await on.advance(3)
+      await on.store.redeem(key, again, OURS)
+      expect(await on.store.release(key, again)).toBe('released')
+      expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
+      expect(await on.store.settle(key, again, key.retainUntil)).toBe('lost')
+      for (const holding of [OTHERS, undefined])
+        expect(await on.store.redeem(key, 'three', holding)).toBe('redeeming')
+      expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
+      expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    }
+  })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
     const key = await claimed(on, OURS)
     await on.advance(3)
     expect(await on.store.revoke(key)).toBe('revoked')
+    expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
+    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+  })
+  prove('lets nobody take over a claim that a watermark covers, and recalls nothing of it', async (on) => {
+    const key = await claimed(on, OURS)
+    await on.advance(3)
+    const { issuedAt: issuedBefore, retainUntil } = key
+    await on.store.revokeIssuedBefore({ issuedBefore, retainUntil })
     expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
     expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
   })
@@ -125,10 +147,36 @@ export function proveOutcomes(prove: Prove): void {
     expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
   })
   prove('forgets an outcome with the time of its key, however long the entry is kept', async (on) => {
-    const key = await settled(on, { lifetimeSeconds: 3, retainedFor: 60 })
+    const key = await settled(on, { lifetimeSeconds: 6, retainedFor: 60 })
+    await on.advance(3)
+    expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
     await on.advance(5)
     expect(await on.store.find(key)).toMatchObject({ state: 'redeemed' })
     expect((await on.store.recall(key, OURS.holder))?.outcome).toBeUndefined()
+  })
+  prove('keeps what is said of one key apart from what is said of another', async (on) => {
+    const names = ['ab c', 'a bc', 'a:b c', 'a b:c', 'a} b', 'a }b', '__proto__ k', 'k __proto__']
+    const keys = names.map((name) => {
+      const [clientId = '', jti = ''] = name.split(' ')
+      return { record: on.key(jti, { clientId }), name }
+    })
+    for (const { record, name } of keys) {
+      await on.store.record(record, PLENTY)
+      await on.store.redeem(record, name, { holder: `${name}:holder`, leaseSeconds: 2 })
+      await on.store.settle(record, name, record.retainUntil, { outcome: `${name}:outcome` })
+    }
+    for (const { record, name } of keys) {
+      const recalled = { redemption: name, outcome: `${name}:outcome` }
+      expect(await on.store.recall(record, `${name}:holder`)).toEqual(recalled)
+    }
+  })
+  prove('tells empty texts from none', async (on) => {
+    const key = await claimed(on, { ...OURS, holder: '' })
+    expect(await on.store.recall(key, '')).toEqual({ redemption: 'one' })
+    const settlement = { outcome: '', familyClientId: '' }
+    expect(await on.store.settle(key, 'one', key.retainUntil, settlement)).toBe('settled')
+    expect(await on.store.recall(key, '')).toEqual({ redemption: 'one', outcome: '' })
+    expect(await on.store.find(key)).toMatchObject({ familyClientId: '' })
   })
   prove('tells of an entry which client its redemption brought forth', async (on) => {
     const key = await settled(on, { familyClientId: 'a:client {1}' })
@@ -148,8 +196,8 @@ export function proveOutcomes(prove: Prove): void {
   })
 }
 
-async function claimed({ store, key }: Bench, holding?: Holding) {
-  const record = key()
+async function claimed({ store, key }: Bench, holding?: Holding, jti?: string) {
+  const record = key(jti)
   await store.record(record, PLENTY)
   expect(await store.redeem(record, 'one', holding)).toBe('claimed')
   return record

@@ -1,0 +1,180 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import supertest from 'supertest'
+import { ASSERTION_TYPE, type ClientKey, clientKey, signAssertion } from '../support/client-assertion.js'
+import { signProof } from '../support/proof.js'
+import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+
+jest.setTimeout(60_000)
+
+const SECRET = 'a-secret-for-the-demo-of-today'
+let folder: string
+let path: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'demo-'))
+  path = join(folder, 'clients.sqlite')
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs the demo on the database, stops it as a person does, and answers what `use` has. */
+async function withDemo<T>(
+  use: (demo: Demo) => Promise<T>,
+  { secret = SECRET, port = 0 }: { secret?: string; port?: number } = {},
+): Promise<T> {
+  const env = { DEMO_DATABASE: path, DEMO_CLIENT_SECRET: secret, PORT: String(port) }
+  const demo = await startDemo(env)
+  try {
+    return await use(demo)
+  } finally {
+    demo.kill('SIGINT')
+    expect(await demo.exited).toBe(0)
+  }
+}
+
+function originOf({ port }: Demo): string {
+  return `https://localhost:${port}`
+}
+
+/** A request to the demo, whose certificate nobody vouches for. */
+function request(demo: Demo, method: 'get' | 'post' | 'delete', at: string) {
+  return supertest(originOf(demo))[method](at).disableTLSCerts()
+}
+
+function ask(demo: Demo, form: Record<string, string>, [id, secret] = ['demo-client', SECRET]) {
+  const all = { grant_type: 'client_credentials', ...form }
+  return request(demo, 'post', '/oauth/token')
+    .auth(id ?? '', secret ?? '')
+    .type('form')
+    .send(all)
+}
+
+async function keyFor(demo: Demo, form: Record<string, string>): Promise<string> {
+  const { body } = await ask(demo, form).expect(200)
+  return body.access_token
+}
+
+async function register(demo: Demo) {
+  const key = await keyFor(demo, { scope: 'provision:register provision:token' })
+  const { body } = await request(demo, 'post', '/oauth/register')
+    .set('Authorization', `Bearer ${key}`)
+    .send({ client_name: 'lamp', scope: 'provision:token' })
+    .expect(201)
+  return body
+}
+
+async function bind(demo: Demo, key: ClientKey, subject: string): Promise<void> {
+  const token = await keyFor(demo, { scope: 'provision:bind', requested_subject: subject })
+  const proof = signProof(key, { method: 'POST', url: `${originOf(demo)}/oauth/bind` }, { token })
+  await request(demo, 'post', '/oauth/bind')
+    .set({ Authorization: `Bearer ${token}`, DPoP: proof })
+    .expect(201)
+}
+
+function askSigned(demo: Demo, key: ClientKey, clientId: string) {
+  const names = { clientId, audience: originOf(demo), now: Math.floor(Date.now() / 1000) }
+  return request(demo, 'post', '/oauth/token')
+    .type('form')
+    .send({
+      grant_type: 'client_credentials',
+      scope: 'provision:bind',
+      client_assertion: signAssertion(key, names),
+      client_assertion_type: ASSERTION_TYPE,
+    })
+}
+
+it('has its clients and what is bound to them after a restart, and only those', async () => {
+  const [device, own, stranger] = [clientKey(), clientKey(), clientKey('ES384')]
+  const client = await withDemo(async (demo) => {
+    await bind(demo, device, 'device:7')
+    await bind(demo, own, 'demo-client')
+    const deleted = await register(demo)
+    await request(demo, 'delete', `/oauth/register/${deleted.client_id}`)
+      .set('Authorization', `Bearer ${deleted.registration_access_token}`)
+      .expect(204)
+    return { ...(await register(demo)), deleted, port: demo.port }
+  })
+  // At the same port: keys are for the issuer, and its name has the port in it.
+  await withDemo(async (demo) => {
+    const { client_id: id, client_secret: secret, registration_access_token: token, deleted } = client
+    await ask(demo, { scope: 'provision:token' }, [id, secret]).expect(200)
+    await ask(demo, { scope: 'provision:token' }, [id, `${secret}x`]).expect(401)
+    await ask(demo, { scope: 'provision:token' }, [deleted.client_id, deleted.client_secret]).expect(401)
+    const read = await request(demo, 'get', `/oauth/register/${id}`).set('Authorization', `Bearer ${token}`)
+    expect([read.status, read.body.client_name]).toEqual([200, 'lamp'])
+    await askSigned(demo, device, 'device:7').expect(200)
+    await askSigned(demo, stranger, 'device:7').expect(401)
+    await askSigned(demo, own, 'demo-client').expect(200)
+  }, client)
+})
+
+it("takes its own client's secret from the environment, not from the file", async () => {
+  await withDemo((demo) => ask(demo, {}).expect(200))
+  await withDemo(
+    async (demo) => {
+      await ask(demo, {}, ['demo-client', 'another-secret-for-tomorrow']).expect(200)
+      await ask(demo, {}).expect(401)
+    },
+    { secret: 'another-secret-for-tomorrow' },
+  )
+})
+
+it('says where the clients are kept', async () => {
+  await withDemo(async (demo) => {
+    expect(demo.stdout()).toContain(`  clients    kept in "${path.slice(0, 20)}`)
+    expect(demo.stderr()).toBe('')
+  })
+})
+
+it('keeps a file that is not for others to read, without any secret', async () => {
+  writeFileSync(path, '', { mode: 0o644 })
+  const secrets = await withDemo(async (demo) => {
+    const key = await keyFor(demo, { scope: 'provision:bind' })
+    const { client_secret, registration_access_token } = await register(demo)
+    for (const name of readdirSync(folder))
+      expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600])
+    return [SECRET, key, client_secret, ...registration_access_token.split('.').slice(1)]
+  })
+  const bytes = Buffer.concat(readdirSync(folder).map((name) => readFileSync(join(folder, name))))
+  expect(bytes.includes('lamp')).toBe(true)
+  for (const secret of secrets) {
+    expect(secret.length).toBeGreaterThan(20)
+    for (const form of [secret, Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('hex')])
+      expect(bytes.includes(form)).toBe(false)
+  }
+})
+
+it('refuses, in one line, a file that it cannot have', async () => {
+  await ensureBuilt()
+  const text = join(folder, 'text')
+  writeFileSync(text, 'This is a text, and a long one.\n'.repeat(200), { mode: 0o644 })
+  symlinkSync(folder, join(folder, 'link'))
+  const cases: [database: string, why: string][] = [
+    [join(folder, 'none', 'x'), 'whose folder does not exist'],
+    [join(text, 'x'), 'whose folder is no folder'],
+    [folder, 'which is a folder'],
+    [join(folder, 'link'), 'which is a folder'],
+    [text, 'which is no SQLite database'],
+  ]
+  const refused = async ([database, why]: (typeof cases)[number]) => {
+    const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: database })
+    expect(await child.exited).toBe(1)
+    expect(child.stderr()).toMatch(/^demo: DEMO_DATABASE: expected a file for the clients, got "[^\n]*\n$/)
+    expect(child.stderr()).toContain(`, ${why}\n`)
+    expect(child.stdout()).toBe('')
+  }
+  await Promise.all(cases.map(refused))
+  // What is no database of ours is left as it was.
+  expect(statSync(text).mode & 0o777).toBe(0o644)
+  expect(readFileSync(text, 'utf8')).toMatch(/^This is a text/)
+})
+
+it('refuses a file that another demo has open', async () => {
+  await withDemo(async () => {
+    const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: path })
+    expect(await second.exited).toBe(1)
+    expect(second.stderr()).toMatch(/, which another program has open\n$/)
+  })
+})

@@ -1,0 +1,51 @@
+import { printableRedis, readScale } from '../../demo-app/scale.js'
+import { pauseAfter } from '../../demo-app/workers/crew.js'
+
+describe('how many processes the demo is', () => {
+  it.each([
+    [[], {}, { workers: 1, redis: undefined }],
+    [['--workers', '1'], {}, { workers: 1, redis: undefined }],
+    [['--workers', '4'], {}, { workers: 4, redis: 'redis://127.0.0.1:6379' }],
+    [['--workers=4'], { DEMO_REDIS: 'redis://a:1' }, { workers: 4, redis: 'redis://a:1' }],
+    [['--redis=rediss://b:2', '--workers', '64'], { DEMO_REDIS: '' }, { workers: 64, redis: 'rediss://b:2' }],
+    [['--redis', 'redis://b:2'], { DEMO_REDIS: 'redis://a:1' }, { workers: 1, redis: 'redis://b:2' }],
+    [[], { DEMO_REDIS: 'redis://:secret@a:1' }, { workers: 1, redis: 'redis://:secret@a:1' }],
+  ])('is read from %j and %j', (arguments_, env, scale) => {
+    expect(readScale(arguments_, env)).toEqual(scale)
+  })
+
+  it.each([
+    [
+      ['--port', '1'],
+      'expected --workers NUMBER and --redis URL, and the rest in the environment, got "--port"',
+    ],
+    [['4'], 'expected --workers NUMBER and --redis URL, and the rest in the environment, got "4"'],
+    [['--workers'], '--workers: expected one value, got none'],
+    [['--workers', '2', '--workers=3'], '--workers: expected one value, got two'],
+    [['--workers', '0'], '--workers: expected a number from 1 to 64, got "0"'],
+    [['--workers', '65'], '--workers: expected a number from 1 to 64, got "65"'],
+    [['--workers', 'many'], '--workers: expected a number from 1 to 64, got "many"'],
+    [
+      ['--redis', 'localhost:6379'],
+      '--redis: expected a URL such as redis://127.0.0.1:6379, got something else',
+    ],
+    [
+      ['--redis', 'redis://:hunter2@localhost'],
+      '--redis: a password here is shown to everybody by ps; put it into DEMO_REDIS',
+    ],
+  ])('is refused in one line for %j', (arguments_, message) => {
+    expect(() => readScale(arguments_, {})).toThrow(message)
+  })
+
+  it('does not repeat what may be a password', () => {
+    expect(() => readScale([], { DEMO_REDIS: 'http://:hunter2@localhost' })).toThrow(
+      /^DEMO_REDIS: (?!.*hunter2)/,
+    )
+    expect(printableRedis('redis://me:hunter2@localhost:6380/3')).toBe('redis://localhost:6380')
+  })
+})
+
+it('waits longer and longer before it starts a worker again that dies young, and half a minute at most', () => {
+  const pauses = [0, 1, 2, 3, 8, 9, 100].map(pauseAfter)
+  expect(pauses).toEqual([100, 200, 400, 800, 25_600, 30_000, 30_000])
+})

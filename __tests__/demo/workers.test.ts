@@ -1,0 +1,217 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { Agent, request } from 'node:https'
+import { connect, type TLSSocket } from 'node:tls'
+import { pause, type RedisServer, startRedis } from '../support/redis/servers.js'
+import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+
+jest.setTimeout(120_000)
+
+const SECRET = 'a-secret-for-the-workers'
+const WORKERS = 3
+
+let redis: RedisServer
+let demo: Demo
+
+beforeAll(async () => {
+  redis = await startRedis()
+  demo = await startDemo({ DEMO_REDIS: redis.url, DEMO_CLIENT_SECRET: SECRET }, [
+    '--workers',
+    String(WORKERS),
+  ])
+})
+
+afterAll(async () => {
+  demo?.kill('SIGTERM')
+  await demo?.exited
+  await redis?.close()
+})
+
+/** The workers that a demo has now; what else it has started, such as a compiler, is none. */
+function workersOf({ pid: primary }: Demo): number[] {
+  const fileOf = (pid: number, name: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => fileOf(pid, 'status').includes(`\nPPid:\t${primary}\n`))
+    .filter((pid) => fileOf(pid, 'cmdline').includes('demo-app/main.ts'))
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !(await holds()); await pause(50))
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** A request on a connection of its own, so that any worker may get it. */
+function ask(path: string, form?: Record<string, string>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const basic = Buffer.from(`demo-client:${SECRET}`).toString('base64')
+    const asking = request(
+      {
+        ...{ host: '127.0.0.1', port: demo.port, path, agent: new Agent(), rejectUnauthorized: false },
+        method: form === undefined ? 'GET' : 'POST',
+        headers: form && {
+          Authorization: `Basic ${basic}`,
+          'Content-Type': 'application/x-www-form-urlencoded',
+        },
+      },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (data) => {
+          text += data
+        })
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
+      },
+    )
+    asking.setTimeout(10_000, () => asking.destroy(new Error('no answer')))
+    asking.once('error', reject).end(form && new URLSearchParams(form).toString())
+  })
+}
+
+async function obtainKey(scope: string): Promise<string> {
+  const { text } = await ask('/oauth/token', { grant_type: 'client_credentials', scope })
+  return JSON.parse(text).access_token
+}
+
+/** A connection on which the beginning of a request has been sent. */
+async function begin(text: string): Promise<{ socket: TLSSocket; received: () => string }> {
+  const socket = connect({ host: '127.0.0.1', port: demo.port, rejectUnauthorized: false })
+  let received = ''
+  socket.setEncoding('utf8').on('data', (data) => {
+    received += data
+  })
+  await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
+  socket.write(text)
+  return { socket, received: () => received }
+}
+
+describe('the demo with several workers', () => {
+  it('says how many there are, and where they share what they know', () => {
+    expect(demo.stdout()).toMatch(/^ {2}workers {4}3 processes, over redis:\/\/127\.0\.0\.1:\d+$/m)
+    expect(workersOf(demo)).toHaveLength(WORKERS)
+    expect(demo.stderr()).toBe('')
+  })
+
+  it('shows no secret to who looks at its processes', () => {
+    for (const pid of workersOf(demo)) {
+      const shown = ['cmdline', 'environ'].map((name) => readFileSync(`/proc/${pid}/${name}`, 'utf8')).join()
+      expect(shown).not.toContain('PRIVATE KEY')
+      expect(shown).not.toContain(SECRET)
+      expect(shown).not.toContain(redis.url)
+    }
+  })
+
+  it('is one deployment: the whole tour goes as described, whichever worker answers', async () => {
+    const { port, httpPort } = demo
+    const env = { DEMO_URL: `https://localhost:${port}`, HTTP_PORT: String(httpPort) }
+    const tour = run('tour.ts', { ...env, DEMO_CLIENT_SECRET: SECRET })
+    expect(await tour.exited).toBe(0)
+    expect(tour.stdout()).toContain('All 29 steps went as described.')
+    const events = demo.stdout().slice(demo.stdout().indexOf('Ctrl-C'))
+    for (const name of ['w1', 'w2', 'w3']) expect(events).toMatch(new RegExp(`:\\d\\d ${name} \\w+\\.\\w+ `))
+  })
+
+  it('lets exactly one of many concurrent redemptions of a key through', async () => {
+    const key = await obtainKey('provision:token config:read')
+    const form = {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: key,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    }
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask('/oauth/token', form)))
+    const statuses = answers.map(({ status }) => status)
+    expect(statuses.sort()).toEqual([200, ...Array(29).fill(400)])
+  })
+
+  it('counts an address once, and not once per worker', async () => {
+    const statuses: number[] = []
+    const askOne = async () => {
+      const { status } = await ask('/oauth/revoke', { token: 'none' })
+      statuses.push(status)
+    }
+    for (let i = 0; i < 32; i += 1) await Promise.all(Array.from({ length: 10 }, askOne))
+    expect(statuses.filter((status) => status === 200)).toHaveLength(300)
+    expect(statuses.filter((status) => status === 429)).toHaveLength(20)
+  })
+
+  it('starts another worker where one was killed, and serves meanwhile', async () => {
+    const [killed = Number.NaN] = workersOf(demo)
+    process.kill(killed, 'SIGKILL')
+    await until('there are as many as before', () => {
+      const pids = workersOf(demo)
+      return pids.length === WORKERS && !pids.includes(killed)
+    })
+    expect(demo.stdout()).toMatch(
+      new RegExp(`worker \\d \\(process ${killed}\\) has gone: SIGKILL; another starts in 0\\.1 s`),
+    )
+    for (let i = 0; i < 6; i += 1) expect((await ask('/ready')).status).toBe(200)
+  })
+
+  it('is not ready while Redis hangs, and is again afterwards', async () => {
+    redis.signal('SIGSTOP')
+    await until('it is not ready', async () => (await ask('/ready')).status === 503)
+    redis.signal('SIGCONT')
+    await until('it is ready', async () => (await ask('/ready')).status === 200)
+    await until('all are', async () => {
+      const answers = await Promise.all(Array.from({ length: 6 }, () => ask('/ready')))
+      return answers.every(({ status }) => status === 200)
+    })
+  })
+
+  it('finishes at SIGTERM what it is at, says that it is not ready, and ends with 0, one that starts among them', async () => {
+    const [killed = Number.NaN] = workersOf(demo)
+    process.kill(killed, 'SIGKILL')
+    // Until its end has been noticed, connections are given to it, and get no answer.
+    await until('one worker has gone', () => demo.stdout().includes(`(process ${killed}) has gone`))
+    const key = await obtainKey('devices:create')
+    const body = '{"name":"lamp"}'
+    const headers = `Host: localhost\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n`
+    const working = await begin(`POST /devices HTTP/1.1\r\n${headers}Content-Length: ${body.length}\r\n\r\n`)
+    const probing = await begin('GET /ready HTTP/1.1\r\nHost: localhost\r\n')
+    await until('the key is claimed', async () => {
+      const { text } = await ask('/oauth/introspect', { token: key })
+      return text === '{"active":false}'
+    })
+    demo.kill('SIGTERM')
+    await until('nothing is accepted any more', () =>
+      ask('/ready').then(
+        () => false,
+        () => true,
+      ),
+    )
+    probing.socket.write('\r\n')
+    working.socket.write(body)
+    await until('it is answered', () => working.received() !== '' && probing.received() !== '')
+    expect(working.received()).toMatch(/^HTTP\/1\.1 201 /)
+    expect(probing.received()).toMatch(/^HTTP\/1\.1 503 .*\{"ready":false\}$/s)
+    expect(await demo.exited).toBe(0)
+    expect(demo.stderr()).toBe('')
+  })
+})
+
+describe('several workers without a Redis', () => {
+  it('are refused, with why and what to do', async () => {
+    await ensureBuilt()
+    const gone = await startRedis()
+    await gone.close()
+    const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_REDIS: gone.url }, ['--workers', '2'])
+    expect(await child.exited).toBe(1)
+    expect(child.stderr()).toMatch(
+      new RegExp(
+        `^demo: no Redis answers at ${gone.url} \\(ECONNREFUSED\\)\\. Several workers have to share one store: .*` +
+          'apt-get update && apt-get install -y redis-server.*DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4\n$',
+        's',
+      ),
+    )
+    expect(child.stdout()).toBe('')
+  })
+})

@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { transformSync } from 'esbuild'
+import type { Express } from 'express'
+import supertest from 'supertest'
+import * as library from '../../lib/index.js'
+import * as redisLibrary from '../../lib/stores/redis.js'
+import { pause, startRedis } from '../support/redis/servers.js'
+import { SIGNING_KEY, startServer } from '../support/server.js'
+import { codeBlocks, tableRows } from './markdown'
+
+const PAGE = 'docs/deployment.md'
+const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
+
+/** What the code under a heading of the page exports. */
+function run<T>(heading: string): T {
+  const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
+  const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })
+  const module = { exports: {} }
+  const ours: Record<string, unknown> = {
+    'express-provisioning-keys': library,
+    'express-provisioning-keys/redis': redisLibrary,
+  }
+  new Function('module', 'require', code)(module, (name: string) => ours[name] ?? require(name))
+  return module.exports as T
+}
+
+interface Made {
+  readonly app: Express
+  readonly keys: library.ProvisioningKeys
+  readonly redis: { destroy(): void }
+}
+
+type MakeApp = (redisUrl: string, secrets: string, clients: library.ClientLookup) => Promise<Made>
+
+describe(PAGE, () => {
+  it('makes apps that are one deployment', async () => {
+    const { makeApp } = run<{ makeApp: MakeApp }>('Switch it on')
+    const server = await startRedis()
+    const secrets = mkdtempSync(join(tmpdir(), 'secrets-'))
+    writeFileSync(
+      join(secrets, 'signing-key.pem'),
+      SIGNING_KEY.export({ format: 'pem', type: 'pkcs8' }) as string,
+    )
+    writeFileSync(join(secrets, 'nonce-secret'), `${'n'.repeat(32)}\n`)
+    const clients = (clientId: string) =>
+      clientId === 'ci-runner' ? { clientId, secret: 'change-me-please' } : undefined
+    const made: Made[] = []
+    try {
+      for (const _ of [1, 2]) made.push(await makeApp(server.url, secrets, clients))
+      const [one, other] = made as [Made, Made]
+      const post = ({ app }: Made, form: object) =>
+        supertest(app).post('/oauth/token').set(FROM_PROXY).type('form').send(form)
+      const { body } = await post(one, { grant_type: 'client_credentials' })
+        .auth('ci-runner', 'change-me-please')
+        .expect(200)
+      const exchange = {
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token: body.access_token,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      }
+      const exchanged = await post(other, exchange).expect(200)
+      expect(exchanged.headers.ratelimit).toMatch(/"token-address"; r=298;/)
+      await post(one, exchange).expect(400)
+      await supertest(one.app).get('/ready').expect(200)
+    } finally {
+      for (const { redis } of made) redis.destroy()
+      await server.close()
+      rmSync(secrets, { recursive: true })
+    }
+  })
+
+  it('ends a server after what it is at, and takes connections back from whoever keeps them', async () => {
+    type EndOf = (
+      server: Server,
+      keys: Pick<library.ProvisioningKeys, 'drain'>,
+      seconds: object,
+    ) => Promise<void>
+    const { endOf } = run<{ endOf: EndOf }>('Rolling restarts')
+    let finish: () => void = () => undefined
+    const server = await startServer({
+      mount(app, keys) {
+        app.get('/ready', keys.readiness())
+        app.get('/slow', async (_req, res) => {
+          await new Promise<void>((resolve) => {
+            finish = resolve
+          })
+          res.send('done')
+        })
+      },
+    })
+    const open = async (text: string) => {
+      const socket = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false })
+      let received = ''
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      socket.setEncoding('utf8').on('data', (data) => {
+        received += data
+      })
+      await new Promise((resolve) => socket.once('secureConnect', resolve))
+      socket.write(text)
+      return { socket, closed, received: () => received }
+    }
+    const requestOf = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+    const kept = await open(requestOf('/ready'))
+    const slow = await open(requestOf('/slow'))
+    while (!kept.received().includes('{"ready":true}')) await pause(10)
+    const ended = endOf(server.https, server.keys, { drainSeconds: 1, graceSeconds: 60 })
+    kept.socket.write(requestOf('/ready'))
+    while (!kept.received().includes('{"ready":false}')) await pause(10)
+    expect(kept.received()).toMatch(/Connection: close/)
+    await kept.closed
+    while (server.https.listening) await pause(10)
+    finish()
+    await ended
+    await slow.closed
+    expect(slow.received()).toMatch(/^HTTP\/1\.1 200 .*done$/s)
+  })
+
+  it('computes what follows from what was measured', () => {
+    const numbers = (text: string) =>
+      (text.match(/\d[\d,.]*/g) ?? []).map((one) => Number(one.replaceAll(',', '')))
+    const measured = tableRows(PAGE, 'What was measured').flatMap((cells) => cells.slice(1).flatMap(numbers))
+    const stated = [...measured, 41, 87, 570, 240, 3605, 305, 75]
+    for (const [what = '', how = '', amount = ''] of tableRows(PAGE, 'What follows').slice(0, 14)) {
+      const plain = how
+        .replaceAll(',', '')
+        .replaceAll('×', '*')
+        .replaceAll(/µs|bytes|\bs\b/g, '')
+      const value = Number(new Function(`return (${plain})`)())
+      const units: readonly [RegExp, number, (value: number) => number][] = [
+        [/cores|primaries/, 1e-6, Math.ceil],
+        [/keys a second/, 1e6, Math.round],
+        [/a second/, 1, Math.round],
+        [
+          /GB/,
+          1e-9,
+          (gigabytes) => Number(gigabytes.toPrecision(gigabytes < 10 ? 1 + Number(gigabytes > 1) : 2)),
+        ],
+        [/Mbit/, 1e-6, Math.round],
+      ]
+      const [, scale = 1, round = Math.round] = units.find(([unit]) => unit.test(amount)) ?? []
+      expect([what, numbers(amount)[0]]).toEqual([what, round(value * scale)])
+      const used = numbers(how).filter((number) => ![16_667, 0.6, 2, 8, 4].includes(number))
+      expect(used.filter((number) => !stated.includes(number))).toEqual([])
+    }
+  })
+})

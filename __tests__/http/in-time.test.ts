@@ -1,0 +1,36 @@
+import { inTime } from '../../lib/http/in-time.js'
+import { pause } from '../support/redis/servers.js'
+
+const never = () => new Promise<never>(() => undefined)
+
+describe('waiting for answers', () => {
+  it('answers what is answered, and rejects with what is thrown', async () => {
+    const ask = inTime({ milliseconds: 60_000, whom: 'It' })
+    expect(await ask(() => 7)).toBe(7)
+    expect(await ask(async () => 'later')).toBe('later')
+    const thrown = () => {
+      throw new Error('no')
+    }
+    await expect(ask(thrown)).rejects.toThrow('no')
+  })
+
+  it('ends in time', async () => {
+    const ask = inTime({ milliseconds: 20, whom: 'It' })
+    await expect(ask(never)).rejects.toThrow('It did not answer within 20 ms')
+  })
+
+  it('asks no more while too much is unanswered, timed out or not, and again when that has been answered', async () => {
+    const ask = inTime({ milliseconds: 10, pending: 2, whom: 'It' })
+    const answers: (() => void)[] = []
+    const slow = () => new Promise<void>((resolve) => answers.push(resolve))
+    await expect(ask(slow)).rejects.toThrow('did not answer')
+    const second = expect(ask(slow)).rejects.toThrow('did not answer')
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times already')
+    await second
+    expect(answers).toHaveLength(2)
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times already')
+    answers[0]?.()
+    await pause(0)
+    expect(await ask(() => 'back')).toBe('back')
+  })
+})

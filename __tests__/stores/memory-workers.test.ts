@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { buildSync } from 'esbuild'
+import { memoryStore } from '../../lib/stores/memory.js'
+
+const PROGRAM = join(__dirname, '../support/memory-in-a-worker.ts')
+
+describe('a store in memory', () => {
+  let outcomes: Record<string, string>
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'worker-'))
+    try {
+      const outfile = join(folder, 'program.cjs')
+      buildSync({ entryPoints: [PROGRAM], outfile, bundle: true, platform: 'node' })
+      const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 60_000 })
+      outcomes = JSON.parse(stdout)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }, 60_000)
+
+  it('is refused in a worker of node:cluster, with what to do instead', () => {
+    for (const attempt of ['alone', 'byDefault', 'notSaidRight']) {
+      expect(outcomes[attempt]).toMatch(
+        /^ConfigurationError: store: expected a store that all processes share, such as redisStore\(\) .*singleProcess: true.*, got memoryStore\(\) in a worker/,
+      )
+    }
+  })
+
+  it('is refused there with all other faults at once', () => {
+    expect(outcomes.withOtherFaults).toMatch(
+      /^ConfigurationError: 2 faults:\n.*issuer: .*\n.*store: expected/,
+    )
+  })
+
+  it('is accepted there by those who say that there is one process only', () => {
+    expect(outcomes.saidToBeTheOnlyOne).toBe('made')
+  })
+
+  it('is not what another store is taken for', () => {
+    expect(outcomes.withAnotherStore).toBe('made')
+  })
+
+  it('is accepted where there is no cluster', () => {
+    expect(() => memoryStore()).not.toThrow()
+    expect(() => memoryStore({ singleProcess: true })).not.toThrow()
+  })
+})

@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import KeyvRedis from '@keyv/redis'
+import { Keyv } from 'keyv'
+import { KeyvSqliteFile } from '../../../demo-app/sqlite'
+import type { ClientRegistry } from '../../../lib/core/client.js'
+import { type KeyvClientRegistryOptions, keyvClientRegistry } from '../../../lib/stores/keyv.js'
+import type { RedisServer } from '../redis/servers'
+
+/** A real database, to which each Keyv has a connection of its own. */
+export interface ClientDatabase {
+  connect(): Promise<Keyv>
+  /** From then on it answers nobody any more. */
+  breakDown(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A file of its own, in a folder of its own. */
+export function sqliteDatabase(): ClientDatabase & { readonly folder: string; readonly path: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'clients-'))
+  const path = join(folder, 'clients.sqlite')
+  const open: KeyvSqliteFile[] = []
+  const disconnect = async () => void (await Promise.all(open.splice(0).map((one) => one.disconnect())))
+  return {
+    folder,
+    path,
+    async connect() {
+      const store = new KeyvSqliteFile(path)
+      open.push(store)
+      return new Keyv({ store, throwOnErrors: true })
+    },
+    breakDown: disconnect,
+    async close() {
+      await disconnect()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** In a Redis that others may use as well, under a name of its own, as docs/client-registry.md connects it. */
+export function redisDatabase({ url, signal }: RedisServer, namespace: string): ClientDatabase {
+  const open: KeyvRedis<unknown>[] = []
+  return {
+    async connect() {
+      const store = new KeyvRedis({ url, disableOfflineQueue: true })
+      store.on('error', () => undefined)
+      open.push(store)
+      await store.getClient()
+      return new Keyv({ store, namespace, throwOnErrors: true })
+    },
+    breakDown: async () => signal('SIGKILL'),
+    close: async () => void (await Promise.all(open.splice(0).map((one) => one.disconnect(true)))),
+  }
+}
+
+/** Registries over one database, each with a connection of its own, as processes have them. */
+export function registriesOver(database: ClientDatabase, options: KeyvClientRegistryOptions) {
+  const another = async (): Promise<ClientRegistry> => keyvClientRegistry(await database.connect(), options)
+  return async () => ({
+    registry: await another(),
+    another,
+    breakDown: () => database.breakDown(),
+    close: () => database.close(),
+  })
+}

@@ -1,0 +1,50 @@
+import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
+import { redisStore } from '../../../lib/stores/redis.js'
+import { AUDIENCE, type RunningServer, startServer } from '../server.js'
+import { CLIENTS, type ConnectedClient } from './clients'
+import { limitsIn } from './limits'
+import type { RedisServer } from './servers'
+
+/** How an instance over Redis is set up: what its limits are, how long Redis is waited for, and whatever else. */
+export interface InstancePlan {
+  readonly rateLimit?: Exclude<ProvisioningOptions['rateLimit'], false>
+  readonly timeoutSeconds?: number
+  /** Each instance keeps its keys for itself: only the limits are shared. */
+  readonly keysInMemory?: boolean
+  readonly options?: Partial<ProvisioningOptions>
+}
+
+/** Instances of one deployment: each an app, with a client of Redis of its own, behind a proxy of this machine. */
+export async function withInstances(
+  redis: RedisServer,
+  { rateLimit, timeoutSeconds = 2, keysInMemory = false, options }: InstancePlan,
+  test: (one: RunningServer, other: RunningServer) => Promise<void>,
+): Promise<void> {
+  const clients: ConnectedClient[] = []
+  const servers: RunningServer[] = []
+  try {
+    for (const connect of [CLIENTS['node-redis'], CLIENTS.ioredis]) {
+      const client = await connect(redis)
+      clients.push(client)
+      const { sendCommand } = client
+      const store = keysInMemory ? memoryStore() : redisStore({ sendCommand, timeoutSeconds })
+      const shared = { ...rateLimit, store: limitsIn(sendCommand), timeoutSeconds }
+      const limits = rateLimit === undefined ? {} : { rateLimit: shared }
+      servers.push(await startServer({ options: { store, ...limits, ...options }, mount }))
+    }
+    await test(...(servers as [RunningServer, RunningServer]))
+  } finally {
+    for (const { close } of [...servers, ...clients]) await close()
+  }
+}
+
+function mount(app: RunningServer['app'], keys: RunningServer['keys']): void {
+  app.set('trust proxy', 'loopback')
+  app.get('/ready', keys.readiness())
+  app.use(keys.router())
+  const redeem = keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE })
+  app.post('/devices', redeem, (_req, res) => void res.sendStatus(201))
+}
+
+/** What a proxy says of a request from an address. */
+export const from = (address: string) => ({ 'X-Forwarded-For': address, 'X-Forwarded-Proto': 'https' })

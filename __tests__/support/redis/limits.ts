@@ -1,0 +1,13 @@
+import { RedisStore as RedisLimits } from 'rate-limit-redis'
+import type { RateLimitOptions } from '../../../lib/index.js'
+import type { SendCommand } from '../../../lib/stores/redis.js'
+
+/** The stores of rate limits in Redis, as a user makes them. */
+export function limitsIn(sendCommand: SendCommand): NonNullable<RateLimitOptions['store']> {
+  return (name) =>
+    new RedisLimits({
+      prefix: `epk:limit:${name}:`,
+      sendCommandCluster: ({ key, command }) =>
+        sendCommand(command as Parameters<SendCommand>[0], key) as Promise<number>,
+    })
+}

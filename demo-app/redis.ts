@@ -1,0 +1,114 @@
+import type { ClientRegistry, RateLimitOptions } from 'express-provisioning-keys'
+import { type RedisStore, redisStore, type SendCommand } from 'express-provisioning-keys/redis'
+import { RedisStore as RedisLimits } from 'rate-limit-redis'
+import { createClient } from 'redis'
+import { type Device, type Devices, newDevice } from './devices'
+import { EnvironmentError } from './environment'
+import { printableRedis } from './scale'
+
+/** What the processes of a demo have in common. */
+export interface SharedState {
+  readonly store: RedisStore
+  readonly limits: NonNullable<RateLimitOptions['store']>
+  readonly clients: ClientRegistry
+  readonly devices: Devices
+}
+
+/** A Redis, connected. */
+export interface ConnectedRedis {
+  readonly send: SendCommand
+  /** What a demo has there; another demo has another `run`. */
+  stateOf(run: string): SharedState
+  close(): void
+}
+
+/** How long what belongs to a demo stays there. */
+const DAY_SECONDS = '86400'
+
+/**
+ * Connects; a connection that is lost later comes back by itself, and commands fail meanwhile.
+ *
+ * @param onLoss is told why a connection was lost
+ * @throws EnvironmentError when there is no Redis, with how to get one
+ */
+export async function connectRedis(url: string, onLoss: (why: string) => void): Promise<ConnectedRedis> {
+  let isUp = false
+  const reconnectStrategy = () => (isUp ? 200 : false)
+  const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy } })
+  let isLost = false
+  client.on('error', (error: Error) => {
+    if (isUp && !isLost) onLoss(error.message)
+    isLost = true
+  })
+  client.on('ready', () => {
+    isLost = false
+  })
+  await client.connect().catch((error) => {
+    throw new EnvironmentError(noRedis(url, error.code ?? error.message))
+  })
+  isUp = true
+  const send: SendCommand = (command) => client.sendCommand(command)
+  return { send, stateOf: (run) => stateOf(send, `epk-demo:${run}:`), close: () => client.destroy() }
+}
+
+function noRedis(url: string, why: string): string {
+  return [
+    `no Redis answers at ${printableRedis(url)} (${why}). Several workers have to share one store: in the memory of`,
+    'each, a key that one has issued would be unknown to the others, and a proof could be used once at each. Start one:',
+    "  apt-get update && apt-get install -y redis-server && redis-server --save '' --appendonly no",
+    'or name yours: DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4',
+  ].join('\n')
+}
+
+function stateOf(send: SendCommand, prefix: string): SharedState {
+  return {
+    // What is wrong with the Redis is told by the process that starts the workers, once.
+    store: redisStore({ sendCommand: send, prefix, advise: () => undefined }),
+    limits: (name) =>
+      new RedisLimits({
+        prefix: `${prefix}limit:${name}:`,
+        sendCommand: (...[name_ = '', ...rest]) => send([name_, ...rest]) as Promise<number>,
+      }),
+    clients: clientsIn(send, `${prefix}client:`),
+    devices: devicesIn(send, `${prefix}devices:`),
+  }
+}
+
+/** Both compare and change in one script, so that no other process gets between. */
+const SAVE = `if tonumber(ARGV[1]) ~= tonumber(redis.call('HGET', KEYS[1], 'revision') or 0) + 1 then return 0 end
+redis.call('HSET', KEYS[1], 'revision', ARGV[1], 'client', ARGV[2])
+return redis.call('EXPIRE', KEYS[1], ARGV[3])`
+const DELETE = `if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`
+
+function clientsIn(send: SendCommand, prefix: string): ClientRegistry {
+  return {
+    async find(clientId) {
+      const found = await send(['HGET', `${prefix}${clientId}`, 'client'])
+      return typeof found === 'string' ? JSON.parse(found) : undefined
+    },
+    async save(client) {
+      const { clientId, revision } = client
+      const operands = [`${prefix}${clientId}`, String(revision), JSON.stringify(client), DAY_SECONDS]
+      return (await send(['EVAL', SAVE, '1', ...operands])) === 1
+    },
+    async delete(clientId, revision) {
+      return (await send(['EVAL', DELETE, '1', `${prefix}${clientId}`, String(revision ?? '')])) === 1
+    },
+  }
+}
+
+function devicesIn(send: SendCommand, prefix: string): Devices {
+  return {
+    async create(owner, name) {
+      const device = newDevice(owner, name)
+      await send(['RPUSH', `${prefix}${owner}`, JSON.stringify(device)])
+      await send(['EXPIRE', `${prefix}${owner}`, DAY_SECONDS])
+      return device
+    },
+    async ownedBy(owner) {
+      const texts = (await send(['LRANGE', `${prefix}${owner}`, '0', '-1'])) as string[]
+      return texts.map((text) => JSON.parse(text) as Device)
+    },
+  }
+}

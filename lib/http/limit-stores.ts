@@ -1,0 +1,126 @@
+import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit'
+import { ConfigurationError } from '../core/errors.js'
+import { describe, isObject } from '../options/faults.js'
+import { type InTime, inTime } from './in-time.js'
+
+/** How many counts of one instance may be unanswered at once: strangers must not fill the memory. */
+const MOST_PENDING = 10_000
+
+/**
+ * Makes the stores of the limiters of one instance out of the host's. What the host's does not count in time, or
+ * counts wrongly, is no count: the limiter then refuses.
+ */
+export function limitStores(
+  make: (name: string) => unknown,
+  timeoutSeconds: number,
+): (name: string) => Store {
+  const countInTime = inTime({
+    milliseconds: timeoutSeconds * 1000,
+    pending: MOST_PENDING,
+    whom: 'The store of rate limits',
+  })
+  const namesOf = new Map<unknown, string>()
+  return function limitStore(name) {
+    const store = readStore(make(name), name)
+    for (const identity of identitiesOf(store)) {
+      const other = namesOf.get(identity)
+      if (other !== undefined && other !== name) throw new ConfigurationError([notItsOwn(name, other)])
+      namesOf.set(identity, name)
+    }
+    return guarded(store, countInTime)
+  }
+}
+
+const VERBS = ['increment', 'decrement', 'resetKey'] as const
+
+function readStore(made: unknown, name: string): Store {
+  if (isObject(made) && VERBS.every((verb) => typeof made[verb] === 'function'))
+    return made as unknown as Store
+  const expected = `a store of express-rate-limit for ${name}, with ${VERBS.join(', ')}`
+  throw new ConfigurationError([`rateLimit.store: expected ${expected}, got ${describe(made)}`])
+}
+
+/** What two stores must not share, or they count into each other. */
+function identitiesOf(store: Store): readonly unknown[] {
+  const { prefix, localKeys } = store
+  return typeof prefix === 'string' && localKeys !== true ? [store, `prefix ${prefix}`] : [store]
+}
+
+function notItsOwn(name: string, other: string): string {
+  const hint = `rateLimit.store: expected a store of its own for each limiter, named by its prefix, such as \`limit:${name}:\``
+  return `${hint}, got the same for ${other} and ${name}`
+}
+
+function guarded(store: Store, countInTime: InTime): Store {
+  const preparation = preparer(store)
+  return {
+    init: preparation.begin,
+    increment: (key) =>
+      countInTime(async () => {
+        await preparation.done()
+        try {
+          return readCount(await store.increment(key))
+        } catch (error) {
+          preparation.doubt()
+          throw error
+        }
+      }),
+    decrement: (key) => store.decrement(key),
+    resetKey: (key) => store.resetKey(key),
+  }
+}
+
+/** A count that is none would compare as below every limit, and switch the limit off. */
+function readCount({ totalHits, resetTime }: ClientRateLimitInfo): ClientRateLimitInfo {
+  if (!(Number.isSafeInteger(totalHits) && totalHits > 0))
+    throw new Error(`The store of rate limits answered ${describe(totalHits)} for a count`)
+  const isTime = resetTime instanceof Date && Number.isFinite(resetTime.getTime())
+  return { totalHits, resetTime: isTime ? resetTime : undefined }
+}
+
+interface Preparation {
+  /** Begins; what fails is told by `done`. */
+  readonly begin: (options: Options) => void
+  /** Resolves when the store is prepared; begins anew when it is not. */
+  readonly done: () => Promise<void>
+  /** After the store has failed: what it was prepared with may be what fails. */
+  readonly doubt: () => void
+}
+
+/**
+ * Has a store prepare itself (`init`), and again when that failed. A store that asks a server for something keeps the
+ * failure otherwise, and would refuse for good what it was made for while the server was down: rate-limit-redis does,
+ * which loads its scripts there.
+ */
+function preparer(store: Store): Preparation {
+  let options: Options | undefined
+  let running: Promise<void> | undefined
+  let isPrepared = true
+  let asksAServer = false
+
+  async function prepare(given: Options): Promise<void> {
+    const initialised = store.init?.(given)
+    asksAServer ||= initialised instanceof Promise
+    await initialised
+    isPrepared = true
+  }
+
+  function begin(given: Options): Promise<void> {
+    isPrepared = false
+    running = prepare(given).finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  return {
+    begin(given) {
+      options = given
+      begin(given).catch(() => undefined)
+    },
+    done: async () => running ?? (isPrepared || options === undefined ? undefined : begin(options)),
+    doubt() {
+      if (asksAServer && running === undefined) isPrepared = false
+    },
+  }
+}
