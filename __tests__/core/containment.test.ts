@@ -146,7 +146,7 @@ describe('a replay', () => {
       const other: Client = {
         clientId: 'device:7',
         revision: 1,
-        authenticationMethods: ['private_key_jwt'],
+        authenticationMethods: [],
         registeredBy: { clientId: CLIENT, keyId: 'another' },
         registration: {
           issuedAt: START,
