@@ -2,7 +2,8 @@ import type { Confirmation } from '../stores/store.js'
 import type { Binding, Client, ClientMetadata, Registration, RegistrationToken } from './client.js'
 import { CLIENT_AUTHENTICATION_METHODS } from './client-authentication/methods.js'
 import { isPrivateJwk, type PublicJwk } from './jwk.js'
-import { CLIENT_ID, type PolicyOptions, REBINDINGS, SENDER_CONSTRAINTS } from './policy.js'
+import { CLIENT_ID } from './policy.js'
+import { type PolicyOptions, REBINDINGS, REPLAY_CONTAINMENTS, SENDER_CONSTRAINTS } from './policy-options.js'
 import { isSecretHash } from './secret.js'
 
 /** Says where a value is not what it must be; `undefined`: it is. Never says what it is, which may be a secret. */
@@ -50,6 +51,7 @@ const POLICY = object<PolicyOptions>({
   senderConstraint: { optional: oneOf(SENDER_CONSTRAINTS) },
   rebinding: { optional: oneOf(REBINDINGS) },
   maxBindings: { optional: count },
+  onReplay: { optional: oneOf(REPLAY_CONTAINMENTS) },
   registrationPolicies: { optional: texts },
   requireSoftwareStatement: { optional: flag },
   outstandingKeys: { optional: count },
@@ -63,6 +65,7 @@ const BINDING = object<Binding>({
   jwk: { optional: publicJwk },
   boundAt: count,
   keyId: text,
+  flaggedAt: { optional: count },
 })
 
 const REGISTRATION = object<Registration>({
@@ -84,6 +87,7 @@ const CLIENT = object<Client>({
   metadata: { optional: metadata },
   registeredBy: { optional: object<NonNullable<Client['registeredBy']>>({ clientId: text, keyId: text }) },
   registration: { optional: REGISTRATION },
+  flaggedAt: { optional: count },
   deletedAt: { optional: count },
 })
 

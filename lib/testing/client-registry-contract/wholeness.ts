@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Binding, Client, Registration } from '../../core/client.js'
 import { publicJwk, thumbprint } from '../../core/jwk.js'
-import type { PolicyOptions } from '../../core/policy.js'
+import type { PolicyOptions } from '../../core/policy-options.js'
 import { hashSecret } from '../../core/secret.js'
 import { client, type ProveRegistry } from './bench.js'
 
@@ -17,6 +17,7 @@ const POLICY: Required<PolicyOptions> = {
   senderConstraint: 'dpop',
   rebinding: 'add',
   maxBindings: 16,
+  onReplay: 'flag',
   registrationPolicies: ['ours'],
   requireSoftwareStatement: false,
   outstandingKeys: 1_000_000,
@@ -24,7 +25,11 @@ const POLICY: Required<PolicyOptions> = {
   accessTokenLifetimeSeconds: 3600,
 }
 
-const KEY_BOUND_BY = { boundAt: 1_700_000_000, keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA' }
+const KEY_BOUND_BY = {
+  boundAt: 1_700_000_000,
+  keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA',
+  flaggedAt: 1_700_000_003,
+}
 
 function keyBinding(bindingId: string): Required<Binding> {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -82,6 +87,7 @@ function wholeClient(clientId: string): Required<Client> {
     metadata: { ...LETTERS, jwks: { keys: [jwk] }, grant_types: ['client_credentials'] },
     registeredBy: { clientId: 'fleet', keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA' },
     registration: registration(),
+    flaggedAt: 1_700_000_001,
     deletedAt: 1_700_000_002,
   }
 }
