@@ -16,7 +16,7 @@ import { forgeKey, signedAs, signWith } from '../support/forge.js'
 import { askWith, PINNED, PINNED_CERTIFICATE, sendMutual, startMutualServer } from '../support/mutual-tls.js'
 import { signProof } from '../support/proof.js'
 import { askForKey, EXCHANGE, exchangeKey, JWT_TYPE, obtainKey, postForm, send } from '../support/requests.js'
-import { CLIENT, ISSUER, OTHER_AUDIENCE, type RunningServer, SECRET } from '../support/server.js'
+import { AUDIENCE, CLIENT, ISSUER, OTHER_AUDIENCE, type RunningServer, SECRET } from '../support/server.js'
 
 const places = Object.keys(PLACES) as Place[]
 const kinds = Object.keys(KINDS) as Kind[]
@@ -184,6 +184,24 @@ describe('what a bound key was redeemed for', () => {
       expect(await family.isAlive()).toBe(true)
     }),
   )
+
+  test('survives that a request from before is repeated whole', () =>
+    withFamilies(async (server) => {
+      const form = { grant_type: 'client_credentials', scope: 'provision:token devices:read' }
+      const asked = signProof(holder, at('/oauth/token'))
+      const { body } = await postForm(server, '/oauth/token', form).auth(CLIENT, SECRET).set('DPoP', asked)
+      const key = String(body.access_token)
+      const proof = signProof(holder, { method: 'GET', url: `${AUDIENCE}/devices` }, { token: key })
+      const read = () => send(server, 'get', '/devices').set({ Authorization: `DPoP ${key}`, DPoP: proof })
+      await read().expect(200)
+      await exchangeKey(server, key)
+        .set('DPoP', signProof(holder, at('/oauth/token')))
+        .expect(200)
+      const since = server.events.length
+      await read().expect(401)
+      expect(server.events.slice(since)).toMatchObject([{ reason: 'dpop_replayed' }])
+      await expectNothingContained(server, since)
+    }))
 
   test('survives the key of another client, and of another family of its own', () =>
     withFamilies(async (server) => {
