@@ -49,7 +49,15 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding', 'deleteClient'],
+        ...[
+          'on',
+          'revoke',
+          'revokeAllIssuedBefore',
+          'bindingsOf',
+          'revokeBinding',
+          'deleteClient',
+          'revokeFamily',
+        ],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
       ].sort(),
     )

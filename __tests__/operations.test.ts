@@ -370,3 +370,22 @@ describe('bindingsOf and revokeBinding', () => {
     expect(await faultsOf((call) => call.bindingsOf(clientId))).toHaveLength(1)
   })
 })
+
+describe('revokeFamily', () => {
+  it('takes the names that events have', async () => {
+    const { revokeFamily, events } = operated()
+    expect(await revokeFamily({ clientId: 'ci', keyId: 'nobody' })).toBe('unknown')
+    expect(events).toEqual([])
+  })
+
+  it.each<[unknown, string[]]>([
+    [undefined, ['family.clientId', 'family.keyId']],
+    [{ clientId: 'ci' }, ['family.keyId']],
+    [{ clientId: 'ci', keyId: '' }, ['family.keyId']],
+    // As a store names a key, which is not how an operator does.
+    [{ clientId: 'ci', jti: 'k' }, ['family.jti', 'family.keyId']],
+  ])('refuses what names no key: %j', async (ref, paths) => {
+    const faults = await faultsOf((call) => call.revokeFamily(ref))
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual(paths)
+  })
+})

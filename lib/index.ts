@@ -83,6 +83,8 @@ export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } fr
 export type {
   EventOf,
   EventType,
+  FamilyEnd,
+  FamilyFate,
   Observer,
   ProvisioningEvent,
   RedemptionAction,
@@ -90,7 +92,7 @@ export type {
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
 export type { DeleteOutcome } from './core/management/deletion.js'
-export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy-options.js'
+export type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './core/policy-options.js'
 export type {
   ProposedRegistration,
   RegistrationPolicy,
@@ -101,7 +103,7 @@ export { getProvisioned, type Provisioned } from './http/provisioned.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
 export type { RequireOptions } from './http/require.js'
-export type { Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
+export type { FamilyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './core/bindings.js'
 import type { Binding } from './core/client.js'
+import { revokeFamily } from './core/containment.js'
 import type { ActiveKey, SigningKey } from './core/key-ring.js'
 import { type DeleteOutcome, deleteClient } from './core/management/deletion.js'
 import { revokeIssuedBefore } from './core/revocation.js'
@@ -8,7 +9,7 @@ import { rotator } from './core/rotation.js'
 import { describe, describeSecret, type Faults, faults, isObject } from './options/faults.js'
 import { generateSigningKey, readSigningKey, type SigningKeyInput } from './options/signing-keys.js'
 import type { Config } from './options.js'
-import type { RevokeIssuedOutcome } from './stores/store.js'
+import type { RevokeFamilyOutcome, RevokeIssuedOutcome } from './stores/store.js'
 
 /** How a signing key is rotated. */
 export interface RotationOptions {
@@ -31,6 +32,14 @@ export interface RotatedKey {
 export interface RevokeAllOptions {
   /** Only the keys that this identity asked for, or that were asked for it. Default: everybody's. */
   readonly clientId?: string
+}
+
+/** Names a redeemed key, as events do, and with it all that it was redeemed for. */
+export interface FamilyRef {
+  /** The client that asked for the key. */
+  readonly clientId: string
+  /** The `jti` of the key. */
+  readonly keyId: string
 }
 
 /** What an operator does while requests are being served. Arguments are judged as closely as options. */
@@ -64,6 +73,16 @@ export interface Operations {
    *   answer: nothing is known to be revoked then
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  /**
+   * Revokes what a redeemed key brought forth, as a replay of it does, but whatever `policy.onReplay` says: its access
+   * token, the client that it registered, or what it bound. The store knows that for as long as the key has not expired,
+   * or its access token has not.
+   *
+   * @returns `unchanged` when nothing of it was left; `not_redeemed` when the key is to be revoked itself, by `revoke`
+   * @throws ConfigurationError when it is not named; ProvisioningError when the store or the registry does not answer, or
+   *   cannot save: call it again, access tokens may be revoked already
+   */
+  revokeFamily(family: FamilyRef): Promise<RevokeFamilyOutcome>
   /**
    * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
    * identity can be provisioned anew once the clock tolerance has passed.
@@ -135,14 +154,22 @@ export function operations(config: Config): Operations {
       return bindingsOf(deployment, clientId)
     },
     async revokeBinding(binding) {
-      const noted = faults()
-      const given: Record<string, unknown> = isObject(binding) ? binding : {}
-      noted.addUnknownNames('binding', given, ['clientId', 'bindingId'])
-      for (const name of ['clientId', 'bindingId']) noteIdentity(`binding.${name}`, given[name], noted)
-      noted.throwIfAny()
+      requireIds('binding', binding, ['clientId', 'bindingId'])
       return revokeBinding(deployment, binding)
     },
+    async revokeFamily(family) {
+      requireIds('family', family, ['clientId', 'keyId'])
+      return revokeFamily(deployment, { clientId: family.clientId, jti: family.keyId })
+    },
   }
+}
+
+function requireIds(path: string, value: unknown, names: readonly string[]): void {
+  const noted = faults()
+  const given: Record<string, unknown> = isObject(value) ? value : {}
+  noted.addUnknownNames(path, given, names)
+  for (const name of names) noteIdentity(`${path}.${name}`, given[name], noted)
+  noted.throwIfAny()
 }
 
 function noteIdentity(path: string, id: unknown, noted: Faults): void {

@@ -10,6 +10,7 @@ describe('useCases', () => {
       'verify',
       'verifyAccessToken',
       'redeem',
+      'containReplays',
       'exchange',
       'bind',
       'listBindings',

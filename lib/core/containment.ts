@@ -1,10 +1,11 @@
-import type { KeyRef } from '../stores/store.js'
+import type { KeyRef, RevokeFamilyOutcome } from '../stores/store.js'
 import { tellUnbound } from './bindings.js'
-import { withoutBindings } from './bound-keys.js'
+import { withBindings, withoutBindings } from './bound-keys.js'
 import type { Binding, Client } from './client.js'
-import { findClient, findKept } from './client-authentication/authenticate.js'
+import { findClient } from './client-authentication/authenticate.js'
 import { asking, type Deployment, numericDate, type StoringDeployment } from './deployment.js'
-import type { FamilyFate } from './events.js'
+import { ProvisioningError } from './errors.js'
+import type { FamilyEnd, FamilyFate } from './events.js'
 import { deleteClient } from './management/deletion.js'
 import type { ReplayContainment } from './policy-options.js'
 import { changeClient } from './registry.js'
@@ -15,9 +16,9 @@ import { changeClient } from './registry.js'
  *
  * The fence is in the store, atomically with the redemption, and is looked at whenever a token of the family is used:
  * one that is minted at this very moment is good for nothing when it arrives. Then what stands in the client registry
- * is taken back; where that does not succeed, the next replay tries again.
+ * is taken back; where that does not succeed, the next replay tries again. Who has no registry tells that it is left.
  *
- * @throws ProvisioningError `store_unavailable`, `registry_unavailable`
+ * @throws ProvisioningError `store_unavailable`, `registry_unavailable`, `client_contended`
  */
 export async function containReplay(
   deployment: StoringDeployment | Deployment,
@@ -26,47 +27,45 @@ export async function containReplay(
 ): Promise<void> {
   const { jti: keyId, clientId } = key
   const outcome = await asking(() => deployment.store.revokeFamily(key))
-  const replayed = { keyId, clientId, address, familyRevoked: outcome === 'revoked' }
-  try {
-    const family = 'registry' in deployment ? await revokeClient(deployment, key) : undefined
-    deployment.emit('key.replayed', { ...replayed, ...(family && { family }) })
-  } catch (fault) {
-    const familyClientId = fault instanceof Unreached ? fault.clientId : clientId
-    deployment.emit('key.replayed', { ...replayed, family: { clientId: familyClientId, fate: 'unreached' } })
-    throw fault instanceof Unreached ? fault.cause : fault
-  }
+  const tell = (end: Pick<FamilyEnd, 'family'>) =>
+    deployment.emit('key.replayed', {
+      keyId,
+      clientId,
+      address,
+      familyRevoked: outcome === 'revoked',
+      ...end,
+    })
+  await endInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, tell)
 }
 
-/** The client registry did not answer. */
-class Unreached extends Error {
-  readonly clientId: string
-
-  constructor(clientId: string, cause: unknown) {
-    super('The family was not reached.', { cause })
-    this.clientId = clientId
-  }
+/**
+ * Revokes what a redeemed key brought forth, as a replay of it does, whatever policy says of those.
+ *
+ * @throws ProvisioningError as `containReplay` does, and `server_fault` where clients cannot be saved
+ */
+export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise<RevokeFamilyOutcome> {
+  const outcome = await asking(() => deployment.store.revokeFamily(key))
+  if (outcome === 'not_redeemed' || outcome === 'unknown') return outcome
+  const { jti: keyId, clientId } = key
+  const familyRevoked = outcome === 'revoked'
+  const hasChanged = ({ family }: Pick<FamilyEnd, 'family'>) =>
+    familyRevoked || family?.fate === 'revoked' || family?.fate === 'unreached'
+  const end = await endInRegistry(deployment, key, { by: 'operator', containment: strictly }, (told) => {
+    if (hasChanged(told)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...told })
+  })
+  if (end.family?.fate === 'unreached') throw new ProvisioningError('server_fault', NOT_WRITABLE)
+  return hasChanged(end) ? 'revoked' : 'unchanged'
 }
 
-/** Revokes, or flags, what a redemption has brought into the client registry. */
-async function revokeClient(
-  deployment: Deployment,
-  key: KeyRef,
-): Promise<{ readonly clientId: string; readonly fate: FamilyFate } | undefined> {
-  const entry = await asking(() => deployment.store.find(key))
-  const clientId = entry?.familyClientId
-  if (clientId === undefined) return undefined
-  try {
-    const client = await findKept(deployment, clientId)
-    if (client === undefined) return { clientId, fate: 'gone' }
-    const containment = await containmentOf(deployment, key)
-    const fate = isRegisteredBy(key, client)
-      ? await revokeRegistration(deployment, key, client, containment)
-      : await revokeBindings(deployment, key, clientId, containment)
-    return { clientId, fate }
-  } catch (fault) {
-    throw new Unreached(clientId, fault)
-  }
+const NOT_WRITABLE = 'clients is a lookup function: what the key registered or bound cannot be revoked.'
+
+/** On whose behalf a family ends, and how strictly. */
+interface Ending {
+  readonly by: 'replay' | 'operator'
+  readonly containment: (deployment: Deployment, key: KeyRef) => Promise<ReplayContainment>
 }
+
+const strictly = async (): Promise<ReplayContainment> => 'revoke'
 
 /** As the policy of the client says that asked for the key; strictly, when that is no more. */
 async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Promise<ReplayContainment> {
@@ -74,52 +73,92 @@ async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Prom
   return asker === undefined ? 'revoke' : deployment.policyOf(asker).onReplay
 }
 
-function isRegisteredBy({ clientId, jti }: KeyRef, { registration, registeredBy }: Client): boolean {
-  return registration !== undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
-}
-
-async function revokeRegistration(
-  deployment: Deployment,
-  { jti: keyId }: KeyRef,
-  { clientId }: Client,
-  containment: ReplayContainment,
-): Promise<FamilyFate> {
-  if (containment === 'revoke') {
-    await deleteClient(deployment, clientId, 'replay')
-    return 'revoked'
-  }
-  const changed = await changeClient(deployment, clientId, (client) => {
-    if (client?.registration === undefined || client.flaggedAt !== undefined) return undefined
-    return {
-      ...client,
-      registration: { ...client.registration, tokens: [] },
-      flaggedAt: numericDate(deployment),
+/** Ends what a redemption has brought into the client registry, and tells of it, though it be that it failed. */
+async function endInRegistry(
+  deployment: StoringDeployment | Deployment,
+  key: KeyRef,
+  { by, containment }: Ending,
+  tell: (end: Pick<FamilyEnd, 'family'>) => void,
+): Promise<Pick<FamilyEnd, 'family'>> {
+  let end: Pick<FamilyEnd, 'family'> = { family: { fate: 'unreached' } }
+  try {
+    const clientId = (await asking(() => deployment.store.find(key)))?.familyClientId
+    end = clientId === undefined ? {} : { family: { clientId, fate: 'unreached' } }
+    if (clientId !== undefined && 'registry' in deployment && deployment.registryWritable) {
+      const isFlagged = (await containment(deployment, key)) === 'flag'
+      const family = { deployment, key, clientId }
+      end = { family: { clientId, fate: isFlagged ? await flag(family) : await revoke(family, by) } }
     }
-  })
-  if (changed !== undefined) deployment.emit('client.flagged', { clientId, keyId })
-  return 'flagged'
+  } finally {
+    tell(end)
+  }
+  return end
 }
 
-async function revokeBindings(
-  deployment: Deployment,
-  { jti: keyId }: KeyRef,
-  clientId: string,
-  containment: ReplayContainment,
-): Promise<FamilyFate> {
-  const isOurs = (binding: Binding) => binding.keyId === keyId
-  const isConcerned = (binding: Binding) =>
-    isOurs(binding) && (containment === 'revoke' || binding.flaggedAt === undefined)
+interface Family {
+  readonly deployment: Deployment
+  readonly key: KeyRef
+  /** The client that the redemption brought forth or changed. */
+  readonly clientId: string
+}
+
+/** Whether the key brought this very client forth: the same identity may have come back by another since. */
+function isBroughtBy({ clientId, jti }: KeyRef, { registeredBy }: Client): boolean {
+  return registeredBy?.clientId === clientId && registeredBy.keyId === jti
+}
+
+/** Whether nothing of a client would be left: the key registered it, or brought it forth with all by which it is somebody. */
+function isWhollyOf(key: KeyRef, client: Client): boolean {
+  if (!isBroughtBy(key, client)) return false
+  const isOurs = client.bindings?.every((binding) => binding.keyId === key.jti) ?? true
+  return (
+    client.registration !== undefined ||
+    (isOurs && withBindings(client, []).authenticationMethods.length === 0)
+  )
+}
+
+async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): Promise<FamilyFate> {
+  const provided = (client: Client) => isWhollyOf(key, client)
+  if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
+  const isOurs = ({ keyId }: Binding) => keyId === key.jti
+  const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isOurs))
+  tellUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isOurs) ?? [], by)
+  return changed === undefined ? 'gone' : 'revoked'
+}
+
+/** Leaves what is there, marked once; a registration can no longer be managed by what the key brought. */
+async function flag({ deployment, key, clientId }: Family): Promise<FamilyFate> {
+  const { jti: keyId } = key
   const flaggedAt = numericDate(deployment)
+  let fate: FamilyFate = 'gone'
   const changed = await changeClient(deployment, clientId, (client) => {
-    if (client?.bindings?.some(isConcerned) !== true) return undefined
-    if (containment === 'revoke') return withoutBindings(client, isOurs)
-    return { ...client, bindings: client.bindings.map((one) => (isOurs(one) ? { ...one, flaggedAt } : one)) }
+    const isRegistered = client?.registration !== undefined && isBroughtBy(key, client)
+    const isThere = isRegistered || client?.bindings?.some((binding) => binding.keyId === keyId)
+    fate = isThere ? 'flagged' : 'gone'
+    return client && (isRegistered ? flagged(client, flaggedAt) : withFlags(client, keyId, flaggedAt))
   })
-  const concerned = changed?.before?.bindings?.filter(isConcerned) ?? []
-  if (containment === 'revoke') tellUnbound(deployment.emit, clientId, concerned, 'replay')
-  else
-    for (const { bindingId } of concerned) deployment.emit('client.flagged', { clientId, keyId, bindingId })
-  if (concerned.length > 0) return containment === 'revoke' ? 'revoked' : 'flagged'
-  const left = (await findKept(deployment, clientId))?.bindings?.some(isOurs) ?? false
-  return left ? 'flagged' : 'gone'
+  if (changed === undefined) return fate
+  const bindings = changed.before?.bindings?.filter((one) => isDoubtful(one, keyId)) ?? []
+  if (bindings.length === 0) deployment.emit('client.flagged', { clientId, keyId })
+  for (const { bindingId } of bindings) deployment.emit('client.flagged', { clientId, keyId, bindingId })
+  return fate
+}
+
+function flagged(client: Client, flaggedAt: number): Client | undefined {
+  const { registration } = client
+  if (registration === undefined || client.flaggedAt !== undefined) return undefined
+  return { ...client, registration: { ...registration, tokens: [] }, flaggedAt }
+}
+
+function isDoubtful({ keyId, flaggedAt }: Binding, replayed: string): boolean {
+  return keyId === replayed && flaggedAt === undefined
+}
+
+function withFlags(client: Client, keyId: string, flaggedAt: number): Client | undefined {
+  const { bindings = [] } = client
+  if (!bindings.some((one) => isDoubtful(one, keyId))) return undefined
+  return {
+    ...client,
+    bindings: bindings.map((one) => (isDoubtful(one, keyId) ? { ...one, flaggedAt } : one)),
+  }
 }

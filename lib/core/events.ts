@@ -21,10 +21,21 @@ export type EndpointName =
 export type RedemptionAction = 'token' | 'bind' | 'register' | 'custom'
 
 /**
- * What became of a registration or a binding that a replayed key had brought forth. `gone`: there was nothing of it any
- * more; `unreached`: the client registry did not answer, and it is there still.
+ * What became of a registration or a binding that a key had been redeemed for. `gone`: there was nothing of it any more;
+ * `unreached`: the client registry did not answer, or this process has none, and it is there still.
  */
 export type FamilyFate = 'revoked' | 'flagged' | 'gone' | 'unreached'
+
+/** What the end of a family came to. */
+export interface FamilyEnd {
+  /** Whether access tokens of the family were good until then. */
+  readonly familyRevoked: boolean
+  /**
+   * What became of what the redemption had brought into the client registry, if it had: the client that it brought forth
+   * or changed, unless not even that could be found out.
+   */
+  readonly family?: { readonly clientId?: string; readonly fate: FamilyFate }
+}
 
 export type Severity = 'info' | 'notice' | 'warning' | 'high'
 
@@ -55,13 +66,9 @@ export interface EventDetails {
   /** The holder of a redeemed key asked for the same again, and got the same answer. */
   'redemption.repeated': KeyIdentity & { readonly action: RedemptionAction }
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
-  'key.replayed': KeyIdentity & {
-    readonly address: string | undefined
-    /** Whether access tokens of the family were good until then. */
-    readonly familyRevoked: boolean
-    /** The client that the redemption had brought forth or changed, and what became of that. */
-    readonly family?: { readonly clientId: string; readonly fate: FamilyFate }
-  }
+  'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }
+  /** An operator has revoked what a redeemed key brought forth. */
+  'family.revoked': KeyIdentity & FamilyEnd
   'key.revoked': KeyIdentity
   /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
   'key.forged': KeyIdentity & { readonly address: string | undefined }
@@ -165,6 +172,7 @@ export const SEVERITY: Record<EventType, Severity> = {
   'key.released': 'notice',
   'redemption.repeated': 'notice',
   'key.replayed': 'high',
+  'family.revoked': 'notice',
   'key.revoked': 'notice',
   'key.forged': 'high',
   'keys.revoked': 'high',

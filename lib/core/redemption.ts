@@ -1,7 +1,7 @@
 import type { Confirmation, Holding, Settlement } from '../stores/store.js'
 import { containReplay } from './containment.js'
 import { asking, type StoringDeployment } from './deployment.js'
-import { ProvisioningError } from './errors.js'
+import { ProvisioningError, type Reason } from './errors.js'
 import type { RedemptionAction } from './events.js'
 import { LONGEST_OUTCOME } from './outcome.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
@@ -88,6 +88,39 @@ interface Attempt extends Pick<Verified, 'key' | 'sealer'> {
   readonly redeemed: Redeemed
   readonly holder: string | undefined
 }
+
+/**
+ * Runs what a key was presented for, once it has been verified. One that has been redeemed is a replay whatever else is
+ * wrong with the request: a thief must not be able to find out unseen what it is good for.
+ */
+export type ContainReplays = <T>(
+  verified: Pick<Verified, 'key' | 'state'>,
+  address: string | undefined,
+  act: () => Promise<T>,
+) => Promise<T>
+
+export function replayContainer(deployment: StoringDeployment): ContainReplays {
+  return async function containReplays({ key, state }, address, act) {
+    try {
+      return await act()
+    } catch (error) {
+      const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
+      if (state !== 'redeemed' || !isFault) throw error
+      await containReplay(deployment, key, address)
+      throw stateRefusal('key_redeemed', key)
+    }
+  }
+}
+
+/** What a redemption refuses for has been dealt with there; and what nobody could find out says nothing of the request. */
+function isFaultOfRequest({ code, reason }: ProvisioningError): boolean {
+  const isOfRedemption = STANDINGS.includes(reason)
+  return (
+    !isOfRedemption && code !== 'temporarily_unavailable' && code !== 'server_error' && code !== 'slow_down'
+  )
+}
+
+const STANDINGS: readonly Reason[] = ['key_redeemed', 'key_redeeming', 'key_revoked', 'key_unknown']
 
 function attempter(deployment: StoringDeployment) {
   const { store } = deployment

@@ -12,7 +12,7 @@ import { type DeleteRegistration, registrationDeleter } from './management/delet
 import { type ReadRegistration, registrationReader } from './management/read.js'
 import { registrationUpdater, type UpdateRegistration } from './management/update.js'
 import { performer } from './performance.js'
-import { type Redeem, redeemer } from './redemption.js'
+import { type ContainReplays, type Redeem, redeemer, replayContainer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
 import { type Verify, verifier } from './verification.js'
 
@@ -30,6 +30,7 @@ export interface UseCases extends VerifyingUseCases {
   readonly authenticate: Authenticate
   readonly issue: Issue
   readonly redeem: Redeem
+  readonly containReplays: ContainReplays
   readonly exchange: Exchange
   readonly bind: Bind
   readonly listBindings: ListBindings
@@ -57,6 +58,7 @@ export function useCases(deployment: Deployment): UseCases {
   return Object.freeze({
     ...verifyingUseCases(deployment),
     redeem,
+    containReplays: replayContainer(deployment),
     authenticate: clientAuthenticator(deployment),
     issue: issuer(deployment),
     exchange: exchanger(deployment, perform),

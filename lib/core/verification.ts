@@ -69,7 +69,8 @@ export function verifier(deployment: VerifyingDeployment): Verify {
     const key = verifiedKey(claims)
     requireNetwork(claims, key, presented.address)
     const { token } = presentedKey
-    const { redeems = false } = expected
+    // Where it lacks the scope it was never redeemed: nobody has an outcome to ask for there.
+    const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
     const presentation = { token, claims, redeems, proof: held.proof, address: presented.address }
     const state = await stateOf(key, presentation)
     await expected.count(key.jti)

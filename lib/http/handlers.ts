@@ -37,9 +37,16 @@ export function handlers(context: HttpContext): Handlers {
     return [client, parameters]
   }
 
-  async function verified(visit: Visit, key: PresentedCredential, scope: string): Promise<Verified> {
+  async function redeeming<T>(
+    visit: Visit,
+    key: PresentedCredential,
+    scope: string,
+    act: (held: Verified) => Promise<T>,
+  ): Promise<T> {
     const { presented, target, limitKey: count } = visit
-    return useCases.verify(key, presented, { audiences, scope: [scope], target, count, redeems: true })
+    const expected = { audiences, scope: [scope], target, count, redeems: true }
+    const held = await useCases.verify(key, presented, expected)
+    return useCases.containReplays(held, presented.address, () => act(held))
   }
 
   const grants: Record<GrantType, GrantHandler> = {
@@ -51,11 +58,11 @@ export function handlers(context: HttpContext): Handlers {
     async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
       const token = readSubjectToken(parameters)
       const caller = await optionalClient(visit, parameters)
-      const redeem = async () => {
-        const held = await verified(visit, { token, scheme: 'body' }, TOKEN_SCOPE)
+      const exchange = async (held: Verified) => {
         refuseForeignClient(held.key, caller.clientId)
         return useCases.exchange(held, parameters, visit.presented.address)
       }
+      const redeem = () => redeeming(visit, { token, scheme: 'body' }, TOKEN_SCOPE, exchange)
       return ok(await asSubjectToken(redeem, caller))
     },
   }
@@ -93,10 +100,10 @@ export function handlers(context: HttpContext): Handlers {
     token,
     async bind(visit) {
       const body = await readOptionalJson(visit.req, visit.res)
-      const held = await verified(visit, extractKey(visit.presented), BIND_SCOPE)
       const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
       const { address, certificate } = visit.presented
-      return created(await useCases.bind(held, { body, endpoint, address, certificate }))
+      const bind = (held: Verified) => useCases.bind(held, { body, endpoint, address, certificate })
+      return created(await redeeming(visit, extractKey(visit.presented), BIND_SCOPE, bind))
     },
     async bindings(visit) {
       const [client] = await authenticated(visit)
@@ -108,8 +115,9 @@ export function handlers(context: HttpContext): Handlers {
     },
     async register(visit) {
       const body = await readJson(visit.req, visit.res)
-      const held = await verified(visit, extractKey(visit.presented), REGISTER_SCOPE)
-      return created(located(await useCases.register(held, body, visit.presented.address)))
+      const register = (held: Verified) => useCases.register(held, body, visit.presented.address)
+      const information = await redeeming(visit, extractKey(visit.presented), REGISTER_SCOPE, register)
+      return created(located(information))
     },
     async readRegistration(visit) {
       return ok(located(await useCases.readRegistration(managed(visit), visit.limitClient)))

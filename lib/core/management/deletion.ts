@@ -1,7 +1,7 @@
 import type { Client } from '../client.js'
 import { findKept } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
-import { malformed, ProvisioningError } from '../errors.js'
+import { ProvisioningError } from '../errors.js'
 import type { EventDetails } from '../events.js'
 import { saving } from '../registry.js'
 import { revokeIssuedBefore } from '../revocation.js'
@@ -11,6 +11,14 @@ import type { Count } from './read.js'
 /** Deletes a client at its own request (RFC 7592 2.3). */
 export type DeleteRegistration = (request: ManagementRequest, count: Count) => Promise<void>
 
+/** On whose behalf a client is deleted. */
+export interface Deletion {
+  /** Default `operator`. */
+  readonly by?: EventDetails['client.deleted']['by']
+  /** Whether it is this client that is meant, as it is kept when it is marked. Default: it is, whatever it has become. */
+  readonly provided?: (client: Client) => boolean
+}
+
 /** `unknown`: there is no such client (any more). */
 export type DeleteOutcome = 'deleted' | 'unknown'
 
@@ -18,7 +26,7 @@ export function registrationDeleter(deployment: Deployment): DeleteRegistration 
   return async function deleteRegistration(request, count) {
     const { client } = await authorize(deployment, request)
     await count(client.clientId)
-    await deleteClient(deployment, client.clientId, 'client')
+    await deleteClient(deployment, client.clientId, { by: 'client' })
   }
 }
 
@@ -28,16 +36,16 @@ export function registrationDeleter(deployment: Deployment): DeleteRegistration 
  * It is marked before anything else, then what it had is revoked, then it is forgotten. Whatever fails on the way, no
  * part of it is at large: the mark stays, and with it the token by which to ask again, until the rest has succeeded.
  *
- * @throws ProvisioningError `store_unavailable`, `registry_unavailable`: to be tried again; `client_changed`
+ * @throws ProvisioningError `store_unavailable`, `registry_unavailable`, `client_contended`: to be tried again
  */
 export async function deleteClient(
   deployment: Deployment,
   clientId: string,
-  by: EventDetails['client.deleted']['by'] = 'operator',
+  { by = 'operator', provided = () => true }: Deletion = {},
 ): Promise<DeleteOutcome> {
   if (!deployment.registryWritable)
     throw new ProvisioningError('server_fault', 'clients is a lookup function: no client can be deleted.')
-  const marked = await mark(deployment, clientId)
+  const marked = await mark(deployment, clientId, provided)
   if (marked === undefined) return 'unknown'
   await revokeIssuedBefore(deployment, { identity: clientId, issuedBefore: numericDate(deployment) })
   // With its revision: whoever has come by the same identity since is another.
@@ -50,10 +58,15 @@ export async function deleteClient(
 const TRIES = 20
 
 /** Marks a client as on its way out, with nothing left of it but what is needed to ask again. */
-async function mark(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+async function mark(
+  deployment: Deployment,
+  clientId: string,
+  provided: (client: Client) => boolean,
+): Promise<Client | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
     const kept = await findKept(deployment, clientId)
-    if (kept === undefined || kept.deletedAt !== undefined) return kept
+    if (kept === undefined || !provided(kept)) return undefined
+    if (kept.deletedAt !== undefined) return kept
     const { revision, registeredBy, registration } = kept
     const marked: Client = {
       clientId,
@@ -65,5 +78,6 @@ async function mark(deployment: Deployment, clientId: string): Promise<Client | 
     }
     if (await saving(() => deployment.registry.save(marked))) return marked
   }
-  throw malformed('client_changed', 'The client is being changed by too many other requests at this moment.')
+  const message = 'The client is being changed by too many other requests at this moment.'
+  throw new ProvisioningError('client_contended', message, { facts: { clientId } })
 }
