@@ -10,6 +10,8 @@ import { plainStage, type Stage, type StageOptions, watchedStage } from './stage
 
 /** Scenarios that can share a stage, one after the other. */
 export interface Programme {
+  /** What the stage is. */
+  readonly setting: string
   readonly start: (options: StageOptions) => Promise<Stage>
   readonly scenarios: readonly Scenario[]
 }
@@ -28,19 +30,21 @@ export function catalog(scale: Scale): Programme[] {
   ]
   const confirmed = (options: StageOptions) => watchedStage({ ...options, minReplicas: 1 })
   return [
-    programme(scale, plainStage, plain),
-    programme(scale, confirmed, [failover]),
-    programme(scale, confirmed, [cutOff]),
-    programme(scale, watchedStage, [cutOffUnconfirmed]),
+    programme(scale, { setting: 'one Redis', start: plainStage }, plain),
+    programme(scale, { setting: 'a primary and its replica', start: confirmed }, [failover]),
+    programme(scale, { setting: 'a primary and its replica', start: confirmed }, [cutOff]),
+    programme(scale, { setting: 'a primary that waits for nobody', start: watchedStage }, [
+      cutOffUnconfirmed,
+    ]),
   ].filter(({ scenarios }) => scenarios.length > 0)
 }
 
 /** The stage that a programme starts is the one that its scenarios want. */
 function programme<S extends Stage>(
   { without }: Scale,
-  start: (options: StageOptions) => Promise<S>,
+  { setting, start }: { readonly setting: string; readonly start: (options: StageOptions) => Promise<S> },
   scenarios: readonly Scenario<S>[],
 ): Programme {
   const kept = scenarios.filter(({ name }) => !without.includes(name))
-  return { start, scenarios: kept as readonly Scenario<never>[] as readonly Scenario[] }
+  return { setting, start, scenarios: kept as readonly Scenario<never>[] as readonly Scenario[] }
 }

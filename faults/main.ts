@@ -4,7 +4,7 @@ import { clock } from './clock'
 import { FULL, SHORT } from './scale'
 import type { Stage } from './stage'
 import { table } from './table'
-import { judge, type Verdict } from './verdict'
+import { tryOut, type Verdict } from './verdict'
 
 const USAGE = `usage: npm run test:faults [-- --short] [-- --only NAME] [-- --seed NUMBER]`
 
@@ -39,13 +39,13 @@ async function play(programme: Programme, { seed, isShort }: Wishes): Promise<Ve
     for (const scenario of programme.scenarios) {
       const begin = clock()
       process.stdout.write(`${scenario.name.padEnd(20)} `)
-      const verdict = judge(scenario, await scenario.play(stage))
+      const verdict = await tryOut(scenario, stage)
       const { keys, calls, executions } = verdict.numbers
       const outcome = verdict.faults.length === 0 ? 'holds' : 'BROKEN'
       const seconds = ((clock() - begin) / 1000).toFixed(1)
       console.log(`${outcome}  ${seconds} s, ${calls} requests, ${keys} keys, ${executions} actions`)
       for (const line of [...verdict.notes, ...verdict.faults]) console.log(`  ${line}`)
-      verdicts.push({ ...verdict, faults: [...verdict.faults, ...stage.crew.deaths] })
+      verdicts.push(verdict)
     }
   } finally {
     open.delete(stage)
@@ -57,8 +57,8 @@ async function play(programme: Programme, { seed, isShort }: Wishes): Promise<Ve
 async function main(): Promise<void> {
   const wishes = readArguments(process.argv.slice(2))
   console.log(`${wishes.isShort ? 'short' : 'full'} run, seed ${wishes.seed}\n`)
-  const programmes = catalog(wishes.isShort ? SHORT : FULL).map(({ start, scenarios }) => {
-    return { start, scenarios: scenarios.filter(({ name }) => (wishes.only ?? name) === name) }
+  const programmes = catalog(wishes.isShort ? SHORT : FULL).map(({ scenarios, ...rest }) => {
+    return { ...rest, scenarios: scenarios.filter(({ name }) => (wishes.only ?? name) === name) }
   })
   const verdicts: Verdict[] = []
   for (const programme of programmes) {

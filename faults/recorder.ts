@@ -16,8 +16,11 @@ export interface Recorder {
   history(effects: readonly Effect[]): History
 }
 
-/** Marks are needed since workers keep one journal for all scenarios. */
-export function recorder(mark: string): Recorder {
+/**
+ * @param mark makes the ids of calls different from those of other scenarios, with which workers share a journal
+ * @param patience how long a worker waits for the store, in milliseconds
+ */
+export function recorder(mark: string, patience: number): Recorder {
   const start = clock()
   const calls: Call[] = []
   const bound = new Set<string>()
@@ -50,7 +53,7 @@ export function recorder(mark: string): Recorder {
     history(effects) {
       const ids = new Set(calls.map(({ keyId }) => keyId))
       const own = effects.filter(({ keyId }) => ids.has(keyId)).map((one) => ({ ...one, at: one.at - start }))
-      return { calls, effects: own, bound, losses, troubles: troubles satisfies Trouble[] }
+      return { calls, effects: own, bound, losses, troubles: troubles satisfies Trouble[], patience }
     },
   }
 }

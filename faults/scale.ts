@@ -25,7 +25,7 @@ export const FULL: Scale = {
   randomSeconds: 60,
   lanes: 8,
   calmSeconds: 2,
-  faultSeconds: 4,
+  faultSeconds: 5,
   floodPerSecond: 300,
   caught: 20,
   without: [],
@@ -34,11 +34,11 @@ export const FULL: Scale = {
 /** What runs with the tests. */
 export const SHORT: Scale = {
   workers: 4,
-  storms: [100, 1_000],
+  storms: [100],
   randomSeconds: 4,
   lanes: 6,
-  calmSeconds: 0.7,
-  faultSeconds: 1.5,
+  calmSeconds: 0.5,
+  faultSeconds: 2.5,
   floodPerSecond: 200,
   caught: 8,
   without: ['cut', 'cut, unconfirmed'],
@@ -46,12 +46,12 @@ export const SHORT: Scale = {
 
 /** What workers are set to, and what is asked of them. */
 export const LIMITS = {
-  /** `timeoutSeconds` of the store. */
-  timeoutSeconds: 1,
+  /** `timeoutSeconds` of the store: the default. */
+  timeoutSeconds: 2,
   /** `maxPending` of the store. */
   maxPending: 300,
   /** Beyond the store's timeout, for a machine that has other things to do. */
-  slackMilliseconds: 3_000,
+  slackMilliseconds: 5_000,
   /** From the end of a fault until nothing is answered with 503 any more. */
   recoveryMilliseconds: 15_000,
   /** What a worker may keep of a pause, in bytes, while it lasts. */

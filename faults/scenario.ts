@@ -21,6 +21,8 @@ export interface Scenario<S extends Stage = Stage> {
   readonly title: string
   /** Rules that may be broken here, as documented. */
   readonly mayBreak?: readonly Rule[]
+  /** Whether requests may get no answer at all, because a worker is killed. */
+  readonly mayGoUnanswered?: boolean
   play(stage: S): Promise<Trial>
 }
 
@@ -68,6 +70,12 @@ export async function underLoad(stage: Stage, { interfere, isHarmless }: Interfe
   await audit(options, load.keys)
   const history = act.history()
   return { history, fault, notes: told?.notes ?? [], faults: told?.faults ?? [] }
+}
+
+/** Refusals that do not come of waiting for the store in vain, as on a machine that is busy. */
+export function hastyRefusals({ calls, patience }: Pick<History, 'calls' | 'patience'>): string[] {
+  const hasty = calls.filter(({ status, begin, end }) => status === 503 && end - begin < patience * 0.9)
+  return hasty.map(({ id }) => `${id} got 503 at once though nothing was wrong`)
 }
 
 export function loadOptions({ random, holders, scale }: Stage, { driver }: Act): LoadOptions {

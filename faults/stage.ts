@@ -150,7 +150,7 @@ function beginner({ client, crew, clientSecret, journals }: Playing): Stage['beg
   let acts = 0
   return function begin() {
     acts += 1
-    const recording = recorder(`${acts}-`)
+    const recording = recorder(`${acts}-`, LIMITS.timeoutSeconds * 1000)
     const common = { client, issuer: ISSUER, clientId: CLIENT_ID, clientSecret, portOf: crew.portOf }
     return {
       recorder: recording,

@@ -2,6 +2,7 @@ import { check, type Violation } from './model/check'
 import { type Call, type History, isRedemption, isSuccess } from './model/history'
 import { LIMITS } from './scale'
 import type { Scenario, Trial } from './scenario'
+import type { Stage } from './stage'
 
 /** What came of a scenario, in numbers. Times are milliseconds. */
 export interface Numbers {
@@ -24,19 +25,24 @@ export interface Numbers {
 }
 
 export interface Verdict {
-  readonly scenario: Scenario
+  readonly scenario: Scenario<never>
   readonly numbers: Numbers
   readonly notes: readonly string[]
   /** What must not be; none means that all holds. */
   readonly faults: readonly string[]
 }
 
-/** Judges what was seen. */
-export function judge(scenario: Scenario, trial: Trial): Verdict {
+/** Plays a scenario, and judges what was seen. */
+export async function tryOut<S extends Stage>(scenario: Scenario<S>, stage: S): Promise<Verdict> {
+  const verdict = judge(scenario as Scenario<never>, await scenario.play(stage))
+  return { ...verdict, faults: [...verdict.faults, ...stage.crew.deaths] }
+}
+
+function judge(scenario: Scenario<never>, trial: Trial): Verdict {
   const violations = check(trial.history)
   const broken = violations.filter(({ rule }) => !scenario.mayBreak?.includes(rule))
   const numbers = count(trial, violations)
-  const faults = [...trial.faults, ...summary(broken), ...numericFaults(numbers, trial)]
+  const faults = [...trial.faults, ...summary(broken), ...numericFaults(numbers, trial, scenario)]
   return { scenario, numbers, notes: trial.notes, faults }
 }
 
@@ -50,18 +56,23 @@ function summary(violations: readonly Violation[]): string[] {
   return left > 0 ? [...told, `and ${left} more violations`] : told
 }
 
-function numericFaults(numbers: Numbers, { history }: Trial): string[] {
-  const { slowestRefusal = 0, lastRefusal = 0, otherFaults } = numbers
+function numericFaults(numbers: Numbers, { history, fault }: Trial, scenario: Scenario<never>): string[] {
+  const { slowestRefusal = 0, lastRefusal = 0, otherFaults, statuses, keys } = numbers
   const longest = LIMITS.timeoutSeconds * 1000 + LIMITS.slackMilliseconds
   const redeemed = history.calls.filter((call) => isRedemption(call) && isSuccess(call)).length
-  const isStorm = numbers.keys === 1
+  const unanswered = scenario.mayGoUnanswered ? 0 : (statuses.none ?? 0)
   return [
     ...(otherFaults > 0 ? [`${otherFaults} server errors that are not documented`] : []),
-    ...(slowestRefusal > longest ? [`a 503 took ${slowestRefusal.toFixed(0)} ms`] : []),
+    ...(unanswered > 0 ? [`${unanswered} requests got no answer`] : []),
+    ...(fault !== undefined && slowestRefusal > longest
+      ? [`a 503 took ${slowestRefusal.toFixed(0)} ms`]
+      : []),
     ...(lastRefusal > LIMITS.recoveryMilliseconds
       ? [`it was not back ${lastRefusal.toFixed(0)} ms after the fault was lifted`]
       : []),
-    ...(redeemed < LIMITS.leastRedemptions && !isStorm ? [`only ${redeemed} keys were redeemed at all`] : []),
+    ...(redeemed < Math.min(LIMITS.leastRedemptions, keys)
+      ? [`only ${redeemed} keys were redeemed at all`]
+      : []),
   ]
 }
 

@@ -27,7 +27,7 @@ export function check(history: History): Violation[] {
   return [...history.calls.filter(isUnexpected).map(unexpected), ...keys.flatMap(checkKey)]
 }
 
-function keysOf({ calls, effects, bound, losses, troubles }: History): KeyHistory[] {
+function keysOf({ calls, effects, bound, ...rest }: History): KeyHistory[] {
   const callsOf = byKey(calls)
   const effectsOf = byKey(effects)
   return [...callsOf]
@@ -37,8 +37,7 @@ function keysOf({ calls, effects, bound, losses, troubles }: History): KeyHistor
       isBound: bound.has(keyId),
       calls: its,
       effects: effectsOf.get(keyId) ?? [],
-      losses,
-      troubles,
+      ...rest,
     }))
 }
 
@@ -64,7 +63,7 @@ function checkKey(key: KeyHistory): Violation[] {
   const undone: Violation[] = answers
     .filter((call) => !key.effects.some((effect) => isEffectOf(effect, call)))
     .map((call) => ({ rule: 'redeemed without being done', keyId, told: [describeCall(call)] }))
-  return [...twice, ...redeemed, ...undone, ...disorder(key, redeemed.length > 0)]
+  return [...twice, ...redeemed, ...undone, ...disorder(key, [...twice, ...redeemed].length > 0)]
 }
 
 function isEffectOf({ kind, call, outcome }: KeyHistory['effects'][number], of: Call): boolean {

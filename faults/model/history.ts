@@ -62,6 +62,8 @@ export interface History {
   readonly bound: ReadonlySet<string>
   readonly losses: readonly Loss[]
   readonly troubles: readonly Trouble[]
+  /** How long a worker waits for the store, in milliseconds. */
+  readonly patience: number
 }
 
 export function isSuccess({ status }: Call): boolean {

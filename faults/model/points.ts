@@ -29,7 +29,7 @@ export interface Point {
 }
 
 /** All that is known of one key. */
-export interface KeyHistory extends Pick<History, 'losses' | 'troubles'> {
+export interface KeyHistory extends Pick<History, 'losses' | 'troubles' | 'patience'> {
   readonly keyId: string
   readonly isBound: boolean
   readonly calls: readonly Call[]
@@ -106,15 +106,16 @@ function ownerOf({ effects }: KeyHistory, outcome: string | undefined): string |
 }
 
 /** The action ran, and said itself that it did not succeed. */
-function pointsOfFailure({ troubles }: KeyHistory, call: Call, { began, failed }: Traces): Point[] {
+function pointsOfFailure(key: KeyHistory, call: Call, { began, failed = call.begin }: Traces): Point[] {
   const { id, begin, end } = call
   const label = describeCall(call)
   const claimed = point(`${label}, its claim`, claim(id, true), begin, began ?? end)
   // Where the store did not answer nobody is told that the key could not be given back.
-  const isSure = !troubles.some((trouble) => trouble.begin <= end && begin <= trouble.end)
+  const isTroubled = key.troubles.some((trouble) => trouble.begin <= end && begin <= trouble.end)
+  const isSure = !isTroubled && end - failed < key.patience
   const to = isSure ? end : Number.POSITIVE_INFINITY
   const after = { after: claimed, isOptional: !isSure }
-  return [claimed, point(`${label}, given back`, release(id), failed ?? begin, to, after)]
+  return [claimed, point(`${label}, given back`, release(id), failed, to, after)]
 }
 
 function pointsOfRefusal(call: Call, { began }: Traces): Point[] {

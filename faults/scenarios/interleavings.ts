@@ -1,6 +1,6 @@
 import { pause } from '../clock'
 import { audit, startLoad } from '../load'
-import { loadOptions, type Scenario } from '../scenario'
+import { hastyRefusals, loadOptions, type Scenario } from '../scenario'
 
 /** Issue, redeem, exchange, revoke, introspect, in whatever order chance has it, at all workers. */
 export const interleavings: Scenario = {
@@ -14,8 +14,6 @@ export const interleavings: Scenario = {
     await load.stop()
     await audit(options, load.keys)
     const history = act.history()
-    const bad = history.calls.filter(({ status }) => status === undefined || status >= 500).length
-    const faults = bad === 0 ? [] : [`${bad} calls were not answered though nothing was wrong`]
-    return { history, notes: [], faults }
+    return { history, notes: [], faults: hastyRefusals(history) }
   },
 }

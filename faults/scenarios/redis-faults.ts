@@ -1,7 +1,8 @@
 import { pause } from '../clock'
 import { audit } from '../load'
 import { isRedemption, isSuccess } from '../model/history'
-import { loadOptions, type Scenario, underLoad } from '../scenario'
+import { LIMITS } from '../scale'
+import { hastyRefusals, loadOptions, type Scenario, underLoad } from '../scenario'
 import type { PlainStage } from '../stage'
 
 /** kill -9, and another comes up in its place, which knows nothing. */
@@ -50,10 +51,8 @@ export const scriptFlush: Scenario<PlainStage> = {
           await stage.redis.cli('SCRIPT', 'FLUSH')
           await pause((stage.scale.faultSeconds * 1000) / FLUSHES)
         }
-        const faults = recorder.calls
-          .slice(known)
-          .filter(({ status }) => status === undefined || status >= 500)
-        return { faults: faults.map(({ id }) => `${id} was not answered`) }
+        const calls = recorder.calls.slice(known)
+        return { faults: hastyRefusals({ calls, patience: LIMITS.timeoutSeconds * 1000 }) }
       },
     }),
 }
