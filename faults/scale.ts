@@ -26,7 +26,7 @@ export const FULL: Scale = {
   lanes: 8,
   calmSeconds: 2,
   faultSeconds: 5,
-  floodPerSecond: 300,
+  floodPerSecond: 200,
   caught: 20,
   without: [],
 }
@@ -39,7 +39,7 @@ export const SHORT: Scale = {
   lanes: 6,
   calmSeconds: 0.5,
   faultSeconds: 2.5,
-  floodPerSecond: 200,
+  floodPerSecond: 120,
   caught: 8,
   without: ['cut', 'cut, unconfirmed'],
 }
@@ -51,7 +51,7 @@ export const LIMITS = {
   /** `maxPending` of the store. */
   maxPending: 300,
   /** Beyond the store's timeout, for a machine that has other things to do. */
-  slackMilliseconds: 5_000,
+  slackMilliseconds: 8_000,
   /** From the end of a fault until nothing is answered with 503 any more. */
   recoveryMilliseconds: 15_000,
   /** What a worker may keep of a pause, in bytes, while it lasts. */

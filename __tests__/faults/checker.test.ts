@@ -41,6 +41,20 @@ function ran(id: string, began: number, end?: number, kind: 'done' | 'failed' = 
   return [{ ...common, kind: 'began', at: began }, ...ended]
 }
 
+/** A process is killed in the middle, and whoever holds the key tries again later. */
+function resumed(at: number, differences: Partial<History> = {}, redemption = 'r'): History {
+  const calls = [
+    call('redeem', 'a', 20, 40),
+    call('redeem', 'b', 50, 60, 409, { reason: 'redemption_pending' }),
+    call('redeem', 'c', at, at + 20, 201),
+  ]
+  const effects = [
+    ...ran('a', 25).map((effect) => ({ ...effect, redemption: 'r' })),
+    ...ran('c', at + 5, at + 10).map((effect) => ({ ...effect, redemption })),
+  ]
+  return story(calls, effects, { bound: new Set(['k']), lease: 1_000, ...differences })
+}
+
 const rulesOf = (history: History) => [...new Set(check(history).map(({ rule }) => rule))].sort()
 
 describe('a history that is as it should be', () => {
@@ -132,6 +146,10 @@ describe('a history that is as it should be', () => {
         ran('a', 25, 30, 'failed'),
         { troubles: [{ begin: 35, end: 70 }] },
       ),
+    ],
+    [
+      'a bound key whose holder tries again when the lease of a process that was killed is over',
+      resumed(1_100),
     ],
     [
       '1,000 redemptions of it at once',
@@ -301,6 +319,13 @@ describe('a history that cannot be', () => {
         losses: [loss('failed over, replicated', 30, 40)],
       }),
     ],
+    ['a bound key that is taken over before the lease is over', ['executed twice'], resumed(900)],
+    [
+      'a bearer key that is taken over after a lease',
+      ['executed twice'],
+      resumed(1_100, { bound: new Set() }),
+    ],
+    ['a redemption that is tried again under another name', ['executed twice'], resumed(1_100, {}, 's')],
     ['an undocumented server error', ['unexpected answer'], story([call('redeem', 'a', 20, 30, 500)])],
     [
       'a 503 that does not say when to come again',

@@ -94,6 +94,7 @@ function nameOf({ calls }: KeyHistory): Rule {
 /** For which states of the key a redemption may be refused. */
 const STATES: ReadonlySet<string | undefined> = new Set([
   'key_redeeming',
+  'redemption_pending',
   'key_redeemed',
   'key_revoked',
   'key_unknown',

@@ -5,7 +5,10 @@ import type { KeyHistory } from './points'
 interface Execution {
   readonly call: string
   readonly worker: number
+  /** When its call was made: its claim is no older. */
+  readonly asked: number
   readonly began: number
+  readonly redemption: string | undefined
   readonly end: { readonly kind: Effect['kind']; readonly at: number } | undefined
 }
 
@@ -13,12 +16,15 @@ interface Execution {
  * Pairs of executions of which there must be one at most, whatever anybody was told.
  *
  * Another may follow only one that said of itself that it failed: then the key was given back. None may follow one that
- * succeeded, nor one of which nothing more is known, as its process was killed; and no two may run at once.
+ * succeeded, nor one of which nothing more is known, as its process was killed; and no two may run at once. But the
+ * holder of a bound key may try again, under the same name, what has not been answered when its lease is over.
  */
-export function executionFaults({ effects }: KeyHistory): string[][] {
-  const executions = executionsOf(effects)
+export function executionFaults(key: KeyHistory): string[][] {
+  const executions = executionsOf(key)
+  const mayFollow = (one: Execution, next: Execution) =>
+    hasFailedBefore(one, next) || (key.isBound && isResumedBy(one, next, key.lease))
   return executions.slice(1).flatMap((execution, i) => {
-    const before = executions.slice(0, i + 1).find((one) => !hasFailedBefore(one, execution))
+    const before = executions.slice(0, i + 1).find((one) => !mayFollow(one, execution))
     return before === undefined ? [] : [[before, execution].map(describeExecution)]
   })
 }
@@ -27,13 +33,20 @@ function hasFailedBefore({ end }: Execution, { began }: Execution): boolean {
   return end?.kind === 'failed' && end.at <= began
 }
 
-function executionsOf(effects: readonly Effect[]): Execution[] {
+function isResumedBy({ asked, redemption, end }: Execution, next: Execution, lease?: number): boolean {
+  const isOver = lease !== undefined && next.began >= asked + lease
+  return isOver && end?.kind !== 'minted' && redemption !== undefined && redemption === next.redemption
+}
+
+function executionsOf({ effects, calls }: KeyHistory): Execution[] {
   const begun = effects.filter(({ kind }) => kind === 'began' || kind === 'minted')
   return begun
-    .map(({ call, worker, kind, at }) => ({
+    .map(({ call, worker, kind, at, redemption }) => ({
       call,
       worker,
+      asked: calls.find(({ id }) => id === call)?.begin ?? at,
       began: at,
+      redemption,
       end:
         kind === 'minted' ? { kind, at } : effects.find((one) => one.call === call && one.kind !== 'began'),
     }))

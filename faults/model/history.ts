@@ -34,6 +34,8 @@ export interface Effect {
   readonly worker: number
   /** The access token that was minted. */
   readonly outcome?: string
+  /** What names the redemption, whoever tries it again. */
+  readonly redemption?: string
 }
 
 /**
@@ -64,6 +66,8 @@ export interface History {
   readonly troubles: readonly Trouble[]
   /** How long a worker waits for the store, in milliseconds. */
   readonly patience: number
+  /** After how many milliseconds the holder of a bound key may take its own claim over; never where there is none. */
+  readonly lease?: number
 }
 
 export function isSuccess({ status }: Call): boolean {

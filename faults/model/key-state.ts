@@ -5,6 +5,8 @@ export interface KeyState {
   readonly by?: string
   /** Whether whoever brought it here was told so: then replicas know of it, where they have to. */
   readonly isFirm?: boolean
+  /** The earliest that it can have been claimed. */
+  readonly since?: number
   /** What it was before it was revoked. */
   readonly before?: KeyState
 }
@@ -20,8 +22,20 @@ const UNKNOWN: KeyState = { name: 'unknown' }
 
 export const be: Step = (state) => (state.name === 'unborn' ? [ISSUED] : [])
 
-export function claim(by: string, isFirm: boolean): Step {
-  return (state) => (state.name === 'issued' ? [{ name: 'redeeming', by, isFirm }] : [])
+/** A claim: by which call, between which times, and after how long it may take another's over. */
+export interface Claim {
+  readonly by: string
+  readonly isFirm: boolean
+  readonly from: number
+  readonly to: number
+  readonly lease: number
+}
+
+export function claim({ by, isFirm, from, to, lease }: Claim): Step {
+  return (state) => {
+    const isOver = state.name === 'redeeming' && to >= (state.since ?? 0) + lease
+    return state.name === 'issued' || isOver ? [{ name: 'redeeming', by, isFirm, since: from }] : []
+  }
 }
 
 export function settle(by: string, isFirm: boolean): Step {
@@ -66,11 +80,11 @@ export const failOverReplicated: Step = (state) => (state.isFirm === true ? [sta
 export const failOver: Step = undo
 
 function undo(state: KeyState): readonly KeyState[] {
-  const { name, by, before } = state
+  const { name, by, before, since = 0 } = state
   if (name === 'unborn' || name === 'unknown') return [state]
   const earlier = before === undefined ? [] : undo(before)
   // A release can be undone as well: a key that was claimed once may be found claimed.
-  const claimed: KeyState = { name: 'redeeming', by: by ?? '', isFirm: true }
+  const claimed: KeyState = { name: 'redeeming', by: by ?? '', isFirm: true, since }
   return [state, ISSUED, UNKNOWN, claimed, ...earlier]
 }
 

@@ -29,7 +29,7 @@ export interface Point {
 }
 
 /** All that is known of one key. */
-export interface KeyHistory extends Pick<History, 'losses' | 'troubles' | 'patience'> {
+export interface KeyHistory extends Pick<History, 'losses' | 'troubles' | 'patience' | 'lease'> {
   readonly keyId: string
   readonly isBound: boolean
   readonly calls: readonly Call[]
@@ -50,6 +50,14 @@ function pointOfLoss({ kind, begin, end }: Loss): Point {
 
 function point(label: string, step: Step, from: number, to: number, more: Partial<Point> = {}): Point {
   return { label, step, from, to, isOptional: false, isSight: false, ...more }
+}
+
+/** The lease is for the holder of a bound key alone: of any other a claim is never taken over. */
+function pointOfClaim(key: KeyHistory, call: Call, to: number, isSure: boolean): Point {
+  const { id: by, begin: from } = call
+  const lease = (key.isBound ? key.lease : undefined) ?? Number.POSITIVE_INFINITY
+  const step = claim({ by, isFirm: isSure, from, to, lease })
+  return point(`${describeCall(call)}, its claim`, step, from, to, { isOptional: !isSure })
 }
 
 function pointsOfCall(key: KeyHistory, call: Call): Point[] {
@@ -77,11 +85,11 @@ function pointsOfRedemption(key: KeyHistory, call: Call): Point[] {
   const own = key.effects.filter((effect) => effect.call === call.id)
   const at = (kind: Effect['kind']) => own.find((effect) => effect.kind === kind)?.at
   const traces: Traces = { began: at('began'), done: at('done'), failed: at('failed') }
-  if (isUncertain(call)) return pointsOfUncertain(call, traces)
+  if (isUncertain(call)) return pointsOfUncertain(key, call, traces)
   if (isSuccess(call)) return pointsOfSuccess(key, call, traces)
   return traces.failed !== undefined && call.reason === undefined
     ? pointsOfFailure(key, call, traces)
-    : pointsOfRefusal(call, traces)
+    : pointsOfRefusal(key, call, traces)
 }
 
 interface Traces {
@@ -96,7 +104,7 @@ function pointsOfSuccess(key: KeyHistory, call: Call, { began, done }: Traces): 
   const other = key.isBound ? ownerOf(key, outcome) : undefined
   if (other !== undefined && other !== id)
     return [point(`${label}, once more`, seeRedeemedBy(other), begin, end, { isSight: true })]
-  const claimed = point(`${label}, its claim`, claim(id, true), begin, began ?? end)
+  const claimed = pointOfClaim(key, call, began ?? end, true)
   return [claimed, point(label, settle(id, true), done ?? begin, end, { after: claimed })]
 }
 
@@ -109,7 +117,7 @@ function ownerOf({ effects }: KeyHistory, outcome: string | undefined): string |
 function pointsOfFailure(key: KeyHistory, call: Call, { began, failed = call.begin }: Traces): Point[] {
   const { id, begin, end } = call
   const label = describeCall(call)
-  const claimed = point(`${label}, its claim`, claim(id, true), begin, began ?? end)
+  const claimed = pointOfClaim(key, call, began ?? end, true)
   // Where the store did not answer nobody is told that the key could not be given back.
   const isTroubled = key.troubles.some((trouble) => trouble.begin <= end && begin <= trouble.end)
   const isSure = !isTroubled && end - failed < key.patience
@@ -118,22 +126,20 @@ function pointsOfFailure(key: KeyHistory, call: Call, { began, failed = call.beg
   return [claimed, point(`${label}, given back`, release(id), failed, to, after)]
 }
 
-function pointsOfRefusal(call: Call, { began }: Traces): Point[] {
-  const { id, verb, begin, end } = call
+function pointsOfRefusal(key: KeyHistory, call: Call, { began }: Traces): Point[] {
+  const { verb, begin, end } = call
   const label = describeCall(call)
   const step = sightOf(call, began !== undefined || verb === 'exchange')
   if (step === undefined) return []
   // It may have been refused after it had claimed the key: an action leaves a trace then, an exchange none.
-  const claimed = point(`${label}, its claim`, claim(id, began !== undefined), begin, began ?? end, {
-    isOptional: began === undefined,
-  })
+  const claimed = pointOfClaim(key, call, began ?? end, began !== undefined)
   const seen = point(label, step, begin, end, { isSight: true })
   if (began !== undefined) return [claimed, { ...seen, after: claimed }]
   return verb === 'exchange' ? [claimed, seen] : [seen]
 }
 
 function sightOf({ id, reason }: Call, mayHaveClaimed: boolean): Step | undefined {
-  if (reason === 'key_redeeming') return see('redeeming')
+  if (reason === 'key_redeeming' || reason === 'redemption_pending') return see('redeeming')
   if (reason === 'key_redeemed') return see('redeemed')
   if (reason === 'key_revoked') return see('revoked')
   if (reason !== 'key_unknown') return undefined
@@ -141,12 +147,12 @@ function sightOf({ id, reason }: Call, mayHaveClaimed: boolean): Step | undefine
 }
 
 /** 503, or no answer: it may have claimed the key, and given it back or redeemed it, even later. */
-function pointsOfUncertain(call: Call, { began, done, failed }: Traces): Point[] {
+function pointsOfUncertain(key: KeyHistory, call: Call, { began, done, failed }: Traces): Point[] {
   const { id, verb, begin } = call
   const label = describeCall(call)
   const ever = Number.POSITIVE_INFINITY
   const ran = began !== undefined
-  const claimed = point(`${label}, its claim`, claim(id, ran), begin, began ?? ever, { isOptional: !ran })
+  const claimed = pointOfClaim(key, call, began ?? ever, ran)
   const maybe = { after: claimed, isOptional: true }
   const settled = point(`${label}, redeemed all the same`, settle(id, false), done ?? begin, ever, maybe)
   const released = point(`${label}, given back`, release(id), failed ?? begin, ever, maybe)

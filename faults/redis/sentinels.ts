@@ -6,11 +6,12 @@ import { promisify } from 'node:util'
 import { freePort, type RedisServer, startRedis } from '../../__tests__/support/redis/servers'
 import { until } from '../clock'
 import type { Resources } from '../resources'
-import { startRelay } from './relay'
 
 const run = promisify(execFile)
 
 const NAME = 'provisioning'
+/** Who replicates: somebody who can be locked out. Whatever else cuts two servers apart, sentinels mend. */
+const REPLICATOR = 'replicator'
 const COUNT = 3
 const QUORUM = 2
 /** How long a primary must be silent until it counts as down. */
@@ -24,7 +25,7 @@ export interface Watched {
   readonly primary: RedisServer
   readonly replica: RedisServer
   /** Cuts the replica off from its primary, though both are there. */
-  cut(): void
+  cut(): Promise<void>
   /** Whether the replica is the primary now. */
   hasFailedOver(): Promise<boolean>
   /** Starts a server in the place of the primary that was killed: a replica of the new one. */
@@ -38,8 +39,11 @@ export async function startWatched({ keep }: Resources): Promise<Watched> {
     return keep({ ...server, drop: () => server.signal('SIGKILL') })
   }
   const primary = await start([])
-  const relay = keep(await startRelay(primary.port))
-  const replica = await start(['--replicaof', `127.0.0.1 ${relay.port}`])
+  await primary.cli('ACL', 'SETUSER', REPLICATOR, 'on', '>secret', '+psync', '+replconf', '+ping')
+  const replica = await start([
+    ...['--replicaof', `127.0.0.1 ${primary.port}`],
+    ...['--masteruser', REPLICATOR, '--masterauth', 'secret'],
+  ])
   await until('the replica is in step', async () =>
     /slave0:.*state=online/.test(await primary.cli('INFO', 'replication')),
   )
@@ -61,7 +65,10 @@ export async function startWatched({ keep }: Resources): Promise<Watched> {
     ports,
     primary,
     replica,
-    cut: relay.cut,
+    async cut() {
+      await primary.cli('ACL', 'SETUSER', REPLICATOR, 'off')
+      await primary.cli('CLIENT', 'KILL', 'TYPE', 'replica')
+    },
     hasFailedOver: () => all(new RegExp(`\n${replica.port}\n`), 'GET-MASTER-ADDR-BY-NAME'),
     async bringBack() {
       await start(['--replicaof', `127.0.0.1 ${replica.port}`], primary.port)

@@ -17,6 +17,9 @@ export const redisPaused: Scenario<PlainStage> = {
       async interfere(act, { keys }, lift) {
         const own = await Promise.all(Array.from({ length: 50 }, () => act.driver.issue(0, BEARER)))
         const targets = [...own.filter((key) => key !== undefined), ...keys.slice(-50)]
+        // None of them is to wait for its connection: what is looked for is who waits for Redis.
+        const open = (stage.scale.floodPerSecond * (LIMITS.timeoutSeconds + 1)) / stage.crew.size
+        for (let worker = 0; worker < stage.crew.size; worker += 1) await act.driver.connect(worker, open)
         const before = await stage.crew.measure()
         stage.redis.signal('SIGSTOP')
         const [sent, after] = await Promise.all([flood(act, stage, targets), measureLate(stage)])
@@ -25,9 +28,9 @@ export const redisPaused: Scenario<PlainStage> = {
         await Promise.all(sent)
         const growths = after.map(({ heap }, i) => heap - (before[i]?.heap ?? 0))
         const most = Math.max(...growths)
-        const open = Math.max(...after.map(({ inFlight }) => inFlight))
+        const inFlight = Math.max(...after.map((one) => one.inFlight))
         const notes = [
-          `${stage.scale.floodPerSecond} requests a second: ${open} open at most in a worker, heap ${(most / MEBIBYTE).toFixed(1)} MiB more`,
+          `${stage.scale.floodPerSecond} requests a second: ${inFlight} open at most in a worker, heap ${(most / MEBIBYTE).toFixed(1)} MiB more`,
         ]
         return { notes, faults: most <= LIMITS.heapGrowth ? [] : [`a worker grew by ${most} bytes`] }
       },
