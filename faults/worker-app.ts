@@ -36,7 +36,7 @@ export const HEADERS = {
   reason: 'x-reason',
 } as const
 
-export const SCOPES = ['work:once', 'provision:token'] as const
+const SCOPES = ['work:once', 'provision:token'] as const
 
 interface Visit {
   readonly call: string

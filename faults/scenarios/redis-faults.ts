@@ -28,9 +28,10 @@ export const flushAll: Scenario<PlainStage> = {
   play: (stage) =>
     underLoad(stage, {
       isHarmless: true,
-      async interfere(act, { keys }) {
+      async interfere(act, { keys }, lift) {
         const before = [...keys]
         await act.recorder.losing('forgot', () => stage.redis.cli('FLUSHALL'))
+        lift()
         await audit(loadOptions(stage, act), before)
         return { notes: [`none of the ${before.length} keys from before was good afterwards`] }
       },
