@@ -25,7 +25,10 @@ async function brokenBy(scenario: Scenario): Promise<Set<Rule>> {
 
 describe('a store that looks first and writes then, over which four processes serve', () => {
   it('is found to redeem a key more than once when redemptions come at once', async () => {
-    expect(await brokenBy(storm(100))).toContain('executed twice')
+    const found = new Set<Rule>()
+    for (let tries = 0; tries < 5 && !found.has('executed twice'); tries += 1)
+      for (const rule of await brokenBy(storm(100))) found.add(rule)
+    expect(found).toContain('executed twice')
   })
 
   it('is found out by chance as well', async () => {

@@ -1,6 +1,9 @@
 import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
 
 type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
+/** What lies between the look and the write where Redis is not on the same machine, and busy. */
+const BETWEEN_MILLISECONDS = 100
+
 type Kept = KeyEntry & { readonly attempt?: string }
 
 /**
@@ -28,6 +31,7 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
       const entry = await get(ref)
       if (entry === undefined) return 'unknown'
       if (entry.state !== 'issued') return entry.state
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_MILLISECONDS))
       await set(ref, { ...entry, state: 'redeeming', attempt })
       return 'claimed'
     },
