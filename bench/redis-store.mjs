@@ -11,6 +11,8 @@ import { Redis } from 'ioredis'
 const KEYS = Number(process.argv[2] ?? 20_000)
 const AT_ONCE = 64
 const IDENTITIES = 200
+/** How many outcomes of each size there are. */
+const SAMPLE = Math.min(1_000, Math.floor(KEYS / 4))
 
 const port = await freePort()
 const folder = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -38,6 +40,8 @@ const keyOf = (i) => ({
   retainUntil: issuedAt + 305,
 })
 const proofOf = (i) => `${String(i).padStart(8, '0')}-sha-256-of-a-proof-in-base64url...`
+const attempt = 'an-attempt-of-128-bit'
+const holding = { holder: '["SHA-256 thumbprint of a JWK in base64url...",null]', leaseSeconds: 30 }
 const limits = { outstanding: 1_000_000 }
 
 console.log(
@@ -55,13 +59,26 @@ await measure('plain: SET NX at use', (i) =>
 await redis.flushall()
 await measure('record', (i) => store.record(keyOf(i), limits))
 await measure('find', (i) => store.find(keyOf(i)))
-await measure('redeem', (i) => store.redeem(keyOf(i), 'an-attempt-of-128-bit'))
-await measure('settle', (i) => store.settle(keyOf(i), 'an-attempt-of-128-bit', now() + 600))
+await measure('redeem', (i) => store.redeem(keyOf(i), attempt))
+await measure('settle', (i) => store.settle(keyOf(i), attempt, now() + 600))
 await measure('useOnce', (i) => store.useOnce(proofOf(i), now() + 60))
 const raise = (i) =>
   store.revokeIssuedBefore({ identity: `lost-${i}`, issuedBefore: 1, retainUntil: now() + 600 })
 await measure('revokeIssuedBefore', raise, IDENTITIES)
 await measure('find, with those watermarks', (i) => store.find(keyOf(i)))
+
+await redis.flushall()
+row('\nwith a holder, and an outcome of', '')
+for (let i = 0; i <= KEYS; i += 1) await store.record(keyOf(i), limits)
+await measure('redeem', (i) => store.redeem(keyOf(i), attempt, holding))
+for (const [from, characters] of [1_000, 10_000, 87_000].entries()) {
+  const outcome = 'x'.repeat(characters)
+  const settle = (i) => store.settle(keyOf(SAMPLE * from + i), attempt, now() + 600, { outcome })
+  await measure(`settle, ${characters} characters`, settle, SAMPLE - 1)
+  const recall = (i) => store.recall(keyOf(SAMPLE * from + i), holding.holder)
+  await measure(`recall, ${characters} characters`, recall, SAMPLE - 1)
+}
+await measure('recall, by another', (i) => store.recall(keyOf(i % SAMPLE), 'another'))
 
 redis.disconnect()
 server.kill('SIGKILL')

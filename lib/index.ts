@@ -1,4 +1,4 @@
-import type { EventHub } from './core/events.js'
+import type { EventHub } from './core/event-hub.js'
 import { revokeKey } from './core/revocation.js'
 import { useCases, verifyingUseCases } from './core/use-cases.js'
 import { guardContext, httpContext } from './http/context.js'
@@ -87,7 +87,7 @@ export type {
 } from './core/events.js'
 export type { KeyAlgorithm } from './core/jwk.js'
 export type { DeleteOutcome } from './core/management/deletion.js'
-export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy.js'
+export type { PolicyOptions, Rebinding, SenderConstraint } from './core/policy-options.js'
 export type {
   ProposedRegistration,
   RegistrationPolicy,

@@ -2,9 +2,11 @@ import type { IssueAccessToken } from './core/access-token-identity.js'
 import type { Client, ClientRegistry } from './core/client.js'
 import type { Deployment } from './core/deployment.js'
 import { ConfigurationError } from './core/errors.js'
-import { type EventHub, eventHub, type Observer } from './core/events.js'
+import { type EventHub, eventHub } from './core/event-hub.js'
+import type { Observer } from './core/events.js'
 import { keyRing, type RotatingKeyRing } from './core/key-ring.js'
-import type { PolicyBounds, PolicyOptions } from './core/policy.js'
+import type { PolicyBounds } from './core/policy.js'
+import type { PolicyOptions } from './core/policy-options.js'
 import { scrub } from './core/secret.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from './http/rate-limit-options.js'
 import type { ClientOptions } from './options/client.js'
@@ -14,7 +16,7 @@ import { describeSecret, type Faults, faults, isObject } from './options/faults.
 import { readIssueAccessToken } from './options/issue-access-token.js'
 import { type MtlsOptions, type MtlsRules, readMtls } from './options/mtls.js'
 import { completePolicy, DEFAULTS, judgePolicy } from './options/narrowing.js'
-import { readAudiences, readIssuer, readPlain } from './options/plain.js'
+import { readAudiences, readIssuer, readPlain, storing } from './options/plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
 import { judgeRegistration, type RegistrationOptions, readRegistration } from './options/registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
@@ -56,6 +58,12 @@ export interface ProvisioningOptions {
   readonly environment?: string
   /** How far clocks may differ, in seconds, both ways. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number
+  /**
+   * How long a redemption that got stuck, because its process died, holds its key, in seconds. After that the same holder
+   * of a sender-constrained key may try again; nobody else ever may. Longer than whatever is done behind
+   * `redeemProvisioningKey()` takes. Default 30, at most 900.
+   */
+  readonly redemptionLeaseSeconds?: number
   /** Is told of every event; the same as `keys.on('*', observer)`. */
   readonly observer?: Observer
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
@@ -92,6 +100,7 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
   'realm',
   'environment',
   'clockToleranceSeconds',
+  'redemptionLeaseSeconds',
   'observer',
   'now',
 ]
@@ -130,6 +139,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     issueAccessToken: parts.issueAccessToken,
     store: given.store ?? memoryStore({ now: parts.now }),
     clockToleranceSeconds,
+    ...storing(given),
     dpop: parts.dpop,
     registration: parts.registration,
     now: parts.now,

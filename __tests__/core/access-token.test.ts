@@ -6,8 +6,8 @@ import {
   verifyTokenTerms,
 } from '../../lib/core/access-token.js'
 import { signJwt } from '../../lib/core/jwt.js'
-import { redeemer } from '../../lib/core/redemption.js'
 import {
+  claimKey,
   deployed,
   ISSUER,
   issueKey,
@@ -154,7 +154,7 @@ describe('familyFault', () => {
     const { deployment, verified } = await minted()
     const fault = () => familyFault(deployment, verified)
     expect(await fault()).toBe('token_unknown')
-    const claim = await redeemer(deployment)(verified, 'token')
+    const claim = await claimKey({ deployment }, verified, 'token')
     expect(await fault()).toBe('token_unknown')
     await claim.settle()
     expect(await fault()).toBeUndefined()

@@ -1,10 +1,10 @@
 import { type AccessTokenTerms, mintAccessToken } from '../../lib/core/access-token.js'
 import { accessTokenVerifier } from '../../lib/core/access-verification.js'
-import { redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
 import type { Expectation } from '../../lib/core/verification.js'
 import {
   AUDIENCE,
+  claimKey,
   deployed,
   ISSUER,
   issueKey,
@@ -25,8 +25,8 @@ async function withToken(terms: Partial<AccessTokenTerms> = {}) {
   const given = deployed()
   const { deployment } = given
   const issued = await issueKey(given, { requested_subject: 'device:7' })
-  const claim = await redeemer(deployment)(issued.verified, 'token')
-  await claim.settle(START + 1000)
+  const claim = await claimKey(given, issued.verified, 'token')
+  await claim.settle({ retainUntil: START + 1000 })
   const all = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
   const { token, claims } = mintAccessToken(deployment, issued.verified, { ...all, ...terms })
   const asked: string[] = []

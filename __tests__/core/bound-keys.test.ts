@@ -1,6 +1,7 @@
 import { bindingsWith, withBindings, withoutBinding } from '../../lib/core/bound-keys.js'
 import type { Binding, Client } from '../../lib/core/client.js'
-import type { Policy, Rebinding } from '../../lib/core/policy.js'
+import type { Policy } from '../../lib/core/policy.js'
+import type { Rebinding } from '../../lib/core/policy-options.js'
 import { refusalOf } from './deployed.js'
 
 const key = (bindingId: string, jkt = bindingId): Binding => ({
@@ -8,13 +9,13 @@ const key = (bindingId: string, jkt = bindingId): Binding => ({
   confirmation: { jkt },
   jwk: { kty: 'EC' },
   boundAt: 1,
-  keyId: 'k',
+  keyId: `k-${bindingId}`,
 })
 const certificate = (bindingId: string): Binding => ({
   bindingId,
   confirmation: { 'x5t#S256': bindingId },
   boundAt: 1,
-  keyId: 'k',
+  keyId: `k-${bindingId}`,
 })
 const client = (members: Partial<Client> = {}): Client => ({
   clientId: 'ci',
@@ -111,10 +112,10 @@ describe('bindingsWith', () => {
 
   it('knows a certificate again, and takes none for a key of the same thumbprint', async () => {
     const refused = await refusalOf(() =>
-      bindingsWith({ ...certificate('c'), bindingId: 'x' }, [certificate('c')], policy('add')),
+      bindingsWith({ ...certificate('c'), bindingId: 'x', keyId: 'k-x' }, [certificate('c')], policy('add')),
     )
     expect(refused.reason).toBe('binding_exists')
-    expect(bindingsWith(certificate('c'), [key('c')], policy('add'))).toHaveLength(2)
+    expect(bindingsWith(certificate('c'), [{ ...key('c'), keyId: 'k-x' }], policy('add'))).toHaveLength(2)
   })
 })
 

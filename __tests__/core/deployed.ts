@@ -6,9 +6,12 @@ import {
 import type { Target } from '../../lib/core/confirmation/target.js'
 import type { Deployment } from '../../lib/core/deployment.js'
 import { ProvisioningError, type Reason } from '../../lib/core/errors.js'
-import type { ProvisioningEvent } from '../../lib/core/events.js'
+import type { ProvisioningEvent, RedemptionAction } from '../../lib/core/events.js'
 import { type Asked, type IssuedKey, issuer } from '../../lib/core/issuance.js'
+import { outcomeSealer } from '../../lib/core/outcome.js'
+import { type Perform, performer } from '../../lib/core/performance.js'
 import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/core/provisioning-key.js'
+import { type Claim, redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
 import { type Verified, verifier } from '../../lib/core/verification.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
@@ -103,6 +106,24 @@ export function held(
 ): Promise<Verified> {
   const expected = { audiences: deployment.audiences, scope, target: TARGET, count: uncounted }
   return verifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
+}
+
+/** Claims a key as who could not ask for the outcome again does. */
+export async function claimKey(
+  { deployment }: Pick<Deployed, 'deployment'>,
+  key: VerifiedKey,
+  action: RedemptionAction = 'custom',
+  address?: string,
+): Promise<Claim> {
+  const verified = { key, sealer: outcomeSealer('a.b.c') }
+  const redemption = await redeemer(deployment)(verified, { action, address, request: () => undefined })
+  if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
+  return redemption
+}
+
+/** Redeems keys for actions. */
+export function performing({ deployment }: Pick<Deployed, 'deployment'>): Perform {
+  return performer(deployment, redeemer(deployment))
 }
 
 /** A client that has authenticated with its secret. */

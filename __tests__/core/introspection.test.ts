@@ -1,12 +1,12 @@
 import { mintAccessToken } from '../../lib/core/access-token.js'
 import { introspector } from '../../lib/core/introspection.js'
-import { redeemer } from '../../lib/core/redemption.js'
 import { revoker } from '../../lib/core/revocation.js'
 import type { ClientOptions } from '../../lib/index.js'
 import { compact } from './compact.js'
 import {
   AUDIENCE,
   authenticated,
+  claimKey,
   deployed,
   ISSUER,
   issueKey,
@@ -32,10 +32,10 @@ async function withKey(overrides = {}) {
 
 async function withAccessToken() {
   const given = await withKey()
-  const claim = await redeemer(given.deployment)(given.verified, 'token')
+  const claim = await claimKey(given, given.verified, 'token')
   const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
   const { token, claims } = mintAccessToken(given.deployment, given.verified, terms)
-  await claim.settle(claims.exp)
+  await claim.settle({ retainUntil: claims.exp })
   return { ...given, token, claims }
 }
 
@@ -100,7 +100,7 @@ describe('introspect', () => {
 
   it('calls a key inactive once it is being redeemed, redeemed or revoked', async () => {
     const { introspect, key, deployment, verified } = await withKey()
-    const claim = await redeemer(deployment)(verified, 'custom')
+    const claim = await claimKey({ deployment }, verified, 'custom')
     expect(await introspect(key)).toEqual(INACTIVE)
     await claim.release()
     expect(await introspect(key)).toMatchObject({ active: true })

@@ -26,6 +26,7 @@ const policies: fc.Arbitrary<Policy> = fc
       senderConstraint: 'bearer' as const,
       rebinding: 'refuse' as const,
       maxBindings: 2,
+      onReplay: 'revoke' as const,
       certificateBound: false,
       registrationPolicies: [],
       requireSoftwareStatement: false,

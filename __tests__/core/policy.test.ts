@@ -22,6 +22,7 @@ const POLICY: Policy = {
   senderConstraint: 'bearer',
   rebinding: 'refuse' as const,
   maxBindings: 2,
+  onReplay: 'revoke' as const,
   certificateBound: false,
   registrationPolicies: [],
   requireSoftwareStatement: false,

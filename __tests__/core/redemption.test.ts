@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { type Claim, redeemer, redeemFor } from '../../lib/core/redemption.js'
-import { deployed, issueKey, reasonOf, refusalOf, storeBut } from './deployed.js'
+import type { RedemptionAction } from '../../lib/core/events.js'
+import type { VerifiedKey } from '../../lib/core/provisioning-key.js'
+import { claimKey, deployed, issueKey, reasonOf, refusalOf, storeBut } from './deployed.js'
 
 async function issued(overrides = {}) {
   const given = deployed(overrides)
@@ -11,7 +12,8 @@ async function issued(overrides = {}) {
   return {
     ...given,
     key: verified,
-    redeem: redeemer(given.deployment),
+    redeem: (one: VerifiedKey, action: RedemptionAction, address?: string) =>
+      claimKey(given, one, action, address),
     store,
     record,
     typesOfEvents,
@@ -108,7 +110,7 @@ describe('a claim', () => {
       [undefined, 305],
     ] as const) {
       const { redeem, key, store } = await issued()
-      await (await redeem(key, 'token')).settle(asked && key.issuedAt + asked)
+      await (await redeem(key, 'token')).settle(asked ? { retainUntil: key.issuedAt + asked } : {})
       expect((await store.find(key))?.retainUntil).toBe(key.issuedAt + kept)
     }
   })
@@ -178,57 +180,4 @@ describe('a claim', () => {
       expect([await stateOf(), typesOfEvents()]).toEqual(['redeeming', ['key.issued']])
     },
   )
-})
-
-describe('redeemFor', () => {
-  /** What was done to a key, in order. */
-  function recording(overrides: Partial<Claim> = {}) {
-    const done: string[] = []
-    const claim: Claim = {
-      settle: async (until) => void done.push(`settle ${until}`),
-      release: async () => void done.push('release'),
-      ...overrides,
-    }
-    return { done, claim }
-  }
-
-  it('acts, settles until what was brought forth ends, and answers the result', async () => {
-    const { done, claim } = recording()
-    const act = async () => {
-      done.push('act')
-      return { result: 'a', retainUntil: 7 }
-    }
-    expect(await redeemFor(claim, act)).toBe('a')
-    expect(done).toEqual(['act', 'settle 7'])
-  })
-
-  it('releases the key when the act fails, and fails with the same error', async () => {
-    const { redeem, key, stateOf } = await issued()
-    const fault = new Error('registry')
-    await expect(redeemFor(await redeem(key, 'bind'), () => Promise.reject(fault))).rejects.toBe(fault)
-    expect(await stateOf()).toBe('issued')
-  })
-
-  it('takes back what was done when the claim was lost in the meantime', async () => {
-    const { redeem, key, store } = await issued()
-    const claim = await redeem(key, 'bind')
-    const undone: string[] = []
-    const act = async () => {
-      await store.revoke(key)
-      return { result: 'a', undo: async () => undone.push('undone') }
-    }
-    expect(await reasonOf(() => redeemFor(claim, act))).toBe('key_revoked')
-    expect(undone).toEqual(['undone'])
-  })
-
-  it('fails for the lost claim even when nothing can be taken back', async () => {
-    for (const undo of [down, undefined]) {
-      const { redeem, key, store } = await issued()
-      const claim = await redeem(key, 'bind')
-      await store.revoke(key)
-      expect(
-        await reasonOf(() => redeemFor(claim, async () => ({ result: 'a', ...(undo && { undo }) }))),
-      ).toBe('key_revoked')
-    }
-  })
 })

@@ -1,10 +1,10 @@
 import { mintAccessToken } from '../../lib/core/access-token.js'
-import { redeemer } from '../../lib/core/redemption.js'
 import { exposureRevoker, revokeIssuedBefore, revokeKey, revoker } from '../../lib/core/revocation.js'
 import type { IssuedBefore } from '../../lib/stores/store.js'
 import {
   AUDIENCE,
   authenticated,
+  claimKey,
   deployed,
   issueKey,
   parameters,
@@ -50,7 +50,7 @@ describe('revoke', () => {
 
   it('takes a key from the attempt that is redeeming it, so that it is never both', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    const claim = await redeemer(deployment)(verified, 'custom')
+    const claim = await claimKey({ deployment }, verified, 'custom')
     await revoke(key)
     expect(await reasonOf(() => claim.settle())).toBe('key_revoked')
     expect(await entry()).toMatchObject({ state: 'revoked' })
@@ -58,14 +58,14 @@ describe('revoke', () => {
 
   it('comes too late for a key that is redeemed', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    await (await redeemer(deployment)(verified, 'custom')).settle()
+    await (await claimKey({ deployment }, verified, 'custom')).settle()
     await revoke(key)
     expect(await entry()).toMatchObject({ state: 'redeemed', familyRevoked: false })
   })
 
   it('of an access token revokes the family of its key, for the client of the key alone', async () => {
     const { revoke, deployment, verified, entry, told } = await withKey()
-    await (await redeemer(deployment)(verified, 'token')).settle()
+    await (await claimKey({ deployment }, verified, 'token')).settle()
     const terms = {
       audience: AUDIENCE,
       scope: ['devices:read'],
@@ -183,7 +183,7 @@ describe('revokeIssuedBefore', () => {
       ],
     })
     clock.seconds = record.retainUntil
-    await (await redeemer(deployment)(verified, 'token')).settle(clock.seconds + 3600)
+    await (await claimKey({ deployment }, verified, 'token')).settle({ retainUntil: clock.seconds + 3600 })
     await revokeIssuedBefore(deployment, { issuedBefore: START })
     clock.seconds += 3600
     expect(await store.find(record)).toMatchObject({ state: 'redeemed', familyRevoked: true })
@@ -202,7 +202,7 @@ describe('an access token that travelled in clear', () => {
   async function withToken(overrides = {}) {
     const given = await withKey(overrides)
     const { deployment, verified } = given
-    await (await redeemer(deployment)(verified, 'token')).settle()
+    await (await claimKey({ deployment }, verified, 'token')).settle()
     const terms = { audience: AUDIENCE, scope: ['a'], lifetimeSeconds: 60, confirmation: undefined }
     return { ...given, ...mintAccessToken(deployment, verified, terms) }
   }

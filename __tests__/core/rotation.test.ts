@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import jsonwebtoken from 'jsonwebtoken'
 import { mintAccessToken, verifyGenuineToken } from '../../lib/core/access-token.js'
 import { type ActiveKey, keyRing, type RotatingKeyRing } from '../../lib/core/key-ring.js'
 import { verifyGenuine } from '../../lib/core/provisioning-key.js'
+import { heapBytes } from '../support/heap.js'
 import { AUDIENCE, deployed, issueKey, reasonOf, START } from './deployed.js'
 import { PAIRS } from './signing-pairs.js'
 
@@ -120,10 +119,3 @@ describe('an unknown kid', () => {
     }
   }, 60_000)
 })
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage: () => void = runInNewContext('gc')
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}

@@ -1,8 +1,7 @@
 import { exchanger, TOKEN_SCOPE } from '../../lib/core/actions/token.js'
 import { ProvisioningError } from '../../lib/core/errors.js'
-import { redeemer } from '../../lib/core/redemption.js'
 import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
-import { AUDIENCE, deployed, held, issueKey, parameters, refusalOf, START } from './deployed.js'
+import { AUDIENCE, deployed, held, issueKey, parameters, performing, refusalOf, START } from './deployed.js'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 const JWT = 'urn:ietf:params:oauth:token-type:jwt'
@@ -12,7 +11,7 @@ const BOUND = { 'x5t#S256': 'C'.repeat(43) }
 async function withIssuer(issueAccessToken: IssueAccessToken, jkt?: string) {
   const given = deployed({ issueAccessToken, environment: 'staging' })
   const issued = await issueKey(given, { requested_subject: 'device:7' })
-  const exchange = exchanger(given.deployment, redeemer(given.deployment))
+  const exchange = exchanger(given.deployment, performing(given))
   const exchangeWith = async (form: Record<string, string> = {}) => {
     const verified = await held(given, issued.key, TOKEN_SCOPE)
     const proof = jkt === undefined ? undefined : { thumbprint: jkt, publicKey: {} as never, spend: nothing }
@@ -47,6 +46,7 @@ describe('issueAccessToken', () => {
         audience: AUDIENCE,
         lifetimeSeconds: 600,
         keyId: record.jti,
+        redemptionId: expect.stringMatching(/^[\w-]{27}$/),
         keyClientId: 'ci-runner',
         environment: 'staging',
       },
@@ -203,7 +203,7 @@ describe('the initial access token', () => {
       senderConstraint,
     })
     const constrained = { ...deployment, policyOf }
-    const exchange = exchanger(constrained, redeemer(constrained))
+    const exchange = exchanger(constrained, performing({ deployment: constrained }))
     return { ...given, ...issued, exchange, verified: await held(given, issued.key), certificate }
   }
 
@@ -258,7 +258,7 @@ describe('the initial access token', () => {
       clients: [{ clientId: 'ci-runner', secret, policy }],
     })
     const { key } = await issueKey(given)
-    const exchange = exchanger(given.deployment, redeemer(given.deployment))
+    const exchange = exchanger(given.deployment, performing(given))
     const answer = await exchange(await held(given, key), parameters())
     const [, payload = ''] = answer.access_token.split('.')
     const { iat, exp } = JSON.parse(Buffer.from(payload, 'base64url').toString())

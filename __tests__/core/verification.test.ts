@@ -1,19 +1,14 @@
+import { containReplay } from '../../lib/core/containment.js'
 import type { Deployment } from '../../lib/core/deployment.js'
-import { redeemer } from '../../lib/core/redemption.js'
+import { extractKey } from '../../lib/core/presentation.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
-import {
-  containReplay,
-  type Expectation,
-  extractKey,
-  requireScope,
-  type Verified,
-  verifier,
-} from '../../lib/core/verification.js'
+import { type Expectation, requireScope, type Verified, verifier } from '../../lib/core/verification.js'
 import type { ProvisioningStore } from '../../lib/stores/store.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 import { compact } from './compact.js'
 import {
   AUDIENCE,
+  claimKey,
   deployed,
   issueKey,
   OTHER_AUDIENCE,
@@ -107,7 +102,8 @@ describe('verify', () => {
   it('answers a key that is genuine, in time, and issued', async () => {
     const given = deployed()
     const { key, verified } = await issueKey(given)
-    expect(await verifying(given.deployment)(key, EXPECTED)).toEqual({ key: verified, proof: undefined })
+    const expected = { key: verified, state: 'issued', proof: undefined, certificate: undefined }
+    expect(await verifying(given.deployment)(key, EXPECTED)).toMatchObject(expected)
   })
 
   it('leaves the key as it is, however often it is verified', async () => {
@@ -188,7 +184,7 @@ describe('a replay', () => {
   async function redeemed() {
     const given = deployed()
     const issued = await issueKey(given)
-    await (await redeemer(given.deployment)(issued.verified, 'custom')).settle()
+    await (await claimKey(given, issued.verified, 'custom')).settle()
     return { ...given, ...issued }
   }
 

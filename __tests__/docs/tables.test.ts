@@ -22,7 +22,7 @@ describe('the tables of the README', () => {
   })
 
   it('have every option of a policy, and no other', () => {
-    expect(rowNames('Policy')).toEqual(interfaceMembers('lib/core/policy.ts', 'PolicyOptions'))
+    expect(rowNames('Policy')).toEqual(interfaceMembers('lib/core/policy-options.ts', 'PolicyOptions'))
   })
 
   test.each(Object.entries(DEFAULTS))('know the default of %s', (name, value) => {

@@ -21,8 +21,13 @@ async function withServer(test: (server: RunningServer) => Promise<void>): Promi
 const SCOPE = { scope: 'provision:token devices:read' }
 
 /** Exchanges a key over a connection with a certificate, or without one. */
-function exchangeWith(server: RunningServer, key: string, certificate?: IssuedCertificate) {
-  const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE }
+function exchangeWith(
+  server: RunningServer,
+  key: string,
+  certificate?: IssuedCertificate,
+  asked: Record<string, string> = {},
+) {
+  const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE, ...asked }
   return sendMutual(server, { certificate, form })
 }
 
@@ -80,7 +85,8 @@ describe('an access token of a client with a certificate', () => {
     withServer(async (server) => {
       const key = tokenIn(await askWith(server, PINNED_CERTIFICATE, { client_id: PINNED, ...SCOPE }))
       const token = tokenIn(await exchangeWith(server, key, PINNED_CERTIFICATE))
-      await exchangeWith(server, key, PINNED_CERTIFICATE)
+      // Another request than the first: that one would be answered again.
+      await exchangeWith(server, key, PINNED_CERTIFICATE, { scope: 'devices:read' })
       const { status, body } = await callWith(server, token, PINNED_CERTIFICATE)
       expect([status, body.error_description]).toEqual([
         401,

@@ -5,6 +5,7 @@ import { makeCertificate } from '../support/certificates.js'
 import { CLIENT_ALGORITHMS, clientKey } from '../support/client-assertion.js'
 import { sendMutual, startMutualServer } from '../support/mutual-tls.js'
 import { signProof } from '../support/proof.js'
+import { until } from '../support/redeeming.js'
 import { askForKey, obtainKey, postForm, send } from '../support/requests.js'
 import { CLIENT, ISSUER, type RunningServer, SECRET, startServer, workingOptions } from '../support/server.js'
 
@@ -216,7 +217,7 @@ describe('the bindings of a client', () => {
       {},
       async (server) => {
         expect(await bindByProof(server, clientKey(), FOR_DEVICE)).toMatchObject({ status: 503 })
-        expect(await server.keys.bindingsOf(DEVICE)).toEqual([])
+        await until(async () => (await server.keys.bindingsOf(DEVICE)).length === 0)
       },
       { store },
     )

@@ -1,40 +1,23 @@
-import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { redisStore } from '../../lib/stores/redis.js'
-import { clientKey } from '../support/client-assertion'
+import { askSigned, bindByProof } from '../support/bound-client'
+import { type ClientKey, clientKey } from '../support/client-assertion'
+import { disclosures } from '../support/disclosures'
 import { wholeJourney } from '../support/host-app'
+import { overhear } from '../support/overheard'
 import { signProof } from '../support/proof'
 import { CLIENTS, type ConnectedClient } from '../support/redis/clients'
-import { pause, type RedisServer, startRedis } from '../support/redis/servers'
-import { EXCHANGE, exchangeKey, JWT_TYPE, obtainKey, postForm } from '../support/requests'
-import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../support/server'
+import { type RedisServer, startRedis } from '../support/redis/servers'
+import { everything, watching } from '../support/redis/watching'
+import { manage, registerClient, update } from '../support/registering'
+import { exchangeKey, obtainKey, postForm, send } from '../support/requests'
+import { AUDIENCE, CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../support/server'
 
 let redis: RedisServer
 beforeAll(async () => {
   redis = await startRedis()
 })
 afterAll(() => redis?.close())
-
-/** Everything that Redis is told while `act` goes on, as Redis itself shows it. */
-async function watching(act: () => Promise<void>): Promise<string> {
-  const monitor = spawn('redis-cli', ['-p', String(redis.port), 'MONITOR'])
-  let seen = ''
-  monitor.stdout.on('data', (data) => {
-    seen += data
-  })
-  const sees = async (text: string) => {
-    for (const deadline = Date.now() + 10_000; !seen.includes(text); await pause(20))
-      if (Date.now() > deadline) throw new Error(`MONITOR did not show ${text}`)
-  }
-  try {
-    await sees('OK')
-    await act()
-    await redis.cli('ECHO', 'the end')
-    await sees('the end')
-  } finally {
-    monitor.kill()
-  }
-  return seen
-}
 
 async function withProcesses(
   count: number,
@@ -56,45 +39,87 @@ async function withProcesses(
   }
 }
 
-/** What must not be found anywhere: a token, and each part of it. */
-const partsOf = (token: string) => [token, ...token.split('.')]
+const at = (path: string) => ({ method: 'POST', url: `${ISSUER}/oauth${path}` })
+
+/** Asks for a key that is bound to a DPoP key. */
+async function obtainBoundKey(server: RunningServer, own: ClientKey, scope = 'provision:token') {
+  const form = { grant_type: 'client_credentials', scope }
+  const asking = postForm(server, '/oauth/token', form).auth(CLIENT, SECRET)
+  const { body } = await asking.set('DPoP', signProof(own, at('/token'))).expect(200)
+  return body.access_token as string
+}
+
+function exchangeBound(server: RunningServer, own: ClientKey, key: string) {
+  return exchangeKey(server, key).set('DPoP', signProof(own, at('/token'), { token: key }))
+}
+
+/** Every way in which keys, tokens, secrets, proofs and assertions come by. */
+async function everyJourney(server: RunningServer): Promise<void> {
+  await wholeJourney(server)
+  const key = await obtainKey(server)
+  await exchangeKey(server, key).expect(200)
+  await exchangeKey(server, key).expect(400)
+  const own = clientKey()
+  const boundKey = await obtainBoundKey(server, own)
+  const { body } = await exchangeBound(server, own, boundKey).expect(200)
+  await exchangeBound(server, own, boundKey)
+  await exchangeBound(server, clientKey(), boundKey).expect(400)
+  await postForm(server, '/oauth/introspect', { token: body.access_token }).auth(CLIENT, SECRET).expect(200)
+  const creating = await obtainBoundKey(server, own, 'devices:create')
+  const proof = signProof(own, { method: 'POST', url: `${AUDIENCE}/devices` }, { token: creating })
+  const presented = { Authorization: `DPoP ${creating}`, DPoP: proof }
+  await send(server, 'post', '/devices').set(presented).expect(201)
+  await send(server, 'post', '/devices').set(presented)
+  const registered = await registerClient(server)
+  await update(server, registered, { client_name: 'another' }).expect(200)
+  await manage(server, 'get', registered).expect(200)
+  const binder = clientKey()
+  const { body: bound } = await bindByProof(server, binder, { requested_subject: 'device:7' })
+  await askSigned(server, binder, bound.client_id).expect(200)
+}
 
 describe('a deployment over Redis', () => {
   it('serves whole journeys, and tells Redis no key, no token, no proof and no secret', () =>
     withProcesses(1, async ([server]) => {
       if (server === undefined) throw new Error('no server')
-      const secrets = [SECRET]
-      const seen = await watching(async () => {
-        await wholeJourney(server)
-        const key = await obtainKey(server)
-        const { body } = await exchangeKey(server, key).expect(200)
-        await exchangeKey(server, key).expect(400)
-        secrets.push(...partsOf(key), ...partsOf(body.access_token))
-        const own = clientKey()
-        const prove = (token?: string) =>
-          signProof(
-            own,
-            { method: 'POST', url: `${ISSUER}/oauth/token` },
-            token === undefined ? {} : { token },
-          )
-        const proof = prove()
-        const asking = { grant_type: 'client_credentials', scope: 'provision:token' }
-        const bound = await postForm(server, '/oauth/token', asking).auth(CLIENT, SECRET).set('DPoP', proof)
-        const boundKey: string = bound.body.access_token
-        const second = prove(boundKey)
-        const form = { grant_type: EXCHANGE, subject_token: boundKey, subject_token_type: JWT_TYPE }
-        await postForm(server, '/oauth/token', form).set('DPoP', second).expect(200)
-        secrets.push(...partsOf(boundKey), ...partsOf(proof), ...partsOf(second))
-      })
-      const kept = await everything()
+      const heard = overhear(server.https)
+      const seen = await watching(redis, () => everyJourney(server))
+      const kept = await everything(redis)
+      const kinds = ['Basic', 'Bearer', 'DPoP', 'DPoP proof', 'access_token', 'client_assertion']
+      const more = ['client_secret', 'proof', 'registration_access_token', 'subject_token', 'token']
+      expect([...new Set(heard.secrets.values())].sort()).toEqual([...kinds, ...more].sort())
       expect(seen).toMatch(/"redeeming".*"attempt"/)
       expect(seen).toContain(`"${CLIENT}"`)
       expect(kept).toContain(':key:ci-runner:')
       for (const text of [seen, kept]) {
-        expect(secrets.filter((secret) => text.includes(secret))).toEqual([])
+        expect(disclosures(text, heard)).toEqual([])
         expect(text).not.toContain('eyJ')
       }
     }))
+
+  it('would be found to tell a secret in whichever form', async () => {
+    const segments = [{ alg: 'ES256', jwk: clientKey().jwk }, { jti: 'an-id' }].map((part) =>
+      JSON.stringify(part),
+    )
+    const signature = randomBytes(64)
+    const token = [...segments, signature].map((part) => Buffer.from(part).toString('base64url')).join('.')
+    const hash = createHash('sha256').update(token).digest()
+    const heard = { secrets: new Map([[token, 'token']]), identifiers: new Set<string>() }
+    const [header = '', payload = ''] = segments
+    const leaks: readonly (string | Buffer)[] = [
+      ...[token, `x${token}x`, token.slice(20, 50), token.slice(-30), header, payload],
+      ...[hash.toString('hex'), hash.toString('base64url'), JSON.parse(header).jwk.x],
+      ...[signature.toString('hex'), signature.toString('base64'), Buffer.from(token).toString('base64')],
+      ...[signature, signature.subarray(20, 40), hash],
+    ]
+    const client = await CLIENTS['node-redis'](redis)
+    const seen = await watching(redis, async () => {
+      for (const value of ['ES256 an-id', ...leaks])
+        await client.sendCommand(['SET', 'leak', value as string])
+    }).finally(client.close)
+    const [, ...told] = seen.split('"SET" "leak" ')
+    expect(told.map((text) => disclosures(text, heard).length > 0)).toEqual([false, ...leaks.map(() => true)])
+  })
 
   it('lets one of 100 concurrent redemptions of a key through, at three processes', () =>
     withProcesses(3, async (servers) => {
@@ -125,24 +150,20 @@ describe('a deployment over Redis', () => {
       0.5,
     ))
 
-  it('refuses every key that was issued before FLUSHALL', () =>
+  it('refuses every key that was issued before FLUSHALL, and answers nothing again', () =>
     withProcesses(1, async ([server]) => {
       if (server === undefined) throw new Error('no server')
       const key = await obtainKey(server)
+      const own = clientKey()
+      const boundKey = await obtainBoundKey(server, own)
+      const redeemedKey = await obtainBoundKey(server, own)
+      await exchangeBound(server, own, redeemedKey).expect(200)
       await redis.cli('FLUSHALL')
-      await exchangeKey(server, key).expect(400)
-      expect(server.events.at(-1)).toMatchObject({ type: 'request.refused', reason: 'key_unknown' })
+      const again = [boundKey, redeemedKey].map((one) => exchangeBound(server, own, one))
+      for (const request of [exchangeKey(server, key), ...again]) {
+        await request.expect(400)
+        expect(server.events.at(-1)).toMatchObject({ type: 'request.refused', reason: 'key_unknown' })
+      }
       await exchangeKey(server, await obtainKey(server)).expect(200)
     }))
 })
-
-/** All that lies in Redis, names and values. */
-async function everything(): Promise<string> {
-  const names = (await redis.cli('--scan')).split('\n')
-  const values = names.map(async (name) => {
-    const type = await redis.cli('TYPE', name)
-    if (type === 'hash') return redis.cli('HGETALL', name)
-    return type === 'zset' ? redis.cli('ZRANGE', name, '0', '-1', 'WITHSCORES') : redis.cli('GET', name)
-  })
-  return [...names, ...(await Promise.all(values))].join('\n')
-}

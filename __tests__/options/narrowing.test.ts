@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import type { Client } from '../../lib/core/client.js'
-import { type Policy, type PolicyOptions, REBINDINGS, type Rebinding } from '../../lib/core/policy.js'
+import type { Policy } from '../../lib/core/policy.js'
+import {
+  type PolicyOptions,
+  REBINDINGS,
+  REPLAY_CONTAINMENTS,
+  type Rebinding,
+} from '../../lib/core/policy-options.js'
 import { completePolicy } from '../../lib/options/narrowing.js'
 import { faultsOf, parse } from './faults-of.js'
 
@@ -112,6 +118,7 @@ describe("a client's policy", () => {
       senderConstraint: 'bearer',
       rebinding: 'refuse',
       maxBindings: 2,
+      onReplay: 'revoke',
       certificateBound: false,
       registrationPolicies: [],
       requireSoftwareStatement: false,
@@ -189,6 +196,7 @@ describe('completePolicy', () => {
       subjects: fc.subarray(['a', 'a:*', 'a:b:*', 'c:*']),
       rebinding: fc.constantFrom(...REBINDINGS),
       maxBindings: fc.integer({ min: 1, max: 16 }),
+      onReplay: fc.constantFrom(...REPLAY_CONTAINMENTS),
       outstandingKeys: fc.integer({ min: 1, max: 50 }),
       accessTokenScopes: scopes,
       accessTokenLifetimeSeconds: seconds,
@@ -211,6 +219,7 @@ describe('completePolicy', () => {
           lifetime: policy.lifetimeSeconds <= policy.maxLifetimeSeconds,
           networks: outer.networks === undefined || policy.networks !== undefined,
           rebinding: ['refuse', outer.rebinding ?? policy.rebinding].includes(policy.rebinding),
+          containment: outer.onReplay !== 'revoke' || policy.onReplay === 'revoke',
           bindings: policy.maxBindings <= (outer.maxBindings ?? 16),
           outstanding: policy.outstandingKeys <= (outer.outstandingKeys ?? 50_000),
           tokens:

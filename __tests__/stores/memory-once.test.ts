@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { memoryStore } from '../../lib/stores/memory.js'
 import { onceSet } from '../../lib/stores/memory-once.js'
+import { heapBytes } from '../support/heap.js'
 
 const START = 1_700_000_000
 
@@ -95,10 +94,3 @@ describe('memory and timers of identifiers', () => {
     expect(jest.getTimerCount()).toBe(0)
   })
 })
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage: () => void = runInNewContext('gc')
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}

@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { type MemoryStoreOptions, memoryStore } from '../../lib/stores/memory.js'
 import type { KeyRecord } from '../../lib/stores/store.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
+import { heapBytes } from '../support/heap.js'
 
 const START = 1_700_000_000
 const PLENTY = { outstanding: 1_000_000 }
@@ -242,10 +241,3 @@ describe('what memoryStore shows', () => {
     expect(await store.find(key('key', 0))).not.toBe(found)
   })
 })
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage: () => void = runInNewContext('gc')
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}

@@ -1,5 +1,6 @@
 import { redisStore, type SendCommand } from '../../lib/stores/redis.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
+import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, CLUSTER_CLIENTS, type ConnectedClient } from '../support/redis/clients'
 import { type RedisCluster, type RedisServer, startCluster, startRedis } from '../support/redis/servers'
 
@@ -11,7 +12,8 @@ let count = 0
 function underTest(sendCommand: SendCommand) {
   const clock = { seconds: START }
   count += 1
-  const store = redisStore({ sendCommand, prefix: `${count}:`, now: () => clock.seconds * 1000 })
+  const now = () => clock.seconds * 1000
+  const store = redisStore({ sendCommand, prefix: `${count}:`, now, timeoutSeconds: PATIENCE_SECONDS })
   return {
     store,
     nowSeconds: () => clock.seconds,

@@ -1,46 +1,10 @@
-import { inspect } from 'node:util'
-import { ConfigurationError } from '../../lib/core/errors.js'
-import {
-  type RedisStore,
-  type RedisStoreOptions,
-  redisStore,
-  type SendCommand,
-} from '../../lib/stores/redis.js'
-import { SCRIPTS } from '../../lib/stores/redis-scripts.js'
-import { readText } from '../docs/markdown'
+import { redisStore } from '../../lib/stores/redis.js'
 import { keyFor, PLENTY, withStore } from '../support/redis/bench'
-import { CLIENTS } from '../support/redis/clients'
+import { EVERY_VERB, everyVerb } from '../support/redis/every-verb'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 
 const now = () => Date.now() / 1000
 const later = () => ({ issuedBefore: 0, retainUntil: now() + 60 })
-
-/** Every verb once, on a key that lets it. */
-const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>> = {
-  record: (store) => store.record(keyFor('key'), PLENTY),
-  find: (store) => store.find(keyFor('key')),
-  redeem: (store) => store.redeem(keyFor('key'), 'one'),
-  release: (store) => store.release(keyFor('key'), 'one'),
-  redeemAgain: (store) => store.redeem(keyFor('key'), 'two'),
-  settle: (store) => store.settle(keyFor('key'), 'two', now() + 120),
-  revokeFamily: (store) => store.revokeFamily(keyFor('key')),
-  recordOther: (store) => store.record(keyFor('other'), PLENTY),
-  revoke: (store) => store.revoke(keyFor('other')),
-  useOnce: (store) => store.useOnce('a-proof', now() + 60),
-  revokeIssuedBefore: (store) => store.revokeIssuedBefore({ ...later(), issuedBefore: 1 }),
-}
-
-const SUCCESS = [
-  'recorded',
-  expect.objectContaining({ state: 'issued' }),
-  ...['claimed', 'released', 'claimed', 'settled', 'revoked', 'recorded', 'revoked', 'first', 'revoked'],
-]
-
-async function everyVerb(store: RedisStore): Promise<unknown[]> {
-  const answers: unknown[] = []
-  for (const act of Object.values(EVERY_VERB)) answers.push(await act(store))
-  return answers
-}
 
 let server: RedisServer
 beforeAll(async () => {
@@ -48,49 +12,6 @@ beforeAll(async () => {
 })
 beforeEach(() => server.cli('FLUSHALL'))
 afterAll(() => server?.close())
-
-describe('options of redisStore', () => {
-  const sendCommand = async () => undefined
-  const faultsOf = (options: object) => {
-    try {
-      redisStore(options as RedisStoreOptions)
-      return []
-    } catch (error) {
-      return error instanceof ConfigurationError ? error.faults : [`${error}`]
-    }
-  }
-
-  it('are told wrong all at once', () => {
-    expect(
-      faultsOf({ prefix: '{a}', timeoutSeconds: 0, minReplicas: 1.5, accept: ['losses'], timeout: 2 }),
-    ).toEqual([
-      expect.stringMatching(/^timeout: expected one of sendCommand, .*, got an unknown name$/),
-      'sendCommand: expected a function, got undefined',
-      'prefix: expected at most 64 visible ASCII characters without braces, got "{a}"',
-      'timeoutSeconds: expected a number of seconds from 0.01 to 60, got 0',
-      'minReplicas: expected an integer from 0 to 10, got 1.5',
-      'accept: expected a list of persistence, eviction, unchecked, got ["losses"]',
-    ])
-    expect(faultsOf(undefined as unknown as object)).toHaveLength(1)
-  })
-
-  for (const wrong of [
-    ...['', 'a b', 'x'.repeat(65), 'é'].slice(1).map((prefix) => ({ prefix })),
-    ...[Number.NaN, 61, '2', Number.POSITIVE_INFINITY].map((timeoutSeconds) => ({ timeoutSeconds })),
-    ...[63, 1e9, 1.5].map((maxPending) => ({ maxPending })),
-    ...[59, Number.NaN].map((maxRetentionSeconds) => ({ maxRetentionSeconds })),
-    ...[{ now: 0 }, { advise: 'x' }, { accept: 'eviction' }, { minReplicas: -1 }],
-  ]) {
-    it(`refuse ${inspect(wrong, { breakLength: Infinity }).slice(0, 60)}`, () => {
-      expect(faultsOf({ sendCommand, ...wrong })).toHaveLength(1)
-    })
-  }
-
-  it('may be left undefined, and are then the defaults', () => {
-    expect(faultsOf({ sendCommand, prefix: undefined, accept: undefined })).toEqual([])
-    expect(faultsOf({ sendCommand, prefix: '' })).toEqual([])
-  })
-})
 
 describe('what redisStore leaves in Redis', () => {
   it('is named by ids, expires soon after its time, and holds nothing else of the record', () =>
@@ -261,85 +182,4 @@ describe('names in redisStore', () => {
       await expect(store.revokeIssuedBefore({ ...later(), identity: '\ud800' })).rejects.toThrow(URIError)
       expect(await server.cli('DBSIZE')).toBe('0')
     }))
-})
-
-for (const [name, connect] of Object.entries(CLIENTS)) {
-  describe(`scripts of redisStore by ${name}`, () => {
-    it('are made known to a Redis that does not know them, and again when it has forgotten them', () =>
-      withStore(
-        server,
-        async (store) => {
-          await server.cli('SCRIPT', 'FLUSH')
-          expect(await everyVerb(store)).toEqual(SUCCESS)
-          await server.cli('FLUSHALL')
-          await server.cli('SCRIPT', 'FLUSH')
-          expect(await everyVerb(store)).toEqual(SUCCESS)
-          const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
-          expect(known.split('\n')).toEqual(Array(9).fill('1'))
-        },
-        {},
-        connect,
-      ))
-  })
-}
-
-describe('a user of Redis as docs/redis.md makes one', () => {
-  it('may do what the store does, and touch nothing else', async () => {
-    const [, rules = ''] = /`ACL SETUSER provisioning ([^`]+)`/.exec(readText('docs/redis.md')) ?? []
-    const words = rules.split(/\s+/).filter((rule) => rule !== '')
-    await server.cli('ACL', 'SETUSER', 'provisioning', ...words)
-    const client = await CLIENTS.ioredis({
-      ...server,
-      url: server.url.replace('redis://', 'redis://provisioning:secret@'),
-    })
-    try {
-      const store = redisStore({ sendCommand: client.sendCommand, minReplicas: 0 })
-      expect(await everyVerb(store)).toEqual(SUCCESS)
-      expect(await store.check()).toEqual([])
-      expect(await client.sendCommand(['WAIT', '0', '1'])).toBe(0)
-      await expect(client.sendCommand(['GET', 'other:key'])).rejects.toThrow('NOPERM')
-      await expect(client.sendCommand(['FLUSHALL'])).rejects.toThrow('NOPERM')
-    } finally {
-      await client.close()
-      await server.cli('ACL', 'DELUSER', 'provisioning')
-    }
-  })
-})
-
-describe('a command that is sent twice', () => {
-  it('is answered as if it had been sent once, whatever the verb', async () => {
-    const client = await CLIENTS.ioredis(server)
-    const twice: SendCommand = async (command, key) => {
-      await client.sendCommand(command, key)
-      return client.sendCommand(command, key)
-    }
-    try {
-      expect(await everyVerb(redisStore({ sendCommand: twice, accept: ['persistence'] }))).toEqual(SUCCESS)
-    } finally {
-      await client.close()
-    }
-  })
-
-  it('counts nothing twice', () =>
-    withStore(server, async (store) => {
-      await store.record(keyFor('a'), { outstanding: 2 })
-      expect(await store.record(keyFor('b'), { outstanding: 2 })).toBe('recorded')
-      expect(await store.record(keyFor('c'), { outstanding: 2 })).toBe('outstanding')
-    }))
-})
-
-describe('an answer that is none of the verb', () => {
-  for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['claimed']]) {
-    it(`rejects: ${inspect(nonsense)}`, async () => {
-      const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
-      const { find, ...verbs } = EVERY_VERB
-      const isClaim = Array.isArray(nonsense) && nonsense[0] === 'claimed'
-      for (const [name, act] of Object.entries(verbs)) {
-        if (isClaim && name.startsWith('redeem')) continue
-        await expect(act(store)).rejects.toThrow('Redis: expected one of')
-      }
-      if (!Array.isArray(nonsense) || nonsense.length > 0)
-        await expect(find?.(store)).rejects.toThrow('Redis')
-    })
-  }
 })

@@ -105,11 +105,13 @@ export async function startWatched(options: Partial<ProvisioningOptions> = {}): 
     <A extends unknown[], R>(verb: string, ask: (...args: A) => Promise<R>) =>
     async (...args: A): Promise<R> => {
       const answer = await ask(...args)
-      if (/^(recorded|claimed|settled|released|revoked|first)$/.test(String(answer))) writes.push(verb)
+      if (/^(recorded|claimed|resumed|settled|released|revoked|first)$/.test(String(answer)))
+        writes.push(verb)
       return answer
     }
   const watched: ProvisioningStore = {
     find: store.find,
+    recall: store.recall,
     record: noting('record', store.record),
     redeem: noting('redeem', store.redeem),
     settle: noting('settle', store.settle),

@@ -9,8 +9,10 @@ export interface AccessTokenIdentity {
   readonly scope: readonly string[]
   readonly audience: string
   readonly lifetimeSeconds: number
-  /** The `jti` of the key that is redeemed: the name of the token's family in events, and good for idempotence. */
+  /** The `jti` of the key that is redeemed: the name of the token's family in events. */
   readonly keyId: string
+  /** Names the redemption, for idempotence: the same for an attempt that goes on where another was interrupted. */
+  readonly redemptionId: string
   /** The client that asked for the key. */
   readonly keyClientId: string
   /** What the token must be bound to: its `cnf` (RFC 9449 6.1, RFC 8705 3.1). */

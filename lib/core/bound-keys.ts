@@ -54,13 +54,15 @@ export function bindingsWith(
   kept: readonly Binding[] = [],
   { rebinding, maxBindings }: Policy,
 ): readonly Binding[] {
-  if (kept.length === 0 || rebinding === 'replace') return [added]
+  // What an attempt at the same redemption left, that was interrupted, is in nobody's way.
+  const others = kept.filter(({ keyId }) => keyId !== added.keyId)
+  if (others.length === 0 || rebinding === 'replace') return [added]
   // Bound twice, a key would live on when one of its bindings is revoked.
-  if (kept.some(isOf(added))) throw exists('This key is bound to the client already.')
+  if (others.some(isOf(added))) throw exists('This key is bound to the client already.')
   if (rebinding === 'refuse') throw exists('The client has a bound key already.')
-  if (kept.length >= maxBindings)
-    throw exists(`The client has ${kept.length} bound keys already, of ${maxBindings}.`)
-  return [...kept, added]
+  if (others.length >= maxBindings)
+    throw exists(`The client has ${others.length} bound keys already, of ${maxBindings}.`)
+  return [...others, added]
 }
 
 function isOf({ confirmation }: Binding): (other: Binding) => boolean {
@@ -74,7 +76,15 @@ function exists(message: string) {
 
 /** A client without one of its bindings; `undefined` when it has no such binding. */
 export function withoutBinding(client: Client | undefined, bindingId: string): Client | undefined {
-  const left = client?.bindings?.filter((binding) => binding.bindingId !== bindingId)
+  return withoutBindings(client, (binding) => binding.bindingId === bindingId)
+}
+
+/** A client without some of its bindings; `undefined` when it has none of these. */
+export function withoutBindings(
+  client: Client | undefined,
+  isGone: (binding: Binding) => boolean,
+): Client | undefined {
+  const left = client?.bindings?.filter((binding) => !isGone(binding))
   return client === undefined || left?.length === client.bindings?.length
     ? undefined
     : withBindings(client, left ?? [])

@@ -1,7 +1,7 @@
 import type { Confirmation } from '../stores/store.js'
 import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
 import type { PublicJwk } from './jwk.js'
-import type { PolicyOptions } from './policy.js'
+import type { PolicyOptions } from './policy-options.js'
 
 /** A public key, or a client certificate, tied to a client's identity. */
 export interface Binding {
@@ -14,6 +14,8 @@ export interface Binding {
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
   readonly keyId: string
+  /** NumericDate since when it is in doubt, its key having been replayed; policy has left it. */
+  readonly flaggedAt?: number
 }
 
 /** Client metadata as registered (RFC 7591 2), in its wire names. */
@@ -66,6 +68,8 @@ export interface Client {
   /** Who registered or bound it, and with which key. */
   readonly registeredBy?: { readonly clientId: string; readonly keyId: string }
   readonly registration?: Registration
+  /** NumericDate since when its registration is in doubt, its key having been replayed; policy has left it. */
+  readonly flaggedAt?: number
   /** NumericDate since when it is being deleted: it is nobody any more, and waits for what it had to end. */
   readonly deletedAt?: number
 }

@@ -34,6 +34,10 @@ export interface VerificationRules {
 /** A deployment that knows from its store how a key stands. */
 export interface StoringDeployment extends VerificationRules {
   readonly store: ProvisioningStore
+  /** After which the holder of a key may take over its own claim on it, in seconds. */
+  readonly redemptionLeaseSeconds: number
+  /** Lets some milliseconds pass. */
+  readonly pause: (milliseconds: number) => Promise<void>
 }
 
 /** A deployment that asks the issuer how a key stands. */

@@ -20,6 +20,12 @@ export type EndpointName =
 /** What a redeemed key was spent on. `custom`: a route behind `redeemProvisioningKey()`. */
 export type RedemptionAction = 'token' | 'bind' | 'register' | 'custom'
 
+/**
+ * What became of a registration or a binding that a replayed key had brought forth. `gone`: there was nothing of it any
+ * more; `unreached`: the client registry did not answer, and it is there still.
+ */
+export type FamilyFate = 'revoked' | 'flagged' | 'gone' | 'unreached'
+
 export type Severity = 'info' | 'notice' | 'warning' | 'high'
 
 interface KeyIdentity {
@@ -41,9 +47,21 @@ export interface EventDetails {
     readonly confirmation?: Confirmation
   }
   'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
-  'key.redeemed': KeyIdentity & { readonly subject: string; readonly action: RedemptionAction }
+  'key.redeemed': KeyIdentity & {
+    readonly subject: string
+    readonly action: RedemptionAction
+    readonly redemptionId: string
+  }
+  /** The holder of a redeemed key asked for the same again, and got the same answer. */
+  'redemption.repeated': KeyIdentity & { readonly action: RedemptionAction }
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
-  'key.replayed': KeyIdentity & { readonly address: string | undefined; readonly familyRevoked: boolean }
+  'key.replayed': KeyIdentity & {
+    readonly address: string | undefined
+    /** Whether access tokens of the family were good until then. */
+    readonly familyRevoked: boolean
+    /** The client that the redemption had brought forth or changed, and what became of that. */
+    readonly family?: { readonly clientId: string; readonly fate: FamilyFate }
+  }
   'key.revoked': KeyIdentity
   /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
   'key.forged': KeyIdentity & { readonly address: string | undefined }
@@ -66,8 +84,8 @@ export interface EventDetails {
     readonly keyId: string
     readonly bindingId: string
     readonly confirmation: Confirmation
-    /** Who took it away: the client itself, the operator, or a binding that replaced it. */
-    readonly by: 'client' | 'operator' | 'replacement'
+    /** Who took it away: the client itself, the operator, a binding that replaced it, or a replay of its key. */
+    readonly by: 'client' | 'operator' | 'replacement' | 'replay'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'client.updated': {
@@ -76,7 +94,14 @@ export interface EventDetails {
     readonly tokenRotated: boolean
     readonly secretRenewed: boolean
   }
-  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' }
+  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' | 'replay' }
+  /** The key that brought forth a registration or a binding was replayed; policy leaves it, and the operator decides. */
+  'client.flagged': {
+    readonly clientId: string
+    /** The `jti` of the replayed key. */
+    readonly keyId: string
+    readonly bindingId?: string
+  }
   'registration.misused': {
     readonly clientId: string
     readonly address: string | undefined
@@ -132,11 +157,13 @@ export interface EventDetails {
 
 export type EventType = keyof EventDetails
 
-const SEVERITY: Record<EventType, Severity> = {
+/** How much each event should trouble who observes. */
+export const SEVERITY: Record<EventType, Severity> = {
   'key.issued': 'info',
   'key.verified': 'info',
   'key.redeemed': 'info',
   'key.released': 'notice',
+  'redemption.repeated': 'notice',
   'key.replayed': 'high',
   'key.revoked': 'notice',
   'key.forged': 'high',
@@ -147,6 +174,7 @@ const SEVERITY: Record<EventType, Severity> = {
   'client.registered': 'notice',
   'client.updated': 'notice',
   'client.deleted': 'notice',
+  'client.flagged': 'high',
   'registration.misused': 'high',
   'registration.exposed': 'high',
   'token.issued': 'info',
@@ -177,65 +205,3 @@ export type Observer<E = ProvisioningEvent> = (event: E) => unknown
 
 /** Emits one event to all who observe. */
 export type Emit = <T extends EventType>(type: T, details: EventDetails[T]) => void
-
-/** The subscriptions of one instance. */
-export interface EventHub {
-  readonly emit: Emit
-  /** Subscribes to one type, or to `'*'` for all; answers with the function that ends it. */
-  on<T extends EventType>(type: T, observer: Observer<EventOf<T>>): () => void
-  on(type: '*', observer: Observer): () => void
-}
-
-/** Makes the subscriptions of one instance; `onFault` is told of an observer's fault once per observer. */
-export function eventHub(now: () => number, onFault: (fault: unknown) => void): EventHub {
-  const observers = new Map<string, Set<Observer<never>>>()
-
-  const faulty = new WeakSet<Observer>()
-
-  function noteFault(observer: Observer, fault: unknown): void {
-    if (faulty.has(observer)) return
-    faulty.add(observer)
-    try {
-      onFault(fault)
-    } catch {
-      // What cannot even be told of must not fail the request either.
-    }
-  }
-
-  function tell(observer: Observer, event: ProvisioningEvent): void {
-    try {
-      Promise.resolve(observer(event)).catch((fault) => noteFault(observer, fault))
-    } catch (fault) {
-      noteFault(observer, fault)
-    }
-  }
-
-  function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
-    const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
-    if (listening.length === 0) return
-    const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...frozen(details) })
-    for (const observer of listening) tell(observer as Observer, event as unknown as ProvisioningEvent)
-  }
-
-  function on(type: string, observer: Observer<never>): () => void {
-    if (type !== '*' && !Object.hasOwn(SEVERITY, type)) {
-      throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
-    }
-    if (typeof observer !== 'function') {
-      throw new TypeError(`on: expected a function that is told of events, got ${typeof observer}`)
-    }
-    const set = observers.get(type) ?? new Set()
-    observers.set(type, set.add(observer))
-    return () => void set.delete(observer)
-  }
-
-  return { emit, on }
-}
-
-/** The details with copies of their lists, so that no observer can change what others go on working with. */
-function frozen<T extends object>(details: T): T {
-  const entries = Object.entries(details)
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
-  ) as T
-}

@@ -1,89 +1,188 @@
-import type { RedeemOutcome } from '../stores/store.js'
+import type { Confirmation, Holding, Settlement } from '../stores/store.js'
+import { containReplay } from './containment.js'
 import { asking, type StoringDeployment } from './deployment.js'
-import type { ProvisioningError, Reason } from './errors.js'
+import { ProvisioningError } from './errors.js'
 import type { RedemptionAction } from './events.js'
+import { LONGEST_OUTCOME } from './outcome.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
-import { containReplay, stateRefusal } from './verification.js'
+import { stateRefusal, type Verified } from './verification.js'
 
 /** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
 export interface Claim {
+  readonly kind: 'claim'
+  /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
+  readonly redemptionId: string
+  /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
+  readonly keepsOutcome: boolean
   /**
    * The action succeeded: the key is redeemed, for good.
    *
-   * @param retainUntil the NumericDate until which what the action brought forth can be used, if it ends at all
    * @throws ProvisioningError when the claim was lost in the meantime: what the action did must be undone
    */
-  settle(retainUntil?: number): Promise<void>
-  /** The action did not succeed: the key may be presented again. Never throws. */
-  release(): Promise<void>
+  settle(settled?: Settled): Promise<void>
+  /** The action did not succeed: the key may be presented again, if it answers `true`. Never throws. */
+  release(): Promise<boolean>
 }
 
-/** Claims a verified key for one attempt; of any number of concurrent calls exactly one gets it. */
-export type Redeem = (key: VerifiedKey, action: RedemptionAction, address?: string) => Promise<Claim>
-
-const REFUSALS: Record<Exclude<RedeemOutcome, 'claimed'>, Reason> = {
-  redeeming: 'key_redeeming',
-  redeemed: 'key_redeemed',
-  revoked: 'key_revoked',
-  unknown: 'key_unknown',
+/** What a redemption ended in. */
+export interface Settled extends Pick<Settlement, 'familyClientId'> {
+  /** The NumericDate until which what the action brought forth can be used, if it ends at all. */
+  readonly retainUntil?: number
+  /** What is answered. One of more than 64 KiB is not kept. */
+  readonly outcome?: Buffer
 }
+
+/** The outcome of a redemption whose answer got lost: its holder has asked for the same again. */
+export interface Repetition {
+  readonly kind: 'repetition'
+  readonly outcome: Buffer
+}
+
+/** What a key is to be redeemed for. */
+export interface Redeemed {
+  readonly action: RedemptionAction
+  readonly address?: string | undefined
+  /** What the one who redeems has proven to hold. Default: what the key is bound to. */
+  readonly holds?: Confirmation | undefined
+  /** The digest of what is asked for; `undefined` when it cannot be told: then nothing is kept for a repetition. */
+  readonly request: () => Promise<string | undefined> | string | undefined
+}
+
+/**
+ * Claims a verified key for one attempt; of any number of concurrent calls exactly one gets it. Who has redeemed it,
+ * and has proven again to hold what it held, gets the outcome again for the same request.
+ */
+export type Redeem = (
+  verified: Pick<Verified, 'key' | 'sealer'>,
+  redeemed: Redeemed,
+) => Promise<Claim | Repetition>
 
 export function redeemer(deployment: StoringDeployment): Redeem {
-  return async function redeem(key, action, address) {
-    const attempt = randomId()
-    const outcome = await asking(() => deployment.store.redeem(key, attempt))
-    if (outcome === 'redeemed') await containReplay(deployment, key, address)
-    if (outcome !== 'claimed') throw stateRefusal(REFUSALS[outcome], key)
-    return claim(deployment, key, action, attempt)
+  const attemptTo = attempter(deployment)
+  return async function redeem(verified, redeemed) {
+    const holder = holderOf(redeemed.holds ?? verified.key.confirmation)
+    const attempt = { ...verified, redeemed, holder, id: randomId() }
+    for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      const got = await attemptTo(attempt)
+      if (got !== 'pending') return got
+      if (waited >= LONGEST_WAIT) throw pending(verified.key)
+      await deployment.pause(pause)
+    }
   }
 }
 
-function claim(
-  deployment: StoringDeployment,
-  key: VerifiedKey,
-  action: RedemptionAction,
-  attempt: string,
-): Claim {
+/** In milliseconds: how long a repetition waits for the first attempt, and how often it looks. */
+const LONGEST_WAIT = 2_000
+const FIRST_PAUSE = 40
+const LONGEST_PAUSE = 320
+
+/** What is proven to be held, as one text; `undefined` for a bearer. */
+function holderOf(holds: Confirmation | undefined): string | undefined {
+  return holds === undefined ? undefined : JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null])
+}
+
+interface Attempt extends Pick<Verified, 'key' | 'sealer'> {
+  readonly id: string
+  readonly redeemed: Redeemed
+  readonly holder: string | undefined
+}
+
+function attempter(deployment: StoringDeployment) {
+  const { store } = deployment
+
+  async function resume(attempt: Attempt, holder: string): Promise<Claim> {
+    const recalled = await asking(() => store.recall(attempt.key, holder))
+    if (recalled === undefined) throw stateRefusal('key_revoked', attempt.key)
+    return claim(deployment, attempt, recalled.redemption)
+  }
+
+  async function repeat(attempt: Attempt): Promise<Repetition> {
+    const { key, holder, redeemed } = attempt
+    const recalled = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
+    if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
+    const outcome = recalled?.outcome === undefined ? undefined : await open(attempt, recalled.outcome)
+    if (outcome === undefined) {
+      await containReplay(deployment, key, redeemed.address)
+      throw stateRefusal('key_redeemed', key)
+    }
+    const { jti: keyId, clientId } = key
+    deployment.emit('redemption.repeated', { keyId, clientId, action: redeemed.action })
+    return { kind: 'repetition', outcome }
+  }
+
+  return async function attemptTo(attempt: Attempt): Promise<Claim | Repetition | 'pending'> {
+    const { key, id, holder } = attempt
+    const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
+    const outcome = await asking(() => store.redeem(key, id, holding))
+    if (outcome === 'claimed') return claim(deployment, attempt, id)
+    if (outcome === 'resumed' && holder !== undefined) return resume(attempt, holder)
+    if (outcome === 'redeemed') return repeat(attempt)
+    if (outcome === 'revoked' || outcome === 'unknown') throw stateRefusal(`key_${outcome}`, key)
+    const isOwn = holder !== undefined && (await asking(() => store.recall(key, holder))) !== undefined
+    if (isOwn) return 'pending'
+    // It may have ended since it was looked at: then the next look tells.
+    const now = holder === undefined ? undefined : await asking(() => store.find(key))
+    if (now !== undefined && now.state !== 'redeeming') return 'pending'
+    throw stateRefusal('key_redeeming', key)
+  }
+}
+
+function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, holder: string): Holding {
+  return { holder, leaseSeconds: redemptionLeaseSeconds }
+}
+
+async function open({ sealer, redeemed }: Attempt, sealed: string): Promise<Buffer | undefined> {
+  const request = await redeemed.request()
+  return request === undefined ? undefined : sealer.open(sealed, request)
+}
+
+function pending(key: VerifiedKey): ProvisioningError {
+  const message = 'The same redemption is still under way; ask again for its outcome.'
+  const facts = { clientId: key.clientId, jti: key.jti, retryAfterSeconds: 2 }
+  return new ProvisioningError('redemption_pending', message, { facts, disclosed: true })
+}
+
+function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: string): Claim {
+  const { key, id, redeemed, holder } = attempt
   const { jti: keyId, clientId, subject } = key
+  const { action } = redeemed
   const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
   return {
-    async settle(retainUntil = ownRetention) {
-      const outcome = await asking(() =>
-        deployment.store.settle(key, attempt, Math.max(retainUntil, ownRetention)),
-      )
-      if (outcome !== 'settled') throw lost(outcome, key)
-      deployment.emit('key.redeemed', { keyId, clientId, subject, action })
+    kind: 'claim',
+    redemptionId,
+    keepsOutcome: holder !== undefined,
+    async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
+      const sealed = await seal(attempt, outcome)
+      const settlement = {
+        ...(sealed !== undefined && { outcome: sealed }),
+        ...(familyClientId !== undefined && { familyClientId }),
+      }
+      const until = Math.max(retainUntil, ownRetention)
+      const answer = await asking(() => deployment.store.settle(key, id, until, settlement))
+      if (answer !== 'settled') throw lost(answer, key)
+      deployment.emit('key.redeemed', { keyId, clientId, subject, action, redemptionId })
     },
     async release() {
-      // A store that does not answer leaves the key claimed: it stays dead until it expires.
-      const outcome = await asking(() => deployment.store.release(key, attempt)).catch(() => 'unknown')
-      if (outcome === 'released') deployment.emit('key.released', { keyId, clientId, action })
+      // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
+      const answer = await asking(() => deployment.store.release(key, id)).catch(() => 'unknown')
+      if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
+      return answer === 'released'
     },
   }
+}
+
+async function seal(
+  { sealer, redeemed, holder }: Attempt,
+  outcome: Buffer | undefined,
+): Promise<string | undefined> {
+  if (outcome === undefined || holder === undefined || outcome.length > LONGEST_OUTCOME) return undefined
+  // One that broke off cannot be compared with another: what was done for it is done all the same.
+  const request = await Promise.resolve()
+    .then(redeemed.request)
+    .catch(() => undefined)
+  return request === undefined ? undefined : sealer.seal(outcome, request)
 }
 
 function lost(outcome: 'lost' | 'revoked' | 'unknown', key: VerifiedKey): ProvisioningError {
   return stateRefusal(outcome === 'revoked' ? 'key_revoked' : 'key_unknown', key)
-}
-
-/** What an action answers with, and how to take back what it did. */
-export interface Done<T> {
-  readonly result: T
-  readonly retainUntil?: number
-  undo?(): Promise<unknown>
-}
-
-/** Redeems a key for an action of ours: claim, act, settle; or release, when the action does not succeed. */
-export async function redeemFor<T>(claimed: Claim, act: () => Promise<Done<T>>): Promise<T> {
-  const done = await act().catch(async (error) => {
-    await claimed.release()
-    throw error
-  })
-  try {
-    await claimed.settle(done.retainUntil)
-  } catch (error) {
-    await done.undo?.().catch(() => undefined)
-    throw error
-  }
-  return done.result
 }

@@ -2,7 +2,7 @@ import type { Client } from './client.js'
 import { findClient } from './client-authentication/authenticate.js'
 import type { Deployment } from './deployment.js'
 import { ProvisioningError } from './errors.js'
-import { MOST_BINDINGS } from './policy.js'
+import { MOST_BINDINGS } from './policy-options.js'
 
 /** Asks the registry; one that does not answer refuses the request. */
 export async function saving<T>(ask: () => Promise<T>): Promise<T> {

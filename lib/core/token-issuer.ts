@@ -25,7 +25,7 @@ export interface ReadyToken {
 export type IssueToken = (
   key: VerifiedKey,
   terms: AccessTokenTerms,
-  requestedType: string | undefined,
+  asked: { readonly requestedType: string | undefined; readonly redemptionId: string },
 ) => Promise<ReadyToken>
 
 /** Makes the verb that brings an initial access token forth: minted here, or by the host's own server. */
@@ -35,7 +35,7 @@ export function tokenIssuer(deployment: Deployment): IssueToken {
 }
 
 function minter(deployment: Deployment): IssueToken {
-  return async function mint(key, terms, requestedType = ACCESS_TOKEN_TYPE) {
+  return async function mint(key, terms, { requestedType = ACCESS_TOKEN_TYPE }) {
     const { token, claims } = mintAccessToken(deployment, key, terms)
     return {
       accessToken: token,
@@ -50,13 +50,17 @@ function minter(deployment: Deployment): IssueToken {
 }
 
 function delegate(deployment: Deployment, issue: IssueInTime): IssueToken {
-  return async function delegateIssue(key, terms) {
-    const issued = await answerOf(issue, identityOf(key, terms))
+  return async function delegateIssue(key, terms, { redemptionId }) {
+    const issued = await answerOf(issue, identityOf(key, terms, redemptionId))
     return { ...issued, expiresAt: numericDate(deployment) + issued.expiresIn }
   }
 }
 
-function identityOf(key: VerifiedKey, { scope, confirmation, ...terms }: AccessTokenTerms) {
+function identityOf(
+  key: VerifiedKey,
+  { scope, confirmation, ...terms }: AccessTokenTerms,
+  redemptionId: string,
+) {
   return Object.freeze({
     clientId: key.subject,
     subject: key.subject,
@@ -64,6 +68,7 @@ function identityOf(key: VerifiedKey, { scope, confirmation, ...terms }: AccessT
     scope: Object.freeze([...scope]),
     keyId: key.jti,
     keyClientId: key.clientId,
+    redemptionId,
     ...(confirmation !== undefined && { confirmation: Object.freeze({ ...confirmation }) }),
     ...(key.environment !== undefined && { environment: key.environment }),
   }) satisfies AccessTokenIdentity

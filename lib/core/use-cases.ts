@@ -11,6 +11,7 @@ import { revokeExposedToken } from './management/authorization.js'
 import { type DeleteRegistration, registrationDeleter } from './management/deletion.js'
 import { type ReadRegistration, registrationReader } from './management/read.js'
 import { registrationUpdater, type UpdateRegistration } from './management/update.js'
+import { performer } from './performance.js'
 import { type Redeem, redeemer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
 import { type Verify, verifier } from './verification.js'
@@ -52,16 +53,17 @@ export function verifyingUseCases(deployment: VerifyingDeployment): VerifyingUse
 
 export function useCases(deployment: Deployment): UseCases {
   const redeem = redeemer(deployment)
+  const perform = performer(deployment, redeem)
   return Object.freeze({
     ...verifyingUseCases(deployment),
     redeem,
     authenticate: clientAuthenticator(deployment),
     issue: issuer(deployment),
-    exchange: exchanger(deployment, redeem),
-    bind: binder(deployment, redeem),
+    exchange: exchanger(deployment, perform),
+    bind: binder(deployment, perform),
     listBindings: bindingLister(deployment),
     unbind: unbinder(deployment),
-    register: registrar(deployment, redeem),
+    register: registrar(deployment, perform),
     readRegistration: registrationReader(deployment),
     updateRegistration: registrationUpdater(deployment),
     deleteRegistration: registrationDeleter(deployment),

@@ -62,7 +62,8 @@ async function readAsText(req: Request, res: Response): Promise<unknown> {
   return body
 }
 
-function hasBody({ headers }: Request): boolean {
+/** Whether a request has a body at all (RFC 9112 6). */
+export function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 

@@ -6,11 +6,12 @@ import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
 import type { ManagementRequest } from '../core/management/authorization.js'
+import { extractKey } from '../core/presentation.js'
 import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { ClientInformation } from '../core/registration/information.js'
 import type { Parameters } from '../core/request.js'
 import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
-import { extractKey, type Verified } from '../core/verification.js'
+import type { Verified } from '../core/verification.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
@@ -38,7 +39,7 @@ export function handlers(context: HttpContext): Handlers {
 
   async function verified(visit: Visit, key: PresentedCredential, scope: string): Promise<Verified> {
     const { presented, target, limitKey: count } = visit
-    return useCases.verify(key, presented, { audiences, scope: [scope], target, count })
+    return useCases.verify(key, presented, { audiences, scope: [scope], target, count, redeems: true })
   }
 
   const grants: Record<GrantType, GrantHandler> = {
@@ -107,8 +108,8 @@ export function handlers(context: HttpContext): Handlers {
     },
     async register(visit) {
       const body = await readJson(visit.req, visit.res)
-      const { key } = await verified(visit, extractKey(visit.presented), REGISTER_SCOPE)
-      return created(located(await useCases.register(key, body, visit.presented.address)))
+      const held = await verified(visit, extractKey(visit.presented), REGISTER_SCOPE)
+      return created(located(await useCases.register(held, body, visit.presented.address)))
     },
     async readRegistration(visit) {
       return ok(located(await useCases.readRegistration(managed(visit), visit.limitClient)))

@@ -1,11 +1,21 @@
 import type { Response } from 'express'
+import { LONGEST_OUTCOME } from '../core/outcome.js'
 import type { Claim } from '../core/redemption.js'
-import { ResponseGate } from './response-gate.js'
+import { type Decide, type Patience, ResponseGate } from './response-gate.js'
+import { encodeAnswer } from './whole-answer.js'
+
+/** Answers that are kept, so that they can be given again, are waited for until they are whole. */
+const PATIENCE: Patience = {
+  bytes: LONGEST_OUTCOME,
+  milliseconds: 1_000,
+  with: (status) => !isFailure(status),
+}
 
 /**
  * Holds what a handler answers until its key is settled, so that no client is told of a success that does not last.
  *
- * The first output decides. A success settles the key, a failure releases it; then what was held is written.
+ * The first output decides; where the answer is to be kept, the last, or the first that shows that it will be too long
+ * for that or takes more than a second. A success settles the key, a failure releases it; then what was held is written.
  * Where the claim was lost in the meantime, what was held is dropped and the refusal is written in its place. A
  * connection that breaks does not release by itself: the handler may be at work still, and two handlers must not be
  * at work for one key. It is told by the signal, and decides by what it answers.
@@ -14,8 +24,9 @@ import { ResponseGate } from './response-gate.js'
  */
 export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): AbortSignal {
   const connection = new AbortController()
-  const gate = new ResponseGate(res, (status) => {
-    const decided = isFailure(status) ? claim.release() : claim.settle()
+  const decide: Decide = (status, whole) => {
+    const outcome = whole === undefined ? {} : { outcome: encodeAnswer(whole) }
+    const decided = isFailure(status) ? claim.release() : claim.settle(outcome)
     decided
       .then(
         () => gate.open(),
@@ -23,7 +34,8 @@ export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unkn
       )
       // What Node refuses to write although it was looked at before: the connection is all that can be ended.
       .catch(() => res.destroy())
-  })
+  }
+  const gate = new ResponseGate(res, decide, claim.keepsOutcome ? PATIENCE : undefined)
   res.once('close', () => {
     if (!gate.hasOutput) connection.abort()
   })

@@ -22,6 +22,11 @@ export interface Provisioning {
   readonly certificateThumbprint?: string
   /** Aborted when the connection breaks before an answer. Only behind `redeemProvisioningKey()`. */
   readonly signal?: AbortSignal
+  /**
+   * Names this redemption: an idempotency key for what the handler does elsewhere. An attempt that goes on where another
+   * was interrupted has the same; one after a release has another. Only behind `redeemProvisioningKey()`.
+   */
+  readonly redemptionId?: string
 }
 
 declare global {
@@ -35,7 +40,11 @@ declare global {
 }
 
 /** Attaches the identity to the request, frozen and fixed. */
-export function attachProvisioning(req: Request, key: VerifiedKey, signal?: AbortSignal): void {
+export function attachProvisioning(
+  req: Request,
+  key: VerifiedKey,
+  redeeming: Pick<Provisioning, 'signal' | 'redemptionId'> = {},
+): void {
   const { clientId, subject, scope, audience, issuer, jti } = key
   const provisioning: Provisioning = Object.freeze({
     clientId,
@@ -45,7 +54,7 @@ export function attachProvisioning(req: Request, key: VerifiedKey, signal?: Abor
     issuer,
     keyId: jti,
     ...circumstances(key),
-    ...(signal !== undefined && { signal }),
+    ...redeeming,
   })
   fix(req, 'provisioning', provisioning)
 }

@@ -1,18 +1,21 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { VerifiedAccessToken } from '../core/access-verification.js'
 import type { PresentedCredential } from '../core/confirmation/holding.js'
-import { ConfigurationError } from '../core/errors.js'
+import { ConfigurationError, malformed } from '../core/errors.js'
+import { requestDigest } from '../core/outcome.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
-import type { VerifiedKey } from '../core/provisioning-key.js'
+import { extractKey } from '../core/presentation.js'
 import type { Redeem } from '../core/redemption.js'
 import type { Credential, PresentedRequest } from '../core/request.js'
-import { type Expectation, extractKey } from '../core/verification.js'
+import type { Expectation, Verified } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
 import type { GuardContext } from './context.js'
 import { holdAnswer } from './held-answer.js'
 import { httpsGuard } from './https.js'
 import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
+import { followBody } from './request-body.js'
+import { answerAgain } from './whole-answer.js'
 import { refuse } from './wire.js'
 
 /** What a guarded route wants of a key, or of an access token. */
@@ -57,21 +60,24 @@ interface AdmittedVisit {
 export function guards(context: GuardContext): Guards {
   const { config, useCases } = context
   const { emit } = config.deployment
-  const verifyKey = async (...given: Parameters<typeof useCases.verify>) =>
-    (await useCases.verify(...given)).key
 
-  function admitKey({ req, next, presented: { address } }: AdmittedVisit, key: VerifiedKey): void {
+  function admitKey({ req, next, presented: { address } }: AdmittedVisit, { key }: Verified): void {
     const { jti: keyId, clientId, subject } = key
     emit('key.verified', { keyId, clientId, subject, address })
     attachProvisioning(req, key)
     next()
   }
 
-  const admitRedeeming = (redeem: Redeem) => async (visit: AdmittedVisit, key: VerifiedKey) => {
+  const admitRedeeming = (redeem: Redeem) => async (visit: AdmittedVisit, verified: Verified) => {
     const { req, res, next, presented, refuseWith } = visit
-    const claim = await redeem(key, 'custom', presented.address)
-    if (res.destroyed) return claim.release()
-    attachProvisioning(req, key, holdAnswer(res, claim, refuseWith))
+    const { key } = verified
+    // A bearer key has no holder who could ask again.
+    const request = key.confirmation === undefined ? () => undefined : requestOf(req)
+    const redemption = await redeem(verified, { action: 'custom', address: presented.address, request })
+    if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
+    if (res.destroyed) return void (await redemption.release())
+    const signal = holdAnswer(res, redemption, refuseWith)
+    attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
     next()
   }
 
@@ -85,7 +91,8 @@ export function guards(context: GuardContext): Guards {
     next()
   }
 
-  const ofKeys = { credential: 'provisioning key', verify: verifyKey } as const
+  const { verify } = useCases
+  const ofKeys = { credential: 'provisioning key', verify } as const
   const requireKey = { name: 'requireProvisioningKey', endpoint: 'resource', ...ofKeys } as const
   const redeemKey = { name: 'redeemProvisioningKey', endpoint: 'redeem', ...ofKeys } as const
   const requireToken = {
@@ -101,6 +108,17 @@ export function guards(context: GuardContext): Guards {
       return guard(context, { ...redeemKey, admit: admitRedeeming(useCases.redeem) }, options)
     },
     requireAccessToken: (options = {}) => guard(context, { ...requireToken, ...verifyToken }, options),
+  }
+}
+
+/** What a request asks for, followed from here on. */
+function requestOf(req: Request): () => Promise<string | undefined> {
+  const { method, originalUrl } = req
+  const digestBody = followBody(req)
+  return async () => {
+    const body = await digestBody()
+    if (body === 'incomplete') throw malformed('body_incomplete', 'The body did not come to its end.')
+    return body && requestDigest('custom', method, originalUrl, body)
   }
 }
 
@@ -123,7 +141,7 @@ function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions)
     const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
     const target = { method: req.method, url: `${origin}${path}`, alias }
     const count = (jti: string) => limits.byKey(req, res, jti)
-    const expected = { audiences: [audience], scope, target, count }
+    const expected = { audiences: [audience], scope, target, count, redeems: endpoint === 'redeem' }
     return plan.verify(extractKey(presented, credential), presented, expected)
   }
 

@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http'
 import type { Response } from 'express'
+import { type WholeAnswer, wholeAnswer } from './whole-answer.js'
 
 type AnyFunction = (...args: unknown[]) => unknown
 type Methods = Readonly<Record<string, AnyFunction>>
@@ -9,6 +10,18 @@ const OUTPUTS: readonly Output[] = ['writeHead', 'flushHeaders', 'write', 'end']
 /** What changes the head of an answer; after the first output it changes nothing, as Node has it. */
 const CHANGES = ['setHeader', 'appendHeader', 'removeHeader', 'setHeaders']
 
+/** How long a gate waits for an answer to be whole before it decides. */
+export interface Patience {
+  readonly bytes: number
+  /** From the first output on. */
+  readonly milliseconds: number
+  /** Which answers are waited for, by their status. */
+  readonly with: (status: number) => boolean
+}
+
+/** Is told the status of an answer, and all of it where the gate has waited for that. */
+export type Decide = (status: number, whole: WholeAnswer | undefined) => void
+
 /**
  * A gate before a response: its output is held back until it is let through, or replaced by another answer.
  *
@@ -17,7 +30,8 @@ const CHANGES = ['setHeader', 'appendHeader', 'removeHeader', 'setHeaders']
  */
 export class ResponseGate {
   readonly #res: Response
-  readonly #onFirstOutput: (status: number) => void
+  readonly #decide: Decide
+  readonly #patience: Patience | undefined
   readonly #before: Methods
   readonly #headBefore: Head
   readonly #held: (readonly [Output, unknown[]])[] = []
@@ -25,11 +39,14 @@ export class ResponseGate {
   #head: Head | undefined
   #bytes = 0
   #hasEnded = false
+  #isDecided = false
+  #timer: NodeJS.Timeout | undefined
 
-  /** @param onFirstOutput is told the status when the handler begins to answer */
-  constructor(res: Response, onFirstOutput: (status: number) => void) {
+  /** @param decide is called once, when the handler begins to answer, or has answered what is waited for */
+  constructor(res: Response, decide: Decide, patience?: Patience) {
     this.#res = res
-    this.#onFirstOutput = onFirstOutput
+    this.#decide = decide
+    this.#patience = patience
     this.#before = methodsOf(res)
     this.#headBefore = headOf(res)
     for (const name of OUTPUTS)
@@ -79,7 +96,7 @@ export class ResponseGate {
     if (this.#state === 'open') return this.#before[name]?.apply(this.#res, args)
     if (name === 'writeHead' && this.#isOwnHead()) return this.#writeOwnHead()
     this.#hold(name, args)
-    if (name === 'write') return this.#hasRoom(args[0])
+    if (name === 'write') return this.#hasRoom()
     return name === 'flushHeaders' ? undefined : this.#res
   }
 
@@ -106,16 +123,39 @@ export class ResponseGate {
     if (!this.hasOutput) requireHead(this.#res, name === 'writeHead' ? args : [])
     requireChunk(name, args[0])
     this.#held.push([name, args])
+    this.#bytes += lengthOf(args[0])
     this.#hasEnded = name === 'end'
-    if (this.#head !== undefined) return
-    this.#head = headOf(this.#res)
-    this.#onFirstOutput(name === 'writeHead' ? Number(args[0]) : this.#res.statusCode)
+    this.#head ??= headOf(this.#res, name === 'writeHead' ? Number(args[0]) : undefined)
+    if (this.#isDecided || this.#isWaiting(this.#head.status, name, args)) return
+    this.#isDecided = true
+    clearTimeout(this.#timer)
+    this.#decide(this.#head.status, this.#hasEnded ? this.#whole(this.#head) : undefined)
+  }
+
+  /** Whether the answer may become whole yet. Who waits for an output to be flushed means it to be on its way. */
+  #isWaiting(status: number, name: Output, args: unknown[]): boolean {
+    const patience = this.#patience
+    const isFlushed = name === 'flushHeaders' || typeof args.at(-1) === 'function'
+    if (!patience?.with(status) || this.#hasEnded || isFlushed) return false
+    this.#timer ??= setTimeout(() => this.#giveUp(status), patience.milliseconds)
+    return this.#bytes <= patience.bytes
+  }
+
+  #giveUp(status: number): void {
+    if (this.#isDecided) return
+    this.#isDecided = true
+    this.#decide(status, undefined)
+  }
+
+  #whole(head: Head): WholeAnswer | undefined {
+    const { headers: after, statusCode, statusMessage } = head
+    return wholeAnswer(this.#held, { before: this.#headBefore.headers, after, statusCode, statusMessage })
   }
 
   /** Full from the mark on, as any stream: whatever of this is written in the end then answers with a 'drain'. */
-  #hasRoom(chunk: unknown): boolean {
-    this.#bytes += typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0
-    return this.#state === 'replaced' || this.#bytes < this.#res.writableHighWaterMark
+  #hasRoom(): boolean {
+    if (this.#state === 'replaced' || !this.#isDecided) return true
+    return this.#bytes < this.#res.writableHighWaterMark
   }
 
   #change(name: string, args: unknown[]): unknown {
@@ -137,6 +177,10 @@ function headersSent(name: string): Error {
   return Object.assign(new Error(message), { code: 'ERR_HTTP_HEADERS_SENT' })
 }
 
+function lengthOf(chunk: unknown): number {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0
+}
+
 function methodsOf(res: Response): Methods {
   const methods = res as unknown as Methods
   return Object.fromEntries(
@@ -145,13 +189,16 @@ function methodsOf(res: Response): Methods {
 }
 
 interface Head {
+  /** What the client is told; `writeHead` may have been given another than `statusCode` is. */
+  readonly status: number
   readonly headers: ReturnType<Response['getHeaders']>
   readonly statusCode: number
   readonly statusMessage: string
 }
 
-function headOf(res: Response): Head {
-  return { headers: { ...res.getHeaders() }, statusCode: res.statusCode, statusMessage: res.statusMessage }
+function headOf(res: Response, status = res.statusCode): Head {
+  const { statusCode, statusMessage } = res
+  return { status, headers: { ...res.getHeaders() }, statusCode, statusMessage }
 }
 
 function restoreHead(res: Response, { headers, statusCode, statusMessage }: Head): void {

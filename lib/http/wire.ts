@@ -122,6 +122,7 @@ const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
   cleartext: 403,
   method_not_allowed: 405,
   client_changed: 409,
+  redemption_pending: 409,
   body_too_large: 413,
   media_type_unsupported: 415,
 }

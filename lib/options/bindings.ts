@@ -1,9 +1,9 @@
 import { importPublicJwk, thumbprint } from '../core/jwk.js'
-import { MOST_BINDINGS } from '../core/policy.js'
+import { MOST_BINDINGS } from '../core/policy-options.js'
 import type { Confirmation } from '../stores/store.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
-const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId']
+const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId', 'flaggedAt']
 
 /** SHA-256 in base64url, as `jkt` and `x5t#S256` are. */
 const THUMBPRINT = /^[\w-]{43}$/
@@ -29,13 +29,14 @@ export function noteBindings(path: string, bindings: unknown, noted: Faults): vo
 }
 
 function noteBinding(path: string, binding: Record<string, unknown>, noted: Faults): void {
-  const { bindingId, confirmation, jwk, boundAt, keyId } = binding
+  const { bindingId, confirmation, jwk, boundAt, keyId, flaggedAt = 0 } = binding
   const expect = (name: string, expected: string, holds: boolean) =>
     holds || noted.add(join(path, name), expected, describe(binding[name]))
   noted.addUnknownNames(path, binding, MEMBERS)
   expect('bindingId', 'an id', isId(bindingId))
   expect('keyId', 'the jti of a provisioning key', isId(keyId))
-  expect('boundAt', 'a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate(boundAt))
+  expect('boundAt', NUMERIC_DATE, isNumericDate(boundAt))
+  expect('flaggedAt', NUMERIC_DATE, isNumericDate(flaggedAt))
   const isConfirmed = isConfirmation(confirmation)
   expect('confirmation', 'either a jkt or an x5t#S256, 43 characters of base64url', isConfirmed)
   if (!isConfirmed) return
@@ -43,6 +44,8 @@ function noteBinding(path: string, binding: Record<string, unknown>, noted: Faul
   if (jkt === undefined) expect('jwk', 'none beside the x5t#S256 of a certificate', jwk === undefined)
   else expect('jwk', 'the public key of which the jkt is the thumbprint', isKeyOf(jkt, jwk))
 }
+
+const NUMERIC_DATE = 'a NumericDate: whole seconds since 1970, not milliseconds'
 
 function isId(value: unknown): boolean {
   return typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)

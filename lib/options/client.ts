@@ -40,6 +40,7 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   jwks: ['a JWK Set of 1 to 8 public keys', isKeySet],
   registeredBy: ['an object with clientId and keyId', isObject],
   registration: ['what was kept when it registered: issuedAt, scopes and tokens', isRegistration],
+  flaggedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
   deletedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
 }
 

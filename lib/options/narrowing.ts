@@ -1,12 +1,6 @@
 import { isNetworkWithin } from '../core/network.js'
-import {
-  isSubjectWithin,
-  type Policy,
-  type PolicyBounds,
-  type PolicyOptions,
-  type Rebinding,
-  type SenderConstraint,
-} from '../core/policy.js'
+import { isSubjectWithin, type Policy, type PolicyBounds } from '../core/policy.js'
+import type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from '../core/policy-options.js'
 import { describe, type Faults, join } from './faults.js'
 
 /** The outermost policy: the deployment's, whose audiences are always known. */
@@ -86,6 +80,8 @@ function noteLoosened(path: string, own: PolicyOptions, outer: OuterPolicy, faul
     const left = [...new Set([outer.rebinding, 'refuse'])].join(' or ')
     faults.add(join(path, 'rebinding'), `${left}, as policy.rebinding says`, `'${rebinding}'`)
   }
+  if (own.onReplay === 'flag' && containment(own, outer) !== 'flag')
+    faults.add(join(path, 'onReplay'), 'revoke, as policy.onReplay says', "'flag'")
 }
 
 function noteBeyond(
@@ -126,6 +122,7 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     senderConstraint: stricter(own, outer),
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),
+    onReplay: containment(own, outer),
     certificateBound,
     // These add up: to be judged by more is to be allowed less.
     registrationPolicies: [
@@ -154,6 +151,11 @@ function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
 function rebindingWithin(own: PolicyOptions, outer: OuterPolicy): Rebinding {
   const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
   return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
+}
+
+/** Only to flag is a liberty, which the deployment can take away. */
+function containment(own: PolicyOptions, outer: OuterPolicy): ReplayContainment {
+  return outer.onReplay === 'revoke' ? 'revoke' : (own.onReplay ?? outer.onReplay ?? 'revoke')
 }
 
 function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: OuterPolicy): number {

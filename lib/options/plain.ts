@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { ProvisioningStore } from '../stores/store.js'
 import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { AUDIENCE, readList } from './policy.js'
@@ -56,6 +57,10 @@ const PLAIN: Readonly<Record<string, readonly [expected: string, accepts: (value
     'a whole number from 0 to 60 seconds',
     (seconds: unknown) => Number.isInteger(seconds) && Number(seconds) >= 0 && Number(seconds) <= 60,
   ],
+  redemptionLeaseSeconds: [
+    'a whole number from 1 to 900 seconds',
+    (seconds: unknown) => Number.isInteger(seconds) && Number(seconds) >= 1 && Number(seconds) <= 900,
+  ],
   observer: ['a function', (observer: unknown) => typeof observer === 'function'],
   now: [
     'a function that answers milliseconds',
@@ -69,6 +74,11 @@ function answersTime(now: () => unknown): boolean {
   } catch {
     return false
   }
+}
+
+/** What whoever claims keys in a store works with. */
+export function storing({ redemptionLeaseSeconds = 30 }: { readonly redemptionLeaseSeconds?: number }) {
+  return { redemptionLeaseSeconds, pause: (milliseconds: number) => setTimeout(milliseconds) }
 }
 
 /** Judges each option that is a plain value; `given` keeps it. */

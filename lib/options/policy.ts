@@ -1,13 +1,12 @@
 import { parseNetwork } from '../core/network.js'
+import { CLIENT_ID, isAudience, SCOPE_TOKEN } from '../core/policy.js'
 import {
-  CLIENT_ID,
-  isAudience,
   MOST_BINDINGS,
   type PolicyOptions,
   REBINDINGS,
-  SCOPE_TOKEN,
+  REPLAY_CONTAINMENTS,
   SENDER_CONSTRAINTS,
-} from '../core/policy.js'
+} from '../core/policy-options.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
 /** No key or access token of any client lives longer, whatever is configured. */
@@ -74,6 +73,7 @@ const NUMBERS: Partial<Record<keyof PolicyOptions, { readonly most: number; read
 const CHOICES: Partial<Record<keyof PolicyOptions, readonly (string | boolean)[]>> = {
   senderConstraint: SENDER_CONSTRAINTS,
   rebinding: REBINDINGS,
+  onReplay: REPLAY_CONTAINMENTS,
   requireSoftwareStatement: [true, false],
 }
 

@@ -1,6 +1,7 @@
 import type { AskingDeployment, StoringDeployment, VerifyingDeployment } from '../core/deployment.js'
 import { ConfigurationError } from '../core/errors.js'
-import { type EventHub, eventHub, type Observer } from '../core/events.js'
+import { type EventHub, eventHub } from '../core/event-hub.js'
+import type { Observer } from '../core/events.js'
 import type { PublicJwk } from '../core/jwk.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from '../http/rate-limit-options.js'
 import { warnOfObserver } from '../options.js'
@@ -10,7 +11,7 @@ import { type DpopOptions, readDpop } from './dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './faults.js'
 import { type MtlsOptions, type MtlsRules, readMtls } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
-import { readAudiences, readIssuer, readPlain } from './plain.js'
+import { readAudiences, readIssuer, readPlain, storing } from './plain.js'
 import { LONGEST_LIFETIME_SECONDS, readCount } from './policy.js'
 import {
   type IntrospectionOptions,
@@ -56,6 +57,8 @@ export interface VerifierOptions {
   readonly clockToleranceSeconds?: number
   /** Is told of every event; the same as `on('*', observer)`. */
   readonly observer?: Observer
+  /** As the issuer has it: how long a redemption that got stuck holds its key, in seconds. Default 30, at most 900. */
+  readonly redemptionLeaseSeconds?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
 }
@@ -86,6 +89,7 @@ const NAMES: readonly (keyof VerifierOptions)[] = [
   'realm',
   'environment',
   'clockToleranceSeconds',
+  'redemptionLeaseSeconds',
   'observer',
   'now',
 ]
@@ -114,7 +118,11 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const common = { ...rules, issuer: options.issuer, keyRing: keys(remote), emit: events.emit }
   const deployment: VerifyingDeployment =
     introspection === undefined
-      ? ({ ...common, store: given.store as ProvisioningStore } satisfies StoringDeployment)
+      ? ({
+          ...common,
+          ...storing(given),
+          store: given.store as ProvisioningStore,
+        } satisfies StoringDeployment)
       : ({
           ...common,
           store: proofsInMemory(rules.now),

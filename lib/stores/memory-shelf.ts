@@ -8,10 +8,24 @@ export interface Kept {
   readonly owner: Owner
   state: KeyState
   familyRevoked: boolean
-  attempt: string | undefined
+  /** Who claimed it, or redeemed it in the end. */
+  claim: Claim | undefined
+  familyClientId: string | undefined
   retainUntil: number
   /** When the expiry queue looks at it next: never later than `retainUntil`. */
   due: number
+}
+
+/** A claim on a key. */
+export interface Claim {
+  /** None, once it has given back what it had taken over. */
+  readonly attempt: string | undefined
+  /** The first attempt of those that had the claim one after another. */
+  readonly redemption: string
+  readonly isTakenOver: boolean
+  readonly holder: string | undefined
+  /** NumericDate from which the same holder may take it over. */
+  readonly leaseUntil: number
 }
 
 /** What one client has. It is dropped with its last key, so that clients that came once take no room. */
@@ -46,7 +60,12 @@ export function copyOf(key: KeyRecord): KeyRecord {
 
 function issue(record: KeyRecord, owner: Owner): Kept {
   const { jti, retainUntil } = record
-  const fresh = { state: 'issued', familyRevoked: false, attempt: undefined } as const
+  const fresh = {
+    state: 'issued',
+    familyRevoked: false,
+    claim: undefined,
+    familyClientId: undefined,
+  } as const
   const kept: Kept = { record, owner, ...fresh, retainUntil, due: retainUntil }
   owner.keys.set(jti, kept)
   owner.outstanding += placesOf(kept.state)
@@ -54,15 +73,16 @@ function issue(record: KeyRecord, owner: Owner): Kept {
 }
 
 /** What is told of a key. */
-export function entryOf({ record, state, familyRevoked, retainUntil }: Kept): KeyEntry {
-  return Object.freeze({ ...record, retainUntil, state, familyRevoked })
+export function entryOf({ record, state, familyRevoked, familyClientId, retainUntil }: Kept): KeyEntry {
+  const brought = familyClientId === undefined ? {} : { familyClientId }
+  return Object.freeze({ ...record, retainUntil, state, familyRevoked, ...brought })
 }
 
 /** Every change of state goes through here, so that a key is counted once and leaves the count once. */
-export function move(kept: Kept, state: KeyState, attempt?: string): void {
+export function move(kept: Kept, state: KeyState, claim?: Claim): void {
   kept.owner.outstanding += placesOf(state) - placesOf(kept.state)
   kept.state = state
-  kept.attempt = attempt
+  kept.claim = claim
 }
 
 function placesOf(state: KeyState): 0 | 1 {
@@ -86,7 +106,8 @@ export interface Shelf {
   revokeIssuedBefore(bound: IssuedBefore): RevokeIssuedOutcome
 }
 
-export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
+/** @param alsoForget is called as often as what has expired is forgotten */
+export function shelfOf(now: () => number, watermarks: Watermarks, alsoForget: () => void): Shelf {
   // Nested, because a client id and a jti are free text: no separator could tell 'ab' + 'c' from 'a' + 'bc'.
   const owners = new Map<string, Owner>()
   const queue: Kept[] = []
@@ -97,6 +118,7 @@ export function shelfOf(now: () => number, watermarks: Watermarks): Shelf {
   function sweep(): void {
     const seconds = now() / 1000
     watermarks.forgetExpired(seconds)
+    alsoForget()
     for (const kept of takeExpired(queue, seconds)) {
       kept.owner.outstanding -= placesOf(kept.state)
       kept.owner.keys.delete(kept.record.jti)

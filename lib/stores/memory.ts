@@ -1,12 +1,18 @@
 import { onceSet } from './memory-once.js'
-import { copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
+import { type Outcomes, outcomesOf } from './memory-outcomes.js'
+import { type Claim, copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
 import { watermarksOf } from './memory-watermarks.js'
-import type { ProvisioningStore } from './store.js'
+import type { Holding, ProvisioningStore } from './store.js'
 
 /** Options of `memoryStore()`. */
 export interface MemoryStoreOptions {
   /** How many keys, used identifiers and revoked identities are kept at once. At the cap new ones are refused; nothing is evicted. Default 100,000. */
   readonly maxKeys?: number
+  /**
+   * How many characters all outcomes that are kept for safe retries may have together. At the cap a redemption is kept
+   * without its outcome. Default 67,108,864; 0 for none.
+   */
+  readonly maxOutcomeCharacters?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
 }
@@ -16,14 +22,19 @@ export interface MemoryStoreOptions {
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
- * @throws RangeError when `maxKeys` is not a positive integer; TypeError when `now` is not a function
+ * @throws RangeError when `maxKeys` or `maxOutcomeCharacters` is no such number; TypeError when `now` is not a function
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
-  const { maxKeys = 100_000, now = () => Date.now() } = options
+  const { maxKeys = 100_000, maxOutcomeCharacters = 2 ** 26, now = () => Date.now() } = options
   if (!Number.isSafeInteger(maxKeys) || maxKeys < 1)
     throw new RangeError(`maxKeys: expected a positive integer, got ${String(maxKeys)}`)
+  if (!Number.isSafeInteger(maxOutcomeCharacters) || maxOutcomeCharacters < 0) {
+    const got = String(maxOutcomeCharacters)
+    throw new RangeError(`maxOutcomeCharacters: expected an integer from 0 on, got ${got}`)
+  }
   if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
-  const shelf = shelfOf(now, watermarksOf(maxKeys))
+  const outcomes = outcomesOf(maxOutcomeCharacters, now)
+  const shelf = shelfOf(now, watermarksOf(maxKeys), outcomes.sweep)
   const once = onceSet(maxKeys, now)
 
   // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
@@ -41,8 +52,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
       const kept = shelf.at(ref)
       return kept && entryOf(kept)
     },
-    ...redemptionVerbs(shelf),
-    ...revocationVerbs(shelf),
+    ...claimVerbs(shelf, now),
+    ...outcomeVerbs(shelf, outcomes),
+    ...revocationVerbs(shelf, outcomes),
     async revokeIssuedBefore(bound) {
       requireFuture(bound.retainUntil, now() / 1000)
       requireFinite(bound.issuedBefore, 'issuedBefore')
@@ -52,33 +64,73 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
   })
 }
 
-function redemptionVerbs(shelf: Shelf): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
+function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
-    async redeem(ref, attempt) {
+    async redeem(ref, attempt, holding) {
+      const seconds = now() / 1000
+      const claim = claimBy(attempt, holding, seconds)
       const kept = shelf.at(ref)
       if (kept === undefined) return 'unknown'
+      const earlier = kept.claim
+      if (kept.state === 'redeeming' && earlier && mayResume(earlier, claim, seconds)) {
+        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption, isTakenOver: true })
+        return 'resumed'
+      }
       if (kept.state !== 'issued') return kept.state
-      move(kept, 'redeeming', attempt)
+      move(kept, 'redeeming', claim)
       return 'claimed'
-    },
-    async settle(ref, attempt, retainUntil) {
-      requireFinite(retainUntil)
-      const claimed = claimOf(shelf.at(ref), attempt)
-      if (typeof claimed === 'string') return claimed
-      move(claimed, 'redeemed')
-      shelf.retain(claimed, retainUntil)
-      return 'settled'
     },
     async release(ref, attempt) {
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
-      move(claimed, 'issued')
+      const { claim } = claimed
+      const isOver = { attempt: undefined, leaseUntil: Number.NEGATIVE_INFINITY }
+      if (claim?.isTakenOver) move(claimed, 'redeeming', { ...claim, ...isOver })
+      else move(claimed, 'issued')
       return 'released'
     },
   }
 }
 
-function revocationVerbs(shelf: Shelf): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
+function claimBy(attempt: string, holding: Holding | undefined, seconds: number): Claim {
+  const { holder, leaseSeconds = 0 } = holding ?? {}
+  if (holding !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
+    throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
+  const leaseUntil = seconds + leaseSeconds
+  return { attempt, redemption: attempt, isTakenOver: false, holder, leaseUntil }
+}
+
+function mayResume({ holder, leaseUntil }: Claim, later: Claim, seconds: number): boolean {
+  return holder !== undefined && holder === later.holder && seconds >= leaseUntil
+}
+
+function outcomeVerbs(shelf: Shelf, outcomes: Outcomes): Pick<ProvisioningStore, 'settle' | 'recall'> {
+  return {
+    async settle(ref, attempt, retainUntil, { outcome, familyClientId } = {}) {
+      requireFinite(retainUntil)
+      const claimed = claimOf(shelf.at(ref), attempt)
+      if (typeof claimed === 'string') return claimed
+      move(claimed, 'redeemed', claimed.claim)
+      claimed.familyClientId = familyClientId
+      if (outcome !== undefined) outcomes.keep(claimed, outcome, claimed.record.retainUntil)
+      shelf.retain(claimed, retainUntil)
+      return 'settled'
+    },
+    async recall(ref, holder) {
+      const kept = shelf.at(ref)
+      const claim = kept?.claim
+      if (kept === undefined || claim === undefined || claim.holder !== holder || kept.familyRevoked)
+        return undefined
+      const outcome = outcomes.of(kept)
+      return { redemption: claim.redemption, ...(outcome !== undefined && { outcome }) }
+    },
+  }
+}
+
+function revocationVerbs(
+  shelf: Shelf,
+  outcomes: Outcomes,
+): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
   return {
     async revoke(ref) {
       const kept = shelf.at(ref)
@@ -92,6 +144,7 @@ function revocationVerbs(shelf: Shelf): Pick<ProvisioningStore, 'revoke' | 'revo
       const kept = shelf.at(ref)
       if (kept === undefined) return 'unknown'
       if (kept.state !== 'redeemed') return 'not_redeemed'
+      outcomes.drop(kept)
       if (kept.familyRevoked) return 'unchanged'
       kept.familyRevoked = true
       return 'revoked'
@@ -102,7 +155,7 @@ function revocationVerbs(shelf: Shelf): Pick<ProvisioningStore, 'revoke' | 'revo
 function claimOf(kept: Kept | undefined, attempt: string): Kept | 'unknown' | 'revoked' | 'lost' {
   if (kept === undefined) return 'unknown'
   if (kept.state === 'revoked') return 'revoked'
-  return kept.state === 'redeeming' && kept.attempt === attempt ? kept : 'lost'
+  return kept.state === 'redeeming' && kept.claim?.attempt === attempt ? kept : 'lost'
 }
 
 function requireFuture(retainUntil: number, seconds: number): void {

@@ -14,6 +14,8 @@ export interface Layout {
   open(clientId: string): string
   /** A string: up to which revision of the watermarks `open` has been looked through. */
   seen(clientId: string): string
+  /** A string: what the redemption of one provisioning key was answered with, sealed. */
+  outcome(clientId: string, jti: string): string
   /** A hash in the client's part: the watermarks, by identity. */
   marks(clientId: string): string
   /** The watermarks of each part, and the sorted set of when each of them ends. */
@@ -26,8 +28,11 @@ export interface Layout {
 
 export function layout(prefix: string): Layout {
   const inPart = (clientId: string, kind: string) => `${tag(prefix, partOf(clientId))}:${kind}`
+  const ofKey = (clientId: string, kind: string, jti: string) =>
+    `${inPart(clientId, kind)}:${encoded(clientId)}:${encoded(jti)}`
   return {
-    entry: (clientId, jti) => `${inPart(clientId, 'key')}:${encoded(clientId)}:${encoded(jti)}`,
+    entry: (clientId, jti) => ofKey(clientId, 'key', jti),
+    outcome: (clientId, jti) => ofKey(clientId, 'outcome', jti),
     open: (clientId) => `${inPart(clientId, 'open')}:${encoded(clientId)}`,
     seen: (clientId) => `${inPart(clientId, 'seen')}:${encoded(clientId)}`,
     marks: (clientId) => inPart(clientId, 'revoked'),

@@ -1,5 +1,14 @@
 import { encoded } from './redis-layout.js'
-import type { Confirmation, KeyEntry, KeyRecord, KeyRef, KeyState } from './store.js'
+import type {
+  Confirmation,
+  Holding,
+  KeyEntry,
+  KeyRecord,
+  KeyRef,
+  KeyState,
+  Recollection,
+  Settlement,
+} from './store.js'
 
 /** What the script `record` is told of a key, in its order. Member by member: nothing else the caller's object carries is sent. */
 export function operandsOf(key: KeyRecord, outstanding: number): string[] {
@@ -17,6 +26,30 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
   ]
 }
 
+/** What the script `redeem` is told of the holder: who it is, and when the lease of a claim made now ends. */
+export function holdingOperands(holding: Holding | undefined, seconds: number): string[] {
+  if (holding === undefined) return []
+  const { holder, leaseSeconds } = holding
+  if (!(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
+    throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
+  return [textOf(holder), String(seconds + leaseSeconds)]
+}
+
+/** What the script `settle` is told to keep of a redemption: names and values. */
+export function settlementOperands({ outcome, familyClientId }: Settlement = {}): string[] {
+  return Object.entries({ outcome, brought: familyClientId }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name, textOf(value)],
+  )
+}
+
+/** What the script `recall` answered. */
+export function recollectionFrom(reply: unknown): Recollection | undefined {
+  if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of recall')
+  const [redemption, outcome] = reply.map(String)
+  if (redemption === undefined) return undefined
+  return Object.freeze({ redemption, ...(outcome !== undefined && { outcome }) })
+}
+
 const STATES: readonly string[] = ['issued', 'redeeming', 'redeemed', 'revoked'] satisfies KeyState[]
 
 /** What the script `find` answered. */
@@ -24,8 +57,9 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
   if (reply.length === 0) return undefined
   const [state = '', family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
-  const [issuedAt = '', expiresAt = '', retainUntil = '', confirmation] = rest
-  if (reply.length !== 9 || !STATES.includes(state)) throw new Error('Redis: an entry is not whole')
+  const [issuedAt = '', expiresAt = '', retainUntil = '', confirmation, familyClientId] = rest
+  if (reply.length < 9 || reply.length > 10 || !STATES.includes(state))
+    throw new Error('Redis: an entry is not whole')
   return Object.freeze({
     clientId,
     jti,
@@ -38,6 +72,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
     state: state as KeyState,
     familyRevoked: family === 'revoked',
+    ...(familyClientId !== undefined && { familyClientId }),
   })
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-claims.js'
 
 /** A Lua script, and the name by which Redis knows it once it has seen it. */
 export interface Script {
@@ -32,7 +33,7 @@ end`
 
 const ENTRY = `
 local CLIENT, CALL, JTI = ARGV[2], ARGV[3], ARGV[4]
-local ENTRY, MARKS, OPEN, SEEN = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local ENTRY, MARKS, OPEN, SEEN, OUTCOME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local function covered(subject, issued_at)
   for _, mark in ipairs(redis.call('HMGET', MARKS, '*', '=' .. CLIENT, '=' .. subject)) do
     if mark and tonumber(issued_at) <= tonumber(mark) then return true end
@@ -41,7 +42,8 @@ local function covered(subject, issued_at)
 end
 -- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
 local function find()
-  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf' }
+  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf', 'brought',
+    'holder', 'lease', 'redemption', 'sealed' }
   local kept = redis.call('HMGET', ENTRY, unpack(names))
   if not kept[1] then return nil, false end
   local entry = {}
@@ -66,7 +68,7 @@ local entry = find()
 if not entry then return {} end
 return {
   entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
-  entry.cnf or '' }`
+  entry.cnf or '', entry.brought or nil }`
 
 const RECORD = `
 local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
@@ -102,37 +104,6 @@ redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', '(' .. ARGV[1])
 if redis.call('PTTL', OPEN) < tonumber(ttl(last)) then redis.call('PEXPIRE', OPEN, ttl(last)) end
 return answer`
 
-const REDEEM = `
-local entry = find()
-if not entry then return 'unknown' end
-if entry.state == 'redeeming' and entry.call == CALL then return 'claimed' end
-if entry.state ~= 'issued' then return entry.state end
-move(entry['until'], 'state', 'redeeming', 'attempt', ARGV[5])
-return 'claimed'`
-
-const SETTLE = `
-local entry, last = find(), ARGV[6]
-if not entry then return 'unknown' end
-if entry.state == 'revoked' then return 'revoked' end
-if entry.state == 'redeemed' and entry.call == CALL then return 'settled' end
-if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
-if tonumber(last) < tonumber(entry['until']) then last = entry['until'] end
-redis.call('ZREM', OPEN, place(entry))
-move(last, 'state', 'redeemed', 'until', last)
-return 'settled'`
-
-/** With a sixth argument: only if the claim is the one that call made. */
-const RELEASE = `
-local entry = find()
-if not entry then return 'unknown' end
-if entry.state == 'revoked' then return 'revoked' end
-if entry.state == 'issued' and entry.call == CALL then return 'released' end
-if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
-if ARGV[6] and entry.call ~= ARGV[6] then return 'lost' end
-move(entry['until'], 'state', 'issued')
-redis.call('HDEL', ENTRY, 'attempt')
-return 'released'`
-
 const REVOKE = `
 local entry = find()
 if not entry then return 'unknown' end
@@ -146,6 +117,7 @@ const REVOKE_FAMILY = `
 local entry = find()
 if not entry then return 'unknown' end
 if entry.state ~= 'redeemed' then return 'not_redeemed' end
+redis.call('DEL', OUTCOME)
 if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
 move(entry['until'], 'family', 'revoked')
 return 'revoked'`
@@ -185,6 +157,7 @@ return answered(redis.pcall('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ttl
 /** The verbs of the port, each one script on keys of one hash slot. */
 export const SCRIPTS = Object.freeze({
   find: script(TIME, ENTRY, FIND),
+  recall: script(TIME, ENTRY, RECALL),
   record: script(TIME, ENTRY, RECORD),
   redeem: script(TIME, ENTRY, REDEEM),
   settle: script(TIME, ENTRY, SETTLE),

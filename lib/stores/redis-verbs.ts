@@ -17,10 +17,14 @@ function verb<const T extends string>(
   return { script, answers, replicated }
 }
 
-/** All but `find`, which answers an entry. What a failover may lose without harm is not waited for. */
+/** All but `find` and `recall`, which answer more than a word. What a failover may lose without harm is not waited for. */
 export const VERBS = Object.freeze({
   record: verb(SCRIPTS.record, ['recorded', 'duplicate', 'revoked', 'outstanding', 'full']),
-  redeem: verb(SCRIPTS.redeem, ['claimed', 'redeeming', 'redeemed', 'revoked', 'unknown'], ['claimed']),
+  redeem: verb(
+    SCRIPTS.redeem,
+    ['claimed', 'resumed', 'redeeming', 'redeemed', 'revoked', 'unknown'],
+    ['claimed', 'resumed'],
+  ),
   settle: verb(SCRIPTS.settle, ['settled', 'lost', 'revoked', 'unknown'], ['settled']),
   release: verb(SCRIPTS.release, ['released', 'lost', 'revoked', 'unknown']),
   revoke: verb(SCRIPTS.revoke, ['revoked', 'unchanged', 'redeemed', 'unknown'], ['revoked', 'unchanged']),

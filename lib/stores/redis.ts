@@ -2,10 +2,19 @@ import { inspector } from './redis-advice.js'
 import { type Connection, connection } from './redis-connection.js'
 import { encoded, type Layout, layout } from './redis-layout.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
-import { entryFrom, operandsOf, requireFinite, requireFuture, textOf } from './redis-records.js'
-import { SCRIPTS } from './redis-scripts.js'
+import {
+  entryFrom,
+  holdingOperands,
+  operandsOf,
+  recollectionFrom,
+  requireFinite,
+  requireFuture,
+  settlementOperands,
+  textOf,
+} from './redis-records.js'
+import { SCRIPTS, type Script } from './redis-scripts.js'
 import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.js'
-import type { KeyRef, ProvisioningStore } from './store.js'
+import type { KeyRef, ProvisioningStore, RedeemOutcome } from './store.js'
 
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
 export type * from './store.js'
@@ -42,7 +51,12 @@ export interface RedisStore extends ProvisioningStore {
  *
  * **Answers that get lost.** Each call carries a mark of its own, which a write leaves behind. A client that sends a
  * command again after it has reconnected gets the answer that got lost. A claim that arrives after its caller was told
- * that Redis did not answer is given back; a redemption that does stays: the key is spent, and was good for nothing.
+ * that Redis did not answer is given back: the key can be presented again; or, when the claim had been taken over, its
+ * holder, and nobody else, may take it over again at once. A redemption that arrives too late stays, with its outcome.
+ *
+ * **Outcomes.** A sealed outcome is a string of its own, which goes when the record's own time is over, however long the
+ * entry is kept. `revokeFamily` deletes it; below a watermark it is not read. Where there is no room for it, the
+ * redemption is kept without it.
  *
  * **No key material.** Names and values are ids, terms, times and thumbprints; the text of a key never comes here.
  *
@@ -62,6 +76,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   }
   return Object.freeze<RedisStore>({
     ...recordVerbs(desk),
+    recall: recallVerb(desk),
     ...redemptionVerbs(desk),
     ...revocationVerbs(desk),
     useOnce: onceVerb(desk),
@@ -103,7 +118,8 @@ function inspected(redis: Connection, inspect: () => Promise<unknown>): Connecti
 }
 
 function keysOf({ names }: Desk, { clientId, jti }: KeyRef): Keys {
-  return [names.entry(clientId, jti), names.marks(clientId), names.open(clientId), names.seen(clientId)]
+  const ofClient = [names.marks(clientId), names.open(clientId), names.seen(clientId)]
+  return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
 }
 
 function argsOf({ seconds }: Desk, { clientId, jti }: KeyRef, call: string, operands: readonly string[]) {
@@ -118,6 +134,12 @@ function ask<T extends string>(
 ): Promise<T> {
   const args = argsOf(desk, ref, desk.nextCall(), operands)
   return desk.redis.inTime(() => perform(desk.redis, verb, keysOf(desk, ref), args))
+}
+
+/** Runs a script that changes nothing. */
+function read(desk: Desk, script: Script, ref: KeyRef, operands: readonly string[] = []): Promise<unknown> {
+  const args = argsOf(desk, ref, '', operands)
+  return desk.redis.inTime(() => desk.redis.run(script, keysOf(desk, ref), args))
 }
 
 /** A watermark is kept for as long as any entry can be, so none may be kept longer. */
@@ -136,35 +158,40 @@ function recordVerbs(desk: Desk): Pick<ProvisioningStore, 'record' | 'find'> {
       requireRetention(desk, key.retainUntil)
       return ask(desk, VERBS.record, key, operandsOf(key, limits.outstanding))
     },
-    async find(ref) {
-      const args = argsOf(desk, ref, '', [])
-      return entryFrom(
-        ref,
-        await desk.redis.inTime(() => desk.redis.run(SCRIPTS.find, keysOf(desk, ref), args)),
-      )
-    },
+    find: async (ref) => entryFrom(ref, await read(desk, SCRIPTS.find, ref)),
   }
 }
+
+function recallVerb(desk: Desk): ProvisioningStore['recall'] {
+  return async function recall(ref, holder) {
+    return recollectionFrom(await read(desk, SCRIPTS.recall, ref, [textOf(holder)]))
+  }
+}
+
+/** What a call is answered that has the claim. */
+const TAKEN: readonly RedeemOutcome[] = ['claimed', 'resumed']
 
 function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
   const { redis, nextCall } = desk
   return {
-    async redeem(ref, attempt) {
+    async redeem(ref, attempt, holding) {
       const call = nextCall()
+      const operands = [textOf(attempt), ...holdingOperands(holding, desk.seconds())]
+      const args = argsOf(desk, ref, call, operands)
       // Nobody acts on a claim that its caller was not told of. Only that claim: the attempt may have got another.
       const giveBack = () => ask(desk, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
-      const args = argsOf(desk, ref, call, [textOf(attempt)])
       const claim = () => perform(redis, VERBS.redeem, keysOf(desk, ref), args)
       const claimOrNot = () =>
         claim().catch((error) => {
           giveBack()
           throw error
         })
-      return redis.inTime(claimOrNot, (late) => late === 'claimed' && giveBack())
+      return redis.inTime(claimOrNot, (late) => TAKEN.includes(late) && giveBack())
     },
-    async settle(ref, attempt, retainUntil) {
+    async settle(ref, attempt, retainUntil, settlement) {
       requireRetention(desk, retainUntil)
-      return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil)])
+      const kept = settlementOperands(settlement)
+      return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
     },
     release: async (ref, attempt) => ask(desk, VERBS.release, ref, [textOf(attempt)]),
   }

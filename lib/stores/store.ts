@@ -33,6 +33,35 @@ export interface KeyEntry extends KeyRecord {
   readonly state: KeyState
   /** Whether what the key's redemption brought forth (its family) has been revoked. */
   readonly familyRevoked: boolean
+  /** The client that the redemption brought forth or changed, when it did. */
+  readonly familyClientId?: string
+}
+
+/** On whose behalf an attempt claims a key: who has proven to hold something may try again where it got stuck. */
+export interface Holding {
+  /** Names what the holder has proven to hold: ASCII text of at most 255 characters. */
+  readonly holder: string
+  /** After that many seconds (more than 0) the same holder, and nobody else, may take the claim over. */
+  readonly leaseSeconds: number
+}
+
+/** What is kept of a redemption beside that it took place. */
+export interface Settlement {
+  /**
+   * What was answered, sealed: ASCII text. It is kept until the record's own `retainUntil` and no longer, whatever
+   * the entry's becomes; a store that has no room for it keeps the settlement without it.
+   */
+  readonly outcome?: string
+  /** The client that the redemption brought forth or changed. */
+  readonly familyClientId?: string
+}
+
+/** What the holder of a claim may know of it. */
+export interface Recollection {
+  /** The attempt that claimed the key first; it names the redemption, whoever takes its claim over. */
+  readonly redemption: string
+  /** What the redemption was settled with, if it was and that is still kept. */
+  readonly outcome?: string
 }
 
 /** What `revokeIssuedBefore` revokes. Times are NumericDates. */
@@ -68,8 +97,22 @@ export interface ProvisioningStore {
   /** Reads an entry; `undefined` when there is none. For reading only: never decide a move from it. */
   find(ref: KeyRef): Promise<KeyEntry | undefined>
 
-  /** `issued -> redeeming` for one attempt. Of any number of concurrent calls exactly one is told `claimed`. */
-  redeem(ref: KeyRef, attempt: string): Promise<RedeemOutcome>
+  /**
+   * `issued -> redeeming` for one attempt. Of any number of concurrent calls exactly one is told `claimed`.
+   *
+   * A claim with a `holding` has a lease. Once it is over, an attempt with the same `holder` takes the claim over, and
+   * the earlier attempt has lost it: of any number of concurrent ones exactly one is told `resumed`. Without a
+   * `holding`, or with another holder, nobody ever does.
+   *
+   * @throws RangeError when `leaseSeconds` is not above 0
+   */
+  redeem(ref: KeyRef, attempt: string, holding?: Holding): Promise<RedeemOutcome>
+
+  /**
+   * What is kept of a claim, or of the redemption that it became, for the holder that claimed it; `undefined` to
+   * everybody else, and when the family has been revoked. For reading only.
+   */
+  recall(ref: KeyRef, holder: string): Promise<Recollection | undefined>
 
   /**
    * `redeeming -> redeemed`, for good, if `attempt` holds the claim. The entry is kept until
@@ -77,15 +120,18 @@ export interface ProvisioningStore {
    *
    * @throws RangeError when `retainUntil` is no number
    */
-  settle(ref: KeyRef, attempt: string, retainUntil: number): Promise<SettleOutcome>
+  settle(ref: KeyRef, attempt: string, retainUntil: number, settlement?: Settlement): Promise<SettleOutcome>
 
-  /** `redeeming -> issued`, if `attempt` holds the claim. */
+  /**
+   * `redeeming -> issued`, if `attempt` holds the claim. A claim that it had taken over stays with the holder instead,
+   * its lease over: an attempt before may have acted, so whoever goes on does it for the same redemption.
+   */
   release(ref: KeyRef, attempt: string): Promise<ReleaseOutcome>
 
   /** `issued | redeeming -> revoked`. Competes with `settle` for the same move: a key is never both. */
   revoke(ref: KeyRef): Promise<RevokeOutcome>
 
-  /** Marks what a redeemed key brought forth as revoked. `unchanged` when it was already. */
+  /** Marks what a redeemed key brought forth as revoked, and forgets its outcome. `unchanged` when it was already. */
   revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
 
   /**
@@ -123,7 +169,8 @@ export interface ProvisioningStore {
 export type UseOnceOutcome = 'first' | 'used' | 'full'
 
 export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
-export type RedeemOutcome = 'claimed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
+/** `resumed`: claimed by the same holder before, whose lease is over. */
+export type RedeemOutcome = 'claimed' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
 /** `lost`: the claim is not (or no longer) this attempt's. */
 export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'

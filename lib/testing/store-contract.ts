@@ -2,6 +2,7 @@
 import { prover, type StoreUnderTest } from './store-contract/bench.js'
 import { proveConcurrency } from './store-contract/concurrency.js'
 import { proveExpiry } from './store-contract/expiry.js'
+import { proveHolders, proveOutcomes } from './store-contract/holders.js'
 import { proveCap, proveOutstanding } from './store-contract/limits.js'
 import { proveMoves } from './store-contract/moves.js'
 import { proveNames } from './store-contract/names.js'
@@ -32,6 +33,8 @@ export function storeContract(options: StoreContractOptions): void {
     describe('outstanding keys', () => proveOutstanding(prove))
     describe('expiry', () => proveExpiry(prove))
     describe('concurrency', () => proveConcurrency(prove))
+    describe('holders', () => proveHolders(prove))
+    describe('outcomes', () => proveOutcomes(prove))
     describe('watermarks', () => {
       proveWatermarks(prove)
       proveWatermarkLife(prove)

@@ -2,12 +2,21 @@ import { generateKeyPairSync } from 'node:crypto'
 import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
-import { redeemer } from '../../../lib/core/redemption.js'
 import type { PresentedCertificate } from '../../../lib/core/request.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import { compact } from '../compact.js'
-import { AUDIENCE, deployed, held, issueKey, reasonOf, refusalOf, START, storeBut } from '../deployed.js'
+import {
+  AUDIENCE,
+  deployed,
+  held,
+  issueKey,
+  performing,
+  reasonOf,
+  refusalOf,
+  START,
+  storeBut,
+} from '../deployed.js'
 import { PAIRS } from '../signing-pairs.js'
 
 const ENDPOINT = 'https://auth.example.com/oauth/bind'
@@ -18,7 +27,7 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: 'provision:bind devices:read', ...asked })
   const { registry, store } = given.deployment
-  const bind = binder(given.deployment, redeemer(given.deployment))
+  const bind = binder(given.deployment, performing(given))
   const proofOf = (claims: object = {}, header: object = {}, pair = ES256) =>
     compact(
       { alg: pair.alg, typ: 'provisioning-binding+jwt', ...header },

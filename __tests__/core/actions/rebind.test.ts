@@ -2,8 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { type AsymmetricAlgorithm, thumbprint } from '../../../lib/core/jwk.js'
-import type { PolicyOptions } from '../../../lib/core/policy.js'
-import { redeemer } from '../../../lib/core/redemption.js'
+import type { PolicyOptions } from '../../../lib/core/policy-options.js'
 import type { PresentedCertificate } from '../../../lib/core/request.js'
 import { hashSecret } from '../../../lib/core/secret.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
@@ -16,6 +15,7 @@ import {
   held,
   ISSUER,
   issueKey,
+  performing,
   reasonOf,
   refusalOf,
   SECRET,
@@ -47,7 +47,7 @@ function bindable({ policy, verbs = () => ({}), store }: Plan = {}) {
   const clients = { ...kept, ...verbs(kept) }
   const given = deployed({ clients, policy: {}, ...(store && { store: storeBut(store) }) })
   const { deployment } = given
-  const bind = binder(deployment, redeemer(deployment))
+  const bind = binder(deployment, performing({ deployment }))
 
   async function ask(asked: Record<string, string> = {}, certificate?: PresentedCertificate) {
     const { key, record } = await issueKey(given, { scope: BIND_SCOPE, ...asked })
@@ -123,7 +123,7 @@ describe('what is bound', () => {
     const given = deployed()
     const { key } = await issueKey(given, { scope: BIND_SCOPE })
     const verified = { ...(await held(given, key, BIND_SCOPE)), proof }
-    const bind = binder(given.deployment, redeemer(given.deployment))
+    const bind = binder(given.deployment, performing(given))
     return bind(verified, { body, endpoint: ENDPOINT, certificate: presented(inTime()) })
   }
 

@@ -2,7 +2,6 @@ import { registrar } from '../../../lib/core/actions/register.js'
 import type { Client } from '../../../lib/core/client.js'
 import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
 import { REGISTER_SCOPE } from '../../../lib/core/provisioning-key.js'
-import { redeemer } from '../../../lib/core/redemption.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
 import {
   AUDIENCE,
@@ -10,6 +9,7 @@ import {
   held,
   issueKey,
   parameters,
+  performing,
   reasonOf,
   refusalOf,
   request,
@@ -22,9 +22,9 @@ const SCOPE = 'provision:register devices:read'
 async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: SCOPE, ...asked })
-  const register = registrar(given.deployment, redeemer(given.deployment))
+  const register = registrar(given.deployment, performing(given))
   const ask = async (metadata: Record<string, unknown> = {}) =>
-    register((await held(given, key, REGISTER_SCOPE)).key, metadata)
+    register(await held(given, key, REGISTER_SCOPE), metadata)
   const stateOf = async () => (await given.deployment.store.find(record))?.state
   return { ...given, verified, record, ask, stateOf, registry: given.deployment.registry }
 }

@@ -1,7 +1,6 @@
 import { decodeJwt } from 'jose'
 import { verifyGenuineToken } from '../../../lib/core/access-token.js'
 import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/core/actions/token.js'
-import { redeemer } from '../../../lib/core/redemption.js'
 import { JWT_TOKEN_TYPE } from '../../../lib/core/token-issuer.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import {
@@ -11,6 +10,7 @@ import {
   issueKey,
   OTHER_AUDIENCE,
   parameters,
+  performing,
   reasonOf,
   refusalOf,
   SECRET,
@@ -45,7 +45,7 @@ describe('exchange', () => {
   async function withKey(overrides = {}, asked: Record<string, string> = {}) {
     const given = deployed(overrides)
     const issued = await issueKey(given, asked)
-    const exchange = exchanger(given.deployment, redeemer(given.deployment))
+    const exchange = exchanger(given.deployment, performing(given))
     const ask = async (form: Record<string, string> = {}) =>
       exchange(await held(given, issued.key, TOKEN_SCOPE), parameters(form), '192.0.2.1')
     const entry = () => given.deployment.store.find(issued.record)

@@ -5,7 +5,7 @@ import {
   type Scheme,
   tokenType,
 } from '../../../lib/core/confirmation/possession.js'
-import type { SenderConstraint } from '../../../lib/core/policy.js'
+import type { SenderConstraint } from '../../../lib/core/policy-options.js'
 import { reasonOf, refusalOf } from '../deployed.js'
 
 const proof = { thumbprint: 'a-key' } as Possession['proof']

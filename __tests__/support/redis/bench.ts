@@ -1,7 +1,7 @@
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis.js'
-import type { KeyRecord } from '../../../lib/stores/store.js'
+import type { Holding, KeyRecord } from '../../../lib/stores/store.js'
 import { CLIENTS } from './clients'
-import type { RedisServer } from './servers'
+import { pause, type RedisServer, startRedis } from './servers'
 
 export const PLENTY = { outstanding: 1_000 }
 
@@ -12,6 +12,17 @@ export function keyFor(jti: string, differences: Partial<KeyRecord> = {}): KeyRe
   const terms = { subject: 'device:7', scope: ['read'], audience: 'https://api.example.com' }
   return { clientId: 'a-client', jti, ...terms, ...times, ...differences }
 }
+
+/** How long an answer is waited for where that is not what is tested, on however busy a machine. */
+export const PATIENCE_SECONDS = 20
+
+export const HOLDER = 'jkt:0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
+
+/** A claim's holder, whose lease is over at once. */
+export const OVER: Holding = { holder: HOLDER, leaseSeconds: Number.MIN_VALUE }
+
+/** A claim's holder, whose lease lasts. */
+export const HELD: Holding = { holder: HOLDER, leaseSeconds: 60 }
 
 /** A store in a server, by node-redis, and what it advised. */
 export async function withStore(
@@ -24,8 +35,41 @@ export async function withStore(
   const advice: string[] = []
   const { sendCommand } = client
   try {
-    await test(redisStore({ sendCommand, advise: (one) => advice.push(one), ...options }), advice)
+    const advise = (one: string) => advice.push(one)
+    await test(redisStore({ sendCommand, advise, timeoutSeconds: PATIENCE_SECONDS, ...options }), advice)
   } finally {
     await client.close()
   }
+}
+
+/** A Redis of the test's own. */
+export async function withServer(
+  settings: readonly string[],
+  test: (server: RedisServer) => Promise<void>,
+): Promise<void> {
+  const server = await startRedis(settings)
+  try {
+    await test(server)
+  } finally {
+    await server.close()
+  }
+}
+
+/** What a promise rejected with, and after how many seconds. */
+export async function rejection(promise: Promise<unknown>): Promise<{ message: string; seconds: number }> {
+  const start = performance.now()
+  const answer: unknown = await promise.catch((error: Error) => error)
+  const message = answer instanceof Error ? answer.message : `it answered ${String(answer)}`
+  return { message, seconds: (performance.now() - start) / 1000 }
+}
+
+/** Waits until something holds. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !(await holds()); await pause(20))
+    if (Date.now() > deadline) throw new Error('it never came true')
+}
+
+/** What has become of a key. */
+export async function stateOf(store: RedisStore, jti: string) {
+  return (await store.find(keyFor(jti)))?.state
 }

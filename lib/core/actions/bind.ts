@@ -4,9 +4,10 @@ import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
+import { requestDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
 import { inheritedPolicy, isWithinRights, type Policy } from '../policy.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
-import { type Done, type Redeem, redeemFor } from '../redemption.js'
 import { type Changed, changeClient } from '../registry.js'
 import type { Verified } from '../verification.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
@@ -21,17 +22,24 @@ export interface BindAnswer extends BindingAnswer {
 /** Redeems a key to tie a public key or a certificate, whose possession is proven, to the key's subject. */
 export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
 
-export function binder(deployment: Deployment, redeem: Redeem): Bind {
+export function binder(deployment: Deployment, perform: Perform): Bind {
   return async function bind(verified, request) {
     const { key } = verified
-    const binding = drawUp(deployment, key, provenKey(deployment, verified, request))
-    // Judged before the claim, so that a refusal does not even claim; and again as often as it is tried to be saved.
-    const client = await findClient(deployment, key.subject)
-    bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
-    const claimed = await redeem(key, 'bind', request.address)
-    const replaced = await redeemFor(claimed, () => save(deployment, key, binding))
-    tellBound(deployment, key, binding, replaced)
-    return { client_id: key.subject, ...bindingAnswer(binding) }
+    const proven = provenKey(deployment, verified, request)
+    const binding = drawUp(deployment, key, proven)
+    return perform(verified, {
+      action: 'bind',
+      address: request.address,
+      // A bearer key that is redeemed to bind another has a holder by that: whoever holds what is bound.
+      holds: key.confirmation ?? proven.confirmation,
+      request: () => requestDigest('bind', proven.confirmation),
+      // And again as often as it is tried to be saved.
+      async judge() {
+        const client = await findClient(deployment, key.subject)
+        bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
+      },
+      act: () => save(deployment, key, binding),
+    })
   }
 }
 
@@ -39,26 +47,20 @@ function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Bi
   return { bindingId: randomId(), ...proven, boundAt: numericDate(deployment), keyId: key.jti }
 }
 
-/** Saves the binding; answers with those that it replaces. */
-async function save(
-  deployment: Deployment,
-  key: VerifiedKey,
-  binding: Binding,
-): Promise<Done<readonly Binding[]>> {
+/** Saves the binding, also in the place of one that an interrupted attempt at the same redemption left. */
+async function save(deployment: Deployment, key: VerifiedKey, binding: Binding): Promise<Done<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
     return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
   })
   const left = changed?.after.bindings ?? []
   const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
-  const undo = async () =>
-    changed &&
-    takeBack(deployment, changed, binding).catch((fault) => {
-      // It is there, whatever its client was told: who observes must know.
-      tellBound(deployment, key, binding, replaced)
-      throw fault
-    })
-  return { result: replaced, undo }
+  return {
+    result: { client_id: key.subject, ...bindingAnswer(binding) },
+    familyClientId: key.subject,
+    tell: () => tellBound(deployment, key, binding, replaced),
+    undo: async () => changed && takeBack(deployment, changed, binding),
+  }
 }
 
 /**

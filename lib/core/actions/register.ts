@@ -1,51 +1,69 @@
+import { createHash } from 'node:crypto'
 import type { Client } from '../client.js'
 import { findKept } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
+import { requestDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
 import { inheritedPolicy, type Policy, parseScope } from '../policy.js'
-import { lastingScopes, randomId, type VerifiedKey } from '../provisioning-key.js'
-import { type Done, type Redeem, redeemFor } from '../redemption.js'
+import { lastingScopes, type VerifiedKey } from '../provisioning-key.js'
 import { type Accepted, accept } from '../registration/acceptance.js'
 import { issueRegistrationToken } from '../registration/access-token.js'
 import { makeSecret } from '../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../registration/information.js'
 import { saving } from '../registry.js'
+import type { Verified } from '../verification.js'
 import { policyOf } from './token.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
-export type Register = (key: VerifiedKey, body: Claims, address?: string) => Promise<ClientInformation>
+export type Register = (verified: Verified, body: Claims, address?: string) => Promise<ClientInformation>
 
-export function registrar(deployment: Deployment, redeem: Redeem): Register {
-  return async function register(key, body, address) {
-    const policy = await policyOf(deployment, key)
-    const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+export function registrar(deployment: Deployment, perform: Perform): Register {
+  return async function register(verified, body, address) {
+    const { key } = verified
     const clientId = identityFor(key)
-    const { clientId: registeredBy, jti: keyId } = key
-    const application = { operation: 'register', clientId, registeredBy, body, policy } as const
-    // Judged before the claim, so that a refusal does not even claim, and a policy that fails spends nothing.
-    const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
-    if ((await findKept(deployment, clientId)) !== undefined) throw taken()
-    const claimed = await redeem(key, 'register', address)
-    const { client, token, secret } = newcomer(deployment, key, { clientId, policy, scopes, accepted })
-    const tell = () =>
-      deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId })
-    await redeemFor(claimed, () => save(deployment, client, tell))
-    tell()
-    return informationOf(client, { token, secret })
+    return perform(verified, {
+      action: 'register',
+      address,
+      request: () => requestDigest('register', body),
+      judge: () => judge(deployment, key, clientId, body),
+      act: ({ before, ...judged }) => save(deployment, key, newcomer(deployment, key, judged), before),
+    })
   }
+}
+
+async function judge(deployment: Deployment, key: VerifiedKey, clientId: string, body: Claims) {
+  const policy = await policyOf(deployment, key)
+  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+  const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
+  const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
+  const before = await findKept(deployment, clientId)
+  if (before !== undefined && !isLeftover(before, key)) throw taken()
+  return { clientId, policy, scopes, accepted, before }
+}
+
+/** Whether an attempt at the same redemption, that was interrupted, left it: its secret was told to nobody. */
+function isLeftover({ registeredBy, deletedAt }: Client, { clientId, jti }: VerifiedKey): boolean {
+  return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
 /**
  * A key that was asked for in the name of another registers that other. A client that asked for itself exists
- * already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that is no one else's).
+ * already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that is no one else's), the
+ * same one for all attempts at its redemption.
  */
-function identityFor(key: VerifiedKey): string {
-  const clientId = key.subject === key.clientId ? randomId() : key.subject
+function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
+  const clientId = subject === asker ? derivedId(asker, jti) : subject
   // A path cannot end in them: the client could never reach its registration (RFC 3986 5.2.4).
   if (/^\.{1,2}$/.test(clientId))
     throw malformed('registration_refused', 'An identity that is but dots cannot be registered.')
   return clientId
+}
+
+/** 160 bits. */
+function derivedId(...of: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
 }
 
 interface Newcomer {
@@ -78,18 +96,25 @@ function newcomer(
   return { client, token: token.text, secret: secret.made }
 }
 
-async function save(deployment: Deployment, client: Client, tell: () => void): Promise<Done<void>> {
-  if (!(await saving(() => deployment.registry.save(client)))) throw taken()
-  const undo = async () => {
-    try {
-      await deployment.registry.delete(client.clientId, client.revision)
-    } catch (fault) {
-      // It is there, and may have keys of its own, whatever it was told: who observes must know.
-      tell()
-      throw fault
-    }
+async function save(
+  deployment: Deployment,
+  key: VerifiedKey,
+  { client, token, secret }: ReturnType<typeof newcomer>,
+  before: Client | undefined,
+): Promise<Done<ClientInformation>> {
+  const { registry } = deployment
+  const saved = { ...client, revision: (before?.revision ?? 0) + 1 }
+  const { clientId } = saved
+  if (!(await saving(() => registry.save(saved)))) throw taken()
+  const { jti: keyId, clientId: registeredBy } = key
+  return {
+    result: informationOf(saved, { token, secret }),
+    familyClientId: clientId,
+    // It may have keys of its own, whatever it was told: who observes must know.
+    tell: () =>
+      deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
+    undo: () => registry.delete(clientId, saved.revision),
   }
-  return { result: undefined, undo }
 }
 
 function taken() {

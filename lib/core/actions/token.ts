@@ -3,11 +3,12 @@ import { findClient } from '../client-authentication/authenticate.js'
 import { constrain } from '../confirmation/possession.js'
 import type { Deployment } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
+import { requestDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
 import { type Policy, parseScope, permitAudience } from '../policy.js'
 import type { VerifiedKey } from '../provisioning-key.js'
-import { type Redeem, redeemFor } from '../redemption.js'
 import type { Parameters } from '../request.js'
-import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, tokenIssuer } from '../token-issuer.js'
+import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../token-issuer.js'
 import type { Verified } from '../verification.js'
 
 export const TOKEN_SCOPE = 'provision:token'
@@ -50,10 +51,11 @@ export function readSubjectToken(parameters: Parameters): string {
   return token
 }
 
-export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
+export function exchanger(deployment: Deployment, perform: Perform): Exchange {
   const issueToken = tokenIssuer(deployment)
 
-  return async function exchange({ key, ...possession }, parameters, address) {
+  return async function exchange(verified, parameters, address) {
+    const { key } = verified
     const client = await clientOf(deployment, key)
     requireGrant(client, key)
     const policy = deployment.policyOf(client)
@@ -64,25 +66,53 @@ export function exchanger(deployment: Deployment, redeem: Redeem): Exchange {
         parameters.get('resource'),
       ),
       lifetimeSeconds: policy.accessTokenLifetimeSeconds,
-      confirmation: constrain(policy, possession, key.confirmation?.['x5t#S256'] !== undefined),
+      confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
     }
-    const claimed = await redeem(key, 'token', address)
-    const issued = await redeemFor(claimed, async () => {
-      const result = await issueToken(key, terms, parameters.get('requested_token_type'))
-      // The fence: the family can be revoked for as long as the token is accepted anywhere.
-      return { result, retainUntil: result.expiresAt + deployment.clockToleranceSeconds }
+    const requestedType = parameters.get('requested_token_type')
+    return perform(verified, {
+      action: 'token',
+      address,
+      // A bearer key that is redeemed with a proof has a holder by that: the token is bound to it.
+      holds: key.confirmation ?? terms.confirmation,
+      request: () => requestDigest('token', askedFor(parameters)),
+      judge: async () => undefined,
+      async act(_, redemptionId) {
+        return done(deployment, key, await issueToken(key, terms, { requestedType, redemptionId }))
+      },
     })
-    const { jti: keyId, clientId, subject } = key
-    const { tokenId, scope } = issued
-    const named = tokenId !== undefined && { tokenId }
-    deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope })
-    return {
+  }
+}
+
+/** Those that say how the client proves who it is differ each time; the key is told by its `jti`. */
+const CREDENTIALS: readonly string[] = [
+  'subject_token',
+  ...'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+]
+
+function askedFor(parameters: Parameters): readonly (readonly [string, string])[] {
+  return [...parameters].filter(([name]) => !CREDENTIALS.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function done(
+  deployment: Deployment,
+  { jti: keyId, clientId, subject }: VerifiedKey,
+  issued: ReadyToken,
+): Done<ExchangeAnswer> {
+  const { tokenId, scope } = issued
+  const named = tokenId !== undefined && { tokenId }
+  return {
+    result: {
       access_token: issued.accessToken,
       issued_token_type: issued.issuedTokenType,
       token_type: issued.tokenType,
       expires_in: issued.expiresIn,
       scope: scope.join(' '),
-    }
+    },
+    // The fence: the family can be revoked for as long as the token is accepted anywhere.
+    retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
+    tell: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
   }
 }
 

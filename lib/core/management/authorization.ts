@@ -2,10 +2,10 @@ import type { Client, RegistrationToken } from '../client.js'
 import { findClient, findKept } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, type ProvisioningError, type Reason } from '../errors.js'
+import { extractKey } from '../presentation.js'
 import { isAlive, keptOf, ownerIn } from '../registration/access-token.js'
 import { changeClient } from '../registry.js'
 import type { PresentedRequest } from '../request.js'
-import { extractKey } from '../verification.js'
 
 /** A client that manages itself, and the registration access token by which it does. */
 export interface Managed {

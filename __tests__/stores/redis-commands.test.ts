@@ -1,0 +1,107 @@
+import { inspect } from 'node:util'
+import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis.js'
+import { SCRIPTS } from '../../lib/stores/redis-scripts.js'
+import { readText } from '../docs/markdown'
+import { HELD, HOLDER, keyFor, OVER, PATIENCE_SECONDS, PLENTY, withStore } from '../support/redis/bench'
+import { CLIENTS } from '../support/redis/clients'
+import { EVERY_VERB, everyVerb, SUCCESS } from '../support/redis/every-verb'
+import { type RedisServer, startRedis } from '../support/redis/servers'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await startRedis()
+})
+beforeEach(() => server.cli('FLUSHALL'))
+afterAll(() => server?.close())
+
+for (const [name, connect] of Object.entries(CLIENTS)) {
+  describe(`scripts of redisStore by ${name}`, () => {
+    it('are made known to a Redis that does not know them, and again when it has forgotten them', () =>
+      withStore(
+        server,
+        async (store) => {
+          await server.cli('SCRIPT', 'FLUSH')
+          expect(await everyVerb(store)).toEqual(SUCCESS)
+          await server.cli('FLUSHALL')
+          await server.cli('SCRIPT', 'FLUSH')
+          expect(await everyVerb(store)).toEqual(SUCCESS)
+          const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
+          expect(known.split('\n')).toEqual(Array(10).fill('1'))
+        },
+        {},
+        connect,
+      ))
+  })
+}
+
+describe('a user of Redis as docs/redis.md makes one', () => {
+  it('may do what the store does, and touch nothing else', async () => {
+    const [, rules = ''] = /`ACL SETUSER provisioning ([^`]+)`/.exec(readText('docs/redis.md')) ?? []
+    const words = rules.split(/\s+/).filter((rule) => rule !== '')
+    await server.cli('ACL', 'SETUSER', 'provisioning', ...words)
+    const client = await CLIENTS.ioredis({
+      ...server,
+      url: server.url.replace('redis://', 'redis://provisioning:secret@'),
+    })
+    try {
+      const store = redisStore({ sendCommand: client.sendCommand, minReplicas: 0 })
+      expect(await everyVerb(store)).toEqual(SUCCESS)
+      expect(await store.check()).toEqual([])
+      expect(await client.sendCommand(['WAIT', '0', '1'])).toBe(0)
+      await expect(client.sendCommand(['GET', 'other:key'])).rejects.toThrow('NOPERM')
+      await expect(client.sendCommand(['FLUSHALL'])).rejects.toThrow('NOPERM')
+    } finally {
+      await client.close()
+      await server.cli('ACL', 'DELUSER', 'provisioning')
+    }
+  })
+})
+
+/** A store whose every command is sent twice, as by a client that has lost the first answer. */
+async function withTwice(test: (store: RedisStore) => Promise<void>): Promise<void> {
+  const client = await CLIENTS.ioredis(server)
+  const sendCommand: SendCommand = async (command, key) => {
+    await client.sendCommand(command, key)
+    return client.sendCommand(command, key)
+  }
+  await test(redisStore({ sendCommand, timeoutSeconds: PATIENCE_SECONDS })).finally(client.close)
+}
+
+describe('a command that is sent twice', () => {
+  it('is answered as if it had been sent once, whatever the verb', () =>
+    withTwice(async (store) => {
+      expect(await everyVerb(store)).toEqual(SUCCESS)
+    }))
+
+  it('counts nothing twice', () =>
+    withTwice(async (store) => {
+      const [a, b, c] = ['a', 'b', 'c'].map((jti) => store.record(keyFor(jti), { outstanding: 2 }))
+      expect([await a, await b, await c]).toEqual(['recorded', 'recorded', 'outstanding'])
+    }))
+
+  it('takes a claim over once, and tells who asks after it that it is taken', () =>
+    withTwice(async (store) => {
+      await store.record(keyFor('key'), PLENTY)
+      expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('claimed')
+      expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('resumed')
+      expect(await store.redeem(keyFor('key'), 'two', HELD)).toBe('resumed')
+      expect(await store.redeem(keyFor('key'), 'two', HELD)).toBe('redeeming')
+      expect(await store.recall(keyFor('key'), HOLDER)).toEqual({ redemption: 'one' })
+    }))
+})
+
+describe('an answer that is none of the verb', () => {
+  for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['claimed']]) {
+    it(`rejects: ${inspect(nonsense)}`, async () => {
+      const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
+      const { find, recall, ...verbs } = EVERY_VERB
+      const isList = Array.isArray(nonsense)
+      for (const [name, act] of Object.entries(verbs)) {
+        if (isList && nonsense[0] === 'claimed' && name.startsWith('redeem')) continue
+        await expect(act(store)).rejects.toThrow('Redis: expected one of')
+      }
+      if (!isList || nonsense.length > 0) await expect(find?.(store)).rejects.toThrow('Redis')
+      if (!isList) await expect(recall?.(store)).rejects.toThrow('Redis: expected a list')
+    })
+  }
+})

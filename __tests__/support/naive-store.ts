@@ -1,0 +1,188 @@
+import type { IssuedBefore, KeyEntry, KeyRecord, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+
+/** What a store has room for. */
+export interface Caps {
+  readonly maxKeys: number
+  readonly maxOutcomeCharacters: number
+}
+
+interface Modelled {
+  entry: KeyEntry
+  claim?: {
+    readonly attempt: string | undefined
+    readonly redemption: string
+    readonly isTakenOver: boolean
+    readonly holder: string | undefined
+    readonly leaseUntil: number
+  }
+  outcome?: { text: string; until: number }
+}
+
+/** The store as one would write it who never had to hurry: one list, looked through from end to end. */
+export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
+  let all: Modelled[] = []
+  const revoked = naiveWatermarks(now)
+  const living = () => {
+    all = all.filter(({ entry }) => entry.retainUntil >= now())
+    for (const one of all) if (one.outcome && one.outcome.until < now()) delete one.outcome
+    revoked.apply(all)
+    return all
+  }
+  const one = (ref: KeyRef) =>
+    living().find(({ entry }) => entry.clientId === ref.clientId && entry.jti === ref.jti)
+  const open = ({ clientId }: KeyRef) =>
+    living().filter(({ entry }) => entry.clientId === clientId && /^(issued|redeeming)$/.test(entry.state))
+  return {
+    async record(key, limits) {
+      if (key.retainUntil <= now()) throw new RangeError()
+      if (one(key)) return 'duplicate'
+      if (revoked.covers(key)) return 'revoked'
+      if (open(key).length >= limits.outstanding) return 'outstanding'
+      if (living().length >= caps.maxKeys) return 'full'
+      all.push({ entry: { ...key, state: 'issued', familyRevoked: false } })
+      return 'recorded'
+    },
+    async revokeIssuedBefore(bound) {
+      // What is refused touches nothing: it does not even have forgotten what a clock set back brings to light again.
+      if (bound.retainUntil <= now()) throw new RangeError()
+      living()
+      return revoked.raise(bound)
+    },
+    find: async (ref) => one(ref)?.entry,
+    useOnce: naiveUseOnce(now, caps),
+    ...naiveMoves(one),
+    ...naiveClaims(one, now),
+    ...naiveOutcomes(one, living, caps),
+  }
+}
+
+function naiveUseOnce(now: () => number, { maxKeys }: Caps): ProvisioningStore['useOnce'] {
+  let used: { readonly id: string; readonly until: number }[] = []
+  return async (id, until) => {
+    used = used.filter((one) => one.until >= now())
+    if (until <= now()) throw new RangeError()
+    if (used.some((one) => one.id === id)) return 'used'
+    if (used.length >= maxKeys) return 'full'
+    used.push({ id, until })
+    return 'first'
+  }
+}
+
+/** All bounds there ever were; an entry that has been touched by one stays as it was left. */
+function naiveWatermarks(now: () => number) {
+  let bounds: IssuedBefore[] = []
+  /** When the last entry there ever was is forgotten: until then a bound holds at least. */
+  let latest = 0
+  const covers = ({ clientId, subject, issuedAt }: KeyRecord) =>
+    bounds
+      .filter(({ retainUntil, issuedBefore }) => retainUntil >= now() && issuedAt <= issuedBefore)
+      .some(({ identity }) => [undefined, clientId, subject].includes(identity))
+  return {
+    covers,
+    apply(all: readonly Modelled[]): void {
+      bounds = bounds.filter((bound) => bound.retainUntil >= now())
+      latest = Math.max(latest, ...all.map(({ entry }) => entry.retainUntil))
+      for (const one of all.filter(({ entry }) => covers(entry))) {
+        const fate = one.entry.state === 'redeemed' ? { familyRevoked: true } : { state: 'revoked' as const }
+        one.entry = { ...one.entry, ...fate }
+      }
+    },
+    raise(bound: IssuedBefore): 'revoked' | 'unchanged' {
+      const same = bounds.filter(({ identity }) => identity === bound.identity)
+      const issuedBefore = Math.max(bound.issuedBefore, ...same.map((one) => one.issuedBefore))
+      const retainUntil = Math.max(bound.retainUntil, latest, ...same.map((one) => one.retainUntil))
+      bounds = [...bounds.filter((one) => !same.includes(one)), { ...bound, issuedBefore, retainUntil }]
+      return same.some((one) => one.issuedBefore >= bound.issuedBefore) ? 'unchanged' : 'revoked'
+    },
+  }
+}
+
+type One = (ref: KeyRef) => Modelled | undefined
+
+function lacking(found: Modelled | undefined, attempt: string): 'unknown' | 'revoked' | 'lost' | undefined {
+  if (!found) return 'unknown'
+  if (found.entry.state === 'revoked') return 'revoked'
+  return found.entry.state !== 'redeeming' || found.claim?.attempt !== attempt ? 'lost' : undefined
+}
+
+function change<T>(found: Modelled | undefined, changes: Partial<KeyEntry>, answer: T): T {
+  if (found) found.entry = { ...found.entry, ...changes }
+  return answer
+}
+
+function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {
+  return {
+    async redeem(ref, attempt, holding) {
+      if (holding && !(holding.leaseSeconds > 0)) throw new RangeError()
+      const found = one(ref)
+      const { holder, leaseSeconds = 0 } = holding ?? {}
+      const claim = {
+        attempt,
+        redemption: attempt,
+        isTakenOver: false,
+        holder,
+        leaseUntil: now() + leaseSeconds,
+      }
+      const earlier = found?.entry.state === 'redeeming' ? found.claim : undefined
+      const isSame = holder !== undefined && earlier?.holder === holder
+      if (found && earlier && isSame && now() >= earlier.leaseUntil) {
+        found.claim = { ...claim, redemption: earlier.redemption, isTakenOver: true }
+        return 'resumed'
+      }
+      if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
+      found.claim = claim
+      return change(found, { state: 'redeeming' }, 'claimed')
+    },
+    async release(ref, attempt) {
+      const found = one(ref)
+      const lack = lacking(found, attempt)
+      if (lack) return lack
+      if (!found?.claim?.isTakenOver) return change(found, { state: 'issued' }, 'released')
+      found.claim = { ...found.claim, attempt: undefined, leaseUntil: 0 }
+      return 'released'
+    },
+  }
+}
+
+function naiveOutcomes(
+  one: One,
+  living: () => readonly Modelled[],
+  { maxOutcomeCharacters }: Caps,
+): Pick<ProvisioningStore, 'settle' | 'recall'> {
+  return {
+    async settle(ref, attempt, until, { outcome, familyClientId } = {}) {
+      const found = one(ref)
+      const refused = lacking(found, attempt)
+      if (refused || !found) return refused ?? 'unknown'
+      const own = found.entry.retainUntil
+      const lengths = living().map((each) => each.outcome?.text.length ?? 0)
+      const room = maxOutcomeCharacters - lengths.reduce((sum, length) => sum + length, 0)
+      if (outcome !== undefined && outcome.length <= room) found.outcome = { text: outcome, until: own }
+      const brought = familyClientId === undefined ? {} : { familyClientId }
+      return change(found, { state: 'redeemed', retainUntil: Math.max(own, until), ...brought }, 'settled')
+    },
+    async recall(ref, holder) {
+      const { entry, claim, outcome } = one(ref) ?? {}
+      if (!entry || !claim || !/^rede/.test(entry.state)) return undefined
+      if (claim.holder !== holder || entry.familyRevoked) return undefined
+      return { redemption: claim.redemption, ...(outcome && { outcome: outcome.text }) }
+    },
+  }
+}
+
+function naiveMoves(one: One): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
+  return {
+    async revoke(ref) {
+      const found = one(ref)
+      const state = found?.entry.state ?? 'unknown'
+      if (state === 'unknown' || state === 'redeemed') return state
+      return state === 'revoked' ? 'unchanged' : change(found, { state: 'revoked' }, 'revoked')
+    },
+    async revokeFamily(ref) {
+      const found = one(ref)
+      if (found?.entry.state !== 'redeemed') return found ? 'not_redeemed' : 'unknown'
+      delete found.outcome
+      return found.entry.familyRevoked ? 'unchanged' : change(found, { familyRevoked: true }, 'revoked')
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process'
+import { pause, type RedisServer } from './servers.js'
+
+/** Everything that Redis is told while `act` goes on, as Redis itself shows it: bytes, each as one character. */
+export async function watching(redis: RedisServer, act: () => Promise<void>): Promise<string> {
+  const monitor = spawn('redis-cli', ['-p', String(redis.port), 'MONITOR'])
+  let seen = ''
+  monitor.stdout.on('data', (data) => {
+    seen += data
+  })
+  const sees = async (text: string) => {
+    for (const deadline = Date.now() + 10_000; !seen.includes(text); await pause(20))
+      if (Date.now() > deadline) throw new Error(`MONITOR did not show ${text}`)
+  }
+  try {
+    await sees('OK')
+    await act()
+    await redis.cli('ECHO', 'the end')
+    await sees('the end')
+  } finally {
+    monitor.kill()
+  }
+  return unescaped(seen)
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', a: '\x07', b: '\b' }
+
+/** MONITOR writes what is no visible ASCII, and quotes, as escapes: behind them nothing may hide. */
+function unescaped(shown: string): string {
+  return shown.replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex?: string, one = '') =>
+    hex === undefined ? (ESCAPES[one] ?? one) : String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+}
+
+/** All that lies in Redis, names and values. */
+export async function everything({ cli }: RedisServer): Promise<string> {
+  const names = (await cli('--scan')).split('\n')
+  const values = names.map(async (name) => {
+    const type = await cli('TYPE', name)
+    if (type === 'hash') return cli('HGETALL', name)
+    return type === 'zset' ? cli('ZRANGE', name, '0', '-1', 'WITHSCORES') : cli('GET', name)
+  })
+  return Buffer.from([...names, ...(await Promise.all(values))].join('\n')).toString('latin1')
+}

@@ -1,0 +1,61 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+
+/** The longest outcome that is kept, in bytes. */
+export const LONGEST_OUTCOME = 65_536
+
+/** Seals what a redemption was answered with, so that only who presents the same key for the same request reads it. */
+export interface OutcomeSealer {
+  seal(outcome: Buffer, request: string): string
+  /** `undefined` when it was sealed for another request, or is not what was sealed. */
+  open(sealed: string, request: string): Buffer | undefined
+}
+
+const VERSION = 1
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/**
+ * AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256 (RFC 5869) derives from the provisioning key itself, which
+ * the server does not keep: what lies in the store is good for nothing without it. The digest of the request goes into
+ * the derivation, so that another request opens nothing.
+ *
+ * @param token the provisioning key, as presented
+ */
+export function outcomeSealer(token: string): OutcomeSealer {
+  const keyFor = (request: string) => {
+    const info = `express-provisioning-keys outcome ${VERSION}\0${request}`
+    return new Uint8Array(hkdfSync('sha256', canonical(token), '', info, 32))
+  }
+  return Object.freeze<OutcomeSealer>({
+    seal(outcome, request) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', keyFor(request), nonce)
+      const sealed = Buffer.concat([cipher.update(outcome), cipher.final()])
+      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), sealed]).toString('base64url')
+    },
+    open(text, request) {
+      const bytes = Buffer.from(text, 'base64url')
+      const start = 1 + NONCE_BYTES + TAG_BYTES
+      if (bytes.length < start || bytes[0] !== VERSION) return undefined
+      const nonce = bytes.subarray(1, 1 + NONCE_BYTES)
+      const decipher = createDecipheriv('aes-256-gcm', keyFor(request), nonce, { authTagLength: TAG_BYTES })
+      decipher.setAuthTag(bytes.subarray(1 + NONCE_BYTES, start))
+      try {
+        return Buffer.concat([decipher.update(bytes.subarray(start)), decipher.final()])
+      } catch {
+        return undefined
+      }
+    },
+  })
+}
+
+/** One signature has several spellings in base64url, where its last character has bits to spare (RFC 4648 3.5). */
+function canonical(token: string): string {
+  const end = token.lastIndexOf('.')
+  return token.slice(0, end + 1) + Buffer.from(token.slice(end + 1), 'base64url').toString('base64url')
+}
+
+/** What a request asks for, so that it can be told whether another asks for the same. */
+export function requestDigest(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+}
