@@ -18,9 +18,8 @@ export interface Recorder {
 
 /**
  * @param mark makes the ids of calls different from those of other scenarios, with which workers share a journal
- * @param patience how long a worker waits for the store, in milliseconds
  */
-export function recorder(mark: string, patience: number): Recorder {
+export function recorder(mark: string, settings: Pick<History, 'patience' | 'lease'>): Recorder {
   const start = clock()
   const calls: Call[] = []
   const bound = new Set<string>()
@@ -53,7 +52,7 @@ export function recorder(mark: string, patience: number): Recorder {
     history(effects) {
       const ids = new Set(calls.map(({ keyId }) => keyId))
       const own = effects.filter(({ keyId }) => ids.has(keyId)).map((one) => ({ ...one, at: one.at - start }))
-      return { calls, effects: own, bound, losses, troubles: troubles satisfies Trouble[], patience }
+      return { calls, effects: own, bound, losses, troubles: troubles satisfies Trouble[], ...settings }
     },
   }
 }

@@ -1,8 +1,10 @@
+import type { Storm } from './scenarios/storm'
+
 /** How much is done, and for how long: all numbers of a run. */
 export interface Scale {
   readonly workers: number
   /** How many redemptions of one key come at once. */
-  readonly storms: readonly number[]
+  readonly storms: readonly Storm[]
   /** Of random interleavings. */
   readonly randomSeconds: number
   /** How many keys are at work at once in the load. */
@@ -21,7 +23,7 @@ export interface Scale {
 
 export const FULL: Scale = {
   workers: 4,
-  storms: [100, 1_000],
+  storms: [{ count: 100 }, { count: 1_000 }, { count: 100, isBound: true }],
   randomSeconds: 60,
   lanes: 8,
   calmSeconds: 2,
@@ -34,7 +36,7 @@ export const FULL: Scale = {
 /** What runs with the tests. */
 export const SHORT: Scale = {
   workers: 4,
-  storms: [100],
+  storms: [{ count: 100 }, { count: 40, isBound: true }],
   randomSeconds: 4,
   lanes: 6,
   calmSeconds: 0.5,
@@ -48,6 +50,8 @@ export const SHORT: Scale = {
 export const LIMITS = {
   /** `timeoutSeconds` of the store: the default. */
   timeoutSeconds: 2,
+  /** `redemptionLeaseSeconds`: longer than any action, and than most stalls. */
+  leaseSeconds: 5,
   /** `maxPending` of the store. */
   maxPending: 300,
   /** Beyond the store's timeout, for a machine that has other things to do. */

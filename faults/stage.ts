@@ -118,7 +118,8 @@ async function stageOver(
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const shared = {
     ...{ issuer: ISSUER, clientId: CLIENT_ID, clientSecret, certificate },
-    ...{ timeoutSeconds: LIMITS.timeoutSeconds, maxPending: LIMITS.maxPending },
+    ...{ timeoutSeconds: LIMITS.timeoutSeconds, leaseSeconds: LIMITS.leaseSeconds },
+    maxPending: LIMITS.maxPending,
     signingKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
     minReplicas: options.minReplicas ?? 0,
     ...(options.storeModule !== undefined && { storeModule: options.storeModule }),
@@ -150,7 +151,10 @@ function beginner({ client, crew, clientSecret, journals }: Playing): Stage['beg
   let acts = 0
   return function begin() {
     acts += 1
-    const recording = recorder(`${acts}-`, LIMITS.timeoutSeconds * 1000)
+    const recording = recorder(`${acts}-`, {
+      patience: LIMITS.timeoutSeconds * 1000,
+      lease: LIMITS.leaseSeconds * 1000,
+    })
     const common = { client, issuer: ISSUER, clientId: CLIENT_ID, clientSecret, portOf: crew.portOf }
     return {
       recorder: recording,

@@ -21,6 +21,7 @@ export interface WorkerAppOptions {
   readonly signingKey: string
   readonly clientId: string
   readonly clientSecret: string
+  readonly leaseSeconds: number
   readonly store: NonNullable<ProvisioningOptions['store']>
   readonly note: (note: Note) => void
 }
@@ -63,7 +64,7 @@ export function workerApp(options: WorkerAppOptions): WorkerApp {
 }
 
 function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): ProvisioningKeys {
-  const { issuer, signingKey, clientId, clientSecret, store } = options
+  const { issuer, signingKey, clientId, clientSecret, leaseSeconds, store } = options
   return provisioningKeys({
     issuer,
     audience: issuer,
@@ -72,6 +73,7 @@ function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): Pr
     policy: { scopes: [...SCOPES], defaultScopes: [...SCOPES], outstandingKeys: 1_000_000 },
     // One address is all of the load.
     rateLimit: false,
+    redemptionLeaseSeconds: leaseSeconds,
     store,
     observer: (event) => {
       for (const observe of observers) observe(event)
@@ -103,9 +105,9 @@ function noteMinted(visits: AsyncLocalStorage<Visit>, note: WorkerAppOptions['no
 
 function action(note: WorkerAppOptions['note']): RequestHandler {
   return async (req, res) => {
-    const { keyId } = getProvisioning(req)
+    const { keyId, redemptionId: redemption } = getProvisioning(req)
     const call = callOf(req)
-    note({ call, keyId, kind: 'began' })
+    note({ call, keyId, kind: 'began', ...(redemption !== undefined && { redemption }) })
     await pause(Number(req.get(HEADERS.work) ?? 0))
     const fails = req.get(HEADERS.fails) !== undefined
     note({ call, keyId, kind: fails ? 'failed' : 'done' })

@@ -17,6 +17,7 @@ export interface WorkerOrders {
   readonly journal: string
   readonly redis: RedisAddress
   readonly timeoutSeconds: number
+  readonly leaseSeconds: number
   readonly maxPending: number
   readonly minReplicas: number
   /** A module that exports another store, as `storeOver(sendCommand)`. */

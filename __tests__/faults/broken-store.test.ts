@@ -27,7 +27,7 @@ describe('a store that looks first and writes then, over which four processes se
   it('is found to redeem a key more than once when redemptions come at once', async () => {
     const found = new Set<Rule>()
     for (let tries = 0; tries < 5 && !found.has('executed twice'); tries += 1)
-      for (const rule of await brokenBy(storm(100))) found.add(rule)
+      for (const rule of await brokenBy(storm({ count: 100 }))) found.add(rule)
     expect(found).toContain('executed twice')
   })
 

@@ -54,6 +54,7 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
       await set(ref, { ...entry, state: 'revoked' })
       return 'revoked'
     },
+    recall: async () => undefined,
     revokeFamily: async () => 'unchanged',
     revokeIssuedBefore: async () => 'unchanged',
     async useOnce(id) {

@@ -1,4 +1,4 @@
-import type { Effect } from './history'
+import { type Effect, isSuccess } from './history'
 import type { KeyHistory } from './points'
 
 /** One run of an action for a key. */
@@ -9,6 +9,8 @@ interface Execution {
   readonly asked: number
   readonly began: number
   readonly redemption: string | undefined
+  /** Whether its caller was told that it succeeded. */
+  readonly isAnswered: boolean
   readonly end: { readonly kind: Effect['kind']; readonly at: number } | undefined
 }
 
@@ -33,9 +35,11 @@ function hasFailedBefore({ end }: Execution, { began }: Execution): boolean {
   return end?.kind === 'failed' && end.at <= began
 }
 
-function isResumedBy({ asked, redemption, end }: Execution, next: Execution, lease?: number): boolean {
-  const isOver = lease !== undefined && next.began >= asked + lease
-  return isOver && end?.kind !== 'minted' && redemption !== undefined && redemption === next.redemption
+function isResumedBy(one: Execution, next: Execution, lease?: number): boolean {
+  const isOver = lease !== undefined && next.began >= one.asked + lease
+  // An exchange notes no more than the token; that is none of anybody's who was not told of it.
+  const isSame = one.end?.kind === 'minted' || one.redemption === next.redemption
+  return isOver && isSame && !one.isAnswered
 }
 
 function executionsOf({ effects, calls }: KeyHistory): Execution[] {
@@ -47,6 +51,7 @@ function executionsOf({ effects, calls }: KeyHistory): Execution[] {
       asked: calls.find(({ id }) => id === call)?.begin ?? at,
       began: at,
       redemption,
+      isAnswered: calls.some((one) => one.id === call && isSuccess(one)),
       end:
         kind === 'minted' ? { kind, at } : effects.find((one) => one.call === call && one.kind !== 'began'),
     }))

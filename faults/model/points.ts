@@ -101,9 +101,11 @@ interface Traces {
 function pointsOfSuccess(key: KeyHistory, call: Call, { began, done }: Traces): Point[] {
   const { id, begin, end, outcome } = call
   const label = describeCall(call)
-  const other = key.isBound ? ownerOf(key, outcome) : undefined
-  if (other !== undefined && other !== id)
-    return [point(`${label}, once more`, seeRedeemedBy(other), begin, end, { isSight: true })]
+  const owner = ownerOf(key, outcome)
+  if (key.isBound && owner !== id) {
+    const step = owner === undefined ? see('redeemed') : seeRedeemedBy(owner)
+    return [point(`${label}, once more`, step, begin, end, { isSight: true })]
+  }
   const claimed = pointOfClaim(key, call, began ?? end, true)
   return [claimed, point(label, settle(id, true), done ?? begin, end, { after: claimed })]
 }
@@ -120,7 +122,8 @@ function pointsOfFailure(key: KeyHistory, call: Call, { began, failed = call.beg
   const claimed = pointOfClaim(key, call, began ?? end, true)
   // Where the store did not answer nobody is told that the key could not be given back.
   const isTroubled = key.troubles.some((trouble) => trouble.begin <= end && begin <= trouble.end)
-  const isSure = !isTroubled && end - failed < key.patience
+  const isTakenOver = key.isBound && end - begin >= (key.lease ?? Number.POSITIVE_INFINITY)
+  const isSure = !isTroubled && !isTakenOver && end - failed < key.patience
   const to = isSure ? end : Number.POSITIVE_INFINITY
   const after = { after: claimed, isOptional: !isSure }
   return [claimed, point(`${label}, given back`, release(id), failed, to, after)]
