@@ -95,7 +95,7 @@ async function ended(process_: ChildProcess): Promise<void> {
 }
 
 /** A port whose cluster bus port, 10,000 above it, is possible as well. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -1,0 +1,67 @@
+import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+
+type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
+/** What lies between the look and the write where Redis is not on the same machine, and busy. */
+const BETWEEN_MILLISECONDS = 100
+
+type Kept = KeyEntry & { readonly attempt?: string }
+
+/**
+ * A store as recipes have it: each verb looks, decides, and writes. All is well until two requests come at once.
+ *
+ * It is here to be found out: loaded by the workers of the fault tests in place of `redisStore()`.
+ */
+export function storeOver(sendCommand: SendCommand): ProvisioningStore {
+  const nameOf = ({ clientId, jti }: KeyRef) => `recipe:${clientId}:${jti}`
+  const get = async (ref: KeyRef): Promise<Kept | undefined> => {
+    const text = await sendCommand(['GET', nameOf(ref)])
+    return typeof text === 'string' ? JSON.parse(text) : undefined
+  }
+  const set = (ref: KeyRef, entry: Kept) =>
+    sendCommand(['SET', nameOf(ref), JSON.stringify(entry), 'PX', '600000'])
+
+  return {
+    async record(key) {
+      if ((await get(key)) !== undefined) return 'duplicate'
+      await set(key, { ...key, state: 'issued', familyRevoked: false })
+      return 'recorded'
+    },
+    find: get,
+    async redeem(ref, attempt) {
+      const entry = await get(ref)
+      if (entry === undefined) return 'unknown'
+      if (entry.state !== 'issued') return entry.state
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_MILLISECONDS))
+      await set(ref, { ...entry, state: 'redeeming', attempt })
+      return 'claimed'
+    },
+    async settle(ref) {
+      const entry = await get(ref)
+      if (entry === undefined) return 'unknown'
+      if (entry.state === 'revoked') return 'revoked'
+      await set(ref, { ...entry, state: 'redeemed' })
+      return 'settled'
+    },
+    async release(ref) {
+      const entry = await get(ref)
+      if (entry === undefined) return 'unknown'
+      await set(ref, { ...entry, state: 'issued' })
+      return 'released'
+    },
+    async revoke(ref) {
+      const entry = await get(ref)
+      if (entry === undefined) return 'unknown'
+      await set(ref, { ...entry, state: 'revoked' })
+      return 'revoked'
+    },
+    recall: async () => undefined,
+    revokeFamily: async () => 'unchanged',
+    revokeIssuedBefore: async () => 'unchanged',
+    async useOnce(id) {
+      const name = `recipe:once:${id}`
+      if ((await sendCommand(['GET', name])) !== null) return 'used'
+      await sendCommand(['SET', name, '1', 'PX', '600000'])
+      return 'first'
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import type { SendCommand } from 'express-provisioning-keys/redis'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+
+/** Where Redis is: one server, or whatever the sentinels say is the primary. */
+export type RedisAddress =
+  | { readonly url: string; readonly library: 'node-redis' | 'ioredis' }
+  | { readonly sentinels: readonly number[]; readonly primary: string }
+
+/** Connects as docs/redis.md says, with the settings that the libraries come with. */
+export async function connectRedis(address: RedisAddress): Promise<SendCommand> {
+  if ('url' in address && address.library === 'node-redis') {
+    const client = createClient({ url: address.url })
+    client.on('error', () => undefined)
+    await client.connect()
+    return (command) => client.sendCommand(command)
+  }
+  const client =
+    'url' in address
+      ? new Redis(address.url)
+      : new Redis({
+          sentinels: address.sentinels.map((port) => ({ host: '127.0.0.1', port })),
+          name: address.primary,
+        })
+  client.on('error', () => undefined)
+  return ([name, ...args]) => client.call(name, ...args)
+}
