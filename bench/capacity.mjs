@@ -55,6 +55,14 @@ async function measure() {
   const [rate = 1_000_000 / 60, count = 3000] = arguments_.map(Number)
   const limited = arguments_.length === process.argv.length - 2
   const site = await start(limited)
+  try {
+    plan(rate, ...(await costsAt(site, count)))
+  } finally {
+    await site.stop()
+  }
+}
+
+async function costsAt(site, count) {
   console.log(
     `Redis ${await site.version()}, Node ${process.versions.node}, ES256, ${count} keys of ${CLIENTS} clients\n`,
   )
@@ -73,8 +81,7 @@ async function measure() {
   costs.dpop = await told(site, 'the same two with DPoP', count / 4, (i) => dpopLife(site, i))
   costs.handshake = await told(site, 'new connection (TLS 1.3)', count / 4, () => connectOnce(site))
   signatures()
-  await site.stop()
-  plan(rate, costs, { issued: memory.issued / count, redeemed: memory.redeemed / count })
+  return [costs, { issued: memory.issued / count, redeemed: memory.redeemed / count }]
 }
 
 /** What of it is for signatures: one is made for a key, one for an access token, and one is verified. */

@@ -24,7 +24,7 @@ export function readiness(context: GuardContext): Readiness {
   const canServe = 'askIssuer' in deployment ? async () => true : storeProbe(deployment.store)
   const enforceHttps = httpsGuard(context, context.siteOf({ name: 'resource', challenges: 'resource' }))
   let isDraining = false
-  const isReady = async () => !isDraining && (await canServe()) && !isDraining
+  const isReady = async () => (await canServe()) && !isDraining
 
   return {
     isReady,
