@@ -21,8 +21,9 @@ const base: ProjectConfig = {
 const config: Config = {
   // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
   testTimeout: 30_000,
-  // Jest leaves one core to itself, which on two cores leaves half the machine idle.
-  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
+  // tests wait for others: servers, processes, Redis.
+  maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
   projects: [
     { ...base, displayName: 'express5' },
     {

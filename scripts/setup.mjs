@@ -3,7 +3,7 @@
  * changes nothing when that is so already. Uses Node alone, since there may be no node_modules yet.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,6 +17,9 @@ export function setUp() {
     stop(`Node ${MINIMUM_NODE} or newer is needed; this is Node ${process.versions.node}.`)
   }
   if (!dependenciesAreInstalled()) {
+    // npm ci would empty the folder that it leads to, which others use.
+    if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
+      stop('node_modules is a link to a folder that does not hold what package-lock.json says; update that one.')
     say('installing the dependencies (npm ci)')
     const arguments_ = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
     // On Windows npm is a batch file, which only a shell can start.
