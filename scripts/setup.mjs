@@ -19,7 +19,9 @@ export function setUp() {
   if (!dependenciesAreInstalled()) {
     // npm ci would empty the folder that it leads to, which others use.
     if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
-      stop('node_modules is a link to a folder that does not hold what package-lock.json says; update that one.')
+      stop(
+        'node_modules is a link to a folder that does not hold what package-lock.json says; update that one.',
+      )
     say('installing the dependencies (npm ci)')
     const arguments_ = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
     // On Windows npm is a batch file, which only a shell can start.
