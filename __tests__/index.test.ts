@@ -49,6 +49,7 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
+        ...['readiness', 'isReady', 'drain'],
         ...[
           'on',
           'revoke',

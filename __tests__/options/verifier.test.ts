@@ -209,6 +209,9 @@ describe('provisioningKeyVerifier', () => {
         'securityHeaders',
         'errorHandler',
         'metadata',
+        'readiness',
+        'isReady',
+        'drain',
         'on',
       ].sort(),
     )
