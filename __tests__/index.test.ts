@@ -51,6 +51,7 @@ describe('provisioningKeys', () => {
         ],
         ...['on', 'revoke', 'revokeAllIssuedBefore', 'bindingsOf', 'revokeBinding', 'deleteClient'],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
+        ...['readiness', 'isReady', 'drain'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)
@@ -65,8 +66,9 @@ describe('provisioningKeys', () => {
       keys.requireAccessToken({ audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.securityHeaders(),
+      keys.readiness(),
     ]
-    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3])
+    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3, 3])
     expect(keys.errorHandler()).toHaveLength(4)
   })
 
