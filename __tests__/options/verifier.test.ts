@@ -213,6 +213,7 @@ describe('provisioningKeyVerifier', () => {
         'isReady',
         'drain',
         'on',
+        ...['readiness', 'isReady', 'drain'],
       ].sort(),
     )
     expect(Object.isFrozen(made)).toBe(true)
