@@ -49,7 +49,6 @@ describe('provisioningKeys', () => {
           'securityHeaders',
           'errorHandler',
         ],
-        ...['readiness', 'isReady', 'drain'],
         ...[
           'on',
           'revoke',
