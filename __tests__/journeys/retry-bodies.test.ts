@@ -119,6 +119,7 @@ describe.each(WAYS)('a body that %s', (_title, plan) => {
 const { headers: _headers, body: _body, ...BARE } = ACT
 const UNREAD: [title: string, errand: Errand][] = [
   ['no body', BARE],
+  ['another method and no body', { ...BARE, method: 'GET' }],
   ['an empty body', { ...BARE, body: '' }],
   ['a small body', ACT],
 ]

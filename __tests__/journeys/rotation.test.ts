@@ -110,7 +110,7 @@ describe('rotation over time', () => {
         ['sig', 'PS256', 'RSA'],
       ])
       expect(new Set(keys.map(({ kid }) => kid)).size).toBe(2)
-      expect(JSON.stringify(keys)).not.toMatch(/oct|"(k|d|p|q|dp|dq|qi)":/)
+      expect(JSON.stringify(keys)).not.toMatch(/"oct"|"(k|d|p|q|dp|dq|qi)":/)
       const { key_id } = (await askForKey(server)).body
       expect(key_id).toEqual(expect.any(String))
     }))

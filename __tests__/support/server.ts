@@ -88,7 +88,7 @@ export async function startServer({
   const { key, cert } = localCertificate()
   const events: ProvisioningEvent[] = []
   const app = express()
-  const https = createServer({ key, cert, ...tls }, app)
+  const https = lasting(createServer({ key, cert, ...tls }, app))
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
   const closers: (() => Promise<void>)[] = [() => closeServer(https)]
   const { port } = https.address() as AddressInfo
@@ -118,6 +118,12 @@ export async function startServer({
       await Promise.all(closers.map((close) => close()))
     },
   }
+}
+
+/** Ends no idle connection: on a busy machine that could be just when the next request is sent. */
+export function lasting<S extends Server>(server: S): S {
+  server.keepAliveTimeout = 0
+  return server
 }
 
 /** Options and guards that are refused must leave no server behind, which would keep the test run alive. */

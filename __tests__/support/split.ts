@@ -13,6 +13,7 @@ import {
   AUDIENCE,
   closeServer,
   ISSUER,
+  lasting,
   localCertificate,
   mountAll,
   type RunningServer,
@@ -109,7 +110,7 @@ async function listen(
   answering: Answering,
 ): Promise<{ https: Server; origin: string; cert: string; port: number }> {
   const { key, cert } = localCertificate()
-  const https = createServer({ key, cert }, answering)
+  const https = lasting(createServer({ key, cert }, answering))
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve))
   const { port } = https.address() as AddressInfo
   return { https, origin: `https://localhost:${port}`, cert, port }

@@ -12,8 +12,6 @@ export interface Claim {
   readonly kind: 'claim'
   /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
   readonly redemptionId: string
-  /** Whether it was taken over from an attempt that may have done something, and has not ended. */
-  readonly isResumed: boolean
   /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
   readonly keepsOutcome: boolean
   /**
@@ -185,7 +183,6 @@ function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: st
   return {
     kind: 'claim',
     redemptionId,
-    isResumed: redemptionId !== id,
     keepsOutcome: holder !== undefined,
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
       const sealed = await seal(attempt, outcome)

@@ -6,7 +6,7 @@ import { ConfigurationError, malformed } from '../core/errors.js'
 import { requestDigest } from '../core/outcome.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
 import { extractKey } from '../core/presentation.js'
-import type { Claim, Redeem } from '../core/redemption.js'
+import type { Redeem } from '../core/redemption.js'
 import type { Credential, PresentedRequest } from '../core/request.js'
 import type { Expectation, Verified } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
@@ -78,7 +78,7 @@ export function guards(context: GuardContext): Guards {
     const request = isHeld ? requestOf(req, longestBody) : () => undefined
     const redemption = await redeem(verified, { action: 'custom', address: presented.address, request })
     if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
-    if (res.destroyed) return leave(redemption)
+    if (res.destroyed) return void (await redemption.release())
     const signal = holdAnswer(res, redemption, refuseWith)
     if (isHeld) breakOffLate(req, res, longestBody)
     attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
@@ -113,11 +113,6 @@ export function guards(context: GuardContext): Guards {
     },
     requireAccessToken: (options = {}) => guard(context, { ...requireToken, ...verifyToken }, options),
   }
-}
-
-/** Nobody is there any more. A claim that was taken over stays, so that the redemption keeps its name. */
-async function leave(claim: Claim): Promise<void> {
-  if (!claim.isResumed) await claim.release()
 }
 
 /** How long a body may take, in milliseconds: so much of the lease that its handler has some of it left. */
