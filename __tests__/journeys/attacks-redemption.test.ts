@@ -1,7 +1,17 @@
 import express, { type RequestHandler } from 'express'
+import type { ProvisioningStore } from '../../lib/index.js'
 import { answerTo, openRequest } from '../support/exact.js'
 import { until } from '../support/redeeming.js'
-import { ACT, type RetryingServer, requestFor, run, withRetrying } from '../support/retrying.js'
+import {
+  ACT,
+  BIND,
+  REGISTER,
+  type RetryingServer,
+  requestFor,
+  run,
+  TOKEN,
+  withRetrying,
+} from '../support/retrying.js'
 
 /** A request for what `/act` does, without the last byte of its body. */
 function unfinished(server: RetryingServer, key: string) {
@@ -36,6 +46,7 @@ function making() {
   return { handler, made: () => made }
 }
 
+const EVERYTHING = 'provision:bind provision:register provision:token devices:create devices:read'
 const LEASE = { redemptionLeaseSeconds: 1 }
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
@@ -70,6 +81,49 @@ describe('a holder that sends its body slower than its lease', () => {
         1,
       ])
       expect(await server.standing(key)).toEqual(['redeemed', false])
+    })
+  })
+})
+
+describe('a holder whose redemption was interrupted after it was done', () => {
+  /** A store that loses the first settlement, and what is asked for after it, until it is well again. */
+  function losing() {
+    let isLost = false
+    const lose = async () => {
+      throw new Error('the store is gone')
+    }
+    const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+      settle: (...given) => (isLost ? lose() : store.settle(...given)),
+      release: (...given) => (isLost ? lose() : store.release(...given)),
+    })
+    const turn = (lost: boolean) => {
+      isLost = lost
+    }
+    return { verbs, lose: () => turn(true), heal: () => turn(false) }
+  }
+
+  test.each([
+    [BIND, TOKEN],
+    [BIND, REGISTER],
+    [ACT, TOKEN],
+    [ACT, { ...ACT, name: 'another route', path: '/act/another' }],
+    [ACT, { ...ACT, name: 'another method', method: 'PUT' }],
+  ])('gets nothing else for the same key: %#', async (before, after) => {
+    const store = losing()
+    const { handler, made } = making()
+    const clock = { seconds: Math.floor(Date.now() / 1000) }
+    const options = { now: () => clock.seconds * 1000, redemptionLeaseSeconds: 30 }
+    await withRetrying({ handlers: [handler], verbs: store.verbs, options }, async (server) => {
+      const key = await server.bound({ ...before, scope: EVERYTHING })
+      store.lose()
+      expect((await run(server, key, before, { now: clock.seconds })).status).toBe(503)
+      store.heal()
+      clock.seconds += 31
+      const other = await run(server, key, after, { now: clock.seconds })
+      expect([other.status >= 400, server.refusal()]).toEqual([true, 'key_redeeming'])
+      expect(server.told('key.redeemed')).toBe(0)
+      expect((await run(server, key, before, { now: clock.seconds })).status).toBe(201)
+      expect([server.told('key.replayed'), made()]).toEqual([0, before === ACT ? 2 : 0])
     })
   })
 })

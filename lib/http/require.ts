@@ -76,7 +76,8 @@ export function guards(context: GuardContext): Guards {
     // A bearer key has no holder who could ask again.
     const isHeld = key.confirmation !== undefined
     const request = isHeld ? requestOf(req, longestBody) : () => undefined
-    const redemption = await redeem(verified, { action: 'custom', address: presented.address, request })
+    const at = requestDigest(req.method, req.originalUrl)
+    const redemption = await redeem(verified, { action: 'custom', at, address: presented.address, request })
     if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
     if (res.destroyed) return void (await redemption.release())
     const signal = holdAnswer(res, redemption, refuseWith)
