@@ -1,7 +1,9 @@
 import express, { type RequestHandler } from 'express'
-import type { ProvisioningStore } from '../../lib/index.js'
+import { type Client, type ClientRegistry, hashSecret, type ProvisioningStore } from '../../lib/index.js'
+import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
 import { answerTo, openRequest } from '../support/exact.js'
-import { until } from '../support/redeeming.js'
+import { gate, until } from '../support/redeeming.js'
+import { askForKey } from '../support/requests.js'
 import {
   ACT,
   BIND,
@@ -12,6 +14,7 @@ import {
   TOKEN,
   withRetrying,
 } from '../support/retrying.js'
+import { CLIENT, SECRET } from '../support/server.js'
 
 /** A request for what `/act` does, without the last byte of its body. */
 function unfinished(server: RetryingServer, key: string) {
@@ -125,5 +128,51 @@ describe('a holder whose redemption was interrupted after it was done', () => {
       expect((await run(server, key, before, { now: clock.seconds })).status).toBe(201)
       expect([server.told('key.replayed'), made()]).toEqual([0, before === ACT ? 2 : 0])
     })
+  })
+})
+
+test('a repetition that comes while what was done is taken back is not told that the identity is taken', async () => {
+  const subject = 'device:taken-back'
+  const runner: Client = {
+    clientId: CLIENT,
+    revision: 1,
+    secretHash: hashSecret(SECRET),
+    authenticationMethods: ['client_secret_basic'],
+    policy: { subjects: ['device:*'] },
+  }
+  const kept = memoryClientRegistry([runner])
+  const [deleting, goOn] = [gate(), gate()]
+  const clients: ClientRegistry = {
+    ...kept,
+    async save(client) {
+      // The second attempt has judged what there is, and only then it goes.
+      if (client.revision === 2) {
+        goOn.open()
+        await until(async () => (await kept.find(subject)) === undefined)
+      }
+      return kept.save(client)
+    },
+    async delete(...given) {
+      deleting.open()
+      await goOn.opened
+      return kept.delete(...given)
+    },
+  }
+  let settlements = 0
+  const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+    async settle(...given) {
+      settlements += 1
+      if (settlements === 1) throw new Error('the store is gone')
+      return store.settle(...given)
+    },
+  })
+  await withRetrying({ verbs, options: { clients } }, async (server) => {
+    const key = await server.bound(REGISTER, { requested_subject: subject })
+    expect((await run(server, key, REGISTER)).status).toBe(503)
+    await deleting.opened
+    const second = await run(server, key, REGISTER)
+    expect(second.status).toBe(201)
+    const { client_secret: secret } = JSON.parse(second.text)
+    expect((await askForKey(server, {}, { id: subject, secret })).status).toBe(200)
   })
 })
