@@ -59,6 +59,7 @@ describe('provisioningKeys', () => {
           'revokeFamily',
         ],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
+        ...['readiness', 'isReady', 'drain'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)
@@ -73,8 +74,9 @@ describe('provisioningKeys', () => {
       keys.requireAccessToken({ audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.securityHeaders(),
+      keys.readiness(),
     ]
-    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3])
+    expect(guards.map(({ length }) => length)).toEqual([3, 3, 3, 3, 3, 3])
     expect(keys.errorHandler()).toHaveLength(4)
   })
 

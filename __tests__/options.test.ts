@@ -125,7 +125,7 @@ describe('an option is refused', () => {
     expect(fault).toMatch(/^tokenLifetime: expected one of issuer, audience, .*, now, got an unknown name$/)
     const [inner] = faultsOf({ rateLimit: { everything: 5 } })
     expect(inner).toBe(
-      'rateLimit.everything: expected one of token, bind, bindings, register, introspect, revoke, redeem, store, got an unknown name',
+      'rateLimit.everything: expected one of token, bind, bindings, register, introspect, revoke, redeem, store, timeoutSeconds, got an unknown name',
     )
   })
 

@@ -1,4 +1,4 @@
-import type { ProvisioningEvent, Severity } from 'express-provisioning-keys'
+import type { EventOf, ProvisioningEvent, Severity } from 'express-provisioning-keys'
 import type { Paint } from './paint'
 
 const COLOURS: Record<Severity, Parameters<Paint>[0]> = {
@@ -10,8 +10,18 @@ const COLOURS: Record<Severity, Parameters<Paint>[0]> = {
 
 /** One event in one line: what happened, and the identifiers in it. */
 export function eventLine(event: ProvisioningEvent, paint: Paint): string {
+  return paintEvent(event, eventText(event), paint)
+}
+
+/** The same without colours, for who breaks lines. */
+export function eventText(event: ProvisioningEvent): string {
   const particulars = describe(event).filter((one) => one !== undefined)
-  return paint(COLOURS[event.severity], [event.type.padEnd(17), ...particulars.map(printable)].join(' '))
+  return [event.type.padEnd(17), ...particulars.map(printable)].join(' ')
+}
+
+/** In the colour of how much the event should trouble who reads it. */
+export function paintEvent({ severity }: ProvisioningEvent, text: string, paint: Paint): string {
+  return paint(COLOURS[severity], text)
 }
 
 function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
@@ -25,9 +35,11 @@ function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
     }
     case 'key.redeemed':
     case 'key.released':
+    case 'redemption.repeated':
       return [key, client, `action=${event.action}`]
     case 'key.replayed':
-      return [key, client, event.familyRevoked ? 'family revoked' : undefined]
+    case 'family.revoked':
+      return [key, client, ...endOf(event)]
     case 'key.exposed':
     case 'token.exposed':
       return [key, client, event.revoked ? 'revoked' : undefined]
@@ -35,11 +47,25 @@ function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
       return [key, `registered=${event.registeredClientId}`]
     case 'client.bound':
       return [key, `subject=${event.subject}`]
+    case 'client.unbound':
+      return [key, client, `by=${event.by}`]
+    case 'client.deleted':
+      return [client, `by=${event.by}`]
+    case 'client.flagged':
+      return [key, client, event.bindingId && `binding=${event.bindingId}`]
     case 'configuration.advised':
       return ['see the warning on stderr']
     default:
       return [key, client]
   }
+}
+
+/** What the redemption brought forth, and what became of that. */
+function endOf({ family, familyRevoked }: EventOf<'key.replayed' | 'family.revoked'>): readonly string[] {
+  if (family === undefined) return familyRevoked ? ['family revoked'] : []
+  return family.clientId === undefined
+    ? [`family ${family.fate}`]
+    : [`family=${family.clientId}`, family.fate]
 }
 
 /** Some of it comes from requests: no control character of theirs may reach the terminal. */

@@ -30,7 +30,7 @@ export function nextSteps(
     ...attacks(site).flatMap(numbered),
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
-    '  All of it at once, DPoP and private_key_jwt besides, with the answers explained:',
+    '  All of it at once, DPoP, private_key_jwt and a lost answer besides, all explained:',
     `  ${tourCommand(demo)}`,
     '',
     '  Ctrl-C stops the demo. What happens to keys is told here as it happens, in events:',

@@ -4,7 +4,8 @@ import { ATTACKS } from './tour/attacks'
 import { deviceSteps } from './tour/device'
 import { FLOW } from './tour/flow'
 import { type Guide, guide } from './tour/guide'
-import { wrap } from './tour/show'
+import { lostAnswerSteps } from './tour/lost-answer'
+import { heading, wrap } from './tour/show'
 import type { Step } from './tour/step'
 import { chooseTarget } from './tour/target'
 
@@ -35,6 +36,7 @@ async function tour(): Promise<boolean> {
 const PARTS: readonly (readonly [title: string, steps: readonly Step[]])[] = [
   ['The flow', FLOW],
   ['A device with a key pair', deviceSteps()],
+  ['An answer that gets lost', lostAnswerSteps()],
   ['Attacks', ATTACKS],
 ]
 
@@ -43,7 +45,7 @@ async function goParts(goStep: Guide): Promise<boolean> {
   const failed: number[] = []
   let number = 0
   for (const [title, steps] of PARTS) {
-    console.log(`\n  ${paint('bold', `${title} ${'-'.repeat(90 - title.length)}`)}`)
+    console.log(`\n  ${paint('bold', heading(title))}`)
     for (const step of steps) {
       number += 1
       if (!(await goStep(step, number))) failed.push(number)

@@ -29,7 +29,7 @@ it('goes through a fresh server, and shows requests, answers and events without 
   expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
   expect(tour.stdout()).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
-  expect(tour.stdout()).toContain('All 29 steps went as described.')
+  expect(tour.stdout()).toContain('All 35 steps went as described.')
   expect(tour.stdout()).not.toContain('\x1b')
   expect(
     tour
@@ -117,6 +117,45 @@ describe('what it shows', () => {
       ),
     )
   })
+
+  it('is an answer that is lost, and given again byte for byte to the holder of the key', () => {
+    const request = ['> Authorization: DPoP <provisioning key 6>', '> DPoP: <proof by the sensor, for POST']
+    expect(step(21)).toMatch(
+      inThisOrder(
+        ...[...request, '< (The connection is cut', '* key.redeemed ', '* client.registered '],
+        'registered=',
+      ),
+    )
+    const [, registered = ''] = /registered=([\w-]+)/.exec(step(21)) ?? []
+    expect(step(22)).toMatch(
+      inThisOrder(
+        ...[...request, '< 201 Created', `"client_id": "${registered}"`, '* redemption.repeated key='],
+        ...[...request, '< 201 Created  (the ', ' bytes of before)', '* redemption.repeated key='],
+      ),
+    )
+    expect(step(22)).not.toContain('client.registered')
+    expect(step(23)).toMatch(
+      inThisOrder('Basic <the sensor and its secret>', '* token.issued', '< 200 OK', '* token.verified'),
+    )
+  })
+
+  it('is a replay by the holder, by which all that the key brought forth ends', () => {
+    const [, registered = ''] = /registered=([\w-]+)/.exec(step(21)) ?? []
+    expect(step(24)).toMatch(
+      inThisOrder(
+        ...['"client_name": "second sensor"', '< 401 Unauthorized'],
+        `* client.deleted    client=${registered} by=replay`,
+        ...['* key.replayed ', `family=${registered} revoked`, '401 key_redeemed'],
+      ),
+    )
+    expect(step(25)).toMatch(
+      inThisOrder(
+        ...['> GET https', '< 401 Unauthorized  { "error":"invalid_token"', '401 registration_token_wrong'],
+        ...['> POST https', '< 401 Unauthorized  { "error":"invalid_client"', '401 client_unknown'],
+        ...['> GET https', '< 401 Unauthorized  { "error":"invalid_token"', '401 token_revoked'],
+      ),
+    )
+  })
 })
 
 describe('with a demo that runs', () => {
@@ -148,7 +187,7 @@ describe('with a demo that runs', () => {
     })
     expect(await tour.exited).toBe(1)
     expect(tour.stdout()).toContain('NOT as described: expected status 200, got 401')
-    expect(tour.stdout()).toContain('29 of 29 steps did not go as described')
+    expect(tour.stdout()).toContain('35 of 35 steps did not go as described')
     expectNothingSecret(tour, 'not-that-one')
     demo.kill('SIGTERM')
     await demo.exited

@@ -71,8 +71,12 @@ describe(PAGE, () => {
     expect(body).toMatchObject({ access_token: 'opaque', token_type: 'Bearer', expires_in: 60 })
     await exchange(app, key).expect(400)
     const wanted = { client_id: 'ci-runner', scope: 'config:read', audience: 'https://api.example.com' }
-    const ask = ['POST', 'https://as.example.com/internal/tokens', { ...wanted, lifetime: 600 }]
     const { jti } = JSON.parse(Buffer.from(key.split('.')[1] ?? '', 'base64url').toString())
+    const ask = [
+      'POST',
+      'https://as.example.com/internal/tokens',
+      { ...wanted, provisioning_key: jti, lifetime: 600 },
+    ]
     expect(asked).toEqual([ask, ask, ['DELETE', `https://as.example.com/internal/tokens/${jti}`, undefined]])
   })
 

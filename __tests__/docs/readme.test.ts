@@ -20,7 +20,8 @@ const programs = blocks.filter(({ language }) => language === 'js' || language =
 const SURROUNDINGS = `
 declare const app: import('express').Express
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
-declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
+type Attempt = { signal?: AbortSignal | undefined; redemptionId?: string | undefined }
+declare function createDevice(owner: string, body: unknown, attempt: Attempt): Promise<object | undefined>
 `
 
 let sandbox: Sandbox

@@ -40,12 +40,12 @@ function digestOf(wanted: Follow, send: (sent: ClientRequest) => void, headers =
 }
 
 const sha = (text: string | Buffer) => createHash('sha256').update(text).digest('base64url')
-const unread: Follow = (req) => followBody(req)()
+const unread: Follow = (req) => followBody(req, 60_000)()
 
 const readBy =
   (read: (req: IncomingMessage) => void): Follow =>
   async (req) => {
-    const digest = followBody(req)
+    const digest = followBody(req, 60_000)
     read(req)
     await new Promise((resolve) => req.once('end', resolve))
     return digest()
@@ -90,7 +90,7 @@ describe('the digest of a body', () => {
 
   it('is that of its bytes when only a part of it is read', async () => {
     const way: Follow = (req) => {
-      const digest = followBody(req)
+      const digest = followBody(req, 60_000)
       return new Promise((resolve) => void req.once('data', () => resolve(req.pause() && digest())))
     }
     expect(await digestOf(way, pieces)).toBe(sha('{"a":"\u00e4\u20ac"}'))
@@ -106,7 +106,7 @@ describe('the digest of a body', () => {
 
   it('can be asked for more than once', async () => {
     const way: Follow = async (req) => {
-      const digest = followBody(req)
+      const digest = followBody(req, 60_000)
       const [one, other] = [await digest(), await digest()]
       return one === other ? 'same' : 'other'
     }
@@ -162,7 +162,7 @@ describe('the digest of a body', () => {
     ['with half of it read', (req: IncomingMessage) => req.once('data', () => void req.pause())],
   ])('is known of one that had come whole before the connection broke, %s', async (_title, read) => {
     const way: Follow = async (req) => {
-      const digest = followBody(req)
+      const digest = followBody(req, 60_000)
       read(req)
       await new Promise((resolve) => void req.on('close', resolve))
       return digest()
@@ -180,7 +180,7 @@ describe('the digest of what a parser has left', () => {
       req.resume()
       await new Promise((resolve) => req.once('end', resolve))
       req.body = body
-      const digest = followBody(req)
+      const digest = followBody(req, 60_000)
       change(req)
       return digest()
     }

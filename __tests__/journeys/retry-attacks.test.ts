@@ -6,6 +6,8 @@ import { gate, refOf } from '../support/redeeming.js'
 import {
   ACT,
   ERRANDS,
+  type Errand,
+  holderFor,
   lasting,
   REGISTER,
   type RetryingServer,
@@ -16,12 +18,10 @@ import {
   withRetrying,
 } from '../support/retrying.js'
 
-const holderOf = (jkt: string | undefined) => JSON.stringify([jkt ?? null, null])
-
 /** What the store keeps of the outcome of a key. */
-async function kept(server: RetryingServer, key: string): Promise<string | undefined> {
+async function kept(server: RetryingServer, key: string, errand: Errand): Promise<string | undefined> {
   const entry = await server.store.find(refOf(key))
-  return (await server.store.recall(refOf(key), holderOf(entry?.confirmation?.jkt)))?.outcome
+  return (await server.store.recall(refOf(key), holderFor(entry?.confirmation?.jkt, errand)))?.outcome
 }
 
 /** A store that swaps and spoils what it has kept. */
@@ -54,7 +54,7 @@ describe('what is kept of an outcome', () => {
       const { text } = await run(server, key, errand)
       const [sealed = ''] = seen
       expect(sealed).toMatch(/^[\w-]{60,}$/)
-      expect(await kept(server, key)).toBe(sealed)
+      expect(await kept(server, key, errand)).toBe(sealed)
       const looked = [sealed, Buffer.from(sealed, 'base64url').toString('latin1')]
       const words = [...text.matchAll(/[\w.-]{8,}/g), ...key.matchAll(/[\w-]{8,}/g)].map(([word]) => word)
       expect(words.filter((word) => looked.some((one) => one.includes(word)))).toEqual([])
@@ -67,13 +67,13 @@ describe('what is kept of an outcome', () => {
       const key = await server.bound(TOKEN)
       const manner = () => ({ now: clock.seconds })
       await run(server, key, TOKEN, manner())
-      expect(await kept(server, key)).toMatch(/./)
+      expect(await kept(server, key, TOKEN)).toMatch(/./)
       clock.seconds += 299
       expect((await run(server, key, TOKEN, manner())).status).toBe(200)
       clock.seconds += 7
       expect((await run(server, key, TOKEN, manner())).status).toBe(400)
       expect(server.refusal()).toBe('key_expired')
-      expect(await kept(server, key)).toBeUndefined()
+      expect(await kept(server, key, TOKEN)).toBeUndefined()
       expect(await server.standing(key)).toEqual(['redeemed', false])
     })
   })

@@ -7,6 +7,7 @@ import {
   BIND,
   ERRANDS,
   type Errand,
+  holderFor,
   lasting,
   REGISTER,
   type RetryingPlan,
@@ -165,7 +166,7 @@ test('a claim that was taken over keeps its redemptionId when nobody is there be
   await withClock({ handlers: [handler], verbs }, async (server, clock) => {
     const key = await server.bound(ACT)
     const { jkt } = (await server.store.find(refOf(key)))?.confirmation ?? {}
-    const holder = JSON.stringify([jkt, null])
+    const holder = holderFor(jkt, ACT)
     await server.store.redeem(refOf(key), 'the-first', { holder, leaseSeconds: LEASE })
     clock.seconds += LEASE
     const hangUp = runAndHangUp(server, key, ACT, clock.manner())

@@ -210,6 +210,7 @@ describe('provisioningKeyVerifier', () => {
         'errorHandler',
         'metadata',
         'on',
+        ...['readiness', 'isReady', 'drain'],
       ].sort(),
     )
     expect(Object.isFrozen(made)).toBe(true)

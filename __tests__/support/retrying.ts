@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import { requestDigest } from '../../lib/core/outcome.js'
 import {
   memoryStore,
   type ProvisioningOptions,
@@ -54,6 +55,13 @@ export const ACT: Errand = {
   body: '{"name":"a"}',
 }
 export const ERRANDS: readonly Errand[] = [TOKEN, BIND, REGISTER, ACT]
+
+/** What the store is told of who redeems a key, bound to a proof key, for an errand. */
+export function holderFor(jkt: string | undefined, { method = 'POST', path }: Errand): string {
+  const [, action] = /^\/oauth\/(\w+)$/.exec(path) ?? []
+  const at = action === undefined ? requestDigest(method, path) : null
+  return JSON.stringify([jkt ?? null, null, action ?? 'custom', at])
+}
 
 /** How a request is made for an errand. */
 export interface Manner {

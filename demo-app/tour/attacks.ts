@@ -11,12 +11,14 @@ const REPLAY: readonly Step[] = [
     meaning: 'A key is redeemed once. The caller hears what anybody would; the event says what happened.',
   },
   {
-    title: 'Replay: exchange key 2 once more',
+    title: 'Replay: exchange key 2 once more, by the very same request',
     call: exchangeOf('provisioning key 2'),
     status: 400,
     members: { error: 'invalid_request' },
     event: 'key.replayed',
-    meaning: 'Two have presented one key, so one of them is a thief, and nobody can tell which.',
+    meaning:
+      'A bearer key has no holder who could ask again: whoever presents it could be anybody. Two have, so one of them ' +
+      'is a thief, and nobody can tell which.',
   },
   {
     title: 'Look at the access token again',
@@ -39,14 +41,14 @@ const REPLAY: readonly Step[] = [
 const CLEARTEXT: readonly Step[] = [
   keyStep({
     title: 'Cleartext: get a fresh key',
-    name: 'provisioning key 6',
+    name: 'provisioning key 8',
     form: () => ({ scope: 'devices:create' }),
     meaning: 'It is good, as the first one was.',
   }),
   {
     title: 'Cleartext: present it over HTTP',
     call: (site, memory) => {
-      const call = getWith('/whoami', 'provisioning key 6')(site, memory)
+      const call = getWith('/whoami', 'provisioning key 8')(site, memory)
       return { ...call, url: `${site.cleartextOrigin}/whoami` }
     },
     status: 403,
@@ -58,7 +60,7 @@ const CLEARTEXT: readonly Step[] = [
   },
   {
     title: 'Cleartext: present it over HTTPS afterwards',
-    call: getWith('/whoami', 'provisioning key 6'),
+    call: getWith('/whoami', 'provisioning key 8'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',
@@ -69,13 +71,13 @@ const CLEARTEXT: readonly Step[] = [
 const WRONG_AUDIENCE: readonly Step[] = [
   keyStep({
     title: 'Wrong audience: get a key for the warehouse',
-    name: 'provisioning key 7',
+    name: 'provisioning key 9',
     form: ({ origin }) => ({ scope: 'devices:create', resource: `${origin}/warehouse` }),
     meaning: 'The resource parameter (RFC 8707) names the one audience that the key is for.',
   }),
   {
     title: 'Wrong audience: present it to the warehouse',
-    call: getWith('/warehouse/whoami', 'provisioning key 7'),
+    call: getWith('/warehouse/whoami', 'provisioning key 9'),
     status: 200,
     members: { scope: ['devices:create'] },
     event: 'key.verified',
@@ -84,7 +86,7 @@ const WRONG_AUDIENCE: readonly Step[] = [
   },
   {
     title: 'Wrong audience: present it elsewhere',
-    call: getWith('/whoami', 'provisioning key 7'),
+    call: getWith('/whoami', 'provisioning key 9'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',

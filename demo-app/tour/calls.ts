@@ -44,13 +44,25 @@ export function introspectionOf(name: string): Ask {
   return asDemoClient(postForm('/oauth/introspect', (_, memory) => ({ token: memory.recall(name) })))
 }
 
-/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
 function asDemoClient(ask: Ask): Ask {
   return (site, memory) => {
-    const pair = [site.clientId, site.clientSecret].map((text) => encodeURIComponent(text)).join(':')
-    const encoded = memory.keep('client id and secret', Buffer.from(pair).toString('base64'))
-    return { ...ask(site, memory), authorization: `Basic ${encoded}` }
+    const authorization = basic('client id and secret', [site.clientId, site.clientSecret], memory)
+    return { ...ask(site, memory), authorization }
   }
+}
+
+/** As a client that an earlier step registered; its id and its secret are recalled by what they are called. */
+export function asClient(id: string, secret: string, ask: Ask): Ask {
+  return (site, memory) => {
+    const authorization = basic(`${id} and its secret`, [memory.recall(id), memory.recall(secret)], memory)
+    return { ...ask(site, memory), authorization }
+  }
+}
+
+/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
+function basic(name: string, pair: readonly string[], memory: Memory): string {
+  const joined = pair.map((text) => encodeURIComponent(text)).join(':')
+  return `Basic ${memory.keep(name, Buffer.from(joined).toString('base64'))}`
 }
 
 /** `private_key_jwt`: a new assertion for each request, signed by the client's own key (RFC 7523 2.2). */

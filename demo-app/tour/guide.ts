@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ProvisioningEvent } from 'express-provisioning-keys'
-import { eventLine } from '../event-lines'
+import { eventText, paintEvent } from '../event-lines'
 import type { Paint } from '../paint'
 import { redaction } from './redaction'
-import { type Answer, send } from './send'
+import { type Answer, send, sendAndCut } from './send'
 import { answerLine, answerLines, type Detail, requestLines, wrap } from './show'
-import type { Exchange, Memory, Step } from './step'
+import type { Call, Exchange, Memory, Step } from './step'
 import type { Target } from './target'
 
 export interface Tour {
@@ -27,16 +27,29 @@ export function guide({ target, paint, print }: Tour): Guide {
     print(lines.map((line) => wrap(memory.redact(line), '      ', lead)).join('\n'))
   }
 
+  let before: Answer | undefined
+
+  async function answerFaultsOf(exchange: Exchange, call: Call, detail: Detail): Promise<readonly string[]> {
+    if (exchange.isCut) {
+      const status = await sendAndCut(call, target.trust)
+      tell('<', ['(The connection is cut as the answer begins: nothing of it has been read.)'])
+      return statusFaults(exchange, status)
+    }
+    const answer = await send(call, target.trust)
+    const faults = [...answerFaults(exchange, answer), ...repetitionFaults(exchange, answer, before)]
+    before = answer
+    remember(exchange, answer, memory)
+    tell('<', shown(exchange, answer, detail))
+    return faults
+  }
+
   async function go(exchange: Exchange, detail: Detail): Promise<readonly string[]> {
     const call = exchange.call(target.site, memory)
     tell('>', requestLines(call, detail))
-    const answer = await send(call, target.trust)
-    remember(exchange, answer, memory)
-    const { members = {} } = exchange
-    tell('<', detail === 'whole' ? answerLines(answer) : [answerLine(answer, Object.keys(members))])
+    const faults = await answerFaultsOf(exchange, call, detail)
     const events = await eventsAfter(exchange, target)
-    if (events.length > 0) print(events.map((event) => `    * ${eventLine(event, paint)}`).join('\n'))
-    return [...answerFaults(exchange, answer), ...eventFaults(exchange, events, target)]
+    for (const event of events) print(paintEvent(event, wrap(eventText(event), '      ', '    * '), paint))
+    return [...faults, ...eventFaults(exchange, events, target)]
   }
 
   async function goAll({ isBrief = false, next = [], ...first }: Step): Promise<readonly string[]> {
@@ -57,6 +70,17 @@ export function guide({ target, paint, print }: Tour): Guide {
   }
 }
 
+function shown({ members = {}, isRepetition }: Exchange, answer: Answer, detail: Detail): readonly string[] {
+  if (detail === 'whole') return answerLines(answer)
+  const line = answerLine(answer, isRepetition ? [] : Object.keys(members))
+  return [isRepetition ? `${line}  (the ${Buffer.byteLength(answer.text)} bytes of before)` : line]
+}
+
+function repetitionFaults({ isRepetition }: Exchange, answer: Answer, before?: Answer): readonly string[] {
+  const isSame = answer.status === before?.status && answer.text === before.text
+  return !isRepetition || isSame ? [] : ['expected the answer of before, byte for byte, got another']
+}
+
 function remember({ secrets = {}, notes = {} }: Exchange, { members }: Answer, memory: Memory): void {
   for (const [member, name] of Object.entries(secrets)) {
     const secret = members[member]
@@ -68,14 +92,18 @@ function remember({ secrets = {}, notes = {} }: Exchange, { members }: Answer, m
   }
 }
 
-function answerFaults({ status, members = {} }: Exchange, answer: Answer): readonly string[] {
-  const wrongStatus = answer.status === status ? [] : [`expected status ${status}, got ${answer.status}`]
+function statusFaults({ status: expected }: Exchange, status: number): readonly string[] {
+  return status === expected ? [] : [`expected status ${expected}, got ${status}`]
+}
+
+function answerFaults(exchange: Exchange, answer: Answer): readonly string[] {
+  const { members = {} } = exchange
   const wrongMembers = Object.entries(members).filter(
     ([name, expected]) => !isDeepStrictEqual(answer.members[name], expected),
   )
   const describe = (value: unknown) => JSON.stringify(value) ?? 'nothing'
   return [
-    ...wrongStatus,
+    ...statusFaults(exchange, answer.status),
     ...wrongMembers.map(
       ([name, expected]) => `expected ${name} ${describe(expected)}, got ${describe(answer.members[name])}`,
     ),

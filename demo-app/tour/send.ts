@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, request as requestHttp } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { Call } from './step'
 
@@ -25,6 +25,17 @@ export function bodyOf({ form, json }: Call): readonly [type: string, text: stri
 
 /** Sends one request over a connection of its own. */
 export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MILLISECONDS): Promise<Answer> {
+  return begin(call, trust, timeoutMilliseconds).then((response) => whole(response, call.url))
+}
+
+/** The same, but the connection is cut as soon as the answer begins to arrive; of that the status alone is told. */
+export async function sendAndCut(call: Call, trust: Trust): Promise<number> {
+  const response = await begin(call, trust, TIMEOUT_MILLISECONDS)
+  response.on('error', () => undefined).destroy()
+  return response.statusCode ?? 0
+}
+
+function begin(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
   const [type, text] = bodyOf(call) ?? []
   const headers = {
     ...(call.authorization !== undefined && { authorization: call.authorization }),
@@ -40,19 +51,26 @@ export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MIL
   return new Promise((resolve, reject) => {
     const isHttps = call.url.startsWith('https:')
     const sent = isHttps ? requestHttps(call.url, { ...options, ...trust }) : requestHttp(call.url, options)
-    const refuse = ({ code, message }: NodeJS.ErrnoException) =>
-      reject(new Error(`no answer from ${call.url} (${code ?? message})`))
-    sent.on('error', refuse).end(text)
-    sent.on('response', (response) => {
-      const chunks: Buffer[] = []
-      response.on('error', refuse).on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => {
-        const { statusCode: status = 0, statusMessage: statusText = '', headers } = response
-        const text = Buffer.concat(chunks).toString('utf8')
-        resolve({ status, statusText, headers, text, members: membersOf(text) })
-      })
+    sent.on('error', (error) => reject(noAnswer(call.url, error))).on('response', resolve)
+    sent.end(text)
+  })
+}
+
+function whole(response: IncomingMessage, url: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    response.on('error', (error) => reject(noAnswer(url, error)))
+    response.on('data', (chunk: Buffer) => chunks.push(chunk))
+    response.on('end', () => {
+      const { statusCode: status = 0, statusMessage: statusText = '', headers } = response
+      const text = Buffer.concat(chunks).toString('utf8')
+      resolve({ status, statusText, headers, text, members: membersOf(text) })
     })
   })
+}
+
+function noAnswer(url: string, { code, message }: NodeJS.ErrnoException): Error {
+  return new Error(`no answer from ${url} (${code ?? message})`)
 }
 
 function membersOf(text: string): Readonly<Record<string, unknown>> {

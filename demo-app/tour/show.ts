@@ -1,7 +1,8 @@
 import { type Answer, bodyOf } from './send'
 import type { Call } from './step'
 
-const COLUMNS = 98
+/** As wide as the terminal is, within what reads well. */
+const COLUMNS = Math.max(60, Math.min(98, process.stdout.columns || 98))
 
 /** The headers of answers that say something about keys; the others are helmet's. */
 const SHOWN_HEADERS = ['www-authenticate', 'cache-control']
@@ -19,6 +20,11 @@ export function wrap(text: string, indent: string, first = indent): string {
     } else line = longer
   }
   return [...lines, line].map((one, i) => `${i === 0 ? first : indent}${margin}${one}`).join('\n')
+}
+
+/** A title and a line behind it, after an indent of two. */
+export function heading(title: string): string {
+  return `${title} ${'-'.repeat(COLUMNS - 7 - title.length)}`
 }
 
 /** How much of a request and its answer is shown. */

@@ -42,6 +42,10 @@ export interface Exchange {
   readonly notes?: Readonly<Record<string, string>>
   /** What the server must tell its observers. */
   readonly event?: EventType
+  /** The connection is cut when the answer begins to arrive, so that nothing of it is known. */
+  readonly isCut?: boolean
+  /** The answer must be that of the exchange before, byte for byte. */
+  readonly isRepetition?: boolean
 }
 
 /** What is done, by a request or several, and what that means. */

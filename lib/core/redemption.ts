@@ -41,6 +41,8 @@ export interface Repetition {
 /** What a key is to be redeemed for. */
 export interface Redeemed {
   readonly action: RedemptionAction
+  /** The digest of where that is asked for, when there are several places for it. */
+  readonly at?: string
   readonly address?: string | undefined
   /** What the one who redeems has proven to hold. Default: what the key is bound to. */
   readonly holds?: Confirmation | undefined
@@ -60,7 +62,7 @@ export type Redeem = (
 export function redeemer(deployment: StoringDeployment): Redeem {
   const attemptTo = attempter(deployment)
   return async function redeem(verified, redeemed) {
-    const holder = holderOf(redeemed.holds ?? verified.key.confirmation)
+    const holder = holderOf(verified.key, redeemed)
     const attempt = { ...verified, redeemed, holder, id: randomId() }
     for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       const got = await attemptTo(attempt)
@@ -76,9 +78,13 @@ const LONGEST_WAIT = 2_000
 const FIRST_PAUSE = 40
 const LONGEST_PAUSE = 320
 
-/** What is proven to be held, as one text; `undefined` for a bearer. */
-function holderOf(holds: Confirmation | undefined): string | undefined {
-  return holds === undefined ? undefined : JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null])
+/**
+ * What is proven to be held, and what for, as one text; `undefined` for a bearer. Where something was interrupted that
+ * may have been done, nobody gets anything else for the same key: one that was redeemed once would be good for both.
+ */
+function holderOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
+  if (holds === undefined) return undefined
+  return JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null, action, at ?? null])
 }
 
 interface Attempt extends Pick<Verified, 'key' | 'sealer'> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Request } from 'express'
+import type { Request, Response } from 'express'
 import { hasBody } from './body.js'
 
 /** Longer bodies are not told from each other. */
@@ -17,8 +17,11 @@ export type BodyDigest = string | undefined | 'incomplete'
 /**
  * Follows a body while the handlers of a route read it, in whatever way; what none of them has read is read when the
  * digest is asked for.
+ *
+ * @param milliseconds how long from now on it is waited for, however slowly it comes
  */
-export function followBody(req: Request): () => Promise<BodyDigest> {
+export function followBody(req: Request, milliseconds: number): () => Promise<BodyDigest> {
+  const end = performance.now() + milliseconds
   // To be judged now: handlers may change what a parser has left.
   const known = knownDigest(req)
   if (known !== 'unread') return async () => known
@@ -30,9 +33,22 @@ export function followBody(req: Request): () => Promise<BodyDigest> {
     return Reflect.apply(emit, req, [name, ...args]) as boolean
   }
   return async () => {
-    if (!(await isWhole(req, seen))) return 'incomplete'
+    if (!(await isWhole(req, seen, end))) return 'incomplete'
     return seen.isTold() ? seen.digest() : undefined
   }
+}
+
+/**
+ * Breaks a body off that has not come to its end in time, unless it has been answered without that: who sends it decides
+ * how long its handler waits, and must not be able to have it begin when another attempt may have taken its place.
+ */
+export function breakOffLate(req: Request, res: Response, milliseconds: number): void {
+  if (req.complete) return
+  const timer = setTimeout(() => {
+    const isAnswered = res.headersSent || res.writableEnded
+    if (!req.complete && !isAnswered) req.destroy()
+  }, milliseconds)
+  res.once('close', () => clearTimeout(timer))
 }
 
 function knownDigest(req: Request): string | undefined | 'unread' {
@@ -91,17 +107,19 @@ function digesting(): Seen {
   }
 }
 
-/** Reads what is left, for as long as more of it comes and it can be told. */
-function isWhole(req: Request, seen: Seen): Promise<boolean> {
+/** Reads what is left, for as long as more of it comes and it can be told, but not beyond `end`. */
+function isWhole(req: Request, seen: Seen, end: number): Promise<boolean> {
   if (req.readableEnded || !seen.isTold()) return Promise.resolve(true)
   if (req.destroyed) return Promise.resolve(hasCome(req, seen))
   return new Promise((resolve) => {
     const timer = setTimeout(() => finish(false), LONGEST_SILENCE)
+    const last = setTimeout(() => finish(false), Math.max(0, end - performance.now()))
     const onData = () => void (seen.isTold() ? timer.refresh() : finish(true))
     const onEnd = () => finish(true)
     const onBreak = () => finish(hasCome(req, seen))
     function finish(whole: boolean): void {
       clearTimeout(timer)
+      clearTimeout(last)
       req.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
       resolve(whole)
     }

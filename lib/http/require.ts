@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { VerifiedAccessToken } from '../core/access-verification.js'
 import type { PresentedCredential } from '../core/confirmation/holding.js'
+import type { VerifyingDeployment } from '../core/deployment.js'
 import { ConfigurationError, malformed } from '../core/errors.js'
 import { requestDigest } from '../core/outcome.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
@@ -14,7 +15,7 @@ import { holdAnswer } from './held-answer.js'
 import { httpsGuard } from './https.js'
 import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
-import { followBody } from './request-body.js'
+import { breakOffLate, followBody } from './request-body.js'
 import { answerAgain } from './whole-answer.js'
 import { refuse } from './wire.js'
 
@@ -60,6 +61,7 @@ interface AdmittedVisit {
 export function guards(context: GuardContext): Guards {
   const { config, useCases } = context
   const { emit } = config.deployment
+  const longestBody = longestBodyOf(config.deployment)
 
   function admitKey({ req, next, presented: { address } }: AdmittedVisit, { key }: Verified): void {
     const { jti: keyId, clientId, subject } = key
@@ -72,11 +74,14 @@ export function guards(context: GuardContext): Guards {
     const { req, res, next, presented, refuseWith } = visit
     const { key } = verified
     // A bearer key has no holder who could ask again.
-    const request = key.confirmation === undefined ? () => undefined : requestOf(req)
-    const redemption = await redeem(verified, { action: 'custom', address: presented.address, request })
+    const isHeld = key.confirmation !== undefined
+    const request = isHeld ? requestOf(req, longestBody) : () => undefined
+    const at = requestDigest(req.method, req.originalUrl)
+    const redemption = await redeem(verified, { action: 'custom', at, address: presented.address, request })
     if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
     if (res.destroyed) return void (await redemption.release())
     const signal = holdAnswer(res, redemption, refuseWith)
+    if (isHeld) breakOffLate(req, res, longestBody)
     attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
     next()
   }
@@ -111,10 +116,15 @@ export function guards(context: GuardContext): Guards {
   }
 }
 
+/** How long a body may take, in milliseconds: so much of the lease that its handler has some of it left. */
+function longestBodyOf(deployment: VerifyingDeployment): number {
+  return 'redemptionLeaseSeconds' in deployment ? deployment.redemptionLeaseSeconds * 750 : 0
+}
+
 /** What a request asks for, followed from here on. */
-function requestOf(req: Request): () => Promise<string | undefined> {
+function requestOf(req: Request, longestBody: number): () => Promise<string | undefined> {
   const { method, originalUrl } = req
-  const digestBody = followBody(req)
+  const digestBody = followBody(req, longestBody)
   return async () => {
     const body = await digestBody()
     if (body === 'incomplete') throw malformed('body_incomplete', 'The body did not come to its end.')

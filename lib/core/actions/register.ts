@@ -28,7 +28,14 @@ export function registrar(deployment: Deployment, perform: Perform): Register {
       address,
       request: () => requestDigest('register', body),
       judge: () => judge(deployment, key, clientId, body),
-      act: ({ before, ...judged }) => save(deployment, key, newcomer(deployment, key, judged), before),
+      async act(judged) {
+        const done = await save(deployment, key, judged)
+        if (done !== undefined) return done
+        // What an attempt before had left has just been taken back, or what is there is not for us.
+        const again = await save(deployment, key, await judge(deployment, key, clientId, body))
+        if (again === undefined) throw taken()
+        return again
+      },
     })
   }
 }
@@ -96,16 +103,17 @@ function newcomer(
   return { client, token: token.text, secret: secret.made }
 }
 
+/** Answers `undefined` when what is kept of the identity is not what it was when that was judged. */
 async function save(
   deployment: Deployment,
   key: VerifiedKey,
-  { client, token, secret }: ReturnType<typeof newcomer>,
-  before: Client | undefined,
-): Promise<Done<ClientInformation>> {
+  { before, ...judged }: Newcomer & { readonly before: Client | undefined },
+): Promise<Done<ClientInformation> | undefined> {
   const { registry } = deployment
+  const { client, token, secret } = newcomer(deployment, key, judged)
   const saved = { ...client, revision: (before?.revision ?? 0) + 1 }
   const { clientId } = saved
-  if (!(await saving(() => registry.save(saved)))) throw taken()
+  if (!(await saving(() => registry.save(saved)))) return undefined
   const { jti: keyId, clientId: registeredBy } = key
   return {
     result: informationOf(saved, { token, secret }),

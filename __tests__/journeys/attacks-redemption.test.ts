@@ -1,0 +1,178 @@
+import express, { type RequestHandler } from 'express'
+import { type Client, type ClientRegistry, hashSecret, type ProvisioningStore } from '../../lib/index.js'
+import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { answerTo, openRequest } from '../support/exact.js'
+import { gate, until } from '../support/redeeming.js'
+import { askForKey } from '../support/requests.js'
+import {
+  ACT,
+  BIND,
+  REGISTER,
+  type RetryingServer,
+  requestFor,
+  run,
+  TOKEN,
+  withRetrying,
+} from '../support/retrying.js'
+import { CLIENT, SECRET } from '../support/server.js'
+
+/** A request for what `/act` does, without the last byte of its body. */
+function unfinished(server: RetryingServer, key: string) {
+  const wanted = requestFor(key, ACT)
+  const sent = openRequest(server, wanted)
+  const status = answerTo(sent).then(
+    (answer) => answer.status,
+    () => 'broken off',
+  )
+  const body = String(wanted.body)
+  const text = Buffer.from(body)
+  let written = 0
+  const drip = () => void sent.write(text.subarray(written, ++written))
+  return {
+    status,
+    drip,
+    begin() {
+      written = text.length - 1
+      sent.write(text.subarray(0, written))
+    },
+    finish: () => void sent.end(text.subarray(written)),
+  }
+}
+
+/** A handler that makes something, and how often it did. */
+function making() {
+  let made = 0
+  const handler: RequestHandler = (_req, res) => {
+    made += 1
+    res.status(201).json({ made })
+  }
+  return { handler, made: () => made }
+}
+
+const EVERYTHING = 'provision:bind provision:register provision:token devices:create devices:read'
+const LEASE = { redemptionLeaseSeconds: 1 }
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+describe('a holder that sends its body slower than its lease', () => {
+  test('has nothing done twice by a handler that reads it', async () => {
+    const { handler, made } = making()
+    await withRetrying({ handlers: [express.json(), handler], options: LEASE }, async (server) => {
+      const key = await server.bound(ACT)
+      const slow = unfinished(server, key)
+      slow.begin()
+      await until(() => server.runs() === 1)
+      const status = await slow.status
+      expect([status, made()]).toEqual(['broken off', 0])
+      await until(async () => (await server.standing(key))[0] === 'issued')
+      expect([(await run(server, key, ACT)).status, made()]).toEqual([201, 1])
+    })
+  })
+
+  test('has nothing done twice by a handler that does not read it', async () => {
+    const { handler, made } = making()
+    await withRetrying({ handlers: [handler], options: LEASE }, async (server) => {
+      const key = await server.bound(ACT)
+      const slow = unfinished(server, key)
+      const dripping = setInterval(slow.drip, 300)
+      const status = await slow.status.finally(() => clearInterval(dripping))
+      expect([status, made()]).toEqual([201, 1])
+      await wait(400)
+      // Its outcome could not be kept: the request was never whole.
+      expect([(await run(server, key, ACT)).status, server.refusal(), made()]).toEqual([
+        401,
+        'key_redeemed',
+        1,
+      ])
+      expect(await server.standing(key)).toEqual(['redeemed', false])
+    })
+  })
+})
+
+describe('a holder whose redemption was interrupted after it was done', () => {
+  /** A store that loses the first settlement, and what is asked for after it, until it is well again. */
+  function losing() {
+    let isLost = false
+    const lose = async () => {
+      throw new Error('the store is gone')
+    }
+    const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+      settle: (...given) => (isLost ? lose() : store.settle(...given)),
+      release: (...given) => (isLost ? lose() : store.release(...given)),
+    })
+    const turn = (lost: boolean) => {
+      isLost = lost
+    }
+    return { verbs, lose: () => turn(true), heal: () => turn(false) }
+  }
+
+  test.each([
+    [BIND, TOKEN],
+    [BIND, REGISTER],
+    [ACT, TOKEN],
+    [ACT, { ...ACT, name: 'another route', path: '/act/another' }],
+    [ACT, { ...ACT, name: 'another method', method: 'PUT' }],
+  ])('gets nothing else for the same key: %#', async (before, after) => {
+    const store = losing()
+    const { handler, made } = making()
+    const clock = { seconds: Math.floor(Date.now() / 1000) }
+    const options = { now: () => clock.seconds * 1000, redemptionLeaseSeconds: 30 }
+    await withRetrying({ handlers: [handler], verbs: store.verbs, options }, async (server) => {
+      const key = await server.bound({ ...before, scope: EVERYTHING })
+      store.lose()
+      expect((await run(server, key, before, { now: clock.seconds })).status).toBe(503)
+      store.heal()
+      clock.seconds += 31
+      const other = await run(server, key, after, { now: clock.seconds })
+      expect([other.status >= 400, server.refusal()]).toEqual([true, 'key_redeeming'])
+      expect(server.told('key.redeemed')).toBe(0)
+      expect((await run(server, key, before, { now: clock.seconds })).status).toBe(201)
+      expect([server.told('key.replayed'), made()]).toEqual([0, before === ACT ? 2 : 0])
+    })
+  })
+})
+
+test('a repetition that comes while what was done is taken back is not told that the identity is taken', async () => {
+  const subject = 'device:taken-back'
+  const runner: Client = {
+    clientId: CLIENT,
+    revision: 1,
+    secretHash: hashSecret(SECRET),
+    authenticationMethods: ['client_secret_basic'],
+    policy: { subjects: ['device:*'] },
+  }
+  const kept = memoryClientRegistry([runner])
+  const [deleting, goOn] = [gate(), gate()]
+  const clients: ClientRegistry = {
+    ...kept,
+    async save(client) {
+      // The second attempt has judged what there is, and only then it goes.
+      if (client.revision === 2) {
+        goOn.open()
+        await until(async () => (await kept.find(subject)) === undefined)
+      }
+      return kept.save(client)
+    },
+    async delete(...given) {
+      deleting.open()
+      await goOn.opened
+      return kept.delete(...given)
+    },
+  }
+  let settlements = 0
+  const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+    async settle(...given) {
+      settlements += 1
+      if (settlements === 1) throw new Error('the store is gone')
+      return store.settle(...given)
+    },
+  })
+  await withRetrying({ verbs, options: { clients } }, async (server) => {
+    const key = await server.bound(REGISTER, { requested_subject: subject })
+    expect((await run(server, key, REGISTER)).status).toBe(503)
+    await deleting.opened
+    const second = await run(server, key, REGISTER)
+    expect(second.status).toBe(201)
+    const { client_secret: secret } = JSON.parse(second.text)
+    expect((await askForKey(server, {}, { id: subject, secret })).status).toBe(200)
+  })
+})
