@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, openSync, readSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync, readSync, realpathSync } from 'node:fs'
 import {
   type Client,
   type ClientRegistry,
@@ -19,14 +19,37 @@ export interface ClientDatabase {
 
 /**
  * @param lock what keeps the changes of several processes apart; default: there is one, and nobody else may open the file
- * @throws EnvironmentError when there can be no such file, or another demo has it open
+ * @throws EnvironmentError when there can be no such file, or another program has it open
  */
 export function openDatabase(path: string, lock?: Pick<ProvisioningStore, 'useOnce'>): ClientDatabase {
-  try {
+  const release = lock === undefined ? claimDatabase(path) : async () => undefined
+  return explained(path, () => {
     closeToOthers(path)
     const store = new KeyvSqliteFile(path, { alone: lock === undefined })
     const registry = keyvClientRegistry(new Keyv({ store, throwOnErrors: true }), { lock: lock ?? 'process' })
-    return { registry, close: () => store.disconnect() }
+    return { registry, close: () => store.disconnect().then(release) }
+  })
+}
+
+/**
+ * Has the database for one demo alone, of however many processes, until the answer is called or this process ends. A
+ * file beside it is locked for that: what several processes have open together, none of them can lock.
+ *
+ * @throws EnvironmentError when there can be no such file, or it is another demo's
+ */
+export function claimDatabase(path: string): () => Promise<void> {
+  return explained(path, () => {
+    closeToOthers(path)
+    const beside = `${realpathSync(path)}.lock`
+    closeToOthers(beside)
+    const claim = new KeyvSqliteFile(beside, { alone: true })
+    return () => claim.disconnect()
+  })
+}
+
+function explained<T>(path: string, open: () => T): T {
+  try {
+    return open()
   } catch (error) {
     const { code = 'unknown', message } = error as NodeJS.ErrnoException
     throw new EnvironmentError(
@@ -42,7 +65,8 @@ function closeToOthers(path: string): void {
     const begin = Buffer.alloc(SQLITE.length)
     const length = readSync(file, begin, 0, begin.length, 0)
     // Any other file is not ours to change.
-    if (length === 0 || begin.equals(SQLITE)) fchmodSync(file, 0o600)
+    if (length > 0 && !begin.equals(SQLITE)) throw Object.assign(new Error(), { code: 'SQLITE_NOTADB' })
+    fchmodSync(file, 0o600)
   } finally {
     closeSync(file)
   }
@@ -59,7 +83,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   EPERM: 'which is not of this user',
   EROFS: 'which cannot be written',
   SQLITE_READONLY: 'which cannot be written',
-  SQLITE_BUSY: 'which another program has open',
+  SQLITE_BUSY: 'which another demo or program has open',
   SQLITE_NOTADB: 'which is no SQLite database',
 }
 

@@ -144,11 +144,29 @@ describe('a settlement whose answer got lost', () => {
 
   const settled = () => new Promise((resolve) => setImmediate(resolve))
 
-  it('that did not take place is taken back, and the key is good again', async () => {
-    const { ask, log, stateOf } = await losing(lostBefore)
+  it('that did not take place is taken back, and its holder goes on at once', async () => {
+    let settlements = 0
+    const once: Settle = (store, ...given) => {
+      settlements += 1
+      return settlements === 1 ? down() : (store.settle(...given) as Promise<never>)
+    }
+    const { ask, log, stateOf } = await losing(once)
     expect(await reasonOf(() => ask())).toBe('store_unavailable')
     await settled()
-    expect([log, await stateOf()]).toEqual([['judge', 'act judged', 'undo'], 'issued'])
+    expect([log, await stateOf()]).toEqual([['judge', 'act judged', 'undo'], 'redeeming'])
+    expect(await ask({}, 'redeeming')).toEqual({ made: 'it' })
+    expect(await stateOf()).toBe('redeemed')
+  })
+
+  it('that did not take place makes the key good again when there is nothing to be taken back', async () => {
+    const { ask, did, stateOf } = await losing(lostBefore)
+    const act = async () => {
+      const { undo: _, ...done } = did()
+      return done
+    }
+    expect(await reasonOf(() => ask({ act }))).toBe('store_unavailable')
+    await settled()
+    expect(await stateOf()).toBe('issued')
   })
 
   it('that took place stays, and its holder gets the outcome', async () => {

@@ -1,14 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import supertest from 'supertest'
-import { ASSERTION_TYPE, type ClientKey, clientKey, signAssertion } from '../support/client-assertion.js'
-import { signProof } from '../support/proof.js'
+import { clientKey } from '../support/client-assertion.js'
 import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+import { ask, askSigned, bind, keyFor, register, request, SECRET } from './requests.js'
 
 jest.setTimeout(60_000)
 
-const SECRET = 'a-secret-for-the-demo-of-today'
 let folder: string
 let path: string
 
@@ -32,57 +30,6 @@ async function withDemo<T>(
     demo.kill('SIGINT')
     expect(await demo.exited).toBe(0)
   }
-}
-
-function originOf({ port }: Demo): string {
-  return `https://localhost:${port}`
-}
-
-/** A request to the demo, whose certificate nobody vouches for. */
-function request(demo: Demo, method: 'get' | 'post' | 'delete', at: string) {
-  return supertest(originOf(demo))[method](at).disableTLSCerts()
-}
-
-function ask(demo: Demo, form: Record<string, string>, [id, secret] = ['demo-client', SECRET]) {
-  const all = { grant_type: 'client_credentials', ...form }
-  return request(demo, 'post', '/oauth/token')
-    .auth(id ?? '', secret ?? '')
-    .type('form')
-    .send(all)
-}
-
-async function keyFor(demo: Demo, form: Record<string, string>): Promise<string> {
-  const { body } = await ask(demo, form).expect(200)
-  return body.access_token
-}
-
-async function register(demo: Demo) {
-  const key = await keyFor(demo, { scope: 'provision:register provision:token' })
-  const { body } = await request(demo, 'post', '/oauth/register')
-    .set('Authorization', `Bearer ${key}`)
-    .send({ client_name: 'lamp', scope: 'provision:token' })
-    .expect(201)
-  return body
-}
-
-async function bind(demo: Demo, key: ClientKey, subject: string): Promise<void> {
-  const token = await keyFor(demo, { scope: 'provision:bind', requested_subject: subject })
-  const proof = signProof(key, { method: 'POST', url: `${originOf(demo)}/oauth/bind` }, { token })
-  await request(demo, 'post', '/oauth/bind')
-    .set({ Authorization: `Bearer ${token}`, DPoP: proof })
-    .expect(201)
-}
-
-function askSigned(demo: Demo, key: ClientKey, clientId: string) {
-  const names = { clientId, audience: originOf(demo), now: Math.floor(Date.now() / 1000) }
-  return request(demo, 'post', '/oauth/token')
-    .type('form')
-    .send({
-      grant_type: 'client_credentials',
-      scope: 'provision:bind',
-      client_assertion: signAssertion(key, names),
-      client_assertion_type: ASSERTION_TYPE,
-    })
 }
 
 it('has its clients and what is bound to them after a restart, and only those', async () => {
@@ -171,10 +118,13 @@ it('refuses, in one line, a file that it cannot have', async () => {
   expect(readFileSync(text, 'utf8')).toMatch(/^This is a text/)
 })
 
-it('refuses a file that another demo has open', async () => {
+it('refuses a file that another demo has open, by whatever name', async () => {
+  symlinkSync(path, join(folder, 'link'))
   await withDemo(async () => {
-    const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: path })
-    expect(await second.exited).toBe(1)
-    expect(second.stderr()).toMatch(/, which another program has open\n$/)
+    for (const name of [path, join(folder, 'link')]) {
+      const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: name })
+      expect(await second.exited).toBe(1)
+      expect(second.stderr()).toMatch(/, which another demo or program has open\n$/)
+    }
   })
 })

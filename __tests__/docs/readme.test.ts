@@ -20,8 +20,7 @@ const programs = blocks.filter(({ language }) => language === 'js' || language =
 const SURROUNDINGS = `
 declare const app: import('express').Express
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
-type Attempt = { signal?: AbortSignal | undefined; redemptionId?: string | undefined }
-declare function createDevice(owner: string, body: unknown, attempt: Attempt): Promise<object | undefined>
+declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
 `
 
 let sandbox: Sandbox

@@ -176,3 +176,30 @@ test('a repetition that comes while what was done is taken back is not told that
     expect((await askForKey(server, {}, { id: subject, secret })).status).toBe(200)
   })
 })
+
+test.each([BIND, REGISTER])(
+  'a release that arrives when nobody waits for it leaves the key good for nothing else: $name',
+  async (errand) => {
+    let isLost = true
+    const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+      async settle(...given) {
+        if (isLost) throw new Error('the connection is gone')
+        return store.settle(...given)
+      },
+      async release(...given) {
+        await store.release(...given)
+        isLost = false
+        throw new Error('the answer is gone')
+      },
+    })
+    await withRetrying({ verbs }, async (server) => {
+      const key = await server.bound({ ...errand, scope: EVERYTHING })
+      expect((await run(server, key, errand)).status).toBe(503)
+      await until(() => !isLost)
+      expect((await run(server, key, TOKEN)).status).toBe(400)
+      expect([server.refusal(), await server.standing(key)]).toEqual(['key_redeeming', ['redeeming', false]])
+      expect((await run(server, key, errand)).status).toBe(201)
+      expect(await server.standing(key)).toEqual(['redeemed', false])
+    })
+  },
+)

@@ -64,7 +64,7 @@ export function startCrew({ size, handover, say }: CrewPlan): Crew {
       if (isStopping) return
       onFailure(new EnvironmentError(failure ?? `worker ${number} ended with ${signal ?? code}`))
       const young = Date.now() - since < HEALTHY_MILLISECONDS ? deaths + 1 : 0
-      const pause = pauseAfter(young - 1)
+      const pause = pauseAfter(Math.max(young - 1, 0))
       say(lostLine(number, worker, failure ?? String(signal ?? code), pause))
       const timer = setTimeout(() => {
         waiting.delete(timer)

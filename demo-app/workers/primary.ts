@@ -1,7 +1,7 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto'
 import { createServer } from 'node:http'
 import { localhostCertificate } from '../certificate'
-import { enrol, openDatabase } from '../database'
+import { claimDatabase, enrol, openDatabase } from '../database'
 import type { Environment } from '../environment'
 import { type Listener, type Listening, listen } from '../listener'
 import { nextSteps } from '../next-steps'
@@ -26,7 +26,7 @@ export interface ClusterPlan {
  */
 export async function runCluster({ environment, workers, redis, paint }: ClusterPlan): Promise<void> {
   const run = randomBytes(6).toString('hex')
-  const advice = await prepareRedis(redis, run, environment)
+  const { advice, release } = await prepare(redis, run, environment)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ports = await freePorts(environment)
   const handover = {
@@ -37,9 +37,10 @@ export async function runCluster({ environment, workers, redis, paint }: Cluster
     run,
   }
   const crew = startCrew({ size: workers, handover, say: console.log })
-  stopOnSignal(crew.stop)
+  const stop = () => crew.stop().finally(release)
+  stopOnSignal(stop)
   await crew.serving.catch(async (error) => {
-    await crew.stop()
+    await stop()
     throw error
   })
   for (const one of advice) console.error(`demo: ${one}`)
@@ -47,18 +48,42 @@ export async function runCluster({ environment, workers, redis, paint }: Cluster
   console.log(nextSteps(originsOf(ports), environment, paint, [row]))
 }
 
-/** Puts the client there, and answers what is wrong with the Redis. */
-async function prepareRedis(url: string, run: string, environment: Environment): Promise<readonly string[]> {
+/** What the workers find there when they begin. */
+interface Prepared {
+  /** What is wrong with the Redis. */
+  readonly advice: readonly string[]
+  /** Lets another demo have the database. */
+  readonly release: () => Promise<void>
+}
+
+/** Puts the client where the workers look for it; a database is this demo's from then on. */
+async function prepare(url: string, run: string, environment: Environment): Promise<Prepared> {
+  const { clientId, clientSecret, database: path } = environment
   const redis = await connectRedis(url, () => undefined)
   try {
     const { store, clients } = redis.stateOf(run)
-    const { clientId, clientSecret, database: path } = environment
+    const release = path === undefined ? async () => undefined : claimDatabase(path)
     const database = path === undefined ? undefined : openDatabase(path, store)
     await enrol(database?.registry ?? clients, clientId, clientSecret)
     await database?.close()
-    return await store.check()
+    return { advice: await store.check(), release }
   } finally {
     redis.close()
+  }
+}
+
+/** Below the ports that systems hand out: until the workers listen, seconds later, nobody is given one by chance. */
+const FREE_PORTS = [10_000, 32_768] as const
+const TRIES = 20
+
+/** Listens on the port, or, where that is 0, on one that is free. */
+async function listenAnywhere({ port, ...listening }: Listening): Promise<Listener> {
+  for (let tries = port === 0 ? TRIES : 1; ; tries -= 1) {
+    try {
+      return await listen({ ...listening, port: port === 0 ? randomInt(...FREE_PORTS) : port })
+    } catch (error) {
+      if (tries <= 1) throw error
+    }
   }
 }
 
@@ -70,7 +95,7 @@ async function freePorts({ port, httpPort }: Environment): Promise<{ port: numbe
   ]
   const opened: Listener[] = []
   try {
-    for (const each of wanted) opened.push(await listen(each))
+    for (const each of wanted) opened.push(await listenAnywhere(each))
     const [https, http] = opened.map((listener) => listener.port)
     return { port: https ?? port, httpPort: http ?? httpPort }
   } finally {

@@ -61,7 +61,8 @@ async function actOrRelease<T>(claim: Claim, act: () => Promise<T>): Promise<T> 
   try {
     return await act()
   } catch (error) {
-    await claim.release()
+    // A registry that did not answer may have saved it.
+    await claim.release(error instanceof ProvisioningError && error.reason === 'registry_unavailable')
     throw error
   }
 }
@@ -74,17 +75,25 @@ async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }:
     const reason = error instanceof ProvisioningError ? error.reason : undefined
     const isUncertain = reason === 'store_unavailable'
     // Nobody waits for a store that does not answer any longer than it has taken already.
-    if (claim.keepsOutcome && isUncertain) void findOut(claim, takeBack, tell)
+    if (claim.keepsOutcome && isUncertain) void findOut(claim, { tell, ...(undo && { takeBack }) })
     else await takeBack(reason === 'key_redeeming')
     throw error
   }
 }
 
+/** What is to be done once it is known whether a settlement took place. */
+interface Ends {
+  /** Absent when nothing stands without a settlement. */
+  readonly takeBack?: () => unknown
+  readonly tell: () => void
+}
+
 /**
  * Of a settlement whose answer got lost nobody knows whether it took place. If it did not, the key can be released, and
  * what was done is taken back; else the holder asks again and gets the outcome that is kept, so what was done stays.
+ * The release may get lost as well, and take place: until what was done is gone, the key is good for nothing else.
  */
-async function findOut(claim: Claim, takeBack: () => unknown, tell: () => void): Promise<void> {
-  if (await claim.release()) await takeBack()
+async function findOut(claim: Claim, { takeBack, tell }: Ends): Promise<void> {
+  if (await claim.release(takeBack !== undefined)) await takeBack?.()
   else tell()
 }

@@ -20,8 +20,13 @@ export interface Claim {
    * @throws ProvisioningError when the claim was lost in the meantime: what the action did must be undone
    */
   settle(settled?: Settled): Promise<void>
-  /** The action did not succeed: the key may be presented again, if it answers `true`. Never throws. */
-  release(): Promise<boolean>
+  /**
+   * The action did not succeed: the key may be presented again, if it answers `true`. Never throws.
+   *
+   * @param hasActed whether something of it may stand: then the key is good for this redemption alone, once more. A
+   *   store that does not answer may do it all the same, when nobody is there any more to take anything back.
+   */
+  release(hasActed?: boolean): Promise<boolean>
 }
 
 /** What a redemption ended in. */
@@ -201,9 +206,9 @@ function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: st
       if (answer !== 'settled') throw lost(answer, key)
       deployment.emit('key.redeemed', { keyId, clientId, subject, action, redemptionId })
     },
-    async release() {
+    async release(hasActed = false) {
       // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
-      const answer = await asking(() => deployment.store.release(key, id)).catch(() => 'unknown')
+      const answer = await asking(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
       if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
       return answer === 'released'
     },

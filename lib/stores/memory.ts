@@ -108,12 +108,13 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
       move(kept, 'redeeming', claim)
       return 'claimed'
     },
-    async release(ref, attempt) {
+    async release(ref, attempt, hasActed = false) {
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
       const { claim } = claimed
-      const isOver = { attempt: undefined, leaseUntil: Number.NEGATIVE_INFINITY }
-      if (claim?.isTakenOver) move(claimed, 'redeeming', { ...claim, ...isOver })
+      const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
+      const stays = claim?.isTakenOver || (hasActed && claim?.holder !== undefined)
+      if (claim && stays) move(claimed, 'redeeming', { ...claim, ...isOver })
       else move(claimed, 'issued')
       return 'released'
     },

@@ -49,7 +49,7 @@ return 'settled'`
 /**
  * With a sixth argument: only if the claim is the one that call made, of which its caller was not told. One that had
  * been taken over stays, with its lease over: whoever had it before may have acted, so the key is not issued again, and
- * only the same holder takes the claim over.
+ * only the same holder takes the claim over. With a seventh argument any stays that has a holder.
  */
 export const RELEASE = `
 local entry = find()
@@ -57,9 +57,9 @@ if not entry then return 'unknown' end
 if entry.state == 'revoked' then return 'revoked' end
 if entry.call == CALL then return 'released' end
 if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
-if ARGV[6] and entry.call ~= ARGV[6] then return 'lost' end
-if entry.redemption then
-  move(entry['until'], 'lease', '0')
+if ARGV[6] and ARGV[6] ~= '' and entry.call ~= ARGV[6] then return 'lost' end
+if entry.redemption or (ARGV[7] and entry.holder) then
+  move(entry['until'], 'lease', '0', 'redemption', entry.redemption or entry.attempt)
   redis.call('HDEL', ENTRY, 'attempt')
 else
   move(entry['until'], 'state', 'issued')

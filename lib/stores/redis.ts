@@ -193,7 +193,8 @@ function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle
       const kept = settlementOperands(settlement)
       return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
     },
-    release: async (ref, attempt) => ask(desk, VERBS.release, ref, [textOf(attempt)]),
+    release: async (ref, attempt, hasActed) =>
+      ask(desk, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
   }
 }
 

@@ -124,9 +124,10 @@ export interface ProvisioningStore {
 
   /**
    * `redeeming -> issued`, if `attempt` holds the claim. A claim that it had taken over stays with the holder instead,
-   * its lease over: an attempt before may have acted, so whoever goes on does it for the same redemption.
+   * its lease over: an attempt before may have acted, so whoever goes on does it for the same redemption. So does any
+   * claim with a holder when the attempt `hasActed` itself.
    */
-  release(ref: KeyRef, attempt: string): Promise<ReleaseOutcome>
+  release(ref: KeyRef, attempt: string, hasActed?: boolean): Promise<ReleaseOutcome>
 
   /** `issued | redeeming -> revoked`. Competes with `settle` for the same move: a key is never both. */
   revoke(ref: KeyRef): Promise<RevokeOutcome>

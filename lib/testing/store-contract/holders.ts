@@ -74,6 +74,26 @@ export function proveHolders(prove: Prove): void {
       expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
     }
   })
+  prove('leaves a claim to its holder when an attempt releases it that has acted', async (on) => {
+    const key = await claimed(on, OURS)
+    expect(await on.store.release(key, 'one', true)).toBe('released')
+    expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
+    expect(await on.store.settle(key, 'one', key.retainUntil)).toBe('lost')
+    for (const holding of [OTHERS, undefined])
+      expect(await on.store.redeem(key, 'two', holding)).toBe('redeeming')
+    expect(await on.store.redeem(key, 'two', OURS)).toBe('resumed')
+    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    expect(await on.store.release(key, 'two')).toBe('released')
+    expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
+    expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
+    expect(await on.store.settle(key, 'three', key.retainUntil)).toBe('settled')
+    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+  })
+  prove('issues a key again that nobody holds, whether or not the attempt has acted', async (on) => {
+    const key = await claimed(on)
+    expect(await on.store.release(key, 'one', true)).toBe('released')
+    expect(await on.store.find(key)).toMatchObject({ state: 'issued' })
+  })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
     const key = await claimed(on, OURS)
     await on.advance(3)
