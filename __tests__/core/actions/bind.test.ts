@@ -210,9 +210,10 @@ describe('bind with a registry that others use too', () => {
           throw new Error('down')
         },
       }))
-      const { ask, stateOf, record } = await withKey({ clients })
+      const { ask, bind, verified, proofOf, stateOf, record } = await withKey({ clients })
       expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'redeeming'])
-      const { binding_id: bindingId } = await ask()
+      const request = { body: { jwk, proof: proofOf() }, endpoint: ENDPOINT }
+      const { binding_id: bindingId } = await bind({ ...verified, state: 'redeeming' }, request)
       expect((await kept.find(record.subject))?.bindings).toEqual([expect.objectContaining({ bindingId })])
       expect(await stateOf()).toBe('redeemed')
     },
