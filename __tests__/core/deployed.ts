@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { Claim } from '../../lib/core/claim.js'
 import {
   type AuthenticatedClient,
   clientAuthenticator,
@@ -11,7 +12,7 @@ import { type Asked, type IssuedKey, issuer } from '../../lib/core/issuance.js'
 import { outcomeSealer } from '../../lib/core/outcome.js'
 import { type Perform, performer } from '../../lib/core/performance.js'
 import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/core/provisioning-key.js'
-import { type Claim, redeemer } from '../../lib/core/redemption.js'
+import { redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
 import { type Verified, verifier } from '../../lib/core/verification.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'

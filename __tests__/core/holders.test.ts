@@ -1,6 +1,7 @@
+import type { Claim, Redeemed } from '../../lib/core/claim.js'
 import { outcomeSealer } from '../../lib/core/outcome.js'
 import type { VerifiedKey } from '../../lib/core/provisioning-key.js'
-import { type Claim, type Redeemed, redeemer } from '../../lib/core/redemption.js'
+import { redeemer } from '../../lib/core/redemption.js'
 import type { ProvisioningOptions } from '../../lib/options.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from './deployed.js'
 

@@ -49,6 +49,15 @@ function making() {
   return { handler, made: () => made }
 }
 
+/** The client that asks for keys in the name of others. */
+const RUNNER: Client = {
+  clientId: CLIENT,
+  revision: 1,
+  secretHash: hashSecret(SECRET),
+  authenticationMethods: ['client_secret_basic'],
+  policy: { subjects: ['device:*'] },
+}
+
 const EVERYTHING = 'provision:bind provision:register provision:token devices:create devices:read'
 const LEASE = { redemptionLeaseSeconds: 1 }
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -133,14 +142,7 @@ describe('a holder whose redemption was interrupted after it was done', () => {
 
 test('a repetition that comes while what was done is taken back is not told that the identity is taken', async () => {
   const subject = 'device:taken-back'
-  const runner: Client = {
-    clientId: CLIENT,
-    revision: 1,
-    secretHash: hashSecret(SECRET),
-    authenticationMethods: ['client_secret_basic'],
-    policy: { subjects: ['device:*'] },
-  }
-  const kept = memoryClientRegistry([runner])
+  const kept = memoryClientRegistry([RUNNER])
   const [deleting, goOn] = [gate(), gate()]
   const clients: ClientRegistry = {
     ...kept,
@@ -203,3 +205,45 @@ test.each([BIND, REGISTER])(
     })
   },
 )
+
+test('a late attempt that is not told that it lost its claim leaves the binding that the other was told of', async () => {
+  const clock = { seconds: Math.floor(Date.now() / 1000) }
+  const subject = 'device:late'
+  const kept = memoryClientRegistry([RUNNER])
+  const [asked, goOn] = [gate(), gate()]
+  let times = 0
+  const clients: ClientRegistry = {
+    ...kept,
+    async find(clientId) {
+      // The first judges before it claims; it is slow once it has claimed.
+      if (clientId === subject) times += 1
+      if (clientId === subject && times === 2) {
+        asked.open()
+        await goOn.opened
+      }
+      return kept.find(clientId)
+    },
+  }
+  const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
+    async settle(...given) {
+      const answer = await store.settle(...given)
+      if (answer === 'lost') throw new Error('the answer is gone')
+      return answer
+    },
+  })
+  const options = { now: () => clock.seconds * 1000, redemptionLeaseSeconds: 30, clients }
+  await withRetrying({ verbs, options }, async (server) => {
+    const key = await server.bound(BIND, { requested_subject: subject })
+    const first = run(server, key, BIND, { now: clock.seconds })
+    await asked.opened
+    clock.seconds += 31
+    const second = await run(server, key, BIND, { now: clock.seconds })
+    expect(second.status).toBe(201)
+    goOn.open()
+    expect((await first).status).toBe(503)
+    const { binding_id: bindingId } = JSON.parse(second.text)
+    const idsOf = async () => (await kept.find(subject))?.bindings?.map((binding) => binding.bindingId)
+    await until(async () => (await idsOf())?.[0] === bindingId)
+    expect(await idsOf()).toEqual([bindingId])
+  })
+})

@@ -1,6 +1,7 @@
+import type { Claim, Redeemed, Settled } from './claim.js'
 import { asking, type StoringDeployment } from './deployment.js'
 import { ProvisioningError } from './errors.js'
-import type { Claim, Redeem, Redeemed, Settled } from './redemption.js'
+import type { Redeem } from './redemption.js'
 import type { Verified } from './verification.js'
 
 /** What an action did, and how to take it back. */
@@ -84,16 +85,18 @@ async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }:
 /** What is to be done once it is known whether a settlement took place. */
 interface Ends {
   /** Absent when nothing stands without a settlement. */
-  readonly takeBack?: () => unknown
+  readonly takeBack?: (isSuperseded: boolean) => unknown
   readonly tell: () => void
 }
 
 /**
- * Of a settlement whose answer got lost nobody knows whether it took place. If it did not, the key can be released, and
- * what was done is taken back; else the holder asks again and gets the outcome that is kept, so what was done stays.
- * The release may get lost as well, and take place: until what was done is gone, the key is good for nothing else.
+ * Of a settlement whose answer got lost nobody knows whether it took place. If it did not, the key can be released, or
+ * another attempt has the claim, and what was done is taken back; else the holder asks again and gets the outcome that is
+ * kept, so what was done stays. The release may get lost as well, and take place: until what was done is gone, the key
+ * is good for nothing else.
  */
 async function findOut(claim: Claim, { takeBack, tell }: Ends): Promise<void> {
-  if (await claim.release(takeBack !== undefined)) await takeBack?.()
+  const fate = await claim.giveUp(takeBack !== undefined)
+  if (fate === 'ended' || fate === 'superseded') await takeBack?.(fate === 'superseded')
   else tell()
 }

@@ -1,58 +1,15 @@
-import type { Confirmation, Holding, Settlement } from '../stores/store.js'
+import type { Holding } from '../stores/store.js'
+import { type Attempt, type Claim, claimOf, type Redeemed } from './claim.js'
 import { containReplay } from './containment.js'
 import { asking, type StoringDeployment } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
-import type { RedemptionAction } from './events.js'
-import { LONGEST_OUTCOME } from './outcome.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 import { stateRefusal, type Verified } from './verification.js'
-
-/** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
-export interface Claim {
-  readonly kind: 'claim'
-  /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
-  readonly redemptionId: string
-  /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
-  readonly keepsOutcome: boolean
-  /**
-   * The action succeeded: the key is redeemed, for good.
-   *
-   * @throws ProvisioningError when the claim was lost in the meantime: what the action did must be undone
-   */
-  settle(settled?: Settled): Promise<void>
-  /**
-   * The action did not succeed: the key may be presented again, if it answers `true`. Never throws.
-   *
-   * @param hasActed whether something of it may stand: then the key is good for this redemption alone, once more. A
-   *   store that does not answer may do it all the same, when nobody is there any more to take anything back.
-   */
-  release(hasActed?: boolean): Promise<boolean>
-}
-
-/** What a redemption ended in. */
-export interface Settled extends Pick<Settlement, 'familyClientId'> {
-  /** The NumericDate until which what the action brought forth can be used, if it ends at all. */
-  readonly retainUntil?: number
-  /** What is answered. One of more than 64 KiB is not kept. */
-  readonly outcome?: Buffer
-}
 
 /** The outcome of a redemption whose answer got lost: its holder has asked for the same again. */
 export interface Repetition {
   readonly kind: 'repetition'
   readonly outcome: Buffer
-}
-
-/** What a key is to be redeemed for. */
-export interface Redeemed {
-  readonly action: RedemptionAction
-  /** The digest of where that is asked for, when there are several places for it. */
-  readonly at?: string
-  readonly address?: string | undefined
-  /** What the one who redeems has proven to hold. Default: what the key is bound to. */
-  readonly holds?: Confirmation | undefined
-  /** The digest of what is asked for; `undefined` when it cannot be told: then nothing is kept for a repetition. */
-  readonly request: () => Promise<string | undefined> | string | undefined
 }
 
 /**
@@ -90,12 +47,6 @@ const LONGEST_PAUSE = 320
 function holderOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
   if (holds === undefined) return undefined
   return JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null, action, at ?? null])
-}
-
-interface Attempt extends Pick<Verified, 'key' | 'sealer'> {
-  readonly id: string
-  readonly redeemed: Redeemed
-  readonly holder: string | undefined
 }
 
 /**
@@ -137,7 +88,7 @@ function attempter(deployment: StoringDeployment) {
   async function resume(attempt: Attempt, holder: string): Promise<Claim> {
     const recalled = await asking(() => store.recall(attempt.key, holder))
     if (recalled === undefined) throw stateRefusal('key_revoked', attempt.key)
-    return claim(deployment, attempt, recalled.redemption)
+    return claimOf(deployment, attempt, recalled.redemption)
   }
 
   async function repeat(attempt: Attempt): Promise<Repetition> {
@@ -158,7 +109,7 @@ function attempter(deployment: StoringDeployment) {
     const { key, id, holder } = attempt
     const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
     const outcome = await asking(() => store.redeem(key, id, holding))
-    if (outcome === 'claimed') return claim(deployment, attempt, id)
+    if (outcome === 'claimed') return claimOf(deployment, attempt, id)
     if (outcome === 'resumed' && holder !== undefined) return resume(attempt, holder)
     if (outcome === 'redeemed') return repeat(attempt)
     if (outcome === 'revoked' || outcome === 'unknown') throw stateRefusal(`key_${outcome}`, key)
@@ -184,51 +135,4 @@ function pending(key: VerifiedKey): ProvisioningError {
   const message = 'The same redemption is still under way; ask again for its outcome.'
   const facts = { clientId: key.clientId, jti: key.jti, retryAfterSeconds: 2 }
   return new ProvisioningError('redemption_pending', message, { facts, disclosed: true })
-}
-
-function claim(deployment: StoringDeployment, attempt: Attempt, redemptionId: string): Claim {
-  const { key, id, redeemed, holder } = attempt
-  const { jti: keyId, clientId, subject } = key
-  const { action } = redeemed
-  const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
-  return {
-    kind: 'claim',
-    redemptionId,
-    keepsOutcome: holder !== undefined,
-    async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
-      const sealed = await seal(attempt, outcome)
-      const settlement = {
-        ...(sealed !== undefined && { outcome: sealed }),
-        ...(familyClientId !== undefined && { familyClientId }),
-      }
-      const until = Math.max(retainUntil, ownRetention)
-      const answer = await asking(() => deployment.store.settle(key, id, until, settlement))
-      if (answer !== 'settled') throw lost(answer, key)
-      deployment.emit('key.redeemed', { keyId, clientId, subject, action, redemptionId })
-    },
-    async release(hasActed = false) {
-      // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
-      const answer = await asking(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
-      if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
-      return answer === 'released'
-    },
-  }
-}
-
-async function seal(
-  { sealer, redeemed, holder }: Attempt,
-  outcome: Buffer | undefined,
-): Promise<string | undefined> {
-  if (outcome === undefined || holder === undefined || outcome.length > LONGEST_OUTCOME) return undefined
-  // One that broke off cannot be compared with another: what was done for it is done all the same.
-  const request = await Promise.resolve()
-    .then(redeemed.request)
-    .catch(() => undefined)
-  return request === undefined ? undefined : sealer.seal(outcome, request)
-}
-
-const LOST = { lost: 'key_redeeming', revoked: 'key_revoked', unknown: 'key_unknown' } as const
-
-function lost(outcome: keyof typeof LOST, key: VerifiedKey): ProvisioningError {
-  return stateRefusal(LOST[outcome], key)
 }

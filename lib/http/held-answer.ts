@@ -1,6 +1,6 @@
 import type { Response } from 'express'
+import type { Claim } from '../core/claim.js'
 import { LONGEST_OUTCOME } from '../core/outcome.js'
-import type { Claim } from '../core/redemption.js'
 import { type Decide, type Patience, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 

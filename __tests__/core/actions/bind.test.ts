@@ -198,11 +198,26 @@ describe('bind with a registry that others use too', () => {
     expect(events.at(-1)).toMatchObject({ type: 'key.released', action: 'bind' })
   })
 
-  it('refuses with 503, and releases the key, when it does not answer', async () => {
-    const { clients } = await registryBut(() => ({ save: () => Promise.reject(new Error('down')) }))
-    const { ask, stateOf } = await withKey({ clients })
-    expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'issued'])
-  })
+  it.each(['before', 'after'])(
+    'refuses with 503 when it does not answer, and the holder goes on at once: %s it has saved',
+    async (when) => {
+      let saves = 0
+      const { clients, kept } = await registryBut((inner) => ({
+        async save(client: Client) {
+          saves += 1
+          if (saves > 1) return inner.save(client)
+          if (when === 'after') await inner.save(client)
+          throw new Error('down')
+        },
+      }))
+      const { ask, bind, verified, proofOf, stateOf, record } = await withKey({ clients })
+      expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'redeeming'])
+      const request = { body: { jwk, proof: proofOf() }, endpoint: ENDPOINT }
+      const { binding_id: bindingId } = await bind({ ...verified, state: 'redeeming' }, request)
+      expect((await kept.find(record.subject))?.bindings).toEqual([expect.objectContaining({ bindingId })])
+      expect(await stateOf()).toBe('redeemed')
+    },
+  )
 
   it.each([{}, { requested_subject: 'device:7' }])(
     'takes the binding back when the key was revoked: %j',
