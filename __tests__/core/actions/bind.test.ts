@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
+import { outcomeSealer } from '../../../lib/core/outcome.js'
 import type { PresentedCertificate } from '../../../lib/core/request.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
@@ -42,7 +43,7 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
       certificate,
     })
   const stateOf = async () => (await store.find(record))?.state
-  return { ...given, verified, record, registry, bind, proofOf, ask, stateOf }
+  return { ...given, key, verified, record, registry, bind, proofOf, ask, stateOf }
 }
 
 describe('bind', () => {
@@ -210,10 +211,12 @@ describe('bind with a registry that others use too', () => {
           throw new Error('down')
         },
       }))
-      const { ask, bind, verified, proofOf, stateOf, record } = await withKey({ clients })
+      const { ask, bind, key, verified, proofOf, stateOf, record } = await withKey({ clients })
       expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'redeeming'])
       const request = { body: { jwk, proof: proofOf() }, endpoint: ENDPOINT }
-      const { binding_id: bindingId } = await bind({ ...verified, state: 'redeeming' }, request)
+      const again = { key: verified, sealer: outcomeSealer(key), state: 'redeeming' } as const
+      const nothing = { proof: undefined, certificate: undefined }
+      const { binding_id: bindingId } = await bind({ ...again, ...nothing }, request)
       expect((await kept.find(record.subject))?.bindings).toEqual([expect.objectContaining({ bindingId })])
       expect(await stateOf()).toBe('redeemed')
     },
