@@ -7,6 +7,7 @@ import {
   type Policy,
   parseScope,
   permit,
+  permitAudience,
 } from '../../lib/core/policy.js'
 import { parameters, reasonOf, refusalOf } from './deployed.js'
 
@@ -214,5 +215,13 @@ describe('isSubjectWithin', () => {
     ['device:', 'device:*', false],
   ])('of %s and %s answers %s', (inner, outer, expected) => {
     expect(isSubjectWithin(inner, outer)).toBe(expected)
+  })
+})
+
+describe('permitAudience', () => {
+  it('says so where a client has no audience here, and names none', async () => {
+    const refusal = await refusalOf(() => permitAudience([], undefined))
+    expect(refusal.reason).toBe('audience_not_permitted')
+    expect(refusal.message).toBe('The client may not have a key for any audience that is served here.')
   })
 })

@@ -131,7 +131,8 @@ export function permitAudience(permitted: readonly string[], requested: string |
   }
   const audience = requested ?? permitted[0]
   if (audience !== undefined && permitted.includes(audience)) return audience
-  throw new ProvisioningError('audience_not_permitted', `The client may not have a key for ${requested}.`)
+  const what = requested ?? 'any audience that is served here'
+  throw new ProvisioningError('audience_not_permitted', `The client may not have a key for ${what}.`)
 }
 
 function permitLifetime(policy: Policy, requested: string | undefined): number {
