@@ -79,8 +79,8 @@ export interface IssuedBefore {
  *
  * Every verb is one atomic operation that answers what happened; no verb may be built from a read followed by a
  * write that others can get between. An entry is found up to and including its `retainUntil`, and is `unknown` to
- * every verb after it. A store
- * that cannot answer rejects; the caller then refuses with 503 and never lets anything pass.
+ * every verb after it. A store that cannot answer rejects; the caller then refuses with 503 and never lets anything
+ * pass.
  */
 export interface ProvisioningStore {
   /**
