@@ -40,6 +40,7 @@ describe('what redisStore leaves in Redis', () => {
         until: String(key.retainUntil),
         cnf: '{"jkt":"a-thumbprint"}',
         attempt: 'an-attempt',
+        at: expect.stringMatching(/^\d{10}(\.\d{1,3})?$/),
         call: expect.stringMatching(/^[\w-]{12}\.\w+$/),
       })
       expect(await server.cli('ZRANGE', open, '0', '-1')).toBe(`${key.issuedAt}:a-jti:device:7`)
@@ -111,7 +112,12 @@ describe('time in redisStore', () => {
         const key = keyFor('key', { issuedAt: 5e9, expiresAt: 5e9 + 10, retainUntil: 5e9 + 10.25 })
         await store.record(key, PLENTY)
         clock.seconds = 5e9 + 10.25
-        expect(await store.find(key)).toEqual({ ...key, state: 'issued', familyRevoked: false })
+        expect(await store.find(key)).toEqual({
+          ...key,
+          state: 'issued',
+          changedAt: 5e9,
+          familyRevoked: false,
+        })
         clock.seconds = 5e9 + 10.251
         expect(await store.redeem(key, 'one')).toBe('unknown')
       },

@@ -19,11 +19,12 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
   }
   const set = (ref: KeyRef, entry: Kept) =>
     sendCommand(['SET', nameOf(ref), JSON.stringify(entry), 'PX', '600000'])
+  const move = (ref: KeyRef, entry: Kept) => set(ref, { ...entry, changedAt: Date.now() / 1000 })
 
   return {
     async record(key) {
       if ((await get(key)) !== undefined) return 'duplicate'
-      await set(key, { ...key, state: 'issued', familyRevoked: false })
+      await set(key, { ...key, state: 'issued', changedAt: key.issuedAt, familyRevoked: false })
       return 'recorded'
     },
     find: get,
@@ -32,26 +33,26 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
       if (entry === undefined) return 'unknown'
       if (entry.state !== 'issued') return entry.state
       await new Promise((resolve) => setTimeout(resolve, BETWEEN_MILLISECONDS))
-      await set(ref, { ...entry, state: 'redeeming', attempt })
+      await move(ref, { ...entry, state: 'redeeming', attempt })
       return 'claimed'
     },
     async settle(ref) {
       const entry = await get(ref)
       if (entry === undefined) return 'unknown'
       if (entry.state === 'revoked') return 'revoked'
-      await set(ref, { ...entry, state: 'redeemed' })
+      await move(ref, { ...entry, state: 'redeemed' })
       return 'settled'
     },
     async release(ref) {
       const entry = await get(ref)
       if (entry === undefined) return 'unknown'
-      await set(ref, { ...entry, state: 'issued' })
+      await move(ref, { ...entry, state: 'issued' })
       return 'released'
     },
     async revoke(ref) {
       const entry = await get(ref)
       if (entry === undefined) return 'unknown'
-      await set(ref, { ...entry, state: 'revoked' })
+      await move(ref, { ...entry, state: 'revoked' })
       return 'revoked'
     },
     recall: async () => undefined,

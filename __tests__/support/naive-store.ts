@@ -39,7 +39,7 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
       if (revoked.covers(key)) return 'revoked'
       if (open(key).length >= limits.outstanding) return 'outstanding'
       if (living().length >= caps.maxKeys) return 'full'
-      all.push({ entry: { ...key, state: 'issued', familyRevoked: false } })
+      all.push({ entry: { ...key, state: 'issued', changedAt: key.issuedAt, familyRevoked: false } })
       return 'recorded'
     },
     async revokeIssuedBefore(bound) {
@@ -50,9 +50,9 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
     },
     find: async (ref) => one(ref)?.entry,
     useOnce: naiveUseOnce(now, caps),
-    ...naiveMoves(one),
+    ...naiveMoves(one, now),
     ...naiveClaims(one, now),
-    ...naiveOutcomes(one, living, caps),
+    ...naiveOutcomes(one, living, { ...caps, now }),
   }
 }
 
@@ -127,19 +127,20 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
       const isSame = holder !== undefined && earlier?.holder === holder
       if (found && earlier && isSame && now() >= earlier.leaseUntil) {
         found.claim = { ...claim, redemption: earlier.redemption, isTakenOver: true }
-        return 'resumed'
+        return change(found, { changedAt: now() }, 'resumed')
       }
       if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
       found.claim = claim
-      return change(found, { state: 'redeeming' }, 'claimed')
+      return change(found, { state: 'redeeming', changedAt: now() }, 'claimed')
     },
     async release(ref, attempt) {
       const found = one(ref)
       const lack = lacking(found, attempt)
       if (lack) return lack
-      if (!found?.claim?.isTakenOver) return change(found, { state: 'issued' }, 'released')
+      const changedAt = now()
+      if (!found?.claim?.isTakenOver) return change(found, { state: 'issued', changedAt }, 'released')
       found.claim = { ...found.claim, attempt: undefined, leaseUntil: 0 }
-      return 'released'
+      return change(found, { changedAt }, 'released')
     },
   }
 }
@@ -147,7 +148,7 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
 function naiveOutcomes(
   one: One,
   living: () => readonly Modelled[],
-  { maxOutcomeCharacters }: Caps,
+  { maxOutcomeCharacters, now }: Caps & { readonly now: () => number },
 ): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
     async settle(ref, attempt, until, { outcome, familyClientId } = {}) {
@@ -159,7 +160,8 @@ function naiveOutcomes(
       const room = maxOutcomeCharacters - lengths.reduce((sum, length) => sum + length, 0)
       if (outcome !== undefined && outcome.length <= room) found.outcome = { text: outcome, until: own }
       const brought = familyClientId === undefined ? {} : { familyClientId }
-      return change(found, { state: 'redeemed', retainUntil: Math.max(own, until), ...brought }, 'settled')
+      const times = { changedAt: now(), retainUntil: Math.max(own, until) }
+      return change(found, { state: 'redeemed', ...times, ...brought }, 'settled')
     },
     async recall(ref, holder) {
       const { entry, claim, outcome } = one(ref) ?? {}
@@ -170,13 +172,14 @@ function naiveOutcomes(
   }
 }
 
-function naiveMoves(one: One): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
+function naiveMoves(one: One, now: () => number): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
   return {
     async revoke(ref) {
       const found = one(ref)
       const state = found?.entry.state ?? 'unknown'
       if (state === 'unknown' || state === 'redeemed') return state
-      return state === 'revoked' ? 'unchanged' : change(found, { state: 'revoked' }, 'revoked')
+      if (state === 'revoked') return 'unchanged'
+      return change(found, { state: 'revoked', changedAt: now() }, 'revoked')
     },
     async revokeFamily(ref) {
       const found = one(ref)

@@ -7,6 +7,8 @@ export interface Kept {
   readonly record: KeyRecord
   readonly owner: Owner
   state: KeyState
+  /** NumericDate at which it came into its state. */
+  changedAt: number
   familyRevoked: boolean
   /** Who claimed it, or redeemed it in the end. */
   claim: Claim | undefined
@@ -26,6 +28,12 @@ export interface Claim {
   readonly holder: string | undefined
   /** NumericDate from which the same holder may take it over. */
   readonly leaseUntil: number
+}
+
+/** When a key changes its state, and who has the claim after it. */
+interface Change {
+  readonly at: number
+  readonly claim?: Claim | undefined
 }
 
 /** What one client has. It is dropped with its last key, so that clients that came once take no room. */
@@ -59,9 +67,10 @@ export function copyOf(key: KeyRecord): KeyRecord {
 }
 
 function issue(record: KeyRecord, owner: Owner): Kept {
-  const { jti, retainUntil } = record
+  const { jti, issuedAt, retainUntil } = record
   const fresh = {
     state: 'issued',
+    changedAt: issuedAt,
     familyRevoked: false,
     claim: undefined,
     familyClientId: undefined,
@@ -73,15 +82,17 @@ function issue(record: KeyRecord, owner: Owner): Kept {
 }
 
 /** What is told of a key. */
-export function entryOf({ record, state, familyRevoked, familyClientId, retainUntil }: Kept): KeyEntry {
+export function entryOf(kept: Kept): KeyEntry {
+  const { record, state, changedAt, familyRevoked, familyClientId, retainUntil } = kept
   const brought = familyClientId === undefined ? {} : { familyClientId }
-  return Object.freeze({ ...record, retainUntil, state, familyRevoked, ...brought })
+  return Object.freeze({ ...record, retainUntil, state, changedAt, familyRevoked, ...brought })
 }
 
 /** Every change of state goes through here, so that a key is counted once and leaves the count once. */
-export function move(kept: Kept, state: KeyState, claim?: Claim): void {
+export function move(kept: Kept, state: KeyState, { at, claim }: Change): void {
   kept.owner.outstanding += placesOf(state) - placesOf(kept.state)
   kept.state = state
+  kept.changedAt = at
   kept.claim = claim
 }
 
@@ -137,7 +148,7 @@ export function shelfOf(now: () => number, watermarks: Watermarks, alsoForget: (
   function judged(kept: Kept): Kept {
     if (kept.state === 'revoked' || !watermarks.covers(kept.record)) return kept
     if (kept.state === 'redeemed') kept.familyRevoked = true
-    else move(kept, 'revoked')
+    else move(kept, 'revoked', { at: kept.changedAt })
     return kept
   }
 

@@ -81,8 +81,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
       return kept && entryOf(kept)
     },
     ...claimVerbs(shelf, now),
-    ...outcomeVerbs(shelf, outcomes),
-    ...revocationVerbs(shelf, outcomes),
+    ...outcomeVerbs(shelf, outcomes, now),
+    ...revocationVerbs(shelf, outcomes, now),
     async revokeIssuedBefore(bound) {
       requireFuture(bound.retainUntil, now() / 1000)
       requireFinite(bound.issuedBefore, 'issuedBefore')
@@ -101,11 +101,12 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
       if (kept === undefined) return 'unknown'
       const earlier = kept.claim
       if (kept.state === 'redeeming' && earlier && mayResume(earlier, claim, seconds)) {
-        move(kept, 'redeeming', { ...claim, redemption: earlier.redemption, isTakenOver: true })
+        const resumed = { ...claim, redemption: earlier.redemption, isTakenOver: true }
+        move(kept, 'redeeming', { at: seconds, claim: resumed })
         return 'resumed'
       }
       if (kept.state !== 'issued') return kept.state
-      move(kept, 'redeeming', claim)
+      move(kept, 'redeeming', { at: seconds, claim })
       return 'claimed'
     },
     async release(ref, attempt, hasActed = false) {
@@ -114,8 +115,9 @@ function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'r
       const { claim } = claimed
       const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
       const stays = claim?.isTakenOver || (hasActed && claim?.holder !== undefined)
-      if (claim && stays) move(claimed, 'redeeming', { ...claim, ...isOver })
-      else move(claimed, 'issued')
+      const at = now() / 1000
+      if (claim && stays) move(claimed, 'redeeming', { at, claim: { ...claim, ...isOver } })
+      else move(claimed, 'issued', { at })
       return 'released'
     },
   }
@@ -133,13 +135,17 @@ function mayResume({ holder, leaseUntil }: Claim, later: Claim, seconds: number)
   return holder !== undefined && holder === later.holder && seconds >= leaseUntil
 }
 
-function outcomeVerbs(shelf: Shelf, outcomes: Outcomes): Pick<ProvisioningStore, 'settle' | 'recall'> {
+function outcomeVerbs(
+  shelf: Shelf,
+  outcomes: Outcomes,
+  now: () => number,
+): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
     async settle(ref, attempt, retainUntil, { outcome, familyClientId } = {}) {
       requireFinite(retainUntil)
       const claimed = claimOf(shelf.at(ref), attempt)
       if (typeof claimed === 'string') return claimed
-      move(claimed, 'redeemed', claimed.claim)
+      move(claimed, 'redeemed', { at: now() / 1000, claim: claimed.claim })
       claimed.familyClientId = familyClientId
       if (outcome !== undefined) outcomes.keep(claimed, outcome, claimed.record.retainUntil)
       shelf.retain(claimed, retainUntil)
@@ -159,6 +165,7 @@ function outcomeVerbs(shelf: Shelf, outcomes: Outcomes): Pick<ProvisioningStore,
 function revocationVerbs(
   shelf: Shelf,
   outcomes: Outcomes,
+  now: () => number,
 ): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
   return {
     async revoke(ref) {
@@ -166,7 +173,7 @@ function revocationVerbs(
       if (kept === undefined) return 'unknown'
       if (kept.state === 'redeemed') return 'redeemed'
       if (kept.state === 'revoked') return 'unchanged'
-      move(kept, 'revoked')
+      move(kept, 'revoked', { at: now() / 1000 })
       return 'revoked'
     },
     async revokeFamily(ref) {

@@ -57,8 +57,8 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
   if (reply.length === 0) return undefined
   const [state = '', family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
-  const [issuedAt = '', expiresAt = '', retainUntil = '', confirmation, familyClientId] = rest
-  if (reply.length < 9 || reply.length > 10 || !STATES.includes(state))
+  const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', confirmation, familyClientId] = rest
+  if (reply.length < 10 || reply.length > 11 || !STATES.includes(state))
     throw new Error('Redis: an entry is not whole')
   return Object.freeze({
     clientId,
@@ -71,6 +71,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     retainUntil: Number(retainUntil),
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
     state: state as KeyState,
+    changedAt: Number(changedAt),
     familyRevoked: family === 'revoked',
     ...(familyClientId !== undefined && { familyClientId }),
   })

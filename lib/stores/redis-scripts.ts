@@ -43,7 +43,7 @@ end
 -- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
 local function find()
   local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf', 'brought',
-    'holder', 'lease', 'redemption', 'sealed' }
+    'holder', 'lease', 'redemption', 'sealed', 'at' }
   local kept = redis.call('HMGET', ENTRY, unpack(names))
   if not kept[1] then return nil, false end
   local entry = {}
@@ -57,9 +57,13 @@ end
 local function place(entry)
   return entry.iat .. ':' .. JTI .. ':' .. entry.sub
 end
-local function move(last, ...)
+local function write(last, ...)
   redis.call('PEXPIRE', ENTRY, ttl(last))
   redis.call('HSET', ENTRY, 'call', CALL, ...)
+end
+-- Into a state, at the time of the caller.
+local function move(last, ...)
+  write(last, 'at', ARGV[1], ...)
 end`
 
 /** Answers what became of the key, then its record. */
@@ -68,7 +72,7 @@ local entry = find()
 if not entry then return {} end
 return {
   entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
-  entry.cnf or '', entry.brought or nil }`
+  entry.at or entry.iat, entry.cnf or '', entry.brought or nil }`
 
 const RECORD = `
 local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
@@ -119,7 +123,7 @@ if not entry then return 'unknown' end
 if entry.state ~= 'redeemed' then return 'not_redeemed' end
 redis.call('DEL', OUTCOME)
 if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
-move(entry['until'], 'family', 'revoked')
+write(entry['until'], 'family', 'revoked')
 return 'revoked'`
 
 const REVOKE_ISSUED_BEFORE = `

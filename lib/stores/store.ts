@@ -31,6 +31,11 @@ export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
 /** A record and what has become of it. */
 export interface KeyEntry extends KeyRecord {
   readonly state: KeyState
+  /**
+   * When the key came into this state, by the clock of the caller that moved it; `issuedAt` for a key that nobody has
+   * moved. A watermark that covers the key does not change it.
+   */
+  readonly changedAt: number
   /** Whether what the key's redemption brought forth (its family) has been revoked. */
   readonly familyRevoked: boolean
   /** The client that the redemption brought forth or changed, when it did. */

@@ -1,5 +1,6 @@
 /// <reference types="jest" />
 import { prover, type StoreUnderTest } from './store-contract/bench.js'
+import { proveChanges } from './store-contract/changes.js'
 import { proveConcurrency } from './store-contract/concurrency.js'
 import { proveExpiry } from './store-contract/expiry.js'
 import { proveHolders, proveOutcomes } from './store-contract/holders.js'
@@ -33,6 +34,7 @@ export function storeContract(options: StoreContractOptions): void {
   const prove = prover(() => options.create())
   describe(options.name, () => {
     describe('moves', () => proveMoves(prove))
+    describe('changes', () => proveChanges(prove))
     describe('records', () => proveRecords(prove))
     describe('names', () => proveNames(prove))
     describe('outstanding keys', () => proveOutstanding(prove))

@@ -1,4 +1,4 @@
-import type { KeyRecord, ProvisioningStore } from '../../stores/store.js'
+import type { KeyEntry, KeyRecord, ProvisioningStore } from '../../stores/store.js'
 
 /** A store to put to the proof, with its clock. */
 export interface StoreUnderTest {
@@ -53,6 +53,11 @@ function drawerUp(nowSeconds: () => number): Bench['key'] {
     const terms = { subject: 'device', scope: ['read', 'write'], audience: 'https://api.example/' }
     return { clientId: 'client', jti, ...terms, issuedAt, expiresAt, retainUntil: expiresAt, ...differences }
   }
+}
+
+/** The entry of a key that nobody has moved. */
+export function entryOf(key: KeyRecord): KeyEntry {
+  return { ...key, state: 'issued', changedAt: key.issuedAt, familyRevoked: false }
 }
 
 /** The calls that move a key, by the attempt `one` and by the attempt `other`. */

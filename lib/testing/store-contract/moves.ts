@@ -57,7 +57,10 @@ function proveMove(prove: Prove, name: CallName, state: KeyState, history: reado
       await call(on.store, key, history)
       expect(await CALLS[name](on.store, key)).toBe(answer)
       const familyRevoked = name === 'revokeFamily' && state === 'redeemed'
-      expect(await on.store.find(key)).toEqual({ ...key, state: next, familyRevoked })
+      expect(await on.store.find(key)).toEqual({
+        ...{ ...key, state: next, familyRevoked },
+        changedAt: expect.any(Number),
+      })
     },
   )
 }
