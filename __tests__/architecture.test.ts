@@ -9,7 +9,7 @@ const FLOORS: readonly { readonly name: string; readonly height: number; readonl
   {
     name: 'use cases',
     height: 2,
-    fits: /^core\/((bindings|issuance|verification|access-verification|claim|redemption|performance|containment|revocation|introspection|rotation|use-cases)\.ts$|actions\/|management\/)/,
+    fits: /^core\/((bindings|issuance|key-state|verification|access-verification|claim|redemption|performance|containment|revocation|introspection|rotation|use-cases)\.ts$|actions\/|management\/)/,
   },
   { name: 'core parts', height: 1, fits: /^core\// },
   { name: 'stores', height: 3, fits: /^stores\// },

@@ -14,10 +14,9 @@ import {
   request,
   START,
   TARGET,
-  uncounted,
 } from './deployed.js'
 
-const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET, count: uncounted }
+const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
 const THUMBPRINT = 'C'.repeat(43)
 const CERTIFICATE = { der: new Uint8Array(), thumbprint: THUMBPRINT, trusted: true }
 
@@ -37,7 +36,7 @@ async function withToken(terms: Partial<AccessTokenTerms> = {}) {
       return deployment.store.find(ref)
     },
   }
-  const verify = (
+  const accept = (
     expected: Partial<Expectation> = {},
     presented: Partial<PresentedRequest> = {},
     scheme: 'Bearer' | 'DPoP' = 'Bearer',
@@ -46,7 +45,8 @@ async function withToken(terms: Partial<AccessTokenTerms> = {}) {
       ...EXPECTED,
       ...expected,
     })
-  return { ...given, ...issued, token, claims, asked, verify }
+  const verify = async (...asVerified: Parameters<typeof accept>) => (await accept(...asVerified)).token
+  return { ...given, ...issued, token, claims, asked, accept, verify }
 }
 
 describe('verifyAccessToken', () => {
@@ -97,16 +97,6 @@ describe('verifyAccessToken', () => {
     expect(await reasonOf(() => bound.verify({ audiences: [OTHER_AUDIENCE] }))).toBe('audience_wrong')
     expect(await reasonOf(() => bound.verify())).toBe('possession_unproven')
     expect(bound.asked).toEqual([])
-  })
-
-  it('counts no token but one whose family lives', async () => {
-    const { verify, claims, deployment, record } = await withToken()
-    const counted: string[] = []
-    const count = async (jti: string) => void counted.push(jti)
-    await verify({ count })
-    await deployment.store.revokeFamily(record)
-    await reasonOf(() => verify({ count }))
-    expect(counted).toEqual([claims.jti])
   })
 
   it('wants the certificate that a token is bound to (RFC 8705 3)', async () => {

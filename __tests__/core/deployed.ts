@@ -5,7 +5,7 @@ import {
   clientAuthenticator,
 } from '../../lib/core/client-authentication/authenticate.js'
 import type { Target } from '../../lib/core/confirmation/target.js'
-import type { Deployment } from '../../lib/core/deployment.js'
+import type { Deployment, VerifyingDeployment } from '../../lib/core/deployment.js'
 import { ProvisioningError, type Reason } from '../../lib/core/errors.js'
 import type { ProvisioningEvent, RedemptionAction } from '../../lib/core/events.js'
 import { type Asked, type IssuedKey, issuer } from '../../lib/core/issuance.js'
@@ -14,10 +14,10 @@ import { type Perform, performer } from '../../lib/core/performance.js'
 import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/core/provisioning-key.js'
 import { redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
-import { type Verified, verifier } from '../../lib/core/verification.js'
+import { authorizer, type Recognize, recognizer, type Verified } from '../../lib/core/verification.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
 import { memoryStore } from '../../lib/stores/memory.js'
-import type { ProvisioningStore } from '../../lib/stores/store.js'
+import type { KeyState, ProvisioningStore } from '../../lib/stores/store.js'
 
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://api.example.com'
@@ -84,9 +84,6 @@ export function request(presented: Partial<PresentedRequest> = {}): PresentedReq
   }
 }
 
-/** For verifications that count nothing. */
-export const uncounted = async () => undefined
-
 export function parameters(given: Record<string, string> = {}): ReadonlyMap<string, string> {
   return new Map(Object.entries(given))
 }
@@ -105,8 +102,23 @@ export function held(
   key: string,
   ...scope: string[]
 ): Promise<Verified> {
-  const expected = { audiences: deployment.audiences, scope, target: TARGET, count: uncounted }
-  return verifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
+  const expected = { audiences: deployment.audiences, scope, target: TARGET }
+  return verifying(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
+}
+
+/** A key as verification leaves it, in the state that it is said to be in. */
+export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Verified {
+  const nothing = { proof: undefined, certificate: undefined, recheck: async () => undefined }
+  return { key, sealer: outcomeSealer(text), state, ...nothing } as unknown as Verified
+}
+
+/** Both steps of the verification of a key, one after the other. */
+export function verifying(
+  deployment: VerifyingDeployment,
+): (...given: Parameters<Recognize>) => Promise<Verified> {
+  const [recognize, authorize] = [recognizer(deployment), authorizer(deployment)]
+  return async (presentedKey, presented, expected) =>
+    authorize(await recognize(presentedKey, presented, expected), expected, presented.address)
 }
 
 /** Claims a key as who could not ask for the outcome again does. */
@@ -117,7 +129,7 @@ export async function claimKey(
   address?: string,
 ): Promise<Claim> {
   const verified = { key, sealer: outcomeSealer('a.b.c') }
-  const redemption = await redeemer(deployment)(verified, { action, address, request: () => undefined })
+  const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
   if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
   return redemption
 }

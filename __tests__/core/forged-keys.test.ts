@@ -1,6 +1,5 @@
 import { signJwt } from '../../lib/core/jwt.js'
 import { verifyGenuine } from '../../lib/core/provisioning-key.js'
-import { verifier } from '../../lib/core/verification.js'
 import type { Confirmation } from '../../lib/stores/store.js'
 import {
   AUDIENCE,
@@ -10,14 +9,13 @@ import {
   reasonOf,
   request,
   TARGET,
-  uncounted,
+  verifying,
 } from './deployed.js'
 
 const EXPECTED = {
   audiences: [AUDIENCE, OTHER_AUDIENCE],
   scope: [],
   target: TARGET,
-  count: uncounted,
 }
 
 /** A thief who has the signing key, and one key that was issued to himself. */
@@ -26,7 +24,7 @@ async function withThief() {
   const { deployment } = given
   const { key, record } = await issueKey(given, { scope: 'devices:read' })
   const genuine = verifyGenuine(deployment, key)
-  const verify = verifier(deployment)
+  const verify = verifying(deployment)
   return {
     ...given,
     record,
@@ -62,7 +60,7 @@ describe('a key that was signed, but never issued like that', () => {
       const { deployment, record, key } = await withThief()
       const entry = await deployment.store.find(record)
       const store = { ...deployment.store, find: async () => entry && { ...entry, confirmation } }
-      const verify = verifier({ ...deployment, store })
+      const verify = verifying({ ...deployment, store })
       expect(await reasonOf(() => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED))).toBe(
         'key_forged',
       )

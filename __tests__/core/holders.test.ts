@@ -22,7 +22,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const ask = (differences: Partial<Redeemed> = {}) =>
     redeem(
       { key: verified, sealer: outcomeSealer(key) },
-      { action: 'custom', holds: OURS, request: () => 'the same', ...differences },
+      { action: 'custom', holds: OURS, request: 'the same', ...differences },
     )
   const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Claim>
   const redeemed = async (settled = { outcome: OUTCOME }) => (await claim()).settle(settled)
@@ -39,8 +39,8 @@ describe('a redemption by who has proven to hold something', () => {
   })
 
   it.each<[string, Partial<Redeemed>]>([
-    ['for another request', { request: () => 'another' }],
-    ['for a request that cannot be told from others', { request: () => undefined }],
+    ['for another request', { request: 'another' }],
+    ['for a request that cannot be told from others', { request: undefined }],
     ['by another holder', { holds: OTHERS }],
     ['by the holder of two things', { holds: { ...OURS, ...OTHERS } }],
     ['by nobody', { holds: undefined }],
@@ -66,23 +66,6 @@ describe('a redemption by who has proven to hold something', () => {
     const { ask, redeemed } = await issued()
     await redeemed({ outcome: Buffer.alloc(65_536, 'a') })
     expect(await ask()).toMatchObject({ kind: 'repetition' })
-  })
-
-  it('is done, and cannot be repeated, where the request broke off', async () => {
-    const { claim, ask, record, deployment } = await issued()
-    const request = () => Promise.reject(new Error('broken off'))
-    await (await claim({ request })).settle({ outcome: OUTCOME })
-    expect(await deployment.store.find(record)).toMatchObject({ state: 'redeemed' })
-    expect(await reasonOf(() => ask())).toBe('key_redeemed')
-  })
-
-  it('contains nothing when the repetition itself broke off', async () => {
-    const { ask, redeemed, record, deployment } = await issued()
-    await redeemed()
-    await expect(ask({ request: () => Promise.reject(new Error('broken off')) })).rejects.toThrow(
-      'broken off',
-    )
-    expect(await deployment.store.find(record)).toMatchObject({ familyRevoked: false })
   })
 })
 
@@ -141,7 +124,7 @@ describe('a redemption that was interrupted', () => {
     clock.seconds += 19
     expect(await reasonOf(() => ask())).toBe('redemption_pending')
     clock.seconds += 1
-    const second = await claim({ request: () => 'the same' })
+    const second = await claim({ request: 'the same' })
     expect(second.redemptionId).toBe(first.redemptionId)
     expect(await reasonOf(() => first.settle())).toBe('key_redeeming')
     expect(await first.release()).toBe(false)
@@ -186,7 +169,7 @@ describe('a redemption that was interrupted', () => {
     const store = { ...deployment.store, recall }
     const redeem = redeemer({ ...deployment, store })
     const { verified } = { verified: record as unknown as VerifiedKey }
-    const asked = { action: 'custom', holds: OURS, request: () => 'the same' } as const
+    const asked = { action: 'custom', holds: OURS, request: 'the same' } as const
     expect(await reasonOf(() => redeem({ key: verified, sealer: outcomeSealer('a.b.c') }, asked))).toBe(
       'key_revoked',
     )

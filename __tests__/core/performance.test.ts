@@ -1,10 +1,8 @@
-import { outcomeSealer } from '../../lib/core/outcome.js'
 import { type Action, type Done, performer } from '../../lib/core/performance.js'
 import { redeemer } from '../../lib/core/redemption.js'
-import type { Verified } from '../../lib/core/verification.js'
 import type { ProvisioningOptions } from '../../lib/options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/stores/store.js'
-import { deployed, issueKey, reasonOf, storeBut } from './deployed.js'
+import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from './deployed.js'
 
 interface Result {
   readonly made: string
@@ -22,18 +20,11 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
     undo: async () => void log.push('undo'),
     ...differences,
   })
-  const ask = (differences: Partial<Action<string, Result>> = {}, state: KeyState = 'issued') => {
-    const held = {
-      key: verified,
-      sealer: outcomeSealer(key),
-      state,
-      proof: undefined,
-      certificate: undefined,
-    }
-    return perform(held satisfies Verified, {
+  const ask = (differences: Partial<Action<string, Result>> = {}, state: KeyState = 'issued') =>
+    perform(verifiedIn(state, verified, key), {
       action: 'bind',
       holds: { jkt: 'ours' },
-      request: () => 'the same',
+      request: 'the same',
       judge: async () => {
         log.push('judge')
         return 'judged'
@@ -44,7 +35,6 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
       },
       ...differences,
     })
-  }
   const stateOf = async () => (await deployment.store.find(record))?.state
   return { ...given, record, log, ask, did, stateOf }
 }

@@ -10,7 +10,7 @@ import {
   verifiedKey,
   verifyGenuine,
 } from '../../lib/core/provisioning-key.js'
-import { type Verified, verifier } from '../../lib/core/verification.js'
+import type { Verified } from '../../lib/core/verification.js'
 import type { KeyRecord } from '../../lib/stores/store.js'
 import { compact } from './compact.js'
 import {
@@ -23,7 +23,7 @@ import {
   SIGNING_KEY,
   START,
   TARGET,
-  uncounted,
+  verifying,
 } from './deployed.js'
 
 const TERMS: Terms = {
@@ -59,8 +59,8 @@ const RECORD: KeyRecord = {
 }
 
 function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
-  const expected = { audiences: deployment.audiences, scope: [], target: TARGET, count: uncounted }
-  return verifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
+  const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
+  return verifying(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
 }
 
 /** A key of any claims, signed by the deployment's own key. */

@@ -46,12 +46,12 @@ describe('redeem', () => {
 
   it.each([
     ['revoked', 'key_revoked'],
-    ['forgotten', 'key_unknown'],
+    ['expired', 'key_expired'],
     ['redeemed', 'key_redeemed'],
   ])('refuses a key that was %s since it was verified', async (deed, reason) => {
     const { redeem, key, store, clock } = await issued()
     if (deed === 'revoked') await store.revoke(key)
-    if (deed === 'forgotten') clock.seconds += 10_000
+    if (deed === 'expired') clock.seconds += 10_000
     if (deed === 'redeemed') await (await redeem(key, 'custom')).settle()
     const facts = { clientId: 'ci-runner', jti: key.jti }
     expect(await refusalOf(() => redeem(key, 'custom'))).toMatchObject({
@@ -59,6 +59,11 @@ describe('redeem', () => {
       code: 'invalid_token',
       facts,
     })
+  })
+
+  it('refuses a key that the store has forgotten since it was verified', async () => {
+    const { redeem, key } = await issued({ store: storeBut({ redeem: async () => 'unknown' }) })
+    expect(await reasonOf(() => redeem(key, 'custom'))).toBe('key_unknown')
   })
 
   it('takes a second redemption for a replay and revokes the family', async () => {

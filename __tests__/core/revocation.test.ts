@@ -182,7 +182,7 @@ describe('revokeIssuedBefore', () => {
         },
       ],
     })
-    clock.seconds = record.retainUntil
+    clock.seconds = record.retainUntil - 1
     await (await claimKey({ deployment }, verified, 'token')).settle({ retainUntil: clock.seconds + 3600 })
     await revokeIssuedBefore(deployment, { issuedBefore: START })
     clock.seconds += 3600

@@ -1,5 +1,5 @@
 import { useCases } from '../../lib/core/use-cases.js'
-import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET, uncounted } from './deployed.js'
+import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from './deployed.js'
 
 describe('useCases', () => {
   it('are every verb of a deployment, made once and frozen', () => {
@@ -7,7 +7,8 @@ describe('useCases', () => {
     const names = [
       'authenticate',
       'issue',
-      'verify',
+      'recognize',
+      'authorize',
       'verifyAccessToken',
       'redeem',
       'containReplays',
@@ -27,16 +28,14 @@ describe('useCases', () => {
 
   it('lead a client from its secret to its initial access token', async () => {
     const { deployment, events } = deployed()
-    const { authenticate, issue, verify, exchange, introspect } = useCases(deployment)
+    const { authenticate, issue, recognize, authorize, exchange, introspect } = useCases(deployment)
     const credentials = parameters({ client_id: 'ci-runner', client_secret: SECRET })
     const client = await authenticate(request(), credentials)
     const { key } = await issue(client, asking())
-    const verified = await verify({ token: key, scheme: 'body' }, request({ address: undefined }), {
-      audiences: [AUDIENCE],
-      scope: ['provision:token'],
-      target: TARGET,
-      count: uncounted,
-    })
+    const expected = { audiences: [AUDIENCE], scope: ['provision:token'], target: TARGET }
+    const presented = request({ address: undefined })
+    const recognized = await recognize({ token: key, scheme: 'body' }, presented, expected)
+    const verified = await authorize(recognized, expected, presented.address)
     const { access_token } = await exchange(verified, parameters())
     expect(await introspect(client, parameters({ token: access_token }))).toMatchObject({ active: true })
     expect(await introspect(client, parameters({ token: key }))).toEqual({ active: false })

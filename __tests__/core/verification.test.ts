@@ -2,7 +2,7 @@ import { containReplay } from '../../lib/core/containment.js'
 import type { Deployment } from '../../lib/core/deployment.js'
 import { extractKey } from '../../lib/core/presentation.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
-import { type Expectation, requireScope, type Verified, verifier } from '../../lib/core/verification.js'
+import { type Expectation, requireScope, type Verified } from '../../lib/core/verification.js'
 import type { ProvisioningStore } from '../../lib/stores/store.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 import { compact } from './compact.js'
@@ -18,14 +18,14 @@ import {
   SIGNING_KEY,
   storeBut,
   TARGET,
-  uncounted,
+  verifying,
 } from './deployed.js'
 
-const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET, count: uncounted }
+const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
 
 /** Verifies the text of a key that is presented as Bearer. */
-function verifying(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
-  const verify = verifier(deployment)
+function verifyingText(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
+  const verify = verifying(deployment)
   return (token, expected) => verify({ token, scheme: 'Bearer' }, request(), expected)
 }
 
@@ -103,13 +103,13 @@ describe('verify', () => {
     const given = deployed()
     const { key, verified } = await issueKey(given)
     const expected = { key: verified, state: 'issued', proof: undefined, certificate: undefined }
-    expect(await verifying(given.deployment)(key, EXPECTED)).toMatchObject(expected)
+    expect(await verifyingText(given.deployment)(key, EXPECTED)).toMatchObject(expected)
   })
 
   it('leaves the key as it is, however often it is verified', async () => {
     const given = deployed()
     const { key, record } = await issueKey(given)
-    for (let i = 0; i < 3; i += 1) await verifying(given.deployment)(key, EXPECTED)
+    for (let i = 0; i < 3; i += 1) await verifyingText(given.deployment)(key, EXPECTED)
     expect(await given.deployment.store.find(record)).toMatchObject({ state: 'issued' })
   })
 
@@ -133,12 +133,12 @@ describe('verify', () => {
     const { deployment, ...given } = deployed()
     const { key, record } = await issueKey({ deployment, ...given })
     await deed(deployment.store, record)
-    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe(reason)
+    expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBe(reason)
   })
 
   it('refuses a key that the store has lost, so that replay is not opened again', async () => {
     const { key, record } = await issueKey(deployed())
-    const refusal = await refusalOf(() => verifying(deployed().deployment)(key, EXPECTED))
+    const refusal = await refusalOf(() => verifyingText(deployed().deployment)(key, EXPECTED))
     const facts = { clientId: record.clientId, jti: record.jti }
     expect(refusal).toMatchObject({ reason: 'key_unknown', code: 'invalid_token', disclosed: false, facts })
   })
@@ -154,14 +154,14 @@ describe('verify', () => {
   ])('lets nothing pass while the store %s', async (_, find) => {
     const { deployment } = deployed({ store: storeBut({ find }) })
     const { key } = await issueKey({ deployment })
-    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('store_unavailable')
+    expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBe('store_unavailable')
   })
 
   it('asks the store about no key that is refused for what it says', async () => {
     const find = () => Promise.reject(new Error('asked'))
     const { deployment, clock } = deployed({ store: storeBut({ find }) })
     const { key } = await issueKey({ deployment })
-    const verify = verifying(deployment)
+    const verify = verifyingText(deployment)
     expect(await reasonOf(() => verify(`${key}.`, EXPECTED))).toBe('key_malformed')
     expect(await reasonOf(() => verify(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))).toBe(
       'audience_wrong',
@@ -174,9 +174,9 @@ describe('verify', () => {
     const { deployment, clock } = deployed()
     const { key } = await issueKey({ deployment })
     clock.seconds += 304
-    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBeUndefined()
+    expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBeUndefined()
     clock.seconds += 1
-    expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('key_expired')
+    expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBe('key_expired')
   })
 })
 
@@ -191,7 +191,7 @@ describe('a replay', () => {
   it('revokes the family of the key once, and is told of each time', async () => {
     const { deployment, events, key, record } = await redeemed()
     for (let i = 0; i < 2; i += 1) {
-      expect(await reasonOf(() => verifying(deployment)(key, EXPECTED))).toBe('key_redeemed')
+      expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBe('key_redeemed')
     }
     expect(await deployment.store.find(record)).toMatchObject({ state: 'redeemed', familyRevoked: true })
     const replays = events.filter(({ type }) => type === 'key.replayed')
@@ -208,14 +208,14 @@ describe('a replay', () => {
     const forged = compact(header, payload?.replace('device', 'gadget'), SIGNING_KEY)
       .slice(0, -4)
       .concat('AAAA')
-    expect(await reasonOf(() => verifying(deployment)(forged, EXPECTED))).toBe('signature_wrong')
+    expect(await reasonOf(() => verifyingText(deployment)(forged, EXPECTED))).toBe('signature_wrong')
     expect(await deployment.store.find(record)).toMatchObject({ familyRevoked: false })
     expect(events.map(({ type }) => type)).not.toContain('key.replayed')
   })
 
   it('that is refused for its audience or its network revokes nothing', async () => {
     const { deployment, key, record } = await redeemed()
-    await reasonOf(() => verifying(deployment)(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))
+    await reasonOf(() => verifyingText(deployment)(key, { ...EXPECTED, audiences: [OTHER_AUDIENCE] }))
     expect(await deployment.store.find(record)).toMatchObject({ familyRevoked: false })
   })
 

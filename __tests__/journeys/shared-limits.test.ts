@@ -1,6 +1,8 @@
 import { Cluster } from 'ioredis'
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import { createClient, createCluster } from 'redis'
+import { clientKey } from '../support/client-assertion'
+import { signProof } from '../support/proof'
 import { CLIENTS } from '../support/redis/clients'
 import { from, withInstances } from '../support/redis/instances'
 import { limitsIn } from '../support/redis/limits'
@@ -12,7 +14,7 @@ import {
   startRedis,
 } from '../support/redis/servers'
 import { askForKey, exchangeKey, obtainKey } from '../support/requests'
-import { type RunningServer, startServer } from '../support/server'
+import { ISSUER, type RunningServer, startServer } from '../support/server'
 
 let redis: RedisServer
 beforeAll(async () => {
@@ -22,6 +24,15 @@ afterAll(() => redis?.close())
 beforeEach(() => redis.cli('FLUSHALL'))
 
 /** Until a request is answered so. */
+const HOLDER = clientKey()
+const proof = () => signProof(HOLDER, { method: 'POST', url: `${ISSUER}/oauth/token` })
+
+/** A key that is bound to the proof key: a bearer key is not counted. */
+async function boundKey(server: RunningServer, form: Record<string, string> = {}): Promise<string> {
+  const { body } = await askForKey(server, form).set('DPoP', proof()).expect(200)
+  return body.access_token
+}
+
 async function until(status: number, ask: () => PromiseLike<{ status: number }>): Promise<void> {
   const deadline = Date.now() + 20_000
   for (let got: number | undefined; got !== status; await pause(50)) {
@@ -79,12 +90,12 @@ describe('limits over one Redis', () => {
 
   it('count a key for all instances, and apart from its client', () =>
     withInstances(redis, { rateLimit: { token: { limit: 3 } } }, async (one, other) => {
-      const key = await obtainKey(one, { scope: 'devices:create' })
+      const key = await boundKey(one, { scope: 'devices:create' })
+      const exchange = (server: RunningServer, address: string) =>
+        exchangeKey(server, key).set(from(address)).set('DPoP', proof())
       for (const [i, server] of [one, other, one].entries())
-        await exchangeKey(server, key)
-          .set(from(`192.0.2.${i}`))
-          .expect(400)
-      await exchangeKey(other, key).set(from('192.0.2.9')).expect(429)
+        await exchange(server, `192.0.2.${i}`).expect(400)
+      await exchange(other, '192.0.2.9').expect(429)
       await askForKey(other).set(from('192.0.2.8')).expect(200)
     }))
 
@@ -100,8 +111,8 @@ describe('limits over one Redis', () => {
 
   it('tell Redis names and numbers, and no key', () =>
     withInstances(redis, { rateLimit: { token: {}, redeem: {} } }, async (one) => {
-      const key = await obtainKey(one)
-      await exchangeKey(one, key).expect(200)
+      const key = await boundKey(one)
+      await exchangeKey(one, key).set('DPoP', proof()).expect(200)
       const names = await redis.cli('--scan', '--pattern', 'epk:limit:*')
       expect(names.split('\n').sort()).toEqual([
         expect.stringMatching(/^epk:limit:token-address:127\.0\.0\.1$/),

@@ -32,7 +32,18 @@ export type VerifyAccessToken = (
   presentedToken: PresentedCredential,
   presented: PresentedRequest,
   expected: Expectation,
-) => Promise<VerifiedAccessToken>
+) => Promise<AcceptedToken>
+
+/** A verified access token, and how to check that it is still good. */
+export interface AcceptedToken {
+  readonly token: VerifiedAccessToken
+  /**
+   * Checks the token again, for a request whose body took its time.
+   *
+   * @throws ProvisioningError `key_expired`, `token_revoked`, `token_unknown`, `inactive_at_issuer`
+   */
+  recheck(): Promise<void>
+}
 
 export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
   const hold = holder(deployment)
@@ -44,13 +55,21 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
     tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, tokenFacts(claims))
-    const fault = await stateFault(deployment, presentedToken.token, claims)
-    if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
-    await expected.count(claims.jti)
+    const requireAlive = async () => {
+      const fault = await stateFault(deployment, presentedToken.token, claims)
+      if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
+    }
+    await requireAlive()
     const token = verifiedAccessToken(claims)
     requireScope(claims, token.scope, expected.scope)
     await held.proof?.spend()
-    return token
+    return {
+      token,
+      async recheck() {
+        verifyTokenTerms(deployment, claims, expected.audiences)
+        await requireAlive()
+      },
+    }
   }
 }
 

@@ -2,9 +2,10 @@ import type { Confirmation, Settlement } from '../stores/store.js'
 import { asking, type StoringDeployment } from './deployment.js'
 import type { ProvisioningError } from './errors.js'
 import type { RedemptionAction } from './events.js'
+import { requireState, stateRefusal } from './key-state.js'
 import { LONGEST_OUTCOME } from './outcome.js'
 import type { VerifiedKey } from './provisioning-key.js'
-import { stateRefusal, type Verified } from './verification.js'
+import type { Verified } from './verification.js'
 
 /** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
 export interface Claim {
@@ -13,6 +14,12 @@ export interface Claim {
   readonly redemptionId: string
   /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
   readonly keepsOutcome: boolean
+  /**
+   * Checks that the key is still reserved and in time, for handlers that take long.
+   *
+   * @throws ProvisioningError `key_revoked`, `key_expired`, `key_unknown`, `key_redeeming`, `store_unavailable`
+   */
+  check(): Promise<void>
   /**
    * The action succeeded: the key is redeemed, for good.
    *
@@ -52,8 +59,8 @@ export interface Redeemed {
   readonly address?: string | undefined
   /** What the one who redeems has proven to hold. Default: what the key is bound to. */
   readonly holds?: Confirmation | undefined
-  /** The digest of what is asked for; `undefined` when it cannot be told: then nothing is kept for a repetition. */
-  readonly request: () => Promise<string | undefined> | string | undefined
+  /** The digest of the request; `undefined` when requests cannot be told apart. Then the outcome is not kept. */
+  readonly request: string | undefined
 }
 
 /** An attempt at a redemption, and on whose behalf: `undefined` for a bearer. */
@@ -80,8 +87,9 @@ export function claimOf(deployment: StoringDeployment, attempt: Attempt, redempt
     kind: 'claim',
     redemptionId,
     keepsOutcome: holder !== undefined,
+    check: () => requireState(deployment, key, 'redeeming'),
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
-      const sealed = await seal(attempt, outcome)
+      const sealed = seal(attempt, outcome)
       kept = sealed
       const settlement = {
         ...(sealed !== undefined && { outcome: sealed }),
@@ -114,15 +122,8 @@ async function lostTo(
   return now?.state === 'redeeming' ? 'superseded' : 'unknown'
 }
 
-async function seal(
-  { sealer, redeemed, holder }: Attempt,
-  outcome: Buffer | undefined,
-): Promise<string | undefined> {
+function seal({ sealer, redeemed: { request }, holder }: Attempt, outcome: Buffer | undefined) {
   if (outcome === undefined || holder === undefined || outcome.length > LONGEST_OUTCOME) return undefined
-  // One that broke off cannot be compared with another: what was done for it is done all the same.
-  const request = await Promise.resolve()
-    .then(redeemed.request)
-    .catch(() => undefined)
   return request === undefined ? undefined : sealer.seal(outcome, request)
 }
 

@@ -66,6 +66,12 @@ export interface EventDetails {
   /** The holder of a redeemed key asked for the same again, and got the same answer. */
   'redemption.repeated': KeyIdentity & { readonly action: RedemptionAction }
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
+  /** A bearer key was refused because another request has been redeeming it for more than five seconds. */
+  'redemption.stalled': KeyIdentity & {
+    readonly address: string | undefined
+    /** How long the other request has reserved the key so far. */
+    readonly reservedSeconds: number
+  }
   'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }
   /** An operator has revoked what a redeemed key brought forth. */
   'family.revoked': KeyIdentity & FamilyEnd
@@ -171,6 +177,7 @@ export const SEVERITY: Record<EventType, Severity> = {
   'key.redeemed': 'info',
   'key.released': 'notice',
   'redemption.repeated': 'notice',
+  'redemption.stalled': 'high',
   'key.replayed': 'high',
   'family.revoked': 'notice',
   'key.revoked': 'notice',

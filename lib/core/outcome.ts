@@ -55,7 +55,16 @@ function canonical(token: string): string {
   return token.slice(0, end + 1) + Buffer.from(token.slice(end + 1), 'base64url').toString('base64url')
 }
 
-/** What a request asks for, so that it can be told whether another asks for the same. */
+/** The digest of a request with a body that a client composed; `undefined` when JSON cannot write it: too deep, say. */
+export function bodyDigest(action: string, body: unknown): string | undefined {
+  try {
+    return requestDigest(action, body)
+  } catch {
+    return undefined
+  }
+}
+
+/** The digest of a request, by which a repetition is recognized. */
 export function requestDigest(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }

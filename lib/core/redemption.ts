@@ -3,8 +3,9 @@ import { type Attempt, type Claim, claimOf, type Redeemed } from './claim.js'
 import { containReplay } from './containment.js'
 import { asking, type StoringDeployment } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
+import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
-import { stateRefusal, type Verified } from './verification.js'
+import type { Verified } from './verification.js'
 
 /** The outcome of a redemption whose answer got lost: its holder has asked for the same again. */
 export interface Repetition {
@@ -24,6 +25,7 @@ export type Redeem = (
 export function redeemer(deployment: StoringDeployment): Redeem {
   const attemptTo = attempter(deployment)
   return async function redeem(verified, redeemed) {
+    requireUnexpired(deployment, verified.key)
     const holder = holderOf(verified.key, redeemed)
     const attempt = { ...verified, redeemed, holder, id: randomId() }
     for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
@@ -95,7 +97,7 @@ function attempter(deployment: StoringDeployment) {
     const { key, holder, redeemed } = attempt
     const recalled = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
     if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
-    const outcome = recalled?.outcome === undefined ? undefined : await open(attempt, recalled.outcome)
+    const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
     if (outcome === undefined) {
       await containReplay(deployment, key, redeemed.address)
       throw stateRefusal('key_redeemed', key)
@@ -106,7 +108,8 @@ function attempter(deployment: StoringDeployment) {
   }
 
   return async function attemptTo(attempt: Attempt): Promise<Claim | Repetition | 'pending'> {
-    const { key, id, holder } = attempt
+    const { key, id, holder, redeemed } = attempt
+    const { address } = redeemed
     const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
     const outcome = await asking(() => store.redeem(key, id, holding))
     if (outcome === 'claimed') return claimOf(deployment, attempt, id)
@@ -115,9 +118,10 @@ function attempter(deployment: StoringDeployment) {
     if (outcome === 'revoked' || outcome === 'unknown') throw stateRefusal(`key_${outcome}`, key)
     const isOwn = holder !== undefined && (await asking(() => store.recall(key, holder))) !== undefined
     if (isOwn) return 'pending'
-    // It may have ended since it was looked at: then the next look tells.
-    const now = holder === undefined ? undefined : await asking(() => store.find(key))
-    if (now !== undefined && now.state !== 'redeeming') return 'pending'
+    const now = await asking(() => store.find(key))
+    // The reservation of another request has just ended: the next look tells.
+    if (holder !== undefined && now !== undefined && now.state !== 'redeeming') return 'pending'
+    if (now?.state === 'redeeming') emitStalled(deployment, key, { changedAt: now.changedAt, address })
     throw stateRefusal('key_redeeming', key)
   }
 }
@@ -126,8 +130,7 @@ function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, holder: string
   return { holder, leaseSeconds: redemptionLeaseSeconds }
 }
 
-async function open({ sealer, redeemed }: Attempt, sealed: string): Promise<Buffer | undefined> {
-  const request = await redeemed.request()
+function open({ sealer, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {
   return request === undefined ? undefined : sealer.open(sealed, request)
 }
 

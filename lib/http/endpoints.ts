@@ -12,6 +12,8 @@ export interface Endpoint {
   /** Who is challenged where the request is refused: the holder of a key, that of a Bearer token, or a client. */
   readonly challenges: 'resource' | 'bearer' | 'client'
   readonly limit?: LimitedEndpoint
+  /** Whether the endpoint redeems keys, so that it has to contain replays whatever the limit of the address says. */
+  readonly redeems?: true
   /** The member of the metadata that names the endpoint (RFC 8414 2). */
   readonly member?: string
   /** What else the metadata say when the endpoint is there. */
@@ -41,6 +43,7 @@ export const ENDPOINTS = {
     path: '/token',
     challenges: 'client',
     limit: 'token',
+    redeems: true,
     member: 'token_endpoint',
     facts: clientAuthentication('token'),
   },
@@ -50,6 +53,7 @@ export const ENDPOINTS = {
     path: '/bind',
     challenges: 'resource',
     limit: 'bind',
+    redeems: true,
     member: 'provisioning_binding_endpoint',
   },
   bindings: {
@@ -76,6 +80,7 @@ export const ENDPOINTS = {
     path: '/register',
     challenges: 'resource',
     limit: 'register',
+    redeems: true,
     member: 'registration_endpoint',
   },
   readRegistration: { ...registration, method: 'GET' },

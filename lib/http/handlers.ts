@@ -15,6 +15,7 @@ import type { Verified } from '../core/verification.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
+import { verifyCounted } from './key-limits.js'
 import type { Handle, Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
@@ -31,6 +32,8 @@ export function handlers(context: HttpContext): Handlers {
   const { audiences } = config.deployment
 
   async function authenticated(visit: Visit): Promise<[AuthenticatedClient, Parameters]> {
+    const { addressRefusal } = visit.keyLimits
+    if (addressRefusal !== undefined) throw addressRefusal
     const parameters = await context.form(visit.req, visit.res)
     const client = await useCases.authenticate(visit.presented, parameters)
     await visit.limitClient(client.clientId)
@@ -39,14 +42,21 @@ export function handlers(context: HttpContext): Handlers {
 
   async function redeeming<T>(
     visit: Visit,
-    key: PresentedCredential,
+    presentedKey: PresentedCredential,
     scope: string,
-    act: (held: Verified) => Promise<T>,
+    act: (verified: Verified) => Promise<T>,
   ): Promise<T> {
-    const { presented, target, limitKey: count } = visit
-    const expected = { audiences, scope: [scope], target, count, redeems: true }
-    const held = await useCases.verify(key, presented, expected)
-    return useCases.containReplays(held, presented.address, () => act(held))
+    const { presented, target, keyLimits } = visit
+    const expected = { audiences, scope: [scope], target, redeems: true }
+    const { verified, refusal } = await verifyCounted(useCases, keyLimits, {
+      presentedKey,
+      presented,
+      expected,
+    })
+    const result = await useCases.containReplays(verified, presented.address, () => act(verified))
+    // Only the repetition of a redemption comes here despite a limit.
+    if (refusal !== undefined) throw refusal
+    return result
   }
 
   const grants: Record<GrantType, GrantHandler> = {

@@ -1,5 +1,6 @@
 import type { Response } from 'express'
 import type { Claim } from '../core/claim.js'
+import { ProvisioningError } from '../core/errors.js'
 import { LONGEST_OUTCOME } from '../core/outcome.js'
 import { type Decide, type Patience, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
@@ -11,6 +12,17 @@ const PATIENCE: Patience = {
   with: (status) => !isFailure(status),
 }
 
+/** How often the key of a running handler is checked. */
+const CHECK_MILLISECONDS = 1_000
+
+/** The answer of a handler that is held until its key is settled. */
+export interface HeldAnswer {
+  /** Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. */
+  readonly signal: AbortSignal
+  /** Answers in the place of a handler that has not started. */
+  refuse(error: unknown): void
+}
+
 /**
  * Holds what a handler answers until its key is settled, so that no client is told of a success that does not last.
  *
@@ -19,12 +31,11 @@ const PATIENCE: Patience = {
  * Where the claim was lost in the meantime, what was held is dropped and the refusal is written in its place. A
  * connection that breaks does not release by itself: the handler may be at work still, and two handlers must not be
  * at work for one key. It is told by the signal, and decides by what it answers.
- *
- * @returns a signal that is aborted when the connection breaks before the handler has answered
  */
-export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): AbortSignal {
-  const connection = new AbortController()
+export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): HeldAnswer {
+  const aborting = new AbortController()
   const decide: Decide = (status, whole) => {
+    clearInterval(watch)
     const outcome = whole === undefined ? {} : { outcome: encodeAnswer(whole) }
     const decided = isFailure(status) ? claim.release() : claim.settle(outcome)
     decided
@@ -36,10 +47,35 @@ export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unkn
       .catch(() => res.destroy())
   }
   const gate = new ResponseGate(res, decide, claim.keepsOutcome ? PATIENCE : undefined)
+  const watch = watchReservation(claim, (error) => aborting.abort(error))
   res.once('close', () => {
-    if (!gate.hasOutput) connection.abort()
+    if (!gate.hasOutput) aborting.abort()
+    else clearInterval(watch)
   })
-  return connection.signal
+  return {
+    signal: aborting.signal,
+    refuse(error) {
+      if (gate.hasOutput) return
+      clearInterval(watch)
+      aborting.abort(error)
+      gate.replaceBy(() => refuseWith(error))
+      void claim.release()
+    },
+  }
+}
+
+/** Looks at a fixed beat whether the key is still reserved; the clock of the deployment may jump. */
+function watchReservation(claim: Claim, onLost: (error: unknown) => void): NodeJS.Timeout {
+  const watch = setInterval(() => {
+    claim.check().catch((error) => {
+      // A store that does not answer for a moment says nothing about the key.
+      const isOutage = error instanceof ProvisioningError && error.code === 'temporarily_unavailable'
+      if (isOutage) return
+      clearInterval(watch)
+      onLost(error)
+    })
+  }, CHECK_MILLISECONDS).unref()
+  return watch
 }
 
 /**

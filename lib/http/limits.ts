@@ -23,14 +23,14 @@ export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter 
   const options = limits.of(endpoint)
   if (options === undefined) return UNLIMITED
   const callers = new WeakMap<Request, string>()
-  const counted = new WeakSet<Request>()
+  const counted = new WeakMap<Request, Promise<void>>()
   const addresses = make(limits, options, `${endpoint}-address`, (req) => ipKeyGenerator(req.ip ?? ''))
   const perCaller = make(limits, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
   return {
-    async byAddress(req, res) {
-      if (counted.has(req)) return
-      counted.add(req)
-      await run(addresses, req, res)
+    byAddress(req, res) {
+      const counting = counted.get(req) ?? run(addresses, req, res)
+      counted.set(req, counting)
+      return counting
     },
     byClient: (req, res, clientId) => run(perCaller, callers.set(req, `client ${clientId}`) && req, res),
     byKey: (req, res, jti) => run(perCaller, callers.set(req, `key ${jti}`) && req, res),
@@ -54,7 +54,12 @@ function make(
     validate: false,
     requestPropertyName: 'provisioningRateLimit',
     passOnStoreError: false,
-    handler: (_req, res, next) => next(tooMany(Number(res.getHeader('Retry-After')))),
+    handler(_req, res, next) {
+      const retryAfterSeconds = Number(res.getHeader('Retry-After'))
+      // The refusal writes it; a replay that is contained despite the limit is not to be tried again.
+      res.removeHeader('Retry-After')
+      next(tooMany(retryAfterSeconds))
+    },
   })
 }
 

@@ -1,63 +1,112 @@
 import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
+import { malformed } from '../core/errors.js'
 import { hasBody } from './body.js'
 
-/** Longer bodies are not told from each other. */
-const LONGEST_BODY = 1_048_576
+/** Longer bodies are not held in memory, so they cannot be compared with others. */
+const LONGEST_HELD = 1_048_576
 
-/** How long more of a body is waited for that nobody has read, in milliseconds. */
-const LONGEST_SILENCE = 3_000
+/** Bodies up to this length always find room: Node buffers as much for each connection. */
+const ALWAYS_HELD = 16_384
+
+/** The room that all longer bodies of one instance share, in bytes. */
+const ROOM = 64 * 1_048_576
+
+/** The body of a request whose key is about to be reserved. */
+export interface ReceivedBody {
+  /** Whether the whole body has arrived. A longer body goes on arriving while the handler runs. */
+  readonly isWhole: boolean
+  /** SHA-256 of the body; `undefined` when it is too long, or when a parser has left only a part of it. */
+  readonly digest: string | undefined
+}
+
+/** Receives bodies, each within a time limit in milliseconds. */
+export type ReceiveBody = (req: Request, milliseconds: number) => Promise<ReceivedBody>
 
 /**
- * The SHA-256 of a body, once it is whole. `undefined`: it cannot be told, because it is too long, or was taken by
- * somebody who has not left all of it in `req.body`. `incomplete`: it did not come to its end.
- */
-export type BodyDigest = string | undefined | 'incomplete'
-
-/**
- * Follows a body while the handlers of a route read it, in whatever way; what none of them has read is read when the
- * digest is asked for.
+ * Waits for the body before a key is reserved: the sender decides how long the body takes, and must not decide how long
+ * the key is reserved. The body is then put back, so that any parser can read it.
  *
- * @param milliseconds how long from now on it is waited for, however slowly it comes
+ * A body of more than 1 MiB is passed on while it arrives. So is one for which all room is taken.
+ *
+ * @throws ProvisioningError `body_incomplete` when the body ends early or takes too long
  */
-export function followBody(req: Request, milliseconds: number): () => Promise<BodyDigest> {
-  const end = performance.now() + milliseconds
-  // To be judged now: handlers may change what a parser has left.
-  const known = knownDigest(req)
-  if (known !== 'unread') return async () => known
-  const seen = digesting()
-  const { emit } = req
-  // Every way to read a stream makes it emit what it hands out.
-  req.emit = function emitFollowed(name: string | symbol, ...args: unknown[]): boolean {
-    if (name === 'data') seen.add(args[0], req.readableEncoding)
-    return Reflect.apply(emit, req, [name, ...args]) as boolean
-  }
-  return async () => {
-    if (!(await isWhole(req, seen, end))) return 'incomplete'
-    return seen.isTold() ? seen.digest() : undefined
+export function bodyReceiver(): ReceiveBody {
+  const room = { left: ROOM }
+
+  return async function receiveBody(req, milliseconds) {
+    if (!hasBody(req)) return whole(sha256(''))
+    if (req.readableEnded) return whole(digestOfParsed(req))
+    const held = isBeingRead(req) ? undefined : await holdBody(req, milliseconds, room)
+    return held === undefined ? { isWhole: false, digest: undefined } : whole(sha256(held))
   }
 }
 
-/**
- * Breaks a body off that has not come to its end in time, unless it has been answered without that: who sends it decides
- * how long its handler waits, and must not be able to have it begin when another attempt may have taken its place.
- */
-export function breakOffLate(req: Request, res: Response, milliseconds: number): void {
-  if (req.complete) return
-  const timer = setTimeout(() => {
-    const isAnswered = res.headersSent || res.writableEnded
-    if (!req.complete && !isAnswered) req.destroy()
-  }, milliseconds)
-  res.once('close', () => clearTimeout(timer))
+/** Whether a middleware before us reads the body already. It must not see any part of it twice. */
+function isBeingRead(req: Request): boolean {
+  const readers = req.listenerCount('data') + req.listenerCount('readable')
+  return req.readableDidRead || readers > 0 || req.readableEncoding !== null
 }
 
-function knownDigest(req: Request): string | undefined | 'unread' {
-  // That a request without a body has ended shows only when it is read.
-  if (!hasBody(req)) return sha256('')
-  return req.readableDidRead || req.readableEnded ? digestOfParsed(req) : 'unread'
+function whole(digest: string | undefined): ReceivedBody {
+  return { isWhole: true, digest }
 }
 
-/** What a parser before us has left. Of a form with files that may be half of it, of other objects nothing. */
+/** Reads a body and puts it back. Answers `undefined` when there is too much of it. */
+function holdBody(
+  req: Request,
+  milliseconds: number,
+  room: { left: number },
+): Promise<Uint8Array | undefined> {
+  const chunks: Buffer[] = []
+  let length = 0
+  const taken = () => Math.max(0, length - ALWAYS_HELD)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish('late'), milliseconds)
+    function finish(how: 'whole' | 'long' | 'late' | 'broken'): void {
+      clearTimeout(timer)
+      req.off('readable', read).off('error', broken).off('close', broken)
+      room.left += taken()
+      if (how === 'late' || how === 'broken') {
+        reject(INCOMPLETE[how])
+        return
+      }
+      const body = Buffer.concat(chunks)
+      // In the same turn as the last `read()`: afterwards the stream would have ended.
+      if (length > 0) req.unshift(body)
+      resolve(how === 'whole' ? body : undefined)
+    }
+    function take(chunk: Buffer): void {
+      const before = taken()
+      chunks.push(chunk)
+      length += chunk.length
+      room.left -= taken() - before
+    }
+    function read(): void {
+      while (req.readableLength > 0) {
+        const chunk: Buffer | null = req.read()
+        if (chunk === null) break
+        take(chunk)
+        if (length > LONGEST_HELD || room.left < 0) {
+          finish('long')
+          return
+        }
+      }
+      if (req.complete) finish('whole')
+    }
+    const broken = () => finish('broken')
+    if (req.destroyed) broken()
+    else if (req.complete && req.readableLength === 0) finish('whole')
+    else req.on('readable', read).once('error', broken).once('close', broken)
+  })
+}
+
+const INCOMPLETE = {
+  late: malformed('body_incomplete', 'The body takes too long. Send all of it soon after the headers.'),
+  broken: malformed('body_incomplete', 'The connection ended before the body did.'),
+}
+
+/** The digest of the object that a parser has left. A form with files may lack half of the body. */
 function digestOfParsed({ body, headers }: Request): string | undefined {
   if (body === undefined || body === null) return undefined
   if (typeof body === 'string' || body instanceof Uint8Array) return sha256(body)
@@ -65,7 +114,7 @@ function digestOfParsed({ body, headers }: Request): string | undefined {
   return PLAIN.test(type.trim()) ? jsonDigest(body) : undefined
 }
 
-/** What becomes plain objects, and nothing gets lost. */
+/** Media types that parsers turn into plain objects without loss. */
 const PLAIN = /^application\/(?:json|[^/\s]+\+json|x-www-form-urlencoded)$/
 
 function jsonDigest(body: unknown): string | undefined {
@@ -80,62 +129,43 @@ function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('base64url')
 }
 
-/** What has been handed out so far. */
-interface Seen {
-  add(chunk: unknown, encoding: BufferEncoding | null): void
-  length(): number
-  /** Whether it can be told from others. */
-  isTold(): boolean
-  digest(): string
-}
-
-function digesting(): Seen {
-  const hash = createHash('sha256')
-  let length = 0
-  let isLossless = true
-  return {
-    add(chunk, encoding) {
-      const isText = typeof chunk === 'string'
-      if (isText && (encoding === 'ascii' || chunk.includes('\ufffd'))) isLossless = false
-      const bytes = isText ? Buffer.from(chunk, encoding ?? 'utf8') : (chunk as Uint8Array)
-      length += bytes.length
-      if (length <= LONGEST_BODY) hash.update(bytes)
-    },
-    length: () => length,
-    isTold: () => isLossless && length <= LONGEST_BODY,
-    digest: () => hash.copy().digest('base64url'),
+/**
+ * Lets the end of a body through only when `check` has passed, so that no handler that waits for its body starts too
+ * late. `refuse` answers the request when the check fails; the body never ends then.
+ */
+export function checkAtEnd(
+  req: Request,
+  res: Response,
+  check: () => Promise<void>,
+  refuse: (error: unknown) => void,
+): void {
+  if (req.complete) return
+  const push = req.push.bind(req)
+  // Node's parser ends every body by `push(null)`.
+  req.push = function pushChecked(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk !== null) return push(chunk, encoding)
+    check().then(
+      () => push(null),
+      (error) => {
+        endAfterAnswer(req, res)
+        refuse(error)
+      },
+    )
+    return false
   }
 }
 
-/** Reads what is left, for as long as more of it comes and it can be told, but not beyond `end`. */
-function isWhole(req: Request, seen: Seen, end: number): Promise<boolean> {
-  if (req.readableEnded || !seen.isTold()) return Promise.resolve(true)
-  if (req.destroyed) return Promise.resolve(hasCome(req, seen))
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => finish(false), LONGEST_SILENCE)
-    const last = setTimeout(() => finish(false), Math.max(0, end - performance.now()))
-    const onData = () => void (seen.isTold() ? timer.refresh() : finish(true))
-    const onEnd = () => finish(true)
-    const onBreak = () => finish(hasCome(req, seen))
-    function finish(whole: boolean): void {
-      clearTimeout(timer)
-      clearTimeout(last)
-      req.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
-      resolve(whole)
-    }
-    req.on('data', onData).once('end', onEnd).once('error', onBreak).once('close', onBreak).resume()
-  })
+/** Ends the connection of a body that nobody waits for any more, when the request has been answered. */
+export function endAfterAnswer(req: Request, res: Response): void {
+  res.once('finish', () => req.destroy())
 }
 
-/** Whether all of a body had come, and waited to be read, when its connection broke. */
-function hasCome(req: Request, seen: Seen): boolean {
-  if (!req.complete) return false
-  for (
-    let before = seen.length(), chunk = req.read();
-    chunk !== null;
-    before = seen.length(), chunk = req.read()
-  )
-    // What is read after a fault is not told to those who listen.
-    if (seen.length() === before) seen.add(chunk, req.readableEncoding)
-  return String(seen.length()) === req.headers['content-length']
+/** Breaks off a body that is still arriving after so many milliseconds, unless the request has been answered. */
+export function breakOffLate(req: Request, res: Response, milliseconds: number): void {
+  if (req.complete) return
+  const timer = setTimeout(() => {
+    const isAnswered = res.headersSent || res.writableEnded
+    if (!req.complete && !isAnswered) req.destroy()
+  }, milliseconds)
+  res.once('close', () => clearTimeout(timer))
 }

@@ -1,22 +1,24 @@
 import type { Request, RequestHandler, Response } from 'express'
-import type { VerifiedAccessToken } from '../core/access-verification.js'
-import type { PresentedCredential } from '../core/confirmation/holding.js'
-import type { VerifyingDeployment } from '../core/deployment.js'
+import type { AcceptedToken } from '../core/access-verification.js'
 import { ConfigurationError, malformed } from '../core/errors.js'
-import { requestDigest } from '../core/outcome.js'
 import { SCOPE_TOKEN } from '../core/policy.js'
 import { extractKey } from '../core/presentation.js'
-import type { Redeem } from '../core/redemption.js'
 import type { Credential, PresentedRequest } from '../core/request.js'
-import type { Expectation, Verified } from '../core/verification.js'
 import { describe, faults, isObject } from '../options/faults.js'
 import type { GuardContext } from './context.js'
-import { holdAnswer } from './held-answer.js'
 import { httpsGuard } from './https.js'
+import {
+  type Counted,
+  type KeyLimits,
+  type KeyRequest,
+  refusalOf,
+  unlessReplayed,
+  verifyCounted,
+} from './key-limits.js'
 import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
-import { breakOffLate, followBody } from './request-body.js'
-import { answerAgain } from './whole-answer.js'
+import { type AdmittedVisit, redeemingAdmission } from './redeeming.js'
+import { checkAtEnd } from './request-body.js'
 import { refuse } from './wire.js'
 
 /** What a guarded route wants of a key, or of an access token. */
@@ -37,66 +39,44 @@ export interface Guards {
   requireAccessToken(options?: RequireOptions): RequestHandler
 }
 
-/** A guard: what it is called, what it wants, how that is verified, and how the request goes on. */
+/** The parts in which the guards differ. */
 interface Plan<V> {
   readonly name: keyof Guards
   readonly endpoint: 'resource' | 'redeem'
   readonly credential: Credential
-  readonly verify: (
-    presentedAs: PresentedCredential,
-    presented: PresentedRequest,
-    expected: Expectation,
-  ) => Promise<V>
+  readonly verify: (request: KeyRequest, limits: KeyLimits) => Promise<V>
   readonly admit: (visit: AdmittedVisit, verified: V) => void | Promise<void>
 }
 
-interface AdmittedVisit {
-  readonly req: Request
-  readonly res: Response
-  readonly next: () => void
-  readonly presented: PresentedRequest
-  readonly refuseWith: (error: unknown) => void
+/** A guard of a key that has let a request through. */
+interface EarlierGuard extends ReadOptions {
+  readonly name: keyof Guards
 }
 
 export function guards(context: GuardContext): Guards {
   const { config, useCases } = context
+  const earlier = new WeakMap<Request, EarlierGuard>()
   const { emit } = config.deployment
-  const longestBody = longestBodyOf(config.deployment)
 
-  function admitKey({ req, next, presented: { address } }: AdmittedVisit, { key }: Verified): void {
-    const { jti: keyId, clientId, subject } = key
-    emit('key.verified', { keyId, clientId, subject, address })
-    attachProvisioning(req, key)
-    next()
-  }
-
-  const admitRedeeming = (redeem: Redeem) => async (visit: AdmittedVisit, verified: Verified) => {
+  function admitKey(visit: AdmittedVisit, { verified: { key, recheck } }: Counted): void {
     const { req, res, next, presented, refuseWith } = visit
-    const { key } = verified
-    // A bearer key has no holder who could ask again.
-    const isHeld = key.confirmation !== undefined
-    const request = isHeld ? requestOf(req, longestBody) : () => undefined
-    const at = requestDigest(req.method, req.originalUrl)
-    const redemption = await redeem(verified, { action: 'custom', at, address: presented.address, request })
-    if (redemption.kind === 'repetition') return answerAgain(res, redemption.outcome)
-    if (res.destroyed) return void (await redemption.release())
-    const signal = holdAnswer(res, redemption, refuseWith)
-    if (isHeld) breakOffLate(req, res, longestBody)
-    attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
+    const { jti: keyId, clientId, subject } = key
+    emit('key.verified', { keyId, clientId, subject, address: presented.address })
+    attachProvisioning(req, key)
+    checkAtEnd(req, res, recheck, refuseWith)
     next()
   }
 
-  function admitToken(
-    { req, next, presented: { address } }: AdmittedVisit,
-    token: VerifiedAccessToken,
-  ): void {
+  function admitToken(visit: AdmittedVisit, { token, recheck }: AcceptedToken): void {
+    const { req, res, next, presented, refuseWith } = visit
     const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
-    emit('token.verified', { keyId, clientId, subject, tokenId, address })
+    emit('token.verified', { keyId, clientId, subject, tokenId, address: presented.address })
     attachProvisioned(req, token)
+    checkAtEnd(req, res, recheck, refuseWith)
     next()
   }
 
-  const { verify } = useCases
+  const verify = (request: KeyRequest, limits: KeyLimits) => verifyCounted(useCases, limits, request)
   const ofKeys = { credential: 'provisioning key', verify } as const
   const requireKey = { name: 'requireProvisioningKey', endpoint: 'resource', ...ofKeys } as const
   const redeemKey = { name: 'redeemProvisioningKey', endpoint: 'redeem', ...ofKeys } as const
@@ -104,31 +84,21 @@ export function guards(context: GuardContext): Guards {
     name: 'requireAccessToken',
     endpoint: 'resource',
     credential: 'access token',
+    verify: ({ presentedKey, presented, expected }: KeyRequest) =>
+      useCases.verifyAccessToken(presentedKey, presented, expected),
   } as const
-  const verifyToken = { verify: useCases.verifyAccessToken, admit: admitToken }
   return {
-    requireProvisioningKey: (options = {}) => guard(context, { ...requireKey, admit: admitKey }, options),
+    requireProvisioningKey: (options = {}) =>
+      guard({ ...context, earlier }, { ...requireKey, admit: admitKey }, options),
     redeemProvisioningKey(options = {}) {
-      if (useCases.redeem === undefined) throw new ConfigurationError([NOTHING_TO_REDEEM_IN])
-      return guard(context, { ...redeemKey, admit: admitRedeeming(useCases.redeem) }, options)
+      const { deployment } = config
+      if (useCases.redeem === undefined || 'askIssuer' in deployment)
+        throw new ConfigurationError([NOTHING_TO_REDEEM_IN])
+      const admit = redeemingAdmission(deployment, useCases.redeem)
+      return guard({ ...context, earlier }, { ...redeemKey, admit }, options)
     },
-    requireAccessToken: (options = {}) => guard(context, { ...requireToken, ...verifyToken }, options),
-  }
-}
-
-/** How long a body may take, in milliseconds: so much of the lease that its handler has some of it left. */
-function longestBodyOf(deployment: VerifyingDeployment): number {
-  return 'redemptionLeaseSeconds' in deployment ? deployment.redemptionLeaseSeconds * 750 : 0
-}
-
-/** What a request asks for, followed from here on. */
-function requestOf(req: Request, longestBody: number): () => Promise<string | undefined> {
-  const { method, originalUrl } = req
-  const digestBody = followBody(req, longestBody)
-  return async () => {
-    const body = await digestBody()
-    if (body === 'incomplete') throw malformed('body_incomplete', 'The body did not come to its end.')
-    return body && requestDigest('custom', method, originalUrl, body)
+    requireAccessToken: (options = {}) =>
+      guard({ ...context, earlier }, { ...requireToken, admit: admitToken }, options),
   }
 }
 
@@ -136,9 +106,15 @@ const NOTHING_TO_REDEEM_IN =
   'redeemProvisioningKey: expected a store, got introspection: the issuer can tell how a key stands, but only who shares ' +
   'its store can claim a key so that nobody else gets it'
 
-function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
+/** The context of the guards of one instance, and the key guards that a request has passed. */
+interface SharedContext extends GuardContext {
+  readonly earlier: WeakMap<Request, EarlierGuard>
+}
+
+function guard<V>(context: SharedContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
   const { name, endpoint, credential } = plan
-  const { scope, audience } = readOptions(context, name, options)
+  const read = readOptions(context, name, options)
+  const { scope, audience } = read
   const site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
   const enforceHttps = httpsGuard(context, site)
   const origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
@@ -146,21 +122,37 @@ function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions)
   const limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
 
   async function verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
-    await limits.byAddress(req, res)
+    const addressRefusal = await refusalOf(() => limits.byAddress(req, res))
     const path = pathOf(req.originalUrl)
     const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
     const target = { method: req.method, url: `${origin}${path}`, alias }
-    const count = (jti: string) => limits.byKey(req, res, jti)
-    const expected = { audiences: [audience], scope, target, count, redeems: endpoint === 'redeem' }
-    return plan.verify(extractKey(presented, credential), presented, expected)
+    const expected = { audiences: [audience], scope, target, redeems: endpoint === 'redeem' }
+    const keyLimits = { addressRefusal, countKey: (jti: string) => limits.byKey(req, res, jti) }
+    return unlessReplayed(addressRefusal, () =>
+      plan.verify({ presentedKey: extractKey(presented, credential), presented, expected }, keyLimits),
+    )
   }
 
   const admit: RequestHandler = (req, res, next) => {
     const presented = context.present(req)
     context.offerNonce(res, presented)
     const refuseWith = (error: unknown) => refuse(res, error, presented, site)
+    // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
+    if (endpoint === 'redeem' && req.method === 'HEAD') {
+      refuseWith(malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' }))
+      return
+    }
+    const fault = combinationFault({ name, ...read }, context.earlier.get(req))
+    if (fault !== undefined) {
+      context.advise(fault)
+      next(new ConfigurationError([fault]))
+      return
+    }
     verify(req, res, presented)
-      .then((verified) => plan.admit({ req, res, next, presented, refuseWith }, verified))
+      .then((verified) => {
+        if (credential === 'provisioning key') context.earlier.set(req, { name, ...read })
+        return plan.admit({ req, res, next, presented, refuseWith }, verified)
+      })
       .catch(refuseWith)
   }
   // A method whose name is computed is named in stack traces by what the host has called.
@@ -170,6 +162,19 @@ function guard<V>(context: GuardContext, plan: Plan<V>, options: RequireOptions)
     },
   }
   return named[name] as RequestHandler
+}
+
+/**
+ * The fault of two guards of a key on one route, one of which redeems it. The first would take the retry of a bound
+ * client for a replay, or the second would find the key reserved by the first.
+ */
+function combinationFault(guard: EarlierGuard, earlier: EarlierGuard | undefined): string | undefined {
+  const names = [earlier?.name, guard.name]
+  if (earlier === undefined || !names.includes('redeemProvisioningKey')) return undefined
+  const scopes = [...new Set([...earlier.scope, ...guard.scope])].map((scope) => `'${scope}'`)
+  const scope = scopes.length === 1 ? scopes[0] : `[${scopes.join(', ')}]`
+  const line = `keys.redeemProvisioningKey({ scope: ${scope}, audience: '${guard.audience}' })`
+  return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
 }
 
 /** Where the outside reaches a resource; the `Host` header is not asked. */
@@ -183,7 +188,13 @@ function pathOf(requestTarget: string): string {
   return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }
 
-function readOptions(context: GuardContext, caller: keyof Guards, options: unknown) {
+/** The options of a guard, complete. */
+interface ReadOptions {
+  readonly scope: readonly string[]
+  readonly audience: string
+}
+
+function readOptions(context: GuardContext, caller: keyof Guards, options: unknown): ReadOptions {
   const { audiences, issueAccessToken } = context.config.deployment
   const noted = faults()
   const given: Record<string, unknown> = isObject(options) ? options : {}

@@ -5,6 +5,7 @@ import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/present
 import type { PresentedRequest } from '../core/request.js'
 import type { GuardContext, HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
+import { type KeyLimits, refusalOf, unlessReplayed } from './key-limits.js'
 import { type Answer, answer, refuse } from './wire.js'
 
 /** One request at one of our endpoints. */
@@ -14,10 +15,10 @@ export interface Visit {
   readonly presented: PresentedRequest
   /** What a DPoP proof must be for. */
   readonly target: Target
-  /** Counts the request against a client that has proven who it is. */
+  /** Counts the request against a client that has proven its identity. */
   readonly limitClient: (clientId: string) => Promise<void>
-  /** Counts it against the key it presents. */
-  readonly limitKey: (jti: string) => Promise<void>
+  /** The limits of the key that the request redeems. */
+  readonly keyLimits: KeyLimits
 }
 
 /** Answers a visit; `undefined` leaves it to the next router. */
@@ -35,17 +36,22 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     res: Response,
     presented: PresentedRequest,
   ): Promise<Answer | undefined> {
-    await limits.byAddress(req, res)
-    refuseTokenInQuery(presented)
-    refuseUnreadableCertificate(presented)
-    return handle({
-      req,
-      res,
-      presented,
-      target,
-      limitClient: (clientId) => limits.byClient(req, res, clientId),
-      limitKey: (jti) => limits.byKey(req, res, jti),
+    const addressRefusal = await refusalOf(() => limits.byAddress(req, res))
+    if (addressRefusal !== undefined && endpoint.redeems === undefined) throw addressRefusal
+    const answered = await unlessReplayed(addressRefusal, async () => {
+      refuseTokenInQuery(presented)
+      refuseUnreadableCertificate(presented)
+      return handle({
+        req,
+        res,
+        presented,
+        target,
+        limitClient: (clientId) => limits.byClient(req, res, clientId),
+        keyLimits: { addressRefusal, countKey: (jti) => limits.byKey(req, res, jti) },
+      })
     })
+    if (addressRefusal !== undefined && answered !== undefined) throw addressRefusal
+    return answered
   }
 
   return function serveEndpoint(req, res, next) {

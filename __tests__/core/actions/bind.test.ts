@@ -2,7 +2,6 @@ import { generateKeyPairSync } from 'node:crypto'
 import { BIND_SCOPE, binder } from '../../../lib/core/actions/bind.js'
 import type { Client, ClientRegistry } from '../../../lib/core/client.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
-import { outcomeSealer } from '../../../lib/core/outcome.js'
 import type { PresentedCertificate } from '../../../lib/core/request.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
@@ -17,6 +16,7 @@ import {
   refusalOf,
   START,
   storeBut,
+  verifiedIn,
 } from '../deployed.js'
 import { PAIRS } from '../signing-pairs.js'
 
@@ -214,9 +214,7 @@ describe('bind with a registry that others use too', () => {
       const { ask, bind, key, verified, proofOf, stateOf, record } = await withKey({ clients })
       expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'redeeming'])
       const request = { body: { jwk, proof: proofOf() }, endpoint: ENDPOINT }
-      const again = { key: verified, sealer: outcomeSealer(key), state: 'redeeming' } as const
-      const nothing = { proof: undefined, certificate: undefined }
-      const { binding_id: bindingId } = await bind({ ...again, ...nothing }, request)
+      const { binding_id: bindingId } = await bind(verifiedIn('redeeming', verified, key), request)
       expect((await kept.find(record.subject))?.bindings).toEqual([expect.objectContaining({ bindingId })])
       expect(await stateOf()).toBe('redeemed')
     },

@@ -32,7 +32,7 @@ export function binder(deployment: Deployment, perform: Perform): Bind {
       address: request.address,
       // A bearer key that is redeemed to bind another has a holder by that: whoever holds what is bound.
       holds: key.confirmation ?? proven.confirmation,
-      request: () => requestDigest('bind', proven.confirmation),
+      request: requestDigest('bind', proven.confirmation),
       // And again as often as it is tried to be saved.
       async judge() {
         const client = await findClient(deployment, key.subject)

@@ -4,7 +4,7 @@ import { findKept } from '../client-authentication/authenticate.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
 import type { Claims } from '../jws.js'
-import { requestDigest } from '../outcome.js'
+import { bodyDigest } from '../outcome.js'
 import type { Done, Perform } from '../performance.js'
 import { inheritedPolicy, type Policy, parseScope } from '../policy.js'
 import { lastingScopes, type VerifiedKey } from '../provisioning-key.js'
@@ -26,7 +26,7 @@ export function registrar(deployment: Deployment, perform: Perform): Register {
     return perform(verified, {
       action: 'register',
       address,
-      request: () => requestDigest('register', body),
+      request: bodyDigest('register', body),
       judge: () => judge(deployment, key, clientId, body),
       async act(judged) {
         const done = await save(deployment, key, judged)

@@ -74,7 +74,7 @@ export function exchanger(deployment: Deployment, perform: Perform): Exchange {
       address,
       // A bearer key that is redeemed with a proof has a holder by that: the token is bound to it.
       holds: key.confirmation ?? terms.confirmation,
-      request: () => requestDigest('token', askedFor(parameters)),
+      request: requestDigest('token', askedFor(parameters)),
       judge: async () => undefined,
       async act(_, redemptionId) {
         return done(deployment, key, await issueToken(key, terms, { requestedType, redemptionId }))

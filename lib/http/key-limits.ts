@@ -1,0 +1,72 @@
+import type { PresentedCredential } from '../core/confirmation/holding.js'
+import { ProvisioningError } from '../core/errors.js'
+import type { PresentedRequest } from '../core/request.js'
+import type { VerifyingUseCases } from '../core/use-cases.js'
+import type { Expectation, Verified } from '../core/verification.js'
+
+/** The limits of one request that redeems a key. */
+export interface KeyLimits {
+  /** The refusal of the address, when too many requests come from it. */
+  readonly addressRefusal: ProvisioningError | undefined
+  /** Counts the request against its key. */
+  readonly countKey: (jti: string) => Promise<void>
+}
+
+/** A verified key; and, for a redeemed one, the refusal of a limit that applies to a repetition. */
+export interface Counted {
+  readonly verified: Verified
+  readonly refusal: ProvisioningError | undefined
+}
+
+/** A request that presents a key, and what is expected of the key. */
+export interface KeyRequest {
+  readonly presentedKey: PresentedCredential
+  readonly presented: PresentedRequest
+  readonly expected: Expectation
+}
+
+/**
+ * Verifies a key and counts the request between the two steps. Limits never keep a redeemed key from containment: a
+ * thief could use them up, and the attempt of the owner would stay unseen.
+ *
+ * A bearer key has no limit of its own. A thief who has a copy could use it up for the owner.
+ */
+export async function verifyCounted(
+  { recognize, authorize }: Pick<VerifyingUseCases, 'recognize' | 'authorize'>,
+  { addressRefusal, countKey }: KeyLimits,
+  { presentedKey, presented, expected }: KeyRequest,
+): Promise<Counted> {
+  const recognized = await recognize(presentedKey, presented, expected)
+  const { key, state } = recognized
+  const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
+  const refusal = addressRefusal ?? (await refusalOf(count))
+  if (refusal !== undefined && state !== 'redeemed') throw refusal
+  return { verified: await authorize(recognized, expected, presented.address), refusal }
+}
+
+/** Runs a request that a limit may refuse, to contain a replay all the same. Every other error becomes that refusal. */
+export async function unlessReplayed<T>(
+  refusal: ProvisioningError | undefined,
+  run: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw refusal === undefined || isReplay(error) ? error : refusal
+  }
+}
+
+function isReplay(error: unknown): boolean {
+  return error instanceof ProvisioningError && error.reason === 'key_redeemed'
+}
+
+/** The refusal that `check` throws, if it does. */
+export async function refusalOf(check: () => Promise<void>): Promise<ProvisioningError | undefined> {
+  try {
+    await check()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError) return error
+    throw error
+  }
+}

@@ -1,0 +1,49 @@
+import type { Request, Response } from 'express'
+import type { StoringDeployment } from '../core/deployment.js'
+import { requestDigest } from '../core/outcome.js'
+import type { Redeem } from '../core/redemption.js'
+import type { PresentedRequest } from '../core/request.js'
+import { holdAnswer } from './held-answer.js'
+import type { Counted } from './key-limits.js'
+import { attachProvisioning } from './provisioning.js'
+import { bodyReceiver, breakOffLate, checkAtEnd } from './request-body.js'
+import { answerAgain } from './whole-answer.js'
+
+/** A request that a guard lets through. */
+export interface AdmittedVisit {
+  readonly req: Request
+  readonly res: Response
+  readonly next: () => void
+  readonly presented: PresentedRequest
+  readonly refuseWith: (error: unknown) => void
+}
+
+/** Reserves the key, and lets the handler run; its answer settles or releases the key. */
+export function redeemingAdmission({ redemptionLeaseSeconds }: StoringDeployment, redeem: Redeem) {
+  const receiveBody = bodyReceiver()
+  // A body takes only a part of the lease, so that the handler has some of it left.
+  const longestBody = redemptionLeaseSeconds * 750
+
+  return async function admitRedeeming(visit: AdmittedVisit, { verified, refusal }: Counted): Promise<void> {
+    const { req, res, next, presented, refuseWith } = visit
+    const { key, state } = verified
+    const begun = performance.now()
+    // A redeemed bearer key is a replay, however the body goes on.
+    const isReplay = state === 'redeemed' && key.confirmation === undefined
+    const body = isReplay ? undefined : await receiveBody(req, longestBody)
+    const { method, originalUrl } = req
+    const request = body?.digest && requestDigest('custom', method, originalUrl, body.digest)
+    const at = requestDigest(method, originalUrl)
+    const redemption = await redeem(verified, { action: 'custom', at, address: presented.address, request })
+    if (redemption.kind === 'repetition') {
+      if (refusal !== undefined) throw refusal
+      return answerAgain(res, redemption.outcome)
+    }
+    if (res.destroyed) return void (await redemption.release())
+    const { signal, refuse: refuseHeld } = holdAnswer(res, redemption, refuseWith)
+    checkAtEnd(req, res, redemption.check, refuseHeld)
+    breakOffLate(req, res, longestBody - (performance.now() - begun))
+    attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
+    next()
+  }
+}
