@@ -6,7 +6,7 @@ import type { PresentedRequest } from '../core/request.js'
 import { holdAnswer } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
-import { bodyReceiver, breakOffLate, checkAtEnd } from './request-body.js'
+import { breakOffLate, checkAtEnd, type ReceiveBody } from './request-body.js'
 import { answerAgain } from './whole-answer.js'
 
 /** A request that a guard lets through. */
@@ -19,8 +19,11 @@ export interface AdmittedVisit {
 }
 
 /** Reserves the key, and lets the handler run; its answer settles or releases the key. */
-export function redeemingAdmission({ redemptionLeaseSeconds }: StoringDeployment, redeem: Redeem) {
-  const receiveBody = bodyReceiver()
+export function redeemingAdmission(
+  { redemptionLeaseSeconds }: StoringDeployment,
+  redeem: Redeem,
+  receiveBody: ReceiveBody,
+) {
   // A body takes only a part of the lease, so that the handler has some of it left.
   const longestBody = redemptionLeaseSeconds * 750
 
@@ -30,7 +33,7 @@ export function redeemingAdmission({ redemptionLeaseSeconds }: StoringDeployment
     const begun = performance.now()
     // A redeemed bearer key is a replay, however the body goes on.
     const isReplay = state === 'redeemed' && key.confirmation === undefined
-    const body = isReplay ? undefined : await receiveBody(req, longestBody)
+    const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
     const { method, originalUrl } = req
     const request = body?.digest && requestDigest('custom', method, originalUrl, body.digest)
     const at = requestDigest(method, originalUrl)
@@ -45,5 +48,13 @@ export function redeemingAdmission({ redemptionLeaseSeconds }: StoringDeployment
     breakOffLate(req, res, longestBody - (performance.now() - begun))
     attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
     next()
+  }
+}
+
+/** Ends the connection with the refusal of a body that is still arriving, or Node would wait for the rest of it. */
+function closing(res: Response): (error: unknown) => never {
+  return (error) => {
+    res.setHeader('Connection', 'close')
+    throw error
   }
 }

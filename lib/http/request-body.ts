@@ -156,7 +156,7 @@ export function checkAtEnd(
 }
 
 /** Ends the connection of a body that nobody waits for any more, when the request has been answered. */
-export function endAfterAnswer(req: Request, res: Response): void {
+function endAfterAnswer(req: Request, res: Response): void {
   res.once('finish', () => req.destroy())
 }
 

@@ -18,7 +18,7 @@ import {
 import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
 import { type AdmittedVisit, redeemingAdmission } from './redeeming.js'
-import { checkAtEnd } from './request-body.js'
+import { bodyReceiver, checkAtEnd } from './request-body.js'
 import { refuse } from './wire.js'
 
 /** What a guarded route wants of a key, or of an access token. */
@@ -56,6 +56,7 @@ interface EarlierGuard extends ReadOptions {
 export function guards(context: GuardContext): Guards {
   const { config, useCases } = context
   const earlier = new WeakMap<Request, EarlierGuard>()
+  const receiveBody = bodyReceiver()
   const { emit } = config.deployment
 
   function admitKey(visit: AdmittedVisit, { verified: { key, recheck } }: Counted): void {
@@ -94,7 +95,7 @@ export function guards(context: GuardContext): Guards {
       const { deployment } = config
       if (useCases.redeem === undefined || 'askIssuer' in deployment)
         throw new ConfigurationError([NOTHING_TO_REDEEM_IN])
-      const admit = redeemingAdmission(deployment, useCases.redeem)
+      const admit = redeemingAdmission(deployment, useCases.redeem, receiveBody)
       return guard({ ...context, earlier }, { ...redeemKey, admit }, options)
     },
     requireAccessToken: (options = {}) =>
