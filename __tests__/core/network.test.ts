@@ -1,5 +1,11 @@
 import fc from 'fast-check'
-import { isInNetworks, isNetworkWithin, parseNetwork } from '../../lib/core/network.js'
+import {
+  holdsMappedAddresses,
+  ipAddress,
+  isInNetworks,
+  isNetworkWithin,
+  parseNetwork,
+} from '../../lib/core/network.js'
 
 describe('parseNetwork', () => {
   const NETWORKS: [string, string, number, string][] = [
@@ -64,6 +70,55 @@ describe('parseNetwork', () => {
   })
 })
 
+describe('ipAddress', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:c000:0201', '192.0.2.1'],
+    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1'],
+    ['::ffff:0.0.0.0', '0.0.0.0'],
+    ['::ffff:255.255.255.255', '255.255.255.255'],
+    ['::ffff:192.0.2.1%eth0', '192.0.2.1'],
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['2001:0db8::0001', '2001:db8::1'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+    ['fe80::1%eth0', 'fe80::1'],
+    ['64:ff9b::192.0.2.1', '64:ff9b::c000:201'],
+    ['::192.0.2.1', '::c000:201'],
+    ['::', '::'],
+    ['::1', '::1'],
+  ])('reads %s as %s', (text, expected) => {
+    expect(ipAddress(text)).toBe(expected)
+  })
+
+  it.each([
+    ...[undefined, '', ' ', 'unknown', 'localhost', '192.0.2.1:443', '[::1]', '[::1]:443', '192.0.2.1%eth0'],
+    ...['192.0.2.1 ', '192.0.2', '010.0.0.1', '192.0.2.1, 192.0.2.2', '192.0.2.0/24', '::1%', '::1%a b'],
+    ...['::1%"', '::1%\n', 'x" severity=none', '::ffff:::ffff:10.0.0.1', '1::2::3', '_hidden', 'eyJhbGciOi'],
+  ])('finds no address in %j', (text) => {
+    expect(ipAddress(text)).toBeUndefined()
+  })
+
+  it('answers what it reads again as the same', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
+        const address = ipAddress(text)
+        expect(address).toBeDefined()
+        expect(ipAddress(address)).toBe(address)
+      }),
+    )
+  })
+
+  it('writes each IPv6 address in one way', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (bits) => {
+        const written = colons(bits)
+        expect(ipAddress(written.toUpperCase())).toBe(ipAddress(written.replace(/\b(?=\w{1,3}\b)/g, '0')))
+      }),
+    )
+  })
+})
+
 describe('isInNetworks', () => {
   const CASES: [string | undefined, string[], boolean][] = [
     ['10.1.2.3', ['10.0.0.0/8'], true],
@@ -92,6 +147,7 @@ describe('isInNetworks', () => {
     ['203.0.113.9', ['::/64'], false],
     ['203.0.113.9', ['::/0'], false],
     ['::ffff:203.0.113.9', ['::/0'], false],
+    ['::ffff:cb00:7109', ['::/0'], false],
     ['203.0.113.9', ['::ffff:0:0/96'], true],
     ['::1', ['::/64'], true],
     ['::10.0.0.1', ['10.0.0.0/8'], false],
@@ -161,6 +217,10 @@ describe('isNetworkWithin', () => {
     ['::/0', '2001:db8::/32', false],
     ['10.0.0.0/8', '2001:db8::/32', false],
     ['2001:db8::1', '0.0.0.0/0', false],
+    ['::ffff:10.0.0.0/104', '::ffff:0:0/96', true],
+    ['::ffff:a00:0/104', '::ffff:0:0/96', true],
+    ['::ffff:10.0.0.0/104', '::/0', false],
+    ['::ffff:a00:0/104', '::/0', false],
     ['garbage', '0.0.0.0/0', false],
     ['10.0.0.0/8', 'garbage', false],
   ])('of %s and %s answers %s', (inner, outer, expected) => {
@@ -179,6 +239,23 @@ describe('isNetworkWithin', () => {
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('holdsMappedAddresses', () => {
+  it.each([
+    ['::ffff:0:0/96', true],
+    ['::ffff:10.0.0.0/8', true],
+    ['::/64', true],
+    ['::/0', true],
+    ['::ffff:0:0/97', false],
+    ['::ffff:10.0.0.0/104', false],
+    ['2001:db8::/32', false],
+    ['10.0.0.0/8', false],
+    ['0.0.0.0/0', false],
+    ['garbage', false],
+  ])('of %s answers %s', (network, expected) => {
+    expect(holdsMappedAddresses(network)).toBe(expected)
   })
 })
 

@@ -13,6 +13,25 @@ export function parseNetwork(
   return prefix > bits ? undefined : { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' }
 }
 
+/**
+ * Reads an IP address in its one normal form: an IPv4 address that is mapped into IPv6 becomes IPv4, an IPv6 address
+ * becomes compressed and lower-case, without its zone. Answers `undefined` when the text is not an IP address.
+ */
+export function ipAddress(text: string | undefined): string | undefined {
+  const version = isIP(text ?? '')
+  if (text === undefined || version === 0) return undefined
+  if (version === 4) return text
+  // A zone is free text: the sender chooses it. URL writes the form of RFC 5952, with an IPv4 part in hexadecimal.
+  const compressed = new URL(`http://[${text.replace(/%.*/s, '')}]`).hostname.slice(1, -1)
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(compressed) ?? []
+  if (high === undefined || low === undefined) return compressed
+  return [high, low].flatMap((group) => octets(Number.parseInt(group, 16))).join('.')
+}
+
+function octets(group: number): readonly number[] {
+  return [group >> 8, group & 0xff]
+}
+
 /** Whether an address lies in one of the networks. An IPv4 address mapped into IPv6 counts as what it is. */
 export function isInNetworks(address: string | undefined, networks: readonly string[]): boolean {
   return networkTester(networks)(address)
@@ -34,10 +53,11 @@ export function networkTester(networks: readonly string[]): (address: string | u
   }
   const isValid = !parsed.includes(undefined)
   return (address) => {
-    const plain = address?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
-    const version = isIP(plain)
-    if (!isValid || version === 0) return false
-    return version === 4 ? exact.check(plain, 'ipv4') : [exact, wide].some((one) => one.check(plain, 'ipv6'))
+    const plain = ipAddress(address)
+    if (!isValid || plain === undefined) return false
+    return isIP(plain) === 4
+      ? exact.check(plain, 'ipv4')
+      : [exact, wide].some((one) => one.check(plain, 'ipv6'))
   }
 }
 
@@ -46,4 +66,13 @@ export function isNetworkWithin(inner: string, outer: string): boolean {
   const [small, large] = [parseNetwork(inner), parseNetwork(outer)]
   if (small === undefined || large === undefined || small.family !== large.family) return false
   return small.prefix >= large.prefix && isInNetworks(small.address, [outer])
+}
+
+/** Whether an IPv6 network, by its bits, holds all IPv4 addresses as mapped ones. */
+export function holdsMappedAddresses(network: string): boolean {
+  const parsed = parseNetwork(network)
+  if (parsed?.family !== 'ipv6' || parsed.prefix > MAPPED_BITS) return false
+  const list = new BlockList()
+  list.addSubnet(parsed.address, parsed.prefix, 'ipv6')
+  return list.check('::ffff:0:0', 'ipv6')
 }

@@ -13,7 +13,7 @@ export interface PresentedRequest {
   readonly certificate: PresentedCertificate | undefined
   /** What is wrong with the header in which a proxy passed the certificate on, where something is (RFC 9440). */
   readonly certificateFault?: string | undefined
-  /** The address of the caller, as Express computes it from `trust proxy`. */
+  /** The IP address of the caller, as Express computes it from `trust proxy`, in its normal form. Missing if it is none. */
   readonly address: string | undefined
 }
 

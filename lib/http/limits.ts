@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit } from 'express-rate-limit'
 import { ProvisioningError } from '../core/errors.js'
+import { ipAddress } from '../core/network.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from './rate-limit-options.js'
 
 /** The limits of one endpoint; a request counts once, however many routers it passes. Each throws `too_many_requests` where there have been too many. */
@@ -24,7 +25,10 @@ export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter 
   if (options === undefined) return UNLIMITED
   const callers = new WeakMap<Request, string>()
   const counted = new WeakMap<Request, Promise<void>>()
-  const addresses = make(limits, options, `${endpoint}-address`, (req) => ipKeyGenerator(req.ip ?? ''))
+  const addresses = make(limits, options, `${endpoint}-address`, (req) =>
+    // Text that is no address never becomes a name in the store: such requests share one counter.
+    ipKeyGenerator(ipAddress(req.ip) ?? ''),
+  )
   const perCaller = make(limits, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
   return {
     byAddress(req, res) {

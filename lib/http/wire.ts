@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../core/errors.js'
 import type { Emit, EndpointName } from '../core/events.js'
 import { PROOF_ALGORITHMS } from '../core/jwk.js'
+import { ipAddress } from '../core/network.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../core/request.js'
 import { jwtsIn, REDACTED, registrationTokensIn, scrub } from '../core/secret.js'
 import type { PresentedTls } from './client-certificate.js'
@@ -18,7 +19,7 @@ export function read(req: Request, tls: PresentedTls = { certificate: undefined 
   const body: unknown = req.body
   const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
   const dpop = fieldsOf('dpop')
-  return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ip }
+  return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ipAddress(ip) }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { isNetworkWithin, networkTester, parseNetwork } from '../core/network.js'
+import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../core/network.js'
 import { describe, type Faults, isObject } from './faults.js'
 import { readList } from './policy.js'
 
@@ -46,8 +46,10 @@ const PROXY = {
     const parsed = parseNetwork(network)
     if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
     // IPv4 in the clothes of IPv6 is as wide as what it means: in ::ffff:10.0.0.0/8 lies every IPv4 address.
-    const isAllOfIpv4 = isNetworkWithin(MAPPED, network)
-    return !isAllOfIpv4 && (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
+    return (
+      !holdsMappedAddresses(network) &&
+      (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
+    )
   },
   mayBeNone: true,
 }
