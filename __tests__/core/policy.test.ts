@@ -71,7 +71,7 @@ describe('permit', () => {
     expect(permit('ci', POLICY, parameters({ scope: 'read write read' })).scope).toEqual(['read', 'write'])
   })
 
-  it.each(['ci', 'gateway-1', 'device:7', 'device:a/b', 'device: ', 'device:device:*'])(
+  it.each(['ci', 'gateway-1', 'device:7', 'device:aZ09-._~', 'device:..7', 'device:-', 'device:~'])(
     'lets a client ask for itself and for the subjects of its policy: %s',
     (requested) => {
       expect(permit('ci', POLICY, parameters({ requested_subject: requested })).subject).toBe(requested)
@@ -123,6 +123,31 @@ describe('permit', () => {
     ['requested_subject', 'gateway-2', 'subject_not_permitted', false],
     ['requested_subject', 'gateway-11', 'subject_not_permitted', false],
     ['requested_subject', 'device:', 'subject_not_permitted', false],
+    ...[
+      ...[
+        '*',
+        'device:*',
+        '7*',
+        ' ',
+        '7 ',
+        ' 7',
+        '.',
+        '..',
+        '...',
+        '../x',
+        'a/b',
+        'eu:7',
+        '7?a=b',
+        '7#a',
+        '7%2f',
+      ],
+      ...['7\\', "7'", '7"', '7;', '7&', '7|', '7$', '7`', '7(', '7<', '7@', '7,', '7+', '7=', '7!'],
+    ].map((rest): [string, string, Reason, boolean] => [
+      'requested_subject',
+      `device:${rest}`,
+      'subject_not_permitted',
+      false,
+    ]),
     ['requested_subject', 'device', 'subject_not_permitted', false],
     ['requested_subject', 'Device:7', 'subject_not_permitted', false],
     ['requested_subject', ' device:7', 'subject_not_permitted', false],
@@ -207,7 +232,21 @@ describe('isSubjectWithin', () => {
     ['gateway-1', 'gateway-2', false],
     ['device:7', 'device:*', true],
     ['device:*', 'device:*', true],
-    ['device:a:*', 'device:*', true],
+    ['device:eu-*', 'device:*', true],
+    ['device:eu.*', 'device:*', true],
+    ['device:eu_*', 'device:*', true],
+    ['device:eu:*', 'device:*', false],
+    ['device:eu/*', 'device:*', false],
+    ['device:e u-*', 'device:*', false],
+    ['device:e*', 'device:*', true],
+    ['device:7 ', 'device:*', false],
+    ['device:..', 'device:*', false],
+    ['device:eu:7', 'device:eu:*', true],
+    ['device:eu:7', 'device:*', false],
+    ['device:eu:*', 'device:eu:*', true],
+    ['gateway-1', 'gateway-1*', false],
+    ['device:*', 'device:', false],
+    ['*', 'device:*', false],
     ['device:*', 'device:a:*', false],
     ['device:*', 'device:7', false],
     ['device', 'device:*', false],
@@ -215,6 +254,30 @@ describe('isSubjectWithin', () => {
     ['device:', 'device:*', false],
   ])('of %s and %s answers %s', (inner, outer, expected) => {
     expect(isSubjectWithin(inner, outer)).toBe(expected)
+  })
+})
+
+describe('a subject', () => {
+  it('that lies within a pattern which lies within another lies within that as well', () => {
+    const pattern = fc
+      .array(fc.tuple(fc.stringMatching(/^[a-z .~]{1,2}$/), fc.constantFrom(...':/.-_')), {
+        minLength: 1,
+        maxLength: 3,
+      })
+      .map((parts) => `${parts.flat().join('')}*`)
+    const rest = fc.stringMatching(/^[a-z:/.~ -]{1,4}$/)
+    let nested = 0
+    fc.assert(
+      fc.property(pattern, pattern, rest, fc.boolean(), (first, second, text, isExtended) => {
+        const inner = isExtended ? `${second.slice(0, -1)}${first}` : first
+        const subject = `${inner.slice(0, -1)}${text}`
+        if (!isSubjectWithin(inner, second) || !isSubjectWithin(subject, inner)) return
+        nested += 1
+        expect(isSubjectWithin(subject, second)).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
+    expect(nested).toBeGreaterThan(20)
   })
 })
 

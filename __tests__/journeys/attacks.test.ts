@@ -91,6 +91,33 @@ describe('an attack', () => {
   })
 
   test.each([
+    ...['device:*', 'device:device:*', 'device:7*', 'device: ', 'device:7 ', 'device: 7'],
+    ...[
+      'device:.',
+      'device:..',
+      'device:...',
+      'device:../x',
+      'device:../../admin',
+      'device:7/../8',
+      'device:a/b',
+    ],
+    ...[
+      'device:eu:7',
+      'device:7?x=1',
+      'device:7#x',
+      'device:%2e%2e',
+      'device:7\\8',
+      "device:7'--",
+      'device:7"',
+    ],
+  ])('with the subject %j gets no key by the pattern device:*', (requested_subject) =>
+    withServer({}, async (server) => {
+      await askForKey(server, { requested_subject }).expect(400, /unauthorized_client/)
+      expect(server.events.map(({ type }) => type)).toEqual(['request.refused'])
+    }),
+  )
+
+  test.each([
     ['Range', 'bytes=999999-'],
     ['If-Match', '"another"'],
     ['If-Unmodified-Since', 'Thu, 01 Jan 1970 00:00:01 GMT'],

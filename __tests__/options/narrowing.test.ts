@@ -41,6 +41,13 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
     ['10.1.0.0/16'],
   ],
   ['subjects', ['a:*'], ['b:*', 'a:1'], 'only what policy.subjects allows, got "b:*"', ['a:1']],
+  [
+    'subjects',
+    ['a:*'],
+    ['a:b-*', 'a:b:*', 'a:../x'],
+    'only what policy.subjects allows, got "a:b:*", "a:../x"',
+    ['a:b-*'],
+  ],
   ['subjects', [], ['b:*'], 'only what policy.subjects allows, got "b:*"', []],
   [
     'accessTokenScopes',

@@ -14,7 +14,8 @@ export interface PolicyOptions {
   readonly networks?: readonly string[]
   /**
    * The identities besides its own that a client may ask keys for: exact, or a prefix that ends in one of `:/.-_`
-   * followed by `*` (`runner:*`). Default: none.
+   * followed by `*`. `runner:*` allows `runner:` followed by letters, digits, `-`, `.`, `_` and `~` (RFC 3986 2.3), but
+   * not by dots alone. Default: none.
    */
   readonly subjects?: readonly string[]
   /**

@@ -173,13 +173,23 @@ export function isWithinRights(inner: Policy, outer: Policy): boolean {
 /** Whether a pattern of subjects allows nothing beyond another. */
 export function isSubjectWithin(inner: string, outer: string): boolean {
   if (inner === outer) return true
-  return inner.endsWith('*')
-    ? outer.endsWith('*') && inner.startsWith(outer.slice(0, -1))
-    : matchesSubject(outer, inner)
+  if (!inner.endsWith('*')) return matchesSubject(outer, inner)
+  const rest = afterPrefix(outer, inner.slice(0, -1))
+  return rest !== undefined && UNRESERVED.test(rest)
 }
 
 function matchesSubject(pattern: string, subject: string): boolean {
   if (!pattern.endsWith('*')) return subject === pattern
+  const rest = afterPrefix(pattern, subject)
+  // Dots alone would change a path that the subject is put into (RFC 3986 5.2.4).
+  return rest !== undefined && UNRESERVED.test(rest) && !/^\.*$/.test(rest)
+}
+
+/** RFC 3986 2.3: the characters that mean nothing in a path, a pattern or a shell. */
+const UNRESERVED = /^[A-Za-z0-9._~-]*$/
+
+/** What follows the prefix of a pattern; `undefined` where the text does not begin with it, or it is no prefix. */
+function afterPrefix(pattern: string, text: string): string | undefined {
   const prefix = pattern.slice(0, -1)
-  return subject.length > prefix.length && subject.startsWith(prefix)
+  return pattern.endsWith('*') && text.startsWith(prefix) ? text.slice(prefix.length) : undefined
 }
