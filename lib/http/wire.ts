@@ -22,23 +22,28 @@ export function read(req: Request, tls: PresentedTls = { certificate: undefined 
   return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ipAddress(ip) }
 }
 
+/** The headers that carry credentials: a proof can be presented again where nobody remembers that it was used. */
+const CREDENTIAL_HEADERS = ['authorization', 'dpop'] as const
+
 /**
- * Takes credentials out of a request, so that nothing further on can log them: the `Authorization` header in both of
- * its places, and the whole query when a token stands in it.
+ * Takes credentials out of a request, so that no later middleware can log them: the headers that carry them, wherever
+ * Node keeps these, and the whole query when a token stands in it.
  */
 export function scrubRequest(req: Request, presented: PresentedRequest): PresentedRequest {
-  if (presented.authorization.length > 0) {
-    delete req.headers.authorization
-    delete req.headersDistinct.authorization
-    // In its place and not cut out: Node counts on the length of this list.
-    for (const [i, text] of req.rawHeaders.entries()) {
-      if (i % 2 === 0 && text.toLowerCase() === 'authorization') req.rawHeaders[i + 1] = REDACTED
-    }
-  }
+  for (const name of CREDENTIAL_HEADERS) if (presented[name].length > 0) redactHeader(req, name)
   // Presented in a body that was parsed before us (RFC 6750 2.2): refused, or not looked at, but a token.
   if (presented.tokenInBody) Object.assign(req.body, { access_token: REDACTED })
   if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) redactQuery(req)
   return presented
+}
+
+function redactHeader({ headers, headersDistinct, rawHeaders }: Request, name: string): void {
+  delete headers[name]
+  delete headersDistinct[name]
+  // In its place and not cut out: Node counts on the length of this list.
+  for (const [i, text] of rawHeaders.entries()) {
+    if (i % 2 === 0 && text.toLowerCase() === name) rawHeaders[i + 1] = REDACTED
+  }
 }
 
 /** Takes the query out of a request, wherever Express and `parseurl` have written it. */
