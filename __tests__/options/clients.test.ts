@@ -130,7 +130,11 @@ describe('clients in a registry', () => {
 
 describe('a client that was found', () => {
   const FAULTY: [string, unknown, RegExp][] = [
-    ['is another', { ...ci, clientId: 'other' }, /client\.clientId: expected "ci", got another/],
+    [
+      'is another',
+      { ...ci, clientId: 'other' },
+      /client\.clientId: expected the id that was asked for, got another/,
+    ],
     ['has no id', { secret: SECRET }, /client\.clientId: expected 1 to 255 printable/],
     ['has no secret', { clientId: 'ci' }, /client\.secret: expected a secret or a secretHash/],
     [

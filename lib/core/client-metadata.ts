@@ -85,7 +85,9 @@ export function acceptMetadata(body: Claims, bounds: MetadataBounds): AcceptedMe
   const known = checksOf(body)
   for (const [name, check] of known) {
     const expected = check(body[name])
-    if (expected !== undefined) throw invalid(`${name}: expected ${expected}.`)
+    // The registrant chooses the language.
+    if (expected !== undefined)
+      throw invalid(`${name.replace(/#.*/, ' (in a language)')}: expected ${expected}.`)
   }
   requireCredentials(body, bounds.boundMethods ?? [])
   const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))

@@ -1,4 +1,4 @@
-import { malformed, ProvisioningError } from './errors.js'
+import { malformed, ProvisioningError, type Reason, type RefusalFacts } from './errors.js'
 import type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './policy-options.js'
 import type { Parameters } from './request.js'
 
@@ -114,9 +114,21 @@ function permitScope(policy: Policy, requested: string | undefined): readonly st
     )
   }
   const scopes = parseScope(requested)
-  const beyond = scopes.filter((scope) => !policy.scopes.has(scope))
-  if (beyond.length === 0) return scopes
-  throw new ProvisioningError('scope_not_permitted', `The client may not have the scope ${beyond.join(' ')}.`)
+  if (scopes.every((scope) => policy.scopes.has(scope))) return scopes
+  throw notPermitted('scope_not_permitted', 'scope', policy.scopes)
+}
+
+/** Names the parameter and what it may say, never what it said: clients paste secrets into wrong places. */
+export function notPermitted(
+  reason: Reason,
+  parameter: string,
+  permitted: Iterable<string>,
+  facts: RefusalFacts = {},
+): ProvisioningError {
+  const allowed = [...permitted].join(', ')
+  const message =
+    allowed === '' ? `${parameter}: the policy allows none.` : `${parameter}: expected only ${allowed}.`
+  return new ProvisioningError(reason, message, { facts })
 }
 
 /** An absolute URI without a fragment (RFC 8707 2). */
@@ -125,15 +137,21 @@ export function isAudience(text: string): boolean {
 }
 
 /** Permits an audience, the first being the default. */
-export function permitAudience(permitted: readonly string[], requested: string | undefined): string {
+export function permitAudience(
+  permitted: readonly string[],
+  requested: string | undefined,
+  facts: RefusalFacts = {},
+): string {
   if (requested !== undefined && !isAudience(requested)) {
     throw malformed('audience_malformed', 'The resource is not an absolute URI without a fragment.')
   }
   const audience = requested ?? permitted[0]
   if (audience !== undefined && permitted.includes(audience)) return audience
-  const what = requested ?? 'any audience that is served here'
-  throw new ProvisioningError('audience_not_permitted', `The client may not have a key for ${what}.`)
+  if (permitted.length > 0) throw notPermitted('audience_not_permitted', 'resource', permitted, facts)
+  throw new ProvisioningError('audience_not_permitted', NO_AUDIENCE, { facts })
 }
+
+const NO_AUDIENCE = 'The client may not have a key for any audience that is served here.'
 
 function permitLifetime(policy: Policy, requested: string | undefined): number {
   if (requested === undefined) return policy.lifetimeSeconds
@@ -141,7 +159,7 @@ function permitLifetime(policy: Policy, requested: string | undefined): number {
     throw malformed('parameter_malformed', 'requested_expiry is not a positive whole number of seconds.')
   }
   if (Number(requested) <= policy.maxLifetimeSeconds) return Number(requested)
-  const message = `The lifetime of a key is at most ${policy.maxLifetimeSeconds} s, ${requested} s were asked for.`
+  const message = `requested_expiry: expected at most ${policy.maxLifetimeSeconds} seconds.`
   throw new ProvisioningError('lifetime_not_permitted', message)
 }
 
@@ -154,7 +172,7 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
     throw malformed('parameter_malformed', 'requested_subject is not 1 to 255 printable ASCII characters.')
   }
   if (policy.subjects.some((pattern) => matchesSubject(pattern, requested))) return requested
-  throw new ProvisioningError('subject_not_permitted', `The client may not ask for keys for ${requested}.`)
+  throw notPermitted('subject_not_permitted', 'requested_subject', [clientId, ...policy.subjects])
 }
 
 /** Whether a policy gives no right that another does not give. */

@@ -61,7 +61,7 @@ function readFound(clientId: string, found: unknown): Client | undefined {
   const noted = faults()
   const client = readClient('client', found, noted)
   if (client !== undefined && client.clientId !== clientId)
-    noted.add('client.clientId', describe(clientId), 'another')
+    noted.add('client.clientId', 'the id that was asked for', 'another')
   if (noted.list.length > 0)
     throw new ProvisioningError(
       'server_fault',

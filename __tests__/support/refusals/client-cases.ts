@@ -103,7 +103,7 @@ export const POLICY_CASES: Case[] = [
     'scope_not_permitted',
     'invalid_scope',
     { scope: 'devices:read admin' },
-    { description: /admin/ },
+    { description: /^scope: expected only / },
   ),
   tokenRequest('the scope *', 'scope_not_permitted', 'invalid_scope', { scope: '*' }),
   tokenRequest(

@@ -2,10 +2,10 @@ import type { Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
 import { constrain } from '../confirmation/possession.js'
 import type { Deployment } from '../deployment.js'
-import { malformed, ProvisioningError } from '../errors.js'
+import { malformed, ProvisioningError, type RefusalFacts } from '../errors.js'
 import { requestDigest } from '../outcome.js'
 import type { Done, Perform } from '../performance.js'
-import { type Policy, parseScope, permitAudience } from '../policy.js'
+import { notPermitted, type Policy, parseScope, permitAudience } from '../policy.js'
 import type { VerifiedKey } from '../provisioning-key.js'
 import type { Parameters } from '../request.js'
 import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../token-issuer.js'
@@ -64,6 +64,7 @@ export function exchanger(deployment: Deployment, perform: Perform): Exchange {
       audience: permitAudience(
         policy.audiences.filter((one) => one === key.audience),
         parameters.get('resource'),
+        factsOf(key),
       ),
       lifetimeSeconds: policy.accessTokenLifetimeSeconds,
       confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
@@ -124,20 +125,22 @@ export async function policyOf(deployment: Deployment, key: VerifiedKey): Promis
 async function clientOf(deployment: Deployment, key: VerifiedKey): Promise<Client> {
   const client = await findClient(deployment, key.clientId)
   if (client !== undefined) return client
-  const facts = { clientId: key.clientId, jti: key.jti }
   throw new ProvisioningError('client_unknown', 'The client of the key is registered no more.', {
     code: 'invalid_token',
-    facts,
+    facts: factsOf(key),
   })
+}
+
+function factsOf({ clientId, jti }: VerifiedKey): RefusalFacts {
+  return { clientId, jti }
 }
 
 function requireGrant({ metadata }: Client, key: VerifiedKey): void {
   if (metadata?.grant_types?.includes(EXCHANGE_GRANT) ?? true) return
-  const facts = { clientId: key.clientId, jti: key.jti }
   throw new ProvisioningError(
     'grant_not_permitted',
     `The client has not registered the grant ${EXCHANGE_GRANT}.`,
-    { facts },
+    { facts: factsOf(key) },
   )
 }
 
@@ -146,12 +149,10 @@ function permitScope(key: VerifiedKey, policy: Policy, requested: string | undef
     (scope) => policy.accessTokenScopes?.has(scope) ?? policy.scopes.has(scope),
   )
   const scopes = requested === undefined ? permitted : parseScope(requested)
-  const beyond = scopes.filter((scope) => !permitted.includes(scope))
-  if (beyond.length === 0 && scopes.length > 0) return scopes
-  const message = beyond.length > 0 ? `The key does not allow the scope ${beyond.join(' ')}.` : NOTHING_LEFT
-  throw new ProvisioningError('scope_not_permitted', message, {
-    facts: { clientId: key.clientId, jti: key.jti },
-  })
+  if (scopes.length > 0 && scopes.every((scope) => permitted.includes(scope))) return scopes
+  const facts = factsOf(key)
+  if (permitted.length > 0) throw notPermitted('scope_not_permitted', 'scope', permitted, facts)
+  throw new ProvisioningError('scope_not_permitted', NOTHING_LEFT, { facts })
 }
 
 const NOTHING_LEFT = 'The key carries no scope that an access token may have.'

@@ -41,7 +41,10 @@ async function judge(
   try {
     return acceptMetadata(structuredClone(verdict) as Claims, bounds)
   } catch (cause) {
-    throw fault(`The registration policy ${name} answered metadata that are not valid.`, cause)
+    const what = `The registration policy ${name} answered metadata that are not valid`
+    throw fault(
+      cause instanceof ProvisioningError ? `${what}. ${cause.message}` : `${what} (${classOf(cause)}).`,
+    )
   }
 }
 
@@ -49,12 +52,18 @@ async function verdictOf(name: string, policy: RegistrationPolicy, proposed: Pro
   try {
     return await policy(frozen(structuredClone(proposed)))
   } catch (cause) {
-    throw fault(`The registration policy ${name} failed.`, cause)
+    throw fault(`The registration policy ${name} failed (${classOf(cause)}).`)
   }
 }
 
-function fault(message: string, cause?: unknown): ProvisioningError {
-  return new ProvisioningError('server_fault', message, cause === undefined ? {} : { cause })
+/** All that an event says of an error of a policy: its message can quote what the registrant sent. */
+function classOf(thrown: unknown): string {
+  const made: object = Object(thrown)
+  return typeof made.constructor === 'function' ? made.constructor.name : 'of no class'
+}
+
+function fault(message: string): ProvisioningError {
+  return new ProvisioningError('server_fault', message)
 }
 
 function frozen<T>(value: T): T {

@@ -41,8 +41,8 @@ export interface ProposedRegistration {
 export type RegistrationVerdict = void | ClientMetadata | { readonly refuse: string }
 
 /**
- * Judges a registration, and every later update of it. What it throws is a 500 without details, so that a policy that
- * fails lets nothing pass.
+ * Judges a registration, and every later update of it. If it throws, the answer is a 500 without details, so that a
+ * policy that fails lets nothing pass. The event names the class of the error, but not its message.
  */
 export type RegistrationPolicy = (
   registration: ProposedRegistration,
