@@ -87,6 +87,7 @@ describe('a registration', () => {
       const { answer } = await register(server, {})
       expect(answer.body).toEqual({
         token_endpoint_auth_method: 'client_secret_basic',
+        scope: 'provision:token devices:read',
         grant_types: ['client_credentials', EXCHANGE],
         client_id: expect.any(String),
         client_secret: expect.any(String),

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 import type { ProposedRegistration, ProvisioningOptions, RegistrationPolicy } from '../../lib/index.js'
 import { REGISTERING, registerClient, update } from '../support/registering.js'
-import { obtainKey, send } from '../support/requests.js'
+import { askForKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../support/server.js'
 
 const AUTHORITY = 'https://authority.example.com'
@@ -72,6 +72,24 @@ describe('a registration policy', () => {
       expect((await update(server, client, { client_name: 'theirs' }).expect(200)).body.client_name).toBe(
         'ours',
       )
+    })
+  })
+
+  test('sees the default scope, and takes all scopes away where it leaves the scope out', () => {
+    const seen: unknown[] = []
+    const policy: RegistrationPolicy = ({ metadata: { scope, ...others } }) => {
+      seen.push(scope)
+      return others
+    }
+    return withServer(named(policy), { registrationPolicies: ['mine'] }, async (server) => {
+      const client = await registerClient(server, {})
+      const { body } = await update(server, client, {}).expect(200)
+      expect(seen).toEqual(['provision:token devices:read', 'provision:token devices:read'])
+      expect(client).not.toHaveProperty('scope')
+      expect(body).not.toHaveProperty('scope')
+      const credentials = { id: client.client_id, secret: client.client_secret }
+      await askForKey(server, {}, credentials).expect(400, /invalid_scope/)
+      await askForKey(server, { scope: 'devices:read' }, credentials).expect(400, /invalid_scope/)
     })
   })
 
@@ -190,6 +208,14 @@ describe('a software statement', () => {
       expect(client).not.toHaveProperty('iss')
       const updated = await update(server, client, { software_id: 'b' }).expect(200)
       expect(updated.body).toMatchObject({ software_id: 'a', software_statement })
+    }))
+
+  test('says which scope a client gets that names none', () =>
+    withServer(trusting, {}, async (server) => {
+      const client = await registerClient(server, {
+        software_statement: statement({ scope: 'devices:read' }),
+      })
+      expect(client['scope']).toBe('devices:read')
     }))
 
   test('is validated like what a registrant says itself', () =>

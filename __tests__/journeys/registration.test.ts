@@ -64,14 +64,34 @@ describe('a client that has registered', () => {
       await askForKey(server, {}, { id, secret }).expect(200)
     }))
 
-  test('loses a scope that it leaves out, and can have it back', () =>
+  test('loses a scope that an update does not name, and can have it back', () =>
     withServer(async (server) => {
       const client = await registerClient(server)
       const credentials = { id: client.client_id, secret: client.client_secret }
-      await update(server, client, { scope: undefined }).expect(200)
+      await update(server, client, { scope: 'provision:token' }).expect(200)
       await askForKey(server, { scope: 'devices:read' }, credentials).expect(400)
       await update(server, client, { scope: 'provision:token devices:read' }).expect(200)
       await askForKey(server, { scope: 'devices:read' }, credentials).expect(200)
+    }))
+
+  test('without a scope is told its scopes, and gets a key by its first request', () =>
+    withServer(async (server) => {
+      const client = await registerClient(server, {})
+      expect(client['scope']).toBe('provision:token devices:read')
+      const credentials = { id: client.client_id, secret: client.client_secret }
+      const { body } = await askForKey(server, {}, credentials).expect(200)
+      expect(body.scope).toBe('provision:token devices:read')
+      await askForKey(server, { scope: 'provision:register' }, credentials).expect(400)
+      expect((await manage(server, 'get', client).expect(200)).body.scope).toBe(client['scope'])
+    }))
+
+  test('gets by an update without a scope all that it may still have', () =>
+    withServer(async (server) => {
+      const client = await registerClient(server)
+      const { body } = await update(server, client, { scope: undefined }).expect(200)
+      expect(body.scope).toBe('provision:token devices:read')
+      const credentials = { id: client.client_id, secret: client.client_secret }
+      expect((await askForKey(server, {}, credentials).expect(200)).body.scope).toBe(body.scope)
     }))
 
   test('that named no method goes on as it likes when it repeats what it was told', () =>
@@ -531,6 +551,8 @@ describe('an update that asks for more', () => {
         await asker.delete('ci-runner')
         await update(server, client, { scope: 'provision:token' }).expect(400)
         await update(server, client).expect(200)
+        const { body: defaulted } = await update(server, client, { scope: undefined }).expect(200)
+        expect(defaulted.scope).toBe('devices:read')
       },
       { options: { clients: asker } },
     )
@@ -563,6 +585,11 @@ describe('an update that asks for more', () => {
           scope: 'devices:read',
           token_endpoint_auth_method: 'client_secret_post',
         }).expect(400)
+        const { body: defaulted } = await update(server, client, {
+          scope: undefined,
+          token_endpoint_auth_method: 'client_secret_post',
+        }).expect(200)
+        expect(defaulted.scope).toBe('provision:token')
         const after = await registry.find(client.client_id)
         expect(after?.policy).toMatchObject({ scopes: ['provision:token'], networks: ['192.0.2.0/24'] })
       },

@@ -82,9 +82,20 @@ describe('register', () => {
     expect(await reasonOf(basic)).toBe('client_method_refused')
   })
 
-  it('gives a client that asks for no scope none', async () => {
+  it('gives a client that names no scope those of the key, without the right to register others', async () => {
     const { ask, registry, deployment } = await withKey()
-    const client = (await registry.find((await ask()).client_id)) as Client
+    const answer = await ask()
+    expect(answer.scope).toBe('devices:read')
+    const client = (await registry.find(answer.client_id)) as Client
+    const { scopes, defaultScopes } = deployment.policyOf(client)
+    expect([scopes, defaultScopes]).toEqual([new Set(['devices:read']), ['devices:read']])
+  })
+
+  it('gives a client none where the key leaves none to it', async () => {
+    const { ask, registry, deployment } = await withKey({}, { scope: 'provision:register' })
+    const answer = await ask()
+    expect(answer).not.toHaveProperty('scope')
+    const client = (await registry.find(answer.client_id)) as Client
     expect(deployment.policyOf(client).scopes).toEqual(new Set())
   })
 

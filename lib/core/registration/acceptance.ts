@@ -31,7 +31,8 @@ export interface Accepted {
 
 /**
  * Judges what a client wants to be registered with, at first and at each update in the same way: the software
- * statement, whose claims win (RFC 7591 2.3); the metadata; the registration policies.
+ * statement, whose claims win (RFC 7591 2.3); the metadata; the registration policies. A policy that answers metadata
+ * without a scope takes all scopes away.
  */
 export async function accept(deployment: Deployment, application: Application): Promise<Accepted> {
   const { body, bounds, policy, operation, clientId, registeredBy, current } = application
@@ -40,7 +41,7 @@ export async function accept(deployment: Deployment, application: Application): 
     throw malformed('software_statement_missing', 'software_statement is missing: it is required here.')
   const attested = statement === undefined ? undefined : verifyStatement(deployment, statement)
   const candidate = withAttested(body, metadataIn(attested))
-  const accepted = acceptMetadata(candidate, bounds)
+  const accepted = withDefaultScope(acceptMetadata(candidate, bounds), bounds.scopes)
   const proposed = {
     operation,
     clientId,
@@ -58,6 +59,12 @@ export async function accept(deployment: Deployment, application: Application): 
     metadata: { ...metadata, ...(attested && { software_statement: statement }) },
     methods: isNamed ? [method] : SECRET_METHODS,
   }
+}
+
+/** RFC 7591 2 and RFC 7592 2.2: without a `scope` the client gets a default, which is all that it may have. */
+function withDefaultScope(metadata: AcceptedMetadata, permitted: ReadonlySet<string>): AcceptedMetadata {
+  if (metadata.scope !== undefined || permitted.size === 0) return metadata
+  return { ...metadata, scope: [...permitted].join(' ') }
 }
 
 /** What a statement says of a member, it says of it in every language. */
