@@ -142,8 +142,8 @@ export interface RefusalFacts {
 /**
  * A deliberate no.
  *
- * `message` is the precise reason. It names a parameter and what that may say, never what a request said: clients paste
- * secrets into wrong places. Whether the caller gets it or the uniform sentence of its `code` depends on `disclosed`.
+ * `message` is the precise reason. It names a parameter and its allowed values, never a value from the request: clients
+ * paste secrets into wrong places. Whether the caller gets it or the uniform sentence of its `code` depends on `disclosed`.
  */
 export class ProvisioningError extends Error {
   override readonly name = 'ProvisioningError'

@@ -118,7 +118,7 @@ function permitScope(policy: Policy, requested: string | undefined): readonly st
   throw notPermitted('scope_not_permitted', 'scope', policy.scopes)
 }
 
-/** Names the parameter and what it may say, never what it said: clients paste secrets into wrong places. */
+/** Names the parameter and its allowed values, never the value in the request: clients paste secrets into wrong places. */
 export function notPermitted(
   reason: Reason,
   parameter: string,

@@ -56,7 +56,7 @@ async function verdictOf(name: string, policy: RegistrationPolicy, proposed: Pro
   }
 }
 
-/** All that an event says of an error of a policy: its message can quote what the registrant sent. */
+/** An event names only the class of an error of a policy, because its message can quote the request. */
 function classOf(thrown: unknown): string {
   const made: object = Object(thrown)
   return typeof made.constructor === 'function' ? made.constructor.name : 'of no class'
