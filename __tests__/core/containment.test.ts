@@ -224,13 +224,14 @@ describe('a replay that does not come to its end', () => {
     }
   })
 
-  it('for want of the fence does nothing, and tells nobody', async () => {
+  it('for want of the fence revokes nothing, and tells that it took place', async () => {
     const given = arranged({ store: () => ({ revokeFamily: down }) })
     const { record } = await registered(given)
     given.misbehave()
     const told = given.since()
     expect(await reasonOf(() => containReplay(given.deployment, record))).toBe('store_unavailable')
-    expect(told()).toEqual([])
+    const replay = { type: 'key.replayed', familyRevoked: false, family: { fate: 'unreached' } }
+    expect(told()).toMatchObject([replay])
     expect(await given.clients.find('device:7')).toMatchObject({ clientId: 'device:7' })
   })
 })

@@ -178,7 +178,9 @@ test('where the store is away a replay is a 503, and told of by nobody', () => {
       const family = await redeemed(server, 'registration')
       isDown = true
       await replay(server, family).expect(503)
-      expect(eventsOf(server, 'key.replayed')).toEqual([])
+      expect(eventsOf(server, 'key.replayed')).toMatchObject([
+        { familyRevoked: false, family: { fate: 'unreached' } },
+      ])
       expect(await family.alive()).toEqual([true, true])
       isDown = false
       await replay(server, family).expect(401)

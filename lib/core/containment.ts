@@ -26,15 +26,14 @@ export async function containReplay(
   address?: string,
 ): Promise<void> {
   const { jti: keyId, clientId } = key
-  const outcome = await asking(() => deployment.store.revokeFamily(key))
-  const tell = (end: Pick<FamilyEnd, 'family'>) =>
-    deployment.emit('key.replayed', {
-      keyId,
-      clientId,
-      address,
-      familyRevoked: outcome === 'revoked',
-      ...end,
-    })
+  const tellOf = (familyRevoked: boolean) => (end: Pick<FamilyEnd, 'family'>) =>
+    deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked, ...end })
+  const outcome = await asking(() => deployment.store.revokeFamily(key)).catch((error) => {
+    // The replay took place, whether or not the store can contain it.
+    tellOf(false)({ family: { fate: 'unreached' } })
+    throw error
+  })
+  const tell = tellOf(outcome === 'revoked')
   await endInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, tell)
 }
 

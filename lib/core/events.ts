@@ -22,7 +22,7 @@ export type RedemptionAction = 'token' | 'bind' | 'register' | 'custom'
 
 /**
  * What became of a registration or a binding that a key had been redeemed for. `gone`: there was nothing of it any more;
- * `unreached`: the client registry did not answer, or this process has none, and it is there still.
+ * `unreached`: the store or the client registry did not answer, or this process has no registry, and it is there still.
  */
 export type FamilyFate = 'revoked' | 'flagged' | 'gone' | 'unreached'
 
