@@ -29,7 +29,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 
 /** What a store may know: its port, how to fail, the shape of what it keeps, and its own parts. */
 const OPEN_TO_STORES =
-  /^(stores\/(store|expiry-queue|memory-(once|outcomes|shelf|watermarks)|(redis|keyv)-\w+)|core\/(errors|client|client-record))\.ts$/
+  /^(stores\/(store|checked-store|expiry-queue|memory-(once|outcomes|shelf|watermarks)|(redis|keyv)-\w+)|core\/(errors|client|client-record))\.ts$/
 
 const CLOSED_TO_CORE =
   /^node:(https?|http2|timers|timers\/promises|process|console|fs|fs\/promises|child_process)$/

@@ -20,6 +20,7 @@ import { readAudiences, readIssuer, readPlain, storing } from './options/plain.j
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './options/policy.js'
 import { judgeRegistration, type RegistrationOptions, readRegistration } from './options/registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './options/signing-keys.js'
+import { checkedStore } from './stores/checked-store.js'
 import { faultOfMemory, memoryStore } from './stores/memory.js'
 import type { ProvisioningStore } from './stores/store.js'
 
@@ -140,7 +141,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     maxLifetimeSeconds: parts.maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
     issueAccessToken: parts.issueAccessToken,
-    store: given.store ?? memoryStore({ now: parts.now }),
+    store: checkedStore(given.store ?? memoryStore({ now: parts.now })),
     clockToleranceSeconds,
     ...storing(given),
     dpop: parts.dpop,

@@ -16,6 +16,7 @@ export async function useOnce(
 ): Promise<void> {
   const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
   const outcome = await asking(() => deployment.store.useOnce(id, until))
+  if (outcome === 'first') return
   if (outcome === 'used') throw replayed()
-  if (outcome === 'full') throw new ProvisioningError('store_full', 'The store of proofs is full.')
+  throw new ProvisioningError('store_full', 'The store of proofs is full.')
 }

@@ -70,12 +70,18 @@ function readFound(clientId: string, found: unknown): Client | undefined {
   return client
 }
 
+/** A registry whose answers are checked: nothing but `true` says that a client was saved or deleted. */
 function checkedRegistry(registry: ClientRegistry): ClientRegistry {
   return {
     find: async (clientId) => readFound(clientId, await registry.find(clientId)),
-    save: (client) => registry.save(client),
-    delete: (clientId, revision) => registry.delete(clientId, revision),
+    save: async (client) => requireBoolean('save', await registry.save(client)),
+    delete: async (clientId, revision) => requireBoolean('delete', await registry.delete(clientId, revision)),
   }
+}
+
+function requireBoolean(verb: 'save' | 'delete', answer: unknown): boolean {
+  if (typeof answer === 'boolean') return answer
+  throw new TypeError(`The client registry's ${verb}() must answer true or false.`)
 }
 
 function lookupRegistry(lookup: ClientLookup): ClientRegistry {

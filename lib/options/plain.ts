@@ -7,6 +7,7 @@ const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [
   'record',
   'find',
   'redeem',
+  'recall',
   'settle',
   'release',
   'revoke',

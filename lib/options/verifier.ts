@@ -5,6 +5,7 @@ import type { Observer } from '../core/events.js'
 import type { PublicJwk } from '../core/jwk.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from '../http/rate-limit-options.js'
 import { warnOfObserver } from '../options.js'
+import { checkedStore } from '../stores/checked-store.js'
 import { onceSet } from '../stores/memory-once.js'
 import type { ProvisioningStore } from '../stores/store.js'
 import { type DpopOptions, readDpop } from './dpop.js'
@@ -121,7 +122,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
       ? ({
           ...common,
           ...storing(given),
-          store: given.store as ProvisioningStore,
+          store: checkedStore(given.store as ProvisioningStore),
         } satisfies StoringDeployment)
       : ({
           ...common,

@@ -28,7 +28,7 @@ export function leases({
     const begun = performance.now()
     const outcome = await lock.useOnce(id, now() / 1000 + LEASE_TIMEOUTS * timeoutSeconds)
     if (outcome === 'used') return undefined
-    if (outcome !== 'first') throw new Error('The store that locks clients is full.')
+    if (outcome !== 'first') throw new Error('The store that locks clients is full, or answers nonsense.')
     return {
       assertFresh() {
         // By a clock that nobody sets.

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { ANSWERS } from './checked-store.js'
 import type { Connection } from './redis-connection.js'
 import { SCRIPTS, type Script } from './redis-scripts.js'
 
@@ -9,7 +10,7 @@ export interface Verb<T extends string> {
   readonly replicated: readonly T[]
 }
 
-function verb<const T extends string>(
+function verb<T extends string>(
   script: Script,
   answers: readonly T[],
   replicated: readonly NoInfer<T>[] = [],
@@ -19,22 +20,14 @@ function verb<const T extends string>(
 
 /** All but `find` and `recall`, which answer more than a word. What a failover may lose without harm is not waited for. */
 export const VERBS = Object.freeze({
-  record: verb(SCRIPTS.record, ['recorded', 'duplicate', 'revoked', 'outstanding', 'full']),
-  redeem: verb(
-    SCRIPTS.redeem,
-    ['claimed', 'resumed', 'redeeming', 'redeemed', 'revoked', 'unknown'],
-    ['claimed', 'resumed'],
-  ),
-  settle: verb(SCRIPTS.settle, ['settled', 'lost', 'revoked', 'unknown'], ['settled']),
-  release: verb(SCRIPTS.release, ['released', 'lost', 'revoked', 'unknown']),
-  revoke: verb(SCRIPTS.revoke, ['revoked', 'unchanged', 'redeemed', 'unknown'], ['revoked', 'unchanged']),
-  revokeFamily: verb(
-    SCRIPTS.revokeFamily,
-    ['revoked', 'unchanged', 'not_redeemed', 'unknown'],
-    ['revoked', 'unchanged'],
-  ),
-  revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ['revoked', 'unchanged'], ['revoked', 'unchanged']),
-  useOnce: verb(SCRIPTS.useOnce, ['first', 'used', 'full'], ['first']),
+  record: verb(SCRIPTS.record, ANSWERS.record),
+  redeem: verb(SCRIPTS.redeem, ANSWERS.redeem, ['claimed', 'resumed']),
+  settle: verb(SCRIPTS.settle, ANSWERS.settle, ['settled']),
+  release: verb(SCRIPTS.release, ANSWERS.release),
+  revoke: verb(SCRIPTS.revoke, ANSWERS.revoke, ['revoked', 'unchanged']),
+  revokeFamily: verb(SCRIPTS.revokeFamily, ANSWERS.revokeFamily, ['revoked', 'unchanged']),
+  revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ANSWERS.revokeIssuedBefore, ['revoked', 'unchanged']),
+  useOnce: verb(SCRIPTS.useOnce, ANSWERS.useOnce, ['first']),
 })
 
 export type Keys = readonly [string, ...string[]]

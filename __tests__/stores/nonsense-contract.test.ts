@@ -1,0 +1,94 @@
+import { inspect } from 'node:util'
+import { memoryStore } from '../../lib/stores/memory.js'
+import type { ProvisioningStore } from '../../lib/stores/store.js'
+import { storeContract } from '../../lib/testing/store-contract.js'
+
+type Verb = keyof ProvisioningStore
+
+const VERBS = Object.keys(memoryStore()) as Verb[]
+
+/** The tests that the contract declares for a store. */
+function testsOf(storeAt: (now: () => number) => ProvisioningStore): readonly (() => Promise<void>)[] {
+  const tests: (() => Promise<void>)[] = []
+  const before = { describe: globalThis.describe, it: globalThis.it }
+  Object.assign(globalThis, {
+    describe: (_: string, declare: () => void) => declare(),
+    it: (_: string, test: () => Promise<void>) => tests.push(test),
+  })
+  try {
+    storeContract({
+      name: 'a store',
+      async create() {
+        const clock = { seconds: 1_700_000_000 }
+        const advance = async (by: number) => {
+          clock.seconds += by
+        }
+        return { store: storeAt(() => clock.seconds * 1000), nowSeconds: () => clock.seconds, advance }
+      },
+    })
+  } finally {
+    Object.assign(globalThis, before)
+  }
+  return tests
+}
+
+/** How many of the tests fail, up to `enough`. */
+async function failures(tests: readonly (() => Promise<void>)[], enough = 1): Promise<number> {
+  let failed = 0
+  for (const test of tests) {
+    failed += await test().then(
+      () => 0,
+      () => 1,
+    )
+    if (failed >= enough) break
+  }
+  return failed
+}
+
+/** A store that works, but for some answers of one verb. */
+function answering(verb: Verb, nonsense: unknown, isNonsense: (count: number) => boolean) {
+  let count = 0
+  return (now: () => number): ProvisioningStore => {
+    const store = memoryStore({ now })
+    const act = store[verb] as (...args: unknown[]) => Promise<unknown>
+    const odd = async (...args: unknown[]) => {
+      const answer = await act(...args)
+      count += 1
+      return isNonsense(count) ? nonsense : answer
+    }
+    return { ...store, [verb]: odd }
+  }
+}
+
+describe('the contract of stores', () => {
+  it('is met by a store that does as the port says', async () => {
+    expect(await failures(testsOf((now) => memoryStore({ now })))).toBe(0)
+  })
+
+  for (const verb of VERBS) {
+    for (const nonsense of [null, true, 'bogus', {}]) {
+      it(`is broken by one whose ${verb} answers ${inspect(nonsense)}`, async () => {
+        expect(await failures(testsOf(answering(verb, nonsense, () => true)))).toBe(1)
+      })
+    }
+  }
+
+  it('is broken by one whose record answers nonsense where no test looks at the answer', async () => {
+    // The first call of a test that sets a key up: 'releases', 'settles' and the like ignore what it answers.
+    const store = (now: () => number): ProvisioningStore => {
+      const memory = memoryStore({ now })
+      let isFirst = true
+      return {
+        ...memory,
+        async record(key, limits) {
+          const answer = await memory.record(key, limits)
+          const isSetUp = isFirst && key.jti === 'key' && key.scope.length === 2
+          isFirst = false
+          return isSetUp ? (undefined as unknown as typeof answer) : answer
+        },
+      }
+    }
+    const tests = testsOf(store)
+    expect(await failures(tests, tests.length)).toBeGreaterThan(200)
+  })
+})

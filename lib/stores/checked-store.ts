@@ -1,0 +1,114 @@
+import type {
+  Confirmation,
+  KeyEntry,
+  KeyRef,
+  KeyState,
+  ProvisioningStore,
+  Recollection,
+  RecordOutcome,
+  RedeemOutcome,
+  ReleaseOutcome,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+  SettleOutcome,
+  UseOnceOutcome,
+} from './store.js'
+
+/** The words that each verb may answer. `find` and `recall` answer more than a word. */
+export const ANSWERS = Object.freeze({
+  record: words<RecordOutcome>({ recorded: 1, duplicate: 1, revoked: 1, outstanding: 1, full: 1 }),
+  redeem: words<RedeemOutcome>({
+    ...{ claimed: 1, resumed: 1, redeeming: 1, redeemed: 1, revoked: 1 },
+    unknown: 1,
+  }),
+  settle: words<SettleOutcome>({ settled: 1, lost: 1, revoked: 1, unknown: 1 }),
+  release: words<ReleaseOutcome>({ released: 1, lost: 1, revoked: 1, unknown: 1 }),
+  revoke: words<RevokeOutcome>({ revoked: 1, unchanged: 1, redeemed: 1, unknown: 1 }),
+  revokeFamily: words<RevokeFamilyOutcome>({ revoked: 1, unchanged: 1, not_redeemed: 1, unknown: 1 }),
+  revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1 }),
+  useOnce: words<UseOnceOutcome>({ first: 1, used: 1, full: 1 }),
+})
+
+const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
+
+/** All members of a union: the compiler refuses a list that lacks one. */
+function words<T extends string>(all: Record<T, 1>): readonly T[] {
+  return Object.freeze(Object.keys(all) as T[])
+}
+
+/**
+ * A store whose answers are checked. A verb whose answer is none that the port allows rejects, as if the store had not
+ * answered: no caller can take nonsense for permission.
+ */
+export function checkedStore(store: ProvisioningStore): ProvisioningStore {
+  return Object.freeze<ProvisioningStore>({
+    record: async (key, limits) => word('record', await store.record(key, limits)),
+    find: async (ref) => entryOf(ref, await store.find(ref)),
+    redeem: async (ref, attempt, holding) => word('redeem', await store.redeem(ref, attempt, holding)),
+    recall: async (ref, holder) => recollection(await store.recall(ref, holder)),
+    settle: async (ref, attempt, retainUntil, settlement) =>
+      word('settle', await store.settle(ref, attempt, retainUntil, settlement)),
+    release: async (ref, attempt, hasActed) => word('release', await store.release(ref, attempt, hasActed)),
+    revoke: async (ref) => word('revoke', await store.revoke(ref)),
+    revokeFamily: async (ref) => word('revokeFamily', await store.revokeFamily(ref)),
+    revokeIssuedBefore: async (bound) => word('revokeIssuedBefore', await store.revokeIssuedBefore(bound)),
+    useOnce: async (id, until) => word('useOnce', await store.useOnce(id, until)),
+  })
+}
+
+function word<V extends keyof typeof ANSWERS>(verb: V, answer: Awaited<ReturnType<ProvisioningStore[V]>>) {
+  if ((ANSWERS[verb] as readonly unknown[]).includes(answer)) return answer
+  throw nonsense(verb, `one of ${ANSWERS[verb].join(', ')}`)
+}
+
+function entryOf({ clientId, jti }: KeyRef, entry: KeyEntry | undefined): KeyEntry | undefined {
+  if (entry === undefined || (isEntry(entry) && entry.clientId === clientId && entry.jti === jti))
+    return entry
+  throw nonsense('find', 'the entry of the key, or undefined')
+}
+
+function isEntry(entry: Partial<KeyEntry> | null): boolean {
+  if (typeof entry !== 'object' || entry === null) return false
+  const { state, familyRevoked, familyClientId, confirmation, scope } = entry
+  return (
+    STATES.some((one) => one === state) &&
+    typeof familyRevoked === 'boolean' &&
+    isOptionalText(familyClientId) &&
+    typeof entry.subject === 'string' &&
+    typeof entry.audience === 'string' &&
+    Array.isArray(scope) &&
+    scope.every((one) => typeof one === 'string') &&
+    Number.isFinite(entry.issuedAt) &&
+    Number.isFinite(entry.expiresAt) &&
+    Number.isFinite(entry.retainUntil) &&
+    Number.isFinite(entry.changedAt) &&
+    (confirmation === undefined || isConfirmation(confirmation))
+  )
+}
+
+/** An entry that names nothing which the key is bound to would make a bearer key of a bound one. */
+function isConfirmation(confirmation: Confirmation | null): boolean {
+  if (typeof confirmation !== 'object' || confirmation === null) return false
+  const { jkt, 'x5t#S256': certificate } = confirmation
+  return isOptionalText(jkt) && isOptionalText(certificate) && Boolean(jkt || certificate)
+}
+
+function recollection(recalled: Recollection | undefined): Recollection | undefined {
+  if (recalled === undefined || isRecollection(recalled)) return recalled
+  throw nonsense('recall', 'a redemption and its outcome, or undefined')
+}
+
+function isRecollection(recalled: Partial<Recollection> | null): boolean {
+  if (typeof recalled !== 'object' || recalled === null) return false
+  return typeof recalled.redemption === 'string' && isOptionalText(recalled.outcome)
+}
+
+function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
+}
+
+/** Says nothing of the answer itself: nobody knows what is in it. */
+function nonsense(verb: string, expected: string): TypeError {
+  return new TypeError(`The store's ${verb}() must answer ${expected}.`)
+}
