@@ -5,18 +5,9 @@ import {
   gate,
   type RedeemingPlan,
   type RedeemingServer,
-  startRedeeming,
   until,
+  withRedeeming,
 } from '../support/redeeming.js'
-
-async function withServer(plan: RedeemingPlan, test: (server: RedeemingServer) => Promise<void>) {
-  const server = await startRedeeming(plan)
-  try {
-    await test(server)
-  } finally {
-    await server.close()
-  }
-}
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
@@ -45,7 +36,7 @@ function waitingHandler(answer: RequestHandler) {
 describe('a connection that breaks while the handler of a redeeming route runs', () => {
   test('aborts the signal of the handler, and leaves the key claimed until the handler has answered', () => {
     const { started, finish, seen, handler } = waitingHandler((_req, res) => void res.status(201).json({}))
-    return withServer({ handlers: [handler] }, async (server) => {
+    return withRedeeming({ handlers: [handler] }, async (server) => {
       const key = await server.key()
       const hangUp = presentAndHangUp(server, key)
       await started.opened
@@ -71,7 +62,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
     ['pipes nothing but ends', (_req, res) => void res.end()],
   ])('redeems the key when the handler then %s: it is not run again', (_title, answer) => {
     const { started, finish, seen, handler } = waitingHandler(answer)
-    return withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       const key = await server.key()
       const hangUp = presentAndHangUp(server, key)
       await started.opened
@@ -91,7 +82,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
     ['goes on to the 404', (_req, _res, next) => next()],
   ])('releases the key when the handler then %s: the client may try again', (_title, answer) => {
     const { started, finish, seen, handler } = waitingHandler(answer)
-    return withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       const key = await server.key()
       const hangUp = presentAndHangUp(server, key)
       await started.opened
@@ -109,7 +100,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       signal = req.provisioning?.signal
       res.status(201).json({})
     }
-    return withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       await server.act(await server.key()).expect(201)
       await pause(30)
       expect(signal?.aborted).toBe(false)
@@ -131,7 +122,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       runs += 1
       res.status(201).json({})
     }
-    return withServer({ handlers: [handler], verbs }, async (server) => {
+    return withRedeeming({ handlers: [handler], verbs }, async (server) => {
       const key = await server.key()
       const hangUp = presentAndHangUp(server, key)
       await claiming.opened
@@ -159,7 +150,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       if (last) successes += 1
       res.sendStatus(last ? 201 : 500)
     }
-    return withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+    return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       const key = await server.key()
       // On a busy machine most of them hang up before the handler runs, and that is not what is looked for.
       for (let i = 0; i < 60 || (runs <= 2 && i < 1_000); i += 1) {
@@ -185,7 +176,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       const timer = setInterval(() => res.write('x'.repeat(10_000)), 2)
       res.on('close', () => clearInterval(timer))
     }
-    return withServer({ handlers: [handler] }, async (server) => {
+    return withRedeeming({ handlers: [handler] }, async (server) => {
       const key = await server.key()
       const sent = openRequest(server, { path: '/act', headers: { Authorization: `Bearer ${key}` } })
       sent.on('error', () => undefined).end()

@@ -1,14 +1,7 @@
 import { Readable } from 'node:stream'
 import type { RequestHandler } from 'express'
 import type { ProvisioningStore } from '../../lib/index.js'
-import {
-  gate,
-  type RedeemingPlan,
-  type RedeemingServer,
-  refOf,
-  startRedeeming,
-  until,
-} from '../support/redeeming.js'
+import { gate, type RedeemingServer, refOf, until, withRedeeming } from '../support/redeeming.js'
 import { CLIENT } from '../support/server.js'
 
 const LEAK = 'what-the-handler-made'
@@ -88,15 +81,6 @@ const WAYS: readonly (readonly [title: string, handler: RequestHandler, goesOn: 
   ['redirects', (_req, res) => res.redirect(`https://client.example.com/${LEAK}`), false],
 ]
 
-async function withServer(plan: RedeemingPlan, test: (server: RedeemingServer) => Promise<void>) {
-  const server = await startRedeeming(plan)
-  try {
-    await test(server)
-  } finally {
-    await server.close()
-  }
-}
-
 /** A store whose claims are lost in the way the test wants, while the handler answers. */
 const losing = (settle: ProvisioningStore['settle']) => () => ({ settle })
 
@@ -123,7 +107,7 @@ describe('an answer whose key cannot be settled', () => {
     test.each(WAYS)(
       'gives way to the refusal, and nothing of it gets out, when the handler %s',
       (_title, handler, goesOn) =>
-        withServer({ handlers: [handler], verbs }, async (server) => {
+        withRedeeming({ handlers: [handler], verbs }, async (server) => {
           const answer = await server.actExactly(await server.key())
           expect({ status: answer.status, body: JSON.parse(answer.text) }).toEqual({
             status,
@@ -142,7 +126,7 @@ describe('an answer whose key cannot be settled', () => {
   })
 
   test('keeps the headers that were set before the guard', () =>
-    withServer(
+    withRedeeming(
       {
         before: [
           (_req, res, next) => {
@@ -174,7 +158,7 @@ describe('an answer whose key cannot be settled', () => {
       res.on('close', () => told.push('close'))
       res.write(LEAK, () => told.push('write'))
     }
-    await withServer(
+    await withRedeeming(
       { handlers: [waiting], verbs: losing(() => Promise.resolve('revoked')) },
       async (server) => {
         await server.act(await server.key()).expect(401)
@@ -190,7 +174,7 @@ describe('an answer whose key cannot be settled', () => {
       started.open()
       void finish.opened.then(() => res.status(201).json({ made: LEAK }))
     }
-    return withServer({ handlers: [handler] }, async (server) => {
+    return withRedeeming({ handlers: [handler] }, async (server) => {
       const key = await server.key()
       const answer = server.actExactly(key)
       await started.opened
@@ -213,7 +197,7 @@ describe('an answer whose key cannot be settled', () => {
       void revoke({ clientId, jti }).then(() => res.status(409).json({ fault: 'mine' }))
     }
     let revoke: RedeemingServer['keys']['revoke']
-    return withServer({ handlers: [handler] }, async (server) => {
+    return withRedeeming({ handlers: [handler] }, async (server) => {
       revoke = server.keys.revoke
       const key = await server.key()
       await server.act(key).expect(409, { fault: 'mine' })
@@ -222,7 +206,7 @@ describe('an answer whose key cannot be settled', () => {
   })
 
   test('lets a failure of the handler through when the store cannot release the key, which then stays claimed', () =>
-    withServer(
+    withRedeeming(
       {
         handlers: [(_req, res) => void res.status(409).json({ fault: 'mine' })],
         verbs: () => ({ release: () => Promise.reject(new Error('connection lost')) }),
@@ -246,7 +230,7 @@ describe('an answer whose key cannot be settled', () => {
       },
     ],
   ])('is a failure of the handler, and releases the key, when it has %s', (_title, handler) =>
-    withServer({ handlers: [handler] }, async (server) => {
+    withRedeeming({ handlers: [handler] }, async (server) => {
       const key = await server.key()
       await server.act(key).expect(500)
       expect(await server.stateOf(key)).toBe('issued')

@@ -2,14 +2,7 @@ import type { ClientRequest } from 'node:http'
 import express, { type RequestHandler } from 'express'
 import type { Provisioning } from '../../lib/index.js'
 import { answerTo, openRequest } from '../support/exact.js'
-import {
-  gate,
-  type RedeemingPlan,
-  type RedeemingServer,
-  refOf,
-  startRedeeming,
-  until,
-} from '../support/redeeming.js'
+import { gate, type RedeemingServer, refOf, until, withRedeeming } from '../support/redeeming.js'
 import { exchangeKey, obtainKey, send } from '../support/requests.js'
 import { AUDIENCE, CLIENT, type RunningServer, startServer } from '../support/server.js'
 
@@ -53,15 +46,6 @@ const running = () => {
   return { runs: () => runs, handlers: [express.json({ limit: '2mb' }), handler] }
 }
 
-async function withServer(plan: RedeemingPlan, test: (server: RedeemingServer) => Promise<void>) {
-  const server = await startRedeeming(plan)
-  try {
-    await test(server)
-  } finally {
-    await server.close()
-  }
-}
-
 /** Sends all of a body but its last byte. */
 function withhold(
   server: Pick<RunningServer, 'port' | 'cert'>,
@@ -90,7 +74,7 @@ describe('a body that is withheld until its key is no longer good', () => {
     test.each(ENDS)('starts no handler when %s', (_how, end, reason) => {
       const { clock, now } = aClock()
       const { runs, handlers } = running()
-      return withServer({ handlers, options: { now } }, async (server) => {
+      return withRedeeming({ handlers, options: { now } }, async (server) => {
         const key = await server.key()
         const late = withhold(server, key, [body])
         await wait(200)
@@ -139,7 +123,7 @@ describe('a body that is withheld until its key is no longer good', () => {
 describe('a body that a thief sends slowly with a bearer key', () => {
   test('reserves nothing until it is complete, so the owner redeems its key', () => {
     const { runs, handlers } = running()
-    return withServer({ handlers }, async (server) => {
+    return withRedeeming({ handlers }, async (server) => {
       const key = await server.key()
       const slow = withhold(server, key, ['{"name":"a"}'])
       await wait(200)
@@ -155,7 +139,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
 
   test('is refused after three quarters of the lease', () => {
     const { runs, handlers } = running()
-    return withServer({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
+    return withRedeeming({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
       const key = await server.key()
       const slow = withhold(server, key, ['{"name":"a"}'])
       expect(await slow.status).toBe(400)
@@ -167,7 +151,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
   test('is broken off after as long when it is more than 1 MiB, and the key is released', () => {
     const { runs, handlers } = running()
     const [, long] = BODIES[1] ?? ['', '']
-    return withServer({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
+    return withRedeeming({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
       const key = await server.key()
       const slow = withhold(server, key, [long])
       await until(async () => (await server.stateOf(key)) === 'redeeming')
@@ -188,7 +172,7 @@ describe('the signal of a handler', () => {
       started.open()
       provisioning?.signal?.addEventListener('abort', () => res.sendStatus(500))
     }
-    return withServer({ handlers: [handler], options: { now } }, async (server) => {
+    return withRedeeming({ handlers: [handler], options: { now } }, async (server) => {
       const key = await server.key()
       const answer = server.act(key).then(({ status }) => status)
       await started.opened
@@ -218,7 +202,7 @@ describe('a reservation that lasts too long', () => {
       await finish.opened
       res.sendStatus(201)
     }
-    await withServer({ handlers: [handler], options: { now } }, async (server) => {
+    await withRedeeming({ handlers: [handler], options: { now } }, async (server) => {
       server.app.get('/look', server.keys.requireProvisioningKey({ audience: AUDIENCE }), (_req, res) => {
         res.sendStatus(200)
       })

@@ -5,9 +5,8 @@ import {
   gate,
   IS_EXPRESS_4,
   type RedeemingPlan,
-  type RedeemingServer,
   refOf,
-  startRedeeming,
+  withRedeeming,
 } from '../support/redeeming.js'
 import { AUDIENCE } from '../support/server.js'
 
@@ -22,15 +21,6 @@ function failingOnce(fail: RequestHandler): RequestHandler {
   }
 }
 
-async function withServer(plan: RedeemingPlan, test: (server: RedeemingServer) => Promise<void>) {
-  const server = await startRedeeming(plan)
-  try {
-    await test(server)
-  } finally {
-    await server.close()
-  }
-}
-
 describe('a route that redeems', () => {
   test('redeems the key of a handler that succeeds, and runs no handler for it again', () => {
     let runs = 0
@@ -38,7 +28,7 @@ describe('a route that redeems', () => {
       runs += 1
       res.status(201).json({ runs })
     }
-    return withServer({ handlers: [counting] }, async (server) => {
+    return withRedeeming({ handlers: [counting] }, async (server) => {
       const key = await server.key()
       await server.act(key).expect(201, { runs: 1 })
       await server.act(key).expect(401)
@@ -62,7 +52,7 @@ describe('a route that redeems', () => {
         return store.settle(...args)
       },
     })
-    return withServer({ handlers: [created], verbs }, async (server) => {
+    return withRedeeming({ handlers: [created], verbs }, async (server) => {
       const key = await server.key()
       let answered = false
       const answer = server.act(key).then((response) => {
@@ -79,7 +69,7 @@ describe('a route that redeems', () => {
   })
 
   test.each([200, 201, 202, 204, 302, 303])('redeems the key when the handler answers %d', (status) =>
-    withServer({ handlers: [(_req, res) => void res.status(status).end()] }, async (server) => {
+    withRedeeming({ handlers: [(_req, res) => void res.status(status).end()] }, async (server) => {
       const key = await server.key()
       await server.act(key).redirects(0).expect(status)
       expect(await server.stateOf(key)).toBe('redeemed')
@@ -90,7 +80,7 @@ describe('a route that redeems', () => {
     'releases the key when the handler answers %d, so that it may be presented again',
     (status) => {
       const failing = failingOnce((_req, res) => void res.status(status).json({ fault: 'mine' }))
-      return withServer({ handlers: [failing] }, async (server) => {
+      return withRedeeming({ handlers: [failing] }, async (server) => {
         const key = await server.key()
         await server.act(key).expect(status, { fault: 'mine' })
         expect(await server.stateOf(key)).toBe('issued')
@@ -114,7 +104,7 @@ describe('a route that redeems', () => {
   if (!IS_EXPRESS_4) failures.push(['rejects', () => Promise.reject(new Error('boom'))])
 
   test.each(failures)('releases the key when the handler %s', (_title, fail) =>
-    withServer({ handlers: [failingOnce(fail)] }, async (server) => {
+    withRedeeming({ handlers: [failingOnce(fail)] }, async (server) => {
       const key = await server.key()
       await server.act(key).expect(500)
       expect(await server.stateOf(key)).toBe('issued')
@@ -126,7 +116,7 @@ describe('a route that redeems', () => {
   )
 
   test('releases the key when the handler leaves the request to the 404 of the app', () =>
-    withServer({ handlers: [failingOnce((_req, _res, next) => next())] }, async (server) => {
+    withRedeeming({ handlers: [failingOnce((_req, _res, next) => next())] }, async (server) => {
       const key = await server.key()
       await server.act(key).expect(404)
       await server.act(key).expect(201)
@@ -166,7 +156,7 @@ describe('a route that redeems', () => {
       },
     ],
   ])('lets the first answer stand, whole, when the handler %s', (_title, handler) =>
-    withServer({ handlers: [handler], verbs: farAway }, async (server) => {
+    withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       const key = await server.key()
       const answer = await server.actExactly(key)
       expect({ status: answer.status, text: answer.text }).toEqual({ status: 201, text: '{"made":true}' })
@@ -183,7 +173,7 @@ describe('a route that redeems', () => {
       res.status(500).setHeader('X-Late', 'yes').write('late')
       seen = { writableEnded: res.writableEnded }
     }
-    return withServer({ handlers: [going] }, async (server) => {
+    return withRedeeming({ handlers: [going] }, async (server) => {
       const answer = await server.actExactly(await server.key())
       expect({ status: answer.status, text: answer.text }).toEqual({ status: 201, text: '{"made":true}' })
       expect(answer.headers).not.toHaveProperty('x-late')
@@ -196,7 +186,7 @@ describe('a route that redeems', () => {
       const { signal, ...identity } = getProvisioning(req)
       res.json({ identity, signal: signal?.aborted, headers: req.headers, raw: req.rawHeaders })
     }
-    return withServer({ handlers: [telling] }, async (server) => {
+    return withRedeeming({ handlers: [telling] }, async (server) => {
       const key = await server.key()
       const { body, text } = await server.act(key).expect(200)
       expect(body.identity).toMatchObject({

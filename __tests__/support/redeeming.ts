@@ -57,6 +57,19 @@ export async function startRedeeming(plan: RedeemingPlan): Promise<RedeemingServ
   }
 }
 
+/** Runs a test with such a server, and closes it. */
+export async function withRedeeming(
+  plan: RedeemingPlan,
+  test: (server: RedeemingServer) => Promise<void>,
+): Promise<void> {
+  const server = await startRedeeming(plan)
+  try {
+    await test(server)
+  } finally {
+    await server.close()
+  }
+}
+
 /** The names of a key of the usual client. */
 export function refOf(key: string): { clientId: string; jti: string } {
   return { clientId: CLIENT, jti: String(decodeJwt(key).payload.jti) }
