@@ -74,6 +74,7 @@ export const REASONS = {
   client_assertion_signature_wrong: 'invalid_client',
   client_assertion_claims_wrong: 'invalid_client',
   client_assertion_expired: 'invalid_client',
+  client_assertion_lifetime_excessive: 'invalid_client',
   client_assertion_replayed: 'invalid_client',
   client_certificate_wrong: 'invalid_client',
   client_certificate_untrusted: 'invalid_client',

@@ -38,6 +38,9 @@ export const ASSERTION_CASES: Case[] = [
   refused('a client assertion that has expired', 'client_assertion_expired', (server) =>
     ask(server, sign({ claims: { exp: 1 } })),
   ),
+  refused('a client assertion that lives too long', 'client_assertion_lifetime_excessive', (server) =>
+    ask(server, sign({ claims: { exp: Math.floor(Date.now() / 1000) + 3600 } })),
+  ),
   refused('a client assertion for the second time', 'client_assertion_replayed', async (server) => {
     const assertion = sign()
     await ask(server, assertion).expect(200)

@@ -21,7 +21,7 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 /** RFC 7523 knows no `typ`; a JWT that has one has to be made for this (RFC 8725 3.11). */
 const TYPES: readonly unknown[] = [undefined, 'jwt', 'client-authentication+jwt']
 
-/** The longest an assertion may still live, in seconds: its `jti` is remembered for that long. */
+/** How far away the `exp` of an assertion may be, in seconds: its `jti` is remembered for that long. */
 const LONGEST_LIFE_SECONDS = 600
 const LONGEST_JTI = 256
 
@@ -132,7 +132,10 @@ function timesFault(deployment: Deployment, { exp, nbf, iat }: Claims): Fault | 
   if (typeof exp !== 'number' || !Number.isFinite(exp)) return wrong('has no exp')
   if (now >= exp + tolerance) return wrong(`expired ${now - exp} s ago`)
   if (exp > now + LONGEST_LIFE_SECONDS + tolerance)
-    return wrong(`is to live longer than ${LONGEST_LIFE_SECONDS} s`)
+    return fault(
+      'client_assertion_lifetime_excessive',
+      `has an exp more than ${LONGEST_LIFE_SECONDS} s from now`,
+    )
   const begins = [nbf, iat].filter((time) => time !== undefined)
   const isSoon = (time: unknown) => typeof time === 'number' && time <= now + tolerance
   return begins.every(isSoon) ? undefined : wrong('is not valid yet')
