@@ -1,6 +1,6 @@
 // What a DPoP proof costs per request behind requireProvisioningKey(), beside a bearer key, in one and the same run.
 // `npm run build` first, then `node bench/dpop.mjs [requests per round]`.
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import express from 'express'
 import { generateSigningKeys, memoryStore, provisioningKeys } from 'express-provisioning-keys'
@@ -8,6 +8,7 @@ import { generateSigningKeys, memoryStore, provisioningKeys } from 'express-prov
 const REQUESTS = Number(process.argv[2] ?? 300)
 const ROUNDS = 9
 const ORIGIN = 'https://api.example.com'
+const SECRET = randomBytes(32).toString('hex')
 
 const PAIRS = {
   ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -20,7 +21,7 @@ const keys = provisioningKeys({
   audience: ORIGIN,
   signingKeys: generateSigningKeys(),
   rateLimit: false,
-  clients: [{ clientId: 'bench', secret: 'only-for-this', policy: { scopes: ['read'] } }],
+  clients: [{ clientId: 'bench', secret: SECRET, policy: { scopes: ['read'] } }],
   store: memoryStore({ maxKeys: 10_000_000 }),
 })
 const app = express()
@@ -65,7 +66,7 @@ function proof(alg, path, method, token) {
 
 async function obtainKey(alg) {
   const headers = {
-    Authorization: `Basic ${Buffer.from('bench:only-for-this').toString('base64')}`,
+    Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
     'Content-Type': 'application/x-www-form-urlencoded',
     ...(alg && { DPoP: proof(alg, '/oauth/token', 'POST') }),
   }

@@ -21,7 +21,7 @@ export class EnvironmentError extends Error {
 
 const DEFAULT_PORT = 8443
 const DEFAULT_HTTP_PORT = 8080
-const SHORTEST_SECRET = 8
+const SHORTEST_SECRET = 24
 
 /**
  * Reads the environment; a variable that is empty counts as unset.
@@ -41,7 +41,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   }
   const givenSecret = env.DEMO_CLIENT_SECRET || undefined
   if (givenSecret !== undefined && givenSecret.length < SHORTEST_SECRET) {
-    faults.push(`DEMO_CLIENT_SECRET: expected at least ${SHORTEST_SECRET} characters, got fewer`)
+    const expected = `at least ${SHORTEST_SECRET} characters (generate one: openssl rand -hex 32)`
+    faults.push(`DEMO_CLIENT_SECRET: expected ${expected}, got ${givenSecret.length}`)
   }
   if (faults.length > 0) throw new EnvironmentError(faults.join('; '))
   const clientSecret = givenSecret ?? randomBytes(32).toString('base64url')

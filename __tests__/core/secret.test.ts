@@ -68,7 +68,7 @@ describe('Secret', () => {
 
 describe('hashSecret and secretMatches', () => {
   it('match a secret and its own hash, and no other secret', () => {
-    const secrets = fc.string({ minLength: 8, unit: 'grapheme' })
+    const secrets = fc.string({ minLength: 24, unit: 'grapheme' })
     fc.assert(
       fc.property(secrets, secrets, (secret, other) => {
         const hash = hashSecret(secret)
@@ -105,12 +105,18 @@ describe('hashSecret and secretMatches', () => {
     expect(secretMatches(new Secret(''), mangled)).toBe(false)
   })
 
-  it.each(['', 'short', '1234567', undefined, null, 12345678])(
+  it.each(['', 'short', 'x'.repeat(23), undefined, null, 12345678])(
     'refuse to hash %j, too short to be one',
     (short) => {
       expect(() => hashSecret(short as string)).toThrow(ConfigurationError)
     },
   )
+
+  it('refuse to hash a secret that a stranger can guess, and say how to generate one', () => {
+    expect(() => hashSecret('hunter22')).toThrow(
+      'secret: expected at least 24 characters (generate one: openssl rand -hex 32), got a string of 8 characters',
+    )
+  })
 
   const KINDS: [string, string, string | undefined][] = [
     ['is right', TEXT, hash],

@@ -18,17 +18,21 @@ it('takes an empty variable for none', () => {
   expect(readEnvironment(empty)).not.toHaveProperty('database')
 })
 
+const SECRET = 'x'.repeat(24)
+
 it('takes what is given, and 0 for both ports', () => {
-  const given = { PORT: '0', HTTP_PORT: '0', DEMO_CLIENT_ID: 'robot', DEMO_CLIENT_SECRET: '12345678' }
+  const given = { PORT: '0', HTTP_PORT: '0', DEMO_CLIENT_ID: 'robot', DEMO_CLIENT_SECRET: SECRET }
   expect(readEnvironment(given)).toEqual({
     port: 0,
     httpPort: 0,
     clientId: 'robot',
-    clientSecret: '12345678',
+    clientSecret: SECRET,
     isSecretRandom: false,
   })
 })
 
+const SECRET_EXPECTED =
+  'DEMO_CLIENT_SECRET: expected at least 24 characters (generate one: openssl rand -hex 32), got'
 const PORT_EXPECTED = 'expected a port from 0 (any that is free) to 65535, got'
 
 it.each([
@@ -43,11 +47,8 @@ it.each([
   [{ HTTP_PORT: '9'.repeat(99) }, `HTTP_PORT: ${PORT_EXPECTED} "${'9'.repeat(35)}..."`],
   [{ PORT: '8080' }, 'HTTP_PORT: expected another port than PORT, got 8080 for both'],
   [{ DEMO_CLIENT_ID: 'café' }, 'DEMO_CLIENT_ID: expected 1 to 255 printable ASCII characters, got "caf?"'],
-  [{ DEMO_CLIENT_SECRET: 'short67' }, 'DEMO_CLIENT_SECRET: expected at least 8 characters, got fewer'],
-  [
-    { PORT: 'x', DEMO_CLIENT_SECRET: '1' },
-    `PORT: ${PORT_EXPECTED} "x"; DEMO_CLIENT_SECRET: expected at least 8 characters, got fewer`,
-  ],
+  [{ DEMO_CLIENT_SECRET: 'short67' }, `${SECRET_EXPECTED} 7`],
+  [{ PORT: 'x', DEMO_CLIENT_SECRET: '1' }, `PORT: ${PORT_EXPECTED} "x"; ${SECRET_EXPECTED} 1`],
 ])('refuses %j in one line', (env, message) => {
   expect(() => readEnvironment(env)).toThrow(new EnvironmentError(message))
 })

@@ -17,7 +17,7 @@ function expectNothingSecret(tour: Child, secret: string): void {
   )
 }
 
-const SECRET = 'a-secret-for-the-tour'
+const SECRET = 'a-secret-of-the-tour-and-of-nobody-else'
 
 it('goes through a fresh server, and shows requests, answers and events without a secret in them', async () => {
   await ensureBuilt()

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { transformSync } from 'esbuild'
 import type { Express } from 'express'
 import supertest from 'supertest'
@@ -6,6 +7,9 @@ import { codeBlocks, codeIn, interfaceMembers, section, tableRows } from './mark
 
 const PAGE = 'docs/access-tokens.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
+/** The page reads it from the environment. */
+const SECRET = randomBytes(32).toString('hex')
+process.env['RUNNER_SECRET'] = SECRET
 
 /** Runs the program under a heading of the page; answers with its exports. */
 function run(heading: string, globals: object = {}): { app: Express; keys: library.ProvisioningKeys } {
@@ -24,7 +28,7 @@ function post(app: Express, form: Record<string, string>) {
 
 async function obtainKey(app: Express): Promise<string> {
   const form = { grant_type: 'client_credentials', scope: 'provision:token config:read' }
-  const { body } = await post(app, form).auth('ci-runner', 'change-me-please').expect(200)
+  const { body } = await post(app, form).auth('ci-runner', SECRET).expect(200)
   return body.access_token
 }
 

@@ -55,8 +55,8 @@ describe('docs/client-registry.md', () => {
     const { path, close } = inFolder()
     try {
       const registry = clientsIn(path)
-      expect(await enrol(registry, 'fleet', 'change-me-please')).toBe(true)
-      expect(await enrol(registry, 'fleet', 'change-me-once-more')).toBe(false)
+      expect(await enrol(registry, 'fleet', 'correct-horse-battery-staple')).toBe(true)
+      expect(await enrol(registry, 'fleet', 'another-horse-battery-staple')).toBe(false)
       expect((await registry.find('fleet'))?.secretHash).toMatch(/^hmac-sha256:/)
     } finally {
       await close()

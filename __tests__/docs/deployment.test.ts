@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:https'
 import { tmpdir } from 'node:os'
@@ -34,6 +35,8 @@ interface Made {
   readonly redis: { destroy(): void }
 }
 
+const SECRET = randomBytes(32).toString('hex')
+
 type MakeApp = (redisUrl: string, secrets: string, clients: library.ClientLookup) => Promise<Made>
 
 describe(PAGE, () => {
@@ -47,7 +50,7 @@ describe(PAGE, () => {
     )
     writeFileSync(join(secrets, 'nonce-secret'), `${'n'.repeat(32)}\n`)
     const clients = (clientId: string) =>
-      clientId === 'ci-runner' ? { clientId, secret: 'change-me-please' } : undefined
+      clientId === 'ci-runner' ? { clientId, secret: SECRET } : undefined
     const made: Made[] = []
     try {
       for (const _ of [1, 2]) made.push(await makeApp(server.url, secrets, clients))
@@ -55,7 +58,7 @@ describe(PAGE, () => {
       const post = ({ app }: Made, form: object) =>
         supertest(app).post('/oauth/token').set(FROM_PROXY).type('form').send(form)
       const { body } = await post(one, { grant_type: 'client_credentials' })
-        .auth('ci-runner', 'change-me-please')
+        .auth('ci-runner', SECRET)
         .expect(200)
       const exchange = {
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',

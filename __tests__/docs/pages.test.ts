@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import * as https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { transformSync } from 'esbuild'
@@ -12,6 +12,9 @@ import { localCertificate } from '../support/server.js'
 import { codeBlocks } from './markdown'
 
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
+/** The pages read it from the environment. */
+const SECRET = randomBytes(32).toString('hex')
+process.env['FLEET_SECRET'] = SECRET
 
 /** What a piece of TypeScript on a page exports, run among modules. */
 function run<T>(page: string, heading: string, modules: Record<string, unknown> = {}, index = 0): T {
@@ -52,7 +55,7 @@ describe('docs/registration.md', () => {
     const { body } = await supertest(app)
       .post('/oauth/token')
       .set(FROM_PROXY)
-      .auth('fleet', 'change-me-please')
+      .auth('fleet', SECRET)
       .type('form')
       .send({ grant_type: 'client_credentials', scope: 'provision:register devices:read' })
       .expect(200)
@@ -87,7 +90,7 @@ describe('docs/registration.md', () => {
       audience: 'https://api.example.com',
       signingKeys: library.generateSigningKeys(),
       policy: { scopes: ['provision:register', 'devices:read'], registrationPolicies: ['ours'] },
-      clients: [{ clientId: 'fleet', secret: 'change-me-please' }],
+      clients: [{ clientId: 'fleet', secret: SECRET }],
       registration: { policies: { ours: ourRedirects } },
     })
     const foreign = await registered(keys, { redirect_uris: ['https://elsewhere.example.org/'] })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { transformSync } from 'esbuild'
@@ -9,6 +10,9 @@ import { localCertificate } from '../support/server.js'
 import { codeBlocks } from './markdown'
 
 const PAGE = 'docs/proof-of-possession.md'
+/** The page reads it from the environment. */
+const SECRET = randomBytes(32).toString('hex')
+process.env['RUNNER_SECRET'] = SECRET
 
 /** Runs a piece of the page's TypeScript among modules; answers with its exports. */
 function run<T>(index: number, modules: Record<string, unknown> = {}): T {
@@ -51,7 +55,7 @@ describe('the code on proof of possession', () => {
     const { app } = run<{ app: Express }>(0)
     await served(app, async (fetching) => {
       const { createDevice } = run<ClientOfThePage>(1, { 'openid-client': clientFetching(fetching) })
-      expect(await createDevice('change-me-please')).toEqual({
+      expect(await createDevice(SECRET)).toEqual({
         owner: 'ci-runner',
         key: expect.stringMatching(/^[\w-]{43}$/),
       })

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { promisify } from 'node:util'
@@ -10,7 +11,7 @@ import { type CodeBlock, codeBlocks, DOCUMENTS } from './markdown'
 import { makeSandbox, type Sandbox } from './sandbox'
 
 const ISSUER = 'https://auth.example.com'
-const SECRET = 'change-me-please'
+const SECRET = randomBytes(32).toString('hex')
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 
 const blocks = DOCUMENTS.flatMap(codeBlocks)
@@ -55,17 +56,22 @@ describe('the code in the documentation', () => {
 describe('the first example of the README', () => {
   it('runs as it is, and does what the commands show', async () => {
     const [example] = codeBlocks('README.md')
-    const commands = onlyBlock('Install', 'sh', 1)
+    const [generate = '', start] = onlyBlock('Install', 'sh', 1).split('\n')
+    expect(start).toBe('node app.mjs &')
+    const commands = onlyBlock('Install', 'sh', 2)
     sandbox.write('app.mjs', example?.code ?? '')
     const port = await freePort()
+    const { stdout: secret } = await inShell(`${generate}\nprintf %s "$RUNNER_SECRET"`)
     const child = spawn(process.execPath, ['app.mjs'], {
       cwd: sandbox.folder,
-      env: { ...process.env, PORT: String(port) },
+      env: { ...process.env, PORT: String(port), RUNNER_SECRET: secret },
       stdio: 'inherit',
     })
     try {
       await listening(port, child)
-      const { stdout } = await inShell(commands.replaceAll('localhost:3000', `localhost:${port}`))
+      const { stdout } = await inShell(commands.replaceAll('localhost:3000', `localhost:${port}`), {
+        RUNNER_SECRET: secret,
+      })
       const promised = [...commands.matchAll(/# (.+)$/gm)].map(([, answer = '']) => answer)
       expect(promised).toHaveLength(2)
       expect(stdout).toMatch(new RegExp(promised.map(asPattern).join('')))
@@ -153,7 +159,7 @@ describe('what the documentation says besides', () => {
   })
 
   it('a + in a secret has to be form-encoded before Basic', async () => {
-    const secret = 'a+b/c=defgh'
+    const secret = `a+b/c=${randomBytes(24).toString('base64')}`
     const { app } = makeApp(secret)
     const ask = (password: string) =>
       supertest(app)
@@ -233,8 +239,11 @@ function runCode(typeScript: string, globals: object) {
   return module.exports as { bindNewKey: (...args: string[]) => Promise<unknown> }
 }
 
-async function inShell(commands: string): Promise<{ stdout: string }> {
-  return promisify(execFile)('sh', ['-ec', commands], { cwd: sandbox.folder })
+async function inShell(commands: string, env: Record<string, string> = {}): Promise<{ stdout: string }> {
+  return promisify(execFile)('sh', ['-ec', commands], {
+    cwd: sandbox.folder,
+    env: { ...process.env, ...env },
+  })
 }
 
 async function freePort(): Promise<number> {

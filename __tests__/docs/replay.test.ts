@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { transformSync } from 'esbuild'
 import * as library from '../../lib/index.js'
 import { eventsOf, PLACES, redeemed, withFamilies } from '../support/families.js'
@@ -18,6 +19,9 @@ function examples<T>(heading: string, globals: object = {}): T {
   new Function(...Object.keys(scope), code)(...Object.values(scope))
   return module.exports as T
 }
+
+/** The page reads them from the environment. */
+for (const name of ['FLEET_SECRET', 'HOSPITAL_SECRET']) process.env[name] = randomBytes(32).toString('hex')
 
 describe('docs/replay.md', () => {
   it('has options that are accepted', () => {

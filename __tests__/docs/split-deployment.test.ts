@@ -24,13 +24,14 @@ describe('the two processes of docs/split-deployment.md', () => {
     const [issuing, verifying] = [await freePort(), await freePort()]
     sandbox.write('issuer.mjs', javaScript(issuer))
     sandbox.write('api.mjs', javaScript(api))
-    await inShell(makeCertificate)
-    const env = { ISSUER: `https://localhost:${issuing}`, PORT: String(verifying) }
+    const secrets = await secretsFrom(makeCertificate)
+    const env = { ...secrets, ISSUER: `https://localhost:${issuing}`, PORT: String(verifying) }
     const children = [start('issuer.mjs', env), start('api.mjs', { ...env, NODE_EXTRA_CA_CERTS: 'cert.pem' })]
     try {
       await Promise.all([issuing, verifying].map((port, i) => listening(port, children[i])))
       const { stdout } = await inShell(
         commands.replaceAll('4001', `${issuing}`).replaceAll('4002', `${verifying}`),
+        secrets,
       )
       expect(stdout).toMatch(/^\{"for":"ci-runner"\}\{"error":"invalid_token",.*\}$/)
     } finally {
@@ -57,8 +58,22 @@ function start(program: string, env: Record<string, string>): ChildProcess {
   })
 }
 
-function inShell(commands: string): Promise<{ stdout: string }> {
-  return promisify(execFile)('sh', ['-ec', commands], { cwd: sandbox.folder })
+function inShell(commands: string, env: Record<string, string> = {}): Promise<{ stdout: string }> {
+  return promisify(execFile)('sh', ['-ec', commands], {
+    cwd: sandbox.folder,
+    env: { ...process.env, ...env },
+  })
+}
+
+/** Runs commands that export secrets; answers with these. */
+async function secretsFrom(commands: string): Promise<Record<string, string>> {
+  const { stdout } = await inShell(`${commands}\nenv | grep _SECRET=`)
+  return Object.fromEntries(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=') as [string, string]),
+  )
 }
 
 async function freePort(): Promise<number> {

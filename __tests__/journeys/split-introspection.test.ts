@@ -126,7 +126,7 @@ describe('an API that asks the issuer how keys stand', () => {
   })
 
   it('can be a client of any name and secret', async () => {
-    const [clientId, clientSecret] = ['api: ü+%'.replace('ü', '&'), 'a+b/c=:& %41é']
+    const [clientId, clientSecret] = ['api: ü+%'.replace('ü', '&'), 'a+b/c=:& %41é, and a few more words']
     const client = { clientId, secret: clientSecret, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
     const issuer = await startIssuer({
       clients: [client, { clientId: CLIENT, secret: SECRET, policy: { scopes: ['devices:read'] } }],

@@ -113,7 +113,7 @@ describe('a client is refused', () => {
 
   const ID = '1 to 255 printable ASCII characters'
   const LATER = 'a NumericDate: whole seconds since 1970, not milliseconds'
-  const SHORT = 'at least 8 characters'
+  const SHORT = 'at least 24 characters (generate one: openssl rand -hex 32)'
   const NO_HASH = 'what hashSecret() makes of a secret'
   const REVISION = 'a whole number from 1 on'
   const METADATA = 'client metadata (RFC 7591 2), its jwks 1 to 8 public keys'
@@ -126,6 +126,8 @@ describe('a client is refused', () => {
     ['clientId', 'x'.repeat(256), ID, 'a string of 256 characters'],
     ['secret', '', SHORT, 'a string of 0 characters'],
     ['secret', 'hunter2', SHORT, 'a string of 7 characters'],
+    ['secret', 'change-me-please', SHORT, 'a string of 16 characters'],
+    ['secret', 'x'.repeat(23), SHORT, 'a string of 23 characters'],
     ['secret', ['hunter2-hunter2'], SHORT, 'a list of 1'],
     ['secretExpiresAt', '2020-01-01', LATER, '"2020-01-01"'],
     ['secretExpiresAt', 1_700_000_000_000, LATER, '1700000000000'],

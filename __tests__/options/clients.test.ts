@@ -40,6 +40,12 @@ describe('clients as a list', () => {
     ])
   })
 
+  it('are refused with a secret of 8 characters, which a stranger can guess', () => {
+    expect(faultsOf({ clients: [{ ...ci, secret: 'hunter22' }], policy })).toEqual([
+      'clients[0].secret: expected at least 24 characters (generate one: openssl rand -hex 32), got a string of 8 characters',
+    ])
+  })
+
   it('are judged one and all', () => {
     const clients = [
       { ...ci, secret: 'short' },

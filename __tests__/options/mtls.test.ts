@@ -84,7 +84,10 @@ describe('a client that authenticates by a certificate', () => {
 
   it.each<[string, object]>([
     ['a name', { metadata: { tls_client_auth_san_dns: 'a.example.com' } }],
-    ['a name and a secret', { secret: 'long-enough', metadata: { tls_client_auth_subject_dn: 'CN=a' } }],
+    [
+      'a name and a secret',
+      { secret: 'correct-horse-battery-staple', metadata: { tls_client_auth_subject_dn: 'CN=a' } },
+    ],
     ['a certificate', { authenticationMethods: ['self_signed_tls_client_auth'], jwks: { keys: [jwk] } }],
     [
       'a certificate that it has bound',
@@ -126,7 +129,7 @@ describe('a client that authenticates by a certificate', () => {
     ],
     [
       'a wish that is no boolean',
-      { secret: 'long-enough', metadata: { tls_client_certificate_bound_access_tokens: 1 } },
+      { secret: 'correct-horse-battery-staple', metadata: { tls_client_certificate_bound_access_tokens: 1 } },
       'clients[0].metadata: expected client metadata',
     ],
   ])('is refused with %s', (_, client, fault) => {

@@ -11,7 +11,7 @@ import { completePolicy } from '../../lib/options/narrowing.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const AUDIENCES = ['https://api.example.com', 'https://other.example.com/things']
-const client = (policy: unknown) => [{ clientId: 'ci', secret: 'correct-horse', policy }]
+const client = (policy: unknown) => [{ clientId: 'ci', secret: 'correct-horse-battery-staple', policy }]
 
 /** The faults of a client's policy under the deployment's. */
 const faultsUnder = (policy: unknown, own: unknown) => faultsOf({ policy, clients: client(own) })

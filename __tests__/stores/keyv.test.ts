@@ -235,7 +235,7 @@ describe('a record that is damaged', () => {
   it('is one that was copied from another client, with all its credentials', async () => {
     const keyv = newKeyv()
     const registry = keyvClientRegistry(keyv, ALONE)
-    await registry.save({ ...LAMP, secretHash: hashSecret('correct-horse') })
+    await registry.save({ ...LAMP, secretHash: hashSecret('correct-horse-battery-staple') })
     await keyv.set(keyOf('victim'), await keyv.get(keyOf('lamp')))
     await expect(registry.find('victim')).rejects.toThrow(/it is the record of another client/)
   })
@@ -487,7 +487,7 @@ describe('the file of an SQLite database', () => {
   it('is read by whoever opens it next', async () => {
     const database = sqliteDatabase()
     try {
-      const secretHash = hashSecret('correct-horse')
+      const secretHash = hashSecret('correct-horse-battery-staple')
       await keyvClientRegistry(await database.connect(), ALONE).save({ ...LAMP, secretHash })
       await database.breakDown()
       const again = keyvClientRegistry(await database.connect(), ALONE)

@@ -35,8 +35,16 @@ function hashWith(salt: string, secret: string): string {
   return createHmac('sha256', salt).update(secret, 'utf8').digest('base64url')
 }
 
-/** In characters. */
-export const SHORTEST_SECRET = 8
+/** In characters. In hex, 24 characters hold 96 random bits. */
+const SHORTEST_SECRET = 24
+
+/** What a secret must be, and how to get one. */
+export const SECRET_FORM = `at least ${SHORTEST_SECRET} characters (generate one: openssl rand -hex 32)`
+
+/** Whether a client secret is long enough to be random. */
+export function isLongEnough(secret: unknown): secret is string {
+  return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
+}
 
 /**
  * Hashes a client secret for keeping: `hmac-sha256:<salt>:<hash>`, both base64url.
@@ -44,11 +52,13 @@ export const SHORTEST_SECRET = 8
  * The hash is fast on purpose: client secrets are random, not chosen by people (RFC 6749 10.10), and a slow one
  * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -hex 32`.
  *
- * @throws ConfigurationError when the secret has fewer than 8 characters
+ * @throws ConfigurationError when the secret has fewer than 24 characters
  */
 export function hashSecret(secret: string): string {
-  if (typeof secret !== 'string' || secret.length < SHORTEST_SECRET) {
-    throw new ConfigurationError([`secret: expected at least ${SHORTEST_SECRET} characters, got fewer`])
+  const given: unknown = secret
+  if (!isLongEnough(given)) {
+    const got = typeof given === 'string' ? `a string of ${given.length} characters` : 'no string'
+    throw new ConfigurationError([`secret: expected ${SECRET_FORM}, got ${got}`])
   }
   const salt = randomBytes(16).toString('base64url')
   return `hmac-sha256:${salt}:${hashWith(salt, secret)}`

@@ -4,7 +4,7 @@ import { certificateMetadataFault, GRANT_TYPES, keySetFault } from '../core/clie
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../core/confirmation/certificate-name.js'
 import type { PublicJwk } from '../core/jwk.js'
 import { CLIENT_ID } from '../core/policy.js'
-import { hashSecret, isSecretHash, SHORTEST_SECRET } from '../core/secret.js'
+import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../core/secret.js'
 import { BINDINGS, bindsBy, isNumericDate, noteBindings } from './bindings.js'
 import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { readPolicy } from './policy.js'
@@ -13,7 +13,10 @@ import { readPolicy } from './policy.js'
 export interface ClientOptions extends Partial<Client> {
   /** 1 to 255 printable ASCII characters. */
   readonly clientId: string
-  /** The client secret, at least 8 characters, better 256 random bits. It is hashed at once and kept nowhere. */
+  /**
+   * The client secret: at least 24 characters. Generate 256 random bits, such as with `openssl rand -hex 32`. Only a
+   * hash of it is kept.
+   */
   readonly secret?: string
   /** The public keys it authenticates with by `private_key_jwt` (RFC 7523); the same as `metadata.jwks`. */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
@@ -26,7 +29,7 @@ const METHODS = `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`
 
 const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   clientId: ['1 to 255 printable ASCII characters', (id) => typeof id === 'string' && CLIENT_ID.test(id)],
-  secret: [`at least ${SHORTEST_SECRET} characters`, isLongEnough],
+  secret: [SECRET_FORM, isLongEnough],
   secretHash: [
     'what hashSecret() makes of a secret',
     (hash) => typeof hash === 'string' && isSecretHash(hash),
@@ -150,10 +153,6 @@ function clonePlain(path: string, members: Record<string, unknown>, noted: Fault
     noted.add(path, 'plain JSON', 'something that cannot be copied')
     return {}
   }
-}
-
-function isLongEnough(secret: unknown): secret is string {
-  return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
 }
 
 function isListOf(values: readonly string[]): (value: unknown) => boolean {

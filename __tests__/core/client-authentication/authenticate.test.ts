@@ -11,7 +11,7 @@ const GRANTS = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-ex
 const CLIENTS: ClientOptions[] = [
   { clientId: 'plain', secret: SECRET },
   { clientId: 'hashed', secretHash: HASH },
-  { clientId: 'spaced out:100%', secret: 'pässwörd + 密码' },
+  { clientId: 'spaced out:100%', secret: 'pässwörd + 密码, and a few more words' },
   { clientId: 'basic-only', secretHash: HASH, authenticationMethods: ['client_secret_basic'] },
   { clientId: 'post-only', secretHash: HASH, authenticationMethods: ['client_secret_post'] },
   { clientId: 'never', secretHash: HASH, authenticationMethods: [] },
@@ -50,7 +50,7 @@ describe('authenticate', () => {
 
   it('lets a client in whose id and secret have characters of their own', async () => {
     const { basic, post } = authenticator()
-    const [id, secret] = ['spaced out:100%', 'pässwörd + 密码']
+    const [id, secret] = ['spaced out:100%', 'pässwörd + 密码, and a few more words']
     expect([(await basic(id, secret)).clientId, (await post(id, secret)).clientId]).toEqual([id, id])
   })
 

@@ -42,7 +42,10 @@ function certificateBinding(bindingId: string): Binding {
 }
 
 function registration(): Required<Registration> {
-  const tokens = [1, 2].map((n) => ({ hash: hashSecret(`a-token-of-${n}`), expiresAt: 1_800_000_000 + n }))
+  const tokens = [1, 2].map((n) => ({
+    hash: hashSecret(`a-registration-access-token-${n}`),
+    expiresAt: 1_800_000_000 + n,
+  }))
   const times = { issuedAt: 1_700_000_000, secretRenewedAt: 1_700_000_001 }
   return { ...times, scopes: ['devices:read'], tokens }
 }
