@@ -41,7 +41,8 @@ async function faultsOn(call: () => unknown): Promise<readonly string[]> {
 
 const FIRST = thumbprint(SIGNING_KEY)
 const USABLE =
-  'an EC key on P-256, P-384 or P-521, an RSA key of at least 2048 bits, or an HMAC secret of at least 256 bits'
+  'an EC key on P-256, P-384 or P-521, an RSA key of 2048, 3072 or 4096 bits with the exponent 65537, ' +
+  'or an HMAC secret of at least 256 bits'
 
 describe('rotateSigningKey', () => {
   it('signs with the key that is given, and says until when the one before verifies', async () => {

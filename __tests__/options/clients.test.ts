@@ -81,6 +81,18 @@ describe('clients as a function', () => {
     expect(registryWritable).toBe(false)
   })
 
+  it('take as much reading when there is none, so that time does not tell who exists', async () => {
+    const { registry } = deploymentOf(lookup)
+    const copies: number[] = []
+    for (const id of ['hashed', 'unknown']) {
+      const copy = jest.spyOn(globalThis, 'structuredClone')
+      await registry.find(id)
+      copies.push(copy.mock.calls.length)
+      copy.mockRestore()
+    }
+    expect(copies).toEqual([1, 1])
+  })
+
   it('cannot be saved or deleted', async () => {
     const { registry } = deploymentOf(lookup)
     const client = (await registry.find('plain')) as Client

@@ -19,7 +19,8 @@ const jwk = (key: KeyObject) => key.export({ format: 'jwk' })
 const oct = (bytes: Buffer) => ({ kty: 'oct', k: bytes.toString('base64url') })
 
 const USABLE =
-  'an EC key on P-256, P-384 or P-521, an RSA key of at least 2048 bits, or an HMAC secret of at least 256 bits'
+  'an EC key on P-256, P-384 or P-521, an RSA key of 2048, 3072 or 4096 bits with the exponent 65537, ' +
+  'or an HMAC secret of at least 256 bits'
 
 describe('a signing key', () => {
   const KINDS: [string, unknown, KeyAlgorithm][] = [

@@ -2,14 +2,11 @@ import {
   CLIENT_AUTHENTICATION_METHODS,
   type ClientAuthenticationMethod,
 } from './client-authentication/methods.js'
+import { keySetFault, plainKeySet } from './client-keys.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from './confirmation/certificate-name.js'
-import {
-  certificateLabels,
-  jwkCertificateFault,
-  namesCertificate,
-} from './confirmation/registered-certificates.js'
+import { namesCertificate } from './confirmation/registered-certificates.js'
 import { malformed, unlessRefused } from './errors.js'
-import { importPublicJwk, type PublicJwk, publicJwk } from './jwk.js'
+import type { PublicJwk } from './jwk.js'
 import type { Claims } from './jws.js'
 import { parseScope } from './policy.js'
 
@@ -187,19 +184,6 @@ function webPage(value: unknown): string | undefined {
   return fits ? undefined : 'an https URL'
 }
 
-/** What is expected of a JWK Set that a client registers or is configured with, when it is not that. */
-export function keySetFault(value: unknown): string | undefined {
-  const keys = (value as { keys?: unknown } | null)?.keys
-  if (!Array.isArray(keys) || keys.length === 0 || keys.length > 8) return 'a JWK Set of 1 to 8 keys'
-  const fault = keys.map(keyFault).find((one) => one !== undefined)
-  return fault === undefined ? undefined : `public keys only (one is refused: ${fault})`
-}
-
-function keyFault(jwk: Claims): string | undefined {
-  const key = importPublicJwk(jwk)
-  return typeof key === 'string' ? key : jwkCertificateFault(jwk, key)
-}
-
 /**
  * The member of client metadata that does not fit the methods by which the client authenticates with a certificate,
  * and what is expected of it, if there is one.
@@ -225,19 +209,4 @@ export function certificateMetadataFault(
 function namesCertificates(jwks: unknown): boolean {
   const keys = (jwks as { keys?: readonly PublicJwk[] } | undefined)?.keys
   return Array.isArray(keys) && keys.some(namesCertificate)
-}
-
-/** The keys rebuilt from what makes them keys and says what for: whatever else came with them is not kept. */
-function plainKeySet({ keys }: { readonly keys: readonly Claims[] }) {
-  return { keys: keys.map((jwk) => ({ ...plainKey(jwk), ...labelsOf(jwk) })) }
-}
-
-function plainKey(jwk: Claims): PublicJwk {
-  const key = importPublicJwk(jwk)
-  return typeof key === 'string' ? {} : publicJwk(key)
-}
-
-function labelsOf(jwk: Claims): Claims {
-  const labels = ['kid', 'use', 'alg'].filter((name) => typeof jwk[name] === 'string')
-  return { ...Object.fromEntries(labels.map((name) => [name, jwk[name]])), ...certificateLabels(jwk) }
 }

@@ -14,9 +14,15 @@ const CURVES: Readonly<Record<string, AsymmetricAlgorithm>> = {
   secp521r1: 'ES512',
 }
 
-export const MINIMUM_RSA_BITS = 2048
-/** Larger keys are refused for the time that strangers could make us spend on them. */
-const MAXIMUM_RSA_BITS = 8192
+/**
+ * The sizes of RSA keys, in bits, and their exponent. Others are refused: a larger key or exponent lets strangers take
+ * our time, and a key that is faster or slower than others lets them recognise its owner.
+ */
+export const RSA_SIZES: readonly number[] = [2048, 3072, 4096]
+const RSA_EXPONENT = 65537n
+
+/** The RSA keys that are accepted, in words. */
+export const RSA_FORM = `an RSA key of ${RSA_SIZES.join(', ').replace(/, (\d+)$/, ' or $1')} bits with the exponent ${RSA_EXPONENT}`
 export const MINIMUM_HMAC_BITS = 256
 
 /** The algorithms of what clients sign: proofs and assertions. The last two are one, by its old and its new name. */
@@ -39,12 +45,28 @@ export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
   return key.asymmetricKeyType === 'rsa' && isSoundRsa(key) ? ['RS256', 'PS256'] : []
 }
 
-/** With an exponent of 1 every number is its own signature; a long one takes as much time as signing does. */
+/** With an exponent of 1 every number is its own signature. A long exponent takes as much time as signing does. */
 function isSoundRsa({
   asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {},
 }: KeyObject): boolean {
-  const isSize = modulusLength >= MINIMUM_RSA_BITS && modulusLength <= MAXIMUM_RSA_BITS
-  return isSize && publicExponent % 2n === 1n && publicExponent >= 3n && publicExponent < 2n ** 64n
+  return RSA_SIZES.includes(modulusLength) && publicExponent === RSA_EXPONENT
+}
+
+/** The `kty` and `crv` of the keys that sign with an algorithm (RFC 7518 6.2.1.1, RFC 8037 2). */
+const KINDS: Readonly<Record<ProofAlgorithm, readonly [kty: string, crv?: string]>> = {
+  ES256: ['EC', 'P-256'],
+  ES384: ['EC', 'P-384'],
+  ES512: ['EC', 'P-521'],
+  RS256: ['RSA'],
+  PS256: ['RSA'],
+  EdDSA: ['OKP', 'Ed25519'],
+  Ed25519: ['OKP', 'Ed25519'],
+}
+
+/** Whether a JWK can be a key for an algorithm, by its members alone: nothing is imported. */
+export function isKindFor({ kty, crv }: PublicJwk, alg: ProofAlgorithm): boolean {
+  const [wantedType, wantedCurve] = KINDS[alg]
+  return kty === wantedType && (wantedCurve === undefined || crv === wantedCurve)
 }
 
 /** The members that make a key what it is, per `kty`, in the order RFC 7638 3.2 wants them. */
@@ -57,7 +79,11 @@ const REQUIRED_MEMBERS: Readonly<Record<string, readonly string[]>> = {
 
 /** The RFC 7638 thumbprint: SHA-256, base64url, 43 characters. */
 export function thumbprint(key: KeyObject): string {
-  const jwk = exportJwk(key)
+  return jwkThumbprint(exportJwk(key))
+}
+
+/** The thumbprint of a JWK, computed from its members as they are: nothing is imported. */
+export function jwkThumbprint(jwk: PublicJwk): string {
   const members = (REQUIRED_MEMBERS[jwk.kty ?? ''] ?? []).map((name) => [name, jwk[name]])
   return createHash('sha256')
     .update(JSON.stringify(Object.fromEntries(members)))
@@ -82,15 +108,25 @@ export function isPrivateJwk(jwk: Readonly<Record<string, unknown>>): boolean {
   return jwk.kty === 'oct' || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
 }
 
-/** Reads a public key that a stranger sent. Answers with the fault in words instead of throwing. */
-export function importPublicJwk(value: unknown): KeyObject | string {
+/** What is wrong with the form of a public JWK, in words. Nothing is imported, so that it takes next to no time. */
+export function publicJwkFault(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not a JSON object'
   const jwk = value as Record<string, unknown>
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return 'it holds private key material'
   const isKnown = typeof jwk.kty === 'string' && jwk.kty !== 'oct' && Object.hasOwn(REQUIRED_MEMBERS, jwk.kty)
-  const names = isKnown ? REQUIRED_MEMBERS[jwk.kty as string] : undefined
-  if (names === undefined) return 'its kty is none of EC, OKP, RSA'
-  if (names.some((name) => typeof jwk[name] !== 'string')) return `it lacks one of ${names.join(', ')}`
+  if (!isKnown) return 'its kty is none of EC, OKP, RSA'
+  const names = REQUIRED_MEMBERS[jwk.kty as string] ?? []
+  return names.some((name) => typeof jwk[name] !== 'string')
+    ? `it lacks one of ${names.join(', ')}`
+    : undefined
+}
+
+/** Reads a public key that a stranger sent. Answers with the fault in words instead of throwing. */
+export function importPublicJwk(value: unknown): KeyObject | string {
+  const fault = publicJwkFault(value)
+  if (fault !== undefined) return fault
+  const jwk = value as PublicJwk
+  const names = REQUIRED_MEMBERS[jwk.kty ?? ''] ?? []
   try {
     const members = Object.fromEntries(names.map((name) => [name, jwk[name]]))
     const key = createPublicKey({ key: members as JsonWebKey, format: 'jwk' })

@@ -1,4 +1,4 @@
-import { importPublicJwk, thumbprint } from '../core/jwk.js'
+import { importPublicJwk, publicJwkFault, thumbprint } from '../core/jwk.js'
 import { MOST_BINDINGS } from '../core/policy-options.js'
 import type { Confirmation } from '../stores/store.js'
 import { describe, type Faults, isObject, join } from './faults.js'
@@ -15,7 +15,7 @@ function isBindings(value: unknown): boolean {
   return Array.isArray(value) && value.length <= MOST_BINDINGS && value.every(isObject)
 }
 
-/** Notes what is wrong with the bindings of a client. */
+/** Notes what is wrong with the form of a client's bindings. No key is imported. */
 export function noteBindings(path: string, bindings: unknown, noted: Faults): void {
   if (!isBindings(bindings)) return
   const ids = new Set<unknown>()
@@ -42,7 +42,19 @@ function noteBinding(path: string, binding: Record<string, unknown>, noted: Faul
   if (!isConfirmed) return
   const { jkt } = confirmation
   if (jkt === undefined) expect('jwk', 'none beside the x5t#S256 of a certificate', jwk === undefined)
-  else expect('jwk', 'the public key of which the jkt is the thumbprint', isKeyOf(jkt, jwk))
+  else expect('jwk', KEY_OF_THE_JKT, publicJwkFault(jwk) === undefined)
+}
+
+const KEY_OF_THE_JKT = 'the public key of which the jkt is the thumbprint'
+
+/** Imports the bound keys of a client, and notes those that are faulty although their form is not. */
+export function noteBoundKeys(path: string, bindings: unknown, noted: Faults): void {
+  if (!isBindings(bindings)) return
+  for (const [index, { confirmation, jwk }] of (bindings as Record<string, unknown>[]).entries()) {
+    const isFormed = isConfirmation(confirmation) && publicJwkFault(jwk) === undefined
+    if (!isFormed || confirmation.jkt === undefined || isKeyOf(confirmation.jkt, jwk)) continue
+    noted.add(`${path}[${index}].jwk`, KEY_OF_THE_JKT, describe(jwk))
+  }
 }
 
 const NUMERIC_DATE = 'a NumericDate: whole seconds since 1970, not milliseconds'

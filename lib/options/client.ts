@@ -1,11 +1,12 @@
 import type { Client } from '../core/client.js'
 import { CLIENT_AUTHENTICATION_METHODS, SECRET_METHODS } from '../core/client-authentication/methods.js'
-import { certificateMetadataFault, GRANT_TYPES, keySetFault } from '../core/client-metadata.js'
+import { keySetFault, keySetFormFault, MOST_KEYS } from '../core/client-keys.js'
+import { certificateMetadataFault, GRANT_TYPES } from '../core/client-metadata.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../core/confirmation/certificate-name.js'
 import type { PublicJwk } from '../core/jwk.js'
 import { CLIENT_ID } from '../core/policy.js'
 import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../core/secret.js'
-import { BINDINGS, bindsBy, isNumericDate, noteBindings } from './bindings.js'
+import { BINDINGS, bindsBy, isNumericDate, noteBindings, noteBoundKeys } from './bindings.js'
 import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { readPolicy } from './policy.js'
 
@@ -39,8 +40,8 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   revision: ['a whole number from 1 on', (count) => Number.isSafeInteger(count) && Number(count) >= 1],
   bindings: BINDINGS,
   boundMethods: [METHODS, isListOf(CLIENT_AUTHENTICATION_METHODS)],
-  metadata: ['client metadata (RFC 7591 2), its jwks 1 to 8 public keys', isMetadata],
-  jwks: ['a JWK Set of 1 to 8 public keys', isKeySet],
+  metadata: [`client metadata (RFC 7591 2), its jwks 1 to ${MOST_KEYS} public keys`, isMetadata],
+  jwks: [`a JWK Set of 1 to ${MOST_KEYS} public keys`, isKeySet],
   registeredBy: ['an object with clientId and keyId', isObject],
   registration: ['what was kept when it registered: issuedAt, scopes and tokens', isRegistration],
   flaggedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
@@ -49,8 +50,30 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
 
 const SECRETS: readonly string[] = ['secret', 'secretHash', 'registration']
 
-/** Reads one client; what it answers is complete, a copy of its own, and without a secret. */
+/** Reads a client of the configuration. All its keys are imported, so that a faulty one is noted. */
 export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
+  const client = readFoundClient(path, value, noted)
+  if (isObject(value)) noteKeys(path, value, noted)
+  return client
+}
+
+/** Imports the keys of a client, and notes those that are faulty although their form is not. */
+function noteKeys(path: string, { jwks, metadata, bindings }: Record<string, unknown>, noted: Faults): void {
+  const sets = { jwks, 'metadata.jwks': isObject(metadata) ? metadata.jwks : undefined }
+  for (const [name, set] of Object.entries(sets)) {
+    const expected = isKeySet(set) ? keySetFault(set) : undefined
+    if (expected !== undefined) noted.add(join(path, name), expected, describe(set))
+  }
+  noteBoundKeys(join(path, 'bindings'), bindings, noted)
+}
+
+/**
+ * Reads a client that a lookup function or a registry finds. The result is complete, a copy, and without a secret.
+ *
+ * Keys are checked by their form and not imported: a client that exists must not take longer than one that does not.
+ * Authentication imports the keys that it tries, and refuses faulty ones.
+ */
+export function readFoundClient(path: string, value: unknown, noted: Faults): Client | undefined {
   if (!isObject(value)) {
     noted.add(path, 'an object with a clientId', describeSecret(value))
     return undefined
@@ -180,5 +203,5 @@ function isRegistrationToken(value: unknown): boolean {
 }
 
 function isKeySet(value: unknown): boolean {
-  return keySetFault(value) === undefined
+  return keySetFormFault(value) === undefined
 }

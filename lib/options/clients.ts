@@ -1,7 +1,7 @@
 import type { Client, ClientRegistry } from '../core/client.js'
 import { ProvisioningError } from '../core/errors.js'
 import { memoryClientRegistry } from '../stores/memory-clients.js'
-import { type ClientOptions, readClient } from './client.js'
+import { type ClientOptions, readClient, readFoundClient } from './client.js'
 import { describe, describeSecret, type Faults, faults, isObject } from './faults.js'
 import { judgePolicy, type OuterPolicy } from './narrowing.js'
 
@@ -55,11 +55,17 @@ function readList(list: readonly unknown[], deployment: OuterPolicy, noted: Faul
   return { registry: memoryClientRegistry(clients), registryWritable: true }
 }
 
-/** Looks at what a lookup or a registry answers as closely as at the configuration, and lets nothing else through. */
+/** Read in place of a client that does not exist, so that time does not tell that it does not. */
+const NOBODY: ClientOptions = Object.freeze({
+  clientId: 'nobody',
+  jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43) }] },
+})
+
+/** Checks what a lookup function or a registry answers like the configuration, except that no key is imported. */
 function readFound(clientId: string, found: unknown): Client | undefined {
-  if (found === undefined || found === null) return undefined
   const noted = faults()
-  const client = readClient('client', found, noted)
+  const client = readFoundClient('client', found ?? NOBODY, noted)
+  if (found === undefined || found === null) return undefined
   if (client !== undefined && client.clientId !== clientId)
     noted.add('client.clientId', 'the id that was asked for', 'another')
   if (noted.list.length > 0)

@@ -15,8 +15,8 @@ import {
   algorithmsFor,
   type KeyAlgorithm,
   MINIMUM_HMAC_BITS,
-  MINIMUM_RSA_BITS,
   proofAlgorithmsFor,
+  RSA_FORM,
   thumbprint,
 } from '../core/jwk.js'
 import type { ActiveKey, SigningKey } from '../core/key-ring.js'
@@ -155,7 +155,7 @@ function chooseAlgorithm(
 }
 
 const USABLE =
-  `an EC key on P-256, P-384 or P-521, an RSA key of at least ${MINIMUM_RSA_BITS} bits, ` +
+  `an EC key on P-256, P-384 or P-521, ${RSA_FORM}, ` +
   `or an HMAC secret of at least ${MINIMUM_HMAC_BITS} bits`
 
 function describeKey(key: KeyObject): string {

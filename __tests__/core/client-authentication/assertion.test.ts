@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import crypto, { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
@@ -203,6 +203,27 @@ describe('private_key_jwt', () => {
     const { send, sign } = authenticator()
     expect(await reasonOf(() => send(sign({}, EC, 'plain')))).toBe('client_assertion_signature_wrong')
     expect(await reasonOf(() => send(sign({}, EC, 'nobody')))).toBe('client_unknown')
+  })
+
+  it('does the same work for a client that a lookup function finds and one that does not exist', async () => {
+    const jwks = { keys: Array.from({ length: 8 }, () => clientKey('ES256').jwk) }
+    const clients = (clientId: string) => (clientId === ID ? { clientId, jwks } : undefined)
+    const { deployment } = deployed({ clients, policy: { scopes: ['read'] } })
+    const works: unknown[] = []
+    for (const clientId of [ID, 'nobody']) {
+      const assertion = signAssertion(STRANGER, { clientId, audience: ISSUER, now: START })
+      const form = { client_assertion: assertion, client_assertion_type: ASSERTION_TYPE }
+      const spies = (['createPublicKey', 'verify', 'createHash'] as const).map((name) =>
+        jest.spyOn(crypto, name),
+      )
+      await reasonOf(() => clientAuthenticator(deployment)(request(), parameters(form)))
+      works.push(spies.map((spy) => spy.mock.calls.length))
+      for (const spy of spies) spy.mockRestore()
+    }
+    expect(works).toEqual([
+      [2, 2, 2],
+      [2, 2, 2],
+    ])
   })
 
   it('refuses a client that may not authenticate in this way', async () => {

@@ -1,19 +1,10 @@
-import type { KeyObject } from 'node:crypto'
-import type { Client } from '../client.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import { malformed, ProvisioningError } from '../errors.js'
-import {
-  importPublicJwk,
-  PROOF_ALGORITHMS,
-  type ProofAlgorithm,
-  type PublicJwk,
-  proofAlgorithmsFor,
-  thumbprint,
-} from '../jwk.js'
-import { type Claims, type ParsedJws, parseJws, verifiesWith } from '../jws.js'
+import { PROOF_ALGORITHMS } from '../jwk.js'
+import { type Claims, type ParsedJws, parseJws } from '../jws.js'
 import { useOnce } from '../once.js'
 import type { ClientCredentials, Fault, ReadCredentials } from './credentials.js'
-import { DECOYS } from './decoy.js'
+import { isSignedBy } from './signature.js'
 
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -66,10 +57,7 @@ function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }):
     clientId,
     methodFor: () => 'private_key_jwt',
     judge(deployment, client) {
-      // Verified whoever it is, so that an unknown client costs what a wrong signature costs.
-      const keys = keysFor(jws, jwksOf(client))
-      const tried = keys.length > 0 ? keys : keysFor(jws, [DECOYS[jws.header.alg as ProofAlgorithm]])
-      if (!tried.some((key) => verifiesWith(jws, key)) || keys.length === 0) {
+      if (!isSignedBy(client, jws)) {
         return fault('client_assertion_signature_wrong', 'is not signed by a key of the client')
       }
       return claimsFault(deployment, claims) ?? timesFault(deployment, claims)
@@ -88,30 +76,6 @@ function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }):
 
 function fault(reason: Fault['reason'], what: string): Fault {
   return { reason, message: `The client assertion ${what}.` }
-}
-
-/** The keys that a client has registered or bound; one that has the method by its bindings alone has only these. */
-function jwksOf({ metadata, bindings = [], boundMethods = [] }: Partial<Client> = {}): readonly PublicJwk[] {
-  const registered = boundMethods.includes('private_key_jwt') ? [] : (metadata?.jwks?.keys ?? [])
-  return [...registered, ...bindings.flatMap(({ jwk }) => (jwk === undefined ? [] : [jwk]))]
-}
-
-/** The keys the assertion can be by: those of its `kid`, or where there are none, all that fit its `alg`. */
-function keysFor({ header: { alg, kid } }: ParsedJws, jwks: readonly PublicJwk[]): readonly KeyObject[] {
-  const fitting = jwks.flatMap((jwk) => {
-    const key = importPublicJwk(jwk)
-    if (typeof key === 'string' || !isFor(jwk, alg)) return []
-    return proofAlgorithmsFor(key).some((one) => one === alg) ? [{ jwk, key }] : []
-  })
-  const named = fitting.filter(
-    ({ jwk, key }) => kid !== undefined && (jwk.kid === kid || thumbprint(key) === kid),
-  )
-  return (named.length > 0 ? named : fitting).map(({ key }) => key)
-}
-
-/** RFC 7517 4.2 and 4.4: what the key says it is for. */
-function isFor(jwk: PublicJwk, alg: unknown): boolean {
-  return (jwk.use ?? 'sig') === 'sig' && (jwk.alg ?? alg) === alg
 }
 
 /** RFC 7523 3, 1 to 3 and 7; the issuer as the sole audience, so that no other server can pass it on. */

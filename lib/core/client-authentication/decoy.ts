@@ -1,32 +1,50 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { type ProofAlgorithm, type PublicJwk, publicJwk } from '../jwk.js'
+import { importPublicJwk, type ProofAlgorithm, type PublicJwk, publicJwk, RSA_SIZES } from '../jwk.js'
 
-/**
- * For each algorithm a key that is nobody's, to be read and verified with where there is no other, so that time does not
- * tell who exists. They are made beforehand: to make one takes longer than to read one.
- */
-export const DECOYS: Readonly<Record<ProofAlgorithm, PublicJwk>> = Object.freeze({
+/** A key that belongs to nobody. A signature is verified with it when there is no other key to try. */
+export interface Decoy {
+  readonly jwk: PublicJwk
+  readonly key: KeyObject
+}
+
+/** Made beforehand, because it takes longer to make a key than to read one. */
+const CURVE_DECOYS = Object.freeze({
   ES256: curve('P-256'),
   ES384: curve('P-384'),
   ES512: curve('P-521'),
-  RS256: modulus(),
-  PS256: modulus(),
-  EdDSA: plain(generateKeyPairSync('ed25519')),
-  Ed25519: plain(generateKeyPairSync('ed25519')),
+  EdDSA: decoy(publicJwk(generateKeyPairSync('ed25519').publicKey)),
+  Ed25519: decoy(publicJwk(generateKeyPairSync('ed25519').publicKey)),
 })
 
-function curve(namedCurve: string): PublicJwk {
-  return plain(generateKeyPairSync('ec', { namedCurve }))
+/** By the length of their signatures, in bytes. */
+const RSA_DECOYS: ReadonlyMap<number, Decoy> = new Map(RSA_SIZES.map((bits) => [bits / 8, modulus(bits / 8)]))
+const [SMALLEST] = [...RSA_DECOYS.values()] as [Decoy]
+
+/**
+ * The decoy for a signature. An RSA signature is as long as the modulus of its key (RFC 8017 8.2.2), and only a decoy of
+ * that size takes as long to verify.
+ */
+export function decoyFor(alg: ProofAlgorithm, signature: Buffer): Decoy {
+  if (alg === 'RS256' || alg === 'PS256') return RSA_DECOYS.get(signature.length) ?? SMALLEST
+  return CURVE_DECOYS[alg]
 }
 
-function plain({ publicKey }: { readonly publicKey: KeyObject }): PublicJwk {
-  return publicJwk(publicKey)
+function curve(namedCurve: string): Decoy {
+  return decoy(publicJwk(generateKeyPairSync('ec', { namedCurve }).publicKey))
 }
 
-/** Not the product of two primes: to verify with it takes as long, and to make it takes no time. */
-function modulus(): PublicJwk {
-  const n = randomBytes(256)
-  n[0] = 0xff
-  n[255] = 0xff
-  return Object.freeze({ kty: 'RSA', n: n.toString('base64url'), e: 'AQAB' })
+/**
+ * A number that is not the product of two primes. It verifies as slowly as one that is, and it is made in no time. It is
+ * larger than the modulus of any key, so that there is no signature that is too large for it alone.
+ */
+function modulus(bytes: number): Decoy {
+  const n = randomBytes(bytes).fill(0xff, 0, 8)
+  n[bytes - 1] = 0xff
+  return decoy(Object.freeze({ kty: 'RSA', n: n.toString('base64url'), e: 'AQAB' }))
+}
+
+function decoy(jwk: PublicJwk): Decoy {
+  const key = importPublicJwk(jwk)
+  if (typeof key === 'string') throw new Error(`a decoy is no key: ${key}`)
+  return Object.freeze({ jwk, key })
 }
