@@ -27,6 +27,7 @@ redis.on('error', () => undefined)
 
 const sendCommand = ([name, ...args]) => redis.call(name, ...args)
 const store = redisStore({ sendCommand })
+const roomy = redisStore({ sendCommand, maxProofsPerKey: 100_000, maxProofsPerClient: 100_000 })
 const now = () => Date.now() / 1000
 const issuedAt = Math.floor(now())
 const keyOf = (i) => ({
@@ -62,6 +63,9 @@ await measure('find', (i) => store.find(keyOf(i)))
 await measure('redeem', (i) => store.redeem(keyOf(i), attempt))
 await measure('settle', (i) => store.settle(keyOf(i), attempt, now() + 600))
 await measure('useOnce', (i) => store.useOnce(proofOf(i), now() + 60))
+await measure('useOnce, of a key', (i) => store.useOnce(proofOf(i), now() + 60, keyOf(i)))
+const ofOneKey = { clientId: 'device-0', jti: keyOf(0).jti }
+await measure('useOnce, all of one key', (i) => roomy.useOnce(proofOf(i), now() + 60, ofOneKey))
 const raise = (i) =>
   store.revokeIssuedBefore({ identity: `lost-${i}`, issuedBefore: 1, retainUntil: now() + 600 })
 await measure('revokeIssuedBefore', raise, IDENTITIES)

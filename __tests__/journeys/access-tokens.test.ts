@@ -197,9 +197,9 @@ describe('an access token that is bound to a DPoP key', () => {
   test('spends no proof on a request that is refused', () => {
     const used: string[] = []
     const memory = memoryStore()
-    const useOnce: typeof memory.useOnce = (id, until) => {
+    const useOnce: typeof memory.useOnce = (id, until, owner) => {
       used.push(id)
-      return memory.useOnce(id, until)
+      return memory.useOnce(id, until, owner)
     }
     const store = { ...memory, useOnce }
     return withServer(

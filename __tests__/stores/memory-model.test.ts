@@ -4,7 +4,12 @@ import { type Caps, naiveStore } from '../support/naive-store'
 import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
 
 /** One outcome has room, and a second has not. */
-const CAPS: Caps = { maxKeys: 4, maxOutcomeCharacters: 10 }
+const CAPS: Caps = {
+  maxKeys: 4,
+  maxOutcomeCharacters: 10,
+  maxProofsPerClient: 2,
+  maxProofsPerKey: 1,
+}
 
 // Had one of them not come up, the stories would prove less than they seem to.
 const EVERY_ANSWER: Record<string, readonly string[]> = {
@@ -18,7 +23,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
-  useOnce: ['RangeError', 'first', 'full', 'used'],
+  useOnce: ['RangeError', 'first', 'full', 'limited', 'used'],
 }
 
 describe('memoryStore beside a naive model', () => {

@@ -1,12 +1,12 @@
 import { memoryStore } from '../../lib/stores/memory.js'
-import { onceSet } from '../../lib/stores/memory-once.js'
+import { onceSet, sharedLimits } from '../../lib/stores/memory-once.js'
 import { heapBytes } from '../support/heap.js'
 
 const START = 1_700_000_000
 
 function underTest(maximum = 10) {
   const clock = { seconds: START }
-  return { clock, useOnce: onceSet(maximum, () => clock.seconds * 1000) }
+  return { clock, useOnce: onceSet(sharedLimits(maximum), () => clock.seconds * 1000) }
 }
 
 describe('identifiers in memory', () => {
@@ -73,7 +73,7 @@ describe('memory and timers of identifiers', () => {
   })
 
   it('have a timer only while there are any', () => {
-    const useOnce = onceSet(10, () => Date.now())
+    const useOnce = onceSet(sharedLimits(10), () => Date.now())
     expect(jest.getTimerCount()).toBe(0)
     for (const id of ['a', 'b']) useOnce(id, Date.now() / 1000 + 30)
     expect(jest.getTimerCount()).toBe(1)
@@ -87,7 +87,7 @@ describe('memory and timers of identifiers', () => {
   })
 
   it('make no timer by what is refused', () => {
-    const useOnce = onceSet(10, () => Date.now())
+    const useOnce = onceSet(sharedLimits(10), () => Date.now())
     expect(() => useOnce('a', 1)).toThrow(RangeError)
     expect(jest.getTimerCount()).toBe(0)
   })

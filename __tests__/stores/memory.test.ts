@@ -28,6 +28,7 @@ storeContract({
   name: 'memoryStore',
   create: async () => underTest(),
   createCapped: async () => underTest({ maxKeys: 10 }),
+  createLimited: async () => underTest({ maxProofsPerClient: 5, maxProofsPerKey: 3 }),
 })
 
 describe('options of memoryStore', () => {

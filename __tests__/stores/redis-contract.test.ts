@@ -1,4 +1,4 @@
-import { redisStore, type SendCommand } from '../../lib/stores/redis.js'
+import { type RedisStoreOptions, redisStore, type SendCommand } from '../../lib/stores/redis.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, CLUSTER_CLIENTS, type ConnectedClient } from '../support/redis/clients'
@@ -6,14 +6,17 @@ import { type RedisCluster, type RedisServer, startCluster, startRedis } from '.
 
 const START = 1_700_000_000
 
+const LIMITS = { maxProofsPerClient: 5, maxProofsPerKey: 3 }
+
 let count = 0
 
 /** A store under names of its own, in a Redis that other tests use as well. */
-function underTest(sendCommand: SendCommand) {
+function underTest(sendCommand: SendCommand, limits: Partial<RedisStoreOptions> = {}) {
   const clock = { seconds: START }
   count += 1
   const now = () => clock.seconds * 1000
-  const store = redisStore({ sendCommand, prefix: `${count}:`, now, timeoutSeconds: PATIENCE_SECONDS })
+  const prefix = `${count}:`
+  const store = redisStore({ sendCommand, prefix, now, timeoutSeconds: PATIENCE_SECONDS, ...limits })
   return {
     store,
     nowSeconds: () => clock.seconds,
@@ -37,7 +40,11 @@ describe('one Redis', () => {
         client = await connect(server)
       })
       afterAll(() => client?.close())
-      storeContract({ name: 'redisStore', create: async () => underTest(client.sendCommand) })
+      storeContract({
+        name: 'redisStore',
+        create: async () => underTest(client.sendCommand),
+        createLimited: async () => underTest(client.sendCommand, LIMITS),
+      })
     })
   }
 })
@@ -56,7 +63,11 @@ describe('a Redis Cluster of three primaries', () => {
         client = await connect(cluster.servers)
       })
       afterAll(() => client?.close())
-      storeContract({ name: 'redisStore', create: async () => underTest(client.sendCommand) })
+      storeContract({
+        name: 'redisStore',
+        create: async () => underTest(client.sendCommand),
+        createLimited: async () => underTest(client.sendCommand, LIMITS),
+      })
     })
   }
 })

@@ -43,7 +43,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
-  useOnce: ['RangeError', 'first', 'used'],
+  useOnce: ['RangeError', 'first', 'limited', 'used'],
 }
 
 describe('redisStore beside memoryStore', () => {
@@ -56,8 +56,10 @@ describe('redisStore beside memoryStore', () => {
       const now = () => (seconds + SECOND / 2) * 1000
       stories += 1
       const { sendCommand } = client
-      const redis = redisStore({ sendCommand, prefix: `${stories}:`, now, timeoutSeconds: PATIENCE_SECONDS })
-      const memory = memoryStore({ now })
+      const limits = { maxProofsPerClient: 2, maxProofsPerKey: 1, now }
+      const prefix = `${stories}:`
+      const redis = redisStore({ sendCommand, prefix, timeoutSeconds: PATIENCE_SECONDS, ...limits })
+      const memory = memoryStore(limits)
       for (const one of steps) {
         if (one.move === 'pass') seconds += one.passing
         const answer = await perform(redis, one, seconds)

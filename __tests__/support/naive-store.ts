@@ -1,9 +1,18 @@
-import type { IssuedBefore, KeyEntry, KeyRecord, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+import type {
+  IdentifierOwner,
+  IssuedBefore,
+  KeyEntry,
+  KeyRecord,
+  KeyRef,
+  ProvisioningStore,
+} from '../../lib/stores/store.js'
 
 /** What a store has room for. */
 export interface Caps {
   readonly maxKeys: number
   readonly maxOutcomeCharacters: number
+  readonly maxProofsPerClient: number
+  readonly maxProofsPerKey: number
 }
 
 interface Modelled {
@@ -56,14 +65,18 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
   }
 }
 
-function naiveUseOnce(now: () => number, { maxKeys }: Caps): ProvisioningStore['useOnce'] {
-  let used: { readonly id: string; readonly until: number }[] = []
-  return async (id, until) => {
+function naiveUseOnce(now: () => number, caps: Caps): ProvisioningStore['useOnce'] {
+  let used: { readonly id: string; readonly until: number; readonly owner?: IdentifierOwner | undefined }[] =
+    []
+  return async (id, until, owner) => {
     used = used.filter((one) => one.until >= now())
     if (until <= now()) throw new RangeError()
     if (used.some((one) => one.id === id)) return 'used'
-    if (used.length >= maxKeys) return 'full'
-    used.push({ id, until })
+    const ofClient = used.filter((one) => owner && one.owner?.clientId === owner.clientId)
+    const ofKey = ofClient.filter((one) => owner?.jti !== undefined && one.owner?.jti === owner.jti)
+    if (ofClient.length >= caps.maxProofsPerClient || ofKey.length >= caps.maxProofsPerKey) return 'limited'
+    if (used.length >= caps.maxKeys) return 'full'
+    used.push({ id, until, owner })
     return 'first'
   }
 }

@@ -68,7 +68,7 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
     case 'recall':
       return store.recall(ref, holder ?? '')
     case 'useOnce':
-      return store.useOnce(ref.clientId + ref.jti, now + seconds).catch((error) => error.name)
+      return useOnceOf(store, step, now).catch((error) => error.name)
     case 'revokeIssuedBefore': {
       const bound = { issuedBefore: issuedAt, retainUntil: now + seconds }
       return store
@@ -82,6 +82,13 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
     default:
       return store[move](ref)
   }
+}
+
+/** For nobody, for a client, or for a key. Each client has identifiers of its own: a store may keep them apart. */
+function useOnceOf(store: ProvisioningStore, { ref, attempt, seconds, holder }: Step, now: number) {
+  const id = `${ref.clientId} ${ref.jti} ${attempt}`
+  if (holder === undefined) return store.useOnce(`nobody's ${id}`, now + seconds)
+  return store.useOnce(id, now + seconds, holder === 'ours' ? ref : { clientId: ref.clientId })
 }
 
 /** Which of the answers that a verb has this one is. */

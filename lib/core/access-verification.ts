@@ -1,6 +1,7 @@
 import {
   type AccessTokenClaims,
   type FamilyFault,
+  familyOf,
   tokenFacts,
   tokenFault,
   verifyGenuineToken,
@@ -62,7 +63,7 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
     await requireAlive()
     const token = verifiedAccessToken(claims)
     requireScope(claims, token.scope, expected.scope)
-    await held.proof?.spend()
+    await held.proof?.spend(familyOf(claims))
     return {
       token,
       async recheck() {

@@ -109,6 +109,7 @@ export const REASONS = {
 
   too_many_requests: 'slow_down',
   too_many_keys_outstanding: 'slow_down',
+  too_many_proofs: 'slow_down',
   redemption_pending: 'temporarily_unavailable',
   issuance_suspended: 'temporarily_unavailable',
   store_full: 'temporarily_unavailable',

@@ -46,7 +46,7 @@ export function issuer(deployment: Deployment): Issue {
       const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
       const confirmation = constrain(client.policy, possession, certificateUsed)
       const drawn = drawUp(deployment, client.clientId, terms, confirmation)
-      await proof?.spend()
+      await proof?.spend(client)
       await record(deployment, drawn.record, client.policy.outstandingKeys)
       await requireStillClient(deployment, drawn.record)
       const key = mint(deployment, drawn)

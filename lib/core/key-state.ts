@@ -62,7 +62,7 @@ export function stateInStore(deployment: StoringDeployment): StateOf {
     if (reason === 'key_redeemed') {
       const isOverlap = isBound(key) && deployment.now() / 1000 - changedAt <= OVERLAP_SECONDS
       // A used proof proves nothing: a copy of a whole request must not revoke anything.
-      if (isBound(key)) await proof?.spend()
+      if (isBound(key)) await proof?.spend(key)
       if (!isOverlap) await containReplay(deployment, key, address)
     }
     throw stateRefusal(reason, key)

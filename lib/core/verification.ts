@@ -94,7 +94,7 @@ export function authorizer(deployment: VerifyingDeployment): Authorize {
     const { key, state, proof } = recognized
     requireScope(key, scope)
     try {
-      await proof?.spend()
+      await proof?.spend(key)
     } catch (error) {
       // Anybody can send proofs with a bearer key. They must not keep the attempt of its owner from containment.
       const isLimit = error instanceof ProvisioningError && error.code === 'slow_down'

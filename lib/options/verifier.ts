@@ -6,7 +6,7 @@ import type { PublicJwk } from '../core/jwk.js'
 import { type RateLimitOptions, type RateLimits, readRateLimits } from '../http/rate-limit-options.js'
 import { warnOfObserver } from '../options.js'
 import { checkedStore } from '../stores/checked-store.js'
-import { onceSet } from '../stores/memory-once.js'
+import { onceSet, sharedLimits } from '../stores/memory-once.js'
 import type { ProvisioningStore } from '../stores/store.js'
 import { type DpopOptions, readDpop } from './dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './faults.js'
@@ -174,6 +174,8 @@ function readParts(given: Partial<VerifierOptions>, noted: Faults) {
 const MOST_PROOFS = 100_000
 
 function proofsInMemory(now: () => number): Pick<ProvisioningStore, 'useOnce'> {
-  const useOnce = onceSet(MOST_PROOFS, now)
-  return Object.freeze({ useOnce: async (id: string, until: number) => useOnce(id, until) })
+  const useOnce = onceSet(sharedLimits(MOST_PROOFS), now)
+  return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({
+    useOnce: async (id, until, owner) => useOnce(id, until, owner),
+  })
 }

@@ -27,7 +27,7 @@ export const ANSWERS = Object.freeze({
   revoke: words<RevokeOutcome>({ revoked: 1, unchanged: 1, redeemed: 1, unknown: 1 }),
   revokeFamily: words<RevokeFamilyOutcome>({ revoked: 1, unchanged: 1, not_redeemed: 1, unknown: 1 }),
   revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1 }),
-  useOnce: words<UseOnceOutcome>({ first: 1, used: 1, full: 1 }),
+  useOnce: words<UseOnceOutcome>({ first: 1, used: 1, limited: 1, full: 1 }),
 })
 
 const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
@@ -53,7 +53,7 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
     revoke: async (ref) => word('revoke', await store.revoke(ref)),
     revokeFamily: async (ref) => word('revokeFamily', await store.revokeFamily(ref)),
     revokeIssuedBefore: async (bound) => word('revokeIssuedBefore', await store.revokeIssuedBefore(bound)),
-    useOnce: async (id, until) => word('useOnce', await store.useOnce(id, until)),
+    useOnce: async (id, until, owner) => word('useOnce', await store.useOnce(id, until, owner)),
   })
 }
 

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import { ConfigurationError } from '../core/errors.js'
-import { onceSet } from './memory-once.js'
+import { onceSet, sharedLimits } from './memory-once.js'
 import { type Outcomes, outcomesOf } from './memory-outcomes.js'
 import { type Claim, copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
 import { watermarksOf } from './memory-watermarks.js'
@@ -15,6 +15,16 @@ export interface MemoryStoreOptions {
    * without its outcome. Default 67,108,864; 0 for none.
    */
   readonly maxOutcomeCharacters?: number
+  /**
+   * How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. At most a hundredth of
+   * `maxKeys`, but 5 in the smallest store.
+   */
+  readonly maxProofsPerKey?: number
+  /**
+   * How many used proofs and assertions of one client are remembered; one more is refused with 429. Default 10,000. At
+   * most a tenth of `maxKeys`, but 10 in the smallest store, so that no client fills the store alone.
+   */
+  readonly maxProofsPerClient?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
   /**
@@ -46,13 +56,12 @@ const MEMORY_OF_A_WORKER = Object.freeze({
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
- * @throws RangeError when `maxKeys` or `maxOutcomeCharacters` is no such number; TypeError when `now` is not a function;
+ * @throws RangeError when `maxOutcomeCharacters` or a limit is no such number; TypeError when `now` is not a function;
  *   ConfigurationError in a worker of `node:cluster`, unless `singleProcess` is true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys = 100_000, maxOutcomeCharacters = 2 ** 26, now = () => Date.now() } = options
-  if (!Number.isSafeInteger(maxKeys) || maxKeys < 1)
-    throw new RangeError(`maxKeys: expected a positive integer, got ${String(maxKeys)}`)
+  for (const name of LIMITS) requireLimit(name, options[name])
   if (!Number.isSafeInteger(maxOutcomeCharacters) || maxOutcomeCharacters < 0) {
     const got = String(maxOutcomeCharacters)
     throw new RangeError(`maxOutcomeCharacters: expected an integer from 0 on, got ${got}`)
@@ -63,7 +72,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     throw new ConfigurationError([`store: expected ${fault.expected}, got ${fault.got}`])
   const outcomes = outcomesOf(maxOutcomeCharacters, now)
   const shelf = shelfOf(now, watermarksOf(maxKeys), outcomes.sweep)
-  const once = onceSet(maxKeys, now)
+  const once = onceSet(sharedLimits(maxKeys, options), now)
 
   // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
   return Object.freeze<ProvisioningStore>({
@@ -88,8 +97,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
       requireFinite(bound.issuedBefore, 'issuedBefore')
       return shelf.revokeIssuedBefore(bound)
     },
-    useOnce: async (id, until) => once(id, until),
+    useOnce: async (id, until, owner) => once(id, until, owner),
   })
+}
+
+const LIMITS = ['maxKeys', 'maxProofsPerKey', 'maxProofsPerClient'] as const
+
+function requireLimit(name: (typeof LIMITS)[number], limit: number | undefined): void {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 1)) return
+  throw new RangeError(`${name}: expected a positive integer, got ${String(limit)}`)
 }
 
 function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {

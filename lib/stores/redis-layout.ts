@@ -20,8 +20,10 @@ export interface Layout {
   marks(clientId: string): string
   /** The watermarks of each part, and the sorted set of when each of them ends. */
   readonly allMarks: readonly (readonly [marks: string, ends: string])[]
-  /** A string: one identifier that has been used. */
-  once(id: string): string
+  /** A string: one identifier that has been used; in the part of its client if it has an owner. */
+  once(id: string, clientId?: string): string
+  /** A sorted set: the identifiers of a client, or of one of its keys, that are still remembered. */
+  proofs(clientId: string, jti?: string): string
   /** One of the names: for questions about the Redis itself. */
   readonly home: string
 }
@@ -41,7 +43,12 @@ export function layout(prefix: string): Layout {
       return [`${start}:revoked`, `${start}:revoked-until`] as const
     }),
     home: `${tag(prefix, 0)}:revoked`,
-    once: (id) => `${prefix}once:${encoded(id)}`,
+    once: (id, clientId) =>
+      clientId === undefined ? `${prefix}once:${encoded(id)}` : ofKey(clientId, 'once', id),
+    proofs: (clientId, jti) =>
+      jti === undefined
+        ? `${inPart(clientId, 'proofs')}:${encoded(clientId)}`
+        : ofKey(clientId, 'proofs', jti),
   }
 }
 

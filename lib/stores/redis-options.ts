@@ -35,6 +35,10 @@ export interface RedisStoreOptions {
    * no key and access token that live longer.
    */
   readonly maxRetentionSeconds?: number
+  /** How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. */
+  readonly maxProofsPerKey?: number
+  /** How many used proofs and assertions of one client are remembered; one more is refused with 429. Default 10,000. */
+  readonly maxProofsPerClient?: number
   /** Hazards of this Redis that are known and wanted: they are not reported. Default none. */
   readonly accept?: readonly RedisHazard[]
   /** Is told, once, of each hazard. Default: a process warning of code `EPK_REDIS`. */
@@ -56,6 +60,8 @@ const DEFAULTS = {
   maxPending: 10_000,
   minReplicas: 0,
   maxRetentionSeconds: 14_400,
+  maxProofsPerKey: 1_000,
+  maxProofsPerClient: 10_000,
   accept: [],
   advise: (advice: string) =>
     process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_REDIS' }),
@@ -80,6 +86,8 @@ const CHECKS: Record<keyof RedisOptions, Check> = {
   maxPending: ['an integer from 64 to 1,000,000', whole(64, 1_000_000)],
   minReplicas: ['an integer from 0 to 10', whole(0, 10)],
   maxRetentionSeconds: ['a number of seconds from 60 to 31,536,000', between(60, 31_536_000)],
+  maxProofsPerKey: ['an integer from 1 to 100,000,000', whole(1, 100_000_000)],
+  maxProofsPerClient: ['an integer from 1 to 100,000,000', whole(1, 100_000_000)],
   accept: [
     `a list of ${HAZARDS.join(', ')}`,
     (value) => Array.isArray(value) && value.every((one) => HAZARDS.includes(one)),

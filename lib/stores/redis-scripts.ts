@@ -149,6 +149,10 @@ redis.call('PEXPIRE', MARKS, ttl(latest))
 redis.call('PEXPIRE', ENDS, ttl(latest))
 return answer`
 
+/*
+ * With an owner: the sorted sets of its client and of its key, and from the fourth argument on how many each may have.
+ * Their members are the marks of calls, which are shorter than identifiers, by when the identifier is forgotten.
+ */
 const USE_ONCE = `
 local used = redis.call('GET', KEYS[1])
 if used then
@@ -156,7 +160,18 @@ if used then
   if call == ARGV[3] then return 'first' end
   if tonumber(last) >= NOW then return 'used' end
 end
-return answered(redis.pcall('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ttl(ARGV[2])), 'first')`
+for i = 2, #KEYS do
+  if redis.call('ZCOUNT', KEYS[i], ARGV[1], '+inf') >= tonumber(ARGV[i + 2]) then return 'limited' end
+end
+local lasting = ttl(ARGV[2])
+local answer = answered(redis.pcall('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', lasting), 'first')
+if answer ~= 'first' then return answer end
+for i = 2, #KEYS do
+  redis.call('ZADD', KEYS[i], ARGV[2], ARGV[3])
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. ARGV[1])
+  if redis.call('PTTL', KEYS[i]) < tonumber(lasting) then redis.call('PEXPIRE', KEYS[i], lasting) end
+end
+return answer`
 
 /** The verbs of the port, each one script on keys of one hash slot. */
 export const SCRIPTS = Object.freeze({

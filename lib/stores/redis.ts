@@ -1,7 +1,7 @@
 import { inspector } from './redis-advice.js'
 import { type Connection, connection } from './redis-connection.js'
 import { encoded, type Layout, layout } from './redis-layout.js'
-import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
+import { type RedisOptions, type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
   holdingOperands,
@@ -54,6 +54,10 @@ export interface RedisStore extends ProvisioningStore {
  * that Redis did not answer is given back: the key can be presented again; or, when the claim had been taken over, its
  * holder, and nobody else, may take it over again at once. A redemption that arrives too late stays, with its outcome.
  *
+ * **Limits of owners.** An identifier with an owner lies in the part of its client, beside two sorted sets: what the
+ * client, and what its key, has that is still remembered. One script counts and writes, so no number of concurrent calls
+ * exceeds a limit.
+ *
  * **Outcomes.** A sealed outcome is a string of its own, which goes when the record's own time is over, however long the
  * entry is kept. `revokeFamily` deletes it; below a watermark it is not read. Where there is no room for it, the
  * redemption is kept without it.
@@ -63,7 +67,8 @@ export interface RedisStore extends ProvisioningStore {
  * @throws ConfigurationError with every fault of the options at once
  */
 export function redisStore(options: RedisStoreOptions): RedisStore {
-  const { prefix, now, maxRetentionSeconds, ...parsed } = readRedisOptions(options)
+  const { prefix, now, maxRetentionSeconds, maxProofsPerClient, maxProofsPerKey, ...parsed } =
+    readRedisOptions(options)
   const redis = connection(parsed)
   const names = layout(prefix)
   const inspect = inspector(parsed, redis.send, names.home)
@@ -72,6 +77,8 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     names,
     seconds: () => secondsOf(now()),
     maxRetentionSeconds,
+    maxProofsPerClient,
+    maxProofsPerKey,
     nextCall: callMarks(),
   }
   return Object.freeze<RedisStore>({
@@ -93,7 +100,7 @@ function secondsOf(milliseconds: number): number {
 }
 
 /** What the verbs work with. */
-interface Desk {
+interface Desk extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
   readonly redis: Connection
   readonly names: Layout
   readonly maxRetentionSeconds: number
@@ -219,10 +226,17 @@ function revocationVerbs(desk: Desk): RevocationVerbs {
   }
 }
 
-function onceVerb({ redis, names, seconds, nextCall }: Desk): ProvisioningStore['useOnce'] {
-  return async function useOnce(id, until) {
+function onceVerb(desk: Desk): ProvisioningStore['useOnce'] {
+  const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = desk
+  return async function useOnce(id, until, owner) {
     requireFuture(until, seconds(), 'until')
-    const args = [seconds(), until, nextCall()].map(String)
-    return redis.inTime(() => perform(redis, VERBS.useOnce, [names.once(id)], args))
+    const { clientId, jti } = owner ?? {}
+    const counts: (readonly [name: string, limit: number])[] = []
+    if (clientId !== undefined) counts.push([names.proofs(clientId), maxProofsPerClient])
+    if (clientId !== undefined && jti !== undefined)
+      counts.push([names.proofs(clientId, jti), maxProofsPerKey])
+    const keys: Keys = [names.once(id, clientId), ...counts.map(([name]) => name)]
+    const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
+    return redis.inTime(() => perform(redis, VERBS.useOnce, keys, args))
   }
 }

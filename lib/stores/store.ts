@@ -165,14 +165,23 @@ export interface ProvisioningStore {
   /**
    * Uses an identifier (of a proof or an assertion, hashed) for the one time it may be used.
    *
+   * With an `owner` the identifier also counts for its client, and for its key if there is one. A store may remember an
+   * identifier for each client apart. Without an `owner` only the cap of the store counts.
+   *
    * @param until the NumericDate after which it may be forgotten
-   * @returns `first` to exactly one of any number of concurrent calls, `used` to the others; `full` with nothing
-   *   changed when the store is at its cap
+   * @returns `first` to exactly one of any number of concurrent calls for one owner, `used` to the others; or, with
+   *   nothing changed: `limited` (the owner has too many that are still remembered), `full` (the store is at its cap)
    */
-  useOnce(id: string, until: number): Promise<UseOnceOutcome>
+  useOnce(id: string, until: number, owner?: IdentifierOwner): Promise<UseOnceOutcome>
 }
 
-export type UseOnceOutcome = 'first' | 'used' | 'full'
+/** Names for whom an identifier is remembered: a client, and the key it was presented with, if there was one. */
+export interface IdentifierOwner {
+  readonly clientId: string
+  readonly jti?: string
+}
+
+export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'
 
 export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
 /** `resumed`: claimed by the same holder before, whose lease is over. */

@@ -7,7 +7,7 @@ import { proveHolders, proveOutcomes } from './store-contract/holders.js'
 import { proveCap, proveOutstanding } from './store-contract/limits.js'
 import { proveMoves } from './store-contract/moves.js'
 import { proveNames } from './store-contract/names.js'
-import { proveOnce, proveOnceCap } from './store-contract/once.js'
+import { proveOnce, proveOnceCap, proveOnceLimits } from './store-contract/once.js'
 import { proveRecords } from './store-contract/records.js'
 import { proveWatermarkLife } from './store-contract/watermark-life.js'
 import { proveWatermarks } from './store-contract/watermarks.js'
@@ -27,6 +27,8 @@ export interface StoreContractOptions {
   create(): Promise<StoreUnderTest>
   /** Makes an empty store whose cap is 10 keys, and 10 used identifiers; for stores that have a cap. */
   createCapped?(): Promise<StoreUnderTest>
+  /** Makes an empty store that remembers 5 identifiers of a client, and 3 of a key; for stores that limit owners. */
+  createLimited?(): Promise<StoreUnderTest>
 }
 
 /** Declares the tests that every `ProvisioningStore` has to pass. Needs Jest's globals `describe`, `it`, `expect`. */
@@ -47,6 +49,9 @@ export function storeContract(options: StoreContractOptions): void {
       proveWatermarkLife(prove)
     })
     describe('single use', () => proveOnce(prove))
+    const createLimited = options.createLimited?.bind(options)
+    if (createLimited !== undefined)
+      describe('limits of single use', () => proveOnceLimits(prover(createLimited)))
     const createCapped = options.createCapped?.bind(options)
     if (createCapped === undefined) return
     describe('cap', () => proveCap(prover(createCapped)))

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
 import { thumbprint } from '../../../lib/core/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
+import type { IdentifierOwner } from '../../../lib/stores/store.js'
 import {
   ASSERTION_TYPE,
   type AssertionParts,
@@ -262,9 +263,9 @@ describe('private_key_jwt', () => {
     const { useOnce } = deployment.store
     const store = {
       ...deployment.store,
-      useOnce: (id: string, until: number) => {
+      useOnce: (id: string, until: number, owner?: IdentifierOwner) => {
         told.push(id)
-        return useOnce(id, until)
+        return useOnce(id, until, owner)
       },
     }
     const authenticate = clientAuthenticator({ ...deployment, store })

@@ -22,6 +22,8 @@ function underTest(options: Partial<ProvisioningOptions> = {}) {
   return { deployment, clock, read, sign, readOne }
 }
 
+const OWNER = { clientId: 'a-client', jti: 'a-key' }
+
 describe('a reader of proofs', () => {
   it('answers nothing where there is no proof', () => {
     expect(underTest().read(request(), TARGET)).toBeUndefined()
@@ -131,7 +133,7 @@ describe('a proof that is spent', () => {
     for (const iat of [START - 65, START - 0.5, START, START + 5.5]) {
       const { clock, read, sign } = underTest()
       const proof = sign({ claims: { iat } })
-      const spend = async () => read(request({ dpop: [proof] }), TARGET)?.spend()
+      const spend = async () => read(request({ dpop: [proof] }), TARGET)?.spend(OWNER)
       expect(await reasonOf(spend)).toBeUndefined()
       for (clock.seconds = START; clock.seconds < START + 80; clock.seconds += 0.25) {
         const reason = await reasonOf(spend)
@@ -149,7 +151,7 @@ describe('a proof that is spent', () => {
     const other = clientKey('EdDSA')
     const jti = 'one'
     const spend = (proof: string, target = TARGET) =>
-      reasonOf(() => read(request({ dpop: [proof] }), target)?.spend())
+      reasonOf(() => read(request({ dpop: [proof] }), target)?.spend(OWNER))
     expect(await spend(sign({ claims: { jti } }))).toBeUndefined()
     const alike = [
       TARGET.url.toUpperCase().replace('/OAUTH/TOKEN', '/oauth/token'),
@@ -173,8 +175,8 @@ describe('a proof that is spent', () => {
       return 'first'
     }
     const { readOne } = underTest({ store: storeBut({ useOnce }) })
-    await readOne({ claims: { jti: 'one', iat: START - 10.5 } }).spend()
-    await readOne({ claims: { jti: 'two' } }).spend()
+    await readOne({ claims: { jti: 'one', iat: START - 10.5 } }).spend(OWNER)
+    await readOne({ claims: { jti: 'two' } }).spend(OWNER)
     expect(told).toEqual([
       [expect.stringMatching(/^[\w-]{43}$/), START - 10 + 60 + 2 * 5 + 1],
       [expect.stringMatching(/^[\w-]{43}$/), START + 60 + 2 * 5 + 1],
@@ -185,15 +187,15 @@ describe('a proof that is spent', () => {
   it('is spent once by a request that is read twice', async () => {
     const { read, sign } = underTest()
     const presented = request({ dpop: [sign()] })
-    await Promise.all([read(presented, TARGET)?.spend(), read(presented, TARGET)?.spend()])
-    await read(presented, TARGET)?.spend()
-    expect(await reasonOf(() => read({ ...presented }, TARGET)?.spend())).toBe('dpop_replayed')
+    await Promise.all([read(presented, TARGET)?.spend(OWNER), read(presented, TARGET)?.spend(OWNER)])
+    await read(presented, TARGET)?.spend(OWNER)
+    expect(await reasonOf(() => read({ ...presented }, TARGET)?.spend(OWNER))).toBe('dpop_replayed')
   })
 
   it('has exactly one winner of many at once', async () => {
     const { read, sign } = underTest()
     const proof = sign()
-    const spend = () => reasonOf(() => read(request({ dpop: [proof] }), TARGET)?.spend())
+    const spend = () => reasonOf(() => read(request({ dpop: [proof] }), TARGET)?.spend(OWNER))
     const reasons = await Promise.all(Array.from({ length: 50 }, spend))
     expect(reasons.filter((reason) => reason === undefined)).toHaveLength(1)
     expect(reasons.filter((reason) => reason === 'dpop_replayed')).toHaveLength(49)
@@ -204,14 +206,14 @@ describe('a proof that is spent', () => {
     ['store_unavailable', () => Promise.reject(new Error('gone'))],
   ])('is refused with %s when the store cannot tell', async (reason, useOnce) => {
     const { readOne } = underTest({ store: storeBut({ useOnce }) })
-    expect(await reasonOf(() => readOne().spend())).toBe(reason)
+    expect(await reasonOf(() => readOne().spend(OWNER))).toBe(reason)
   })
 
   it('is not spent by being read', async () => {
     const { read, sign } = underTest()
     const proof = sign()
     for (let i = 0; i < 3; i += 1) read(request({ dpop: [proof] }), TARGET)
-    expect(await reasonOf(() => read(request({ dpop: [proof] }), TARGET)?.spend())).toBeUndefined()
+    expect(await reasonOf(() => read(request({ dpop: [proof] }), TARGET)?.spend(OWNER))).toBeUndefined()
   })
 })
 

@@ -17,6 +17,7 @@ export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>>
   recordOther: (store) => store.record(keyFor('other'), PLENTY),
   revoke: (store) => store.revoke(keyFor('other')),
   useOnce: (store) => store.useOnce('a-proof', now() + 60),
+  useOnceOfKey: (store) => store.useOnce('a-proof', now() + 60, { clientId: 'a-client', jti: 'key' }),
   revokeIssuedBefore: (store) => store.revokeIssuedBefore({ issuedBefore: 1, retainUntil: now() + 60 }),
 }
 
@@ -26,7 +27,7 @@ export const SUCCESS = [
   expect.objectContaining({ state: 'issued' }),
   ...['claimed', 'released', 'claimed', 'resumed', 'settled'],
   { redemption: 'two', outcome: 'sealed' },
-  ...['revoked', 'recorded', 'revoked', 'first', 'revoked'],
+  ...['revoked', 'recorded', 'revoked', 'first', 'first', 'revoked'],
 ]
 
 /** Asks each of them, one after another. */

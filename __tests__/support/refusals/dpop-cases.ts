@@ -1,4 +1,5 @@
 import type { Reason } from '../../../lib/core/errors.js'
+import { memoryStore } from '../../../lib/stores/memory.js'
 import { clientKey } from '../client-assertion.js'
 import { type ProofParts, signProof } from '../proof.js'
 import { askForKey, obtainKey, send } from '../requests.js'
@@ -75,6 +76,21 @@ export const DPOP_CASES: Case[] = [
       const proof = signProof(KEY, RESOURCE, { token: key })
       await presentBound(server, key).set('DPoP', proof).expect(200)
       return presentBound(server, key).set('DPoP', proof)
+    },
+  },
+  {
+    title: 'one proof too many with one key',
+    reason: 'too_many_proofs',
+    status: 429,
+    error: 'slow_down',
+    options: { store: memoryStore({ maxProofsPerKey: 1 }) },
+    headers: { 'retry-after': /^60$/ },
+    description: /^This key or its client has too many proofs that are still remembered; wait a minute\.$/,
+    async act(server) {
+      const key = await boundKey(server)
+      const proof = () => signProof(KEY, RESOURCE, { token: key })
+      await presentBound(server, key).set('DPoP', proof()).expect(200)
+      return presentBound(server, key).set('DPoP', proof())
     },
   },
   {

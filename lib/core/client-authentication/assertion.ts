@@ -63,13 +63,12 @@ function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }):
       return claimsFault(deployment, claims) ?? timesFault(deployment, claims)
     },
     spend(deployment) {
-      const id = ['client_assertion', clientId, String(claims.jti)]
+      const parts = ['client_assertion', clientId, String(claims.jti)]
       const until = Math.ceil(Number(claims.exp)) + deployment.clockToleranceSeconds + 1
-      return useOnce(deployment, id, until, () => {
-        const facts = { clientId }
-        const message = 'The client assertion has been used before.'
-        return new ProvisioningError('client_assertion_replayed', message, { facts })
-      })
+      const message = 'The client assertion has been used before.'
+      const replayed = () =>
+        new ProvisioningError('client_assertion_replayed', message, { facts: { clientId } })
+      return useOnce(deployment, { parts, until, owner: { clientId }, replayed })
     },
   }
 }

@@ -1,9 +1,10 @@
 import { createHash, type KeyObject } from 'node:crypto'
+import type { IdentifierOwner } from '../../stores/store.js'
 import { numericDate, type VerificationRules } from '../deployment.js'
 import { ProvisioningError, type Reason } from '../errors.js'
 import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jwk.js'
 import { type Claims, parseJws, verifiesWith } from '../jws.js'
-import { useOnce } from '../once.js'
+import { type SingleUse, useOnce } from '../once.js'
 import type { PresentedRequest } from '../request.js'
 import { normalizeTarget, type Target } from './target.js'
 
@@ -12,8 +13,12 @@ export interface DpopProof {
   /** The thumbprint of the proof key (RFC 9449 6.1). */
   readonly thumbprint: string
   readonly publicKey: KeyObject
-  /** Marks the proof as used. @throws ProvisioningError `dpop_replayed` when it was */
-  spend(): Promise<void>
+  /**
+   * Marks the proof as used; it counts for the client, and the key, that it came with.
+   *
+   * @throws ProvisioningError `dpop_replayed` when it was used; `too_many_proofs`, `store_full`, `store_unavailable`
+   */
+  spend(owner: IdentifierOwner): Promise<void>
 }
 
 /** How proofs are judged in a deployment: see `Deployment.dpop`. */
@@ -46,8 +51,8 @@ export function proofReader(deployment: VerificationRules): ReadProof {
     if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
     requireNonce(deployment, claims)
     const proofKey = thumbprint(publicKey)
-    const spendOnce = () => {
-      const spending = spent.get(presented) ?? spend(deployment, [proofKey, url, jti], iat)
+    const spendOnce = (owner: IdentifierOwner) => {
+      const spending = spent.get(presented) ?? spend(deployment, { parts: [proofKey, url, jti], iat, owner })
       spent.set(presented, spending)
       return spending
     }
@@ -139,10 +144,12 @@ function requireNonce({ dpop }: VerificationRules, { nonce }: Claims): void {
 }
 
 /** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
-async function spend(deployment: VerificationRules, parts: readonly string[], iat: number): Promise<void> {
+async function spend(
+  deployment: VerificationRules,
+  { parts, iat, owner }: Pick<SingleUse, 'parts' | 'owner'> & { readonly iat: number },
+): Promise<void> {
   const { proofAgeSeconds } = deployment.dpop
   const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
-  await useOnce(deployment, ['dpop', ...parts], until, () =>
-    refused('dpop_replayed', 'The DPoP proof has been used before.'),
-  )
+  const replayed = () => refused('dpop_replayed', 'The DPoP proof has been used before.')
+  await useOnce(deployment, { parts: ['dpop', ...parts], until, owner, replayed })
 }
