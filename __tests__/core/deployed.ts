@@ -14,7 +14,7 @@ import { type Perform, performer } from '../../lib/core/performance.js'
 import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/core/provisioning-key.js'
 import { redeemer } from '../../lib/core/redemption.js'
 import type { PresentedRequest } from '../../lib/core/request.js'
-import { authorizer, type Recognize, recognizer, type Verified } from '../../lib/core/verification.js'
+import { authorizeKey, type Recognize, recognizer, type Verified } from '../../lib/core/verification.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
 import { memoryStore } from '../../lib/stores/memory.js'
 import type { KeyState, ProvisioningStore } from '../../lib/stores/store.js'
@@ -116,9 +116,8 @@ export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Ver
 export function verifying(
   deployment: VerifyingDeployment,
 ): (...given: Parameters<Recognize>) => Promise<Verified> {
-  const [recognize, authorize] = [recognizer(deployment), authorizer(deployment)]
-  return async (presentedKey, presented, expected) =>
-    authorize(await recognize(presentedKey, presented, expected), expected, presented.address)
+  const recognize = recognizer(deployment)
+  return async (...given) => authorizeKey(await recognize(...given), given[2])
 }
 
 /** Claims a key as who could not ask for the outcome again does. */
@@ -128,7 +127,7 @@ export async function claimKey(
   action: RedemptionAction = 'custom',
   address?: string,
 ): Promise<Claim> {
-  const verified = { key, sealer: outcomeSealer('a.b.c') }
+  const verified = { key, sealer: outcomeSealer('a.b.c'), proof: undefined }
   const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
   if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
   return redemption

@@ -1,4 +1,5 @@
 import { useCases } from '../../lib/core/use-cases.js'
+import { authorizeKey } from '../../lib/core/verification.js'
 import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from './deployed.js'
 
 describe('useCases', () => {
@@ -8,7 +9,6 @@ describe('useCases', () => {
       'authenticate',
       'issue',
       'recognize',
-      'authorize',
       'verifyAccessToken',
       'redeem',
       'containReplays',
@@ -28,14 +28,14 @@ describe('useCases', () => {
 
   it('lead a client from its secret to its initial access token', async () => {
     const { deployment, events } = deployed()
-    const { authenticate, issue, recognize, authorize, exchange, introspect } = useCases(deployment)
+    const { authenticate, issue, recognize, exchange, introspect } = useCases(deployment)
     const credentials = parameters({ client_id: 'ci-runner', client_secret: SECRET })
     const client = await authenticate(request(), credentials)
     const { key } = await issue(client, asking())
     const expected = { audiences: [AUDIENCE], scope: ['provision:token'], target: TARGET }
     const presented = request({ address: undefined })
     const recognized = await recognize({ token: key, scheme: 'body' }, presented, expected)
-    const verified = await authorize(recognized, expected, presented.address)
+    const verified = await authorizeKey(recognized, expected)
     const { access_token } = await exchange(verified, parameters())
     expect(await introspect(client, parameters({ token: access_token }))).toMatchObject({ active: true })
     expect(await introspect(client, parameters({ token: key }))).toEqual({ active: false })

@@ -15,15 +15,34 @@ const RESOURCE = { method: 'GET', url: `${AUDIENCE}/devices` }
 const OTHER = { id: 'bystander', secret: SECRET }
 const SIGNER = clientKey()
 
+interface Flood {
+  readonly path?: string
+  readonly scheme?: 'DPoP' | 'Bearer'
+}
+
 /** Sends proofs with a key; answers which statuses came how often. */
-async function flood(server: RunningServer, key: string, proofs: number, path = '/devices') {
+async function flood(
+  server: RunningServer,
+  key: string,
+  proofs: number,
+  { path = '/devices', scheme = 'DPoP' }: Flood = {},
+) {
   const statuses: Record<number, number> = {}
   for (let i = 0; i < proofs; i += 1) {
     const proof = signProof(KEY, { ...RESOURCE, url: `${AUDIENCE}${path}` }, { token: key })
-    const { status } = await send(server, 'get', path).auth(key, { type: 'bearer' }).set('DPoP', proof)
+    const { status } = await send(server, 'get', path)
+      .set('Authorization', `${scheme} ${key}`)
+      .set('DPoP', proof)
     statuses[status] = (statuses[status] ?? 0) + 1
   }
   return statuses
+}
+
+/** A key that is bound to the proof key. */
+async function boundKey(server: RunningServer): Promise<string> {
+  const asked = askForKey(server, { scope: 'devices:read provision:token' })
+  const { body } = await asked.set('DPoP', signProof(KEY, TOKEN)).expect(200)
+  return body.access_token
 }
 
 /** What a client does that has nothing to do with the flood: it asks with a proof. */
@@ -71,9 +90,20 @@ const STORES: Record<string, (test: (server: RunningServer) => Promise<void>) =>
 }
 
 describe.each(Object.entries(STORES))('proofs that are remembered %s', (_, withServer) => {
-  it('are never so many of one bearer key that another client is refused', () =>
+  it('are none of a bearer key or a bearer token, so that nobody can use up the limit of its owner', () =>
     withServer(async (server) => {
-      const key = await obtainKey(server, { scope: 'devices:read' })
+      const scheme = 'Bearer'
+      const key = await obtainKey(server, { scope: 'devices:read provision:token' })
+      expect(await flood(server, key, 40, { scheme })).toEqual({ 200: 40 })
+      await askAsOther(server).expect(200)
+      const { body } = await exchangeKey(server, key).expect(200)
+      expect(await flood(server, body.access_token, 40, { path: '/tokens', scheme })).toEqual({ 200: 40 })
+      await askAsOther(server).expect(200)
+    }))
+
+  it('are never so many of one bound key that another client is refused', () =>
+    withServer(async (server) => {
+      const key = await boundKey(server)
       expect(await flood(server, key, 40)).toEqual({ 200: 5, 429: 35 })
       await askAsOther(server).expect(200)
       expect(server.events.at(-2)).toMatchObject({ type: 'request.refused', reason: 'too_many_proofs' })
@@ -82,20 +112,23 @@ describe.each(Object.entries(STORES))('proofs that are remembered %s', (_, withS
   it('are never so many of all keys of one client that another is refused', () =>
     withServer(async (server) => {
       const counts: Record<number, number> = {}
-      for (let i = 0; i < 8; i += 1) {
-        const statuses = await flood(server, await obtainKey(server, { scope: 'devices:read' }), 5)
+      // The proof with which a key is asked for counts for its client too.
+      for (const key of [await boundKey(server), await boundKey(server), await boundKey(server)]) {
+        const statuses = await flood(server, key, 5)
         for (const [status, count] of Object.entries(statuses))
           counts[Number(status)] = (counts[Number(status)] ?? 0) + count
       }
-      expect(counts).toEqual({ 200: 10, 429: 30 })
+      expect(counts).toEqual({ 200: 7, 429: 8 })
       await askAsOther(server).expect(200)
     }))
 
   it('are never so many of an access token, whose key counts, that another client is refused', () =>
     withServer(async (server) => {
-      const key = await obtainKey(server, { scope: 'devices:read provision:token' })
-      const { body } = await exchangeKey(server, key).expect(200)
-      expect(await flood(server, body.access_token, 40, '/tokens')).toEqual({ 200: 5, 429: 35 })
+      const key = await boundKey(server)
+      const exchange = () => exchangeKey(server, key).set('DPoP', signProof(KEY, TOKEN))
+      const { body } = await exchange().expect(200)
+      // One place of the key is taken by the proof of its exchange.
+      expect(await flood(server, body.access_token, 40, { path: '/tokens' })).toEqual({ 200: 4, 429: 36 })
       await askAsOther(server).expect(200)
     }))
 

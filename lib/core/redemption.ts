@@ -3,7 +3,7 @@ import { type Attempt, type Claim, claimOf, type Redeemed } from './claim.js'
 import { containReplay } from './containment.js'
 import { asking, type StoringDeployment } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
-import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
+import { emitStalled, isBound, requireUnexpired, stateRefusal } from './key-state.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 import type { Verified } from './verification.js'
 
@@ -18,7 +18,7 @@ export interface Repetition {
  * and has proven again to hold what it held, gets the outcome again for the same request.
  */
 export type Redeem = (
-  verified: Pick<Verified, 'key' | 'sealer'>,
+  verified: Pick<Verified, 'key' | 'sealer' | 'proof'>,
   redeemed: Redeemed,
 ) => Promise<Claim | Repetition>
 
@@ -90,11 +90,12 @@ function attempter(deployment: StoringDeployment) {
   async function resume(attempt: Attempt, holder: string): Promise<Claim> {
     const recalled = await asking(() => store.recall(attempt.key, holder))
     if (recalled === undefined) throw stateRefusal('key_revoked', attempt.key)
-    return claimOf(deployment, attempt, recalled.redemption)
+    return proven(claimOf(deployment, attempt, recalled.redemption), attempt)
   }
 
   async function repeat(attempt: Attempt): Promise<Repetition> {
     const { key, holder, redeemed } = attempt
+    await useProof(attempt)
     const recalled = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
     if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
     const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
@@ -112,7 +113,7 @@ function attempter(deployment: StoringDeployment) {
     const { address } = redeemed
     const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
     const outcome = await asking(() => store.redeem(key, id, holding))
-    if (outcome === 'claimed') return claimOf(deployment, attempt, id)
+    if (outcome === 'claimed') return proven(claimOf(deployment, attempt, id), attempt)
     if (outcome === 'resumed' && holder !== undefined) return resume(attempt, holder)
     if (outcome === 'redeemed') return repeat(attempt)
     if (outcome === 'revoked' || outcome === 'unknown') throw stateRefusal(`key_${outcome}`, key)
@@ -128,6 +129,22 @@ function attempter(deployment: StoringDeployment) {
 
 function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, holder: string): Holding {
   return { holder, leaseSeconds: redemptionLeaseSeconds }
+}
+
+/** Uses the proof by which a bearer key gets an owner. That of a bound key was used in step two of its verification. */
+async function useProof({ key, proof, holder }: Attempt): Promise<void> {
+  if (holder !== undefined && !isBound(key)) await proof?.spend(key)
+}
+
+/** The claim of an attempt whose proof was not used before. */
+async function proven(claim: Claim, attempt: Attempt): Promise<Claim> {
+  try {
+    await useProof(attempt)
+    return claim
+  } catch (error) {
+    await claim.release()
+    throw error
+  }
 }
 
 function open({ sealer, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {

@@ -14,12 +14,11 @@ import { registrationUpdater, type UpdateRegistration } from './management/updat
 import { performer } from './performance.js'
 import { type ContainReplays, type Redeem, redeemer, replayContainer } from './redemption.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from './revocation.js'
-import { type Authorize, authorizer, type Recognize, recognizer } from './verification.js'
+import { type Recognize, recognizer } from './verification.js'
 
 /** What guards of routes do, wherever the keys were issued. */
 export interface VerifyingUseCases {
   readonly recognize: Recognize
-  readonly authorize: Authorize
   readonly verifyAccessToken: VerifyAccessToken
   /** Absent where the state of keys is asked of the issuer: who has no part in the store can claim no key. */
   readonly redeem: Redeem | undefined
@@ -47,7 +46,6 @@ export interface UseCases extends VerifyingUseCases {
 export function verifyingUseCases(deployment: VerifyingDeployment): VerifyingUseCases {
   return Object.freeze({
     recognize: recognizer(deployment),
-    authorize: authorizer(deployment),
     verifyAccessToken: accessTokenVerifier(deployment),
     redeem: 'askIssuer' in deployment ? undefined : redeemer(deployment),
     revokeExposed: exposureRevoker(deployment),

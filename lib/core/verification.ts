@@ -1,18 +1,9 @@
 import { holder, type PresentedCredential, tellingHolder } from './confirmation/holding.js'
 import { confirm, type Possession } from './confirmation/possession.js'
 import type { Target } from './confirmation/target.js'
-import { containReplay } from './containment.js'
 import type { VerifyingDeployment } from './deployment.js'
-import { ProvisioningError } from './errors.js'
 import { loadKey } from './jwt.js'
-import {
-  isBound,
-  type KnownState,
-  keyRefusal,
-  stateAtIssuer,
-  stateInStore,
-  stateRefusal,
-} from './key-state.js'
+import { isBound, type KnownState, keyRefusal, stateAtIssuer, stateInStore } from './key-state.js'
 import { isInNetworks } from './network.js'
 import { type OutcomeSealer, outcomeSealer } from './outcome.js'
 import {
@@ -44,7 +35,7 @@ export interface RecognizedKey extends Possession, KnownState {
 
 declare const authorized: unique symbol
 
-/** The result of step two: the key also carries the scope, and its proof is used. */
+/** The result of step two: the key also carries the scope, and the proof of a bound key is used. */
 export interface Verified extends RecognizedKey {
   readonly [authorized]: true
 }
@@ -82,28 +73,20 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
   }
 }
 
-/** Step two of verification: the scope, then the proof. */
-export type Authorize = (
+/**
+ * Step two of verification: the scope, then the proof of a bound key is used. Anybody can send proofs with a bearer key,
+ * so they are used when the key is redeemed with one, and fill nothing before.
+ *
+ * @throws ProvisioningError `scope_insufficient`, `dpop_replayed`, `too_many_proofs`, `store_full`, `store_unavailable`
+ */
+export async function authorizeKey(
   recognized: RecognizedKey,
-  expected: Pick<Expectation, 'scope'>,
-  address: string | undefined,
-) => Promise<Verified>
-
-export function authorizer(deployment: VerifyingDeployment): Authorize {
-  return async function authorize(recognized, { scope }, address) {
-    const { key, state, proof } = recognized
-    requireScope(key, scope)
-    try {
-      await proof?.spend(key)
-    } catch (error) {
-      // Anybody can send proofs with a bearer key. They must not keep the attempt of its owner from containment.
-      const isLimit = error instanceof ProvisioningError && error.code === 'slow_down'
-      if (!isLimit || state !== 'redeemed' || isBound(key) || 'askIssuer' in deployment) throw error
-      await containReplay(deployment, key, address)
-      throw stateRefusal('key_redeemed', key)
-    }
-    return recognized as Verified
-  }
+  { scope }: Pick<Expectation, 'scope'>,
+): Promise<Verified> {
+  const { key, proof } = recognized
+  requireScope(key, scope)
+  if (isBound(key)) await proof?.spend(key)
+  return recognized as Verified
 }
 
 function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {

@@ -2,7 +2,7 @@ import type { PresentedCredential } from '../core/confirmation/holding.js'
 import { ProvisioningError } from '../core/errors.js'
 import type { PresentedRequest } from '../core/request.js'
 import type { VerifyingUseCases } from '../core/use-cases.js'
-import type { Expectation, Verified } from '../core/verification.js'
+import { authorizeKey, type Expectation, type Verified } from '../core/verification.js'
 
 /** The limits of one request that redeems a key. */
 export interface KeyLimits {
@@ -32,7 +32,7 @@ export interface KeyRequest {
  * A bearer key has no limit of its own. A thief who has a copy could use it up for the owner.
  */
 export async function verifyCounted(
-  { recognize, authorize }: Pick<VerifyingUseCases, 'recognize' | 'authorize'>,
+  { recognize }: Pick<VerifyingUseCases, 'recognize'>,
   { addressRefusal, countKey }: KeyLimits,
   { presentedKey, presented, expected }: KeyRequest,
 ): Promise<Counted> {
@@ -41,7 +41,7 @@ export async function verifyCounted(
   const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
   const refusal = addressRefusal ?? (await refusalOf(count))
   if (refusal !== undefined && state !== 'redeemed') throw refusal
-  return { verified: await authorize(recognized, expected, presented.address), refusal }
+  return { verified: await authorizeKey(recognized, expected), refusal }
 }
 
 /** Runs a request that a limit may refuse, to contain a replay all the same. Every other error becomes that refusal. */
