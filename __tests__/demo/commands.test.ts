@@ -105,7 +105,7 @@ describe('what the demo prints for a person', () => {
 })
 
 it('prints commands for a client whose id and secret need encoding, and never prints a given secret', async () => {
-  const env = { DEMO_CLIENT_ID: "it's a+client:50%", DEMO_CLIENT_SECRET: 'p+ss/w0rd="$HOME" \\n%41' }
+  const env = { DEMO_CLIENT_ID: "it's a+client:50%", DEMO_CLIENT_SECRET: 'p+ss/w0rd="$HOME" \\n%41 and more' }
   const demo = await startDemo(env)
   try {
     expect(demo.stdout()).not.toContain('p+ss')

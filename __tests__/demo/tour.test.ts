@@ -183,12 +183,12 @@ describe('with a demo that runs', () => {
     const demo = await startDemo({ DEMO_CLIENT_SECRET: SECRET })
     const tour = run('tour.ts', {
       DEMO_URL: `https://localhost:${demo.port}`,
-      DEMO_CLIENT_SECRET: 'not-that-one',
+      DEMO_CLIENT_SECRET: 'not-the-secret-of-that-one',
     })
     expect(await tour.exited).toBe(1)
     expect(tour.stdout()).toContain('NOT as described: expected status 200, got 401')
     expect(tour.stdout()).toContain('35 of 35 steps did not go as described')
-    expectNothingSecret(tour, 'not-that-one')
+    expectNothingSecret(tour, 'not-the-secret-of-that-one')
     demo.kill('SIGTERM')
     await demo.exited
   })

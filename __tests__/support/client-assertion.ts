@@ -9,6 +9,8 @@ export interface ClientKey {
   readonly alg: string
   readonly privateKey: KeyObject
   readonly jwk: PublicJwk
+  /** What its assertions call it; absent: nothing. */
+  readonly kid?: string
 }
 
 const GENERATORS: Readonly<Record<string, () => { publicKey: KeyObject; privateKey: KeyObject }>> = {
@@ -43,7 +45,7 @@ export function signAssertion(
 ): string {
   const payload = { iss: clientId, sub: clientId, aud: audience, jti: randomUUID(), iat: now, exp: now + 60 }
   const parts = [
-    { alg: key.alg, ...header },
+    { alg: key.alg, ...(key.kid !== undefined && { kid: key.kid }), ...header },
     { ...payload, ...claims },
   ]
   const input = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
