@@ -57,6 +57,23 @@ describe('identifiers in memory', () => {
   })
 })
 
+describe('limits of owners', () => {
+  it.each([
+    [100_000, {}, 10_000, 1_000],
+    [1_000_000, {}, 10_000, 1_000],
+    [1_000_000, { maxProofsPerClient: 200_000, maxProofsPerKey: 20_000 }, 100_000, 10_000],
+    [2_000, {}, 200, 20],
+    [50, {}, 10, 5],
+    [50, { maxProofsPerClient: 3, maxProofsPerKey: 2 }, 3, 2],
+  ])(
+    'of a store for %i identifiers with %j are %i for a client and %i for a key',
+    (maximum, given, ...of) => {
+      const { maxPerClient, maxPerKey } = sharedLimits(maximum, given)
+      expect([maxPerClient, maxPerKey]).toEqual(of)
+    },
+  )
+})
+
 describe('memory and timers of identifiers', () => {
   beforeEach(() => jest.useFakeTimers())
   afterEach(() => jest.useRealTimers())

@@ -40,6 +40,13 @@ describe('options of memoryStore', () => {
     })
   }
 
+  it.each(['maxProofsPerKey', 'maxProofsPerClient'])('refuses a %s that is no positive integer', (name) => {
+    for (const limit of [0, -1, 1.5, Number.NaN, '10', null])
+      expect(() => memoryStore({ [name]: limit })).toThrow(
+        new RangeError(`${name}: expected a positive integer, got ${limit}`),
+      )
+  })
+
   it('refuses a clock that is not a function', () => {
     expect(() => memoryStore({ now: 0 as unknown as () => number })).toThrow(
       new TypeError('now: expected a function, got number'),
