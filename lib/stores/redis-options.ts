@@ -37,7 +37,7 @@ export interface RedisStoreOptions {
   readonly maxRetentionSeconds?: number
   /** How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. */
   readonly maxProofsPerKey?: number
-  /** How many used proofs and assertions of one client are remembered; one more is refused with 429. Default 10,000. */
+  /** How many used proofs and assertions of one client are remembered; one more is refused with 429. Default 100,000. */
   readonly maxProofsPerClient?: number
   /** Hazards of this Redis that are known and wanted: they are not reported. Default none. */
   readonly accept?: readonly RedisHazard[]
@@ -61,7 +61,7 @@ const DEFAULTS = {
   minReplicas: 0,
   maxRetentionSeconds: 14_400,
   maxProofsPerKey: 1_000,
-  maxProofsPerClient: 10_000,
+  maxProofsPerClient: 100_000,
   accept: [],
   advise: (advice: string) =>
     process.emitWarning(advice, { type: 'ProvisioningKeysWarning', code: 'EPK_REDIS' }),
