@@ -127,7 +127,7 @@ export async function claimKey(
   action: RedemptionAction = 'custom',
   address?: string,
 ): Promise<Claim> {
-  const verified = { key, sealer: outcomeSealer('a.b.c'), proof: undefined }
+  const verified = { key, state: 'issued', sealer: outcomeSealer('a.b.c'), proof: undefined } as const
   const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
   if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
   return redemption

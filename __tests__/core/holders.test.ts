@@ -21,7 +21,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const redeem = redeemer({ ...given.deployment, pause })
   const ask = (differences: Partial<Redeemed> = {}) =>
     redeem(
-      { key: verified, sealer: outcomeSealer(key), proof: undefined },
+      { key: verified, state: 'issued', sealer: outcomeSealer(key), proof: undefined },
       { action: 'custom', holds: OURS, request: 'the same', ...differences },
     )
   const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Claim>
@@ -172,7 +172,7 @@ describe('a redemption that was interrupted', () => {
     const asked = { action: 'custom', holds: OURS, request: 'the same' } as const
     expect(
       await reasonOf(() =>
-        redeem({ key: verified, sealer: outcomeSealer('a.b.c'), proof: undefined }, asked),
+        redeem({ key: verified, state: 'issued', sealer: outcomeSealer('a.b.c'), proof: undefined }, asked),
       ),
     ).toBe('key_revoked')
   })

@@ -26,6 +26,8 @@ import {
   verifying,
 } from './deployed.js'
 
+const CLIENT = { clientId: 'ci-runner', ancestors: [] }
+
 const TERMS: Terms = {
   subject: 'device:7',
   scope: ['provision:token', 'devices:read'],
@@ -80,7 +82,7 @@ describe('randomId', () => {
 describe('a key that is drawn up and minted', () => {
   it('has the documented claims and no others', () => {
     const { deployment } = deployed()
-    const drawn = drawUp(deployment, 'ci-runner', TERMS, undefined)
+    const drawn = drawUp(deployment, CLIENT, TERMS, undefined)
     const key = mint(deployment, drawn)
     expect(decodeJwt(key)).toEqual({ ...CLAIMS, jti: drawn.record.jti })
     const { kid } = deployment.keyRing.active()
@@ -89,13 +91,13 @@ describe('a key that is drawn up and minted', () => {
 
   it('says its networks and its environment where it has any', () => {
     const { deployment } = deployed({ environment: 'staging' })
-    const { claims } = drawUp(deployment, 'ci-runner', { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
+    const { claims } = drawUp(deployment, CLIENT, { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
     expect(claims).toMatchObject({ cidr: ['10.0.0.0/8'], env: 'staging' })
   })
 
   it('may be presented from nowhere when its networks are none, and not from anywhere', async () => {
     const { deployment } = deployed()
-    const drawn = drawUp(deployment, 'ci-runner', { ...TERMS, networks: [] }, undefined)
+    const drawn = drawUp(deployment, CLIENT, { ...TERMS, networks: [] }, undefined)
     await deployment.store.record(drawn.record, { outstanding: 1 })
     const present = () => presenting(deployment, mint(deployment, drawn), '10.0.0.1')
     expect(await reasonOf(present)).toBe('network_wrong')
@@ -103,14 +105,14 @@ describe('a key that is drawn up and minted', () => {
 
   it('says what it is bound to, and so does its record', () => {
     const { deployment } = deployed()
-    const { claims, record } = drawUp(deployment, 'ci-runner', TERMS, { jkt: 'a' })
+    const { claims, record } = drawUp(deployment, CLIENT, TERMS, { jkt: 'a' })
     expect(claims).toMatchObject({ cnf: { jkt: 'a' } })
     expect(record).toMatchObject({ confirmation: { jkt: 'a' } })
   })
 
   it('is recorded without the key, and found until no verifier takes it any more', () => {
     const { deployment } = deployed({ clockToleranceSeconds: 7 })
-    const { record } = drawUp(deployment, 'ci-runner', TERMS, undefined)
+    const { record } = drawUp(deployment, CLIENT, TERMS, undefined)
     expect(record).toEqual({
       jti: record.jti,
       clientId: 'ci-runner',
@@ -127,7 +129,7 @@ describe('a key that is drawn up and minted', () => {
     const { deployment } = deployed({
       policy: { scopes: ['provision:token', 'devices:read'], maxLifetimeSeconds: 60 },
     })
-    const { claims, record } = drawUp(deployment, 'ci-runner', { ...TERMS, lifetimeSeconds: 3600 }, undefined)
+    const { claims, record } = drawUp(deployment, CLIENT, { ...TERMS, lifetimeSeconds: 3600 }, undefined)
     expect([claims.exp, record.expiresAt]).toEqual([START + 60, START + 60])
   })
 })
@@ -184,6 +186,7 @@ describe('verifiedKey', () => {
   it('answers a frozen key', () => {
     const key = verifiedKey({ ...CLAIMS, env: 'staging' })
     expect(key).toEqual({
+      ancestors: [],
       jti: 'a-jti',
       clientId: 'ci-runner',
       subject: 'device:7',

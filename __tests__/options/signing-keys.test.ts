@@ -53,7 +53,7 @@ describe('a signing key', () => {
   it.each(KINDS)('that is %s mints keys that verify', async (_, signingKeys, alg) => {
     const { deployment } = parse({ signingKeys, now: () => START * 1000 })
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(deployment, drawUp(deployment, 'a', terms, undefined))
+    const key = mint(deployment, drawUp(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
     expect(verifyGenuine(deployment, key)).toMatchObject({ sub: 'a' })
     const active = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
@@ -80,7 +80,7 @@ describe('a signing key', () => {
   it('that is rotated goes on verifying what it signed', () => {
     const before = parse({ signingKeys: EC.privateKey }).deployment
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(before, drawUp(before, 'a', terms, undefined))
+    const key = mint(before, drawUp(before, { clientId: 'a', ancestors: [] }, terms, undefined))
     const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
     expect(verifyGenuine(after, key)).toMatchObject({ sub: 'a' })
   })

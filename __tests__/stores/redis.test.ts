@@ -40,6 +40,7 @@ describe('what redisStore leaves in Redis', () => {
         until: String(key.retainUntil),
         cnf: '{"jkt":"a-thumbprint"}',
         attempt: 'an-attempt',
+        first: expect.stringMatching(/^\d{10}(\.\d{1,3})?$/),
         at: expect.stringMatching(/^\d{10}(\.\d{1,3})?$/),
         call: expect.stringMatching(/^[\w-]{12}\.\w+$/),
       })

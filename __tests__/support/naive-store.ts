@@ -72,8 +72,11 @@ function naiveUseOnce(now: () => number, caps: Caps): ProvisioningStore['useOnce
     used = used.filter((one) => one.until >= now())
     if (until <= now()) throw new RangeError()
     if (used.some((one) => one.id === id)) return 'used'
-    const ofClient = used.filter((one) => owner && one.owner?.clientId === owner.clientId)
-    const ofKey = ofClient.filter((one) => owner?.jti !== undefined && one.owner?.jti === owner.jti)
+    const isOfKey = owner?.jti !== undefined
+    const ofClient = used.filter(
+      (one) => owner && one.owner?.clientId === owner.clientId && isOfKey === (one.owner.jti !== undefined),
+    )
+    const ofKey = ofClient.filter((one) => isOfKey && one.owner?.jti === owner.jti)
     if (ofClient.length >= caps.maxProofsPerClient || ofKey.length >= caps.maxProofsPerKey) return 'limited'
     if (used.length >= caps.maxKeys) return 'full'
     used.push({ id, until, owner })
@@ -144,7 +147,8 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
       }
       if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
       found.claim = claim
-      return change(found, { state: 'redeeming', changedAt: now() }, 'claimed')
+      const reservedAt = found.entry.reservedAt ?? now()
+      return change(found, { state: 'redeeming', changedAt: now(), reservedAt }, 'claimed')
     },
     async release(ref, attempt) {
       const found = one(ref)

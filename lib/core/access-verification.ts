@@ -56,6 +56,9 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
     tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, tokenFacts(claims))
+    // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with
+    // a token that is not bound, and they mean nothing.
+    if (claims.cnf !== undefined) await held.proof?.spend(familyOf(claims))
     const requireAlive = async () => {
       const fault = await stateFault(deployment, presentedToken.token, claims)
       if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
@@ -63,8 +66,6 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
     await requireAlive()
     const token = verifiedAccessToken(claims)
     requireScope(claims, token.scope, expected.scope)
-    // Anybody can send proofs with a token that is not bound, and they mean nothing.
-    if (claims.cnf !== undefined) await held.proof?.spend(familyOf(claims))
     return {
       token,
       async recheck() {

@@ -1,4 +1,4 @@
-import type { Confirmation } from '../stores/store.js'
+import type { Confirmation, KeyRef } from '../stores/store.js'
 import type { Binding, Client } from './client.js'
 import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
 import { malformed } from './errors.js'
@@ -72,6 +72,28 @@ function isOf({ confirmation }: Binding): (other: Binding) => boolean {
 
 function exists(message: string) {
   return malformed('binding_exists', message)
+}
+
+/**
+ * The keys to which a client owes its newest bindings. An older key has expired, and its replay finds nothing any more.
+ *
+ * @param since the NumericDate before which bindings do not count
+ */
+export function ancestorsOf(
+  { clientId, bindings = [] }: Pick<Client, 'clientId' | 'bindings'>,
+  since: number,
+): readonly KeyRef[] {
+  const young = bindings.filter(({ boundAt }) => boundAt >= since)
+  const keys = young.flatMap(({ keyId: jti, askedBy = clientId, lineage = [] }) => [
+    { clientId: askedBy, jti },
+    ...lineage,
+  ])
+  return [...new Map(keys.map((key) => [key.jti, key])).values()]
+}
+
+/** Whether a binding comes from the redemption of a key, or was bound by means of one that does. */
+export function comesFrom(jti: string): (binding: Binding) => boolean {
+  return ({ keyId, lineage = [] }) => keyId === jti || lineage.some((ancestor) => ancestor.jti === jti)
 }
 
 /** A client without one of its bindings; `undefined` when it has no such binding. */

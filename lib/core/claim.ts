@@ -64,7 +64,7 @@ export interface Redeemed {
 }
 
 /** An attempt at a redemption, and on whose behalf: `undefined` for a bearer. */
-export interface Attempt extends Pick<Verified, 'key' | 'sealer' | 'proof'> {
+export interface Attempt extends Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'> {
   readonly id: string
   readonly redeemed: Redeemed
   readonly holder: string | undefined

@@ -1,4 +1,4 @@
-import type { Confirmation } from '../stores/store.js'
+import type { Confirmation, KeyRef } from '../stores/store.js'
 import type { Binding, Client, ClientMetadata, Registration, RegistrationToken } from './client.js'
 import { CLIENT_AUTHENTICATION_METHODS } from './client-authentication/methods.js'
 import { isPrivateJwk, type PublicJwk } from './jwk.js'
@@ -65,6 +65,8 @@ const BINDING = object<Binding>({
   jwk: { optional: publicJwk },
   boundAt: count,
   keyId: text,
+  askedBy: { optional: text },
+  lineage: { optional: listOf(object<KeyRef>({ clientId: text, jti: text })) },
   flaggedAt: { optional: count },
 })
 

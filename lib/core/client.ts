@@ -1,4 +1,4 @@
-import type { Confirmation } from '../stores/store.js'
+import type { Confirmation, KeyRef } from '../stores/store.js'
 import type { ClientAuthenticationMethod } from './client-authentication/methods.js'
 import type { PublicJwk } from './jwk.js'
 import type { PolicyOptions } from './policy-options.js'
@@ -14,6 +14,13 @@ export interface Binding {
   readonly boundAt: number
   /** The `jti` of the provisioning key that was redeemed for it. */
   readonly keyId: string
+  /** The client that asked for that key, where it is another than the one that has the binding. */
+  readonly askedBy?: string
+  /**
+   * The keys that had been redeemed, shortly before, for the bindings of the client that asked for that key. A replay of
+   * one of them ends this binding too: a thief must not keep an identity by binding once more.
+   */
+  readonly lineage?: readonly KeyRef[]
   /** NumericDate since when it is in doubt, its key having been replayed; policy has left it. */
   readonly flaggedAt?: number
 }

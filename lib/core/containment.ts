@@ -1,6 +1,6 @@
 import type { KeyRef, RevokeFamilyOutcome } from '../stores/store.js'
 import { tellUnbound } from './bindings.js'
-import { withBindings, withoutBindings } from './bound-keys.js'
+import { comesFrom, withBindings, withoutBindings } from './bound-keys.js'
 import type { Binding, Client } from './client.js'
 import { findClient } from './client-authentication/authenticate.js'
 import { asking, type Deployment, numericDate, type StoringDeployment } from './deployment.js'
@@ -109,7 +109,7 @@ function isBroughtBy({ clientId, jti }: KeyRef, { registeredBy }: Client): boole
 /** Whether nothing of a client would be left: the key registered it, or brought it forth with all by which it is somebody. */
 function isWhollyOf(key: KeyRef, client: Client): boolean {
   if (!isBroughtBy(key, client)) return false
-  const isOurs = client.bindings?.every((binding) => binding.keyId === key.jti) ?? true
+  const isOurs = client.bindings?.every(comesFrom(key.jti)) ?? true
   return (
     client.registration !== undefined ||
     (isOurs && withBindings(client, []).authenticationMethods.length === 0)
@@ -119,7 +119,7 @@ function isWhollyOf(key: KeyRef, client: Client): boolean {
 async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): Promise<FamilyFate> {
   const provided = (client: Client) => isWhollyOf(key, client)
   if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
-  const isOurs = ({ keyId }: Binding) => keyId === key.jti
+  const isOurs = comesFrom(key.jti)
   const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isOurs))
   tellUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isOurs) ?? [], by)
   return changed === undefined ? 'gone' : 'revoked'
@@ -132,7 +132,7 @@ async function flag({ deployment, key, clientId }: Family): Promise<FamilyFate> 
   let fate: FamilyFate = 'gone'
   const changed = await changeClient(deployment, clientId, (client) => {
     const isRegistered = client?.registration !== undefined && isBroughtBy(key, client)
-    const isThere = isRegistered || client?.bindings?.some((binding) => binding.keyId === keyId)
+    const isThere = isRegistered || client?.bindings?.some(comesFrom(keyId))
     fate = isThere ? 'flagged' : 'gone'
     return client && (isRegistered ? flagged(client, flaggedAt) : withFlags(client, keyId, flaggedAt))
   })
@@ -149,8 +149,8 @@ function flagged(client: Client, flaggedAt: number): Client | undefined {
   return { ...client, registration: { ...registration, tokens: [] }, flaggedAt }
 }
 
-function isDoubtful({ keyId, flaggedAt }: Binding, replayed: string): boolean {
-  return keyId === replayed && flaggedAt === undefined
+function isDoubtful(binding: Binding, replayed: string): boolean {
+  return comesFrom(replayed)(binding) && binding.flaggedAt === undefined
 }
 
 function withFlags(client: Client, keyId: string, flaggedAt: number): Client | undefined {

@@ -64,12 +64,15 @@ export interface EventDetails {
     readonly redemptionId: string
   }
   /** The holder of a redeemed key asked for the same again, and got the same answer. */
-  'redemption.repeated': KeyIdentity & { readonly action: RedemptionAction }
+  'redemption.repeated': KeyIdentity & {
+    readonly action: RedemptionAction
+    readonly address: string | undefined
+  }
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
-  /** A bearer key was refused because another request has been redeeming it for more than five seconds. */
+  /** A bearer key was refused because another request is redeeming it, over five seconds after its first reservation. */
   'redemption.stalled': KeyIdentity & {
     readonly address: string | undefined
-    /** How long the other request has reserved the key so far. */
+    /** How long ago the key was first reserved. */
     readonly reservedSeconds: number
   }
   'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }

@@ -45,7 +45,7 @@ export function issuer(deployment: Deployment): Issue {
       const isOwn = terms.subject === client.clientId
       const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
       const confirmation = constrain(client.policy, possession, certificateUsed)
-      const drawn = drawUp(deployment, client.clientId, terms, confirmation)
+      const drawn = drawUp(deployment, client, terms, confirmation)
       await proof?.spend(client)
       await record(deployment, drawn.record, client.policy.outstandingKeys)
       await requireStillClient(deployment, drawn.record)

@@ -1,5 +1,4 @@
-import type { KeyState } from '../stores/store.js'
-import type { DpopProof } from './confirmation/dpop.js'
+import type { KeyEntry, KeyState } from '../stores/store.js'
 import { containReplay } from './containment.js'
 import {
   type AskingDeployment,
@@ -29,7 +28,6 @@ export interface KeyPresentation {
   readonly claims: KeyClaims
   /** Whether the request redeems the key. */
   readonly redeems: boolean
-  readonly proof: DpopProof | undefined
   readonly address: string | undefined
 }
 
@@ -50,21 +48,17 @@ const REFUSALS: Record<KeyState, Reason | undefined> = {
 const OVERLAP_SECONDS = 2
 
 export function stateInStore(deployment: StoringDeployment): StateOf {
-  return async function stateOf(key, { redeems, proof, address }) {
+  return async function stateOf(key, { redeems, address }) {
     const entry = await asking(() => deployment.store.find(key))
     if (entry === undefined) throw stateRefusal('key_unknown', key)
     if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
-    const { state, changedAt } = entry
+    const { state } = entry
     const reason = REFUSALS[state]
     const recheck = () => requireState(deployment, key, 'issued')
+    if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
     if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
-    if (reason === 'key_redeeming') emitStalled(deployment, key, { changedAt, address })
-    if (reason === 'key_redeemed') {
-      const isOverlap = isBound(key) && deployment.now() / 1000 - changedAt <= OVERLAP_SECONDS
-      // A used proof proves nothing: a copy of a whole request must not revoke anything.
-      if (isBound(key)) await proof?.spend(key)
-      if (!isOverlap) await containReplay(deployment, key, address)
-    }
+    const isOverlap = isBound(key) && deployment.now() / 1000 - entry.changedAt <= OVERLAP_SECONDS
+    if (reason === 'key_redeemed' && !isOverlap) await containReplay(deployment, key, address)
     throw stateRefusal(reason, key)
   }
 }
@@ -101,19 +95,19 @@ export async function requireState(
   throw stateRefusal(entry === undefined ? 'key_unknown' : (REFUSALS[entry.state] ?? 'key_redeeming'), key)
 }
 
-/** A reservation that refuses other requests is reported when it is this old. */
+/** A reservation that refuses other requests is reported when the key was first reserved so many seconds ago. */
 const STALLED_SECONDS = 5
 
 /**
- * Reports a bearer key that is refused because another request has reserved it for long. That request hangs, or its
- * process died, or a thief keeps the key from its owner.
+ * Reports a bearer key that is refused because another request has reserved it, long after its first reservation. That
+ * request hangs, or its process died, or a thief keeps the key from its owner, with one reservation or many.
  */
 export function emitStalled(
   deployment: StoringDeployment,
   key: VerifiedKey,
-  { changedAt, address }: { readonly changedAt: number; readonly address: string | undefined },
+  { entry, address }: { readonly entry: KeyEntry; readonly address: string | undefined },
 ): void {
-  const reservedSeconds = Math.floor(deployment.now() / 1000 - changedAt)
+  const reservedSeconds = Math.floor(deployment.now() / 1000 - (entry.reservedAt ?? entry.changedAt))
   if (isBound(key) || reservedSeconds < STALLED_SECONDS) return
   const { jti: keyId, clientId } = key
   deployment.emit('redemption.stalled', { keyId, clientId, address, reservedSeconds })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Confirmation, KeyRecord } from '../stores/store.js'
+import type { Confirmation, KeyRecord, KeyRef } from '../stores/store.js'
+import type { AuthenticatedClient } from './client-authentication/authenticate.js'
 import { type Deployment, numericDate, type VerificationRules } from './deployment.js'
 import { ProvisioningError, type Reason } from './errors.js'
 import type { Claims } from './jws.js'
@@ -21,10 +22,17 @@ declare const verified: unique symbol
 /** A key whose form, signature, claims and state have held. Only verification makes one. */
 export interface VerifiedKey extends VerifiedIdentity {
   readonly [verified]: true
+  /** The keys to which its client owed its bindings when it asked for this one. */
+  readonly ancestors: readonly KeyRef[]
 }
 
 /** The scope that lets a key register a client. */
 export const REGISTER_SCOPE = 'provision:register'
+/** The scope that lets a key bind a public key or a certificate. */
+export const BIND_SCOPE = 'provision:bind'
+
+/** A client that has bound more keys in the lifetime of one is refused another to bind with. */
+const MOST_ANCESTORS = 16
 
 /**
  * What a key can leave to a client that outlives it: what it carries itself, but not the right to register others.
@@ -38,30 +46,24 @@ export function randomId(): string {
   return randomBytes(20).toString('base64url')
 }
 
-/** Draws up a key for a client on the terms that policy allowed. Nothing is signed yet. */
+/**
+ * Draws up a key for a client on the terms that policy allowed. Nothing is signed yet.
+ *
+ * @throws ProvisioningError `client_contended` when the client has bound too many keys shortly before
+ */
 export function drawUp(
   deployment: Deployment,
-  clientId: string,
+  { clientId, ancestors }: Pick<AuthenticatedClient, 'clientId' | 'ancestors'>,
   terms: Terms,
   confirmation: Confirmation | undefined,
 ): MintableKey {
   const issuedAt = numericDate(deployment)
   const expiresAt = issuedAt + Math.min(terms.lifetimeSeconds, deployment.maxLifetimeSeconds)
   const { subject, scope, audience, networks } = terms
-  const jti = randomId()
   const retainUntil = expiresAt + deployment.clockToleranceSeconds
+  const identity = { jti: randomId(), clientId, subject, scope, audience }
   return {
-    record: {
-      jti,
-      clientId,
-      subject,
-      scope,
-      audience,
-      issuedAt,
-      expiresAt,
-      retainUntil,
-      ...(confirmation && { confirmation }),
-    },
+    record: { ...identity, issuedAt, expiresAt, retainUntil, ...(confirmation && { confirmation }) },
     claims: {
       iss: deployment.issuer,
       aud: audience,
@@ -71,12 +73,21 @@ export function drawUp(
       iat: issuedAt,
       nbf: issuedAt,
       exp: expiresAt,
-      jti,
+      jti: identity.jti,
       ...(confirmation && { cnf: confirmation }),
       ...(networks !== undefined && { cidr: networks }),
+      ...ancestorsClaim(scope, ancestors),
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
   }
+}
+
+/** What a key to bind with says, so that the binding ends together with those that led to it. */
+function ancestorsClaim(scope: readonly string[], ancestors: readonly KeyRef[]): Claims {
+  if (ancestors.length === 0 || !scope.includes(BIND_SCOPE)) return {}
+  if (ancestors.length > MOST_ANCESTORS)
+    throw new ProvisioningError('client_contended', 'The client has bound too many keys in a short time.')
+  return { ancestors }
 }
 
 /** Signs the key. */
@@ -111,7 +122,7 @@ export function verifyTerms(
 
 /** The key that genuine claims describe, once terms and possession have held. */
 export function verifiedKey(claims: KeyClaims): VerifiedKey {
-  return Object.freeze(identityIn(claims)) as VerifiedKey
+  return Object.freeze({ ...identityIn(claims), ancestors: claims.ancestors ?? [] }) as VerifiedKey
 }
 
 /** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
@@ -147,17 +158,27 @@ export interface KeyClaims {
   readonly cnf?: unknown
   readonly cidr?: readonly string[]
   readonly env?: string
+  readonly ancestors?: readonly KeyRef[]
 }
 
 const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti']
 const TIME_CLAIMS = ['iat', 'nbf', 'exp']
 
+function isTexts(list: unknown): boolean {
+  return Array.isArray(list) && list.every((one) => typeof one === 'string')
+}
+
+function isKeyRefs(list: unknown): boolean {
+  return Array.isArray(list) && list.every((one) => isTexts([one?.clientId, one?.jti]))
+}
+
 function isKeyClaims(claims: Claims): claims is Claims & KeyClaims {
-  const { cidr, env } = claims
+  const { cidr, env, ancestors } = claims
   return (
     STRING_CLAIMS.every((name) => typeof claims[name] === 'string' && claims[name] !== '') &&
     TIME_CLAIMS.every((name) => Number.isSafeInteger(claims[name])) &&
-    (cidr === undefined || (Array.isArray(cidr) && cidr.every((network) => typeof network === 'string'))) &&
+    (cidr === undefined || isTexts(cidr)) &&
+    (ancestors === undefined || isKeyRefs(ancestors)) &&
     (env === undefined || typeof env === 'string')
   )
 }

@@ -18,7 +18,7 @@ export interface Repetition {
  * and has proven again to hold what it held, gets the outcome again for the same request.
  */
 export type Redeem = (
-  verified: Pick<Verified, 'key' | 'sealer' | 'proof'>,
+  verified: Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'>,
   redeemed: Redeemed,
 ) => Promise<Claim | Repetition>
 
@@ -95,8 +95,9 @@ function attempter(deployment: StoringDeployment) {
 
   async function repeat(attempt: Attempt): Promise<Repetition> {
     const { key, holder, redeemed } = attempt
-    await useProof(attempt)
-    const recalled = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
+    const known = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
+    // A proof that was used before makes nobody the owner of a bearer key: then this is a replay.
+    const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
     if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
     const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
     if (outcome === undefined) {
@@ -104,12 +105,13 @@ function attempter(deployment: StoringDeployment) {
       throw stateRefusal('key_redeemed', key)
     }
     const { jti: keyId, clientId } = key
-    deployment.emit('redemption.repeated', { keyId, clientId, action: redeemed.action })
+    const { action, address } = redeemed
+    deployment.emit('redemption.repeated', { keyId, clientId, action, address })
     return { kind: 'repetition', outcome }
   }
 
   return async function attemptTo(attempt: Attempt): Promise<Claim | Repetition | 'pending'> {
-    const { key, id, holder, redeemed } = attempt
+    const { key, id, holder, redeemed, state } = attempt
     const { address } = redeemed
     const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
     const outcome = await asking(() => store.redeem(key, id, holding))
@@ -122,7 +124,8 @@ function attempter(deployment: StoringDeployment) {
     const now = await asking(() => store.find(key))
     // The reservation of another request has just ended: the next look tells.
     if (holder !== undefined && now !== undefined && now.state !== 'redeeming') return 'pending'
-    if (now?.state === 'redeeming') emitStalled(deployment, key, { changedAt: now.changedAt, address })
+    if (now?.state === 'redeeming' && state !== 'redeeming')
+      emitStalled(deployment, key, { entry: now, address })
     throw stateRefusal('key_redeeming', key)
   }
 }
@@ -131,9 +134,20 @@ function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, holder: string
   return { holder, leaseSeconds: redemptionLeaseSeconds }
 }
 
-/** Uses the proof by which a bearer key gets an owner. That of a bound key was used in step two of its verification. */
+/** Uses the proof by which a bearer key gets an owner. That of a bound key was used when it was verified. */
 async function useProof({ key, proof, holder }: Attempt): Promise<void> {
   if (holder !== undefined && !isBound(key)) await proof?.spend(key)
+}
+
+/** Whether the proof was not used before. It is used now. */
+async function isFresh(attempt: Attempt): Promise<boolean> {
+  try {
+    await useProof(attempt)
+    return true
+  } catch (error) {
+    if (error instanceof ProvisioningError && error.reason === 'dpop_replayed') return false
+    throw error
+  }
 }
 
 /** The claim of an attempt whose proof was not used before. */

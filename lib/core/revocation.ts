@@ -68,6 +68,14 @@ export type RevokeExposed = (texts: readonly string[], address: string | undefin
 /** Revokes what is no JWT but a credential all the same. */
 export type RevokeOther = (text: string, address: string | undefined) => Promise<void>
 
+/**
+ * Whether a copy is of use to an observer. A bound key or token is not: to revoke it would only let anybody who has a
+ * useless copy take it from its owner.
+ */
+function isBearer({ cnf }: { readonly cnf?: unknown }): boolean {
+  return cnf === undefined
+}
+
 export function exposureRevoker(
   deployment: VerifyingDeployment,
   revokeOther: RevokeOther = async () => undefined,
@@ -90,7 +98,7 @@ export function exposureRevoker(
     const claims = verifyGenuine(deployment, text)
     if (isOver(claims)) return
     const { client_id: clientId, jti } = claims
-    const revoked = await didRevoke((kept) => kept.revoke({ clientId, jti }))
+    const revoked = isBearer(claims) && (await didRevoke((kept) => kept.revoke({ clientId, jti })))
     deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked })
   }
 
@@ -98,7 +106,8 @@ export function exposureRevoker(
     const claims = verifyGenuineToken(deployment, text)
     if (isOver(claims)) return
     const { clientId, jti: keyId } = familyOf(claims)
-    const revoked = await didRevoke((kept) => kept.revokeFamily({ clientId, jti: keyId }))
+    const revoked =
+      isBearer(claims) && (await didRevoke((kept) => kept.revokeFamily({ clientId, jti: keyId })))
     deployment.emit('token.exposed', { keyId, clientId, tokenId: claims.jti, address, revoked })
   }
 

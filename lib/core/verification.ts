@@ -35,7 +35,7 @@ export interface RecognizedKey extends Possession, KnownState {
 
 declare const authorized: unique symbol
 
-/** The result of step two: the key also carries the scope, and the proof of a bound key is used. */
+/** The result of step two: the key also carries the scope. */
 export interface Verified extends RecognizedKey {
   readonly [authorized]: true
 }
@@ -43,6 +43,9 @@ export interface Verified extends RecognizedKey {
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
  * between the two steps.
+ *
+ * The proof of a bound key is used here: only its owner can send one. Anybody can send proofs with a bearer key, so such
+ * a proof is used when the key is redeemed with it, and fills no memory before.
  */
 export type Recognize = (
   presentedKey: PresentedCredential,
@@ -65,27 +68,23 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     confirm(claims.cnf, held, facts)
     const { proof, certificate } = held
     const key = verifiedKey(claims)
+    // Before anything else can refuse: a copy of a refused request must be good for nothing.
+    if (isBound(key)) await proof?.spend(key)
     requireNetwork(claims, key, presented.address)
     // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
     const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
-    const known = await stateOf(key, { token, claims, redeems, proof, address: presented.address })
+    const known = await stateOf(key, { token, claims, redeems, address: presented.address })
     return { key, ...known, sealer: outcomeSealer(token), proof, certificate }
   }
 }
 
 /**
- * Step two of verification: the scope, then the proof of a bound key is used. Anybody can send proofs with a bearer key,
- * so they are used when the key is redeemed with one, and fill nothing before.
+ * Step two of verification.
  *
- * @throws ProvisioningError `scope_insufficient`, `dpop_replayed`, `too_many_proofs`, `store_full`, `store_unavailable`
+ * @throws ProvisioningError `scope_insufficient`
  */
-export async function authorizeKey(
-  recognized: RecognizedKey,
-  { scope }: Pick<Expectation, 'scope'>,
-): Promise<Verified> {
-  const { key, proof } = recognized
-  requireScope(key, scope)
-  if (isBound(key)) await proof?.spend(key)
+export function authorizeKey(recognized: RecognizedKey, { scope }: Pick<Expectation, 'scope'>): Verified {
+  requireScope(recognized.key, scope)
   return recognized as Verified
 }
 

@@ -1,4 +1,3 @@
-import { BIND_SCOPE } from '../core/actions/bind.js'
 import { readSubjectToken, TOKEN_SCOPE } from '../core/actions/token.js'
 import type { AuthenticatedClient } from '../core/client-authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
@@ -7,7 +6,7 @@ import { tokenType } from '../core/confirmation/possession.js'
 import { malformed, ProvisioningError } from '../core/errors.js'
 import type { ManagementRequest } from '../core/management/authorization.js'
 import { extractKey } from '../core/presentation.js'
-import { REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
+import { BIND_SCOPE, REGISTER_SCOPE, type VerifiedKey } from '../core/provisioning-key.js'
 import type { ClientInformation } from '../core/registration/information.js'
 import type { Parameters } from '../core/request.js'
 import { JWT_TOKEN_TYPE } from '../core/token-issuer.js'
@@ -67,13 +66,20 @@ export function handlers(context: HttpContext): Handlers {
     },
     async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
       const token = readSubjectToken(parameters)
-      const caller = await optionalClient(visit, parameters)
-      const exchange = async (held: Verified) => {
-        refuseForeignClient(held.key, caller.clientId)
-        return useCases.exchange(held, parameters, visit.presented.address)
+      // The client comes after the key: a replay is contained whatever client authentication says. Beyond a limit it is
+      // not looked at, so that nobody can try secrets there.
+      const { addressRefusal } = visit.keyLimits
+      let identified: Promise<Caller> | undefined
+      const identify = () => {
+        identified ??= addressRefusal === undefined ? optionalClient(visit, parameters) : asStranger()
+        return identified
+      }
+      const exchange = async (verified: Verified) => {
+        refuseForeignClient(verified.key, (await identify()).clientId)
+        return useCases.exchange(verified, parameters, visit.presented.address)
       }
       const redeem = () => redeeming(visit, { token, scheme: 'body' }, TOKEN_SCOPE, exchange)
-      return ok(await asSubjectToken(redeem, caller))
+      return ok(await asSubjectToken(redeem, identify))
     },
   }
 
@@ -192,16 +198,23 @@ interface Caller {
   readonly authenticates: boolean
 }
 
+const STRANGER: Caller = Object.freeze({ clientId: undefined, authenticates: false })
+const asStranger = async () => STRANGER
+
+/** Refusals that say nothing of the request. */
+const OF_THE_SERVER: readonly string[] = ['slow_down', 'temporarily_unavailable', 'server_error']
+
 /**
  * RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. A client that has
  * authenticated is told precisely what is wrong with a key of its own.
  */
-async function asSubjectToken<T>(redeem: () => Promise<T>, caller: Caller): Promise<T> {
+async function asSubjectToken<T>(redeem: () => Promise<T>, identify: () => Promise<Caller>): Promise<T> {
   try {
     return await redeem()
   } catch (error) {
     if (!(error instanceof ProvisioningError)) throw error
     const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
+    const caller = OF_THE_SERVER.includes(error.code) ? STRANGER : await identify()
     const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
     throw error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
   }

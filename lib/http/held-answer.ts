@@ -34,10 +34,11 @@ export interface HeldAnswer {
  */
 export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): HeldAnswer {
   const aborting = new AbortController()
+  const choice = watchChoices(res)
   const decide: Decide = (status, whole) => {
     clearInterval(watch)
     const outcome = whole === undefined ? {} : { outcome: encodeAnswer(whole) }
-    const decided = isFailure(status) ? claim.release() : claim.settle(outcome)
+    const decided = isFailure(status) && !choice.wasMade() ? claim.release() : claim.settle(outcome)
     decided
       .then(
         () => gate.open(),
@@ -82,7 +83,29 @@ function watchReservation(claim: Claim, onLost: (error: unknown) => void): NodeJ
  * Statuses that Express makes of a success by what the request says (`Accept`, `Range`, `If-Match`): were they to
  * release, the client could have the action done as often as it likes.
  */
-const CHOSEN_BY_CLIENT: ReadonlySet<number> = new Set([406, 412, 416])
+const CHOSEN_BY_CLIENT: ReadonlySet<unknown> = new Set([406, 412, 416])
+
+/**
+ * Express does not write these statuses: `res.format()` and `res.sendFile()` hand an error to `req.next`, and an error
+ * handler of the host may answer it with any status. So that error settles the key, whatever the answer is.
+ */
+function watchChoices({ req }: Response): { wasMade(): boolean } {
+  let isMade = false
+  let next = req.next
+  const nextWatched = (error?: unknown) => {
+    isMade ||= CHOSEN_BY_CLIENT.has((error as { status?: unknown } | undefined)?.status)
+    next?.(error)
+  }
+  Object.defineProperty(req, 'next', {
+    get: () => nextWatched,
+    set(given: typeof next) {
+      if (given !== nextWatched) next = given
+    },
+    enumerable: true,
+    configurable: true,
+  })
+  return { wasMade: () => isMade }
+}
 
 function isFailure(status: number): boolean {
   return status >= 400 && !CHOSEN_BY_CLIENT.has(status)

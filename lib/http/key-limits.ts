@@ -41,7 +41,7 @@ export async function verifyCounted(
   const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
   const refusal = addressRefusal ?? (await refusalOf(count))
   if (refusal !== undefined && state !== 'redeemed') throw refusal
-  return { verified: await authorizeKey(recognized, expected), refusal }
+  return { verified: authorizeKey(recognized, expected), refusal }
 }
 
 /** Runs a request that a limit may refuse, to contain a replay all the same. Every other error becomes that refusal. */

@@ -3,7 +3,7 @@ import { MOST_BINDINGS } from '../core/policy-options.js'
 import type { Confirmation } from '../stores/store.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
-const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId', 'flaggedAt']
+const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId', 'askedBy', 'lineage', 'flaggedAt']
 
 /** SHA-256 in base64url, as `jkt` and `x5t#S256` are. */
 const THUMBPRINT = /^[\w-]{43}$/
@@ -28,13 +28,23 @@ export function noteBindings(path: string, bindings: unknown, noted: Faults): vo
   }
 }
 
+function isKeyRef(value: unknown): boolean {
+  return isObject(value) && isId(value.clientId) && isId(value.jti)
+}
+
 function noteBinding(path: string, binding: Record<string, unknown>, noted: Faults): void {
-  const { bindingId, confirmation, jwk, boundAt, keyId, flaggedAt = 0 } = binding
+  const { bindingId, confirmation, jwk, boundAt, keyId, askedBy = '-', lineage = [], flaggedAt = 0 } = binding
   const expect = (name: string, expected: string, holds: boolean) =>
     holds || noted.add(join(path, name), expected, describe(binding[name]))
   noted.addUnknownNames(path, binding, MEMBERS)
   expect('bindingId', 'an id', isId(bindingId))
   expect('keyId', 'the jti of a provisioning key', isId(keyId))
+  expect('askedBy', 'the id of a client', isId(askedBy))
+  expect(
+    'lineage',
+    'a list of objects with clientId and jti',
+    Array.isArray(lineage) && lineage.every(isKeyRef),
+  )
   expect('boundAt', NUMERIC_DATE, isNumericDate(boundAt))
   expect('flaggedAt', NUMERIC_DATE, isNumericDate(flaggedAt))
   const isConfirmed = isConfirmation(confirmation)

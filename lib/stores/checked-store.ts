@@ -83,6 +83,7 @@ function isEntry(entry: Partial<KeyEntry> | null): boolean {
     Number.isFinite(entry.expiresAt) &&
     Number.isFinite(entry.retainUntil) &&
     Number.isFinite(entry.changedAt) &&
+    (entry.reservedAt === undefined || Number.isFinite(entry.reservedAt)) &&
     (confirmation === undefined || isConfirmation(confirmation))
   )
 }

@@ -6,16 +6,19 @@ interface Used extends Expiring {
   readonly owner: IdentifierOwner | undefined
 }
 
-/** How many identifiers are remembered: of all owners together, of one client, and of one key. */
+/**
+ * How many identifiers are remembered: of all owners together, of one client and again of all its keys, and of one key.
+ */
 export interface IdentifierLimits {
   readonly maximum: number
   readonly maxPerClient: number
   readonly maxPerKey: number
 }
 
-/** What one client has. It is dropped with its last identifier. */
+/** What one client has: of its own, and with its keys. It is dropped with its last identifier. */
 interface Count {
-  all: number
+  own: number
+  withKeys: number
   readonly byKey: Map<string, number>
 }
 
@@ -61,22 +64,23 @@ function ownerCounts({ maxPerClient, maxPerKey }: IdentifierLimits) {
     hasPlace(owner: IdentifierOwner | undefined): boolean {
       const count = owner && clients.get(owner.clientId)
       if (count === undefined) return true
-      const ofKey = owner?.jti === undefined ? 0 : (count.byKey.get(owner.jti) ?? 0)
-      return count.all < maxPerClient && ofKey < maxPerKey
+      // Counted apart: those who hold keys of a client must not be able to keep the client itself out.
+      if (owner?.jti === undefined) return count.own < maxPerClient
+      return count.withKeys < maxPerClient && (count.byKey.get(owner.jti) ?? 0) < maxPerKey
     },
     add(owner: IdentifierOwner | undefined): void {
       if (owner === undefined) return
       const { clientId, jti } = owner
-      const count = clients.get(clientId) ?? { all: 0, byKey: new Map<string, number>() }
+      const count = clients.get(clientId) ?? { own: 0, withKeys: 0, byKey: new Map<string, number>() }
       clients.set(clientId, count)
-      count.all += 1
+      count[jti === undefined ? 'own' : 'withKeys'] += 1
       if (jti !== undefined) count.byKey.set(jti, (count.byKey.get(jti) ?? 0) + 1)
     },
     remove(owner: IdentifierOwner | undefined): void {
       const count = owner && clients.get(owner.clientId)
       if (owner === undefined || count === undefined) return
-      count.all -= 1
-      if (count.all === 0) clients.delete(owner.clientId)
+      count[owner.jti === undefined ? 'own' : 'withKeys'] -= 1
+      if (count.own + count.withKeys === 0) clients.delete(owner.clientId)
       if (owner.jti === undefined) return
       const left = (count.byKey.get(owner.jti) ?? 0) - 1
       if (left > 0) count.byKey.set(owner.jti, left)

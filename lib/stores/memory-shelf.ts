@@ -9,6 +9,8 @@ export interface Kept {
   state: KeyState
   /** NumericDate at which it came into its state. */
   changedAt: number
+  /** NumericDate at which it was first reserved. */
+  reservedAt: number | undefined
   familyRevoked: boolean
   /** Who claimed it, or redeemed it in the end. */
   claim: Claim | undefined
@@ -71,6 +73,7 @@ function issue(record: KeyRecord, owner: Owner): Kept {
   const fresh = {
     state: 'issued',
     changedAt: issuedAt,
+    reservedAt: undefined,
     familyRevoked: false,
     claim: undefined,
     familyClientId: undefined,
@@ -83,9 +86,10 @@ function issue(record: KeyRecord, owner: Owner): Kept {
 
 /** What is told of a key. */
 export function entryOf(kept: Kept): KeyEntry {
-  const { record, state, changedAt, familyRevoked, familyClientId, retainUntil } = kept
+  const { record, state, changedAt, reservedAt, familyRevoked, familyClientId, retainUntil } = kept
   const brought = familyClientId === undefined ? {} : { familyClientId }
-  return Object.freeze({ ...record, retainUntil, state, changedAt, familyRevoked, ...brought })
+  const reserved = reservedAt === undefined ? {} : { reservedAt }
+  return Object.freeze({ ...record, retainUntil, state, changedAt, ...reserved, familyRevoked, ...brought })
 }
 
 /** Every change of state goes through here, so that a key is counted once and leaves the count once. */
@@ -93,6 +97,7 @@ export function move(kept: Kept, state: KeyState, { at, claim }: Change): void {
   kept.owner.outstanding += placesOf(state) - placesOf(kept.state)
   kept.state = state
   kept.changedAt = at
+  if (state === 'redeeming') kept.reservedAt ??= at
   kept.claim = claim
 }
 

@@ -16,7 +16,7 @@ if entry.state == 'redeeming' and holder and entry.holder == holder and NOW >= t
 end
 if entry.state ~= 'issued' then return entry.state end
 local held = holder and { 'holder', holder, 'lease', lease } or {}
-move(entry['until'], 'state', 'redeeming', 'attempt', attempt, unpack(held))
+move(entry['until'], 'state', 'redeeming', 'attempt', attempt, 'first', entry.first or ARGV[1], unpack(held))
 return 'claimed'`
 
 /**

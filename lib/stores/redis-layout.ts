@@ -22,8 +22,10 @@ export interface Layout {
   readonly allMarks: readonly (readonly [marks: string, ends: string])[]
   /** A string: one identifier that has been used; in the part of its client if it has an owner. */
   once(id: string, clientId?: string): string
-  /** A sorted set: the identifiers of a client, or of one of its keys, that are still remembered. */
+  /** A sorted set: the identifiers of a client itself, or of one of its keys, that are still remembered. */
   proofs(clientId: string, jti?: string): string
+  /** A sorted set: the same of all keys of a client. */
+  keyProofs(clientId: string): string
   /** One of the names: for questions about the Redis itself. */
   readonly home: string
 }
@@ -49,6 +51,7 @@ export function layout(prefix: string): Layout {
       jti === undefined
         ? `${inPart(clientId, 'proofs')}:${encoded(clientId)}`
         : ofKey(clientId, 'proofs', jti),
+    keyProofs: (clientId) => `${inPart(clientId, 'key-proofs')}:${encoded(clientId)}`,
   }
 }
 

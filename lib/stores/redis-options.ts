@@ -37,7 +37,10 @@ export interface RedisStoreOptions {
   readonly maxRetentionSeconds?: number
   /** How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. */
   readonly maxProofsPerKey?: number
-  /** How many used proofs and assertions of one client are remembered; one more is refused with 429. Default 100,000. */
+  /**
+   * How many used proofs and assertions of one client are remembered, and again how many proofs of all its keys; one more
+   * is refused with 429. Default 100,000.
+   */
   readonly maxProofsPerClient?: number
   /** Hazards of this Redis that are known and wanted: they are not reported. Default none. */
   readonly accept?: readonly RedisHazard[]

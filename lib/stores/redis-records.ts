@@ -57,8 +57,9 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
   if (reply.length === 0) return undefined
   const [state = '', family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
-  const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', confirmation, familyClientId] = rest
-  if (reply.length < 10 || reply.length > 11 || !STATES.includes(state))
+  const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', reservedAt, ...others] = rest
+  const [confirmation, familyClientId] = others
+  if (reply.length < 11 || reply.length > 12 || !STATES.includes(state))
     throw new Error('Redis: an entry is not whole')
   return Object.freeze({
     clientId,
@@ -72,6 +73,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
     state: state as KeyState,
     changedAt: Number(changedAt),
+    ...(reservedAt && { reservedAt: Number(reservedAt) }),
     familyRevoked: family === 'revoked',
     ...(familyClientId !== undefined && { familyClientId }),
   })

@@ -43,7 +43,7 @@ end
 -- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
 local function find()
   local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf', 'brought',
-    'holder', 'lease', 'redemption', 'sealed', 'at' }
+    'holder', 'lease', 'redemption', 'sealed', 'at', 'first' }
   local kept = redis.call('HMGET', ENTRY, unpack(names))
   if not kept[1] then return nil, false end
   local entry = {}
@@ -72,7 +72,7 @@ local entry = find()
 if not entry then return {} end
 return {
   entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
-  entry.at or entry.iat, entry.cnf or '', entry.brought or nil }`
+  entry.at or entry.iat, entry.first or '', entry.cnf or '', entry.brought or nil }`
 
 const RECORD = `
 local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])

@@ -14,7 +14,7 @@ import {
 } from './redis-records.js'
 import { SCRIPTS, type Script } from './redis-scripts.js'
 import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.js'
-import type { KeyRef, ProvisioningStore, RedeemOutcome } from './store.js'
+import type { IdentifierOwner, KeyRef, ProvisioningStore, RedeemOutcome } from './store.js'
 
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
 export type * from './store.js'
@@ -228,14 +228,18 @@ function revocationVerbs(desk: Desk): RevocationVerbs {
 
 function onceVerb(desk: Desk): ProvisioningStore['useOnce'] {
   const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = desk
+  // Counted apart: those who hold keys of a client must not be able to keep the client itself out.
+  const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
+    jti === undefined
+      ? [[names.proofs(clientId), maxProofsPerClient]]
+      : [
+          [names.keyProofs(clientId), maxProofsPerClient],
+          [names.proofs(clientId, jti), maxProofsPerKey],
+        ]
   return async function useOnce(id, until, owner) {
     requireFuture(until, seconds(), 'until')
-    const { clientId, jti } = owner ?? {}
-    const counts: (readonly [name: string, limit: number])[] = []
-    if (clientId !== undefined) counts.push([names.proofs(clientId), maxProofsPerClient])
-    if (clientId !== undefined && jti !== undefined)
-      counts.push([names.proofs(clientId, jti), maxProofsPerKey])
-    const keys: Keys = [names.once(id, clientId), ...counts.map(([name]) => name)]
+    const counts = owner === undefined ? [] : countsOf(owner)
+    const keys: Keys = [names.once(id, owner?.clientId), ...counts.map(([name]) => name)]
     const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
     return redis.inTime(() => perform(redis, VERBS.useOnce, keys, args))
   }

@@ -36,6 +36,8 @@ export interface KeyEntry extends KeyRecord {
    * moved. A watermark that covers the key does not change it.
    */
   readonly changedAt: number
+  /** When an attempt reserved the key for the first time, by the clock of its caller. A release does not change it. */
+  readonly reservedAt?: number
   /** Whether what the key's redemption brought forth (its family) has been revoked. */
   readonly familyRevoked: boolean
   /** The client that the redemption brought forth or changed, when it did. */

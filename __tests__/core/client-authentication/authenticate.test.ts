@@ -56,7 +56,7 @@ describe('authenticate', () => {
 
   it('answers nothing of the client but what it may do', async () => {
     const client = await authenticator().post('plain')
-    expect(Object.keys(client).sort()).toEqual(['clientId', 'grantTypes', 'method', 'policy'])
+    expect(Object.keys(client).sort()).toEqual(['ancestors', 'clientId', 'grantTypes', 'method', 'policy'])
   })
 
   it('answers the grants a client has registered', async () => {

@@ -2,8 +2,9 @@ import { type BindingAnswer, bindingAnswer, tellUnbound } from '../bindings.js'
 import { bindingsWith, type ProvenKey, withBindings, withoutBinding, withoutBindings } from '../bound-keys.js'
 import type { Binding, Client } from '../client.js'
 import { findClient } from '../client-authentication/authenticate.js'
-import { type Deployment, numericDate } from '../deployment.js'
+import { asking, type Deployment, numericDate } from '../deployment.js'
 import { malformed } from '../errors.js'
+import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import type { Done, Perform } from '../performance.js'
 import { inheritedPolicy, isWithinRights, type Policy } from '../policy.js'
@@ -12,8 +13,6 @@ import { type Changed, changeClient } from '../registry.js'
 import type { Verified } from '../verification.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOf } from './token.js'
-
-export const BIND_SCOPE = 'provision:bind'
 
 export interface BindAnswer extends BindingAnswer {
   readonly client_id: string
@@ -44,7 +43,15 @@ export function binder(deployment: Deployment, perform: Perform): Bind {
 }
 
 function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
-  return { bindingId: randomId(), ...proven, boundAt: numericDate(deployment), keyId: key.jti }
+  const { jti: keyId, clientId, subject, ancestors } = key
+  return {
+    bindingId: randomId(),
+    ...proven,
+    boundAt: numericDate(deployment),
+    keyId,
+    ...(clientId !== subject && { askedBy: clientId }),
+    ...(ancestors.length > 0 && { lineage: ancestors }),
+  }
 }
 
 /** Saves the binding, also in the place of one that an interrupted attempt at the same redemption left. */
@@ -53,14 +60,33 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
     const policy = await policyFor(deployment, key, before)
     return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
   })
+  const undo = async (isSuperseded: boolean) =>
+    changed && takeBack(deployment, changed, binding, isSuperseded)
+  try {
+    await requireUnrevoked(deployment, key)
+  } catch (error) {
+    await undo(false)
+    throw error
+  }
   const left = changed?.after.bindings ?? []
   const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
   return {
     result: { client_id: key.subject, ...bindingAnswer(binding) },
     familyClientId: key.subject,
     tell: () => tellBound(deployment, key, binding, replaced),
-    undo: async (isSuperseded) => changed && takeBack(deployment, changed, binding, isSuperseded),
+    undo,
   }
+}
+
+/**
+ * Checks that nothing was revoked by means of which the key was asked for. Its containment finds the binding that has
+ * been saved, or else it is found here.
+ *
+ * @throws ProvisioningError `key_revoked`
+ */
+async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promise<void> {
+  const ancestors = await asking(() => Promise.all(key.ancestors.map((ancestor) => store.find(ancestor))))
+  if (ancestors.some((entry) => entry?.familyRevoked)) throw stateRefusal('key_revoked', key)
 }
 
 /**

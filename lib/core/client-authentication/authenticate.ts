@@ -1,11 +1,13 @@
+import type { KeyRef } from '../../stores/store.js'
+import { ancestorsOf } from '../bound-keys.js'
 import type { Client } from '../client.js'
 import { GRANT_TYPES } from '../client-metadata.js'
-import type { Deployment } from '../deployment.js'
+import { type Deployment, numericDate } from '../deployment.js'
 import { ProvisioningError } from '../errors.js'
 import { CLIENT_ID, type Policy } from '../policy.js'
 import type { Parameters, PresentedRequest } from '../request.js'
 import type { ClientCredentials, Fault } from './credentials.js'
-import type { ClientAuthenticationMethod } from './methods.js'
+import { type ClientAuthenticationMethod, PROVEN_BY } from './methods.js'
 import { readClientCredentials } from './read.js'
 
 declare const authenticated: unique symbol
@@ -19,6 +21,8 @@ export interface AuthenticatedClient {
   readonly policy: Policy
   /** The grants it has registered; a client that was configured may use all of them. */
   readonly grantTypes: readonly string[]
+  /** The keys to which it owes its newest bindings; none where it authenticated with a secret, which is no binding. */
+  readonly ancestors: readonly KeyRef[]
 }
 
 /** Authenticates the client of a request. */
@@ -59,8 +63,14 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
       method,
       policy: deployment.policyOf(client),
       grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
+      ancestors: PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldestReplayable(deployment)),
     }) as AuthenticatedClient
   }
+}
+
+/** A key that was redeemed for a binding before has expired by now. */
+function oldestReplayable(deployment: Deployment): number {
+  return numericDate(deployment) - deployment.maxLifetimeSeconds - 2 * deployment.clockToleranceSeconds
 }
 
 const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No such client.' }

@@ -28,6 +28,8 @@ const POLICY: Required<PolicyOptions> = {
 const KEY_BOUND_BY = {
   boundAt: 1_700_000_000,
   keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA',
+  askedBy: 'orchestrator',
+  lineage: [{ clientId: 'ci-runner', jti: 'r3Zb0xkQd2mVwq7YtP1sNg' }],
   flaggedAt: 1_700_000_003,
 }
 

@@ -57,6 +57,13 @@ function drawerUp(nowSeconds: () => number): Bench['key'] {
   }
 }
 
+/** An entry without the time of its first reservation, which `changes.ts` proves. */
+export function unreserved(entry: KeyEntry | undefined): Omit<KeyEntry, 'reservedAt'> | undefined {
+  if (entry === undefined) return undefined
+  const { reservedAt: _, ...rest } = entry
+  return rest
+}
+
 /** The entry of a key that nobody has moved. */
 export function entryOf(key: KeyRecord): KeyEntry {
   return { ...key, state: 'issued', changedAt: key.issuedAt, familyRevoked: false }

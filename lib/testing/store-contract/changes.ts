@@ -45,6 +45,20 @@ export function proveChanges(prove: Prove): void {
     })
   }
   proveTakenOver(prove)
+  prove('says when a key was first reserved, also after releases', async (on) => {
+    const key = await recorded(on, [])
+    expect((await on.store.find(key))?.reservedAt).toBeUndefined()
+    const before = on.nowSeconds()
+    await on.store.redeem(key, 'one')
+    const first = (await on.store.find(key))?.reservedAt
+    expect(first).toBeGreaterThanOrEqual(before)
+    for (const attempt of ['one', 'two']) {
+      await on.advance(3)
+      await on.store.release(key, attempt)
+      await on.store.redeem(key, attempt === 'one' ? 'two' : 'three')
+      expect(await on.store.find(key)).toMatchObject({ state: 'redeeming', reservedAt: first })
+    }
+  })
   prove('says nothing else of a key that a watermark covers', async (on) => {
     const key = await recorded(on, ['redeem'])
     const earlier = await changedAt(on, key)

@@ -53,7 +53,7 @@ const KEY: IdentifierOwner = { clientId: 'client', jti: 'key' }
 const OTHER_KEY: IdentifierOwner = { clientId: 'client', jti: 'other' }
 const CLIENT: IdentifierOwner = { clientId: 'client' }
 
-/** For a store that remembers 5 identifiers of a client, and 3 of a key. */
+/** For a store that remembers 5 identifiers of a client, 5 of all its keys, and 3 of a key. */
 export function proveOnceLimits(prove: Prove): void {
   const [first, limited] = ['first', 'limited']
   prove('answers limited to one identifier of a key too many, and to no other key', async (on) => {
@@ -61,11 +61,19 @@ export function proveOnceLimits(prove: Prove): void {
     expect(await useAll(on, 1, OTHER_KEY)).toEqual([first])
     expect(await useAll(on, 3, { clientId: 'another', jti: 'key' })).toEqual([first, first, first])
   })
-  prove('answers limited to one identifier of a client too many, whatever its keys', async (on) => {
-    const answers = [...(await useAll(on, 3, KEY)), ...(await useAll(on, 1, CLIENT))]
-    expect([...answers, ...(await useAll(on, 2, OTHER_KEY))]).toEqual([...Array(5).fill(first), limited])
-    expect(await useAll(on, 1, CLIENT)).toEqual([limited])
+  prove('answers limited to one identifier of a client too many', async (on) => {
+    expect(await useAll(on, 6, CLIENT)).toEqual([...Array(5).fill(first), limited])
     expect(await useAll(on, 1, { clientId: 'another' })).toEqual([first])
+  })
+  prove('answers limited to one identifier of all keys of a client too many', async (on) => {
+    const answers = [...(await useAll(on, 3, KEY)), ...(await useAll(on, 3, OTHER_KEY))]
+    expect(answers).toEqual([...Array(5).fill(first), limited])
+    expect(await useAll(on, 1, { clientId: 'another', jti: 'key' })).toEqual([first])
+  })
+  prove('counts the identifiers of a client itself apart from those of its keys', async (on) => {
+    for (const key of [KEY, OTHER_KEY]) await useAll(on, 3, key)
+    expect(await useAll(on, 6, CLIENT)).toEqual([...Array(5).fill(first), limited])
+    expect(await useAll(on, 1, OTHER_KEY)).toEqual([limited])
   })
   prove('limits nobody who names no owner', async (on) => {
     await useAll(on, 5, CLIENT)
@@ -97,7 +105,7 @@ export function proveOnceLimits(prove: Prove): void {
     const ofKey = await Promise.all(ids.map((id) => on.store.useOnce(id, until, KEY)))
     const ofClient = await Promise.all(ids.map((id) => on.store.useOnce(`${id}.`, until, CLIENT)))
     const count = (answers: readonly string[]) => answers.filter((answer) => answer === first).length
-    expect([count(ofKey), count(ofClient)]).toEqual([3, 2])
+    expect([count(ofKey), count(ofClient)]).toEqual([3, 5])
   })
   prove('tells owners apart, whatever is in their names', async (on) => {
     const names = ['a:b c', 'a b:c', 'x} b', 'x }b', '__proto__ k', 'k __proto__', 'yz c', 'y zc']
