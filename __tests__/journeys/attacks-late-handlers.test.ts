@@ -223,4 +223,49 @@ describe('a reservation that lasts too long', () => {
       expect(await first).toBe(201)
     })
   })
+
+  test('is reported too when a thief releases and reserves the key again and again', async () => {
+    const { clock, now } = aClock()
+    let [started, finish] = [gate(), gate()]
+    const handler: RequestHandler = async (_req, res) => {
+      started.open()
+      await finish.opened
+      res.sendStatus(500)
+    }
+    await withRedeeming({ handlers: [handler], options: { now } }, async (server) => {
+      const key = await server.key()
+      for (const ahead of [0, 3, 6]) {
+        ;[started, finish] = [gate(), gate()]
+        clock.ahead = ahead
+        const failing = server.act(key).then(({ status }) => status)
+        await started.opened
+        await server.act(key).expect(401)
+        finish.open()
+        expect(await failing).toBe(500)
+      }
+      const stalled = server.events.filter(({ type }) => type === 'redemption.stalled')
+      expect(stalled).toMatchObject([{ severity: 'high', keyId: refOf(key).jti, reservedSeconds: 6 }])
+    })
+  })
+
+  test('is reported though the owner has used up its limit', async () => {
+    const { clock, now } = aClock()
+    const [started, finish] = [gate(), gate()]
+    const handler: RequestHandler = async (_req, res) => {
+      started.open()
+      await finish.opened
+      res.sendStatus(201)
+    }
+    const rateLimit = { redeem: { limit: 1, windowMs: 300_000 } }
+    await withRedeeming({ handlers: [handler], options: { now, rateLimit } }, async (server) => {
+      const key = await server.key()
+      const first = server.act(key).then(({ status }) => status)
+      await started.opened
+      clock.ahead = 6
+      await server.act(key).expect(429)
+      expect(server.events.filter(({ type }) => type === 'redemption.stalled')).toHaveLength(1)
+      finish.open()
+      expect(await first).toBe(201)
+    })
+  })
 })

@@ -1,10 +1,20 @@
 import express, { type Express } from 'express'
 import type { ProvisioningKeys } from '../../lib/index.js'
+import { clientKey } from '../support/client-assertion.js'
 import { answerTo, type ExactAnswer, type ExactRequest, exactly, openRequest } from '../support/exact.js'
 import { forgeKey, signedAs } from '../support/forge.js'
+import { signProof } from '../support/proof.js'
 import { refOf, until } from '../support/redeeming.js'
-import { EXCHANGE, exchangeKey, JWT_TYPE, obtainKey } from '../support/requests.js'
-import { AUDIENCE, CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../support/server.js'
+import { askForKey, EXCHANGE, exchangeKey, JWT_TYPE, obtainKey } from '../support/requests.js'
+import {
+  AUDIENCE,
+  CLIENT,
+  ISSUER,
+  mountAll,
+  type RunningServer,
+  SECRET,
+  startServer,
+} from '../support/server.js'
 
 /** Besides the usual routes: one of the host's behind enforceHttps(), and one behind each kind of body parser. */
 function mount(app: Express, keys: ProvisioningKeys): void {
@@ -202,6 +212,22 @@ describe('a request in clear', () => {
       expect(server.events.at(-1)).toMatchObject({ reason: 'key_revoked' })
     }),
   )
+
+  test('loses no bound key, of which an observer has no use, but tells of it', () =>
+    withServer(async (server) => {
+      const [own, at] = [clientKey(), { method: 'POST', url: `${ISSUER}/oauth/token` }]
+      const proof = () => signProof(own, at)
+      const { body } = await askForKey(server, SCOPE).set('DPoP', proof()).expect(200)
+      const exposing = (token: string) =>
+        server.inClear({ method: 'GET', path: '/devices', headers: { Authorization: `DPoP ${token}` } })
+      await exposing(body.access_token)
+      await until(() => server.events.some(({ type }) => type === 'key.exposed'))
+      expect(server.events.at(-1)).toMatchObject({ type: 'key.exposed', severity: 'high', revoked: false })
+      const exchanged = await exchangeKey(server, body.access_token).set('DPoP', proof()).expect(200)
+      await exposing(exchanged.body.access_token)
+      await until(() => server.events.some(({ type }) => type === 'token.exposed'))
+      expect(server.events.at(-1)).toMatchObject({ type: 'token.exposed', severity: 'high', revoked: false })
+    }))
 
   test('loses no other key: a forged one revokes nothing', () =>
     withServer(async (server) => {
