@@ -2,9 +2,9 @@ import { hashSecret } from '../../lib/index.js'
 import { memoryStore } from '../../lib/stores/memory.js'
 import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
 import { clientKey } from '../support/client-assertion.js'
-import { REGISTERING, registerClient, update } from '../support/registering.js'
+import { REGISTERING, type Registered, registerClient, update } from '../support/registering.js'
 import { obtainKey, send } from '../support/requests.js'
-import { CLIENT, SECRET, startServer } from '../support/server.js'
+import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
 
 function registryWithAsker() {
   return memoryClientRegistry([
@@ -55,4 +55,70 @@ test('a client that could not be taken back when its key was revoked is told of'
   } finally {
     await server.close()
   }
+})
+
+describe('a client that narrowed itself before the operator narrowed it', () => {
+  const BOTH = 'provision:token devices:read'
+  type Operated = { server: RunningServer; client: Registered; setScopes(scopes: string[]): Promise<void> }
+
+  /** The client has registered both scopes, and has given up `devices:read` by an update of its own. */
+  async function withNarrowed(act: (operated: Operated) => Promise<void>): Promise<void> {
+    const clients = registryWithAsker()
+    const server = await startServer({ options: { clients } })
+    try {
+      const client = await registerClient(server, { scope: BOTH })
+      await update(server, client, { scope: 'provision:token' }).expect(200)
+      const setScopes = async (scopes: string[]) => {
+        const kept = await clients.find(client.client_id)
+        if (kept === undefined) throw new Error('not kept')
+        const saved = { ...kept, revision: kept.revision + 1, policy: { ...kept.policy, scopes } }
+        expect(await clients.save(saved)).toBe(true)
+      }
+      await act({ server, client, setScopes })
+    } finally {
+      await server.close()
+    }
+  }
+
+  async function expectNothingLeft({ server, client }: Operated): Promise<void> {
+    for (const scope of ['devices:read', 'provision:token', BOTH]) {
+      const { body } = await update(server, client, { scope }).expect(400)
+      expect(body.error).toBe('invalid_client_metadata')
+    }
+  }
+
+  test('does not get back what it gave up, when the operator takes all scopes away', () =>
+    withNarrowed(async (operated) => {
+      await operated.setScopes([])
+      await expectNothingLeft(operated)
+    }))
+
+  test('gets no scope by an update without a scope, nor by any update after it', () =>
+    withNarrowed(async (operated) => {
+      const { server, client, setScopes } = operated
+      await setScopes([])
+      const { body } = await update(server, client, { scope: undefined }).expect(200)
+      expect(body).not.toHaveProperty('scope')
+      await expectNothingLeft(operated)
+      await update(server, client, { scope: undefined }).expect(200)
+      await expectNothingLeft(operated)
+    }))
+
+  test('keeps what the operator left, and that alone', () =>
+    withNarrowed(async ({ server, client, setScopes }) => {
+      await update(server, client, { scope: BOTH }).expect(200)
+      await setScopes(['devices:read'])
+      await update(server, client, { scope: 'provision:token' }).expect(400)
+      await update(server, client, { scope: 'devices:read' }).expect(200)
+      await update(server, client, { scope: BOTH }).expect(400)
+      const { body } = await update(server, client, { scope: undefined }).expect(200)
+      expect(body.scope).toBe('devices:read')
+    }))
+
+  test('takes its own narrowing back, when the operator took nothing away', () =>
+    withNarrowed(async ({ server, client }) => {
+      const { body } = await update(server, client, { scope: 'devices:read' }).expect(200)
+      expect(body.scope).toBe('devices:read')
+      await update(server, client, { scope: BOTH }).expect(200)
+    }))
 })

@@ -82,18 +82,27 @@ function judgeMembers(client: Client, body: Claims): void {
  * asked for that may have itself by now. Where that one is gone nobody can give it any more than it has.
  */
 async function boundsOfUpdate(deployment: Deployment, client: Client, registration: Registration) {
-  const { registeredBy, metadata, policy: own } = client
+  const { registeredBy } = client
   const asker = registeredBy && (await findClient(deployment, registeredBy.clientId))
   const bounds = asker && deployment.policyOf(asker)
   const most = bounds?.scopes ?? deployment.policyOf(client).scopes
-  // What is registered, but no longer in the client's policy, somebody has taken away: it does not come back by this.
-  const registered = typeof metadata?.scope === 'string' ? parseScope(metadata.scope) : []
-  const withdrawn = registered.filter((scope) => own?.scopes?.includes(scope) === false)
-  const scopes = registration.scopes.filter((scope) => !withdrawn.includes(scope))
+  const scopes = scopesLeft(client, registration)
   const policy = deployment.policyOf(client, bounds && boundsOf(bounds))
   if (policy.audiences.length === 0 || policy.networks?.length === 0)
     throw refusedUpdate('Nothing is left of what the client may have.')
   return { permitted: scopes.filter((scope) => most.has(scope)), scopes, policy }
+}
+
+/**
+ * The most that the client may ever ask for. Each update makes the policy equal to the registered scope. If the policy
+ * lacks a registered scope, the operator has narrowed it. Then only the scopes of the policy are left, and a scope that
+ * the client gave up before is gone too.
+ */
+function scopesLeft({ metadata, policy }: Client, { scopes: most }: Registration): readonly string[] {
+  const registered = typeof metadata?.scope === 'string' ? parseScope(metadata.scope) : []
+  const kept = policy?.scopes
+  if (kept === undefined || registered.every((scope) => kept.includes(scope))) return most
+  return most.filter((scope) => kept.includes(scope))
 }
 
 /**
