@@ -155,7 +155,8 @@ function noteCertificates(
     ...(isObject(metadata) && metadata),
     ...(isObject(jwks) && { jwks }),
   }
-  for (const name of CERTIFICATE_NAME_MEMBERS.filter((one) => given[one] !== undefined)) {
+  // Those that are absent too, so that time does not tell what a client has that was found.
+  for (const name of CERTIFICATE_NAME_MEMBERS) {
     const expected = certificateNameFault(name, given[name])
     if (expected !== undefined) noted.add(join(path, `metadata.${name}`), expected, describe(given[name]))
   }

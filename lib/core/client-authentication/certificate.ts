@@ -1,7 +1,7 @@
 import type { Client } from '../client.js'
 import { type Certificate, isInTime, readCertificate } from '../confirmation/certificate.js'
 import { hasRegisteredName } from '../confirmation/certificate-name.js'
-import { registeredThumbprints } from '../confirmation/registered-certificates.js'
+import { isRegistered, type NamedCertificate } from '../confirmation/registered-certificates.js'
 import { type Deployment, numericDate } from '../deployment.js'
 import type { Reason } from '../errors.js'
 import type { PresentedCertificate } from '../request.js'
@@ -10,6 +10,11 @@ import { CERTIFICATE_METHODS } from './methods.js'
 
 type CertificateMethod = (typeof CERTIFICATE_METHODS)[number]
 
+/** What a connection presents, as it is read and in the forms in which clients register it. */
+interface Presented extends PresentedCertificate, NamedCertificate {
+  readonly read: Certificate | undefined
+}
+
 /**
  * `tls_client_auth` and `self_signed_tls_client_auth`: the certificate of the connection, for the client that
  * `client_id` names (RFC 8705 2). To be asked last: it is there whatever else a request authenticates with.
@@ -17,41 +22,59 @@ type CertificateMethod = (typeof CERTIFICATE_METHODS)[number]
 export const readClientCertificate: ReadCredentials = ({ authorization, certificate }, parameters) => {
   const clientId = parameters.get('client_id')
   if (certificate === undefined || clientId === undefined || authorization.length > 0) return undefined
+  const presented = presentedAs(certificate)
   return {
     clientId,
-    methodFor: (client) => methodFor(client, certificate),
+    methodFor: (client) => methodFor(client, presented),
     judge(deployment, client) {
-      // Read whoever it is, so that an unknown client costs what a wrong certificate costs.
-      const read = readCertificate(certificate.der)
-      const method = methodFor(client, certificate)
-      if (client?.authenticationMethods.includes(method) !== true) return NOT_REGISTERED
-      if (read === undefined) return fault('client_certificate_wrong', 'cannot be read')
-      return timeFault(deployment, read) ?? JUDGES[method](certificate, read, client)
+      const faults = faultsOf(deployment, presented, client)
+      const method = methodFor(client, presented)
+      return client?.authenticationMethods.includes(method) === true ? faults[method] : NOT_REGISTERED
     },
   }
 }
 
-/** A client can be registered for both; which one it is then is told by the certificate. */
-function methodFor(client: Client | undefined, { thumbprint }: PresentedCertificate): CertificateMethod {
-  const registered = CERTIFICATE_METHODS.filter((method) => client?.authenticationMethods.includes(method))
-  const [method = 'tls_client_auth', other] = registered
-  return other !== undefined && registeredThumbprints(client).includes(thumbprint) ? other : method
+/** Read once, whoever the client is. One that cannot be read may be very long, and is not encoded. */
+function presentedAs(certificate: PresentedCertificate): Presented {
+  const read = readCertificate(certificate.der)
+  const base64 = read === undefined ? '' : Buffer.from(certificate.der).toString('base64')
+  return { ...certificate, read, base64 }
 }
 
-type Judge = (presented: PresentedCertificate, read: Certificate, client: Client) => Fault | undefined
+/** A client can be registered for both; which one it is then is told by the certificate. */
+function methodFor(client: Client | undefined, presented: Presented): CertificateMethod {
+  const registered = CERTIFICATE_METHODS.filter((method) => client?.authenticationMethods.includes(method))
+  const [method = 'tls_client_auth', other] = registered
+  return other !== undefined && isRegistered(presented, client) ? other : method
+}
 
-const JUDGES: Record<CertificateMethod, Judge> = {
-  /** RFC 8705 2.1: by an authority that is trusted, and with the name that is registered. */
-  tls_client_auth({ trusted }, read, { metadata }) {
-    if (!trusted) return fault('client_certificate_untrusted', 'is by no authority that is trusted')
-    if (hasRegisteredName(read, metadata ?? {})) return undefined
-    return fault('client_certificate_wrong', 'does not have the name that is registered for the client')
-  },
-  /** RFC 8705 2.2: the very certificate that is registered, whoever has signed it. */
-  self_signed_tls_client_auth({ thumbprint }, _read, client) {
-    if (registeredThumbprints(client).includes(thumbprint)) return undefined
-    return fault('client_certificate_wrong', 'is not registered for the client')
-  },
+/**
+ * Why the certificate does not prove each of the methods. Both are judged for everybody, known or not. What ends this
+ * early depends on the certificate alone, so that time tells nothing of the client.
+ */
+function faultsOf(
+  deployment: Deployment,
+  presented: Presented,
+  client: Client | undefined,
+): Record<CertificateMethod, Fault | undefined> {
+  const { read } = presented
+  const unfit =
+    read === undefined ? fault('client_certificate_wrong', 'cannot be read') : timeFault(deployment, read)
+  if (read === undefined || unfit !== undefined)
+    return { tls_client_auth: unfit, self_signed_tls_client_auth: unfit }
+  return {
+    tls_client_auth: nameFault(presented, read, client),
+    self_signed_tls_client_auth: isRegistered(presented, client)
+      ? undefined
+      : fault('client_certificate_wrong', 'is not registered for the client'),
+  }
+}
+
+/** RFC 8705 2.1: by an authority that is trusted, and with the name that is registered. */
+function nameFault({ trusted }: Presented, read: Certificate, client: Client | undefined): Fault | undefined {
+  if (!trusted) return fault('client_certificate_untrusted', 'is by no authority that is trusted')
+  if (hasRegisteredName(read, client?.metadata ?? {})) return undefined
+  return fault('client_certificate_wrong', 'does not have the name that is registered for the client')
 }
 
 const NOT_REGISTERED: Fault = {

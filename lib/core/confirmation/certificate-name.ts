@@ -5,6 +5,8 @@ import { isSameName, parseName } from './distinguished-name.js'
 /** How a client's certificate is told from others of the same authority (RFC 8705 2.1.2). */
 interface NameKind {
   readonly expected: string
+  /** A name that is looked for if a client has registered none of this kind. */
+  readonly decoy: string
   /** Makes the judge of certificates from the registered text; `undefined` when that is not what it has to be. */
   readonly matcher: (registered: string) => ((certificate: Certificate) => boolean) | undefined
 }
@@ -13,6 +15,7 @@ interface NameKind {
 export const CERTIFICATE_NAMES = {
   tls_client_auth_subject_dn: {
     expected: 'a distinguished name as RFC 4514 writes it, such as CN=sensor-7,O=Example\\, Inc.,C=DE',
+    decoy: 'CN=decoy,OU=Nobody,O=Nowhere,C=ZZ',
     matcher(registered) {
       const name = parseName(registered)
       return name && (({ subject }) => isSameName(name, subject))
@@ -20,6 +23,7 @@ export const CERTIFICATE_NAMES = {
   },
   tls_client_auth_san_dns: {
     expected: 'a host name without a wildcard',
+    decoy: 'decoy.invalid',
     matcher: (registered) =>
       /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*$/.test(registered)
         ? holds('dns', (entry) => foldCase(entry) === registered.toLowerCase())
@@ -27,6 +31,7 @@ export const CERTIFICATE_NAMES = {
   },
   tls_client_auth_san_uri: {
     expected: 'an absolute URI',
+    decoy: 'urn:decoy:invalid',
     matcher: (registered) =>
       /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(registered)
         ? holds('uri', (entry) => entry.toString('latin1') === registered)
@@ -34,6 +39,7 @@ export const CERTIFICATE_NAMES = {
   },
   tls_client_auth_san_ip: {
     expected: 'an IP address',
+    decoy: '::',
     matcher(registered) {
       const address = addressBytes(registered)
       return address && holds('ip', (entry) => entry.equals(address))
@@ -41,6 +47,7 @@ export const CERTIFICATE_NAMES = {
   },
   tls_client_auth_san_email: {
     expected: 'an email address',
+    decoy: 'nobody@decoy.invalid',
     matcher: (registered) =>
       /^[\x21-\x3f\x41-\x7e]+@[\w.-]+$/.test(registered)
         ? holds('email', (entry) => foldHost(entry) === foldHost(Buffer.from(registered)))
@@ -52,8 +59,11 @@ export type CertificateNameMember = keyof typeof CERTIFICATE_NAMES
 
 export const CERTIFICATE_NAME_MEMBERS = Object.keys(CERTIFICATE_NAMES) as readonly CertificateNameMember[]
 
-/** What is expected of a member, when it is not that. */
-export function certificateNameFault(member: CertificateNameMember, value: unknown): string | undefined {
+/** What is expected of a member, when it is not that. If it is absent, its decoy is judged, which takes as long. */
+export function certificateNameFault(
+  member: CertificateNameMember,
+  value: unknown = CERTIFICATE_NAMES[member].decoy,
+): string | undefined {
   const { expected, matcher } = CERTIFICATE_NAMES[member]
   const fits = typeof value === 'string' && value.length <= LONGEST_NAME && matcher(value) !== undefined
   return fits ? undefined : expected
@@ -61,17 +71,25 @@ export function certificateNameFault(member: CertificateNameMember, value: unkno
 
 const LONGEST_NAME = 1024
 
-/** Whether a certificate has the one name that is registered; metadata with none of them, or several, match nothing. */
+/**
+ * Whether a certificate has the one name that is registered; metadata with none of them, or several, match nothing.
+ *
+ * Names of all kinds are looked for, and decoys stand in for those that are not registered. So time does not tell whether
+ * a name is registered, nor of which kind.
+ */
 export function hasRegisteredName(
   certificate: Certificate,
   metadata: Readonly<Record<string, unknown>>,
 ): boolean {
-  const [member, ...others] = CERTIFICATE_NAME_MEMBERS.filter((one) => metadata[one] !== undefined)
-  if (member === undefined || others.length > 0) return false
-  const registered = metadata[member]
-  return (
-    typeof registered === 'string' && CERTIFICATE_NAMES[member].matcher(registered)?.(certificate) === true
-  )
+  const judged = CERTIFICATE_NAME_MEMBERS.map((member) => {
+    const { decoy, matcher } = CERTIFICATE_NAMES[member]
+    const { [member]: registered } = metadata
+    const isText = typeof registered === 'string'
+    const isThere = matcher(isText ? registered : decoy)?.(certificate) === true
+    return { isRegistered: registered !== undefined, holds: isText && isThere }
+  })
+  const [name, ...others] = judged.filter(({ isRegistered }) => isRegistered)
+  return name?.holds === true && others.length === 0
 }
 
 function holds(kind: AlternativeName, isSame: (entry: Buffer) => boolean) {

@@ -36,8 +36,9 @@ function canonicalValue(element: DerElement): readonly ['text' | 'der', string] 
 
 function textOf({ tag, content }: DerElement): string | undefined {
   try {
-    if (tag === TAGS.utf8String) return decode('utf-8', content)
-    if (tag === TAGS.bmpString) return decode('utf-16le', Buffer.from(content).swap16())
+    if (tag === TAGS.utf8String) return UTF_8.decode(content)
+    if (tag === TAGS.bmpString)
+      return new TextDecoder('utf-16le', EXACT).decode(Buffer.from(content).swap16())
   } catch {
     return undefined
   }
@@ -48,9 +49,10 @@ function textOf({ tag, content }: DerElement): string | undefined {
 // A TeletexString is read in more than one way, so it is compared by its bytes.
 const ASCII_STRINGS: readonly number[] = [TAGS.printableString, TAGS.ia5String, TAGS.numericString]
 
-function decode(encoding: string, bytes: Uint8Array): string {
-  return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes)
-}
+const EXACT = { fatal: true, ignoreBOM: true } as const
+
+/** Made once, because making one takes longer than reading a name with it. */
+const UTF_8 = new TextDecoder('utf-8', EXACT)
 
 /** The short names of attribute types: those of RFC 4514 3, and those that tools print (RFC 4519, RFC 5280 A.1). */
 const TYPES: Readonly<Record<string, string>> = {
@@ -107,7 +109,7 @@ function parseValue(raw: string): readonly ['text' | 'der', string] | undefined 
       hex === undefined ? special : String.fromCharCode(Number.parseInt(hex, 16)),
     )
   try {
-    return ['text', decode('utf-8', Buffer.from(octets, 'latin1'))]
+    return ['text', UTF_8.decode(Buffer.from(octets, 'latin1'))]
   } catch {
     return undefined
   }

@@ -3,23 +3,35 @@ import type { Client } from '../client.js'
 import type { PublicJwk } from '../jwk.js'
 import { certificateKey, certificateThumbprint, readCertificate } from './certificate.js'
 
+/** A certificate in the two forms in which a client registers its own. */
+export interface NamedCertificate {
+  /** Base64 of the DER, as in `x5c`. */
+  readonly base64: string
+  /** As in `x5t#S256`. */
+  readonly thumbprint: string
+}
+
 /**
- * The thumbprints of the certificates that a client has registered or bound (RFC 8705 2.2.2); one that has the method by
- * its bindings alone has only these.
+ * Whether a client has registered or bound a certificate (RFC 8705 2.2.2). If a client has the method by its bindings
+ * alone, only these count.
+ *
+ * The certificates of the client are compared as they are written. None is decoded or hashed, so their number and length
+ * do not show in the time.
  */
-export function registeredThumbprints(client: Client | undefined): readonly string[] {
+export function isRegistered({ base64, thumbprint }: NamedCertificate, client: Client | undefined): boolean {
   const isBoundOnly = client?.boundMethods?.includes('self_signed_tls_client_auth') === true
   const keys = isBoundOnly ? [] : (client?.metadata?.jwks?.keys ?? [])
   const registered = keys.filter(({ use }) => (use ?? 'sig') === 'sig')
-  const bound = client?.bindings?.flatMap(({ confirmation }) => confirmation?.['x5t#S256'] ?? []) ?? []
-  return [...registered.flatMap((jwk) => thumbprintOf(jwk) ?? []), ...bound]
+  const bound = client?.bindings ?? []
+  return (
+    registered.some((jwk) => firstOf(jwk) === base64 || jwk['x5t#S256'] === thumbprint) ||
+    bound.some(({ confirmation }) => confirmation?.['x5t#S256'] === thumbprint)
+  )
 }
 
-/** The thumbprint of the certificate that a JWK names: by `x5c`, or by `x5t#S256` alone. */
-function thumbprintOf(jwk: PublicJwk): string | undefined {
-  const [der] = certificatesOf(jwk) ?? []
-  const { 'x5t#S256': named } = jwk
-  return der === undefined ? (typeof named === 'string' ? named : undefined) : certificateThumbprint(der)
+/** The certificate of the key itself, as it is written. */
+function firstOf({ x5c }: PublicJwk): unknown {
+  return Array.isArray(x5c) ? x5c[0] : undefined
 }
 
 /** The certificates of `x5c` (RFC 7517 4.7): base64, not base64url, each a text. `undefined` where that is malformed. */
@@ -62,7 +74,7 @@ export function certificateLabels({ x5c, 'x5t#S256': named }: PublicJwk): Public
   }
 }
 
-/** Whether a JWK names a certificate. */
+/** Whether a JWK names a certificate, by its form. `jwkCertificateFault` judges the certificate. */
 export function namesCertificate(jwk: PublicJwk): boolean {
-  return thumbprintOf(jwk) !== undefined
+  return typeof (firstOf(jwk) ?? jwk['x5t#S256']) === 'string'
 }
