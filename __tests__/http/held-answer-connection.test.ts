@@ -1,3 +1,5 @@
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import type { RequestHandler } from 'express'
 import { openRequest } from '../support/exact.js'
 import {
@@ -94,6 +96,53 @@ describe('a connection that breaks while the handler of a redeeming route runs',
     })
   })
 
+  test.each<[string, RequestHandler]>([
+    ['pipeline()', (_req, res, next) => void pipeline(createReadStream(__filename), res).catch(next)],
+    ['res.sendFile() with a callback', (_req, res, next) => res.sendFile(__filename, next)],
+    [
+      'res.download() with a callback',
+      (_req, res, next) => res.download(__filename, (error) => void (error && next(error))),
+    ],
+    ['an error of its own', (_req, _res, next) => next(new Error('failed'))],
+  ])('redeems the key when a handler that has no interest in the signal fails by %s', (_title, answer) => {
+    let runs = 0
+    const [started, finish] = [gate(), gate()]
+    const handler: RequestHandler = (req, res, next) => {
+      runs += 1
+      started.open()
+      void finish.opened.then(() => answer(req, res, next))
+    }
+    return withRedeeming({ handlers: [handler] }, async (server) => {
+      const key = await server.key()
+      const hangUp = presentAndHangUp(server, key)
+      await started.opened
+      hangUp()
+      await pause(50)
+      finish.open()
+      await until(async () => (await server.stateOf(key)) === 'redeemed')
+      await server.act(key).expect(401)
+      expect(runs).toBe(1)
+    })
+  })
+
+  test('is not decided by a logger that copies all that is known of the request', () => {
+    const [started, finish] = [gate(), gate()]
+    const handler: RequestHandler = (req, res) => {
+      expect(JSON.parse(JSON.stringify({ ...req.provisioning }))).toHaveProperty('redemptionId')
+      started.open()
+      void finish.opened.then(() => res.sendStatus(500))
+    }
+    return withRedeeming({ handlers: [handler] }, async (server) => {
+      const key = await server.key()
+      const hangUp = presentAndHangUp(server, key)
+      await started.opened
+      hangUp()
+      await pause(50)
+      finish.open()
+      await until(async () => (await server.stateOf(key)) === 'redeemed')
+    })
+  })
+
   test('does not abort the signal of a handler that has answered', () => {
     let signal: AbortSignal | undefined
     const handler: RequestHandler = (req, res) => {
@@ -140,12 +189,14 @@ describe('a connection that breaks while the handler of a redeeming route runs',
     let mostAtOnce = 0
     let successes = 0
     let runs = 0
-    const handler: RequestHandler = async (_req, res) => {
+    const handler: RequestHandler = async (req, res) => {
+      const { signal } = req.provisioning ?? {}
       working += 1
       runs += 1
       mostAtOnce = Math.max(mostAtOnce, working)
       const last = runs >= 8
       await pause(12)
+      expect(signal).toBeDefined()
       working -= 1
       if (last) successes += 1
       res.sendStatus(last ? 201 : 500)

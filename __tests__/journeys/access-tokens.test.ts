@@ -194,7 +194,7 @@ describe('an access token that is bound to a DPoP key', () => {
       expect(server.events.at(-1)).toMatchObject({ reason: 'dpop_token_hash_wrong' })
     }))
 
-  test('spends no proof on a request that is refused', () => {
+  test('uses a proof that holds, also where the token does not, and no other', () => {
     const used: string[] = []
     const memory = memoryStore()
     const useOnce: typeof memory.useOnce = (id, until, owner) => {
@@ -209,9 +209,10 @@ describe('an access token that is bound to a DPoP key', () => {
         const proof = holder.prove('GET', `${AUDIENCE}/elsewhere`, token)
         const call = send(server, 'get', '/elsewhere').set('Authorization', `DPoP ${token}`)
         await call.set('DPoP', proof).expect(401)
+        expect(used).toHaveLength(before)
         await revoke(server, token)
         await callApiProving(server, token, holder).expect(401)
-        expect(used).toHaveLength(before)
+        expect(used).toHaveLength(before + 1)
       },
       { store },
     )

@@ -93,7 +93,8 @@ describe('a deployment over Redis', () => {
       expect(kept).toContain(':key:ci-runner:')
       for (const text of [seen, kept]) {
         expect(disclosures(text, heard)).toEqual([])
-        expect(text).not.toContain('eyJ')
+        // Where a JWT begins. Sealed text is random, and has these letters now and then.
+        expect(text).not.toMatch(/(?<![\w-])eyJ/)
       }
     }))
 

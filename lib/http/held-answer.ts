@@ -17,7 +17,10 @@ const CHECK_MILLISECONDS = 1_000
 
 /** The answer of a handler that is held until its key is settled. */
 export interface HeldAnswer {
-  /** Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. */
+  /**
+   * Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. Who reads
+   * it decides by the answer what becomes of the key of a broken connection.
+   */
   readonly signal: AbortSignal
   /** Answers in the place of a handler that has not started. */
   refuse(error: unknown): void
@@ -30,15 +33,20 @@ export interface HeldAnswer {
  * for that or takes more than a second. A success settles the key, a failure releases it; then what was held is written.
  * Where the claim was lost in the meantime, what was held is dropped and the refusal is written in its place. A
  * connection that breaks does not release by itself: the handler may be at work still, and two handlers must not be
- * at work for one key. It is told by the signal, and decides by what it answers.
+ * at work for one key. It is told by the signal, and decides by what it answers. Where a handler never looks at the
+ * signal, a failure after that settles too: to stream to a connection that is gone fails, though the handler has acted.
  */
 export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): HeldAnswer {
   const aborting = new AbortController()
+  /** Whether the connection broke before the handler answered, and whether the handler wants to know. */
+  const broken = { isBroken: false, isWatched: false }
+  const isBlind = () => (broken.isBroken || res.destroyed) && !broken.isWatched && res.req.complete
   const choice = watchChoices(res)
   const decide: Decide = (status, whole) => {
     clearInterval(watch)
     const outcome = whole === undefined ? {} : { outcome: encodeAnswer(whole) }
-    const decided = isFailure(status) && !choice.wasMade() ? claim.release() : claim.settle(outcome)
+    const isReleased = isFailure(status) && !choice.wasMade() && !isBlind()
+    const decided = isReleased ? claim.release() : claim.settle(outcome)
     decided
       .then(
         () => gate.open(),
@@ -50,11 +58,15 @@ export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unkn
   const gate = new ResponseGate(res, decide, claim.keepsOutcome ? PATIENCE : undefined)
   const watch = watchReservation(claim, (error) => aborting.abort(error))
   res.once('close', () => {
-    if (!gate.hasOutput) aborting.abort()
-    else clearInterval(watch)
+    if (gate.hasOutput) return clearInterval(watch)
+    broken.isBroken = true
+    aborting.abort()
   })
   return {
-    signal: aborting.signal,
+    get signal() {
+      broken.isWatched = true
+      return aborting.signal
+    },
     refuse(error) {
       if (gate.hasOutput) return
       clearInterval(watch)

@@ -20,7 +20,10 @@ export interface Provisioning {
   readonly proofKeyThumbprint?: string
   /** SHA-256 thumbprint of the client certificate the key is bound to; it is that of the connection. */
   readonly certificateThumbprint?: string
-  /** Aborted when the connection breaks before an answer. Only behind `redeemProvisioningKey()`. */
+  /**
+   * Aborted when the connection breaks before an answer, or when the key is revoked or expires. After a broken
+   * connection a failure gives the key back only if you have read this. Only behind `redeemProvisioningKey()`.
+   */
   readonly signal?: AbortSignal
   /**
    * Names this redemption: an idempotency key for what the handler does elsewhere. An attempt that goes on where another
@@ -43,10 +46,10 @@ declare global {
 export function attachProvisioning(
   req: Request,
   key: VerifiedKey,
-  redeeming: Pick<Provisioning, 'signal' | 'redemptionId'> = {},
+  redeeming?: { readonly redemptionId: string; readonly signal: () => AbortSignal },
 ): void {
   const { clientId, subject, scope, audience, issuer, jti } = key
-  const provisioning: Provisioning = Object.freeze({
+  const provisioning: Provisioning = {
     clientId,
     subject,
     scope,
@@ -54,8 +57,11 @@ export function attachProvisioning(
     issuer,
     keyId: jti,
     ...circumstances(key),
-    ...redeeming,
-  })
+    ...(redeeming && { redemptionId: redeeming.redemptionId }),
+  }
+  // Who reads it takes over a decision, so a logger that copies all members must not.
+  if (redeeming) Object.defineProperty(provisioning, 'signal', { get: redeeming.signal })
+  Object.freeze(provisioning)
   fix(req, 'provisioning', provisioning)
 }
 

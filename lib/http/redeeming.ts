@@ -6,7 +6,7 @@ import type { PresentedRequest } from '../core/request.js'
 import { holdAnswer } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
-import { breakOffLate, checkAtEnd, type ReceiveBody } from './request-body.js'
+import { breakOffLate, checkAtEnd, isGone, type ReceiveBody } from './request-body.js'
 import { answerAgain } from './whole-answer.js'
 
 /** A request that a guard lets through. */
@@ -42,11 +42,12 @@ export function redeemingAdmission(
       if (refusal !== undefined) throw refusal
       return answerAgain(res, redemption.outcome)
     }
-    if (res.destroyed) return void (await redemption.release())
-    const { signal, refuse: refuseHeld } = holdAnswer(res, redemption, refuseWith)
-    checkAtEnd(req, res, redemption.check, refuseHeld)
+    if (isGone(req, res)) return void (await redemption.release())
+    const held = holdAnswer(res, redemption, refuseWith)
+    checkAtEnd(req, res, redemption.check, held.refuse)
     breakOffLate(req, res, longestBody - (performance.now() - begun))
-    attachProvisioning(req, key, { signal, redemptionId: redemption.redemptionId })
+    const { redemptionId } = redemption
+    attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
     next()
   }
 }

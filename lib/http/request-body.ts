@@ -106,6 +106,32 @@ const INCOMPLETE = {
   broken: malformed('body_incomplete', 'The connection ended before the body did.'),
 }
 
+/**
+ * Drops what nobody has read of a body when the request has been answered. Node does so itself, but not for a body that
+ * was read before; the connection would wait, and keep the body in memory.
+ */
+export function dropUnread(req: Request, res: Response): void {
+  res.once('finish', () => {
+    const isRead = req.listenerCount('data') + req.listenerCount('readable') > 0
+    if (!isRead) req.resume()
+  })
+}
+
+/**
+ * Stops a body that a middleware before us lets flow, and answers the function that lets it go on. What flows while a
+ * guard waits would be lost for the parser behind it.
+ */
+export function pauseFlow(req: Request): () => void {
+  if (req.readableFlowing !== true || req.readableEnded) return () => undefined
+  req.pause()
+  return () => void req.resume()
+}
+
+/** Whether nobody is there any more who could get an answer. */
+export function isGone(req: Request, res: Response): boolean {
+  return res.destroyed || req.readableAborted
+}
+
 /** The digest of the object that a parser has left. A form with files may lack half of the body. */
 function digestOfParsed({ body, headers }: Request): string | undefined {
   if (body === undefined || body === null) return undefined
@@ -143,16 +169,23 @@ export function checkAtEnd(
   const push = req.push.bind(req)
   // Node's parser ends every body by `push(null)`.
   req.push = function pushChecked(chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk !== null) return push(chunk, encoding)
+    // A handler that has answered does not start any more.
+    if (chunk !== null || isAnswered(res)) return push(chunk, encoding)
     check().then(
       () => push(null),
       (error) => {
+        if (isAnswered(res)) return push(null)
         endAfterAnswer(req, res)
         refuse(error)
+        return false
       },
     )
     return false
   }
+}
+
+function isAnswered(res: Response): boolean {
+  return res.headersSent || res.writableEnded
 }
 
 /** Ends the connection of a body that nobody waits for any more, when the request has been answered. */
@@ -164,8 +197,7 @@ function endAfterAnswer(req: Request, res: Response): void {
 export function breakOffLate(req: Request, res: Response, milliseconds: number): void {
   if (req.complete) return
   const timer = setTimeout(() => {
-    const isAnswered = res.headersSent || res.writableEnded
-    if (!req.complete && !isAnswered) req.destroy()
+    if (!req.complete && !isAnswered(res)) req.destroy()
   }, milliseconds)
   res.once('close', () => clearTimeout(timer))
 }

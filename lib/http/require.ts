@@ -18,7 +18,7 @@ import {
 import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
 import { type AdmittedVisit, redeemingAdmission } from './redeeming.js'
-import { bodyReceiver, checkAtEnd } from './request-body.js'
+import { bodyReceiver, checkAtEnd, dropUnread, isGone, pauseFlow } from './request-body.js'
 import { refuse } from './wire.js'
 
 /** What a guarded route wants of a key, or of an access token. */
@@ -61,6 +61,7 @@ export function guards(context: GuardContext): Guards {
 
   function admitKey(visit: AdmittedVisit, { verified: { key, recheck } }: Counted): void {
     const { req, res, next, presented, refuseWith } = visit
+    if (isGone(req, res)) return
     const { jti: keyId, clientId, subject } = key
     emit('key.verified', { keyId, clientId, subject, address: presented.address })
     attachProvisioning(req, key)
@@ -70,6 +71,7 @@ export function guards(context: GuardContext): Guards {
 
   function admitToken(visit: AdmittedVisit, { token, recheck }: AcceptedToken): void {
     const { req, res, next, presented, refuseWith } = visit
+    if (isGone(req, res)) return
     const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
     emit('token.verified', { keyId, clientId, subject, tokenId, address: presented.address })
     attachProvisioned(req, token)
@@ -134,10 +136,19 @@ function guard<V>(context: SharedContext, plan: Plan<V>, options: RequireOptions
     )
   }
 
-  const admit: RequestHandler = (req, res, next) => {
+  const admit: RequestHandler = (req, res, proceed) => {
     const presented = context.present(req)
     context.offerNonce(res, presented)
-    const refuseWith = (error: unknown) => refuse(res, error, presented, site)
+    const goOn = pauseFlow(req)
+    dropUnread(req, res)
+    const next = (error?: unknown) => {
+      goOn()
+      proceed(error)
+    }
+    const refuseWith = (error: unknown) => {
+      goOn()
+      refuse(res, error, presented, site)
+    }
     // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
     if (endpoint === 'redeem' && req.method === 'HEAD') {
       refuseWith(malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' }))

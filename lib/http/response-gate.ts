@@ -94,9 +94,17 @@ export class ResponseGate {
   #output(name: Output, args: unknown[]): unknown {
     if (this.#state === 'open') return this.#before[name]?.apply(this.#res, args)
     if (name === 'writeHead' && this.#isOwnHead()) return this.#writeOwnHead()
+    if (name === 'write') this.#implyHead(args)
     this.#hold(name, args)
     if (name === 'write') return this.#hasRoom()
     return name === 'flushHeaders' ? undefined : this.#res
+  }
+
+  /** Writes the head as Node does before a first `write()`, through those who have a last change to make to it. */
+  #implyHead(args: unknown[]): void {
+    if (this.#state !== 'holding' || this.hasOutput) return
+    requireChunk('write', args)
+    this.#res.writeHead(this.#res.statusCode)
   }
 
   /**
