@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
-import { ConfigurationError } from '../lib/core/errors.js'
-import { type ProvisioningOptions, parseOptions } from '../lib/options.js'
-import { memoryStore } from '../lib/stores/memory.js'
+import { ConfigurationError } from '../lib/base/errors.js'
+import { type ProvisioningOptions, parseOptions } from '../lib/options/options.js'
+import { memoryStore } from '../lib/stores/memory/memory.js'
 import { AUDIENCE, ISSUER, workingOptions } from './core/deployed.js'
 import { faultsOf, parse } from './options/faults-of.js'
 

@@ -1,16 +1,16 @@
-import type { EventHub } from './core/event-hub.js'
-import { revokeKey } from './core/revocation.js'
-import { useCases, verifyingUseCases } from './core/use-cases.js'
 import { guardContext, httpContext } from './http/context.js'
 import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Guards, guards } from './http/require.js'
 import { type Routers, routers } from './http/routers.js'
+import { useCases, verifyingUseCases } from './http/use-cases.js'
+import type { EventHub } from './monitoring/event-hub.js'
 import { type Operations, operations } from './operations.js'
+import { type ProvisioningOptions, parseOptions } from './options/options.js'
 import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
-import { type ProvisioningOptions, parseOptions } from './options.js'
-import type { KeyRef, RevokeOutcome } from './stores/store.js'
+import type { KeyRef, RevokeOutcome } from './ports/store.js'
+import { revokeKey } from './tokens/revocation.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
 export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
@@ -64,12 +64,29 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
   })
 }
 
+export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './base/errors.js'
+export { hashSecret } from './base/secret.js'
+export type { BindingRef, RevokeBindingOutcome } from './clients/bindings.js'
+export { getProvisioned, type Provisioned } from './http/provisioned.js'
+export { getProvisioning, type Provisioning } from './http/provisioning.js'
+export type { RequireOptions } from './http/require.js'
+export type { KeyAlgorithm } from './jose/jwk.js'
+export type { FamilyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
+export type { ClientOptions } from './options/client.js'
+export type { ClientLookup } from './options/clients.js'
+export type { DpopOptions } from './options/dpop.js'
+export type { MtlsOptions } from './options/mtls.js'
+export type { ProvisioningOptions } from './options/options.js'
+export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
+export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
+export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
+export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
+export type { VerifierOptions } from './options/verifier.js'
 export type {
   AccessTokenIdentity,
   IssueAccessToken,
   IssuedAccessToken,
-} from './core/access-token-identity.js'
-export type { BindingRef, RevokeBindingOutcome } from './core/bindings.js'
+} from './ports/access-token-identity.js'
 export type {
   Binding,
   Client,
@@ -77,9 +94,7 @@ export type {
   ClientRegistry,
   Registration,
   RegistrationToken,
-} from './core/client.js'
-export type { ClientAuthenticationMethod } from './core/client-authentication/methods.js'
-export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './core/errors.js'
+} from './ports/client.js'
 export type {
   EventOf,
   EventType,
@@ -89,29 +104,14 @@ export type {
   ProvisioningEvent,
   RedemptionAction,
   Severity,
-} from './core/events.js'
-export type { KeyAlgorithm } from './core/jwk.js'
-export type { DeleteOutcome } from './core/management/deletion.js'
-export type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './core/policy-options.js'
+} from './ports/events.js'
+export type { ClientAuthenticationMethod } from './ports/methods.js'
+export type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './ports/policy-options.js'
 export type {
   ProposedRegistration,
   RegistrationPolicy,
   RegistrationVerdict,
-} from './core/registration/rules.js'
-export { hashSecret } from './core/secret.js'
-export { getProvisioned, type Provisioned } from './http/provisioned.js'
-export { getProvisioning, type Provisioning } from './http/provisioning.js'
-export type { EndpointLimit, RateLimitOptions } from './http/rate-limit-options.js'
-export type { RequireOptions } from './http/require.js'
-export type { FamilyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
-export type { ClientOptions } from './options/client.js'
-export type { ClientLookup } from './options/clients.js'
-export type { DpopOptions } from './options/dpop.js'
-export type { MtlsOptions } from './options/mtls.js'
-export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
-export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
-export type { VerifierOptions } from './options/verifier.js'
-export type { ProvisioningOptions } from './options.js'
-export { type MemoryStoreOptions, memoryStore } from './stores/memory.js'
-export type * from './stores/store.js'
+} from './ports/rules.js'
+export type * from './ports/store.js'
+export type { DeleteOutcome } from './registration/management/deletion.js'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory/memory.js'

@@ -1,11 +1,11 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose'
+import { signJwt } from '../../lib/jose/jwt.js'
 import {
   familyFault,
   mintAccessToken,
   verifyGenuineToken,
   verifyTokenTerms,
-} from '../../lib/core/access-token.js'
-import { signJwt } from '../../lib/core/jwt.js'
+} from '../../lib/tokens/access-token.js'
 import {
   claimKey,
   deployed,

@@ -1,7 +1,7 @@
-import { type AccessTokenTerms, mintAccessToken } from '../../lib/core/access-token.js'
-import { accessTokenVerifier } from '../../lib/core/access-verification.js'
-import type { PresentedRequest } from '../../lib/core/request.js'
-import type { Expectation } from '../../lib/core/verification.js'
+import type { PresentedRequest } from '../../lib/base/request.js'
+import { type AccessTokenTerms, mintAccessToken } from '../../lib/tokens/access-token.js'
+import { accessTokenVerifier } from '../../lib/tokens/access-verification.js'
+import type { Expectation } from '../../lib/tokens/expectation.js'
 import {
   AUDIENCE,
   claimKey,

@@ -1,15 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { clientAuthenticator } from '../../lib/clients/authentication/authenticate.js'
 import {
   bindingLister,
   bindingsOf,
   type RevokeBindingOutcome,
   revokeBinding,
   unbinder,
-} from '../../lib/core/bindings.js'
-import type { Binding, ClientRegistry } from '../../lib/core/client.js'
-import { clientAuthenticator } from '../../lib/core/client-authentication/authenticate.js'
-import { publicJwk, thumbprint } from '../../lib/core/jwk.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+} from '../../lib/clients/bindings.js'
+import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
+import type { Binding, ClientRegistry } from '../../lib/ports/client.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { ASSERTION_TYPE, signAssertion } from '../support/client-assertion.js'
 import { authenticated, deployed, parameters, reasonOf, request, SECRET, START } from './deployed.js'
 

@@ -1,7 +1,6 @@
-import { bindingsWith, withBindings, withoutBinding } from '../../lib/core/bound-keys.js'
-import type { Binding, Client } from '../../lib/core/client.js'
-import type { Policy } from '../../lib/core/policy.js'
-import type { Rebinding } from '../../lib/core/policy-options.js'
+import { bindingsWith, withBindings, withoutBinding } from '../../lib/clients/bound-keys.js'
+import type { Binding, Client } from '../../lib/ports/client.js'
+import type { Policy, Rebinding } from '../../lib/ports/policy-options.js'
 import { refusalOf } from './deployed.js'
 
 const key = (bindingId: string, jkt = bindingId): Binding => ({

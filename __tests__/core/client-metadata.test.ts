@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
-import { acceptMetadata } from '../../lib/core/client-metadata.js'
-import { ProvisioningError } from '../../lib/core/errors.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
+import { acceptMetadata } from '../../lib/clients/client-metadata.js'
 import { refusalOf } from './deployed.js'
 
 const PERMITTED = new Set(['read', 'write'])

@@ -1,5 +1,5 @@
 import { constants, createHmac, type KeyObject, sign } from 'node:crypto'
-import type { KeyAlgorithm } from '../../lib/core/jwk.js'
+import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 
 /** One part of a compact JWS: text as it is, anything else as JSON. */
 export function encodePart(part: unknown): string {

@@ -1,4 +1,4 @@
-import { asking, numericDate } from '../../lib/core/deployment.js'
+import { asking, numericDate } from '../../lib/ports/deployment.js'
 import { refusalOf } from './deployed.js'
 
 describe('numericDate', () => {

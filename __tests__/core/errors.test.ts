@@ -6,7 +6,7 @@ import {
   REASONS,
   type Reason,
   unlessRefused,
-} from '../../lib/core/errors.js'
+} from '../../lib/base/errors.js'
 import { refusalOf } from './deployed.js'
 
 describe('ProvisioningError', () => {

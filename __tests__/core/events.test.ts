@@ -1,5 +1,5 @@
-import { eventHub } from '../../lib/core/event-hub.js'
-import type { ProvisioningEvent } from '../../lib/core/events.js'
+import { eventHub } from '../../lib/monitoring/event-hub.js'
+import type { ProvisioningEvent } from '../../lib/ports/events.js'
 
 const KEY = { keyId: 'a-jti', clientId: 'a-client' }
 const ISSUED = { ...KEY, subject: 'device', scope: ['read'], audience: 'urn:api', expiresAt: 1_700_000_300 }

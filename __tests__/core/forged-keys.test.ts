@@ -1,6 +1,6 @@
-import { signJwt } from '../../lib/core/jwt.js'
-import { verifyGenuine } from '../../lib/core/provisioning-key.js'
-import type { Confirmation } from '../../lib/stores/store.js'
+import { signJwt } from '../../lib/jose/jwt.js'
+import type { Confirmation } from '../../lib/ports/store.js'
+import { verifyGenuine } from '../../lib/tokens/provisioning-key.js'
 import {
   AUDIENCE,
   deployed,

@@ -1,8 +1,8 @@
-import type { Claim, Redeemed } from '../../lib/core/claim.js'
-import { outcomeSealer } from '../../lib/core/outcome.js'
-import type { VerifiedKey } from '../../lib/core/provisioning-key.js'
-import { redeemer } from '../../lib/core/redemption.js'
-import type { ProvisioningOptions } from '../../lib/options.js'
+import type { ProvisioningOptions } from '../../lib/options/options.js'
+import type { Claim, Redeemed } from '../../lib/redemption/claim.js'
+import { outcomeSealer } from '../../lib/redemption/outcome.js'
+import { redeemer } from '../../lib/redemption/redemption.js'
+import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from './deployed.js'
 
 const OURS = { jkt: 'ours' }

@@ -1,7 +1,7 @@
-import { mintAccessToken } from '../../lib/core/access-token.js'
-import { introspector } from '../../lib/core/introspection.js'
-import { revoker } from '../../lib/core/revocation.js'
 import type { ClientOptions } from '../../lib/index.js'
+import { mintAccessToken } from '../../lib/tokens/access-token.js'
+import { introspector } from '../../lib/tokens/introspection.js'
+import { revoker } from '../../lib/tokens/revocation.js'
 import { compact } from './compact.js'
 import {
   AUDIENCE,

@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose'
-import { issuer } from '../../lib/core/issuance.js'
-import { hashSecret } from '../../lib/core/secret.js'
-import { memoryStore } from '../../lib/stores/memory.js'
-import type { ProvisioningStore } from '../../lib/stores/store.js'
+import { hashSecret } from '../../lib/base/secret.js'
+import type { ProvisioningStore } from '../../lib/ports/store.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
+import { issuer } from '../../lib/tokens/issuance.js'
 import {
   asking,
   authenticated,

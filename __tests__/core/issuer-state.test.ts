@@ -1,4 +1,4 @@
-import { isActive } from '../../lib/core/issuer-state.js'
+import { isActive } from '../../lib/ports/issuer-state.js'
 import { reasonOf, refusalOf } from './deployed.js'
 
 const CLAIMS = {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { readJwkSet } from '../../lib/core/jwk-set.js'
+import { readJwkSet } from '../../lib/jose/jwk-set.js'
 import { PAIRS } from './signing-pairs.js'
 
 const { ES256, ES384, RS256 } = PAIRS

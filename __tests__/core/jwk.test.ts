@@ -1,7 +1,7 @@
 import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
-import { algorithmsFor, importPublicJwk, publicJwk, thumbprint } from '../../lib/core/jwk.js'
+import { algorithmsFor, importPublicJwk, publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 
 /** RFC 7638 3.1. */
 const RFC_7638_KEY = {

@@ -1,4 +1,4 @@
-import { kidOf } from '../../lib/core/jws.js'
+import { kidOf } from '../../lib/jose/jws.js'
 
 const jws = (header: unknown, rest = '.e30.AAAA') =>
   Buffer.from(typeof header === 'string' ? header : JSON.stringify(header)).toString('base64url') + rest

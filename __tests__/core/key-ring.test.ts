@@ -1,6 +1,6 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
-import { signJwt } from '../../lib/core/jwt.js'
-import { type ActiveKey, keyRing, type SigningKey } from '../../lib/core/key-ring.js'
+import { signJwt } from '../../lib/jose/jwt.js'
+import { type ActiveKey, keyRing, type SigningKey } from '../../lib/jose/key-ring.js'
 import { PAIRS } from './signing-pairs.js'
 
 const { ES256, ES384, RS256, HS256 } = PAIRS

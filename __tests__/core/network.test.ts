@@ -5,7 +5,7 @@ import {
   isInNetworks,
   isNetworkWithin,
   parseNetwork,
-} from '../../lib/core/network.js'
+} from '../../lib/base/network.js'
 
 describe('parseNetwork', () => {
   const NETWORKS: [string, string, number, string][] = [

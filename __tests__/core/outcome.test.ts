@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { outcomeSealer, requestDigest } from '../../lib/core/outcome.js'
+import { outcomeSealer, requestDigest } from '../../lib/redemption/outcome.js'
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiJhIn0.c2lnbmF0dXJl'
 const OUTCOME = Buffer.from('{"client_secret":"correct horse"}')

@@ -1,7 +1,7 @@
-import { type Action, type Done, performer } from '../../lib/core/performance.js'
-import { redeemer } from '../../lib/core/redemption.js'
-import type { ProvisioningOptions } from '../../lib/options.js'
-import type { KeyState, ProvisioningStore } from '../../lib/stores/store.js'
+import type { ProvisioningOptions } from '../../lib/options/options.js'
+import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
+import { type Action, type Done, performer } from '../../lib/redemption/performance.js'
+import { redeemer } from '../../lib/redemption/redemption.js'
 import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from './deployed.js'
 
 interface Result {

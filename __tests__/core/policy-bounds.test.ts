@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { ProvisioningError } from '../../lib/core/errors.js'
-import { type Policy, permit } from '../../lib/core/policy.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
+import { permit } from '../../lib/clients/policy.js'
+import type { Policy } from '../../lib/ports/policy-options.js'
 
 const SCOPES = ['read', 'write', 'admin', 'provision:token', 'a']
 const AUDIENCES = ['https://a.example', 'https://b.example/x', 'urn:c', 'https://d.example']

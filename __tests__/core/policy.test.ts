@@ -1,14 +1,14 @@
 import fc from 'fast-check'
-import type { Reason } from '../../lib/core/errors.js'
+import type { Reason } from '../../lib/base/errors.js'
 import {
   inheritedPolicy,
   isAudience,
   isSubjectWithin,
-  type Policy,
   parseScope,
   permit,
   permitAudience,
-} from '../../lib/core/policy.js'
+} from '../../lib/clients/policy.js'
+import type { Policy } from '../../lib/ports/policy-options.js'
 import { parameters, reasonOf, refusalOf } from './deployed.js'
 
 const POLICY: Policy = {

@@ -1,4 +1,4 @@
-import { type KeyClaims, verifyTerms } from '../../lib/core/provisioning-key.js'
+import { type KeyClaims, verifyTerms } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, deployed, ISSUER, OTHER_AUDIENCE, reasonOf, START } from './deployed.js'
 
 const CLAIMS: KeyClaims = {

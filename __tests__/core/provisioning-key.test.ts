@@ -1,7 +1,9 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import type { Deployment } from '../../lib/core/deployment.js'
-import { signJwt } from '../../lib/core/jwt.js'
-import type { Terms } from '../../lib/core/policy.js'
+import type { Terms } from '../../lib/clients/policy.js'
+import { signJwt } from '../../lib/jose/jwt.js'
+import type { Deployment } from '../../lib/ports/deployment.js'
+import type { KeyRecord } from '../../lib/ports/store.js'
+import type { Verified } from '../../lib/redemption/verification.js'
 import {
   drawUp,
   type KeyClaims,
@@ -9,9 +11,7 @@ import {
   randomId,
   verifiedKey,
   verifyGenuine,
-} from '../../lib/core/provisioning-key.js'
-import type { Verified } from '../../lib/core/verification.js'
-import type { KeyRecord } from '../../lib/stores/store.js'
+} from '../../lib/tokens/provisioning-key.js'
 import { compact } from './compact.js'
 import {
   AUDIENCE,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import type { RedemptionAction } from '../../lib/core/events.js'
-import type { VerifiedKey } from '../../lib/core/provisioning-key.js'
+import type { RedemptionAction } from '../../lib/ports/events.js'
+import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { claimKey, deployed, issueKey, reasonOf, refusalOf, storeBut } from './deployed.js'
 
 async function issued(overrides = {}) {

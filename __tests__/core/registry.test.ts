@@ -1,6 +1,6 @@
-import type { Client, ClientRegistry } from '../../lib/core/client.js'
-import { changeClient, saving } from '../../lib/core/registry.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { changeClient, saving } from '../../lib/clients/registry.js'
+import type { Client, ClientRegistry } from '../../lib/ports/client.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { deployed, reasonOf, refusalOf } from './deployed.js'
 
 const CLIENT: Client = { clientId: 'ci', revision: 1, authenticationMethods: [] }

@@ -1,6 +1,6 @@
-import { mintAccessToken } from '../../lib/core/access-token.js'
-import { exposureRevoker, revokeIssuedBefore, revokeKey, revoker } from '../../lib/core/revocation.js'
-import type { IssuedBefore } from '../../lib/stores/store.js'
+import type { IssuedBefore } from '../../lib/ports/store.js'
+import { mintAccessToken } from '../../lib/tokens/access-token.js'
+import { exposureRevoker, revokeIssuedBefore, revokeKey, revoker } from '../../lib/tokens/revocation.js'
 import {
   AUDIENCE,
   authenticated,

@@ -2,7 +2,7 @@ import { Console } from 'node:console'
 import crypto from 'node:crypto'
 import { format, inspect } from 'node:util'
 import fc from 'fast-check'
-import { ConfigurationError } from '../../lib/core/errors.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
 import {
   hashSecret,
   isSecretHash,
@@ -10,7 +10,7 @@ import {
   Secret,
   scrub,
   secretMatches,
-} from '../../lib/core/secret.js'
+} from '../../lib/base/secret.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 import { compact } from './compact.js'
 import { SIGNING_KEY } from './deployed.js'

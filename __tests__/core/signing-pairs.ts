@@ -1,5 +1,5 @@
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { type KeyAlgorithm, thumbprint } from '../../lib/core/jwk.js'
+import { type KeyAlgorithm, thumbprint } from '../../lib/jose/jwk.js'
 
 /** A key of one algorithm, in the shape both `signJwt` and `verifyJwt` want. */
 export interface SigningPair {

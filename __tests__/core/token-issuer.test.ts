@@ -1,6 +1,6 @@
-import { exchanger, TOKEN_SCOPE } from '../../lib/core/actions/token.js'
-import { ProvisioningError } from '../../lib/core/errors.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
 import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
+import { exchanger, TOKEN_SCOPE } from '../../lib/redemption/actions/token.js'
 import { AUDIENCE, deployed, held, issueKey, parameters, performing, refusalOf, START } from './deployed.js'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'

@@ -1,5 +1,5 @@
-import { mintAccessToken } from '../../lib/core/access-token.js'
-import { readTokenReference } from '../../lib/core/token-reference.js'
+import { mintAccessToken } from '../../lib/tokens/access-token.js'
+import { readTokenReference } from '../../lib/tokens/token-reference.js'
 import { AUDIENCE, deployed, issueKey, OTHER_AUDIENCE, START } from './deployed.js'
 
 const CALLER = { clientId: 'ci-runner', audiences: [AUDIENCE] }

@@ -1,5 +1,5 @@
-import { useCases } from '../../lib/core/use-cases.js'
-import { authorizeKey } from '../../lib/core/verification.js'
+import { useCases } from '../../lib/http/use-cases.js'
+import { authorizeKey } from '../../lib/redemption/verification.js'
 import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from './deployed.js'
 
 describe('useCases', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { transformSync } from 'esbuild'
 import * as library from '../../lib/index.js'
-import * as keyv from '../../lib/stores/keyv.js'
+import * as keyv from '../../lib/stores/keyv/keyv.js'
 import { clientRegistryContract } from '../../lib/testing/store-contract.js'
 import { codeBlocks, tableRows } from './markdown'
 

@@ -1,8 +1,8 @@
-import { REASONS, type Reason } from '../../lib/core/errors.js'
+import { REASONS, type Reason } from '../../lib/base/errors.js'
 import { ENDPOINTS } from '../../lib/http/endpoints.js'
-import { LIMITED_ENDPOINTS } from '../../lib/http/rate-limit-options.js'
 import * as library from '../../lib/index.js'
 import { DEFAULTS } from '../../lib/options/narrowing.js'
+import { LIMITED_ENDPOINTS } from '../../lib/options/rate-limits.js'
 import { codeIn, DOCUMENTS, interfaceMembers, objectEntries, readText, section, tableRows } from './markdown'
 
 const README = 'README.md'

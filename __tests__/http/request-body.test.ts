@@ -3,7 +3,7 @@ import { type ClientRequest, createServer, type IncomingMessage, request, type S
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Request, Response } from 'express'
-import { ProvisioningError } from '../../lib/core/errors.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
 import { bodyReceiver, checkAtEnd, type ReceiveBody } from '../../lib/http/request-body.js'
 
 type Handle = (req: Request, res: Response) => Promise<unknown>

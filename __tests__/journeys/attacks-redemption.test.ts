@@ -1,6 +1,6 @@
 import express, { type RequestHandler } from 'express'
 import { type Client, type ClientRegistry, hashSecret, type ProvisioningStore } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { answerTo, openRequest } from '../support/exact.js'
 import { gate, until } from '../support/redeeming.js'
 import { askForKey } from '../support/requests.js'

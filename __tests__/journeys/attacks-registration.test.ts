@@ -1,6 +1,6 @@
 import { hashSecret } from '../../lib/index.js'
-import { memoryStore } from '../../lib/stores/memory.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { clientKey } from '../support/client-assertion.js'
 import { REGISTERING, type Registered, registerClient, update } from '../support/registering.js'
 import { obtainKey, send } from '../support/requests.js'

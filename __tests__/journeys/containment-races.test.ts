@@ -1,5 +1,5 @@
 import { hashSecret, memoryStore } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import {
   EVERYTHING,
   eventsOf,

@@ -1,5 +1,5 @@
-import { nonces } from '../../lib/core/confirmation/nonces.js'
 import type { ProvisioningOptions } from '../../lib/index.js'
+import { nonces } from '../../lib/possession/nonces.js'
 import { clientKey } from '../support/client-assertion.js'
 import {
   boundKey,

@@ -1,4 +1,4 @@
-import { ProvisioningError } from '../../lib/core/errors.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
 import { memoryStore, type ProvisioningOptions, type ProvisioningStore } from '../../lib/index.js'
 import { callApi, mountAccess, obtainToken } from '../support/access-tokens.js'
 import { bindingBody } from '../support/binding.js'

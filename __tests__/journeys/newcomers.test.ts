@@ -1,5 +1,5 @@
 import { hashSecret } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../support/binding.js'
 import { CLIENT, SECRET, startServer } from '../support/server.js'
 

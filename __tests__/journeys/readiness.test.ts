@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { memoryStore, type ProvisioningStore, provisioningKeyVerifier } from '../../lib/index.js'
-import { redisStore } from '../../lib/stores/redis.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
 import { CLIENTS, CLUSTER_CLIENTS } from '../support/redis/clients'
 import { withInstances } from '../support/redis/instances'
 import { pause, startCluster, startRedis } from '../support/redis/servers'

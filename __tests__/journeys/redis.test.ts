@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { redisStore } from '../../lib/stores/redis.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
 import { askSigned, bindByProof } from '../support/bound-client'
 import { type ClientKey, clientKey } from '../support/client-assertion'
 import { disclosures } from '../support/disclosures'

@@ -1,5 +1,5 @@
 import express, { type Express } from 'express'
-import { REASONS, type Reason } from '../../lib/core/errors.js'
+import { REASONS, type Reason } from '../../lib/base/errors.js'
 import type { ProvisioningKeys } from '../../lib/index.js'
 import { ACCESS_CASES } from '../support/refusals/access-cases.js'
 import { ASSERTION_CASES } from '../support/refusals/assertion-cases.js'

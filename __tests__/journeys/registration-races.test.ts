@@ -1,5 +1,5 @@
 import { hashSecret, memoryStore, type ProvisioningOptions } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { manage, registerClient, update } from '../support/registering.js'
 import { askForKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'

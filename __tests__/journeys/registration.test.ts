@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { ProvisioningEvent } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../support/binding.js'
 import { exactly } from '../support/exact.js'
 import { until } from '../support/redeeming.js'

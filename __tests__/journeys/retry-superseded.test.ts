@@ -1,5 +1,5 @@
 import { type Client, type ClientRegistry, hashSecret, type ProvisioningStore } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { gate, refOf, until } from '../support/redeeming.js'
 import { askForKey } from '../support/requests.js'
 import { BIND, type Errand, holderFor, REGISTER, run, withRetrying } from '../support/retrying.js'

@@ -1,4 +1,4 @@
-import { REASONS } from '../../lib/core/errors.js'
+import { REASONS } from '../../lib/base/errors.js'
 import { CLIENT_ALGORITHMS, clientKey } from '../support/client-assertion.js'
 import {
   boundKey,

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { Client } from '../../lib/core/client.js'
-import { publicJwk, thumbprint } from '../../lib/core/jwk.js'
-import { hashSecret, Secret, secretMatches } from '../../lib/core/secret.js'
+import { hashSecret, Secret, secretMatches } from '../../lib/base/secret.js'
+import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 import { readClient } from '../../lib/options/client.js'
 import { faults } from '../../lib/options/faults.js'
+import type { Client } from '../../lib/ports/client.js'
 
 const SECRET = 'correct-horse-battery-staple'
 const HASH = hashSecret(SECRET)

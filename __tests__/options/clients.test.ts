@@ -1,6 +1,6 @@
-import type { Client, ClientRegistry } from '../../lib/core/client.js'
-import { hashSecret } from '../../lib/core/secret.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { hashSecret } from '../../lib/base/secret.js'
+import type { Client, ClientRegistry } from '../../lib/ports/client.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { reasonOf, refusalOf } from '../core/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 

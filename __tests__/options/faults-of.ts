@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../../lib/core/errors.js'
-import { type Config, type ProvisioningOptions, parseOptions } from '../../lib/options.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import { type Config, type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
 import { workingOptions } from '../core/deployed.js'
 
 /** Options of any kind, right or wrong. */

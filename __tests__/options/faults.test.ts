@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { ConfigurationError } from '../../lib/core/errors.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
 import { describeSecret, describe as describeValue, faults, join } from '../../lib/options/faults.js'
 
 describe('faults', () => {

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
-import type { Client } from '../../lib/core/client.js'
-import type { Policy } from '../../lib/core/policy.js'
+import { completePolicy } from '../../lib/options/narrowing.js'
+import type { Client } from '../../lib/ports/client.js'
+import type { Policy } from '../../lib/ports/policy-options.js'
 import {
   type PolicyOptions,
   REBINDINGS,
   REPLAY_CONTAINMENTS,
   type Rebinding,
-} from '../../lib/core/policy-options.js'
-import { completePolicy } from '../../lib/options/narrowing.js'
+} from '../../lib/ports/policy-options.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const AUDIENCES = ['https://api.example.com', 'https://other.example.com/things']

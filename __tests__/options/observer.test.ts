@@ -1,4 +1,4 @@
-import type { ProvisioningEvent } from '../../lib/core/events.js'
+import type { ProvisioningEvent } from '../../lib/ports/events.js'
 import { compact } from '../core/compact.js'
 import { SIGNING_KEY } from '../core/deployed.js'
 import { parse } from './faults-of.js'

@@ -1,4 +1,4 @@
-import type { RateLimitOptions } from '../../lib/http/rate-limit-options.js'
+import type { RateLimitOptions } from '../../lib/options/rate-limits.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const limitsOf = (rateLimit: unknown) => parse({ rateLimit }).rateLimits

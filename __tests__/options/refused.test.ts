@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { memoryStore } from '../../lib/stores/memory.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { ISSUER } from '../core/deployed.js'
 import { faultsOf } from './faults-of.js'
 

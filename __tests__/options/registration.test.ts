@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { parseOptions } from '../../lib/options.js'
+import { parseOptions } from '../../lib/options/options.js'
 import { workingOptions } from '../core/deployed.js'
 import { faultsOf } from './faults-of.js'
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
-import { ConfigurationError } from '../../lib/core/errors.js'
-import { type ProvisioningOptions, parseOptions } from '../../lib/options.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import { type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
 import { SECRET, workingOptions } from '../core/deployed.js'
 import { parse } from './faults-of.js'
 

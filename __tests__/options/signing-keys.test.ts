@@ -1,10 +1,10 @@
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { generate } from 'selfsigned'
-import { ConfigurationError } from '../../lib/core/errors.js'
-import type { KeyAlgorithm } from '../../lib/core/jwk.js'
-import { drawUp, mint, verifyGenuine } from '../../lib/core/provisioning-key.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
+import { drawUp, mint, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, START } from '../core/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 

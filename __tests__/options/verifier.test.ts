@@ -1,8 +1,8 @@
 import { createSecretKey, generateKeyPairSync } from 'node:crypto'
-import { ConfigurationError } from '../../lib/core/errors.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
 import { provisioningKeyVerifier } from '../../lib/index.js'
 import { parseVerifierOptions, type VerifierOptions } from '../../lib/options/verifier.js'
-import { memoryStore } from '../../lib/stores/memory.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const JWK = { ...publicKey.export({ format: 'jwk' }), kid: 'a' }

@@ -1,4 +1,4 @@
-import { ProvisioningError } from '../../lib/core/errors.js'
+import { ProvisioningError } from '../../lib/base/errors.js'
 import { type KeyCacheRules, remoteKeys } from '../../lib/remote/remote-keys.js'
 import { PAIRS } from '../core/signing-pairs.js'
 

@@ -1,5 +1,5 @@
-import type { Client } from '../../lib/core/client.js'
-import { keyvClientRegistry } from '../../lib/stores/keyv.js'
+import type { Client } from '../../lib/ports/client.js'
+import { keyvClientRegistry } from '../../lib/stores/keyv/keyv.js'
 import { type Child, ensureBuilt, launch } from '../demo/child.js'
 import { sqliteDatabase } from '../support/keyv/databases'
 import { pause, startRedis } from '../support/redis/servers'

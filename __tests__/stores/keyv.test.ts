@@ -4,12 +4,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Keyv } from 'keyv'
 import { Keyv as Keyv6 } from 'keyv6'
-import type { Client } from '../../lib/core/client.js'
-import { ConfigurationError } from '../../lib/core/errors.js'
-import { hashSecret } from '../../lib/core/secret.js'
-import { type KeyvClientRegistryOptions, type KeyvLike, keyvClientRegistry } from '../../lib/stores/keyv.js'
-import { memoryStore } from '../../lib/stores/memory.js'
-import type { UseOnceOutcome } from '../../lib/stores/store.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import { hashSecret } from '../../lib/base/secret.js'
+import type { Client } from '../../lib/ports/client.js'
+import type { UseOnceOutcome } from '../../lib/ports/store.js'
+import {
+  type KeyvClientRegistryOptions,
+  type KeyvLike,
+  keyvClientRegistry,
+} from '../../lib/stores/keyv/keyv.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { sqliteDatabase } from '../support/keyv/databases'
 
 const ALONE: KeyvClientRegistryOptions = { lock: 'process' }

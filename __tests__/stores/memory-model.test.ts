@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { memoryStore } from '../../lib/stores/memory.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { type Caps, naiveStore } from '../support/naive-store'
 import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
 

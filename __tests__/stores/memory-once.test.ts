@@ -1,5 +1,5 @@
-import { memoryStore } from '../../lib/stores/memory.js'
-import { onceSet, sharedLimits } from '../../lib/stores/memory-once.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
+import { onceSet, sharedLimits } from '../../lib/stores/memory/memory-once.js'
 import { heapBytes } from '../support/heap.js'
 
 const START = 1_700_000_000

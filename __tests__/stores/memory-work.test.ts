@@ -1,7 +1,7 @@
 import { Session } from 'node:inspector/promises'
 import { setFlagsFromString } from 'node:v8'
-import { memoryStore } from '../../lib/stores/memory.js'
-import type { KeyRecord, ProvisioningStore } from '../../lib/stores/store.js'
+import type { KeyRecord, ProvisioningStore } from '../../lib/ports/store.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 
 const START = 1_700_000_000
 const PLENTY = { outstanding: 1_000_000 }
@@ -30,7 +30,7 @@ async function stepsOf(calls: () => Promise<void>): Promise<number> {
   await calls()
   const { result } = await session.post('Profiler.takePreciseCoverage')
   const ranges = result
-    .filter(({ url }) => /lib.stores.memory(-\w+)?\.ts$/.test(url))
+    .filter(({ url }) => /lib.stores.memory.memory(-\w+)?\.ts$/.test(url))
     .flatMap(({ functions }) => functions.flatMap((one) => one.ranges))
   return ranges.reduce((sum, { count }) => sum + count, 0)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { buildSync } from 'esbuild'
-import { memoryStore } from '../../lib/stores/memory.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 
 const PROGRAM = join(__dirname, '../support/memory-in-a-worker.ts')
 

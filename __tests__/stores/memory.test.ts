@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { type MemoryStoreOptions, memoryStore } from '../../lib/stores/memory.js'
-import type { KeyRecord } from '../../lib/stores/store.js'
+import type { KeyRecord } from '../../lib/ports/store.js'
+import { type MemoryStoreOptions, memoryStore } from '../../lib/stores/memory/memory.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { heapBytes } from '../support/heap.js'
 
@@ -162,7 +162,7 @@ describe('memory and timers of memoryStore', () => {
 
   it('keeps no process alive', () => {
     const script = `
-      const entryPoints = [${JSON.stringify(resolve(__dirname, '../../lib/stores/memory.ts'))}]
+      const entryPoints = [${JSON.stringify(resolve(__dirname, '../../lib/stores/memory/memory.ts'))}]
       const bundling = { entryPoints, bundle: true, write: false, platform: 'node', format: 'cjs' }
       const bundled = require('esbuild').buildSync(bundling).outputFiles[0].text
       const made = { exports: {} }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
-import { memoryStore } from '../../lib/stores/memory.js'
-import type { ProvisioningStore } from '../../lib/stores/store.js'
+import type { ProvisioningStore } from '../../lib/ports/store.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
 
 type Verb = keyof ProvisioningStore

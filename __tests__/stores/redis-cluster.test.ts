@@ -1,5 +1,5 @@
-import { redisStore } from '../../lib/stores/redis.js'
-import { layout } from '../../lib/stores/redis-layout.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
+import { layout } from '../../lib/stores/redis/redis-layout.js'
 import { HOLDER, keyFor, OVER, PLENTY, rejection, until } from '../support/redis/bench'
 import { CLUSTER_CLIENTS } from '../support/redis/clients'
 import { type RedisCluster, startCluster } from '../support/redis/servers'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
-import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis.js'
-import { SCRIPTS } from '../../lib/stores/redis-scripts.js'
+import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
+import { SCRIPTS } from '../../lib/stores/redis/redis-scripts.js'
 import { readText } from '../docs/markdown'
 import { HELD, HOLDER, keyFor, OVER, PATIENCE_SECONDS, PLENTY, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'

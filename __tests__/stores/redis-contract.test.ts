@@ -1,4 +1,4 @@
-import { type RedisStoreOptions, redisStore, type SendCommand } from '../../lib/stores/redis.js'
+import { type RedisStoreOptions, redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, CLUSTER_CLIENTS, type ConnectedClient } from '../support/redis/clients'

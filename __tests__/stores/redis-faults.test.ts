@@ -1,4 +1,4 @@
-import { redisStore, type SendCommand } from '../../lib/stores/redis.js'
+import { redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import {
   HOLDER,
   keyFor,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { memoryStore } from '../../lib/stores/memory.js'
-import { redisStore } from '../../lib/stores/redis.js'
+import { memoryStore } from '../../lib/stores/memory/memory.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
 import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, type ConnectedClient } from '../support/redis/clients'
 import { type RedisServer, startRedis } from '../support/redis/servers'

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
-import { ConfigurationError } from '../../lib/core/errors.js'
-import { type RedisStoreOptions, redisStore } from '../../lib/stores/redis.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import { type RedisStoreOptions, redisStore } from '../../lib/stores/redis/redis.js'
 
 describe('options of redisStore', () => {
   const sendCommand = async () => undefined

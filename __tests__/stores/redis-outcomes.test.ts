@@ -1,5 +1,5 @@
-import { type RedisStore, redisStore } from '../../lib/stores/redis.js'
-import type { Settlement } from '../../lib/stores/store.js'
+import type { Settlement } from '../../lib/ports/store.js'
+import { type RedisStore, redisStore } from '../../lib/stores/redis/redis.js'
 import { HELD, HOLDER, keyFor, OVER, PLENTY, until, withStore } from '../support/redis/bench'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 

@@ -3,7 +3,7 @@ import {
   type RedisStoreOptions,
   redisStore,
   type SendCommand,
-} from '../../lib/stores/redis.js'
+} from '../../lib/stores/redis/redis.js'
 import { HELD, HOLDER, keyFor, OVER, PLENTY, until, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 import { pause, type RedisServer, startRedis } from '../support/redis/servers'

@@ -1,4 +1,4 @@
-import { redisStore } from '../../lib/stores/redis.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
 import { keyFor, PLENTY, withStore } from '../support/redis/bench'
 import { EVERY_VERB, everyVerb } from '../support/redis/every-verb'
 import { type RedisServer, startRedis } from '../support/redis/servers'

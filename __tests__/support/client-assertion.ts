@@ -1,5 +1,5 @@
 import { constants, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
-import type { PublicJwk } from '../../lib/core/jwk.js'
+import type { PublicJwk } from '../../lib/jose/jwk.js'
 
 /** RFC 7523 2.2. */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -1,7 +1,7 @@
 import type { Express } from 'express'
 import type { Response, Test } from 'supertest'
 import type { EventType, ProvisioningEvent, ProvisioningKeys, ProvisioningOptions } from '../../lib/index.js'
-import { memoryClientRegistry } from '../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { callApi } from './access-tokens.js'
 import { bindingBody } from './binding.js'
 import { askSigned } from './bound-client.js'

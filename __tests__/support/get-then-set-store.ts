@@ -1,4 +1,4 @@
-import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
 
 type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
 /** What lies between the look and the write where Redis is not on the same machine, and busy. */

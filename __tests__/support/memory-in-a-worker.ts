@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import { generateSigningKeys, memoryStore, provisioningKeys } from '../../lib/index.js'
-import { redisStore } from '../../lib/stores/redis.js'
+import { redisStore } from '../../lib/stores/redis/redis.js'
 
 const options = {
   issuer: 'https://auth.example.com',

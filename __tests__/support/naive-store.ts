@@ -5,7 +5,7 @@ import type {
   KeyRecord,
   KeyRef,
   ProvisioningStore,
-} from '../../lib/stores/store.js'
+} from '../../lib/ports/store.js'
 
 /** What a store has room for. */
 export interface Caps {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Reason } from '../../lib/core/errors.js'
+import type { Reason } from '../../lib/base/errors.js'
 import { type ClientKey, clientKey } from './client-assertion.js'
 import type { ProofParts, ProofTarget } from './proof.js'
 

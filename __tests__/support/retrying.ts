@@ -1,11 +1,11 @@
 import type { RequestHandler } from 'express'
-import { requestDigest } from '../../lib/core/outcome.js'
 import {
   memoryStore,
   type ProvisioningOptions,
   type ProvisioningStore,
   type RequireOptions,
 } from '../../lib/index.js'
+import { requestDigest } from '../../lib/redemption/outcome.js'
 import { type ClientKey, clientKey } from './client-assertion.js'
 import { answerTo, type ExactAnswer, type ExactRequest, exactly, openRequest } from './exact.js'
 import { signProof } from './proof.js'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { KeyRecord, KeyRef, ProvisioningStore } from '../../lib/stores/store.js'
+import type { KeyRecord, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
 
 /** When each story begins. */
 export const START = 1_700_000_000

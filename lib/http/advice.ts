@@ -1,4 +1,4 @@
-import type { Emit } from '../core/events.js'
+import type { Emit } from '../ports/events.js'
 
 /** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
 export function adviser(emit: Emit): (advice: string, code?: string) => void {

@@ -1,7 +1,7 @@
 import express, { type Request, type Response } from 'express'
-import { malformed, type ProvisioningError, type Reason } from '../core/errors.js'
-import type { Claims } from '../core/jws.js'
-import type { Parameters } from '../core/request.js'
+import { malformed, type ProvisioningError, type Reason } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
+import type { Claims } from '../jose/jws.js'
 import { hasMemberTwice } from './json.js'
 
 /** What a body is read as. */

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Request } from 'express'
-import { certificateThumbprint, readCertificate } from '../core/confirmation/certificate.js'
-import type { PresentedCertificate, PresentedRequest } from '../core/request.js'
+import type { PresentedCertificate, PresentedRequest } from '../base/request.js'
+import { certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { MtlsRules } from '../options/mtls.js'
 
 /** What a request presents of a client certificate. */

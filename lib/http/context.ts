@@ -1,14 +1,15 @@
 import type { Request, Response } from 'express'
-import type { VerifyingDeployment } from '../core/deployment.js'
-import type { Parameters, PresentedRequest } from '../core/request.js'
-import type { UseCases, VerifyingUseCases } from '../core/use-cases.js'
-import type { Config } from '../options.js'
+import type { Parameters, PresentedRequest } from '../base/request.js'
+import type { Config } from '../options/options.js'
+import type { LimitedEndpoint } from '../options/rate-limits.js'
+import type { VerifyingDeployment } from '../ports/deployment.js'
 import { adviser } from './advice.js'
 import { readForm } from './body.js'
 import { certificateReader } from './client-certificate.js'
 import type { Endpoint } from './endpoints.js'
+import { limitStores } from './limit-stores.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
-import type { LimitedEndpoint } from './rate-limit-options.js'
+import type { UseCases, VerifyingUseCases } from './use-cases.js'
 import { type RefusalSite, read, scrubRequest } from './wire.js'
 
 /** What guards need of a configuration. */
@@ -60,6 +61,8 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
 export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): GuardContext {
   const presented = new WeakMap<Request, PresentedRequest>()
   const limiters = new Map<LimitedEndpoint, Limiter>()
+  const { store, timeoutSeconds } = config.rateLimits
+  const limitStore = store && limitStores(store, timeoutSeconds)
   const advise = adviser(config.deployment.emit)
   const readClientCertificate = certificateReader(config.mtls, advise)
   return Object.freeze({
@@ -69,7 +72,7 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       remember(presented, req, () => scrubRequest(req, read(req, readClientCertificate(req)))),
     limiterOf: (endpoint) => {
       if (endpoint === undefined) return UNLIMITED
-      return remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint))
+      return remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint, limitStore))
     },
     offerNonce(res, { dpop }) {
       const { nonces } = config.deployment.dpop

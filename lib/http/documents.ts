@@ -1,5 +1,5 @@
 import { type Request, type RequestHandler, Router } from 'express'
-import { refuseTokenInQuery, refuseUnreadableCertificate } from '../core/presentation.js'
+import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import { type GuardContext, resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'

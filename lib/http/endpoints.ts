@@ -1,7 +1,7 @@
-import { CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
-import type { EndpointName } from '../core/events.js'
-import { PROOF_ALGORITHMS } from '../core/jwk.js'
-import type { LimitedEndpoint } from './rate-limit-options.js'
+import { PROOF_ALGORITHMS } from '../jose/jwk.js'
+import type { LimitedEndpoint } from '../options/rate-limits.js'
+import type { EndpointName } from '../ports/events.js'
+import { CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 
 /** One endpoint. Routers and metadata are made from the same table, so that neither can promise what the other lacks. */
 export interface Endpoint {

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler } from 'express'
-import { ConfigurationError, ProvisioningError } from '../core/errors.js'
-import { REDACTED } from '../core/secret.js'
+import { ConfigurationError, ProvisioningError } from '../base/errors.js'
+import { REDACTED } from '../base/secret.js'
 import { bodyRefusal } from './body.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
-import type { PresentedRequest } from '../core/request.js'
-import { jwtsIn, registrationTokensIn } from '../core/secret.js'
+import type { PresentedRequest } from '../base/request.js'
+import { jwtsIn, registrationTokensIn } from '../base/secret.js'
 
 /** How much of a cleartext body is looked through for keys, and how long its end is waited for. */
 const MAXIMUM_BYTES = 16 * 1024

@@ -1,7 +1,7 @@
 import type { Response } from 'express'
-import type { Claim } from '../core/claim.js'
-import { ProvisioningError } from '../core/errors.js'
-import { LONGEST_OUTCOME } from '../core/outcome.js'
+import { ProvisioningError } from '../base/errors.js'
+import type { Claim } from '../redemption/claim.js'
+import { LONGEST_OUTCOME } from '../redemption/outcome.js'
 import { type Decide, type Patience, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { ConfigurationError, malformed } from '../core/errors.js'
+import { ConfigurationError, malformed } from '../base/errors.js'
 import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'

@@ -1,8 +1,9 @@
-import type { PresentedCredential } from '../core/confirmation/holding.js'
-import { ProvisioningError } from '../core/errors.js'
-import type { PresentedRequest } from '../core/request.js'
-import type { VerifyingUseCases } from '../core/use-cases.js'
-import { authorizeKey, type Expectation, type Verified } from '../core/verification.js'
+import { ProvisioningError } from '../base/errors.js'
+import type { PresentedRequest } from '../base/request.js'
+import type { PresentedCredential } from '../possession/holding.js'
+import { authorizeKey, type Verified } from '../redemption/verification.js'
+import type { Expectation } from '../tokens/expectation.js'
+import type { VerifyingUseCases } from './use-cases.js'
 
 /** The limits of one request that redeems a key. */
 export interface KeyLimits {

@@ -1,5 +1,5 @@
 import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit'
-import { ConfigurationError } from '../core/errors.js'
+import { ConfigurationError } from '../base/errors.js'
 import { describe, isObject } from '../options/faults.js'
 import { type InTime, inTime } from './in-time.js'
 

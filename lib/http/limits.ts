@@ -1,8 +1,8 @@
 import type { Request, Response } from 'express'
-import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit } from 'express-rate-limit'
-import { ProvisioningError } from '../core/errors.js'
-import { ipAddress } from '../core/network.js'
-import type { EndpointLimit, LimitedEndpoint, RateLimits } from './rate-limit-options.js'
+import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit, type Store } from 'express-rate-limit'
+import { ProvisioningError } from '../base/errors.js'
+import { ipAddress } from '../base/network.js'
+import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
 
 /** The limits of one endpoint; a request counts once, however many routers it passes. Each throws `too_many_requests` where there have been too many. */
 export interface Limiter {
@@ -20,16 +20,21 @@ export const UNLIMITED: Limiter = {
   byKey: async () => undefined,
 }
 
-export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter {
+/** @param store makes the store of a limiter by its name; `undefined`: each counts in memory */
+export function limiter(
+  limits: RateLimits,
+  endpoint: LimitedEndpoint,
+  store: MakeStore | undefined,
+): Limiter {
   const options = limits.of(endpoint)
   if (options === undefined) return UNLIMITED
   const callers = new WeakMap<Request, string>()
   const counted = new WeakMap<Request, Promise<void>>()
-  const addresses = make(limits, options, `${endpoint}-address`, (req) =>
+  const addresses = make(store, options, `${endpoint}-address`, (req) =>
     // Text that is no address never becomes a name in the store: such requests share one counter.
     ipKeyGenerator(ipAddress(req.ip) ?? ''),
   )
-  const perCaller = make(limits, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
+  const perCaller = make(store, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
   return {
     byAddress(req, res) {
       const counting = counted.get(req) ?? run(addresses, req, res)
@@ -41,15 +46,18 @@ export function limiter(limits: RateLimits, endpoint: LimitedEndpoint): Limiter 
   }
 }
 
+/** Makes the store of one limiter. */
+export type MakeStore = (name: string) => Store
+
 function make(
-  limits: RateLimits,
+  makeStore: MakeStore | undefined,
   options: EndpointLimit,
   name: string,
   keyGenerator: (req: Request) => string,
 ) {
   return rateLimit({
     ...options,
-    ...(limits.store !== undefined && { store: limits.store(name) }),
+    ...(makeStore !== undefined && { store: makeStore(name) }),
     identifier: name,
     keyGenerator,
     standardHeaders: 'draft-8',

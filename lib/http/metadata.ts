@@ -1,6 +1,6 @@
-import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../core/client-authentication/methods.js'
-import { GRANT_TYPES, type GrantType } from '../core/client-metadata.js'
-import { PROOF_ALGORITHMS } from '../core/jwk.js'
+import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
+import { PROOF_ALGORITHMS } from '../jose/jwk.js'
+import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 import type { GuardContext, HttpContext } from './context.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
-import type { VerifiedAccessToken } from '../core/access-verification.js'
-import { ConfigurationError } from '../core/errors.js'
+import { ConfigurationError } from '../base/errors.js'
+import type { VerifiedAccessToken } from '../tokens/access-verification.js'
 import { circumstances, fix } from './provisioning.js'
 
 /** The validated identity behind an access token. Extend it by declaration merging. It holds no token material. */

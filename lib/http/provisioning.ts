@@ -1,6 +1,6 @@
 import type { Request } from 'express'
-import { ConfigurationError } from '../core/errors.js'
-import type { VerifiedKey } from '../core/provisioning-key.js'
+import { ConfigurationError } from '../base/errors.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
 
 /** The validated identity behind a provisioning key. Extend it by declaration merging. It holds no key material. */
 export interface Provisioning {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import type { ProvisioningStore } from '../stores/store.js'
+import type { ProvisioningStore } from '../ports/store.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
 import { inTime } from './in-time.js'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
-import { malformed } from '../core/errors.js'
+import { malformed } from '../base/errors.js'
 import { hasBody } from './body.js'
 
 /** Longer bodies are not held in memory, so they cannot be compared with others. */

@@ -1,5 +1,5 @@
 import { Router } from 'express'
-import type { GrantType } from '../core/client-metadata.js'
+import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
 import { documentRouter, resourceDocuments } from './documents.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../core/errors.js'
-import type { Credential } from '../core/request.js'
+import type { ErrorCode } from '../base/errors.js'
+import type { Credential } from '../base/request.js'
 
 /** What those are told who have not proven who they are. */
 const UNIFORM: Record<ErrorCode, string> = {

@@ -1,6 +1,6 @@
-import { importPublicJwk, publicJwkFault, thumbprint } from '../core/jwk.js'
-import { MOST_BINDINGS } from '../core/policy-options.js'
-import type { Confirmation } from '../stores/store.js'
+import { importPublicJwk, publicJwkFault, thumbprint } from '../jose/jwk.js'
+import { MOST_BINDINGS } from '../ports/policy-options.js'
+import type { Confirmation } from '../ports/store.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
 const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId', 'askedBy', 'lineage', 'flaggedAt']

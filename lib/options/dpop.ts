@@ -1,5 +1,5 @@
-import { nonces } from '../core/confirmation/nonces.js'
-import type { DpopRules } from '../core/deployment.js'
+import type { DpopRules } from '../ports/deployment.js'
+import { nonces } from '../possession/nonces.js'
 import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { readCount } from './policy.js'
 

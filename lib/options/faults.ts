@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../core/errors.js'
+import { ConfigurationError } from '../base/errors.js'
 
 /** Collects what is wrong with a configuration, so that all of it can be told at once. */
 export interface Faults {

@@ -1,4 +1,4 @@
-import type { IssueAccessToken, IssueInTime } from '../core/access-token-identity.js'
+import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import { describe, type Faults } from './faults.js'
 
 /** How long the host's authorization server may take. What waits is a client, and a key that is claimed. */

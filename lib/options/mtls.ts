@@ -1,4 +1,4 @@
-import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../core/network.js'
+import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../base/network.js'
 import { describe, type Faults, isObject } from './faults.js'
 import { readList } from './policy.js'
 

@@ -1,6 +1,13 @@
-import { isNetworkWithin } from '../core/network.js'
-import { isSubjectWithin, type Policy, type PolicyBounds } from '../core/policy.js'
-import type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from '../core/policy-options.js'
+import { isNetworkWithin } from '../base/network.js'
+import { isSubjectWithin } from '../clients/policy.js'
+import type {
+  Policy,
+  PolicyBounds,
+  PolicyOptions,
+  Rebinding,
+  ReplayContainment,
+  SenderConstraint,
+} from '../ports/policy-options.js'
 import { describe, type Faults, join } from './faults.js'
 
 /** The outermost policy: the deployment's, whose audiences are always known. */

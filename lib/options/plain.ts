@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ProvisioningStore } from '../stores/store.js'
+import type { ProvisioningStore } from '../ports/store.js'
 import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { AUDIENCE, readList } from './policy.js'
 

@@ -1,12 +1,12 @@
-import { parseNetwork } from '../core/network.js'
-import { CLIENT_ID, isAudience, SCOPE_TOKEN } from '../core/policy.js'
+import { parseNetwork } from '../base/network.js'
+import { CLIENT_ID, isAudience, SCOPE_TOKEN } from '../clients/policy.js'
 import {
   MOST_BINDINGS,
   type PolicyOptions,
   REBINDINGS,
   REPLAY_CONTAINMENTS,
   SENDER_CONSTRAINTS,
-} from '../core/policy-options.js'
+} from '../ports/policy-options.js'
 import { describe, type Faults, isObject, join } from './faults.js'
 
 /** No key or access token of any client lives longer, whatever is configured. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { importPublicJwk, thumbprint } from '../core/jwk.js'
-import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../core/registration/rules.js'
+import { importPublicJwk, thumbprint } from '../jose/jwk.js'
+import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
 import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 

@@ -9,7 +9,7 @@ import {
   randomBytes,
 } from 'node:crypto'
 import { promisify } from 'node:util'
-import { ConfigurationError } from '../core/errors.js'
+import { ConfigurationError } from '../base/errors.js'
 import {
   ASYMMETRIC_ALGORITHMS,
   algorithmsFor,
@@ -18,8 +18,8 @@ import {
   proofAlgorithmsFor,
   RSA_FORM,
   thumbprint,
-} from '../core/jwk.js'
-import type { ActiveKey, SigningKey } from '../core/key-ring.js'
+} from '../jose/jwk.js'
+import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
 import { describe, type Faults, isObject } from './faults.js'
 
 /** A key as PEM text, JWK or `KeyObject`. */

@@ -1,7 +1,7 @@
-import { signJwt } from '../core/jwt.js'
-import type { ActiveKey } from '../core/key-ring.js'
-import { randomId } from '../core/provisioning-key.js'
-import type { Secret } from '../core/secret.js'
+import type { Secret } from '../base/secret.js'
+import { signJwt } from '../jose/jwt.js'
+import type { ActiveKey } from '../jose/key-ring.js'
+import { randomId } from '../tokens/provisioning-key.js'
 import type { AuthenticateRequest } from './issuer-introspection.js'
 
 /** `client_secret_basic`: id and secret are form-encoded, then joined and sent as RFC 7617 wants it (RFC 6749 2.3.1). */

@@ -1,4 +1,4 @@
-import type { AskIssuer } from '../core/issuer-state.js'
+import type { AskIssuer } from '../ports/issuer-state.js'
 import { type Fetching, fetchJson } from './fetch-json.js'
 
 /** How a resource server authenticates at the issuer: what it adds to its request. */

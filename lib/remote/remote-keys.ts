@@ -1,7 +1,7 @@
-import { ProvisioningError } from '../core/errors.js'
-import type { Emit } from '../core/events.js'
-import { readJwkSet } from '../core/jwk-set.js'
-import type { SigningKey, VerificationKeys } from '../core/key-ring.js'
+import { ProvisioningError } from '../base/errors.js'
+import { readJwkSet } from '../jose/jwk-set.js'
+import type { SigningKey, VerificationKeys } from '../jose/key-ring.js'
+import type { Emit } from '../ports/events.js'
 import type { FetchedJson } from './fetch-json.js'
 
 /** For how long fetched keys are used, and how often they are asked for. */

@@ -13,7 +13,7 @@ import type {
   RevokeOutcome,
   SettleOutcome,
   UseOnceOutcome,
-} from './store.js'
+} from '../ports/store.js'
 
 /** The words that each verb may answer. `find` and `recall` answer more than a word. */
 export const ANSWERS = Object.freeze({

@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { binder } from '../../../lib/core/actions/bind.js'
-import type { Client, ClientRegistry } from '../../../lib/core/client.js'
-import { thumbprint } from '../../../lib/core/jwk.js'
-import { BIND_SCOPE } from '../../../lib/core/provisioning-key.js'
-import type { PresentedCertificate } from '../../../lib/core/request.js'
+import type { PresentedCertificate } from '../../../lib/base/request.js'
+import { thumbprint } from '../../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
-import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
+import type { Client, ClientRegistry } from '../../../lib/ports/client.js'
+import { binder } from '../../../lib/redemption/actions/bind.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
+import { BIND_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import { compact } from '../compact.js'
 import {
   AUDIENCE,

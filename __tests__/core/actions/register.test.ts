@@ -1,8 +1,8 @@
-import { registrar } from '../../../lib/core/actions/register.js'
-import type { Client } from '../../../lib/core/client.js'
-import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
-import { REGISTER_SCOPE } from '../../../lib/core/provisioning-key.js'
-import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
+import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import type { Client } from '../../../lib/ports/client.js'
+import { registrar } from '../../../lib/redemption/actions/register.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
+import { REGISTER_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import {
   AUDIENCE,
   deployed,

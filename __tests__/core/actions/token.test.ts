@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose'
-import { verifyGenuineToken } from '../../../lib/core/access-token.js'
-import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/core/actions/token.js'
-import { JWT_TOKEN_TYPE } from '../../../lib/core/token-issuer.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
+import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/redemption/actions/token.js'
+import { verifyGenuineToken } from '../../../lib/tokens/access-token.js'
+import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
 import {
   AUDIENCE,
   deployed,

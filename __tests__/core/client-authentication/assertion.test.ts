@@ -1,9 +1,9 @@
 import crypto, { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
-import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
-import { thumbprint } from '../../../lib/core/jwk.js'
+import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import { thumbprint } from '../../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
-import type { IdentifierOwner } from '../../../lib/stores/store.js'
+import type { IdentifierOwner } from '../../../lib/ports/store.js'
 import {
   ASSERTION_TYPE,
   type AssertionParts,

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto'
-import { clientAuthenticator, findClient } from '../../../lib/core/client-authentication/authenticate.js'
-import { ProvisioningError } from '../../../lib/core/errors.js'
-import { hashSecret } from '../../../lib/core/secret.js'
+import { ProvisioningError } from '../../../lib/base/errors.js'
+import { hashSecret } from '../../../lib/base/secret.js'
+import { clientAuthenticator, findClient } from '../../../lib/clients/authentication/authenticate.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { deployed, parameters, reasonOf, refusalOf, request, SECRET, START } from '../deployed.js'
 

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto'
-import { clientAuthenticator } from '../../../lib/core/client-authentication/authenticate.js'
-import { hashSecret } from '../../../lib/core/secret.js'
+import { hashSecret } from '../../../lib/base/secret.js'
+import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { type IssuedCertificate, makeCertificate, TYPES } from '../../support/certificates.js'
 import { pinnedJwk } from '../../support/mutual-tls.js'

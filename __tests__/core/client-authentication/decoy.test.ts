@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { decoyFor } from '../../../lib/core/client-authentication/decoy.js'
-import { importPublicJwk, PROOF_ALGORITHMS, proofAlgorithmsFor, RSA_SIZES } from '../../../lib/core/jwk.js'
+import { decoyFor } from '../../../lib/clients/authentication/decoy.js'
+import { importPublicJwk, PROOF_ALGORITHMS, proofAlgorithmsFor, RSA_SIZES } from '../../../lib/jose/jwk.js'
 
 describe('a decoy', () => {
   it.each(PROOF_ALGORITHMS)('of %s is read like the key of a client', (alg) => {

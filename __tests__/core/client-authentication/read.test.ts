@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { readClientCredentials } from '../../../lib/core/client-authentication/read.js'
-import type { SecretCredentials } from '../../../lib/core/client-authentication/secret.js'
-import type { PresentedRequest } from '../../../lib/core/request.js'
+import type { PresentedRequest } from '../../../lib/base/request.js'
+import { readClientCredentials } from '../../../lib/clients/authentication/read.js'
+import type { SecretCredentials } from '../../../lib/clients/authentication/secret.js'
 import { cpuSecondsOf } from '../../support/cpu-time.js'
 import { parameters, refusalOf, request } from '../deployed.js'
 

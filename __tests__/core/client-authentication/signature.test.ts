@@ -1,7 +1,7 @@
 import crypto, { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
-import { isSignedBy } from '../../../lib/core/client-authentication/signature.js'
-import { type PublicJwk, thumbprint } from '../../../lib/core/jwk.js'
-import { type ParsedJws, parseJws } from '../../../lib/core/jws.js'
+import { isSignedBy } from '../../../lib/clients/authentication/signature.js'
+import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
+import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
 import { type ClientOptions, readClient, readFoundClient } from '../../../lib/options/client.js'
 import { faults } from '../../../lib/options/faults.js'
 import {

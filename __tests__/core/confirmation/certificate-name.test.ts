@@ -1,9 +1,9 @@
-import { readCertificate } from '../../../lib/core/confirmation/certificate.js'
+import { readCertificate } from '../../../lib/certificates/certificate.js'
 import {
   CERTIFICATE_NAME_MEMBERS,
   certificateNameFault,
   hasRegisteredName,
-} from '../../../lib/core/confirmation/certificate-name.js'
+} from '../../../lib/certificates/certificate-name.js'
 import {
   type AlternativeEntry,
   type CertificatePlan,

@@ -7,8 +7,8 @@ import {
   certificateThumbprint,
   isInTime,
   readCertificate,
-} from '../../../lib/core/confirmation/certificate.js'
-import { readElements, readOnly } from '../../../lib/core/confirmation/der.js'
+} from '../../../lib/certificates/certificate.js'
+import { readElements, readOnly } from '../../../lib/certificates/der.js'
 import { alternativeNames, makeAuthority, makeCertificate, TYPES } from '../../support/certificates.js'
 import { cpuSecondsOf } from '../../support/cpu-time.js'
 import { element, objectIdentifier, sequence, text } from '../../support/der.js'

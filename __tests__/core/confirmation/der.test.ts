@@ -4,7 +4,7 @@ import {
   readObjectIdentifier,
   readOnly,
   TAGS,
-} from '../../../lib/core/confirmation/der.js'
+} from '../../../lib/certificates/der.js'
 import { element, objectIdentifier } from '../../support/der.js'
 
 const read = (bytes: Buffer) => readObjectIdentifier(readOnly(bytes, TAGS.objectIdentifier))

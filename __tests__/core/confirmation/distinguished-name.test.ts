@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { readCertificate } from '../../../lib/core/confirmation/certificate.js'
-import { isSameName, parseName } from '../../../lib/core/confirmation/distinguished-name.js'
+import { readCertificate } from '../../../lib/certificates/certificate.js'
+import { isSameName, parseName } from '../../../lib/certificates/distinguished-name.js'
 import { type CertificatePlan, makeCertificate, TYPES } from '../../support/certificates.js'
 import { growthOf } from '../../support/growth.js'
 

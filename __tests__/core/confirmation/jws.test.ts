@@ -1,7 +1,7 @@
 import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { CompactSign, compactVerify } from 'jose'
-import { importPublicJwk } from '../../../lib/core/jwk.js'
-import { type ParsedJws, parseJws, verifiesWith } from '../../../lib/core/jws.js'
+import { importPublicJwk } from '../../../lib/jose/jwk.js'
+import { type ParsedJws, parseJws, verifiesWith } from '../../../lib/jose/jws.js'
 import { encodePart, signatureBytes, withSignature } from '../compact.js'
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })

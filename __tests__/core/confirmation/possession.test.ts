@@ -1,11 +1,11 @@
+import type { SenderConstraint } from '../../../lib/ports/policy-options.js'
 import {
   confirm,
   constrain,
   type Possession,
   type Scheme,
   tokenType,
-} from '../../../lib/core/confirmation/possession.js'
-import type { SenderConstraint } from '../../../lib/core/policy-options.js'
+} from '../../../lib/possession/possession.js'
 import { reasonOf, refusalOf } from '../deployed.js'
 
 const proof = { thumbprint: 'a-key' } as Possession['proof']

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
-import { proofReader } from '../../../lib/core/confirmation/dpop.js'
-import { importPublicJwk, thumbprint } from '../../../lib/core/jwk.js'
-import { parseJws, verifiesWith } from '../../../lib/core/jws.js'
+import { importPublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
+import { parseJws, verifiesWith } from '../../../lib/jose/jws.js'
+import { proofReader } from '../../../lib/possession/dpop.js'
 import { signatureBytes, withSignature } from '../compact.js'
 import { deployed, reasonOf, request } from '../deployed.js'
 

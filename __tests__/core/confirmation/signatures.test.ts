@@ -1,6 +1,6 @@
 import { constants, createHash, generateKeyPairSync, type KeyObject, privateEncrypt, sign } from 'node:crypto'
-import { importPublicJwk } from '../../../lib/core/jwk.js'
-import { parseJws, verifiesWith } from '../../../lib/core/jws.js'
+import { importPublicJwk } from '../../../lib/jose/jwk.js'
+import { parseJws, verifiesWith } from '../../../lib/jose/jws.js'
 import { encodePart } from '../compact.js'
 
 /** Whether a signature passes for a text under an algorithm; a key that cannot be imported lets none pass. */

@@ -1,4 +1,4 @@
-import { normalizeTarget } from '../../../lib/core/confirmation/target.js'
+import { normalizeTarget } from '../../../lib/possession/target.js'
 
 function isSameTarget(one: string, other: string): boolean {
   const normalized = normalizeTarget(one)

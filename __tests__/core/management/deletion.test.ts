@@ -1,4 +1,4 @@
-import { deleteClient } from '../../../lib/core/management/deletion.js'
+import { deleteClient } from '../../../lib/registration/management/deletion.js'
 import { deployed, refusalOf, storeBut } from '../deployed.js'
 
 const CLIENT = { clientId: 'device:7', revision: 1, authenticationMethods: [] }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
+import { registrationTokensIn, scrub } from '../../../lib/base/secret.js'
 import {
   isAlive,
   issueRegistrationToken,
   keptOf,
   ownerIn,
   renewedTokens,
-} from '../../../lib/core/registration/access-token.js'
-import { registrationTokensIn, scrub } from '../../../lib/core/secret.js'
+} from '../../../lib/registration/access-token.js'
 import { deployed, START } from '../deployed.js'
 
 const { deployment } = deployed()

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import KeyvRedis from '@keyv/redis'
 import { Keyv } from 'keyv'
 import { KeyvSqliteFile } from '../../../demo-app/sqlite'
-import type { ClientRegistry } from '../../../lib/core/client.js'
-import { type KeyvClientRegistryOptions, keyvClientRegistry } from '../../../lib/stores/keyv.js'
+import type { ClientRegistry } from '../../../lib/ports/client.js'
+import { type KeyvClientRegistryOptions, keyvClientRegistry } from '../../../lib/stores/keyv/keyv.js'
 import type { RedisServer } from '../redis/servers'
 
 /** A real database, to which each Keyv has a connection of its own. */

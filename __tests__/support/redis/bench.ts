@@ -1,5 +1,5 @@
-import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis.js'
-import type { Holding, KeyRecord } from '../../../lib/stores/store.js'
+import type { Holding, KeyRecord } from '../../../lib/ports/store.js'
+import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis/redis.js'
 import { CLIENTS } from './clients'
 import { pause, type RedisServer, startRedis } from './servers'
 

@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis'
 import { createClient, createCluster } from 'redis'
-import type { SendCommand } from '../../../lib/stores/redis.js'
+import type { SendCommand } from '../../../lib/stores/redis/redis.js'
 import type { RedisServer } from './servers'
 
 /** A client library, as a user of `redisStore()` connects it. */

@@ -1,4 +1,4 @@
-import type { RedisStore } from '../../../lib/stores/redis.js'
+import type { RedisStore } from '../../../lib/stores/redis/redis.js'
 import { HELD, HOLDER, keyFor, OVER, PLENTY } from './bench'
 
 const now = () => Date.now() / 1000

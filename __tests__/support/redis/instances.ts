@@ -1,5 +1,5 @@
 import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
-import { redisStore } from '../../../lib/stores/redis.js'
+import { redisStore } from '../../../lib/stores/redis/redis.js'
 import { AUDIENCE, type RunningServer, startServer } from '../server.js'
 import { CLIENTS, type ConnectedClient } from './clients'
 import { limitsIn } from './limits'

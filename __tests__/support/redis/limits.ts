@@ -1,6 +1,6 @@
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import type { RateLimitOptions } from '../../../lib/index.js'
-import type { SendCommand } from '../../../lib/stores/redis.js'
+import type { SendCommand } from '../../../lib/stores/redis/redis.js'
 
 /** The stores of rate limits in Redis, as a user makes them. */
 export function limitsIn(sendCommand: SendCommand): NonNullable<RateLimitOptions['store']> {

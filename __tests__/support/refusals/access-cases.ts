@@ -1,4 +1,4 @@
-import type { Reason } from '../../../lib/core/errors.js'
+import type { Reason } from '../../../lib/base/errors.js'
 import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
 import { callApi, callApiProving, mountAccess, obtainBoundToken, obtainToken } from '../access-tokens.js'
 import { type Forgery, forgeKey, signBare, signedAs } from '../forge.js'

@@ -1,4 +1,4 @@
-import type { Reason } from '../../../lib/core/errors.js'
+import type { Reason } from '../../../lib/base/errors.js'
 import { ASSERTION_TYPE, type AssertionParts, clientKey, signAssertion } from '../client-assertion.js'
 import { postForm } from '../requests.js'
 import { ISSUER, type RunningServer } from '../server.js'

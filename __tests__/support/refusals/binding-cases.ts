@@ -1,6 +1,6 @@
 import type { Client, ClientRegistry, ProvisioningOptions } from '../../../lib/index.js'
 import { hashSecret } from '../../../lib/index.js'
-import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../binding.js'
 import { postForm, send } from '../requests.js'
 import { CLIENT, type RunningServer, SECRET, workingOptions } from '../server.js'

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { Test } from 'supertest'
-import type { Reason } from '../../../lib/core/errors.js'
+import type { Reason } from '../../../lib/base/errors.js'
 import type { ProvisioningOptions } from '../../../lib/index.js'
 import { type Forgery, forgeKey } from '../forge.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../requests.js'

@@ -1,4 +1,4 @@
-import type { Reason } from '../../../lib/core/errors.js'
+import type { Reason } from '../../../lib/base/errors.js'
 import type { ProvisioningOptions } from '../../../lib/index.js'
 import { type IssuedCertificate, makeCertificate } from '../certificates.js'
 import {

@@ -1,5 +1,5 @@
-import type { Reason } from '../../../lib/core/errors.js'
-import { memoryStore } from '../../../lib/stores/memory.js'
+import type { Reason } from '../../../lib/base/errors.js'
+import { memoryStore } from '../../../lib/stores/memory/memory.js'
 import { clientKey } from '../client-assertion.js'
 import { type ProofParts, signProof } from '../proof.js'
 import { askForKey, obtainKey, send } from '../requests.js'

@@ -1,5 +1,5 @@
 import { hashSecret } from '../../../lib/index.js'
-import { memoryClientRegistry } from '../../../lib/stores/memory-clients.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { manage, pathOf, registerClient, update } from '../registering.js'
 import { send } from '../requests.js'
 import { CLIENT, SECRET, workingOptions } from '../server.js'

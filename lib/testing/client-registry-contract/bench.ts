@@ -1,4 +1,4 @@
-import type { Client, ClientRegistry } from '../../core/client.js'
+import type { Client, ClientRegistry } from '../../ports/client.js'
 
 /** A registry to put to the proof. */
 export interface ClientRegistryUnderTest {

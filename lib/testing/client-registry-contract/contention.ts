@@ -1,4 +1,4 @@
-import type { Client, ClientRegistry } from '../../core/client.js'
+import type { Client, ClientRegistry } from '../../ports/client.js'
 import { client, type ProveRegistry, wordOf } from './bench.js'
 
 const REGISTRIES = 4

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { Binding, Client, Registration } from '../../core/client.js'
-import { publicJwk, thumbprint } from '../../core/jwk.js'
-import type { PolicyOptions } from '../../core/policy-options.js'
-import { hashSecret } from '../../core/secret.js'
+import { hashSecret } from '../../base/secret.js'
+import { publicJwk, thumbprint } from '../../jose/jwk.js'
+import type { Binding, Client, Registration } from '../../ports/client.js'
+import type { PolicyOptions } from '../../ports/policy-options.js'
 import { client, type ProveRegistry } from './bench.js'
 
 const POLICY: Required<PolicyOptions> = {

@@ -1,5 +1,5 @@
+import type { KeyEntry, KeyRecord, ProvisioningStore } from '../../ports/store.js'
 import { checkedStore } from '../../stores/checked-store.js'
-import type { KeyEntry, KeyRecord, ProvisioningStore } from '../../stores/store.js'
 
 /** A store to put to the proof, with its clock. */
 export interface StoreUnderTest {

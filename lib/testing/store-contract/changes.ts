@@ -1,4 +1,4 @@
-import type { Holding, KeyRecord } from '../../stores/store.js'
+import type { Holding, KeyRecord } from '../../ports/store.js'
 import { type Bench, type CallName, call, PLENTY, type Prove } from './bench.js'
 
 const OURS: Holding = { holder: 'jkt:ours', leaseSeconds: 2 }

@@ -1,4 +1,4 @@
-import type { Holding } from '../../stores/store.js'
+import type { Holding } from '../../ports/store.js'
 import { type Bench, PLENTY, type Prove } from './bench.js'
 
 const OURS: Holding = { holder: 'jkt:ours', leaseSeconds: 2 }

@@ -1,4 +1,4 @@
-import type { KeyState } from '../../stores/store.js'
+import type { KeyState } from '../../ports/store.js'
 import { CALL_NAMES, CALLS, type CallName, call, PLENTY, type Prove, unreserved } from './bench.js'
 
 const STATES: readonly KeyState[] = ['issued', 'redeeming', 'redeemed', 'revoked']

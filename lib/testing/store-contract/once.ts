@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IdentifierOwner } from '../../stores/store.js'
+import type { IdentifierOwner } from '../../ports/store.js'
 import type { Bench, Prove } from './bench.js'
 
 /** An identifier is used once, by one caller, for as long as it is remembered. */

@@ -1,4 +1,4 @@
-import type { IssuedBefore, KeyRecord } from '../../stores/store.js'
+import type { IssuedBefore, KeyRecord } from '../../ports/store.js'
 import {
   type Bench,
   CALL_NAMES,

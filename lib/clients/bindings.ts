@@ -1,0 +1,85 @@
+import { malformed, ProvisioningError } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
+import type { Binding } from '../ports/client.js'
+import type { Deployment } from '../ports/deployment.js'
+import type { Emit, EventDetails } from '../ports/events.js'
+import type { Confirmation } from '../ports/store.js'
+import type { AuthenticatedClient } from './authentication/authenticate.js'
+import { findClient } from './authentication/authenticate.js'
+import { withoutBinding } from './bound-keys.js'
+import { changeClient } from './registry.js'
+
+/** Names one binding: the client it is of, and its id. */
+export interface BindingRef {
+  readonly clientId: string
+  readonly bindingId: string
+}
+
+/** `unknown`: the client has no such binding (any more). */
+export type RevokeBindingOutcome = 'revoked' | 'unknown'
+
+/** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
+export async function bindingsOf(deployment: Deployment, clientId: string): Promise<readonly Binding[]> {
+  // A copy: what a registry in memory keeps is nobody's to change.
+  return structuredClone((await findClient(deployment, clientId))?.bindings ?? [])
+}
+
+/** Takes a bound key away from its client, which can authenticate with it no more from then on. */
+export async function revokeBinding(
+  deployment: Deployment,
+  { clientId, bindingId }: BindingRef,
+  by: 'client' | 'operator' = 'operator',
+): Promise<RevokeBindingOutcome> {
+  if (!deployment.registryWritable) {
+    throw new ProvisioningError('server_fault', 'clients is a lookup function: no binding can be revoked.')
+  }
+  const changed = await changeClient(deployment, clientId, (client) => withoutBinding(client, bindingId))
+  const gone = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
+  tellUnbound(deployment.emit, clientId, gone, by)
+  return changed === undefined ? 'unknown' : 'revoked'
+}
+
+/** Emits an event for each binding that a client has no more. */
+export function tellUnbound(
+  emit: Emit,
+  clientId: string,
+  gone: readonly Binding[],
+  by: EventDetails['client.unbound']['by'],
+): void {
+  for (const { keyId, bindingId, confirmation } of gone)
+    emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by })
+}
+
+/** A binding, as its client is told of it. */
+export interface BindingAnswer {
+  readonly binding_id: string
+  readonly cnf: Confirmation
+  /** NumericDate. */
+  readonly bound_at: number
+}
+
+export function bindingAnswer({ bindingId, confirmation, boundAt }: Binding): BindingAnswer {
+  return { binding_id: bindingId, cnf: confirmation, bound_at: boundAt }
+}
+
+/** Lists the bindings of a client to itself. */
+export type ListBindings = (
+  client: AuthenticatedClient,
+) => Promise<{ readonly bindings: readonly BindingAnswer[] }>
+
+export function bindingLister(deployment: Deployment): ListBindings {
+  return async function listBindings({ clientId }) {
+    return { bindings: (await bindingsOf(deployment, clientId)).map(bindingAnswer) }
+  }
+}
+
+/** Revokes one of the client's own bindings. One that is unknown, or another's, is left alone in silence (RFC 7009 2.2). */
+export type Unbind = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
+
+export function unbinder(deployment: Deployment): Unbind {
+  return async function unbind({ clientId }, parameters) {
+    const bindingId = parameters.get('binding_id')
+    if (bindingId === undefined) throw malformed('parameter_missing', 'binding_id is missing.')
+    await revokeBinding(deployment, { clientId, bindingId }, 'client')
+  }
+}

@@ -1,0 +1,209 @@
+import { malformed, unlessRefused } from '../base/errors.js'
+import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
+import type { PublicJwk } from '../jose/jwk.js'
+import type { Claims } from '../jose/jws.js'
+import { CLIENT_AUTHENTICATION_METHODS, type ClientAuthenticationMethod } from '../ports/methods.js'
+import { keySetFault, plainKeySet } from './client-keys.js'
+import { parseScope } from './policy.js'
+import { namesCertificate } from './registered-certificates.js'
+
+/** Client metadata that has been validated (RFC 7591 2), in its wire names; what we do not know is left out. */
+export interface AcceptedMetadata {
+  readonly token_endpoint_auth_method: ClientAuthenticationMethod
+  readonly grant_types: readonly string[]
+  readonly scope?: string
+  readonly [member: string]: unknown
+}
+
+/** The grants of the token endpoint, all of which a client can register for. */
+export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
+export type GrantType = (typeof GRANT_TYPES)[number]
+
+/** Answers with what is expected, when a member is not that. */
+type Check = (value: unknown) => string | undefined
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  token_endpoint_auth_method: oneOf(CLIENT_AUTHENTICATION_METHODS),
+  grant_types: listOf(oneOf(GRANT_TYPES)),
+  response_types: (value) => (Array.isArray(value) && value.length === 0 ? undefined : 'an empty list'),
+  client_name: text(256),
+  client_uri: webPage,
+  logo_uri: webPage,
+  tos_uri: webPage,
+  policy_uri: webPage,
+  contacts: listOf(text(320)),
+  scope: text(4096),
+  software_id: text(256),
+  software_version: text(256),
+  jwks: keySetFault,
+  tls_client_certificate_bound_access_tokens: (value) =>
+    typeof value === 'boolean' ? undefined : 'true or false',
+  ...Object.fromEntries(
+    CERTIFICATE_NAME_MEMBERS.map((name) => [name, (value: unknown) => certificateNameFault(name, value)]),
+  ),
+}
+
+/** The members that people read, and that can be there once for each language (RFC 7591 2.2). */
+const TAGGED = /^(client_name|client_uri|logo_uri|tos_uri|policy_uri)#[a-z]{1,8}(-[a-z0-9]{1,8}){0,7}$/i
+
+/** Members that are looked at, though not all of them are kept. */
+const JUDGED: readonly string[] = [...Object.keys(CHECKS), 'redirect_uris', 'jwks_uri']
+
+/** Whether a name is that of a member which this server knows (RFC 7591 2). */
+export function isMetadataMember(name: string): boolean {
+  return JUDGED.includes(name) || TAGGED.test(name)
+}
+
+/** Within what metadata have to be. */
+export interface MetadataBounds {
+  /** The scopes that policy lets the client have. */
+  readonly scopes: ReadonlySet<string>
+  /** The methods for which it has bound a key or a certificate, and needs to register none. */
+  readonly boundMethods?: readonly ClientAuthenticationMethod[]
+}
+
+/**
+ * Validates the metadata of a registration.
+ *
+ * @throws ProvisioningError `metadata_invalid`, `redirect_uri_invalid`
+ */
+export function acceptMetadata(body: Claims, bounds: MetadataBounds): AcceptedMetadata {
+  if (body.redirect_uris !== undefined && !isRedirectUris(body.redirect_uris)) {
+    throw malformed('redirect_uri_invalid', REDIRECT_URIS)
+  }
+  if (body.jwks_uri !== undefined) {
+    throw invalid(
+      'jwks_uri: send the keys themselves as jwks; this server fetches no address that a registrant names.',
+    )
+  }
+  const known = checksOf(body)
+  for (const [name, check] of known) {
+    const expected = check(body[name])
+    // The registrant chooses the language.
+    if (expected !== undefined)
+      throw invalid(`${name.replace(/#.*/, ' (in a language)')}: expected ${expected}.`)
+  }
+  requireCredentials(body, bounds.boundMethods ?? [])
+  const accepted = Object.fromEntries(known.map(([name]) => [name, body[name]]))
+  if (body.redirect_uris !== undefined) accepted.redirect_uris = body.redirect_uris
+  if (accepted.jwks !== undefined) accepted.jwks = plainKeySet(accepted.jwks as { keys: readonly Claims[] })
+  if (typeof accepted.scope === 'string') requirePermitted(accepted.scope, bounds.scopes)
+  return {
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: GRANT_TYPES,
+    ...accepted,
+  }
+}
+
+/** The check of each member that is there and known, in whatever languages. */
+function checksOf(body: Claims): (readonly [name: string, check: Check])[] {
+  const plain = Object.entries(CHECKS).filter(([name]) => Object.hasOwn(body, name))
+  const tagged = Object.keys(body).flatMap((name) => {
+    const check = TAGGED.test(name) ? CHECKS[name.replace(/#.*/, '')] : undefined
+    return check === undefined ? [] : [[name, check] as const]
+  })
+  return [...plain, ...tagged]
+}
+
+/** What the client authenticates with has to be there, unless it has bound that. */
+function requireCredentials(body: Claims, boundMethods: readonly ClientAuthenticationMethod[]): void {
+  const methods = [body.token_endpoint_auth_method].filter(
+    (method) => !boundMethods.some((one) => one === method),
+  )
+  if (methods.includes('private_key_jwt') && body.jwks === undefined)
+    throw invalid('jwks: expected the public keys that private_key_jwt needs.')
+  const fault = certificateMetadataFault(body, methods)
+  if (fault !== undefined) throw invalid(`${fault[0]}: expected ${fault[1]}.`)
+}
+
+const REDIRECT_URIS =
+  'redirect_uris: expected a list of 1 to 32 absolute URIs without fragment or credentials: https, http on a loopback ' +
+  'address, or a private-use scheme with a dot in it.'
+
+/** RFC 7591 2 and RFC 9700 2.1, 4.1: exact, without a fragment, over TLS or to the device itself (RFC 8252 7). */
+function isRedirectUris(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(isRedirectUri)
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
+
+function isRedirectUri(uri: unknown): boolean {
+  if (
+    typeof uri !== 'string' ||
+    uri.length > 2048 ||
+    !/^[\x21-\x5b\x5d-\x7e]+$/.test(uri) ||
+    !URL.canParse(uri)
+  ) {
+    return false
+  }
+  // Parsers disagree about the host of what lacks its slashes.
+  if (/^https?:/i.test(uri) && !/^https?:\/\/[^/]/i.test(uri)) return false
+  const { protocol, hostname, username, password } = new URL(uri)
+  if (uri.includes('#') || uri.includes('*') || username !== '' || password !== '') return false
+  return protocol === 'https:' || (protocol === 'http:' ? LOOPBACK.has(hostname) : protocol.includes('.'))
+}
+
+function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {
+  const scopes = unlessRefused(() => parseScope(scope))
+  if (scopes === undefined) throw invalid('scope: expected scope tokens separated by single spaces.')
+  if (!scopes.every((one) => permitted.has(one))) {
+    throw invalid('scope: expected no scope beyond those that the client may have.')
+  }
+}
+
+function invalid(message: string) {
+  return malformed('metadata_invalid', message)
+}
+
+function oneOf(values: readonly string[]): Check {
+  return (value) => (values.includes(value as string) ? undefined : `one of ${values.join(', ')}`)
+}
+
+function listOf(check: Check): Check {
+  return (value) => {
+    if (!Array.isArray(value) || value.length === 0 || value.length > 32) return 'a list of 1 to 32 entries'
+    const expected = value.map(check).find((fault) => fault !== undefined)
+    return expected === undefined ? undefined : `a list in which each entry is ${expected}`
+  }
+}
+
+function text(longest: number): Check {
+  return (value) => {
+    const fits =
+      typeof value === 'string' && value.length > 0 && value.length <= longest && !/\p{Cc}/u.test(value)
+    return fits ? undefined : `a string of 1 to ${longest} characters without control characters`
+  }
+}
+
+function webPage(value: unknown): string | undefined {
+  const fits =
+    typeof value === 'string' && value.length <= 2048 && /^https:\/\/\S+$/i.test(value) && URL.canParse(value)
+  return fits ? undefined : 'an https URL'
+}
+
+/**
+ * The member of client metadata that does not fit the methods by which the client authenticates with a certificate,
+ * and what is expected of it, if there is one.
+ */
+export function certificateMetadataFault(
+  metadata: Claims,
+  methods: readonly unknown[],
+): readonly [member: string, expected: string] | undefined {
+  const named = CERTIFICATE_NAME_MEMBERS.filter((name) => metadata[name] !== undefined)
+  const [, second] = named
+  // RFC 8705 2.1.2: exactly one.
+  if (second !== undefined) return [second, `to be the only one of ${CERTIFICATE_NAME_MEMBERS.join(', ')}`]
+  if (methods.includes('tls_client_auth') && named.length === 0)
+    return [
+      'token_endpoint_auth_method',
+      `one of ${CERTIFICATE_NAME_MEMBERS.join(', ')} with tls_client_auth`,
+    ]
+  if (methods.includes('self_signed_tls_client_auth') && !namesCertificates(metadata.jwks))
+    return ['jwks', 'a key with x5c or x5t#S256 for self_signed_tls_client_auth']
+  return undefined
+}
+
+function namesCertificates(jwks: unknown): boolean {
+  const keys = (jwks as { keys?: readonly PublicJwk[] } | undefined)?.keys
+  return Array.isArray(keys) && keys.some(namesCertificate)
+}

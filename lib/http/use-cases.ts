@@ -1,0 +1,76 @@
+import { type Authenticate, clientAuthenticator } from '../clients/authentication/authenticate.js'
+import { bindingLister, type ListBindings, type Unbind, unbinder } from '../clients/bindings.js'
+import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
+import { type Bind, binder } from '../redemption/actions/bind.js'
+import { type Register, registrar } from '../redemption/actions/register.js'
+import { type Exchange, exchanger } from '../redemption/actions/token.js'
+import { performer } from '../redemption/performance.js'
+import { type ContainReplays, type Redeem, redeemer, replayContainer } from '../redemption/redemption.js'
+import { type Recognize, recognizer } from '../redemption/verification.js'
+import { revokeExposedToken } from '../registration/management/authorization.js'
+import { type DeleteRegistration, registrationDeleter } from '../registration/management/deletion.js'
+import { type ReadRegistration, registrationReader } from '../registration/management/read.js'
+import { registrationUpdater, type UpdateRegistration } from '../registration/management/update.js'
+import { accessTokenVerifier, type VerifyAccessToken } from '../tokens/access-verification.js'
+import { type Introspect, introspector } from '../tokens/introspection.js'
+import { type Issue, issuer } from '../tokens/issuance.js'
+import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from '../tokens/revocation.js'
+
+/** What guards of routes do, wherever the keys were issued. */
+export interface VerifyingUseCases {
+  readonly recognize: Recognize
+  readonly verifyAccessToken: VerifyAccessToken
+  /** Absent where the state of keys is asked of the issuer: who has no part in the store can claim no key. */
+  readonly redeem: Redeem | undefined
+  readonly revokeExposed: RevokeExposed
+}
+
+/** Everything that can be done with a deployment, each verb made once. */
+export interface UseCases extends VerifyingUseCases {
+  readonly authenticate: Authenticate
+  readonly issue: Issue
+  readonly redeem: Redeem
+  readonly containReplays: ContainReplays
+  readonly exchange: Exchange
+  readonly bind: Bind
+  readonly listBindings: ListBindings
+  readonly unbind: Unbind
+  readonly register: Register
+  readonly readRegistration: ReadRegistration
+  readonly updateRegistration: UpdateRegistration
+  readonly deleteRegistration: DeleteRegistration
+  readonly introspect: Introspect
+  readonly revoke: Revoke
+}
+
+export function verifyingUseCases(deployment: VerifyingDeployment): VerifyingUseCases {
+  return Object.freeze({
+    recognize: recognizer(deployment),
+    verifyAccessToken: accessTokenVerifier(deployment),
+    redeem: 'askIssuer' in deployment ? undefined : redeemer(deployment),
+    revokeExposed: exposureRevoker(deployment),
+  })
+}
+
+export function useCases(deployment: Deployment): UseCases {
+  const redeem = redeemer(deployment)
+  const perform = performer(deployment, redeem)
+  return Object.freeze({
+    ...verifyingUseCases(deployment),
+    redeem,
+    containReplays: replayContainer(deployment),
+    authenticate: clientAuthenticator(deployment),
+    issue: issuer(deployment),
+    exchange: exchanger(deployment, perform),
+    bind: binder(deployment, perform),
+    listBindings: bindingLister(deployment),
+    unbind: unbinder(deployment),
+    register: registrar(deployment, perform),
+    readRegistration: registrationReader(deployment),
+    updateRegistration: registrationUpdater(deployment),
+    deleteRegistration: registrationDeleter(deployment),
+    introspect: introspector(deployment),
+    revoke: revoker(deployment),
+    revokeExposed: exposureRevoker(deployment, (...given) => revokeExposedToken(deployment, ...given)),
+  })
+}

@@ -1,0 +1,51 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ProvisioningError } from '../base/errors.js'
+import type { Claims } from '../jose/jws.js'
+
+/**
+ * Asks the issuer how a key or an access token stands: the JSON its introspection endpoint answers (RFC 7662 2.2), of
+ * which nothing has been judged. Rejects when there is none.
+ */
+export type AskIssuer = (token: string) => Promise<unknown>
+
+/** The claims by which an answer is known to be about the token that was asked about. */
+export interface IdentifyingClaims {
+  readonly iss: string
+  readonly aud: string
+  readonly sub: string
+  readonly client_id: string
+  readonly jti: string
+  readonly cnf?: unknown
+}
+
+const IDENTIFYING = ['iss', 'aud', 'sub', 'client_id', 'jti'] as const satisfies (keyof IdentifyingClaims)[]
+
+/**
+ * Whether the issuer says that a genuine key or token is active at this moment.
+ *
+ * @throws ProvisioningError `introspection_unavailable` when it does not say so, or speaks of another: nothing passes
+ *   because of an answer that is none
+ */
+export async function isActive(
+  askIssuer: AskIssuer,
+  token: string,
+  claims: IdentifyingClaims,
+): Promise<boolean> {
+  const facts = { clientId: claims.client_id, jti: claims.jti }
+  const unavailable = (message: string, cause?: unknown) =>
+    new ProvisioningError('introspection_unavailable', message, { facts, cause })
+  const answer = await askIssuer(token).catch((cause) => {
+    throw unavailable('The issuer did not say whether it is active.', cause)
+  })
+  if (!isObject(answer) || typeof answer.active !== 'boolean')
+    throw unavailable('What the issuer answered is no introspection (RFC 7662 2.2).')
+  if (!answer.active) return false
+  const other = IDENTIFYING.find((name) => answer[name] !== claims[name])
+  if (other !== undefined) throw unavailable(`The issuer answered about another ${other}.`)
+  if (!isDeepStrictEqual(answer.cnf, claims.cnf)) throw unavailable('The issuer answered about another cnf.')
+  return true
+}
+
+function isObject(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto'
+import { ProvisioningError } from '../base/errors.js'
+import { asking, type VerificationRules } from '../ports/deployment.js'
+import type { IdentifierOwner } from '../ports/store.js'
+
+/** Something that may be used once. */
+export interface SingleUse {
+  /** What identifies it. The store is told a hash of it, which tells nothing. */
+  readonly parts: readonly string[]
+  /** The NumericDate after which it may be forgotten, since it is refused for its age. */
+  readonly until: number
+  /** The client, and the key, that its place in the store counts for. */
+  readonly owner: IdentifierOwner
+  /** Makes the refusal of a second use. */
+  readonly replayed: () => ProvisioningError
+}
+
+/**
+ * Uses something for the only time that it may be used.
+ *
+ * @throws ProvisioningError what `replayed` makes, when it has been used before; `too_many_proofs`, `store_full`,
+ *   `store_unavailable`
+ */
+export async function useOnce(
+  deployment: VerificationRules,
+  { parts, until, owner, replayed }: SingleUse,
+): Promise<void> {
+  const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  const { clientId, jti } = owner
+  const counted = jti === undefined ? { clientId } : { clientId, jti }
+  const outcome = await asking(() => deployment.store.useOnce(id, until, counted))
+  if (outcome === 'first') return
+  if (outcome === 'used') throw replayed()
+  if (outcome === 'limited') throw new ProvisioningError('too_many_proofs', TOO_MANY, limited(counted))
+  throw new ProvisioningError('store_full', 'The store of proofs is full.')
+}
+
+const TOO_MANY = 'This key or its client has too many proofs that are still remembered; wait a minute.'
+
+function limited(owner: IdentifierOwner) {
+  return { disclosed: true, facts: { ...owner, retryAfterSeconds: 60 } }
+}

@@ -1,0 +1,177 @@
+import { malformed } from '../../base/errors.js'
+import { findClient } from '../../clients/authentication/authenticate.js'
+import { type BindingAnswer, bindingAnswer, tellUnbound } from '../../clients/bindings.js'
+import {
+  bindingsWith,
+  type ProvenKey,
+  withBindings,
+  withoutBinding,
+  withoutBindings,
+} from '../../clients/bound-keys.js'
+import { inheritedPolicy, isWithinRights } from '../../clients/policy.js'
+import { type Changed, changeClient } from '../../clients/registry.js'
+import type { Binding, Client } from '../../ports/client.js'
+import { asking, type Deployment, numericDate } from '../../ports/deployment.js'
+import type { Policy } from '../../ports/policy-options.js'
+import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
+import { stateRefusal } from '../key-state.js'
+import { requestDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
+import type { Verified } from '../verification.js'
+import { type BindingRequest, provenKey } from './binding-proof.js'
+import { policyOf } from './token.js'
+
+export interface BindAnswer extends BindingAnswer {
+  readonly client_id: string
+}
+
+/** Redeems a key to tie a public key or a certificate, whose possession is proven, to the key's subject. */
+export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
+
+export function binder(deployment: Deployment, perform: Perform): Bind {
+  return async function bind(verified, request) {
+    const { key } = verified
+    const proven = provenKey(deployment, verified, request)
+    const binding = drawUp(deployment, key, proven)
+    return perform(verified, {
+      action: 'bind',
+      address: request.address,
+      // A bearer key that is redeemed to bind another has a holder by that: whoever holds what is bound.
+      holds: key.confirmation ?? proven.confirmation,
+      request: requestDigest('bind', proven.confirmation),
+      // And again as often as it is tried to be saved.
+      async judge() {
+        const client = await findClient(deployment, key.subject)
+        bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
+      },
+      act: () => save(deployment, key, binding),
+    })
+  }
+}
+
+function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
+  const { jti: keyId, clientId, subject, ancestors } = key
+  return {
+    bindingId: randomId(),
+    ...proven,
+    boundAt: numericDate(deployment),
+    keyId,
+    ...(clientId !== subject && { askedBy: clientId }),
+    ...(ancestors.length > 0 && { lineage: ancestors }),
+  }
+}
+
+/** Saves the binding, also in the place of one that an interrupted attempt at the same redemption left. */
+async function save(deployment: Deployment, key: VerifiedKey, binding: Binding): Promise<Done<BindAnswer>> {
+  const changed = await changeClient(deployment, key.subject, async (before) => {
+    const policy = await policyFor(deployment, key, before)
+    return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
+  })
+  const undo = async (isSuperseded: boolean) =>
+    changed && takeBack(deployment, changed, binding, isSuperseded)
+  try {
+    await requireUnrevoked(deployment, key)
+  } catch (error) {
+    await undo(false)
+    throw error
+  }
+  const left = changed?.after.bindings ?? []
+  const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
+  return {
+    result: { client_id: key.subject, ...bindingAnswer(binding) },
+    familyClientId: key.subject,
+    tell: () => tellBound(deployment, key, binding, replaced),
+    undo,
+  }
+}
+
+/**
+ * Checks that nothing was revoked by means of which the key was asked for. Its containment finds the binding that has
+ * been saved, or else it is found here.
+ *
+ * @throws ProvisioningError `key_revoked`
+ */
+async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promise<void> {
+  const ancestors = await asking(() => Promise.all(key.ancestors.map((ancestor) => store.find(ancestor))))
+  if (ancestors.some((entry) => entry?.familyRevoked)) throw stateRefusal('key_revoked', key)
+}
+
+/**
+ * The policy of the client that asked for the key; where that is the subject itself, as of the same revision.
+ *
+ * @throws ProvisioningError `subject_not_permitted`
+ */
+async function policyFor(
+  deployment: Deployment,
+  key: VerifiedKey,
+  subject: Client | undefined,
+): Promise<Policy> {
+  const isOwn = subject !== undefined && key.clientId === key.subject
+  if (isOwn) return deployment.policyOf(subject)
+  const policy = await policyOf(deployment, key)
+  // Who binds a key of its own to an identity is that identity from then on: nobody gets more than it has by this.
+  if (subject !== undefined && !isWithinRights(deployment.policyOf(subject), policy))
+    throw malformed('subject_not_permitted', BEYOND, { clientId: key.clientId, jti: key.jti })
+  return policy
+}
+
+const BEYOND =
+  'The identity may have more than the client that asked for the key, which can bind nothing to it.'
+
+/** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
+function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
+  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+  return {
+    clientId: key.subject,
+    authenticationMethods: [],
+    policy: inheritedPolicy(policy, { scopes, audience: key.audience }),
+    registeredBy: { clientId: key.clientId, keyId: key.jti },
+  }
+}
+
+/**
+ * Restores what was there before, if nobody has changed it since; else nothing but the binding is taken away. What an
+ * interrupted attempt had left goes too, unless another goes on with it, or has: then that is what stays.
+ */
+async function takeBack(
+  deployment: Deployment,
+  { before, after }: Changed,
+  { bindingId, keyId }: Binding,
+  isSuperseded: boolean,
+): Promise<void> {
+  const { registry } = deployment
+  const isOwn = (one: Binding) => one.keyId === keyId
+  const kept = isSuperseded ? before : withoutLeftover(before, keyId)
+  const restored =
+    kept === undefined
+      ? await registry.delete(after.clientId, after.revision)
+      : await registry.save({ ...kept, revision: after.revision + 1 })
+  if (restored) return
+  const displaced = isSuperseded ? (before?.bindings ?? []).filter(isOwn) : []
+  await changeClient(deployment, after.clientId, (now) => {
+    const left = withoutBinding(now, bindingId)
+    return left && withBindings(left, [...(left.bindings ?? []), ...displaced])
+  })
+}
+
+/** A client without what a redemption bound to it; `undefined` when that was what made it one. */
+function withoutLeftover(client: Client | undefined, keyId: string): Client | undefined {
+  const left = withoutBindings(client, (binding) => binding.keyId === keyId)
+  return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)
+}
+
+function tellBound(
+  deployment: Deployment,
+  { jti: keyId, clientId, subject }: VerifiedKey,
+  { bindingId, confirmation }: Binding,
+  replaced: readonly Binding[],
+): void {
+  tellUnbound(deployment.emit, subject, replaced, 'replacement')
+  deployment.emit('client.bound', {
+    keyId,
+    clientId,
+    subject,
+    bindingId,
+    confirmation: { ...confirmation },
+  })
+}

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { malformed } from '../../base/errors.js'
+import { findKept } from '../../clients/authentication/authenticate.js'
+import { inheritedPolicy, parseScope } from '../../clients/policy.js'
+import { saving } from '../../clients/registry.js'
+import type { Claims } from '../../jose/jws.js'
+import type { Client } from '../../ports/client.js'
+import { type Deployment, numericDate } from '../../ports/deployment.js'
+import type { Policy } from '../../ports/policy-options.js'
+import { type Accepted, accept } from '../../registration/acceptance.js'
+import { issueRegistrationToken } from '../../registration/access-token.js'
+import { makeSecret } from '../../registration/credentials.js'
+import { type ClientInformation, informationOf } from '../../registration/information.js'
+import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
+import { bodyDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
+import type { Verified } from '../verification.js'
+import { policyOf } from './token.js'
+
+/** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
+export type Register = (verified: Verified, body: Claims, address?: string) => Promise<ClientInformation>
+
+export function registrar(deployment: Deployment, perform: Perform): Register {
+  return async function register(verified, body, address) {
+    const { key } = verified
+    const clientId = identityFor(key)
+    return perform(verified, {
+      action: 'register',
+      address,
+      request: bodyDigest('register', body),
+      judge: () => judge(deployment, key, clientId, body),
+      async act(judged) {
+        const done = await save(deployment, key, judged)
+        if (done !== undefined) return done
+        // What an attempt before had left has just been taken back, or what is there is not for us.
+        const again = await save(deployment, key, await judge(deployment, key, clientId, body))
+        if (again === undefined) throw taken()
+        return again
+      },
+    })
+  }
+}
+
+async function judge(deployment: Deployment, key: VerifiedKey, clientId: string, body: Claims) {
+  const policy = await policyOf(deployment, key)
+  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+  const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
+  const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
+  const before = await findKept(deployment, clientId)
+  if (before !== undefined && !isLeftover(before, key)) throw taken()
+  return { clientId, policy, scopes, accepted, before }
+}
+
+/** Whether an attempt at the same redemption, that was interrupted, left it: its secret was told to nobody. */
+function isLeftover({ registeredBy, deletedAt }: Client, { clientId, jti }: VerifiedKey): boolean {
+  return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
+}
+
+/**
+ * A key that was asked for in the name of another registers that other. A client that asked for itself exists
+ * already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that is no one else's), the
+ * same one for all attempts at its redemption.
+ */
+function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
+  const clientId = subject === asker ? derivedId(asker, jti) : subject
+  // A path cannot end in them: the client could never reach its registration (RFC 3986 5.2.4).
+  if (/^\.{1,2}$/.test(clientId))
+    throw malformed('registration_refused', 'An identity that is but dots cannot be registered.')
+  return clientId
+}
+
+/** 160 bits. */
+function derivedId(...of: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
+}
+
+interface Newcomer {
+  readonly clientId: string
+  /** The policy of the client that asked for the key. */
+  readonly policy: Policy
+  /** The most that the key can leave to it. */
+  readonly scopes: readonly string[]
+  readonly accepted: Accepted
+}
+
+function newcomer(
+  deployment: Deployment,
+  key: VerifiedKey,
+  { clientId, policy, scopes: most, accepted: { metadata, methods } }: Newcomer,
+) {
+  const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
+  const secret = makeSecret(deployment, methods)
+  const token = issueRegistrationToken(deployment, clientId)
+  const client: Client = {
+    clientId,
+    revision: 1,
+    ...secret.kept,
+    authenticationMethods: methods,
+    policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
+    metadata,
+    registeredBy: { clientId: key.clientId, keyId: key.jti },
+    registration: { issuedAt: numericDate(deployment), scopes: most, tokens: [token.kept] },
+  }
+  return { client, token: token.text, secret: secret.made }
+}
+
+/** Answers `undefined` when what is kept of the identity is not what it was when that was judged. */
+async function save(
+  deployment: Deployment,
+  key: VerifiedKey,
+  { before, ...judged }: Newcomer & { readonly before: Client | undefined },
+): Promise<Done<ClientInformation> | undefined> {
+  const { registry } = deployment
+  const { client, token, secret } = newcomer(deployment, key, judged)
+  const saved = { ...client, revision: (before?.revision ?? 0) + 1 }
+  const { clientId } = saved
+  if (!(await saving(() => registry.save(saved)))) return undefined
+  const { jti: keyId, clientId: registeredBy } = key
+  return {
+    result: informationOf(saved, { token, secret }),
+    familyClientId: clientId,
+    // It may have keys of its own, whatever it was told: who observes must know.
+    tell: () =>
+      deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
+    undo: async (isSuperseded) =>
+      // What this attempt took for left may be what that other has brought forth.
+      isSuperseded && before !== undefined
+        ? registry.save({ ...before, revision: saved.revision + 1 })
+        : registry.delete(clientId, saved.revision),
+  }
+}
+
+function taken() {
+  return malformed('client_exists', 'The identity that the key is for is registered already.')
+}

@@ -1,0 +1,159 @@
+import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
+import type { Parameters } from '../../base/request.js'
+import { findClient } from '../../clients/authentication/authenticate.js'
+import { notPermitted, parseScope, permitAudience } from '../../clients/policy.js'
+import type { Client } from '../../ports/client.js'
+import type { Deployment } from '../../ports/deployment.js'
+import type { Policy } from '../../ports/policy-options.js'
+import { constrain } from '../../possession/possession.js'
+import type { VerifiedKey } from '../../tokens/provisioning-key.js'
+import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../../tokens/token-issuer.js'
+import { requestDigest } from '../outcome.js'
+import type { Done, Perform } from '../performance.js'
+import type { Verified } from '../verification.js'
+
+export const TOKEN_SCOPE = 'provision:token'
+
+const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+/** The answer of RFC 8693 2.2.1. */
+export interface ExchangeAnswer {
+  readonly access_token: string
+  readonly issued_token_type: string
+  readonly token_type: 'Bearer' | 'DPoP'
+  readonly expires_in: number
+  readonly scope: string
+}
+
+/** Redeems a key for the initial access token of its subject. */
+export type Exchange = (
+  verified: Verified,
+  parameters: Parameters,
+  address?: string,
+) => Promise<ExchangeAnswer>
+
+/**
+ * Reads the subject token of an exchange, which is the provisioning key.
+ *
+ * @throws ProvisioningError `parameter_missing`, `token_type_unsupported` (RFC 8693 2.1)
+ */
+export function readSubjectToken(parameters: Parameters): string {
+  const token = parameters.get('subject_token')
+  if (token === undefined) throw malformed('parameter_missing', 'subject_token is missing.')
+  if (parameters.get('subject_token_type') !== JWT_TOKEN_TYPE) {
+    throw malformed('token_type_unsupported', `subject_token_type is not ${JWT_TOKEN_TYPE}.`)
+  }
+  if (parameters.has('actor_token'))
+    throw malformed('token_type_unsupported', 'actor_token is not supported.')
+  const requested = parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE
+  if (requested !== ACCESS_TOKEN_TYPE && requested !== JWT_TOKEN_TYPE) {
+    throw malformed('token_type_unsupported', `requested_token_type is not ${ACCESS_TOKEN_TYPE}.`)
+  }
+  return token
+}
+
+export function exchanger(deployment: Deployment, perform: Perform): Exchange {
+  const issueToken = tokenIssuer(deployment)
+
+  return async function exchange(verified, parameters, address) {
+    const { key } = verified
+    const client = await clientOf(deployment, key)
+    requireGrant(client, key)
+    const policy = deployment.policyOf(client)
+    const terms = {
+      scope: permitScope(key, policy, parameters.get('scope')),
+      audience: permitAudience(
+        policy.audiences.filter((one) => one === key.audience),
+        parameters.get('resource'),
+        factsOf(key),
+      ),
+      lifetimeSeconds: policy.accessTokenLifetimeSeconds,
+      confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
+    }
+    const requestedType = parameters.get('requested_token_type')
+    return perform(verified, {
+      action: 'token',
+      address,
+      // A bearer key that is redeemed with a proof has a holder by that: the token is bound to it.
+      holds: key.confirmation ?? terms.confirmation,
+      request: requestDigest('token', askedFor(parameters)),
+      judge: async () => undefined,
+      async act(_, redemptionId) {
+        return done(deployment, key, await issueToken(key, terms, { requestedType, redemptionId }))
+      },
+    })
+  }
+}
+
+/** Those that say how the client proves who it is differ each time; the key is told by its `jti`. */
+const CREDENTIALS: readonly string[] = [
+  'subject_token',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+]
+
+function askedFor(parameters: Parameters): readonly (readonly [string, string])[] {
+  return [...parameters].filter(([name]) => !CREDENTIALS.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function done(
+  deployment: Deployment,
+  { jti: keyId, clientId, subject }: VerifiedKey,
+  issued: ReadyToken,
+): Done<ExchangeAnswer> {
+  const { tokenId, scope } = issued
+  const named = tokenId !== undefined && { tokenId }
+  return {
+    result: {
+      access_token: issued.accessToken,
+      issued_token_type: issued.issuedTokenType,
+      token_type: issued.tokenType,
+      expires_in: issued.expiresIn,
+      scope: scope.join(' '),
+    },
+    // The fence: the family can be revoked for as long as the token is accepted anywhere.
+    retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
+    tell: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
+  }
+}
+
+/** The policy under which the key's client stands now, which may be narrower than when the key was issued. */
+export async function policyOf(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
+  return deployment.policyOf(await clientOf(deployment, key))
+}
+
+async function clientOf(deployment: Deployment, key: VerifiedKey): Promise<Client> {
+  const client = await findClient(deployment, key.clientId)
+  if (client !== undefined) return client
+  throw new ProvisioningError('client_unknown', 'The client of the key is registered no more.', {
+    code: 'invalid_token',
+    facts: factsOf(key),
+  })
+}
+
+function factsOf({ clientId, jti }: VerifiedKey): RefusalFacts {
+  return { clientId, jti }
+}
+
+function requireGrant({ metadata }: Client, key: VerifiedKey): void {
+  if (metadata?.grant_types?.includes(EXCHANGE_GRANT) ?? true) return
+  throw new ProvisioningError(
+    'grant_not_permitted',
+    `The client has not registered the grant ${EXCHANGE_GRANT}.`,
+    { facts: factsOf(key) },
+  )
+}
+
+function permitScope(key: VerifiedKey, policy: Policy, requested: string | undefined): readonly string[] {
+  const permitted = key.scope.filter(
+    (scope) => policy.accessTokenScopes?.has(scope) ?? policy.scopes.has(scope),
+  )
+  const scopes = requested === undefined ? permitted : parseScope(requested)
+  if (scopes.length > 0 && scopes.every((scope) => permitted.includes(scope))) return scopes
+  const facts = factsOf(key)
+  if (permitted.length > 0) throw notPermitted('scope_not_permitted', 'scope', permitted, facts)
+  throw new ProvisioningError('scope_not_permitted', NOTHING_LEFT, { facts })
+}
+
+const NOTHING_LEFT = 'The key carries no scope that an access token may have.'

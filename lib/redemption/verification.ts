@@ -1,0 +1,91 @@
+import { isInNetworks } from '../base/network.js'
+import type { PresentedRequest } from '../base/request.js'
+import { loadKey } from '../jose/jwt.js'
+import type { VerifyingDeployment } from '../ports/deployment.js'
+import { holder, type PresentedCredential, tellingHolder } from '../possession/holding.js'
+import { confirm, type Possession } from '../possession/possession.js'
+import { type Expectation, missingScope } from '../tokens/expectation.js'
+import {
+  type KeyClaims,
+  type VerifiedKey,
+  verifiedKey,
+  verifyGenuine,
+  verifyTerms,
+} from '../tokens/provisioning-key.js'
+import { isBound, type KnownState, keyRefusal, stateAtIssuer, stateInStore } from './key-state.js'
+import { type OutcomeSealer, outcomeSealer } from './outcome.js'
+
+/** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
+export interface RecognizedKey extends Possession, KnownState {
+  readonly key: VerifiedKey
+  /** Encrypts the outcome of the redemption. */
+  readonly sealer: OutcomeSealer
+}
+
+declare const authorized: unique symbol
+
+/** The result of step two: the key also carries the scope. */
+export interface Verified extends RecognizedKey {
+  readonly [authorized]: true
+}
+
+/**
+ * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
+ * between the two steps.
+ *
+ * The proof of a bound key is used here: only its owner can send one. Anybody can send proofs with a bearer key, so such
+ * a proof is used when the key is redeemed with it, and fills no memory before.
+ */
+export type Recognize = (
+  presentedKey: PresentedCredential,
+  presented: PresentedRequest,
+  expected: Expectation,
+) => Promise<RecognizedKey>
+
+export function recognizer(deployment: VerifyingDeployment): Recognize {
+  const hold = holder(deployment)
+  const stateOf = 'askIssuer' in deployment ? stateAtIssuer(deployment) : stateInStore(deployment)
+
+  return async function recognize(presentedKey, presented, expected) {
+    const { token } = presentedKey
+    await loadKey(deployment.keyRing, token)
+    const claims = verifyGenuine(deployment, token)
+    const facts = { clientId: claims.client_id, jti: claims.jti }
+    const possession = () => hold(presentedKey, presented, expected.target)
+    tellingHolder(claims.cnf, possession, () => verifyTerms(deployment, claims, expected.audiences))
+    const held = possession()
+    confirm(claims.cnf, held, facts)
+    const { proof, certificate } = held
+    const key = verifiedKey(claims)
+    // Before anything else can refuse: a copy of a refused request must be good for nothing.
+    if (isBound(key)) await proof?.spend(key)
+    requireNetwork(claims, key, presented.address)
+    // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
+    const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
+    const known = await stateOf(key, { token, claims, redeems, address: presented.address })
+    return { key, ...known, sealer: outcomeSealer(token), proof, certificate }
+  }
+}
+
+/**
+ * Step two of verification.
+ *
+ * @throws ProvisioningError `scope_insufficient`
+ */
+export function authorizeKey(recognized: RecognizedKey, { scope }: Pick<Expectation, 'scope'>): Verified {
+  requireScope(recognized.key, scope)
+  return recognized as Verified
+}
+
+function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
+  if (cidr === undefined || isInNetworks(address, cidr)) return
+  const from = address ?? 'an unknown address'
+  throw keyRefusal(key, 'network_wrong', `The key may not be presented from ${from}.`)
+}
+
+/** Refuses a key that does not carry a scope (RFC 6750 3.1). */
+export function requireScope(key: VerifiedKey, scope: readonly string[]): void {
+  const missing = missingScope(key.scope, scope)
+  if (missing === undefined) return
+  throw keyRefusal(key, 'scope_insufficient', `The key lacks the scope ${missing}.`, scope.join(' '))
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { ANSWERS } from '../checked-store.js'
+import type { Connection } from './redis-connection.js'
+import { SCRIPTS, type Script } from './redis-scripts.js'
+
+/** A script that answers one word, the words it has, and those that count only once replicas know what was done. */
+export interface Verb<T extends string> {
+  readonly script: Script
+  readonly answers: readonly T[]
+  readonly replicated: readonly T[]
+}
+
+function verb<T extends string>(
+  script: Script,
+  answers: readonly T[],
+  replicated: readonly NoInfer<T>[] = [],
+): Verb<T> {
+  return { script, answers, replicated }
+}
+
+/** All but `find` and `recall`, which answer more than a word. What a failover may lose without harm is not waited for. */
+export const VERBS = Object.freeze({
+  record: verb(SCRIPTS.record, ANSWERS.record),
+  redeem: verb(SCRIPTS.redeem, ANSWERS.redeem, ['claimed', 'resumed']),
+  settle: verb(SCRIPTS.settle, ANSWERS.settle, ['settled']),
+  release: verb(SCRIPTS.release, ANSWERS.release),
+  revoke: verb(SCRIPTS.revoke, ANSWERS.revoke, ['revoked', 'unchanged']),
+  revokeFamily: verb(SCRIPTS.revokeFamily, ANSWERS.revokeFamily, ['revoked', 'unchanged']),
+  revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ANSWERS.revokeIssuedBefore, ['revoked', 'unchanged']),
+  useOnce: verb(SCRIPTS.useOnce, ANSWERS.useOnce, ['first']),
+})
+
+export type Keys = readonly [string, ...string[]]
+
+/**
+ * Runs a verb's script, and waits for the replicas where its answer says so.
+ *
+ * @throws Error also when Redis, or what stands for it, answers anything that the script does not
+ */
+export async function perform<T extends string>(
+  redis: Connection,
+  { script, answers, replicated }: Verb<T>,
+  keys: Keys,
+  args: readonly string[],
+): Promise<T> {
+  const reply = String(await redis.run(script, keys, args))
+  const answer = answers.find((one) => one === reply)
+  if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
+  if (replicated.includes(answer)) await redis.replicate(keys[0])
+  return answer
+}
+
+/** Makes the marks of calls: each is another one, in whatever process. */
+export function callMarks(): () => string {
+  const process = randomBytes(9).toString('base64url')
+  let count = 0
+  return () => {
+    count += 1
+    return `${process}.${count.toString(36)}`
+  }
+}

@@ -1,0 +1,246 @@
+import type { IdentifierOwner, KeyRef, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
+import { inspector } from './redis-advice.js'
+import { type Connection, connection } from './redis-connection.js'
+import { encoded, type Layout, layout } from './redis-layout.js'
+import { type RedisOptions, type RedisStoreOptions, readRedisOptions } from './redis-options.js'
+import {
+  entryFrom,
+  holdingOperands,
+  operandsOf,
+  recollectionFrom,
+  requireFinite,
+  requireFuture,
+  settlementOperands,
+  textOf,
+} from './redis-records.js'
+import { SCRIPTS, type Script } from './redis-scripts.js'
+import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.js'
+
+export type * from '../../ports/store.js'
+export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
+
+/** A store in Redis. */
+export interface RedisStore extends ProvisioningStore {
+  /**
+   * Asks Redis whether it is there and how it is set up; answers what is bad for keys and was not accepted. Without it
+   * that is looked at, and reported, when the first verb has been answered.
+   *
+   * @throws Error when Redis does not answer
+   */
+  check(): Promise<readonly string[]>
+}
+
+/**
+ * A store in Redis 6.2 or newer, or Valkey, alone or as a cluster, for any number of processes. It knows no client
+ * library, only `sendCommand`.
+ *
+ * **Layout.** Clients are divided into 64 parts by a hash of their id, and the names of all keys of a part carry its
+ * tag, as in `epk:{07/64}:key:a-client:a-jti`: they lie on one hash slot, so that a verb is one script on one node. An
+ * entry is a hash of its own, with an expiry. Beside it lie, for each client, a sorted set of what is outstanding by
+ * when it ends, which counts right without anything being walked through; and for each part all the watermarks of
+ * `revokeIssuedBefore`. That verb writes the watermark into every part before it answers. So every other verb reads the
+ * watermarks inside the script that decides: there is no moment between the look at the watermark and the move, no
+ * second round trip, and no one node that all verbs depend on. What a verb does in a part that the watermark has not
+ * reached yet comes before that revocation, and is covered from the moment it does. Rejected half-way, a watermark
+ * covers some clients already; raising it again is always right.
+ *
+ * **Time.** Whether an entry's time is over is decided by the clock of the caller, which is the one that set `exp` and
+ * judges it: a Redis whose clock is ahead would forget used proofs that are still accepted, and each primary would have
+ * another time. The expiry that Redis itself keeps is a duration, given so that it ends ten seconds after the entry; it
+ * only frees the memory. A time that is past is refused before anything is sent, and no duration can be negative.
+ *
+ * **Answers that get lost.** Each call carries a mark of its own, which a write leaves behind. A client that sends a
+ * command again after it has reconnected gets the answer that got lost. A claim that arrives after its caller was told
+ * that Redis did not answer is given back: the key can be presented again; or, when the claim had been taken over, its
+ * holder, and nobody else, may take it over again at once. A redemption that arrives too late stays, with its outcome.
+ *
+ * **Limits of owners.** An identifier with an owner lies in the part of its client, beside two sorted sets: what the
+ * client, and what its key, has that is still remembered. One script counts and writes, so no number of concurrent calls
+ * exceeds a limit.
+ *
+ * **Outcomes.** A sealed outcome is a string of its own, which goes when the record's own time is over, however long the
+ * entry is kept. `revokeFamily` deletes it; below a watermark it is not read. Where there is no room for it, the
+ * redemption is kept without it.
+ *
+ * **No key material.** Names and values are ids, terms, times and thumbprints; the text of a key never comes here.
+ *
+ * @throws ConfigurationError with every fault of the options at once
+ */
+export function redisStore(options: RedisStoreOptions): RedisStore {
+  const { prefix, now, maxRetentionSeconds, maxProofsPerClient, maxProofsPerKey, ...parsed } =
+    readRedisOptions(options)
+  const redis = connection(parsed)
+  const names = layout(prefix)
+  const inspect = inspector(parsed, redis.send, names.home)
+  const desk: Desk = {
+    redis: inspected(redis, inspect),
+    names,
+    seconds: () => secondsOf(now()),
+    maxRetentionSeconds,
+    maxProofsPerClient,
+    maxProofsPerKey,
+    nextCall: callMarks(),
+  }
+  return Object.freeze<RedisStore>({
+    ...recordVerbs(desk),
+    recall: recallVerb(desk),
+    ...redemptionVerbs(desk),
+    ...revocationVerbs(desk),
+    useOnce: onceVerb(desk),
+    async check() {
+      await redis.inTime(() => redis.send(['PING'], names.home))
+      return redis.inTime(inspect)
+    },
+  })
+}
+
+function secondsOf(milliseconds: number): number {
+  if (Number.isFinite(milliseconds)) return milliseconds / 1000
+  throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
+}
+
+/** What the verbs work with. */
+interface Desk extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
+  readonly redis: Connection
+  readonly names: Layout
+  readonly maxRetentionSeconds: number
+  seconds(): number
+  nextCall(): string
+}
+
+/** Looks how Redis is set up when it has first answered. */
+function inspected(redis: Connection, inspect: () => Promise<unknown>): Connection {
+  let isInspected = false
+  return {
+    ...redis,
+    async run(...all) {
+      const answer = await redis.run(...all)
+      if (!isInspected) {
+        isInspected = true
+        inspect().catch(() => undefined)
+      }
+      return answer
+    },
+  }
+}
+
+function keysOf({ names }: Desk, { clientId, jti }: KeyRef): Keys {
+  const ofClient = [names.marks(clientId), names.open(clientId), names.seen(clientId)]
+  return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
+}
+
+function argsOf({ seconds }: Desk, { clientId, jti }: KeyRef, call: string, operands: readonly string[]) {
+  return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
+}
+
+function ask<T extends string>(
+  desk: Desk,
+  verb: Verb<T>,
+  ref: KeyRef,
+  operands: readonly string[],
+): Promise<T> {
+  const args = argsOf(desk, ref, desk.nextCall(), operands)
+  return desk.redis.inTime(() => perform(desk.redis, verb, keysOf(desk, ref), args))
+}
+
+/** Runs a script that changes nothing. */
+function read(desk: Desk, script: Script, ref: KeyRef, operands: readonly string[] = []): Promise<unknown> {
+  const args = argsOf(desk, ref, '', operands)
+  return desk.redis.inTime(() => desk.redis.run(script, keysOf(desk, ref), args))
+}
+
+/** A watermark is kept for as long as any entry can be, so none may be kept longer. */
+function requireRetention({ seconds, maxRetentionSeconds }: Desk, retainUntil: number): void {
+  requireFinite(retainUntil)
+  if (!(retainUntil - seconds() <= maxRetentionSeconds))
+    throw new RangeError(
+      `retainUntil: expected a time within maxRetentionSeconds, which is ${maxRetentionSeconds}, got ${retainUntil}`,
+    )
+}
+
+function recordVerbs(desk: Desk): Pick<ProvisioningStore, 'record' | 'find'> {
+  return {
+    async record(key, limits) {
+      requireFuture(key.retainUntil, desk.seconds())
+      requireRetention(desk, key.retainUntil)
+      return ask(desk, VERBS.record, key, operandsOf(key, limits.outstanding))
+    },
+    find: async (ref) => entryFrom(ref, await read(desk, SCRIPTS.find, ref)),
+  }
+}
+
+function recallVerb(desk: Desk): ProvisioningStore['recall'] {
+  return async function recall(ref, holder) {
+    return recollectionFrom(await read(desk, SCRIPTS.recall, ref, [textOf(holder)]))
+  }
+}
+
+/** What a call is answered that has the claim. */
+const TAKEN: readonly RedeemOutcome[] = ['claimed', 'resumed']
+
+function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
+  const { redis, nextCall } = desk
+  return {
+    async redeem(ref, attempt, holding) {
+      const call = nextCall()
+      const operands = [textOf(attempt), ...holdingOperands(holding, desk.seconds())]
+      const args = argsOf(desk, ref, call, operands)
+      // Nobody acts on a claim that its caller was not told of. Only that claim: the attempt may have got another.
+      const giveBack = () => ask(desk, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
+      const claim = () => perform(redis, VERBS.redeem, keysOf(desk, ref), args)
+      const claimOrNot = () =>
+        claim().catch((error) => {
+          giveBack()
+          throw error
+        })
+      return redis.inTime(claimOrNot, (late) => TAKEN.includes(late) && giveBack())
+    },
+    async settle(ref, attempt, retainUntil, settlement) {
+      requireRetention(desk, retainUntil)
+      const kept = settlementOperands(settlement)
+      return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
+    },
+    release: async (ref, attempt, hasActed) =>
+      ask(desk, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
+  }
+}
+
+type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'>
+
+function revocationVerbs(desk: Desk): RevocationVerbs {
+  const { redis, names, seconds, nextCall, maxRetentionSeconds } = desk
+  return {
+    revoke: async (ref) => ask(desk, VERBS.revoke, ref, []),
+    revokeFamily: async (ref) => ask(desk, VERBS.revokeFamily, ref, []),
+    async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
+      const now = seconds()
+      requireFuture(retainUntil, now)
+      requireFinite(issuedBefore, 'issuedBefore')
+      const field = identity === undefined ? '*' : `=${textOf(identity)}`
+      const until = Math.max(retainUntil, now + maxRetentionSeconds)
+      const args = [now, field, issuedBefore, until, nextCall()].map(String)
+      const raise = (keys: Keys) => perform(redis, VERBS.revokeIssuedBefore, keys, args)
+      const answers = await redis.inTime(() => Promise.all(names.allMarks.map(raise)))
+      return answers.includes('revoked') ? 'revoked' : 'unchanged'
+    },
+  }
+}
+
+function onceVerb(desk: Desk): ProvisioningStore['useOnce'] {
+  const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = desk
+  // Counted apart: those who hold keys of a client must not be able to keep the client itself out.
+  const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
+    jti === undefined
+      ? [[names.proofs(clientId), maxProofsPerClient]]
+      : [
+          [names.keyProofs(clientId), maxProofsPerClient],
+          [names.proofs(clientId, jti), maxProofsPerKey],
+        ]
+  return async function useOnce(id, until, owner) {
+    requireFuture(until, seconds(), 'until')
+    const counts = owner === undefined ? [] : countsOf(owner)
+    const keys: Keys = [names.once(id, owner?.clientId), ...counts.map(([name]) => name)]
+    const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
+    return redis.inTime(() => perform(redis, VERBS.useOnce, keys, args))
+  }
+}

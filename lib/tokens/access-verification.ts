@@ -1,0 +1,130 @@
+import { ProvisioningError, type Reason } from '../base/errors.js'
+import type { PresentedRequest } from '../base/request.js'
+import { loadKey } from '../jose/jwt.js'
+import type { VerifyingDeployment } from '../ports/deployment.js'
+import { isActive } from '../ports/issuer-state.js'
+import { holder, type PresentedCredential, tellingHolder } from '../possession/holding.js'
+import { confirm } from '../possession/possession.js'
+import {
+  type AccessTokenClaims,
+  type FamilyFault,
+  familyOf,
+  tokenFacts,
+  tokenFault,
+  verifyGenuineToken,
+  verifyTokenTerms,
+} from './access-token.js'
+import { type Expectation, missingScope } from './expectation.js'
+import { identityIn, type VerifiedIdentity } from './validity.js'
+
+declare const verified: unique symbol
+
+/** An access token whose form, signature, claims and family have held. Only verification makes one. */
+export interface VerifiedAccessToken extends VerifiedIdentity {
+  readonly [verified]: true
+  /** The `jti` of the key that was redeemed for it. */
+  readonly keyId: string
+  /** The client that asked for the key; `clientId` is the client of the token, which is the subject of the key. */
+  readonly keyClientId: string
+}
+
+/** Verifies a presented access token: genuine, for this audience, in time, held by its holder, its family alive. */
+export type VerifyAccessToken = (
+  presentedToken: PresentedCredential,
+  presented: PresentedRequest,
+  expected: Expectation,
+) => Promise<AcceptedToken>
+
+/** A verified access token, and how to check that it is still good. */
+export interface AcceptedToken {
+  readonly token: VerifiedAccessToken
+  /**
+   * Checks the token again, for a request whose body took its time.
+   *
+   * @throws ProvisioningError `key_expired`, `token_revoked`, `token_unknown`, `inactive_at_issuer`
+   */
+  recheck(): Promise<void>
+}
+
+export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
+  const hold = holder(deployment)
+
+  return async function verifyAccessToken(presentedToken, presented, expected) {
+    await loadKey(deployment.keyRing, presentedToken.token)
+    const claims = verifyGenuineToken(deployment, presentedToken.token)
+    const possession = () => hold(presentedToken, presented, expected.target)
+    tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
+    const held = possession()
+    confirm(claims.cnf, held, tokenFacts(claims))
+    // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with
+    // a token that is not bound, and they mean nothing.
+    if (claims.cnf !== undefined) await held.proof?.spend(familyOf(claims))
+    const requireAlive = async () => {
+      const fault = await stateFault(deployment, presentedToken.token, claims)
+      if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
+    }
+    await requireAlive()
+    const token = verifiedAccessToken(claims)
+    requireScope(claims, token.scope, expected.scope)
+    return {
+      token,
+      async recheck() {
+        verifyTokenTerms(deployment, claims, expected.audiences)
+        await requireAlive()
+      },
+    }
+  }
+}
+
+/** Why a token that holds otherwise is not good any more, if so. */
+async function stateFault(
+  deployment: VerifyingDeployment,
+  token: string,
+  claims: AccessTokenClaims,
+): Promise<keyof typeof MESSAGES | undefined> {
+  if (!('askIssuer' in deployment)) return tokenFault(deployment, claims)
+  return (await isActive(deployment.askIssuer, token, claims)) ? undefined : 'inactive_at_issuer'
+}
+
+const MESSAGES: Record<FamilyFault | 'token_forged' | 'inactive_at_issuer', string> = {
+  token_forged:
+    'The access token is signed, but says more than the provisioning key that it names was good for.',
+  token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
+  token_unknown: 'The store has no record of the redemption that brought the access token forth.',
+  inactive_at_issuer: 'The issuer says that the access token is not active.',
+}
+
+/** RFC 6750 3.1. */
+function requireScope(
+  claims: AccessTokenClaims,
+  carried: readonly string[],
+  wanted: readonly string[],
+): void {
+  const missing = missingScope(carried, wanted)
+  if (missing === undefined) return
+  throw refusalOf(
+    claims,
+    'scope_insufficient',
+    `The access token lacks the scope ${missing}.`,
+    wanted.join(' '),
+  )
+}
+
+/** A refusal of a token that was confirmed. Its presenter is told precisely, if it is bound: possession was proven. */
+function refusalOf(
+  claims: AccessTokenClaims,
+  reason: Reason,
+  message: string,
+  requiredScope?: string,
+): ProvisioningError {
+  const facts = { ...tokenFacts(claims), ...(requiredScope !== undefined && { requiredScope }) }
+  return new ProvisioningError(reason, message, { facts, disclosed: claims.cnf !== undefined })
+}
+
+function verifiedAccessToken(claims: AccessTokenClaims): VerifiedAccessToken {
+  return Object.freeze({
+    ...identityIn(claims),
+    keyId: claims.key_id,
+    keyClientId: claims.key_client_id,
+  }) as VerifiedAccessToken
+}

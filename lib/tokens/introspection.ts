@@ -1,0 +1,101 @@
+import { malformed, unlessRefused } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
+import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
+import { asking, type Deployment, numericDate } from '../ports/deployment.js'
+import type { Confirmation } from '../ports/store.js'
+import { tokenType } from '../possession/possession.js'
+import { tokenFault, verifyTokenTerms } from './access-token.js'
+import { isAsRecorded, verifiedKey, verifyTerms } from './provisioning-key.js'
+import { readTokenReference, type TokenReference } from './token-reference.js'
+
+/** The answer of RFC 7662 2.2. */
+export type IntrospectionAnswer = { readonly active: false } | ActiveToken
+
+interface ActiveToken {
+  readonly active: true
+  readonly iss: string
+  readonly aud: string
+  readonly sub: string
+  readonly client_id: string
+  readonly scope: string
+  readonly token_type: 'Bearer' | 'DPoP'
+  /** RFC 9449 6.2. */
+  readonly cnf?: Confirmation
+  readonly iat: number
+  readonly nbf: number
+  readonly exp: number
+  readonly jti: string
+}
+
+/**
+ * Tells a client how one of its keys or tokens stands, or one for an audience that policy lets it introspect. Nothing is
+ * told of any other (RFC 7662 2.2).
+ */
+export type Introspect = (client: AuthenticatedClient, parameters: Parameters) => Promise<IntrospectionAnswer>
+
+const INACTIVE = Object.freeze({ active: false })
+
+export function introspector(deployment: Deployment): Introspect {
+  return async function introspect(client, parameters) {
+    const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
+    const reference = readTokenReference(deployment, requireToken(parameters), caller)
+    if (reference === undefined) return INACTIVE
+    return reference.kind === 'key'
+      ? describeKey(deployment, reference)
+      : describeAccessToken(deployment, reference)
+  }
+}
+
+/** The `token` parameter (RFC 7662 2.1, RFC 7009 2.1). */
+export function requireToken(parameters: Parameters): string {
+  const token = parameters.get('token')
+  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
+  return token
+}
+
+async function describeKey(
+  deployment: Deployment,
+  { ref, claims }: TokenReference & { kind: 'key' },
+): Promise<IntrospectionAnswer> {
+  const isInTerms =
+    claims === undefined || areMet(() => verifyTerms(deployment, claims, deployment.audiences))
+  if (!isInTerms) return INACTIVE
+  const entry = await asking(() => deployment.store.find(ref))
+  const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
+  if (entry?.state !== 'issued' || expired) return INACTIVE
+  // Who asks goes by what the key says: one that says more than what was issued must not be called active.
+  if (claims !== undefined && !isAsRecorded(verifiedKey(claims), entry)) {
+    deployment.emit('key.forged', { keyId: entry.jti, clientId: entry.clientId, address: undefined })
+    return INACTIVE
+  }
+  return {
+    active: true,
+    iss: deployment.issuer,
+    aud: entry.audience,
+    sub: entry.subject,
+    client_id: entry.clientId,
+    scope: entry.scope.join(' '),
+    token_type: tokenType(entry.confirmation),
+    ...(entry.confirmation && { cnf: entry.confirmation }),
+    iat: entry.issuedAt,
+    nbf: entry.issuedAt,
+    exp: entry.expiresAt,
+    jti: entry.jti,
+  }
+}
+
+async function describeAccessToken(
+  deployment: Deployment,
+  { claims }: TokenReference & { kind: 'access_token' },
+): Promise<IntrospectionAnswer> {
+  const isInTerms = areMet(() => verifyTokenTerms(deployment, claims, deployment.audiences))
+  if (!isInTerms || claims.exp <= numericDate(deployment)) return INACTIVE
+  if ((await tokenFault(deployment, claims)) !== undefined) return INACTIVE
+  const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims
+  const bound = { token_type: tokenType(cnf), ...(cnf && { cnf }) }
+  return { active: true, iss, aud, sub, client_id, scope, ...bound, iat, nbf: iat, exp, jti }
+}
+
+function areMet(verify: () => void): boolean {
+  return unlessRefused(() => verify() ?? true) ?? false
+}

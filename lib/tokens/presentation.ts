@@ -1,0 +1,49 @@
+import { malformed } from '../base/errors.js'
+import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
+import type { PresentedCredential } from '../possession/holding.js'
+
+/** RFC 6750 2.1 and RFC 9449 7.1: `b64token`. */
+const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i
+
+/**
+ * Takes the key, or the access token, out of a request.
+ *
+ * @throws ProvisioningError `token_in_query`, `header_repeated`, `token_presented_twice`, `header_malformed`,
+ *   `credentials_missing`, `certificate_header_malformed`
+ */
+export function extractKey(
+  request: PresentedRequest,
+  credential: Credential = 'provisioning key',
+): PresentedCredential {
+  refuseTokenInQuery(request)
+  refuseUnreadableCertificate(request)
+  const [header, ...others] = request.authorization
+  const word = credential === 'access token' ? '<token>' : '<key>'
+  if (others.length > 0)
+    throw malformed('header_repeated', 'The request has more than one Authorization header.')
+  if (request.tokenInBody && header !== undefined) {
+    throw malformed(
+      'token_presented_twice',
+      'The request presents a token in its body besides the Authorization header.',
+    )
+  }
+  if (header === undefined || !/^(Bearer|DPoP)\b/i.test(header)) {
+    const message = `Present the ${credential} as Authorization: Bearer ${word}, or DPoP ${word}.`
+    throw malformed('credentials_missing', message)
+  }
+  const [, scheme, token] = CREDENTIALS.exec(header) ?? []
+  if (token === undefined)
+    throw malformed('header_malformed', `The Authorization header is not Bearer ${word} or DPoP ${word}.`)
+  return { token, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' }
+}
+
+/** Whatever stands in a query ends up in logs and histories (RFC 9700 2.4). */
+export function refuseTokenInQuery(request: PresentedRequest): void {
+  if (!SECRET_PARAMETERS.some((name) => request.queryNames.has(name))) return
+  throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
+}
+
+/** A proxy that is trusted must not be misunderstood: what it says of the certificate is clear, or refused (RFC 9440 4). */
+export function refuseUnreadableCertificate({ certificateFault }: PresentedRequest): void {
+  if (certificateFault !== undefined) throw malformed('certificate_header_malformed', certificateFault)
+}

@@ -1,0 +1,124 @@
+import { ProvisioningError } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
+import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
+import { loadKey } from '../jose/jwt.js'
+import { asking, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
+import type {
+  IssuedBefore,
+  KeyRef,
+  ProvisioningStore,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+} from '../ports/store.js'
+import { familyOf, verifyGenuineToken } from './access-token.js'
+import { requireToken } from './introspection.js'
+import { verifyGenuine } from './provisioning-key.js'
+import { readTokenReference } from './token-reference.js'
+
+/** Revokes one of the client's keys or tokens. What is unknown or not its own is left alone, silently (RFC 7009 2.2). */
+export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
+
+export function revoker(deployment: Deployment): Revoke {
+  return async function revoke(client, parameters) {
+    // Who may know of others' tokens may not revoke them.
+    const caller = { clientId: client.clientId, audiences: [] }
+    const reference = readTokenReference(deployment, requireToken(parameters), caller)
+    if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
+    if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
+  }
+}
+
+/** Revokes a key that is not redeemed yet. */
+export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
+  const outcome = await asking(() => deployment.store.revoke(ref))
+  if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
+  return outcome
+}
+
+/**
+ * Revokes all that was issued up to a second, and what it was redeemed for: in an emergency.
+ *
+ * The clocks of others may be ahead: what they issued before counts as issued before.
+ */
+export async function revokeIssuedBefore(
+  deployment: Deployment,
+  { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
+): Promise<RevokeIssuedOutcome> {
+  const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
+  const upTo = issuedBefore + tolerance
+  // The last key may be redeemed as it expires, for an access token that lives on from there.
+  const longest = maxLifetimeSeconds + tolerance + maxAccessTokenLifetimeSeconds + tolerance
+  const retainUntil = Math.max(numericDate(deployment), upTo) + longest + 1
+  const bound = { issuedBefore: upTo, retainUntil, ...(identity !== undefined && { identity }) }
+  const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
+  const whose = identity === undefined ? {} : { clientId: identity }
+  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: upTo, ...whose })
+  return outcome
+}
+
+async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> {
+  const outcome = await asking(() => deployment.store.revokeFamily(ref))
+  if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
+}
+
+/** Revokes whatever genuine key or access token is among texts that travelled in clear. Never throws: nobody waits. */
+export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
+
+/** Revokes what is no JWT but a credential all the same. */
+export type RevokeOther = (text: string, address: string | undefined) => Promise<void>
+
+/**
+ * Whether a copy is of use to an observer. A bound key or token is not: to revoke it would only let anybody who has a
+ * useless copy take it from its owner.
+ */
+function isBearer({ cnf }: { readonly cnf?: unknown }): boolean {
+  return cnf === undefined
+}
+
+export function exposureRevoker(
+  deployment: VerifyingDeployment,
+  revokeOther: RevokeOther = async () => undefined,
+): RevokeExposed {
+  // One whose time is over can do no harm any more, and must not be good for alarms for ever.
+  const isOver = ({ exp }: { readonly exp: number }) =>
+    numericDate(deployment) >= exp + deployment.clockToleranceSeconds
+  // Who only asks the issuer how a key stands cannot revoke it: the event says so, and the operator has to.
+  const store = 'askIssuer' in deployment ? undefined : deployment.store
+  const didRevoke = async (
+    revoke: (store: ProvisioningStore) => Promise<RevokeOutcome | RevokeFamilyOutcome>,
+  ) =>
+    store !== undefined &&
+    asking(() => revoke(store)).then(
+      (outcome) => outcome === 'revoked',
+      () => false,
+    )
+
+  async function revokeKeyIn(text: string, address: string | undefined): Promise<void> {
+    const claims = verifyGenuine(deployment, text)
+    if (isOver(claims)) return
+    const { client_id: clientId, jti } = claims
+    const revoked = isBearer(claims) && (await didRevoke((kept) => kept.revoke({ clientId, jti })))
+    deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked })
+  }
+
+  async function revokeTokenIn(text: string, address: string | undefined): Promise<void> {
+    const claims = verifyGenuineToken(deployment, text)
+    if (isOver(claims)) return
+    const { clientId, jti: keyId } = familyOf(claims)
+    const revoked =
+      isBearer(claims) && (await didRevoke((kept) => kept.revokeFamily({ clientId, jti: keyId })))
+    deployment.emit('token.exposed', { keyId, clientId, tokenId: claims.jti, address, revoked })
+  }
+
+  return async function revokeExposed(texts, address) {
+    for (const text of texts) {
+      await loadKey(deployment.keyRing, text)?.catch(() => undefined)
+      for (const revokeIn of [revokeKeyIn, revokeTokenIn, revokeOther]) {
+        await revokeIn(text, address).catch((error) => {
+          if (!(error instanceof ProvisioningError)) throw error
+        })
+      }
+    }
+  }
+}
