@@ -1,5 +1,5 @@
 import * as library from '../lib/index.js'
-import { AUDIENCE, workingOptions } from './core/deployed.js'
+import { AUDIENCE, workingOptions } from './support/deployed.js'
 
 describe('the library', () => {
   it('exports what is documented and nothing else', () => {

@@ -4,8 +4,8 @@ import type { ProvisioningEvent } from '../lib/index.js'
 import { thumbprint } from '../lib/jose/jwk.js'
 import { type Operations, operations } from '../lib/operations.js'
 import { generateSigningKeys } from '../lib/options/signing-keys.js'
-import { SIGNING_KEY, START } from './core/deployed.js'
 import { type AnyOptions, parse } from './options/faults-of.js'
+import { SIGNING_KEY, START } from './support/deployed.js'
 
 const ec = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve })
 const [NEXT, OTHER] = [ec(), ec('P-384')]

@@ -9,8 +9,8 @@ const PACKAGE = 'express-provisioning-keys'
 /** What can be imported, and from which file of lib it is made. */
 const ENTRIES = {
   '.': 'index',
-  './keyv': 'stores/keyv',
-  './redis': 'stores/redis',
+  './keyv': 'stores/keyv/keyv',
+  './redis': 'stores/redis/redis',
   './testing': 'testing/store-contract',
 }
 const MODULES = join(ROOT, 'node_modules')

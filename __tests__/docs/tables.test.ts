@@ -18,11 +18,11 @@ function rowOf(heading: string, name: string): string[] {
 
 describe('the tables of the README', () => {
   it('have every option, and no other', () => {
-    expect(rowNames('Options')).toEqual(interfaceMembers('lib/options.ts', 'ProvisioningOptions'))
+    expect(rowNames('Options')).toEqual(interfaceMembers('lib/options/options.ts', 'ProvisioningOptions'))
   })
 
   it('have every option of a policy, and no other', () => {
-    expect(rowNames('Policy')).toEqual(interfaceMembers('lib/core/policy-options.ts', 'PolicyOptions'))
+    expect(rowNames('Policy')).toEqual(interfaceMembers('lib/ports/policy-options.ts', 'PolicyOptions'))
   })
 
   test.each(Object.entries(DEFAULTS))('know the default of %s', (name, value) => {
@@ -31,7 +31,7 @@ describe('the tables of the README', () => {
 
   it('have every member of a client that is written down by hand, and no other', () => {
     const members = [
-      ...interfaceMembers('lib/core/client.ts', 'Client'),
+      ...interfaceMembers('lib/ports/client.ts', 'Client'),
       ...interfaceMembers('lib/options/client.ts', 'ClientOptions'),
     ]
     const written = ['bindings', 'boundMethods', 'deletedAt', 'registeredBy', 'registration', 'revision']
@@ -61,8 +61,8 @@ describe('the tables of the README', () => {
 
   it('have every event with its severity, and no other', () => {
     const rows = tableRows(README, 'Events').map(([type = '', severity]) => [codeIn(type)[0], severity])
-    expect(Object.fromEntries(rows)).toEqual(objectEntries('lib/core/events.ts', 'SEVERITY'))
-    expect(rows.map(([type]) => type)).toEqual(interfaceMembers('lib/core/events.ts', 'EventDetails'))
+    expect(Object.fromEntries(rows)).toEqual(objectEntries('lib/ports/events.ts', 'SEVERITY'))
+    expect(rows.map(([type]) => type)).toEqual(interfaceMembers('lib/ports/events.ts', 'EventDetails'))
   })
 
   it('have every reason once, with the status and the error that it is told as', () => {

@@ -1,7 +1,7 @@
 import { hashSecret } from '../../lib/base/secret.js'
 import type { Client, ClientRegistry } from '../../lib/ports/client.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
-import { reasonOf, refusalOf } from '../core/deployed.js'
+import { reasonOf, refusalOf } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const SECRET = 'correct-horse-battery-staple'

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../lib/base/errors.js'
 import { type Config, type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
-import { workingOptions } from '../core/deployed.js'
+import { workingOptions } from '../support/deployed.js'
 
 /** Options of any kind, right or wrong. */
 export type AnyOptions = { readonly [N in keyof ProvisioningOptions]?: unknown } & Readonly<

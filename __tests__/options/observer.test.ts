@@ -1,6 +1,6 @@
 import type { ProvisioningEvent } from '../../lib/ports/events.js'
-import { compact } from '../core/compact.js'
-import { SIGNING_KEY } from '../core/deployed.js'
+import { compact } from '../support/compact.js'
+import { SIGNING_KEY } from '../support/deployed.js'
 import { parse } from './faults-of.js'
 
 const KEY = { keyId: 'a', clientId: 'b' }

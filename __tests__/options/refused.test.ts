@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
-import { ISSUER } from '../core/deployed.js'
+import { ISSUER } from '../support/deployed.js'
 import { faultsOf } from './faults-of.js'
 
 describe('an option is refused', () => {

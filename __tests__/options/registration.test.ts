@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { parseOptions } from '../../lib/options/options.js'
-import { workingOptions } from '../core/deployed.js'
+import { workingOptions } from '../support/deployed.js'
 import { faultsOf } from './faults-of.js'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { ConfigurationError } from '../../lib/base/errors.js'
 import { type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
-import { SECRET, workingOptions } from '../core/deployed.js'
+import { SECRET, workingOptions } from '../support/deployed.js'
 import { parse } from './faults-of.js'
 
 /** What nobody may read in a fault, whichever form it takes. */

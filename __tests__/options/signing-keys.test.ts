@@ -5,7 +5,7 @@ import { ConfigurationError } from '../../lib/base/errors.js'
 import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
 import { drawUp, mint, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
-import { AUDIENCE, START } from '../core/deployed.js'
+import { AUDIENCE, START } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const ec = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve })

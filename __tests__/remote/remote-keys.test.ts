@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../../lib/base/errors.js'
 import { type KeyCacheRules, remoteKeys } from '../../lib/remote/remote-keys.js'
-import { PAIRS } from '../core/signing-pairs.js'
+import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384 } = PAIRS
 const jwk = ({ publicKey, alg }: (typeof PAIRS)['ES256'], kid: string) => ({

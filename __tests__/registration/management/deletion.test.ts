@@ -1,0 +1,47 @@
+import { deleteClient } from '../../../lib/registration/management/deletion.js'
+import { deployed, refusalOf, storeBut } from '../../support/deployed.js'
+
+const CLIENT = { clientId: 'device:7', revision: 1, authenticationMethods: [] }
+
+describe('a deletion', () => {
+  it('that comes late spares whoever has come by the same identity since', async () => {
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const waits = [held, undefined]
+    const store = storeBut({
+      revokeIssuedBefore: async () => {
+        await waits.shift()
+        return 'revoked'
+      },
+    })
+    const { deployment, events } = deployed({ store })
+    const { registry } = deployment
+    await registry.save(CLIENT)
+    const late = deleteClient(deployment, 'device:7')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await deleteClient(deployment, 'device:7')).toBe('deleted')
+    await registry.save(CLIENT)
+    release()
+    await late
+    expect(await registry.find('device:7')).toEqual(CLIENT)
+    expect(events.filter(({ type }) => type === 'client.deleted')).toHaveLength(1)
+  })
+
+  it('leaves nothing but a mark when the store fails, and can be repeated', async () => {
+    const verbs = { revokeIssuedBefore: () => Promise.reject(new Error('down')) }
+    const { deployment } = deployed({ store: storeBut(verbs) })
+    expect(await refusalOf(() => deleteClient(deployment, 'ci-runner'))).toMatchObject({
+      reason: 'store_unavailable',
+    })
+    const left = await deployment.registry.find('ci-runner')
+    expect(Object.keys(left ?? {}).sort()).toEqual([
+      'authenticationMethods',
+      'clientId',
+      'deletedAt',
+      'revision',
+    ])
+    expect(left?.authenticationMethods).toEqual([])
+  })
+})

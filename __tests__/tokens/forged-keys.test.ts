@@ -1,0 +1,69 @@
+import { signJwt } from '../../lib/jose/jwt.js'
+import type { Confirmation } from '../../lib/ports/store.js'
+import { verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import {
+  AUDIENCE,
+  deployed,
+  issueKey,
+  OTHER_AUDIENCE,
+  reasonOf,
+  request,
+  TARGET,
+  verifying,
+} from '../support/deployed.js'
+
+const EXPECTED = {
+  audiences: [AUDIENCE, OTHER_AUDIENCE],
+  scope: [],
+  target: TARGET,
+}
+
+/** A thief who has the signing key, and one key that was issued to himself. */
+async function withThief() {
+  const given = deployed()
+  const { deployment } = given
+  const { key, record } = await issueKey(given, { scope: 'devices:read' })
+  const genuine = verifyGenuine(deployment, key)
+  const verify = verifying(deployment)
+  return {
+    ...given,
+    record,
+    key,
+    genuine: () => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED),
+    present(claims: Record<string, unknown>) {
+      const token = signJwt({ ...genuine, ...claims }, deployment.keyRing.active(), 'provisioning-key+jwt')
+      return verify({ token, scheme: 'Bearer' }, request(), EXPECTED)
+    },
+  }
+}
+
+describe('a key that was signed, but never issued like that', () => {
+  it.each<[string, (exp: number) => Record<string, unknown>]>([
+    ['more scope', () => ({ scope: 'devices:read provision:register' })],
+    ['another scope', () => ({ scope: 'provision:register' })],
+    ['another subject', () => ({ sub: 'device:somebody-else' })],
+    ['another audience', () => ({ aud: OTHER_AUDIENCE })],
+    ['a later end', (exp) => ({ exp: exp + 1 })],
+    ['another beginning', (exp) => ({ iat: exp - 301 })],
+  ])('is refused for %s, whoever signed it, and told of as high', async (_, change) => {
+    const { present, genuine, record, events, deployment } = await withThief()
+    expect(await reasonOf(() => present(change(record.expiresAt)))).toBe('key_forged')
+    const { jti: keyId, clientId } = record
+    expect(events.at(-1)).toMatchObject({ type: 'key.forged', severity: 'high', keyId, clientId })
+    expect(await deployment.store.find(record)).toMatchObject({ state: 'issued' })
+    expect(await genuine()).toMatchObject({ key: { jti: keyId } })
+  })
+
+  it.each<Confirmation>([{ jkt: 'j' }, { 'x5t#S256': 'x' }])(
+    'is refused for having lost what it is bound to: %j',
+    async (confirmation) => {
+      const { deployment, record, key } = await withThief()
+      const entry = await deployment.store.find(record)
+      const store = { ...deployment.store, find: async () => entry && { ...entry, confirmation } }
+      const verify = verifying({ ...deployment, store })
+      expect(await reasonOf(() => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED))).toBe(
+        'key_forged',
+      )
+    },
+  )
+})

@@ -1,0 +1,237 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose'
+import type { Terms } from '../../lib/clients/policy.js'
+import { signJwt } from '../../lib/jose/jwt.js'
+import type { Deployment } from '../../lib/ports/deployment.js'
+import type { KeyRecord } from '../../lib/ports/store.js'
+import type { Verified } from '../../lib/redemption/verification.js'
+import {
+  drawUp,
+  type KeyClaims,
+  mint,
+  randomId,
+  verifiedKey,
+  verifyGenuine,
+} from '../../lib/tokens/provisioning-key.js'
+import { compact } from '../support/compact.js'
+import {
+  AUDIENCE,
+  deployed,
+  ISSUER,
+  reasonOf,
+  refusalOf,
+  request,
+  SIGNING_KEY,
+  START,
+  TARGET,
+  verifying,
+} from '../support/deployed.js'
+
+const CLIENT = { clientId: 'ci-runner', ancestors: [] }
+
+const TERMS: Terms = {
+  subject: 'device:7',
+  scope: ['provision:token', 'devices:read'],
+  audience: AUDIENCE,
+  lifetimeSeconds: 300,
+  networks: undefined,
+}
+
+const CLAIMS: KeyClaims = {
+  iss: ISSUER,
+  aud: AUDIENCE,
+  sub: 'device:7',
+  client_id: 'ci-runner',
+  scope: 'provision:token devices:read',
+  iat: START,
+  nbf: START,
+  exp: START + 300,
+  jti: 'a-jti',
+}
+
+/** What the store knows of the key of these claims. */
+const RECORD: KeyRecord = {
+  jti: 'a-jti',
+  clientId: 'ci-runner',
+  subject: 'device:7',
+  scope: TERMS.scope,
+  audience: AUDIENCE,
+  issuedAt: START,
+  expiresAt: START + 300,
+  retainUntil: START + 305,
+}
+
+function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
+  const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
+  return verifying(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
+}
+
+/** A key of any claims, signed by the deployment's own key. */
+function signed({ deployment } = deployed(), claims: object = {}): string {
+  const { kid } = deployment.keyRing.active()
+  return compact({ alg: 'ES256', typ: 'provisioning-key+jwt', kid }, { ...CLAIMS, ...claims }, SIGNING_KEY)
+}
+
+describe('randomId', () => {
+  it('has 160 bits in base64url and is never the same', () => {
+    const ids = Array.from({ length: 1000 }, randomId)
+    expect(new Set(ids).size).toBe(1000)
+    expect(ids.every((id) => /^[\w-]{27}$/.test(id))).toBe(true)
+  })
+})
+
+describe('a key that is drawn up and minted', () => {
+  it('has the documented claims and no others', () => {
+    const { deployment } = deployed()
+    const drawn = drawUp(deployment, CLIENT, TERMS, undefined)
+    const key = mint(deployment, drawn)
+    expect(decodeJwt(key)).toEqual({ ...CLAIMS, jti: drawn.record.jti })
+    const { kid } = deployment.keyRing.active()
+    expect(decodeProtectedHeader(key)).toEqual({ alg: 'ES256', typ: 'provisioning-key+jwt', kid })
+  })
+
+  it('says its networks and its environment where it has any', () => {
+    const { deployment } = deployed({ environment: 'staging' })
+    const { claims } = drawUp(deployment, CLIENT, { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
+    expect(claims).toMatchObject({ cidr: ['10.0.0.0/8'], env: 'staging' })
+  })
+
+  it('may be presented from nowhere when its networks are none, and not from anywhere', async () => {
+    const { deployment } = deployed()
+    const drawn = drawUp(deployment, CLIENT, { ...TERMS, networks: [] }, undefined)
+    await deployment.store.record(drawn.record, { outstanding: 1 })
+    const present = () => presenting(deployment, mint(deployment, drawn), '10.0.0.1')
+    expect(await reasonOf(present)).toBe('network_wrong')
+  })
+
+  it('says what it is bound to, and so does its record', () => {
+    const { deployment } = deployed()
+    const { claims, record } = drawUp(deployment, CLIENT, TERMS, { jkt: 'a' })
+    expect(claims).toMatchObject({ cnf: { jkt: 'a' } })
+    expect(record).toMatchObject({ confirmation: { jkt: 'a' } })
+  })
+
+  it('is recorded without the key, and found until no verifier takes it any more', () => {
+    const { deployment } = deployed({ clockToleranceSeconds: 7 })
+    const { record } = drawUp(deployment, CLIENT, TERMS, undefined)
+    expect(record).toEqual({
+      jti: record.jti,
+      clientId: 'ci-runner',
+      subject: 'device:7',
+      scope: TERMS.scope,
+      audience: AUDIENCE,
+      issuedAt: START,
+      expiresAt: START + 300,
+      retainUntil: START + 307,
+    })
+  })
+
+  it('lives no longer than the deployment allows, whatever its terms say', () => {
+    const { deployment } = deployed({
+      policy: { scopes: ['provision:token', 'devices:read'], maxLifetimeSeconds: 60 },
+    })
+    const { claims, record } = drawUp(deployment, CLIENT, { ...TERMS, lifetimeSeconds: 3600 }, undefined)
+    expect([claims.exp, record.expiresAt]).toEqual([START + 60, START + 60])
+  })
+})
+
+describe('verifyGenuine', () => {
+  it('answers the claims of a key of this deployment, whatever its times', () => {
+    const given = deployed()
+    given.clock.seconds = START + 1_000_000
+    expect(verifyGenuine(given.deployment, signed(given))).toEqual(CLAIMS)
+  })
+
+  const MALFORMED: [string, unknown[]][] = [
+    ...['iss', 'aud', 'sub', 'client_id', 'scope', 'jti'].map((name): [string, unknown[]] => [
+      name,
+      [undefined, null, '', 1, ['a'], {}, true],
+    ]),
+    ...['iat', 'nbf', 'exp'].map((name): [string, unknown[]] => [
+      name,
+      [undefined, null, '1700000000', 1_700_000_000.5, 1e300, [START], true],
+    ]),
+    ['cidr', [null, '10.0.0.0/8', [1], [null], {}]],
+    ['env', [null, 1, ['staging']]],
+  ]
+  const malformed = MALFORMED.flatMap(([name, values]) => values.map((value) => ({ name, value })))
+  it.each(malformed)('refuses the claim $name $value, though it was signed', async ({ name, value }) => {
+    const given = deployed()
+    const refusal = await refusalOf(() => verifyGenuine(given.deployment, signed(given, { [name]: value })))
+    expect(refusal).toMatchObject({ reason: 'claims_malformed', disclosed: false })
+    expect(refusal.facts).toEqual({})
+  })
+
+  it.each(['https://evil.example.com', `${ISSUER}/`, ISSUER.toUpperCase()])(
+    'refuses the issuer %s',
+    async (iss) => {
+      const given = deployed()
+      const refusal = await refusalOf(() => verifyGenuine(given.deployment, signed(given, { iss })))
+      expect(refusal).toMatchObject({
+        reason: 'issuer_wrong',
+        facts: { clientId: 'ci-runner', jti: 'a-jti' },
+      })
+    },
+  )
+
+  it('refuses every other JWT of the same deployment', async () => {
+    const { deployment } = deployed()
+    for (const typ of ['at+jwt', 'JWT', 'dpop+jwt', 'provisioning-binding+jwt']) {
+      const token = signJwt({ ...CLAIMS }, deployment.keyRing.active(), typ)
+      expect(await reasonOf(() => verifyGenuine(deployment, token))).toBe('key_type_wrong')
+    }
+  })
+})
+
+describe('verifiedKey', () => {
+  it('answers a frozen key', () => {
+    const key = verifiedKey({ ...CLAIMS, env: 'staging' })
+    expect(key).toEqual({
+      ancestors: [],
+      jti: 'a-jti',
+      clientId: 'ci-runner',
+      subject: 'device:7',
+      scope: ['provision:token', 'devices:read'],
+      audience: AUDIENCE,
+      issuer: ISSUER,
+      issuedAt: START,
+      expiresAt: START + 300,
+      environment: 'staging',
+      confirmation: undefined,
+    })
+    expect([key, key.scope].every(Object.isFrozen)).toBe(true)
+  })
+
+  it('says what the key is bound to', () => {
+    expect(verifiedKey({ ...CLAIMS, cnf: { jkt: 'a' } }).confirmation).toEqual({ jkt: 'a' })
+  })
+})
+
+describe('the presenter of a key', () => {
+  it.each([{ jkt: 'a' }, { 'x5t#S256': 'a' }, {}, null, '', 0, false])(
+    'is refused, without a proof, for the confirmation %j',
+    async (cnf) => {
+      const given = deployed()
+      const refusal = await refusalOf(() => presenting(given.deployment, signed(given, { cnf }), undefined))
+      expect(refusal).toMatchObject({ reason: 'possession_unproven', facts: { jti: 'a-jti' } })
+    },
+  )
+
+  it.each([
+    ['10.1.2.3', ['10.0.0.0/8'], true],
+    ['::ffff:10.1.2.3', ['10.0.0.0/8'], true],
+    ['11.1.2.3', ['10.0.0.0/8'], false],
+    [undefined, ['10.0.0.0/8'], false],
+    ['10.1.2.3', [], false],
+    ['10.1.2.3', ['garbage'], false],
+  ])('from %s of a key meant for %j passes: %s', async (address, cidr, passes) => {
+    const given = deployed()
+    await given.deployment.store.record(RECORD, { outstanding: 1 })
+    const present = () => presenting(given.deployment, signed(given, { cidr }), address)
+    if (passes) expect(await present()).toHaveProperty('key.jti', 'a-jti')
+    else
+      expect(await refusalOf(present)).toMatchObject({
+        reason: 'network_wrong',
+        facts: { clientId: 'ci-runner' },
+      })
+  })
+})

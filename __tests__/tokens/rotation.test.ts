@@ -1,0 +1,123 @@
+import jsonwebtoken from 'jsonwebtoken'
+import { type ActiveKey, keyRing, type RotatingKeyRing } from '../../lib/jose/key-ring.js'
+import { mintAccessToken, verifyGenuineToken } from '../../lib/tokens/access-token.js'
+import { verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { AUDIENCE, deployed, issueKey, reasonOf, START } from '../support/deployed.js'
+import { heapBytes } from '../support/heap.js'
+import { PAIRS } from '../support/signing-pairs.js'
+
+const { ES256, ES384 } = PAIRS
+
+/** A deployment whose ring can be turned by hand. */
+function rotating() {
+  const given = deployed()
+  const now = () => given.clock.seconds * 1000
+  const ring = keyRing(ES256, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
+  return { ...given, ring, deployment: { ...given.deployment, keyRing: ring } }
+}
+
+/** What a thief of the first key signs with it: the ring of its owner, which has not been rotated. */
+function stolen(given: ReturnType<typeof rotating>, key: ActiveKey = ES256) {
+  const now = () => given.clock.seconds * 1000
+  const ring: RotatingKeyRing = keyRing(key, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
+  return { ...given, deployment: { ...given.deployment, keyRing: ring } }
+}
+
+const TERMS = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
+
+describe('a retired signing key', () => {
+  it('verifies what it signed up to its retirement, and the tolerance after it', async () => {
+    const given = rotating()
+    given.ring.rotate(ES384, 0)
+    for (const [seconds, reason] of [
+      [START, undefined],
+      [START + 5, undefined],
+      [START + 6, 'signing_key_retired'],
+      [START + 300, 'signing_key_retired'],
+    ] as const) {
+      given.clock.seconds = seconds
+      const { key } = await issueKey(stolen(given))
+      expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe(reason)
+    }
+  })
+
+  it('verifies what other processes go on signing with it, for the overlap', async () => {
+    const given = rotating()
+    given.ring.rotate(ES384, 60)
+    for (const [seconds, reason] of [
+      [START + 65, undefined],
+      [START + 66, 'signing_key_retired'],
+    ] as const) {
+      given.clock.seconds = seconds
+      const { key } = await issueKey(stolen(given))
+      expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe(reason)
+    }
+  })
+
+  it('signs no access token either', async () => {
+    const given = rotating()
+    const { verified } = await issueKey(given)
+    const genuine = mintAccessToken(given.deployment, verified, TERMS).token
+    given.ring.rotate(ES384, 0)
+    given.clock.seconds += 10
+    const forged = mintAccessToken(stolen(given).deployment, verified, TERMS).token
+    expect(verifyGenuineToken(given.deployment, genuine).sub).toBe(verified.subject)
+    expect(await reasonOf(async () => verifyGenuineToken(given.deployment, forged))).toBe(
+      'signing_key_retired',
+    )
+    expect(
+      verifyGenuineToken(given.deployment, mintAccessToken(given.deployment, verified, TERMS).token).iat,
+    ).toBe(START + 10)
+  })
+
+  it('is not told apart by one who cannot sign with it', async () => {
+    const given = rotating()
+    given.ring.rotate(ES384, 0)
+    given.clock.seconds += 100
+    const { privateKey } = PAIRS.ES512
+    const { key } = await issueKey(stolen(given))
+    const [header, payload] = key.split('.')
+    const signature = jsonwebtoken.sign({ iat: 1 }, privateKey, { algorithm: 'ES512' }).split('.')[2]
+    const reason = await reasonOf(() => verifyGenuine(given.deployment, `${header}.${payload}.${signature}`))
+    expect(reason).toBe('signature_wrong')
+  })
+
+  it('verifies nothing any more once it has been forgotten, even what is dated back', async () => {
+    const given = rotating()
+    const { until } = given.ring.rotate(ES384, 0)
+    const { key } = await issueKey(stolen({ ...given, clock: { seconds: START } }))
+    given.clock.seconds = until
+    expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe('signing_key_unknown')
+  })
+})
+
+describe('an unknown kid', () => {
+  it('costs no verification of a signature, and leaves nothing behind', async () => {
+    const given = rotating()
+    const { key } = await issueKey(given)
+    const [, payload, signature] = key.split('.')
+    const verify = jest.spyOn(jsonwebtoken, 'verify')
+    try {
+      const reasons = new Set<unknown>()
+      const attack = async (from: number, to: number) => {
+        for (let i = from; i < to; i += 1) {
+          const header = { alg: 'ES256', typ: 'provisioning-key+jwt', kid: `${i}`.padStart(43, 'k') }
+          const forged = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.${signature}`
+          reasons.add(await reasonOf(() => verifyGenuine(given.deployment, forged)))
+        }
+      }
+      await attack(0, 2_000)
+      const before = await heapBytes()
+      await attack(2_000, 22_000)
+      // A table of them would hold 20,000 strings of 43 characters at the least.
+      expect((await heapBytes()) - before).toBeLessThan(500_000)
+      expect([...reasons]).toEqual(['signing_key_unknown'])
+      expect(verify).not.toHaveBeenCalled()
+      expect(given.ring.jwks().keys).toHaveLength(1)
+      expect(verifyGenuine(given.deployment, key).iat).toBe(START)
+      expect(verify).toHaveBeenCalledTimes(1)
+    } finally {
+      verify.mockRestore()
+    }
+  }, 60_000)
+})
