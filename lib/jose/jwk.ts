@@ -1,7 +1,39 @@
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 
-/** A public key as JSON (RFC 7517). */
-export type PublicJwk = Readonly<JsonWebKey>
+/** A key as JSON (RFC 7517 4). An interface of our own, because `@types/node` moves its own between majors. */
+export interface Jwk {
+  readonly kty?: string
+  /** EC and OKP keys (RFC 7518 6.2, RFC 8037 2). */
+  readonly crv?: string
+  readonly x?: string
+  readonly y?: string
+  /** RSA keys (RFC 7518 6.3). */
+  readonly n?: string
+  readonly e?: string
+  /** The private part. */
+  readonly d?: string
+  readonly p?: string
+  readonly q?: string
+  readonly dp?: string
+  readonly dq?: string
+  readonly qi?: string
+  /** A symmetric key (RFC 7518 6.4). */
+  readonly k?: string
+  /** Labels (RFC 7517 4.2 to 4.9). They are checked where they matter. */
+  readonly kid?: unknown
+  readonly use?: unknown
+  readonly alg?: unknown
+  readonly key_ops?: unknown
+  readonly ext?: unknown
+  readonly oth?: unknown
+  readonly x5c?: unknown
+  readonly x5t?: unknown
+  readonly 'x5t#S256'?: unknown
+  readonly x5u?: unknown
+}
+
+/** A public key as JSON. A private one is refused where a public one is wanted. */
+export type PublicJwk = Jwk
 
 /** The signature algorithms of keys and proofs (RFC 7518 3.1). `none` is not among them and never will be. */
 export const ASYMMETRIC_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256'] as const
@@ -70,7 +102,7 @@ export function isKindFor({ kty, crv }: PublicJwk, alg: ProofAlgorithm): boolean
 }
 
 /** The members that make a key what it is, per `kty`, in the order RFC 7638 3.2 wants them. */
-const REQUIRED_MEMBERS: Readonly<Record<string, readonly string[]>> = {
+const REQUIRED_MEMBERS: Readonly<Record<string, readonly (keyof Jwk)[]>> = {
   EC: ['crv', 'kty', 'x', 'y'],
   OKP: ['crv', 'kty', 'x'],
   RSA: ['e', 'kty', 'n'],
@@ -90,8 +122,8 @@ export function jwkThumbprint(jwk: PublicJwk): string {
     .digest('base64url')
 }
 
-function exportJwk(key: KeyObject): JsonWebKey {
-  return (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' })
+function exportJwk(key: KeyObject): Jwk {
+  return (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' }) as Jwk
 }
 
 /** The public JWK of a key, in its canonical form: nothing but the required members. */
@@ -129,7 +161,7 @@ export function importPublicJwk(value: unknown): KeyObject | string {
   const names = REQUIRED_MEMBERS[jwk.kty ?? ''] ?? []
   try {
     const members = Object.fromEntries(names.map((name) => [name, jwk[name]]))
-    const key = createPublicKey({ key: members as JsonWebKey, format: 'jwk' })
+    const key = createPublicKey({ key: members, format: 'jwk' })
     if (proofAlgorithmsFor(key).length === 0) return 'its curve, size or exponent is not accepted'
     // RFC 7518 6.2.1.2, 6.3.1.1: each number has one spelling, so that each key has.
     const exported = exportJwk(key)

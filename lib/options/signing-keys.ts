@@ -4,7 +4,6 @@ import {
   createSecretKey,
   generateKeyPair,
   generateKeyPairSync,
-  type JsonWebKey,
   KeyObject,
   randomBytes,
 } from 'node:crypto'
@@ -13,6 +12,7 @@ import { ConfigurationError } from '../base/errors.js'
 import {
   ASYMMETRIC_ALGORITHMS,
   algorithmsFor,
+  type Jwk,
   type KeyAlgorithm,
   MINIMUM_HMAC_BITS,
   proofAlgorithmsFor,
@@ -23,7 +23,7 @@ import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
 import { describe, type Faults, isObject } from './faults.js'
 
 /** A key as PEM text, JWK or `KeyObject`. */
-export type KeyMaterial = string | JsonWebKey | KeyObject
+export type KeyMaterial = string | Jwk | KeyObject
 
 /**
  * A signing key, with its algorithm where that is not the usual one of its kind (`PS256` instead of `RS256`).
@@ -131,7 +131,7 @@ function readMaterial(material: unknown): KeyObject | undefined {
     }
     if (!isObject(material)) return undefined
     if (material.kty === 'oct') return createSecretKey(Buffer.from(String(material.k), 'base64url'))
-    const input = { key: material as JsonWebKey, format: 'jwk' as const }
+    const input = { key: material, format: 'jwk' as const }
     return material.d === undefined ? createPublicKey(input) : createPrivateKey(input)
   } catch {
     return undefined

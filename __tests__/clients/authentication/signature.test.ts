@@ -19,7 +19,7 @@ const ED = clientKey('Ed25519')
 
 const jwks = (...keys: PublicJwk[]) => ({ jwks: { keys } })
 const named = ({ jwk }: ClientKey, kid: string) => ({ ...jwk, kid })
-const jktOf = ({ jwk }: ClientKey) => thumbprint(createPublicKey({ key: jwk, format: 'jwk' }))
+const jktOf = ({ jwk }: ClientKey) => thumbprint(createPublicKey({ key: { ...jwk }, format: 'jwk' }))
 const bound = (keys: readonly ClientKey[]) => ({
   bindings: keys.map((key, index) => {
     const bindingId = `b${index}`
