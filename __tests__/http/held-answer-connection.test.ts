@@ -35,6 +35,28 @@ function waitingHandler(answer: RequestHandler) {
   return { started, finish, seen, handler }
 }
 
+/** Proves that a handler, whose client has hung up before it answers, runs once and redeems the key. */
+function redeemsAfterHangUp(answer: RequestHandler): Promise<void> {
+  let runs = 0
+  const [started, finish] = [gate(), gate()]
+  const handler: RequestHandler = (req, res, next) => {
+    runs += 1
+    started.open()
+    void finish.opened.then(() => answer(req, res, next))
+  }
+  return withRedeeming({ handlers: [handler] }, async (server) => {
+    const key = await server.key()
+    const hangUp = presentAndHangUp(server, key)
+    await started.opened
+    hangUp()
+    await pause(50)
+    finish.open()
+    await until(async () => (await server.stateOf(key)) === 'redeemed')
+    await server.act(key).expect(401)
+    expect(runs).toBe(1)
+  })
+}
+
 describe('a connection that breaks while the handler of a redeeming route runs', () => {
   test('aborts the signal of the handler, and leaves the key claimed until the handler has answered', () => {
     const { started, finish, seen, handler } = waitingHandler((_req, res) => void res.status(201).json({}))
@@ -104,44 +126,15 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       (_req, res, next) => res.download(__filename, (error) => void (error && next(error))),
     ],
     ['an error of its own', (_req, _res, next) => next(new Error('failed'))],
-  ])('redeems the key when a handler that has no interest in the signal fails by %s', (_title, answer) => {
-    let runs = 0
-    const [started, finish] = [gate(), gate()]
-    const handler: RequestHandler = (req, res, next) => {
-      runs += 1
-      started.open()
-      void finish.opened.then(() => answer(req, res, next))
-    }
-    return withRedeeming({ handlers: [handler] }, async (server) => {
-      const key = await server.key()
-      const hangUp = presentAndHangUp(server, key)
-      await started.opened
-      hangUp()
-      await pause(50)
-      finish.open()
-      await until(async () => (await server.stateOf(key)) === 'redeemed')
-      await server.act(key).expect(401)
-      expect(runs).toBe(1)
-    })
-  })
+  ])('redeems the key when a handler that has no interest in the signal fails by %s', (_title, answer) =>
+    redeemsAfterHangUp(answer),
+  )
 
-  test('is not decided by a logger that copies all that is known of the request', () => {
-    const [started, finish] = [gate(), gate()]
-    const handler: RequestHandler = (req, res) => {
+  test('is not decided by a logger that copies all that is known of the request', () =>
+    redeemsAfterHangUp((req, res) => {
       expect(JSON.parse(JSON.stringify({ ...req.provisioning }))).toHaveProperty('redemptionId')
-      started.open()
-      void finish.opened.then(() => res.sendStatus(500))
-    }
-    return withRedeeming({ handlers: [handler] }, async (server) => {
-      const key = await server.key()
-      const hangUp = presentAndHangUp(server, key)
-      await started.opened
-      hangUp()
-      await pause(50)
-      finish.open()
-      await until(async () => (await server.stateOf(key)) === 'redeemed')
-    })
-  })
+      res.sendStatus(500)
+    }))
 
   test('does not abort the signal of a handler that has answered', () => {
     let signal: AbortSignal | undefined

@@ -1,5 +1,6 @@
 import { hashSecret, memoryStore, type ProvisioningOptions } from '../../lib/index.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
+import { gate } from '../support/redeeming.js'
 import { manage, registerClient, update } from '../support/registering.js'
 import { askForKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
@@ -24,8 +25,20 @@ async function slowRegistry() {
         const wait = () => new Promise<void>((release) => reached(() => release()))
         hold = { id, wait }
       }),
+    /** Lets none of the next answers go before so many have been asked for. */
+    together(count: number) {
+      const all = gate()
+      let asked = 0
+      registry.meet = () => {
+        asked += 1
+        if (asked === count) all.open()
+        return all.opened
+      }
+    },
+    meet: (): Promise<void> => Promise.resolve(),
     find: async (id: string) => {
       const found = await inner.find(id)
+      await registry.meet()
       const { wait } = hold?.id === id ? hold : { wait: undefined }
       if (wait !== undefined) hold = undefined
       await (wait?.() ?? new Promise((resolve) => setTimeout(resolve, registry.delay)))
@@ -52,7 +65,7 @@ describe('requests that meet', () => {
   test('two updates: one holds, the other is told plainly', () =>
     withServer(async (server, registry) => {
       const client = await registerClient(server)
-      registry.delay = 50
+      registry.together(3)
       const answers = await Promise.all(
         ['a', 'b', 'c'].map((client_name) => update(server, client, { client_name })),
       )
@@ -63,7 +76,6 @@ describe('requests that meet', () => {
         error: 'invalid_request',
         error_description: expect.stringMatching(/changed by another request/),
       })
-      registry.delay = 0
       const { body } = await manage(server, 'get', client).expect(200)
       expect(body.client_name).toBe(won[0]?.body.client_name)
     }))
