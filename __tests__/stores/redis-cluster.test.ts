@@ -1,6 +1,6 @@
 import { redisStore } from '../../lib/stores/redis/redis.js'
 import { layout } from '../../lib/stores/redis/redis-layout.js'
-import { HOLDER, keyFor, OVER, PLENTY, rejection, until } from '../support/redis/bench'
+import { HOLDER, keyFor, OVER, PATIENCE_SECONDS, PLENTY, rejection, until } from '../support/redis/bench'
 import { CLUSTER_CLIENTS } from '../support/redis/clients'
 import { type RedisCluster, startCluster } from '../support/redis/servers'
 
@@ -41,7 +41,9 @@ describe('a slot that is moved to another primary', () => {
     it(`loses nothing, and lets nothing pass meanwhile, by ${name}`, async () => {
       const { sendCommand, close } = await connect(cluster.servers)
       const prefix = `${name.replace(' ', '-')}-moved:`
-      const store = redisStore({ sendCommand, prefix, timeoutSeconds: 0.3 })
+      const store = redisStore({ sendCommand, prefix, timeoutSeconds: PATIENCE_SECONDS })
+      // While a slot moves, no answer may come at all.
+      const hasty = redisStore({ sendCommand, prefix, timeoutSeconds: 0.3 })
       const key = keyFor('key', { clientId: `mover by ${name}` })
       const other = { ...key, jti: 'other' }
       try {
@@ -51,8 +53,8 @@ describe('a slot that is moved to another primary', () => {
         await store.revokeIssuedBefore({ identity: 'mover', issuedBefore: 1, retainUntil: now() + 60 })
         const during: string[] = []
         await moveSlot(cluster, prefix, key.clientId, async () => {
-          during.push(await store.redeem(key, 'two', OVER).catch(() => 'rejected'))
-          const recalled = await store.recall(key, HOLDER).catch(() => ({ outcome: 'rejected' }))
+          during.push(await hasty.redeem(key, 'two', OVER).catch(() => 'rejected'))
+          const recalled = await hasty.recall(key, HOLDER).catch(() => ({ outcome: 'rejected' }))
           during.push(`recalled ${recalled?.outcome}`)
         })
         const fair = ['redeemed', 'rejected', 'recalled sealed', 'recalled rejected']
