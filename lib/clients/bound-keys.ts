@@ -91,7 +91,7 @@ export function ancestorsOf(
   return [...new Map(keys.map((key) => [key.jti, key])).values()]
 }
 
-/** Whether a binding comes from the redemption of a key, or was bound by means of one that does. */
+/** Whether a binding comes from the redemption of a key: directly, or through other bindings. */
 export function comesFrom(jti: string): (binding: Binding) => boolean {
   return ({ keyId, lineage = [] }) => keyId === jti || lineage.some((ancestor) => ancestor.jti === jti)
 }

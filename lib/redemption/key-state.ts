@@ -95,7 +95,7 @@ export async function requireState(
   throw stateRefusal(entry === undefined ? 'key_unknown' : (REFUSALS[entry.state] ?? 'key_redeeming'), key)
 }
 
-/** A reservation that refuses other requests is reported when the key was first reserved so many seconds ago. */
+/** A reservation that refuses other requests is reported when the first reservation is this old. */
 const STALLED_SECONDS = 5
 
 /**

@@ -31,7 +31,7 @@ export const REGISTER_SCOPE = 'provision:register'
 /** The scope that lets a key bind a public key or a certificate. */
 export const BIND_SCOPE = 'provision:bind'
 
-/** A client that has bound more keys in the lifetime of one is refused another to bind with. */
+/** The most bindings in the lifetime of one key, each asked for by means of the one before. */
 const MOST_ANCESTORS = 16
 
 /**
@@ -82,7 +82,7 @@ export function drawUp(
   }
 }
 
-/** What a key to bind with says, so that the binding ends together with those that led to it. */
+/** Names the ancestors in a key that can bind. A replay of an ancestor then ends the new binding too. */
 function ancestorsClaim(scope: readonly string[], ancestors: readonly KeyRef[]): Claims {
   if (ancestors.length === 0 || !scope.includes(BIND_SCOPE)) return {}
   if (ancestors.length > MOST_ANCESTORS)

@@ -69,8 +69,8 @@ export type RevokeExposed = (texts: readonly string[], address: string | undefin
 export type RevokeOther = (text: string, address: string | undefined) => Promise<void>
 
 /**
- * Whether a copy is of use to an observer. A bound key or token is not: to revoke it would only let anybody who has a
- * useless copy take it from its owner.
+ * Whether an observer can use a copy. Nobody but the owner can use a bound key or token. If a copy revoked it, anybody
+ * with a copy could take it from its owner.
  */
 function isBearer({ cnf }: { readonly cnf?: unknown }): boolean {
   return cnf === undefined

@@ -22,7 +22,7 @@ export interface AuthenticatedClient {
   readonly policy: Policy
   /** The grants it has registered; a client that was configured may use all of them. */
   readonly grantTypes: readonly string[]
-  /** The keys to which it owes its newest bindings; none where it authenticated with a secret, which is no binding. */
+  /** The keys to which it owes its newest bindings. Empty if it authenticated with a secret. */
   readonly ancestors: readonly KeyRef[]
 }
 

@@ -86,8 +86,8 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
 }
 
 /**
- * Checks that nothing was revoked by means of which the key was asked for. Its containment finds the binding that has
- * been saved, or else it is found here.
+ * Checks that no key has been revoked from which this one descends. A binding is saved first and checked then. A replay
+ * revokes first and looks for bindings then. So one of the two finds the other.
  *
  * @throws ProvisioningError `key_revoked`
  */

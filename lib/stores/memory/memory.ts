@@ -22,7 +22,8 @@ export interface MemoryStoreOptions {
   readonly maxProofsPerKey?: number
   /**
    * How many used proofs and assertions of one client are remembered, and again how many proofs of all its keys; one more
-   * is refused with 429. Default 10,000. At most a tenth of `maxKeys`, but 10 in the smallest store, so that no client fills the store alone.
+   * is refused with 429. Default 10,000. At most a tenth of `maxKeys`, but 10 in the smallest store, so that no client
+   * fills the store alone.
    */
   readonly maxProofsPerClient?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
