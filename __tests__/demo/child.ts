@@ -89,12 +89,27 @@ export interface Demo extends Child {
   readonly httpPort: number
 }
 
-/** Starts the demo on free ports, and waits until it has said what to try. */
+/**
+ * Starts the demo on free ports, and waits until it has said what to try. A port that an earlier demo had may belong to a
+ * connection of another test for a moment: that is waited for, up to twenty seconds.
+ */
 export async function startDemo(
   env: Record<string, string> = {},
   arguments_: readonly string[] = [],
 ): Promise<Demo> {
   await ensureBuilt()
+  const deadline = Date.now() + 20_000
+  for (;;) {
+    try {
+      return await startOnce(env, arguments_)
+    } catch (error) {
+      if (Date.now() > deadline || !String(error).includes('is in use by another program')) throw error
+      await sleep(200)
+    }
+  }
+}
+
+async function startOnce(env: Record<string, string>, arguments_: readonly string[]): Promise<Demo> {
   const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', ...env }, arguments_)
   let code: unknown
   child.exited.then((exitCode) => {
