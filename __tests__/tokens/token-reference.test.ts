@@ -33,7 +33,15 @@ describe('readTokenReference', () => {
     expect(read(key, 'ci-runner')).toMatchObject({ kind: 'key' })
   })
 
-  it("takes a text without a dot for the jti of one of the caller's own keys, whoever's it is", async () => {
+  it.each(['correct-horse-battery-staple', 'short', '\u{1f511}'.repeat(27), ''])(
+    'refers to nothing by a text that has not the form of a jti: %s',
+    async (text) => {
+      const { read } = await minted()
+      expect(read(text, 'ci-runner')).toBeUndefined()
+    },
+  )
+
+  it("takes a text in the form of a jti for that of one of the caller's own keys, whoever's it is", async () => {
     const { read, ref } = await minted()
     expect(read(ref.jti, 'ci-runner')).toEqual({ kind: 'key', ref })
     expect(read(ref.jti, 'bystander')).toEqual({ kind: 'key', ref: { clientId: 'bystander', jti: ref.jti } })

@@ -46,6 +46,11 @@ export function randomId(): string {
   return randomBytes(20).toString('base64url')
 }
 
+/** Whether a text has the form of a `jti`. */
+export function isRandomId(text: string): boolean {
+  return /^[\w-]{27}$/.test(text)
+}
+
 /**
  * Draws up a key for a client on the terms that policy allowed. Nothing is signed yet.
  *

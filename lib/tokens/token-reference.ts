@@ -2,7 +2,7 @@ import { unlessRefused } from '../base/errors.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { KeyRef } from '../ports/store.js'
 import { type AccessTokenClaims, familyOf, verifyGenuineToken } from './access-token.js'
-import { type KeyClaims, verifyGenuine } from './provisioning-key.js'
+import { isRandomId, type KeyClaims, verifyGenuine } from './provisioning-key.js'
 
 /**
  * What the `token` parameter of introspection and revocation refers to, if the caller may know of it: a key by its
@@ -26,7 +26,8 @@ export function readTokenReference(
   token: string,
   caller: TokenCaller,
 ): TokenReference | undefined {
-  if (!token.includes('.')) return { kind: 'key', ref: { clientId: caller.clientId, jti: token } }
+  // Any other text may be a secret that was pasted, and must not become a name in the store.
+  if (isRandomId(token)) return { kind: 'key', ref: { clientId: caller.clientId, jti: token } }
   return readKey(deployment, token, caller) ?? readToken(deployment, token, caller)
 }
 
