@@ -186,6 +186,26 @@ describe('a client that was found', () => {
     }
   })
 
+  it('costs as much work when there is none: the last client that was found is read again', async () => {
+    let reads = 0
+    const counted = {
+      ...ci,
+      get policy() {
+        reads += 1
+        return policy
+      },
+    }
+    const { registry } = deploymentOf((id: string) => (id === 'ci' ? counted : undefined))
+    const readsFor = async (id: string) => {
+      reads = 0
+      await registry.find(id)
+      return reads
+    }
+    const forCi = await readsFor('ci')
+    expect(forCi).toBeGreaterThan(0)
+    expect(await readsFor('nobody')).toBe(forCi)
+  })
+
   it('is judged each time anew', async () => {
     const answers: unknown[] = [ci, { ...ci, secret: 'short' }, ci]
     const { registry } = deploymentOf(() => answers.shift())

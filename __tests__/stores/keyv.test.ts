@@ -501,3 +501,24 @@ describe('the file of an SQLite database', () => {
     }
   })
 })
+
+describe('the work of a look-up', () => {
+  it('is the same for a missing client as for the client that was found last', async () => {
+    const registry = keyvClientRegistry(newKeyv(), ALONE)
+    await registry.save({ ...LAMP, metadata: { client_name: 'x'.repeat(500) } })
+    const lengths = jest.spyOn(JSON, 'parse')
+    const recordsReadFor = async (clientId: string) => {
+      lengths.mockClear()
+      await registry.find(clientId)
+      return lengths.mock.calls.map(([text]) => text).filter((text) => text.startsWith('{"format":'))
+    }
+    try {
+      expect(await recordsReadFor('nobody')).toHaveLength(1)
+      const [record] = await recordsReadFor('lamp')
+      expect(record).toContain('xxx')
+      expect(await recordsReadFor('nobody')).toEqual([record])
+    } finally {
+      lengths.mockRestore()
+    }
+  })
+})

@@ -55,29 +55,38 @@ function readList(list: readonly unknown[], deployment: OuterPolicy, noted: Faul
   return { registry: memoryClientRegistry(clients), registryWritable: true }
 }
 
-/** Read in place of a client that does not exist, so that time does not tell that it does not. */
 const NOBODY: ClientOptions = Object.freeze({
   clientId: 'nobody',
   jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43) }] },
 })
 
-/** Checks what a lookup function or a registry answers like the configuration, except that no key is imported. */
-function readFound(clientId: string, found: unknown): Client | undefined {
-  const noted = faults()
-  const client = readFoundClient('client', found ?? NOBODY, noted)
-  if (found === undefined || found === null) return undefined
-  if (client !== undefined && client.clientId !== clientId)
-    noted.add('client.clientId', 'the id that was asked for', 'another')
-  if (noted.list.length > 0)
-    throw new ProvisioningError(
-      'server_fault',
-      `A client was found that is not valid: ${noted.list.join('; ')}`,
-    )
-  return client
+type ReadFound = (clientId: string, found: unknown) => Client | undefined
+
+/**
+ * Makes the check of what a lookup function or a registry answers: like the configuration, except that no key is
+ * imported. For a missing client it reads the client that was found last, so that time does not tell which clients exist.
+ */
+function foundReader(): ReadFound {
+  let decoy: unknown = NOBODY
+  return (clientId, found) => {
+    const noted = faults()
+    const client = readFoundClient('client', found ?? decoy, noted)
+    if (found === undefined || found === null) return undefined
+    if (client !== undefined && client.clientId !== clientId)
+      noted.add('client.clientId', 'the id that was asked for', 'another')
+    if (noted.list.length > 0)
+      throw new ProvisioningError(
+        'server_fault',
+        `A client was found that is not valid: ${noted.list.join('; ')}`,
+      )
+    decoy = found
+    return client
+  }
 }
 
 /** A registry whose answers are checked: nothing but `true` says that a client was saved or deleted. */
 function checkedRegistry(registry: ClientRegistry): ClientRegistry {
+  const readFound = foundReader()
   return {
     find: async (clientId) => readFound(clientId, await registry.find(clientId)),
     save: async (client) => requireBoolean('save', await registry.save(client)),
@@ -91,6 +100,7 @@ function requireBoolean(verb: 'save' | 'delete', answer: unknown): boolean {
 }
 
 function lookupRegistry(lookup: ClientLookup): ClientRegistry {
+  const readFound = foundReader()
   const readOnly = () => Promise.reject(new Error('clients is a lookup function: clients cannot be saved'))
   return {
     find: async (clientId) => readFound(clientId, await lookup(clientId)),

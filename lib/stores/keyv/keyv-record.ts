@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { hashSecret, randomSecret } from '../../base/secret.js'
 import { clientFault } from '../../clients/client-record.js'
 import type { Client } from '../../ports/client.js'
+import { SECRET_METHODS } from '../../ports/methods.js'
 
 /** What lies under the key of a client; without a `client`, nothing does. */
 export interface Kept {
@@ -40,13 +42,49 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
+/** Reads the stored record of a client. */
+export type ReadRecord = (clientId: string, record: unknown) => Kept
+
 /**
- * Reads what was kept of a client, all of it or none.
- *
- * @throws Error when it is damaged, another's, or of a newer version, whose members may mean that it is to be refused
+ * Makes the reader of records. For a missing record it reads the one that was found last, so that time does not tell
+ * which clients exist.
  */
-export function readRecord(clientId: string, record: unknown): Kept {
-  if (record === undefined || record === null) return NOBODY
+export function recordReader(): ReadRecord {
+  let decoy = recordOf(DECOY)
+  return (clientId, record) => {
+    if (record === undefined || record === null) {
+      readRecord(clientId, decoy)
+      return NOBODY
+    }
+    const read = readRecord(clientId, record)
+    if (read.client?.clientId !== clientId) throw damaged(clientId, 'it is the record of another client')
+    decoy = record as string
+    return read
+  }
+}
+
+/** Stands in for a missing client until one has been found. */
+const DECOY: Client = {
+  clientId: 'nobody',
+  revision: 1,
+  secretHash: hashSecret(randomSecret()),
+  authenticationMethods: SECRET_METHODS,
+  policy: {
+    scopes: [],
+    audiences: [],
+    lifetimeSeconds: 300,
+    maxLifetimeSeconds: 900,
+    networks: [],
+    subjects: [],
+  },
+}
+
+/**
+ * Reads a record, all of it or none.
+ *
+ * @throws Error when it is damaged, or of a newer version, whose members may mean that it is to be refused
+ */
+function readRecord(clientId: string, record: unknown): Kept {
   const value = typeof record === 'string' ? parsed(record) : undefined
   if (value === undefined) throw damaged(clientId, 'it is no JSON object')
   const { format, state, client, ...others } = value
@@ -55,9 +93,7 @@ export function readRecord(clientId: string, record: unknown): Kept {
   if (typeof state !== 'string' || !/^[\w-]{22}$/.test(state)) throw damaged(clientId, 'it has no state')
   const fault = clientFault(client)
   if (fault !== undefined) throw damaged(clientId, fault)
-  const read = client as Client
-  if (read.clientId !== clientId) throw damaged(clientId, 'it is the record of another client')
-  return { client: read, state }
+  return { client: client as Client, state }
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {

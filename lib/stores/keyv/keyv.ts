@@ -10,7 +10,7 @@ import {
   type KeyvOptions,
   readKeyvOptions,
 } from './keyv-options.js'
-import { type Kept, keyOf, readRecord, recordOf } from './keyv-record.js'
+import { type Kept, keyOf, recordOf, recordReader } from './keyv-record.js'
 
 export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
 
@@ -29,6 +29,7 @@ export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
 export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOptions): ClientRegistry {
   const read = readKeyvOptions(keyv, options)
   const database = keyvConnection(keyv, read.timeoutSeconds)
+  const readRecord = recordReader()
   const find = async (clientId: string) => readRecord(clientId, await database.get(keyOf(clientId)))
   const change = changer(find, read, keyv.namespace ?? '')
   return Object.freeze({
