@@ -114,4 +114,5 @@ export type {
 } from './ports/rules.js'
 export type * from './ports/store.js'
 export type { DeleteOutcome } from './registration/management/deletion.js'
-export { type MemoryStoreOptions, memoryStore } from './stores/memory/memory.js'
+export { memoryStore } from './stores/memory/memory.js'
+export type { MemoryStoreOptions } from './stores/memory/memory-options.js'

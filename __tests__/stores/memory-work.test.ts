@@ -30,7 +30,7 @@ async function stepsOf(calls: () => Promise<void>): Promise<number> {
   await calls()
   const { result } = await session.post('Profiler.takePreciseCoverage')
   const ranges = result
-    .filter(({ url }) => /lib.stores.memory.memory(-\w+)?\.ts$/.test(url))
+    .filter(({ url }) => /lib.stores.memory.[\w-]+\.ts$/.test(url))
     .flatMap(({ functions }) => functions.flatMap((one) => one.ranges))
   return ranges.reduce((sum, { count }) => sum + count, 0)
 }

@@ -5,6 +5,7 @@ import type {
   KeyRecord,
   KeyRef,
   ProvisioningStore,
+  UseOnceOutcome,
 } from '../../lib/ports/store.js'
 
 /** What a store has room for. */
@@ -31,7 +32,9 @@ interface Modelled {
 export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
   let all: Modelled[] = []
   const revoked = naiveWatermarks(now)
+  const identifiers = naiveIdentifiers(now, caps)
   const living = () => {
+    identifiers.forgetExpired()
     all = all.filter(({ entry }) => entry.retainUntil >= now())
     for (const one of all) if (one.outcome && one.outcome.until < now()) delete one.outcome
     revoked.apply(all)
@@ -58,19 +61,24 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
       return revoked.raise(bound)
     },
     find: async (ref) => one(ref)?.entry,
-    useOnce: naiveUseOnce(now, caps),
+    async useOnce(id, until, owner) {
+      if (until <= now()) throw new RangeError()
+      living()
+      return identifiers.use(id, until, owner)
+    },
     ...naiveMoves(one, now),
     ...naiveClaims(one, now),
     ...naiveOutcomes(one, living, { ...caps, now }),
   }
 }
 
-function naiveUseOnce(now: () => number, caps: Caps): ProvisioningStore['useOnce'] {
+function naiveIdentifiers(now: () => number, caps: Caps) {
   let used: { readonly id: string; readonly until: number; readonly owner?: IdentifierOwner | undefined }[] =
     []
-  return async (id, until, owner) => {
+  const forgetExpired = () => {
     used = used.filter((one) => one.until >= now())
-    if (until <= now()) throw new RangeError()
+  }
+  const use = (id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome => {
     if (used.some((one) => one.id === id)) return 'used'
     const isOfKey = owner?.jti !== undefined
     const ofClient = used.filter(
@@ -82,6 +90,7 @@ function naiveUseOnce(now: () => number, caps: Caps): ProvisioningStore['useOnce
     used.push({ id, until, owner })
     return 'first'
   }
+  return { forgetExpired, use }
 }
 
 /** All bounds there ever were; an entry that has been touched by one stays as it was left. */

@@ -5,7 +5,7 @@ import type { AskingDeployment, StoringDeployment, VerifyingDeployment } from '.
 import type { Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
-import { onceSet, sharedLimits } from '../stores/memory/memory-once.js'
+import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
 import { type DpopOptions, readDpop } from './dpop.js'
 import { describeSecret, type Faults, faults, isObject } from './faults.js'
 import { type MtlsOptions, type MtlsRules, readMtls } from './mtls.js'
@@ -126,7 +126,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
         } satisfies StoringDeployment)
       : ({
           ...common,
-          store: proofsInMemory(rules.now),
+          store: identifiersInMemory(sharedLimits(MOST_PROOFS), rules.now),
           askIssuer: introspection(remote),
         } satisfies AskingDeployment)
   const { realm = issuer.host } = given
@@ -172,10 +172,3 @@ function readParts(given: Partial<VerifierOptions>, noted: Faults) {
 
 /** How many proofs that have been used are remembered at once; at the cap requests with a proof are refused. */
 const MOST_PROOFS = 100_000
-
-function proofsInMemory(now: () => number): Pick<ProvisioningStore, 'useOnce'> {
-  const useOnce = onceSet(sharedLimits(MOST_PROOFS), now)
-  return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({
-    useOnce: async (id, until, owner) => useOnce(id, until, owner),
-  })
-}

@@ -94,12 +94,15 @@ export interface ProvisioningStore {
    * Records a key as `issued`.
    *
    * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
+   * @param limits.registeredBy the client that registered this one. A store with a cap keeps half of it free of all
+   *   clients that one client has registered
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (it
-   *   was covered by `revokeIssuedBefore` before it came), `outstanding` (the client has too many), `full` (the store
+   *   was covered by `revokeIssuedBefore` before it came), `outstanding` (the client, or all clients of its
+   *   registrar, have too many), `full` (the store
    *   is at its cap; nothing live is ever evicted)
    * @throws RangeError when `retainUntil` is past or no number: a record that is gone at once would re-open replay
    */
-  record(key: KeyRecord, limits: { readonly outstanding: number }): Promise<RecordOutcome>
+  record(key: KeyRecord, limits: RecordLimits): Promise<RecordOutcome>
 
   /** Reads an entry; `undefined` when there is none. For reading only: never decide a move from it. */
   find(ref: KeyRef): Promise<KeyEntry | undefined>
@@ -177,10 +180,18 @@ export interface ProvisioningStore {
   useOnce(id: string, until: number, owner?: IdentifierOwner): Promise<UseOnceOutcome>
 }
 
+/** How many keys may be recorded for a client: see `record`. */
+export interface RecordLimits {
+  readonly outstanding: number
+  readonly registeredBy?: string
+}
+
 /** Names for whom an identifier is remembered: a client, and the key it was presented with, if there was one. */
 export interface IdentifierOwner {
   readonly clientId: string
   readonly jti?: string
+  /** The client that registered this one. A store with a cap limits what all clients of one registrar have together. */
+  readonly registeredBy?: string
 }
 
 export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'

@@ -26,8 +26,7 @@ export async function useOnce(
   { parts, until, owner, replayed }: SingleUse,
 ): Promise<void> {
   const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
-  const { clientId, jti } = owner
-  const counted = jti === undefined ? { clientId } : { clientId, jti }
+  const counted = nameOf(owner)
   const outcome = await asking(() => deployment.store.useOnce(id, until, counted))
   if (outcome === 'first') return
   if (outcome === 'used') throw replayed()
@@ -35,8 +34,14 @@ export async function useOnce(
   throw new ProvisioningError('store_full', 'The store of proofs is full.')
 }
 
-const TOO_MANY = 'This key or its client has too many proofs that are still remembered; wait a minute.'
+/** The names alone: the owner can be a whole client. */
+function nameOf({ clientId, jti, registeredBy }: IdentifierOwner): IdentifierOwner {
+  return { clientId, ...(jti !== undefined && { jti }), ...(registeredBy !== undefined && { registeredBy }) }
+}
 
-function limited(owner: IdentifierOwner) {
-  return { disclosed: true, facts: { ...owner, retryAfterSeconds: 60 } }
+const TOO_MANY =
+  'This key, its client, or all clients of its registrar have too many proofs that are still remembered; wait a minute.'
+
+function limited({ clientId, jti }: IdentifierOwner) {
+  return { disclosed: true, facts: { clientId, ...(jti !== undefined && { jti }), retryAfterSeconds: 60 } }
 }

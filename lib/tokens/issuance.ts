@@ -47,7 +47,7 @@ export function issuer(deployment: Deployment): Issue {
       const confirmation = constrain(client.policy, possession, certificateUsed)
       const drawn = drawUp(deployment, client, terms, confirmation)
       await proof?.spend(client)
-      await record(deployment, drawn.record, client.policy.outstandingKeys)
+      await record(deployment, drawn.record, client)
       await requireStillClient(deployment, drawn.record)
       const key = mint(deployment, drawn)
       const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
@@ -79,8 +79,13 @@ async function requireStillClient(deployment: Deployment, key: KeyRecord): Promi
   throw new ProvisioningError('client_unknown', 'The client has been deleted.')
 }
 
-async function record(deployment: Deployment, key: KeyRecord, outstanding: number): Promise<void> {
-  const outcome = await asking(() => deployment.store.record(key, { outstanding }))
+async function record(
+  deployment: Deployment,
+  key: KeyRecord,
+  { policy: { outstandingKeys: outstanding }, registeredBy }: AuthenticatedClient,
+): Promise<void> {
+  const limits = { outstanding, ...(registeredBy !== undefined && { registeredBy }) }
+  const outcome = await asking(() => deployment.store.record(key, limits))
   if (outcome !== 'recorded') throw refusals[outcome](outstanding, deployment)
 }
 
@@ -96,7 +101,7 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
   outstanding: (limit) =>
     new ProvisioningError(
       'too_many_keys_outstanding',
-      `The client has ${limit} keys that are neither redeemed nor expired; redeem or revoke some first.`,
+      `The client has ${limit} keys that are neither redeemed nor expired, or all clients of its registrar fill half of the store; redeem or revoke some keys first, or wait until some expire.`,
       { facts: { retryAfterSeconds: 60 } },
     ),
   full: () => new ProvisioningError('store_full', 'The store of keys is full.'),

@@ -62,13 +62,14 @@ function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }):
       }
       return claimsFault(deployment, claims) ?? timesFault(deployment, claims)
     },
-    spend(deployment) {
+    spend(deployment, { registeredBy }) {
       const parts = ['client_assertion', clientId, String(claims.jti)]
       const until = Math.ceil(Number(claims.exp)) + deployment.clockToleranceSeconds + 1
       const message = 'The client assertion has been used before.'
       const replayed = () =>
         new ProvisioningError('client_assertion_replayed', message, { facts: { clientId } })
-      return useOnce(deployment, { parts, until, owner: { clientId }, replayed })
+      const owner = { clientId, ...(registeredBy && { registeredBy: registeredBy.clientId }) }
+      return useOnce(deployment, { parts, until, owner, replayed })
     },
   }
 }

@@ -20,6 +20,8 @@ export interface AuthenticatedClient {
   /** How it has proven that. */
   readonly method: ClientAuthenticationMethod
   readonly policy: Policy
+  /** The client that registered or bound this one, if one did. */
+  readonly registeredBy?: string
   /** The grants it has registered; a client that was configured may use all of them. */
   readonly grantTypes: readonly string[]
   /** The keys to which it owes its newest bindings. Empty if it authenticated with a secret. */
@@ -58,11 +60,12 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     const method = credentials.methodFor(client)
     const fault = judge(deployment, credentials, client)
     if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
-    await credentials.spend?.(deployment)
+    await credentials.spend?.(deployment, client)
     return Object.freeze({
       clientId: client.clientId,
       method,
       policy: deployment.policyOf(client),
+      ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
       grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
       ancestors: PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldestReplayable(deployment)),
     }) as AuthenticatedClient

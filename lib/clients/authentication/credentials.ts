@@ -16,7 +16,7 @@ export interface ClientCredentials {
    */
   judge(deployment: Deployment, client: Client | undefined): Fault | undefined
   /** Uses up what is good for one use; called when everything else holds. */
-  spend?(deployment: Deployment): Promise<void>
+  spend?(deployment: Deployment, client: Client): Promise<void>
 }
 
 /** Why credentials were refused: privately, and in words for the event. */

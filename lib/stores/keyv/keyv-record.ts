@@ -1,8 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { hashSecret, randomSecret } from '../../base/secret.js'
 import { clientFault } from '../../clients/client-record.js'
 import type { Client } from '../../ports/client.js'
-import { SECRET_METHODS } from '../../ports/methods.js'
 
 /** What lies under the key of a client; without a `client`, nothing does. */
 export interface Kept {
@@ -67,8 +65,8 @@ export function recordReader(): ReadRecord {
 const DECOY: Client = {
   clientId: 'nobody',
   revision: 1,
-  secretHash: hashSecret(randomSecret()),
-  authenticationMethods: SECRET_METHODS,
+  secretHash: `hmac-sha256:${'A'.repeat(22)}:${'A'.repeat(43)}`,
+  authenticationMethods: ['client_secret_basic'],
   policy: {
     scopes: [],
     audiences: [],

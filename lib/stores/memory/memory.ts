@@ -1,56 +1,9 @@
-import cluster from 'node:cluster'
-import { ConfigurationError } from '../../base/errors.js'
 import type { Holding, ProvisioningStore } from '../../ports/store.js'
-import { onceSet, sharedLimits } from './memory-once.js'
-import { type Outcomes, outcomesOf } from './memory-outcomes.js'
-import { type Claim, copyOf, entryOf, type Kept, move, type Shelf, shelfOf } from './memory-shelf.js'
-import { watermarksOf } from './memory-watermarks.js'
-
-/** Options of `memoryStore()`. */
-export interface MemoryStoreOptions {
-  /** How many keys, used identifiers and revoked identities are kept at once. At the cap new ones are refused; nothing is evicted. Default 100,000. */
-  readonly maxKeys?: number
-  /**
-   * How many characters all outcomes that are kept for safe retries may have together. At the cap a redemption is kept
-   * without its outcome. Default 67,108,864; 0 for none.
-   */
-  readonly maxOutcomeCharacters?: number
-  /**
-   * How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. At most a hundredth of
-   * `maxKeys`, but 5 in the smallest store.
-   */
-  readonly maxProofsPerKey?: number
-  /**
-   * How many used proofs and assertions of one client are remembered, and again how many proofs of all its keys; one more
-   * is refused with 429. Default 10,000. At most a tenth of `maxKeys`, but 10 in the smallest store, so that no client
-   * fills the store alone.
-   */
-  readonly maxProofsPerClient?: number
-  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number
-  /**
-   * Says that there is one process only, though it is a worker of `node:cluster`, which also PM2 makes in its cluster
-   * mode. Without it a store in memory is refused there. Default false.
-   */
-  readonly singleProcess?: boolean
-}
-
-/**
- * Why there can be no store in memory here, unless there is one process only; `undefined` where there can. A worker
- * cannot know how many others there are.
- */
-export function faultOfMemory(): { readonly expected: string; readonly got: string } | undefined {
-  return cluster.isWorker ? MEMORY_OF_A_WORKER : undefined
-}
-
-const MEMORY_OF_A_WORKER = Object.freeze({
-  expected:
-    'a store that all processes share, such as redisStore() of express-provisioning-keys/redis, or ' +
-    'memoryStore({ singleProcess: true }) where there is only ever one worker',
-  got:
-    'memoryStore() in a worker of node:cluster: the others would know no key that this one has issued, and each would ' +
-    'accept the same proof once',
-})
+import { requireFuture, requireTime, sweeper } from './expiry.js'
+import { copyOf, entryOf, KeyTable, move, type Reservation, type StoredKey } from './key-table.js'
+import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
+import { NotBeforeTable } from './not-before.js'
+import { halfOf, sharedLimits, UsedIdentifiers } from './used-identifiers.js'
 
 /**
  * A store that lives in this process only, and is forgotten with it: for one process, and for tests.
@@ -61,86 +14,99 @@ const MEMORY_OF_A_WORKER = Object.freeze({
  *   ConfigurationError in a worker of `node:cluster`, unless `singleProcess` is true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
-  const { maxKeys = 100_000, maxOutcomeCharacters = 2 ** 26, now = () => Date.now() } = options
-  for (const name of LIMITS) requireLimit(name, options[name])
-  if (!Number.isSafeInteger(maxOutcomeCharacters) || maxOutcomeCharacters < 0) {
-    const got = String(maxOutcomeCharacters)
-    throw new RangeError(`maxOutcomeCharacters: expected an integer from 0 on, got ${got}`)
-  }
-  if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
-  const fault = faultOfMemory()
-  if (fault !== undefined && options.singleProcess !== true)
-    throw new ConfigurationError([`store: expected ${fault.expected}, got ${fault.got}`])
-  const outcomes = outcomesOf(maxOutcomeCharacters, now)
-  const shelf = shelfOf(now, watermarksOf(maxKeys), outcomes.sweep)
-  const once = onceSet(sharedLimits(maxKeys, options), now)
+  const { maxKeys, maxOutcomeCharacters, now } = readMemoryOptions(options)
+  const notBefore = new NotBeforeTable(maxKeys)
+  const keys = new KeyTable(notBefore, { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters })
+  const identifiers = new UsedIdentifiers(sharedLimits(maxKeys, options))
+  const { sweep, watch } = sweeper(now, [notBefore, keys, identifiers])
+  const tables: Tables = { keys, maxKeys, now, sweep, watch }
 
-  // No verb awaits anything, so none is interrupted between its read and its write: that makes it atomic.
+  // No verb awaits anything, so nothing comes between its read and its write.
   return Object.freeze<ProvisioningStore>({
-    async record(key, limits) {
-      requireFuture(key.retainUntil, now() / 1000)
-      if (shelf.at(key) !== undefined) return 'duplicate'
-      if (shelf.isRevoked(key)) return 'revoked'
-      if (!shelf.hasPlace(key.clientId, limits.outstanding)) return 'outstanding'
-      if (shelf.size() >= maxKeys) return 'full'
-      shelf.add(copyOf(key))
-      return 'recorded'
+    ...recordVerbs(tables),
+    ...reservationVerbs(tables),
+    ...outcomeVerbs(tables),
+    ...revocationVerbs(tables),
+    async useOnce(id, until, owner) {
+      requireFuture('until', until, now)
+      sweep()
+      const outcome = identifiers.use(id, until, owner && keys.withRegistrar(owner))
+      if (outcome === 'first') watch()
+      return outcome
     },
-    async find(ref) {
-      const kept = shelf.at(ref)
-      return kept && entryOf(kept)
-    },
-    ...claimVerbs(shelf, now),
-    ...outcomeVerbs(shelf, outcomes, now),
-    ...revocationVerbs(shelf, outcomes, now),
-    async revokeIssuedBefore(bound) {
-      requireFuture(bound.retainUntil, now() / 1000)
-      requireFinite(bound.issuedBefore, 'issuedBefore')
-      return shelf.revokeIssuedBefore(bound)
-    },
-    useOnce: async (id, until, owner) => once(id, until, owner),
   })
 }
 
-const LIMITS = ['maxKeys', 'maxProofsPerKey', 'maxProofsPerClient'] as const
-
-function requireLimit(name: (typeof LIMITS)[number], limit: number | undefined): void {
-  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 1)) return
-  throw new RangeError(`${name}: expected a positive integer, got ${String(limit)}`)
+/** What the verbs work on. Each verb checks its parameters, calls `sweep` once, and then reads and writes. */
+interface Tables {
+  readonly keys: KeyTable
+  readonly maxKeys: number
+  readonly now: () => number
+  readonly sweep: () => void
+  readonly watch: () => void
 }
 
-function claimVerbs(shelf: Shelf, now: () => number): Pick<ProvisioningStore, 'redeem' | 'release'> {
+function recordVerbs({
+  keys,
+  maxKeys,
+  now,
+  sweep,
+  watch,
+}: Tables): Pick<ProvisioningStore, 'record' | 'find'> {
+  return {
+    async record(key, limits) {
+      requireFuture('retainUntil', key.retainUntil, now)
+      sweep()
+      if (keys.get(key) !== undefined) return 'duplicate'
+      if (keys.isRevoked(key)) return 'revoked'
+      if (!keys.hasPlace(key.clientId, limits)) return 'outstanding'
+      if (keys.size >= maxKeys) return 'full'
+      keys.add(copyOf(key), limits.registeredBy)
+      watch()
+      return 'recorded'
+    },
+    async find(ref) {
+      sweep()
+      const stored = keys.get(ref)
+      return stored && entryOf(stored)
+    },
+  }
+}
+
+function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
     async redeem(ref, attempt, holding) {
-      const seconds = now() / 1000
-      const claim = claimBy(attempt, holding, seconds)
-      const kept = shelf.at(ref)
-      if (kept === undefined) return 'unknown'
-      const earlier = kept.claim
-      if (kept.state === 'redeeming' && earlier && mayResume(earlier, claim, seconds)) {
-        const resumed = { ...claim, redemption: earlier.redemption, isTakenOver: true }
-        move(kept, 'redeeming', { at: seconds, claim: resumed })
+      const at = now() / 1000
+      const reservation = reservationBy(attempt, holding, at)
+      sweep()
+      const stored = keys.get(ref)
+      if (stored === undefined) return 'unknown'
+      const earlier = stored.reservation
+      if (stored.state === 'redeeming' && earlier && mayResume(earlier, reservation, at)) {
+        const resumed = { ...reservation, redemption: earlier.redemption, isTakenOver: true }
+        move(stored, 'redeeming', { at, reservation: resumed })
         return 'resumed'
       }
-      if (kept.state !== 'issued') return kept.state
-      move(kept, 'redeeming', { at: seconds, claim })
+      if (stored.state !== 'issued') return stored.state
+      move(stored, 'redeeming', { at, reservation })
       return 'claimed'
     },
     async release(ref, attempt, hasActed = false) {
-      const claimed = claimOf(shelf.at(ref), attempt)
-      if (typeof claimed === 'string') return claimed
-      const { claim } = claimed
+      sweep()
+      const stored = reservedBy(keys.get(ref), attempt)
+      if (typeof stored === 'string') return stored
+      const { reservation } = stored
+      const stays = reservation?.isTakenOver || (hasActed && reservation?.holder !== undefined)
       const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
-      const stays = claim?.isTakenOver || (hasActed && claim?.holder !== undefined)
       const at = now() / 1000
-      if (claim && stays) move(claimed, 'redeeming', { at, claim: { ...claim, ...isOver } })
-      else move(claimed, 'issued', { at })
+      if (reservation && stays) move(stored, 'redeeming', { at, reservation: { ...reservation, ...isOver } })
+      else move(stored, 'issued', { at })
       return 'released'
     },
   }
 }
 
-function claimBy(attempt: string, holding: Holding | undefined, seconds: number): Claim {
+function reservationBy(attempt: string, holding: Holding | undefined, seconds: number): Reservation {
   const { holder, leaseSeconds = 0 } = holding ?? {}
   if (holding !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
@@ -148,75 +114,76 @@ function claimBy(attempt: string, holding: Holding | undefined, seconds: number)
   return { attempt, redemption: attempt, isTakenOver: false, holder, leaseUntil }
 }
 
-function mayResume({ holder, leaseUntil }: Claim, later: Claim, seconds: number): boolean {
+function mayResume({ holder, leaseUntil }: Reservation, later: Reservation, seconds: number): boolean {
   return holder !== undefined && holder === later.holder && seconds >= leaseUntil
 }
 
-function outcomeVerbs(
-  shelf: Shelf,
-  outcomes: Outcomes,
-  now: () => number,
-): Pick<ProvisioningStore, 'settle' | 'recall'> {
+function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
     async settle(ref, attempt, retainUntil, { outcome, familyClientId } = {}) {
-      requireFinite(retainUntil)
-      const claimed = claimOf(shelf.at(ref), attempt)
-      if (typeof claimed === 'string') return claimed
-      move(claimed, 'redeemed', { at: now() / 1000, claim: claimed.claim })
-      claimed.familyClientId = familyClientId
-      if (outcome !== undefined) outcomes.keep(claimed, outcome, claimed.record.retainUntil)
-      shelf.retain(claimed, retainUntil)
+      requireTime('retainUntil', retainUntil)
+      sweep()
+      const stored = reservedBy(keys.get(ref), attempt)
+      if (typeof stored === 'string') return stored
+      move(stored, 'redeemed', { at: now() / 1000, reservation: stored.reservation })
+      stored.familyClientId = familyClientId
+      if (outcome !== undefined) keys.keepOutcome(stored, outcome)
+      keys.retain(stored, retainUntil)
       return 'settled'
     },
     async recall(ref, holder) {
-      const kept = shelf.at(ref)
-      const claim = kept?.claim
-      if (kept === undefined || claim === undefined || claim.holder !== holder || kept.familyRevoked)
-        return undefined
-      const outcome = outcomes.of(kept)
-      return { redemption: claim.redemption, ...(outcome !== undefined && { outcome }) }
+      sweep()
+      const stored = keys.get(ref)
+      const reservation = stored?.reservation
+      if (stored?.familyRevoked !== false || reservation?.holder !== holder) return undefined
+      const { outcome } = stored
+      return { redemption: reservation.redemption, ...(outcome !== undefined && { outcome }) }
     },
   }
 }
 
-function revocationVerbs(
-  shelf: Shelf,
-  outcomes: Outcomes,
-  now: () => number,
-): Pick<ProvisioningStore, 'revoke' | 'revokeFamily'> {
+function revocationVerbs({
+  keys,
+  now,
+  sweep,
+  watch,
+}: Tables): Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'> {
   return {
     async revoke(ref) {
-      const kept = shelf.at(ref)
-      if (kept === undefined) return 'unknown'
-      if (kept.state === 'redeemed') return 'redeemed'
-      if (kept.state === 'revoked') return 'unchanged'
-      move(kept, 'revoked', { at: now() / 1000 })
+      sweep()
+      const stored = keys.get(ref)
+      if (stored === undefined) return 'unknown'
+      if (stored.state === 'redeemed') return 'redeemed'
+      if (stored.state === 'revoked') return 'unchanged'
+      move(stored, 'revoked', { at: now() / 1000 })
       return 'revoked'
     },
     async revokeFamily(ref) {
-      const kept = shelf.at(ref)
-      if (kept === undefined) return 'unknown'
-      if (kept.state !== 'redeemed') return 'not_redeemed'
-      outcomes.drop(kept)
-      if (kept.familyRevoked) return 'unchanged'
-      kept.familyRevoked = true
+      sweep()
+      const stored = keys.get(ref)
+      if (stored === undefined) return 'unknown'
+      if (stored.state !== 'redeemed') return 'not_redeemed'
+      keys.dropOutcome(stored)
+      if (stored.familyRevoked) return 'unchanged'
+      stored.familyRevoked = true
       return 'revoked'
+    },
+    async revokeIssuedBefore(bound) {
+      requireFuture('retainUntil', bound.retainUntil, now)
+      requireTime('issuedBefore', bound.issuedBefore)
+      sweep()
+      const outcome = keys.revokeIssuedBefore(bound)
+      watch()
+      return outcome
     },
   }
 }
 
-function claimOf(kept: Kept | undefined, attempt: string): Kept | 'unknown' | 'revoked' | 'lost' {
-  if (kept === undefined) return 'unknown'
-  if (kept.state === 'revoked') return 'revoked'
-  return kept.state === 'redeeming' && kept.claim?.attempt === attempt ? kept : 'lost'
-}
-
-function requireFuture(retainUntil: number, seconds: number): void {
-  requireFinite(retainUntil)
-  if (!(retainUntil > seconds))
-    throw new RangeError(`retainUntil: expected a time in the future (now ${seconds}), got ${retainUntil}`)
-}
-
-function requireFinite(time: number, name = 'retainUntil'): void {
-  if (!Number.isFinite(time)) throw new RangeError(`${name}: expected a time in seconds, got ${String(time)}`)
+function reservedBy(
+  stored: StoredKey | undefined,
+  attempt: string,
+): StoredKey | 'unknown' | 'revoked' | 'lost' {
+  if (stored === undefined) return 'unknown'
+  if (stored.state === 'revoked') return 'revoked'
+  return stored.state === 'redeeming' && stored.reservation?.attempt === attempt ? stored : 'lost'
 }

@@ -1,0 +1,234 @@
+import type {
+  IdentifierOwner,
+  IssuedBefore,
+  KeyEntry,
+  KeyRecord,
+  KeyRef,
+  KeyState,
+  RecordLimits,
+} from '../../ports/store.js'
+import { type Expiring, ExpiryQueue } from './expiry.js'
+import type { NotBeforeTable } from './not-before.js'
+import { Tally } from './tally.js'
+
+/** A key in the table. Its record never changes; its state does. */
+export interface StoredKey extends Expiring {
+  readonly record: KeyRecord
+  readonly client: ClientKeys
+  state: KeyState
+  /** NumericDate of the last change of `state`. */
+  changedAt: number
+  /** NumericDate of the first reservation. */
+  reservedAt: number | undefined
+  familyRevoked: boolean
+  /** The attempt that has reserved the key, or has redeemed it. */
+  reservation: Reservation | undefined
+  familyClientId: string | undefined
+  /** The sealed answer to a redemption, kept until the record's own `retainUntil`. */
+  outcome: string | undefined
+}
+
+export interface Reservation {
+  /** `undefined` after a release that left the reservation to its owner. */
+  readonly attempt: string | undefined
+  /** The first of all attempts that have had this reservation. */
+  readonly redemption: string
+  readonly isTakenOver: boolean
+  readonly holder: string | undefined
+  /** NumericDate from which the same holder may take the reservation over. */
+  readonly leaseUntil: number
+}
+
+/** The keys of one client. */
+interface ClientKeys {
+  readonly keys: Map<string, StoredKey>
+  /** The client that registered this one. */
+  readonly registeredBy: string | undefined
+  /** An upper bound, exact for all keys but those revoked by `revokeIssuedBefore` since `revision`. */
+  outstanding: number
+  /** The revision of `NotBeforeTable` at the last exact count. */
+  revision: number
+}
+
+/** The limits of the whole table. */
+interface TableLimits {
+  readonly maxKeysPerRegistrar: number
+  readonly maxOutcomeCharacters: number
+}
+
+/**
+ * All keys. A key that `revokeIssuedBefore` covers is marked as revoked when it is read, so that revoking costs the
+ * same for any number of keys.
+ */
+export class KeyTable {
+  // Nested, because a client id and a jti are free text.
+  readonly #clients = new Map<string, ClientKeys>()
+  readonly #queue = new ExpiryQueue<StoredKey>()
+  readonly #ofRegistrars = new Tally()
+  readonly #notBefore: NotBeforeTable
+  readonly #limits: TableLimits
+  #outcomeCharacters = 0
+  /** The end of the key that is kept longest. An entry of `NotBeforeTable` outlives it, so that no key comes back. */
+  #latest = Number.NEGATIVE_INFINITY
+
+  constructor(notBefore: NotBeforeTable, limits: TableLimits) {
+    this.#notBefore = notBefore
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#queue.size
+  }
+
+  get({ clientId, jti }: KeyRef): StoredKey | undefined {
+    const stored = this.#clients.get(clientId)?.keys.get(jti)
+    return stored && this.#judged(stored)
+  }
+
+  /** Whether `revokeIssuedBefore` covers a key that is about to be recorded. */
+  isRevoked(record: KeyRecord): boolean {
+    return this.#notBefore.covers(record)
+  }
+
+  /** Whether the client, and all clients of its registrar together, may have one more key. */
+  hasPlace(clientId: string, { outstanding, registeredBy }: RecordLimits): boolean {
+    if (registeredBy !== undefined && this.#ofRegistrars.of(registeredBy) >= this.#limits.maxKeysPerRegistrar)
+      return false
+    const client = this.#clients.get(clientId)
+    // Written so that a limit that is not a number refuses.
+    if ((client?.outstanding ?? 0) < outstanding) return true
+    if (client === undefined || client.revision === this.#notBefore.revision) return false
+    for (const stored of client.keys.values()) this.#judged(stored)
+    client.revision = this.#notBefore.revision
+    return client.outstanding < outstanding
+  }
+
+  add(record: KeyRecord, registeredBy: string | undefined): void {
+    const client = this.#clients.get(record.clientId) ?? {
+      keys: new Map<string, StoredKey>(),
+      registeredBy,
+      outstanding: 0,
+      revision: this.#notBefore.revision,
+    }
+    this.#clients.set(record.clientId, client)
+    const stored = newKey(record, client)
+    client.keys.set(record.jti, stored)
+    client.outstanding += 1
+    if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, 1)
+    this.retain(stored, record.retainUntil)
+    this.#queue.add(stored)
+  }
+
+  /** An owner with its registrar, if the registrar is named or known from a key. */
+  withRegistrar(owner: IdentifierOwner): IdentifierOwner {
+    const registeredBy = owner.registeredBy ?? this.#clients.get(owner.clientId)?.registeredBy
+    return registeredBy === undefined ? owner : { ...owner, registeredBy }
+  }
+
+  retain(stored: StoredKey, until: number): void {
+    stored.retainUntil = Math.max(stored.retainUntil, until)
+    this.#latest = Math.max(this.#latest, stored.retainUntil)
+  }
+
+  /** Keeps an outcome if there is room for it. */
+  keepOutcome(stored: StoredKey, outcome: string): void {
+    if (this.#outcomeCharacters + outcome.length > this.#limits.maxOutcomeCharacters) return
+    stored.outcome = outcome
+    this.#outcomeCharacters += outcome.length
+  }
+
+  dropOutcome(stored: StoredKey): void {
+    this.#outcomeCharacters -= stored.outcome?.length ?? 0
+    stored.outcome = undefined
+  }
+
+  revokeIssuedBefore(bound: IssuedBefore) {
+    return this.#notBefore.raise(bound, Math.max(bound.retainUntil, this.#latest))
+  }
+
+  sweep(seconds: number): void {
+    const dropOutcome = (stored: StoredKey) => this.dropOutcome(stored)
+    this.#queue.sweep(seconds, (stored) => this.#forget(stored), dropOutcome)
+  }
+
+  #forget(stored: StoredKey): void {
+    const { client, record, state } = stored
+    this.dropOutcome(stored)
+    client.outstanding -= placesOf(state)
+    client.keys.delete(record.jti)
+    if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, -1)
+    if (client.keys.size === 0) this.#clients.delete(record.clientId)
+  }
+
+  #judged(stored: StoredKey): StoredKey {
+    if (stored.state === 'revoked' || !this.#notBefore.covers(stored.record)) return stored
+    if (stored.state === 'redeemed') stored.familyRevoked = true
+    else move(stored, 'revoked', { at: stored.changedAt })
+    return stored
+  }
+}
+
+function newKey(record: KeyRecord, client: ClientKeys): StoredKey {
+  return {
+    record,
+    client,
+    state: 'issued',
+    changedAt: record.issuedAt,
+    reservedAt: undefined,
+    familyRevoked: false,
+    reservation: undefined,
+    familyClientId: undefined,
+    outcome: undefined,
+    retainUntil: record.retainUntil,
+    due: record.retainUntil,
+  }
+}
+
+/** Every change of state goes through here, so that the count of outstanding keys stays right. */
+export function move(
+  stored: StoredKey,
+  state: KeyState,
+  { at, reservation }: { readonly at: number; readonly reservation?: Reservation | undefined },
+): void {
+  stored.client.outstanding += placesOf(state) - placesOf(stored.state)
+  stored.state = state
+  stored.changedAt = at
+  if (state === 'redeeming') stored.reservedAt ??= at
+  stored.reservation = reservation
+}
+
+function placesOf(state: KeyState): 0 | 1 {
+  return state === 'issued' || state === 'redeeming' ? 1 : 0
+}
+
+/** A copy of a record, member by member: an object that also carries the key itself must not bring it into the store. */
+export function copyOf(key: KeyRecord): KeyRecord {
+  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
+  const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
+  const cnf = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
+  return Object.freeze({
+    clientId,
+    jti,
+    subject,
+    scope: Object.freeze([...key.scope]),
+    audience,
+    issuedAt,
+    expiresAt,
+    retainUntil,
+    ...(confirmation !== undefined && { confirmation: Object.freeze(cnf) }),
+  })
+}
+
+/** What `find` answers. */
+export function entryOf(stored: StoredKey): KeyEntry {
+  const { record, state, changedAt, reservedAt, familyRevoked, familyClientId, retainUntil } = stored
+  return Object.freeze({
+    ...record,
+    retainUntil,
+    state,
+    changedAt,
+    ...(reservedAt !== undefined && { reservedAt }),
+    familyRevoked,
+    ...(familyClientId !== undefined && { familyClientId }),
+  })
+}

@@ -1,0 +1,14 @@
+/** Counts by name. A name without a count takes no memory. */
+export class Tally {
+  readonly #counts = new Map<string, number>()
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0
+  }
+
+  add(name: string, difference: 1 | -1): void {
+    const count = this.of(name) + difference
+    if (count > 0) this.#counts.set(name, count)
+    else this.#counts.delete(name)
+  }
+}

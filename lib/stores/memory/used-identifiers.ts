@@ -1,0 +1,126 @@
+import type { IdentifierOwner, ProvisioningStore, UseOnceOutcome } from '../../ports/store.js'
+import { type Expiring, ExpiryQueue, requireFuture, sweeper } from './expiry.js'
+import { Tally } from './tally.js'
+
+interface Used extends Expiring {
+  readonly id: string
+  readonly owner: IdentifierOwner | undefined
+}
+
+/** How many identifiers are remembered. A client has its own, and again those of all its keys. */
+export interface IdentifierLimits {
+  readonly maximum: number
+  readonly maxPerClient: number
+  readonly maxPerKey: number
+  /** For all clients that one client has registered. */
+  readonly maxPerRegistrar: number
+}
+
+/** The options of a store that limit the identifiers of an owner. */
+export interface ProofLimits {
+  readonly maxProofsPerClient: number
+  readonly maxProofsPerKey: number
+}
+
+/** A client and a key have at least as many in the smallest store. */
+const LEAST = { client: 10, key: 5 }
+
+/** Limits that leave room for others: half of the whole for a registrar, a tenth for a client, a hundredth for a key. */
+export function sharedLimits(
+  maximum: number,
+  { maxProofsPerClient = 10_000, maxProofsPerKey = 1_000 }: Partial<ProofLimits> = {},
+): IdentifierLimits {
+  return {
+    maximum,
+    maxPerRegistrar: halfOf(maximum),
+    maxPerClient: Math.min(maxProofsPerClient, Math.max(LEAST.client, Math.floor(maximum / 10))),
+    maxPerKey: Math.min(maxProofsPerKey, Math.max(LEAST.key, Math.floor(maximum / 100))),
+  }
+}
+
+/** The part of a store that all clients together may take which one client has registered. */
+export function halfOf(maximum: number): number {
+  return Math.max(1, Math.floor(maximum / 2))
+}
+
+/** Identifiers that may be used once, each remembered until its end. At a limit nothing is evicted. */
+export class UsedIdentifiers {
+  readonly #used = new Set<string>()
+  readonly #queue = new ExpiryQueue<Used>()
+  readonly #limits: IdentifierLimits
+  // A client and its keys count apart: a holder of a key must not be able to lock the client itself out.
+  readonly #ofClients = new Tally()
+  readonly #ofAllKeys = new Tally()
+  readonly #ofKeys = new Tally()
+  readonly #ofRegistrars = new Tally()
+
+  constructor(limits: IdentifierLimits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#queue.size
+  }
+
+  use(id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome {
+    if (this.#used.has(id)) return 'used'
+    if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most)) return 'limited'
+    if (this.#used.size >= this.#limits.maximum) return 'full'
+    this.#used.add(id)
+    const used = { id, owner: owner && copyOf(owner), retainUntil: until, due: until }
+    this.#count(used.owner, 1)
+    this.#queue.add(used)
+    return 'first'
+  }
+
+  sweep(seconds: number): void {
+    this.#queue.sweep(seconds, ({ id, owner }) => {
+      this.#used.delete(id)
+      this.#count(owner, -1)
+    })
+  }
+
+  #count(owner: IdentifierOwner | undefined, difference: 1 | -1): void {
+    for (const [tally, name] of this.#counts(owner)) tally.add(name, difference)
+  }
+
+  /** The counts that an identifier of an owner is part of, each with its limit. */
+  #counts(owner: IdentifierOwner | undefined): readonly (readonly [Tally, name: string, most: number])[] {
+    if (owner === undefined) return []
+    const { clientId, jti, registeredBy } = owner
+    const { maxPerClient, maxPerKey, maxPerRegistrar } = this.#limits
+    return [
+      ...(registeredBy === undefined ? [] : [[this.#ofRegistrars, registeredBy, maxPerRegistrar] as const]),
+      ...(jti === undefined
+        ? [[this.#ofClients, clientId, maxPerClient] as const]
+        : [
+            [this.#ofAllKeys, clientId, maxPerClient] as const,
+            // Both are free text, so the length tells where the first one ends.
+            [this.#ofKeys, `${clientId.length} ${clientId} ${jti}`, maxPerKey] as const,
+          ]),
+    ]
+  }
+}
+
+/** A copy: a later change of the caller's object must not change which count goes down. */
+function copyOf({ clientId, jti, registeredBy }: IdentifierOwner): IdentifierOwner {
+  return { clientId, ...(jti !== undefined && { jti }), ...(registeredBy !== undefined && { registeredBy }) }
+}
+
+/** Remembers identifiers without a store of keys, for a process that only verifies. */
+export function identifiersInMemory(
+  limits: IdentifierLimits,
+  now: () => number,
+): Pick<ProvisioningStore, 'useOnce'> {
+  const identifiers = new UsedIdentifiers(limits)
+  const { sweep, watch } = sweeper(now, [identifiers])
+  return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({
+    async useOnce(id, until, owner) {
+      requireFuture('until', until, now)
+      sweep()
+      const outcome = identifiers.use(id, until, owner)
+      if (outcome === 'first') watch()
+      return outcome
+    },
+  })
+}
