@@ -7,7 +7,7 @@ describe('the library', () => {
       'ConfigurationError',
       'ProvisioningError',
       'generateSigningKeys',
-      'getProvisioned',
+      'getAccessToken',
       'getProvisioning',
       'hashSecret',
       'memoryStore',
@@ -53,7 +53,7 @@ describe('provisioningKeys', () => {
           'on',
           'revoke',
           'revokeAllIssuedBefore',
-          'bindingsOf',
+          'listBindings',
           'revokeBinding',
           'deleteClient',
           'revokeFamily',
@@ -112,15 +112,13 @@ describe('provisioningKeys', () => {
     {},
   ])('judges what a guarded route wants when it is made: %j', (wanted) => {
     const keys = make()
-    expect(() => keys.requireProvisioningKey(wanted as library.RequireOptions)).toThrow(
+    expect(() => keys.requireProvisioningKey(wanted as library.GuardOptions)).toThrow(
       library.ConfigurationError,
     )
-    expect(() => keys.redeemProvisioningKey(wanted as library.RequireOptions)).toThrow(
+    expect(() => keys.redeemProvisioningKey(wanted as library.GuardOptions)).toThrow(
       library.ConfigurationError,
     )
-    expect(() => keys.requireAccessToken(wanted as library.RequireOptions)).toThrow(
-      library.ConfigurationError,
-    )
+    expect(() => keys.requireAccessToken(wanted as library.GuardOptions)).toThrow(library.ConfigurationError)
   })
 
   it('names its guards as they are called', () => {
@@ -145,15 +143,18 @@ describe('provisioningKeys', () => {
     const until = Math.floor(Date.now() / 1000) + 60
     const times = { issuedAt: until - 60, expiresAt: until, retainUntil: until }
     const key = { clientId: 'ci-runner', jti: 'a', subject: 'b', scope: ['c'], audience: AUDIENCE, ...times }
+    const name = { clientId: 'ci-runner', keyId: 'a' }
     await store.record(key, { outstanding: 1 })
-    expect([await keys.revoke(key), await keys.revoke(key)]).toEqual(['revoked', 'unchanged'])
-    expect(await keys.revoke({ clientId: 'ci-runner', jti: 'unknown' })).toBe('unknown')
+    expect([await keys.revokeKey(name), await keys.revokeKey(name)]).toEqual(['revoked', 'unchanged'])
+    expect(await keys.revokeKey({ clientId: 'ci-runner', keyId: 'unknown' })).toBe('unknown')
     expect(told).toMatchObject([{ type: 'key.revoked', keyId: 'a', clientId: 'ci-runner' }])
   })
 
   it('refuses to revoke while the store does not answer, with an error of its own', async () => {
     const store = { ...library.memoryStore(), revoke: () => Promise.reject(new Error('down')) }
     const keys = library.provisioningKeys({ ...workingOptions(), store })
-    await expect(keys.revoke({ clientId: 'a', jti: 'b' })).rejects.toBeInstanceOf(library.ProvisioningError)
+    await expect(keys.revokeKey({ clientId: 'a', keyId: 'b' })).rejects.toBeInstanceOf(
+      library.ProvisioningError,
+    )
   })
 })

@@ -342,16 +342,16 @@ describe('revokeAllIssuedBefore', () => {
   })
 })
 
-describe('bindingsOf and revokeBinding', () => {
+describe('listBindings and revokeBinding', () => {
   const bound = { bindingId: 'one', confirmation: { 'x5t#S256': 'x'.repeat(43) }, boundAt: 1, keyId: 'k' }
   const clients = [{ clientId: 'ci', bindings: [bound] }]
 
   it('list what is bound to a client, and take it away, once', async () => {
-    const { bindingsOf, revokeBinding, events } = operated({ clients })
-    expect(await bindingsOf('ci')).toEqual([bound])
+    const { listBindings, revokeBinding, events } = operated({ clients })
+    expect(await listBindings('ci')).toEqual([bound])
     const ref = { clientId: 'ci', bindingId: 'one' }
     expect([await revokeBinding(ref), await revokeBinding(ref)]).toEqual(['revoked', 'unknown'])
-    expect(await bindingsOf('ci')).toEqual([])
+    expect(await listBindings('ci')).toEqual([])
     expect(events).toMatchObject([{ type: 'client.unbound', bindingId: 'one', by: 'operator' }])
   })
 
@@ -368,7 +368,7 @@ describe('bindingsOf and revokeBinding', () => {
   })
 
   it.each([undefined, '', 7, {}])('refuse what names no client: %j', async (clientId) => {
-    expect(await faultsOf((call) => call.bindingsOf(clientId))).toHaveLength(1)
+    expect(await faultsOf((call) => call.listBindings(clientId))).toHaveLength(1)
   })
 })
 

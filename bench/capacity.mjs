@@ -32,7 +32,10 @@ async function serve({ port, certificate, signingKey, limited }) {
   const redis = new Redis(port)
   const sendCommand = ([name, ...args]) => redis.call(name, ...args)
   const scopes = ['provision:token']
-  const clients = Array.from({ length: CLIENTS }, (_, i) => ({ clientId: `device-${i}`, secret: SECRET }))
+  const clients = Array.from({ length: CLIENTS }, (_, i) => ({
+    clientId: `device-${i}`,
+    clientSecret: SECRET,
+  }))
   const limits = (name) =>
     new RedisLimits({ prefix: `limit:${name}:`, sendCommand: (...command) => sendCommand(command) })
   const keys = provisioningKeys({

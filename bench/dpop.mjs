@@ -21,7 +21,7 @@ const keys = provisioningKeys({
   audience: ORIGIN,
   signingKeys: generateSigningKeys(),
   rateLimit: false,
-  clients: [{ clientId: 'bench', secret: SECRET, policy: { scopes: ['read'] } }],
+  clients: [{ clientId: 'bench', clientSecret: SECRET, policy: { scopes: ['read'] } }],
   store: memoryStore({ maxKeys: 10_000_000 }),
 })
 const app = express()

@@ -2,7 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import {
   type ClientRegistry,
   generateSigningKeys,
-  getProvisioned,
+  getAccessToken,
   getProvisioning,
   type Observer,
   type PolicyOptions,
@@ -46,7 +46,7 @@ function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): Pro
     audience: [issuer, warehouseOf(issuer)],
     signingKeys: shared?.signingKey ?? generateSigningKeys('ES256'),
     policy: { scopes: SCOPES },
-    clients: registry ?? [{ clientId, secret: clientSecret, policy: CLIENT_POLICY }],
+    clients: registry ?? [{ clientId, clientSecret, policy: CLIENT_POLICY }],
     ...(shared && { store: shared.state.store, rateLimit: { store: shared.state.limits } }),
     observer,
   })
@@ -102,7 +102,7 @@ export function demoApp(options: DemoOptions): DemoApp {
   // What all of this is for: an API that knows its callers by the access tokens that keys were redeemed for.
   const mayReadConfig = { scope: 'config:read', audience: issuer }
   app.get('/api/device-config', keys.requireAccessToken(mayReadConfig), (req, res) => {
-    res.json({ device: getProvisioned(req).subject, report_every_seconds: 60 })
+    res.json({ device: getAccessToken(req).subject, report_every_seconds: 60 })
   })
 
   app.use(answerUnknownPath)

@@ -88,13 +88,13 @@ const FAULTS: Readonly<Record<string, string>> = {
 }
 
 /** Keeps a client of the configuration as it is configured now, with what it has bound since it was configured first. */
-export async function enrol(registry: ClientRegistry, clientId: string, secret: string): Promise<void> {
+export async function enrol(registry: ClientRegistry, clientId: string, clientSecret: string): Promise<void> {
   const kept = await registry.find(clientId)
   const { bindings, boundMethods = [] } = kept?.deletedAt === undefined ? (kept ?? {}) : {}
   const client: Client = {
     clientId,
     revision: (kept?.revision ?? 0) + 1,
-    secretHash: hashSecret(secret),
+    secretHash: hashSecret(clientSecret),
     authenticationMethods: ['client_secret_basic', 'client_secret_post', ...boundMethods],
     policy: CLIENT_POLICY,
     ...(bindings && { bindings, boundMethods }),

@@ -69,7 +69,7 @@ function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): Pr
     issuer,
     audience: issuer,
     signingKeys: signingKey,
-    clients: [{ clientId, secret: clientSecret }],
+    clients: [{ clientId, clientSecret }],
     policy: { scopes: [...SCOPES], defaultScopes: [...SCOPES], outstandingKeys: 1_000_000 },
     // One address is all of the load.
     rateLimit: false,

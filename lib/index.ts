@@ -9,15 +9,11 @@ import type { EventHub } from './monitoring/event-hub.js'
 import { type Operations, operations } from './operations.js'
 import { type ProvisioningOptions, parseOptions } from './options/options.js'
 import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
-import type { KeyRef, RevokeOutcome } from './ports/store.js'
-import { revokeKey } from './tokens/revocation.js'
 
 /** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
 export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
-  /** Revokes a key by its names, from the server's side. */
-  revoke(key: KeyRef): Promise<RevokeOutcome>
 }
 
 /**
@@ -36,7 +32,6 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...readiness(context),
     ...operations(config),
     on: events.on,
-    revoke: (key: KeyRef) => revokeKey(deployment, key),
   })
 }
 
@@ -67,11 +62,11 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './base/errors.js'
 export { hashSecret } from './base/secret.js'
 export type { BindingRef, RevokeBindingOutcome } from './clients/bindings.js'
-export { getProvisioned, type Provisioned } from './http/provisioned.js'
+export { type AccessTokenInfo, getAccessToken } from './http/access-token.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
-export type { RequireOptions } from './http/require.js'
+export type { GuardOptions } from './http/require.js'
 export type { Jwk, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
-export type { FamilyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
+export type { IssuedKeyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'

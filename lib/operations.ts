@@ -5,10 +5,10 @@ import { describe, describeSecret, type Faults, faults, isObject } from './optio
 import type { Config } from './options/options.js'
 import { generateSigningKey, readSigningKey, type SigningKeyInput } from './options/signing-keys.js'
 import type { Binding } from './ports/client.js'
-import type { RevokeFamilyOutcome, RevokeIssuedOutcome } from './ports/store.js'
+import type { RevokeFamilyOutcome, RevokeIssuedOutcome, RevokeOutcome } from './ports/store.js'
 import { revokeFamily } from './redemption/containment.js'
 import { type DeleteOutcome, deleteClient } from './registration/management/deletion.js'
-import { revokeIssuedBefore } from './tokens/revocation.js'
+import { revokeIssuedBefore, revokeKey } from './tokens/revocation.js'
 import { rotator } from './tokens/rotation.js'
 
 /** How a signing key is rotated. */
@@ -34,8 +34,8 @@ export interface RevokeAllOptions {
   readonly clientId?: string
 }
 
-/** Names a redeemed key, as events do, and with it all that it was redeemed for. */
-export interface FamilyRef {
+/** Names an issued key, as events do. */
+export interface IssuedKeyRef {
   /** The client that asked for the key. */
   readonly clientId: string
   /** The `jti` of the key. */
@@ -74,15 +74,22 @@ export interface Operations {
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
   /**
+   * Revokes a key that has not been redeemed.
+   *
+   * @returns `redeemed` when it is too late: `revokeFamily` then revokes the results
+   * @throws ConfigurationError when the key is not named; ProvisioningError when the store does not answer
+   */
+  revokeKey(key: IssuedKeyRef): Promise<RevokeOutcome>
+  /**
    * Revokes what a redeemed key brought forth, as a replay of it does, but whatever `policy.onReplay` says: its access
    * token, the client that it registered, or what it bound. The store knows that for as long as the key has not expired,
    * or its access token has not.
    *
-   * @returns `unchanged` when nothing of it was left; `not_redeemed` when the key is to be revoked itself, by `revoke`
+   * @returns `unchanged` when nothing of it was left; `not_redeemed` when the key itself is to be revoked, by `revokeKey`
    * @throws ConfigurationError when it is not named; ProvisioningError when the store or the registry does not answer, or
    *   cannot save: call it again, access tokens may be revoked already
    */
-  revokeFamily(family: FamilyRef): Promise<RevokeFamilyOutcome>
+  revokeFamily(family: IssuedKeyRef): Promise<RevokeFamilyOutcome>
   /**
    * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
    * identity can be provisioned anew once the clock tolerance has passed.
@@ -92,7 +99,7 @@ export interface Operations {
    */
   deleteClient(clientId: string): Promise<DeleteOutcome>
   /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
-  bindingsOf(clientId: string): Promise<readonly Binding[]>
+  listBindings(clientId: string): Promise<readonly Binding[]>
   /**
    * Revokes a bound key: its client can authenticate with it no more, and with its last one not by a key at all.
    *
@@ -111,7 +118,7 @@ export function operations(config: Config): Operations {
       const noted = faults()
       const key = readSigningKey('key', given, noted)
       noted.throwIfAny()
-      if (key !== undefined && keyRing.standingOf(key.kid) !== undefined)
+      if (key !== undefined && keyRing.statusOf(key.kid) !== undefined)
         noted.add('key', 'a key that is not among the signing keys', 'one that is')
       const { kid } = faultless(key, noted)
       rotation.add(faultless(key, noted))
@@ -130,9 +137,9 @@ export function operations(config: Config): Operations {
     },
     async removeSigningKey(kid) {
       const noted = faults()
-      const standing = typeof kid === 'string' ? keyRing.standingOf(kid) : undefined
-      if (standing === undefined) noted.add('kid', 'the kid of a signing key', describeSecret(kid))
-      if (standing === 'active')
+      const status = typeof kid === 'string' ? keyRing.statusOf(kid) : undefined
+      if (status === undefined) noted.add('kid', 'the kid of a signing key', describeSecret(kid))
+      if (status === 'active')
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
       rotation.remove(kid)
@@ -147,7 +154,7 @@ export function operations(config: Config): Operations {
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))
     },
-    async bindingsOf(clientId) {
+    async listBindings(clientId) {
       const noted = faults()
       noteIdentity('clientId', clientId, noted)
       noted.throwIfAny()
@@ -156,6 +163,10 @@ export function operations(config: Config): Operations {
     async revokeBinding(binding) {
       requireIds('binding', binding, ['clientId', 'bindingId'])
       return revokeBinding(deployment, binding)
+    },
+    async revokeKey(key) {
+      requireIds('key', key, ['clientId', 'keyId'])
+      return revokeKey(deployment, { clientId: key.clientId, jti: key.keyId })
     },
     async revokeFamily(family) {
       requireIds('family', family, ['clientId', 'keyId'])
@@ -184,12 +195,12 @@ function faultless<T>(read: T | undefined, noted: Faults): T {
 function judgeNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
   if (next.privateKey === undefined)
     noted.add('next', 'a private key, since it is going to sign', 'a public key')
-  const standing = keyRing.standingOf(next.kid)
-  if (standing === 'active') noted.add('next', 'another key than the active one', 'the active key')
+  const status = keyRing.statusOf(next.kid)
+  if (status === 'active') noted.add('next', 'another key than the active one', 'the active key')
   // Whoever may have got hold of it since must not have it sign again.
-  if (standing === 'retired') noted.add('next', 'a key that has not been retired', 'a retired key')
+  if (status === 'retired') noted.add('next', 'a key that has not been retired', 'a retired key')
   const alg = keyRing.find(next.kid)?.alg
-  if (standing === 'waiting' && alg !== next.alg)
+  if (status === 'waiting' && alg !== next.alg)
     noted.add('next.alg', `${alg}, with which the key has been published`, next.alg)
 }
 

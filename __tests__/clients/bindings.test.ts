@@ -31,8 +31,8 @@ const SECOND = binding('second')
 function withBound(more: object = {}) {
   const given = deployed({
     clients: [
-      { clientId: 'ci-runner', secret: SECRET, bindings: [FIRST.kept, SECOND.kept] },
-      { clientId: 'bystander', secret: SECRET },
+      { clientId: 'ci-runner', clientSecret: SECRET, bindings: [FIRST.kept, SECOND.kept] },
+      { clientId: 'bystander', clientSecret: SECRET },
     ],
     ...more,
   })
@@ -65,13 +65,13 @@ describe('bindingsOf', () => {
   })
 
   it('answers those of clients that are looked up, too', async () => {
-    const found = { clientId: 'ci-runner', secret: SECRET, bindings: [FIRST.kept] }
+    const found = { clientId: 'ci-runner', clientSecret: SECRET, bindings: [FIRST.kept] }
     const { deployment } = withBound({ clients: () => found })
     expect(await bindingsOf(deployment, 'ci-runner')).toEqual([FIRST.kept])
   })
 })
 
-describe('listBindings', () => {
+describe('the bindings endpoint', () => {
   it('tells a client of its own, in the names of the wire, and nothing of the keys themselves', async () => {
     const { deployment } = withBound()
     const list = bindingLister(deployment)
@@ -137,7 +137,7 @@ describe('revokeBinding', () => {
   })
 
   it('says that clients which are looked up cannot be changed', async () => {
-    const given = withBound({ clients: () => ({ clientId: 'ci-runner', secret: SECRET }) })
+    const given = withBound({ clients: () => ({ clientId: 'ci-runner', clientSecret: SECRET }) })
     expect(await reasonOf(() => revoke(given, 'first'))).toBe('server_fault')
   })
 

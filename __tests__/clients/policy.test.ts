@@ -5,8 +5,8 @@ import {
   isAudience,
   isSubjectWithin,
   parseScope,
-  permit,
   permitAudience,
+  permitTerms,
 } from '../../lib/clients/policy.js'
 import type { Policy } from '../../lib/ports/policy-options.js'
 import { parameters, reasonOf, refusalOf } from '../support/deployed.js'
@@ -20,7 +20,7 @@ const POLICY: Policy = {
   networks: ['10.0.0.0/8'],
   subjects: ['gateway-1', 'device:*'],
   introspectAudiences: [],
-  senderConstraint: 'bearer',
+  senderConstraint: 'none',
   rebinding: 'refuse' as const,
   maxBindings: 2,
   onReplay: 'revoke' as const,
@@ -42,7 +42,7 @@ describe('inheritedPolicy', () => {
 
 describe('permit', () => {
   it('grants what policy says to a request that asks for nothing', () => {
-    expect(permit('ci', POLICY, parameters())).toEqual({
+    expect(permitTerms('ci', POLICY, parameters())).toEqual({
       subject: 'ci',
       scope: ['read'],
       audience: 'https://api.example.com',
@@ -58,7 +58,7 @@ describe('permit', () => {
       requested_expiry: '900',
       requested_subject: 'device:7',
     }
-    expect(permit('ci', POLICY, parameters(asked))).toEqual({
+    expect(permitTerms('ci', POLICY, parameters(asked))).toEqual({
       subject: 'device:7',
       scope: ['write', 'read'],
       audience: 'urn:example:other',
@@ -68,13 +68,16 @@ describe('permit', () => {
   })
 
   it('grants a scope that is asked for twice once', () => {
-    expect(permit('ci', POLICY, parameters({ scope: 'read write read' })).scope).toEqual(['read', 'write'])
+    expect(permitTerms('ci', POLICY, parameters({ scope: 'read write read' })).scope).toEqual([
+      'read',
+      'write',
+    ])
   })
 
   it.each(['ci', 'gateway-1', 'device:7', 'device:aZ09-._~', 'device:..7', 'device:-', 'device:~'])(
     'lets a client ask for itself and for the subjects of its policy: %s',
     (requested) => {
-      expect(permit('ci', POLICY, parameters({ requested_subject: requested })).subject).toBe(requested)
+      expect(permitTerms('ci', POLICY, parameters({ requested_subject: requested })).subject).toBe(requested)
     },
   )
 
@@ -159,13 +162,13 @@ describe('permit', () => {
     ['requested_subject', `device:${'7'.repeat(249)}`, 'parameter_malformed', true],
   ]
   it.each(REFUSED)('refuses %s %j: %s', async (name, value, reason, disclosed) => {
-    const refusal = await refusalOf(() => permit('ci', POLICY, parameters({ [name]: value })))
+    const refusal = await refusalOf(() => permitTerms('ci', POLICY, parameters({ [name]: value })))
     expect([refusal.reason, refusal.disclosed]).toEqual([reason, disclosed])
   })
 
   it('refuses a request without a scope where there is no default', async () => {
     const policy = { ...POLICY, defaultScopes: [] }
-    expect(await reasonOf(() => permit('ci', policy, parameters()))).toBe('scope_default_missing')
+    expect(await reasonOf(() => permitTerms('ci', policy, parameters()))).toBe('scope_default_missing')
   })
 
   it.each([
@@ -174,12 +177,12 @@ describe('permit', () => {
     [{ requested_subject: 'hunter2' }, 'requested_subject: expected only ci, gateway-1, device:*.'],
     [{ resource: 'https://hunter2' }, 'resource: expected only https://api.example.com, urn:example:other.'],
   ])('names the parameter and what it may say, not what it says: %j', async (asked, message) => {
-    expect((await refusalOf(() => permit('ci', POLICY, parameters(asked)))).message).toBe(message)
+    expect((await refusalOf(() => permitTerms('ci', POLICY, parameters(asked)))).message).toBe(message)
   })
 
   it('says so where a client may have no scope', async () => {
     const refusal = await refusalOf(() =>
-      permit('ci', { ...POLICY, scopes: new Set() }, parameters({ scope: 'read' })),
+      permitTerms('ci', { ...POLICY, scopes: new Set() }, parameters({ scope: 'read' })),
     )
     expect(refusal.message).toBe('scope: the policy allows none.')
   })

@@ -1,4 +1,4 @@
-import { changeClient, saving } from '../../lib/clients/registry.js'
+import { callRegistry, changeClient } from '../../lib/clients/registry.js'
 import type { Client, ClientRegistry } from '../../lib/ports/client.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { deployed, reasonOf, refusalOf } from '../support/deployed.js'
@@ -62,7 +62,7 @@ describe('changeClient', () => {
 
   it('hands on the refusal of what is asked, and saves nothing', async () => {
     const { kept, deployment } = withRegistry()
-    const refuse = () => saving(() => Promise.reject(new Error('no')))
+    const refuse = () => callRegistry(() => Promise.reject(new Error('no')))
     expect(await reasonOf(() => changeClient(deployment, 'ci', refuse))).toBe('registry_unavailable')
     expect(await kept.find('ci')).toEqual(CLIENT)
   })

@@ -84,7 +84,7 @@ describe(PAGE, () => {
     expect(asked).toEqual([ask, ask, ['DELETE', `https://as.example.com/internal/tokens/${jti}`, undefined]])
   })
 
-  it('names every member of req.provisioned, of the identity, and of the answer', () => {
+  it('names every member of req.accessToken, of the identity, and of the answer', () => {
     const named = (heading: string) => tableRows(PAGE, heading).flatMap(([first = '']) => codeIn(first))
     const members = interfaceMembers('lib/http/provisioned.ts', 'Provisioned')
     expect(named('What is checked').sort()).toEqual(members.sort())

@@ -50,7 +50,7 @@ describe(PAGE, () => {
     )
     writeFileSync(join(secrets, 'nonce-secret'), `${'n'.repeat(32)}\n`)
     const clients = (clientId: string) =>
-      clientId === 'ci-runner' ? { clientId, secret: SECRET } : undefined
+      clientId === 'ci-runner' ? { clientId, clientSecret: SECRET } : undefined
     const made: Made[] = []
     try {
       for (const _ of [1, 2]) made.push(await makeApp(server.url, secrets, clients))

@@ -90,7 +90,7 @@ describe('docs/registration.md', () => {
       audience: 'https://api.example.com',
       signingKeys: library.generateSigningKeys(),
       policy: { scopes: ['provision:register', 'devices:read'], registrationPolicies: ['ours'] },
-      clients: [{ clientId: 'fleet', secret: SECRET }],
+      clients: [{ clientId: 'fleet', clientSecret: SECRET }],
       registration: { policies: { ours: ourRedirects } },
     })
     const foreign = await registered(keys, { redirect_uris: ['https://elsewhere.example.org/'] })

@@ -194,7 +194,7 @@ function makeApp(secret = SECRET) {
     issuer: ISSUER,
     audience: 'https://api.example.com',
     signingKeys: library.generateSigningKeys(),
-    clients: [{ clientId: 'ci-runner', secret, policy: { scopes } }],
+    clients: [{ clientId: 'ci-runner', clientSecret: secret, policy: { scopes } }],
     observer: (event) => events.push(event),
   })
   const app: Express = express()

@@ -48,9 +48,9 @@ describe('docs/replay.md', () => {
         type Page = {
           handOnReplays: (
             verifier: library.ProvisioningKeyVerifier,
-            send: (replayed: library.FamilyRef) => Promise<unknown>,
+            send: (replayed: library.IssuedKeyRef) => Promise<unknown>,
           ) => () => void
-          endFamily: (keys: library.ProvisioningKeys, replayed: library.FamilyRef) => Promise<string>
+          endFamily: (keys: library.ProvisioningKeys, replayed: library.IssuedKeyRef) => Promise<string>
         }
         const { handOnReplays, endFamily } = examples<Page>('Where the API is another process')
         const jwks = `${server.origin}/oauth/jwks`

@@ -99,7 +99,7 @@ describe('the tables of the pages', () => {
     expect(members.sort()).toEqual(interfaceMembers(path, name).sort())
   })
 
-  it('docs/access-tokens.md has every member of req.provisioned, and no other', () => {
+  it('docs/access-tokens.md has every member of req.accessToken, and no other', () => {
     const named = tableRows('docs/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
       codeIn(first),
     )

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { RequestHandler } from 'express'
 import type { ProvisioningStore } from '../../lib/index.js'
-import { gate, type RedeemingServer, refOf, until, withRedeeming } from '../support/redeeming.js'
+import { gate, keyRefOf, type RedeemingServer, until, withRedeeming } from '../support/redeeming.js'
 import { CLIENT } from '../support/server.js'
 
 const LEAK = 'what-the-handler-made'
@@ -178,7 +178,7 @@ describe('an answer whose key cannot be settled', () => {
       const key = await server.key()
       const answer = server.actExactly(key)
       await started.opened
-      expect(await server.keys.revoke(refOf(key))).toBe('revoked')
+      expect(await server.keys.revokeKey(keyRefOf(key))).toBe('revoked')
       finish.open()
       expect(await answer).toMatchObject({ status: 401, text: expect.not.stringContaining(LEAK) })
       expect(await server.stateOf(key)).toBe('revoked')
@@ -193,12 +193,12 @@ describe('an answer whose key cannot be settled', () => {
 
   test('lets a failure of the handler through when the key is revoked in the meantime', () => {
     const handler: RequestHandler = (req, res) => {
-      const { clientId = '', keyId: jti = '' } = req.provisioning ?? {}
-      void revoke({ clientId, jti }).then(() => res.status(409).json({ fault: 'mine' }))
+      const { clientId = '', keyId = '' } = req.provisioning ?? {}
+      void revokeKey({ clientId, keyId }).then(() => res.status(409).json({ fault: 'mine' }))
     }
-    let revoke: RedeemingServer['keys']['revoke']
+    let revokeKey: RedeemingServer['keys']['revokeKey']
     return withRedeeming({ handlers: [handler] }, async (server) => {
-      revoke = server.keys.revoke
+      revokeKey = server.keys.revokeKey
       const key = await server.key()
       await server.act(key).expect(409, { fault: 'mine' })
       expect(await server.stateOf(key)).toBe('revoked')

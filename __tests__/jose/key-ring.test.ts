@@ -95,7 +95,7 @@ describe('a keyRing that is rotated', () => {
     clock.seconds = until
     expect(ring.find(ES256.kid)).toBeUndefined()
     expect(kidsOf(ring)).toEqual([ES384.kid])
-    expect(ring.standingOf(ES256.kid)).toBeUndefined()
+    expect(ring.statusOf(ES256.kid)).toBeUndefined()
   })
 
   it('keeps a retired key longer by the overlap', () => {
@@ -123,13 +123,13 @@ describe('a keyRing that is rotated', () => {
   it('activates a key that has been waiting, once', () => {
     const { ring } = turning()
     ring.add(retired(ES384))
-    expect([ring.standingOf(ES384.kid), ring.find(ES384.kid)?.kid]).toEqual(['waiting', ES384.kid])
+    expect([ring.statusOf(ES384.kid), ring.find(ES384.kid)?.kid]).toEqual(['waiting', ES384.kid])
     expect(ring.active()).toBe(ES256)
     expect(kidsOf(ring)).toEqual([ES256.kid, ES384.kid])
     ring.rotate(ES384, 0)
     expect(ring.find(ES384.kid)).toBe(ES384)
     expect(kidsOf(ring)).toEqual([ES384.kid, ES256.kid])
-    expect([ES256, ES384, RS256].map(({ kid }) => ring.standingOf(kid))).toEqual([
+    expect([ES256, ES384, RS256].map(({ kid }) => ring.statusOf(kid))).toEqual([
       'retired',
       'active',
       undefined,

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express'
-import { getProvisioned, memoryStore, type ProvisioningOptions } from '../../lib/index.js'
+import { getAccessToken, memoryStore, type ProvisioningOptions } from '../../lib/index.js'
 import {
   callApi,
   callApiProving,
@@ -69,7 +69,7 @@ describe('a route behind requireAccessToken()', () => {
 
   test('finds an identity that it cannot change, and no token in any header', () => {
     const look: RequestHandler = (req, res) => {
-      const identity = getProvisioned(req)
+      const identity = getAccessToken(req)
       const assign = () => Object.assign(req, { provisioned: { clientId: 'root' } })
       const grow = () => (identity.scope as string[]).push('root')
       const threw = [assign, grow].map((change) => {
@@ -80,7 +80,7 @@ describe('a route behind requireAccessToken()', () => {
           return true
         }
       })
-      res.json({ threw, same: getProvisioned(req) === identity, headers: req.headers, raw: req.rawHeaders })
+      res.json({ threw, same: getAccessToken(req) === identity, headers: req.headers, raw: req.rawHeaders })
     }
     return withServer(
       async (server) => {
@@ -94,7 +94,7 @@ describe('a route behind requireAccessToken()', () => {
       (app, keys) => {
         app.use(keys.router())
         app.get('/look', keys.requireAccessToken({ audience: AUDIENCE }), look)
-        app.get('/open', (req, res) => void res.json(getProvisioned(req)))
+        app.get('/open', (req, res) => void res.json(getAccessToken(req)))
         app.use(keys.errorHandler())
       },
     )

@@ -19,8 +19,8 @@ const WITHIN: PolicyOptions = {
 /** What comes of it when the asker binds its own key to a client that is there already, and then speaks as that. */
 async function takeOver(policy: PolicyOptions) {
   const clients = [
-    { clientId: CLIENT, secret: SECRET, policy: ASKER },
-    { clientId: DEVICE, secret: SECRET, policy },
+    { clientId: CLIENT, clientSecret: SECRET, policy: ASKER },
+    { clientId: DEVICE, clientSecret: SECRET, policy },
   ]
   const server = await startServer({ options: { clients } })
   try {

@@ -16,7 +16,7 @@ function start(): Promise<RunningServer> {
   const jwks = { keys: [REGISTERED.jwk, pinnedJwk(CERTIFICATE)] }
   const authenticationMethods = ['client_secret_basic', 'client_secret_post'] as const
   return startMutualServer({
-    clients: [{ clientId: CLIENT, secret: SECRET, authenticationMethods, jwks, policy }],
+    clients: [{ clientId: CLIENT, clientSecret: SECRET, authenticationMethods, jwks, policy }],
   })
 }
 

@@ -18,7 +18,7 @@ async function withServer(limit: number, test: (server: Watched) => Promise<void
   const policy = { scopes: ['provision:token', 'provision:bind', 'devices:read'] }
   const clients = (clientId: string) => {
     lookUps.push(clientId)
-    return [CLIENT, 'bystander'].includes(clientId) ? { clientId, secret: SECRET, policy } : undefined
+    return [CLIENT, 'bystander'].includes(clientId) ? { clientId, clientSecret: SECRET, policy } : undefined
   }
   const mount = (app: Express, keys: ProvisioningKeys) => {
     app.use(keys.router())

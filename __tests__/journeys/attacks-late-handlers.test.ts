@@ -3,7 +3,7 @@ import express, { type RequestHandler } from 'express'
 import type { Provisioning } from '../../lib/index.js'
 import { aClock } from '../support/clock.js'
 import { answerTo, openRequest } from '../support/exact.js'
-import { gate, type RedeemingServer, refOf, until, withRedeeming } from '../support/redeeming.js'
+import { gate, keyRefOf, type RedeemingServer, refOf, until, withRedeeming } from '../support/redeeming.js'
 import { exchangeKey, obtainKey } from '../support/requests.js'
 import { AUDIENCE, CLIENT, type RunningServer, startServer } from '../support/server.js'
 
@@ -17,7 +17,7 @@ interface Late {
 
 /** How a key ends while a body is withheld. */
 const ENDS: [how: string, end: (late: Late) => Promise<unknown> | undefined, reason: string][] = [
-  ['the key is revoked', ({ server, key }) => server.keys.revoke(refOf(key)), 'key_revoked'],
+  ['the key is revoked', ({ server, key }) => server.keys.revokeKey(keyRefOf(key)), 'key_revoked'],
   [
     'all keys are revoked',
     ({ server }) => server.keys.revokeAllIssuedBefore(new Date(), { clientId: CLIENT }),
@@ -101,7 +101,7 @@ describe('a body that is withheld until its key is no longer good', () => {
         withhold(server, body.access_token, ['{"a":1}', '/token']),
       ]
       await until(() => server.events.filter(({ type }) => type.endsWith('.verified')).length === 2)
-      await server.keys.revoke(refOf(key))
+      await server.keys.revokeKey(keyRefOf(key))
       await server.keys.revokeFamily({ clientId: CLIENT, keyId: refOf(spent).jti })
       for (const one of late) one.finish()
       expect(await Promise.all(late.map(({ status }) => status))).toEqual([401, 401])

@@ -20,7 +20,7 @@ async function withOwner(
   test: (server: RunningServer) => Promise<void>,
 ): Promise<void> {
   const policy = { scopes: SCOPE.split(' '), subjects: ['device:*'], outstandingKeys: 100, ...given }
-  const clients = [{ clientId: CLIENT, secret: SECRET, policy }]
+  const clients = [{ clientId: CLIENT, clientSecret: SECRET, policy }]
   const server = await startServer({ options: { clients, rateLimit: false } })
   await test(server).finally(server.close)
 }
@@ -120,6 +120,6 @@ test('a client that authenticates with its secret keeps what it binds after a re
     const own = clientKey()
     await bindByProof(server, own).then(({ status }) => expect(status).toBe(201))
     await replay(server, stolen)
-    expect(await server.keys.bindingsOf(CLIENT)).toHaveLength(1)
+    expect(await server.keys.listBindings(CLIENT)).toHaveLength(1)
     expect(await worksStill(server, { key: own, clientId: CLIENT, bindingId: '' })).toBe(true)
   }))

@@ -151,7 +151,7 @@ describe('an attack by somebody who reads the log', () => {
   ])('finds nothing there that a registration policy quotes which %s', async (_title, policy, fault) => {
     const registration = { policies: { ours: policy } }
     const given = { scopes: ['provision:register'], registrationPolicies: ['ours'] }
-    const clients = [{ clientId: CLIENT, secret: SECRET }]
+    const clients = [{ clientId: CLIENT, clientSecret: SECRET }]
     const server = await startServer({ options: { policy: given, registration, clients } })
     try {
       const key = await obtainKey(server, { scope: 'provision:register' })
@@ -169,7 +169,7 @@ describe('an attack by somebody who reads the log', () => {
 
   test('finds no id that a registry took for that of another client', async () => {
     const clients = (clientId: string) =>
-      clientId.toLowerCase() === 'ci-runner' ? { clientId: 'ci-runner', secret: SECRET } : undefined
+      clientId.toLowerCase() === 'ci-runner' ? { clientId: 'ci-runner', clientSecret: SECRET } : undefined
     const server = await startServer({ options: { clients } })
     try {
       await askForKey(server, {}, { id: 'CI-Runner', secret: SECRET }).expect(500)

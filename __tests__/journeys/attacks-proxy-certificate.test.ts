@@ -29,7 +29,7 @@ function bind(key: string, headers: readonly string[]) {
 test('the certificate of a proxy is not bound to whoever is behind it', async () => {
   const key = await deviceKey()
   expect((await bind(key, FORWARDED)).status).toBe(400)
-  expect(await server.keys.bindingsOf('device:1')).toEqual([])
+  expect(await server.keys.listBindings('device:1')).toEqual([])
   // Whoever connects directly means the certificate of the connection.
   expect((await bind(key, [])).status).toBe(201)
 })

@@ -10,7 +10,7 @@ const NEIGHBOUR = { clientId: 'neighbour', key: clientKey() }
 async function withSmallStore(attack: (server: RunningServer) => Promise<void>): Promise<void> {
   const scopes = ['provision:register', 'provision:token', 'devices:read']
   const clients = [
-    { clientId: CLIENT, secret: SECRET, policy: { scopes } },
+    { clientId: CLIENT, clientSecret: SECRET, policy: { scopes } },
     { clientId: NEIGHBOUR.clientId, jwks: { keys: [NEIGHBOUR.key.jwk] }, policy: { scopes } },
   ]
   const server = await startServer({ options: { clients, store: memoryStore({ maxKeys: 40 }) } })

@@ -62,7 +62,7 @@ describe('an attack', () => {
       lifetimeSeconds: 60,
       outstandingKeys: 2,
     }
-    const clients = [{ clientId: CLIENT, secret: SECRET, policy: own }]
+    const clients = [{ clientId: CLIENT, clientSecret: SECRET, policy: own }]
     await withServer({ policy, clients }, async (server) => {
       const scope = 'provision:token devices:read devices:create'
       const child = await registerWith(server, { scope: `provision:register ${scope}` }, scope)

@@ -91,7 +91,7 @@ describe('a device without a secret', () => {
       const lost = clientKey()
       await bindByProof(server, lost, FOR_DEVICE)
       expect(await bindByProof(server, clientKey(), FOR_DEVICE)).toMatchObject({ status: 400 })
-      const [binding] = await server.keys.bindingsOf(DEVICE)
+      const [binding] = await server.keys.listBindings(DEVICE)
       const { bindingId } = binding ?? { bindingId: '' }
       expect(await server.keys.revokeBinding({ clientId: DEVICE, bindingId })).toBe('revoked')
       const fresh = clientKey()
@@ -103,7 +103,7 @@ describe('a device without a secret', () => {
 
 describe('a device with a client certificate', () => {
   const clients: ProvisioningOptions['clients'] = [
-    { clientId: CLIENT, secret: SECRET, policy: { subjects: ['device:*'] } },
+    { clientId: CLIENT, clientSecret: SECRET, policy: { subjects: ['device:*'] } },
   ]
   const policy = workingOptions().policy ?? {}
   const certificate = makeCertificate()
@@ -143,7 +143,7 @@ describe('a device with a client certificate', () => {
       expect(await ask(server, certificate)).toMatchObject({ status: 200 })
       expect(await ask(server, makeCertificate())).toMatchObject({ status: 401 })
       expect(await ask(server, undefined)).toMatchObject({ status: 401 })
-      const [binding] = await server.keys.bindingsOf(DEVICE)
+      const [binding] = await server.keys.listBindings(DEVICE)
       await server.keys.revokeBinding({ clientId: DEVICE, bindingId: binding?.bindingId ?? '' })
       expect(await ask(server, certificate)).toMatchObject({ status: 401 })
     }))
@@ -217,7 +217,7 @@ describe('the bindings of a client', () => {
       {},
       async (server) => {
         expect(await bindByProof(server, clientKey(), FOR_DEVICE)).toMatchObject({ status: 503 })
-        await until(async () => (await server.keys.bindingsOf(DEVICE)).length === 0)
+        await until(async () => (await server.keys.listBindings(DEVICE)).length === 0)
       },
       { store },
     )
@@ -261,6 +261,6 @@ describe('the endpoints for bindings', () => {
         await list(server).expect(404)
         await unbind(server, 'a').expect(404)
       },
-      { clients: () => ({ clientId: CLIENT, secret: SECRET }) },
+      { clients: () => ({ clientId: CLIENT, clientSecret: SECRET }) },
     ))
 })

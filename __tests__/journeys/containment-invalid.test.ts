@@ -113,7 +113,7 @@ test('what a key was redeemed for survives its replay at a route for another aud
       { reason: 'audience_wrong' },
       { reason: 'audience_wrong' },
     ])
-    expect(await server.keys.bindingsOf(CLIENT)).toHaveLength(1)
+    expect(await server.keys.listBindings(CLIENT)).toHaveLength(1)
   }))
 
 test('what a key that is bound to a certificate was redeemed for survives another certificate, and none', async () => {

@@ -33,7 +33,9 @@ function asker(onReplay: 'revoke' | 'flag' = 'revoke') {
 }
 
 describe('where policy only flags', () => {
-  const clients = [{ clientId: CLIENT, secret: SECRET, policy: { ...POLICY, onReplay: 'flag' as const } }]
+  const clients = [
+    { clientId: CLIENT, clientSecret: SECRET, policy: { ...POLICY, onReplay: 'flag' as const } },
+  ]
 
   test('an access token of the family ends all the same', () =>
     withFamilies(
@@ -73,7 +75,7 @@ describe('where policy only flags', () => {
         expect(typesSince(server, since)).toEqual(['client.flagged', 'key.replayed', 'key.replayed'])
         const bindingId = family.answer.body.binding_id
         expect(eventsOf(server, 'client.flagged')).toMatchObject([{ clientId: 'device:7', bindingId }])
-        expect(await server.keys.bindingsOf('device:7')).toMatchObject([
+        expect(await server.keys.listBindings('device:7')).toMatchObject([
           { bindingId, flaggedAt: expect.any(Number) },
         ])
         expect(await family.alive()).toEqual([true])

@@ -110,12 +110,12 @@ describe('what a client does with a key of its own', () => {
   const clients = [
     {
       clientId: 'ci-runner',
-      secret: 'correct-horse-battery-staple',
+      clientSecret: 'correct-horse-battery-staple',
       policy: { scopes: EVERYTHING.split(' '), subjects: ['device:*'], rebinding: 'add' as const },
     },
     {
       clientId: 'rival',
-      secret: 'battery-horse-staple-correct',
+      clientSecret: 'battery-horse-staple-correct',
       policy: { scopes: EVERYTHING.split(' '), subjects: ['device:*'], rebinding: 'add' as const },
     },
   ]

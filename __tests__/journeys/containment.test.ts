@@ -89,7 +89,7 @@ describe.each(kinds)('a key that was redeemed for a %s', (kind) => {
 describe('a binding whose key is replayed', () => {
   const policy = { scopes: EVERYTHING.split(' '), subjects: ['device:*'] }
   const withRebinding = (rebinding: 'add' | 'replace') => ({
-    clients: [{ clientId: CLIENT, secret: SECRET, policy: { ...policy, rebinding, maxBindings: 3 } }],
+    clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { ...policy, rebinding, maxBindings: 3 } }],
   })
 
   test('is taken from an identity that has another, which stays', () =>
@@ -123,7 +123,7 @@ describe('a binding whose key is replayed', () => {
       const family = await redeemed(server, 'binding')
       await PLACES['the bind endpoint'](server, family.key).expect(401)
       expect(await family.alive()).toEqual([false])
-      expect(await server.keys.bindingsOf(CLIENT)).toEqual([])
+      expect(await server.keys.listBindings(CLIENT)).toEqual([])
       await obtainKey(server, { scope: 'devices:read' })
     }))
 

@@ -41,7 +41,7 @@ async function withParty(
     optionsAt: (origin) => ({
       issuer: origin,
       audience: origin,
-      clients: [{ clientId: CLIENT, secret: SECRET, policy }],
+      clients: [{ clientId: CLIENT, clientSecret: SECRET, policy }],
       ...(dpop && { dpop }),
     }),
     mount: mountRoutes,

@@ -296,7 +296,11 @@ describe('what a bound key brings forth', () => {
 
 describe('a client that must ask with a proof', () => {
   const clients = [
-    { clientId: 'ci-runner', secret: 'correct-horse-battery-staple', policy: { senderConstraint: 'dpop' } },
+    {
+      clientId: 'ci-runner',
+      clientSecret: 'correct-horse-battery-staple',
+      policy: { senderConstraint: 'dpop' },
+    },
   ] as const
 
   test('gets no key without one, and a bound one with it', async () => {

@@ -184,7 +184,7 @@ describe('revokeAllIssuedBefore', () => {
       },
       {
         policy: { scopes: ['provision:token'], outstandingKeys: 2 },
-        clients: [{ clientId: CLIENT, secret: SECRET, policy: { defaultScopes: ['provision:token'] } }],
+        clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { defaultScopes: ['provision:token'] } }],
       },
     ))
 

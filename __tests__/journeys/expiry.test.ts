@@ -165,7 +165,9 @@ describe('time', () => {
     }
     let time = Date.now()
     const now = () => time
-    const clients = [{ clientId: CLIENT, secret: SECRET, policy: { defaultScopes: ['provision:token'] } }]
+    const clients = [
+      { clientId: CLIENT, clientSecret: SECRET, policy: { defaultScopes: ['provision:token'] } },
+    ]
     const server = await startServer({ options: { ...limited, clients, now, store: memoryStore({ now }) } })
     try {
       await askForKey(server).expect(200)

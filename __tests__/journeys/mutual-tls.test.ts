@@ -339,7 +339,7 @@ describe('policy', () => {
       clients: [
         {
           clientId: 'wishing',
-          secret: SECRET,
+          clientSecret: SECRET,
           metadata: { tls_client_certificate_bound_access_tokens: true },
           policy: { subjects: ['device:*'] },
         },

@@ -55,7 +55,7 @@ async function withStore(
 ): Promise<void> {
   const policy = { scopes: ['devices:read', 'provision:token'] }
   const clients = [
-    ...['ci-runner', 'bystander'].map((clientId) => ({ clientId, secret: SECRET, policy })),
+    ...['ci-runner', 'bystander'].map((clientId) => ({ clientId, clientSecret: SECRET, policy })),
     { clientId: 'signer', jwks: { keys: [SIGNER.jwk] }, policy },
   ]
   const server = await startServer({

@@ -110,7 +110,7 @@ describe('a route that redeems', () => {
       expect(await server.stateOf(key)).toBe('issued')
       await server.act(key).expect(201)
       expect(server.events).toContainEqual(
-        expect.objectContaining({ type: 'key.released', action: 'custom', keyId: refOf(key).jti }),
+        expect.objectContaining({ type: 'key.released', action: 'route', keyId: refOf(key).jti }),
       )
     }),
   )

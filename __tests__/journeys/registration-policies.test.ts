@@ -14,7 +14,7 @@ async function withServer(
   test: (server: RunningServer) => Promise<void>,
 ) {
   const scopes = ['provision:register', 'provision:token', 'devices:read']
-  const clients = [{ clientId: CLIENT, secret: SECRET, policy: { scopes, ...policy } }]
+  const clients = [{ clientId: CLIENT, clientSecret: SECRET, policy: { scopes, ...policy } }]
   const server = await startServer({ options: { ...(registration && { registration }), clients } })
   try {
     await test(server)
@@ -103,7 +103,7 @@ describe('a registration policy', () => {
         scopes: ['provision:register', 'devices:read', 'provision:token'],
         registrationPolicies: ['a'],
       },
-      clients: [{ clientId: CLIENT, secret: SECRET, policy: { registrationPolicies: ['b', 'a'] } }],
+      clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { registrationPolicies: ['b', 'a'] } }],
     }
     return startServer({ options }).then(async (server) => {
       try {
@@ -163,7 +163,7 @@ describe('a registration policy', () => {
 
   test('that is not there, of a client found later, refuses its registrations and nothing else', async () => {
     const policy = { scopes: ['provision:register', 'devices:read'], registrationPolicies: ['lost'] }
-    const found = { clientId: CLIENT, secret: SECRET, policy }
+    const found = { clientId: CLIENT, clientSecret: SECRET, policy }
     const kept = new Map<string, object>([[CLIENT, found]])
     const clients = {
       find: async (id: string) => kept.get(id) as never,

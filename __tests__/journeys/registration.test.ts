@@ -154,14 +154,14 @@ describe('a client that has registered and bound a key', () => {
       const subject = { requested_subject: 'device:7' }
       const client = await registerClient(server, { scope: 'devices:read' }, subject)
       expect((await bindWithProof(server, {}, subject)).status).toBe(201)
-      expect(await server.keys.bindingsOf('device:7')).toHaveLength(1)
+      expect(await server.keys.listBindings('device:7')).toHaveLength(1)
       // What it has bound needs not be registered.
       const changes = { token_endpoint_auth_method: 'private_key_jwt', client_secret: undefined }
       await update(server, client, changes).expect(200)
       await update(server, client, { client_secret: undefined }).expect(200)
-      expect(await server.keys.bindingsOf('device:7')).toHaveLength(1)
+      expect(await server.keys.listBindings('device:7')).toHaveLength(1)
       await manage(server, 'delete', client).expect(204)
-      expect(await server.keys.bindingsOf('device:7')).toEqual([])
+      expect(await server.keys.listBindings('device:7')).toEqual([])
     }))
 })
 
@@ -348,7 +348,7 @@ describe('a token for another client', () => {
     const clients = [
       {
         clientId: 'ci-runner',
-        secret: 'correct-horse-battery-staple',
+        clientSecret: 'correct-horse-battery-staple',
         policy: { subjects: ['a/b %2e?#&+~', '.', '..', '__proto__'] },
       },
     ]

@@ -7,8 +7,8 @@ import {
   ACT,
   ERRANDS,
   type Errand,
-  holderFor,
   lasting,
+  ownerIdFor,
   REGISTER,
   type RetryingServer,
   requestFor,
@@ -21,7 +21,7 @@ import {
 /** What the store keeps of the outcome of a key. */
 async function kept(server: RetryingServer, key: string, errand: Errand): Promise<string | undefined> {
   const entry = await server.store.find(refOf(key))
-  return (await server.store.recall(refOf(key), holderFor(entry?.confirmation?.jkt, errand)))?.outcome
+  return (await server.store.recall(refOf(key), ownerIdFor(entry?.confirmation?.jkt, errand)))?.outcome
 }
 
 /** A store that swaps and spoils what it has kept. */

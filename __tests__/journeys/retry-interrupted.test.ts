@@ -55,7 +55,7 @@ describe.each(FAULTS)('a settlement that %s', (_title, settle) => {
       expect((await run(server, key, BIND)).status).toBe(503)
       const answer = await until201(() => run(server, key, BIND))
       expect(lasting(await run(server, key, BIND))).toEqual(lasting(answer))
-      const bindings = await server.keys.bindingsOf('device:7')
+      const bindings = await server.keys.listBindings('device:7')
       expect(bindings.map(({ bindingId }) => bindingId)).toEqual([JSON.parse(answer.text).binding_id])
       await until(() => server.told('client.bound') === 1)
       expect((await askSigned(server, HOLDER, 'device:7')).body.error).not.toBe('invalid_client')

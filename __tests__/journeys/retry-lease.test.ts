@@ -7,8 +7,8 @@ import {
   BIND,
   ERRANDS,
   type Errand,
-  holderFor,
   lasting,
+  ownerIdFor,
   REGISTER,
   type RetryingPlan,
   type RetryingServer,
@@ -110,7 +110,7 @@ describe('a handler that hangs', () => {
       expect(lasting(await run(server, key, ACT, clock.manner()))).toEqual(lasting(second))
       expect(await server.standing(key)).toEqual(['redeemed', false])
       const redeemed = server.events.filter(({ type }) => type === 'key.redeemed')
-      expect(redeemed).toEqual([expect.objectContaining({ redemptionId: ids[0], action: 'custom' })])
+      expect(redeemed).toEqual([expect.objectContaining({ redemptionId: ids[0], action: 'route' })])
     })
   })
 
@@ -166,8 +166,8 @@ test('a claim that was taken over keeps its redemptionId when nobody is there be
   await withClock({ handlers: [handler], verbs }, async (server, clock) => {
     const key = await server.bound(ACT)
     const { jkt } = (await server.store.find(refOf(key)))?.confirmation ?? {}
-    const holder = holderFor(jkt, ACT)
-    await server.store.redeem(refOf(key), 'the-first', { holder, leaseSeconds: LEASE })
+    const ownerId = ownerIdFor(jkt, ACT)
+    await server.store.redeem(refOf(key), 'the-first', { ownerId, leaseSeconds: LEASE })
     clock.seconds += LEASE
     const hangUp = runAndHangUp(server, key, ACT, clock.manner())
     await resumed.opened
@@ -218,7 +218,7 @@ test.each([BIND, REGISTER])(
           .expect(200)
         expect(server.told('client.registered')).toBe(1)
       } else {
-        const bindings = await server.keys.bindingsOf('device:late')
+        const bindings = await server.keys.listBindings('device:late')
         expect(bindings.map(({ bindingId }) => bindingId)).toEqual([answer.binding_id])
         expect(server.told('client.bound')).toBe(1)
       }

@@ -2,7 +2,7 @@ import { type Client, type ClientRegistry, hashSecret, type ProvisioningStore } 
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { gate, refOf, until } from '../support/redeeming.js'
 import { askForKey } from '../support/requests.js'
-import { BIND, type Errand, holderFor, REGISTER, run, withRetrying } from '../support/retrying.js'
+import { BIND, type Errand, ownerIdFor, REGISTER, run, withRetrying } from '../support/retrying.js'
 import { CLIENT, SECRET } from '../support/server.js'
 
 const SUBJECT = 'device:late'
@@ -57,8 +57,8 @@ async function supersede(
   await withRetrying({ options, verbs }, async (server) => {
     const key = await server.bound(errand, { requested_subject: SUBJECT })
     const { jkt } = (await server.store.find(refOf(key)))?.confirmation ?? {}
-    const holder = holderFor(jkt, errand)
-    await server.store.redeem(refOf(key), 'the-first', { holder, leaseSeconds: 30 })
+    const ownerId = ownerIdFor(jkt, errand)
+    await server.store.redeem(refOf(key), 'the-first', { ownerId, leaseSeconds: 30 })
     clock.seconds += 30
     const second = run(server, key, errand, { now: clock.seconds })
     await asked.opened

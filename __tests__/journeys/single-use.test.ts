@@ -119,7 +119,7 @@ describe('one key', () => {
     const memory = memoryStore()
     const state: { keys?: ProvisioningKeys | undefined } = {}
     const settle: typeof memory.settle = async (ref, ...rest) => {
-      await state.keys?.revoke(ref)
+      await state.keys?.revokeKey({ clientId: ref.clientId, keyId: ref.jti })
       return memory.settle(ref, ...rest)
     }
     const server = await startServer({ mount, options: { store: { ...memory, settle } } })

@@ -354,7 +354,7 @@ describe('an API with the store of its issuer', () => {
       const key = await obtainKey(issuer, READ)
       await present(api, key).expect(200)
       const { jti } = decodeJwt(key).payload
-      await issuer.keys.revoke({ clientId: CLIENT, jti: String(jti) })
+      await issuer.keys.revokeKey({ clientId: CLIENT, keyId: String(jti) })
       await present(api, key).expect(401)
       expect(api.events.at(-1)).toMatchObject({ reason: 'key_revoked' })
       const other = await obtainKey(issuer, READ)

@@ -111,7 +111,7 @@ describe('an API that asks the issuer how keys stand', () => {
     const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
     const client = { clientId: API, jwks, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
     const issuer = await startIssuer({
-      clients: [client, { clientId: CLIENT, secret: SECRET, policy: { scopes: ['devices:read'] } }],
+      clients: [client, { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['devices:read'] } }],
     })
     const endpoint = `${issuer.origin}/oauth/introspect`
     const introspection = { endpoint, clientId: API, clientKey: privateKey }
@@ -127,9 +127,9 @@ describe('an API that asks the issuer how keys stand', () => {
 
   it('can be a client of any name and secret', async () => {
     const [clientId, clientSecret] = ['api: ü+%'.replace('ü', '&'), 'a+b/c=:& %41é, and a few more words']
-    const client = { clientId, secret: clientSecret, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
+    const client = { clientId, clientSecret, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
     const issuer = await startIssuer({
-      clients: [client, { clientId: CLIENT, secret: SECRET, policy: { scopes: ['devices:read'] } }],
+      clients: [client, { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['devices:read'] } }],
     })
     const introspection = { endpoint: `${issuer.origin}/oauth/introspect`, clientId, clientSecret }
     const api = await startApi(await askingOptions(issuer, { introspection }))

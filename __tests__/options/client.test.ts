@@ -30,11 +30,11 @@ function read(value: unknown): { client: Client | undefined; faults: readonly st
   return { client: readClient('client', value, noted), faults: noted.list }
 }
 
-const faultsOf = (members: object) => read({ clientId: 'ci', secret: SECRET, ...members }).faults
+const faultsOf = (members: object) => read({ clientId: 'ci', clientSecret: SECRET, ...members }).faults
 
 describe('a client', () => {
   it('is read into one that is complete and has no secret in it but hashed', () => {
-    const { client, faults: noted } = read({ clientId: 'ci', secret: SECRET })
+    const { client, faults: noted } = read({ clientId: 'ci', clientSecret: SECRET })
     expect(noted).toEqual([])
     expect(client).toEqual({
       clientId: 'ci',
@@ -72,7 +72,7 @@ describe('a client', () => {
   it('is not affected by what becomes of what it was read from', () => {
     const written = {
       clientId: 'ci',
-      secret: SECRET,
+      clientSecret: SECRET,
       authenticationMethods: ['client_secret_basic'],
       policy: { scopes: ['read'], networks: ['::1'] },
       metadata: { grant_types: ['client_credentials'] },
@@ -93,7 +93,7 @@ describe('a client', () => {
   })
 
   it('has a policy that nobody can alter', () => {
-    const { client } = read({ clientId: 'ci', secret: SECRET, policy: { scopes: ['read'] } })
+    const { client } = read({ clientId: 'ci', clientSecret: SECRET, policy: { scopes: ['read'] } })
     expect([client?.policy, client?.policy?.scopes].every(Object.isFrozen)).toBe(true)
   })
 })
@@ -157,7 +157,7 @@ describe('a client is refused', () => {
     'whose secretHash is none',
     (secretHash) => {
       const got = `a string of ${secretHash.length} characters`
-      expect(faultsOf({ secret: undefined, secretHash })).toEqual([
+      expect(faultsOf({ clientSecret: undefined, secretHash })).toEqual([
         `client.secretHash: expected ${NO_HASH}, got ${got}`,
       ])
     },
@@ -165,14 +165,14 @@ describe('a client is refused', () => {
 
   it('that has a secret and a hash', () => {
     expect(faultsOf({ secretHash: HASH })).toEqual([
-      'client.secret: expected either a secret or a secretHash, got both',
+      'client.clientSecret: expected either a clientSecret or a secretHash, got both',
     ])
   })
 
   it('that has neither, though it is to authenticate', () => {
     for (const more of [{}, { authenticationMethods: ['client_secret_post'] }]) {
-      expect(faultsOf({ secret: undefined, ...more })).toEqual([
-        'client.secret: expected a secret or a secretHash, to authenticate with, got neither',
+      expect(faultsOf({ clientSecret: undefined, ...more })).toEqual([
+        'client.clientSecret: expected a clientSecret or a secretHash, to authenticate with, got neither',
       ])
     }
   })
@@ -192,7 +192,7 @@ describe('a client is refused', () => {
   ])('that has a member %s', (name, meant) => {
     const hint =
       meant === undefined
-        ? /expected one of clientId, secret, .*policy, got an unknown name$/
+        ? /expected one of clientId, clientSecret, .*policy, got an unknown name$/
         : new RegExp(`expected a known option; did you mean ${meant}\\? got an unknown name$`)
     const [fault, ...others] = faultsOf({ [name]: 'my-very-own-secret' })
     expect([fault?.split(':')[0], others]).toEqual([`client.${name}`, []])

@@ -6,13 +6,13 @@ import { faultsOf, parse } from './faults-of.js'
 
 const SECRET = 'correct-horse-battery-staple'
 const policy = { scopes: ['read'] }
-const ci = { clientId: 'ci', secret: SECRET, policy }
+const ci = { clientId: 'ci', clientSecret: SECRET, policy }
 
 const deploymentOf = (clients: unknown) => parse({ clients, policy }).deployment
 
 describe('clients as a list', () => {
   it('are found by their ids, and can be saved and deleted', async () => {
-    const { registry, registryWritable } = deploymentOf([ci, { clientId: 'other', secret: SECRET }])
+    const { registry, registryWritable } = deploymentOf([ci, { clientId: 'other', clientSecret: SECRET }])
     expect(registryWritable).toBe(true)
     const found = (await registry.find('ci')) as Client
     expect(found).toMatchObject({ clientId: 'ci', revision: 1 })
@@ -41,20 +41,20 @@ describe('clients as a list', () => {
   })
 
   it('are refused with a secret of 8 characters, which a stranger can guess', () => {
-    expect(faultsOf({ clients: [{ ...ci, secret: 'hunter22' }], policy })).toEqual([
-      'clients[0].secret: expected at least 24 characters (generate one: openssl rand -hex 32), got a string of 8 characters',
+    expect(faultsOf({ clients: [{ ...ci, clientSecret: 'hunter22' }], policy })).toEqual([
+      'clients[0].clientSecret: expected at least 24 characters (generate one: openssl rand -hex 32), got a string of 8 characters',
     ])
   })
 
   it('are judged one and all', () => {
     const clients = [
-      { ...ci, secret: 'short' },
+      { ...ci, clientSecret: 'short' },
       'other',
       { clientId: 'x' },
       { ...ci, clientId: 'y', scopes: [] },
     ]
     expect(faultsOf({ clients, policy }).map((fault) => fault.split(': ')[0])).toEqual([
-      'clients[0].secret',
+      'clients[0].clientSecret',
       'clients[1]',
       'clients[2].secret',
       'clients[3].scopes',
@@ -115,7 +115,7 @@ describe('clients in a registry', () => {
     revision: 1,
     authenticationMethods: ['client_secret_post'],
   }
-  const { secret: _, ...kept } = client as Client & { secret?: string }
+  const { clientSecret: _, ...kept } = client as Client & { clientSecret?: string }
 
   it('are found, saved and deleted by it', async () => {
     const inner = memoryClientRegistry([kept])
@@ -153,8 +153,8 @@ describe('a client that was found', () => {
       { ...ci, clientId: 'other' },
       /client\.clientId: expected the id that was asked for, got another/,
     ],
-    ['has no id', { secret: SECRET }, /client\.clientId: expected 1 to 255 printable/],
-    ['has no secret', { clientId: 'ci' }, /client\.secret: expected a secret or a secretHash/],
+    ['has no id', { clientSecret: SECRET }, /client\.clientId: expected 1 to 255 printable/],
+    ['has no secret', { clientId: 'ci' }, /client\.clientSecret: expected a clientSecret or a secretHash/],
     [
       'has a hash of another kind',
       { clientId: 'ci', secretHash: '$2b$10$abcdefgh' },
@@ -207,7 +207,7 @@ describe('a client that was found', () => {
   })
 
   it('is judged each time anew', async () => {
-    const answers: unknown[] = [ci, { ...ci, secret: 'short' }, ci]
+    const answers: unknown[] = [ci, { ...ci, clientSecret: 'short' }, ci]
     const { registry } = deploymentOf(() => answers.shift())
     const reasons = []
     for (let i = 0; i < 3; i += 1) reasons.push(await reasonOf(() => registry.find('ci')))

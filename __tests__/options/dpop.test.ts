@@ -59,7 +59,7 @@ describe('the option dpop', () => {
 })
 
 describe('policy.senderConstraint', () => {
-  it.each(['bearer', 'dpop', 'mtls'])('may be %s', (senderConstraint) => {
+  it.each(['none', 'dpop', 'mtls'])('may be %s', (senderConstraint) => {
     expect(faultsOf({ policy: { senderConstraint }, clients: () => undefined })).toEqual([])
   })
 

@@ -6,10 +6,10 @@ describe('faults', () => {
   it('are told as path, expectation and what was there instead, all at once', () => {
     const noted = faults()
     noted.add('issuer', 'an https URL', 'undefined')
-    noted.add('clients[0].secret', 'at least 24 characters', 'a string of 3 characters')
+    noted.add('clients[0].clientSecret', 'at least 24 characters', 'a string of 3 characters')
     expect(noted.list).toEqual([
       'issuer: expected an https URL, got undefined',
-      'clients[0].secret: expected at least 24 characters, got a string of 3 characters',
+      'clients[0].clientSecret: expected at least 24 characters, got a string of 3 characters',
     ])
     expect(() => noted.throwIfAny()).toThrow(new ConfigurationError(noted.list))
   })

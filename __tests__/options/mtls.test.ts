@@ -86,7 +86,7 @@ describe('a client that authenticates by a certificate', () => {
     ['a name', { metadata: { tls_client_auth_san_dns: 'a.example.com' } }],
     [
       'a name and a secret',
-      { secret: 'correct-horse-battery-staple', metadata: { tls_client_auth_subject_dn: 'CN=a' } },
+      { clientSecret: 'correct-horse-battery-staple', metadata: { tls_client_auth_subject_dn: 'CN=a' } },
     ],
     ['a certificate', { authenticationMethods: ['self_signed_tls_client_auth'], jwks: { keys: [jwk] } }],
     [
@@ -129,7 +129,10 @@ describe('a client that authenticates by a certificate', () => {
     ],
     [
       'a wish that is no boolean',
-      { secret: 'correct-horse-battery-staple', metadata: { tls_client_certificate_bound_access_tokens: 1 } },
+      {
+        clientSecret: 'correct-horse-battery-staple',
+        metadata: { tls_client_certificate_bound_access_tokens: 1 },
+      },
       'clients[0].metadata: expected client metadata',
     ],
   ])('is refused with %s', (_, client, fault) => {

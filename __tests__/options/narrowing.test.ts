@@ -11,7 +11,7 @@ import {
 import { faultsOf, parse } from './faults-of.js'
 
 const AUDIENCES = ['https://api.example.com', 'https://other.example.com/things']
-const client = (policy: unknown) => [{ clientId: 'ci', secret: 'correct-horse-battery-staple', policy }]
+const client = (policy: unknown) => [{ clientId: 'ci', clientSecret: 'correct-horse-battery-staple', policy }]
 
 /** The faults of a client's policy under the deployment's. */
 const faultsUnder = (policy: unknown, own: unknown) => faultsOf({ policy, clients: client(own) })
@@ -58,7 +58,7 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
   ],
   ['maxLifetimeSeconds', 60, 61, 'at most 60, as policy.maxLifetimeSeconds says, got 61', 60],
   ['maxLifetimeSeconds', undefined, 901, 'at most 900, as policy.maxLifetimeSeconds says, got 901', 900],
-  ['senderConstraint', 'dpop', 'bearer', "dpop, as policy.senderConstraint says, got 'bearer'", 'dpop'],
+  ['senderConstraint', 'dpop', 'none', "dpop, as policy.senderConstraint says, got 'none'", 'dpop'],
   ['rebinding', 'refuse', 'add', "refuse, as policy.rebinding says, got 'add'", 'refuse'],
   ['rebinding', 'add', 'replace', "add or refuse, as policy.rebinding says, got 'replace'", 'refuse'],
   ['rebinding', 'replace', 'add', "replace or refuse, as policy.rebinding says, got 'add'", 'refuse'],
@@ -122,7 +122,7 @@ describe("a client's policy", () => {
       networks: ['::1'],
       subjects: ['a'],
       introspectAudiences: [],
-      senderConstraint: 'bearer',
+      senderConstraint: 'none',
       rebinding: 'refuse',
       maxBindings: 2,
       onReplay: 'revoke',
@@ -137,7 +137,7 @@ describe("a client's policy", () => {
       defaultScopes: [],
       networks: undefined,
       subjects: [],
-      senderConstraint: 'bearer',
+      senderConstraint: 'none',
       outstandingKeys: 1000,
     })
   })

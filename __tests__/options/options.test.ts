@@ -151,7 +151,9 @@ describe('all faults of a configuration', () => {
       issuer: 'http://auth.example.com',
       audience: '*',
       signingKeys: { kty: 'oct', k: 'c2hvcnQ' },
-      clients: [{ clientId: 'ci', secret: 'short', policy: { scopes: ['*'], lifetimeSeconds: 'forever' } }],
+      clients: [
+        { clientId: 'ci', clientSecret: 'short', policy: { scopes: ['*'], lifetimeSeconds: 'forever' } },
+      ],
       policy: { scopes: ['*'], maxLifetimeSeconds: 0 },
       store: {},
       mountPath: 'oauth',
@@ -180,7 +182,7 @@ describe('all faults of a configuration', () => {
           'color',
         ],
         ...[
-          'clients[0].secret',
+          'clients[0].clientSecret',
           'clients[0].policy.scopes[0]',
           'clients[0].policy.lifetimeSeconds',
           'rateLimit.token.limit',

@@ -150,7 +150,7 @@ describe('registration', () => {
       },
     })
     const policy = { ...options.policy, requireSoftwareStatement: true, registrationPolicies: ['a'] }
-    const client = { clientId: 'ci', secret: 'correct-horse-battery-staple' }
+    const client = { clientId: 'ci', clientSecret: 'correct-horse-battery-staple' }
     const clients = [{ ...client, policy: { requireSoftwareStatement: false } }]
     expect(faultsOf({ ...options, policy, clients })).toEqual([
       'clients[0].policy.requireSoftwareStatement: expected true, as policy.requireSoftwareStatement says, got false',

@@ -14,16 +14,16 @@ const jwk = weak.export({ format: 'jwk' })
 const client = { clientId: 'ci', policy: { scopes: ['devices:read'] } }
 
 const PLACES: [string, object][] = [
-  ['a short secret', { clients: [{ ...client, secret: SAID }] }],
-  ['a secret that is a number', { clients: [{ ...client, secret: NUMBER }] }],
-  ['a secret in a list', { clients: [{ ...client, secret: [SAID] }] }],
+  ['a short secret', { clients: [{ ...client, clientSecret: SAID }] }],
+  ['a secret that is a number', { clients: [{ ...client, clientSecret: NUMBER }] }],
+  ['a secret in a list', { clients: [{ ...client, clientSecret: [SAID] }] }],
   ['a secret in place of a hash', { clients: [{ ...client, secretHash: SAID }] }],
   ['a number in place of a hash', { clients: [{ ...client, secretHash: NUMBER }] }],
-  ['a secret and a hash', { clients: [{ ...client, secret: `${SAID}-${SAID}`, secretHash: SAID }] }],
+  ['a secret and a hash', { clients: [{ ...client, clientSecret: `${SAID}-${SAID}`, secretHash: SAID }] }],
   ['a secret under another name', { clients: [{ ...client, clientSecret: SAID, password: NUMBER }] }],
   ['a client as a text', { clients: [`ci:${SAID}`] }],
   ['a client as a number', { clients: [NUMBER] }],
-  ['clients as JSON', { clients: JSON.stringify([{ clientId: 'ci', secret: SAID }]) }],
+  ['clients as JSON', { clients: JSON.stringify([{ clientId: 'ci', clientSecret: SAID }]) }],
   ['clients by their ids', { clients: { ci: SAID } }],
   ['a secret as signing key', { signingKeys: SAID }],
   [
@@ -69,7 +69,7 @@ describe('no fault has in it', () => {
   })
 
   it('options that were never parsed from JSON', () => {
-    expect(messageOf(JSON.stringify({ clients: [{ secret: SAID }] }))).not.toContain(SAID)
+    expect(messageOf(JSON.stringify({ clients: [{ clientSecret: SAID }] }))).not.toContain(SAID)
   })
 })
 

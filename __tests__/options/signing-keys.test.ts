@@ -4,7 +4,7 @@ import { generate } from 'selfsigned'
 import { ConfigurationError } from '../../lib/base/errors.js'
 import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
-import { drawUp, mint, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { mint, newKey, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, START } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 
@@ -53,7 +53,7 @@ describe('a signing key', () => {
   it.each(KINDS)('that is %s mints keys that verify', async (_, signingKeys, alg) => {
     const { deployment } = parse({ signingKeys, now: () => START * 1000 })
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(deployment, drawUp(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
+    const key = mint(deployment, newKey(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
     expect(verifyGenuine(deployment, key)).toMatchObject({ sub: 'a' })
     const active = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
@@ -80,7 +80,7 @@ describe('a signing key', () => {
   it('that is rotated goes on verifying what it signed', () => {
     const before = parse({ signingKeys: EC.privateKey }).deployment
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(before, drawUp(before, { clientId: 'a', ancestors: [] }, terms, undefined))
+    const key = mint(before, newKey(before, { clientId: 'a', ancestors: [] }, terms, undefined))
     const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
     expect(verifyGenuine(after, key)).toMatchObject({ sub: 'a' })
   })

@@ -21,7 +21,7 @@ const OPTIONS = `{
   clients: [
     {
       clientId: 'a',
-      secret: 'a-long-enough-secret-for-tests-0123456789',
+      clientSecret: 'a-long-enough-secret-for-tests-0123456789',
       policy: { scopes: ['provision:bind'], defaultScopes: ['provision:bind'] },
     },
   ],

@@ -1,4 +1,4 @@
-import { asking, numericDate } from '../../lib/ports/deployment.js'
+import { callStore, numericDate } from '../../lib/ports/deployment.js'
 import { refusalOf } from '../support/deployed.js'
 
 describe('numericDate', () => {
@@ -22,7 +22,7 @@ describe('numericDate', () => {
 
 describe('asking', () => {
   it('answers what the store answers', async () => {
-    expect(await asking(async () => 'recorded')).toBe('recorded')
+    expect(await callStore(async () => 'recorded')).toBe('recorded')
   })
 
   const cause = new Error('connect ECONNREFUSED')
@@ -35,7 +35,7 @@ describe('asking', () => {
       },
     ],
   ])('refuses with 503 when the store %s, and lets the event know why', async (_, ask) => {
-    const refusal = await refusalOf(() => asking(ask))
+    const refusal = await refusalOf(() => callStore(ask))
     expect(refusal).toMatchObject({
       code: 'temporarily_unavailable',
       reason: 'store_unavailable',

@@ -122,13 +122,13 @@ describe('constrain', () => {
   const X5T = { 'x5t#S256': 'a-certificate' }
 
   it.each<[SenderConstraint, Held, boolean, object | undefined]>([
-    ['bearer', NOTHING, false, undefined],
-    ['bearer', PROOF, false, JKT],
-    ['bearer', CERTIFICATE, false, undefined],
-    ['bearer', CERTIFICATE, true, X5T],
-    ['bearer', BOTH, false, JKT],
-    ['bearer', BOTH, true, { ...JKT, ...X5T }],
-    ['bearer', NOTHING, true, undefined],
+    ['none', NOTHING, false, undefined],
+    ['none', PROOF, false, JKT],
+    ['none', CERTIFICATE, false, undefined],
+    ['none', CERTIFICATE, true, X5T],
+    ['none', BOTH, false, JKT],
+    ['none', BOTH, true, { ...JKT, ...X5T }],
+    ['none', NOTHING, true, undefined],
     ['dpop', PROOF, false, JKT],
     ['dpop', BOTH, false, JKT],
     ['dpop', BOTH, true, { ...JKT, ...X5T }],

@@ -29,7 +29,7 @@ const thrown = () => {
 describe('redeem', () => {
   it('lets exactly one of many concurrent attempts have the key', async () => {
     const { redeem, key, stateOf } = await issued()
-    const attempts = await Promise.allSettled(Array.from({ length: 50 }, () => redeem(key, 'custom')))
+    const attempts = await Promise.allSettled(Array.from({ length: 50 }, () => redeem(key, 'route')))
     expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     const reasons = attempts.flatMap((attempt) =>
       attempt.status === 'rejected' ? attempt.reason.reason : [],
@@ -40,7 +40,7 @@ describe('redeem', () => {
 
   it('tells nobody before the claim is settled or released', async () => {
     const { redeem, key, typesOfEvents } = await issued()
-    await redeem(key, 'custom')
+    await redeem(key, 'route')
     expect(typesOfEvents()).toEqual(['key.issued'])
   })
 
@@ -52,9 +52,9 @@ describe('redeem', () => {
     const { redeem, key, store, clock } = await issued()
     if (deed === 'revoked') await store.revoke(key)
     if (deed === 'expired') clock.seconds += 10_000
-    if (deed === 'redeemed') await (await redeem(key, 'custom')).settle()
+    if (deed === 'redeemed') await (await redeem(key, 'route')).settle()
     const facts = { clientId: 'ci-runner', jti: key.jti }
-    expect(await refusalOf(() => redeem(key, 'custom'))).toMatchObject({
+    expect(await refusalOf(() => redeem(key, 'route'))).toMatchObject({
       reason,
       code: 'invalid_token',
       facts,
@@ -63,7 +63,7 @@ describe('redeem', () => {
 
   it('refuses a key that the store has forgotten since it was verified', async () => {
     const { redeem, key } = await issued({ store: storeBut({ redeem: async () => 'unknown' }) })
-    expect(await reasonOf(() => redeem(key, 'custom'))).toBe('key_unknown')
+    expect(await reasonOf(() => redeem(key, 'route'))).toBe('key_unknown')
   })
 
   it('takes a second redemption for a replay and revokes the family', async () => {
@@ -80,7 +80,7 @@ describe('redeem', () => {
 
   it.each([down, thrown])('refuses with 503 while the store does not answer', async (redeemVerb) => {
     const { redeem, key } = await issued({ store: storeBut({ redeem: redeemVerb }) })
-    expect(await reasonOf(() => redeem(key, 'custom'))).toBe('store_unavailable')
+    expect(await reasonOf(() => redeem(key, 'route'))).toBe('store_unavailable')
   })
 })
 
@@ -122,7 +122,7 @@ describe('a claim', () => {
 
   it('that was lost to a revocation can settle no more', async () => {
     const { redeem, key, store, typesOfEvents } = await issued()
-    const claim = await redeem(key, 'custom')
+    const claim = await redeem(key, 'route')
     await store.revoke(key)
     expect(await reasonOf(() => claim.settle())).toBe('key_revoked')
     await claim.release()
@@ -131,16 +131,16 @@ describe('a claim', () => {
 
   it('that outlived its key can settle no more', async () => {
     const { redeem, key, clock } = await issued()
-    const claim = await redeem(key, 'custom')
+    const claim = await redeem(key, 'route')
     clock.seconds += 306
     expect(await reasonOf(() => claim.settle())).toBe('key_unknown')
   })
 
   it('of an earlier attempt settles and releases nothing of a later one', async () => {
     const { redeem, key, stateOf } = await issued()
-    const earlier = await redeem(key, 'custom')
+    const earlier = await redeem(key, 'route')
     await earlier.release()
-    await redeem(key, 'custom')
+    await redeem(key, 'route')
     expect(await reasonOf(() => earlier.settle())).toBe('key_redeeming')
     await earlier.release()
     expect(await stateOf()).toBe('redeeming')
@@ -151,7 +151,7 @@ describe('a claim', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 6 }), async (deeds) => {
         const { redeem, key, store, stateOf, typesOfEvents } = await issued()
-        const claim = await redeem(key, 'custom')
+        const claim = await redeem(key, 'route')
         const acts = {
           settle: () => claim.settle(),
           release: () => claim.release(),
@@ -172,7 +172,7 @@ describe('a claim', () => {
 
   it.each([down, thrown])('cannot be settled while the store does not answer', async (settle) => {
     const { redeem, key, typesOfEvents } = await issued({ store: storeBut({ settle }) })
-    const claim = await redeem(key, 'custom')
+    const claim = await redeem(key, 'route')
     expect(await reasonOf(() => claim.settle())).toBe('store_unavailable')
     expect(typesOfEvents()).toEqual(['key.issued'])
   })
@@ -181,7 +181,7 @@ describe('a claim', () => {
     'that cannot be released stays claimed, and nobody is troubled',
     async (release) => {
       const { redeem, key, stateOf, typesOfEvents } = await issued({ store: storeBut({ release }) })
-      await (await redeem(key, 'custom')).release()
+      await (await redeem(key, 'route')).release()
       expect([await stateOf(), typesOfEvents()]).toEqual(['redeeming', ['key.issued']])
     },
   )

@@ -185,7 +185,7 @@ describe('a replay', () => {
   async function redeemed() {
     const given = deployed()
     const issued = await issueKey(given)
-    await (await claimKey(given, issued.verified, 'custom')).settle()
+    await (await claimKey(given, issued.verified, 'route')).settle()
     return { ...given, ...issued }
   }
 

@@ -17,7 +17,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   pass: ['undefined'],
   record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded', 'revoked'],
   recall: ['object', 'outcome', 'undefined'],
-  redeem: ['RangeError', 'claimed', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
+  redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
   revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],

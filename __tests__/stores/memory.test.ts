@@ -66,7 +66,7 @@ describe('expiry in memoryStore', () => {
     const { store, clock } = underTest()
     await store.record(key('key', START + 10), PLENTY)
     clock.seconds = START + 10
-    expect(await store.redeem(key('key', 0), 'one')).toBe('claimed')
+    expect(await store.redeem(key('key', 0), 'one')).toBe('reserved')
     clock.seconds = START + 10.001
     expect(await store.settle(key('key', 0), 'one', START + 100)).toBe('unknown')
   })

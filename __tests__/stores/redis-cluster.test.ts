@@ -48,7 +48,7 @@ describe('a slot that is moved to another primary', () => {
       const other = { ...key, jti: 'other' }
       try {
         for (const one of [key, other]) await store.record(one, PLENTY)
-        expect(await store.redeem(key, 'one', OVER)).toBe('claimed')
+        expect(await store.redeem(key, 'one', OVER)).toBe('reserved')
         expect(await store.settle(key, 'one', now() + 60, { outcome: 'sealed' })).toBe('settled')
         await store.revokeIssuedBefore({ identity: 'mover', issuedBefore: 1, retainUntil: now() + 60 })
         const during: string[] = []
@@ -61,7 +61,7 @@ describe('a slot that is moved to another primary', () => {
         expect(during.filter((answer) => !fair.includes(answer))).toEqual([])
         expect((await store.recall(key, HOLDER))?.outcome).toBe('sealed')
         expect(await store.redeem(key, 'two')).toBe('redeemed')
-        expect(await store.redeem(other, 'two')).toBe('claimed')
+        expect(await store.redeem(other, 'two')).toBe('reserved')
         expect(await store.settle(other, 'two', now() + 60)).toBe('settled')
       } finally {
         await close()

@@ -82,7 +82,7 @@ describe('a command that is sent twice', () => {
   it('takes a claim over once, and tells who asks after it that it is taken', () =>
     withTwice(async (store) => {
       await store.record(keyFor('key'), PLENTY)
-      expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('claimed')
+      expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('reserved')
       expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('resumed')
       expect(await store.redeem(keyFor('key'), 'two', HELD)).toBe('resumed')
       expect(await store.redeem(keyFor('key'), 'two', HELD)).toBe('redeeming')
@@ -91,13 +91,13 @@ describe('a command that is sent twice', () => {
 })
 
 describe('an answer that is none of the verb', () => {
-  for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['claimed']]) {
+  for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['reserved']]) {
     it(`rejects: ${inspect(nonsense)}`, async () => {
       const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
       const { find, recall, ...verbs } = EVERY_VERB
       const isList = Array.isArray(nonsense)
       for (const [name, act] of Object.entries(verbs)) {
-        if (isList && nonsense[0] === 'claimed' && name.startsWith('redeem')) continue
+        if (isList && nonsense[0] === 'reserved' && name.startsWith('redeem')) continue
         await expect(act(store)).rejects.toThrow('Redis: expected one of')
       }
       if (!isList || nonsense.length > 0) await expect(find?.(store)).rejects.toThrow('Redis')

@@ -52,7 +52,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
             const { message } = await rejection(store.redeem(keyFor('key'), 'one'))
             expect(message).toBe('Redis did not answer within 0.3 s')
             server.signal('SIGCONT')
-            await until(async () => (await store.redeem(keyFor('key'), 'two')) === 'claimed')
+            await until(async () => (await store.redeem(keyFor('key'), 'two')) === 'reserved')
             expect(await store.settle(keyFor('key'), 'one', now() + 60)).toBe('lost')
             expect(await store.settle(keyFor('key'), 'two', now() + 60)).toBe('settled')
           },
@@ -128,7 +128,7 @@ describe('a late claim that is given back', () => {
         })
         expect((await rejection(held.redeem(keyFor('key'), 'one'))).message).toMatch('did not answer')
         await store.release(keyFor('key'), 'one')
-        expect(await store.redeem(keyFor('key'), 'one')).toBe('claimed')
+        expect(await store.redeem(keyFor('key'), 'one')).toBe('reserved')
         letGo()
         await pause(100)
         expect(await stateOf(store, 'key')).toBe('redeeming')
@@ -142,7 +142,7 @@ describe('a late claim that is given back', () => {
         const client = await CLIENTS.ioredis(server)
         const broken: SendCommand = async (command, key) => {
           const answer = await client.sendCommand(command, key)
-          if (answer === 'claimed') throw new Error('Connection is closed.')
+          if (answer === 'reserved') throw new Error('Connection is closed.')
           return answer
         }
         const breaking = redisStore({ sendCommand: broken })
@@ -173,9 +173,9 @@ describe('a Redis at its maxmemory', () => {
           'full',
           'used',
         ])
-        expect(await store.redeem(keyFor('redeemed'), 'one')).toBe('claimed')
+        expect(await store.redeem(keyFor('redeemed'), 'one')).toBe('reserved')
         expect(await store.settle(keyFor('redeemed'), 'one', now() + 120)).toBe('settled')
-        expect(await store.redeem(keyFor('released'), 'one')).toBe('claimed')
+        expect(await store.redeem(keyFor('released'), 'one')).toBe('reserved')
         expect(await store.release(keyFor('released'), 'one')).toBe('released')
         expect(await store.revoke(keyFor('revoked'))).toBe('revoked')
         expect(await store.revokeFamily(keyFor('family'))).toBe('revoked')

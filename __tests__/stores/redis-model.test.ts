@@ -37,7 +37,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   record: ['RangeError', 'duplicate', 'outstanding', 'recorded', 'revoked'],
   recall: ['object', 'outcome', 'undefined'],
-  redeem: ['RangeError', 'claimed', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
+  redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
   revoke: ['redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],

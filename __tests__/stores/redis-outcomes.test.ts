@@ -18,7 +18,7 @@ afterAll(() => server?.close())
 
 async function settled(store: RedisStore, settlement: Settlement, holding = OVER, own = keyFor('key')) {
   await store.record(own, PLENTY)
-  expect(await store.redeem(own, 'one', holding)).toBe('claimed')
+  expect(await store.redeem(own, 'one', holding)).toBe('reserved')
   expect(await store.settle(own, 'one', now() + 3_600, settlement)).toBe('settled')
 }
 
@@ -116,7 +116,7 @@ describe('texts of a claim', () => {
     const store = redisStore({ sendCommand: async (command) => sent.push(command) })
     const half = '\ud800'
     for (const refused of [
-      () => store.redeem(key, 'one', { ...HELD, holder: half }),
+      () => store.redeem(key, 'one', { ...HELD, ownerId: half }),
       () => store.recall(key, half),
       () => store.settle(key, 'one', now() + 60, { outcome: half }),
       () => store.settle(key, 'one', now() + 60, { familyClientId: half }),

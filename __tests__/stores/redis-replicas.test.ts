@@ -34,8 +34,8 @@ describe('replicas', () => {
               await primary.cli('SET', 'something', 'to replicate')
               await until(() => isInStep(primary, replica))
               for (const jti of ['key', 'other', 'third', 'held']) await store.record(keyFor(jti), PLENTY)
-              expect(await store.redeem(keyFor('key'), 'one')).toBe('claimed')
-              expect(await store.redeem(keyFor('held'), 'one', OVER)).toBe('claimed')
+              expect(await store.redeem(keyFor('key'), 'one')).toBe('reserved')
+              expect(await store.redeem(keyFor('held'), 'one', OVER)).toBe('reserved')
               expect(await replica.cli('--scan')).toContain('a-client:key')
               replica.signal('SIGSTOP')
               const short = /^Redis(: expected 1 replicas to have it, got 0| did not answer within 0.8 s)$/
@@ -52,7 +52,7 @@ describe('replicas', () => {
               await until(async () => (await stateOf(store, 'other').catch(() => '')) === 'issued')
               replica.signal('SIGCONT')
               await until(() => isInStep(primary, replica))
-              expect(await store.redeem(keyFor('other'), 'two')).toBe('claimed')
+              expect(await store.redeem(keyFor('other'), 'two')).toBe('reserved')
               expect(await store.redeem(keyFor('held'), 'three', HELD)).toBe('resumed')
               expect(await store.settle(keyFor('key'), 'one', now() + 60)).toBe('lost')
               expect(await store.revoke(keyFor('third'))).toBe('unchanged')
@@ -90,7 +90,7 @@ describe('replicas', () => {
           expect(await store.recall(keyFor('redeemed'), HOLDER)).toEqual(known)
           expect(await store.redeem(keyFor('stuck'), 'two')).toBe('redeeming')
           expect(await store.redeem(keyFor('stuck'), 'two', OVER)).toBe('resumed')
-          expect(await store.redeem(keyFor('issued'), 'two')).toBe('claimed')
+          expect(await store.redeem(keyFor('issued'), 'two')).toBe('reserved')
         })
       }),
     ))

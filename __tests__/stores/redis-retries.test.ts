@@ -49,7 +49,7 @@ describe('a claim that was taken over, and whose answer came too late', () => {
     withStore(server, (store) =>
       withHeldAnswers(async (held, letGo) => {
         await store.record(key, PLENTY)
-        expect(await store.redeem(key, 'one', OVER)).toBe('claimed')
+        expect(await store.redeem(key, 'one', OVER)).toBe('reserved')
         await expect(held.redeem(key, 'late', HELD)).rejects.toThrow('did not answer')
         expect(await store.redeem(key, 'two', HELD)).toBe('redeeming')
         letGo()
@@ -91,7 +91,7 @@ describe('a claim that was taken over, and whose answer came too late', () => {
         expect(await store.recall(key, HOLDER)).toBeUndefined()
         const left = (await server.cli('HMGET', ENTRY_NAME, 'attempt', 'holder', 'lease')).trim()
         expect(left).toBe('')
-        expect(await store.redeem(key, 'other', OTHERS)).toBe('claimed')
+        expect(await store.redeem(key, 'other', OTHERS)).toBe('reserved')
       }),
     ))
 

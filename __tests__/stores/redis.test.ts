@@ -97,7 +97,7 @@ describe('what redisStore leaves in Redis', () => {
           await one.record(keyFor('key'), PLENTY)
           expect(await other.redeem(keyFor('key'), 'one')).toBe('unknown')
           await other.revokeIssuedBefore({ issuedBefore: now() + 60, retainUntil: now() + 60 })
-          expect(await one.redeem(keyFor('key'), 'one')).toBe('claimed')
+          expect(await one.redeem(keyFor('key'), 'one')).toBe('reserved')
         },
         { prefix: 'other:' },
       )
@@ -130,7 +130,7 @@ describe('time in redisStore', () => {
     withStore(server, async (store) => {
       const key = keyFor('key', { retainUntil: now() + 0.3 })
       await store.record(key, PLENTY)
-      expect(await store.redeem(key, 'one')).toBe('claimed')
+      expect(await store.redeem(key, 'one')).toBe('reserved')
       await new Promise((resolve) => setTimeout(resolve, 350))
       expect(await store.settle(key, 'one', now() + 60)).toBe('unknown')
     }))

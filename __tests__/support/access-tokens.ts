@@ -12,7 +12,7 @@ const SCOPE = 'provision:token devices:read'
 export function mountAccess(app: Express, keys: ProvisioningKeys): void {
   app.use(keys.router())
   const reader = keys.requireAccessToken({ scope: 'devices:read', audience: AUDIENCE })
-  app.all('/config', reader, (req, res) => void res.json(req.provisioned))
+  app.all('/config', reader, (req, res) => void res.json(req.accessToken))
   app.get(
     '/elsewhere',
     keys.requireAccessToken({ audience: OTHER_AUDIENCE }),

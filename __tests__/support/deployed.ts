@@ -10,10 +10,10 @@ import type { Deployment, VerifyingDeployment } from '../../lib/ports/deployment
 import type { ProvisioningEvent, RedemptionAction } from '../../lib/ports/events.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
 import type { Target } from '../../lib/possession/target.js'
-import type { Claim } from '../../lib/redemption/claim.js'
-import { outcomeSealer } from '../../lib/redemption/outcome.js'
-import { type Perform, performer } from '../../lib/redemption/performance.js'
+import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import { redeemer } from '../../lib/redemption/redemption.js'
+import type { Reservation } from '../../lib/redemption/reservation.js'
+import { actionRunner, type RunAction } from '../../lib/redemption/run-action.js'
 import { authorizeKey, type Recognize, recognizer, type Verified } from '../../lib/redemption/verification.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { type Asked, type IssuedKey, issuer } from '../../lib/tokens/issuance.js'
@@ -41,10 +41,10 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
     clients: [
       {
         clientId: CLIENT,
-        secret: SECRET,
+        clientSecret: SECRET,
         policy: { defaultScopes: ['provision:token', 'devices:read'], subjects: ['device:*', 'gateway-1'] },
       },
-      { clientId: 'bystander', secret: SECRET, policy: { scopes: ['devices:read'] } },
+      { clientId: 'bystander', clientSecret: SECRET, policy: { scopes: ['devices:read'] } },
     ],
     ...overrides,
   }
@@ -109,7 +109,7 @@ export function held(
 /** A key as verification leaves it, in the state that it is said to be in. */
 export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Verified {
   const nothing = { proof: undefined, certificate: undefined, recheck: async () => undefined }
-  return { key, sealer: outcomeSealer(text), state, ...nothing } as unknown as Verified
+  return { key, sealer: outcomeCipher(text), state, ...nothing } as unknown as Verified
 }
 
 /** Both steps of the verification of a key, one after the other. */
@@ -124,18 +124,18 @@ export function verifying(
 export async function claimKey(
   { deployment }: Pick<Deployed, 'deployment'>,
   key: VerifiedKey,
-  action: RedemptionAction = 'custom',
+  action: RedemptionAction = 'route',
   address?: string,
-): Promise<Claim> {
-  const verified = { key, state: 'issued', sealer: outcomeSealer('a.b.c'), proof: undefined } as const
+): Promise<Reservation> {
+  const verified = { key, state: 'issued', sealer: outcomeCipher('a.b.c'), proof: undefined } as const
   const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
   if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
   return redemption
 }
 
 /** Redeems keys for actions. */
-export function performing({ deployment }: Pick<Deployed, 'deployment'>): Perform {
-  return performer(deployment, redeemer(deployment))
+export function performing({ deployment }: Pick<Deployed, 'deployment'>): RunAction {
+  return actionRunner(deployment, redeemer(deployment))
 }
 
 /** A client that has authenticated with its secret. */

@@ -18,7 +18,7 @@ export const EVERYTHING = 'provision:token provision:bind provision:register dev
 /** All endpoints, a route for each way of guarding one, and one behind an access token. */
 function mountFamilies(app: Express, keys: ProvisioningKeys): void {
   const reader = keys.requireAccessToken({ scope: 'devices:read', audience: AUDIENCE })
-  app.get('/config', reader, (req, res) => void res.json(req.provisioned))
+  app.get('/config', reader, (req, res) => void res.json(req.accessToken))
   mountAll(app, keys)
 }
 

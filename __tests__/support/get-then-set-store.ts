@@ -34,7 +34,7 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
       if (entry.state !== 'issued') return entry.state
       await new Promise((resolve) => setTimeout(resolve, BETWEEN_MILLISECONDS))
       await move(ref, { ...entry, state: 'redeeming', attempt })
-      return 'claimed'
+      return 'reserved'
     },
     async settle(ref) {
       const entry = await get(ref)

@@ -37,8 +37,8 @@ export function certificateClients(): ProvisioningOptions['clients'] {
       jwks: { keys: [pinnedJwk(PINNED_CERTIFICATE)] },
       policy,
     },
-    { clientId: 'secretive', secret: SECRET, policy },
-    { clientId: 'mtls-only', secret: SECRET, policy: { ...policy, senderConstraint: 'mtls' } },
+    { clientId: 'secretive', clientSecret: SECRET, policy },
+    { clientId: 'mtls-only', clientSecret: SECRET, policy: { ...policy, senderConstraint: 'mtls' } },
   ]
 }
 

@@ -22,7 +22,7 @@ interface Modelled {
     readonly attempt: string | undefined
     readonly redemption: string
     readonly isTakenOver: boolean
-    readonly holder: string | undefined
+    readonly ownerId: string | undefined
     readonly leaseUntil: number
   }
   outcome?: { text: string; until: number }
@@ -140,16 +140,16 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
     async redeem(ref, attempt, holding) {
       if (holding && !(holding.leaseSeconds > 0)) throw new RangeError()
       const found = one(ref)
-      const { holder, leaseSeconds = 0 } = holding ?? {}
+      const { ownerId, leaseSeconds = 0 } = holding ?? {}
       const claim = {
         attempt,
         redemption: attempt,
         isTakenOver: false,
-        holder,
+        ownerId,
         leaseUntil: now() + leaseSeconds,
       }
       const earlier = found?.entry.state === 'redeeming' ? found.claim : undefined
-      const isSame = holder !== undefined && earlier?.holder === holder
+      const isSame = ownerId !== undefined && earlier?.ownerId === ownerId
       if (found && earlier && isSame && now() >= earlier.leaseUntil) {
         found.claim = { ...claim, redemption: earlier.redemption, isTakenOver: true }
         return change(found, { changedAt: now() }, 'resumed')
@@ -157,7 +157,7 @@ function naiveClaims(one: One, now: () => number): Pick<ProvisioningStore, 'rede
       if (found?.entry.state !== 'issued') return found?.entry.state ?? 'unknown'
       found.claim = claim
       const reservedAt = found.entry.reservedAt ?? now()
-      return change(found, { state: 'redeeming', changedAt: now(), reservedAt }, 'claimed')
+      return change(found, { state: 'redeeming', changedAt: now(), reservedAt }, 'reserved')
     },
     async release(ref, attempt) {
       const found = one(ref)
@@ -192,7 +192,7 @@ function naiveOutcomes(
     async recall(ref, holder) {
       const { entry, claim, outcome } = one(ref) ?? {}
       if (!entry || !claim || !/^rede/.test(entry.state)) return undefined
-      if (claim.holder !== holder || entry.familyRevoked) return undefined
+      if (claim.ownerId !== holder || entry.familyRevoked) return undefined
       return { redemption: claim.redemption, ...(outcome && { outcome: outcome.text }) }
     },
   }

@@ -75,6 +75,12 @@ export function refOf(key: string): { clientId: string; jti: string } {
   return { clientId: CLIENT, jti: String(decodeJwt(key).payload.jti) }
 }
 
+/** Names a key as the operations of an operator do. */
+export function keyRefOf(key: string): { clientId: string; keyId: string } {
+  const { clientId, jti: keyId } = refOf(key)
+  return { clientId, keyId }
+}
+
 /** A promise and the function that fulfils it. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = () => {}

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express'
 import {
+  type GuardOptions,
   memoryStore,
   type ProvisioningOptions,
   type ProvisioningStore,
-  type RequireOptions,
 } from '../../lib/index.js'
 import { requestDigest } from '../../lib/redemption/outcome.js'
 import { type ClientKey, clientKey } from './client-assertion.js'
@@ -57,10 +57,10 @@ export const ACT: Errand = {
 export const ERRANDS: readonly Errand[] = [TOKEN, BIND, REGISTER, ACT]
 
 /** What the store is told of who redeems a key, bound to a proof key, for an errand. */
-export function holderFor(jkt: string | undefined, { method = 'POST', path }: Errand): string {
+export function ownerIdFor(jkt: string | undefined, { method = 'POST', path }: Errand): string {
   const [, action] = /^\/oauth\/(\w+)$/.exec(path) ?? []
   const at = action === undefined ? requestDigest(method, path) : null
-  return JSON.stringify([jkt ?? null, null, action ?? 'custom', at])
+  return JSON.stringify([jkt ?? null, null, action ?? 'route', at])
 }
 
 /** How a request is made for an errand. */
@@ -138,7 +138,7 @@ export interface RetryingPlan {
   readonly before?: readonly RequestHandler[]
   readonly verbs?: (store: ProvisioningStore) => Partial<ProvisioningStore>
   readonly options?: Partial<ProvisioningOptions>
-  readonly guard?: RequireOptions
+  readonly guard?: GuardOptions
 }
 
 const created: RequestHandler = (_req, res) => void res.status(201).json({ made: Math.random() })

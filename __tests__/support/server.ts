@@ -33,10 +33,10 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
     clients: [
       {
         clientId: CLIENT,
-        secret: SECRET,
+        clientSecret: SECRET,
         policy: { defaultScopes: ['provision:token'], subjects: ['device:*', 'gateway-1'] },
       },
-      { clientId: 'bystander', secret: SECRET, policy: { scopes: ['provision:token'] } },
+      { clientId: 'bystander', clientSecret: SECRET, policy: { scopes: ['provision:token'] } },
     ],
     ...overrides,
   }

@@ -29,7 +29,7 @@ export const API = 'api'
 /** An issuer that lets the API ask about its audience. */
 export function startIssuer(overrides: Partial<ProvisioningOptions> = {}): Promise<RunningServer> {
   const { clients, ...working } = workingOptions()
-  const api = { clientId: API, secret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
+  const api = { clientId: API, clientSecret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
   const known = Array.isArray(clients) ? clients : []
   return startServer({ options: { ...working, clients: [...known, api], ...overrides }, mount: mountAll })
 }
@@ -75,7 +75,7 @@ export async function startApi(options: VerifierOptions): Promise<RunningApi> {
     res.json(req.provisioning)
   })
   app.get('/orders', verifier.requireAccessToken({ scope: 'devices:read' }), (req, res) => {
-    res.json(req.provisioned)
+    res.json(req.accessToken)
   })
   if (options.store !== undefined) {
     app.post('/devices', verifier.redeemProvisioningKey({ scope: 'devices:create' }), (req, res) => {

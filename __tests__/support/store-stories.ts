@@ -62,7 +62,7 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
     case 'settle':
       return store.settle(ref, attempt, now + 2 * seconds, step.settlement)
     case 'redeem': {
-      const holding = holder === undefined ? [] : [{ holder, leaseSeconds: step.leaseSeconds }]
+      const holding = holder === undefined ? [] : [{ ownerId: holder, leaseSeconds: step.leaseSeconds }]
       return store.redeem(ref, attempt, ...holding).catch((error) => error.name)
     }
     case 'recall':

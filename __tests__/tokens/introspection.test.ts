@@ -62,7 +62,11 @@ describe('introspect', () => {
   })
 
   it('tells a resource server of the keys and tokens for its audience, by their text, until they are revoked', async () => {
-    const api = { clientId: 'api', secret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
+    const api = {
+      clientId: 'api',
+      clientSecret: SECRET,
+      policy: { scopes: [], introspectAudiences: [AUDIENCE] },
+    }
     const { deployment, introspect, key, record } = await withKey({ clients: [...clients(), api] })
     expect(await introspect(key, 'api')).toMatchObject({
       active: true,
@@ -80,7 +84,7 @@ describe('introspect', () => {
   it('tells a resource server nothing of what is for another audience', async () => {
     const api = {
       clientId: 'api',
-      secret: SECRET,
+      clientSecret: SECRET,
       policy: { scopes: [], introspectAudiences: [OTHER_AUDIENCE] },
     }
     const { introspect, key } = await withKey({ clients: [...clients(), api] })
@@ -100,7 +104,7 @@ describe('introspect', () => {
 
   it('calls a key inactive once it is being redeemed, redeemed or revoked', async () => {
     const { introspect, key, deployment, verified } = await withKey()
-    const claim = await claimKey({ deployment }, verified, 'custom')
+    const claim = await claimKey({ deployment }, verified, 'route')
     expect(await introspect(key)).toEqual(INACTIVE)
     await claim.release()
     expect(await introspect(key)).toMatchObject({ active: true })

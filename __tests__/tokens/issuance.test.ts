@@ -158,4 +158,4 @@ describe('issue', () => {
   })
 })
 
-const CI = { clientId: 'ci-runner', secret: SECRET, policy: { defaultScopes: ['provision:token'] } }
+const CI = { clientId: 'ci-runner', clientSecret: SECRET, policy: { defaultScopes: ['provision:token'] } }

@@ -5,9 +5,9 @@ import type { Deployment } from '../../lib/ports/deployment.js'
 import type { KeyRecord } from '../../lib/ports/store.js'
 import type { Verified } from '../../lib/redemption/verification.js'
 import {
-  drawUp,
   type KeyClaims,
   mint,
+  newKey,
   randomId,
   verifiedKey,
   verifyGenuine,
@@ -82,7 +82,7 @@ describe('randomId', () => {
 describe('a key that is drawn up and minted', () => {
   it('has the documented claims and no others', () => {
     const { deployment } = deployed()
-    const drawn = drawUp(deployment, CLIENT, TERMS, undefined)
+    const drawn = newKey(deployment, CLIENT, TERMS, undefined)
     const key = mint(deployment, drawn)
     expect(decodeJwt(key)).toEqual({ ...CLAIMS, jti: drawn.record.jti })
     const { kid } = deployment.keyRing.active()
@@ -91,13 +91,13 @@ describe('a key that is drawn up and minted', () => {
 
   it('says its networks and its environment where it has any', () => {
     const { deployment } = deployed({ environment: 'staging' })
-    const { claims } = drawUp(deployment, CLIENT, { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
+    const { claims } = newKey(deployment, CLIENT, { ...TERMS, networks: ['10.0.0.0/8'] }, undefined)
     expect(claims).toMatchObject({ cidr: ['10.0.0.0/8'], env: 'staging' })
   })
 
   it('may be presented from nowhere when its networks are none, and not from anywhere', async () => {
     const { deployment } = deployed()
-    const drawn = drawUp(deployment, CLIENT, { ...TERMS, networks: [] }, undefined)
+    const drawn = newKey(deployment, CLIENT, { ...TERMS, networks: [] }, undefined)
     await deployment.store.record(drawn.record, { outstanding: 1 })
     const present = () => presenting(deployment, mint(deployment, drawn), '10.0.0.1')
     expect(await reasonOf(present)).toBe('network_wrong')
@@ -105,14 +105,14 @@ describe('a key that is drawn up and minted', () => {
 
   it('says what it is bound to, and so does its record', () => {
     const { deployment } = deployed()
-    const { claims, record } = drawUp(deployment, CLIENT, TERMS, { jkt: 'a' })
+    const { claims, record } = newKey(deployment, CLIENT, TERMS, { jkt: 'a' })
     expect(claims).toMatchObject({ cnf: { jkt: 'a' } })
     expect(record).toMatchObject({ confirmation: { jkt: 'a' } })
   })
 
   it('is recorded without the key, and found until no verifier takes it any more', () => {
     const { deployment } = deployed({ clockToleranceSeconds: 7 })
-    const { record } = drawUp(deployment, CLIENT, TERMS, undefined)
+    const { record } = newKey(deployment, CLIENT, TERMS, undefined)
     expect(record).toEqual({
       jti: record.jti,
       clientId: 'ci-runner',
@@ -129,7 +129,7 @@ describe('a key that is drawn up and minted', () => {
     const { deployment } = deployed({
       policy: { scopes: ['provision:token', 'devices:read'], maxLifetimeSeconds: 60 },
     })
-    const { claims, record } = drawUp(deployment, CLIENT, { ...TERMS, lifetimeSeconds: 3600 }, undefined)
+    const { claims, record } = newKey(deployment, CLIENT, { ...TERMS, lifetimeSeconds: 3600 }, undefined)
     expect([claims.exp, record.expiresAt]).toEqual([START + 60, START + 60])
   })
 })

@@ -50,7 +50,7 @@ describe('revoke', () => {
 
   it('takes a key from the attempt that is redeeming it, so that it is never both', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    const claim = await claimKey({ deployment }, verified, 'custom')
+    const claim = await claimKey({ deployment }, verified, 'route')
     await revoke(key)
     expect(await reasonOf(() => claim.settle())).toBe('key_revoked')
     expect(await entry()).toMatchObject({ state: 'revoked' })
@@ -58,7 +58,7 @@ describe('revoke', () => {
 
   it('comes too late for a key that is redeemed', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    await (await claimKey({ deployment }, verified, 'custom')).settle()
+    await (await claimKey({ deployment }, verified, 'route')).settle()
     await revoke(key)
     expect(await entry()).toMatchObject({ state: 'redeemed', familyRevoked: false })
   })
@@ -177,7 +177,7 @@ describe('revokeIssuedBefore', () => {
       clients: [
         {
           clientId: 'ci-runner',
-          secret: 'correct-horse-battery-staple',
+          clientSecret: 'correct-horse-battery-staple',
           policy: { defaultScopes: ['devices:read'] },
         },
       ],

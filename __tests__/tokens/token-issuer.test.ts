@@ -203,7 +203,7 @@ describe('issueAccessToken', () => {
 })
 
 describe('the initial access token', () => {
-  async function exchanging(senderConstraint: 'bearer' | 'mtls' | 'dpop', certificate?: string) {
+  async function exchanging(senderConstraint: 'none' | 'mtls' | 'dpop', certificate?: string) {
     const given = deployed()
     const issued = await issueKey(given)
     const { deployment } = given
@@ -225,7 +225,7 @@ describe('the initial access token', () => {
   })
 
   it('is bound to the certificate where the key was, whatever policy says', async () => {
-    const { exchange, verified, certificate } = await exchanging('bearer', BOUND['x5t#S256'])
+    const { exchange, verified, certificate } = await exchanging('none', BOUND['x5t#S256'])
     const key = { ...verified.key, confirmation: BOUND }
     const answer = await exchange({ ...verified, key, certificate }, parameters())
     const [, payload = ''] = answer.access_token.split('.')
@@ -233,7 +233,7 @@ describe('the initial access token', () => {
   })
 
   it('is not bound to a certificate that is merely there', async () => {
-    const { exchange, verified, certificate } = await exchanging('bearer', BOUND['x5t#S256'])
+    const { exchange, verified, certificate } = await exchanging('none', BOUND['x5t#S256'])
     const answer = await exchange({ ...verified, certificate }, parameters())
     const [, payload = ''] = answer.access_token.split('.')
     expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).not.toHaveProperty('cnf')
@@ -260,11 +260,11 @@ describe('the initial access token', () => {
   ])('lives as long as the policies %s and %s say: %s s, true to its claim', async (outer, own, lifetime) => {
     const limit = (seconds?: number) => (seconds === undefined ? {} : { accessTokenLifetimeSeconds: seconds })
     const scopes = ['provision:token']
-    const secret = 'correct-horse-battery-staple'
+    const clientSecret = 'correct-horse-battery-staple'
     const policy = { ...limit(own), defaultScopes: scopes }
     const given = deployed({
       policy: { scopes, ...limit(outer) },
-      clients: [{ clientId: 'ci-runner', secret, policy }],
+      clients: [{ clientId: 'ci-runner', clientSecret, policy }],
     })
     const { key } = await issueKey(given)
     const exchange = exchanger(given.deployment, performing(given))

@@ -35,12 +35,12 @@ export async function revokeBinding(
   }
   const changed = await changeClient(deployment, clientId, (client) => withoutBinding(client, bindingId))
   const gone = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
-  tellUnbound(deployment.emit, clientId, gone, by)
+  emitUnbound(deployment.emit, clientId, gone, by)
   return changed === undefined ? 'unknown' : 'revoked'
 }
 
 /** Emits an event for each binding that a client has no more. */
-export function tellUnbound(
+export function emitUnbound(
   emit: Emit,
   clientId: string,
   gone: readonly Binding[],

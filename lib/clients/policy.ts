@@ -56,7 +56,7 @@ export interface Terms {
 }
 
 /** Permits what a client asks for, or refuses it; nothing is ever cut down in silence. */
-export function permit(clientId: string, policy: Policy, parameters: Parameters): Terms {
+export function permitTerms(clientId: string, policy: Policy, parameters: Parameters): Terms {
   return {
     subject: permitSubject(clientId, policy, parameters.get('requested_subject')),
     scope: permitScope(policy, parameters.get('scope')),

@@ -5,7 +5,7 @@ import { MOST_BINDINGS } from '../ports/policy-options.js'
 import { findClient } from './authentication/authenticate.js'
 
 /** Asks the registry; one that does not answer refuses the request. */
-export async function saving<T>(ask: () => Promise<T>): Promise<T> {
+export async function callRegistry<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {
@@ -44,7 +44,7 @@ export async function changeClient(
     const wanted = await change(before)
     if (wanted === undefined) return undefined
     const after = { ...wanted, revision: (before?.revision ?? 0) + 1 }
-    if (await saving(() => deployment.registry.save(after))) return { before, after }
+    if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
   }
   const message = 'The client is being changed by too many other requests at this moment.'
   throw new ProvisioningError('client_contended', message, { facts: { clientId } })

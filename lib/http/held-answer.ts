@@ -1,7 +1,7 @@
 import type { Response } from 'express'
 import { ProvisioningError } from '../base/errors.js'
-import type { Claim } from '../redemption/claim.js'
 import { LONGEST_OUTCOME } from '../redemption/outcome.js'
+import type { Reservation } from '../redemption/reservation.js'
 import { type Decide, type Patience, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 
@@ -36,7 +36,11 @@ export interface HeldAnswer {
  * at work for one key. It is told by the signal, and decides by what it answers. Where a handler never looks at the
  * signal, a failure after that settles too: to stream to a connection that is gone fails, though the handler has acted.
  */
-export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unknown) => void): HeldAnswer {
+export function holdAnswer(
+  res: Response,
+  claim: Reservation,
+  refuseWith: (error: unknown) => void,
+): HeldAnswer {
   const aborting = new AbortController()
   /** Whether the connection broke before the handler answered, and whether the handler wants to know. */
   const broken = { isBroken: false, isWatched: false }
@@ -78,7 +82,7 @@ export function holdAnswer(res: Response, claim: Claim, refuseWith: (error: unkn
 }
 
 /** Looks at a fixed beat whether the key is still reserved; the clock of the deployment may jump. */
-function watchReservation(claim: Claim, onLost: (error: unknown) => void): NodeJS.Timeout {
+function watchReservation(claim: Reservation, onLost: (error: unknown) => void): NodeJS.Timeout {
   const watch = setInterval(() => {
     claim.check().catch((error) => {
       // A store that does not answer for a moment says nothing about the key.

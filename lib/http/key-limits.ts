@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
-import type { PresentedCredential } from '../possession/holding.js'
+import type { PresentedCredential } from '../possession/presented.js'
 import { authorizeKey, type Verified } from '../redemption/verification.js'
 import type { Expectation } from '../tokens/expectation.js'
 import type { VerifyingUseCases } from './use-cases.js'

@@ -83,7 +83,7 @@ export function circumstances({
 }
 
 /** Puts an identity on a request so that no assignment can replace it. */
-export function fix(req: Request, name: 'provisioning' | 'provisioned', value: object): void {
+export function fix(req: Request, name: 'provisioning' | 'accessToken', value: object): void {
   Object.defineProperty(req, name, { value, enumerable: true, configurable: true })
 }
 

@@ -6,7 +6,7 @@ import type { Redeem } from '../redemption/redemption.js'
 import { holdAnswer } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
-import { breakOffLate, checkAtEnd, isGone, type ReceiveBody } from './request-body.js'
+import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody } from './request-body.js'
 import { answerAgain } from './whole-answer.js'
 
 /** A request that a guard lets through. */
@@ -35,9 +35,9 @@ export function redeemingAdmission(
     const isReplay = state === 'redeemed' && key.confirmation === undefined
     const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
     const { method, originalUrl } = req
-    const request = body?.digest && requestDigest('custom', method, originalUrl, body.digest)
+    const request = body?.digest && requestDigest('route', method, originalUrl, body.digest)
     const at = requestDigest(method, originalUrl)
-    const redemption = await redeem(verified, { action: 'custom', at, address: presented.address, request })
+    const redemption = await redeem(verified, { action: 'route', at, address: presented.address, request })
     if (redemption.kind === 'repetition') {
       if (refusal !== undefined) throw refusal
       return answerAgain(res, redemption.outcome)
@@ -45,7 +45,7 @@ export function redeemingAdmission(
     if (isGone(req, res)) return void (await redemption.release())
     const held = holdAnswer(res, redemption, refuseWith)
     checkAtEnd(req, res, redemption.check, held.refuse)
-    breakOffLate(req, res, longestBody - (performance.now() - begun))
+    abortSlowBody(req, res, longestBody - (performance.now() - begun))
     const { redemptionId } = redemption
     attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
     next()

@@ -194,7 +194,7 @@ function endAfterAnswer(req: Request, res: Response): void {
 }
 
 /** Breaks off a body that is still arriving after so many milliseconds, unless the request has been answered. */
-export function breakOffLate(req: Request, res: Response, milliseconds: number): void {
+export function abortSlowBody(req: Request, res: Response, milliseconds: number): void {
   if (req.complete) return
   const timer = setTimeout(() => {
     if (!req.complete && !isAnswered(res)) req.destroy()

@@ -5,6 +5,7 @@ import { SCOPE_TOKEN } from '../clients/policy.js'
 import { describe, faults, isObject } from '../options/faults.js'
 import type { AcceptedToken } from '../tokens/access-verification.js'
 import { extractKey } from '../tokens/presentation.js'
+import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
 import {
@@ -15,14 +16,13 @@ import {
   unlessReplayed,
   verifyCounted,
 } from './key-limits.js'
-import { attachProvisioned } from './provisioned.js'
 import { attachProvisioning } from './provisioning.js'
 import { type AdmittedVisit, redeemingAdmission } from './redeeming.js'
 import { bodyReceiver, checkAtEnd, dropUnread, isGone, pauseFlow } from './request-body.js'
 import { refuse } from './wire.js'
 
 /** What a guarded route wants of a key, or of an access token. */
-export interface RequireOptions {
+export interface GuardOptions {
   /** The scope, or all the scopes, it must carry. Default: whatever is for the audience passes. */
   readonly scope?: string | readonly string[]
   /** The audience it must be for. Must be given where the deployment has several; default: its only one. */
@@ -32,11 +32,11 @@ export interface RequireOptions {
 /** Guards of the host's own routes. */
 export interface Guards {
   /** Lets a key through and leaves it as it is; its identity is `req.provisioning`. */
-  requireProvisioningKey(options?: RequireOptions): RequestHandler
+  requireProvisioningKey(options?: GuardOptions): RequestHandler
   /** Lets a key through once: what the route answers redeems it or gives it back. */
-  redeemProvisioningKey(options?: RequireOptions): RequestHandler
-  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.provisioned`. */
-  requireAccessToken(options?: RequireOptions): RequestHandler
+  redeemProvisioningKey(options?: GuardOptions): RequestHandler
+  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.accessToken`. */
+  requireAccessToken(options?: GuardOptions): RequestHandler
 }
 
 /** The parts in which the guards differ. */
@@ -74,7 +74,7 @@ export function guards(context: GuardContext): Guards {
     if (isGone(req, res)) return
     const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
     emit('token.verified', { keyId, clientId, subject, tokenId, address: presented.address })
-    attachProvisioned(req, token)
+    attachAccessToken(req, token)
     checkAtEnd(req, res, recheck, refuseWith)
     next()
   }
@@ -114,7 +114,7 @@ interface SharedContext extends GuardContext {
   readonly earlier: WeakMap<Request, EarlierGuard>
 }
 
-function guard<V>(context: SharedContext, plan: Plan<V>, options: RequireOptions): RequestHandler {
+function guard<V>(context: SharedContext, plan: Plan<V>, options: GuardOptions): RequestHandler {
   const { name, endpoint, credential } = plan
   const read = readOptions(context, name, options)
   const { scope, audience } = read

@@ -4,8 +4,8 @@ import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
 import { type Bind, binder } from '../redemption/actions/bind.js'
 import { type Register, registrar } from '../redemption/actions/register.js'
 import { type Exchange, exchanger } from '../redemption/actions/token.js'
-import { performer } from '../redemption/performance.js'
 import { type ContainReplays, type Redeem, redeemer, replayContainer } from '../redemption/redemption.js'
+import { actionRunner } from '../redemption/run-action.js'
 import { type Recognize, recognizer } from '../redemption/verification.js'
 import { revokeExposedToken } from '../registration/management/authorization.js'
 import { type DeleteRegistration, registrationDeleter } from '../registration/management/deletion.js'
@@ -54,7 +54,7 @@ export function verifyingUseCases(deployment: VerifyingDeployment): VerifyingUse
 
 export function useCases(deployment: Deployment): UseCases {
   const redeem = redeemer(deployment)
-  const perform = performer(deployment, redeem)
+  const perform = actionRunner(deployment, redeem)
   return Object.freeze({
     ...verifyingUseCases(deployment),
     redeem,

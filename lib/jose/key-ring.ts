@@ -41,7 +41,7 @@ export interface KeyRing extends VerificationKeys {
 }
 
 /** How a key stands in a ring: `waiting` is one that verifies, and may become the active one. */
-export type Standing = 'active' | 'waiting' | 'retired'
+export type SigningKeyStatus = 'active' | 'waiting' | 'retired'
 
 /** A key that signs no more, and verifies until a NumericDate. */
 export interface RetiredKey {
@@ -51,7 +51,7 @@ export interface RetiredKey {
 
 /** A ring whose keys can be changed while it is in use. */
 export interface RotatingKeyRing extends KeyRing {
-  standingOf(kid: string): Standing | undefined
+  statusOf(kid: string): SigningKeyStatus | undefined
   /** Verifies and publishes with one more key. */
   add(key: SigningKey): void
   /**
@@ -119,7 +119,7 @@ export function keyRing(
       published ??= publish([...held.values()].map(({ key }) => key))
       return published
     },
-    standingOf(kid) {
+    statusOf(kid) {
       forgetExpired()
       if (kid === active.kid) return 'active'
       const found = held.get(kid)

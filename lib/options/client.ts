@@ -18,7 +18,7 @@ export interface ClientOptions extends Partial<Client> {
    * The client secret: at least 24 characters. Generate 256 random bits, such as with `openssl rand -hex 32`. Only a
    * hash of it is kept.
    */
-  readonly secret?: string
+  readonly clientSecret?: string
   /** The public keys it authenticates with by `private_key_jwt` (RFC 7523); the same as `metadata.jwks`. */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
 }
@@ -30,7 +30,7 @@ const METHODS = `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`
 
 const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   clientId: ['1 to 255 printable ASCII characters', (id) => typeof id === 'string' && CLIENT_ID.test(id)],
-  secret: [SECRET_FORM, isLongEnough],
+  clientSecret: [SECRET_FORM, isLongEnough],
   secretHash: [
     'what hashSecret() makes of a secret',
     (hash) => typeof hash === 'string' && isSecretHash(hash),
@@ -48,7 +48,7 @@ const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
   deletedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
 }
 
-const SECRETS: readonly string[] = ['secret', 'secretHash', 'registration']
+const SECRETS: readonly string[] = ['clientSecret', 'secretHash', 'registration']
 
 /** Reads a client of the configuration. All its keys are imported, so that a faulty one is noted. */
 export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
@@ -88,9 +88,9 @@ export function readFoundClient(path: string, value: unknown, noted: Faults): Cl
   const policy = readPolicy(join(path, 'policy'), value.policy, noted)
   const methods = value.authenticationMethods ?? methodsFor(value)
   noteCredentials(path, value, methods, noted)
-  const { secret, jwks, policy: _, ...members } = value
+  const { clientSecret, jwks, policy: _, ...members } = value
   if (jwks !== undefined) members.metadata = { ...(isObject(members.metadata) && members.metadata), jwks }
-  const secretHash = isLongEnough(secret) ? { secretHash: hashSecret(secret) } : {}
+  const secretHash = isLongEnough(clientSecret) ? { secretHash: hashSecret(clientSecret) } : {}
   const plain = clonePlain(path, members, noted)
   return Object.freeze({
     revision: 1,
@@ -114,8 +114,8 @@ function methodsFor(client: Record<string, unknown>): readonly string[] {
   return isNamed ? ['tls_client_auth'] : SECRET_METHODS
 }
 
-function hasSecret({ secret, secretHash }: Record<string, unknown>): boolean {
-  return secret !== undefined || secretHash !== undefined
+function hasSecret({ clientSecret, secretHash }: Record<string, unknown>): boolean {
+  return clientSecret !== undefined || secretHash !== undefined
 }
 
 function hasKeys({ jwks, metadata, bindings }: Record<string, unknown>): boolean {
@@ -129,16 +129,16 @@ function noteCredentials(
   methods: unknown,
   noted: Faults,
 ): void {
-  const { secret, secretHash } = client
-  if (secret !== undefined && secretHash !== undefined) {
-    noted.add(join(path, 'secret'), 'either a secret or a secretHash', 'both')
+  const { clientSecret, secretHash } = client
+  if (clientSecret !== undefined && secretHash !== undefined) {
+    noted.add(join(path, 'clientSecret'), 'either a clientSecret or a secretHash', 'both')
   }
   if (client.jwks !== undefined && isObject(client.metadata) && client.metadata.jwks !== undefined)
     noted.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
   const wants = (names: readonly string[]) =>
     Array.isArray(methods) && names.some((one) => methods.includes(one))
   if (wants(SECRET_METHODS) && !hasSecret(client))
-    noted.add(join(path, 'secret'), 'a secret or a secretHash, to authenticate with', 'neither')
+    noted.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash, to authenticate with', 'neither')
   if (wants(['private_key_jwt']) && !hasKeys(client))
     noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
   noteCertificates(path, client, Array.isArray(methods) ? methods : [], noted)

@@ -69,11 +69,11 @@ export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy
 
 /** Notes where a policy lifts what an outer one demands, or takes another liberty than that leaves. */
 function noteLoosened(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
-  if (own.senderConstraint === 'bearer' && (outer.senderConstraint ?? 'bearer') !== 'bearer') {
+  if (own.senderConstraint === 'none' && (outer.senderConstraint ?? 'none') !== 'none') {
     faults.add(
       join(path, 'senderConstraint'),
       `${outer.senderConstraint}, as policy.senderConstraint says`,
-      "'bearer'",
+      "'none'",
     )
   }
   if (own.requireSoftwareStatement === false && outer.requireSoftwareStatement === true)
@@ -148,10 +148,10 @@ function narrow(name: ListName, own: PolicyOptions, outer: OuterPolicy): readonl
   return inner.filter((one) => isWithinAny(one, bounds, LISTS[name]))
 }
 
-/** A client's policy may add a constraint to the deployment's `bearer`, and replace one by the other, not lift it. */
+/** A client's policy may add a constraint to the deployment's `none`, and replace one by the other, not lift it. */
 function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
-  const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'bearer'
-  return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'bearer'
+  const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'none'
+  return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'none'
 }
 
 /** `refuse` lies within either of the others; to replace keys and to add them are different liberties. */

@@ -83,7 +83,7 @@ export function numericDate(deployment: Pick<Deployment, 'now'>): number {
 }
 
 /** Asks the store; one that does not answer refuses the request, it never lets anything pass. */
-export async function asking<T>(ask: () => Promise<T>): Promise<T> {
+export async function callStore<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {

@@ -18,7 +18,7 @@ export type EndpointName =
   | 'redeem'
 
 /** What a redeemed key was spent on. `custom`: a route behind `redeemProvisioningKey()`. */
-export type RedemptionAction = 'token' | 'bind' | 'register' | 'custom'
+export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
 
 /**
  * What became of a registration or a binding that a key had been redeemed for. `gone`: there was nothing of it any more;

@@ -26,7 +26,7 @@ export interface PolicyOptions {
   readonly introspectAudiences?: readonly string[]
   /**
    * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
-   * connection without a client certificate (RFC 8705). Default `bearer`: neither is required, but a key asked for
+   * connection without a client certificate (RFC 8705). Default `none`: neither is required, but a key asked for
    * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
    */
   readonly senderConstraint?: SenderConstraint
@@ -59,7 +59,7 @@ export interface PolicyOptions {
   readonly accessTokenLifetimeSeconds?: number
 }
 
-export const SENDER_CONSTRAINTS = ['bearer', 'dpop', 'mtls'] as const
+export const SENDER_CONSTRAINTS = ['none', 'dpop', 'mtls'] as const
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
 export const REBINDINGS = ['refuse', 'replace', 'add'] as const

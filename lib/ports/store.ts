@@ -45,9 +45,9 @@ export interface KeyEntry extends KeyRecord {
 }
 
 /** On whose behalf an attempt claims a key: who has proven to hold something may try again where it got stuck. */
-export interface Holding {
+export interface Lease {
   /** Names what the holder has proven to hold: ASCII text of at most 255 characters. */
-  readonly holder: string
+  readonly ownerId: string
   /** After that many seconds (more than 0) the same holder, and nobody else, may take the claim over. */
   readonly leaseSeconds: number
 }
@@ -116,7 +116,7 @@ export interface ProvisioningStore {
    *
    * @throws RangeError when `leaseSeconds` is not above 0
    */
-  redeem(ref: KeyRef, attempt: string, holding?: Holding): Promise<RedeemOutcome>
+  redeem(ref: KeyRef, attempt: string, holding?: Lease): Promise<RedeemOutcome>
 
   /**
    * What is kept of a claim, or of the redemption that it became, for the holder that claimed it; `undefined` to
@@ -198,7 +198,7 @@ export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'
 
 export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
 /** `resumed`: claimed by the same holder before, whose lease is over. */
-export type RedeemOutcome = 'claimed' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
+export type RedeemOutcome = 'reserved' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
 /** `lost`: the claim is not (or no longer) this attempt's. */
 export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'

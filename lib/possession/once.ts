@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
-import { asking, type VerificationRules } from '../ports/deployment.js'
+import { callStore, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 
 /** Something that may be used once. */
@@ -27,7 +27,7 @@ export async function useOnce(
 ): Promise<void> {
   const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
   const counted = nameOf(owner)
-  const outcome = await asking(() => deployment.store.useOnce(id, until, counted))
+  const outcome = await callStore(() => deployment.store.useOnce(id, until, counted))
   if (outcome === 'first') return
   if (outcome === 'used') throw replayed()
   if (outcome === 'limited') throw new ProvisioningError('too_many_proofs', TOO_MANY, limited(counted))

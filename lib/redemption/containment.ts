@@ -1,10 +1,10 @@
 import { ProvisioningError } from '../base/errors.js'
 import { findClient } from '../clients/authentication/authenticate.js'
-import { tellUnbound } from '../clients/bindings.js'
+import { emitUnbound } from '../clients/bindings.js'
 import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.js'
 import { changeClient } from '../clients/registry.js'
 import type { Binding, Client } from '../ports/client.js'
-import { asking, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
+import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { FamilyEnd, FamilyFate } from '../ports/events.js'
 import type { ReplayContainment } from '../ports/policy-options.js'
 import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
@@ -28,7 +28,7 @@ export async function containReplay(
   const { jti: keyId, clientId } = key
   const tellOf = (familyRevoked: boolean) => (end: Pick<FamilyEnd, 'family'>) =>
     deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked, ...end })
-  const outcome = await asking(() => deployment.store.revokeFamily(key)).catch((error) => {
+  const outcome = await callStore(() => deployment.store.revokeFamily(key)).catch((error) => {
     // The replay took place, whether or not the store can contain it.
     tellOf(false)({ family: { fate: 'unreached' } })
     throw error
@@ -43,7 +43,7 @@ export async function containReplay(
  * @throws ProvisioningError as `containReplay` does, and `server_fault` where clients cannot be saved
  */
 export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise<RevokeFamilyOutcome> {
-  const outcome = await asking(() => deployment.store.revokeFamily(key))
+  const outcome = await callStore(() => deployment.store.revokeFamily(key))
   if (outcome === 'not_redeemed' || outcome === 'unknown') return outcome
   const { jti: keyId, clientId } = key
   const familyRevoked = outcome === 'revoked'
@@ -81,7 +81,7 @@ async function endInRegistry(
 ): Promise<Pick<FamilyEnd, 'family'>> {
   let end: Pick<FamilyEnd, 'family'> = { family: { fate: 'unreached' } }
   try {
-    const clientId = (await asking(() => deployment.store.find(key)))?.familyClientId
+    const clientId = (await callStore(() => deployment.store.find(key)))?.familyClientId
     end = clientId === undefined ? {} : { family: { clientId, fate: 'unreached' } }
     if (clientId !== undefined && 'registry' in deployment && deployment.registryWritable) {
       const isFlagged = (await containment(deployment, key)) === 'flag'
@@ -121,7 +121,7 @@ async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): 
   if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
   const isOurs = comesFrom(key.jti)
   const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isOurs))
-  tellUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isOurs) ?? [], by)
+  emitUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isOurs) ?? [], by)
   return changed === undefined ? 'gone' : 'revoked'
 }
 

@@ -1,7 +1,7 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import {
   type AskingDeployment,
-  asking,
+  callStore,
   numericDate,
   type StoringDeployment,
   type VerificationRules,
@@ -49,7 +49,7 @@ const OVERLAP_SECONDS = 2
 
 export function stateInStore(deployment: StoringDeployment): StateOf {
   return async function stateOf(key, { redeems, address }) {
-    const entry = await asking(() => deployment.store.find(key))
+    const entry = await callStore(() => deployment.store.find(key))
     if (entry === undefined) throw stateRefusal('key_unknown', key)
     if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
     const { state } = entry
@@ -90,7 +90,7 @@ export async function requireState(
   wanted: 'issued' | 'redeeming',
 ): Promise<void> {
   requireUnexpired(deployment, key)
-  const entry = await asking(() => deployment.store.find(key))
+  const entry = await callStore(() => deployment.store.find(key))
   if (entry?.state === wanted) return
   throw stateRefusal(entry === undefined ? 'key_unknown' : (REFUSALS[entry.state] ?? 'key_redeeming'), key)
 }

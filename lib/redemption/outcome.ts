@@ -4,7 +4,7 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 export const LONGEST_OUTCOME = 65_536
 
 /** Seals what a redemption was answered with, so that only who presents the same key for the same request reads it. */
-export interface OutcomeSealer {
+export interface OutcomeCipher {
   seal(outcome: Buffer, request: string): string
   /** `undefined` when it was sealed for another request, or is not what was sealed. */
   open(sealed: string, request: string): Buffer | undefined
@@ -21,12 +21,12 @@ const TAG_BYTES = 16
  *
  * @param token the provisioning key, as presented
  */
-export function outcomeSealer(token: string): OutcomeSealer {
+export function outcomeCipher(token: string): OutcomeCipher {
   const keyFor = (request: string) => {
     const info = `express-provisioning-keys outcome ${VERSION}\0${request}`
     return new Uint8Array(hkdfSync('sha256', canonical(token), '', info, 32))
   }
-  return Object.freeze<OutcomeSealer>({
+  return Object.freeze<OutcomeCipher>({
     seal(outcome, request) {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', keyFor(request), nonce)

@@ -1,13 +1,13 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
-import { asking, type StoringDeployment } from '../ports/deployment.js'
-import type { Holding } from '../ports/store.js'
+import { callStore, type StoringDeployment } from '../ports/deployment.js'
+import type { Lease } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
-import { type Attempt, type Claim, claimOf, type Redeemed } from './claim.js'
 import { containReplay } from './containment.js'
 import { emitStalled, isBound, requireUnexpired, stateRefusal } from './key-state.js'
+import { type Attempt, type Redeemed, type Reservation, reservationOf } from './reservation.js'
 import type { Verified } from './verification.js'
 
-/** The outcome of a redemption whose answer got lost: its holder has asked for the same again. */
+/** The outcome of a redemption whose answer got lost: its ownerId has asked for the same again. */
 export interface Repetition {
   readonly kind: 'repetition'
   readonly outcome: Buffer
@@ -20,14 +20,14 @@ export interface Repetition {
 export type Redeem = (
   verified: Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'>,
   redeemed: Redeemed,
-) => Promise<Claim | Repetition>
+) => Promise<Reservation | Repetition>
 
 export function redeemer(deployment: StoringDeployment): Redeem {
   const attemptTo = attempter(deployment)
   return async function redeem(verified, redeemed) {
     requireUnexpired(deployment, verified.key)
-    const holder = holderOf(verified.key, redeemed)
-    const attempt = { ...verified, redeemed, holder, id: randomId() }
+    const ownerId = ownerIdOf(verified.key, redeemed)
+    const attempt = { ...verified, redeemed, ownerId, id: randomId() }
     for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       const got = await attemptTo(attempt)
       if (got !== 'pending') return got
@@ -46,7 +46,7 @@ const LONGEST_PAUSE = 320
  * What is proven to be held, and what for, as one text; `undefined` for a bearer. Where something was interrupted that
  * may have been done, nobody gets anything else for the same key: one that was redeemed once would be good for both.
  */
-function holderOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
+function ownerIdOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
   if (holds === undefined) return undefined
   return JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null, action, at ?? null])
 }
@@ -76,26 +76,26 @@ export function replayContainer(deployment: StoringDeployment): ContainReplays {
 
 /** What a redemption refuses for has been dealt with there; and what nobody could find out says nothing of the request. */
 function isFaultOfRequest({ code, reason }: ProvisioningError): boolean {
-  const isOfRedemption = STANDINGS.includes(reason)
+  const isOfRedemption = STATE_REASONS.includes(reason)
   return (
     !isOfRedemption && code !== 'temporarily_unavailable' && code !== 'server_error' && code !== 'slow_down'
   )
 }
 
-const STANDINGS: readonly Reason[] = ['key_redeemed', 'key_redeeming', 'key_revoked', 'key_unknown']
+const STATE_REASONS: readonly Reason[] = ['key_redeemed', 'key_redeeming', 'key_revoked', 'key_unknown']
 
 function attempter(deployment: StoringDeployment) {
   const { store } = deployment
 
-  async function resume(attempt: Attempt, holder: string): Promise<Claim> {
-    const recalled = await asking(() => store.recall(attempt.key, holder))
+  async function resume(attempt: Attempt, ownerId: string): Promise<Reservation> {
+    const recalled = await callStore(() => store.recall(attempt.key, ownerId))
     if (recalled === undefined) throw stateRefusal('key_revoked', attempt.key)
-    return proven(claimOf(deployment, attempt, recalled.redemption), attempt)
+    return proven(reservationOf(deployment, attempt, recalled.redemption), attempt)
   }
 
   async function repeat(attempt: Attempt): Promise<Repetition> {
-    const { key, holder, redeemed } = attempt
-    const known = holder === undefined ? undefined : await asking(() => store.recall(key, holder))
+    const { key, ownerId, redeemed } = attempt
+    const known = ownerId === undefined ? undefined : await callStore(() => store.recall(key, ownerId))
     // A proof that was used before makes nobody the owner of a bearer key: then this is a replay.
     const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
     if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
@@ -110,33 +110,33 @@ function attempter(deployment: StoringDeployment) {
     return { kind: 'repetition', outcome }
   }
 
-  return async function attemptTo(attempt: Attempt): Promise<Claim | Repetition | 'pending'> {
-    const { key, id, holder, redeemed, state } = attempt
+  return async function attemptTo(attempt: Attempt): Promise<Reservation | Repetition | 'pending'> {
+    const { key, id, ownerId, redeemed, state } = attempt
     const { address } = redeemed
-    const holding = holder === undefined ? undefined : holdingOf(deployment, holder)
-    const outcome = await asking(() => store.redeem(key, id, holding))
-    if (outcome === 'claimed') return proven(claimOf(deployment, attempt, id), attempt)
-    if (outcome === 'resumed' && holder !== undefined) return resume(attempt, holder)
+    const holding = ownerId === undefined ? undefined : holdingOf(deployment, ownerId)
+    const outcome = await callStore(() => store.redeem(key, id, holding))
+    if (outcome === 'reserved') return proven(reservationOf(deployment, attempt, id), attempt)
+    if (outcome === 'resumed' && ownerId !== undefined) return resume(attempt, ownerId)
     if (outcome === 'redeemed') return repeat(attempt)
     if (outcome === 'revoked' || outcome === 'unknown') throw stateRefusal(`key_${outcome}`, key)
-    const isOwn = holder !== undefined && (await asking(() => store.recall(key, holder))) !== undefined
+    const isOwn = ownerId !== undefined && (await callStore(() => store.recall(key, ownerId))) !== undefined
     if (isOwn) return 'pending'
-    const now = await asking(() => store.find(key))
+    const now = await callStore(() => store.find(key))
     // The reservation of another request has just ended: the next look tells.
-    if (holder !== undefined && now !== undefined && now.state !== 'redeeming') return 'pending'
+    if (ownerId !== undefined && now !== undefined && now.state !== 'redeeming') return 'pending'
     if (now?.state === 'redeeming' && state !== 'redeeming')
       emitStalled(deployment, key, { entry: now, address })
     throw stateRefusal('key_redeeming', key)
   }
 }
 
-function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, holder: string): Holding {
-  return { holder, leaseSeconds: redemptionLeaseSeconds }
+function holdingOf({ redemptionLeaseSeconds }: StoringDeployment, ownerId: string): Lease {
+  return { ownerId, leaseSeconds: redemptionLeaseSeconds }
 }
 
 /** Uses the proof by which a bearer key gets an owner. That of a bound key was used when it was verified. */
-async function useProof({ key, proof, holder }: Attempt): Promise<void> {
-  if (holder !== undefined && !isBound(key)) await proof?.spend(key)
+async function useProof({ key, proof, ownerId }: Attempt): Promise<void> {
+  if (ownerId !== undefined && !isBound(key)) await proof?.spend(key)
 }
 
 /** Whether the proof was not used before. It is used now. */
@@ -151,7 +151,7 @@ async function isFresh(attempt: Attempt): Promise<boolean> {
 }
 
 /** The claim of an attempt whose proof was not used before. */
-async function proven(claim: Claim, attempt: Attempt): Promise<Claim> {
+async function proven(claim: Reservation, attempt: Attempt): Promise<Reservation> {
   try {
     await useProof(attempt)
     return claim

@@ -2,8 +2,8 @@ import { isInNetworks } from '../base/network.js'
 import type { PresentedRequest } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import { holder, type PresentedCredential, tellingHolder } from '../possession/holding.js'
 import { confirm, type Possession } from '../possession/possession.js'
+import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
 import { type Expectation, missingScope } from '../tokens/expectation.js'
 import {
   type KeyClaims,
@@ -13,13 +13,13 @@ import {
   verifyTerms,
 } from '../tokens/provisioning-key.js'
 import { isBound, type KnownState, keyRefusal, stateAtIssuer, stateInStore } from './key-state.js'
-import { type OutcomeSealer, outcomeSealer } from './outcome.js'
+import { type OutcomeCipher, outcomeCipher } from './outcome.js'
 
 /** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
 export interface RecognizedKey extends Possession, KnownState {
   readonly key: VerifiedKey
   /** Encrypts the outcome of the redemption. */
-  readonly sealer: OutcomeSealer
+  readonly sealer: OutcomeCipher
 }
 
 declare const authorized: unique symbol
@@ -43,7 +43,7 @@ export type Recognize = (
 ) => Promise<RecognizedKey>
 
 export function recognizer(deployment: VerifyingDeployment): Recognize {
-  const hold = holder(deployment)
+  const hold = possessionReader(deployment)
   const stateOf = 'askIssuer' in deployment ? stateAtIssuer(deployment) : stateInStore(deployment)
 
   return async function recognize(presentedKey, presented, expected) {
@@ -52,7 +52,7 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     const claims = verifyGenuine(deployment, token)
     const facts = { clientId: claims.client_id, jti: claims.jti }
     const possession = () => hold(presentedKey, presented, expected.target)
-    tellingHolder(claims.cnf, possession, () => verifyTerms(deployment, claims, expected.audiences))
+    discloseToOwner(claims.cnf, possession, () => verifyTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, facts)
     const { proof, certificate } = held
@@ -63,7 +63,7 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
     const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
     const known = await stateOf(key, { token, claims, redeems, address: presented.address })
-    return { key, ...known, sealer: outcomeSealer(token), proof, certificate }
+    return { key, ...known, sealer: outcomeCipher(token), proof, certificate }
   }
 }
 

@@ -19,7 +19,7 @@ import type {
 export const ANSWERS = Object.freeze({
   record: words<RecordOutcome>({ recorded: 1, duplicate: 1, revoked: 1, outstanding: 1, full: 1 }),
   redeem: words<RedeemOutcome>({
-    ...{ claimed: 1, resumed: 1, redeeming: 1, redeemed: 1, revoked: 1 },
+    ...{ reserved: 1, resumed: 1, redeeming: 1, redeemed: 1, revoked: 1 },
     unknown: 1,
   }),
   settle: words<SettleOutcome>({ settled: 1, lost: 1, revoked: 1, unknown: 1 }),

@@ -2,7 +2,7 @@ import { ProvisioningError, type Reason } from '../base/errors.js'
 import type { Claims } from '../jose/jws.js'
 import { signJwt, verifyJwt } from '../jose/jwt.js'
 import {
-  asking,
+  callStore,
   type Deployment,
   numericDate,
   type StoringDeployment,
@@ -117,7 +117,7 @@ export async function familyFault(
   deployment: StoringDeployment,
   family: KeyRef,
 ): Promise<FamilyFault | undefined> {
-  return faultIn(await asking(() => deployment.store.find(family)))
+  return faultIn(await callStore(() => deployment.store.find(family)))
 }
 
 function faultIn(entry: KeyEntry | undefined): FamilyFault | undefined {
@@ -133,7 +133,7 @@ export async function tokenFault(
   deployment: StoringDeployment,
   claims: AccessTokenClaims,
 ): Promise<FamilyFault | 'token_forged' | undefined> {
-  const entry = await asking(() => deployment.store.find(familyOf(claims)))
+  const entry = await callStore(() => deployment.store.find(familyOf(claims)))
   const fault = faultIn(entry)
   if (entry === undefined || fault !== undefined || isWithinKey(claims, entry)) return fault
   const { clientId, jti: keyId, tokenId } = tokenFacts(claims)

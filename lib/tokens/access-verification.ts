@@ -3,8 +3,8 @@ import type { PresentedRequest } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
-import { holder, type PresentedCredential, tellingHolder } from '../possession/holding.js'
 import { confirm } from '../possession/possession.js'
+import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
 import {
   type AccessTokenClaims,
   type FamilyFault,
@@ -47,13 +47,13 @@ export interface AcceptedToken {
 }
 
 export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
-  const hold = holder(deployment)
+  const hold = possessionReader(deployment)
 
   return async function verifyAccessToken(presentedToken, presented, expected) {
     await loadKey(deployment.keyRing, presentedToken.token)
     const claims = verifyGenuineToken(deployment, presentedToken.token)
     const possession = () => hold(presentedToken, presented, expected.target)
-    tellingHolder(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
+    discloseToOwner(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
     const held = possession()
     confirm(claims.cnf, held, tokenFacts(claims))
     // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with

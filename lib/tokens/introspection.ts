@@ -1,7 +1,7 @@
 import { malformed, unlessRefused } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
-import { asking, type Deployment, numericDate } from '../ports/deployment.js'
+import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
 import { tokenFault, verifyTokenTerms } from './access-token.js'
@@ -60,7 +60,7 @@ async function describeKey(
   const isInTerms =
     claims === undefined || areMet(() => verifyTerms(deployment, claims, deployment.audiences))
   if (!isInTerms) return INACTIVE
-  const entry = await asking(() => deployment.store.find(ref))
+  const entry = await callStore(() => deployment.store.find(ref))
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
   if (entry?.state !== 'issued' || expired) return INACTIVE
   // Who asks goes by what the key says: one that says more than what was issued must not be called active.

@@ -2,14 +2,14 @@ import { disclosing, ProvisioningError } from '../base/errors.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { findClient } from '../clients/authentication/authenticate.js'
-import { permit } from '../clients/policy.js'
-import { asking, type Deployment } from '../ports/deployment.js'
+import { permitTerms } from '../clients/policy.js'
+import { callStore, type Deployment } from '../ports/deployment.js'
 import { PROVEN_BY } from '../ports/methods.js'
 import type { Confirmation, KeyRecord, RecordOutcome } from '../ports/store.js'
 import { proofReader } from '../possession/dpop.js'
 import { constrain } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
-import { drawUp, mint } from './provisioning-key.js'
+import { mint, newKey } from './provisioning-key.js'
 
 /** A key on its way to the client. `key` is the one place where its text appears. */
 export interface IssuedKey {
@@ -40,12 +40,12 @@ export function issuer(deployment: Deployment): Issue {
       }
       const proof = readProof(presented, target)
       const possession = { proof, certificate: presented.certificate?.thumbprint }
-      const terms = permit(client.clientId, client.policy, parameters)
+      const terms = permitTerms(client.clientId, client.policy, parameters)
       // Not a key for somebody else, who could not present it: there the certificate says only who asks.
       const isOwn = terms.subject === client.clientId
       const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
       const confirmation = constrain(client.policy, possession, certificateUsed)
-      const drawn = drawUp(deployment, client, terms, confirmation)
+      const drawn = newKey(deployment, client, terms, confirmation)
       await proof?.spend(client)
       await record(deployment, drawn.record, client)
       await requireStillClient(deployment, drawn.record)
@@ -75,7 +75,7 @@ function tellConfirmation(confirmation: Confirmation | undefined) {
  */
 async function requireStillClient(deployment: Deployment, key: KeyRecord): Promise<void> {
   if (!deployment.registryWritable || (await findClient(deployment, key.clientId)) !== undefined) return
-  await asking(() => deployment.store.revoke(key))
+  await callStore(() => deployment.store.revoke(key))
   throw new ProvisioningError('client_unknown', 'The client has been deleted.')
 }
 
@@ -85,7 +85,7 @@ async function record(
   { policy: { outstandingKeys: outstanding }, registeredBy }: AuthenticatedClient,
 ): Promise<void> {
   const limits = { outstanding, ...(registeredBy !== undefined && { registeredBy }) }
-  const outcome = await asking(() => deployment.store.record(key, limits))
+  const outcome = await callStore(() => deployment.store.record(key, limits))
   if (outcome !== 'recorded') throw refusals[outcome](outstanding, deployment)
 }
 

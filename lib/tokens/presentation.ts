@@ -1,6 +1,6 @@
 import { malformed } from '../base/errors.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
-import type { PresentedCredential } from '../possession/holding.js'
+import type { PresentedCredential } from '../possession/presented.js'
 
 /** RFC 6750 2.1 and RFC 9449 7.1: `b64token`. */
 const CREDENTIALS = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i

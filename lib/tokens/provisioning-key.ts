@@ -56,7 +56,7 @@ export function isRandomId(text: string): boolean {
  *
  * @throws ProvisioningError `client_contended` when the client has bound too many keys shortly before
  */
-export function drawUp(
+export function newKey(
   deployment: Deployment,
   { clientId, ancestors }: Pick<AuthenticatedClient, 'clientId' | 'ancestors'>,
   terms: Terms,

@@ -2,7 +2,7 @@ import { ProvisioningError } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
-import { asking, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
+import { callStore, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
 import type {
   IssuedBefore,
   KeyRef,
@@ -31,7 +31,7 @@ export function revoker(deployment: Deployment): Revoke {
 
 /** Revokes a key that is not redeemed yet. */
 export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
-  const outcome = await asking(() => deployment.store.revoke(ref))
+  const outcome = await callStore(() => deployment.store.revoke(ref))
   if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
   return outcome
 }
@@ -51,14 +51,14 @@ export async function revokeIssuedBefore(
   const longest = maxLifetimeSeconds + tolerance + maxAccessTokenLifetimeSeconds + tolerance
   const retainUntil = Math.max(numericDate(deployment), upTo) + longest + 1
   const bound = { issuedBefore: upTo, retainUntil, ...(identity !== undefined && { identity }) }
-  const outcome = await asking(() => deployment.store.revokeIssuedBefore(bound))
+  const outcome = await callStore(() => deployment.store.revokeIssuedBefore(bound))
   const whose = identity === undefined ? {} : { clientId: identity }
   if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: upTo, ...whose })
   return outcome
 }
 
 async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> {
-  const outcome = await asking(() => deployment.store.revokeFamily(ref))
+  const outcome = await callStore(() => deployment.store.revokeFamily(ref))
   if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
 }
 
@@ -89,7 +89,7 @@ export function exposureRevoker(
     revoke: (store: ProvisioningStore) => Promise<RevokeOutcome | RevokeFamilyOutcome>,
   ) =>
     store !== undefined &&
-    asking(() => revoke(store)).then(
+    callStore(() => revoke(store)).then(
       (outcome) => outcome === 'revoked',
       () => false,
     )

@@ -38,7 +38,7 @@ function authenticator(client: Partial<ClientOptions> = {}) {
     jwks: { keys: CLIENT_ALGORITHMS.map((alg) => KEYS[alg]?.jwk ?? {}) },
     ...client,
   }
-  const plain = { clientId: 'plain', secret: SECRET }
+  const plain = { clientId: 'plain', clientSecret: SECRET }
   const given = deployed({ clients: [signer, plain], policy: { scopes: ['read'] } })
   const authenticate = clientAuthenticator(given.deployment)
   const send = (assertion: string, form: Record<string, string> = {}) =>
@@ -237,7 +237,10 @@ describe('private_key_jwt', () => {
   })
 
   it('refuses a client that may not authenticate in this way', async () => {
-    const { send, sign } = authenticator({ secret: SECRET, authenticationMethods: ['client_secret_basic'] })
+    const { send, sign } = authenticator({
+      clientSecret: SECRET,
+      authenticationMethods: ['client_secret_basic'],
+    })
     expect(await reasonOf(() => send(sign()))).toBe('client_method_refused')
   })
 

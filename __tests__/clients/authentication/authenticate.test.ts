@@ -9,9 +9,9 @@ const HASH = hashSecret(SECRET)
 const GRANTS = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
 
 const CLIENTS: ClientOptions[] = [
-  { clientId: 'plain', secret: SECRET },
+  { clientId: 'plain', clientSecret: SECRET },
   { clientId: 'hashed', secretHash: HASH },
-  { clientId: 'spaced out:100%', secret: 'pässwörd + 密码, and a few more words' },
+  { clientId: 'spaced out:100%', clientSecret: 'pässwörd + 密码, and a few more words' },
   { clientId: 'basic-only', secretHash: HASH, authenticationMethods: ['client_secret_basic'] },
   { clientId: 'post-only', secretHash: HASH, authenticationMethods: ['client_secret_post'] },
   { clientId: 'never', secretHash: HASH, authenticationMethods: [] },

@@ -83,7 +83,7 @@ function workOf(client: Parameters<typeof isSignedBy>[0], jws: ParsedJws) {
 
 const CLIENTS: Record<string, Parameters<typeof isSignedBy>[0]> = {
   'that does not exist': undefined,
-  'with a secret alone': found({ secret: randomBytes(32).toString('hex') }),
+  'with a secret alone': found({ clientSecret: randomBytes(32).toString('hex') }),
   'with one EC key': found(jwks(EC[0].jwk)),
   'with eight EC keys': found(jwks(...EC.map(({ jwk }) => jwk))),
   'with eight named EC keys': found(jwks(...EC.map((key, index) => named(key, `kid-${index}`)))),

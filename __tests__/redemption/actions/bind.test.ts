@@ -90,12 +90,12 @@ describe('bind', () => {
 
   it('leaves a new client no right to register others, nor what the client of the key has lost since', async () => {
     const scopes = ['provision:bind', 'provision:register', 'devices:read']
-    const secret = 'correct-horse-battery-staple'
+    const clientSecret = 'correct-horse-battery-staple'
     const kept = new Map<string, ClientOptions | Client>()
     const permit = (...now: string[]) =>
       kept.set('ci-runner', {
         clientId: 'ci-runner',
-        secret,
+        clientSecret,
         policy: { scopes: now, subjects: ['device:*'] },
       })
     const clients = {

@@ -113,7 +113,7 @@ describe('register', () => {
 
   it('gives no scope that the client of the key has lost since', async () => {
     const policy = { scopes: ['provision:register', 'devices:read'] }
-    const kept = { client: { clientId: 'ci-runner', secret: 'correct-horse-battery-staple', policy } }
+    const kept = { client: { clientId: 'ci-runner', clientSecret: 'correct-horse-battery-staple', policy } }
     const find = async (id: string) => (id === 'ci-runner' ? kept.client : undefined)
     const clients = { find, save: async () => true, delete: async () => true }
     const { ask } = await withKey({ clients })
@@ -156,6 +156,10 @@ describe('register', () => {
 })
 
 const taken = [
-  { clientId: 'ci-runner', secret: 'correct-horse-battery-staple', policy: { subjects: ['gateway-1'] } },
-  { clientId: 'gateway-1', secret: 'correct-horse-battery-staple' },
+  {
+    clientId: 'ci-runner',
+    clientSecret: 'correct-horse-battery-staple',
+    policy: { subjects: ['gateway-1'] },
+  },
+  { clientId: 'gateway-1', clientSecret: 'correct-horse-battery-staple' },
 ]

@@ -108,10 +108,10 @@ describe('exchange', () => {
       defaultScopes: ['provision:token', 'devices:read'],
     }
     const kept: { client: ClientOptions | undefined } = {
-      client: { clientId: 'ci-runner', secret: SECRET, policy },
+      client: { clientId: 'ci-runner', clientSecret: SECRET, policy },
     }
     const { ask, entry } = await withKey({ clients: () => kept.client })
-    kept.client = { clientId: 'ci-runner', secret: SECRET, policy: { scopes: ['provision:token'] } }
+    kept.client = { clientId: 'ci-runner', clientSecret: SECRET, policy: { scopes: ['provision:token'] } }
     expect(await reasonOf(() => ask({ scope: 'devices:read' }))).toBe('scope_not_permitted')
     kept.client = undefined
     expect(await refusalOf(ask)).toMatchObject({ reason: 'client_unknown', code: 'invalid_token' })
@@ -127,7 +127,7 @@ describe('exchange', () => {
     const clients = [
       {
         clientId: 'ci-runner',
-        secret: SECRET,
+        clientSecret: SECRET,
         policy: { defaultScopes: ['provision:token', 'devices:read'] },
       },
     ]

@@ -1,4 +1,4 @@
-import type { Holding, KeyRecord } from '../../../lib/ports/store.js'
+import type { KeyRecord, Lease } from '../../../lib/ports/store.js'
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis/redis.js'
 import { CLIENTS } from './clients'
 import { pause, type RedisServer, startRedis } from './servers'
@@ -19,10 +19,10 @@ export const PATIENCE_SECONDS = 20
 export const HOLDER = 'jkt:0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
 /** A claim's holder, whose lease is over at once. */
-export const OVER: Holding = { holder: HOLDER, leaseSeconds: Number.MIN_VALUE }
+export const OVER: Lease = { ownerId: HOLDER, leaseSeconds: Number.MIN_VALUE }
 
 /** A claim's holder, whose lease lasts. */
-export const HELD: Holding = { holder: HOLDER, leaseSeconds: 60 }
+export const HELD: Lease = { ownerId: HOLDER, leaseSeconds: 60 }
 
 /** A store in a server, by node-redis, and what it advised. */
 export async function withStore(

@@ -25,7 +25,7 @@ export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>>
 export const SUCCESS = [
   'recorded',
   expect.objectContaining({ state: 'issued' }),
-  ...['claimed', 'released', 'claimed', 'resumed', 'settled'],
+  ...['reserved', 'released', 'reserved', 'resumed', 'settled'],
   { redemption: 'two', outcome: 'sealed' },
   ...['revoked', 'recorded', 'revoked', 'first', 'first', 'revoked'],
 ]

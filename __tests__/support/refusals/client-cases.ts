@@ -48,7 +48,7 @@ export const CLIENT_CASES: Case[] = [
       clients: [
         {
           clientId: CLIENT,
-          secret: SECRET,
+          clientSecret: SECRET,
           authenticationMethods: ['client_secret_post'],
           policy: { scopes: ['devices:read'] },
         },
@@ -82,7 +82,7 @@ function vanishingClient(): ClientLookup {
   return () => {
     asked += 1
     return asked === 1
-      ? { clientId: CLIENT, secret: SECRET, policy: { scopes: ['provision:token'] } }
+      ? { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['provision:token'] } }
       : undefined
   }
 }
@@ -321,7 +321,7 @@ export const CAPACITY_CASES: Case[] = [
     reason: 'server_fault',
     status: 500,
     error: 'server_error',
-    options: { clients: () => ({ clientId: CLIENT, secret: 7 }) as never },
+    options: { clients: () => ({ clientId: CLIENT, clientSecret: 7 }) as never },
     act: (server) => askForKey(server),
   },
 ]

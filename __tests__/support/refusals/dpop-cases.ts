@@ -120,7 +120,7 @@ export const DPOP_CASES: Case[] = [
     reason: 'dpop_missing',
     status: 400,
     error: 'invalid_dpop_proof',
-    options: { clients: [{ clientId: CLIENT, secret: SECRET, policy: { senderConstraint: 'dpop' } }] },
+    options: { clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { senderConstraint: 'dpop' } }] },
     description: /^The client must ask with a DPoP proof\.$/,
     act: (server) => askForKey(server, READ),
   },

@@ -8,8 +8,8 @@ import { type Answered, type Case, READ } from './case.js'
 const API = 'api'
 const OPTIONS = {
   clients: [
-    { clientId: API, secret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } },
-    { clientId: CLIENT, secret: SECRET, policy: { scopes: ['devices:read'] } },
+    { clientId: API, clientSecret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } },
+    { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['devices:read'] } },
   ],
 }
 

@@ -1,6 +1,6 @@
 import { malformed } from '../../base/errors.js'
 import { findClient } from '../../clients/authentication/authenticate.js'
-import { type BindingAnswer, bindingAnswer, tellUnbound } from '../../clients/bindings.js'
+import { type BindingAnswer, bindingAnswer, emitUnbound } from '../../clients/bindings.js'
 import {
   bindingsWith,
   type ProvenKey,
@@ -11,12 +11,12 @@ import {
 import { inheritedPolicy, isWithinRights } from '../../clients/policy.js'
 import { type Changed, changeClient } from '../../clients/registry.js'
 import type { Binding, Client } from '../../ports/client.js'
-import { asking, type Deployment, numericDate } from '../../ports/deployment.js'
+import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
-import type { Done, Perform } from '../performance.js'
+import type { Done, RunAction } from '../run-action.js'
 import type { Verified } from '../verification.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOf } from './token.js'
@@ -28,7 +28,7 @@ export interface BindAnswer extends BindingAnswer {
 /** Redeems a key to tie a public key or a certificate, whose possession is proven, to the key's subject. */
 export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
 
-export function binder(deployment: Deployment, perform: Perform): Bind {
+export function binder(deployment: Deployment, perform: RunAction): Bind {
   return async function bind(verified, request) {
     const { key } = verified
     const proven = provenKey(deployment, verified, request)
@@ -40,7 +40,7 @@ export function binder(deployment: Deployment, perform: Perform): Bind {
       holds: key.confirmation ?? proven.confirmation,
       request: requestDigest('bind', proven.confirmation),
       // And again as often as it is tried to be saved.
-      async judge() {
+      async validate() {
         const client = await findClient(deployment, key.subject)
         bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
       },
@@ -80,7 +80,7 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
   return {
     result: { client_id: key.subject, ...bindingAnswer(binding) },
     familyClientId: key.subject,
-    tell: () => tellBound(deployment, key, binding, replaced),
+    emit: () => tellBound(deployment, key, binding, replaced),
     undo,
   }
 }
@@ -92,7 +92,7 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
  * @throws ProvisioningError `key_revoked`
  */
 async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promise<void> {
-  const ancestors = await asking(() => Promise.all(key.ancestors.map((ancestor) => store.find(ancestor))))
+  const ancestors = await callStore(() => Promise.all(key.ancestors.map((ancestor) => store.find(ancestor))))
   if (ancestors.some((entry) => entry?.familyRevoked)) throw stateRefusal('key_revoked', key)
 }
 
@@ -166,7 +166,7 @@ function tellBound(
   { bindingId, confirmation }: Binding,
   replaced: readonly Binding[],
 ): void {
-  tellUnbound(deployment.emit, subject, replaced, 'replacement')
+  emitUnbound(deployment.emit, subject, replaced, 'replacement')
   deployment.emit('client.bound', {
     keyId,
     clientId,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
 import { findKept } from '../../clients/authentication/authenticate.js'
 import { inheritedPolicy, parseScope } from '../../clients/policy.js'
-import { saving } from '../../clients/registry.js'
+import { callRegistry } from '../../clients/registry.js'
 import type { Claims } from '../../jose/jws.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -13,14 +13,14 @@ import { makeSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
-import type { Done, Perform } from '../performance.js'
+import type { Done, RunAction } from '../run-action.js'
 import type { Verified } from '../verification.js'
 import { policyOf } from './token.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
 export type Register = (verified: Verified, body: Claims, address?: string) => Promise<ClientInformation>
 
-export function registrar(deployment: Deployment, perform: Perform): Register {
+export function registrar(deployment: Deployment, perform: RunAction): Register {
   return async function register(verified, body, address) {
     const { key } = verified
     const clientId = identityFor(key)
@@ -28,7 +28,7 @@ export function registrar(deployment: Deployment, perform: Perform): Register {
       action: 'register',
       address,
       request: bodyDigest('register', body),
-      judge: () => judge(deployment, key, clientId, body),
+      validate: () => judge(deployment, key, clientId, body),
       async act(judged) {
         const done = await save(deployment, key, judged)
         if (done !== undefined) return done
@@ -114,13 +114,13 @@ async function save(
   const { client, token, secret } = newcomer(deployment, key, judged)
   const saved = { ...client, revision: (before?.revision ?? 0) + 1 }
   const { clientId } = saved
-  if (!(await saving(() => registry.save(saved)))) return undefined
+  if (!(await callRegistry(() => registry.save(saved)))) return undefined
   const { jti: keyId, clientId: registeredBy } = key
   return {
     result: informationOf(saved, { token, secret }),
     familyClientId: clientId,
     // It may have keys of its own, whatever it was told: who observes must know.
-    tell: () =>
+    emit: () =>
       deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
     undo: async (isSuperseded) =>
       // What this attempt took for left may be what that other has brought forth.

@@ -9,7 +9,7 @@ import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
-import type { Done, Perform } from '../performance.js'
+import type { Done, RunAction } from '../run-action.js'
 import type { Verified } from '../verification.js'
 
 export const TOKEN_SCOPE = 'provision:token'
@@ -52,7 +52,7 @@ export function readSubjectToken(parameters: Parameters): string {
   return token
 }
 
-export function exchanger(deployment: Deployment, perform: Perform): Exchange {
+export function exchanger(deployment: Deployment, perform: RunAction): Exchange {
   const issueToken = tokenIssuer(deployment)
 
   return async function exchange(verified, parameters, address) {
@@ -77,7 +77,7 @@ export function exchanger(deployment: Deployment, perform: Perform): Exchange {
       // A bearer key that is redeemed with a proof has a holder by that: the token is bound to it.
       holds: key.confirmation ?? terms.confirmation,
       request: requestDigest('token', askedFor(parameters)),
-      judge: async () => undefined,
+      validate: async () => undefined,
       async act(_, redemptionId) {
         return done(deployment, key, await issueToken(key, terms, { requestedType, redemptionId }))
       },
@@ -114,7 +114,7 @@ function done(
     },
     // The fence: the family can be revoked for as long as the token is accepted anywhere.
     retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
-    tell: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
+    emit: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
   }
 }
 

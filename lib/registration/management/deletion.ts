@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../../base/errors.js'
 import { findKept } from '../../clients/authentication/authenticate.js'
-import { saving } from '../../clients/registry.js'
+import { callRegistry } from '../../clients/registry.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import type { EventDetails } from '../../ports/events.js'
@@ -49,7 +49,7 @@ export async function deleteClient(
   if (marked === undefined) return 'unknown'
   await revokeIssuedBefore(deployment, { identity: clientId, issuedBefore: numericDate(deployment) })
   // With its revision: whoever has come by the same identity since is another.
-  const isOurs = await saving(() => deployment.registry.delete(clientId, marked.revision))
+  const isOurs = await callRegistry(() => deployment.registry.delete(clientId, marked.revision))
   if (isOurs) deployment.emit('client.deleted', { clientId, by })
   return 'deleted'
 }
@@ -76,7 +76,7 @@ async function mark(
       ...(registration && { registration }),
       deletedAt: numericDate(deployment),
     }
-    if (await saving(() => deployment.registry.save(marked))) return marked
+    if (await callRegistry(() => deployment.registry.save(marked))) return marked
   }
   const message = 'The client is being changed by too many other requests at this moment.'
   throw new ProvisioningError('client_contended', message, { facts: { clientId } })

@@ -3,7 +3,7 @@ import { Secret, secretMatches } from '../../base/secret.js'
 import { findClient } from '../../clients/authentication/authenticate.js'
 import { withBindings } from '../../clients/bound-keys.js'
 import { boundsOf, inheritedPolicy, parseScope } from '../../clients/policy.js'
-import { saving } from '../../clients/registry.js'
+import { callRegistry } from '../../clients/registry.js'
 import type { Claims } from '../../jose/jws.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -163,7 +163,7 @@ function updatedClient(
 
 /** Judged against what was there, so it holds only for that: whoever was first has made it something else. */
 async function save(deployment: Deployment, client: Client): Promise<void> {
-  if (await saving(() => deployment.registry.save(client))) return
+  if (await callRegistry(() => deployment.registry.save(client))) return
   const message = 'The client was changed by another request at the same moment; read it and try again.'
   throw malformed('client_changed', message, { clientId: client.clientId })
 }

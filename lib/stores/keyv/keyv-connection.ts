@@ -1,4 +1,4 @@
-import { inTime } from './keyv-lanes.js'
+import { inTime } from './keyed-mutex.js'
 import type { KeyvLike } from './keyv-options.js'
 
 /** A call that changes the database: its answer, in time, and when it has really ended. */

@@ -3,14 +3,14 @@ import { clientFault } from '../../clients/client-record.js'
 import type { Client } from '../../ports/client.js'
 
 /** What lies under the key of a client; without a `client`, nothing does. */
-export interface Kept {
+export interface StoredClient {
   readonly client?: Client
   /** Another one after every change, so that no two records are taken for each other. */
   readonly state: string
 }
 
 /** The state of a client that there is not. */
-const NOBODY: Kept = Object.freeze({ state: 'nobody' })
+const NOBODY: StoredClient = Object.freeze({ state: 'nobody' })
 
 /** A record that says another number is of another make, and is refused. */
 const FORMAT = 1
@@ -41,7 +41,7 @@ function escaped(character: string): string {
 }
 
 /** Reads the stored record of a client. */
-export type ReadRecord = (clientId: string, record: unknown) => Kept
+export type ReadRecord = (clientId: string, record: unknown) => StoredClient
 
 /**
  * Makes the reader of records. For a missing record it reads the one that was found last, so that time does not tell
@@ -82,7 +82,7 @@ const DECOY: Client = {
  *
  * @throws Error when it is damaged, or of a newer version, whose members may mean that it is to be refused
  */
-function readRecord(clientId: string, record: unknown): Kept {
+function readRecord(clientId: string, record: unknown): StoredClient {
   const value = typeof record === 'string' ? parsed(record) : undefined
   if (value === undefined) throw damaged(clientId, 'it is no JSON object')
   const { format, state, client, ...others } = value

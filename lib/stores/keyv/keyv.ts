@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Client, ClientRegistry } from '../../ports/client.js'
+import { keyedMutex, type Mutex } from './keyed-mutex.js'
 import { type Change, keyvConnection } from './keyv-connection.js'
-import { type InLane, lanes } from './keyv-lanes.js'
 import { LEASE_TIMEOUTS, type Lease, leases } from './keyv-lease.js'
 import {
   type KeyvClientRegistryOptions,
@@ -10,7 +10,7 @@ import {
   type KeyvOptions,
   readKeyvOptions,
 } from './keyv-options.js'
-import { type Kept, keyOf, recordOf, recordReader } from './keyv-record.js'
+import { keyOf, recordOf, recordReader, type StoredClient } from './keyv-record.js'
 
 export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
 
@@ -37,11 +37,11 @@ export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOp
     async save(client: Client) {
       const record = recordOf(client)
       const { clientId, revision } = client
-      const isNext = ({ client: kept }: Kept) => revision === (kept?.revision ?? 0) + 1
+      const isNext = ({ client: kept }: StoredClient) => revision === (kept?.revision ?? 0) + 1
       return change(clientId, isNext, () => database.set(keyOf(clientId), record))
     },
     async delete(clientId: string, revision?: number) {
-      const isMeant = ({ client: kept }: Kept) =>
+      const isMeant = ({ client: kept }: StoredClient) =>
         kept !== undefined && (revision === undefined || revision === kept.revision)
       return change(clientId, isMeant, () => database.delete(keyOf(clientId)))
     },
@@ -51,16 +51,16 @@ export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOp
 /** Changes a client if what is kept of it is as it should be, and answers whether it did. */
 type ChangeIf = (
   clientId: string,
-  isRight: (kept: Kept) => boolean,
+  isRight: (kept: StoredClient) => boolean,
   write: () => Change<boolean>,
 ) => Promise<boolean>
 
-type Find = (clientId: string) => Promise<Kept>
+type Find = (clientId: string) => Promise<StoredClient>
 
 function changer(find: Find, options: KeyvOptions, namespace: string): ChangeIf {
   const { lock, timeoutSeconds } = options
   const patienceSeconds = (LEASE_TIMEOUTS + 1) * timeoutSeconds
-  const inLane: InLane = lanes(patienceSeconds)
+  const inLane: Mutex = keyedMutex(patienceSeconds)
   const takeLease = lock === undefined ? undefined : leases({ ...options, lock })
   return (clientId, isRight, write) =>
     inLane(clientId, async (hold) => {
@@ -73,7 +73,10 @@ function changer(find: Find, options: KeyvOptions, namespace: string): ChangeIf 
     })
 
   /** Answers when nobody else may change the client; `undefined` when it is not as it should be. */
-  async function locked(clientId: string, isRight: (kept: Kept) => boolean): Promise<Lease | undefined> {
+  async function locked(
+    clientId: string,
+    isRight: (kept: StoredClient) => boolean,
+  ): Promise<Lease | undefined> {
     const begun = performance.now()
     for (let wait = 5; ; wait = Math.min(2 * wait, 250)) {
       const kept = await find(clientId)

@@ -34,8 +34,8 @@ export interface Reservation {
   /** The first of all attempts that have had this reservation. */
   readonly redemption: string
   readonly isTakenOver: boolean
-  readonly holder: string | undefined
-  /** NumericDate from which the same holder may take the reservation over. */
+  readonly ownerId: string | undefined
+  /** NumericDate from which the same ownerId may take the reservation over. */
   readonly leaseUntil: number
 }
 

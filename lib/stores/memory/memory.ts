@@ -1,4 +1,4 @@
-import type { Holding, ProvisioningStore } from '../../ports/store.js'
+import type { Lease, ProvisioningStore } from '../../ports/store.js'
 import { requireFuture, requireTime, sweeper } from './expiry.js'
 import { copyOf, entryOf, KeyTable, move, type Reservation, type StoredKey } from './key-table.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
@@ -75,9 +75,9 @@ function recordVerbs({
 
 function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
-    async redeem(ref, attempt, holding) {
+    async redeem(ref, attempt, lease) {
       const at = now() / 1000
-      const reservation = reservationBy(attempt, holding, at)
+      const reservation = reservationBy(attempt, lease, at)
       sweep()
       const stored = keys.get(ref)
       if (stored === undefined) return 'unknown'
@@ -89,14 +89,14 @@ function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore,
       }
       if (stored.state !== 'issued') return stored.state
       move(stored, 'redeeming', { at, reservation })
-      return 'claimed'
+      return 'reserved'
     },
     async release(ref, attempt, hasActed = false) {
       sweep()
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
       const { reservation } = stored
-      const stays = reservation?.isTakenOver || (hasActed && reservation?.holder !== undefined)
+      const stays = reservation?.isTakenOver || (hasActed && reservation?.ownerId !== undefined)
       const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
       const at = now() / 1000
       if (reservation && stays) move(stored, 'redeeming', { at, reservation: { ...reservation, ...isOver } })
@@ -106,16 +106,16 @@ function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore,
   }
 }
 
-function reservationBy(attempt: string, holding: Holding | undefined, seconds: number): Reservation {
-  const { holder, leaseSeconds = 0 } = holding ?? {}
-  if (holding !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
+function reservationBy(attempt: string, lease: Lease | undefined, seconds: number): Reservation {
+  const { ownerId, leaseSeconds = 0 } = lease ?? {}
+  if (lease !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
   const leaseUntil = seconds + leaseSeconds
-  return { attempt, redemption: attempt, isTakenOver: false, holder, leaseUntil }
+  return { attempt, redemption: attempt, isTakenOver: false, ownerId, leaseUntil }
 }
 
-function mayResume({ holder, leaseUntil }: Reservation, later: Reservation, seconds: number): boolean {
-  return holder !== undefined && holder === later.holder && seconds >= leaseUntil
+function mayResume({ ownerId, leaseUntil }: Reservation, later: Reservation, seconds: number): boolean {
+  return ownerId !== undefined && ownerId === later.ownerId && seconds >= leaseUntil
 }
 
 function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
@@ -131,11 +131,11 @@ function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'se
       keys.retain(stored, retainUntil)
       return 'settled'
     },
-    async recall(ref, holder) {
+    async recall(ref, ownerId) {
       sweep()
       const stored = keys.get(ref)
       const reservation = stored?.reservation
-      if (stored?.familyRevoked !== false || reservation?.holder !== holder) return undefined
+      if (stored?.familyRevoked !== false || reservation?.ownerId !== ownerId) return undefined
       const { outcome } = stored
       return { redemption: reservation.redemption, ...(outcome !== undefined && { outcome }) }
     },

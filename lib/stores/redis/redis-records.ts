@@ -1,10 +1,10 @@
 import type {
   Confirmation,
-  Holding,
   KeyEntry,
   KeyRecord,
   KeyRef,
   KeyState,
+  Lease,
   Recollection,
   Settlement,
 } from '../../ports/store.js'
@@ -27,12 +27,12 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
 }
 
 /** What the script `redeem` is told of the holder: who it is, and when the lease of a claim made now ends. */
-export function holdingOperands(holding: Holding | undefined, seconds: number): string[] {
+export function holdingOperands(holding: Lease | undefined, seconds: number): string[] {
   if (holding === undefined) return []
-  const { holder, leaseSeconds } = holding
+  const { ownerId, leaseSeconds } = holding
   if (!(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
-  return [textOf(holder), String(seconds + leaseSeconds)]
+  return [textOf(ownerId), String(seconds + leaseSeconds)]
 }
 
 /** What the script `settle` is told to keep of a redemption: names and values. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-claims.js'
+import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
 
 /** A Lua script, and the name by which Redis knows it once it has seen it. */
 export interface Script {

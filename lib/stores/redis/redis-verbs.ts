@@ -21,7 +21,7 @@ function verb<T extends string>(
 /** All but `find` and `recall`, which answer more than a word. What a failover may lose without harm is not waited for. */
 export const VERBS = Object.freeze({
   record: verb(SCRIPTS.record, ANSWERS.record),
-  redeem: verb(SCRIPTS.redeem, ANSWERS.redeem, ['claimed', 'resumed']),
+  redeem: verb(SCRIPTS.redeem, ANSWERS.redeem, ['reserved', 'resumed']),
   settle: verb(SCRIPTS.settle, ANSWERS.settle, ['settled']),
   release: verb(SCRIPTS.release, ANSWERS.release),
   revoke: verb(SCRIPTS.revoke, ANSWERS.revoke, ['revoked', 'unchanged']),

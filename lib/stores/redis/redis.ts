@@ -176,7 +176,7 @@ function recallVerb(desk: Desk): ProvisioningStore['recall'] {
 }
 
 /** What a call is answered that has the claim. */
-const TAKEN: readonly RedeemOutcome[] = ['claimed', 'resumed']
+const TAKEN: readonly RedeemOutcome[] = ['reserved', 'resumed']
 
 function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
   const { redis, nextCall } = desk

@@ -1,7 +1,7 @@
-import type { Holding, KeyRecord } from '../../ports/store.js'
+import type { KeyRecord, Lease } from '../../ports/store.js'
 import { type Bench, type CallName, call, PLENTY, type Prove } from './bench.js'
 
-const OURS: Holding = { holder: 'jkt:ours', leaseSeconds: 2 }
+const OURS: Lease = { ownerId: 'jkt:ours', leaseSeconds: 2 }
 
 /** Moves, and the calls before them. */
 const MOVES: readonly (readonly [before: readonly CallName[], move: CallName])[] = [

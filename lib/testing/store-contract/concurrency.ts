@@ -8,7 +8,7 @@ export function proveConcurrency(prove: Prove): void {
     await store.record(key(), PLENTY)
     const answers = await Promise.all(HUNDRED.map((i) => store.redeem(key(), `attempt-${i}`)))
     expect(tally(answers)).toEqual({ claimed: 1, redeeming: 99 })
-    const winner = `attempt-${answers.indexOf('claimed')}`
+    const winner = `attempt-${answers.indexOf('reserved')}`
     expect(await store.settle(key(), winner, key().retainUntil)).toBe('settled')
   })
   prove('lets exactly one of 100 concurrent calls of one attempt claim a key', async ({ store, key }) => {
@@ -78,7 +78,7 @@ function proveClaims(prove: Prove): void {
     await on.store.record(on.key(), PLENTY)
     const attempt = async (i: number) => {
       const name = `attempt-${i}`
-      if ((await on.store.redeem(on.key(), name)) !== 'claimed') return 'beaten'
+      if ((await on.store.redeem(on.key(), name)) !== 'reserved') return 'beaten'
       return i % 2 === 0
         ? on.store.release(on.key(), name)
         : on.store.settle(on.key(), name, on.key().retainUntil)

@@ -1,8 +1,8 @@
-import type { Holding } from '../../ports/store.js'
+import type { Lease } from '../../ports/store.js'
 import { type Bench, PLENTY, type Prove } from './bench.js'
 
-const OURS: Holding = { holder: 'jkt:ours', leaseSeconds: 2 }
-const OTHERS: Holding = { holder: 'jkt:others', leaseSeconds: 2 }
+const OURS: Lease = { ownerId: 'jkt:ours', leaseSeconds: 2 }
+const OTHERS: Lease = { ownerId: 'jkt:others', leaseSeconds: 2 }
 
 /** A claim that got stuck may be taken over, after its lease, by who has made it, and by nobody else. */
 export function proveHolders(prove: Prove): void {
@@ -36,7 +36,7 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.settle(key, 'one', key.retainUntil, settlement)).toBe('lost')
     expect(await on.store.release(key, 'one')).toBe('lost')
     expect(await on.store.settle(key, 'two', key.retainUntil)).toBe('settled')
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
   })
   prove('gives a claim that was taken over a lease of its own', async (on) => {
     const key = await claimed(on, OURS)
@@ -55,10 +55,10 @@ export function proveHolders(prove: Prove): void {
   prove('lets whoever asks first claim a key that was released, as another redemption', async (on) => {
     const key = await claimed(on, OURS)
     expect(await on.store.release(key, 'one')).toBe('released')
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
-    expect(await on.store.redeem(key, 'two', OTHERS)).toBe('claimed')
-    expect(await on.store.recall(key, OTHERS.holder)).toEqual({ redemption: 'two' })
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
+    expect(await on.store.redeem(key, 'two', OTHERS)).toBe('reserved')
+    expect(await on.store.recall(key, OTHERS.ownerId)).toEqual({ redemption: 'two' })
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
   prove('leaves a claim that was taken over to its holder when it is released', async (on) => {
     for (const again of ['one', 'two']) {
@@ -71,7 +71,7 @@ export function proveHolders(prove: Prove): void {
       for (const holding of [OTHERS, undefined])
         expect(await on.store.redeem(key, 'three', holding)).toBe('redeeming')
       expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
-      expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+      expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
     }
   })
   prove('leaves a claim to its holder when an attempt releases it that has acted', async (on) => {
@@ -82,12 +82,12 @@ export function proveHolders(prove: Prove): void {
     for (const holding of [OTHERS, undefined])
       expect(await on.store.redeem(key, 'two', holding)).toBe('redeeming')
     expect(await on.store.redeem(key, 'two', OURS)).toBe('resumed')
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
     expect(await on.store.release(key, 'two')).toBe('released')
     expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
     expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
     expect(await on.store.settle(key, 'three', key.retainUntil)).toBe('settled')
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
   })
   prove('issues a key again that nobody holds, whether or not the attempt has acted', async (on) => {
     const key = await claimed(on)
@@ -99,7 +99,7 @@ export function proveHolders(prove: Prove): void {
     await on.advance(3)
     expect(await on.store.revoke(key)).toBe('revoked')
     expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
   prove('lets nobody take over a claim that a watermark covers, and recalls nothing of it', async (on) => {
     const key = await claimed(on, OURS)
@@ -107,7 +107,7 @@ export function proveHolders(prove: Prove): void {
     const { issuedAt: issuedBefore, retainUntil } = key
     await on.store.revokeIssuedBefore({ issuedBefore, retainUntil })
     expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
   prove('lets nobody take over a claim whose key has expired', async (on) => {
     const key = on.key('key', { lifetimeSeconds: 4 })
@@ -115,7 +115,7 @@ export function proveHolders(prove: Prove): void {
     await on.store.redeem(key, 'one', OURS)
     await on.advance(6)
     expect(await on.store.redeem(key, 'two', OURS)).toBe('unknown')
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
   for (const leaseSeconds of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
     prove(`refuses a lease of ${leaseSeconds} s, and claims nothing`, async (on) => {
@@ -132,47 +132,47 @@ export function proveHolders(prove: Prove): void {
 export function proveOutcomes(prove: Prove): void {
   prove('recalls a claim to its holder, by the attempt that claimed first', async (on) => {
     const key = await claimed(on, OURS)
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
+    expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
     await on.advance(3)
     await on.store.redeem(key, 'two', OURS)
-    expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one' })
-    expect(await on.store.recall(key, OTHERS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
+    expect(await on.store.recall(key, OTHERS.ownerId)).toBeUndefined()
   })
   prove('recalls nothing of a key that nobody has claimed, and of none that is unknown', async (on) => {
     await on.store.record(on.key(), PLENTY)
-    expect(await on.store.recall(on.key(), OURS.holder)).toBeUndefined()
-    expect(await on.store.recall(on.key('another'), OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(on.key(), OURS.ownerId)).toBeUndefined()
+    expect(await on.store.recall(on.key('another'), OURS.ownerId)).toBeUndefined()
   })
   prove('recalls an outcome to its holder as often as asked, and to nobody else', async (on) => {
     const key = await settled(on)
     for (const _ of [1, 2])
-      expect(await on.store.recall(key, OURS.holder)).toEqual({ redemption: 'one', outcome: 'an-outcome' })
-    for (const holder of [OTHERS.holder, '', 'undefined', 'null', `${OURS.holder} `])
+      expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one', outcome: 'an-outcome' })
+    for (const holder of [OTHERS.ownerId, '', 'undefined', 'null', `${OURS.ownerId} `])
       expect(await on.store.recall(key, holder)).toBeUndefined()
   })
   prove('recalls to nobody what was redeemed without a holder', async (on) => {
     const key = await claimed(on)
     await on.store.settle(key, 'one', key.retainUntil, { outcome: 'an-outcome' })
-    for (const holder of [OURS.holder, '', 'undefined', 'null'])
+    for (const holder of [OURS.ownerId, '', 'undefined', 'null'])
       expect(await on.store.recall(key, holder)).toBeUndefined()
   })
   prove('keeps an outcome of 120,000 characters as it is', async (on) => {
     const outcome = 'aZ0-_=+/'.repeat(15_000)
     const key = await settled(on, { outcome })
-    expect((await on.store.recall(key, OURS.holder))?.outcome).toBe(outcome)
+    expect((await on.store.recall(key, OURS.ownerId))?.outcome).toBe(outcome)
   })
   prove('keeps the outcome of the settlement that took place, and of none after it', async (on) => {
     const key = await settled(on)
     expect(await on.store.settle(key, 'one', key.retainUntil, { outcome: 'another' })).toBe('lost')
-    expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
+    expect((await on.store.recall(key, OURS.ownerId))?.outcome).toBe('an-outcome')
   })
   prove('forgets an outcome with the time of its key, however long the entry is kept', async (on) => {
     const key = await settled(on, { lifetimeSeconds: 6, retainedFor: 60 })
     await on.advance(3)
-    expect((await on.store.recall(key, OURS.holder))?.outcome).toBe('an-outcome')
+    expect((await on.store.recall(key, OURS.ownerId))?.outcome).toBe('an-outcome')
     await on.advance(5)
     expect(await on.store.find(key)).toMatchObject({ state: 'redeemed' })
-    expect((await on.store.recall(key, OURS.holder))?.outcome).toBeUndefined()
+    expect((await on.store.recall(key, OURS.ownerId))?.outcome).toBeUndefined()
   })
   prove('keeps what is said of one key apart from what is said of another', async (on) => {
     const names = ['ab c', 'a bc', 'a:b c', 'a b:c', 'a} b', 'a }b', '__proto__ k', 'k __proto__']
@@ -182,7 +182,7 @@ export function proveOutcomes(prove: Prove): void {
     })
     for (const { record, name } of keys) {
       await on.store.record(record, PLENTY)
-      await on.store.redeem(record, name, { holder: `${name}:holder`, leaseSeconds: 2 })
+      await on.store.redeem(record, name, { ownerId: `${name}:holder`, leaseSeconds: 2 })
       await on.store.settle(record, name, record.retainUntil, { outcome: `${name}:outcome` })
     }
     for (const { record, name } of keys) {
@@ -191,7 +191,7 @@ export function proveOutcomes(prove: Prove): void {
     }
   })
   prove('tells empty texts from none', async (on) => {
-    const key = await claimed(on, { ...OURS, holder: '' })
+    const key = await claimed(on, { ...OURS, ownerId: '' })
     expect(await on.store.recall(key, '')).toEqual({ redemption: 'one' })
     const settlement = { outcome: '', familyClientId: '' }
     expect(await on.store.settle(key, 'one', key.retainUntil, settlement)).toBe('settled')
@@ -205,21 +205,21 @@ export function proveOutcomes(prove: Prove): void {
   prove('recalls nothing of a redemption whose family has been revoked', async (on) => {
     const key = await settled(on)
     await on.store.revokeFamily(key)
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
     expect(await on.store.redeem(key, 'two', OURS)).toBe('redeemed')
   })
   prove('recalls nothing of a redemption that a watermark covers', async (on) => {
     const key = await settled(on)
     const { issuedAt: issuedBefore, retainUntil } = key
     await on.store.revokeIssuedBefore({ issuedBefore, retainUntil })
-    expect(await on.store.recall(key, OURS.holder)).toBeUndefined()
+    expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
 }
 
-async function claimed({ store, key }: Bench, holding?: Holding, jti?: string) {
+async function claimed({ store, key }: Bench, holding?: Lease, jti?: string) {
   const record = key(jti)
   await store.record(record, PLENTY)
-  expect(await store.redeem(record, 'one', holding)).toBe('claimed')
+  expect(await store.redeem(record, 'one', holding)).toBe('reserved')
   return record
 }
 

@@ -94,7 +94,7 @@ function proveOddName(prove: Prove, name: string): void {
     const odd = key(name, { clientId: name, subject: name, scope: [name] })
     expect(await store.record(odd, { outstanding: 1 })).toBe('recorded')
     expect(await store.record(key('next', { clientId: name }), { outstanding: 1 })).toBe('outstanding')
-    expect(await store.redeem(odd, name)).toBe('claimed')
+    expect(await store.redeem(odd, name)).toBe('reserved')
     expect(await store.settle(odd, `${name}.`, odd.retainUntil)).toBe('lost')
     expect(await store.settle(odd, name, odd.retainUntil)).toBe('settled')
     expect(await store.revokeFamily(odd)).toBe('revoked')

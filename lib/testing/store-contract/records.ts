@@ -32,7 +32,7 @@ export function proveRecords(prove: Prove): void {
     Reflect.set(found ?? {}, 'retainUntil', 0)
     Reflect.set(found?.scope ?? [], 0, 'admin')
     expect(await store.find(given)).toEqual(entryOf(given))
-    expect(await store.redeem(given, 'one')).toBe('claimed')
+    expect(await store.redeem(given, 'one')).toBe('reserved')
   })
 }
 

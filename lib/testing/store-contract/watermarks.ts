@@ -92,7 +92,7 @@ function proveBounds(prove: Prove): void {
     await recordAll(on, keys)
     await on.store.revokeIssuedBefore(upTo(on.key(), { issuedBefore: issuedAt }))
     expect(await statesOf(on, keys)).toEqual(['revoked', 'revoked', 'revoked', 'issued', 'issued'])
-    expect(await on.store.redeem(on.key('1'), 'one')).toBe('claimed')
+    expect(await on.store.redeem(on.key('1'), 'one')).toBe('reserved')
   })
   prove('covers the keys of every client when it names no identity', async (on) => {
     const keys = ['a', 'b', '__proto__'].map((clientId) => on.key('key', { clientId, subject: clientId }))

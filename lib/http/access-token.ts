@@ -4,7 +4,7 @@ import type { VerifiedAccessToken } from '../tokens/access-verification.js'
 import { circumstances, fix } from './provisioning.js'
 
 /** The validated identity behind an access token. Extend it by declaration merging. It holds no token material. */
-export interface Provisioned {
+export interface AccessTokenInfo {
   /** The client of the token: the identity that was provisioned. */
   readonly clientId: string
   readonly subject: string
@@ -29,17 +29,17 @@ declare global {
   namespace Express {
     interface Request {
       /** Who presented an access token; set by `requireAccessToken()`. */
-      provisioned?: Provisioned
+      accessToken?: AccessTokenInfo
     }
   }
 }
 
 /** Attaches the identity to the request, frozen and fixed. */
-export function attachProvisioned(req: Request, token: VerifiedAccessToken): void {
+export function attachAccessToken(req: Request, token: VerifiedAccessToken): void {
   const { clientId, subject, scope, audience, issuer, jti: tokenId, keyId } = token
   const names = { clientId, subject, scope, audience, issuer, tokenId, keyId }
-  const provisioned: Provisioned = Object.freeze({ ...names, ...circumstances(token) })
-  fix(req, 'provisioned', provisioned)
+  const provisioned: AccessTokenInfo = Object.freeze({ ...names, ...circumstances(token) })
+  fix(req, 'accessToken', provisioned)
 }
 
 /**
@@ -47,9 +47,9 @@ export function attachProvisioned(req: Request, token: VerifiedAccessToken): voi
  *
  * @throws ConfigurationError when no middleware of ours has verified one: the route is not guarded
  */
-export function getProvisioned(req: Request): Provisioned {
-  if (req.provisioned !== undefined) return req.provisioned
+export function getAccessToken(req: Request): AccessTokenInfo {
+  if (req.accessToken !== undefined) return req.accessToken
   throw new ConfigurationError([
-    'req.provisioned: expected a verified identity, got undefined; put requireAccessToken() before this handler',
+    'req.accessToken: expected a verified identity, got undefined; put requireAccessToken() before this handler',
   ])
 }

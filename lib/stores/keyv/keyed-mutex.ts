@@ -2,11 +2,11 @@
  * Does work for one name at a time, in the order in which it came. The work says what has to have ended, besides
  * itself, before the next may begin.
  */
-export type InLane = <T>(name: string, work: (hold: Hold) => Promise<T>) => Promise<T>
+export type Mutex = <T>(name: string, work: (hold: Hold) => Promise<T>) => Promise<T>
 export type Hold = (ended: Promise<unknown>) => void
 
 /** Lanes in which nobody waits longer than that for its turn: it rejects then, and does nothing. */
-export function lanes(patienceSeconds: number): InLane {
+export function keyedMutex(patienceSeconds: number): Mutex {
   const tails = new Map<string, Promise<unknown>>()
 
   return async function inLane(name, work) {

@@ -1,5 +1,5 @@
 import type { ProvisioningError } from '../base/errors.js'
-import { asking, type StoringDeployment } from '../ports/deployment.js'
+import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedemptionAction } from '../ports/events.js'
 import type { Confirmation, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
@@ -8,11 +8,11 @@ import { LONGEST_OUTCOME } from './outcome.js'
 import type { Verified } from './verification.js'
 
 /** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
-export interface Claim {
+export interface Reservation {
   readonly kind: 'claim'
   /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
   readonly redemptionId: string
-  /** Whether the same request of the same holder is answered again with the outcome that `settle` is given. */
+  /** Whether the same request of the same ownerId is answered again with the outcome that `settle` is given. */
   readonly keepsOutcome: boolean
   /**
    * Checks that the key is still reserved and in time, for handlers that take long.
@@ -67,26 +67,30 @@ export interface Redeemed {
 export interface Attempt extends Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'> {
   readonly id: string
   readonly redeemed: Redeemed
-  readonly holder: string | undefined
+  readonly ownerId: string | undefined
 }
 
 /** The claim of an attempt that the store has told of it. */
-export function claimOf(deployment: StoringDeployment, attempt: Attempt, redemptionId: string): Claim {
-  const { key, id, redeemed, holder } = attempt
+export function reservationOf(
+  deployment: StoringDeployment,
+  attempt: Attempt,
+  redemptionId: string,
+): Reservation {
+  const { key, id, redeemed, ownerId } = attempt
   const { jti: keyId, clientId, subject } = key
   const { action } = redeemed
   const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
   let kept: string | undefined
   // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
   const letGo = async (hasActed: boolean) => {
-    const answer = await asking(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
+    const answer = await callStore(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
     if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
     return answer
   }
   return {
     kind: 'claim',
     redemptionId,
-    keepsOutcome: holder !== undefined,
+    keepsOutcome: ownerId !== undefined,
     check: () => requireState(deployment, key, 'redeeming'),
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
       const sealed = seal(attempt, outcome)
@@ -96,7 +100,7 @@ export function claimOf(deployment: StoringDeployment, attempt: Attempt, redempt
         ...(familyClientId !== undefined && { familyClientId }),
       }
       const until = Math.max(retainUntil, ownRetention)
-      const answer = await asking(() => deployment.store.settle(key, id, until, settlement))
+      const answer = await callStore(() => deployment.store.settle(key, id, until, settlement))
       if (answer !== 'settled') throw lost(answer, key)
       deployment.emit('key.redeemed', { keyId, clientId, subject, action, redemptionId })
     },
@@ -112,18 +116,18 @@ export function claimOf(deployment: StoringDeployment, attempt: Attempt, redempt
 /** Who has a claim that is not this attempt's any more: itself, having settled it with that outcome, or another. */
 async function lostTo(
   { store }: StoringDeployment,
-  { key, holder }: Attempt,
+  { key, ownerId }: Attempt,
   kept: string | undefined,
 ): Promise<Fate> {
-  const recalled = holder === undefined ? undefined : await store.recall(key, holder).catch(() => undefined)
+  const recalled = ownerId === undefined ? undefined : await store.recall(key, ownerId).catch(() => undefined)
   if (recalled?.outcome !== undefined && kept !== undefined)
     return recalled.outcome === kept ? 'settled' : 'superseded'
   const now = recalled && (await store.find(key).catch(() => undefined))
   return now?.state === 'redeeming' ? 'superseded' : 'unknown'
 }
 
-function seal({ sealer, redeemed: { request }, holder }: Attempt, outcome: Buffer | undefined) {
-  if (outcome === undefined || holder === undefined || outcome.length > LONGEST_OUTCOME) return undefined
+function seal({ sealer, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
+  if (outcome === undefined || ownerId === undefined || outcome.length > LONGEST_OUTCOME) return undefined
   return request === undefined ? undefined : sealer.seal(outcome, request)
 }
 

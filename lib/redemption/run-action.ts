@@ -1,7 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
-import { asking, type StoringDeployment } from '../ports/deployment.js'
-import type { Claim, Redeemed, Settled } from './claim.js'
+import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { Redeem } from './redemption.js'
+import type { Redeemed, Reservation, Settled } from './reservation.js'
 import type { Verified } from './verification.js'
 
 /** What an action did, and how to take it back. */
@@ -9,7 +9,7 @@ export interface Done<T> extends Omit<Settled, 'outcome'> {
   /** What it answers with: plain JSON. */
   readonly result: T
   /** Tells those who observe that it is there. */
-  tell(): void
+  emit(): void
   /** @param isSuperseded whether another attempt at the same redemption goes on with what was there before */
   undo?(isSuperseded: boolean): Promise<unknown>
 }
@@ -17,48 +17,48 @@ export interface Done<T> extends Omit<Settled, 'outcome'> {
 /** An action of ours that a key is redeemed for. */
 export interface Action<J, T> extends Redeemed {
   /** Whether it can be done, as things stand: asked before the claim, so that a refusal does not even claim. */
-  judge(): Promise<J>
+  validate(): Promise<J>
   /** Does it. One that did it before, and was interrupted before the key was settled, finds what it left and goes on from there. */
-  act(judged: J, redemptionId: string): Promise<Done<T>>
+  act(validated: J, redemptionId: string): Promise<Done<T>>
 }
 
 /** Redeems a key for an action: claim, act, settle; or release, when the action does not succeed. */
-export type Perform = <J, T extends object>(verified: Verified, action: Action<J, T>) => Promise<T>
+export type RunAction = <J, T extends object>(verified: Verified, action: Action<J, T>) => Promise<T>
 
-export function performer(deployment: StoringDeployment, redeem: Redeem): Perform {
-  return async function perform<J, T extends object>(verified: Verified, action: Action<J, T>): Promise<T> {
-    const judged = await judgeFirst(deployment, verified, action)
+export function actionRunner(deployment: StoringDeployment, redeem: Redeem): RunAction {
+  return async function runAction<J, T extends object>(verified: Verified, action: Action<J, T>): Promise<T> {
+    const validated = await validateFirst(deployment, verified, action)
     const redemption = await redeem(verified, action)
     // What was answered the first time, to the letter.
     if (redemption.kind === 'repetition') return JSON.parse(redemption.outcome.toString()) as T
     const done = await actOrRelease(redemption, async () =>
-      action.act(judged === undefined ? await action.judge() : judged.as, redemption.redemptionId),
+      action.act(validated === undefined ? await action.validate() : validated.as, redemption.redemptionId),
     )
     await settleOrUndo(redemption, done)
-    done.tell()
+    done.emit()
     return done.result
   }
 }
 
 /**
- * What the first attempt has done may be what a second is refused for: judged is only what nobody is at, or has been.
+ * What the first attempt has done may be what a second is refused for: validated is only what nobody is at, or has been.
  */
-async function judgeFirst<J>(
+async function validateFirst<J>(
   deployment: StoringDeployment,
   { key, state }: Verified,
-  action: Pick<Action<J, object>, 'judge'>,
+  action: Pick<Action<J, object>, 'validate'>,
 ): Promise<{ readonly as: J } | undefined> {
   if (state !== 'issued') return undefined
   try {
-    return { as: await action.judge() }
+    return { as: await action.validate() }
   } catch (refusal) {
-    const now = await asking(() => deployment.store.find(key))
+    const now = await callStore(() => deployment.store.find(key))
     if (now?.state === 'redeeming' || now?.state === 'redeemed') return undefined
     throw refusal
   }
 }
 
-async function actOrRelease<T>(claim: Claim, act: () => Promise<T>): Promise<T> {
+async function actOrRelease<T>(claim: Reservation, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
@@ -68,15 +68,18 @@ async function actOrRelease<T>(claim: Claim, act: () => Promise<T>): Promise<T> 
   }
 }
 
-async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }: Done<T>): Promise<void> {
-  const takeBack = (isSuperseded = false) => undo?.(isSuperseded).catch(tell)
+async function settleOrUndo<T>(
+  claim: Reservation,
+  { result, emit, undo, ...settled }: Done<T>,
+): Promise<void> {
+  const takeBack = (isSuperseded = false) => undo?.(isSuperseded).catch(emit)
   try {
     await claim.settle({ ...settled, outcome: Buffer.from(JSON.stringify(result)) })
   } catch (error) {
     const reason = error instanceof ProvisioningError ? error.reason : undefined
     const isUncertain = reason === 'store_unavailable'
     // Nobody waits for a store that does not answer any longer than it has taken already.
-    if (claim.keepsOutcome && isUncertain) void findOut(claim, { tell, ...(undo && { takeBack }) })
+    if (claim.keepsOutcome && isUncertain) void findOut(claim, { emit, ...(undo && { takeBack }) })
     else await takeBack(reason === 'key_redeeming')
     throw error
   }
@@ -86,7 +89,7 @@ async function settleOrUndo<T>(claim: Claim, { result, tell, undo, ...settled }:
 interface Ends {
   /** Absent when nothing stands without a settlement. */
   readonly takeBack?: (isSuperseded: boolean) => unknown
-  readonly tell: () => void
+  readonly emit: () => void
 }
 
 /**
@@ -95,8 +98,8 @@ interface Ends {
  * kept, so what was done stays. The release may get lost as well, and take place: until what was done is gone, the key
  * is good for nothing else.
  */
-async function findOut(claim: Claim, { takeBack, tell }: Ends): Promise<void> {
+async function findOut(claim: Reservation, { takeBack, emit }: Ends): Promise<void> {
   const fate = await claim.giveUp(takeBack !== undefined)
   if (fate === 'ended' || fate === 'superseded') await takeBack?.(fate === 'superseded')
-  else tell()
+  else emit()
 }

@@ -1,7 +1,7 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
-import type { Claim, Redeemed } from '../../lib/redemption/claim.js'
-import { outcomeSealer } from '../../lib/redemption/outcome.js'
+import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import { redeemer } from '../../lib/redemption/redemption.js'
+import type { Redeemed, Reservation } from '../../lib/redemption/reservation.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
 
@@ -21,10 +21,10 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const redeem = redeemer({ ...given.deployment, pause })
   const ask = (differences: Partial<Redeemed> = {}) =>
     redeem(
-      { key: verified, state: 'issued', sealer: outcomeSealer(key), proof: undefined },
-      { action: 'custom', holds: OURS, request: 'the same', ...differences },
+      { key: verified, state: 'issued', sealer: outcomeCipher(key), proof: undefined },
+      { action: 'route', holds: OURS, request: 'the same', ...differences },
     )
-  const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Claim>
+  const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Reservation>
   const redeemed = async (settled = { outcome: OUTCOME }) => (await claim()).settle(settled)
   return { ...given, verified: verified as VerifiedKey, record, pauses, then, ask, claim, redeemed }
 }
@@ -87,7 +87,7 @@ describe('a repetition while the first attempt is still at work', () => {
     then.push(() => first.release())
     const second = await ask()
     expect(second).toMatchObject({ kind: 'claim' })
-    expect((second as Claim).redemptionId).not.toBe(first.redemptionId)
+    expect((second as Reservation).redemptionId).not.toBe(first.redemptionId)
   })
 
   it('waits two seconds and a little, and is asked to come again', async () => {
@@ -169,10 +169,10 @@ describe('a redemption that was interrupted', () => {
     const store = { ...deployment.store, recall }
     const redeem = redeemer({ ...deployment, store })
     const { verified } = { verified: record as unknown as VerifiedKey }
-    const asked = { action: 'custom', holds: OURS, request: 'the same' } as const
+    const asked = { action: 'route', holds: OURS, request: 'the same' } as const
     expect(
       await reasonOf(() =>
-        redeem({ key: verified, state: 'issued', sealer: outcomeSealer('a.b.c'), proof: undefined }, asked),
+        redeem({ key: verified, state: 'issued', sealer: outcomeCipher('a.b.c'), proof: undefined }, asked),
       ),
     ).toBe('key_revoked')
   })

@@ -12,13 +12,17 @@ export interface PresentedCredential {
 }
 
 /** What the presenter of a credential has proven to hold, and how the credential came. */
-export type Held = Possession & { readonly scheme: Scheme }
+export type ProvenPossession = Possession & { readonly scheme: Scheme }
 
 /** Reads what the presenter of a credential proves to hold. */
-export type Hold = (presentedAs: PresentedCredential, presented: PresentedRequest, target: Target) => Held
+export type ReadPossession = (
+  presentedAs: PresentedCredential,
+  presented: PresentedRequest,
+  target: Target,
+) => ProvenPossession
 
 /** Makes the reader that keys and access tokens share. It throws for a proof that is there and does not hold. */
-export function holder(deployment: VerificationRules): Hold {
+export function possessionReader(deployment: VerificationRules): ReadPossession {
   const readProof = proofReader(deployment)
   return function hold({ token, scheme }, presented, target) {
     const proof = readProof(presented, target, token, scheme !== 'body')
@@ -27,7 +31,7 @@ export function holder(deployment: VerificationRules): Hold {
 }
 
 /** Judges; one who holds what the credential is bound to is told precisely what is wrong with it, and nobody else. */
-export function tellingHolder(cnf: unknown, held: () => Held, judge: () => void): void {
+export function discloseToOwner(cnf: unknown, held: () => ProvenPossession, judge: () => void): void {
   try {
     judge()
   } catch (error) {

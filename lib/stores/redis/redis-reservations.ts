@@ -9,7 +9,7 @@ export const REDEEM = `
 local attempt, holder, lease = ARGV[5], ARGV[6], ARGV[7]
 local entry = find()
 if not entry then return 'unknown' end
-if entry.state == 'redeeming' and entry.call == CALL then return entry.redemption and 'resumed' or 'claimed' end
+if entry.state == 'redeeming' and entry.call == CALL then return entry.redemption and 'resumed' or 'reserved' end
 if entry.state == 'redeeming' and holder and entry.holder == holder and NOW >= tonumber(entry.lease) then
   move(entry['until'], 'attempt', attempt, 'lease', lease, 'redemption', entry.redemption or entry.attempt)
   return 'resumed'
@@ -17,7 +17,7 @@ end
 if entry.state ~= 'issued' then return entry.state end
 local held = holder and { 'holder', holder, 'lease', lease } or {}
 move(entry['until'], 'state', 'redeeming', 'attempt', attempt, 'first', entry.first or ARGV[1], unpack(held))
-return 'claimed'`
+return 'reserved'`
 
 /**
  * From the seventh argument on: names and values of what is kept of the redemption. The outcome is what takes memory, so

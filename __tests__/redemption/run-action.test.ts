@@ -1,7 +1,7 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
-import { type Action, type Done, performer } from '../../lib/redemption/performance.js'
 import { redeemer } from '../../lib/redemption/redemption.js'
+import { type Action, actionRunner, type Done } from '../../lib/redemption/run-action.js'
 import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from '../support/deployed.js'
 
 interface Result {
@@ -12,11 +12,11 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given)
   const { deployment } = given
-  const perform = performer(deployment, redeemer(deployment))
+  const perform = actionRunner(deployment, redeemer(deployment))
   const log: string[] = []
   const did = (differences: Partial<Done<Result>> = {}): Done<Result> => ({
     result: { made: 'it' },
-    tell: () => void log.push('tell'),
+    emit: () => void log.push('tell'),
     undo: async () => void log.push('undo'),
     ...differences,
   })
@@ -25,7 +25,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
       action: 'bind',
       holds: { jkt: 'ours' },
       request: 'the same',
-      judge: async () => {
+      validate: async () => {
         log.push('judge')
         return 'judged'
       },
@@ -58,14 +58,14 @@ describe('perform', () => {
 
   it('claims nothing where it judges that it cannot act', async () => {
     const { ask, events, stateOf } = await issued()
-    await expect(ask({ judge: down })).rejects.toThrow('down')
+    await expect(ask({ validate: down })).rejects.toThrow('down')
     expect([await stateOf(), events.map(({ type }) => type)]).toEqual(['issued', ['key.issued']])
   })
 
   it('answers again though what was done the first time is what it would be refused for now', async () => {
     const { ask } = await issued()
     await ask()
-    expect(await ask({ judge: down })).toEqual({ made: 'it' })
+    expect(await ask({ validate: down })).toEqual({ made: 'it' })
   })
 
   it('judges after the claim what was not judged before, and releases what it refuses', async () => {
@@ -73,7 +73,7 @@ describe('perform', () => {
     expect(await ask({}, 'redeeming')).toEqual({ made: 'it' })
     expect(log).toEqual(['judge', 'act judged', 'tell'])
     const other = await issued()
-    await expect(other.ask({ judge: down }, 'redeeming')).rejects.toThrow('down')
+    await expect(other.ask({ validate: down }, 'redeeming')).rejects.toThrow('down')
     expect([await stateOf(), await other.stateOf()]).toEqual(['redeemed', 'issued'])
   })
 
