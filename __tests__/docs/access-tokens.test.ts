@@ -86,7 +86,7 @@ describe(PAGE, () => {
 
   it('names every member of req.accessToken, of the identity, and of the answer', () => {
     const named = (heading: string) => tableRows(PAGE, heading).flatMap(([first = '']) => codeIn(first))
-    const members = interfaceMembers('lib/http/provisioned.ts', 'Provisioned')
+    const members = interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo')
     expect(named('What is checked').sort()).toEqual(members.sort())
     const identity = interfaceMembers('lib/ports/access-token-identity.ts', 'AccessTokenIdentity')
     const text = codeIn(section(PAGE, 'Your own authorization server').replaceAll(/^```[\s\S]*?^```/gm, ''))

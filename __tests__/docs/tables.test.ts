@@ -103,7 +103,7 @@ describe('the tables of the pages', () => {
     const named = tableRows('docs/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
       codeIn(first),
     )
-    expect(named.sort()).toEqual(interfaceMembers('lib/http/provisioned.ts', 'Provisioned').sort())
+    expect(named.sort()).toEqual(interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo').sort())
   })
 })
 

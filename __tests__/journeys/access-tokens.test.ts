@@ -70,7 +70,7 @@ describe('a route behind requireAccessToken()', () => {
   test('finds an identity that it cannot change, and no token in any header', () => {
     const look: RequestHandler = (req, res) => {
       const identity = getAccessToken(req)
-      const assign = () => Object.assign(req, { provisioned: { clientId: 'root' } })
+      const assign = () => Object.assign(req, { accessToken: { clientId: 'root' } })
       const grow = () => (identity.scope as string[]).push('root')
       const threw = [assign, grow].map((change) => {
         try {

@@ -124,11 +124,11 @@ describe('a client is refused', () => {
     ['clientId', 'gerät', ID, '"gerät"'],
     ['clientId', 'a\n', ID, '"a\\n"'],
     ['clientId', 'x'.repeat(256), ID, 'a string of 256 characters'],
-    ['secret', '', SHORT, 'a string of 0 characters'],
-    ['secret', 'hunter2', SHORT, 'a string of 7 characters'],
-    ['secret', 'change-me-please', SHORT, 'a string of 16 characters'],
-    ['secret', 'x'.repeat(23), SHORT, 'a string of 23 characters'],
-    ['secret', ['hunter2-hunter2'], SHORT, 'a list of 1'],
+    ['clientSecret', '', SHORT, 'a string of 0 characters'],
+    ['clientSecret', 'hunter2', SHORT, 'a string of 7 characters'],
+    ['clientSecret', 'change-me-please', SHORT, 'a string of 16 characters'],
+    ['clientSecret', 'x'.repeat(23), SHORT, 'a string of 23 characters'],
+    ['clientSecret', ['hunter2-hunter2'], SHORT, 'a list of 1'],
     ['secretExpiresAt', '2020-01-01', LATER, '"2020-01-01"'],
     ['secretExpiresAt', 1_700_000_000_000, LATER, '1700000000000'],
     ['secretExpiresAt', 1.5, LATER, '1.5'],
@@ -185,8 +185,9 @@ describe('a client is refused', () => {
 
   it.each([
     ['client_id', 'clientId'],
-    ['secrets', 'secret'],
-    ['clientSecret', undefined],
+    ['clientSecrets', 'clientSecret'],
+    ['secretHashes', 'secretHash'],
+    ['secret', undefined],
     ['authenticationMethod', 'authenticationMethods'],
     ['scopes', undefined],
   ])('that has a member %s', (name, meant) => {

@@ -56,7 +56,7 @@ describe('clients as a list', () => {
     expect(faultsOf({ clients, policy }).map((fault) => fault.split(': ')[0])).toEqual([
       'clients[0].clientSecret',
       'clients[1]',
-      'clients[2].secret',
+      'clients[2].clientSecret',
       'clients[3].scopes',
     ])
   })

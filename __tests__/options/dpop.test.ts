@@ -65,7 +65,7 @@ describe('policy.senderConstraint', () => {
 
   it.each(['DPoP', 'mTLS', '', null, true, ['dpop']])('may not be %j', (senderConstraint) => {
     expect(faultsOf({ policy: { senderConstraint }, clients: () => undefined })).toEqual([
-      expect.stringMatching(/^policy\.senderConstraint: expected bearer or dpop or mtls, got /),
+      expect.stringMatching(/^policy\.senderConstraint: expected none or dpop or mtls, got /),
     ])
   })
 })

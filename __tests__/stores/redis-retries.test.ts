@@ -9,7 +9,7 @@ import { CLIENTS } from '../support/redis/clients'
 import { pause, type RedisServer, startRedis } from '../support/redis/servers'
 
 const ENTRY_NAME = 'epk:{37/64}:key:a-client:key'
-const OTHERS = { ...OVER, holder: 'jkt:others' }
+const OTHERS = { ...OVER, ownerId: 'jkt:others' }
 const key = keyFor('key')
 const now = () => Date.now() / 1000
 

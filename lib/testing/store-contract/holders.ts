@@ -7,20 +7,20 @@ const OTHERS: Lease = { ownerId: 'jkt:others', leaseSeconds: 2 }
 /** A claim that got stuck may be taken over, after its lease, by who has made it, and by nobody else. */
 export function proveHolders(prove: Prove): void {
   prove('lets nobody take a claim over before its lease is over', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     for (const holding of [OURS, OTHERS, undefined])
       expect(await on.store.redeem(key, 'two', holding)).toBe('redeeming')
     expect(await on.store.settle(key, 'one', key.retainUntil)).toBe('settled')
   })
   prove('lets the same holder take a claim over after its lease, and nobody else', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     for (const holding of [OTHERS, undefined])
       expect(await on.store.redeem(key, 'two', holding)).toBe('redeeming')
     expect(await on.store.redeem(key, 'two', OURS)).toBe('resumed')
   })
   prove('lets exactly one of 100 concurrent calls take a claim over', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     const attempts = Array.from({ length: 100 }, (_, i) => `attempt-${i}`)
     const answers = await Promise.all(attempts.map((attempt) => on.store.redeem(key, attempt, OURS)))
@@ -29,7 +29,7 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.settle(key, winner, key.retainUntil)).toBe('settled')
   })
   prove('takes the claim from an attempt whose claim was taken over', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     await on.store.redeem(key, 'two', OURS)
     const settlement = { outcome: 'too-late' }
@@ -39,7 +39,7 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
   })
   prove('gives a claim that was taken over a lease of its own', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     await on.store.redeem(key, 'two', OURS)
     expect(await on.store.redeem(key, 'three', OURS)).toBe('redeeming')
@@ -47,13 +47,13 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.redeem(key, 'three', OURS)).toBe('resumed')
   })
   prove('never lets anybody take over a claim without a holder', async (on) => {
-    const key = await claimed(on)
+    const key = await reserved(on)
     await on.advance(10)
     for (const holding of [OURS, { ...OURS, holder: '' }, { ...OURS, holder: 'undefined' }, undefined])
       expect(await on.store.redeem(key, 'two', holding)).toBe('redeeming')
   })
   prove('lets whoever asks first claim a key that was released, as another redemption', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     expect(await on.store.release(key, 'one')).toBe('released')
     expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
     expect(await on.store.redeem(key, 'two', OTHERS)).toBe('reserved')
@@ -62,7 +62,7 @@ export function proveHolders(prove: Prove): void {
   })
   prove('leaves a claim that was taken over to its holder when it is released', async (on) => {
     for (const again of ['one', 'two']) {
-      const key = await claimed(on, OURS, again)
+      const key = await reserved(on, OURS, again)
       await on.advance(3)
       await on.store.redeem(key, again, OURS)
       expect(await on.store.release(key, again)).toBe('released')
@@ -75,7 +75,7 @@ export function proveHolders(prove: Prove): void {
     }
   })
   prove('leaves a claim to its holder when an attempt releases it that has acted', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     expect(await on.store.release(key, 'one', true)).toBe('released')
     expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
     expect(await on.store.settle(key, 'one', key.retainUntil)).toBe('lost')
@@ -90,19 +90,19 @@ export function proveHolders(prove: Prove): void {
     expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
   })
   prove('issues a key again that nobody holds, whether or not the attempt has acted', async (on) => {
-    const key = await claimed(on)
+    const key = await reserved(on)
     expect(await on.store.release(key, 'one', true)).toBe('released')
     expect(await on.store.find(key)).toMatchObject({ state: 'issued' })
   })
   prove('lets a claim that is taken over be revoked as any other', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     expect(await on.store.revoke(key)).toBe('revoked')
     expect(await on.store.redeem(key, 'two', OURS)).toBe('revoked')
     expect(await on.store.recall(key, OURS.ownerId)).toBeUndefined()
   })
   prove('lets nobody take over a claim that a watermark covers, and recalls nothing of it', async (on) => {
-    const key = await claimed(on, OURS)
+    const key = await reserved(on, OURS)
     await on.advance(3)
     const { issuedAt: issuedBefore, retainUntil } = key
     await on.store.revokeIssuedBefore({ issuedBefore, retainUntil })
@@ -130,15 +130,15 @@ export function proveHolders(prove: Prove): void {
 
 /** What a redemption was settled with is told to its holder, and to nobody else. */
 export function proveOutcomes(prove: Prove): void {
-  prove('recalls a claim to its holder, by the attempt that claimed first', async (on) => {
-    const key = await claimed(on, OURS)
+  prove('recalls a claim to its holder, by the attempt that reserved first', async (on) => {
+    const key = await reserved(on, OURS)
     expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
     await on.advance(3)
     await on.store.redeem(key, 'two', OURS)
     expect(await on.store.recall(key, OURS.ownerId)).toEqual({ redemption: 'one' })
     expect(await on.store.recall(key, OTHERS.ownerId)).toBeUndefined()
   })
-  prove('recalls nothing of a key that nobody has claimed, and of none that is unknown', async (on) => {
+  prove('recalls nothing of a key that nobody has reserved, and of none that is unknown', async (on) => {
     await on.store.record(on.key(), PLENTY)
     expect(await on.store.recall(on.key(), OURS.ownerId)).toBeUndefined()
     expect(await on.store.recall(on.key('another'), OURS.ownerId)).toBeUndefined()
@@ -151,7 +151,7 @@ export function proveOutcomes(prove: Prove): void {
       expect(await on.store.recall(key, holder)).toBeUndefined()
   })
   prove('recalls to nobody what was redeemed without a holder', async (on) => {
-    const key = await claimed(on)
+    const key = await reserved(on)
     await on.store.settle(key, 'one', key.retainUntil, { outcome: 'an-outcome' })
     for (const holder of [OURS.ownerId, '', 'undefined', 'null'])
       expect(await on.store.recall(key, holder)).toBeUndefined()
@@ -191,7 +191,7 @@ export function proveOutcomes(prove: Prove): void {
     }
   })
   prove('tells empty texts from none', async (on) => {
-    const key = await claimed(on, { ...OURS, ownerId: '' })
+    const key = await reserved(on, { ...OURS, ownerId: '' })
     expect(await on.store.recall(key, '')).toEqual({ redemption: 'one' })
     const settlement = { outcome: '', familyClientId: '' }
     expect(await on.store.settle(key, 'one', key.retainUntil, settlement)).toBe('settled')
@@ -216,7 +216,7 @@ export function proveOutcomes(prove: Prove): void {
   })
 }
 
-async function claimed({ store, key }: Bench, holding?: Lease, jti?: string) {
+async function reserved({ store, key }: Bench, holding?: Lease, jti?: string) {
   const record = key(jti)
   await store.record(record, PLENTY)
   expect(await store.redeem(record, 'one', holding)).toBe('reserved')

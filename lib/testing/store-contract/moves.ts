@@ -5,8 +5,8 @@ const STATES: readonly KeyState[] = ['issued', 'redeeming', 'redeemed', 'revoked
 
 /** What a call answers in each of the states; after the arrow, the state it moves the key to. */
 const ANSWERS: Record<CallName, readonly [string, string, string, string]> = {
-  redeem: ['claimed > redeeming', 'redeeming', 'redeemed', 'revoked'],
-  redeemByOther: ['claimed > redeeming', 'redeeming', 'redeemed', 'revoked'],
+  redeem: ['reserved > redeeming', 'redeeming', 'redeemed', 'revoked'],
+  redeemByOther: ['reserved > redeeming', 'redeeming', 'redeemed', 'revoked'],
   settle: ['lost', 'settled > redeemed', 'lost', 'revoked'],
   settleByOther: ['lost', 'lost', 'lost', 'revoked'],
   release: ['lost', 'released > issued', 'lost', 'revoked'],
