@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { CompactSign, compactVerify, jwtVerify, SignJWT } from 'jose'
 import { ProvisioningError } from '../../lib/base/errors.js'
-import { type JwtExpectation, signJwt, verifyJwt } from '../../lib/jose/jwt.js'
+import { signJwt } from '../../lib/jose/jwt.js'
 import { compact, encodePart } from '../support/compact.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 import { reasonOf } from '../support/deployed.js'
 import { PAIRS, type SigningPair } from '../support/signing-pairs.js'
+import { type JwtExpectation, verifyJwt } from '../support/verify-jwt.js'
 
 const TYP = 'provisioning-key+jwt'
 const CLAIMS = {

@@ -4,7 +4,8 @@ import { generate } from 'selfsigned'
 import { ConfigurationError } from '../../lib/base/errors.js'
 import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
-import { mint, newKey, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { verifyGenuine } from '../../lib/tokens/issued-token.js'
+import { mint, newKey, PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, START } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 
@@ -54,7 +55,7 @@ describe('a signing key', () => {
     const { deployment } = parse({ signingKeys, now: () => START * 1000 })
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
     const key = mint(deployment, newKey(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
-    expect(verifyGenuine(deployment, key)).toMatchObject({ sub: 'a' })
+    expect(verifyGenuine(deployment, PROVISIONING_KEY, key)).toMatchObject({ sub: 'a' })
     const active = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
     await jwtVerify(key, active.publicKey, { algorithms: [alg], currentDate: new Date(START * 1000) })
@@ -82,7 +83,7 @@ describe('a signing key', () => {
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
     const key = mint(before, newKey(before, { clientId: 'a', ancestors: [] }, terms, undefined))
     const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
-    expect(verifyGenuine(after, key)).toMatchObject({ sub: 'a' })
+    expect(verifyGenuine(after, PROVISIONING_KEY, key)).toMatchObject({ sub: 'a' })
   })
 
   it('is read once: what its JWK becomes later changes nothing', () => {

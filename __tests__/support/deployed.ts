@@ -17,7 +17,8 @@ import { actionRunner, type RunAction } from '../../lib/redemption/run-action.js
 import { authorizeKey, type Recognize, recognizer, type Verified } from '../../lib/redemption/verification.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { type Asked, type IssuedKey, issuer } from '../../lib/tokens/issuance.js'
-import { type VerifiedKey, verifiedKey, verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { verifyGenuine } from '../../lib/tokens/issued-token.js'
+import { PROVISIONING_KEY, type VerifiedKey, verifiedKey } from '../../lib/tokens/provisioning-key.js'
 
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://api.example.com'
@@ -151,7 +152,7 @@ export async function issueKey(
   clientId = CLIENT,
 ): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
   const issued = await issuer(deployment)(await authenticated(deployment, clientId), asking(asked))
-  const claims = verifyGenuine(deployment, issued.key)
+  const claims = verifyGenuine(deployment, PROVISIONING_KEY, issued.key)
   return { ...issued, verified: verifiedKey(claims) }
 }
 

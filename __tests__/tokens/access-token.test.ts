@@ -1,11 +1,7 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { signJwt } from '../../lib/jose/jwt.js'
-import {
-  familyFault,
-  mintAccessToken,
-  verifyGenuineToken,
-  verifyTokenTerms,
-} from '../../lib/tokens/access-token.js'
+import { ACCESS_TOKEN, familyFault, mintAccessToken } from '../../lib/tokens/access-token.js'
+import { verifyGenuine, verifyTerms } from '../../lib/tokens/issued-token.js'
 import {
   claimKey,
   deployed,
@@ -54,22 +50,22 @@ describe('mintAccessToken', () => {
   })
 })
 
-describe('verifyGenuineToken', () => {
+describe('verifyGenuine of an access token', () => {
   it('answers the claims of a token, whatever has become of it', async () => {
     const { deployment, clock, token, claims } = await minted()
     clock.seconds = START + 10_000
-    expect(verifyGenuineToken(deployment, token)).toEqual(claims)
+    expect(verifyGenuine(deployment, ACCESS_TOKEN, token)).toEqual(claims)
   })
 
   it('refuses a provisioning key, though it is from the same deployment (RFC 9068 4)', async () => {
     const { deployment, key } = await minted()
-    expect(await reasonOf(() => verifyGenuineToken(deployment, key))).toBe('key_type_wrong')
+    expect(await reasonOf(() => verifyGenuine(deployment, ACCESS_TOKEN, key))).toBe('key_type_wrong')
   })
 
   it('refuses a token of another issuer', async () => {
     const { token } = await minted()
     const { deployment } = deployed({ issuer: 'https://other.example.com' })
-    expect(await reasonOf(() => verifyGenuineToken(deployment, token))).toBe('issuer_wrong')
+    expect(await reasonOf(() => verifyGenuine(deployment, ACCESS_TOKEN, token))).toBe('issuer_wrong')
   })
 
   const NEEDED = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti', 'key_id', 'key_client_id', 'exp']
@@ -78,7 +74,7 @@ describe('verifyGenuineToken', () => {
     const { deployment, claims } = await minted()
     const { [name as keyof typeof claims]: _, ...others } = claims
     const token = signJwt(others, deployment.keyRing.active(), 'at+jwt')
-    expect(await reasonOf(() => verifyGenuineToken(deployment, token))).toBe('claims_malformed')
+    expect(await reasonOf(() => verifyGenuine(deployment, ACCESS_TOKEN, token))).toBe('claims_malformed')
   })
 
   it.each([
@@ -93,16 +89,16 @@ describe('verifyGenuineToken', () => {
   ])('refuses a token that says %j', async (changed) => {
     const { deployment, claims } = await minted()
     const token = signJwt({ ...claims, ...changed }, deployment.keyRing.active(), 'at+jwt')
-    expect(await reasonOf(() => verifyGenuineToken(deployment, token))).toBe('claims_malformed')
+    expect(await reasonOf(() => verifyGenuine(deployment, ACCESS_TOKEN, token))).toBe('claims_malformed')
   })
 })
 
-describe('verifyTokenTerms', () => {
+describe('verifyTerms of an access token', () => {
   async function judging(changed: object = {}, overrides = {}) {
     const given = await minted(overrides)
     const claims = { ...given.claims, ...changed }
     const judge = (audiences: readonly string[] = [OTHER_AUDIENCE]) =>
-      reasonOf(() => verifyTokenTerms(given.deployment, claims, audiences))
+      reasonOf(() => verifyTerms(given.deployment, ACCESS_TOKEN, claims, audiences))
     return { ...given, judge }
   }
 

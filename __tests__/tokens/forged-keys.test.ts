@@ -1,6 +1,7 @@
 import { signJwt } from '../../lib/jose/jwt.js'
 import type { Confirmation } from '../../lib/ports/store.js'
-import { verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { verifyGenuine } from '../../lib/tokens/issued-token.js'
+import { PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
 import {
   AUDIENCE,
   deployed,
@@ -23,7 +24,7 @@ async function withThief() {
   const given = deployed()
   const { deployment } = given
   const { key, record } = await issueKey(given, { scope: 'devices:read' })
-  const genuine = verifyGenuine(deployment, key)
+  const genuine = verifyGenuine(deployment, PROVISIONING_KEY, key)
   const verify = verifying(deployment)
   return {
     ...given,

@@ -1,4 +1,5 @@
-import { type KeyClaims, verifyTerms } from '../../lib/tokens/provisioning-key.js'
+import { verifyTerms } from '../../lib/tokens/issued-token.js'
+import { type KeyClaims, PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, deployed, ISSUER, OTHER_AUDIENCE, reasonOf, START } from '../support/deployed.js'
 
 const CLAIMS: KeyClaims = {
@@ -17,7 +18,7 @@ describe('verifyTerms', () => {
   function reasonFor(claims: Partial<KeyClaims>, seconds = START, audiences = [AUDIENCE], options = {}) {
     const { deployment, clock } = deployed(options)
     clock.seconds = seconds
-    return reasonOf(() => verifyTerms(deployment, { ...CLAIMS, ...claims }, audiences))
+    return reasonOf(() => verifyTerms(deployment, PROVISIONING_KEY, { ...CLAIMS, ...claims }, audiences))
   }
 
   const TIMES: [string, number, Partial<KeyClaims>, string | undefined][] = [

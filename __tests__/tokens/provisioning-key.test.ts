@@ -4,13 +4,14 @@ import { signJwt } from '../../lib/jose/jwt.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
 import type { KeyRecord } from '../../lib/ports/store.js'
 import type { Verified } from '../../lib/redemption/verification.js'
+import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import {
   type KeyClaims,
   mint,
   newKey,
+  PROVISIONING_KEY,
   randomId,
   verifiedKey,
-  verifyGenuine,
 } from '../../lib/tokens/provisioning-key.js'
 import { compact } from '../support/compact.js'
 import {
@@ -138,7 +139,7 @@ describe('verifyGenuine', () => {
   it('answers the claims of a key of this deployment, whatever its times', () => {
     const given = deployed()
     given.clock.seconds = START + 1_000_000
-    expect(verifyGenuine(given.deployment, signed(given))).toEqual(CLAIMS)
+    expect(verifyGenuine(given.deployment, PROVISIONING_KEY, signed(given))).toEqual(CLAIMS)
   })
 
   const MALFORMED: [string, unknown[]][] = [
@@ -156,7 +157,9 @@ describe('verifyGenuine', () => {
   const malformed = MALFORMED.flatMap(([name, values]) => values.map((value) => ({ name, value })))
   it.each(malformed)('refuses the claim $name $value, though it was signed', async ({ name, value }) => {
     const given = deployed()
-    const refusal = await refusalOf(() => verifyGenuine(given.deployment, signed(given, { [name]: value })))
+    const refusal = await refusalOf(() =>
+      verifyGenuine(given.deployment, PROVISIONING_KEY, signed(given, { [name]: value })),
+    )
     expect(refusal).toMatchObject({ reason: 'claims_malformed', disclosed: false })
     expect(refusal.facts).toEqual({})
   })
@@ -165,7 +168,9 @@ describe('verifyGenuine', () => {
     'refuses the issuer %s',
     async (iss) => {
       const given = deployed()
-      const refusal = await refusalOf(() => verifyGenuine(given.deployment, signed(given, { iss })))
+      const refusal = await refusalOf(() =>
+        verifyGenuine(given.deployment, PROVISIONING_KEY, signed(given, { iss })),
+      )
       expect(refusal).toMatchObject({
         reason: 'issuer_wrong',
         facts: { clientId: 'ci-runner', jti: 'a-jti' },
@@ -177,7 +182,7 @@ describe('verifyGenuine', () => {
     const { deployment } = deployed()
     for (const typ of ['at+jwt', 'JWT', 'dpop+jwt', 'provisioning-binding+jwt']) {
       const token = signJwt({ ...CLAIMS }, deployment.keyRing.active(), typ)
-      expect(await reasonOf(() => verifyGenuine(deployment, token))).toBe('key_type_wrong')
+      expect(await reasonOf(() => verifyGenuine(deployment, PROVISIONING_KEY, token))).toBe('key_type_wrong')
     }
   })
 })

@@ -1,7 +1,8 @@
 import jsonwebtoken from 'jsonwebtoken'
 import { type ActiveKey, keyRing, type RotatingKeyRing } from '../../lib/jose/key-ring.js'
-import { mintAccessToken, verifyGenuineToken } from '../../lib/tokens/access-token.js'
-import { verifyGenuine } from '../../lib/tokens/provisioning-key.js'
+import { ACCESS_TOKEN, mintAccessToken } from '../../lib/tokens/access-token.js'
+import { verifyGenuine } from '../../lib/tokens/issued-token.js'
+import { PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, deployed, issueKey, reasonOf, START } from '../support/deployed.js'
 import { heapBytes } from '../support/heap.js'
 import { PAIRS } from '../support/signing-pairs.js'
@@ -37,7 +38,7 @@ describe('a retired signing key', () => {
     ] as const) {
       given.clock.seconds = seconds
       const { key } = await issueKey(stolen(given))
-      expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe(reason)
+      expect(await reasonOf(() => verifyGenuine(given.deployment, PROVISIONING_KEY, key))).toBe(reason)
     }
   })
 
@@ -50,7 +51,7 @@ describe('a retired signing key', () => {
     ] as const) {
       given.clock.seconds = seconds
       const { key } = await issueKey(stolen(given))
-      expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe(reason)
+      expect(await reasonOf(() => verifyGenuine(given.deployment, PROVISIONING_KEY, key))).toBe(reason)
     }
   })
 
@@ -61,12 +62,13 @@ describe('a retired signing key', () => {
     given.ring.rotate(ES384, 0)
     given.clock.seconds += 10
     const forged = mintAccessToken(stolen(given).deployment, verified, TERMS).token
-    expect(verifyGenuineToken(given.deployment, genuine).sub).toBe(verified.subject)
-    expect(await reasonOf(async () => verifyGenuineToken(given.deployment, forged))).toBe(
+    expect(verifyGenuine(given.deployment, ACCESS_TOKEN, genuine).sub).toBe(verified.subject)
+    expect(await reasonOf(async () => verifyGenuine(given.deployment, ACCESS_TOKEN, forged))).toBe(
       'signing_key_retired',
     )
     expect(
-      verifyGenuineToken(given.deployment, mintAccessToken(given.deployment, verified, TERMS).token).iat,
+      verifyGenuine(given.deployment, ACCESS_TOKEN, mintAccessToken(given.deployment, verified, TERMS).token)
+        .iat,
     ).toBe(START + 10)
   })
 
@@ -78,7 +80,9 @@ describe('a retired signing key', () => {
     const { key } = await issueKey(stolen(given))
     const [header, payload] = key.split('.')
     const signature = jsonwebtoken.sign({ iat: 1 }, privateKey, { algorithm: 'ES512' }).split('.')[2]
-    const reason = await reasonOf(() => verifyGenuine(given.deployment, `${header}.${payload}.${signature}`))
+    const reason = await reasonOf(() =>
+      verifyGenuine(given.deployment, PROVISIONING_KEY, `${header}.${payload}.${signature}`),
+    )
     expect(reason).toBe('signature_wrong')
   })
 
@@ -87,7 +91,9 @@ describe('a retired signing key', () => {
     const { until } = given.ring.rotate(ES384, 0)
     const { key } = await issueKey(stolen({ ...given, clock: { seconds: START } }))
     given.clock.seconds = until
-    expect(await reasonOf(() => verifyGenuine(given.deployment, key))).toBe('signing_key_unknown')
+    expect(await reasonOf(() => verifyGenuine(given.deployment, PROVISIONING_KEY, key))).toBe(
+      'signing_key_unknown',
+    )
   })
 })
 
@@ -103,7 +109,7 @@ describe('an unknown kid', () => {
         for (let i = from; i < to; i += 1) {
           const header = { alg: 'ES256', typ: 'provisioning-key+jwt', kid: `${i}`.padStart(43, 'k') }
           const forged = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.${signature}`
-          reasons.add(await reasonOf(() => verifyGenuine(given.deployment, forged)))
+          reasons.add(await reasonOf(() => verifyGenuine(given.deployment, PROVISIONING_KEY, forged)))
         }
       }
       await attack(0, 2_000)
@@ -114,7 +120,7 @@ describe('an unknown kid', () => {
       expect([...reasons]).toEqual(['signing_key_unknown'])
       expect(verify).not.toHaveBeenCalled()
       expect(given.ring.jwks().keys).toHaveLength(1)
-      expect(verifyGenuine(given.deployment, key).iat).toBe(START)
+      expect(verifyGenuine(given.deployment, PROVISIONING_KEY, key).iat).toBe(START)
       expect(verify).toHaveBeenCalledTimes(1)
     } finally {
       verify.mockRestore()

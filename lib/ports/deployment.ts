@@ -1,5 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { KeyRing, VerificationKeys } from '../jose/key-ring.js'
+import type { TokenClock } from '../jose/signed-token.js'
 import type { IssueInTime } from './access-token-identity.js'
 import type { Client, ClientRegistry } from './client.js'
 import type { Emit } from './events.js'
@@ -72,6 +73,11 @@ export interface DpopRules {
   readonly proofAgeSeconds: number
   /** Present when proofs must carry a nonce of the server's (RFC 9449 8). */
   readonly nonces: Nonces | undefined
+}
+
+/** The clock that tokens are checked with. */
+export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockToleranceSeconds'>): TokenClock {
+  return { now: numericDate(deployment), toleranceSeconds: deployment.clockToleranceSeconds }
 }
 
 /** Now as a NumericDate, in whole seconds (RFC 7519 2). */

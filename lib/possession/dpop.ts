@@ -2,8 +2,17 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
 import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jose/jwk.js'
-import { type Claims, parseJws, verifiesWith } from '../jose/jws.js'
-import { numericDate, type VerificationRules } from '../ports/deployment.js'
+import { verifiesWith } from '../jose/jws.js'
+import {
+  anything,
+  parseSignedToken,
+  requireInTime,
+  type TokenFault,
+  type TokenKind,
+  text,
+  typedClaims,
+} from '../jose/signed-token.js'
+import { clockOf, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 import { type SingleUse, useOnce } from './once.js'
 import { normalizeTarget, type Target } from './target.js'
@@ -40,14 +49,16 @@ const LONGEST_JTI = 256
 export function proofReader(deployment: VerificationRules): ReadProof {
   // A request may be verified twice, by two guards in a row; it spends its proof once.
   const spent = new WeakMap<PresentedRequest, Promise<void>>()
+  const kind = dpopKind(deployment)
 
   return function readProof(presented, target, token, hashRequired) {
-    const [text, ...others] = presented.dpop
-    if (text === undefined) return undefined
+    const [proof, ...others] = presented.dpop
+    if (proof === undefined) return undefined
     if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
-    const { claims, publicKey } = verifyProof(text)
-    const { jti, iat, url } = readClaims(claims, target)
-    requireFresh(deployment, claims, iat)
+    const { claims, publicKey } = verifyProof(proof, kind)
+    const { jti, iat } = claims
+    const url = requireTarget(claims, target)
+    requireInTime(claims, kind, clockOf(deployment))
     if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
     requireNonce(deployment, claims)
     const proofKey = thumbprint(publicKey)
@@ -64,72 +75,76 @@ function refused(reason: Reason, message: string): ProvisioningError {
   return new ProvisioningError(reason, message, { disclosed: true })
 }
 
-/** RFC 9449 4.3, 2 to 7. */
-function verifyProof(text: string): { claims: Claims; publicKey: KeyObject } {
-  const jws = parseJws(text)
-  if (typeof jws === 'string' || jws.claims === undefined) {
-    throw refused('dpop_malformed', 'The DPoP proof is not a JWT.')
+/** The claims of a DPoP proof (RFC 9449 4.2). */
+interface ProofClaims {
+  readonly jti: string
+  readonly htm: string
+  readonly htu: string
+  readonly iat: number
+  readonly ath?: unknown
+  readonly nonce?: unknown
+}
+
+const REASONS: Record<TokenFault, Reason> = {
+  form: 'dpop_malformed',
+  type: 'dpop_type_wrong',
+  extension: 'dpop_malformed',
+  algorithm: 'dpop_algorithm_refused',
+  signer: 'dpop_key_refused',
+  signature: 'dpop_signature_wrong',
+  retired: 'dpop_key_refused',
+  payload: 'dpop_malformed',
+  claims: 'dpop_claims_malformed',
+  expired: 'dpop_stale',
+  early: 'dpop_stale',
+  lifetime: 'dpop_stale',
+}
+
+/** The DPoP proof, as a kind of token (RFC 9449 4.2 and 4.3, 2 to 5 and 11). */
+function dpopKind({ dpop }: VerificationRules): TokenKind<ProofClaims> {
+  return {
+    noun: 'The DPoP proof',
+    types: ['dpop+jwt'],
+    algorithms: PROOF_ALGORITHMS,
+    claims: {
+      jti: (jti) => text(jti) && String(jti).length <= LONGEST_JTI,
+      // Empty ones are wrong for the request.
+      htm: (htm) => typeof htm === 'string',
+      htu: (htu) => typeof htu === 'string',
+      iat: Number.isFinite,
+      ath: { optional: anything },
+      nonce: { optional: anything },
+    },
+    // One second more into the future, because our own time is cut to whole seconds.
+    times: { maxAgeSeconds: dpop.proofAgeSeconds, futureSeconds: 1 },
+    refuse: (fault, message) => refused(REASONS[fault], message),
   }
-  const { typ, alg, jwk } = jws.header
-  if (typeof typ !== 'string' || typ.toLowerCase() !== 'dpop+jwt') {
-    throw refused('dpop_type_wrong', 'The typ of the DPoP proof is not dpop+jwt.')
-  }
-  if (!(PROOF_ALGORITHMS as readonly unknown[]).includes(alg)) {
-    throw refused(
-      'dpop_algorithm_refused',
-      `The alg of the DPoP proof is none of ${PROOF_ALGORITHMS.join(', ')}.`,
-    )
-  }
-  if (Object.hasOwn(jws.header, 'crit')) throw refused('dpop_malformed', 'The DPoP proof has a crit header.')
-  const publicKey = importPublicJwk(jwk)
+}
+
+/** RFC 9449 4.3, 6 and 7: the proof is signed by the key in its own header. */
+function verifyProof(proof: string, kind: TokenKind<ProofClaims>) {
+  const token = parseSignedToken(proof, kind)
+  const publicKey = importPublicJwk(token.header.jwk)
   if (typeof publicKey === 'string')
-    throw refused('dpop_key_refused', `The jwk of the DPoP proof is refused: ${publicKey}.`)
-  if (!verifiesWith(jws, publicKey)) {
-    throw refused('dpop_signature_wrong', 'The DPoP proof is not signed by the key in its jwk.')
-  }
-  return { claims: jws.claims, publicKey }
+    throw kind.refuse('signer', `The jwk of the DPoP proof is refused: ${publicKey}.`)
+  if (!verifiesWith(token, publicKey))
+    throw kind.refuse('signature', 'The DPoP proof is not signed by the key in its jwk.')
+  return { claims: typedClaims(token, kind), publicKey }
 }
 
 /** RFC 9449 4.3, 8 and 9. */
-function readClaims({ jti, htm, htu, iat }: Claims, target: Target) {
-  const typed = typeof jti === 'string' && typeof htm === 'string' && typeof htu === 'string'
-  if (!typed || jti === '' || jti.length > LONGEST_JTI || typeof iat !== 'number' || !Number.isFinite(iat)) {
-    throw refused(
-      'dpop_claims_malformed',
-      'The DPoP proof lacks one of jti, htm, htu, iat, or it is not of its type.',
-    )
-  }
+function requireTarget({ htm, htu }: ProofClaims, target: Target): string {
   if (htm !== target.method)
     throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
   const url = normalizeTarget(htu)
   const places = [target.url, target.alias ?? target.url].map(normalizeTarget)
-  if (url === undefined || !places.includes(url)) {
-    const [expected = 'of a URL at all'] = places
-    throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
-  }
-  return { jti, iat, url }
-}
-
-/** RFC 9449 4.3, 11. One second more into the future than the tolerance: our own time is cut to whole seconds. */
-function requireFresh(deployment: VerificationRules, { exp, nbf }: Claims, iat: number): void {
-  const now = numericDate(deployment)
-  const { proofAgeSeconds } = deployment.dpop
-  const tolerance = deployment.clockToleranceSeconds
-  const age = now - iat
-  if (!(age <= proofAgeSeconds + tolerance && age >= -tolerance - 1)) {
-    throw refused(
-      'dpop_stale',
-      `The iat of the DPoP proof is ${Math.round(age)} s ago; at most ${proofAgeSeconds} s are accepted.`,
-    )
-  }
-  // A proof needs neither; one that has them means them (RFC 7519 4.1.4, 4.1.5).
-  const ended = exp !== undefined && !(typeof exp === 'number' && now < exp + tolerance)
-  const early = nbf !== undefined && !(typeof nbf === 'number' && now >= nbf - tolerance - 1)
-  if (ended || early) throw refused('dpop_stale', 'The exp or nbf of the DPoP proof excludes this moment.')
+  if (url !== undefined && places.includes(url)) return url
+  const [expected = 'of a URL at all'] = places
+  throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
 }
 
 /** RFC 9449 4.3, 12a. */
-function requireTokenHash({ ath }: Claims, token: string): void {
+function requireTokenHash({ ath }: ProofClaims, token: string): void {
   if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
   throw refused(
     'dpop_token_hash_wrong',
@@ -138,7 +153,7 @@ function requireTokenHash({ ath }: Claims, token: string): void {
 }
 
 /** RFC 9449 4.3, 10. */
-function requireNonce({ dpop }: VerificationRules, { nonce }: Claims): void {
+function requireNonce({ dpop }: VerificationRules, { nonce }: ProofClaims): void {
   if (dpop.nonces === undefined || (typeof nonce === 'string' && dpop.nonces.accepts(nonce))) return
   throw refused('dpop_nonce_wanted', 'The DPoP proof must carry the nonce of the DPoP-Nonce header.')
 }

@@ -5,12 +5,12 @@ import type { VerifyingDeployment } from '../ports/deployment.js'
 import { confirm, type Possession } from '../possession/possession.js'
 import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
 import { type Expectation, missingScope } from '../tokens/expectation.js'
+import { verifyGenuine, verifyTerms } from '../tokens/issued-token.js'
 import {
   type KeyClaims,
+  PROVISIONING_KEY,
   type VerifiedKey,
   verifiedKey,
-  verifyGenuine,
-  verifyTerms,
 } from '../tokens/provisioning-key.js'
 import { isBound, type KnownState, keyRefusal, stateAtIssuer, stateInStore } from './key-state.js'
 import { type OutcomeCipher, outcomeCipher } from './outcome.js'
@@ -49,10 +49,12 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
   return async function recognize(presentedKey, presented, expected) {
     const { token } = presentedKey
     await loadKey(deployment.keyRing, token)
-    const claims = verifyGenuine(deployment, token)
+    const claims = verifyGenuine(deployment, PROVISIONING_KEY, token)
     const facts = { clientId: claims.client_id, jti: claims.jti }
     const possession = () => hold(presentedKey, presented, expected.target)
-    discloseToOwner(claims.cnf, possession, () => verifyTerms(deployment, claims, expected.audiences))
+    discloseToOwner(claims.cnf, possession, () =>
+      verifyTerms(deployment, PROVISIONING_KEY, claims, expected.audiences),
+    )
     const held = possession()
     confirm(claims.cnf, held, facts)
     const { proof, certificate } = held

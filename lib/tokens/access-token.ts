@@ -1,37 +1,19 @@
-import { ProvisioningError, type Reason } from '../base/errors.js'
-import type { Claims } from '../jose/jws.js'
-import { signJwt, verifyJwt } from '../jose/jwt.js'
-import {
-  callStore,
-  type Deployment,
-  numericDate,
-  type StoringDeployment,
-  type VerificationRules,
-} from '../ports/deployment.js'
+import type { Reason } from '../base/errors.js'
+import { signJwt } from '../jose/jwt.js'
+import { anything, text, wholeSeconds } from '../jose/signed-token.js'
+import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { Confirmation, KeyEntry, KeyRecord, KeyRef } from '../ports/store.js'
+import type { IssuedClaims, IssuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
-import { verifyValidity } from './validity.js'
-
-/** RFC 9068 2.1. The longer spelling, `application/at+jwt`, is never minted, so that no token of ours can have it. */
-const ACCESS_TOKEN_TYPE = 'at+jwt'
 
 /** The claims of an initial access token (RFC 9068 2.2). */
-export interface AccessTokenClaims {
-  readonly iss: string
-  readonly aud: string
-  readonly sub: string
-  readonly client_id: string
-  readonly scope: string
-  readonly iat: number
-  readonly exp: number
-  readonly jti: string
+export interface AccessTokenClaims extends IssuedClaims {
   /** The `jti` of the provisioning key it was redeemed for: the name of its family. */
   readonly key_id: string
   /** The client the key was issued to, under which the store knows the family. */
   readonly key_client_id: string
   /** What the token is bound to (RFC 9449 6.1, RFC 8705 3.1). */
   readonly cnf?: Confirmation
-  readonly env?: string
 }
 
 /** On which terms a token is minted: what key and policy allow, and no more. */
@@ -59,44 +41,7 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
     ...(terms.confirmation && { cnf: terms.confirmation }),
     ...(deployment.environment !== undefined && { env: deployment.environment }),
   }
-  return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN_TYPE), claims }
-}
-
-/**
- * Verifies form, header, signature, issuer and the types of the claims (RFC 9068 4): what makes a token genuine,
- * whatever has become of it.
- *
- * @throws ProvisioningError those of `verifyJwt`, and `claims_malformed`, `issuer_wrong`
- */
-export function verifyGenuineToken(deployment: VerificationRules, token: string): AccessTokenClaims {
-  const claims = verifyJwt(token, { typ: ACCESS_TOKEN_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
-  if (!isAccessTokenClaims(claims)) {
-    throw new ProvisioningError(
-      'claims_malformed',
-      'A claim of the access token is missing or of a wrong type.',
-    )
-  }
-  if (claims.iss !== deployment.issuer)
-    throw new ProvisioningError('issuer_wrong', 'The access token is not ours.')
-  return claims
-}
-
-/**
- * Verifies the terms of a genuine token: for one of the audiences, of this environment, and in time (RFC 9068 4).
- *
- * @throws ProvisioningError those of `verifyValidity`
- */
-export function verifyTokenTerms(
-  deployment: VerificationRules,
-  claims: AccessTokenClaims,
-  audiences: readonly string[],
-): void {
-  verifyValidity(deployment, claims, {
-    noun: ['an', 'access token'],
-    audiences,
-    maxLifetimeSeconds: deployment.maxAccessTokenLifetimeSeconds,
-    refusal: (reason, message) => new ProvisioningError(reason, message, { facts: tokenFacts(claims) }),
-  })
+  return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN.typ), claims }
 }
 
 /** The identifiers by which a refusal names a token and its family. */
@@ -152,13 +97,26 @@ function isWithinKey({ sub, client_id, aud, scope, cnf }: AccessTokenClaims, key
   )
 }
 
-const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti', 'key_id', 'key_client_id']
-
-function isAccessTokenClaims(claims: Claims): claims is Claims & AccessTokenClaims {
-  const { iat, exp, nbf = iat, env } = claims
-  return (
-    STRING_CLAIMS.every((name) => typeof claims[name] === 'string' && claims[name] !== '') &&
-    [iat, exp, nbf].every((time) => Number.isSafeInteger(time)) &&
-    (env === undefined || typeof env === 'string')
-  )
+/** The initial access token, as a kind of token. */
+export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
+  noun: 'The access token',
+  // RFC 9068 2.1. The longer spelling, `application/at+jwt`, is never minted, so no token of ours can have it.
+  typ: 'at+jwt',
+  claims: {
+    iss: text,
+    aud: text,
+    sub: text,
+    client_id: text,
+    scope: text,
+    iat: wholeSeconds,
+    nbf: { optional: wholeSeconds },
+    exp: wholeSeconds,
+    jti: text,
+    key_id: text,
+    key_client_id: text,
+    cnf: { optional: anything },
+    env: { optional: text },
+  },
+  longestLifetime: ({ maxAccessTokenLifetimeSeconds }) => maxAccessTokenLifetimeSeconds,
+  factsOf: tokenFacts,
 }

@@ -6,16 +6,15 @@ import { isActive } from '../ports/issuer-state.js'
 import { confirm } from '../possession/possession.js'
 import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
 import {
+  ACCESS_TOKEN,
   type AccessTokenClaims,
   type FamilyFault,
   familyOf,
   tokenFacts,
   tokenFault,
-  verifyGenuineToken,
-  verifyTokenTerms,
 } from './access-token.js'
 import { type Expectation, missingScope } from './expectation.js'
-import { identityIn, type VerifiedIdentity } from './validity.js'
+import { identityIn, type VerifiedIdentity, verifyGenuine, verifyTerms } from './issued-token.js'
 
 declare const verified: unique symbol
 
@@ -51,9 +50,11 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
 
   return async function verifyAccessToken(presentedToken, presented, expected) {
     await loadKey(deployment.keyRing, presentedToken.token)
-    const claims = verifyGenuineToken(deployment, presentedToken.token)
+    const claims = verifyGenuine(deployment, ACCESS_TOKEN, presentedToken.token)
     const possession = () => hold(presentedToken, presented, expected.target)
-    discloseToOwner(claims.cnf, possession, () => verifyTokenTerms(deployment, claims, expected.audiences))
+    discloseToOwner(claims.cnf, possession, () =>
+      verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences),
+    )
     const held = possession()
     confirm(claims.cnf, held, tokenFacts(claims))
     // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with
@@ -69,7 +70,7 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
     return {
       token,
       async recheck() {
-        verifyTokenTerms(deployment, claims, expected.audiences)
+        verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences)
         await requireAlive()
       },
     }

@@ -4,8 +4,9 @@ import type { AuthenticatedClient } from '../clients/authentication/authenticate
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
-import { tokenFault, verifyTokenTerms } from './access-token.js'
-import { isAsRecorded, verifiedKey, verifyTerms } from './provisioning-key.js'
+import { ACCESS_TOKEN, tokenFault } from './access-token.js'
+import { verifyTerms } from './issued-token.js'
+import { isAsRecorded, PROVISIONING_KEY, verifiedKey } from './provisioning-key.js'
 import { readTokenReference, type TokenReference } from './token-reference.js'
 
 /** The answer of RFC 7662 2.2. */
@@ -58,7 +59,8 @@ async function describeKey(
   { ref, claims }: TokenReference & { kind: 'key' },
 ): Promise<IntrospectionAnswer> {
   const isInTerms =
-    claims === undefined || areMet(() => verifyTerms(deployment, claims, deployment.audiences))
+    claims === undefined ||
+    areMet(() => verifyTerms(deployment, PROVISIONING_KEY, claims, deployment.audiences))
   if (!isInTerms) return INACTIVE
   const entry = await callStore(() => deployment.store.find(ref))
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
@@ -88,7 +90,7 @@ async function describeAccessToken(
   deployment: Deployment,
   { claims }: TokenReference & { kind: 'access_token' },
 ): Promise<IntrospectionAnswer> {
-  const isInTerms = areMet(() => verifyTokenTerms(deployment, claims, deployment.audiences))
+  const isInTerms = areMet(() => verifyTerms(deployment, ACCESS_TOKEN, claims, deployment.audiences))
   if (!isInTerms || claims.exp <= numericDate(deployment)) return INACTIVE
   if ((await tokenFault(deployment, claims)) !== undefined) return INACTIVE
   const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims

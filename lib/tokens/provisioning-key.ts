@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { ProvisioningError, type Reason } from '../base/errors.js'
+import { ProvisioningError } from '../base/errors.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import type { Terms } from '../clients/policy.js'
 import type { Claims } from '../jose/jws.js'
-import { signJwt, verifyJwt } from '../jose/jwt.js'
-import { type Deployment, numericDate, type VerificationRules } from '../ports/deployment.js'
+import { signJwt } from '../jose/jwt.js'
+import { anything, text, texts, wholeSeconds } from '../jose/signed-token.js'
+import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
-import { identityIn, type VerifiedIdentity, verifyValidity } from './validity.js'
-
-/** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer can be taken for a key. */
-const KEY_TYPE = 'provisioning-key+jwt'
+import { type IssuedClaims, type IssuedKind, identityIn, type VerifiedIdentity } from './issued-token.js'
 
 /** A key as issued: what is recorded of it, and the claims it is minted from. */
 export interface MintableKey {
@@ -97,32 +95,7 @@ function ancestorsClaim(scope: readonly string[], ancestors: readonly KeyRef[]):
 
 /** Signs the key. */
 export function mint(deployment: Deployment, key: MintableKey): string {
-  return signJwt(key.claims, deployment.keyRing.active(), KEY_TYPE)
-}
-
-/** Verifies form, header, signature and the types of the claims: what makes a key genuine, whatever has become of it. */
-export function verifyGenuine(deployment: VerificationRules, token: string): KeyClaims {
-  const claims = verifyJwt(token, { typ: KEY_TYPE, keyFor: (kid) => deployment.keyRing.find(kid) })
-  if (!isKeyClaims(claims))
-    throw new ProvisioningError('claims_malformed', 'A claim is missing or of a wrong type.')
-  if (claims.iss !== deployment.issuer) {
-    throw wrong(claims, 'issuer_wrong', `The key is from another issuer than ${deployment.issuer}.`)
-  }
-  return claims
-}
-
-/** Verifies the terms of a genuine key: for this deployment and one of the audiences, and in time. */
-export function verifyTerms(
-  deployment: VerificationRules,
-  claims: KeyClaims,
-  audiences: readonly string[],
-): void {
-  verifyValidity(deployment, claims, {
-    noun: ['a', 'key'],
-    audiences,
-    maxLifetimeSeconds: deployment.maxLifetimeSeconds,
-    refusal: (reason, message) => wrong(claims, reason, message),
-  })
+  return signJwt(key.claims, deployment.keyRing.active(), PROVISIONING_KEY.typ)
 }
 
 /** The key that genuine claims describe, once terms and possession have held. */
@@ -144,46 +117,37 @@ export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
   )
 }
 
-/** A refusal that names the key it is about. */
-function wrong(claims: KeyClaims, reason: Reason, message: string): ProvisioningError {
-  return new ProvisioningError(reason, message, { facts: { clientId: claims.client_id, jti: claims.jti } })
-}
-
-/** The claims of a genuine key, of the right types. */
-export interface KeyClaims {
-  readonly iss: string
-  readonly aud: string
-  readonly sub: string
-  readonly client_id: string
-  readonly scope: string
-  readonly iat: number
+/** The claims of a provisioning key. */
+export interface KeyClaims extends IssuedClaims {
   readonly nbf: number
-  readonly exp: number
-  readonly jti: string
-  readonly cnf?: unknown
+  /** The networks from which the key may be presented. */
   readonly cidr?: readonly string[]
-  readonly env?: string
   readonly ancestors?: readonly KeyRef[]
 }
 
-const STRING_CLAIMS = ['iss', 'aud', 'sub', 'client_id', 'scope', 'jti']
-const TIME_CLAIMS = ['iat', 'nbf', 'exp']
-
-function isTexts(list: unknown): boolean {
-  return Array.isArray(list) && list.every((one) => typeof one === 'string')
+/** The provisioning key, as a kind of token. */
+export const PROVISIONING_KEY: IssuedKind<KeyClaims> = {
+  noun: 'The key',
+  typ: 'provisioning-key+jwt',
+  claims: {
+    iss: text,
+    aud: text,
+    sub: text,
+    client_id: text,
+    scope: text,
+    iat: wholeSeconds,
+    nbf: wholeSeconds,
+    exp: wholeSeconds,
+    jti: text,
+    cnf: { optional: anything },
+    cidr: { optional: texts },
+    env: { optional: text },
+    ancestors: { optional: isKeyRefs },
+  },
+  longestLifetime: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
+  factsOf: ({ client_id: clientId, jti }) => ({ clientId, jti }),
 }
 
 function isKeyRefs(list: unknown): boolean {
-  return Array.isArray(list) && list.every((one) => isTexts([one?.clientId, one?.jti]))
-}
-
-function isKeyClaims(claims: Claims): claims is Claims & KeyClaims {
-  const { cidr, env, ancestors } = claims
-  return (
-    STRING_CLAIMS.every((name) => typeof claims[name] === 'string' && claims[name] !== '') &&
-    TIME_CLAIMS.every((name) => Number.isSafeInteger(claims[name])) &&
-    (cidr === undefined || isTexts(cidr)) &&
-    (ancestors === undefined || isKeyRefs(ancestors)) &&
-    (env === undefined || typeof env === 'string')
-  )
+  return Array.isArray(list) && list.every((one) => texts([one?.clientId, one?.jti]))
 }

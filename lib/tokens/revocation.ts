@@ -11,9 +11,10 @@ import type {
   RevokeIssuedOutcome,
   RevokeOutcome,
 } from '../ports/store.js'
-import { familyOf, verifyGenuineToken } from './access-token.js'
+import { ACCESS_TOKEN, familyOf } from './access-token.js'
 import { requireToken } from './introspection.js'
-import { verifyGenuine } from './provisioning-key.js'
+import { verifyGenuine } from './issued-token.js'
+import { PROVISIONING_KEY } from './provisioning-key.js'
 import { readTokenReference } from './token-reference.js'
 
 /** Revokes one of the client's keys or tokens. What is unknown or not its own is left alone, silently (RFC 7009 2.2). */
@@ -95,7 +96,7 @@ export function exposureRevoker(
     )
 
   async function revokeKeyIn(text: string, address: string | undefined): Promise<void> {
-    const claims = verifyGenuine(deployment, text)
+    const claims = verifyGenuine(deployment, PROVISIONING_KEY, text)
     if (isOver(claims)) return
     const { client_id: clientId, jti } = claims
     const revoked = isBearer(claims) && (await didRevoke((kept) => kept.revoke({ clientId, jti })))
@@ -103,7 +104,7 @@ export function exposureRevoker(
   }
 
   async function revokeTokenIn(text: string, address: string | undefined): Promise<void> {
-    const claims = verifyGenuineToken(deployment, text)
+    const claims = verifyGenuine(deployment, ACCESS_TOKEN, text)
     if (isOver(claims)) return
     const { clientId, jti: keyId } = familyOf(claims)
     const revoked =

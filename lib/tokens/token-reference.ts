@@ -1,8 +1,9 @@
 import { unlessRefused } from '../base/errors.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { KeyRef } from '../ports/store.js'
-import { type AccessTokenClaims, familyOf, verifyGenuineToken } from './access-token.js'
-import { isRandomId, type KeyClaims, verifyGenuine } from './provisioning-key.js'
+import { ACCESS_TOKEN, type AccessTokenClaims, familyOf } from './access-token.js'
+import { verifyGenuine } from './issued-token.js'
+import { isRandomId, type KeyClaims, PROVISIONING_KEY } from './provisioning-key.js'
 
 /**
  * What the `token` parameter of introspection and revocation refers to, if the caller may know of it: a key by its
@@ -32,13 +33,13 @@ export function readTokenReference(
 }
 
 function readKey(deployment: Deployment, token: string, caller: TokenCaller): TokenReference | undefined {
-  const claims = unlessRefused(() => verifyGenuine(deployment, token))
+  const claims = unlessRefused(() => verifyGenuine(deployment, PROVISIONING_KEY, token))
   if (claims === undefined || !mayKnow(caller, [claims.client_id], claims)) return undefined
   return { kind: 'key', ref: { clientId: claims.client_id, jti: claims.jti }, claims }
 }
 
 function readToken(deployment: Deployment, token: string, caller: TokenCaller): TokenReference | undefined {
-  const claims = unlessRefused(() => verifyGenuineToken(deployment, token))
+  const claims = unlessRefused(() => verifyGenuine(deployment, ACCESS_TOKEN, token))
   if (claims === undefined || !mayKnow(caller, [claims.client_id, claims.key_client_id], claims))
     return undefined
   return { kind: 'access_token', ref: familyOf(claims), claims }

@@ -1,7 +1,8 @@
 import { decodeJwt } from 'jose'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/redemption/actions/token.js'
-import { verifyGenuineToken } from '../../../lib/tokens/access-token.js'
+import { ACCESS_TOKEN as ACCESS_TOKEN_KIND } from '../../../lib/tokens/access-token.js'
+import { verifyGenuine } from '../../../lib/tokens/issued-token.js'
 import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
 import {
   AUDIENCE,
@@ -62,7 +63,7 @@ describe('exchange', () => {
       expires_in: 600,
       scope: 'provision:token devices:read',
     })
-    const claims = verifyGenuineToken(deployment, answer.access_token)
+    const claims = verifyGenuine(deployment, ACCESS_TOKEN_KIND, answer.access_token)
     expect(claims).toMatchObject({ aud: AUDIENCE, sub: 'device:7', exp: START + 600, key_id: record.jti })
     expect(await entry()).toMatchObject({ state: 'redeemed', retainUntil: START + 605 })
     const { jti: keyId, clientId, subject } = record

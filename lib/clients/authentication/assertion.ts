@@ -1,7 +1,15 @@
 import { malformed, ProvisioningError } from '../../base/errors.js'
 import { PROOF_ALGORITHMS } from '../../jose/jwk.js'
-import { type Claims, type ParsedJws, parseJws } from '../../jose/jws.js'
-import { type Deployment, numericDate } from '../../ports/deployment.js'
+import type { ParsedJws } from '../../jose/jws.js'
+import {
+  anything,
+  parseSignedToken,
+  type TokenKind,
+  text,
+  timesFailure,
+  typedClaims,
+} from '../../jose/signed-token.js'
+import { clockOf, type Deployment } from '../../ports/deployment.js'
 import { useOnce } from '../../possession/once.js'
 import type { ClientCredentials, Fault, ReadCredentials } from './credentials.js'
 import { isSignedBy } from './signature.js'
@@ -9,12 +17,35 @@ import { isSignedBy } from './signature.js'
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** RFC 7523 knows no `typ`; a JWT that has one has to be made for this (RFC 8725 3.11). */
-const TYPES: readonly unknown[] = [undefined, 'jwt', 'client-authentication+jwt']
-
 /** How far away the `exp` of an assertion may be, in seconds: its `jti` is remembered for that long. */
 const LONGEST_LIFE_SECONDS = 600
 const LONGEST_JTI = 256
+
+/** The claims of an assertion. The client is looked up by `sub`; the other claims are checked afterwards. */
+interface AssertionClaims {
+  readonly sub: string
+  readonly iss?: unknown
+  readonly aud?: unknown
+  readonly jti?: unknown
+  readonly exp?: unknown
+}
+
+/** The client assertion, as a kind of token. RFC 7523 defines no `typ`; RFC 8725 3.11 recommends one. */
+const CLIENT_ASSERTION: TokenKind<AssertionClaims> = {
+  noun: 'The client assertion',
+  types: [undefined, 'jwt', 'client-authentication+jwt'],
+  algorithms: PROOF_ALGORITHMS,
+  claims: {
+    sub: text,
+    iss: { optional: anything },
+    aud: { optional: anything },
+    jti: { optional: anything },
+    exp: { optional: anything },
+  },
+  times: { mustExpire: true, maxRemainingSeconds: LONGEST_LIFE_SECONDS },
+  // Anybody may know what is wrong with the form of an assertion (RFC 7521 4.2.1).
+  refuse: (_, message) => malformed('client_assertion_malformed', message),
+}
 
 /** `private_key_jwt`: a JWT of the client's, signed with a key that is registered for it or bound to it (RFC 7523). */
 export const readAssertion: ReadCredentials = (_request, parameters) => {
@@ -24,34 +55,11 @@ export const readAssertion: ReadCredentials = (_request, parameters) => {
   if (assertion === undefined) throw malformed('parameter_missing', 'client_assertion is missing.')
   if (type !== ASSERTION_TYPE)
     throw malformed('parameter_malformed', `client_assertion_type is not ${ASSERTION_TYPE}.`)
-  const { jws, claims } = parseAssertion(assertion)
-  return credentials(jws, claims)
+  const token = parseSignedToken(assertion, CLIENT_ASSERTION)
+  return credentials(token, typedClaims(token, CLIENT_ASSERTION))
 }
 
-function parseAssertion(text: string): { jws: ParsedJws; claims: Claims & { readonly sub: string } } {
-  const jws = parseJws(text)
-  if (typeof jws === 'string' || jws.claims === undefined) throw refused('is not a JWT')
-  const { typ, alg } = jws.header
-  if (!TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
-    throw refused('has a typ that is neither JWT nor client-authentication+jwt')
-  }
-  if (!(PROOF_ALGORITHMS as readonly unknown[]).includes(alg))
-    throw refused(`has an alg that is none of ${PROOF_ALGORITHMS.join(', ')}`)
-  if (Object.hasOwn(jws.header, 'crit')) throw refused('has a crit header')
-  if (!namesSubject(jws.claims)) throw refused('has no sub')
-  return { jws, claims: jws.claims }
-}
-
-function namesSubject(claims: Claims): claims is Claims & { readonly sub: string } {
-  return typeof claims.sub === 'string' && claims.sub !== ''
-}
-
-/** Anybody may know what is wrong with the form of an assertion (RFC 7521 4.2.1). */
-function refused(fault: string): ProvisioningError {
-  return malformed('client_assertion_malformed', `The client assertion ${fault}.`)
-}
-
-function credentials(jws: ParsedJws, claims: Claims & { readonly sub: string }): ClientCredentials {
+function credentials(jws: ParsedJws, claims: AssertionClaims): ClientCredentials {
   const { sub: clientId } = claims
   return {
     clientId,
@@ -79,7 +87,7 @@ function fault(reason: Fault['reason'], what: string): Fault {
 }
 
 /** RFC 7523 3, 1 to 3 and 7; the issuer as the sole audience, so that no other server can pass it on. */
-function claimsFault({ issuer }: Deployment, { iss, sub, aud, jti }: Claims): Fault | undefined {
+function claimsFault({ issuer }: Deployment, { iss, sub, aud, jti }: AssertionClaims): Fault | undefined {
   const wrong = (what: string) => fault('client_assertion_claims_wrong', what)
   if (iss !== sub) return wrong('has an iss that is not its sub')
   const sole: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
@@ -89,18 +97,10 @@ function claimsFault({ issuer }: Deployment, { iss, sub, aud, jti }: Claims): Fa
 }
 
 /** RFC 7523 3, 4 to 6. */
-function timesFault(deployment: Deployment, { exp, nbf, iat }: Claims): Fault | undefined {
-  const now = numericDate(deployment)
-  const tolerance = deployment.clockToleranceSeconds
-  const wrong = (what: string) => fault('client_assertion_expired', what)
-  if (typeof exp !== 'number' || !Number.isFinite(exp)) return wrong('has no exp')
-  if (now >= exp + tolerance) return wrong(`expired ${now - exp} s ago`)
-  if (exp > now + LONGEST_LIFE_SECONDS + tolerance)
-    return fault(
-      'client_assertion_lifetime_excessive',
-      `has an exp more than ${LONGEST_LIFE_SECONDS} s from now`,
-    )
-  const begins = [nbf, iat].filter((time) => time !== undefined)
-  const isSoon = (time: unknown) => typeof time === 'number' && time <= now + tolerance
-  return begins.every(isSoon) ? undefined : wrong('is not valid yet')
+function timesFault(deployment: Deployment, claims: AssertionClaims): Fault | undefined {
+  const failure = timesFailure(claims, CLIENT_ASSERTION.times, clockOf(deployment))
+  if (failure === undefined) return undefined
+  const [reason, predicate] = failure
+  const isTooLong = reason === 'lifetime'
+  return fault(isTooLong ? 'client_assertion_lifetime_excessive' : 'client_assertion_expired', predicate)
 }

@@ -3,16 +3,17 @@ import { malformed, type ProvisioningError } from '../../base/errors.js'
 import type { PresentedCertificate } from '../../base/request.js'
 import { isInTime, readCertificate } from '../../certificates/certificate.js'
 import type { ProvenKey } from '../../clients/bound-keys.js'
-import { importPublicJwk, publicJwk, thumbprint } from '../../jose/jwk.js'
-import { type Claims, parseJws, verifiesWith } from '../../jose/jws.js'
-import { type Deployment, numericDate } from '../../ports/deployment.js'
+import { importPublicJwk, PROOF_ALGORITHMS, publicJwk, thumbprint } from '../../jose/jwk.js'
+import { type Claims, verifiesWith } from '../../jose/jws.js'
+import {
+  requireInTime,
+  type TokenKind,
+  text,
+  verifySignedToken,
+  wholeSeconds,
+} from '../../jose/signed-token.js'
+import { clockOf, type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Verified } from '../verification.js'
-
-/** The `typ` of the JWT that proves possession of the key to be bound (RFC 8725 3.11). */
-const PROOF_TYPE = 'provisioning-binding+jwt'
-
-/** How old a proof may be, in seconds; it names the provisioning key, which is short-lived and single-use itself. */
-const PROOF_AGE_SECONDS = 300
 
 const WHAT_TO_SEND =
   'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof; or a client certificate.'
@@ -72,7 +73,23 @@ function readKey(jwk: unknown): KeyObject {
   return key
 }
 
-/** The proof is made for this endpoint and this provisioning key, by the holder of the key that is to be bound. */
+interface BindingProofClaims {
+  readonly aud: string
+  readonly key_id: string
+  readonly iat: number
+}
+
+/** The binding proof, as a kind of token. It names the provisioning key, so it can be used only as long as that key. */
+const BINDING_PROOF: TokenKind<BindingProofClaims> = {
+  noun: 'The proof',
+  types: ['provisioning-binding+jwt'],
+  algorithms: PROOF_ALGORITHMS,
+  claims: { aud: text, key_id: text, iat: wholeSeconds },
+  times: { maxAgeSeconds: 300 },
+  refuse: (_, message) => malformed('binding_proof_wrong', message),
+}
+
+/** The proof is made for this endpoint and this provisioning key, and signed by the key that is to be bound. */
 function verifyProof(
   deployment: Deployment,
   proof: unknown,
@@ -81,26 +98,15 @@ function verifyProof(
 ): void {
   if (typeof proof !== 'string')
     throw malformed('parameter_missing', 'proof is missing: a JWT signed by the jwk.')
-  const claims = verifyProofSignature(proof, publicKey)
-  const age = numericDate(deployment) - (Number.isSafeInteger(claims.iat) ? Number(claims.iat) : Number.NaN)
-  if (claims.aud !== expected.endpoint) throw proofRefused(`its aud is not ${expected.endpoint}`)
-  if (claims.key_id !== expected.jti) throw proofRefused('its key_id is not the jti of the provisioning key')
-  if (!(age <= PROOF_AGE_SECONDS && age >= -deployment.clockToleranceSeconds)) {
-    throw proofRefused(`its iat is not within the last ${PROOF_AGE_SECONDS} s`)
-  }
+  const claims = verifySignedToken(proof, BINDING_PROOF, (token) =>
+    verifiesWith(token, publicKey) ? undefined : ['signature', 'is not signed by the jwk'],
+  )
+  if (claims.aud !== expected.endpoint) throw proofRefused(`has an aud other than ${expected.endpoint}`)
+  if (claims.key_id !== expected.jti)
+    throw proofRefused('has a key_id other than the jti of the provisioning key')
+  requireInTime(claims, BINDING_PROOF, clockOf(deployment))
 }
 
-function verifyProofSignature(proof: string, publicKey: KeyObject): Claims {
-  const jws = parseJws(proof)
-  if (typeof jws === 'string' || jws.claims === undefined) throw proofRefused('it is not a JWT')
-  const { typ } = jws.header
-  if (typeof typ !== 'string' || typ.toLowerCase() !== PROOF_TYPE)
-    throw proofRefused(`its typ is not ${PROOF_TYPE}`)
-  if (Object.hasOwn(jws.header, 'crit')) throw proofRefused('it has a crit header')
-  if (!verifiesWith(jws, publicKey)) throw proofRefused('it is not signed by the jwk')
-  return jws.claims
-}
-
-function proofRefused(fault: string): ProvisioningError {
-  return malformed('binding_proof_wrong', `The proof is refused: ${fault}.`)
+function proofRefused(predicate: string): ProvisioningError {
+  return BINDING_PROOF.refuse('claims', `${BINDING_PROOF.noun} ${predicate}.`)
 }

@@ -1,0 +1,136 @@
+import { ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
+import { signedByKey } from '../jose/jwt.js'
+import { requireInTime, type TokenFault, type TokenKind, verifySignedToken } from '../jose/signed-token.js'
+import { clockOf, type VerificationRules } from '../ports/deployment.js'
+import type { Confirmation } from '../ports/store.js'
+
+/** The claims that every token of ours has. */
+export interface IssuedClaims {
+  readonly iss: string
+  readonly aud: string
+  readonly sub: string
+  readonly client_id: string
+  /** Space-delimited (RFC 6749 3.3). */
+  readonly scope: string
+  readonly iat: number
+  readonly nbf?: number
+  readonly exp: number
+  readonly jti: string
+  /** What the token is bound to (RFC 7800 3.1). `confirm` checks it. */
+  readonly cnf?: unknown
+  readonly env?: string
+}
+
+/** A kind of token that the deployment signs itself. */
+export interface IssuedKind<C extends IssuedClaims> extends Pick<TokenKind<C>, 'noun' | 'claims'> {
+  /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer passes for this kind. */
+  readonly typ: string
+  /** The second cap on the lifetime. The first one was the policy at issuance. */
+  readonly longestLifetime: (deployment: VerificationRules) => number
+  /** Names the token in a refusal. */
+  readonly factsOf: (claims: C) => RefusalFacts
+}
+
+/** The reasons for which a token of ours is refused. */
+export const ISSUED_TOKEN_REASONS: Record<TokenFault, Reason> = {
+  form: 'key_malformed',
+  type: 'key_type_wrong',
+  extension: 'key_header_refused',
+  algorithm: 'key_algorithm_refused',
+  signer: 'signing_key_unknown',
+  signature: 'signature_wrong',
+  retired: 'signing_key_retired',
+  payload: 'claims_malformed',
+  claims: 'claims_malformed',
+  expired: 'key_expired',
+  early: 'key_not_yet_valid',
+  lifetime: 'lifetime_excessive',
+}
+
+/**
+ * Verifies that a token is genuine: form, header, signature, claim types and issuer (RFC 9068 4). Its terms and its state
+ * are checked later.
+ *
+ * @throws ProvisioningError one of `ISSUED_TOKEN_REASONS`, or `issuer_wrong`
+ */
+export function verifyGenuine<C extends IssuedClaims>(
+  deployment: VerificationRules,
+  kind: IssuedKind<C>,
+  token: string,
+): C {
+  const checkSignature = signedByKey((kid) => deployment.keyRing.find(kid))
+  const claims = verifySignedToken(token, signedKind(deployment, kind, {}), checkSignature)
+  if (claims.iss === deployment.issuer) return claims
+  const message = `${kind.noun} is from another issuer than ${deployment.issuer}.`
+  throw new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
+}
+
+/**
+ * Verifies the terms of a genuine token: for one of the audiences, of this environment, and in time.
+ *
+ * @throws ProvisioningError `audience_wrong`, `environment_wrong`, `key_expired`, `key_not_yet_valid`,
+ *   `lifetime_excessive`
+ */
+export function verifyTerms<C extends IssuedClaims>(
+  deployment: VerificationRules,
+  kind: IssuedKind<C>,
+  claims: C,
+  audiences: readonly string[],
+): void {
+  const facts = kind.factsOf(claims)
+  if (!audiences.includes(claims.aud)) {
+    const message = `${kind.noun} is for ${claims.aud}; expected ${audiences.join(' or ')}.`
+    throw new ProvisioningError('audience_wrong', message, { facts })
+  }
+  if (claims.env !== deployment.environment) {
+    const [other, own] = [claims.env, deployment.environment].map((name) => name ?? 'none')
+    const message = `${kind.noun} is of environment ${other}; expected ${own}.`
+    throw new ProvisioningError('environment_wrong', message, { facts })
+  }
+  requireInTime(claims, signedKind(deployment, kind, facts), clockOf(deployment))
+}
+
+function signedKind<C extends IssuedClaims>(
+  deployment: VerificationRules,
+  { noun, typ, claims, longestLifetime }: IssuedKind<C>,
+  facts: RefusalFacts,
+): TokenKind<C> {
+  return {
+    noun,
+    types: [typ],
+    claims,
+    times: { mustExpire: true, maxLifetimeSeconds: longestLifetime(deployment) },
+    refuse: (fault, message) => new ProvisioningError(ISSUED_TOKEN_REASONS[fault], message, { facts }),
+  }
+}
+
+/** The identity and the terms in a verified token. */
+export interface VerifiedIdentity {
+  readonly jti: string
+  readonly clientId: string
+  readonly subject: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  readonly issuer: string
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly environment: string | undefined
+  /** What the token is bound to; its presenter has proven possession. */
+  readonly confirmation: Confirmation | undefined
+}
+
+/** The identity in claims whose `cnf` was confirmed. */
+export function identityIn(claims: IssuedClaims): VerifiedIdentity {
+  return {
+    jti: claims.jti,
+    clientId: claims.client_id,
+    subject: claims.sub,
+    scope: Object.freeze(claims.scope.split(' ')),
+    audience: claims.aud,
+    issuer: claims.iss,
+    issuedAt: claims.iat,
+    expiresAt: claims.exp,
+    environment: claims.env,
+    confirmation: claims.cnf as Confirmation | undefined,
+  }
+}
