@@ -8,7 +8,7 @@ import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { binder } from '../../lib/redemption/actions/bind.js'
 import { registrar } from '../../lib/redemption/actions/register.js'
 import { containReplay, revokeFamily } from '../../lib/redemption/containment.js'
-import { replayContainer } from '../../lib/redemption/redemption.js'
+import { replayContainer } from '../../lib/redemption/replay.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import {

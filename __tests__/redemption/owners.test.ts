@@ -1,7 +1,7 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
-import { redeemer } from '../../lib/redemption/redemption.js'
 import type { Redeemed, Reservation } from '../../lib/redemption/reservation.js'
+import { redeemer } from '../../lib/redemption/reserve.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
 

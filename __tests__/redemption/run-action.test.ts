@@ -1,6 +1,6 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
-import { redeemer } from '../../lib/redemption/redemption.js'
+import { redeemer } from '../../lib/redemption/reserve.js'
 import { type Action, actionRunner, type Done } from '../../lib/redemption/run-action.js'
 import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from '../support/deployed.js'
 

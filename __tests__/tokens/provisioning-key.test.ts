@@ -3,7 +3,7 @@ import type { Terms } from '../../lib/clients/policy.js'
 import { signJwt } from '../../lib/jose/jwt.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
 import type { KeyRecord } from '../../lib/ports/store.js'
-import type { Verified } from '../../lib/redemption/verification.js'
+import type { Verified } from '../../lib/redemption/verified.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import {
   type KeyClaims,

@@ -1,82 +1,19 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import {
-  type AskingDeployment,
   callStore,
   numericDate,
   type StoringDeployment,
   type VerificationRules,
 } from '../ports/deployment.js'
-import { isActive } from '../ports/issuer-state.js'
 import type { KeyEntry, KeyState } from '../ports/store.js'
-import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
-import { containReplay } from './containment.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
 
-/** The state of a key during verification. */
-export interface KnownState {
-  readonly state: KeyState
-  /**
-   * Checks that the key is still good, for a request whose body took its time.
-   *
-   * @throws ProvisioningError `key_expired`, or the reason of the state that the key is in now
-   */
-  recheck(): Promise<void>
-}
-
-/** A key whose possession is proven, and how the request presents it. */
-export interface KeyPresentation {
-  readonly token: string
-  readonly claims: KeyClaims
-  /** Whether the request redeems the key. */
-  readonly redeems: boolean
-  readonly address: string | undefined
-}
-
-/** Finds the state of a key, and refuses the key where that state does not fit the request. */
-export type StateOf = (key: VerifiedKey, presentation: KeyPresentation) => Promise<KnownState>
-
-const REFUSALS: Record<KeyState, Reason | undefined> = {
+/** The reason to refuse a key in each state. */
+export const STATE_REFUSALS: Record<KeyState, Reason | undefined> = {
   issued: undefined,
   redeeming: 'key_redeeming',
   redeemed: 'key_redeemed',
   revoked: 'key_revoked',
-}
-
-/**
- * For so many seconds after its redemption, a bound key at a route that does not redeem is refused without containment.
- * Its owner has just proven possession, so this is one client whose requests overlapped.
- */
-const OVERLAP_SECONDS = 2
-
-export function stateInStore(deployment: StoringDeployment): StateOf {
-  return async function stateOf(key, { redeems, address }) {
-    const entry = await callStore(() => deployment.store.find(key))
-    if (entry === undefined) throw stateRefusal('key_unknown', key)
-    if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
-    const { state } = entry
-    const reason = REFUSALS[state]
-    const recheck = () => requireState(deployment, key, 'issued')
-    if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
-    if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
-    const isOverlap = isBound(key) && deployment.now() / 1000 - entry.changedAt <= OVERLAP_SECONDS
-    if (reason === 'key_redeemed' && !isOverlap) await containReplay(deployment, key, address)
-    throw stateRefusal(reason, key)
-  }
-}
-
-function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
-  deployment.emit('key.forged', { keyId: key.jti, clientId: key.clientId, address })
-  return stateRefusal('key_forged', key)
-}
-
-/** The issuer alone contains replays. It does not say why a key is no longer active. */
-export function stateAtIssuer({ askIssuer }: AskingDeployment): StateOf {
-  return async function stateOf(key, { token, claims }) {
-    const requireActive = async () => {
-      if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
-    }
-    await requireActive()
-    return { state: 'issued', recheck: requireActive }
-  }
 }
 
 /**
@@ -92,7 +29,10 @@ export async function requireState(
   requireUnexpired(deployment, key)
   const entry = await callStore(() => deployment.store.find(key))
   if (entry?.state === wanted) return
-  throw stateRefusal(entry === undefined ? 'key_unknown' : (REFUSALS[entry.state] ?? 'key_redeeming'), key)
+  throw stateRefusal(
+    entry === undefined ? 'key_unknown' : (STATE_REFUSALS[entry.state] ?? 'key_redeeming'),
+    key,
+  )
 }
 
 /** A reservation that refuses other requests is reported when the first reservation is this old. */

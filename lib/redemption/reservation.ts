@@ -5,7 +5,7 @@ import type { Confirmation, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { requireState, stateRefusal } from './key-state.js'
 import { LONGEST_OUTCOME } from './outcome.js'
-import type { Verified } from './verification.js'
+import type { Verified } from './verified.js'
 
 /** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
 export interface Reservation {
@@ -129,6 +129,11 @@ async function lostTo(
 function seal({ sealer, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
   if (outcome === undefined || ownerId === undefined || outcome.length > LONGEST_OUTCOME) return undefined
   return request === undefined ? undefined : sealer.seal(outcome, request)
+}
+
+/** Uses the proof that gives a bearer key an owner. The proof of a bound key was used during verification. */
+export async function useProof({ key, proof, ownerId }: Attempt): Promise<void> {
+  if (ownerId !== undefined && key.confirmation === undefined) await proof?.spend(key)
 }
 
 const LOST = { lost: 'key_redeeming', revoked: 'key_revoked', unknown: 'key_unknown' } as const

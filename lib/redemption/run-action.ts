@@ -1,8 +1,8 @@
 import { ProvisioningError } from '../base/errors.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
-import type { Redeem } from './redemption.js'
 import type { Redeemed, Reservation, Settled } from './reservation.js'
-import type { Verified } from './verification.js'
+import type { Redeem } from './reserve.js'
+import type { Verified } from './verified.js'
 
 /** What an action did, and how to take it back. */
 export interface Done<T> extends Omit<Settled, 'outcome'> {

@@ -2,7 +2,7 @@ import { isInNetworks } from '../base/network.js'
 import type { PresentedRequest } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import { confirm, type Possession } from '../possession/possession.js'
+import { confirm } from '../possession/possession.js'
 import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
 import { type Expectation, missingScope } from '../tokens/expectation.js'
 import { verifyGenuine, verifyTerms } from '../tokens/issued-token.js'
@@ -12,22 +12,10 @@ import {
   type VerifiedKey,
   verifiedKey,
 } from '../tokens/provisioning-key.js'
-import { isBound, type KnownState, keyRefusal, stateAtIssuer, stateInStore } from './key-state.js'
-import { type OutcomeCipher, outcomeCipher } from './outcome.js'
-
-/** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
-export interface RecognizedKey extends Possession, KnownState {
-  readonly key: VerifiedKey
-  /** Encrypts the outcome of the redemption. */
-  readonly sealer: OutcomeCipher
-}
-
-declare const authorized: unique symbol
-
-/** The result of step two: the key also carries the scope. */
-export interface Verified extends RecognizedKey {
-  readonly [authorized]: true
-}
+import { isBound, keyRefusal } from './key-state.js'
+import { outcomeCipher } from './outcome.js'
+import { stateAtIssuer, stateInStore } from './state-check.js'
+import type { RecognizedKey, Verified } from './verified.js'
 
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request

@@ -17,7 +17,7 @@ import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisio
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import type { Done, RunAction } from '../run-action.js'
-import type { Verified } from '../verification.js'
+import type { Verified } from '../verified.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOf } from './token.js'
 

@@ -14,7 +14,7 @@ import { type ClientInformation, informationOf } from '../../registration/inform
 import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
 import type { Done, RunAction } from '../run-action.js'
-import type { Verified } from '../verification.js'
+import type { Verified } from '../verified.js'
 import { policyOf } from './token.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */

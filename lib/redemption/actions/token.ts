@@ -10,7 +10,7 @@ import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
 import type { Done, RunAction } from '../run-action.js'
-import type { Verified } from '../verification.js'
+import type { Verified } from '../verified.js'
 
 export const TOKEN_SCOPE = 'provision:token'
 

@@ -1,0 +1,114 @@
+import { ProvisioningError, type Reason } from '../base/errors.js'
+import { callStore, type StoringDeployment } from '../ports/deployment.js'
+import type { KeyEntry } from '../ports/store.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import { containReplay } from './containment.js'
+import { isBound, stateRefusal } from './key-state.js'
+import { type Attempt, useProof } from './reservation.js'
+import type { Verified } from './verified.js'
+
+/*
+ * This file decides what a replay is. Every use of a redeemed key is a replay, with two exceptions:
+ *
+ * - The owner repeats the redemption with the same request, and the answer is still kept: `repeatOrContain`.
+ * - The owner presents a bound key within two seconds of its redemption: `refuseRedeemed`.
+ *
+ * A replay means that somebody has copied the key. It is contained: the results of the redemption end, and an event is
+ * emitted. Limits, scopes and faults of the request never prevent that.
+ */
+
+/** The answer to a redemption, for its owner, who has sent the same request again. */
+export interface Repetition {
+  readonly kind: 'repetition'
+  readonly outcome: Buffer
+}
+
+/**
+ * Within so many seconds after its redemption, a bound key is refused without containment where it is not redeemed. Its
+ * owner has just proven possession, so this is one client whose requests overlapped.
+ */
+const OVERLAP_SECONDS = 2
+
+/**
+ * Refuses a redeemed key that is presented at a route that does not redeem it.
+ *
+ * @throws ProvisioningError `key_redeemed`
+ */
+export async function refuseRedeemed(
+  deployment: StoringDeployment,
+  key: VerifiedKey,
+  { entry, address }: { readonly entry: KeyEntry; readonly address: string | undefined },
+): Promise<never> {
+  const isOverlap = isBound(key) && deployment.now() / 1000 - entry.changedAt <= OVERLAP_SECONDS
+  if (!isOverlap) await containReplay(deployment, key, address)
+  throw stateRefusal('key_redeemed', key)
+}
+
+/**
+ * Answers an attempt to redeem a redeemed key.
+ *
+ * @throws ProvisioningError `key_redeemed`
+ */
+export async function repeatOrContain(deployment: StoringDeployment, attempt: Attempt): Promise<Repetition> {
+  const { key, ownerId, redeemed } = attempt
+  const { action, address } = redeemed
+  const known =
+    ownerId === undefined ? undefined : await callStore(() => deployment.store.recall(key, ownerId))
+  // A proof that was used before makes nobody the owner of a bearer key: then this is a replay.
+  const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
+  if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
+  const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
+  if (outcome === undefined) {
+    await containReplay(deployment, key, address)
+    throw stateRefusal('key_redeemed', key)
+  }
+  const { jti: keyId, clientId } = key
+  deployment.emit('redemption.repeated', { keyId, clientId, action, address })
+  return { kind: 'repetition', outcome }
+}
+
+/** Whether the proof was not used before. It is used now. */
+async function isFresh(attempt: Attempt): Promise<boolean> {
+  try {
+    await useProof(attempt)
+    return true
+  } catch (error) {
+    if (error instanceof ProvisioningError && error.reason === 'dpop_replayed') return false
+    throw error
+  }
+}
+
+function open({ sealer, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {
+  return request === undefined ? undefined : sealer.open(sealed, request)
+}
+
+/**
+ * Runs the action that a verified key was presented for. If the key was redeemed, a fault of the request does not hide
+ * the replay: a thief must not be able to explore unseen what the key is good for.
+ */
+export type ContainReplays = <T>(
+  verified: Pick<Verified, 'key' | 'state'>,
+  address: string | undefined,
+  act: () => Promise<T>,
+) => Promise<T>
+
+export function replayContainer(deployment: StoringDeployment): ContainReplays {
+  return async function containReplays({ key, state }, address, act) {
+    try {
+      return await act()
+    } catch (error) {
+      const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
+      if (state !== 'redeemed' || !isFault) throw error
+      await containReplay(deployment, key, address)
+      throw stateRefusal('key_redeemed', key)
+    }
+  }
+}
+
+/** Outages are no fault of the request. Refusals for the state of the key were decided by the functions above. */
+function isFaultOfRequest({ code, reason }: ProvisioningError): boolean {
+  return !STATE_REASONS.includes(reason) && !OUTAGES.includes(code)
+}
+
+const STATE_REASONS: readonly Reason[] = ['key_redeemed', 'key_redeeming', 'key_revoked', 'key_unknown']
+const OUTAGES: readonly string[] = ['temporarily_unavailable', 'server_error', 'slow_down']

@@ -1,0 +1,113 @@
+import { ProvisioningError } from '../base/errors.js'
+import { callStore, type StoringDeployment } from '../ports/deployment.js'
+import type { RedeemOutcome } from '../ports/store.js'
+import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
+import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
+import { type Repetition, repeatOrContain } from './replay.js'
+import { type Attempt, type Redeemed, type Reservation, reservationOf, useProof } from './reservation.js'
+import type { Verified } from './verified.js'
+
+/*
+ *            reserve                 settle
+ *   issued ----------> redeeming ------------> redeemed ---- same request of the owner: the answer again
+ *     ^  \               |   ^ |                     \------ any other use: a replay (replay.ts)
+ *     |   \   release    |   +-+ after the lease, the same owner resumes
+ *     +----\-------------+
+ *           \            |
+ *            +-----------+----> revoked, by the operator or `revokeIssuedBefore`
+ *
+ * The store makes each move atomically. This file reserves, reservation.ts settles and releases.
+ */
+
+/** Reserves a verified key for one attempt. Of any number of concurrent calls exactly one gets the key. */
+export type Redeem = (
+  verified: Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'>,
+  redeemed: Redeemed,
+) => Promise<Reservation | Repetition>
+
+/** In milliseconds: how long a repeated request waits for the first one, and how often it looks. */
+const LONGEST_WAIT = 2_000
+const FIRST_PAUSE = 40
+const LONGEST_PAUSE = 320
+
+export function redeemer(deployment: StoringDeployment): Redeem {
+  return async function redeem(verified, redeemed) {
+    requireUnexpired(deployment, verified.key)
+    const ownerId = ownerIdOf(verified.key, redeemed)
+    const attempt = { ...verified, redeemed, ownerId, id: randomId() }
+    for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+      const reserved = await tryReserve(deployment, attempt)
+      if (reserved !== 'pending') return reserved
+      if (waited >= LONGEST_WAIT) throw pending(verified.key)
+      await deployment.pause(pause)
+    }
+  }
+}
+
+/**
+ * Names the owner of an attempt: what it has proven to hold, and what it redeems the key for. `undefined` for a bearer.
+ * The purpose is part of the name: after an interrupted action the key must not be redeemed for a second one.
+ */
+function ownerIdOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
+  if (holds === undefined) return undefined
+  return JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null, action, at ?? null])
+}
+
+/** Makes one attempt. `pending`: the same owner has reserved the key in another request. */
+async function tryReserve(
+  deployment: StoringDeployment,
+  attempt: Attempt,
+): Promise<Reservation | Repetition | 'pending'> {
+  const { store, redemptionLeaseSeconds: leaseSeconds } = deployment
+  const { key, id, ownerId } = attempt
+  const lease = ownerId === undefined ? undefined : { ownerId, leaseSeconds }
+  const outcome = await callStore(() => store.redeem(key, id, lease))
+  const next: Record<RedeemOutcome, () => Promise<Reservation | Repetition | 'pending'>> = {
+    reserved: () => proven(reservationOf(deployment, attempt, id), attempt),
+    resumed: () => resume(deployment, attempt),
+    redeeming: () => waitOrRefuse(deployment, attempt),
+    redeemed: () => repeatOrContain(deployment, attempt),
+    revoked: () => Promise.reject(stateRefusal('key_revoked', key)),
+    unknown: () => Promise.reject(stateRefusal('key_unknown', key)),
+  }
+  return next[outcome]()
+}
+
+/** Continues the redemption of an earlier attempt, under the same `redemptionId`. */
+async function resume(deployment: StoringDeployment, attempt: Attempt): Promise<Reservation> {
+  const { key, ownerId = '' } = attempt
+  const recalled = await callStore(() => deployment.store.recall(key, ownerId))
+  if (recalled === undefined) throw stateRefusal('key_revoked', key)
+  return proven(reservationOf(deployment, attempt, recalled.redemption), attempt)
+}
+
+/** Another request has reserved the key. The owner waits for it, and nobody else. */
+async function waitOrRefuse(deployment: StoringDeployment, attempt: Attempt): Promise<'pending'> {
+  const { store } = deployment
+  const { key, ownerId, state, redeemed } = attempt
+  if (ownerId !== undefined && (await callStore(() => store.recall(key, ownerId))) !== undefined)
+    return 'pending'
+  const entry = await callStore(() => store.find(key))
+  // The other reservation has just ended: the next attempt finds out how.
+  if (ownerId !== undefined && entry !== undefined && entry.state !== 'redeeming') return 'pending'
+  if (entry?.state === 'redeeming' && state !== 'redeeming')
+    emitStalled(deployment, key, { entry, address: redeemed.address })
+  throw stateRefusal('key_redeeming', key)
+}
+
+/** The reservation of an attempt whose proof was not used before. */
+async function proven(reservation: Reservation, attempt: Attempt): Promise<Reservation> {
+  try {
+    await useProof(attempt)
+    return reservation
+  } catch (error) {
+    await reservation.release()
+    throw error
+  }
+}
+
+function pending(key: VerifiedKey): ProvisioningError {
+  const message = 'The same redemption is still under way; ask again for its outcome.'
+  const facts = { clientId: key.clientId, jti: key.jti, retryAfterSeconds: 2 }
+  return new ProvisioningError('redemption_pending', message, { facts, disclosed: true })
+}

@@ -1,0 +1,49 @@
+import { type AskingDeployment, callStore, type StoringDeployment } from '../ports/deployment.js'
+import { isActive } from '../ports/issuer-state.js'
+import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
+import { emitStalled, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
+import { refuseRedeemed } from './replay.js'
+import type { KnownState } from './verified.js'
+
+/** A key whose possession is proven, and how the request presents it. */
+export interface KeyPresentation {
+  readonly token: string
+  readonly claims: KeyClaims
+  /** Whether the request redeems the key. */
+  readonly redeems: boolean
+  readonly address: string | undefined
+}
+
+/** Finds the state of a key, and refuses the key where that state does not fit the request. */
+export type StateOf = (key: VerifiedKey, presentation: KeyPresentation) => Promise<KnownState>
+
+export function stateInStore(deployment: StoringDeployment): StateOf {
+  return async function stateOf(key, { redeems, address }) {
+    const entry = await callStore(() => deployment.store.find(key))
+    if (entry === undefined) throw stateRefusal('key_unknown', key)
+    if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
+    const { state } = entry
+    const reason = STATE_REFUSALS[state]
+    const recheck = () => requireState(deployment, key, 'issued')
+    if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
+    if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
+    if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, address })
+    throw stateRefusal(reason, key)
+  }
+}
+
+function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
+  deployment.emit('key.forged', { keyId: key.jti, clientId: key.clientId, address })
+  return stateRefusal('key_forged', key)
+}
+
+/** The issuer alone contains replays. It does not say why a key is no longer active. */
+export function stateAtIssuer({ askIssuer }: AskingDeployment): StateOf {
+  return async function stateOf(key, { token, claims }) {
+    const requireActive = async () => {
+      if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
+    }
+    await requireActive()
+    return { state: 'issued', recheck: requireActive }
+  }
+}

@@ -1,0 +1,29 @@
+import type { KeyState } from '../ports/store.js'
+import type { Possession } from '../possession/possession.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import type { OutcomeCipher } from './outcome.js'
+
+/** The state of a key during verification. */
+export interface KnownState {
+  readonly state: KeyState
+  /**
+   * Checks that the key is still good, for a request whose body took its time.
+   *
+   * @throws ProvisioningError `key_expired`, or the reason of the state that the key is in now
+   */
+  recheck(): Promise<void>
+}
+
+/** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
+export interface RecognizedKey extends Possession, KnownState {
+  readonly key: VerifiedKey
+  /** Encrypts the outcome of the redemption. */
+  readonly sealer: OutcomeCipher
+}
+
+declare const authorized: unique symbol
+
+/** The result of step two: the key also carries the scope. */
+export interface Verified extends RecognizedKey {
+  readonly [authorized]: true
+}
