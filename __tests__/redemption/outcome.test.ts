@@ -16,8 +16,8 @@ describe('outcomeSealer', () => {
   })
 
   it('seals the same twice in two ways, both without anything of it to read', () => {
-    const sealer = outcomeCipher(TOKEN)
-    const sealed = [1, 2].map(() => sealer.seal(OUTCOME, REQUEST))
+    const cipher = outcomeCipher(TOKEN)
+    const sealed = [1, 2].map(() => cipher.seal(OUTCOME, REQUEST))
     expect(new Set(sealed).size).toBe(2)
     for (const text of sealed) {
       expect(text).toMatch(/^[\w-]+$/)
@@ -42,15 +42,15 @@ describe('outcomeSealer', () => {
   })
 
   it('opens nothing that was changed or cut anywhere', () => {
-    const sealer = outcomeCipher(TOKEN)
-    const bytes = Buffer.from(sealer.seal(OUTCOME, REQUEST), 'base64url')
+    const cipher = outcomeCipher(TOKEN)
+    const bytes = Buffer.from(cipher.seal(OUTCOME, REQUEST), 'base64url')
     for (let at = 0; at < bytes.length; at += 1) {
       const changed = Buffer.from(bytes)
       changed.writeUInt8(bytes.readUInt8(at) ^ 1, at)
-      expect(sealer.open(changed.toString('base64url'), REQUEST)).toBeUndefined()
-      expect(sealer.open(bytes.subarray(0, at).toString('base64url'), REQUEST)).toBeUndefined()
+      expect(cipher.open(changed.toString('base64url'), REQUEST)).toBeUndefined()
+      expect(cipher.open(bytes.subarray(0, at).toString('base64url'), REQUEST)).toBeUndefined()
     }
-    for (const text of ['', 'AQ', '!', 'A'.repeat(100)]) expect(sealer.open(text, REQUEST)).toBeUndefined()
+    for (const text of ['', 'AQ', '!', 'A'.repeat(100)]) expect(cipher.open(text, REQUEST)).toBeUndefined()
   })
 })
 

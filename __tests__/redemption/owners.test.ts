@@ -21,7 +21,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const redeem = redeemer({ ...given.deployment, pause })
   const ask = (differences: Partial<Redeemed> = {}) =>
     redeem(
-      { key: verified, state: 'issued', sealer: outcomeCipher(key), proof: undefined },
+      { key: verified, state: 'issued', outcomeCipher: outcomeCipher(key), proof: undefined },
       { action: 'route', holds: OURS, request: 'the same', ...differences },
     )
   const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Reservation>
@@ -86,7 +86,7 @@ describe('a repetition while the first attempt is still at work', () => {
     const first = await claim()
     then.push(() => first.release())
     const second = await ask()
-    expect(second).toMatchObject({ kind: 'claim' })
+    expect(second).toMatchObject({ kind: 'reservation' })
     expect((second as Reservation).redemptionId).not.toBe(first.redemptionId)
   })
 
@@ -155,7 +155,7 @@ describe('a redemption that was interrupted', () => {
     clock.seconds += 30
     const asked = await Promise.allSettled(Array.from({ length: 20 }, () => ask()))
     const claims = asked.filter((one) => one.status === 'fulfilled')
-    expect(claims).toMatchObject([{ value: { kind: 'claim' } }])
+    expect(claims).toMatchObject([{ value: { kind: 'reservation' } }])
   })
 
   it('is refused when the key is revoked between the two looks at the store', async () => {
@@ -172,7 +172,10 @@ describe('a redemption that was interrupted', () => {
     const asked = { action: 'route', holds: OURS, request: 'the same' } as const
     expect(
       await reasonOf(() =>
-        redeem({ key: verified, state: 'issued', sealer: outcomeCipher('a.b.c'), proof: undefined }, asked),
+        redeem(
+          { key: verified, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined },
+          asked,
+        ),
       ),
     ).toBe('key_revoked')
   })

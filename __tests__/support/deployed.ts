@@ -111,7 +111,7 @@ export function held(
 /** A key as verification leaves it, in the state that it is said to be in. */
 export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Verified {
   const nothing = { proof: undefined, certificate: undefined, recheck: async () => undefined }
-  return { key, sealer: outcomeCipher(text), state, ...nothing } as unknown as Verified
+  return { key, outcomeCipher: outcomeCipher(text), state, ...nothing } as unknown as Verified
 }
 
 /** Both steps of the verification of a key, one after the other. */
@@ -129,9 +129,9 @@ export async function claimKey(
   action: RedemptionAction = 'route',
   address?: string,
 ): Promise<Reservation> {
-  const verified = { key, state: 'issued', sealer: outcomeCipher('a.b.c'), proof: undefined } as const
+  const verified = { key, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined } as const
   const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
-  if (redemption.kind !== 'claim') throw new Error('expected a claim, got a repetition')
+  if (redemption.kind !== 'reservation') throw new Error('expected a claim, got a repetition')
   return redemption
 }
 

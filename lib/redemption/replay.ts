@@ -78,8 +78,8 @@ async function isFresh(attempt: Attempt): Promise<boolean> {
   }
 }
 
-function open({ sealer, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {
-  return request === undefined ? undefined : sealer.open(sealed, request)
+function open({ outcomeCipher, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {
+  return request === undefined ? undefined : outcomeCipher.open(sealed, request)
 }
 
 /**

@@ -7,70 +7,72 @@ import { requireState, stateRefusal } from './key-state.js'
 import { LONGEST_OUTCOME } from './outcome.js'
 import type { Verified } from './verified.js'
 
-/** One attempt's claim on a key. It ends in `settle` or `release`, whichever is called first. */
+/** One attempt's reservation of a key. The first call of `settle` or `release` ends it. */
 export interface Reservation {
-  readonly kind: 'claim'
-  /** Names the redemption: the same for all attempts that take one claim over from each other after a crash. */
+  readonly kind: 'reservation'
+  /** Names the redemption. Attempts that resume it after a crash have the same name. */
   readonly redemptionId: string
-  /** Whether the same request of the same ownerId is answered again with the outcome that `settle` is given. */
+  /** Whether the owner can repeat the request and get the outcome again. */
   readonly keepsOutcome: boolean
   /**
-   * Checks that the key is still reserved and in time, for handlers that take long.
+   * Checks that the key is still reserved and has not expired.
    *
    * @throws ProvisioningError `key_revoked`, `key_expired`, `key_unknown`, `key_redeeming`, `store_unavailable`
    */
   check(): Promise<void>
   /**
-   * The action succeeded: the key is redeemed, for good.
+   * Redeems the key for good, after the action succeeded.
    *
-   * @throws ProvisioningError when the claim was lost in the meantime: what the action did must be undone
+   * @throws ProvisioningError when the reservation was lost: then the action must be undone
    */
   settle(settled?: Settled): Promise<void>
   /**
-   * The action did not succeed: the key may be presented again, if it answers `true`. Never throws.
+   * Gives the key back, after the action failed. Never throws.
    *
-   * @param hasActed whether something of it may stand: then the key is good for this redemption alone, once more. A
-   *   store that does not answer may do it all the same, when nobody is there any more to take anything back.
+   * @param hasActed whether part of the action may remain. The key is then good for this redemption only. The store may
+   *   do this without answering.
+   * @returns whether the key may be presented again
    */
   release(hasActed?: boolean): Promise<boolean>
-  /** Finds out how a settlement ended whose answer got lost, and releases the key if it did not take place. Never throws. */
+  /** Finds out how a settlement ended whose answer was lost. Releases the key if it did not take place. Never throws. */
   giveUp(hasActed: boolean): Promise<Fate>
 }
 
 /**
- * What became of a claim: it was given back, or the key revoked under it; its own settlement took place; another attempt
- * has its place; or nobody can tell.
+ * The end of a reservation: `ended` (released, or the key was revoked), `settled`, `superseded` (another attempt has
+ * resumed the redemption), or `unknown`.
  */
 export type Fate = 'ended' | 'settled' | 'superseded' | 'unknown'
 
-/** What a redemption ended in. */
+/** The result of a redemption. */
 export interface Settled extends Pick<Settlement, 'familyClientId'> {
-  /** The NumericDate until which what the action brought forth can be used, if it ends at all. */
+  /** The NumericDate until which the results of the action can be used, if they end. */
   readonly retainUntil?: number
-  /** What is answered. One of more than 64 KiB is not kept. */
+  /** The answer. It is kept for a repeated request if it has at most 64 KiB. */
   readonly outcome?: Buffer
 }
 
-/** What a key is to be redeemed for. */
+/** The purpose for which a key is redeemed. */
 export interface Redeemed {
   readonly action: RedemptionAction
-  /** The digest of where that is asked for, when there are several places for it. */
+  /** The digest of the route, if several routes have the same action. */
   readonly at?: string
   readonly address?: string | undefined
-  /** What the one who redeems has proven to hold. Default: what the key is bound to. */
+  /** What the client has proven to hold. Default: what the key is bound to. */
   readonly holds?: Confirmation | undefined
-  /** The digest of the request; `undefined` when requests cannot be told apart. Then the outcome is not kept. */
+  /** The digest of the request. `undefined` keeps no outcome, because a repeated request cannot be recognised. */
   readonly request: string | undefined
 }
 
-/** An attempt at a redemption, and on whose behalf: `undefined` for a bearer. */
-export interface Attempt extends Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'> {
+/** One attempt to redeem a key. */
+export interface Attempt extends Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'> {
   readonly id: string
   readonly redeemed: Redeemed
+  /** `undefined` for a bearer. */
   readonly ownerId: string | undefined
 }
 
-/** The claim of an attempt that the store has told of it. */
+/** The reservation that the store has given to an attempt. */
 export function reservationOf(
   deployment: StoringDeployment,
   attempt: Attempt,
@@ -81,22 +83,21 @@ export function reservationOf(
   const { action } = redeemed
   const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
   let kept: string | undefined
-  // A store that does not answer leaves the key claimed: dead until it expires, or until its holder's lease is over.
+  // If the store does not answer, the key stays reserved until it expires, or until the lease of its owner ends.
   const letGo = async (hasActed: boolean) => {
     const answer = await callStore(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
     if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
     return answer
   }
   return {
-    kind: 'claim',
+    kind: 'reservation',
     redemptionId,
     keepsOutcome: ownerId !== undefined,
     check: () => requireState(deployment, key, 'redeeming'),
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
-      const sealed = seal(attempt, outcome)
-      kept = sealed
+      kept = encrypt(attempt, outcome)
       const settlement = {
-        ...(sealed !== undefined && { outcome: sealed }),
+        ...(kept !== undefined && { outcome: kept }),
         ...(familyClientId !== undefined && { familyClientId }),
       }
       const until = Math.max(retainUntil, ownRetention)
@@ -108,13 +109,13 @@ export function reservationOf(
     async giveUp(hasActed) {
       const answer = await letGo(hasActed)
       if (answer === 'released' || answer === 'revoked') return 'ended'
-      return answer === 'lost' ? lostTo(deployment, attempt, kept) : 'unknown'
+      return answer === 'lost' ? findOwner(deployment, attempt, kept) : 'unknown'
     },
   }
 }
 
-/** Who has a claim that is not this attempt's any more: itself, having settled it with that outcome, or another. */
-async function lostTo(
+/** Finds the current owner of a lost reservation: this attempt, which has settled it, or another attempt. */
+async function findOwner(
   { store }: StoringDeployment,
   { key, ownerId }: Attempt,
   kept: string | undefined,
@@ -122,13 +123,13 @@ async function lostTo(
   const recalled = ownerId === undefined ? undefined : await store.recall(key, ownerId).catch(() => undefined)
   if (recalled?.outcome !== undefined && kept !== undefined)
     return recalled.outcome === kept ? 'settled' : 'superseded'
-  const now = recalled && (await store.find(key).catch(() => undefined))
-  return now?.state === 'redeeming' ? 'superseded' : 'unknown'
+  const entry = recalled && (await store.find(key).catch(() => undefined))
+  return entry?.state === 'redeeming' ? 'superseded' : 'unknown'
 }
 
-function seal({ sealer, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
+function encrypt({ outcomeCipher, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
   if (outcome === undefined || ownerId === undefined || outcome.length > LONGEST_OUTCOME) return undefined
-  return request === undefined ? undefined : sealer.seal(outcome, request)
+  return request === undefined ? undefined : outcomeCipher.seal(outcome, request)
 }
 
 /** Uses the proof that gives a bearer key an owner. The proof of a bound key was used during verification. */

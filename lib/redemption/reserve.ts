@@ -21,7 +21,7 @@ import type { Verified } from './verified.js'
 
 /** Reserves a verified key for one attempt. Of any number of concurrent calls exactly one gets the key. */
 export type Redeem = (
-  verified: Pick<Verified, 'key' | 'state' | 'sealer' | 'proof'>,
+  verified: Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'>,
   redeemed: Redeemed,
 ) => Promise<Reservation | Repetition>
 

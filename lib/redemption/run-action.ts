@@ -4,32 +4,32 @@ import type { Redeemed, Reservation, Settled } from './reservation.js'
 import type { Redeem } from './reserve.js'
 import type { Verified } from './verified.js'
 
-/** What an action did, and how to take it back. */
+/** The result of an action, and how to undo it. */
 export interface Done<T> extends Omit<Settled, 'outcome'> {
-  /** What it answers with: plain JSON. */
+  /** The answer: plain JSON. */
   readonly result: T
-  /** Tells those who observe that it is there. */
+  /** Emits the events of the action. */
   emit(): void
-  /** @param isSuperseded whether another attempt at the same redemption goes on with what was there before */
+  /** @param isSuperseded whether another attempt has resumed the redemption, from the state before this attempt */
   undo?(isSuperseded: boolean): Promise<unknown>
 }
 
-/** An action of ours that a key is redeemed for. */
+/** An action of ours that a key is redeemed for: an exchange, a binding, a registration. */
 export interface Action<J, T> extends Redeemed {
-  /** Whether it can be done, as things stand: asked before the claim, so that a refusal does not even claim. */
+  /** Checks whether the action is possible, before the key is reserved: a refusal then reserves nothing. */
   validate(): Promise<J>
-  /** Does it. One that did it before, and was interrupted before the key was settled, finds what it left and goes on from there. */
+  /** Runs the action. If an earlier attempt was interrupted, it finds that attempt's result and continues. */
   act(validated: J, redemptionId: string): Promise<Done<T>>
 }
 
-/** Redeems a key for an action: claim, act, settle; or release, when the action does not succeed. */
+/** Redeems a key for an action: reserve, act, settle. If the action fails, the key is released. */
 export type RunAction = <J, T extends object>(verified: Verified, action: Action<J, T>) => Promise<T>
 
 export function actionRunner(deployment: StoringDeployment, redeem: Redeem): RunAction {
   return async function runAction<J, T extends object>(verified: Verified, action: Action<J, T>): Promise<T> {
     const validated = await validateFirst(deployment, verified, action)
     const redemption = await redeem(verified, action)
-    // What was answered the first time, to the letter.
+    // The first answer, byte for byte.
     if (redemption.kind === 'repetition') return JSON.parse(redemption.outcome.toString()) as T
     const done = await actOrRelease(redemption, async () =>
       action.act(validated === undefined ? await action.validate() : validated.as, redemption.redemptionId),
@@ -40,9 +40,7 @@ export function actionRunner(deployment: StoringDeployment, redeem: Redeem): Run
   }
 }
 
-/**
- * What the first attempt has done may be what a second is refused for: validated is only what nobody is at, or has been.
- */
+/** Skips the check once the key is reserved or redeemed: the effect of the first attempt would fail it. */
 async function validateFirst<J>(
   deployment: StoringDeployment,
   { key, state }: Verified,
@@ -58,48 +56,47 @@ async function validateFirst<J>(
   }
 }
 
-async function actOrRelease<T>(claim: Reservation, act: () => Promise<T>): Promise<T> {
+async function actOrRelease<T>(reservation: Reservation, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    // A registry that did not answer may have saved it.
-    await claim.release(error instanceof ProvisioningError && error.reason === 'registry_unavailable')
+    // A registry that did not answer may have saved the client.
+    await reservation.release(error instanceof ProvisioningError && error.reason === 'registry_unavailable')
     throw error
   }
 }
 
 async function settleOrUndo<T>(
-  claim: Reservation,
+  reservation: Reservation,
   { result, emit, undo, ...settled }: Done<T>,
 ): Promise<void> {
-  const takeBack = (isSuperseded = false) => undo?.(isSuperseded).catch(emit)
+  // If it cannot be undone, it stays: operators must know.
+  const undoOrEmit = (isSuperseded = false) => undo?.(isSuperseded).catch(emit)
   try {
-    await claim.settle({ ...settled, outcome: Buffer.from(JSON.stringify(result)) })
+    await reservation.settle({ ...settled, outcome: Buffer.from(JSON.stringify(result)) })
   } catch (error) {
     const reason = error instanceof ProvisioningError ? error.reason : undefined
     const isUncertain = reason === 'store_unavailable'
-    // Nobody waits for a store that does not answer any longer than it has taken already.
-    if (claim.keepsOutcome && isUncertain) void findOut(claim, { emit, ...(undo && { takeBack }) })
-    else await takeBack(reason === 'key_redeeming')
+    // In the background: the request has waited for the store long enough.
+    if (reservation.keepsOutcome && isUncertain) void settleUncertain(reservation, emit, undo && undoOrEmit)
+    else await undoOrEmit(reason === 'key_redeeming')
     throw error
   }
 }
 
-/** What is to be done once it is known whether a settlement took place. */
-interface Ends {
-  /** Absent when nothing stands without a settlement. */
-  readonly takeBack?: (isSuperseded: boolean) => unknown
-  readonly emit: () => void
-}
-
 /**
- * Of a settlement whose answer got lost nobody knows whether it took place. If it did not, the key can be released, or
- * another attempt has the claim, and what was done is taken back; else the holder asks again and gets the outcome that is
- * kept, so what was done stays. The release may get lost as well, and take place: until what was done is gone, the key
- * is good for nothing else.
+ * Handles a settlement whose answer was lost: it may have taken place.
+ *
+ * If it did not, the key is released and the action is undone. If it did, the owner repeats the request and gets the kept
+ * outcome, so the result stays. The answer to the release may get lost too; until the action is undone, the key is good
+ * for this redemption only.
  */
-async function findOut(claim: Reservation, { takeBack, emit }: Ends): Promise<void> {
-  const fate = await claim.giveUp(takeBack !== undefined)
-  if (fate === 'ended' || fate === 'superseded') await takeBack?.(fate === 'superseded')
+async function settleUncertain(
+  reservation: Reservation,
+  emit: () => void,
+  undo: ((isSuperseded: boolean) => unknown) | undefined,
+): Promise<void> {
+  const fate = await reservation.giveUp(undo !== undefined)
+  if (fate === 'ended' || fate === 'superseded') await undo?.(fate === 'superseded')
   else emit()
 }

@@ -53,7 +53,7 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
     const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
     const known = await stateOf(key, { token, claims, redeems, address: presented.address })
-    return { key, ...known, sealer: outcomeCipher(token), proof, certificate }
+    return { key, ...known, outcomeCipher: outcomeCipher(token), proof, certificate }
   }
 }
 

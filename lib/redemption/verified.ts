@@ -18,7 +18,7 @@ export interface KnownState {
 export interface RecognizedKey extends Possession, KnownState {
   readonly key: VerifiedKey
   /** Encrypts the outcome of the redemption. */
-  readonly sealer: OutcomeCipher
+  readonly outcomeCipher: OutcomeCipher
 }
 
 declare const authorized: unique symbol
