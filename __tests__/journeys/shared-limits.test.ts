@@ -146,7 +146,7 @@ describe('a Redis of limits that does not answer', () => {
             expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
             expect(server.events.at(-1)).toMatchObject({
               reason: 'store_unavailable',
-              detail: expect.stringContaining('did not answer within 300 ms'),
+              detail: expect.stringContaining('did not answer within 0.3 s'),
             })
           }
         } finally {

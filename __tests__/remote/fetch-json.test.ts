@@ -139,7 +139,7 @@ describe('fetchJson', () => {
     const waited = async () => {
       const begun = performance.now()
       const { fault } = await waitFor(answering)
-      expect(fault).toBe('there was no whole answer within 0.4 s')
+      expect(fault).toBe('The server did not answer within 0.4 s')
       return performance.now() - begun
     }
     expect(await leastOf(TIMEOUT + 2000, waited)).toBeLessThan(TIMEOUT + 2000)
@@ -147,14 +147,14 @@ describe('fetchJson', () => {
 
   it('waits no longer for a fetch, or for a body, that takes no notice of the signal', async () => {
     const never = () => new Promise<never>(() => undefined)
-    expect((await waitFor(json('{}'), never)).fault).toBe('there was no whole answer within 0.4 s')
+    expect((await waitFor(json('{}'), never)).fault).toBe('The server did not answer within 0.4 s')
     let cancelled = false
     const cancel = () => {
       cancelled = true
     }
     const body = new ReadableStream({ pull: never, cancel })
     const endless = await waitFor(json('{}'), async () => new Response(body))
-    expect([endless.fault, cancelled]).toEqual(['there was no whole answer within 0.4 s', true])
+    expect([endless.fault, cancelled]).toEqual(['The server did not answer within 0.4 s', true])
   })
 
   it('refuses a connection that breaks off, and says how', async () => {

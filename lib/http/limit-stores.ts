@@ -1,7 +1,7 @@
 import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit'
+import { deadline, type InTime } from '../base/deadline.js'
 import { ConfigurationError } from '../base/errors.js'
 import { describe, isObject } from '../options/faults.js'
-import { type InTime, inTime } from './in-time.js'
 
 /** How many counts of one instance may be unanswered at once: strangers must not fill the memory. */
 const MOST_PENDING = 10_000
@@ -14,10 +14,10 @@ export function limitStores(
   make: (name: string) => unknown,
   timeoutSeconds: number,
 ): (name: string) => Store {
-  const countInTime = inTime({
+  const countInTime = deadline({
     milliseconds: timeoutSeconds * 1000,
-    pending: MOST_PENDING,
-    whom: 'The store of rate limits',
+    maxPending: MOST_PENDING,
+    who: 'The store of rate limits',
   })
   const namesOf = new Map<unknown, string>()
   return function limitStore(name) {

@@ -1,8 +1,8 @@
 import type { Request, RequestHandler } from 'express'
+import { deadline } from '../base/deadline.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
-import { inTime } from './in-time.js'
 import { answer } from './wire.js'
 
 /** How orchestrators and load balancers learn whether requests may be sent to this process. */
@@ -61,7 +61,7 @@ const LONGEST_MILLISECONDS = 900
 
 /** Asks the store whether it answers, once a second at most however often that is wanted. */
 function storeProbe(store: Pick<ProvisioningStore, 'find'>): () => Promise<boolean> {
-  const ask = inTime({ milliseconds: LONGEST_MILLISECONDS, whom: 'The store' })
+  const ask = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
   let known: { readonly since: number; readonly answers: Promise<boolean> } | undefined
 
   function probe(): Promise<boolean> {

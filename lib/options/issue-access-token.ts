@@ -1,3 +1,4 @@
+import { deadline } from '../base/deadline.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import { describe, type Faults } from './faults.js'
 
@@ -12,20 +13,8 @@ export function readIssueAccessToken(value: unknown, noted: Faults): IssueInTime
   return undefined
 }
 
-/** Gives a function that answers an access token a limit of time, and a signal to end its own work by. */
+/** Limits the time that a function takes, and gives it a signal to end its own work. */
 export function inTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {
-  return async function issueInTime(identity) {
-    const controller = new AbortController()
-    const { signal } = controller
-    const late = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason))
-    })
-    const tooLate = () => controller.abort(new Error(`it took longer than ${milliseconds} ms`))
-    const timer = setTimeout(tooLate, milliseconds)
-    try {
-      return await Promise.race([issue(identity, { signal }), late])
-    } finally {
-      clearTimeout(timer)
-    }
-  }
+  const run = deadline({ milliseconds, who: 'issueAccessToken' })
+  return (identity) => run(({ signal }) => issue(identity, { signal }))
 }

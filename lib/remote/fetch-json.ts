@@ -1,3 +1,5 @@
+import { deadline } from '../base/deadline.js'
+
 /** How documents are fetched from the issuer. */
 export interface Fetching {
   readonly fetch: typeof globalThis.fetch
@@ -32,7 +34,8 @@ export function fetchJson(
   url: URL,
   { headers, ...request }: JsonRequest = {},
 ): Promise<FetchedJson> {
-  return inTime(timeoutMilliseconds, async (signal) => {
+  const inTime = deadline({ milliseconds: timeoutMilliseconds, who: 'The server' })
+  return inTime(async ({ signal }) => {
     // Whoever can answer for a host could otherwise send us, and what we send, to any other.
     const asked = {
       ...request,
@@ -104,20 +107,4 @@ function codeOf(error: unknown): string | undefined {
 
 function memberOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
-}
-
-/** Ends work, and the wait for it, after a time: also where the work takes no notice of its signal. */
-async function inTime<T>(milliseconds: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  const late = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
-  })
-  const tooLate = () =>
-    controller.abort(new Error(`there was no whole answer within ${milliseconds / 1000} s`))
-  const timer = setTimeout(tooLate, milliseconds)
-  try {
-    return await Promise.race([late, work(controller.signal)])
-  } finally {
-    clearTimeout(timer)
-  }
 }

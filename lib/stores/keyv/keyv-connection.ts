@@ -1,4 +1,4 @@
-import { inTime } from './keyed-mutex.js'
+import { deadline } from '../../base/deadline.js'
 import type { KeyvLike } from './keyv-options.js'
 
 /** A call that changes the database: its answer, in time, and when it has really ended. */
@@ -22,6 +22,7 @@ export interface KeyvConnection {
  * that comes while a call runs counts against it, unless what it answers can only come from a database that works.
  */
 export function keyvConnection(keyv: KeyvLike, timeoutSeconds: number): KeyvConnection {
+  const inTime = deadline({ milliseconds: timeoutSeconds * 1000, who: 'The database of clients' })
   let failures = 0
   let last: unknown
   keyv.on('error', (error) => {
@@ -37,9 +38,8 @@ export function keyvConnection(keyv: KeyvLike, timeoutSeconds: number): KeyvConn
         throw new Error('The database of clients reported an error.', { cause: last })
       return answer
     })()
-    const silence = `The database of clients did not answer within ${timeoutSeconds} s.`
     return {
-      answer: inTime(running, timeoutSeconds, silence),
+      answer: inTime(() => running),
       ended: running.then(
         () => undefined,
         () => undefined,

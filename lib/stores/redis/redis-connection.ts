@@ -1,3 +1,4 @@
+import { deadline, type InTime } from '../../base/deadline.js'
 import type { RedisOptions, SendCommand } from './redis-options.js'
 import type { Script } from './redis-scripts.js'
 
@@ -8,17 +9,14 @@ export interface Connection {
   send: SendCommand
   /** Waits until enough replicas have what was written last. Does nothing when none has to. */
   replicate(key: string): Promise<void>
-  /**
-   * Answers what `ask` answers, or rejects when that takes too long or too much is unanswered already. `onLate` is
-   * told of an answer that came when nobody waited for it any more.
-   */
-  inTime<T>(ask: () => Promise<T>, onLate?: (answer: T) => unknown): Promise<T>
+  /** Runs commands within `timeoutSeconds`, and at most `maxPending` at the same time. */
+  readonly inTime: InTime
 }
 
 type Settings = Pick<RedisOptions, 'sendCommand' | 'timeoutSeconds' | 'maxPending' | 'minReplicas'>
 
 export function connection(options: Settings): Connection {
-  const { sendCommand, timeoutSeconds, minReplicas } = options
+  const { sendCommand, timeoutSeconds, maxPending, minReplicas } = options
   // Async, so that a client that throws rejects.
   const send: SendCommand = async (command, key) => sendCommand(command, key)
   return {
@@ -41,39 +39,10 @@ export function connection(options: Settings): Connection {
       if (!(reached >= minReplicas))
         throw new Error(`Redis: expected ${minReplicas} replicas to have it, got ${reached}`)
     },
-    inTime: impatience(options),
+    inTime: deadline({ milliseconds: timeoutSeconds * 1000, who: 'Redis', maxPending }),
   }
 }
 
 function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
-}
-
-function impatience({ timeoutSeconds, maxPending }: Settings): Connection['inTime'] {
-  let pending = 0
-
-  return async function inTime<T>(ask: () => Promise<T>, onLate?: (answer: T) => unknown) {
-    // Answers that nobody waits for any more count as well: a client that queues commands must not fill the memory.
-    if (pending >= maxPending) throw new Error(`Redis: ${pending} commands are unanswered already`)
-    pending += 1
-    const answer = Promise.resolve().then(ask)
-    let timer: NodeJS.Timeout | undefined
-    let isLate = false
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        isLate = true
-        reject(new Error(`Redis did not answer within ${timeoutSeconds} s`))
-      }, timeoutSeconds * 1000)
-    })
-    const end = () => {
-      pending -= 1
-      clearTimeout(timer)
-    }
-    const answered = (value: T) => {
-      end()
-      if (isLate) onLate?.(value)
-    }
-    answer.then(answered, end)
-    return Promise.race([answer, timeout])
-  }
 }

@@ -1,11 +1,11 @@
-import { inTime } from '../../lib/http/in-time.js'
+import { deadline } from '../../lib/base/deadline.js'
 import { pause } from '../support/redis/servers.js'
 
 const never = () => new Promise<never>(() => undefined)
 
 describe('waiting for answers', () => {
   it('answers what is answered, and rejects with what is thrown', async () => {
-    const ask = inTime({ milliseconds: 60_000, whom: 'It' })
+    const ask = deadline({ milliseconds: 60_000, who: 'It' })
     expect(await ask(() => 7)).toBe(7)
     expect(await ask(async () => 'later')).toBe('later')
     const thrown = () => {
@@ -15,20 +15,20 @@ describe('waiting for answers', () => {
   })
 
   it('ends in time', async () => {
-    const ask = inTime({ milliseconds: 20, whom: 'It' })
-    await expect(ask(never)).rejects.toThrow('It did not answer within 20 ms')
+    const ask = deadline({ milliseconds: 20, who: 'It' })
+    await expect(ask(never)).rejects.toThrow('It did not answer within 0.02 s')
   })
 
   it('asks no more while too much is unanswered, timed out or not, and again when that has been answered', async () => {
-    const ask = inTime({ milliseconds: 10, pending: 2, whom: 'It' })
+    const ask = deadline({ milliseconds: 10, maxPending: 2, who: 'It' })
     const answers: (() => void)[] = []
     const slow = () => new Promise<void>((resolve) => answers.push(resolve))
     await expect(ask(slow)).rejects.toThrow('did not answer')
     const second = expect(ask(slow)).rejects.toThrow('did not answer')
-    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times already')
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times')
     await second
     expect(answers).toHaveLength(2)
-    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times already')
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times')
     answers[0]?.()
     await pause(0)
     expect(await ask(() => 'back')).toBe('back')
