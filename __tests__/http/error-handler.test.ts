@@ -124,6 +124,7 @@ describe('errorHandler()', () => {
           error_description: 'The server met an unexpected condition.',
         })
         expect(server.events).toEqual([
+          expect.objectContaining({ type: 'configuration.advised' }),
           expect.objectContaining({
             reason: 'server_fault',
             detail: expect.stringContaining('requireProvisioningKey()'),
@@ -142,6 +143,31 @@ describe('errorHandler()', () => {
         await expect(send(server, 'get', '/route')).rejects.toThrow(/aborted|hang up/)
       },
     ))
+
+  test('shows a ConfigurationError on the console once, and tells the client nothing of it', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    try {
+      await withRoute(
+        (req, res) => void res.json(getProvisioning(req)),
+        async (server) => {
+          for (let i = 0; i < 2; i += 1) {
+            const { body } = await send(server, 'get', '/route').expect(500)
+            expect(body).toMatchObject({ error: 'server_error' })
+            expect(body.error_description).not.toContain('requireProvisioningKey')
+          }
+          expect(warn.mock.calls).toEqual([
+            [
+              expect.stringContaining('put requireProvisioningKey()'),
+              { type: 'ProvisioningKeysWarning', code: 'EPK_CONFIGURATION' },
+            ],
+          ])
+          expect(server.events).toContainEqual(expect.objectContaining({ type: 'configuration.advised' }))
+        },
+      )
+    } finally {
+      warn.mockRestore()
+    }
+  })
 
   test('refuses a token in the query of a body that cannot be parsed, without leaving it in the URL', () => {
     let url = ''

@@ -9,6 +9,8 @@ import { refuse } from './wire.js'
 /**
  * Answers our errors, and those of body parsers, as OAuth wants them answered; passes all others on.
  *
+ * A `ConfigurationError` is a fault of the app: the console shows it once, and the client learns nothing of it.
+ *
  * A body parser's error carries the body, and a key with it: it goes no further than here.
  */
 export function errorHandler(context: GuardContext): ErrorRequestHandler {
@@ -22,6 +24,7 @@ export function errorHandler(context: GuardContext): ErrorRequestHandler {
       next(error)
       return
     }
+    if (error instanceof ConfigurationError) context.advise(error.message, 'EPK_CONFIGURATION')
     // A parser has taken the body off the request; what is in clear in it is exposed all the same.
     const parsed = isOurs ? undefined : takeBody(error)
     req.body = parsed ?? req.body
