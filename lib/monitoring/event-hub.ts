@@ -32,7 +32,7 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
     }
   }
 
-  function tell(observer: Observer, event: ProvisioningEvent): void {
+  function deliver(observer: Observer, event: ProvisioningEvent): void {
     try {
       Promise.resolve(observer(event)).catch((fault) => noteFault(observer, fault))
     } catch (fault) {
@@ -44,7 +44,7 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
     const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
     if (listening.length === 0) return
     const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...frozen(details) })
-    for (const observer of listening) tell(observer as Observer, event as unknown as ProvisioningEvent)
+    for (const observer of listening) deliver(observer as Observer, event as unknown as ProvisioningEvent)
   }
 
   function on(type: string, observer: Observer<never>): () => void {

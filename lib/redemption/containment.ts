@@ -26,15 +26,15 @@ export async function containReplay(
   address?: string,
 ): Promise<void> {
   const { jti: keyId, clientId } = key
-  const tellOf = (familyRevoked: boolean) => (end: Pick<FamilyEnd, 'family'>) =>
+  const emitReplay = (familyRevoked: boolean) => (end: Pick<FamilyEnd, 'family'>) =>
     deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked, ...end })
   const outcome = await callStore(() => deployment.store.revokeFamily(key)).catch((error) => {
     // The replay took place, whether or not the store can contain it.
-    tellOf(false)({ family: { fate: 'unreached' } })
+    emitReplay(false)({ family: { fate: 'unreached' } })
     throw error
   })
-  const tell = tellOf(outcome === 'revoked')
-  await endInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, tell)
+  const emit = emitReplay(outcome === 'revoked')
+  await endInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, emit)
 }
 
 /**
@@ -49,8 +49,8 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
   const familyRevoked = outcome === 'revoked'
   const hasChanged = ({ family }: Pick<FamilyEnd, 'family'>) =>
     familyRevoked || family?.fate === 'revoked' || family?.fate === 'unreached'
-  const end = await endInRegistry(deployment, key, { by: 'operator', containment: strictly }, (told) => {
-    if (hasChanged(told)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...told })
+  const end = await endInRegistry(deployment, key, { by: 'operator', containment: strictly }, (ended) => {
+    if (hasChanged(ended)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...ended })
   })
   if (end.family?.fate === 'unreached') throw new ProvisioningError('server_fault', NOT_WRITABLE)
   return hasChanged(end) ? 'revoked' : 'unchanged'
@@ -77,7 +77,7 @@ async function endInRegistry(
   deployment: StoringDeployment | Deployment,
   key: KeyRef,
   { by, containment }: Ending,
-  tell: (end: Pick<FamilyEnd, 'family'>) => void,
+  emit: (end: Pick<FamilyEnd, 'family'>) => void,
 ): Promise<Pick<FamilyEnd, 'family'>> {
   let end: Pick<FamilyEnd, 'family'> = { family: { fate: 'unreached' } }
   try {
@@ -89,7 +89,7 @@ async function endInRegistry(
       end = { family: { clientId, fate: isFlagged ? await flag(family) : await revoke(family, by) } }
     }
   } finally {
-    tell(end)
+    emit(end)
   }
   return end
 }

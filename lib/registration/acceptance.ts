@@ -11,7 +11,7 @@ import type { Deployment } from '../ports/deployment.js'
 import { type ClientAuthenticationMethod, SECRET_METHODS } from '../ports/methods.js'
 import type { Policy } from '../ports/policy-options.js'
 import type { ProposedRegistration } from '../ports/rules.js'
-import { judgedBy } from './policies.js'
+import { validatedBy } from './policies.js'
 import { verifyStatement } from './software-statement.js'
 
 /** What a registrant sends, and what it is judged by. */
@@ -50,7 +50,7 @@ export async function accept(deployment: Deployment, application: Application): 
     ...(attested && { softwareStatement: attested }),
     ...(current && { current }),
   }
-  const metadata = await judgedBy(deployment, policy.registrationPolicies, proposed, bounds)
+  const metadata = await validatedBy(deployment, policy.registrationPolicies, proposed, bounds)
   const { token_endpoint_auth_method: method } = metadata
   // One that says nothing may send its secret either way (RFC 6749 2.3.1).
   const isNamed = Object.hasOwn(candidate, 'token_endpoint_auth_method') || method !== SECRET_METHODS[0]

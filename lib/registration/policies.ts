@@ -10,7 +10,7 @@ import type { ProposedRegistration, RegistrationPolicy } from '../ports/rules.js
  *
  * @throws ProvisioningError `registration_refused`; `server_fault` when there is no such policy, or it fails
  */
-export async function judgedBy(
+export async function validatedBy(
   deployment: Deployment,
   names: readonly string[],
   proposed: ProposedRegistration & { readonly metadata: AcceptedMetadata },
@@ -21,12 +21,12 @@ export async function judgedBy(
     const policy = deployment.registration.policies.get(name)
     // A name that is nobody's must not come to mean that nobody objects.
     if (policy === undefined) throw fault(`There is no registration policy ${name}.`)
-    metadata = await judge(name, policy, { ...proposed, metadata }, bounds)
+    metadata = await validate(name, policy, { ...proposed, metadata }, bounds)
   }
   return metadata
 }
 
-async function judge(
+async function validate(
   name: string,
   policy: RegistrationPolicy,
   proposed: ProposedRegistration & { readonly metadata: AcceptedMetadata },

@@ -45,8 +45,8 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
   return Object.freeze<ProvisioningStore>({
     record: async (key, limits) => word('record', await store.record(key, limits)),
     find: async (ref) => entryOf(ref, await store.find(ref)),
-    redeem: async (ref, attempt, holding) => word('redeem', await store.redeem(ref, attempt, holding)),
-    recall: async (ref, holder) => recollection(await store.recall(ref, holder)),
+    redeem: async (ref, attempt, lease) => word('redeem', await store.redeem(ref, attempt, lease)),
+    recall: async (ref, ownerId) => recollection(await store.recall(ref, ownerId)),
     settle: async (ref, attempt, retainUntil, settlement) =>
       word('settle', await store.settle(ref, attempt, retainUntil, settlement)),
     release: async (ref, attempt, hasActed) => word('release', await store.release(ref, attempt, hasActed)),

@@ -3,11 +3,11 @@ import { prover, type StoreUnderTest } from './store-contract/bench.js'
 import { proveChanges } from './store-contract/changes.js'
 import { proveConcurrency } from './store-contract/concurrency.js'
 import { proveExpiry } from './store-contract/expiry.js'
-import { proveHolders, proveOutcomes } from './store-contract/holders.js'
 import { proveCap, proveOutstanding } from './store-contract/limits.js'
 import { proveMoves } from './store-contract/moves.js'
 import { proveNames } from './store-contract/names.js'
 import { proveOnce, proveOnceCap, proveOnceLimits } from './store-contract/once.js'
+import { proveOutcomes, proveOwners } from './store-contract/owners.js'
 import { proveRecords } from './store-contract/records.js'
 import { proveWatermarkLife } from './store-contract/watermark-life.js'
 import { proveWatermarks } from './store-contract/watermarks.js'
@@ -42,7 +42,7 @@ export function storeContract(options: StoreContractOptions): void {
     describe('outstanding keys', () => proveOutstanding(prove))
     describe('expiry', () => proveExpiry(prove))
     describe('concurrency', () => proveConcurrency(prove))
-    describe('holders', () => proveHolders(prove))
+    describe('owners', () => proveOwners(prove))
     describe('outcomes', () => proveOutcomes(prove))
     describe('watermarks', () => {
       proveWatermarks(prove)

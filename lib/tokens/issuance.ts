@@ -58,14 +58,14 @@ export function issuer(deployment: Deployment): Issue {
         scope,
         audience,
         expiresAt,
-        ...tellConfirmation(confirmation),
+        ...confirmationFact(confirmation),
       })
       return { key, record: drawn.record }
     })
   }
 }
 
-function tellConfirmation(confirmation: Confirmation | undefined) {
+function confirmationFact(confirmation: Confirmation | undefined) {
   return confirmation === undefined ? {} : { confirmation }
 }
 

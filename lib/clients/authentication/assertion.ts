@@ -64,7 +64,7 @@ function credentials(jws: ParsedJws, claims: AssertionClaims): ClientCredentials
   return {
     clientId,
     methodFor: () => 'private_key_jwt',
-    judge(deployment, client) {
+    check(deployment, client) {
       if (!isSignedBy(client, jws)) {
         return fault('client_assertion_signature_wrong', 'is not signed by a key of the client')
       }

@@ -58,7 +58,7 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     }
     const client = await findClient(deployment, credentials.clientId)
     const method = credentials.methodFor(client)
-    const fault = judge(deployment, credentials, client)
+    const fault = checkCredentials(deployment, credentials, client)
     if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
     await credentials.spend?.(deployment, client)
     return Object.freeze({
@@ -80,12 +80,12 @@ function oldestReplayable(deployment: Deployment): number {
 const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No such client.' }
 
 /** The credentials are judged before anything else is told, so that time does not tell which clients exist. */
-function judge(
+function checkCredentials(
   deployment: Deployment,
   credentials: ClientCredentials,
   client: Client | undefined,
 ): Fault | undefined {
-  const fault = credentials.judge(deployment, client)
+  const fault = credentials.check(deployment, client)
   if (client === undefined) return UNKNOWN
   if (fault !== undefined) return fault
   return client.authenticationMethods.includes(credentials.methodFor(client))

@@ -26,7 +26,7 @@ export const readClientCertificate: ReadCredentials = ({ authorization, certific
   return {
     clientId,
     methodFor: (client) => methodFor(client, presented),
-    judge(deployment, client) {
+    check(deployment, client) {
       const faults = faultsOf(deployment, presented, client)
       const method = methodFor(client, presented)
       return client?.authenticationMethods.includes(method) === true ? faults[method] : NOT_REGISTERED

@@ -14,7 +14,7 @@ export interface ClientCredentials {
    * Why the credentials do not prove that this is the client, if so. It costs the same for a client that does not
    * exist as for one whose credentials are wrong.
    */
-  judge(deployment: Deployment, client: Client | undefined): Fault | undefined
+  check(deployment: Deployment, client: Client | undefined): Fault | undefined
   /** Uses up what is good for one use; called when everything else holds. */
   spend?(deployment: Deployment, client: Client): Promise<void>
 }

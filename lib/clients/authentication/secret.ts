@@ -59,7 +59,7 @@ function credentials(
     clientId,
     secret,
     methodFor: () => method,
-    judge(deployment, client) {
+    check(deployment, client) {
       // Compared before anything else is told, so that an unknown client costs what a wrong secret costs.
       const matches = secretMatches(secret, client?.secretHash)
       const expiresAt = client?.secretExpiresAt ?? Number.POSITIVE_INFINITY

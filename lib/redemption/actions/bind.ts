@@ -80,7 +80,7 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
   return {
     result: { client_id: key.subject, ...bindingAnswer(binding) },
     familyClientId: key.subject,
-    emit: () => tellBound(deployment, key, binding, replaced),
+    emit: () => emitBound(deployment, key, binding, replaced),
     undo,
   }
 }
@@ -160,7 +160,7 @@ function withoutLeftover(client: Client | undefined, keyId: string): Client | un
   return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)
 }
 
-function tellBound(
+function emitBound(
   deployment: Deployment,
   { jti: keyId, clientId, subject }: VerifiedKey,
   { bindingId, confirmation }: Binding,

@@ -28,12 +28,12 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
       action: 'register',
       address,
       request: bodyDigest('register', body),
-      validate: () => judge(deployment, key, clientId, body),
+      validate: () => validate(deployment, key, clientId, body),
       async act(judged) {
         const done = await save(deployment, key, judged)
         if (done !== undefined) return done
         // What an attempt before had left has just been taken back, or what is there is not for us.
-        const again = await save(deployment, key, await judge(deployment, key, clientId, body))
+        const again = await save(deployment, key, await validate(deployment, key, clientId, body))
         if (again === undefined) throw taken()
         return again
       },
@@ -41,7 +41,7 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
   }
 }
 
-async function judge(deployment: Deployment, key: VerifiedKey, clientId: string, body: Claims) {
+async function validate(deployment: Deployment, key: VerifiedKey, clientId: string, body: Claims) {
   const policy = await policyOf(deployment, key)
   const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const

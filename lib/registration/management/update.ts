@@ -30,7 +30,7 @@ export function registrationUpdater(deployment: Deployment): UpdateRegistration 
     const { registration } = client
     const { body } = request
     if (registration === undefined) throw refusedUpdate('The client was not registered.')
-    judgeMembers(client, body)
+    validateMembers(client, body)
     const { permitted, scopes, policy } = await boundsOfUpdate(deployment, client, registration)
     const accepted = await accept(deployment, {
       operation: 'update',
@@ -64,7 +64,7 @@ const SERVERS_OWN = [
   'client_id_issued_at',
 ]
 
-function judgeMembers(client: Client, body: Claims): void {
+function validateMembers(client: Client, body: Claims): void {
   const own = SERVERS_OWN.find((name) => Object.hasOwn(body, name))
   if (own !== undefined)
     throw malformed('metadata_invalid', `${own}: expected to be left out (RFC 7592 2.2).`)

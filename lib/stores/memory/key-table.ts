@@ -82,7 +82,7 @@ export class KeyTable {
 
   get({ clientId, jti }: KeyRef): StoredKey | undefined {
     const stored = this.#clients.get(clientId)?.keys.get(jti)
-    return stored && this.#judged(stored)
+    return stored && this.#withRevocation(stored)
   }
 
   /** Whether `revokeIssuedBefore` covers a key that is about to be recorded. */
@@ -98,7 +98,7 @@ export class KeyTable {
     // Written so that a limit that is not a number refuses.
     if ((client?.outstanding ?? 0) < outstanding) return true
     if (client === undefined || client.revision === this.#notBefore.revision) return false
-    for (const stored of client.keys.values()) this.#judged(stored)
+    for (const stored of client.keys.values()) this.#withRevocation(stored)
     client.revision = this.#notBefore.revision
     return client.outstanding < outstanding
   }
@@ -160,7 +160,7 @@ export class KeyTable {
     if (client.keys.size === 0) this.#clients.delete(record.clientId)
   }
 
-  #judged(stored: StoredKey): StoredKey {
+  #withRevocation(stored: StoredKey): StoredKey {
     if (stored.state === 'revoked' || !this.#notBefore.covers(stored.record)) return stored
     if (stored.state === 'redeemed') stored.familyRevoked = true
     else move(stored, 'revoked', { at: stored.changedAt })

@@ -26,10 +26,10 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
   ]
 }
 
-/** What the script `redeem` is told of the holder: who it is, and when the lease of a claim made now ends. */
-export function holdingOperands(holding: Lease | undefined, seconds: number): string[] {
-  if (holding === undefined) return []
-  const { ownerId, leaseSeconds } = holding
+/** What the script `redeem` is told of the ownerId: who it is, and when the lease of a claim made now ends. */
+export function leaseOperands(lease: Lease | undefined, seconds: number): string[] {
+  if (lease === undefined) return []
+  const { ownerId, leaseSeconds } = lease
   if (!(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
   return [textOf(ownerId), String(seconds + leaseSeconds)]

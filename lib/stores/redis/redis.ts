@@ -5,7 +5,7 @@ import { encoded, type Layout, layout } from './redis-layout.js'
 import { type RedisOptions, type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
-  holdingOperands,
+  leaseOperands,
   operandsOf,
   recollectionFrom,
   requireFinite,
@@ -72,7 +72,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   const redis = connection(parsed)
   const names = layout(prefix)
   const inspect = inspector(parsed, redis.send, names.home)
-  const desk: Desk = {
+  const context: RedisContext = {
     redis: inspected(redis, inspect),
     names,
     seconds: () => secondsOf(now()),
@@ -82,11 +82,11 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     nextCall: callMarks(),
   }
   return Object.freeze<RedisStore>({
-    ...recordVerbs(desk),
-    recall: recallVerb(desk),
-    ...redemptionVerbs(desk),
-    ...revocationVerbs(desk),
-    useOnce: onceVerb(desk),
+    ...recordVerbs(context),
+    recall: recallVerb(context),
+    ...redemptionVerbs(context),
+    ...revocationVerbs(context),
+    useOnce: onceVerb(context),
     async check() {
       await redis.inTime(() => redis.send(['PING'], names.home))
       return redis.inTime(inspect)
@@ -100,7 +100,7 @@ function secondsOf(milliseconds: number): number {
 }
 
 /** What the verbs work with. */
-interface Desk extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
+interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
   readonly redis: Connection
   readonly names: Layout
   readonly maxRetentionSeconds: number
@@ -124,33 +124,43 @@ function inspected(redis: Connection, inspect: () => Promise<unknown>): Connecti
   }
 }
 
-function keysOf({ names }: Desk, { clientId, jti }: KeyRef): Keys {
+function keysOf({ names }: RedisContext, { clientId, jti }: KeyRef): Keys {
   const ofClient = [names.marks(clientId), names.open(clientId), names.seen(clientId)]
   return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
 }
 
-function argsOf({ seconds }: Desk, { clientId, jti }: KeyRef, call: string, operands: readonly string[]) {
+function argsOf(
+  { seconds }: RedisContext,
+  { clientId, jti }: KeyRef,
+  call: string,
+  operands: readonly string[],
+) {
   return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
 }
 
 function ask<T extends string>(
-  desk: Desk,
+  context: RedisContext,
   verb: Verb<T>,
   ref: KeyRef,
   operands: readonly string[],
 ): Promise<T> {
-  const args = argsOf(desk, ref, desk.nextCall(), operands)
-  return desk.redis.inTime(() => perform(desk.redis, verb, keysOf(desk, ref), args))
+  const args = argsOf(context, ref, context.nextCall(), operands)
+  return context.redis.inTime(() => perform(context.redis, verb, keysOf(context, ref), args))
 }
 
 /** Runs a script that changes nothing. */
-function read(desk: Desk, script: Script, ref: KeyRef, operands: readonly string[] = []): Promise<unknown> {
-  const args = argsOf(desk, ref, '', operands)
-  return desk.redis.inTime(() => desk.redis.run(script, keysOf(desk, ref), args))
+function read(
+  context: RedisContext,
+  script: Script,
+  ref: KeyRef,
+  operands: readonly string[] = [],
+): Promise<unknown> {
+  const args = argsOf(context, ref, '', operands)
+  return context.redis.inTime(() => context.redis.run(script, keysOf(context, ref), args))
 }
 
-/** A watermark is kept for as long as any entry can be, so none may be kept longer. */
-function requireRetention({ seconds, maxRetentionSeconds }: Desk, retainUntil: number): void {
+/** A revocation by time is kept as long as any entry can be, so no entry may be kept longer. */
+function requireRetention({ seconds, maxRetentionSeconds }: RedisContext, retainUntil: number): void {
   requireFinite(retainUntil)
   if (!(retainUntil - seconds() <= maxRetentionSeconds))
     throw new RangeError(
@@ -158,60 +168,60 @@ function requireRetention({ seconds, maxRetentionSeconds }: Desk, retainUntil: n
     )
 }
 
-function recordVerbs(desk: Desk): Pick<ProvisioningStore, 'record' | 'find'> {
+function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find'> {
   return {
     async record(key, limits) {
-      requireFuture(key.retainUntil, desk.seconds())
-      requireRetention(desk, key.retainUntil)
-      return ask(desk, VERBS.record, key, operandsOf(key, limits.outstanding))
+      requireFuture(key.retainUntil, context.seconds())
+      requireRetention(context, key.retainUntil)
+      return ask(context, VERBS.record, key, operandsOf(key, limits.outstanding))
     },
-    find: async (ref) => entryFrom(ref, await read(desk, SCRIPTS.find, ref)),
+    find: async (ref) => entryFrom(ref, await read(context, SCRIPTS.find, ref)),
   }
 }
 
-function recallVerb(desk: Desk): ProvisioningStore['recall'] {
-  return async function recall(ref, holder) {
-    return recollectionFrom(await read(desk, SCRIPTS.recall, ref, [textOf(holder)]))
+function recallVerb(context: RedisContext): ProvisioningStore['recall'] {
+  return async function recall(ref, ownerId) {
+    return recollectionFrom(await read(context, SCRIPTS.recall, ref, [textOf(ownerId)]))
   }
 }
 
-/** What a call is answered that has the claim. */
+/** The answers to the owner of a reservation. */
 const TAKEN: readonly RedeemOutcome[] = ['reserved', 'resumed']
 
-function redemptionVerbs(desk: Desk): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
-  const { redis, nextCall } = desk
+function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
+  const { redis, nextCall } = context
   return {
-    async redeem(ref, attempt, holding) {
+    async redeem(ref, attempt, lease) {
       const call = nextCall()
-      const operands = [textOf(attempt), ...holdingOperands(holding, desk.seconds())]
-      const args = argsOf(desk, ref, call, operands)
-      // Nobody acts on a claim that its caller was not told of. Only that claim: the attempt may have got another.
-      const giveBack = () => ask(desk, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
-      const claim = () => perform(redis, VERBS.redeem, keysOf(desk, ref), args)
-      const claimOrNot = () =>
-        claim().catch((error) => {
+      const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
+      const args = argsOf(context, ref, call, operands)
+      // A reservation whose answer was lost is given back. Only this one: the attempt may have another by then.
+      const giveBack = () => ask(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
+      const reserve = () => perform(redis, VERBS.redeem, keysOf(context, ref), args)
+      const reserveOrNot = () =>
+        reserve().catch((error) => {
           giveBack()
           throw error
         })
-      return redis.inTime(claimOrNot, (late) => TAKEN.includes(late) && giveBack())
+      return redis.inTime(reserveOrNot, (late) => TAKEN.includes(late) && giveBack())
     },
     async settle(ref, attempt, retainUntil, settlement) {
-      requireRetention(desk, retainUntil)
+      requireRetention(context, retainUntil)
       const kept = settlementOperands(settlement)
-      return ask(desk, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
+      return ask(context, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
     },
     release: async (ref, attempt, hasActed) =>
-      ask(desk, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
+      ask(context, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
   }
 }
 
 type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'>
 
-function revocationVerbs(desk: Desk): RevocationVerbs {
-  const { redis, names, seconds, nextCall, maxRetentionSeconds } = desk
+function revocationVerbs(context: RedisContext): RevocationVerbs {
+  const { redis, names, seconds, nextCall, maxRetentionSeconds } = context
   return {
-    revoke: async (ref) => ask(desk, VERBS.revoke, ref, []),
-    revokeFamily: async (ref) => ask(desk, VERBS.revokeFamily, ref, []),
+    revoke: async (ref) => ask(context, VERBS.revoke, ref, []),
+    revokeFamily: async (ref) => ask(context, VERBS.revokeFamily, ref, []),
     async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
       const now = seconds()
       requireFuture(retainUntil, now)
@@ -226,9 +236,9 @@ function revocationVerbs(desk: Desk): RevocationVerbs {
   }
 }
 
-function onceVerb(desk: Desk): ProvisioningStore['useOnce'] {
-  const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = desk
-  // Counted apart: those who hold keys of a client must not be able to keep the client itself out.
+function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
+  const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = context
+  // A client and its keys count apart: a holder of a key must not be able to lock the client itself out.
   const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
     jti === undefined
       ? [[names.proofs(clientId), maxProofsPerClient]]

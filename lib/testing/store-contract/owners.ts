@@ -5,7 +5,7 @@ const OURS: Lease = { ownerId: 'jkt:ours', leaseSeconds: 2 }
 const OTHERS: Lease = { ownerId: 'jkt:others', leaseSeconds: 2 }
 
 /** A claim that got stuck may be taken over, after its lease, by who has made it, and by nobody else. */
-export function proveHolders(prove: Prove): void {
+export function proveOwners(prove: Prove): void {
   prove('lets nobody take a claim over before its lease is over', async (on) => {
     const key = await reserved(on, OURS)
     for (const holding of [OURS, OTHERS, undefined])
