@@ -10,7 +10,7 @@ import {
   provisioningKeys,
 } from 'express-provisioning-keys'
 import { devicesInMemory, isDeviceName } from './devices'
-import type { Shared } from './server'
+import type { Shared } from './redis'
 
 export interface DemoOptions {
   /** `https://localhost:PORT`: the issuer, and the audience of this app's own routes. */

@@ -2,16 +2,24 @@ import type { ClientRegistry, RateLimitOptions } from 'express-provisioning-keys
 import { type RedisStore, redisStore, type SendCommand } from 'express-provisioning-keys/redis'
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import { createClient } from 'redis'
+import type { Certificate } from './certificate'
 import { type Device, type Devices, newDevice } from './devices'
 import { EnvironmentError } from './environment'
 import { printableRedis } from './scale'
 
-/** What the processes of a demo have in common. */
+/** What the processes of a demo keep in its Redis. */
 export interface SharedState {
   readonly store: RedisStore
   readonly limits: NonNullable<RateLimitOptions['store']>
   readonly clients: ClientRegistry
   readonly devices: Devices
+}
+
+/** What the processes of one demo share. */
+export interface Shared {
+  readonly certificate: Certificate
+  readonly signingKey: string
+  readonly state: SharedState
 }
 
 /** A Redis, connected. */

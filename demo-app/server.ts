@@ -2,11 +2,11 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https'
 import type { Observer } from 'express-provisioning-keys'
 import { demoApp } from './app'
-import { type Certificate, localhostCertificate } from './certificate'
+import { localhostCertificate } from './certificate'
 import { type ClientDatabase, enrol, openDatabase } from './database'
 import type { Environment } from './environment'
 import { listen } from './listener'
-import type { SharedState } from './redis'
+import type { Shared } from './redis'
 
 /** Where a demo is reached. */
 export interface Origins {
@@ -29,13 +29,6 @@ export interface RunningDemo extends Origins {
   drain(): void
   /** Closes both listeners; resolves when no connection is left, after a second at most unless more is given. */
   stop(graceMilliseconds?: number): Promise<void>
-}
-
-/** What several processes that are one demo have in common. */
-export interface Shared {
-  readonly certificate: Certificate
-  readonly signingKey: string
-  readonly state: SharedState
 }
 
 /**
