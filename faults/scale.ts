@@ -1,4 +1,8 @@
-import type { Storm } from './scenarios/storm'
+/** Many redemptions of one key at once. */
+export interface Storm {
+  readonly count: number
+  readonly isBound?: boolean
+}
 
 /** How much is done, and for how long: all numbers of a run. */
 export interface Scale {

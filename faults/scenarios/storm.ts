@@ -1,12 +1,8 @@
 import { BEARER } from '../holder'
 import { isSuccess } from '../model/history'
+import type { Storm } from '../scale'
 import type { Scenario, Trial } from '../scenario'
 import type { Stage } from '../stage'
-
-export interface Storm {
-  readonly count: number
-  readonly isBound?: boolean
-}
 
 /** Very many redemptions of one key, at every worker in the same moment. */
 export function storm(one: Storm): Scenario {
