@@ -1,0 +1,102 @@
+import { parseSync } from '@swc/core'
+
+/** A node of the syntax tree of swc: only the members that the scripts read. */
+export interface Node {
+  readonly type: string
+  readonly span?: { readonly start: number; readonly end: number }
+  readonly [property: string]: unknown
+}
+
+/** A parsed file. Its text is in latin1, one character for each byte, because the positions of swc count bytes. */
+export interface Syntax {
+  readonly text: string
+  readonly statements: readonly Node[]
+  /** Where a node begins and ends in `text`. */
+  range(node: Node): readonly [start: number, end: number]
+  /** The number of the line, from 1. */
+  lineAt(position: number): number
+}
+
+export function parse(source: string): Syntax {
+  // swc continues the positions of the file that it parsed before. The first statement shows where this file starts.
+  const { body } = parseSync(`;${source}`, { syntax: 'typescript', target: 'es2022' })
+  const origin = (body[0]?.span.start ?? 0) + 1
+  const text = Buffer.from(source).toString('latin1')
+  const lineStarts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
+  return {
+    text,
+    statements: body.slice(1) as unknown as Node[],
+    range: ({ span }) => [(span?.start ?? origin) - origin, (span?.end ?? origin) - origin],
+    lineAt: (position) => countUpTo(lineStarts, position),
+  }
+}
+
+/** How many of the ascending numbers are at most `limit`. */
+function countUpTo(ascending: readonly number[], limit: number): number {
+  let low = 0
+  let high = ascending.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ascending[middle] ?? 0) <= limit) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** A node and where it stands. */
+export interface Visited {
+  readonly node: Node
+  /** The nodes around it, the nearest first. */
+  readonly around: readonly Node[]
+  readonly line: number
+  readonly lastLine: number
+}
+
+/** All nodes of a file, outer nodes before the nodes in them. */
+export function visitAll(syntax: Syntax): Visited[] {
+  const visit = (node: Node, around: readonly Node[]): Visited[] => {
+    const [start, end] = syntax.range(node)
+    const visited = { node, around, line: syntax.lineAt(start), lastLine: syntax.lineAt(end) }
+    const within = [node, ...around]
+    return [visited, ...childrenOf(node).flatMap((child) => visit(child, within))]
+  }
+  return syntax.statements.flatMap((statement) => visit(statement, []))
+}
+
+function childrenOf(node: Node): Node[] {
+  // The names of members are not references to globals.
+  const members = Object.entries(node).filter(
+    ([key, value]) => !(/^(property|key)$/.test(key) && isNode(value, 'Identifier')),
+  )
+  return members.flatMap(([, value]) => (Array.isArray(value) ? value : [value])).flatMap(unwrap)
+}
+
+/** Arguments, elements and the functions of methods come wrapped in objects without a type. */
+export function unwrap(value: unknown): Node[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (isNode(value)) return [value]
+  return Object.values(value).flatMap((each) =>
+    (Array.isArray(each) ? each : [each]).filter((one) => isNode(one)),
+  )
+}
+
+export function isNode(value: unknown, type?: string): value is Node {
+  if (typeof value !== 'object' || value === null || !('type' in value) || typeof value.type !== 'string')
+    return false
+  return type === undefined || value.type === type
+}
+
+const FUNCTIONS =
+  /^(Function(Declaration|Expression)|ArrowFunctionExpression|ClassMethod|PrivateMethod|MethodProperty|Constructor|[GS]etterProperty)$/
+
+/** The body of a function, a block or an expression; `undefined` for other nodes and for declarations without one. */
+export function functionBodyOf(node: Node): Node | undefined {
+  if (!FUNCTIONS.test(node.type)) return undefined
+  const body = node['body'] ?? (node['function'] as Partial<Node> | undefined)?.['body']
+  return isNode(body) ? body : undefined
+}
+
+export function nameIn(node: Node): string | undefined {
+  const named = [node['identifier'], node['key'], node['id']].find((each) => isNode(each)) as Node | undefined
+  return typeof named?.['value'] === 'string' ? named['value'] : undefined
+}
