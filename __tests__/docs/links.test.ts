@@ -48,4 +48,18 @@ describe('docs/architecture.md', () => {
     const named = codeIn(withoutCode('docs/architecture.md'))
     expect(names.filter((name) => !named.includes(name))).toEqual([])
   })
+  it('names only files and folders that exist', () => {
+    const within = (folder: string) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map(
+        (path) => `/${folder}/${path}`,
+      )
+    const paths = [...readdirSync(ROOT).map((name) => `/${name}`), ...within('lib'), ...within('__tests__')]
+    const places = codeIn(withoutCode('docs/architecture.md')).filter((code) =>
+      /^[\w./-]+(\/|\.ts)$/.test(code),
+    )
+    const lost = places.filter(
+      (place) => !paths.some((path) => path.endsWith(`/${place.replace(/\/$/, '')}`)),
+    )
+    expect(lost).toEqual([])
+  })
 })
