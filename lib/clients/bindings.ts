@@ -5,9 +5,8 @@ import type { Deployment } from '../ports/deployment.js'
 import type { Emit, EventDetails } from '../ports/events.js'
 import type { Confirmation } from '../ports/store.js'
 import type { AuthenticatedClient } from './authentication/authenticate.js'
-import { findClient } from './authentication/authenticate.js'
 import { withoutBinding } from './bound-keys.js'
-import { changeClient } from './registry.js'
+import { changeClient, findClient } from './registry.js'
 
 /** Names one binding: the client it is of, and its id. */
 export interface BindingRef {

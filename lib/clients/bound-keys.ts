@@ -31,14 +31,20 @@ export function withBindings<C extends Omit<Client, 'revision'>>(client: C, bind
   return { ...client, bindings, boundMethods, authenticationMethods: [...own, ...boundMethods] }
 }
 
-/** Those that it would have without any binding. One with a key method, but no registered key, has that by a binding. */
+/** The methods that a client has without its bindings: those that its metadata have the keys for. */
 function ownMethods({
   authenticationMethods,
   boundMethods = [],
   metadata,
 }: Omit<Client, 'revision'>): readonly ClientAuthenticationMethod[] {
-  const byKey = metadata?.jwks === undefined ? Object.values(METHODS) : boundMethods
-  return authenticationMethods.filter((method) => !byKey.includes(method))
+  const keys = metadata?.jwks?.keys ?? []
+  const supported: Partial<Record<ClientAuthenticationMethod, boolean>> = {
+    private_key_jwt: keys.length > 0,
+    self_signed_tls_client_auth: keys.some(({ x5c }) => x5c !== undefined),
+  }
+  return authenticationMethods.filter(
+    (method) => supported[method] !== false && !(boundMethods.includes(method) && method in supported),
+  )
 }
 
 /**

@@ -1,9 +1,7 @@
 import { importPublicJwk, type PublicJwk, publicJwk, publicJwkFault } from '../jose/jwk.js'
 import type { Claims } from '../jose/jws.js'
+import { MOST_KEYS } from '../ports/policy-options.js'
 import { certificateLabels, jwkCertificateFault } from './registered-certificates.js'
-
-/** How many public keys a client may register. */
-export const MOST_KEYS = 8
 
 /** What is expected of a JWK Set that a client registers or is configured with, when it is not that. */
 export function keySetFault(value: unknown): string | undefined {

@@ -4,14 +4,14 @@ import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-option
 
 /** A policy as the bounds of another. */
 export function boundsOf(policy: Policy): PolicyBounds {
-  const { networks, accessTokenScopes } = policy
+  const { networks, accessTokenScopes, certificateBound, senderConstraint } = policy
   return {
     scopes: [...policy.scopes],
     audiences: policy.audiences,
     lifetimeSeconds: policy.lifetimeSeconds,
     maxLifetimeSeconds: policy.maxLifetimeSeconds,
     outstandingKeys: policy.outstandingKeys,
-    senderConstraint: policy.senderConstraint,
+    senderConstraint: certificateBound && senderConstraint === 'none' ? 'mtls' : senderConstraint,
     rebinding: policy.rebinding,
     maxBindings: policy.maxBindings,
     onReplay: policy.onReplay,
@@ -148,17 +148,30 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
   throw notPermitted('subject_not_permitted', 'requested_subject', [clientId, ...policy.subjects])
 }
 
-/** Whether a policy gives no right that another does not give. */
-export function isWithinRights(inner: Policy, outer: Policy): boolean {
-  const tokenScopes = ({ scopes, accessTokenScopes = scopes }: Policy) => accessTokenScopes
-  const all = <T>(ones: Iterable<T>, holds: (one: T) => boolean) => [...ones].every(holds)
-  return (
-    all(inner.scopes, (scope) => outer.scopes.has(scope)) &&
-    all(tokenScopes(inner), (scope) => tokenScopes(outer).has(scope)) &&
-    all(inner.audiences, (audience) => outer.audiences.includes(audience)) &&
-    all(inner.introspectAudiences, (audience) => outer.introspectAudiences.includes(audience)) &&
-    all(inner.subjects, (one) => outer.subjects.some((pattern) => isSubjectWithin(one, pattern)))
-  )
+/**
+ * Finds a member of a policy that allows more than another policy.
+ *
+ * @param narrowed the policy, narrowed to the bounds of the other one
+ */
+export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): keyof Policy | undefined {
+  const isWithin: Partial<Record<keyof Policy, boolean>> = {
+    subjects: policy.subjects.every((one) => other.subjects.some((pattern) => isSubjectWithin(one, pattern))),
+    introspectAudiences: policy.introspectAudiences.every((one) => other.introspectAudiences.includes(one)),
+    // Without scopes of its own for access tokens, a policy allows all its scopes.
+    accessTokenScopes: [...(policy.accessTokenScopes ?? policy.scopes)].every((scope) =>
+      (other.accessTokenScopes ?? other.scopes).has(scope),
+    ),
+    certificateBound: true,
+    defaultScopes: true,
+    lifetimeSeconds: true,
+  }
+  const isSame = (name: keyof Policy) => textOf(policy[name]) === textOf(narrowed[name])
+  return (Object.keys(policy) as (keyof Policy)[]).find((name) => !(isWithin[name] ?? isSame(name)))
+}
+
+function textOf(member: Policy[keyof Policy]): string {
+  const isList = member instanceof Set || Array.isArray(member)
+  return JSON.stringify(isList ? [...(member as Iterable<string>)].sort() : member) ?? 'undefined'
 }
 
 /** Whether a pattern of subjects allows nothing beyond another. */

@@ -2,13 +2,29 @@ import { ProvisioningError } from '../base/errors.js'
 import type { Client } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
-import { findClient } from './authentication/authenticate.js'
+import { CLIENT_ID } from './policy.js'
 
-/** Asks the registry; one that does not answer refuses the request. */
+/** Finds a client. A client that is being deleted counts as missing. */
+export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+  const stored = await findStored(deployment, clientId)
+  return stored?.deletedAt === undefined ? stored : undefined
+}
+
+/** Finds the record of a client, also while the client is being deleted. */
+export async function findStored(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+  return CLIENT_ID.test(clientId) ? callRegistry(() => deployment.registry.find(clientId)) : undefined
+}
+
+/**
+ * Calls the registry.
+ *
+ * @throws ProvisioningError `registry_unavailable` when the registry does not answer: the request is then refused
+ */
 export async function callRegistry<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {
+    if (cause instanceof ProvisioningError) throw cause
     throw new ProvisioningError('registry_unavailable', 'The client registry did not answer.', { cause })
   }
 }

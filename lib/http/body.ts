@@ -69,8 +69,9 @@ export function hasBody({ headers }: Request): boolean {
 
 function requireMediaType(req: Request, kind: BodyKind): void {
   const [type = '', ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';')
-  const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='))
-  const isUtf8 = charset === undefined || /^charset="?utf-8"?$/.test(charset)
+  // Body parsers also read other spellings, so that nothing but the usual one may name a charset.
+  const named = parameters.map((one) => one.trim()).filter((one) => one.includes('charset'))
+  const isUtf8 = named.every((one) => /^charset="?utf-8"?$/.test(one))
   if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody(req)) return
   throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
 }

@@ -4,8 +4,7 @@ import { type GuardContext, resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { protectedResourceMetadata } from './metadata.js'
-import { protection, ROUTING } from './routing.js'
-import { refuseOtherMethods } from './serve.js'
+import { protection, ROUTING, refuseOtherMethods } from './routing.js'
 import { answer, refuse } from './wire.js'
 
 /** A document about the server that anybody may read and cache. */

@@ -28,6 +28,11 @@ export function errorHandler(context: GuardContext): ErrorRequestHandler {
     // A parser has taken the body off the request; what is in clear in it is exposed all the same.
     const parsed = isOurs ? undefined : takeBody(error)
     req.body = parsed ?? req.body
+    // The answer has begun: all that is left is to end it.
+    if (res.headersSent) {
+      refuse(res, refusal, context.present(req), site)
+      return
+    }
     // An error can come before any guard of ours has looked at the connection.
     enforceHttps(req, res, (fault?: unknown) => refuse(res, fault ?? refusal, context.present(req), site))
     if (parsed !== undefined) req.body = {}

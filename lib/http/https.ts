@@ -21,6 +21,10 @@ export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite
       next()
       return
     }
+    if (isCut(req)) {
+      refuse(res, CUT, read(req), site)
+      return
+    }
     if (req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)) advise(UNTRUSTED_PROXY)
     refuseCleartext(req, res)
   }
@@ -47,6 +51,17 @@ function isSecure(req: Request): boolean {
   return String(forwarded)
     .split(',')
     .every((hop) => hop.trim().toLowerCase() === 'https')
+}
+
+const CUT = malformed('body_incomplete', 'The client has closed the connection.')
+
+/**
+ * Whether the connection is closed and a proxy says that it was HTTPS. A closed connection has no address, so nobody can
+ * tell whether the proxy is trusted. Nothing is taken for exposed then.
+ */
+function isCut(req: Request): boolean {
+  const forwarded = String(req.headers['x-forwarded-proto'] ?? '')
+  return req.socket.destroyed && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
 }
 
 type TrustProxy = (address: string, hop: number) => boolean

@@ -39,9 +39,9 @@ export async function verifyCounted(
   { presentedKey, presented, expected }: KeyRequest,
 ): Promise<Counted> {
   const recognized = await recognize(presentedKey, presented, expected)
-  const { key, state } = recognized
+  const { key, state, limit } = recognized
   const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
-  const refusal = addressRefusal ?? (await refusalOf(count))
+  const refusal = addressRefusal ?? limit ?? (await refusalOf(count))
   if (refusal !== undefined && state !== 'redeemed') throw refusal
   return { verified: authorizeKey(recognized, expected), refusal }
 }

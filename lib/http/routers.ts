@@ -6,8 +6,8 @@ import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { handlers } from './handlers.js'
 import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
-import { protection, ROUTING } from './routing.js'
-import { type Handle, refuseOtherMethods, serve } from './serve.js'
+import { protection, ROUTING, refuseOtherMethods } from './routing.js'
+import { type Handle, serve } from './serve.js'
 
 /** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
 export interface Routers {

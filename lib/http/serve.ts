@@ -1,9 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { malformed } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { Target } from '../possession/target.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
-import type { GuardContext, HttpContext } from './context.js'
+import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { type KeyLimits, refusalOf, unlessReplayed } from './key-limits.js'
 import { type Answer, answer, refuse } from './wire.js'
@@ -61,19 +60,5 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     visit(req, res, presented)
       .then((done) => (done === undefined ? next('route') : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))
-  }
-}
-
-/** Refuses every other method than those of the endpoints on one path (RFC 9110 15.5.6). */
-export function refuseOtherMethods(
-  context: GuardContext,
-  ...[endpoint, ...others]: [Endpoint, ...Endpoint[]]
-): RequestHandler {
-  const site = context.siteOf(endpoint)
-  const methods = [endpoint, ...others].flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method))
-  const allowedMethods = methods.join(', ')
-  return function methodNotAllowed(req, res) {
-    const error = malformed('method_not_allowed', `The method must be ${allowedMethods}.`, { allowedMethods })
-    refuse(res, error, context.present(req), site)
   }
 }

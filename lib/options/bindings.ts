@@ -1,3 +1,4 @@
+import { CLIENT_ID } from '../clients/policy.js'
 import { importPublicJwk, publicJwkFault, thumbprint } from '../jose/jwk.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
 import type { Confirmation } from '../ports/store.js'
@@ -29,7 +30,7 @@ export function noteBindings(path: string, bindings: unknown, noted: Faults): vo
 }
 
 function isKeyRef(value: unknown): boolean {
-  return isObject(value) && isId(value.clientId) && isId(value.jti)
+  return isObject(value) && isClientId(value.clientId) && isId(value.jti)
 }
 
 function noteBinding(path: string, binding: Record<string, unknown>, noted: Faults): void {
@@ -39,7 +40,7 @@ function noteBinding(path: string, binding: Record<string, unknown>, noted: Faul
   noted.addUnknownNames(path, binding, MEMBERS)
   expect('bindingId', 'an id', isId(bindingId))
   expect('keyId', 'the jti of a provisioning key', isId(keyId))
-  expect('askedBy', 'the id of a client', isId(askedBy))
+  expect('askedBy', 'the id of a client', isClientId(askedBy))
   expect(
     'lineage',
     'a list of objects with clientId and jti',
@@ -71,6 +72,10 @@ const NUMERIC_DATE = 'a NumericDate: whole seconds since 1970, not milliseconds'
 
 function isId(value: unknown): boolean {
   return typeof value === 'string' && /^[\x21-\x7e]{1,255}$/.test(value)
+}
+
+function isClientId(value: unknown): boolean {
+  return typeof value === 'string' && CLIENT_ID.test(value)
 }
 
 /** Milliseconds, taken for seconds, would never come: they are refused. */

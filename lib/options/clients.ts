@@ -55,19 +55,24 @@ function readList(list: readonly unknown[], deployment: OuterPolicy, noted: Faul
   return { registry: memoryClientRegistry(clients), registryWritable: true }
 }
 
+/**
+ * Read in place of a missing client, so that time does not tell which clients exist. It has the size of a usual client,
+ * and nobody can choose another.
+ */
 const NOBODY: ClientOptions = Object.freeze({
   clientId: 'nobody',
   jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x'.repeat(43), y: 'y'.repeat(43) }] },
 })
+const NOBODY_WITH_SECRET: ClientOptions = Object.freeze({ ...NOBODY, clientSecret: 'x'.repeat(43) })
 
 type ReadFound = (clientId: string, found: unknown) => Client | undefined
 
 /**
  * Makes the check of what a lookup function or a registry answers: like the configuration, except that no key is
- * imported. For a missing client it reads the client that was found last, so that time does not tell which clients exist.
+ * imported. If the clients have plain secrets, which are hashed at each look-up, a secret is hashed for a missing client too.
  */
 function foundReader(): ReadFound {
-  let decoy: unknown = NOBODY
+  let decoy = NOBODY
   return (clientId, found) => {
     const noted = faults()
     const client = readFoundClient('client', found ?? decoy, noted)
@@ -79,7 +84,7 @@ function foundReader(): ReadFound {
         'server_fault',
         `A client was found that is not valid: ${noted.list.join('; ')}`,
       )
-    decoy = found
+    decoy = isObject(found) && found.clientSecret !== undefined ? NOBODY_WITH_SECRET : NOBODY
     return client
   }
 }

@@ -68,6 +68,9 @@ export type Rebinding = (typeof REBINDINGS)[number]
 export const REPLAY_CONTAINMENTS = ['revoke', 'flag'] as const
 export type ReplayContainment = (typeof REPLAY_CONTAINMENTS)[number]
 
+/** How many public keys a client may register. */
+export const MOST_KEYS = 8
+
 /** No identity has more bound keys, whatever is configured: each is tried when its client authenticates. */
 export const MOST_BINDINGS = 16
 

@@ -59,6 +59,8 @@ export interface Settlement {
    * the entry's becomes; a store that has no room for it keeps the settlement without it.
    */
   readonly outcome?: string
+  /** Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome. */
+  readonly request?: string
   /** The client that the redemption brought forth or changed. */
   readonly familyClientId?: string
 }
@@ -69,6 +71,7 @@ export interface Recollection {
   readonly redemption: string
   /** What the redemption was settled with, if it was and that is still kept. */
   readonly outcome?: string
+  readonly request?: string
 }
 
 /** What `revokeIssuedBefore` revokes. Times are NumericDates. */

@@ -5,6 +5,8 @@ export const LONGEST_OUTCOME = 65_536
 
 /** Seals what a redemption was answered with, so that only who presents the same key for the same request reads it. */
 export interface OutcomeCipher {
+  /** Recognises a repeated request. It reveals nothing of the request to a reader of the store. */
+  mark(request: string): string
   seal(outcome: Buffer, request: string): string
   /** `undefined` when it was sealed for another request, or is not what was sealed. */
   open(sealed: string, request: string): Buffer | undefined
@@ -22,11 +24,13 @@ const TAG_BYTES = 16
  * @param token the provisioning key, as presented
  */
 export function outcomeCipher(token: string): OutcomeCipher {
-  const keyFor = (request: string) => {
-    const info = `express-provisioning-keys outcome ${VERSION}\0${request}`
+  const derive = (purpose: string, request: string) => {
+    const info = `express-provisioning-keys ${purpose} ${VERSION}\0${request}`
     return new Uint8Array(hkdfSync('sha256', canonical(token), '', info, 32))
   }
+  const keyFor = (request: string) => derive('outcome', request)
   return Object.freeze<OutcomeCipher>({
+    mark: (request) => Buffer.from(derive('request', request)).toString('base64url'),
     seal(outcome, request) {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', keyFor(request), nonce)

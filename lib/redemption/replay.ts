@@ -4,7 +4,7 @@ import type { KeyEntry } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { containReplay } from './containment.js'
 import { isBound, stateRefusal } from './key-state.js'
-import { type Attempt, useProof } from './reservation.js'
+import { type Attempt, markOf, useProof } from './reservation.js'
 import type { Verified } from './verified.js'
 
 /*
@@ -56,12 +56,11 @@ export async function repeatOrContain(deployment: StoringDeployment, attempt: At
     ownerId === undefined ? undefined : await callStore(() => deployment.store.recall(key, ownerId))
   // A proof that was used before makes nobody the owner of a bearer key: then this is a replay.
   const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
-  if (recalled !== undefined && recalled.outcome === undefined) throw stateRefusal('key_redeemed', key)
+  // Compared apart from the outcome, which a thief can keep from being stored.
+  const isSameRequest = recalled !== undefined && recalled.request === markOf(attempt)
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
-  if (outcome === undefined) {
-    await containReplay(deployment, key, address)
-    throw stateRefusal('key_redeemed', key)
-  }
+  if (!isSameRequest) await containReplay(deployment, key, address)
+  if (!isSameRequest || outcome === undefined) throw stateRefusal('key_redeemed', key)
   const { jti: keyId, clientId } = key
   deployment.emit('redemption.repeated', { keyId, clientId, action, address })
   return { kind: 'repetition', outcome }

@@ -96,8 +96,10 @@ export function reservationOf(
     check: () => requireState(deployment, key, 'redeeming'),
     async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
       kept = encrypt(attempt, outcome)
+      const request = markOf(attempt)
       const settlement = {
         ...(kept !== undefined && { outcome: kept }),
+        ...(request !== undefined && { request }),
         ...(familyClientId !== undefined && { familyClientId }),
       }
       const until = Math.max(retainUntil, ownRetention)
@@ -130,6 +132,11 @@ async function findOwner(
 function encrypt({ outcomeCipher, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
   if (outcome === undefined || ownerId === undefined || outcome.length > LONGEST_OUTCOME) return undefined
   return request === undefined ? undefined : outcomeCipher.seal(outcome, request)
+}
+
+/** Recognises the request of an owner. `undefined` for a bearer, and for a request without a digest. */
+export function markOf({ outcomeCipher, redeemed: { request }, ownerId }: Attempt): string | undefined {
+  return ownerId === undefined || request === undefined ? undefined : outcomeCipher.mark(request)
 }
 
 /** Uses the proof that gives a bearer key an owner. The proof of a bound key was used during verification. */

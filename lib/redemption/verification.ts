@@ -1,3 +1,4 @@
+import { ProvisioningError, type Reason } from '../base/errors.js'
 import { isInNetworks } from '../base/network.js'
 import type { PresentedRequest } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
@@ -48,14 +49,31 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     const { proof, certificate } = held
     const key = verifiedKey(claims)
     // Before anything else can refuse: a copy of a refused request must be good for nothing.
-    if (isBound(key)) await proof?.spend(key)
+    const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
     requireNetwork(claims, key, presented.address)
     // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
     const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
     const known = await stateOf(key, { token, claims, redeems, address: presented.address })
-    return { key, ...known, outcomeCipher: outcomeCipher(token), proof, certificate }
+    if (limit !== undefined && known.state !== 'redeemed') throw limit
+    return { key, ...known, ...(limit && { limit }), outcomeCipher: outcomeCipher(token), proof, certificate }
   }
 }
+
+/**
+ * Uses a proof. A limit of proofs is returned and not thrown: no limit may keep a replay from containment, and a thief
+ * could use it up.
+ */
+async function limitOf(useProof: () => Promise<void> | undefined): Promise<ProvisioningError | undefined> {
+  try {
+    await useProof()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError && LIMITS.includes(error.reason)) return error
+    throw error
+  }
+}
+
+const LIMITS: readonly Reason[] = ['too_many_proofs', 'store_full']
 
 /**
  * Step two of verification.

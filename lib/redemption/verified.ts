@@ -1,3 +1,4 @@
+import type { ProvisioningError } from '../base/errors.js'
 import type { KeyState } from '../ports/store.js'
 import type { Possession } from '../possession/possession.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
@@ -17,6 +18,8 @@ export interface KnownState {
 /** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
 export interface RecognizedKey extends Possession, KnownState {
   readonly key: VerifiedKey
+  /** The refusal of a limit, for a redeemed key: the request may not repeat the redemption, but a replay is contained. */
+  readonly limit?: ProvisioningError
   /** Encrypts the outcome of the redemption. */
   readonly outcomeCipher: OutcomeCipher
 }

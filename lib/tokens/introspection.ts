@@ -1,4 +1,4 @@
-import { malformed, unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
@@ -7,7 +7,7 @@ import { tokenType } from '../possession/possession.js'
 import { ACCESS_TOKEN, tokenFault } from './access-token.js'
 import { verifyTerms } from './issued-token.js'
 import { isAsRecorded, PROVISIONING_KEY, verifiedKey } from './provisioning-key.js'
-import { readTokenReference, type TokenReference } from './token-reference.js'
+import { readTokenReference, requireToken, type TokenReference } from './token-reference.js'
 
 /** The answer of RFC 7662 2.2. */
 export type IntrospectionAnswer = { readonly active: false } | ActiveToken
@@ -45,13 +45,6 @@ export function introspector(deployment: Deployment): Introspect {
       ? describeKey(deployment, reference)
       : describeAccessToken(deployment, reference)
   }
-}
-
-/** The `token` parameter (RFC 7662 2.1, RFC 7009 2.1). */
-export function requireToken(parameters: Parameters): string {
-  const token = parameters.get('token')
-  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
-  return token
 }
 
 async function describeKey(

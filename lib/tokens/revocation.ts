@@ -12,10 +12,9 @@ import type {
   RevokeOutcome,
 } from '../ports/store.js'
 import { ACCESS_TOKEN, familyOf } from './access-token.js'
-import { requireToken } from './introspection.js'
 import { verifyGenuine } from './issued-token.js'
 import { PROVISIONING_KEY } from './provisioning-key.js'
-import { readTokenReference } from './token-reference.js'
+import { readTokenReference, requireToken } from './token-reference.js'
 
 /** Revokes one of the client's keys or tokens. What is unknown or not its own is left alone, silently (RFC 7009 2.2). */
 export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>

@@ -1,9 +1,17 @@
-import { unlessRefused } from '../base/errors.js'
+import { malformed, unlessRefused } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { KeyRef } from '../ports/store.js'
 import { ACCESS_TOKEN, type AccessTokenClaims, familyOf } from './access-token.js'
 import { verifyGenuine } from './issued-token.js'
 import { isRandomId, type KeyClaims, PROVISIONING_KEY } from './provisioning-key.js'
+
+/** The `token` parameter (RFC 7662 2.1, RFC 7009 2.1). */
+export function requireToken(parameters: Parameters): string {
+  const token = parameters.get('token')
+  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
+  return token
+}
 
 /**
  * What the `token` parameter of introspection and revocation refers to, if the caller may know of it: a key by its

@@ -1,7 +1,8 @@
 import crypto from 'node:crypto'
 import { ProvisioningError } from '../../../lib/base/errors.js'
 import { hashSecret } from '../../../lib/base/secret.js'
-import { clientAuthenticator, findClient } from '../../../lib/clients/authentication/authenticate.js'
+import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import { findClient } from '../../../lib/clients/registry.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { deployed, parameters, reasonOf, refusalOf, request, SECRET, START } from '../../support/deployed.js'
 

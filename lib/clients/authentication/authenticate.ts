@@ -1,13 +1,13 @@
 import { ProvisioningError } from '../../base/errors.js'
 import type { Parameters, PresentedRequest } from '../../base/request.js'
 import type { Client } from '../../ports/client.js'
-import { type Deployment, numericDate } from '../../ports/deployment.js'
+import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
 import { type ClientAuthenticationMethod, PROVEN_BY } from '../../ports/methods.js'
 import type { Policy } from '../../ports/policy-options.js'
 import type { KeyRef } from '../../ports/store.js'
 import { ancestorsOf } from '../bound-keys.js'
 import { GRANT_TYPES } from '../client-metadata.js'
-import { CLIENT_ID } from '../policy.js'
+import { findClient } from '../registry.js'
 import type { ClientCredentials, Fault } from './credentials.js'
 import { readClientCredentials } from './read.js'
 
@@ -31,22 +31,6 @@ export interface AuthenticatedClient {
 /** Authenticates the client of a request. */
 export type Authenticate = (request: PresentedRequest, parameters: Parameters) => Promise<AuthenticatedClient>
 
-/** Finds a client; a registry that fails refuses the request and lets nobody in. One that is being deleted is none. */
-export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {
-  const kept = await findKept(deployment, clientId)
-  return kept?.deletedAt === undefined ? kept : undefined
-}
-
-/** Finds what is kept of a client, though it be on its way out. */
-export async function findKept(deployment: Deployment, clientId: string): Promise<Client | undefined> {
-  try {
-    return CLIENT_ID.test(clientId) ? await deployment.registry.find(clientId) : undefined
-  } catch (cause) {
-    if (cause instanceof ProvisioningError) throw cause
-    throw new ProvisioningError('registry_unavailable', 'The client registry did not answer.', { cause })
-  }
-}
-
 export function clientAuthenticator(deployment: Deployment): Authenticate {
   return async function authenticate(request, parameters) {
     const credentials = readClientCredentials(request, parameters)
@@ -60,6 +44,9 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     const method = credentials.methodFor(client)
     const fault = checkCredentials(deployment, credentials, client)
     if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
+    const oldest = oldestReplayable(deployment)
+    const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
+    await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
     await credentials.spend?.(deployment, client)
     return Object.freeze({
       clientId: client.clientId,
@@ -67,7 +54,7 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
       policy: deployment.policyOf(client),
       ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
       grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
-      ancestors: PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldestReplayable(deployment)),
+      ancestors,
     }) as AuthenticatedClient
   }
 }
@@ -75,6 +62,29 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
 /** A key that was redeemed for a binding before has expired by now. */
 function oldestReplayable(deployment: Deployment): number {
   return numericDate(deployment) - deployment.maxLifetimeSeconds - 2 * deployment.clockToleranceSeconds
+}
+
+/** The key that registered a client shortly before. */
+function registeringKeyOf({ registeredBy, registration }: Client, since: number): readonly KeyRef[] {
+  if (registeredBy === undefined || registration === undefined || registration.issuedAt < since) return []
+  return [{ clientId: registeredBy.clientId, jti: registeredBy.keyId }]
+}
+
+/**
+ * Refuses a client while its provisioning is not settled, or after it was undone. A registration or a binding is saved
+ * before its key is settled. Without this check a thief could use it in between, and keep the result.
+ *
+ * @throws ProvisioningError `client_unknown`
+ */
+async function requireSettled(
+  { store }: Deployment,
+  origins: readonly KeyRef[],
+  { clientId }: Client,
+): Promise<void> {
+  const entries = await callStore(() => Promise.all(origins.map((key) => store.find(key))))
+  if (entries.every((entry) => entry === undefined || entry.state === 'redeemed')) return
+  const message = 'The client is not provisioned: the key that registered or bound it has not been redeemed.'
+  throw new ProvisioningError('client_unknown', message, { facts: { clientId } })
 }
 
 const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No such client.' }

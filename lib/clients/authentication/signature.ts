@@ -7,7 +7,7 @@ import {
 } from '../../jose/jwk.js'
 import { type ParsedJws, verifiesWith } from '../../jose/jws.js'
 import type { Client } from '../../ports/client.js'
-import { MOST_KEYS } from '../client-keys.js'
+import { MOST_KEYS } from '../../ports/policy-options.js'
 import { type Decoy, decoyFor } from './decoy.js'
 
 /** A key that a client has registered, or one that it has bound under a thumbprint. */

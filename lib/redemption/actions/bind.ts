@@ -1,5 +1,4 @@
 import { malformed } from '../../base/errors.js'
-import { findClient } from '../../clients/authentication/authenticate.js'
 import { type BindingAnswer, bindingAnswer, emitUnbound } from '../../clients/bindings.js'
 import {
   bindingsWith,
@@ -8,11 +7,12 @@ import {
   withoutBinding,
   withoutBindings,
 } from '../../clients/bound-keys.js'
-import { inheritedPolicy, isWithinRights } from '../../clients/policy.js'
-import { type Changed, changeClient } from '../../clients/registry.js'
+import { boundsOf, inheritedPolicy, memberBeyond } from '../../clients/policy.js'
+import { type Changed, changeClient, findClient } from '../../clients/registry.js'
 import type { Binding, Client } from '../../ports/client.js'
 import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
+import type { KeyEntry } from '../../ports/store.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
@@ -93,7 +93,8 @@ async function save(deployment: Deployment, key: VerifiedKey, binding: Binding):
  */
 async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promise<void> {
   const ancestors = await callStore(() => Promise.all(key.ancestors.map((ancestor) => store.find(ancestor))))
-  if (ancestors.some((entry) => entry?.familyRevoked)) throw stateRefusal('key_revoked', key)
+  const isRevoked = (entry: KeyEntry | undefined) => entry?.familyRevoked || entry?.state === 'revoked'
+  if (ancestors.some(isRevoked)) throw stateRefusal('key_revoked', key)
 }
 
 /**
@@ -110,13 +111,16 @@ async function policyFor(
   if (isOwn) return deployment.policyOf(subject)
   const policy = await policyOf(deployment, key)
   // Who binds a key of its own to an identity is that identity from then on: nobody gets more than it has by this.
-  if (subject !== undefined && !isWithinRights(deployment.policyOf(subject), policy))
-    throw malformed('subject_not_permitted', BEYOND, { clientId: key.clientId, jti: key.jti })
-  return policy
+  if (subject === undefined) return policy
+  const beyond = memberBeyond(
+    deployment.policyOf(subject),
+    deployment.policyOf(subject, boundsOf(policy)),
+    policy,
+  )
+  if (beyond === undefined) return policy
+  const message = `The policy of the identity allows more than that of the client that asked for the key: ${beyond}.`
+  throw malformed('subject_not_permitted', message, { clientId: key.clientId, jti: key.jti })
 }
-
-const BEYOND =
-  'The identity may have more than the client that asked for the key, which can bind nothing to it.'
 
 /** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
 function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {

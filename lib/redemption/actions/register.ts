@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
-import { findKept } from '../../clients/authentication/authenticate.js'
 import { inheritedPolicy, parseScope } from '../../clients/policy.js'
-import { callRegistry } from '../../clients/registry.js'
+import { callRegistry, findStored } from '../../clients/registry.js'
 import type { Claims } from '../../jose/jws.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -46,7 +45,7 @@ async function validate(deployment: Deployment, key: VerifiedKey, clientId: stri
   const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
   const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
-  const before = await findKept(deployment, clientId)
+  const before = await findStored(deployment, clientId)
   if (before !== undefined && !isLeftover(before, key)) throw taken()
   return { clientId, policy, scopes, accepted, before }
 }

@@ -1,7 +1,7 @@
 import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
 import type { Parameters } from '../../base/request.js'
-import { findClient } from '../../clients/authentication/authenticate.js'
 import { notPermitted, parseScope, permitAudience } from '../../clients/policy.js'
+import { findClient } from '../../clients/registry.js'
 import type { Client } from '../../ports/client.js'
 import type { Deployment } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'

@@ -1,7 +1,6 @@
 import { malformed, type ProvisioningError, type Reason } from '../../base/errors.js'
 import type { PresentedRequest } from '../../base/request.js'
-import { findClient, findKept } from '../../clients/authentication/authenticate.js'
-import { changeClient } from '../../clients/registry.js'
+import { changeClient, findClient, findStored } from '../../clients/registry.js'
 import type { Client, RegistrationToken } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
@@ -34,7 +33,7 @@ export async function authorize(
   const text = extractToken(presented)
   const owner = ownerIn(text)
   // Asked about the token's client and not the path's, which may be anybody's: the path is only compared.
-  const client = owner === undefined ? undefined : await findKept(deployment, owner)
+  const client = owner === undefined ? undefined : await findStored(deployment, owner)
   const kept = keptOf(client?.registration, text)
   if (client === undefined || kept === undefined) throw refused('registration_token_wrong')
   if (!isAlive(kept, numericDate(deployment))) throw refused('registration_token_expired', client.clientId)

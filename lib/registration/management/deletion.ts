@@ -1,6 +1,5 @@
 import { ProvisioningError } from '../../base/errors.js'
-import { findKept } from '../../clients/authentication/authenticate.js'
-import { callRegistry } from '../../clients/registry.js'
+import { callRegistry, findStored } from '../../clients/registry.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import type { EventDetails } from '../../ports/events.js'
@@ -64,7 +63,7 @@ async function mark(
   provided: (client: Client) => boolean,
 ): Promise<Client | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const kept = await findKept(deployment, clientId)
+    const kept = await findStored(deployment, clientId)
     if (kept === undefined || !provided(kept)) return undefined
     if (kept.deletedAt !== undefined) return kept
     const { revision, registeredBy, registration } = kept

@@ -40,29 +40,24 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** Reads the stored record of a client. */
-export type ReadRecord = (clientId: string, record: unknown) => StoredClient
-
 /**
- * Makes the reader of records. For a missing record it reads the one that was found last, so that time does not tell
- * which clients exist.
+ * Reads the stored record of a client. A missing record costs the work of a usual one, so that time does not tell which
+ * clients exist.
+ *
+ * @throws Error when it is damaged, another's, or of a newer version
  */
-export function recordReader(): ReadRecord {
-  let decoy = recordOf(DECOY)
-  return (clientId, record) => {
-    if (record === undefined || record === null) {
-      readRecord(clientId, decoy)
-      return NOBODY
-    }
-    const read = readRecord(clientId, record)
-    if (read.client?.clientId !== clientId) throw damaged(clientId, 'it is the record of another client')
-    decoy = record as string
-    return read
+export function readRecord(clientId: string, record: unknown): StoredClient {
+  if (record === undefined || record === null) {
+    parseRecord(clientId, DECOY)
+    return NOBODY
   }
+  const read = parseRecord(clientId, record)
+  if (read.client?.clientId !== clientId) throw damaged(clientId, 'it is the record of another client')
+  return read
 }
 
-/** Stands in for a missing client until one has been found. */
-const DECOY: Client = {
+/** Stands in for a missing client. */
+const DECOY = recordOf({
   clientId: 'nobody',
   revision: 1,
   secretHash: `hmac-sha256:${'A'.repeat(22)}:${'A'.repeat(43)}`,
@@ -75,14 +70,14 @@ const DECOY: Client = {
     networks: [],
     subjects: [],
   },
-}
+})
 
 /**
  * Reads a record, all of it or none.
  *
  * @throws Error when it is damaged, or of a newer version, whose members may mean that it is to be refused
  */
-function readRecord(clientId: string, record: unknown): StoredClient {
+function parseRecord(clientId: string, record: unknown): StoredClient {
   const value = typeof record === 'string' ? parsed(record) : undefined
   if (value === undefined) throw damaged(clientId, 'it is no JSON object')
   const { format, state, client, ...others } = value

@@ -10,7 +10,7 @@ import {
   type KeyvOptions,
   readKeyvOptions,
 } from './keyv-options.js'
-import { keyOf, recordOf, recordReader, type StoredClient } from './keyv-record.js'
+import { keyOf, readRecord, recordOf, type StoredClient } from './keyv-record.js'
 
 export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
 
@@ -29,7 +29,6 @@ export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
 export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOptions): ClientRegistry {
   const read = readKeyvOptions(keyv, options)
   const database = keyvConnection(keyv, read.timeoutSeconds)
-  const readRecord = recordReader()
   const find = async (clientId: string) => readRecord(clientId, await database.get(keyOf(clientId)))
   const change = changer(find, read, keyv.namespace ?? '')
   return Object.freeze({

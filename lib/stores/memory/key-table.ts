@@ -24,6 +24,8 @@ export interface StoredKey extends Expiring {
   /** The attempt that has reserved the key, or has redeemed it. */
   reservation: Reservation | undefined
   familyClientId: string | undefined
+  /** Recognises the request of the redemption. */
+  request: string | undefined
   /** The sealed answer to a redemption, kept until the record's own `retainUntil`. */
   outcome: string | undefined
 }
@@ -178,6 +180,7 @@ function newKey(record: KeyRecord, client: ClientKeys): StoredKey {
     familyRevoked: false,
     reservation: undefined,
     familyClientId: undefined,
+    request: undefined,
     outcome: undefined,
     retainUntil: record.retainUntil,
     due: record.retainUntil,

@@ -120,13 +120,14 @@ function mayResume({ ownerId, leaseUntil }: Reservation, later: Reservation, sec
 
 function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
-    async settle(ref, attempt, retainUntil, { outcome, familyClientId } = {}) {
+    async settle(ref, attempt, retainUntil, { outcome, request, familyClientId } = {}) {
       requireTime('retainUntil', retainUntil)
       sweep()
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
       move(stored, 'redeemed', { at: now() / 1000, reservation: stored.reservation })
       stored.familyClientId = familyClientId
+      stored.request = request
       if (outcome !== undefined) keys.keepOutcome(stored, outcome)
       keys.retain(stored, retainUntil)
       return 'settled'
@@ -136,8 +137,12 @@ function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'se
       const stored = keys.get(ref)
       const reservation = stored?.reservation
       if (stored?.familyRevoked !== false || reservation?.ownerId !== ownerId) return undefined
-      const { outcome } = stored
-      return { redemption: reservation.redemption, ...(outcome !== undefined && { outcome }) }
+      const { outcome, request } = stored
+      return {
+        redemption: reservation.redemption,
+        ...(outcome !== undefined && { outcome }),
+        ...(request !== undefined && { request }),
+      }
     },
   }
 }

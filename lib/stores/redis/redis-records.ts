@@ -36,8 +36,8 @@ export function leaseOperands(lease: Lease | undefined, seconds: number): string
 }
 
 /** What the script `settle` is told to keep of a redemption: names and values. */
-export function settlementOperands({ outcome, familyClientId }: Settlement = {}): string[] {
-  return Object.entries({ outcome, brought: familyClientId }).flatMap(([name, value]) =>
+export function settlementOperands({ outcome, request, familyClientId }: Settlement = {}): string[] {
+  return Object.entries({ outcome, request, brought: familyClientId }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, textOf(value)],
   )
 }
@@ -45,9 +45,15 @@ export function settlementOperands({ outcome, familyClientId }: Settlement = {})
 /** What the script `recall` answered. */
 export function recollectionFrom(reply: unknown): Recollection | undefined {
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of recall')
-  const [redemption, outcome] = reply.map(String)
+  const [redemption, ...kept] = reply.map(String)
   if (redemption === undefined) return undefined
-  return Object.freeze({ redemption, ...(outcome !== undefined && { outcome }) })
+  const textUnder = (name: string) => kept.find((_, i) => i % 2 === 1 && kept[i - 1] === name)
+  const [outcome, request] = [textUnder('outcome'), textUnder('request')]
+  return Object.freeze({
+    redemption,
+    ...(outcome !== undefined && { outcome }),
+    ...(request !== undefined && { request }),
+  })
 }
 
 const STATES: readonly string[] = ['issued', 'redeeming', 'redeemed', 'revoked'] satisfies KeyState[]

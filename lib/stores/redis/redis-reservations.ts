@@ -37,9 +37,11 @@ if given.outcome then
   local answer = answered(redis.pcall('SET', OUTCOME, given.outcome, 'PX', left), 'settled')
   if answer == 'settled' then kept = { 'sealed', entry['until'] } elseif answer ~= 'full' then return answer end
 end
-if given.brought then
-  kept[#kept + 1] = 'brought'
-  kept[#kept + 1] = given.brought
+for _, name in ipairs({ 'brought', 'request' }) do
+  if given[name] then
+    kept[#kept + 1] = name
+    kept[#kept + 1] = given[name]
+  end
 end
 if tonumber(last) < tonumber(entry['until']) then last = entry['until'] end
 redis.call('ZREM', OPEN, place(entry))
@@ -67,10 +69,15 @@ else
 end
 return 'released'`
 
-/** Answers the attempt that claimed first, then the outcome; nothing to who does not hold the claim. */
+/** Answers the attempt that reserved first, then names and values: the outcome and the mark of the request; nothing to who does not hold the claim. */
 export const RECALL = `
 local entry = find()
 if not entry or entry.family or entry.holder ~= ARGV[5] then return {} end
 if entry.state ~= 'redeeming' and entry.state ~= 'redeemed' then return {} end
 local outcome = entry.sealed and tonumber(entry.sealed) >= NOW and redis.call('GET', OUTCOME)
-return { entry.redemption or entry.attempt, outcome or nil }`
+local answer = { entry.redemption or entry.attempt }
+for name, value in pairs({ outcome = outcome or nil, request = entry.request or nil }) do
+  answer[#answer + 1] = name
+  answer[#answer + 1] = value
+end
+return answer`

@@ -43,7 +43,7 @@ end
 -- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
 local function find()
   local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf', 'brought',
-    'holder', 'lease', 'redemption', 'sealed', 'at', 'first' }
+    'holder', 'lease', 'redemption', 'sealed', 'at', 'first', 'request' }
   local kept = redis.call('HMGET', ENTRY, unpack(names))
   if not kept[1] then return nil, false end
   local entry = {}
