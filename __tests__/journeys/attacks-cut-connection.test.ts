@@ -1,0 +1,63 @@
+import { connect } from 'node:net'
+import type { RequestHandler } from 'express'
+import { obtainKey, send } from '../support/requests.js'
+import { AUDIENCE, type RunningServer, startServer } from '../support/server.js'
+
+/** Waits until the client is gone, before any guard looks at the request. */
+const untilGone: RequestHandler = (req, _res, next) => {
+  if (req.headers['x-cut'] === undefined) next()
+  else req.socket.once('close', () => setImmediate(next))
+}
+
+async function withCuts(test: (server: RunningServer) => Promise<void>): Promise<void> {
+  const server = await startServer({
+    options: { rateLimit: false },
+    mount(app, keys) {
+      app.set('trust proxy', 'loopback')
+      app.use(keys.router(), untilGone)
+      app.get(
+        '/devices',
+        keys.requireProvisioningKey({ scope: 'devices:read', audience: AUDIENCE }),
+        (_req, res) => {
+          res.sendStatus(200)
+        },
+      )
+      app.use(keys.errorHandler())
+    },
+  })
+  await test(server).finally(server.close)
+}
+
+/** Sends a request in the manner of a proxy, and breaks the connection off. */
+async function cut(server: RunningServer, headers: Record<string, string>): Promise<void> {
+  const refused = server.events.filter(({ type }) => type === 'request.refused').length
+  const socket = connect(await server.openHttp(), '127.0.0.1')
+  const lines = Object.entries({ Host: 'api.example.com', 'X-Cut': '1', ...headers })
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.write(`GET /devices HTTP/1.1\r\n${head}\r\n`, () => setTimeout(() => socket.resetAndDestroy(), 50))
+  while (server.events.filter(({ type }) => type === 'request.refused').length === refused)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+describe('a connection that breaks off', () => {
+  test('before a guard looks at it revokes nothing, if a proxy says that it was HTTPS', () =>
+    withCuts(async (server) => {
+      const key = await obtainKey(server, { scope: 'devices:read' })
+      await cut(server, { Authorization: `Bearer ${key}`, 'X-Forwarded-Proto': 'https' })
+      expect(server.events.at(-1)).toMatchObject({ reason: 'body_incomplete' })
+      expect(server.events.filter(({ type }) => type === 'key.exposed')).toEqual([])
+      await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
+    }))
+
+  test.each([[{}], [{ 'X-Forwarded-Proto': 'http' }], [{ 'X-Forwarded-Proto': 'https, http' }]])(
+    'in cleartext exposes its key all the same: %j',
+    (headers) =>
+      withCuts(async (server) => {
+        const key = await obtainKey(server, { scope: 'devices:read' })
+        await cut(server, { Authorization: `Bearer ${key}`, ...headers })
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        const exposed = server.events.filter(({ type }) => type === 'key.exposed')
+        expect(exposed).toMatchObject([{ revoked: true }])
+      }),
+  )
+})
