@@ -54,7 +54,7 @@ const NAMES_THAT_SAY_NOTHING = /^(utils?|helpers?|common|types)$/
 const BELOW_LINES = { file: 250, function: 40 }
 
 /** The most files of which each imports the next at run time. Lower it when the chain shrinks; the target is 12. */
-const LONGEST_CHAIN = 20
+const LONGEST_CHAIN = 17
 
 /** Functions that are too long with the functions in them. Remove a function when it is short; add none. */
 const STILL_LONG: readonly string[] = [
@@ -68,14 +68,13 @@ const STILL_LONG: readonly string[] = [
   'monitoring/event-hub.ts eventHub',
   'operations.ts operations',
   'options/options.ts parseOptions',
-  'redemption/redemption.ts attempter',
   'redemption/reservation.ts reservationOf',
   'remote/remote-keys.ts remoteKeys',
   'testing/client-registry-contract/contention.ts proveContention',
   'testing/client-registry-contract/saves.ts proveSaves',
   'testing/store-contract/changes.ts proveChanges',
-  'testing/store-contract/holders.ts proveHolders',
-  'testing/store-contract/holders.ts proveOutcomes',
+  'testing/store-contract/owners.ts proveOutcomes',
+  'testing/store-contract/owners.ts proveOwners',
   'testing/store-contract/once.ts proveOnce',
   'testing/store-contract/once.ts proveOnceLimits',
   'tokens/revocation.ts exposureRevoker',

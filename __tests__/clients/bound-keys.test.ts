@@ -56,6 +56,13 @@ describe('withBindings', () => {
     expect(withBindings(bound, []).authenticationMethods).toEqual(['private_key_jwt'])
   })
 
+  it('takes away a method for which the registered keys are of no use', () => {
+    const given = client({ authenticationMethods: ['self_signed_tls_client_auth'], ...registered })
+    const bound = withBindings(given, [certificate('a')])
+    expect(bound.authenticationMethods).toEqual(['self_signed_tls_client_auth'])
+    expect(withBindings(bound, []).authenticationMethods).toEqual([])
+  })
+
   it('takes away what only the binding allowed, though the client has registered keys', () => {
     const bound = withBindings(client(registered), [key('a')])
     expect(bound.authenticationMethods).toContain('private_key_jwt')

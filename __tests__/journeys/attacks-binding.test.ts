@@ -17,9 +17,9 @@ const WITHIN: PolicyOptions = {
 }
 
 /** What comes of it when the asker binds its own key to a client that is there already, and then speaks as that. */
-async function takeOver(policy: PolicyOptions) {
+async function takeOver(policy: PolicyOptions, asker: PolicyOptions = ASKER) {
   const clients = [
-    { clientId: CLIENT, clientSecret: SECRET, policy: ASKER },
+    { clientId: CLIENT, clientSecret: SECRET, policy: asker },
     { clientId: DEVICE, clientSecret: SECRET, policy },
   ]
   const server = await startServer({ options: { clients } })
@@ -56,3 +56,18 @@ test('an identity that may have no more than who asks for it can be given a key'
   expect(await takeOver(WITHIN)).toMatchObject({ status: 201, afterwards: 200 })
   expect(await takeOver({ ...WITHIN, subjects: ['device:1-*'] })).toMatchObject({ status: 201 })
 })
+
+test.each<[string, PolicyOptions]>([
+  ['networks', { networks: ['127.0.0.0/8'] }],
+  ['lifetimes', { lifetimeSeconds: 60, maxLifetimeSeconds: 120 }],
+  ['outstanding keys', { outstandingKeys: 10 }],
+  ['lifetimes of access tokens', { accessTokenLifetimeSeconds: 60 }],
+  ['bindings', { maxBindings: 1 }],
+])(
+  'a client does not shed its bounds on %s by binding its key to an identity without them',
+  async (_, bounds) => {
+    const refused = { status: 400, isClaimed: false, reason: 'subject_not_permitted' }
+    expect(await takeOver(WITHIN, { ...ASKER, ...bounds })).toMatchObject(refused)
+    expect(await takeOver({ ...WITHIN, ...bounds }, { ...ASKER, ...bounds })).toMatchObject({ status: 201 })
+  },
+)

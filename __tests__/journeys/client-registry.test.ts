@@ -9,10 +9,13 @@ import { keyvClientRegistry } from '../../lib/stores/keyv/keyv.js'
 import { askSigned, bindByProof } from '../support/bound-client.js'
 import { clientKey } from '../support/client-assertion.js'
 import { redisDatabase, sqliteDatabase } from '../support/keyv/databases'
+import { signProof } from '../support/proof.js'
 import { startRedis } from '../support/redis/servers'
 import { manage, registerClient, update } from '../support/registering.js'
-import { askForKey, obtainKey } from '../support/requests.js'
-import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
+import { askForKey, obtainKey, send } from '../support/requests.js'
+import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../support/server.js'
+
+const BASIC = ['client_secret_basic'] as const
 
 /** What an operator does once: the first client is put into the database by hand. */
 function enrolFirst(registry: ClientRegistry): Promise<boolean> {
@@ -39,6 +42,36 @@ async function withServer<T>(
     await server.close()
   }
 }
+
+test('a client id with a space can be kept as the one that asked for a binding', async () => {
+  const database = sqliteDatabase()
+  const store = memoryStore()
+  try {
+    const clients = keyvClientRegistry(await database.connect(), { lock: store })
+    const policy = { scopes: ['provision:bind', 'devices:read'], subjects: ['device:*'] }
+    const named = { revision: 1, secretHash: hashSecret(SECRET), authenticationMethods: BASIC, policy }
+    await clients.save({ clientId: 'ci runner', ...named })
+    const server = await startServer({ options: { clients, store } })
+    try {
+      const asked = askForKey(
+        server,
+        { scope: 'provision:bind', requested_subject: 'device:7' },
+        { id: 'ci runner', secret: SECRET },
+      )
+      const { access_token: token } = (await asked.expect(200)).body
+      const key = clientKey()
+      const proof = signProof(key, { method: 'POST', url: `${ISSUER}/oauth/bind` }, { token })
+      const headers = { Authorization: `Bearer ${token}`, DPoP: proof }
+      await send(server, 'post', '/oauth/bind').set(headers).expect(201)
+      expect(await server.keys.listBindings('device:7')).toMatchObject([{ askedBy: 'ci runner' }])
+      await server.keys.deleteClient('device:7')
+    } finally {
+      await server.close()
+    }
+  } finally {
+    await database.breakDown()
+  }
+})
 
 describe('clients in an SQLite file', () => {
   it('register, bind, and are there after a restart; no secret of theirs is in the file', async () => {

@@ -30,32 +30,46 @@ export function deadline({
     // Late calls count too: calls that queue up behind a dead server must not fill the memory.
     if (pending >= maxPending) throw new Error(`${who} has not answered ${pending} times`)
     pending += 1
-    let controller: AbortController | undefined
-    let timer: NodeJS.Timeout | undefined
-    let isLate = false
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        isLate = true
-        controller?.abort(tooLate())
-        reject(tooLate())
-      }, milliseconds)
-    })
-    const lazily = {
-      get signal() {
-        controller ??= new AbortController()
-        if (isLate) controller.abort(tooLate())
-        return controller.signal
-      },
-    }
-    const answer = Promise.resolve().then(() => work(lazily))
+    const timer = new Timer(milliseconds, tooLate)
+    const answer = Promise.resolve().then(() => work(timer))
     const end = () => {
       pending -= 1
-      clearTimeout(timer)
+      timer.stop()
     }
     answer.then((value) => {
       end()
-      if (isLate) onLate?.(value)
+      if (timer.isOver) onLate?.(value)
     }, end)
-    return Promise.race([answer, late])
+    return Promise.race([answer, timer.over])
+  }
+}
+
+/** Rejects after a time. The signal is made only for work that asks for it. */
+class Timer {
+  isOver = false
+  readonly over: Promise<never>
+  readonly #tooLate: () => Error
+  #timeout: NodeJS.Timeout | undefined
+  #controller: AbortController | undefined
+
+  constructor(milliseconds: number, tooLate: () => Error) {
+    this.#tooLate = tooLate
+    this.over = new Promise((_, reject) => {
+      this.#timeout = setTimeout(() => {
+        this.isOver = true
+        this.#controller?.abort(tooLate())
+        reject(tooLate())
+      }, milliseconds)
+    })
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.isOver) this.#controller.abort(this.#tooLate())
+    return this.#controller.signal
+  }
+
+  stop(): void {
+    clearTimeout(this.#timeout)
   }
 }

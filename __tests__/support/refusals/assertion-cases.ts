@@ -27,7 +27,7 @@ export const ASSERTION_CASES: Case[] = [
     'a client assertion of another type',
     'client_assertion_malformed',
     (server) => ask(server, sign({ header: { typ: 'dpop+jwt' } })),
-    /^The client assertion has a typ /,
+    /^The client assertion must have the typ /,
   ),
   refused('a client assertion of a stranger', 'client_assertion_signature_wrong', (server) =>
     ask(server, sign({}, clientKey())),

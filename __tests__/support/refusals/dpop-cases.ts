@@ -85,7 +85,7 @@ export const DPOP_CASES: Case[] = [
     error: 'slow_down',
     options: { store: memoryStore({ maxProofsPerKey: 1 }) },
     headers: { 'retry-after': /^60$/ },
-    description: /^This key or its client has too many proofs that are still remembered; wait a minute\.$/,
+    description: /^This key, its client, or all clients of its registrar have too many proofs/,
     async act(server) {
       const key = await boundKey(server)
       const proof = () => signProof(KEY, RESOURCE, { token: key })

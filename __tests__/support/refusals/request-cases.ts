@@ -83,6 +83,13 @@ export const HEADER_AND_BODY_CASES: Case[] = [
     act: (server) => askForKey(server).type('application/x-www-form-urlencoded; charset=utf-16'),
   },
   {
+    title: 'a charset in another spelling',
+    reason: 'media_type_unsupported',
+    status: 415,
+    error: 'invalid_request',
+    act: (server) => askForKey(server).type('application/x-www-form-urlencoded; charset =utf-16le'),
+  },
+  {
     title: 'a compressed body',
     reason: 'media_type_unsupported',
     status: 415,

@@ -34,25 +34,18 @@ export interface RedisStore extends ProvisioningStore {
  * A store in Redis 6.2 or newer, or Valkey, alone or as a cluster, for any number of processes. It knows no client
  * library, only `sendCommand`.
  *
- * **Layout.** Clients are divided into 64 parts by a hash of their id, and the names of all keys of a part carry its
- * tag, as in `epk:{07/64}:key:a-client:a-jti`: they lie on one hash slot, so that a verb is one script on one node. An
- * entry is a hash of its own, with an expiry. Beside it lie, for each client, a sorted set of what is outstanding by
- * when it ends, which counts right without anything being walked through; and for each part all the watermarks of
- * `revokeIssuedBefore`. That verb writes the watermark into every part before it answers. So every other verb reads the
- * watermarks inside the script that decides: there is no moment between the look at the watermark and the move, no
- * second round trip, and no one node that all verbs depend on. What a verb does in a part that the watermark has not
- * reached yet comes before that revocation, and is covered from the moment it does. Rejected half-way, a watermark
- * covers some clients already; raising it again is always right.
+ * **Layout.** Clients are divided into 64 parts by a hash of their id. The names of all keys of a part carry its tag, as
+ * in `epk:{07/64}:key:a-client:a-jti`, so they lie on one hash slot, and a verb is one script on one node. An entry is a
+ * hash with an expiry. Beside it are, for each client, a sorted set of its outstanding keys by their end; and for each
+ * part all times of `revokeIssuedBefore`. That verb writes its time into every part before it answers, so every other
+ * verb reads it inside the script that decides. If it rejects half-way, it covers some clients already; raising it again
+ * is always right.
  *
- * **Time.** Whether an entry's time is over is decided by the clock of the caller, which is the one that set `exp` and
- * judges it: a Redis whose clock is ahead would forget used proofs that are still accepted, and each primary would have
- * another time. The expiry that Redis itself keeps is a duration, given so that it ends ten seconds after the entry; it
- * only frees the memory. A time that is past is refused before anything is sent, and no duration can be negative.
+ * **Time.** The clock of the caller decides when an entry ends, because it also set `exp` and checks it. The expiry in
+ * Redis is a duration that ends ten seconds later and only frees memory. A time in the past is refused.
  *
- * **Answers that get lost.** Each call carries a mark of its own, which a write leaves behind. A client that sends a
- * command again after it has reconnected gets the answer that got lost. A claim that arrives after its caller was told
- * that Redis did not answer is given back: the key can be presented again; or, when the claim had been taken over, its
- * holder, and nobody else, may take it over again at once. A redemption that arrives too late stays, with its outcome.
+ * **Answers that get lost.** Each call leaves a mark, so a client that sends a command again gets the lost answer. A
+ * reservation whose answer came too late is given back. A late redemption stays, with its outcome.
  *
  * **Limits of owners.** An identifier with an owner lies in the part of its client, beside two sorted sets: what the
  * client, and what its key, has that is still remembered. One script counts and writes, so no number of concurrent calls

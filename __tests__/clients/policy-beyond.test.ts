@@ -1,0 +1,71 @@
+import { boundsOf, inheritedPolicy, memberBeyond } from '../../lib/clients/policy.js'
+import { completePolicy } from '../../lib/options/narrowing.js'
+import type { Policy, PolicyOptions } from '../../lib/ports/policy-options.js'
+
+const AUDIENCE = 'https://api.example.com'
+const DEPLOYMENT = { audiences: [AUDIENCE], maxLifetimeSeconds: 900 }
+const OWN: PolicyOptions = {
+  scopes: ['a', 'b'],
+  audiences: [AUDIENCE],
+  maxLifetimeSeconds: 120,
+  networks: ['10.0.0.0/8'],
+  subjects: ['device:*'],
+  senderConstraint: 'dpop',
+  maxBindings: 1,
+  registrationPolicies: ['strict'],
+  requireSoftwareStatement: true,
+  outstandingKeys: 5,
+  accessTokenLifetimeSeconds: 60,
+}
+
+/** The member in which a policy goes beyond another one. */
+function beyond(policy: PolicyOptions, other: PolicyOptions = OWN): keyof Policy | undefined {
+  const outer = completePolicy(other, DEPLOYMENT)
+  return memberBeyond(completePolicy(policy, DEPLOYMENT), completePolicy(policy, boundsOf(outer)), outer)
+}
+
+describe('a policy beside another one', () => {
+  test('allows no more if it is the same, or inherited', () => {
+    expect(beyond(OWN)).toBeUndefined()
+    const outer = completePolicy(OWN, DEPLOYMENT)
+    expect(beyond(inheritedPolicy(outer, { scopes: ['a'], audience: AUDIENCE }))).toBeUndefined()
+  })
+
+  test('allows no more if each member is stricter', () => {
+    const strict = { ...OWN, scopes: ['a'], maxLifetimeSeconds: 60, networks: ['10.1.0.0/16'], subjects: [] }
+    expect(
+      beyond({ ...strict, outstandingKeys: 1, registrationPolicies: ['strict', 'more'] }),
+    ).toBeUndefined()
+  })
+
+  test.each<[keyof Policy, PolicyOptions]>([
+    ['scopes', { scopes: ['a', 'c'] }],
+    ['maxLifetimeSeconds', { maxLifetimeSeconds: 121 }],
+    ['networks', { networks: ['10.0.0.0/8', '192.0.2.0/24'] }],
+    ['subjects', { subjects: ['gateway-1'] }],
+    ['introspectAudiences', { introspectAudiences: [AUDIENCE] }],
+    ['senderConstraint', { senderConstraint: 'none' }],
+    ['rebinding', { rebinding: 'add' }],
+    ['maxBindings', { maxBindings: 2 }],
+    ['onReplay', { onReplay: 'flag' }],
+    ['registrationPolicies', { registrationPolicies: [] }],
+    ['requireSoftwareStatement', { requireSoftwareStatement: false }],
+    ['outstandingKeys', { outstandingKeys: 6 }],
+    ['accessTokenScopes', { accessTokenScopes: ['a', 'b', 'c'] }],
+    ['accessTokenLifetimeSeconds', { accessTokenLifetimeSeconds: 61 }],
+  ])('allows more by its %s', (name, change) => {
+    expect(beyond({ ...OWN, ...change })).toBe(name)
+  })
+
+  test('allows more without networks of its own', () => {
+    const { networks: _, ...anywhere } = OWN
+    expect(beyond(anywhere)).toBe('networks')
+  })
+})
+
+test('a client whose keys are bound to its certificate leaves that to the clients that it brings forth', () => {
+  const bound = completePolicy({ ...OWN, senderConstraint: 'none' }, DEPLOYMENT, true)
+  expect(inheritedPolicy(bound, { scopes: ['a'], audience: AUDIENCE })).toMatchObject({
+    senderConstraint: 'mtls',
+  })
+})
