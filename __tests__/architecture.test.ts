@@ -73,10 +73,10 @@ const STILL_LONG: readonly string[] = [
   'testing/client-registry-contract/contention.ts proveContention',
   'testing/client-registry-contract/saves.ts proveSaves',
   'testing/store-contract/changes.ts proveChanges',
-  'testing/store-contract/owners.ts proveOutcomes',
-  'testing/store-contract/owners.ts proveOwners',
   'testing/store-contract/once.ts proveOnce',
   'testing/store-contract/once.ts proveOnceLimits',
+  'testing/store-contract/owners.ts proveOutcomes',
+  'testing/store-contract/owners.ts proveOwners',
   'tokens/revocation.ts exposureRevoker',
 ]
 
