@@ -227,7 +227,7 @@ describe('an access token that is bound to a DPoP key', () => {
       const call = send(server, 'get', '/elsewhere').set('Authorization', `DPoP ${token}`)
       const { body } = await call.set('DPoP', proof).expect(401)
       expect(body.error_description).toBe(
-        `Expected an access token for https://other.example.com/things, got ${AUDIENCE}.`,
+        `The access token is for ${AUDIENCE}; expected https://other.example.com/things.`,
       )
     }))
 })
