@@ -4,16 +4,16 @@ export interface KeyRef {
   readonly jti: string
 }
 
-/** What the store keeps of an issued key. Never the key itself. All times are NumericDates (seconds). */
+/** The record of an issued key, without the key itself. All times are NumericDates (seconds). */
 export interface KeyRecord extends KeyRef {
   readonly subject: string
   readonly scope: readonly string[]
   readonly audience: string
   readonly issuedAt: number
   readonly expiresAt: number
-  /** The entry must be found until then: `expiresAt` plus the clock tolerance of the verifier. */
+  /** The store keeps the entry until then: `expiresAt` plus the clock tolerance of the verifier. */
   readonly retainUntil: number
-  /** What the key is bound to, when it is sender-constrained. */
+  /** What the key is bound to, if it is sender-constrained. */
   readonly confirmation?: Confirmation
 }
 
@@ -28,69 +28,69 @@ export interface Confirmation {
 /** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */
 export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
 
-/** A record and what has become of it. */
+/** A record and its state. */
 export interface KeyEntry extends KeyRecord {
   readonly state: KeyState
   /**
-   * When the key came into this state, by the clock of the caller that moved it; `issuedAt` for a key that nobody has
-   * moved. A watermark that covers the key does not change it.
+   * When the key came into this state, by the clock of the caller; at first `issuedAt`. `revokeIssuedBefore` does not
+   * change it.
    */
   readonly changedAt: number
-  /** When an attempt reserved the key for the first time, by the clock of its caller. A release does not change it. */
+  /** When the key was reserved for the first time, by the clock of the caller. A release does not change it. */
   readonly reservedAt?: number
-  /** Whether what the key's redemption brought forth (its family) has been revoked. */
+  /** Whether the results of the redemption (the family of the key) are revoked. */
   readonly familyRevoked: boolean
-  /** The client that the redemption brought forth or changed, when it did. */
+  /** The client that the redemption registered or changed, if it did. */
   readonly familyClientId?: string
 }
 
-/** On whose behalf an attempt claims a key: who has proven to hold something may try again where it got stuck. */
+/** The owner of a reservation. After the lease it may resume a redemption that got stuck. */
 export interface Lease {
-  /** Names what the holder has proven to hold: ASCII text of at most 255 characters. */
+  /** Names the owner and its purpose: ASCII text of at most 255 characters. */
   readonly ownerId: string
-  /** After that many seconds (more than 0) the same holder, and nobody else, may take the claim over. */
+  /** After so many seconds (more than 0) the same owner, and nobody else, may resume the redemption. */
   readonly leaseSeconds: number
 }
 
-/** What is kept of a redemption beside that it took place. */
+/** The result of a redemption. */
 export interface Settlement {
   /**
-   * What was answered, sealed: ASCII text. It is kept until the record's own `retainUntil` and no longer, whatever
-   * the entry's becomes; a store that has no room for it keeps the settlement without it.
+   * The answer, encrypted: ASCII text. The store keeps it until the `retainUntil` of the record and no longer. A store
+   * without room keeps the settlement without it.
    */
   readonly outcome?: string
   /** Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome. */
   readonly request?: string
-  /** The client that the redemption brought forth or changed. */
+  /** The client that the redemption registered or changed. */
   readonly familyClientId?: string
 }
 
-/** What the holder of a claim may know of it. */
+/** What the owner of a reservation may know of it. */
 export interface Recollection {
-  /** The attempt that claimed the key first; it names the redemption, whoever takes its claim over. */
+  /** The attempt that reserved the key first. It names the redemption, also after another attempt has resumed it. */
   readonly redemption: string
-  /** What the redemption was settled with, if it was and that is still kept. */
+  /** The `outcome` of the settlement, if it is still kept. */
   readonly outcome?: string
+  /** The `request` of the settlement. */
   readonly request?: string
 }
 
-/** What `revokeIssuedBefore` revokes. Times are NumericDates. */
+/** The keys that `revokeIssuedBefore` revokes. Times are NumericDates. */
 export interface IssuedBefore {
-  /** Only entries whose `clientId` or `subject` this is. Without it: all entries of all clients. */
+  /** Only entries with this `clientId` or `subject`. Without it: all entries of all clients. */
   readonly identity?: string
-  /** An entry is covered when its `issuedAt` is not later. */
+  /** Covers each entry whose `issuedAt` is not later. */
   readonly issuedBefore: number
-  /** No earlier than when the last entry that could be covered is forgotten. */
+  /** At least until the last covered entry is forgotten. */
   readonly retainUntil: number
 }
 
 /**
- * The port behind which the state of keys lives.
+ * The port to the store of keys.
  *
- * Every verb is one atomic operation that answers what happened; no verb may be built from a read followed by a
- * write that others can get between. An entry is found up to and including its `retainUntil`, and is `unknown` to
- * every verb after it. A store that cannot answer rejects; the caller then refuses with 503 and never lets anything
- * pass.
+ * Every verb is one atomic operation that says what happened. Do not build a verb from a read and a later write. An entry
+ * is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot answer
+ * rejects: then the request is refused with 503.
  */
 export interface ProvisioningStore {
   /**
@@ -99,84 +99,81 @@ export interface ProvisioningStore {
    * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
    * @param limits.registeredBy the client that registered this one. A store with a cap keeps half of it free of all
    *   clients that one client has registered
-   * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (it
-   *   was covered by `revokeIssuedBefore` before it came), `outstanding` (the client, or all clients of its
+   * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (`revokeIssuedBefore`
+   *   covers it already), `outstanding` (the client, or all clients of its
    *   registrar, have too many), `full` (the store
    *   is at its cap; nothing live is ever evicted)
-   * @throws RangeError when `retainUntil` is past or no number: a record that is gone at once would re-open replay
+   * @throws RangeError when `retainUntil` is past or not a number: a record that is gone immediately would allow a replay
    */
   record(key: KeyRecord, limits: RecordLimits): Promise<RecordOutcome>
 
-  /** Reads an entry; `undefined` when there is none. For reading only: never decide a move from it. */
+  /** Reads an entry; `undefined` if there is none. Do not decide a move by it. */
   find(ref: KeyRef): Promise<KeyEntry | undefined>
 
   /**
-   * `issued -> redeeming` for one attempt. Of any number of concurrent calls exactly one is told `claimed`.
+   * `issued -> redeeming`: reserves a key for one attempt. Of any number of concurrent calls exactly one gets `reserved`.
    *
-   * A claim with a `holding` has a lease. Once it is over, an attempt with the same `holder` takes the claim over, and
-   * the earlier attempt has lost it: of any number of concurrent ones exactly one is told `resumed`. Without a
-   * `holding`, or with another holder, nobody ever does.
+   * With a `lease` the reservation has an owner. After the lease exactly one attempt of the same owner gets `resumed`, and
+   * the earlier attempt loses its reservation. Without a `lease`, or with another owner, no attempt gets it.
    *
    * @throws RangeError when `leaseSeconds` is not above 0
    */
-  redeem(ref: KeyRef, attempt: string, holding?: Lease): Promise<RedeemOutcome>
+  redeem(ref: KeyRef, attempt: string, lease?: Lease): Promise<RedeemOutcome>
 
   /**
-   * What is kept of a claim, or of the redemption that it became, for the holder that claimed it; `undefined` to
-   * everybody else, and when the family has been revoked. For reading only.
+   * Reads a reservation or a redemption for its owner. `undefined` for everybody else, and if the family is revoked.
    */
-  recall(ref: KeyRef, holder: string): Promise<Recollection | undefined>
+  recall(ref: KeyRef, ownerId: string): Promise<Recollection | undefined>
 
   /**
-   * `redeeming -> redeemed`, for good, if `attempt` holds the claim. The entry is kept until
-   * `retainUntil` or its own, whichever is later, so that its family can be revoked while it lives.
+   * `redeeming -> redeemed`, for good, if `attempt` has the reservation. The store keeps the entry until the later of both
+   * `retainUntil`, so that the family can be revoked as long as it lives.
    *
-   * @throws RangeError when `retainUntil` is no number
+   * @throws RangeError when `retainUntil` is not a number
    */
   settle(ref: KeyRef, attempt: string, retainUntil: number, settlement?: Settlement): Promise<SettleOutcome>
 
   /**
-   * `redeeming -> issued`, if `attempt` holds the claim. A claim that it had taken over stays with the holder instead,
-   * its lease over: an attempt before may have acted, so whoever goes on does it for the same redemption. So does any
-   * claim with a holder when the attempt `hasActed` itself.
+   * `redeeming -> issued`, if `attempt` has the reservation.
+   *
+   * A resumed reservation stays with its owner instead, and its lease ends: an earlier attempt may have acted, so the key
+   * must not be used for anything else. The same holds for any reservation with an owner if `hasActed` is true.
    */
   release(ref: KeyRef, attempt: string, hasActed?: boolean): Promise<ReleaseOutcome>
 
-  /** `issued | redeeming -> revoked`. Competes with `settle` for the same move: a key is never both. */
+  /** `issued | redeeming -> revoked`. It competes with `settle`: a key is never both revoked and redeemed. */
   revoke(ref: KeyRef): Promise<RevokeOutcome>
 
-  /** Marks what a redeemed key brought forth as revoked, and forgets its outcome. `unchanged` when it was already. */
+  /** Marks the family of a redeemed key as revoked, and forgets its outcome. `unchanged`: it was revoked already. */
   revokeFamily(ref: KeyRef): Promise<RevokeFamilyOutcome>
 
   /**
-   * Revokes at once whatever was issued up to and including a second: of everybody, or of one identity as client or
-   * as subject. A watermark, that every verb looks at, and no walk over the entries.
+   * Revokes all keys that were issued up to and including a second: of everybody, or of one identity as client or as
+   * subject. The store writes one time and does not visit the entries. Every verb compares with that time.
    *
-   * Each covered entry stands as `revoke` or `revokeFamily` would leave it: `revoked`, also to one who is about to
-   * settle it; or, when it is redeemed, with `familyRevoked`. It stays so for as long as it is kept, and it does not
-   * count as outstanding. What comes to be recorded afterwards is covered as well, up to `retainUntil` at least: a
-   * key that is being minted at that moment is not recorded, and `record` says `revoked`. A watermark only ever moves
-   * forward, and so does its `retainUntil`.
+   * A covered entry is in the state in which `revoke` or `revokeFamily` would leave it: `revoked`, also for an attempt that
+   * is about to settle it; or redeemed with `familyRevoked`. It does not count as outstanding. A key that is recorded
+   * afterwards is covered too, at least until `retainUntil`: `record` answers `revoked`. The time and its `retainUntil`
+   * only ever move forward.
    *
-   * For a store on several machines: write the watermark, then answer. A verb that is one script on the entries of
-   * one client may read the watermarks before it, outside the script, and hand them in. One that had read them when
-   * this verb answered may then still pass, as if it had been first; none that begins later does, and what such a
-   * `record` or `settle` left behind is covered by every verb after it. So that no entry outlives its watermark, keep
-   * it for the longest retention that the store accepts.
+   * A store on several machines writes the time everywhere, and then answers. A verb that is one script on the entries of
+   * one client may read the times before the script, and pass them in. Such a verb may still pass if it began before this
+   * verb answered; none that begins later may, and every later verb covers what it left. Keep the time for the longest
+   * retention that the store accepts, so that no entry outlives it.
    *
-   * @returns `unchanged` when the watermark stood there, or later, already
-   * @throws RangeError when `retainUntil` is past, or a time is no number; Error when the store is at its cap of
-   *   identities, with nothing changed
+   * @returns `unchanged` when the time was the same or later already
+   * @throws RangeError when `retainUntil` is past, or a time is not a number; Error when the store has too many identities,
+   *   with nothing changed
    */
   revokeIssuedBefore(bound: IssuedBefore): Promise<RevokeIssuedOutcome>
 
   /**
-   * Uses an identifier (of a proof or an assertion, hashed) for the one time it may be used.
+   * Uses an identifier (of a proof or an assertion, hashed). It may be used once.
    *
    * With an `owner` the identifier also counts for its client, and for its key if there is one. A store may remember an
    * identifier for each client apart. Without an `owner` only the cap of the store counts.
    *
-   * @param until the NumericDate after which it may be forgotten
+   * @param until the NumericDate after which the store may forget it
    * @returns `first` to exactly one of any number of concurrent calls for one owner, `used` to the others; or, with
    *   nothing changed: `limited` (the owner has too many that are still remembered), `full` (the store is at its cap)
    */
@@ -200,12 +197,12 @@ export interface IdentifierOwner {
 export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'
 
 export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
-/** `resumed`: claimed by the same holder before, whose lease is over. */
+/** `resumed`: the same owner had reserved the key, and its lease has ended. */
 export type RedeemOutcome = 'reserved' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
-/** `lost`: the claim is not (or no longer) this attempt's. */
+/** `lost`: the reservation is not (or no longer) that of this attempt. */
 export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
-/** `unchanged`: it was revoked already. `redeemed`: too late, the key has been redeemed. */
+/** `unchanged`: the key was revoked already. `redeemed`: the key has been redeemed, so it is too late. */
 export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
 export type RevokeIssuedOutcome = 'revoked' | 'unchanged'
 /** `not_redeemed`: there is no family yet. */
