@@ -1,7 +1,7 @@
 import type { Response } from 'express'
-import { ProvisioningError } from '../base/errors.js'
 import { LONGEST_OUTCOME } from '../redemption/outcome.js'
 import type { Reservation } from '../redemption/reservation.js'
+import { isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
 import { type Decide, type Patience, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 
@@ -11,9 +11,6 @@ const PATIENCE: Patience = {
   milliseconds: 1_000,
   with: (status) => !isFailure(status),
 }
-
-/** How often the key of a running handler is checked. */
-const CHECK_MILLISECONDS = 1_000
 
 /** The answer of a handler that is held until its key is settled. */
 export interface HeldAnswer {
@@ -81,26 +78,6 @@ export function holdAnswer(
   }
 }
 
-/** Looks at a fixed beat whether the key is still reserved; the clock of the deployment may jump. */
-function watchReservation(claim: Reservation, onLost: (error: unknown) => void): NodeJS.Timeout {
-  const watch = setInterval(() => {
-    claim.check().catch((error) => {
-      // A store that does not answer for a moment says nothing about the key.
-      const isOutage = error instanceof ProvisioningError && error.code === 'temporarily_unavailable'
-      if (isOutage) return
-      clearInterval(watch)
-      onLost(error)
-    })
-  }, CHECK_MILLISECONDS).unref()
-  return watch
-}
-
-/**
- * Statuses that Express makes of a success by what the request says (`Accept`, `Range`, `If-Match`): were they to
- * release, the client could have the action done as often as it likes.
- */
-const CHOSEN_BY_CLIENT: ReadonlySet<unknown> = new Set([406, 412, 416])
-
 /**
  * Express does not write these statuses: `res.format()` and `res.sendFile()` hand an error to `req.next`, and an error
  * handler of the host may answer it with any status. So that error settles the key, whatever the answer is.
@@ -109,7 +86,7 @@ function watchChoices({ req }: Response): { wasMade(): boolean } {
   let isMade = false
   let next = req.next
   const nextWatched = (error?: unknown) => {
-    isMade ||= CHOSEN_BY_CLIENT.has((error as { status?: unknown } | undefined)?.status)
+    isMade ||= isChosenByClient((error as { status?: unknown } | undefined)?.status)
     next?.(error)
   }
   Object.defineProperty(req, 'next', {
@@ -121,8 +98,4 @@ function watchChoices({ req }: Response): { wasMade(): boolean } {
     configurable: true,
   })
   return { wasMade: () => isMade }
-}
-
-function isFailure(status: number): boolean {
-  return status >= 400 && !CHOSEN_BY_CLIENT.has(status)
 }

@@ -22,7 +22,8 @@ export interface Provisioning {
   readonly certificateThumbprint?: string
   /**
    * Aborted when the connection breaks before an answer, or when the key is revoked or expires. After a broken
-   * connection a failure gives the key back only if you have read this. Only behind `redeemProvisioningKey()`.
+   * connection, a failure of a handler that answers by `res` gives the key back only if you have read this. Only behind
+   * `redeemProvisioningKey()`.
    */
   readonly signal?: AbortSignal
   /**

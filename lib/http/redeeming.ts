@@ -1,28 +1,28 @@
-import type { Request, Response } from 'express'
-import type { PresentedRequest } from '../base/request.js'
+import type { Response } from 'express'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
 import type { Redeem } from '../redemption/reserve.js'
+import type { AdmittedVisit } from './guards.js'
 import { holdAnswer } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
+import type { RedemptionHandler } from './redemption-answer.js'
 import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody } from './request-body.js'
+import { returnedAnswer } from './returned-answer.js'
 import { answerAgain } from './whole-answer.js'
 
-/** A request that a guard lets through. */
-export interface AdmittedVisit {
-  readonly req: Request
-  readonly res: Response
-  readonly next: () => void
-  readonly presented: PresentedRequest
-  readonly refuseWith: (error: unknown) => void
+/** What a guard that redeems works with. */
+export interface RedeemingParts {
+  readonly redeem: Redeem
+  readonly receiveBody: ReceiveBody
+  /** Returns the answer. `undefined` when the next handlers of the route answer by `res`. */
+  readonly handler: RedemptionHandler | undefined
 }
 
 /** Reserves the key, and lets the handler run; its answer settles or releases the key. */
 export function redeemingAdmission(
   { redemptionLeaseSeconds }: StoringDeployment,
-  redeem: Redeem,
-  receiveBody: ReceiveBody,
+  { redeem, receiveBody, handler }: RedeemingParts,
 ) {
   // A body takes only a part of the lease, so that the handler has some of it left.
   const longestBody = redemptionLeaseSeconds * 750
@@ -43,12 +43,15 @@ export function redeemingAdmission(
       return answerAgain(res, redemption.outcome)
     }
     if (isGone(req, res)) return void (await redemption.release())
-    const held = holdAnswer(res, redemption, refuseWith)
+    const returned = handler && returnedAnswer(visit, redemption)
+    const held = returned ?? holdAnswer(res, redemption, refuseWith)
     checkAtEnd(req, res, redemption.check, held.refuse)
     abortSlowBody(req, res, longestBody - (performance.now() - begun))
     const { redemptionId } = redemption
     attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
-    next()
+    if (handler === undefined || returned === undefined) return next()
+    visit.resumeBody()
+    await returned.run(handler)
   }
 }
 

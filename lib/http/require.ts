@@ -7,6 +7,7 @@ import type { AcceptedToken } from '../tokens/access-verification.js'
 import { extractKey } from '../tokens/presentation.js'
 import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
+import type { AdmittedVisit, GuardOptions, Guards } from './guards.js'
 import { httpsGuard } from './https.js'
 import {
   type Counted,
@@ -17,27 +18,10 @@ import {
   verifyCounted,
 } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
-import { type AdmittedVisit, redeemingAdmission } from './redeeming.js'
+import { redeemingAdmission } from './redeeming.js'
+import type { RedemptionHandler } from './redemption-answer.js'
 import { bodyReceiver, checkAtEnd, dropUnread, isGone, pauseFlow } from './request-body.js'
 import { refuse } from './wire.js'
-
-/** What a guarded route wants of a key, or of an access token. */
-export interface GuardOptions {
-  /** The scope, or all the scopes, it must carry. Default: whatever is for the audience passes. */
-  readonly scope?: string | readonly string[]
-  /** The audience it must be for. Must be given where the deployment has several; default: its only one. */
-  readonly audience?: string
-}
-
-/** Guards of the host's own routes. */
-export interface Guards {
-  /** Lets a key through and leaves it as it is; its identity is `req.provisioning`. */
-  requireProvisioningKey(options?: GuardOptions): RequestHandler
-  /** Lets a key through once: what the route answers redeems it or gives it back. */
-  redeemProvisioningKey(options?: GuardOptions): RequestHandler
-  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.accessToken`. */
-  requireAccessToken(options?: GuardOptions): RequestHandler
-}
 
 /** The parts in which the guards differ. */
 interface Plan<V> {
@@ -93,11 +77,12 @@ export function guards(context: GuardContext): Guards {
   return {
     requireProvisioningKey: (options = {}) =>
       guard({ ...context, earlier }, { ...requireKey, admit: admitKey }, options),
-    redeemProvisioningKey(options = {}) {
+    redeemProvisioningKey(options: GuardOptions = {}, ...handlers: RedemptionHandler[]) {
       const { deployment } = config
       if (useCases.redeem === undefined || 'askIssuer' in deployment)
         throw new ConfigurationError([NOTHING_TO_REDEEM_IN])
-      const admit = redeemingAdmission(deployment, useCases.redeem, receiveBody)
+      const handler = readHandler(options, handlers)
+      const admit = redeemingAdmission(deployment, { redeem: useCases.redeem, receiveBody, handler })
       return guard({ ...context, earlier }, { ...redeemKey, admit }, options)
     },
     requireAccessToken: (options = {}) =>
@@ -108,6 +93,17 @@ export function guards(context: GuardContext): Guards {
 const NOTHING_TO_REDEEM_IN =
   'redeemProvisioningKey: expected a store, got introspection: the issuer can tell how a key stands, but only who shares ' +
   'its store can claim a key so that nobody else gets it'
+
+/** @throws ConfigurationError when a handler is given that is not a function, or in the place of the options */
+function readHandler(options: unknown, handlers: readonly unknown[]): RedemptionHandler | undefined {
+  const [handler] = handlers
+  if (handlers.length === 0 && typeof options !== 'function') return undefined
+  if (handlers.length === 1 && typeof handler === 'function') return handler as RedemptionHandler
+  const got = describe(typeof options === 'function' ? options : handler)
+  throw new ConfigurationError([
+    `redeemProvisioningKey: expected (options, async (req, provisioning) => ({ status, body })), got ${got}`,
+  ])
+}
 
 /** The context of the guards of one instance, and the key guards that a request has passed. */
 interface SharedContext extends GuardContext {
@@ -163,7 +159,7 @@ function guard<V>(context: SharedContext, plan: Plan<V>, options: GuardOptions):
     verify(req, res, presented)
       .then((verified) => {
         if (credential === 'provisioning key') context.earlier.set(req, { name, ...read })
-        return plan.admit({ req, res, next, presented, refuseWith }, verified)
+        return plan.admit({ req, res, next, presented, refuseWith, resumeBody: goOn }, verified)
       })
       .catch(refuseWith)
   }

@@ -116,7 +116,10 @@ function decodeAnswer(bytes: Buffer): WholeAnswer {
 
 /** Writes an answer once more, as `encodeAnswer` kept it. */
 export function answerAgain(res: Response, bytes: Buffer): void {
-  const { status, statusMessage, headers, body } = decodeAnswer(bytes)
+  writeAnswer(res, decodeAnswer(bytes))
+}
+
+export function writeAnswer(res: Response, { status, statusMessage, headers, body }: WholeAnswer): void {
   res.statusCode = status
   if (statusMessage) res.statusMessage = statusMessage
   for (const [name, change] of Object.entries(headers)) {

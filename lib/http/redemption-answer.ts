@@ -1,0 +1,153 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { Request } from 'express'
+import { ConfigurationError } from '../base/errors.js'
+import { describeSecret, faults, isObject } from '../options/faults.js'
+import type { Provisioning } from './provisioning.js'
+import type { WholeAnswer } from './whole-answer.js'
+
+/**
+ * What a `RedemptionHandler` returns. The guard writes it when the key is settled.
+ *
+ * @example
+ * const created: RedemptionAnswer = { status: 201, headers: { Location: '/devices/7' }, body: { id: 7 } }
+ */
+export interface RedemptionAnswer {
+  /** 200 to 599; 200 when absent. Below 400 redeems the key; 400 and above releases it, but for 406, 412 and 416. */
+  readonly status?: number | undefined
+  /** `Content-Length` and the headers of the connection follow from the body; they are ignored here. */
+  readonly headers?: Readonly<Record<string, string | number | readonly string[]>> | undefined
+  /**
+   * A string is sent as `text/plain`, a `Uint8Array` as `application/octet-stream`, every other value as JSON; unless
+   * `headers` has a `Content-Type`.
+   */
+  readonly body?: string | number | boolean | object | null | undefined
+}
+
+/**
+ * Does what a key is redeemed for, and returns the answer. It does not touch the response.
+ *
+ * @example
+ * const createDevice: RedemptionHandler = async (req, { subject, redemptionId }) => {
+ *   const device = await devices.create(subject, req.body.name, redemptionId)
+ *   return { status: 201, body: device }
+ * }
+ */
+export type RedemptionHandler = (
+  req: Request,
+  provisioning: Provisioning & Required<Pick<Provisioning, 'signal' | 'redemptionId'>>,
+) => RedemptionAnswer | Promise<RedemptionAnswer>
+
+const MEMBERS = ['status', 'headers', 'body']
+
+/** They follow from the body and the connection. Another value would break the framing of the answer (RFC 9112 6). */
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Statuses whose answers have no body (RFC 9110 15.3.5, 15.3.6, 15.4.5). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
+
+/**
+ * Reads what a handler returned.
+ *
+ * @throws ConfigurationError when the handler returned something else than an answer
+ */
+export function readAnswer(returned: unknown): WholeAnswer {
+  // `return res.json()` returns the response.
+  if (!isObject(returned) || 'writeHead' in returned) throw new ConfigurationError([noAnswer(returned)])
+  const noted = faults()
+  noted.addUnknownNames('answer', returned, MEMBERS)
+  const { status = 200, headers = {}, body } = returned
+  if (!isStatus(status)) noted.add('answer.status', 'an integer from 200 to 599', describeStatus(status))
+  const entries = headerEntries(headers)
+  if (entries === undefined) noted.add('answer.headers', HEADERS, 'something else')
+  const encoded = encodeBody(body)
+  if (encoded === undefined) noted.add('answer.body', BODY, describeSecret(body))
+  noted.throwIfAny()
+  return assemble(status as number, entries as readonly HeaderEntry[], encoded as EncodedBody)
+}
+
+function noAnswer(returned: unknown): string {
+  const got = isObject(returned) ? 'the response' : describeSecret(returned)
+  return `redeemProvisioningKey: expected its handler to return { status, headers, body }, got ${got}`
+}
+
+const HEADERS = 'an object with header names and their values, which are strings, numbers or lists of strings'
+const BODY = 'a string, a Uint8Array or a value that JSON.stringify() accepts; wait for promises and streams'
+
+function isStatus(status: unknown): status is number {
+  return Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599
+}
+
+function describeStatus(status: unknown): string {
+  return typeof status === 'number' ? String(status) : describeSecret(status)
+}
+
+type HeaderEntry = readonly [name: string, value: string | readonly string[]]
+
+/** `undefined` for headers that Node cannot write, and for a `Headers` or a `Map`, whose members it would lose. */
+function headerEntries(headers: unknown): readonly HeaderEntry[] | undefined {
+  if (!isObject(headers) || Symbol.iterator in headers) return undefined
+  const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), textOf(value)] as const)
+  return entries.every(isHeader) ? entries : undefined
+}
+
+function textOf(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
+}
+
+function isHeader(entry: readonly [name: string, value: unknown]): entry is HeaderEntry {
+  const [name, value] = entry
+  try {
+    validateHeaderName(name)
+    for (const text of [value].flat()) validateHeaderValue(name, text as string)
+    return [value].flat().every((text) => typeof text === 'string')
+  } catch {
+    return false
+  }
+}
+
+interface EncodedBody {
+  readonly type?: string
+  readonly bytes: Buffer
+}
+
+/** `undefined` for what cannot be sent. */
+function encodeBody(body: unknown): EncodedBody | undefined {
+  if (body === undefined) return { bytes: Buffer.alloc(0) }
+  if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(body) }
+  if (body instanceof Uint8Array) return { type: 'application/octet-stream', bytes: Buffer.from(body) }
+  // JSON would make {} of them.
+  if (isObject(body) && (Symbol.asyncIterator in body || 'then' in body)) return undefined
+  try {
+    const text: string | undefined = JSON.stringify(body)
+    return text === undefined
+      ? undefined
+      : { type: 'application/json; charset=utf-8', bytes: Buffer.from(text) }
+  } catch {
+    return undefined
+  }
+}
+
+function assemble(
+  status: number,
+  entries: readonly HeaderEntry[],
+  { type, bytes }: EncodedBody,
+): WholeAnswer {
+  const own = entries
+    .filter(([name]) => !OF_THE_CONNECTION.has(name))
+    // A cookie stands beside those of others. Every other header replaces what a middleware has set.
+    .map(([name, text]) => [name, name === 'set-cookie' ? { added: [text].flat() } : text] as const)
+  const hasBody = !WITHOUT_BODY.has(status)
+  const headers = {
+    ...(hasBody && type !== undefined && { 'content-type': type }),
+    ...Object.fromEntries(own),
+    ...(hasBody && { 'content-length': String(bytes.length) }),
+  }
+  return { status, statusMessage: '', headers, body: hasBody ? bytes : Buffer.alloc(0) }
+}

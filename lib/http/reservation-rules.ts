@@ -1,0 +1,34 @@
+import { ProvisioningError } from '../base/errors.js'
+import type { Reservation } from '../redemption/reservation.js'
+
+/** How often the key of a running handler is checked. */
+const CHECK_MILLISECONDS = 1_000
+
+/** Checks at a fixed interval whether the key is still reserved. The clock of the deployment may jump. */
+export function watchReservation(claim: Reservation, onLost: (error: unknown) => void): NodeJS.Timeout {
+  const watch = setInterval(() => {
+    claim.check().catch((error) => {
+      // A store that does not answer for a moment says nothing about the key.
+      const isOutage = error instanceof ProvisioningError && error.code === 'temporarily_unavailable'
+      if (isOutage) return
+      clearInterval(watch)
+      onLost(error)
+    })
+  }, CHECK_MILLISECONDS).unref()
+  return watch
+}
+
+/**
+ * Statuses that Express makes of a success by what the request says (`Accept`, `Range`, `If-Match`). They settle the
+ * key. If they released it, the client could have the action done as often as it likes.
+ */
+const CHOSEN_BY_CLIENT: ReadonlySet<unknown> = new Set([406, 412, 416])
+
+export function isChosenByClient(status: unknown): boolean {
+  return CHOSEN_BY_CLIENT.has(status)
+}
+
+/** Whether a status releases the key. */
+export function isFailure(status: number): boolean {
+  return status >= 400 && !isChosenByClient(status)
+}

@@ -1,0 +1,93 @@
+import { ProvisioningError } from '../base/errors.js'
+import type { Reservation } from '../redemption/reservation.js'
+import type { AdmittedVisit } from './guards.js'
+import type { HeldAnswer } from './held-answer.js'
+import { getProvisioning } from './provisioning.js'
+import { type RedemptionHandler, readAnswer } from './redemption-answer.js'
+import { isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
+import { encodeAnswer, type WholeAnswer, writeAnswer } from './whole-answer.js'
+
+/** A handler that returns its answer. The answer is written when the key is settled. */
+export interface ReturnedAnswer extends HeldAnswer {
+  /** Runs the handler. Never rejects. */
+  run(handler: RedemptionHandler): Promise<void>
+}
+
+/** How a handler ended. */
+type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown }
+
+/**
+ * A success settles the key, a failure releases it; then the answer is written. The handler does not know the response,
+ * so a broken connection makes no handler fail: a failure always releases.
+ *
+ * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
+ * ended, so that two handlers never work for one key.
+ */
+export function returnedAnswer(visit: AdmittedVisit, claim: Reservation): ReturnedAnswer {
+  const { req, res, next, refuseWith } = visit
+  const aborting = new AbortController()
+  let isRunning = true
+  const isAnswered = () => res.headersSent || res.writableEnded
+
+  function refuse(error: unknown): void {
+    clearInterval(watch)
+    aborting.abort(error)
+    if (!isAnswered()) refuseWith(error)
+  }
+  const watch = watchReservation(claim, refuse)
+  res.once('close', () => {
+    if (isRunning) aborting.abort()
+  })
+
+  async function run(handler: RedemptionHandler): Promise<void> {
+    const ending = await endingOf(handler, req)
+    isRunning = false
+    clearInterval(watch)
+    try {
+      await decide(claim, ending)
+    } catch (error) {
+      return refuse(error)
+    }
+    // Another middleware may have answered: a timeout, say. The owner of a bound key can still ask for the answer.
+    if (isAnswered()) return
+    if ('answer' in ending) return write(visit, ending.answer)
+    return ending.error instanceof ProvisioningError ? refuseWith(ending.error) : next(asError(ending.error))
+  }
+
+  return { signal: aborting.signal, refuse, run }
+}
+
+async function endingOf(handler: RedemptionHandler, req: AdmittedVisit['req']): Promise<Ending> {
+  try {
+    // The guard has attached both members that are optional elsewhere.
+    const provisioning = getProvisioning(req) as Parameters<RedemptionHandler>[1]
+    return { answer: readAnswer(await handler(req, provisioning)) }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** @throws ProvisioningError when the reservation was lost: what the handler did must not be reported as a success */
+async function decide(claim: Reservation, ending: Ending): Promise<void> {
+  const isSettled =
+    'answer' in ending
+      ? !isFailure(ending.answer.status)
+      : isChosenByClient((ending.error as { readonly status?: unknown } | undefined)?.status)
+  if (!isSettled) return void (await claim.release())
+  return claim.settle('answer' in ending ? { outcome: encodeAnswer(ending.answer) } : {})
+}
+
+/** Express takes `next(undefined)` and `next('route')` for no error. */
+function asError(thrown: unknown): unknown {
+  if (typeof thrown === 'object' && thrown !== null) return thrown
+  return new Error('The handler threw a value that is not an error.', { cause: thrown })
+}
+
+function write({ res }: AdmittedVisit, answer: WholeAnswer): void {
+  try {
+    writeAnswer(res, answer)
+  } catch {
+    // The key is settled. A middleware that cannot write leaves nothing else to do.
+    res.destroy()
+  }
+}
