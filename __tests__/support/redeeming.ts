@@ -6,6 +6,7 @@ import {
   type ProvisioningKeys,
   type ProvisioningOptions,
   type ProvisioningStore,
+  type RedemptionHandler,
 } from '../../lib/index.js'
 import { type ExactAnswer, exactly } from './exact.js'
 import { decodeJwt } from './forge.js'
@@ -28,7 +29,9 @@ export interface RedeemingServer extends RunningServer {
 
 export interface RedeemingPlan {
   /** What runs at the route behind the guard. */
-  readonly handlers: readonly RequestHandler[]
+  readonly handlers?: readonly RequestHandler[]
+  /** The handler that returns its answer, in the place of `handlers`. */
+  readonly returns?: RedemptionHandler
   /** What runs before the guard. */
   readonly before?: readonly RequestHandler[]
   /** Verbs of the store that behave otherwise. */
@@ -43,7 +46,10 @@ export async function startRedeeming(plan: RedeemingPlan): Promise<RedeemingServ
   const store = { ...memory, ...plan.verbs?.(memory) }
   const mount = (app: Express, keys: ProvisioningKeys) => {
     app.use(keys.router())
-    app.all('/act', ...(plan.before ?? []), keys.redeemProvisioningKey(REDEEM), ...plan.handlers)
+    const guard = plan.returns
+      ? keys.redeemProvisioningKey(REDEEM, plan.returns)
+      : keys.redeemProvisioningKey(REDEEM)
+    app.all('/act', ...(plan.before ?? []), guard, ...(plan.handlers ?? []))
     app.use(keys.errorHandler())
   }
   const server = await startServer({ options: { store, ...plan.options }, mount })

@@ -4,6 +4,7 @@ import {
   memoryStore,
   type ProvisioningOptions,
   type ProvisioningStore,
+  type RedemptionHandler,
 } from '../../lib/index.js'
 import { requestDigest } from '../../lib/redemption/outcome.js'
 import { type ClientKey, clientKey } from './client-assertion.js'
@@ -135,6 +136,8 @@ export interface RetryingServer extends RunningServer {
 export interface RetryingPlan {
   /** What runs at `/act` behind the guard. */
   readonly handlers?: readonly RequestHandler[]
+  /** The handler that returns its answer, in the place of `handlers`. */
+  readonly returns?: RedemptionHandler
   readonly before?: readonly RequestHandler[]
   readonly verbs?: (store: ProvisioningStore) => Partial<ProvisioningStore>
   readonly options?: Partial<ProvisioningOptions>
@@ -156,7 +159,15 @@ export async function startRetrying(plan: RetryingPlan = {}): Promise<RetryingSe
     options: { store, ...plan.options },
     mount(app, keys) {
       app.use(keys.router())
-      const guard = keys.redeemProvisioningKey(plan.guard ?? REDEEM)
+      const { returns } = plan
+      const countingReturns: RedemptionHandler = (...given) => {
+        runs += 1
+        return returns?.(...given) ?? {}
+      }
+      const options = plan.guard ?? REDEEM
+      const guard = returns
+        ? keys.redeemProvisioningKey(options, countingReturns)
+        : keys.redeemProvisioningKey(options)
       app.all(/^\/act/, ...(plan.before ?? []), guard, counting, ...(plan.handlers ?? [created]))
       app.use(keys.errorHandler())
     },
