@@ -22,6 +22,7 @@ const SURROUNDINGS = `
 declare const app: import('express').Express
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
 declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
+declare function createDeviceOnce(redemptionId: string, owner: string, body: unknown): Promise<object | undefined>
 `
 
 let sandbox: Sandbox
@@ -102,6 +103,22 @@ describe('the examples for an app', () => {
     const issued = await key('devices:create')
     await post('taken', issued.key).expect(409)
     await post('lamp', issued.key).expect(201, { owner: 'ci-runner', name: 'lamp' })
+    await post('lamp', issued.key).expect(401)
+  })
+
+  it('redeems a key by a handler that returns its answer, and releases it when that is 409', async () => {
+    const { app, key, run } = makeApp()
+    run(onlyBlock('Work that must happen exactly once', 'ts'))
+    const post = (name: string, presented: string) =>
+      supertest(app)
+        .post('/devices')
+        .set({ ...FROM_PROXY, Authorization: `Bearer ${presented}` })
+        .send({ name })
+    const issued = await key('devices:create')
+    await post('taken', issued.key).expect(409, { error: 'name_taken' })
+    const { body, headers } = await post('lamp', issued.key).expect(201)
+    expect(body).toEqual({ id: expect.any(String), owner: 'ci-runner', name: 'lamp' })
+    expect(headers.location).toBe(`/devices/${body.id}`)
     await post('lamp', issued.key).expect(401)
   })
 
@@ -205,10 +222,16 @@ function makeApp(secret = SECRET) {
     return name === 'taken' ? undefined : { owner, name }
   }
 
+  async function createDeviceOnce(id: string, owner: string, body: { name: string }) {
+    const device = await createDevice(owner, body)
+    return device && { id, ...device }
+  }
+
   return {
     app,
     events,
-    run: (code: string, globals: object = {}) => runCode(code, { app, keys, createDevice, ...globals }),
+    run: (code: string, globals: object = {}) =>
+      runCode(code, { app, keys, createDevice, createDeviceOnce, ...globals }),
     async key(scope: string): Promise<{ key: string; id: string }> {
       const request = supertest(app)
         .post('/oauth/token')
