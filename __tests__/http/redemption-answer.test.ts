@@ -21,6 +21,12 @@ describe('the answer that a handler returns', () => {
     ['a number', 7, 'application/json; charset=utf-8', '7'],
     ['false', false, 'application/json; charset=utf-8', 'false'],
     ['an object with toJSON()', new Date(0), 'application/json; charset=utf-8', '"1970-01-01T00:00:00.000Z"'],
+    [
+      'an object with a member then',
+      JSON.parse('{"then":1}'),
+      'application/json; charset=utf-8',
+      '{"then":1}',
+    ],
     ['a text', 'grün', 'text/plain; charset=utf-8', 'grün'],
     ['an empty text', '', 'text/plain; charset=utf-8', ''],
     ['a buffer', Buffer.from('ab'), 'application/octet-stream', 'ab'],

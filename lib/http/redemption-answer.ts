@@ -123,7 +123,7 @@ function encodeBody(body: unknown): EncodedBody | undefined {
   if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(body) }
   if (body instanceof Uint8Array) return { type: 'application/octet-stream', bytes: Buffer.from(body) }
   // JSON would make {} of them.
-  if (isObject(body) && (Symbol.asyncIterator in body || 'then' in body)) return undefined
+  if (isObject(body) && (Symbol.asyncIterator in body || typeof body.then === 'function')) return undefined
   try {
     const text: string | undefined = JSON.stringify(body)
     return text === undefined
