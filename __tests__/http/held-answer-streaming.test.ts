@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { RequestHandler, Response } from 'express'
-import { farAway, startRedeeming } from '../support/redeeming.js'
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
+import { memoryStore } from '../../lib/index.js'
+import { openRequest } from '../support/exact.js'
+import { farAway, REDEEM, startRedeeming } from '../support/redeeming.js'
+import { obtainKey } from '../support/requests.js'
 import { compressing } from '../support/response-patching.js'
+import { startServer } from '../support/server.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'held-answer-'))
 const file = join(folder, 'large.bin')
@@ -194,6 +198,63 @@ describe('a held answer', () => {
       }
     },
   )
+
+  test.each<[string, RequestHandler]>([
+    [
+      'has written a piece',
+      (_req, res, next) => {
+        res.write('a piece')
+        next(new Error('late'))
+      },
+    ],
+    [
+      'has written the head',
+      (_req, res, next) => {
+        res.writeHead(200)
+        next(new Error('late'))
+      },
+    ],
+    [
+      'has flushed the head',
+      (_req, res, next) => {
+        res.flushHeaders()
+        next(new Error('late'))
+      },
+    ],
+  ])('has no error page after it when a handler fails that %s', async (_title, failing) => {
+    // It does not ask whether the headers were sent.
+    const careless: ErrorRequestHandler = (_error, _req, res, _next) => {
+      try {
+        res.status(500).json({ page: 'of the host' })
+      } catch {
+        res.destroy()
+      }
+    }
+    const memory = memoryStore()
+    const store = { ...memory, ...farAway(memory) }
+    const server = await startServer({
+      options: { store },
+      mount(app, keys) {
+        app.use(keys.router())
+        app.post('/act', keys.redeemProvisioningKey(REDEEM), failing, careless)
+      },
+    })
+    try {
+      const key = await obtainKey(server, { scope: 'devices:create' })
+      const sent = openRequest(server, { path: '/act', headers: { Authorization: `Bearer ${key}` } })
+      const received: Buffer[] = []
+      sent
+        .on('error', () => undefined)
+        .on('response', (response) => {
+          response.on('error', () => undefined).on('data', (chunk: Buffer) => received.push(chunk))
+        })
+      sent.end()
+      await new Promise((resolve) => sent.once('close', resolve))
+      expect(Buffer.concat(received).toString()).not.toContain('of the host')
+    } finally {
+      await server.close()
+    }
+  })
 
   test('lets no more of a source into memory than a stream would, while the store takes its time', async () => {
     let read = 0

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { RequestHandler, Response } from 'express'
 import { openRequest } from '../support/exact.js'
 import { until } from '../support/redeeming.js'
+import { compressing } from '../support/response-patching.js'
 import { ACT, type RetryingServer, requestFor, run, withRetrying } from '../support/retrying.js'
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -19,6 +21,24 @@ async function politely(res: Response, pieces: readonly Buffer[]): Promise<void>
 const UNKEPT: [title: string, handler: RequestHandler, bytes: number][] = [
   ['one of more than 64 KiB', (_req, res) => void res.send(Buffer.alloc(65_537)), 65_537],
   ['one whose head makes it longer than 64 KiB', (_req, res) => void res.send(Buffer.alloc(65_536)), 65_536],
+  [
+    'one in two small pieces',
+    (_req, res) => {
+      res.status(200).type('text').write('one ')
+      res.end('two')
+    },
+    7,
+  ],
+  ['a small pipe', (_req, res) => void Readable.from(crumbs(2)).pipe(res), 2000],
+  ['a file', (_req, res) => res.sendFile(__filename), statSync(__filename).size],
+  [
+    'one whose body begins later than its head',
+    (_req, res) => {
+      res.writeHead(200, { 'Content-Length': 1 })
+      setTimeout(() => res.end('a'), 20)
+    },
+    1,
+  ],
   ['one in many pieces, politely', (_req, res) => void politely(res, crumbs(500)), 500_000],
   [
     'one in many pieces, rudely',
@@ -69,6 +89,12 @@ const UNKEPT: [title: string, handler: RequestHandler, bytes: number][] = [
   ],
 ]
 
+const COMPRESSED: [title: string, handler: RequestHandler, bytes: number][] = [
+  ['JSON', (_req, res) => void res.json({ made: 'yes' }), 14],
+  ['bytes', (_req, res) => void res.send(Buffer.alloc(20_000, 'a')), 20_000],
+  ['a pipe', (_req, res) => void Readable.from(crumbs(20)).pipe(res), 20_000],
+]
+
 describe('an answer that is not kept', () => {
   test.each(UNKEPT)('arrives whole, and asking again is refused without harm: %s', (_title, handler, bytes) =>
     withRetrying({ handlers: [handler] }, async (server) => {
@@ -82,6 +108,20 @@ describe('an answer that is not kept', () => {
     }),
   )
 })
+
+test.each(COMPRESSED)(
+  'an answer that a compressing middleware behind the guard streams arrives whole and is not kept: %s',
+  (_title, handler, bytes) =>
+    withRetrying({ handlers: [compressing(), handler] }, async (server) => {
+      const key = await server.bound(ACT)
+      const first = await run(server, key, ACT)
+      expect([first.status, first.bytes.length, first.headers['x-compressed']]).toEqual([200, bytes, 'yes'])
+      const again = await run(server, key, ACT)
+      expect([again.status, server.refusal()]).toEqual([401, 'key_redeemed'])
+      expect(await server.standing(key)).toEqual(['redeemed', false])
+      expect([server.runs(), server.told('key.replayed')]).toEqual([1, 0])
+    }),
+)
 
 /** The beginning of an answer, as soon as it is there. */
 async function beginning(server: RetryingServer, key: string): Promise<{ text: string; end(): void }> {

@@ -1,37 +1,30 @@
 import type { Response } from 'express'
-import { LONGEST_OUTCOME } from '../redemption/outcome.js'
 import type { Reservation } from '../redemption/reservation.js'
 import { isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
-import { type Decide, type Patience, ResponseGate } from './response-gate.js'
+import { type Decide, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 
-/** Answers that are kept, so that they can be given again, are waited for until they are whole. */
-const PATIENCE: Patience = {
-  bytes: LONGEST_OUTCOME,
-  milliseconds: 1_000,
-  with: (status) => !isFailure(status),
-}
-
-/** The answer of a handler that is held until its key is settled. */
+/** The answer of a handler that works on a reserved key. */
 export interface HeldAnswer {
   /**
-   * Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. Who reads
-   * it decides by the answer what becomes of the key of a broken connection.
+   * Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. After a
+   * broken connection, a failure of a handler that has read it releases the key.
    */
   readonly signal: AbortSignal
-  /** Answers in the place of a handler that has not started. */
+  /** Answers in the place of a handler that waits for the end of its body. */
   refuse(error: unknown): void
 }
 
 /**
- * Holds what a handler answers until its key is settled, so that no client is told of a success that does not last.
+ * Holds the answer of a handler until its key is settled, so that no client gets a success that does not last.
  *
- * The first output decides; where the answer is to be kept, the last, or the first that shows that it will be too long
- * for that or takes more than a second. A success settles the key, a failure releases it; then what was held is written.
- * Where the claim was lost in the meantime, what was held is dropped and the refusal is written in its place. A
- * connection that breaks does not release by itself: the handler may be at work still, and two handlers must not be
- * at work for one key. It is told by the signal, and decides by what it answers. Where a handler never looks at the
- * signal, a failure after that settles too: to stream to a connection that is gone fails, though the handler has acted.
+ * The first output decides by its status: a success settles the key, a failure releases it. Then the answer is written.
+ * When the reservation was lost, the refusal is written instead. An answer in one piece is kept for retries. A stream is
+ * not: it goes out as it comes, once its key is settled.
+ *
+ * A broken connection does not release the key. The handler may still be at work, and two handlers must not be at work
+ * for one key. The signal informs the handler, which decides by its answer. A handler that never reads the signal does
+ * not decide: its failure settles the key too, because a stream to a broken connection fails although the handler acted.
  */
 export function holdAnswer(
   res: Response,
@@ -39,13 +32,14 @@ export function holdAnswer(
   refuseWith: (error: unknown) => void,
 ): HeldAnswer {
   const aborting = new AbortController()
-  /** Whether the connection broke before the handler answered, and whether the handler wants to know. */
+  /** Whether the connection broke before the handler answered, and whether the handler has read the signal. */
   const broken = { isBroken: false, isWatched: false }
   const isBlind = () => (broken.isBroken || res.destroyed) && !broken.isWatched && res.req.complete
   const choice = watchChoices(res)
   const decide: Decide = (status, whole) => {
     clearInterval(watch)
-    const outcome = whole === undefined ? {} : { outcome: encodeAnswer(whole) }
+    const isKept = whole !== undefined && claim.keepsOutcome
+    const outcome = isKept ? { outcome: encodeAnswer(whole) } : {}
     const isReleased = isFailure(status) && !choice.wasMade() && !isBlind()
     const decided = isReleased ? claim.release() : claim.settle(outcome)
     decided
@@ -53,10 +47,10 @@ export function holdAnswer(
         () => gate.open(),
         (error) => gate.replaceBy(() => refuseWith(error)),
       )
-      // What Node refuses to write although it was looked at before: the connection is all that can be ended.
+      // The head and the body were checked. When Node refuses to write them all the same, end the connection.
       .catch(() => res.destroy())
   }
-  const gate = new ResponseGate(res, decide, claim.keepsOutcome ? PATIENCE : undefined)
+  const gate = new ResponseGate(res, decide)
   const watch = watchReservation(claim, (error) => aborting.abort(error))
   res.once('close', () => {
     if (gate.hasOutput) return clearInterval(watch)

@@ -17,60 +17,49 @@ export interface WholeAnswer {
   readonly body: Buffer
 }
 
-/** What a handler has called to write an answer. */
-export type Written = readonly (readonly [name: string, args: readonly unknown[]])[]
-
-interface Heads {
-  readonly before: OutgoingHttpHeaders
-  readonly after: OutgoingHttpHeaders
-  readonly statusCode: number
+/** The head of an answer. */
+export interface Head {
+  readonly status: number
+  /** Empty or `undefined` where Node says what belongs to the status. */
   readonly statusMessage: string
+  readonly headers: OutgoingHttpHeaders
+}
+
+/** The head of the answer as it is now. */
+export function headOf(res: Response): Head {
+  const { statusCode: status, statusMessage } = res
+  return { status, statusMessage, headers: { ...res.getHeaders() } }
+}
+
+/**
+ * The head that `writeHead` would make with these arguments, or the first output without it.
+ *
+ * @throws what Node would throw, so that a head that cannot be written fails in the handler, not after it
+ */
+export function headToBe(res: Response, written: readonly unknown[]): Head {
+  const trial = new ServerResponse(res.req)
+  // Node keeps the headers of `writeHead` only where there are others.
+  trial.setHeader('Date', '')
+  for (const name of res.getHeaderNames()) trial.setHeader(name, res.getHeader(name) ?? '')
+  const phrase = res.statusMessage ? [res.statusMessage] : []
+  Reflect.apply(trial.writeHead, trial, written.length > 0 ? written : [res.statusCode, ...phrase])
+  const [, message] = written
+  const statusMessage = typeof message === 'string' ? message : res.statusMessage
+  return { status: trial.statusCode, statusMessage, headers: trial.getHeaders() }
 }
 
 /** They belong to one connection, or to one moment. */
 const OF_THE_MOMENT: readonly string[] = ['connection', 'keep-alive', 'transfer-encoding', 'date']
 
-/** Puts together what was written; `undefined` for what cannot be written again like that. */
-export function wholeAnswer(written: Written, heads: Heads): WholeAnswer | undefined {
-  const headArgs = written.find(([name]) => name === 'writeHead')?.[1] ?? []
-  const [status = heads.statusCode, ...rest] = headArgs
-  const statusMessage = typeof rest[0] === 'string' ? rest[0] : heads.statusMessage
-  if (heads.after.trailer !== undefined) return undefined
-  const headers = changes(heads.before, heads.after)
-  const chunks = written.flatMap(([name, args]) => (name === 'write' || name === 'end' ? bytesOf(args) : []))
-  return { status: Number(status), statusMessage, headers, body: Buffer.concat(chunks) }
-}
-
 /**
- * The headers of the head that `writeHead` would make, or the first output without it.
+ * The answer that one call of `end` completes; `undefined` for one with trailers, which cannot be written again.
  *
- * @throws what Node would throw
+ * @param before the head before the handler
  */
-export function headersToBe(res: Response, written: readonly unknown[]): OutgoingHttpHeaders {
-  const trial = new ServerResponse(res.req)
-  for (const name of res.getHeaderNames()) trial.setHeader(name, res.getHeader(name) ?? '')
-  const phrase = res.statusMessage ? [res.statusMessage] : []
-  const head = written.length > 0 ? written : [res.statusCode, ...phrase]
-  Reflect.apply(trial.writeHead, trial, head)
-  // Where none was set before, Node writes what it is handed without keeping it.
-  return trial.getHeaderNames().length > 0 ? trial.getHeaders() : named(written.at(-1))
-}
-
-/** Headers in an object, in a list of pairs, or in a list in which names and values take turns. */
-function named(given: unknown): OutgoingHttpHeaders {
-  const all: OutgoingHttpHeaders = {}
-  for (const [title, value] of pairsOf(given)) {
-    const name = String(title).toLowerCase()
-    all[name] = all[name] === undefined ? value : [all[name], value ?? []].flat().map(String)
-  }
-  return all
-}
-
-function pairsOf(given: unknown): readonly (readonly [name: unknown, value: Value])[] {
-  if (typeof given !== 'object' || given === null) return []
-  if (!Array.isArray(given)) return Object.entries(given)
-  if (Array.isArray(given[0])) return given
-  return given.flatMap((name, i) => (i % 2 === 0 ? [[name, given[i + 1]] as const] : []))
+export function wholeAnswer(before: Head, head: Head, end: readonly unknown[]): WholeAnswer | undefined {
+  if (head.headers.trailer !== undefined) return undefined
+  const { status, statusMessage } = head
+  return { status, statusMessage, headers: changes(before.headers, head.headers), body: lastBytesOf(end) }
 }
 
 function changes(before: OutgoingHttpHeaders, after: OutgoingHttpHeaders): HeaderChanges {
@@ -97,10 +86,26 @@ function textsOf(value: Value): readonly string[] {
   return [value ?? []].flat().map(String)
 }
 
-function bytesOf([chunk, encoding]: readonly unknown[]): Uint8Array[] {
-  if (chunk instanceof Uint8Array) return [chunk]
-  if (typeof chunk !== 'string') return []
-  return [Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')]
+/**
+ * The bytes that `write` is given.
+ *
+ * @throws what Node would throw, so that a body that cannot be written fails in the handler, not after it
+ */
+export function bytesOf([chunk, encoding]: readonly unknown[]): Buffer {
+  if (typeof encoding === 'string' && encoding !== 'buffer' && !Buffer.isEncoding(encoding))
+    throw Object.assign(new TypeError(`Unknown encoding: ${encoding}`), { code: 'ERR_UNKNOWN_ENCODING' })
+  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  if (typeof chunk === 'string')
+    return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
+  const message = 'The chunk must be a string, a Buffer or a Uint8Array.'
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' })
+}
+
+/** The bytes that `end` is given, which may be none. */
+export function lastBytesOf(args: readonly unknown[]): Buffer {
+  const [chunk] = args
+  const isNone = chunk === undefined || chunk === null || typeof chunk === 'function'
+  return isNone ? Buffer.alloc(0) : bytesOf(args)
 }
 
 /** As bytes: a line of JSON, then the body. */
