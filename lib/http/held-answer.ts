@@ -1,6 +1,6 @@
 import type { Response } from 'express'
 import type { Reservation } from '../redemption/reservation.js'
-import { isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
+import { hasPrecondition, isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
 import { type Decide, ResponseGate } from './response-gate.js'
 import { encodeAnswer } from './whole-answer.js'
 
@@ -11,6 +11,8 @@ export interface HeldAnswer {
    * broken connection, a failure of a handler that has read it releases the key.
    */
   readonly signal: AbortSignal
+  /** The server breaks the connection off, not the client: a failure of the handler then releases the key. */
+  breakOff(): void
   /** Answers in the place of a handler that waits for the end of its body. */
   refuse(error: unknown): void
 }
@@ -28,20 +30,22 @@ export interface HeldAnswer {
  */
 export function holdAnswer(
   res: Response,
-  claim: Reservation,
+  reservation: Reservation,
   refuseWith: (error: unknown) => void,
 ): HeldAnswer {
   const aborting = new AbortController()
   /** Whether the connection broke before the handler answered, and whether the handler has read the signal. */
-  const broken = { isBroken: false, isWatched: false }
-  const isBlind = () => (broken.isBroken || res.destroyed) && !broken.isWatched && res.req.complete
+  const broken = { isBroken: false, isByServer: false, isWatched: false }
+  const isGone = () => broken.isBroken || res.destroyed || res.req.socket.destroyed
+  const isBlind = () => isGone() && !broken.isWatched && !broken.isByServer
   const choice = watchChoices(res)
+  const isConditional = hasPrecondition(res.req)
   const decide: Decide = (status, whole) => {
     clearInterval(watch)
-    const isKept = whole !== undefined && claim.keepsOutcome
+    const isKept = whole !== undefined && reservation.keepsOutcome
     const outcome = isKept ? { outcome: encodeAnswer(whole) } : {}
-    const isReleased = isFailure(status) && !choice.wasMade() && !isBlind()
-    const decided = isReleased ? claim.release() : claim.settle(outcome)
+    const isReleased = isFailure(status) && !isConditional && !choice.wasMade() && !isBlind()
+    const decided = isReleased ? reservation.release() : reservation.settle(outcome)
     decided
       .then(
         () => gate.open(),
@@ -51,23 +55,29 @@ export function holdAnswer(
       .catch(() => res.destroy())
   }
   const gate = new ResponseGate(res, decide)
-  const watch = watchReservation(claim, (error) => aborting.abort(error))
-  res.once('close', () => {
+  const onBroken = () => {
     if (gate.hasOutput) return clearInterval(watch)
     broken.isBroken = true
     aborting.abort()
-  })
+  }
+  // The response to a pipelined request has no connection yet, and does not tell when that breaks.
+  const onCheck = () => res.req.socket.destroyed && onBroken()
+  const watch = watchReservation(reservation, (error) => aborting.abort(error), onCheck)
+  res.once('close', onBroken)
   return {
     get signal() {
       broken.isWatched = true
       return aborting.signal
+    },
+    breakOff() {
+      broken.isByServer = true
     },
     refuse(error) {
       if (gate.hasOutput) return
       clearInterval(watch)
       aborting.abort(error)
       gate.replaceBy(() => refuseWith(error))
-      void claim.release()
+      void reservation.release()
     },
   }
 }

@@ -46,7 +46,7 @@ export function redeemingAdmission(
     const returned = handler && returnedAnswer(visit, redemption)
     const held = returned ?? holdAnswer(res, redemption, refuseWith)
     checkAtEnd(req, res, redemption.check, held.refuse)
-    abortSlowBody(req, res, longestBody - (performance.now() - begun))
+    abortSlowBody(req, res, longestBody - (performance.now() - begun), held.breakOff)
     const { redemptionId } = redemption
     attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
     if (handler === undefined || returned === undefined) return next()

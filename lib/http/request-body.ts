@@ -193,11 +193,17 @@ function endAfterAnswer(req: Request, res: Response): void {
   res.once('finish', () => req.destroy())
 }
 
-/** Breaks off a body that is still arriving after so many milliseconds, unless the request has been answered. */
-export function abortSlowBody(req: Request, res: Response, milliseconds: number): void {
+/**
+ * Breaks off a body that is still arriving after so many milliseconds, unless the request has been answered.
+ *
+ * @param onAbort is called before
+ */
+export function abortSlowBody(req: Request, res: Response, milliseconds: number, onAbort: () => void): void {
   if (req.complete) return
   const timer = setTimeout(() => {
-    if (!req.complete && !isAnswered(res)) req.destroy()
+    if (req.complete || isAnswered(res)) return
+    onAbort()
+    req.destroy()
   }, milliseconds)
   res.once('close', () => clearTimeout(timer))
 }

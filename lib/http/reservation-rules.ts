@@ -1,3 +1,4 @@
+import type { Request } from 'express'
 import { ProvisioningError } from '../base/errors.js'
 import type { Reservation } from '../redemption/reservation.js'
 
@@ -5,9 +6,14 @@ import type { Reservation } from '../redemption/reservation.js'
 const CHECK_MILLISECONDS = 1_000
 
 /** Checks at a fixed interval whether the key is still reserved. The clock of the deployment may jump. */
-export function watchReservation(claim: Reservation, onLost: (error: unknown) => void): NodeJS.Timeout {
+export function watchReservation(
+  reservation: Reservation,
+  onLost: (error: unknown) => void,
+  onCheck: () => void = () => undefined,
+): NodeJS.Timeout {
   const watch = setInterval(() => {
-    claim.check().catch((error) => {
+    onCheck()
+    reservation.check().catch((error) => {
       // A store that does not answer for a moment says nothing about the key.
       const isOutage = error instanceof ProvisioningError && error.code === 'temporarily_unavailable'
       if (isOutage) return
@@ -26,6 +32,16 @@ const CHOSEN_BY_CLIENT: ReadonlySet<unknown> = new Set([406, 412, 416])
 
 export function isChosenByClient(status: unknown): boolean {
   return CHOSEN_BY_CLIENT.has(status)
+}
+
+/**
+ * Headers by which a client can make a handler fail after it has acted. A failure of a request with one of them settles
+ * the key, because an error handler of the host can answer it with any status.
+ */
+const PRECONDITIONS = ['range', 'if-match', 'if-unmodified-since']
+
+export function hasPrecondition({ headers }: Request): boolean {
+  return PRECONDITIONS.some((name) => headers[name] !== undefined)
 }
 
 /** Whether a status releases the key. */

@@ -23,7 +23,7 @@ type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown }
  * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
  * ended, so that two handlers never work for one key.
  */
-export function returnedAnswer(visit: AdmittedVisit, claim: Reservation): ReturnedAnswer {
+export function returnedAnswer(visit: AdmittedVisit, reservation: Reservation): ReturnedAnswer {
   const { req, res, next, refuseWith } = visit
   const aborting = new AbortController()
   let isRunning = true
@@ -34,7 +34,7 @@ export function returnedAnswer(visit: AdmittedVisit, claim: Reservation): Return
     aborting.abort(error)
     if (!isAnswered()) refuseWith(error)
   }
-  const watch = watchReservation(claim, refuse)
+  const watch = watchReservation(reservation, refuse)
   res.once('close', () => {
     if (isRunning) aborting.abort()
   })
@@ -44,7 +44,7 @@ export function returnedAnswer(visit: AdmittedVisit, claim: Reservation): Return
     isRunning = false
     clearInterval(watch)
     try {
-      await decide(claim, ending)
+      await decide(reservation, ending)
     } catch (error) {
       return refuse(error)
     }
@@ -54,7 +54,7 @@ export function returnedAnswer(visit: AdmittedVisit, claim: Reservation): Return
     return ending.error instanceof ProvisioningError ? refuseWith(ending.error) : next(asError(ending.error))
   }
 
-  return { signal: aborting.signal, refuse, run }
+  return { signal: aborting.signal, refuse, breakOff: () => undefined, run }
 }
 
 async function endingOf(handler: RedemptionHandler, req: AdmittedVisit['req']): Promise<Ending> {
@@ -68,13 +68,13 @@ async function endingOf(handler: RedemptionHandler, req: AdmittedVisit['req']): 
 }
 
 /** @throws ProvisioningError when the reservation was lost: what the handler did must not be reported as a success */
-async function decide(claim: Reservation, ending: Ending): Promise<void> {
+async function decide(reservation: Reservation, ending: Ending): Promise<void> {
   const isSettled =
     'answer' in ending
       ? !isFailure(ending.answer.status)
       : isChosenByClient((ending.error as { readonly status?: unknown } | undefined)?.status)
-  if (!isSettled) return void (await claim.release())
-  return claim.settle('answer' in ending ? { outcome: encodeAnswer(ending.answer) } : {})
+  if (!isSettled) return void (await reservation.release())
+  return reservation.settle('answer' in ending ? { outcome: encodeAnswer(ending.answer) } : {})
 }
 
 /** Express takes `next(undefined)` and `next('route')` for no error. */
