@@ -43,6 +43,9 @@ const OPEN_TO_STORES = [
   'ports/client.ts',
   'base/errors.ts',
   'base/deadline.ts',
+  'base/faults.ts',
+  'base/object.ts',
+  'base/schema.ts',
   'clients/client-record.ts',
   'stores/',
 ]

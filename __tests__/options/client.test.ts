@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { faults } from '../../lib/base/faults.js'
 import { hashSecret, Secret, secretMatches } from '../../lib/base/secret.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 import { readClient } from '../../lib/options/client.js'
-import { faults } from '../../lib/options/faults.js'
 import type { Client } from '../../lib/ports/client.js'
 
 const SECRET = 'correct-horse-battery-staple'
@@ -187,7 +187,7 @@ describe('a client is refused', () => {
     ['client_id', 'clientId'],
     ['clientSecrets', 'clientSecret'],
     ['secretHashes', 'secretHash'],
-    ['secret', undefined],
+    ['secret', 'clientSecret'],
     ['authenticationMethod', 'authenticationMethods'],
     ['scopes', undefined],
   ])('that has a member %s', (name, meant) => {

@@ -146,7 +146,8 @@ describe('a policy', () => {
   it.each([
     ['scope', 'scopes'],
     ['default_scopes', 'defaultScopes'],
-    ['maxLifetime', undefined],
+    ['maxLifetime', 'maxLifetimeSeconds'],
+    ['tokenLifetime', undefined],
     ['lifetimeSecond', 'lifetimeSeconds'],
     ['network', 'networks'],
   ])('has no option %s', (name, meant) => {

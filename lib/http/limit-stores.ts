@@ -1,7 +1,8 @@
 import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit'
 import { deadline, type InTime } from '../base/deadline.js'
 import { ConfigurationError } from '../base/errors.js'
-import { describe, isObject } from '../options/faults.js'
+import { describe } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 
 /** How many counts of one instance may be unanswered at once: strangers must not fill the memory. */
 const MOST_PENDING = 10_000

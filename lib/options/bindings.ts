@@ -1,8 +1,9 @@
 import { CLIENT_ID } from '../clients/policy.js'
+import { describe, type Faults, join } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import { importPublicJwk, publicJwkFault, thumbprint } from '../jose/jwk.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
 import type { Confirmation } from '../ports/store.js'
-import { describe, type Faults, isObject, join } from './faults.js'
 
 const MEMBERS = ['bindingId', 'confirmation', 'jwk', 'boundAt', 'keyId', 'askedBy', 'lineage', 'flaggedAt']
 

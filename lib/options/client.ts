@@ -1,3 +1,5 @@
+import { describe, describeSecret, type Faults, join } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../base/secret.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
 import { keySetFault, keySetFormFault } from '../clients/client-keys.js'
@@ -8,7 +10,6 @@ import type { Client } from '../ports/client.js'
 import { CLIENT_AUTHENTICATION_METHODS, SECRET_METHODS } from '../ports/methods.js'
 import { MOST_KEYS } from '../ports/policy-options.js'
 import { BINDINGS, bindsBy, isNumericDate, noteBindings, noteBoundKeys } from './bindings.js'
-import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { readPolicy } from './policy.js'
 
 /** A client as you write it down. */

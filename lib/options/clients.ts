@@ -1,8 +1,9 @@
 import { ProvisioningError } from '../base/errors.js'
+import { describe, describeSecret, type Faults, faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
 import { memoryClientRegistry } from '../stores/memory/memory-clients.js'
 import { type ClientOptions, readClient, readFoundClient } from './client.js'
-import { describe, describeSecret, type Faults, faults, isObject } from './faults.js'
 import { judgePolicy, type OuterPolicy } from './narrowing.js'
 
 /** Looks a client up, wherever your clients live. `undefined`: there is none. */

@@ -1,6 +1,7 @@
+import { describe, describeSecret, type Faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import type { DpopRules } from '../ports/deployment.js'
 import { nonces } from '../possession/nonces.js'
-import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { readCount } from './policy.js'
 
 /** How DPoP proofs are judged (RFC 9449). They are accepted without any of this. */

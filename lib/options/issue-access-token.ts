@@ -1,6 +1,6 @@
 import { deadline } from '../base/deadline.js'
+import { describe, type Faults } from '../base/faults.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
-import { describe, type Faults } from './faults.js'
 
 /** How long the host's authorization server may take. What waits is a client, and a key that is claimed. */
 const LONGEST_MILLISECONDS = 10_000

@@ -1,5 +1,6 @@
+import { describe, type Faults } from '../base/faults.js'
 import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../base/network.js'
-import { describe, type Faults, isObject } from './faults.js'
+import { isObject } from '../base/object.js'
 import { readList } from './policy.js'
 
 /**

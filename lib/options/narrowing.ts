@@ -1,3 +1,4 @@
+import { describe, type Faults, join } from '../base/faults.js'
 import { isNetworkWithin } from '../base/network.js'
 import { isSubjectWithin } from '../clients/policy.js'
 import type {
@@ -8,7 +9,6 @@ import type {
   ReplayContainment,
   SenderConstraint,
 } from '../ports/policy-options.js'
-import { describe, type Faults, join } from './faults.js'
 
 /** The outermost policy: the deployment's, whose audiences are always known. */
 export type OuterPolicy = PolicyBounds

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
+import { describe, describeSecret, type Faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import type { ProvisioningStore } from '../ports/store.js'
-import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { AUDIENCE, readList } from './policy.js'
 
 const STORE_VERBS: readonly (keyof ProvisioningStore)[] = [

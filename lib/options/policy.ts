@@ -1,4 +1,6 @@
+import { describe, type Faults, join } from '../base/faults.js'
 import { parseNetwork } from '../base/network.js'
+import { isObject } from '../base/object.js'
 import { CLIENT_ID, isAudience, SCOPE_TOKEN } from '../clients/policy.js'
 import {
   MOST_BINDINGS,
@@ -7,7 +9,6 @@ import {
   REPLAY_CONTAINMENTS,
   SENDER_CONSTRAINTS,
 } from '../ports/policy-options.js'
-import { describe, type Faults, isObject, join } from './faults.js'
 
 /** No key or access token of any client lives longer, whatever is configured. */
 export const LONGEST_LIFETIME_SECONDS = 3600

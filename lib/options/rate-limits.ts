@@ -1,5 +1,6 @@
 import type { Options, Store } from 'express-rate-limit'
-import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
+import { describe, describeSecret, type Faults, join } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
 export const LIMITED_ENDPOINTS = [

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
+import { describe, describeSecret, type Faults, join } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import { importPublicJwk, thumbprint } from '../jose/jwk.js'
 import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
-import { describe, describeSecret, type Faults, isObject, join } from './faults.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 
 /** How clients register, and manage their registration (RFC 7591, RFC 7592). */

@@ -1,3 +1,5 @@
+import { describe, describeSecret, type Faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import { Secret } from '../base/secret.js'
 import { CLIENT_ID } from '../clients/policy.js'
 import { readJwkSet } from '../jose/jwk-set.js'
@@ -8,7 +10,6 @@ import { assertedClient, secretClient } from '../remote/client-credentials.js'
 import { type Fetching, fetchJson } from '../remote/fetch-json.js'
 import { type AuthenticateRequest, introspectionClient } from '../remote/issuer-introspection.js'
 import { remoteKeys } from '../remote/remote-keys.js'
-import { describe, describeSecret, type Faults, isObject } from './faults.js'
 import { readCount } from './policy.js'
 import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 

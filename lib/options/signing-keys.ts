@@ -9,6 +9,8 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { ConfigurationError } from '../base/errors.js'
+import { describe, type Faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import {
   ASYMMETRIC_ALGORITHMS,
   algorithmsFor,
@@ -20,7 +22,6 @@ import {
   thumbprint,
 } from '../jose/jwk.js'
 import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
-import { describe, type Faults, isObject } from './faults.js'
 
 /** A key as PEM text, JWK or `KeyObject`. */
 export type KeyMaterial = string | Jwk | KeyObject

@@ -1,9 +1,9 @@
 import crypto, { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
+import { faults } from '../../../lib/base/faults.js'
 import { isSignedBy } from '../../../lib/clients/authentication/signature.js'
 import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
 import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
 import { type ClientOptions, readClient, readFoundClient } from '../../../lib/options/client.js'
-import { faults } from '../../../lib/options/faults.js'
 import {
   type AssertionParts,
   type ClientKey,

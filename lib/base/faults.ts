@@ -1,29 +1,37 @@
-import { ConfigurationError } from '../base/errors.js'
+import { ConfigurationError } from './errors.js'
 
-/** Collects what is wrong with a configuration, so that all of it can be told at once. */
+/** Collects everything that is wrong with a value, so that one error reports all of it. */
 export interface Faults {
-  /** Notes `path: expected X, got Y`. Never give it the text of a secret. */
+  /** Notes `path: expected X, got Y`. `got` must not contain a secret. */
   add(path: string, expected: string, got: string): void
-  /** Notes every own name of `value` that is not known, with the nearest known one. */
+  /** Notes that a value is not what is expected. Pass `describeSecret` where the value may be a secret. */
+  reject(path: string, expected: string, value: unknown, say?: Describe): void
+  /** Notes every own name of `value` that is not known, with the known name that was probably meant. */
   addUnknownNames(path: string, value: object, known: readonly string[]): void
   readonly list: readonly string[]
   /** @throws ConfigurationError when there is any fault */
   throwIfAny(): void
 }
 
-export function faults(): Faults {
+/** Says what a value is. */
+type Describe = (value: unknown) => string
+
+/** @param say how values are described; `describeSecret` never shows one */
+export function faults(say: Describe = describe): Faults {
   const list: string[] = []
+  const add = (path: string, expected: string, got: string) => {
+    list.push(`${path}: expected ${expected}, got ${got}`)
+  }
   return {
     list,
-    add(path, expected, got) {
-      list.push(`${path}: expected ${expected}, got ${got}`)
-    },
+    add,
+    reject: (path, expected, value, sayThis = say) => add(path, expected, sayThis(value)),
     addUnknownNames(path, value, known) {
       for (const name of Object.keys(value).filter((one) => !known.includes(one))) {
-        const near = nearest(name, known)
+        const meant = meantBy(name, known)
         const hint =
-          near === undefined ? `one of ${known.join(', ')}` : `a known option; did you mean ${near}?`
-        list.push(`${join(path, name)}: expected ${hint}${near === undefined ? ',' : ''} got an unknown name`)
+          meant === undefined ? `one of ${known.join(', ')},` : `a known option; did you mean ${meant}?`
+        list.push(`${join(path, name)}: expected ${hint} got an unknown name`)
       }
     },
     throwIfAny() {
@@ -32,7 +40,7 @@ export function faults(): Faults {
   }
 }
 
-/** Says what a value is without giving away a long one. Not for secrets. */
+/** Describes a value on one line, and a long one by its length. Not for secrets. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'number') return String(value)
   if (typeof value === 'string' && value.includes('@'))
@@ -44,27 +52,29 @@ export function describe(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
-/** Says what a secret is without saying it. */
+/** Describes a secret by its type and length only. */
 export function describeSecret(value: unknown): string {
   if (typeof value === 'string') return `a string of ${value.length} characters`
   return typeof value === 'number' ? 'a number' : describe(value)
 }
 
+/** The path of a member. A name that could forge a line of a log, or be a secret, is not shown. */
 export function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`
+  const shown = /^[\w.#-]{1,40}$/.test(name) ? name : `(a name of ${name.length} characters)`
+  return path === '' ? shown : `${path}.${shown}`
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The known name within two edits of an unknown one, if there is one. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+/** The known name within two edits of an unknown one, or the only one that ends or begins with it. */
+function meantBy(name: string, known: readonly string[]): string | undefined {
   const plain = name.toLowerCase().replace(/[_-]/g, '')
   const [best] = known
     .map((one) => ({ one, distance: editDistance(plain, one.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
-  return best !== undefined && best.distance <= 2 ? best.one : undefined
+  if (best !== undefined && best.distance <= 2) return best.one
+  const word = plain.charAt(0).toUpperCase() + plain.slice(1)
+  const ending = known.filter((one) => one.endsWith(word))
+  const beginning = known.filter((one) => one.toLowerCase().startsWith(plain))
+  return [ending, beginning].find((ones) => ones.length === 1)?.[0]
 }
 
 /** Levenshtein's distance. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { ConfigurationError } from '../../lib/base/errors.js'
-import { describeSecret, describe as describeValue, faults, join } from '../../lib/options/faults.js'
+import { describeSecret, describe as describeValue, faults, join } from '../../lib/base/faults.js'
 
 describe('faults', () => {
   it('are told as path, expectation and what was there instead, all at once', () => {
@@ -14,13 +14,26 @@ describe('faults', () => {
     expect(() => noted.throwIfAny()).toThrow(new ConfigurationError(noted.list))
   })
 
+  it('describe a rejected value, and a secret only by its type and length', () => {
+    const noted = faults()
+    noted.reject('realm', 'printable ASCII', 'hunter2')
+    noted.reject('clientSecret', 'at least 24 characters', 'hunter2', describeSecret)
+    const hiding = faults(describeSecret)
+    hiding.reject('client.clientId', 'a client id', 'hunter2')
+    expect([...noted.list, ...hiding.list]).toEqual([
+      'realm: expected printable ASCII, got "hunter2"',
+      'clientSecret: expected at least 24 characters, got a string of 7 characters',
+      'client.clientId: expected a client id, got a string of 7 characters',
+    ])
+  })
+
   it('throw nothing when there are none', () => {
     expect(() => faults().throwIfAny()).not.toThrow()
   })
 })
 
 describe('an unknown name', () => {
-  const KNOWN = ['issuer', 'signingKeys', 'clientId', 'mountPath', 'alg']
+  const KNOWN = ['issuer', 'signingKeys', 'clientId', 'mountPath', 'timeoutSeconds', 'alg']
   const NEAR: [string, string][] = [
     ['isuer', 'issuer'],
     ['issuers', 'issuer'],
@@ -31,6 +44,10 @@ describe('an unknown name', () => {
     ['client_id', 'clientId'],
     ['mountpath', 'mountPath'],
     ['mounthPat', 'mountPath'],
+    ['path', 'mountPath'],
+    ['keys', 'signingKeys'],
+    ['mount', 'mountPath'],
+    ['timeout', 'timeoutSeconds'],
   ]
   it.each(NEAR)('%s is told with the name that was meant: %s', (name, meant) => {
     const noted = faults()
@@ -40,16 +57,33 @@ describe('an unknown name', () => {
     ])
   })
 
-  it.each(['secret', 'x'.repeat(100), '__defineGetter__'])(
-    '%s, near none, is told with all that are known',
-    (name) => {
-      const noted = faults()
-      noted.addUnknownNames('clients[3]', { [name]: 1 }, KNOWN)
-      expect(noted.list).toEqual([
-        `clients[3].${name}: expected one of issuer, signingKeys, clientId, mountPath, alg, got an unknown name`,
-      ])
-    },
-  )
+  it.each([
+    ['secret', 'secret'],
+    ['__defineGetter__', '__defineGetter__'],
+    ['x'.repeat(100), '(a name of 100 characters)'],
+    ['two words', '(a name of 9 characters)'],
+    ['first\nsecond', '(a name of 12 characters)'],
+  ])('%j, near none, is reported with all known names', (name, shown) => {
+    const noted = faults()
+    noted.addUnknownNames('clients[3]', { [name]: 1 }, KNOWN)
+    expect(noted.list).toEqual([
+      `clients[3].${shown}: expected one of ${KNOWN.join(', ')}, got an unknown name`,
+    ])
+  })
+
+  it('means no known name that several others end or begin with as well', () => {
+    const noted = faults()
+    noted.addUnknownNames('', { secret: 1, expires: 1 }, [
+      'clientSecret',
+      'secretHash',
+      'secretExpires',
+      'tokenExpires',
+    ])
+    expect(noted.list).toEqual([
+      'secret: expected a known option; did you mean clientSecret? got an unknown name',
+      expect.stringMatching(/^expires: expected one of clientSecret, /),
+    ])
+  })
 
   it('is not one that is known, nor one that is inherited', () => {
     const noted = faults()
