@@ -60,7 +60,7 @@ export function describeSecret(value: unknown): string {
 
 /** The path of a member. A name that could forge a line of a log, or be a secret, is not shown. */
 export function join(path: string, name: string): string {
-  const shown = /^[\w.#-]{1,40}$/.test(name) ? name : `(a name of ${name.length} characters)`
+  const shown = /^[\w.#-]{1,64}$/.test(name) ? name : `(a name of ${name.length} characters)`
   return path === '' ? shown : `${path}.${shown}`
 }
 

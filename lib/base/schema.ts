@@ -1,0 +1,146 @@
+import { type describeSecret, type Faults, faults, join } from './faults.js'
+import { isObject } from './object.js'
+
+/**
+ * Reads the value at a path and notes what is wrong with it. A faulty value reads as `undefined`, so the result is a
+ * `T` only after `noted.throwIfAny()`.
+ */
+export type Reader<T> = (value: unknown, path: string, noted: Faults) => T
+
+/** @throws ConfigurationError with every fault of the value at once */
+export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
+  const noted = faults()
+  const parsed = read(value, path, noted)
+  noted.throwIfAny()
+  return parsed
+}
+
+/** The reader of a member that must be present. */
+type RequiredReader<T> = Reader<T> & { readonly isRequired: true }
+
+/**
+ * A reader for each member of `T`. A member that is added to `T` does not compile until it is added here. Optional
+ * members have plain readers, all others have required ones.
+ */
+export type Members<T> = {
+  readonly [K in keyof T]-?: object extends Pick<T, K>
+    ? Reader<T[K]> & { readonly isRequired?: never }
+    : RequiredReader<T[K]>
+}
+
+/** `T` with some of its members read into something else. */
+export type Read<T, Changed extends { readonly [K in keyof T]?: unknown }> = {
+  readonly [K in keyof T]: K extends keyof Changed ? Changed[K] : T[K]
+}
+
+/** Reads a value that a test accepts. Pass `describeSecret` where the value may be a secret. */
+export function rule<T>(
+  expected: string,
+  accepts: (value: unknown) => boolean,
+  say?: typeof describeSecret,
+): Reader<T> {
+  return (value, path, noted) => {
+    const isAccepted = accepts(value)
+    if (!isAccepted) noted.reject(path, expected, value, say)
+    return (isAccepted ? value : undefined) as T
+  }
+}
+
+export function required<T>(read: Reader<T>): RequiredReader<T> {
+  return Object.assign((...given: Parameters<Reader<T>>) => read(...given), { isRequired: true as const })
+}
+
+/** Reads a text that a test or a pattern accepts. */
+export function text<T extends string>(
+  expected: string,
+  accepts: RegExp | ((text: string) => boolean) = () => true,
+): Reader<T> {
+  const holds = accepts instanceof RegExp ? (one: string) => accepts.test(one) : accepts
+  return rule(expected, (value) => typeof value === 'string' && holds(value))
+}
+
+/** Reads a whole number within bounds. */
+export function whole(least: number, most = Number.MAX_SAFE_INTEGER, unit = ''): Reader<number> {
+  return rule(
+    `a whole number from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}${unit}`,
+    (value) => Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most,
+  )
+}
+
+/** Reads a number of seconds within bounds, which may have a fraction. */
+export function seconds(least: number, most: number): Reader<number> {
+  return rule(
+    `a number of seconds from ${least} to ${most}`,
+    (value) => typeof value === 'number' && value >= least && value <= most,
+  )
+}
+
+export const flag: Reader<boolean> = rule('true or false', (value) => typeof value === 'boolean')
+
+export function aFunction<T>(expected = 'a function'): Reader<T> {
+  return rule(expected, (value) => typeof value === 'function')
+}
+
+export function oneOf<T>(values: readonly T[]): Reader<T> {
+  return rule(values.join(' or '), (value) => (values as readonly unknown[]).includes(value))
+}
+
+/** Reads a list of texts. `least` is 1 where an empty list could be taken for everything. */
+export function texts<T extends string>(
+  expected: string,
+  accepts: RegExp | ((text: string) => boolean),
+  least = 0,
+): Reader<readonly T[]> {
+  return list(`a list, each entry ${expected}`, text<T>(expected, accepts), { least })
+}
+
+/** Reads a list into a frozen copy of its valid entries. Each faulty entry is noted by its index. */
+export function list<T>(
+  expected: string,
+  read: Reader<T>,
+  { least = 0, most = Number.POSITIVE_INFINITY } = {},
+): Reader<readonly T[]> {
+  return (value, path, noted) => {
+    if (Array.isArray(value) && value.length >= least && value.length <= most)
+      // Array.from() visits holes, map() would skip them.
+      return Object.freeze(
+        Array.from(value, (entry, index) => read(entry, `${path}[${index}]`, noted)).filter(
+          (entry) => entry !== undefined,
+        ),
+      )
+    noted.reject(path, expected, value)
+    return undefined as never
+  }
+}
+
+/** Notes each value that a value before it equals. Absent ones are noted elsewhere. */
+export function noteRepeated(
+  values: readonly unknown[],
+  pathOf: (index: number) => string,
+  expected: string,
+  noted: Faults,
+): void {
+  for (const [index, value] of values.entries())
+    if (value !== undefined && values.indexOf(value) !== index) noted.reject(pathOf(index), expected, value)
+}
+
+/** Reads an object into a frozen copy, without the members that are faulty or `undefined`. */
+export function object<T>(
+  members: Members<T>,
+  expected = 'an object',
+  say?: typeof describeSecret,
+): Reader<T> {
+  const readers = Object.entries<Reader<unknown> & { readonly isRequired?: boolean }>(members)
+  const names = Object.keys(members)
+  return (value, path, noted) => {
+    if (!isObject(value)) noted.reject(path, expected, value, say)
+    if (!isObject(value)) return {} as T
+    noted.addUnknownNames(path, value, names)
+    const read = readers.map(([name, reader]) => {
+      const member = value[name]
+      const isAbsent = member === undefined && reader.isRequired !== true
+      return [name, isAbsent ? undefined : reader(member, join(path, name), noted)] as const
+    })
+    return Object.freeze(Object.fromEntries(read.filter(([, member]) => member !== undefined))) as T
+  }
+}
