@@ -26,7 +26,7 @@ describe('a store in memory', () => {
   it('is refused in a worker of node:cluster, with what to do instead', () => {
     for (const attempt of ['alone', 'byDefault', 'notSaidRight']) {
       expect(outcomes[attempt]).toMatch(
-        /^ConfigurationError: store: expected a store that all processes share, such as redisStore\(\) .*singleProcess: true.*, got memoryStore\(\) in a worker/,
+        /^ConfigurationError: (?:2 faults:\n.*singleProcess: expected true or false, .*\n {2}- )?store: expected a store that all processes share, such as redisStore\(\) .*singleProcess: true.*, got memoryStore\(\) in a worker/,
       )
     }
   })

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import { describe as describeValue } from '../../lib/base/faults.js'
 import type { KeyRecord } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import type { MemoryStoreOptions } from '../../lib/stores/memory/memory-options.js'
@@ -32,25 +34,23 @@ storeContract({
   createLimited: async () => underTest({ maxProofsPerClient: 5, maxProofsPerKey: 3 }),
 })
 
-describe('options of memoryStore', () => {
-  for (const maxKeys of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '10', null]) {
-    it(`refuses maxKeys ${inspect(maxKeys)}`, () => {
-      expect(() => memoryStore({ maxKeys: maxKeys as number })).toThrow(
-        new RangeError(`maxKeys: expected a positive integer, got ${maxKeys}`),
-      )
-    })
-  }
-
-  it.each(['maxProofsPerKey', 'maxProofsPerClient'])('refuses a %s that is no positive integer', (name) => {
-    for (const limit of [0, -1, 1.5, Number.NaN, '10', null])
+describe('the options of memoryStore', () => {
+  it.each(['maxKeys', 'maxProofsPerKey', 'maxProofsPerClient'])('refuse a %s that is no count', (name) => {
+    for (const limit of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '10', null])
       expect(() => memoryStore({ [name]: limit })).toThrow(
-        new RangeError(`${name}: expected a positive integer, got ${limit}`),
+        new ConfigurationError([`${name}: expected a whole number from 1 on, got ${describeValue(limit)}`]),
       )
   })
 
-  it('refuses a clock that is not a function', () => {
-    expect(() => memoryStore({ now: 0 as unknown as () => number })).toThrow(
-      new TypeError('now: expected a function, got number'),
+  it('are refused with all faults at once', () => {
+    const options = { maxkeys: 5, maxOutcomeCharacters: -1, now: 0, singleProcess: 'yes' }
+    expect(() => memoryStore(options as unknown as MemoryStoreOptions)).toThrow(
+      new ConfigurationError([
+        'maxkeys: expected a known option; did you mean maxKeys? got an unknown name',
+        'maxOutcomeCharacters: expected a whole number from 0 on, got -1',
+        'now: expected a function, got 0',
+        'singleProcess: expected true or false, got "yes"',
+      ]),
     )
   })
 

@@ -17,12 +17,12 @@ describe('options of redisStore', () => {
     expect(
       faultsOf({ prefix: '{a}', timeoutSeconds: 0, minReplicas: 1.5, accept: ['losses'], timeout: 2 }),
     ).toEqual([
-      expect.stringMatching(/^timeout: expected one of sendCommand, .*, got an unknown name$/),
+      'timeout: expected a known option; did you mean timeoutSeconds? got an unknown name',
       'sendCommand: expected a function, got undefined',
       'prefix: expected at most 64 visible ASCII characters without braces, got "{a}"',
       'timeoutSeconds: expected a number of seconds from 0.01 to 60, got 0',
-      'minReplicas: expected an integer from 0 to 10, got 1.5',
-      'accept: expected a list of persistence, eviction, unchecked, got ["losses"]',
+      'minReplicas: expected a whole number from 0 to 10, got 1.5',
+      'accept[0]: expected persistence or eviction or unchecked, got "losses"',
     ])
     expect(faultsOf(undefined as unknown as object)).toHaveLength(1)
   })

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
-import { ConfigurationError } from '../../base/errors.js'
+import { faults } from '../../base/faults.js'
+import { aFunction, flag, object, whole } from '../../base/schema.js'
 
 /** Options of `memoryStore()`. */
 export interface MemoryStoreOptions {
@@ -47,26 +48,23 @@ const MEMORY_OF_A_WORKER = Object.freeze({
     'accept the same proof once',
 })
 
-/** @throws RangeError, TypeError, ConfigurationError as `memoryStore()` says */
+const readMembers = object<MemoryStoreOptions>({
+  maxKeys: whole(1),
+  maxOutcomeCharacters: whole(0),
+  maxProofsPerKey: whole(1),
+  maxProofsPerClient: whole(1),
+  now: aFunction(),
+  singleProcess: flag,
+})
+
+/** @throws ConfigurationError with every fault of the options at once */
 export function readMemoryOptions(
-  options: MemoryStoreOptions,
-): Required<Pick<MemoryStoreOptions, 'maxKeys' | 'maxOutcomeCharacters' | 'now'>> {
-  const { maxKeys = 100_000, maxOutcomeCharacters = 2 ** 26, now = () => Date.now() } = options
-  for (const name of LIMITS) requireLimit(name, options[name])
-  if (!Number.isSafeInteger(maxOutcomeCharacters) || maxOutcomeCharacters < 0) {
-    const got = String(maxOutcomeCharacters)
-    throw new RangeError(`maxOutcomeCharacters: expected an integer from 0 on, got ${got}`)
-  }
-  if (typeof now !== 'function') throw new TypeError(`now: expected a function, got ${typeof now}`)
+  given: MemoryStoreOptions,
+): MemoryStoreOptions & Required<Pick<MemoryStoreOptions, 'maxKeys' | 'maxOutcomeCharacters' | 'now'>> {
+  const noted = faults()
+  const options = readMembers(given, '', noted)
   const fault = faultOfMemory()
-  if (fault !== undefined && options.singleProcess !== true)
-    throw new ConfigurationError([`store: expected ${fault.expected}, got ${fault.got}`])
-  return { maxKeys, maxOutcomeCharacters, now }
-}
-
-const LIMITS = ['maxKeys', 'maxProofsPerKey', 'maxProofsPerClient'] as const
-
-function requireLimit(name: (typeof LIMITS)[number], limit: number | undefined): void {
-  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 1)) return
-  throw new RangeError(`${name}: expected a positive integer, got ${String(limit)}`)
+  if (fault !== undefined && options.singleProcess !== true) noted.add('store', fault.expected, fault.got)
+  noted.throwIfAny()
+  return { maxKeys: 100_000, maxOutcomeCharacters: 2 ** 26, now: () => Date.now(), ...options }
 }

@@ -10,8 +10,8 @@ import { halfOf, sharedLimits, UsedIdentifiers } from './used-identifiers.js'
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
- * @throws RangeError when `maxOutcomeCharacters` or a limit is no such number; TypeError when `now` is not a function;
- *   ConfigurationError in a worker of `node:cluster`, unless `singleProcess` is true
+ * @throws ConfigurationError with every fault of the options at once, and in a worker of `node:cluster` unless
+ *   `singleProcess` is true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys, maxOutcomeCharacters, now } = readMemoryOptions(options)

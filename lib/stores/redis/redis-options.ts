@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../base/errors.js'
+import { aFunction, list, object, oneOf, parse, required, seconds, text, whole } from '../../base/schema.js'
 
 /**
  * Sends one command to Redis, and answers or rejects with what Redis says. `key` is the name by which a cluster client
@@ -55,7 +55,7 @@ export type RedisOptions = Required<RedisStoreOptions>
 /** Which versions are spoken to; Valkey counts as the Redis that it names itself after. */
 export const OLDEST_REDIS = '6.2'
 
-const HAZARDS: readonly string[] = ['persistence', 'eviction', 'unchecked'] satisfies RedisHazard[]
+const HAZARDS: readonly RedisHazard[] = ['persistence', 'eviction', 'unchecked']
 
 const DEFAULTS = {
   prefix: 'epk:',
@@ -71,50 +71,21 @@ const DEFAULTS = {
   now: () => Date.now(),
 } satisfies Omit<RedisOptions, 'sendCommand'>
 
-type Check = readonly [expected: string, holds: (value: unknown) => boolean]
-
-const aFunction: Check = ['a function', (value) => typeof value === 'function']
-const between = (least: number, most: number) => (value: unknown) =>
-  typeof value === 'number' && value >= least && value <= most
-const whole = (least: number, most: number) => (value: unknown) =>
-  Number.isInteger(value) && between(least, most)(value)
-
-const CHECKS: Record<keyof RedisOptions, Check> = {
-  sendCommand: aFunction,
-  prefix: [
-    'at most 64 visible ASCII characters without braces',
-    (value) => typeof value === 'string' && /^[!-z|~]{0,64}$/.test(value),
-  ],
-  timeoutSeconds: ['a number of seconds from 0.01 to 60', between(0.01, 60)],
-  maxPending: ['an integer from 64 to 1,000,000', whole(64, 1_000_000)],
-  minReplicas: ['an integer from 0 to 10', whole(0, 10)],
-  maxRetentionSeconds: ['a number of seconds from 60 to 31,536,000', between(60, 31_536_000)],
-  maxProofsPerKey: ['an integer from 1 to 100,000,000', whole(1, 100_000_000)],
-  maxProofsPerClient: ['an integer from 1 to 100,000,000', whole(1, 100_000_000)],
-  accept: [
-    `a list of ${HAZARDS.join(', ')}`,
-    (value) => Array.isArray(value) && value.every((one) => HAZARDS.includes(one)),
-  ],
-  advise: aFunction,
-  now: aFunction,
-}
+const readMembers = object<RedisStoreOptions>({
+  sendCommand: required(aFunction()),
+  prefix: text('at most 64 visible ASCII characters without braces', /^[!-z|~]{0,64}$/),
+  timeoutSeconds: seconds(0.01, 60),
+  maxPending: whole(64, 1_000_000),
+  minReplicas: whole(0, 10),
+  maxRetentionSeconds: seconds(60, 31_536_000),
+  maxProofsPerKey: whole(1, 100_000_000),
+  maxProofsPerClient: whole(1, 100_000_000),
+  accept: list(`a list of ${HAZARDS.join(', ')}`, oneOf(HAZARDS)),
+  advise: aFunction(),
+  now: aFunction(),
+})
 
 /** @throws ConfigurationError with every fault of the options at once */
 export function readRedisOptions(given: RedisStoreOptions): RedisOptions {
-  const present = Object.entries(given ?? {}).filter(([, value]) => value !== undefined)
-  const options: Record<string, unknown> = { ...DEFAULTS, ...Object.fromEntries(present) }
-  const unknown = Object.keys(options)
-    .filter((name) => !Object.hasOwn(CHECKS, name))
-    .map((name) => `${name}: expected one of ${Object.keys(CHECKS).join(', ')}, got an unknown name`)
-  const wrong = Object.entries(CHECKS)
-    .filter(([name, [, holds]]) => !holds(options[name]))
-    .map(([name, [expected]]) => `${name}: expected ${expected}, got ${told(options[name])}`)
-  if (unknown.length + wrong.length > 0) throw new ConfigurationError([...unknown, ...wrong])
-  return Object.freeze(options) as unknown as RedisOptions
-}
-
-function told(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
-  if (Array.isArray(value)) return `[${value.map(told).join(', ')}]`
-  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)
+  return Object.freeze({ ...DEFAULTS, ...parse(readMembers, given ?? {}, '') })
 }
