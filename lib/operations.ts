@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { describe, describeSecret, type Faults, faults } from './base/faults.js'
 import { isObject } from './base/object.js'
+import { object, parse, required, text, whole } from './base/schema.js'
 import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from './clients/bindings.js'
 import type { ActiveKey, SigningKey } from './jose/key-ring.js'
 import type { Config } from './options/options.js'
@@ -110,6 +111,16 @@ export interface Operations {
   revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
 
+const id = required(text('an id', (given) => given !== ''))
+const clientIdReader = text('the id of a client', (given) => given !== '')
+const readIssuedKey = object<IssuedKeyRef>({ clientId: id, keyId: id })
+const readBinding = object<BindingRef>({ clientId: id, bindingId: id })
+const readRevokeAllOptions = object<RevokeAllOptions>({ clientId: clientIdReader }, 'an object with clientId')
+const readRotationOptions = object<RotationOptions>(
+  { overlapSeconds: whole(0, 86_400, ' seconds') },
+  'an object with overlapSeconds',
+)
+
 export function operations(config: Config): Operations {
   const { deployment, keyRing } = config
   const rotation = rotator(deployment, keyRing)
@@ -117,7 +128,7 @@ export function operations(config: Config): Operations {
   return {
     async addSigningKey(given) {
       const noted = faults()
-      const key = readSigningKey('key', given, noted)
+      const key = readSigningKey(given, 'key', noted)
       noted.throwIfAny()
       if (key !== undefined && keyRing.statusOf(key.kid) !== undefined)
         noted.add('key', 'a key that is not among the signing keys', 'one that is')
@@ -128,64 +139,45 @@ export function operations(config: Config): Operations {
     async rotateSigningKey(...given) {
       const [input, options] = given
       const noted = faults()
-      const overlapSeconds = readOverlap(options, noted)
+      const { overlapSeconds = 0 } =
+        options === undefined ? {} : readRotationOptions(options, 'options', noted)
       // An argument that has gone missing must not make a key that no other process knows.
       const { alg } = keyRing.active()
-      const next = readSigningKey('next', given.length === 0 ? await generateSigningKey(alg) : input, noted)
-      if (next !== undefined) judgeNext(config, next, noted)
+      const next = readSigningKey(given.length === 0 ? await generateSigningKey(alg) : input, 'next', noted)
+      if (next !== undefined) validateNext(config, next, noted)
       const { kid, until } = rotation.rotate(faultless(next, noted) as ActiveKey, overlapSeconds)
       return { kid: faultless(next, noted).kid, retired: { kid, until: new Date(until * 1000) } }
     },
     async removeSigningKey(kid) {
       const noted = faults()
       const status = typeof kid === 'string' ? keyRing.statusOf(kid) : undefined
-      if (status === undefined) noted.add('kid', 'the kid of a signing key', describeSecret(kid))
+      if (status === undefined) noted.reject('kid', 'the kid of a signing key', kid, describeSecret)
       if (status === 'active')
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
       rotation.remove(kid)
     },
     async deleteClient(clientId) {
-      const noted = faults()
-      if (typeof clientId !== 'string' || clientId === '')
-        noted.add('clientId', 'the id of a client', describe(clientId))
-      noted.throwIfAny()
-      return deleteClient(deployment, clientId)
+      return deleteClient(deployment, parse(clientIdReader, clientId, 'clientId'))
     },
     async revokeAllIssuedBefore(time, options) {
       return revokeIssuedBefore(deployment, readBound(config, time, options))
     },
     async listBindings(clientId) {
-      const noted = faults()
-      noteIdentity('clientId', clientId, noted)
-      noted.throwIfAny()
-      return bindingsOf(deployment, clientId)
+      return bindingsOf(deployment, parse(clientIdReader, clientId, 'clientId'))
     },
     async revokeBinding(binding) {
-      requireIds('binding', binding, ['clientId', 'bindingId'])
-      return revokeBinding(deployment, binding)
+      return revokeBinding(deployment, parse(readBinding, binding, 'binding'))
     },
     async revokeKey(key) {
-      requireIds('key', key, ['clientId', 'keyId'])
-      return revokeKey(deployment, { clientId: key.clientId, jti: key.keyId })
+      const { clientId, keyId } = parse(readIssuedKey, key, 'key')
+      return revokeKey(deployment, { clientId, jti: keyId })
     },
     async revokeFamily(family) {
-      requireIds('family', family, ['clientId', 'keyId'])
-      return revokeFamily(deployment, { clientId: family.clientId, jti: family.keyId })
+      const { clientId, keyId } = parse(readIssuedKey, family, 'family')
+      return revokeFamily(deployment, { clientId, jti: keyId })
     },
   }
-}
-
-function requireIds(path: string, value: unknown, names: readonly string[]): void {
-  const noted = faults()
-  const given: Record<string, unknown> = isObject(value) ? value : {}
-  noted.addUnknownNames(path, given, names)
-  for (const name of names) noteIdentity(`${path}.${name}`, given[name], noted)
-  noted.throwIfAny()
-}
-
-function noteIdentity(path: string, id: unknown, noted: Faults): void {
-  if (typeof id !== 'string' || id === '') noted.add(path, 'an id', describe(id))
 }
 
 function faultless<T>(read: T | undefined, noted: Faults): T {
@@ -193,7 +185,7 @@ function faultless<T>(read: T | undefined, noted: Faults): T {
   return read as T
 }
 
-function judgeNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
+function validateNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
   if (next.privateKey === undefined)
     noted.add('next', 'a private key, since it is going to sign', 'a public key')
   const status = keyRing.statusOf(next.kid)
@@ -205,26 +197,7 @@ function judgeNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
     noted.add('next.alg', `${alg}, with which the key has been published`, next.alg)
 }
 
-const LONGEST_OVERLAP_SECONDS = 86_400
-
-function readOverlap(options: unknown, noted: Faults): number {
-  const { overlapSeconds = 0 } = readObject(options, ['overlapSeconds'], noted)
-  const seconds = Number.isInteger(overlapSeconds) ? Number(overlapSeconds) : -1
-  if (seconds < 0 || seconds > LONGEST_OVERLAP_SECONDS) {
-    const expected = `a whole number from 0 to ${LONGEST_OVERLAP_SECONDS} seconds`
-    noted.add('options.overlapSeconds', expected, describe(overlapSeconds))
-  }
-  return seconds
-}
-
-function readObject(options: unknown, names: readonly string[], noted: Faults): Record<string, unknown> {
-  if (options === undefined) return {}
-  if (isObject(options)) noted.addUnknownNames('options', options, names)
-  else noted.add('options', `an object with ${names.join(', ')}`, describe(options))
-  return isObject(options) ? options : {}
-}
-
-/** What cannot be read must not come to mean everybody, nor a time that covers nothing. */
+/** An option that cannot be read must not mean everybody, nor a time that covers nothing. */
 function readBound({ deployment }: Config, time: unknown, options: unknown) {
   const noted = faults()
   const seconds = types.isDate(time) ? time.getTime() / 1000 : Number.NaN
@@ -233,11 +206,9 @@ function readBound({ deployment }: Config, time: unknown, options: unknown) {
   } else if (seconds > deployment.now() / 1000 + deployment.clockToleranceSeconds) {
     noted.add('time', 'a Date that is not in the future', (time as Date).toISOString())
   }
-  const given = readObject(options, ['clientId'], noted)
-  const names = 'clientId' in given
-  const { clientId } = given
-  if (names && (typeof clientId !== 'string' || clientId === ''))
-    noted.add('options.clientId', 'the id of a client', describe(clientId))
+  const { clientId } = options === undefined ? {} : readRevokeAllOptions(options, 'options', noted)
+  if (isObject(options) && 'clientId' in options && options.clientId === undefined)
+    clientIdReader(undefined, 'options.clientId', noted)
   noted.throwIfAny()
-  return { issuedBefore: Math.floor(seconds), ...(names && { identity: clientId as string }) }
+  return { issuedBefore: Math.floor(seconds), ...(clientId !== undefined && { identity: clientId }) }
 }

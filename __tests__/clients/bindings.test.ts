@@ -8,6 +8,7 @@ import {
   unbinder,
 } from '../../lib/clients/bindings.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
+import type { ClientOptions } from '../../lib/options/client.js'
 import type { Binding, ClientRegistry } from '../../lib/ports/client.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import { ASSERTION_TYPE, signAssertion } from '../support/client-assertion.js'
@@ -33,7 +34,7 @@ function withBound(more: object = {}) {
     clients: [
       { clientId: 'ci-runner', clientSecret: SECRET, bindings: [FIRST.kept, SECOND.kept] },
       { clientId: 'bystander', clientSecret: SECRET },
-    ],
+    ] as readonly ClientOptions[],
     ...more,
   })
   const enter = (key: (typeof FIRST)['key']) => {

@@ -34,7 +34,15 @@ describe('the tables of the README', () => {
       ...interfaceMembers('lib/ports/client.ts', 'Client'),
       ...interfaceMembers('lib/options/client.ts', 'ClientOptions'),
     ]
-    const written = ['bindings', 'boundMethods', 'deletedAt', 'registeredBy', 'registration', 'revision']
+    const written = [
+      'bindings',
+      'boundMethods',
+      'deletedAt',
+      'flaggedAt',
+      'registeredBy',
+      'registration',
+      'revision',
+    ]
     const byHand = [...new Set(members)].filter((member) => !written.includes(member))
     expect(rowNames('Clients').sort()).toEqual(byHand.sort())
   })

@@ -20,7 +20,7 @@ function read(state: TlsState): { trusted: boolean; thumbprint: string } | undef
   const getPeerX509Certificate = () =>
     certificate === undefined ? undefined : new X509Certificate(certificate)
   const socket = Object.assign(new Socket(), { ...rest, getPeerX509Certificate })
-  const reader = certificateReader(readMtls({}, faults()), () => undefined)
+  const reader = certificateReader(readMtls({}, 'mtls', faults()), () => undefined)
   return reader({ rawHeaders: [], socket } as unknown as Request).certificate
 }
 

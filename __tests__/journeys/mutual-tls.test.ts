@@ -1,4 +1,5 @@
 import { Agent } from 'node:https'
+import type { ClientOptions } from '../../lib/options/client.js'
 import { type IssuedCertificate, makeAuthority, makeCertificate, TYPES } from '../support/certificates.js'
 import { decodeJwt } from '../support/forge.js'
 import {
@@ -178,7 +179,7 @@ describe('a client with a certificate of its own making', () => {
           authenticationMethods: methods,
           bindings: [{ ...binding, confirmation: { 'x5t#S256': certificate.thumbprint } }],
         },
-      ],
+      ] as readonly ClientOptions[],
     })
     try {
       for (const client_id of ['by-thumbprint', 'bound']) {

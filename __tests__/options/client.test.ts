@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { faults } from '../../lib/base/faults.js'
 import { hashSecret, Secret, secretMatches } from '../../lib/base/secret.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
-import { readClient } from '../../lib/options/client.js'
+import { type ClientOptions, readClient } from '../../lib/options/client.js'
+import type { ClientLookup } from '../../lib/options/clients.js'
 import type { Client } from '../../lib/ports/client.js'
 
 const SECRET = 'correct-horse-battery-staple'
@@ -27,7 +28,7 @@ const BOUND_CERTIFICATE = {
 
 function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
   const noted = faults()
-  return { client: readClient('client', value, noted), faults: noted.list }
+  return { client: readClient(value, 'client', noted), faults: noted.list }
 }
 
 const faultsOf = (members: object) => read({ clientId: 'ci', clientSecret: SECRET, ...members }).faults
@@ -98,6 +99,22 @@ describe('a client', () => {
   })
 })
 
+describe('the options of a client', () => {
+  it('do not offer the members that only a registry writes', () => {
+    const written: ClientOptions[] = [
+      // @ts-expect-error revision
+      { clientId: 'ci', revision: 1 },
+      // @ts-expect-error bindings
+      { clientId: 'ci', bindings: [] },
+      // @ts-expect-error deletedAt
+      { clientId: 'ci', deletedAt: 1 },
+    ]
+    const kept: Client = { clientId: 'ci', revision: 1, authenticationMethods: [] }
+    const lookup: ClientLookup = () => kept
+    expect([written.length, lookup('ci')]).toEqual([3, kept])
+  })
+})
+
 describe('a client is refused', () => {
   it.each([
     [undefined, 'undefined'],
@@ -116,7 +133,9 @@ describe('a client is refused', () => {
   const SHORT = 'at least 24 characters (generate one: openssl rand -hex 32)'
   const NO_HASH = 'what hashSecret() makes of a secret'
   const REVISION = 'a whole number from 1 on'
-  const METADATA = 'client metadata (RFC 7591 2), its jwks 1 to 8 public keys'
+  const METADATA = 'client metadata (RFC 7591 2)'
+  const METHOD = METHODS.replaceAll(', ', ' or ')
+  const GRANTS = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']
   const REFUSED: [string, unknown, string, string][] = [
     ['clientId', undefined, ID, 'undefined'],
     ['clientId', '', ID, '""'],
@@ -136,21 +155,44 @@ describe('a client is refused', () => {
     ['secretExpiresAt', new Date(0), LATER, 'an object'],
     ['secretExpiresAt', null, LATER, 'null'],
     ['authenticationMethods', 'client_secret_basic', `a list of ${METHODS}`, '"client_secret_basic"'],
-    ['authenticationMethods', ['none'], `a list of ${METHODS}`, 'a list of 1'],
     ['authenticationMethods', null, `a list of ${METHODS}`, 'null'],
     ['revision', 0, REVISION, '0'],
     ['revision', '1', REVISION, '"1"'],
     ['bindings', {}, 'a list of at most 16 bindings', 'an object'],
-    ['bindings', ['a'], 'a list of at most 16 bindings', 'a list of 1'],
     ['bindings', Array(17).fill(BOUND_KEY), 'a list of at most 16 bindings', 'a list of 17'],
-    ['boundMethods', ['none'], `a list of ${METHODS}`, 'a list of 1'],
     ['metadata', 'a', METADATA, '"a"'],
-    ['metadata', { grant_types: 'client_credentials' }, METADATA, 'an object'],
-    ['metadata', { grant_types: ['implicit'] }, METADATA, 'an object'],
     ['registeredBy', 'ci', 'an object with clientId and keyId', '"ci"'],
   ]
   it.each(REFUSED)('whose %s is %j', (name, value, expected, got) => {
     expect(faultsOf({ [name]: value })).toEqual([`client.${name}: expected ${expected}, got ${got}`])
+  })
+
+  it.each<[object, string, string, string]>([
+    [{ authenticationMethods: ['none'] }, 'authenticationMethods[0]', METHOD, '"none"'],
+    [{ boundMethods: ['none'] }, 'boundMethods[0]', METHOD, '"none"'],
+    [{ bindings: ['a'] }, 'bindings[0]', 'an object', '"a"'],
+    [
+      { metadata: { grant_types: 'implicit' } },
+      'metadata.grant_types',
+      `a list of ${GRANTS.join(', ')}`,
+      '"implicit"',
+    ],
+    [
+      { metadata: { grant_types: ['implicit'] } },
+      'metadata.grant_types[0]',
+      GRANTS.join(' or '),
+      '"implicit"',
+    ],
+    [{ metadata: { jwks: {} } }, 'metadata.jwks', 'a JWK Set of 1 to 8 keys', 'an object'],
+    [{ registeredBy: { clientId: 'a' } }, 'registeredBy.keyId', 'the jti of a provisioning key', 'undefined'],
+    [
+      { registration: { issuedAt: 1, scopes: [], tokens: [{ hash: 'hunter2', expiresAt: 1 }] } },
+      'registration.tokens[0].hash',
+      NO_HASH,
+      'a string of 7 characters',
+    ],
+  ])('that has a faulty part: %j', (members, path, expected, got) => {
+    expect(faultsOf(members)).toEqual([`client.${path}: expected ${expected}, got ${got}`])
   })
 
   it.each([SECRET, '', HASH.slice(1), HASH.toUpperCase(), `${HASH}\n`])(
@@ -193,7 +235,7 @@ describe('a client is refused', () => {
   ])('that has a member %s', (name, meant) => {
     const hint =
       meant === undefined
-        ? /expected one of clientId, clientSecret, .*policy, got an unknown name$/
+        ? /expected one of clientId, clientSecret, jwks, policy, .*got an unknown name$/
         : new RegExp(`expected a known option; did you mean ${meant}\\? got an unknown name$`)
     const [fault, ...others] = faultsOf({ [name]: 'my-very-own-secret' })
     expect([fault?.split(':')[0], others]).toEqual([`client.${name}`, []])

@@ -133,7 +133,7 @@ describe('a client that authenticates by a certificate', () => {
         clientSecret: 'correct-horse-battery-staple',
         metadata: { tls_client_certificate_bound_access_tokens: 1 },
       },
-      'clients[0].metadata: expected client metadata',
+      'clients[0].metadata.tls_client_certificate_bound_access_tokens: expected true or false, got 1',
     ],
   ])('is refused with %s', (_, client, fault) => {
     expect(faultsOfClient(client)).toEqual([expect.stringContaining(fault)])

@@ -45,8 +45,8 @@ describe('the options', () => {
       { lock: 'redis://:password@host', timeoutSeconds: 0, now: 1, loc: 1 },
     )
     expect(faults).toEqual([
-      'loc: expected one of lock, timeoutSeconds, now, got an unknown name',
       'keyv: expected a Keyv, with get, set, delete and on, got an object',
+      'loc: expected a known option; did you mean lock? got an unknown name',
       expect.stringMatching(/^lock: expected the store .+, got a string of 22 characters$/),
       'timeoutSeconds: expected a number of seconds from 0.1 to 60, got 0',
       'now: expected a function, got 1',
@@ -126,8 +126,8 @@ const TOKENS = { issuedAt: 1, scopes: [], tokens: [{ hash: 'a-token-in-clear-tex
 
 /** What no client of ours is, and where it is not. */
 const STRANGE: readonly (readonly [path: string, members: Record<string, unknown>])[] = [
-  ['client has a member that is not known: color', { color: 'red' }],
-  ['client has a member that is not known: one of an odd name', { 'two words': 1 }],
+  ['client.color: expected one of clientId, ', { color: 'red' }],
+  ['client.(a name of 9 characters): expected one of clientId, ', { 'two words': 1 }],
   ['client.revision', { revision: 0 }],
   ['client.revision', { revision: '1' }],
   ['client.authenticationMethods', { authenticationMethods: 'private_key_jwt' }],
@@ -135,16 +135,19 @@ const STRANGE: readonly (readonly [path: string, members: Record<string, unknown
   ['client.secretHash', { secretHash: 'a-secret-in-clear-text' }],
   ['client.secretExpiresAt', { secretExpiresAt: null }],
   ['client.policy', { policy: [] }],
-  ['client.policy has a member that is not known: everything', { policy: { everything: true } }],
+  ['client.policy.everything: expected one of scopes, ', { policy: { everything: true } }],
   ['client.policy.scopes[1]', { policy: { scopes: ['a', 1] } }],
   ['client.policy.rebinding', { policy: { rebinding: 'always' } }],
   ['client.bindings[0]', { bindings: [null] }],
-  ['client.bindings[0] has a member that is not known: trusted', { bindings: [{ ...BINDING, trusted: 1 }] }],
-  ['client.bindings[0].jwk is not public', { bindings: [{ ...BINDING, jwk: PRIVATE_JWK }] }],
+  ['client.bindings[0].trusted: expected one of bindingId, ', { bindings: [{ ...BINDING, trusted: 1 }] }],
+  ['client.bindings[0].jwk: expected the public key', { bindings: [{ ...BINDING, jwk: PRIVATE_JWK }] }],
   ['client.bindings[0].confirmation', { bindings: [{ ...BINDING, confirmation: undefined }] }],
   ['client.metadata', { metadata: 'lamp' }],
-  ['client.metadata.jwks.keys[0] is not public', { metadata: { jwks: { keys: [PRIVATE_JWK] } } }],
-  ['client.metadata.jwks.keys[0] is not public', { metadata: { jwks: { keys: [{ kty: 'oct', k: 'a' }] } } }],
+  ['client.metadata.jwks: expected public keys only', { metadata: { jwks: { keys: [PRIVATE_JWK] } } }],
+  [
+    'client.metadata.jwks: expected public keys only',
+    { metadata: { jwks: { keys: [{ kty: 'oct', k: 'a' }] } } },
+  ],
   ['client.registration.tokens[0].hash', { registration: TOKENS }],
   ['client.registeredBy.keyId', { registeredBy: { clientId: 'fleet' } }],
   ['client.deletedAt', { deletedAt: -1 }],

@@ -1,174 +1,211 @@
+import { describeSecret, type Faults, faults, join } from '../base/faults.js'
+import { isObject } from '../base/object.js'
+import {
+  flag,
+  list,
+  type Members,
+  noteRepeated,
+  object,
+  oneOf,
+  type Reader,
+  required,
+  rule,
+  text,
+  whole,
+} from '../base/schema.js'
 import { isSecretHash } from '../base/secret.js'
-import { isPrivateJwk, type PublicJwk } from '../jose/jwk.js'
+import { publicJwkFault } from '../jose/jwk.js'
 import type { Binding, Client, ClientMetadata, Registration, RegistrationToken } from '../ports/client.js'
 import { CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 import {
+  MOST_BINDINGS,
   type PolicyOptions,
   REBINDINGS,
   REPLAY_CONTAINMENTS,
   SENDER_CONSTRAINTS,
 } from '../ports/policy-options.js'
 import type { Confirmation, KeyRef } from '../ports/store.js'
+import { keySetFormFault } from './client-keys.js'
+import { GRANT_TYPES } from './client-metadata.js'
 import { CLIENT_ID } from './policy.js'
 
-/** Says where a value is not what it must be; `undefined`: it is. Never says what it is, which may be a secret. */
-type Judge = (value: unknown, path: string) => string | undefined
+const clientId = text('1 to 255 printable ASCII characters', CLIENT_ID)
 
-/**
- * How each member of a type is judged, and whether it may be absent. Total over the type: a member that is added to it
- * does not compile until it is added here, so that no database loses it in silence.
- */
-type Members<T> = {
-  readonly [K in keyof T]-?: object extends Pick<T, K> ? { readonly optional: Judge } : Judge
-}
+/** Milliseconds, taken for seconds, would never come, so they are refused. */
+const numericDate = rule<number>(
+  'a NumericDate: whole seconds since 1970, not milliseconds',
+  (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11,
+)
 
-const text: Judge = typed((value) => typeof value === 'string', 'text')
-const flag: Judge = typed((value) => typeof value === 'boolean', 'true or false')
-const count: Judge = typed((value) => Number.isSafeInteger(value) && Number(value) >= 0, 'a whole number')
-const texts = listOf(text)
-const methods = listOf(oneOf(CLIENT_AUTHENTICATION_METHODS))
-const hash: Judge = typed((value) => typeof value === 'string' && isSecretHash(value), 'a hash of a secret')
+const hash = rule<string>(
+  'what hashSecret() makes of a secret',
+  (value) => typeof value === 'string' && isSecretHash(value),
+  describeSecret,
+)
 
-/** Never a private one: a database is read by more people than it is for. */
-const publicJwk: Judge = (value, path) => {
-  if (!isObject(value)) return `${path} is no JWK`
-  return isPrivateJwk(value) ? `${path} is not public` : json(value, path)
-}
+const methods = list(
+  `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`,
+  oneOf(CLIENT_AUTHENTICATION_METHODS),
+)
 
-const metadata: Judge = (value, path) => {
-  if (!isObject(value)) return `${path} is no object`
-  const { jwks } = value as ClientMetadata
-  const keys = jwks === undefined ? undefined : KEY_SET(jwks, `${path}.jwks`)
-  return keys ?? json(value, path)
-}
+const ID = /^[\x21-\x7e]{1,255}$/
+const keyId = text('the jti of a provisioning key', ID)
 
-const KEY_SET = object<{ readonly keys: readonly PublicJwk[] }>({ keys: listOf(publicJwk) })
+/** The public key of a binding; whether it is the one that the `jkt` names is checked where it is imported. */
+export const KEY_OF_THE_JKT = 'the public key of which the jkt is the thumbprint'
 
-const POLICY = object<PolicyOptions>({
-  scopes: { optional: texts },
-  defaultScopes: { optional: texts },
-  audiences: { optional: texts },
-  lifetimeSeconds: { optional: count },
-  maxLifetimeSeconds: { optional: count },
-  networks: { optional: texts },
-  subjects: { optional: texts },
-  introspectAudiences: { optional: texts },
-  senderConstraint: { optional: oneOf(SENDER_CONSTRAINTS) },
-  rebinding: { optional: oneOf(REBINDINGS) },
-  maxBindings: { optional: count },
-  onReplay: { optional: oneOf(REPLAY_CONTAINMENTS) },
-  registrationPolicies: { optional: texts },
-  requireSoftwareStatement: { optional: flag },
-  outstandingKeys: { optional: count },
-  accessTokenScopes: { optional: texts },
-  accessTokenLifetimeSeconds: { optional: count },
+const readBindingMembers = object<Binding>({
+  bindingId: required(text('an id', ID)),
+  confirmation: required(rule('either a jkt or an x5t#S256, 43 characters of base64url', isConfirmation)),
+  jwk: rule(KEY_OF_THE_JKT, (jwk) => publicJwkFault(jwk) === undefined),
+  boundAt: required(numericDate),
+  keyId: required(keyId),
+  askedBy: clientId,
+  lineage: list(
+    'a list of objects with clientId and jti',
+    object<KeyRef>({ clientId: required(clientId), jti: required(keyId) }),
+  ),
+  flaggedAt: numericDate,
 })
 
-const BINDING = object<Binding>({
-  bindingId: text,
-  confirmation: object<Confirmation>({ jkt: { optional: text }, 'x5t#S256': { optional: text } }),
-  jwk: { optional: publicJwk },
-  boundAt: count,
-  keyId: text,
-  askedBy: { optional: text },
-  lineage: { optional: listOf(object<KeyRef>({ clientId: text, jti: text })) },
-  flaggedAt: { optional: count },
+const readBinding: Reader<Binding> = (value, path, noted) => {
+  const binding = readBindingMembers(value, path, noted)
+  const jwk = isObject(value) ? value.jwk : undefined
+  const { confirmation }: Partial<Binding> = binding
+  if (confirmation?.jkt !== undefined && jwk === undefined)
+    noted.reject(join(path, 'jwk'), KEY_OF_THE_JKT, jwk)
+  if (confirmation?.['x5t#S256'] !== undefined && jwk !== undefined)
+    noted.reject(join(path, 'jwk'), 'none beside the x5t#S256 of a certificate', jwk)
+  return binding
+}
+
+function isConfirmation(value: unknown): value is Confirmation {
+  if (!isObject(value)) return false
+  const [[name, thumbprint] = [], ...others] = Object.entries(value)
+  const isKnown = name === 'jkt' || name === 'x5t#S256'
+  return isKnown && typeof thumbprint === 'string' && /^[\w-]{43}$/.test(thumbprint) && others.length === 0
+}
+
+const readBindingList = list(`a list of at most ${MOST_BINDINGS} bindings`, readBinding, {
+  most: MOST_BINDINGS,
 })
 
-const REGISTRATION = object<Registration>({
-  issuedAt: count,
-  scopes: texts,
-  tokens: listOf(object<RegistrationToken>({ hash, expiresAt: count })),
-  secretRenewedAt: { optional: count },
-})
-
-const CLIENT = object<Client>({
-  clientId: typed((value) => typeof value === 'string' && CLIENT_ID.test(value), 'a client id'),
-  revision: typed((value) => Number.isSafeInteger(value) && Number(value) >= 1, 'a whole number from 1 on'),
-  secretHash: { optional: hash },
-  secretExpiresAt: { optional: count },
-  authenticationMethods: methods,
-  policy: { optional: POLICY },
-  bindings: { optional: listOf(BINDING) },
-  boundMethods: { optional: methods },
-  metadata: { optional: metadata },
-  registeredBy: { optional: object<NonNullable<Client['registeredBy']>>({ clientId: text, keyId: text }) },
-  registration: { optional: REGISTRATION },
-  flaggedAt: { optional: count },
-  deletedAt: { optional: count },
-})
-
-/** What is wrong with a client that is to be kept, or that was kept: a member by its path, never a value. */
-export function clientFault(value: unknown): string | undefined {
-  return CLIENT(value, 'client')
+const readBindings: Reader<readonly Binding[]> = (value, path, noted) => {
+  const bindings: readonly Partial<Binding>[] = readBindingList(value, path, noted) ?? []
+  const ids = bindings.map(({ bindingId }) => bindingId)
+  noteRepeated(ids, (index) => `${path}[${index}].bindingId`, 'an id that no other has', noted)
+  return bindings as readonly Binding[]
 }
 
-function typed(holds: (value: unknown) => boolean, expected: string): Judge {
-  return (value, path) => (holds(value) ? undefined : `${path} is not ${expected}`)
+/** Reads a JWK Set by its form. Its keys are not imported. */
+export const readKeySet: Reader<NonNullable<ClientMetadata['jwks']>> = (value, path, noted) => {
+  const expected = keySetFormFault(value)
+  if (expected !== undefined) noted.reject(path, expected, value)
+  return value as NonNullable<ClientMetadata['jwks']>
 }
 
-function oneOf(values: readonly string[]): Judge {
-  return typed((value) => typeof value === 'string' && values.includes(value), `one of ${values.join(', ')}`)
+const METADATA = {
+  grant_types: list(`a list of ${GRANT_TYPES.join(', ')}`, oneOf(GRANT_TYPES)),
+  jwks: readKeySet,
+  tls_client_certificate_bound_access_tokens: flag,
+} satisfies { readonly [K in keyof ClientMetadata]?: Reader<unknown> }
+
+/** Reads metadata (RFC 7591 2). Other members are kept as they are. */
+const readMetadata: Reader<ClientMetadata> = (value, path, noted) => {
+  if (!isObject(value)) noted.reject(path, 'client metadata (RFC 7591 2)', value)
+  if (!isObject(value)) return undefined as never
+  for (const [name, read] of Object.entries(METADATA))
+    if (value[name] !== undefined) read(value[name], join(path, name), noted)
+  return value
 }
 
-function listOf(judge: Judge): Judge {
-  return (value, path) => {
-    if (!Array.isArray(value)) return `${path} is no list`
-    // Not map and not every, which pass over holes.
-    return firstFault(Array.from(value, (entry, index) => () => judge(entry, `${path}[${index}]`)))
-  }
-}
+const readRegisteredBy = object<NonNullable<Client['registeredBy']>>(
+  { clientId: required(clientId), keyId: required(keyId) },
+  'an object with clientId and keyId',
+)
 
-function object<T>(members: Members<T>): Judge {
-  const known = new Map(Object.entries<Judge | { readonly optional: Judge }>(members))
-  return (value, path) => {
-    if (!isObject(value)) return `${path} is no object`
-    const stranger = Object.keys(value).find((name) => !known.has(name))
-    if (stranger !== undefined) return `${path} has a member that is not known: ${quoted(stranger)}`
-    const judged = Array.from(known, ([name, member]) => () => {
-      const own = Object.hasOwn(value, name) ? value[name] : undefined
-      if (typeof member === 'function') return member(own, `${path}.${name}`)
-      return own === undefined ? undefined : member.optional(own, `${path}.${name}`)
-    })
-    return firstFault(judged)
-  }
-}
-
-/** Whatever is the same after it has been text: no dates, no maps, nothing that writes itself in another way. */
-function json(value: unknown, path: string): string | undefined {
-  if (value === null || ['string', 'boolean'].includes(typeof value)) return undefined
-  if (typeof value === 'number')
-    return Number.isFinite(value) ? undefined : `${path} is a number that is none`
-  if (Array.isArray(value)) return listOf(json)(value, path)
-  if (!isObject(value)) return `${path} is not JSON`
-  const present = Object.entries(value).filter(([, member]) => member !== undefined)
-  return firstFault(
-    present.map(
-      ([name, member]) =>
-        () =>
-          json(member, `${path}.${quoted(name)}`),
+const readRegistration = object<Registration>({
+  issuedAt: required(numericDate),
+  scopes: required(list('a list of scopes', text('a scope'))),
+  tokens: required(
+    list(
+      'a list of registration access tokens',
+      object<RegistrationToken>({ hash: required(hash), expiresAt: required(numericDate) }),
     ),
-  )
+  ),
+  secretRenewedAt: numericDate,
+})
+
+/** The members of a client but its policy, whoever wrote it. */
+export const CLIENT_MEMBERS = {
+  clientId: required(clientId),
+  revision: whole(1),
+  secretHash: hash,
+  secretExpiresAt: numericDate,
+  authenticationMethods: methods,
+  bindings: readBindings,
+  boundMethods: methods,
+  metadata: readMetadata,
+  registeredBy: readRegisteredBy,
+  registration: readRegistration,
+  flaggedAt: numericDate,
+  deletedAt: numericDate,
+} satisfies Members<Omit<Partial<Client>, 'clientId' | 'policy'> & Pick<Client, 'clientId'>>
+
+const texts = list('a list of texts', text('a text'))
+const count = whole(0)
+
+/** A stored policy. Unlike the policy of an operator it may have empty lists, and limits that are not allowed any more. */
+const readStoredPolicy = object<PolicyOptions>({
+  scopes: texts,
+  defaultScopes: texts,
+  audiences: texts,
+  lifetimeSeconds: count,
+  maxLifetimeSeconds: count,
+  networks: texts,
+  subjects: texts,
+  introspectAudiences: texts,
+  senderConstraint: oneOf(SENDER_CONSTRAINTS),
+  rebinding: oneOf(REBINDINGS),
+  maxBindings: count,
+  onReplay: oneOf(REPLAY_CONTAINMENTS),
+  registrationPolicies: texts,
+  requireSoftwareStatement: flag,
+  outstandingKeys: count,
+  accessTokenScopes: texts,
+  accessTokenLifetimeSeconds: count,
+})
+
+const readStoredClient = object<Client>({
+  ...CLIENT_MEMBERS,
+  revision: required(CLIENT_MEMBERS.revision),
+  authenticationMethods: required(methods),
+  policy: readStoredPolicy,
+})
+
+/** What is wrong with a client that is to be stored, or was stored. Shows no value, since it may be a secret. */
+export function clientFault(value: unknown): string | undefined {
+  const noted = faults(describeSecret)
+  noteJson(value, 'client', noted)
+  if (noted.list.length === 0) readStoredClient(value, 'client', noted)
+  return noted.list.length === 0 ? undefined : noted.list.join('; ')
 }
 
-function firstFault(judged: readonly (() => string | undefined)[]): string | undefined {
-  for (const judge of judged) {
-    const fault = judge()
-    if (fault !== undefined) return fault
-  }
-  return undefined
+/** Notes what would not be the same when it is read back from JSON: dates, maps, objects of a class. */
+function noteJson(value: unknown, path: string, noted: Faults): void {
+  const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
+  if (Array.isArray(value)) {
+    for (const [index, entry] of value.entries()) noteJson(entry, `${path}[${index}]`, noted)
+  } else if (isPlain(value)) {
+    const present = Object.entries(value).filter(([, member]) => member !== undefined)
+    for (const [name, member] of present) noteJson(member, join(path, name), noted)
+  } else if (!isScalar && !Number.isFinite(value)) noted.reject(path, 'plain JSON', value)
 }
 
-/** A plain one: whatever has a prototype of its own, or writes itself as it likes, is not what it will be as text. */
-function isObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (!isObject(value)) return false
   const prototype = Object.getPrototypeOf(value)
-  // By what it lacks, since an object may come from another realm.
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
-  return isPlain && typeof value['toJSON' as keyof typeof value] !== 'function'
-}
-
-/** A name that others have chosen, short. */
-function quoted(name: string): string {
-  return /^[\w.#-]{1,40}$/.test(name) ? name : 'one of an odd name'
+  // The object may come from another realm, so its prototype is known by having none itself.
+  const isOfNoClass = prototype === null || Object.getPrototypeOf(prototype) === null
+  return isOfNoClass && typeof value.toJSON !== 'function'
 }

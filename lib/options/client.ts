@@ -1,19 +1,23 @@
-import { describe, describeSecret, type Faults, join } from '../base/faults.js'
+import { describeSecret, type Faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
-import { hashSecret, isLongEnough, isSecretHash, SECRET_FORM } from '../base/secret.js'
+import { object, rule } from '../base/schema.js'
+import { hashSecret, isLongEnough, SECRET_FORM } from '../base/secret.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
 import { keySetFault, keySetFormFault } from '../clients/client-keys.js'
-import { certificateMetadataFault, GRANT_TYPES } from '../clients/client-metadata.js'
-import { CLIENT_ID } from '../clients/policy.js'
-import type { PublicJwk } from '../jose/jwk.js'
+import { certificateMetadataFault } from '../clients/client-metadata.js'
+import { CLIENT_MEMBERS, KEY_OF_THE_JKT, readKeySet } from '../clients/client-record.js'
+import { importPublicJwk, type PublicJwk, thumbprint } from '../jose/jwk.js'
 import type { Client } from '../ports/client.js'
-import { CLIENT_AUTHENTICATION_METHODS, SECRET_METHODS } from '../ports/methods.js'
+import { SECRET_METHODS } from '../ports/methods.js'
+import type { Confirmation } from '../ports/store.js'
 import { MOST_KEYS } from '../ports/policy-options.js'
-import { BINDINGS, bindsBy, isNumericDate, noteBindings, noteBoundKeys } from './bindings.js'
 import { readPolicy } from './policy.js'
 
+/** The members that you may write; the others of a `Client` are for registries. */
+type WrittenByHand = 'secretHash' | 'secretExpiresAt' | 'authenticationMethods' | 'policy' | 'metadata'
+
 /** A client as you write it down. */
-export interface ClientOptions extends Partial<Client> {
+export interface ClientOptions extends Partial<Pick<Client, WrittenByHand>> {
   /** 1 to 255 printable ASCII characters. */
   readonly clientId: string
   /**
@@ -25,48 +29,38 @@ export interface ClientOptions extends Partial<Client> {
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
 }
 
-/** What a member must be, and how to tell. */
-type Rule = readonly [expected: string, accepts: (value: unknown) => boolean]
+/** A client that a registry or a lookup function finds may have been written by hand as well. */
+type AnyClient = ClientOptions & Omit<Partial<Client>, keyof ClientOptions>
 
-const METHODS = `a list of ${CLIENT_AUTHENTICATION_METHODS.join(', ')}`
+const { clientId, ...MEMBERS } = CLIENT_MEMBERS
 
-const MEMBERS: Record<Exclude<keyof ClientOptions, 'policy'>, Rule> = {
-  clientId: ['1 to 255 printable ASCII characters', (id) => typeof id === 'string' && CLIENT_ID.test(id)],
-  clientSecret: [SECRET_FORM, isLongEnough],
-  secretHash: [
-    'what hashSecret() makes of a secret',
-    (hash) => typeof hash === 'string' && isSecretHash(hash),
-  ],
-  secretExpiresAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
-  authenticationMethods: [METHODS, isListOf(CLIENT_AUTHENTICATION_METHODS)],
-  revision: ['a whole number from 1 on', (count) => Number.isSafeInteger(count) && Number(count) >= 1],
-  bindings: BINDINGS,
-  boundMethods: [METHODS, isListOf(CLIENT_AUTHENTICATION_METHODS)],
-  metadata: [`client metadata (RFC 7591 2), its jwks 1 to ${MOST_KEYS} public keys`, isMetadata],
-  jwks: [`a JWK Set of 1 to ${MOST_KEYS} public keys`, isKeySet],
-  registeredBy: ['an object with clientId and keyId', isObject],
-  registration: ['what was kept when it registered: issuedAt, scopes and tokens', isRegistration],
-  flaggedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
-  deletedAt: ['a NumericDate: whole seconds since 1970, not milliseconds', isNumericDate],
-}
-
-const SECRETS: readonly string[] = ['clientSecret', 'secretHash', 'registration']
+const readMembers = object<AnyClient>(
+  {
+    clientId,
+    clientSecret: rule(SECRET_FORM, isLongEnough, describeSecret),
+    jwks: readKeySet,
+    policy: readPolicy,
+    ...MEMBERS,
+  },
+  'an object with a clientId',
+  describeSecret,
+)
 
 /** Reads a client of the configuration. All its keys are imported, so that a faulty one is noted. */
-export function readClient(path: string, value: unknown, noted: Faults): Client | undefined {
-  const client = readFoundClient(path, value, noted)
-  if (isObject(value)) noteKeys(path, value, noted)
-  return client
-}
-
-/** Imports the keys of a client, and notes those that are faulty although their form is not. */
-function noteKeys(path: string, { jwks, metadata, bindings }: Record<string, unknown>, noted: Faults): void {
-  const sets = { jwks, 'metadata.jwks': isObject(metadata) ? metadata.jwks : undefined }
-  for (const [name, set] of Object.entries(sets)) {
-    const expected = isKeySet(set) ? keySetFault(set) : undefined
-    if (expected !== undefined) noted.add(join(path, name), expected, describe(set))
+export function readClient(value: unknown, path: string, noted: Faults): Client | undefined {
+  const client = readFoundClient(value, path, noted)
+  const { metadata, bindings = [] }: Partial<Client> = client ?? {}
+  const keySet = metadata?.jwks
+  const expected = keySetFormFault(keySet) === undefined ? keySetFault(keySet) : undefined
+  const name = isObject(value) && value.jwks !== undefined ? 'jwks' : 'metadata.jwks'
+  if (expected !== undefined) noted.reject(join(path, name), expected, keySet)
+  for (const [index, { confirmation, jwk }] of bindings.entries()) {
+    if (confirmation?.jkt === undefined || jwk === undefined) continue
+    const key = importPublicJwk(jwk)
+    if (typeof key === 'string' || thumbprint(key) !== confirmation.jkt)
+      noted.reject(`${path}.bindings[${index}].jwk`, KEY_OF_THE_JKT, jwk)
   }
-  noteBoundKeys(join(path, 'bindings'), bindings, noted)
+  return client
 }
 
 /**
@@ -75,31 +69,18 @@ function noteKeys(path: string, { jwks, metadata, bindings }: Record<string, unk
  * Keys are checked by their form and not imported: a client that exists must not take longer than one that does not.
  * Authentication imports the keys that it tries, and refuses faulty ones.
  */
-export function readFoundClient(path: string, value: unknown, noted: Faults): Client | undefined {
-  if (!isObject(value)) {
-    noted.add(path, 'an object with a clientId', describeSecret(value))
-    return undefined
-  }
-  noted.addUnknownNames(path, value, [...Object.keys(MEMBERS), 'policy'])
-  for (const [name, [expected, accepts]] of Object.entries(MEMBERS)) {
-    const member = value[name]
-    if ((member === undefined && name !== 'clientId') || accepts(member)) continue
-    noted.add(join(path, name), expected, SECRETS.includes(name) ? describeSecret(member) : describe(member))
-  }
-  noteBindings(join(path, 'bindings'), value.bindings, noted)
-  const policy = readPolicy(join(path, 'policy'), value.policy, noted)
-  const methods = value.authenticationMethods ?? methodsFor(value)
+export function readFoundClient(value: unknown, path: string, noted: Faults): Client | undefined {
+  const { clientSecret, jwks, policy = Object.freeze({}), ...members } = readMembers(value, path, noted)
+  if (!isObject(value)) return undefined
+  const methods = Object.freeze([...(members.authenticationMethods ?? methodsFor(value))])
   noteCredentials(path, value, methods, noted)
-  const { clientSecret, jwks, policy: _, ...members } = value
-  if (jwks !== undefined) members.metadata = { ...(isObject(members.metadata) && members.metadata), jwks }
-  const secretHash = isLongEnough(clientSecret) ? { secretHash: hashSecret(clientSecret) } : {}
-  const plain = clonePlain(path, members, noted)
+  const metadata = jwks === undefined ? members.metadata : { ...members.metadata, jwks }
   return Object.freeze({
     revision: 1,
-    ...plain,
-    authenticationMethods: Array.isArray(methods) ? Object.freeze([...methods]) : methods,
+    ...clonePlain(path, { ...members, ...(metadata && { metadata }) }, noted),
+    authenticationMethods: methods,
     policy,
-    ...secretHash,
+    ...(clientSecret !== undefined && { secretHash: hashSecret(clientSecret) }),
   }) as Client
 }
 
@@ -128,7 +109,7 @@ function hasKeys({ jwks, metadata, bindings }: Record<string, unknown>): boolean
 function noteCredentials(
   path: string,
   client: Record<string, unknown>,
-  methods: unknown,
+  methods: readonly unknown[],
   noted: Faults,
 ): void {
   const { clientSecret, secretHash } = client
@@ -137,13 +118,12 @@ function noteCredentials(
   }
   if (client.jwks !== undefined && isObject(client.metadata) && client.metadata.jwks !== undefined)
     noted.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
-  const wants = (names: readonly string[]) =>
-    Array.isArray(methods) && names.some((one) => methods.includes(one))
+  const wants = (names: readonly string[]) => names.some((one) => methods.includes(one))
   if (wants(SECRET_METHODS) && !hasSecret(client))
     noted.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash, to authenticate with', 'neither')
   if (wants(['private_key_jwt']) && !hasKeys(client))
     noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
-  noteCertificates(path, client, Array.isArray(methods) ? methods : [], noted)
+  noteCertificates(path, client, methods, noted)
 }
 
 /** What is registered of the certificates it authenticates with (RFC 8705 2). */
@@ -160,7 +140,7 @@ function noteCertificates(
   // Those that are absent too, so that time does not tell what a client has that was found.
   for (const name of CERTIFICATE_NAME_MEMBERS) {
     const expected = certificateNameFault(name, given[name])
-    if (expected !== undefined) noted.add(join(path, `metadata.${name}`), expected, describe(given[name]))
+    if (expected !== undefined) noted.reject(join(path, `metadata.${name}`), expected, given[name])
   }
   // A client that has bound a certificate needs none in its metadata.
   const isBound = bindsBy(bindings, 'x5t#S256')
@@ -169,42 +149,20 @@ function noteCertificates(
   if (fault === undefined) return
   const [member, expected] = fault
   const name = member === 'token_endpoint_auth_method' ? 'metadata' : `metadata.${member}`
-  noted.add(join(path, name), expected, describe(given[member]))
+  noted.reject(join(path, name), expected, given[member])
 }
 
-function clonePlain(path: string, members: Record<string, unknown>, noted: Faults): Record<string, unknown> {
+/** Whether anything is bound of one kind: a key or a certificate. */
+function bindsBy(bindings: unknown, member: keyof Confirmation): boolean {
+  const isOfKind = (one: unknown) => isObject(one) && isObject(one.confirmation) && member in one.confirmation
+  return Array.isArray(bindings) && bindings.some(isOfKind)
+}
+
+function clonePlain(path: string, members: object, noted: Faults): object {
   try {
     return structuredClone(members)
   } catch {
     noted.add(path, 'plain JSON', 'something that cannot be copied')
     return {}
   }
-}
-
-function isListOf(values: readonly string[]): (value: unknown) => boolean {
-  return (value) => Array.isArray(value) && value.every((one) => values.includes(one))
-}
-
-function isMetadata(value: unknown): boolean {
-  if (!isObject(value) || (value.jwks !== undefined && !isKeySet(value.jwks))) return false
-  const { tls_client_certificate_bound_access_tokens: bound = false } = value
-  if (typeof bound !== 'boolean') return false
-  return value.grant_types === undefined || isListOf(GRANT_TYPES)(value.grant_types)
-}
-
-function isRegistration(value: unknown): boolean {
-  if (!isObject(value) || !isNumericDate(value.issuedAt)) return false
-  const { scopes, tokens, secretRenewedAt = 0 } = value
-  const areTokens = Array.isArray(tokens) && tokens.every(isRegistrationToken)
-  const areScopes = Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string')
-  return areTokens && areScopes && isNumericDate(secretRenewedAt)
-}
-
-function isRegistrationToken(value: unknown): boolean {
-  if (!isObject(value) || typeof value.hash !== 'string') return false
-  return isSecretHash(value.hash) && isNumericDate(value.expiresAt)
-}
-
-function isKeySet(value: unknown): boolean {
-  return keySetFormFault(value) === undefined
 }

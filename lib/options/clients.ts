@@ -1,59 +1,46 @@
 import { ProvisioningError } from '../base/errors.js'
-import { describe, describeSecret, type Faults, faults } from '../base/faults.js'
-import { isObject } from '../base/object.js'
+import { describeSecret, type Faults, faults } from '../base/faults.js'
+import { hasMethods } from '../base/object.js'
+import { noteRepeated, type Reader } from '../base/schema.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
+import type { PolicyOptions } from '../ports/policy-options.js'
 import { memoryClientRegistry } from '../stores/memory/memory-clients.js'
 import { type ClientOptions, readClient, readFoundClient } from './client.js'
-import { judgePolicy, type OuterPolicy } from './narrowing.js'
 
 /** Looks a client up, wherever your clients live. `undefined`: there is none. */
 export type ClientLookup = (
   clientId: string,
 ) => Promise<ClientOptions | Client | undefined> | ClientOptions | Client | undefined
 
-/** A registry whose clients have been looked at, whoever wrote them down. */
-export interface ReadRegistry {
+export interface ReadClients {
+  /** A registry that checks every client it finds. */
   readonly registry: ClientRegistry
   readonly registryWritable: boolean
+  /** The policies of a list of clients, by their paths. */
+  readonly policies: readonly (readonly [path: string, policy: PolicyOptions | undefined])[]
 }
 
 /** Reads `clients`: a list, a lookup function, or a registry. */
-export function readClients(
-  value: unknown,
-  deployment: OuterPolicy,
-  noted: Faults,
-): ReadRegistry | undefined {
-  if (Array.isArray(value)) return readList(value, deployment, noted)
+export const readClients: Reader<ReadClients> = (value, path, noted) => {
+  if (Array.isArray(value)) return readList(value, path, noted)
   if (typeof value === 'function')
-    return { registry: lookupRegistry(value as ClientLookup), registryWritable: false }
-  if (isObject(value) && ['find', 'save', 'delete'].every((verb) => typeof value[verb] === 'function')) {
-    return { registry: checkedRegistry(value as unknown as ClientRegistry), registryWritable: true }
+    return { registry: lookupRegistry(value as ClientLookup), registryWritable: false, policies: [] }
+  if (hasMethods(value, ['find', 'save', 'delete'])) {
+    const registry = checkedRegistry(value as unknown as ClientRegistry)
+    return { registry, registryWritable: true, policies: [] }
   }
-  noted.add(
-    'clients',
-    'a list of clients, a function that looks one up, or a ClientRegistry',
-    describeSecret(value),
-  )
-  return undefined
+  const expected = 'a list of clients, a function that looks one up, or a ClientRegistry'
+  noted.reject(path, expected, value, describeSecret)
+  return undefined as never
 }
 
-function readList(list: readonly unknown[], deployment: OuterPolicy, noted: Faults): ReadRegistry {
-  const seen = new Set<string>()
-  const clients = list.flatMap((entry, index) => {
-    const path = `clients[${index}]`
-    const client = readClient(path, entry, noted)
-    if (client === undefined) return []
-    if (seen.has(client.clientId))
-      noted.add(`${path}.clientId`, 'an id that no other client has', describe(client.clientId))
-    seen.add(client.clientId)
-    const policy = client.policy ?? {}
-    if (policy.scopes === undefined && deployment.scopes === undefined) {
-      noted.add(`${path}.policy.scopes`, 'the scopes the client may have', 'undefined')
-    }
-    judgePolicy(`${path}.policy`, policy, deployment, noted)
-    return [client]
-  })
-  return { registry: memoryClientRegistry(clients), registryWritable: true }
+function readList(list: readonly unknown[], path: string, noted: Faults): ReadClients {
+  const clients = Array.from(list, (entry, index) => readClient(entry, `${path}[${index}]`, noted))
+  const ids = clients.map((client) => client?.clientId)
+  noteRepeated(ids, (index) => `${path}[${index}].clientId`, 'an id that no other client has', noted)
+  const policies = clients.map((client, index) => [`${path}[${index}].policy`, client?.policy] as const)
+  const registry = memoryClientRegistry(clients.filter((client) => client !== undefined))
+  return { registry, registryWritable: true, policies }
 }
 
 /**
@@ -76,9 +63,9 @@ function foundReader(): ReadFound {
   let decoy = NOBODY
   return (clientId, found) => {
     const noted = faults()
-    const client = readFoundClient('client', found ?? decoy, noted)
+    const client = readFoundClient(found ?? decoy, 'client', noted)
     if (found === undefined || found === null) return undefined
-    if (client !== undefined && client.clientId !== clientId)
+    if (client?.clientId !== undefined && client.clientId !== clientId)
       noted.add('client.clientId', 'the id that was asked for', 'another')
     if (noted.list.length > 0)
       throw new ProvisioningError(

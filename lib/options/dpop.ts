@@ -1,8 +1,7 @@
-import { describe, describeSecret, type Faults } from '../base/faults.js'
-import { isObject } from '../base/object.js'
+import { describeSecret } from '../base/faults.js'
+import { object, rule, whole } from '../base/schema.js'
 import type { DpopRules } from '../ports/deployment.js'
 import { nonces } from '../possession/nonces.js'
-import { readCount } from './policy.js'
 
 /** How DPoP proofs are judged (RFC 9449). They are accepted without any of this. */
 export interface DpopOptions {
@@ -19,19 +18,21 @@ export interface DpopOptions {
 
 const SHORTEST_NONCE_SECRET = 32
 
-/** Reads `dpop`. */
-export function readDpop(value: unknown, now: () => number, faults: Faults): DpopRules {
-  if (value !== undefined && !isObject(value)) faults.add('dpop', 'an object', describe(value))
-  const given: Record<string, unknown> = isObject(value) ? value : {}
-  faults.addUnknownNames('dpop', given, ['proofAgeSeconds', 'nonceSecret', 'nonceLifetimeSeconds'])
-  const seconds = (name: string, most: number) =>
-    readCount(`dpop.${name}`, given[name], { most, unit: ' seconds' }, faults)
-  const proofAgeSeconds = seconds('proofAgeSeconds', 300) ?? 60
-  const step = seconds('nonceLifetimeSeconds', 3600) ?? 60
-  const { nonceSecret: secret } = given
-  if (secret === undefined) return Object.freeze({ proofAgeSeconds, nonces: undefined })
-  if (typeof secret !== 'string' || secret.length < SHORTEST_NONCE_SECRET) {
-    faults.add('dpop.nonceSecret', `at least ${SHORTEST_NONCE_SECRET} characters`, describeSecret(secret))
-  }
-  return Object.freeze({ proofAgeSeconds, nonces: nonces(Buffer.from(String(secret)), step, now) })
+export const readDpop = object<DpopOptions>({
+  proofAgeSeconds: whole(1, 300, ' seconds'),
+  nonceSecret: rule(
+    `at least ${SHORTEST_NONCE_SECRET} characters`,
+    (secret) => typeof secret === 'string' && secret.length >= SHORTEST_NONCE_SECRET,
+    describeSecret,
+  ),
+  nonceLifetimeSeconds: whole(1, 3600, ' seconds'),
+})
+
+/** The rules that the options make, with their defaults. */
+export function dpopRules(options: DpopOptions | undefined, now: () => number): DpopRules {
+  const { proofAgeSeconds = 60, nonceSecret: secret, nonceLifetimeSeconds = 60 } = options ?? {}
+  return Object.freeze({
+    proofAgeSeconds,
+    nonces: secret === undefined ? undefined : nonces(Buffer.from(secret), nonceLifetimeSeconds, now),
+  })
 }

@@ -1,17 +1,14 @@
 import { deadline } from '../base/deadline.js'
-import { describe, type Faults } from '../base/faults.js'
+import { aFunction, type Reader } from '../base/schema.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 
 /** How long the host's authorization server may take. What waits is a client, and a key that is claimed. */
 const LONGEST_MILLISECONDS = 10_000
 
-/** Reads `issueAccessToken`. */
-export function readIssueAccessToken(value: unknown, noted: Faults): IssueInTime | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'function') return inTime(value as IssueAccessToken, LONGEST_MILLISECONDS)
-  noted.add('issueAccessToken', 'a function that answers an access token', describe(value))
-  return undefined
-}
+export const readIssueAccessToken: Reader<IssueInTime> = (value, path, noted) =>
+  inTime(readIssuer(value, path, noted), LONGEST_MILLISECONDS)
+
+const readIssuer = aFunction<IssueAccessToken>('a function that answers an access token')
 
 /** Limits the time that a function takes, and gives it a signal to end its own work. */
 export function inTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {

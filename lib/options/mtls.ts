@@ -1,7 +1,6 @@
-import { describe, type Faults } from '../base/faults.js'
+import { join } from '../base/faults.js'
 import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../base/network.js'
-import { isObject } from '../base/object.js'
-import { readList } from './policy.js'
+import { flag, object, type Reader, text, texts } from '../base/schema.js'
 
 /**
  * Client certificates (RFC 8705). Those of direct TLS connections are read without any of this, where the server asks
@@ -41,50 +40,44 @@ const WIDEST_PREFIX = { ipv4: 8, ipv6: 7 } as const
 /** The IPv4 addresses, mapped into IPv6 (RFC 4291 2.5.5.2). */
 const MAPPED = '::ffff:0:0/96'
 
-const PROXY = {
-  expected: `a network of your own proxies in CIDR notation, no wider than /${WIDEST_PREFIX.ipv4}, in IPv6 /${WIDEST_PREFIX.ipv6}`,
-  accepts(network: string) {
-    const parsed = parseNetwork(network)
-    if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
-    // IPv4 in the clothes of IPv6 is as wide as what it means: in ::ffff:10.0.0.0/8 lies every IPv4 address.
-    return (
-      !holdsMappedAddresses(network) &&
-      (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
+const readMembers = object<MtlsOptions>({
+  proxies: texts(
+    `a network of your own proxies in CIDR notation, no wider than /${WIDEST_PREFIX.ipv4}, in IPv6 /${WIDEST_PREFIX.ipv6}`,
+    isNarrowNetwork,
+  ),
+  proxyVerifies: flag,
+  origin: text('an https origin, such as https://mtls.example.com', isHttpsOrigin),
+})
+
+export const readMtls: Reader<MtlsRules> = (value, path, noted) => {
+  const { proxies = [], proxyVerifies = false, origin } = readMembers(value, path, noted)
+  if (proxyVerifies && proxies.length === 0)
+    noted.reject(
+      join(path, 'proxies'),
+      `the proxies that verify, since ${path}.proxyVerifies is true`,
+      proxies,
     )
-  },
-  mayBeNone: true,
+  return Object.freeze({ isAnnounced: true, isProxy: networkTester(proxies), proxyVerifies, origin })
 }
 
-/** Reads `mtls`. */
-export function readMtls(value: unknown, faults: Faults): MtlsRules {
-  if (value !== undefined && !isObject(value)) faults.add('mtls', 'an object', describe(value))
-  const given: Record<string, unknown> = isObject(value) ? value : {}
-  faults.addUnknownNames('mtls', given, ['proxies', 'proxyVerifies', 'origin'])
-  const proxies = readList('mtls.proxies', given.proxies, PROXY, faults) ?? []
-  const { proxyVerifies = false, origin } = given
-  if (typeof proxyVerifies !== 'boolean')
-    faults.add('mtls.proxyVerifies', 'true or false', describe(proxyVerifies))
-  if (proxyVerifies === true && proxies.length === 0)
-    faults.add(
-      'mtls.proxies',
-      'the proxies that verify, since mtls.proxyVerifies is true',
-      describe(given.proxies),
-    )
-  if (origin !== undefined && !isHttpsOrigin(origin))
-    faults.add('mtls.origin', 'an https origin, such as https://mtls.example.com', describe(origin))
-  return Object.freeze({
-    isAnnounced: value !== undefined,
-    isProxy: networkTester(proxies.filter(PROXY.accepts)),
-    proxyVerifies: proxyVerifies === true,
-    origin: origin as string | undefined,
-  })
-}
+/** The rules without the option: certificates of direct connections are read, and not announced. */
+export const NO_MTLS: MtlsRules = Object.freeze({
+  isAnnounced: false,
+  isProxy: () => false,
+  proxyVerifies: false,
+  origin: undefined,
+})
 
-function isHttpsOrigin(value: unknown): boolean {
+function isNarrowNetwork(network: string): boolean {
+  const parsed = parseNetwork(network)
+  if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
+  // A network of IPv4 addresses in IPv6 form is as wide as what it means: ::ffff:10.0.0.0/8 holds every IPv4 address.
   return (
-    typeof value === 'string' &&
-    URL.canParse(value) &&
-    /^https:/.test(value) &&
-    new URL(value).origin === value
+    !holdsMappedAddresses(network) &&
+    (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
   )
+}
+
+function isHttpsOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https:/.test(text) && new URL(text).origin === text
 }

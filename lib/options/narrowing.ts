@@ -38,7 +38,7 @@ const LISTS: Record<ListName, Within> = {
 const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
 
 /** Notes where a policy contradicts itself or goes beyond an outer one. */
-export function judgePolicy(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
+export function validatePolicy(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
   for (const name of Object.keys(LISTS) as ListName[]) {
     noteBeyond(join(path, name), own[name], outer[name], {
       within: LISTS[name],

@@ -1,28 +1,29 @@
-import { ConfigurationError } from '../base/errors.js'
-import { describeSecret, type Faults, faults } from '../base/faults.js'
+import { describeSecret, type Faults, faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
+import { object, type Read, required, text } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
 import { keyRing, type RotatingKeyRing } from '../jose/key-ring.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
-import type { IssueAccessToken } from '../ports/access-token-identity.js'
+import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { Observer } from '../ports/events.js'
 import type { PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
+import type { RegistrationRules } from '../ports/rules.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { memoryStore } from '../stores/memory/memory.js'
 import { faultOfMemory } from '../stores/memory/memory-options.js'
 import type { ClientOptions } from './client.js'
-import { type ClientLookup, readClients } from './clients.js'
-import { type DpopOptions, readDpop } from './dpop.js'
+import { type ClientLookup, type ReadClients, readClients } from './clients.js'
+import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
 import { readIssueAccessToken } from './issue-access-token.js'
-import { type MtlsOptions, type MtlsRules, readMtls } from './mtls.js'
-import { completePolicy, DEFAULTS, judgePolicy } from './narrowing.js'
-import { readAudiences, readIssuer, readPlain, storing } from './plain.js'
+import { type MtlsOptions, type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
+import { completePolicy, DEFAULTS, validatePolicy } from './narrowing.js'
+import * as plain from './plain.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './policy.js'
-import { type RateLimitOptions, type RateLimits, readRateLimits } from './rate-limits.js'
-import { judgeRegistration, type RegistrationOptions, readRegistration } from './registration.js'
+import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
+import { type RegistrationOptions, readRegistration, validateRegistration } from './registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './signing-keys.js'
 
 /** Everything that can be configured. All of it is judged at once, when the middlewares are made. */
@@ -89,26 +90,41 @@ export interface Config {
   readonly knownScopes: readonly string[]
 }
 
-const NAMES: readonly (keyof ProvisioningOptions)[] = [
-  'issuer',
-  'audience',
-  'signingKeys',
-  'clients',
-  'policy',
-  'issueAccessToken',
-  'store',
-  'mountPath',
-  'rateLimit',
-  'dpop',
-  'mtls',
-  'registration',
-  'realm',
-  'environment',
-  'clockToleranceSeconds',
-  'redemptionLeaseSeconds',
-  'observer',
-  'now',
-]
+type Parsed = Read<
+  ProvisioningOptions,
+  {
+    audience: readonly string[]
+    signingKeys: SigningKeys
+    clients: ReadClients
+    issueAccessToken: IssueInTime
+    rateLimit: RateLimits
+    mtls: MtlsRules
+    registration: RegistrationRules
+  }
+>
+
+const readRateLimits = rateLimitReader()
+
+const readMembers = object<Parsed>({
+  issuer: required(plain.issuer),
+  audience: required(plain.audience),
+  signingKeys: required(readSigningKeys),
+  clients: required(readClients),
+  policy: readPolicy,
+  issueAccessToken: readIssueAccessToken,
+  store: plain.store,
+  mountPath: text('a path such as /oauth, without a slash at its end', /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/),
+  rateLimit: readRateLimits,
+  dpop: readDpop,
+  mtls: readMtls,
+  registration: readRegistration,
+  realm: plain.realm,
+  environment: plain.environment,
+  clockToleranceSeconds: plain.clockToleranceSeconds,
+  redemptionLeaseSeconds: plain.redemptionLeaseSeconds,
+  observer: plain.observer,
+  now: plain.now,
+})
 
 /**
  * Parses the options into a total, frozen configuration.
@@ -117,43 +133,49 @@ const NAMES: readonly (keyof ProvisioningOptions)[] = [
  */
 export function parseOptions(options: ProvisioningOptions): Config {
   const noted = faults()
-  const given: Partial<ProvisioningOptions> = isObject(options) ? options : {}
-  if (!isObject(options)) noted.add('options', 'an object', describeSecret(options))
-  noted.addUnknownNames('', given, NAMES)
-  readPlain(given, noted)
-  const parts = readParts(given, noted)
+  if (!isObject(options)) noted.reject('options', 'an object', options, describeSecret)
+  const read = readMembers(isObject(options) ? options : {}, '', noted)
+  const registration = read.registration ?? readRegistration({}, '', noted)
+  const outer = validateTogether({ ...read, registration }, noted)
   noted.throwIfAny()
-  const { issuer, signingKeys, clients, policy, audiences } = parts
-  // Each of them is there when there is no fault.
-  if (!(issuer && signingKeys && clients)) throw new ConfigurationError(noted.list)
 
-  const events = eventHub(parts.now, warnOfObserver)
-  if (given.observer !== undefined) events.on('*', given.observer)
-  const { clockToleranceSeconds = 5 } = given
-  const ring = ringOf(signingKeys, parts, clockToleranceSeconds)
-  const deployment: Deployment = Object.freeze({
-    issuer: options.issuer,
-    audiences,
-    environment: given.environment,
-    keyRing: ring,
-    ...clients,
-    policyOf: (client: Client, within: PolicyBounds = parts.outer) =>
+  const { mountPath = '/oauth', realm = new URL(read.issuer).host, now = Date.now, mtls = NO_MTLS } = read
+  const events = eventHub(now, warnOfObserver)
+  if (read.observer !== undefined) events.on('*', read.observer)
+  const deployment = deploymentOf({ ...read, registration, now }, outer, events)
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
+  const http = { mountPath, realm, rateLimits, mtls, knownScopes: read.policy?.scopes ?? [] }
+  return Object.freeze({ deployment, events, keyRing: deployment.keyRing, ...http })
+}
+
+function deploymentOf(
+  read: Parsed & { readonly registration: RegistrationRules; readonly now: () => number },
+  outer: PolicyBounds,
+  events: EventHub,
+): Deployment & { readonly keyRing: RotatingKeyRing } {
+  const { clockToleranceSeconds = 5, now, clients } = read
+  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
+  const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
+  const lifetimes = { maxLifetimeSeconds, maxAccessTokenLifetimeSeconds }
+  return Object.freeze({
+    issuer: read.issuer,
+    audiences: read.audience,
+    environment: read.environment,
+    keyRing: ringOf(read.signingKeys, { ...lifetimes, now }, clockToleranceSeconds),
+    registry: clients.registry,
+    registryWritable: clients.registryWritable,
+    policyOf: (client: Client, within: PolicyBounds = outer) =>
       completePolicy(client.policy ?? {}, within, isCertificateBound(client)),
-    maxLifetimeSeconds: parts.maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds: parts.maxAccessTokenLifetimeSeconds,
-    issueAccessToken: parts.issueAccessToken,
-    store: checkedStore(given.store ?? memoryStore({ now: parts.now })),
+    ...lifetimes,
+    issueAccessToken: read.issueAccessToken,
+    store: checkedStore(read.store ?? memoryStore({ now })),
     clockToleranceSeconds,
-    ...storing(given),
-    dpop: parts.dpop,
-    registration: parts.registration,
-    now: parts.now,
+    ...plain.storing(read),
+    dpop: dpopRules(read.dpop, now),
+    registration: read.registration,
+    now,
     emit: events.emit,
   })
-  const { mountPath = '/oauth', realm = issuer.host } = given
-  const { rateLimits, mtls } = parts
-  const http = { mountPath, realm, rateLimits, mtls, knownScopes: policy.scopes ?? [] }
-  return Object.freeze({ deployment, events, keyRing: ring, ...http })
 }
 
 function ringOf(
@@ -166,38 +188,29 @@ function ringOf(
   return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
-/** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
-function readParts(given: Partial<ProvisioningOptions>, noted: Faults) {
-  const issuer = readIssuer(given.issuer, noted)
-  const audiences = readAudiences(given.audience, noted)
-  const policy = readPolicy('policy', given.policy, noted)
+/** Notes what is wrong between options, and answers the policy that bounds all clients. */
+function validateTogether(
+  read: Partial<Parsed> & { readonly registration: RegistrationRules },
+  noted: Faults,
+): PolicyBounds {
+  const { policy = {}, registration } = read
+  const { audience: audiences = policy.audiences ?? [] } = read
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
-  judgePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
-  if (policy.introspectAudiences !== undefined) {
+  validatePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
+  validateRegistration('policy', policy, registration, noted)
+  if (policy.introspectAudiences !== undefined)
     noted.add('policy.introspectAudiences', 'this in the policy of a client', 'it for everybody')
-  }
-  const outer = { ...policy, audiences: policy.audiences ?? audiences }
-  const now = given.now ?? Date.now
-  const inMemory = given.store === undefined ? faultOfMemory() : undefined
+  const inMemory = read.store === undefined ? faultOfMemory() : undefined
   if (inMemory !== undefined) noted.add('store', inMemory.expected, inMemory.got)
-  const registration = readRegistration(given.registration, noted)
-  judgeRegistration(given, registration, noted)
-  return {
-    issuer,
-    audiences,
-    policy,
-    maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
-    outer,
-    now,
-    signingKeys: readSigningKeys(given.signingKeys, noted),
-    clients: readClients(given.clients, outer, noted),
-    rateLimits: readRateLimits(given.rateLimit, noted),
-    dpop: readDpop(given.dpop, now, noted),
-    registration,
-    issueAccessToken: readIssueAccessToken(given.issueAccessToken, noted),
-    mtls: readMtls(given.mtls, noted),
+  const outer = { ...policy, audiences: policy.audiences ?? audiences }
+  for (const [path, own] of read.clients?.policies ?? []) {
+    if (own === undefined) continue
+    if (own.scopes === undefined && outer.scopes === undefined)
+      noted.add(join(path, 'scopes'), 'the scopes the client may have', 'undefined')
+    validatePolicy(path, own, outer, noted)
+    validateRegistration(path, own, registration, noted)
   }
+  return outer
 }
 
 function isCertificateBound({ metadata }: Client): boolean {

@@ -1,6 +1,6 @@
 import type { Options, Store } from 'express-rate-limit'
-import { describe, describeSecret, type Faults, join } from '../base/faults.js'
-import { isObject } from '../base/object.js'
+import { describeSecret } from '../base/faults.js'
+import { aFunction, type Members, object, type Reader, rule, seconds } from '../base/schema.js'
 
 /** The endpoints that authenticate a client or redeem a key, and so are limited. */
 export const LIMITED_ENDPOINTS = [
@@ -37,74 +37,48 @@ export interface RateLimits {
 
 const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
-/** @param endpoints those that there are */
-export function readRateLimits(
-  value: unknown,
-  faults: Faults,
+/** @param endpoints those that exist */
+export function rateLimitReader(
   endpoints: readonly LimitedEndpoint[] = LIMITED_ENDPOINTS,
-): RateLimits {
-  if (value === false) return { of: () => undefined, store: undefined, timeoutSeconds: 0 }
-  if (value !== undefined && !isObject(value)) {
-    faults.add('rateLimit', 'false, or an object with limits per endpoint', describe(value))
+): Reader<RateLimits> {
+  const limits = Object.fromEntries(endpoints.map((endpoint) => [endpoint, readLimit])) as {
+    readonly [E in LimitedEndpoint]: typeof readLimit
   }
-  const given: Record<string, unknown> = isObject(value) ? { ...value } : {}
-  faults.addUnknownNames('rateLimit', given, [...endpoints, 'store', 'timeoutSeconds'])
-  for (const endpoint of endpoints) {
-    given[endpoint] = readLimit(join('rateLimit', endpoint), given[endpoint], faults)
+  const readMembers = object<RateLimitOptions>(
+    { ...limits, store: aStoreMaker, timeoutSeconds: seconds(0.01, 60) },
+    'false, or an object with limits per endpoint',
+  )
+  return (value, path, noted) => {
+    if (value === false) return { of: () => undefined, store: undefined, timeoutSeconds: 0 }
+    const { store, timeoutSeconds = 2, ...limits } = readMembers(value, path, noted)
+    const of = (endpoint: LimitedEndpoint) => {
+      const { [endpoint]: limit = DEFAULT_LIMIT } = limits
+      return limit === false ? undefined : limit
+    }
+    return Object.freeze({ of, store, timeoutSeconds })
   }
-  if (given.store !== undefined && typeof given.store !== 'function') {
-    faults.add(
-      'rateLimit.store',
-      'a function that makes a store for each limiter',
-      describeSecret(given.store),
-    )
-  }
-  const timeoutSeconds = readTimeout(given.timeoutSeconds, faults)
-  return Object.freeze({
-    of: (endpoint: LimitedEndpoint) => given[endpoint] as EndpointLimit | undefined,
-    store: given.store as RateLimits['store'],
-    timeoutSeconds,
-  })
 }
 
-const LONGEST_TIMEOUT_SECONDS = 60
+const aStoreMaker: NonNullable<Members<RateLimitOptions>['store']> = rule(
+  'a function that makes a store for each limiter',
+  (value) => typeof value === 'function',
+  describeSecret,
+)
 
-function readTimeout(value: unknown, faults: Faults): number {
-  if (value === undefined) return 2
-  if (typeof value === 'number' && value > 0 && value <= LONGEST_TIMEOUT_SECONDS) return value
-  const expected = `a number of seconds above 0, at most ${LONGEST_TIMEOUT_SECONDS}`
-  faults.add('rateLimit.timeoutSeconds', expected, describe(value))
-  return 2
-}
+const readLimitMembers = object<EndpointLimit>(
+  {
+    windowMs: rule('a positive whole number of milliseconds', isPositive),
+    limit: rule(
+      'a positive whole number, or a function',
+      (value) => isPositive(value) || typeof value === 'function',
+    ),
+    skip: aFunction(),
+  },
+  'false, or options of express-rate-limit',
+)
 
-/** What an endpoint's limit may be set with, and how to tell. */
-const SETTABLE: Record<
-  keyof EndpointLimit,
-  readonly [expected: string, accepts: (value: unknown) => boolean]
-> = {
-  windowMs: ['a positive whole number of milliseconds', isPositive],
-  limit: [
-    'a positive whole number, or a function',
-    (value) => isPositive(value) || typeof value === 'function',
-  ],
-  skip: ['a function', (value) => typeof value === 'function'],
-}
-
-function readLimit(path: string, value: unknown, faults: Faults): EndpointLimit | undefined {
-  if (value === undefined) return DEFAULT_LIMIT
-  if (value === false) return undefined
-  if (!isObject(value)) {
-    faults.add(path, 'false, or options of express-rate-limit', describe(value))
-    return undefined
-  }
-  faults.addUnknownNames(path, value, Object.keys(SETTABLE))
-  for (const [name, [expected, accepts]] of Object.entries(SETTABLE)) {
-    if (value[name] !== undefined && !accepts(value[name]))
-      faults.add(join(path, name), expected, describe(value[name]))
-  }
-  const said = Object.entries(value).filter(([, setting]) => setting !== undefined)
-  return { ...DEFAULT_LIMIT, ...Object.fromEntries(said) }
-}
+const readLimit: Reader<false | EndpointLimit> = (value, path, noted) =>
+  value === false ? false : { ...DEFAULT_LIMIT, ...readLimitMembers(value, path, noted) }
 
 function isPositive(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) > 0

@@ -1,7 +1,20 @@
 import type { KeyObject } from 'node:crypto'
-import { describe, describeSecret, type Faults, join } from '../base/faults.js'
+import { describeSecret, type Faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
+import {
+  aFunction,
+  flag,
+  list,
+  noteRepeated,
+  object,
+  type Read,
+  type Reader,
+  required,
+  text,
+  whole,
+} from '../base/schema.js'
 import { importPublicJwk, thumbprint } from '../jose/jwk.js'
+import type { PolicyOptions } from '../ports/policy-options.js'
 import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 
@@ -37,106 +50,90 @@ export interface SoftwareStatementIssuer {
   readonly jwks?: { readonly keys: readonly object[] }
 }
 
-const NAMES: readonly (keyof RegistrationOptions)[] = [
-  'accessTokenLifetimeSeconds',
-  'rotateAccessToken',
-  'overlapSeconds',
-  'clientSecretLifetimeSeconds',
-  'softwareStatements',
-  'policies',
-]
-
 const TEN_YEARS = 315_360_000
 
-/** What each number is, where it is not said otherwise, and within what it has to be. */
-const SECONDS = {
-  accessTokenLifetimeSeconds: { least: 60, most: TEN_YEARS, otherwise: 2_592_000 },
-  overlapSeconds: { least: 0, most: 3600, otherwise: 60 },
-  clientSecretLifetimeSeconds: { least: 0, most: TEN_YEARS, otherwise: 0 },
-} as const
+const ISSUER = 'the iss of its statements, once'
 
-/** Reads `registration`. */
-export function readRegistration(value: unknown, noted: Faults): RegistrationRules {
-  if (value !== undefined && !isObject(value)) noted.add('registration', 'an object', describe(value))
-  const given: Record<string, unknown> = isObject(value) ? value : {}
-  noted.addUnknownNames('registration', given, NAMES)
-  const { rotateAccessToken = false } = given
-  if (typeof rotateAccessToken !== 'boolean')
-    noted.add('registration.rotateAccessToken', 'true or false', describe(rotateAccessToken))
-  const seconds = (name: keyof typeof SECONDS) => readSeconds(name, given[name], noted)
-  return Object.freeze({
-    accessTokenLifetimeSeconds: seconds('accessTokenLifetimeSeconds'),
-    rotateAccessToken: rotateAccessToken === true,
-    overlapSeconds: seconds('overlapSeconds'),
-    clientSecretLifetimeSeconds: seconds('clientSecretLifetimeSeconds'),
-    softwareStatements: readIssuers(given.softwareStatements, noted),
-    policies: readPolicies(given.policies, noted),
+type Parsed = Read<
+  RegistrationOptions,
+  {
+    softwareStatements: RegistrationRules['softwareStatements']
+    policies: RegistrationRules['policies']
+  }
+>
+
+/** Reads `registration` into complete rules. */
+export const readRegistration: Reader<RegistrationRules> = (value, path, noted) =>
+  Object.freeze({
+    accessTokenLifetimeSeconds: 2_592_000,
+    rotateAccessToken: false,
+    overlapSeconds: 60,
+    clientSecretLifetimeSeconds: 0,
+    softwareStatements: new Map(),
+    policies: new Map(),
+    ...readMembers(value, path, noted),
   })
-}
 
-function readSeconds(name: keyof typeof SECONDS, value: unknown, noted: Faults): number {
-  const { least, most, otherwise } = SECONDS[name]
-  if (value === undefined) return otherwise
-  const fits = Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most
-  if (!fits)
-    noted.add(`registration.${name}`, `a whole number from ${least} to ${most} seconds`, describe(value))
-  return Number(value)
-}
-
-function readPolicies(value: unknown, noted: Faults): ReadonlyMap<string, RegistrationPolicy> {
-  if (value !== undefined && !isObject(value))
-    noted.add('registration.policies', 'an object of functions', describe(value))
+const readPolicies: Reader<ReadonlyMap<string, RegistrationPolicy>> = (value, path, noted) => {
+  if (!isObject(value)) noted.reject(path, 'an object of functions', value)
   const entries = Object.entries(isObject(value) ? value : {})
-  for (const [name, policy] of entries) {
-    if (typeof policy !== 'function')
-      noted.add(join('registration.policies', name), 'a function', describe(policy))
-  }
-  return new Map(entries as [string, RegistrationPolicy][])
+  return new Map(entries.map(([name, policy]) => [name, readFunction(policy, join(path, name), noted)]))
 }
 
-function readIssuers(value: unknown, noted: Faults): ReadonlyMap<string, readonly StatementKey[]> {
-  const path = 'registration.softwareStatements'
-  if (value !== undefined && !Array.isArray(value))
-    noted.add(path, 'a list of issuers with their keys', describe(value))
-  const list: readonly unknown[] = Array.isArray(value) ? value : []
-  const issuers = new Map<string, readonly StatementKey[]>()
-  for (const [index, entry] of list.entries()) {
-    const at = `${path}[${index}]`
-    const given: Record<string, unknown> = isObject(entry) ? entry : {}
-    if (!isObject(entry)) noted.add(at, 'an object with issuer, and key or jwks', describe(entry))
-    noted.addUnknownNames(at, given, ['issuer', 'key', 'jwks'])
-    const { issuer } = given
-    if (typeof issuer !== 'string' || issuer === '' || issuers.has(issuer))
-      noted.add(`${at}.issuer`, 'the iss of its statements, once', describe(issuer))
-    issuers.set(String(issuer), readIssuerKeys(at, given, noted))
-  }
-  return issuers
+const readFunction = aFunction<RegistrationPolicy>()
+
+const readIssuers: Reader<ReadonlyMap<string, readonly StatementKey[]>> = (value, path, noted) => {
+  const issuers = readIssuerList(value, path, noted) ?? []
+  const names = issuers.map(({ issuer }) => issuer)
+  noteRepeated(names, (index) => `${path}[${index}].issuer`, ISSUER, noted)
+  return new Map(issuers.map(({ issuer, key, jwks = [] }) => [issuer, key === undefined ? jwks : [key]]))
 }
 
-function readIssuerKeys(
-  path: string,
-  given: Record<string, unknown>,
-  noted: Faults,
-): readonly StatementKey[] {
-  const { key, jwks } = given
-  if ((key === undefined) === (jwks === undefined)) {
-    noted.add(path, 'either key or jwks', key === undefined ? 'neither' : 'both')
-    return []
-  }
-  if (key !== undefined) {
-    const read = readPublicKey(key)
-    if (read === undefined) noted.add(`${path}.key`, PUBLIC_KEY, describeSecret(key))
-    return read === undefined ? [] : [named(key, read)]
-  }
-  const keys = isObject(jwks) && Array.isArray(jwks.keys) ? jwks.keys : []
-  if (keys.length === 0) noted.add(`${path}.jwks`, 'a JWK Set with public keys', describeSecret(jwks))
-  return keys.flatMap((jwk: unknown, index) => {
+const readKey: Reader<StatementKey> = (value, path, noted) => {
+  const key = readPublicKey(value)
+  if (key === undefined) noted.reject(path, PUBLIC_KEY, value, describeSecret)
+  return key === undefined ? (undefined as never) : named(value, key)
+}
+
+const readKeySet: Reader<readonly StatementKey[]> = (value, path, noted) => {
+  const keys: readonly unknown[] = isObject(value) && Array.isArray(value.keys) ? value.keys : []
+  if (keys.length === 0) noted.reject(path, 'a JWK Set with public keys', value, describeSecret)
+  return keys.flatMap((jwk, index) => {
     const read = importPublicJwk(jwk)
     if (typeof read !== 'string') return [named(jwk, read)]
-    noted.add(`${path}.jwks.keys[${index}]`, 'a public key', `one that is refused: ${read}`)
+    noted.add(`${path}.keys[${index}]`, 'a public key', `one that is refused: ${read}`)
     return []
   })
 }
+
+const readIssuerMembers = object<
+  Read<SoftwareStatementIssuer, { key: StatementKey; jwks: readonly StatementKey[] }>
+>(
+  {
+    issuer: required(text(ISSUER, (issuer) => issuer !== '')),
+    key: readKey,
+    jwks: readKeySet,
+  },
+  'an object with issuer, and key or jwks',
+)
+
+const readIssuer: typeof readIssuerMembers = (value, path, noted) => {
+  const { key, jwks }: Record<string, unknown> = isObject(value) ? value : {}
+  if (isObject(value) && (key === undefined) === (jwks === undefined))
+    noted.add(path, 'either key or jwks', key === undefined ? 'neither' : 'both')
+  return readIssuerMembers(value, path, noted)
+}
+
+const readIssuerList = list('a list of issuers with their keys', readIssuer)
+
+const readMembers = object<Parsed>({
+  accessTokenLifetimeSeconds: whole(60, TEN_YEARS, ' seconds'),
+  rotateAccessToken: flag,
+  overlapSeconds: whole(0, 3600, ' seconds'),
+  clientSecretLifetimeSeconds: whole(0, TEN_YEARS, ' seconds'),
+  softwareStatements: readIssuers,
+  policies: readPolicies,
+})
 
 const PUBLIC_KEY = 'a public key as PEM, JWK or KeyObject, which signs with an algorithm that is known here'
 
@@ -145,31 +142,15 @@ function named(material: unknown, key: KeyObject): StatementKey {
   return { kid, key }
 }
 
-/** What a configuration says of registration in policies, as far as it is known before a client comes. */
-export function judgeRegistration(
-  given: { readonly policy?: unknown; readonly clients?: unknown },
-  rules: RegistrationRules,
-  noted: Faults,
-): void {
-  const listed: readonly unknown[] = Array.isArray(given.clients) ? given.clients : []
-  const policies = listed.map((client, i) => [
-    `clients[${i}].policy`,
-    isObject(client) ? client.policy : client,
-  ])
-  for (const [path, policy] of [['policy', given.policy], ...policies]) {
-    if (isObject(policy)) judgePolicyNames(String(path), policy, rules, noted)
-  }
-}
-
-function judgePolicyNames(
+/** Notes where a policy names rules or demands statements that `registration` does not have. */
+export function validateRegistration(
   path: string,
-  { registrationPolicies: names, requireSoftwareStatement: isRequired }: Record<string, unknown>,
+  { registrationPolicies: names = [], requireSoftwareStatement: isRequired }: PolicyOptions,
   { policies, softwareStatements }: RegistrationRules,
   noted: Faults,
 ): void {
-  const unknown = Array.isArray(names) ? names.filter((name) => !policies.has(name)) : []
-  for (const name of unknown)
-    noted.add(join(path, 'registrationPolicies'), 'names of registration.policies', describe(name))
+  for (const name of names.filter((one) => !policies.has(one)))
+    noted.reject(join(path, 'registrationPolicies'), 'names of registration.policies', name)
   if (isRequired === true && softwareStatements.size === 0)
     noted.add(
       join(path, 'requireSoftwareStatement'),

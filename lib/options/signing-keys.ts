@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { ConfigurationError } from '../base/errors.js'
 import { describe, type Faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
+import type { Reader } from '../base/schema.js'
 import {
   ASYMMETRIC_ALGORITHMS,
   algorithmsFor,
@@ -73,27 +74,27 @@ export interface SigningKeys {
 }
 
 /** Reads `signingKeys`: the first signs, all verify. */
-export function readSigningKeys(value: unknown, faults: Faults): SigningKeys | undefined {
+export const readSigningKeys: Reader<SigningKeys> = (value, path, faults) => {
   const inputs = Array.isArray(value) ? value : value === undefined ? [] : [value]
   if (inputs.length === 0) {
-    faults.add('signingKeys', "a PEM, a JWK, a KeyObject, or generateSigningKeys('ES256')", describe(value))
+    faults.reject(path, "a PEM, a JWK, a KeyObject, or generateSigningKeys('ES256')", value)
   }
-  const keys = inputs.map((input, index) => readSigningKey(`signingKeys[${index}]`, input, faults))
+  const keys = inputs.map((input, index) => readSigningKey(input, `${path}[${index}]`, faults))
   const kids = keys.map((key) => key?.kid)
   const twice = kids.findIndex((kid, index) => kid !== undefined && kids.indexOf(kid) !== index)
   if (twice !== -1)
-    faults.add(`signingKeys[${twice}]`, 'a key that is not in the list before', 'the same key again')
+    faults.add(`${path}[${twice}]`, 'a key that is not in the list before', 'the same key again')
   const [active, ...others] = keys
-  if (active === undefined) return undefined
+  if (active === undefined) return undefined as never
   if (active.privateKey === undefined) {
-    faults.add('signingKeys[0]', 'a private key, since the first one signs', 'a public key')
-    return undefined
+    faults.add(`${path}[0]`, 'a private key, since the first one signs', 'a public key')
+    return undefined as never
   }
   return { active: active as ActiveKey, others: others.filter((key) => key !== undefined) }
 }
 
 /** Reads one key; `undefined` where it is at fault, which is noted. */
-export function readSigningKey(path: string, input: unknown, faults: Faults): SigningKey | undefined {
+export function readSigningKey(input: unknown, path: string, faults: Faults): SigningKey | undefined {
   const wrapped = isObject(input) && !(input instanceof KeyObject) && 'key' in input
   if (wrapped) faults.addUnknownNames(path, input, ['key', 'alg'])
   const material: unknown = wrapped ? input.key : input
@@ -151,7 +152,7 @@ function chooseAlgorithm(
     return undefined
   }
   const alg = wanted === undefined ? possible[0] : possible.find((one) => one === wanted)
-  if (alg === undefined) faults.add(`${path}.alg`, `${possible.join(' or ')} for this key`, describe(wanted))
+  if (alg === undefined) faults.reject(`${path}.alg`, `${possible.join(' or ')} for this key`, wanted)
   return alg
 }
 

@@ -1,24 +1,27 @@
-import { ConfigurationError } from '../base/errors.js'
 import { describeSecret, type Faults, faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
+import { aFunction, object, type Read, required, whole } from '../base/schema.js'
 import type { PublicJwk } from '../jose/jwk.js'
+import type { VerificationKeys } from '../jose/key-ring.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
 import type { AskingDeployment, StoringDeployment, VerifyingDeployment } from '../ports/deployment.js'
 import type { Observer } from '../ports/events.js'
+import type { AskIssuer } from '../ports/issuer-state.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
-import { type DpopOptions, readDpop } from './dpop.js'
-import { type MtlsOptions, type MtlsRules, readMtls } from './mtls.js'
+import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
+import { type MtlsOptions, type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
 import { warnOfObserver } from './options.js'
-import { readAudiences, readIssuer, readPlain, storing } from './plain.js'
-import { LONGEST_LIFETIME_SECONDS, readCount } from './policy.js'
-import { type RateLimitOptions, type RateLimits, readRateLimits } from './rate-limits.js'
+import * as plain from './plain.js'
+import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
+import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
 import {
   type IntrospectionOptions,
   type JwksCacheOptions,
-  readFetching,
+  type RemoteParts,
+  readCache,
   readIntrospection,
   readJwks,
 } from './remote.js'
@@ -74,27 +77,40 @@ export interface VerifierConfig {
   readonly realm: string
 }
 
-const NAMES: readonly (keyof VerifierOptions)[] = [
-  'issuer',
-  'audience',
-  'jwks',
-  'store',
-  'introspection',
-  'jwksCache',
-  'timeoutSeconds',
-  'fetch',
-  'maxLifetimeSeconds',
-  'maxAccessTokenLifetimeSeconds',
-  'rateLimit',
-  'dpop',
-  'mtls',
-  'realm',
-  'environment',
-  'clockToleranceSeconds',
-  'redemptionLeaseSeconds',
-  'observer',
-  'now',
-]
+type Parsed = Read<
+  VerifierOptions,
+  {
+    audience: readonly string[]
+    jwks: (parts: RemoteParts) => VerificationKeys
+    introspection: (parts: RemoteParts) => AskIssuer
+    rateLimit: RateLimits
+    mtls: MtlsRules
+  }
+>
+
+const readRateLimits = rateLimitReader(['redeem'])
+
+const readMembers = object<Parsed>({
+  issuer: required(plain.issuer),
+  audience: required(plain.audience),
+  jwks: required(readJwks),
+  store: plain.store,
+  introspection: readIntrospection,
+  jwksCache: readCache,
+  timeoutSeconds: whole(1, 60, ' seconds'),
+  fetch: aFunction('a function like the global fetch'),
+  maxLifetimeSeconds: lifetime,
+  maxAccessTokenLifetimeSeconds: lifetime,
+  rateLimit: readRateLimits,
+  dpop: readDpop,
+  mtls: readMtls,
+  realm: plain.realm,
+  environment: plain.environment,
+  clockToleranceSeconds: plain.clockToleranceSeconds,
+  redemptionLeaseSeconds: plain.redemptionLeaseSeconds,
+  observer: plain.observer,
+  now: plain.now,
+})
 
 /**
  * Parses the options of a verifier into a total, frozen configuration.
@@ -103,39 +119,21 @@ const NAMES: readonly (keyof VerifierOptions)[] = [
  */
 export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const noted = faults()
+  if (!isObject(options)) noted.reject('options', 'an object', options, describeSecret)
   const given: Partial<VerifierOptions> = isObject(options) ? options : {}
-  if (!isObject(options)) noted.add('options', 'an object', describeSecret(options))
-  noted.addUnknownNames('', given, NAMES)
-  readPlain({ ...given }, noted)
+  const read = readMembers(given, '', noted)
   noteState(given, noted)
-  const parts = readParts(given, noted)
   noted.throwIfAny()
-  const { issuer, keys, introspection, rules } = parts
-  // Each of them is there when there is no fault.
-  if (!(issuer && keys)) throw new ConfigurationError(noted.list)
 
-  const events = eventHub(rules.now, warnOfObserver)
-  if (given.observer !== undefined) events.on('*', given.observer)
-  const remote = { issuer: options.issuer, fetching: parts.fetching, now: rules.now, emit: events.emit }
-  const common = { ...rules, issuer: options.issuer, keyRing: keys(remote), emit: events.emit }
-  const deployment: VerifyingDeployment =
-    introspection === undefined
-      ? ({
-          ...common,
-          ...storing(given),
-          store: checkedStore(given.store as ProvisioningStore),
-        } satisfies StoringDeployment)
-      : ({
-          ...common,
-          store: identifiersInMemory(sharedLimits(MOST_PROOFS), rules.now),
-          askIssuer: introspection(remote),
-        } satisfies AskingDeployment)
-  const { realm = issuer.host } = given
-  const { rateLimits, mtls } = parts
-  return Object.freeze({ deployment: Object.freeze(deployment), events, rateLimits, mtls, realm })
+  const { realm = new URL(read.issuer).host, now = Date.now, mtls = NO_MTLS } = read
+  const events = eventHub(now, warnOfObserver)
+  if (read.observer !== undefined) events.on('*', read.observer)
+  const deployment = Object.freeze(deploymentOf({ ...read, now }, events))
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
+  return Object.freeze({ deployment, events, rateLimits, mtls, realm })
 }
 
-/** Whether a key has been redeemed or revoked stands in no key: someone has to know it. */
+/** A key does not say whether it has been redeemed or revoked, so the state must come from elsewhere. */
 function noteState({ store, introspection }: Partial<VerifierOptions>, noted: Faults): void {
   if (store === undefined && introspection === undefined) noted.add('store', STATE_NEEDED, 'neither')
   if (store !== undefined && introspection !== undefined)
@@ -146,29 +144,38 @@ const STATE_NEEDED =
   'a store or introspection, since nothing in a key says whether it has been redeemed or revoked: give the store that ' +
   'the issuer keeps keys in, or let introspection ask the issuer'
 
-/** Reads each option that has parts of its own; what is at fault is noted, and absent or incomplete in the answer. */
-function readParts(given: Partial<VerifierOptions>, noted: Faults) {
-  const now = given.now ?? Date.now
-  const seconds = (name: 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds') =>
-    readCount(name, given[name], { most: LONGEST_LIFETIME_SECONDS, unit: ' seconds' }, noted)
-  return {
-    issuer: readIssuer(given.issuer, noted),
-    keys: readJwks(given.jwks, given.jwksCache, noted),
-    introspection: readIntrospection(given.introspection, noted),
-    fetching: readFetching({ ...given }, noted),
-    rateLimits: readRateLimits(given.rateLimit, noted, ['redeem']),
-    mtls: readMtls(given.mtls, noted),
-    rules: {
-      audiences: readAudiences(given.audience, noted),
-      environment: given.environment,
-      maxLifetimeSeconds: seconds('maxLifetimeSeconds') ?? DEFAULTS.maxLifetimeSeconds,
-      maxAccessTokenLifetimeSeconds: seconds('maxAccessTokenLifetimeSeconds') ?? LONGEST_LIFETIME_SECONDS,
-      issueAccessToken: undefined,
-      clockToleranceSeconds: given.clockToleranceSeconds ?? 5,
-      dpop: readDpop(given.dpop, now, noted),
-      now,
-    },
+function deploymentOf(
+  read: Parsed & { readonly now: () => number },
+  { emit }: EventHub,
+): VerifyingDeployment {
+  const { issuer, now, store, jwksCache = {}, fetch = globalThis.fetch, timeoutSeconds = 5 } = read
+  const fetching = { fetch, timeoutMilliseconds: timeoutSeconds * 1000 }
+  const remote = { issuer, fetching, jwksCache, now, emit }
+  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds, clockToleranceSeconds = 5 } = read
+  const common = {
+    issuer,
+    audiences: read.audience,
+    environment: read.environment,
+    keyRing: read.jwks(remote),
+    maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: read.maxAccessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
+    issueAccessToken: undefined,
+    clockToleranceSeconds,
+    dpop: dpopRules(read.dpop, now),
+    now,
+    emit,
   }
+  if (store !== undefined)
+    return {
+      ...common,
+      ...plain.storing(read),
+      store: checkedStore(store),
+    } satisfies StoringDeployment
+  return {
+    ...common,
+    store: identifiersInMemory(sharedLimits(MOST_PROOFS), now),
+    askIssuer: read.introspection?.(remote) as AskIssuer,
+  } satisfies AskingDeployment
 }
 
 /** How many proofs that have been used are remembered at once; at the cap requests with a proof are refused. */

@@ -4,6 +4,7 @@ import { isSignedBy } from '../../../lib/clients/authentication/signature.js'
 import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
 import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
 import { type ClientOptions, readClient, readFoundClient } from '../../../lib/options/client.js'
+import type { Client } from '../../../lib/ports/client.js'
 import {
   type AssertionParts,
   type ClientKey,
@@ -36,9 +37,9 @@ function rsaOf(bits: number, first = 0xc0): PublicJwk {
 }
 
 /** A client as a lookup function finds it, with whatever keys. */
-function found(client: Partial<ClientOptions>) {
+function found(client: Partial<Client & ClientOptions>) {
   const noted = faults()
-  const read = readFoundClient('client', { clientId: 'signer', ...client }, noted)
+  const read = readFoundClient({ clientId: 'signer', ...client }, 'client', noted)
   expect(noted.list).toEqual([])
   return read
 }
@@ -219,8 +220,8 @@ describe('the keys of a client that an assertion can be by', () => {
   })
 
   it('do not include one that was bound under the thumbprint of another', () => {
-    const [binding] = bound([OLDEST]).bindings
-    const client = found({ bindings: [{ ...binding, jwk: NEWEST.jwk }] } as Partial<ClientOptions>)
+    const bindings = bound([OLDEST]).bindings.map((binding) => ({ ...binding, jwk: NEWEST.jwk }))
+    const client = found({ bindings })
     expect([OLDEST, NEWEST].map((key) => isSignedBy(client, signed(key)))).toEqual([false, false])
     expect(isSignedBy(client, signed(NEWEST, { kid: jktOf(OLDEST) }))).toBe(false)
   })
@@ -240,14 +241,16 @@ describe('a client that a lookup function finds', () => {
   })
 
   it.each([
-    ['is private', { ...OLDEST.jwk, d: 'AAAA' }],
-    ['is symmetric', { kty: 'oct', k: 'AAAA' }],
-    ['lacks a member', { ...OLDEST.jwk, y: undefined }],
-    ['is no object', 'a'],
-  ])('is refused for a key that %s', (_, jwk) => {
+    ['is private', { ...OLDEST.jwk, d: 'AAAA' }, 'it holds private key material'],
+    ['is symmetric', { kty: 'oct', k: 'AAAA' }, 'it holds private key material'],
+    ['lacks a member', { ...OLDEST.jwk, y: undefined }, 'it lacks one of crv, kty, x, y'],
+    ['is no object', 'a', 'it is not a JSON object'],
+  ])('is refused for a key that %s', (_, jwk, why) => {
     const noted = faults()
-    readFoundClient('client', { clientId: 'signer', jwks: { keys: [jwk] } }, noted)
-    expect(noted.list).toEqual(['client.jwks: expected a JWK Set of 1 to 8 public keys, got an object'])
+    readFoundClient({ clientId: 'signer', jwks: { keys: [jwk] } }, 'client', noted)
+    expect(noted.list).toEqual([
+      `client.jwks: expected public keys only (one is refused: ${why}), got an object`,
+    ])
   })
 
   it('is refused in the configuration for a key that cannot be imported', () => {
@@ -259,7 +262,7 @@ describe('a client that a lookup function finds', () => {
       bindings: [{ ...binding, jwk: NEWEST.jwk }],
     }
     const noted = faults()
-    readClient('clients[0]', client, noted)
+    readClient(client, 'clients[0]', noted)
     const refused = 'one is refused: its curve, size or exponent is not accepted'
     expect(noted.list).toEqual([
       `clients[0].jwks: expected public keys only (${refused}), got an object`,

@@ -1,4 +1,6 @@
-import { ConfigurationError } from '../../base/errors.js'
+import { describeSecret, faults } from '../../base/faults.js'
+import { hasMethods } from '../../base/object.js'
+import { aFunction, object, required, rule, seconds } from '../../base/schema.js'
 import type { ProvisioningStore } from '../../ports/store.js'
 
 /** What of a Keyv is used: any version's, from 4 on. */
@@ -33,48 +35,35 @@ export interface KeyvOptions extends Required<Omit<KeyvClientRegistryOptions, 'l
   readonly lock: Pick<ProvisioningStore, 'useOnce'> | undefined
 }
 
-const KNOWN: Record<keyof KeyvClientRegistryOptions, true> = { lock: true, timeoutSeconds: true, now: true }
+const readMembers = object<KeyvClientRegistryOptions>({
+  lock: required(
+    rule(
+      "the store that all processes share, or 'process' where there is one process alone",
+      (lock) => lock === 'process' || hasMethods(lock, ['useOnce']),
+      describeSecret,
+    ),
+  ),
+  timeoutSeconds: seconds(0.1, 60),
+  now: aFunction(),
+})
+
+const readKeyv = rule<KeyvLike>(
+  'a Keyv, with get, set, delete and on',
+  (keyv) => hasMethods(keyv, ['get', 'set', 'delete', 'on']),
+  describeSecret,
+)
 
 /** @throws ConfigurationError with every fault of the Keyv and of the options at once */
 export function readKeyvOptions(keyv: KeyvLike, given: KeyvClientRegistryOptions): KeyvOptions {
-  const options: Record<string, unknown> = { ...given }
-  const { lock, timeoutSeconds = 2, now = Date.now } = options
-  const faults: string[] = []
-  const expect = (holds: boolean, path: string, expected: string, got: unknown) =>
-    holds || faults.push(`${path}: expected ${expected}, got ${told(got)}`)
-  const unknown = Object.keys(options).filter((name) => !Object.hasOwn(KNOWN, name))
-  for (const name of unknown)
-    faults.push(`${name}: expected one of ${Object.keys(KNOWN).join(', ')}, got an unknown name`)
-  expect(isKeyv(keyv), 'keyv', 'a Keyv, with get, set, delete and on', keyv)
-  expect(
-    !isKeyv(keyv) || keyv.throwOnErrors !== false,
-    'keyv.throwOnErrors',
-    'true, or a database that fails would look like one without the client',
-    false,
-  )
-  expect(
-    lock === 'process' || hasMethods(lock, ['useOnce']),
-    'lock',
-    "the store that all processes share, or 'process' where there is one process alone",
-    lock,
-  )
-  const isTime = typeof timeoutSeconds === 'number' && timeoutSeconds >= 0.1 && timeoutSeconds <= 60
-  expect(isTime, 'timeoutSeconds', 'a number of seconds from 0.1 to 60', timeoutSeconds)
-  expect(typeof now === 'function', 'now', 'a function', now)
-  if (faults.length > 0) throw new ConfigurationError(faults)
-  return Object.freeze({ lock: lock === 'process' ? undefined : lock, timeoutSeconds, now }) as KeyvOptions
-}
-
-function isKeyv(value: unknown): value is KeyvLike {
-  return hasMethods(value, ['get', 'set', 'delete', 'on'])
-}
-
-function hasMethods(value: unknown, names: readonly string[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return names.every((name) => typeof value[name as keyof typeof value] === 'function')
-}
-
-function told(value: unknown): string {
-  if (typeof value === 'string') return `a string of ${value.length} characters`
-  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80)
+  const noted = faults()
+  const read: Partial<KeyvLike> | undefined = readKeyv(keyv, 'keyv', noted)
+  if (read?.throwOnErrors === false)
+    noted.add(
+      'keyv.throwOnErrors',
+      'true, or a database that fails would look like one without the client',
+      'false',
+    )
+  const { lock, timeoutSeconds = 2, now = Date.now } = readMembers(given ?? {}, '', noted)
+  noted.throwIfAny()
+  return Object.freeze({ lock: lock === 'process' ? undefined : lock, timeoutSeconds, now })
 }
