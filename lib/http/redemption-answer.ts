@@ -1,7 +1,8 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Request } from 'express'
 import { ConfigurationError } from '../base/errors.js'
-import { describeSecret, faults, isObject } from '../options/faults.js'
+import { describeSecret, faults } from '../base/faults.js'
+import { isObject } from '../base/object.js'
 import type { Provisioning } from './provisioning.js'
 import type { WholeAnswer } from './whole-answer.js'
 

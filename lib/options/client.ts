@@ -10,7 +10,6 @@ import { importPublicJwk, type PublicJwk, thumbprint } from '../jose/jwk.js'
 import type { Client } from '../ports/client.js'
 import { SECRET_METHODS } from '../ports/methods.js'
 import type { Confirmation } from '../ports/store.js'
-import { MOST_KEYS } from '../ports/policy-options.js'
 import { readPolicy } from './policy.js'
 
 /** The members that you may write; the others of a `Client` are for registries. */

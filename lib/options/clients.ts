@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import { describeSecret, type Faults, faults } from '../base/faults.js'
-import { hasMethods } from '../base/object.js'
+import { hasMethods, isObject } from '../base/object.js'
 import { noteRepeated, type Reader } from '../base/schema.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
 import type { PolicyOptions } from '../ports/policy-options.js'
