@@ -70,7 +70,6 @@ const STILL_LONG: readonly string[] = [
   'jose/key-ring.ts keyRing',
   'monitoring/event-hub.ts eventHub',
   'operations.ts operations',
-  'options/options.ts parseOptions',
   'redemption/reservation.ts reservationOf',
   'remote/remote-keys.ts remoteKeys',
   'testing/client-registry-contract/contention.ts proveContention',

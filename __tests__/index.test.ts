@@ -51,12 +51,12 @@ describe('provisioningKeys', () => {
         ],
         ...[
           'on',
-          'revoke',
           'revokeAllIssuedBefore',
           'listBindings',
           'revokeBinding',
           'deleteClient',
           'revokeFamily',
+          'revokeKey',
         ],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
         ...['readiness', 'isReady', 'drain'],
