@@ -2,12 +2,18 @@ import type { ErrorRequestHandler, RequestHandler } from 'express'
 import { obtainKey, send } from '../support/requests.js'
 import { AUDIENCE, startServer } from '../support/server.js'
 
+/** A handler that checks the precondition itself, after it has acted. */
+const failing: RequestHandler = (_req, _res, next) => next(new Error('the resource has changed'))
+
 const bearer = (key: string) => ({ Authorization: `Bearer ${key}` })
 
 test.each<[string, Record<string, string>, RequestHandler]>([
   ['an Accept', { Accept: 'text/x-nope' }, (_req, res) => void res.format({ json: () => res.json({}) })],
   ['a Range', { Range: 'bytes=900000-' }, (_req, res) => res.sendFile(__filename)],
   ['an If-Match', { 'If-Match': '"nope"' }, (_req, res) => res.sendFile(__filename)],
+  ['a Range', { Range: 'bytes=900000-' }, (_req, res, next) => res.sendFile(__filename, (e) => e && next(e))],
+  ['an If-Match', { 'If-Match': '"x"' }, (_req, res, next) => res.download(__filename, (e) => e && next(e))],
+  ['an If-Match', { 'If-Match': '"x"' }, (req, res, next) => failing(req, res, next)],
 ])(
   'with %s makes no handler act twice, though the host answers all errors with 500',
   async (_, headers, answer) => {
