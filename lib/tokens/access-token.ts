@@ -1,9 +1,9 @@
 import type { Reason } from '../base/errors.js'
 import { signJwt } from '../jose/jwt.js'
-import { anything, text, wholeSeconds } from '../jose/signed-token.js'
+import { text } from '../jose/signed-token.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { Confirmation, KeyEntry, KeyRecord, KeyRef } from '../ports/store.js'
-import type { IssuedClaims, IssuedKind } from './issued-token.js'
+import { ISSUED_CLAIMS, type IssuedClaims, type IssuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 
 /** The claims of an initial access token (RFC 9068 2.2). */
@@ -103,19 +103,9 @@ export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
   // RFC 9068 2.1. The longer spelling, `application/at+jwt`, is never minted, so no token of ours can have it.
   typ: 'at+jwt',
   claims: {
-    iss: text,
-    aud: text,
-    sub: text,
-    client_id: text,
-    scope: text,
-    iat: wholeSeconds,
-    nbf: { optional: wholeSeconds },
-    exp: wholeSeconds,
-    jti: text,
+    ...ISSUED_CLAIMS,
     key_id: text,
     key_client_id: text,
-    cnf: { optional: anything },
-    env: { optional: text },
   },
   longestLifetime: ({ maxAccessTokenLifetimeSeconds }) => maxAccessTokenLifetimeSeconds,
   factsOf: tokenFacts,

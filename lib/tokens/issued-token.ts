@@ -1,6 +1,15 @@
 import { ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
 import { signedByKey } from '../jose/jwt.js'
-import { requireInTime, type TokenFault, type TokenKind, verifySignedToken } from '../jose/signed-token.js'
+import {
+  anything,
+  type ClaimTypes,
+  requireInTime,
+  type TokenFault,
+  type TokenKind,
+  text,
+  verifySignedToken,
+  wholeSeconds,
+} from '../jose/signed-token.js'
 import { clockOf, type VerificationRules } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 
@@ -20,6 +29,21 @@ export interface IssuedClaims {
   readonly cnf?: unknown
   readonly env?: string
 }
+
+/** The types of these claims. */
+export const ISSUED_CLAIMS: ClaimTypes<IssuedClaims> = Object.freeze({
+  iss: text,
+  aud: text,
+  sub: text,
+  client_id: text,
+  scope: text,
+  iat: wholeSeconds,
+  nbf: { optional: wholeSeconds },
+  exp: wholeSeconds,
+  jti: text,
+  cnf: { optional: anything },
+  env: { optional: text },
+})
 
 /** A kind of token that the deployment signs itself. */
 export interface IssuedKind<C extends IssuedClaims> extends Pick<TokenKind<C>, 'noun' | 'claims'> {

@@ -4,10 +4,16 @@ import type { AuthenticatedClient } from '../clients/authentication/authenticate
 import type { Terms } from '../clients/policy.js'
 import type { Claims } from '../jose/jws.js'
 import { signJwt } from '../jose/jwt.js'
-import { anything, text, texts, wholeSeconds } from '../jose/signed-token.js'
+import { texts, wholeSeconds } from '../jose/signed-token.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
-import { type IssuedClaims, type IssuedKind, identityIn, type VerifiedIdentity } from './issued-token.js'
+import {
+  ISSUED_CLAIMS,
+  type IssuedClaims,
+  type IssuedKind,
+  identityIn,
+  type VerifiedIdentity,
+} from './issued-token.js'
 
 /** A key as issued: what is recorded of it, and the claims it is minted from. */
 export interface MintableKey {
@@ -130,18 +136,9 @@ export const PROVISIONING_KEY: IssuedKind<KeyClaims> = {
   noun: 'The key',
   typ: 'provisioning-key+jwt',
   claims: {
-    iss: text,
-    aud: text,
-    sub: text,
-    client_id: text,
-    scope: text,
-    iat: wholeSeconds,
+    ...ISSUED_CLAIMS,
     nbf: wholeSeconds,
-    exp: wholeSeconds,
-    jti: text,
-    cnf: { optional: anything },
     cidr: { optional: texts },
-    env: { optional: text },
     ancestors: { optional: isKeyRefs },
   },
   longestLifetime: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
