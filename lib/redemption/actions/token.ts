@@ -126,7 +126,7 @@ export async function policyOf(deployment: Deployment, key: VerifiedKey): Promis
 async function clientOf(deployment: Deployment, key: VerifiedKey): Promise<Client> {
   const client = await findClient(deployment, key.clientId)
   if (client !== undefined) return client
-  throw new ProvisioningError('client_unknown', 'The client of the key is registered no more.', {
+  throw new ProvisioningError('client_unknown', 'The client of the key has been deleted.', {
     code: 'invalid_token',
     facts: factsOf(key),
   })
