@@ -84,7 +84,8 @@ export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockTolera
 export function numericDate(deployment: Pick<Deployment, 'now'>): number {
   const seconds = Math.floor(deployment.now() / 1000)
   // A clock that answers no time compares as neither before nor after: no key would ever expire.
-  if (!Number.isFinite(seconds)) throw new ProvisioningError('server_fault', 'now() must return a finite number of milliseconds.')
+  if (!Number.isFinite(seconds))
+    throw new ProvisioningError('server_fault', 'now() must return a finite number of milliseconds.')
   return seconds
 }
 
