@@ -9,11 +9,19 @@ const untilGone: RequestHandler = (req, _res, next) => {
   else req.socket.once('close', () => setImmediate(next))
 }
 
-async function withCuts(test: (server: RunningServer) => Promise<void>): Promise<void> {
+/** After a reset, the address can be gone before the socket counts as destroyed. */
+const noAddress: RequestHandler = (req, _res, next) => {
+  if (req.headers['x-cut'] !== undefined)
+    Object.defineProperty(req.socket, 'remoteAddress', { value: undefined })
+  next()
+}
+
+async function withCuts(test: (server: RunningServer) => Promise<void>, isFirst = false): Promise<void> {
   const server = await startServer({
     options: { rateLimit: false },
     mount(app, keys) {
       app.set('trust proxy', 'loopback')
+      if (isFirst) app.use(noAddress, keys.enforceHttps())
       app.use(keys.router(), untilGone)
       app.get(
         '/devices',
@@ -48,6 +56,14 @@ describe('a connection that breaks off', () => {
       expect(server.events.filter(({ type }) => type === 'key.exposed')).toEqual([])
       await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
     }))
+
+  test('exposes nothing if only its address is gone', () =>
+    withCuts(async (server) => {
+      const key = await obtainKey(server, { scope: 'devices:read' })
+      await cut(server, { Authorization: `Bearer ${key}`, 'X-Forwarded-Proto': 'https' })
+      expect(server.events.filter(({ type }) => type === 'key.exposed')).toEqual([])
+      await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
+    }, true))
 
   test.each([[{}], [{ 'X-Forwarded-Proto': 'http' }], [{ 'X-Forwarded-Proto': 'https, http' }]])(
     'in cleartext exposes its key all the same: %j',

@@ -3,6 +3,7 @@ import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { postSigned } from '../support/bound-client.js'
 import { clientKey } from '../support/client-assertion.js'
 import { signProof } from '../support/proof.js'
+import { gate, keyRefOf, until } from '../support/redeeming.js'
 import { obtainKey, send } from '../support/requests.js'
 import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../support/server.js'
 
@@ -13,7 +14,8 @@ interface Moment {
 
 async function withMoment(test: (server: RunningServer, moment: Moment) => Promise<void>): Promise<void> {
   const scopes = ['provision:bind', 'provision:register', 'devices:read']
-  const clients = [{ clientId: CLIENT, clientSecret: SECRET, policy: { scopes, subjects: ['device:*'] } }]
+  const policy = { scopes, subjects: ['device:*'], rebinding: 'replace' as const }
+  const clients = [{ clientId: CLIENT, clientSecret: SECRET, policy }]
   const memory = memoryStore()
   const moment: Moment = {}
   const settle: ProvisioningStore['settle'] = async (...given) => {
@@ -48,9 +50,7 @@ describe('a thief gets no key by a binding that is not settled', () => {
       }
       moment.act = async () => {
         await ask()
-        const [, payload = ''] = stolen.split('.')
-        const { jti: keyId } = JSON.parse(Buffer.from(payload, 'base64url').toString())
-        await server.keys.revokeKey({ clientId: CLIENT, keyId })
+        await server.keys.revokeKey(keyRefOf(stolen))
       }
       const proof = signProof(key, { method: 'POST', url: `${ISSUER}/oauth/bind` }, { token: stolen })
       await post(server, '/oauth/bind', stolen).set('DPoP', proof).expect(401)
@@ -79,4 +79,30 @@ test('a thief gets no key by a registration that is not settled', () =>
       .expect(201)
     expect(statuses).toEqual([401])
     await postSigned(server, '/oauth/token', { key, clientId: 'device:8' }, ASK).expect(200)
+  }))
+
+test('a thief keeps no binding if two redemptions are undone that replaced each other', () =>
+  withMoment(async (server, moment) => {
+    const bind = (token: string) => {
+      const proof = signProof(clientKey(), { method: 'POST', url: `${ISSUER}/oauth/bind` }, { token })
+      return post(server, '/oauth/bind', token).set('DPoP', proof).expect(401)
+    }
+    const scope = { scope: 'provision:bind' }
+    const [first, second] = [await obtainKey(server, scope), await obtainKey(server, scope)]
+    const [isSaved, isOver] = [gate(), gate()]
+    let later: Promise<unknown> = Promise.resolve()
+    moment.act = async () => {
+      moment.act = async () => {
+        isSaved.open()
+        await isOver.opened
+      }
+      later = bind(second).then(() => undefined)
+      await isSaved.opened
+      await server.keys.revokeKey(keyRefOf(first))
+    }
+    await bind(first)
+    await server.keys.revokeKey(keyRefOf(second))
+    isOver.open()
+    await later
+    await until(async () => (await server.keys.listBindings(CLIENT)).length === 0)
   }))

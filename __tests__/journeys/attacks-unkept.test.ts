@@ -24,6 +24,18 @@ const withoutOutcomes = (store: ProvisioningStore): Partial<ProvisioningStore> =
   settle: (ref, attempt, until, { outcome: _, ...kept } = {}) => store.settle(ref, attempt, until, kept),
 })
 
+test('a thief with another large body does not hide the theft, and an owner who repeats one ends nothing', () =>
+  withRetrying({}, async (server) => {
+    const [stolen, own] = [await server.bound(ACT), await server.bound(ACT)]
+    const larger = JSON.stringify({ name: 'x'.repeat(2 ** 20 + 2) })
+    const replays = () => server.events.filter(({ type }) => type === 'key.replayed').length
+    for (const key of [own, stolen]) await run(server, key, { ...ACT, body: LARGE })
+    expect((await run(server, own, { ...ACT, body: LARGE })).status).toBe(401)
+    expect(replays()).toBe(0)
+    expect((await run(server, stolen, { ...ACT, body: larger })).status).toBe(401)
+    expect(replays()).toBe(1)
+  }))
+
 test.each([TOKEN, BIND, REGISTER, ACT])(
   'an owner who repeats a request whose outcome is not stored ends nothing: $name',
   (errand) =>

@@ -53,15 +53,16 @@ function isSecure(req: Request): boolean {
     .every((hop) => hop.trim().toLowerCase() === 'https')
 }
 
-const CUT = malformed('body_incomplete', 'The client has closed the connection.')
+const CUT = malformed('body_incomplete', 'The connection is closed or has no address.')
 
 /**
  * Whether the connection is closed and a proxy says that it was HTTPS. A closed connection has no address, so nobody can
- * tell whether the proxy is trusted. Nothing is taken for exposed then.
+ * tell whether the proxy is trusted. Nothing is taken for exposed then. The address can be gone before `destroyed` is set.
  */
 function isCut(req: Request): boolean {
   const forwarded = String(req.headers['x-forwarded-proto'] ?? '')
-  return req.socket.destroyed && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
+  const { destroyed, remoteAddress } = req.socket
+  return (destroyed || remoteAddress === undefined) && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
 }
 
 type TrustProxy = (address: string, hop: number) => boolean

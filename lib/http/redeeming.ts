@@ -37,7 +37,10 @@ export function redeemingAdmission(
     const { method, originalUrl } = req
     const request = body?.digest && requestDigest('route', method, originalUrl, body.digest)
     const at = requestDigest(method, originalUrl)
-    const redemption = await redeem(verified, { action: 'route', at, address: presented.address, request })
+    const { 'content-type': type, 'content-length': length } = req.headers
+    const likeness = requestDigest('like', method, originalUrl, type, length)
+    const purpose = { action: 'route', at, address: presented.address, request, likeness } as const
+    const redemption = await redeem(verified, purpose)
     if (redemption.kind === 'repetition') {
       if (refusal !== undefined) throw refusal
       return answerAgain(res, redemption.outcome)

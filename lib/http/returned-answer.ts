@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import { isObject } from '../base/object.js'
 import type { Reservation } from '../redemption/reservation.js'
 import type { AdmittedVisit } from './guards.js'
 import type { HeldAnswer } from './held-answer.js'
@@ -13,11 +14,11 @@ export interface ReturnedAnswer extends HeldAnswer {
   run(handler: RedemptionHandler): Promise<void>
 }
 
-/** How a handler ended. */
-type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown }
+/** How a handler ended. `hasActed`: it returned a success that cannot be sent. */
+type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown; readonly hasActed?: boolean }
 
 /**
- * A success settles the key, a failure releases it; then the answer is written. The handler does not know the response,
+ * A success settles the key, also if it cannot be sent. A failure releases the key. Then the answer is written. The handler does not know the response,
  * so a broken connection makes no handler fail: a failure always releases.
  *
  * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
@@ -58,12 +59,20 @@ export function returnedAnswer(visit: AdmittedVisit, reservation: Reservation): 
 }
 
 async function endingOf(handler: RedemptionHandler, req: AdmittedVisit['req']): Promise<Ending> {
+  let returned: unknown
   try {
     // The guard has attached both members that are optional elsewhere.
     const provisioning = getProvisioning(req) as Parameters<RedemptionHandler>[1]
-    return { answer: readAnswer(await handler(req, provisioning)) }
+    returned = await handler(req, provisioning)
   } catch (error) {
     return { error }
+  }
+  try {
+    return { answer: readAnswer(returned) }
+  } catch (error) {
+    // The work is done. A client that can spoil the answer, by text in a header, must not get it done again.
+    const status = isObject(returned) ? returned.status : undefined
+    return { error, hasActed: !(typeof status === 'number' && isFailure(status)) }
   }
 }
 
@@ -72,7 +81,8 @@ async function decide(reservation: Reservation, ending: Ending): Promise<void> {
   const isSettled =
     'answer' in ending
       ? !isFailure(ending.answer.status)
-      : isChosenByClient((ending.error as { readonly status?: unknown } | undefined)?.status)
+      : ending.hasActed ||
+        isChosenByClient((ending.error as { readonly status?: unknown } | undefined)?.status)
   if (!isSettled) return void (await reservation.release())
   return reservation.settle('answer' in ending ? { outcome: encodeAnswer(ending.answer) } : {})
 }

@@ -62,6 +62,8 @@ export interface Redeemed {
   readonly holds?: Confirmation | undefined
   /** The digest of the request. `undefined` keeps no outcome, because a repeated request cannot be recognised. */
   readonly request: string | undefined
+  /** Recognises a repeated request that has no digest, less exactly. */
+  readonly likeness?: string
 }
 
 /** One attempt to redeem a key. */
@@ -134,9 +136,10 @@ function encrypt({ outcomeCipher, redeemed: { request }, ownerId }: Attempt, out
   return request === undefined ? undefined : outcomeCipher.seal(outcome, request)
 }
 
-/** Recognises the request of an owner. `undefined` for a bearer, and for a request without a digest. */
-export function markOf({ outcomeCipher, redeemed: { request }, ownerId }: Attempt): string | undefined {
-  return ownerId === undefined || request === undefined ? undefined : outcomeCipher.mark(request)
+/** Recognises the request of an owner. `undefined` for a bearer, and for a request that cannot be recognised. */
+export function markOf({ outcomeCipher, redeemed, ownerId }: Attempt): string | undefined {
+  const recognized = redeemed.request ?? redeemed.likeness
+  return ownerId === undefined || recognized === undefined ? undefined : outcomeCipher.mark(recognized)
 }
 
 /** Uses the proof that gives a bearer key an owner. The proof of a bound key was used during verification. */

@@ -146,16 +146,29 @@ async function takeBack(
   const { registry } = deployment
   const isOwn = (one: Binding) => one.keyId === keyId
   const kept = isSuperseded ? before : withoutLeftover(before, keyId)
+  const left = kept && (await withoutUndone(deployment, kept))
   const restored =
-    kept === undefined
+    left === undefined
       ? await registry.delete(after.clientId, after.revision)
-      : await registry.save({ ...kept, revision: after.revision + 1 })
+      : await registry.save({ ...left, revision: after.revision + 1 })
   if (restored) return
   const displaced = isSuperseded ? (before?.bindings ?? []).filter(isOwn) : []
   await changeClient(deployment, after.clientId, (now) => {
     const left = withoutBinding(now, bindingId)
     return left && withBindings(left, [...(left.bindings ?? []), ...displaced])
   })
+}
+
+/**
+ * A client without the bindings whose redemption was undone meanwhile: its own undo did not find them, because another
+ * binding had replaced them.
+ */
+async function withoutUndone({ store }: Deployment, client: Client): Promise<Client> {
+  const { clientId, bindings = [] } = client
+  const keyOf = ({ askedBy = clientId, keyId: jti }: Binding) => ({ clientId: askedBy, jti })
+  const entries = await callStore(() => Promise.all(bindings.map((binding) => store.find(keyOf(binding)))))
+  const undone = bindings.filter((_, i) => ['revoked', 'issued'].includes(entries[i]?.state ?? 'unknown'))
+  return withoutBindings(client, (binding) => undone.includes(binding)) ?? client
 }
 
 /** A client without what a redemption bound to it; `undefined` when that was what made it one. */
