@@ -18,9 +18,9 @@ export interface AccessTokenInfo {
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly environment?: string
-  /** Thumbprint of the DPoP key the token is bound to; its holder has proven to hold it. */
+  /** Thumbprint of the DPoP key that the token is bound to. The client has proven possession of it. */
   readonly proofKeyThumbprint?: string
-  /** SHA-256 thumbprint of the client certificate the token is bound to; it is that of the connection. */
+  /** SHA-256 thumbprint of the client certificate that the token is bound to. The connection has this certificate. */
   readonly certificateThumbprint?: string
 }
 
@@ -28,7 +28,7 @@ declare global {
   // Express keeps its types for merging in this namespace; there is no other way to extend its Request.
   namespace Express {
     interface Request {
-      /** Who presented an access token; set by `requireAccessToken()`. */
+      /** The identity behind the access token. `requireAccessToken()` sets it. */
       accessToken?: AccessTokenInfo
     }
   }

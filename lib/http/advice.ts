@@ -1,6 +1,6 @@
 import type { Emit } from '../ports/events.js'
 
-/** Gives each piece of advice once: as an event, and as a process warning, which is seen where nobody listens yet. */
+/** Gives each piece of advice once: as an event, and as a process warning in case no observer listens yet. */
 export function adviser(emit: Emit): (advice: string, code?: string) => void {
   const given = new Set<string>()
   return (advice, code = 'EPK_TRUST_PROXY') => {

@@ -4,7 +4,7 @@ import type { Parameters } from '../base/request.js'
 import type { Claims } from '../jose/jws.js'
 import { hasMemberTwice } from './json.js'
 
-/** What a body is read as. */
+/** The format of a body. */
 export type BodyKind = 'form' | 'json'
 
 const MEDIA_TYPES: Record<BodyKind, string> = {
@@ -15,7 +15,7 @@ const MEDIA_TYPES: Record<BodyKind, string> = {
 /** Longer bodies are refused before they are read. */
 const MAXIMUM_BYTES = 32 * 1024
 
-// Bodies are parsed here and not by a body parser: its errors carry the body, and a key with it.
+// We parse bodies ourselves, because the errors of a body parser carry the body, and the key in it.
 const readText = express.text({
   type: () => true,
   limit: MAXIMUM_BYTES,
@@ -35,13 +35,13 @@ export async function readJson(req: Request, res: Response): Promise<Claims> {
   return typeof body === 'string' ? parseJson(body) : body
 }
 
-/** Reads a JSON object, or no body at all as an empty one. */
+/** Reads a JSON object. A missing body counts as an empty object. */
 export async function readOptionalJson(req: Request, res: Response): Promise<Claims> {
   const body = await readBody(req, res, 'json')
   return body === '' ? {} : typeof body === 'string' ? parseJson(body) : body
 }
 
-/** The text of the body, or the object that a parser before us made of it. Leaves nothing of it on `req`. */
+/** Returns the text of the body, or the object that an earlier parser made of it. Removes both from `req`. */
 async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
   const parsedBefore: unknown = req.body
   req.body = {}
@@ -49,7 +49,7 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
   const body = req.readableEnded ? parsedBefore : await readAsText(req, res)
   if (body === undefined || body === null) return ''
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
-  // Express 4 has an empty object where there was no body at all.
+  // Express 4 sets an empty object if there is no body.
   if (typeof body === 'object' && !Array.isArray(body)) return hasBody(req) ? (body as Claims) : ''
   throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
 }
@@ -69,7 +69,7 @@ export function hasBody({ headers }: Request): boolean {
 
 function requireMediaType(req: Request, kind: BodyKind): void {
   const [type = '', ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';')
-  // Body parsers also read other spellings, so that nothing but the usual one may name a charset.
+  // Body parsers also accept other spellings of a charset, so we accept only the usual one.
   const named = parameters.map((one) => one.trim()).filter((one) => one.includes('charset'))
   const isUtf8 = named.every((one) => /^charset="?utf-8"?$/.test(one))
   if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody(req)) return
@@ -98,7 +98,7 @@ function parametersOf(entries: readonly (readonly [string, unknown])[]): Paramet
   const parameters = new Map<string, string>()
   const seen = new Set<string>()
   for (const [name, value] of entries) {
-    // RFC 6749 3.2: no parameter more than once; one without a value counts as omitted.
+    // RFC 6749 3.2: a parameter must not repeat. A parameter without a value counts as omitted.
     if (seen.has(name) || Array.isArray(value))
       throw malformed('parameter_repeated', 'A parameter is sent twice.')
     if (typeof value !== 'string')
@@ -134,11 +134,11 @@ const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {
   'request.aborted': ['body_incomplete', 'The request ended before its body did.'],
 }
 
-/** What an error of a body parser is as a refusal, without the body that it carries; `undefined` for other errors. */
+/** Turns the error of a body parser into a refusal without the body. Returns `undefined` for other errors. */
 export function bodyRefusal(error: unknown): ProvisioningError | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { type, status, code } = error as { type?: unknown; status?: unknown; code?: unknown }
-  // What cannot be decompressed is passed on as zlib's own error, without a type.
+  // If decompression fails, body parsers pass on zlib's own error, which has no type.
   if (status === 400 && typeof code === 'string' && /^(Z_|ERR_BROTLI|ERR__ERROR_FORMAT)/.test(code)) {
     return malformed('body_malformed', 'The body is not in the encoding that it announces.')
   }

@@ -5,21 +5,21 @@ import type { PresentedCertificate, PresentedRequest } from '../base/request.js'
 import { certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { MtlsRules } from '../options/mtls.js'
 
-/** What a request presents of a client certificate. */
+/** The client certificate of a request, or the fault of it. */
 export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
 
 /** The header in which a proxy that terminates TLS passes the certificate on (RFC 9440 2.2). */
 const HEADER = 'client-cert'
 
-/** Longer certificates are refused before they are decoded; Node takes 16 KiB of headers in all. */
+/** Longer certificates are refused before they are decoded. Node accepts 16 KiB of headers in total. */
 const LONGEST_HEADER = 16_384
 
 /**
- * Makes the reader of client certificates. From a proxy of the deployment's it is the header's, and never that of the
- * connection, with which the proxy authenticates itself, as one that Express trusts may do as well; from anybody else it
- * is that of the connection.
+ * Makes the reader of client certificates. If the sender is one of `mtls.proxies`, the reader uses the header only: the
+ * connection then has the certificate of the proxy itself. A proxy that Express trusts may also have one. For every
+ * other sender the reader uses the certificate of the connection.
  *
- * @param advise tells the operator of a header that was ignored
+ * @param advise warns the operator about an ignored header
  */
 export function certificateReader(
   { isProxy, proxyVerifies }: MtlsRules,
@@ -31,7 +31,7 @@ export function certificateReader(
     const fields = req.rawHeaders.filter(
       (_, i) => i % 2 === 1 && req.rawHeaders[i - 1]?.toLowerCase() === HEADER,
     )
-    // The connection's own peer: what X-Forwarded-For says is nothing to believe a certificate by.
+    // Use the peer of the connection: X-Forwarded-For cannot prove that a proxy sent the certificate.
     if (isProxy(req.socket.remoteAddress)) return readHeader(fields, proxyVerifies)
     if (fields.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
     return { certificate: isForwarded(req) ? undefined : ofConnection(req.socket) }
@@ -39,8 +39,8 @@ export function certificateReader(
 }
 
 /**
- * Whether somebody else's request comes over the connection: its certificate is that of a proxy then, which all who are
- * behind it would share.
+ * Whether a proxy forwards the request. The connection then has the certificate of the proxy, and all clients behind
+ * the proxy would share it.
  */
 function isForwarded({ app, rawHeaders, socket }: Request): boolean {
   const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())
@@ -71,7 +71,7 @@ function readHeader([field, ...others]: readonly string[], trusted: boolean): Pr
   return { certificate: Object.freeze({ der, thumbprint: certificateThumbprint(der), trusted }) }
 }
 
-/** Reads the certificate of a connection once, however many requests come over it. */
+/** Reads the certificate of a connection once, for all its requests. */
 function connectionReader(): (socket: Socket) => PresentedCertificate | undefined {
   const known = new WeakMap<Socket, PresentedCertificate>()
   return (socket) => {
@@ -79,7 +79,7 @@ function connectionReader(): (socket: Socket) => PresentedCertificate | undefine
     if (remembered !== undefined || !isTls(socket)) return remembered
     const der = socket.getPeerX509Certificate()?.raw
     if (der === undefined) return undefined
-    // Node leaves `authorized` as it was when a connection is renegotiated with a certificate that does not hold.
+    // Node does not update `authorized` when a client renegotiates with a certificate that fails verification.
     const trusted = socket.authorized === true && !socket.authorizationError
     const presented = Object.freeze({ der, thumbprint: certificateThumbprint(der), trusted })
     known.set(socket, presented)

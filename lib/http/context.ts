@@ -12,7 +12,7 @@ import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { UseCases, VerifyingUseCases } from './use-cases.js'
 import { type RefusalSite, read, scrubRequest } from './wire.js'
 
-/** What guards need of a configuration. */
+/** The part of the configuration that guards need. */
 export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls'> {
   readonly deployment: VerifyingDeployment
 }
@@ -21,13 +21,13 @@ export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls
 export interface GuardContext {
   readonly config: GuardConfig
   readonly useCases: VerifyingUseCases
-  /** The request as presented. What was secret in it is taken out of `req` at the first call, and remembered here. */
+  /** The request as presented. The first call moves its secrets out of `req`, and later calls find them here. */
   present(req: Request): PresentedRequest
-  /** The limiter of an endpoint: one, however many routers serve that. */
+  /** The limiter of an endpoint. All routers that serve the endpoint share it. */
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
-  /** Hands out a nonce to a request with a DPoP proof, where proofs must carry one (RFC 9449 8). */
+  /** Sends a nonce to a request with a DPoP proof, if proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
-  /** Tells the operator, once, of something that is set up wrongly. */
+  /** Warns the operator once about a wrong setup. */
   advise(advice: string, code?: string): void
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
@@ -36,11 +36,11 @@ export interface GuardContext {
 export interface HttpContext extends GuardContext {
   readonly config: Config
   readonly useCases: UseCases
-  /** The form in the body, read once however many of our routers the request passes. */
+  /** The form in the body. It is read once, even if the request passes several of our routers. */
   form(req: Request, res: Response): Promise<Parameters>
   /** The public URL of a path below the mount path. */
   endpointUrl(path: string): string
-  /** The same at the origin for mutual TLS, where there is one (RFC 8705 5). */
+  /** The same at the origin for mutual TLS, if there is one (RFC 8705 5). */
   endpointAlias(path: string): string | undefined
 }
 
@@ -78,7 +78,7 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       const { nonces } = config.deployment.dpop
       if (nonces === undefined || dpop.length === 0) return
       res.setHeader('DPoP-Nonce', nonces.current())
-      // RFC 9449 8.2: an answer out of a cache would bring a nonce that is over.
+      // RFC 9449 8.2: a cached answer would carry an expired nonce.
       res.setHeader('Cache-Control', 'no-store')
     },
     advise,
@@ -106,7 +106,7 @@ function remember<K extends object | string, V>(
 
 const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
 
-/** Where the metadata of a resource are: its path is inserted after the well-known one (RFC 9728 3.1). */
+/** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
 export function resourceMetadataUrl(audience: string): string | undefined {
   const { protocol, origin, pathname, search } = new URL(audience)
   if (protocol !== 'https:') return undefined

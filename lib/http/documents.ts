@@ -7,16 +7,16 @@ import { protectedResourceMetadata } from './metadata.js'
 import { protection, ROUTING, refuseOtherMethods } from './routing.js'
 import { answer, refuse } from './wire.js'
 
-/** A document about the server that anybody may read and cache. */
+/** A public, cacheable document about the server. */
 export interface PublicDocument {
   readonly path: string
   readonly name: 'authorization_server_metadata' | 'protected_resource_metadata'
   readonly body: (req: Request) => object
 }
 
-/** What an API publishes about itself. */
+/** The metadata that an API publishes. */
 export interface ResourceMetadata {
-  /** The metadata that challenges point to (RFC 9728). Only at the root of the app: the RFC says where they are. */
+  /** The metadata that challenges point to. Mount it at the root of the app, because RFC 9728 defines the path. */
   metadata(): Router
 }
 
@@ -59,9 +59,9 @@ function serveDocument(
 }
 
 /**
- * The metadata of the audiences that have any.
+ * The metadata of all audiences that have metadata.
  *
- * @param scopes those that can be granted, as far as they are known
+ * @param scopes the known scopes that can be granted
  */
 export function resourceDocuments(context: GuardContext, scopes: readonly string[] = []): PublicDocument[] {
   return [...byMetadataPath(context.config.deployment.audiences)].map(([path, resources]) => ({
@@ -71,7 +71,7 @@ export function resourceDocuments(context: GuardContext, scopes: readonly string
   }))
 }
 
-/** The resources that have metadata, by the path of these: those on different hosts can share one. */
+/** The resources by the path of their metadata. Resources on different hosts can share a path. */
 function byMetadataPath(audiences: readonly string[]): Map<string, string[]> {
   const paths = new Map<string, string[]>()
   for (const audience of audiences) {
@@ -83,12 +83,12 @@ function byMetadataPath(audiences: readonly string[]): Map<string, string[]> {
   return paths
 }
 
-/** The resource on the host that is asked, else the first: the host only chooses among what is public anyway. */
+/** The resource on the host of the request, or the first. The host is not trusted, but all of this is public. */
 function resourceAt(req: Request, resources: readonly string[]): string {
   return resources.find((resource) => new URL(resource).host === req.headers.host) ?? resources[0] ?? ''
 }
 
-/** Express reads some characters of a path as patterns; here each stands for itself. */
+/** Escapes the characters that Express reads as patterns. */
 function escapePath(path: string): string {
   return path.replace(/[?*+:(){}[\]!\\]/g, '\\$&')
 }

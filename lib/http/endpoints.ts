@@ -3,24 +3,24 @@ import type { LimitedEndpoint } from '../options/rate-limits.js'
 import type { EndpointName } from '../ports/events.js'
 import { CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 
-/** One endpoint. Routers and metadata are made from the same table, so that neither can promise what the other lacks. */
+/** One endpoint. Routers and metadata use the same table, so they always agree. */
 export interface Endpoint {
   readonly name: EndpointName
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** Below the mount path; `:name` stands for one segment. Endpoints can share one, each with a method of its own. */
+  /** Below the mount path. `:name` stands for one segment. Endpoints with different methods can share a path. */
   readonly path: string
-  /** Who is challenged where the request is refused: the holder of a key, that of a Bearer token, or a client. */
+  /** The kind of challenge in a refusal: for a key, for a Bearer token, or for client authentication. */
   readonly challenges: 'resource' | 'bearer' | 'client'
   readonly limit?: LimitedEndpoint
-  /** Whether the endpoint redeems keys, so that it has to contain replays whatever the limit of the address says. */
+  /** Whether the endpoint redeems keys. If so, it contains replays even beyond the limit of the address. */
   readonly redeems?: true
   /** The member of the metadata that names the endpoint (RFC 8414 2). */
   readonly member?: string
-  /** What else the metadata say when the endpoint is there. */
+  /** Further metadata of the endpoint. */
   readonly facts?: Readonly<Record<string, readonly string[]>>
 }
 
-/** How a client may authenticate at an endpoint that wants it to, as its metadata say it (RFC 8414 2). */
+/** The metadata about client authentication at an endpoint (RFC 8414 2). */
 function clientAuthentication(prefix: string) {
   return {
     [`${prefix}_endpoint_auth_methods_supported`]: CLIENT_AUTHENTICATION_METHODS,
@@ -28,7 +28,7 @@ function clientAuthentication(prefix: string) {
   }
 }
 
-/** Where a client manages its registration (RFC 7592 2); it is told the address when it registers. */
+/** A client manages its registration here (RFC 7592 2). It gets the URL when it registers. */
 const registration = {
   name: 'registration',
   path: '/register/:client_id',

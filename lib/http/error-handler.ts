@@ -7,11 +7,11 @@ import { httpsGuard } from './https.js'
 import { refuse } from './wire.js'
 
 /**
- * Answers our errors, and those of body parsers, as OAuth wants them answered; passes all others on.
+ * Answers our errors and the errors of body parsers in the OAuth format. Passes all other errors on.
  *
- * A `ConfigurationError` is a fault of the app: the console shows it once, and the client learns nothing of it.
+ * A `ConfigurationError` is a fault of the app. The console shows it once, and the client gets no details.
  *
- * A body parser's error carries the body, and a key with it: it goes no further than here.
+ * The error of a body parser carries the body, and the key in it. So no later handler gets this error.
  */
 export function errorHandler(context: GuardContext): ErrorRequestHandler {
   const site = context.siteOf({ name: 'resource', challenges: 'resource' })
@@ -25,21 +25,21 @@ export function errorHandler(context: GuardContext): ErrorRequestHandler {
       return
     }
     if (error instanceof ConfigurationError) context.advise(error.message, 'EPK_CONFIGURATION')
-    // A parser has taken the body off the request; what is in clear in it is exposed all the same.
+    // The parser moved the body from the request to the error. Keys in a cleartext body are exposed nevertheless.
     const parsed = isOurs ? undefined : takeBody(error)
     req.body = parsed ?? req.body
-    // The answer has begun: all that is left is to end it.
+    // The answer has begun, so only the connection can be closed.
     if (res.headersSent) {
       refuse(res, refusal, context.present(req), site)
       return
     }
-    // An error can come before any guard of ours has looked at the connection.
+    // The error may come before any of our guards has checked the connection.
     enforceHttps(req, res, (fault?: unknown) => refuse(res, fault ?? refusal, context.present(req), site))
     if (parsed !== undefined) req.body = {}
   }
 }
 
-/** Express 5 keeps every error on the request: what a body parser wrote of the body into its own must not stay there. */
+/** Express 5 keeps every error on the request, so the body must be removed from the error of a parser. */
 function takeBody(error: { readonly body?: unknown }): unknown {
   const { body } = error
   Object.assign(error, { body: REDACTED, message: 'The body could not be parsed.', stack: REDACTED })

@@ -2,16 +2,16 @@ import type { Request } from 'express'
 import type { PresentedRequest } from '../base/request.js'
 import { jwtsIn, registrationTokensIn } from '../base/secret.js'
 
-/** How much of a cleartext body is looked through for keys, and how long its end is waited for. */
+/** The part of a cleartext body that is searched for keys, and the time to wait for it. */
 const MAXIMUM_BYTES = 16 * 1024
 const MAXIMUM_MILLISECONDS = 2000
 
-/** How many JWTs of one request are looked at. */
+/** The most tokens of one request that are checked. */
 const MAXIMUM_TOKENS = 4
 
 /**
- * Collects whatever could be a key in a request that came in clear: from its `Authorization` headers, its query and
- * its body. The body is awaited while the answer is already on its way.
+ * Collects possible keys and tokens from a cleartext request: from its `Authorization` headers, query and body. The
+ * answer does not wait for the body.
  */
 export async function collectExposed(req: Request, presented: PresentedRequest): Promise<readonly string[]> {
   const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
@@ -21,7 +21,7 @@ export async function collectExposed(req: Request, presented: PresentedRequest):
   return [...new Set(found)].slice(0, MAXIMUM_TOKENS)
 }
 
-/** What a body parser before us made of the body, as text again. */
+/** Turns a body that an earlier parser has read into text again. */
 function textOf(body: unknown): string {
   if (Buffer.isBuffer(body)) return body.toString('latin1')
   return typeof body === 'string' ? body : JSON.stringify(body)
@@ -35,7 +35,7 @@ function decodeLoosely(text: string): string {
   }
 }
 
-/** The beginning of a body; whatever comes later is let go unread. */
+/** Reads the beginning of a body and drops the rest. */
 function readSome(req: Request): Promise<string> {
   if (req.readableEnded || req.destroyed) return Promise.resolve('')
   return new Promise((resolve) => {

@@ -2,20 +2,20 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { PresentedRequest } from '../base/request.js'
 import type { RedemptionHandler } from './redemption-answer.js'
 
-/** What a guarded route wants of a key, or of an access token. */
+/** The requirements of a guarded route. */
 export interface GuardOptions {
-  /** The scope, or all the scopes, it must carry. Default: whatever is for the audience passes. */
+  /** The scope, or all the scopes, that the key or token must have. Default: no scope is required. */
   readonly scope?: string | readonly string[]
-  /** The audience it must be for. Must be given where the deployment has several; default: its only one. */
+  /** The required audience. Default: the only audience of the deployment. Required if there are several. */
   readonly audience?: string
 }
 
-/** Guards of the host's own routes. */
+/** Guards for your own routes. */
 export interface Guards {
-  /** Lets a key through and leaves it as it is; its identity is `req.provisioning`. */
+  /** Accepts a key without redeeming it. Sets `req.provisioning` to its identity. */
   requireProvisioningKey(options?: GuardOptions): RequestHandler
   /**
-   * Lets a key through once. The answer of the route settles the key: below 400 redeems it, 400 and above releases it.
+   * Accepts a key once. The status of the route's answer decides: below 400 redeems the key, 400 and above releases it.
    *
    * @example
    * app.post('/devices', keys.redeemProvisioningKey({ scope: 'devices:create' }), express.json(), (req, res) => {
@@ -24,8 +24,8 @@ export interface Guards {
    */
   redeemProvisioningKey(options?: GuardOptions): RequestHandler
   /**
-   * Redeems a key by a handler that returns its answer. Use this form for work that must happen exactly once. Put body
-   * parsers before it; no handler after it runs.
+   * Redeems a key with a handler that returns its answer. Use this form for work that must happen exactly once. Put body
+   * parsers before it. Handlers after it do not run.
    *
    * @example
    * app.post(
@@ -38,16 +38,16 @@ export interface Guards {
    * )
    */
   redeemProvisioningKey(options: GuardOptions, handler: RedemptionHandler): RequestHandler
-  /** Lets the access token through that a key was redeemed for (RFC 9068 4); its identity is `req.accessToken`. */
+  /** Accepts the access token of a redeemed key (RFC 9068 4). Sets `req.accessToken` to its identity. */
   requireAccessToken(options?: GuardOptions): RequestHandler
 }
 
-/** A request that a guard lets through. */
+/** A request that a guard accepts. */
 export interface AdmittedVisit {
   readonly req: Request
   readonly res: Response
   readonly next: (error?: unknown) => void
-  /** Lets a body go on that was paused while the guard waited. */
+  /** Resumes a body that the guard has paused. */
   readonly resumeBody: () => void
   readonly presented: PresentedRequest
   readonly refuseWith: (error: unknown) => void

@@ -18,9 +18,9 @@ import { verifyCounted } from './key-limits.js'
 import type { Handle, Visit } from './serve.js'
 import type { Answer } from './wire.js'
 
-/** What each endpoint does, from the visit to the answer. The token endpoint does it per grant. */
+/** The handler of each endpoint. The token endpoint has one per grant. */
 export interface Handlers extends Record<Exclude<EndpointKey, 'token'>, Handle> {
-  /** The token endpoint with some of its grants; those that `leave` names are left to the next router. */
+  /** The token endpoint with some of its grants. If `leave` accepts a grant, the next router handles it. */
   token(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle
 }
 
@@ -53,7 +53,7 @@ export function handlers(context: HttpContext): Handlers {
       expected,
     })
     const result = await useCases.containReplays(verified, presented.address, () => act(verified))
-    // Only the repetition of a redemption comes here despite a limit.
+    // Only a repeated redemption reaches this line despite a limit.
     if (refusal !== undefined) throw refusal
     return result
   }
@@ -66,8 +66,8 @@ export function handlers(context: HttpContext): Handlers {
     },
     async 'urn:ietf:params:oauth:grant-type:token-exchange'(visit, parameters) {
       const token = readSubjectToken(parameters)
-      // The client comes after the key: a replay is contained whatever client authentication says. Beyond a limit it is
-      // not looked at, so that nobody can try secrets there.
+      // Check the key before the client: a replay is contained even if client authentication fails. Beyond a limit the
+      // client is not authenticated, so that nobody can guess secrets.
       const { addressRefusal } = visit.keyLimits
       let identified: Promise<Caller> | undefined
       const identify = () => {
@@ -83,7 +83,7 @@ export function handlers(context: HttpContext): Handlers {
     },
   }
 
-  /** The key is credential enough; a client that authenticates or names itself besides must be the key's. */
+  /** The key alone is enough. If the request also names or authenticates a client, the key must belong to this client. */
   async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
     const named = ['client_secret', 'client_assertion', 'client_assertion_type']
     const authenticates =
@@ -103,7 +103,7 @@ export function handlers(context: HttpContext): Handlers {
     }
   }
 
-  /** RFC 7592 3: where the client manages its registration. */
+  /** Adds the URL where the client manages its registration (RFC 7592 3). */
   function located(information: ClientInformation) {
     const path = ENDPOINTS.readRegistration.path.replace(
       ':client_id',
@@ -160,7 +160,7 @@ export function handlers(context: HttpContext): Handlers {
   }
 }
 
-/** The client that the path names, decoded here: Express fails outside of our router on what cannot be. */
+/** The client in the path. We decode it here, because Express throws outside of our router if decoding fails. */
 function managed({ req, presented }: Visit): ManagementRequest {
   try {
     return { clientId: decodeURIComponent(req.path.slice(req.path.lastIndexOf('/') + 1)), presented }
@@ -192,7 +192,7 @@ function issuanceAnswer({ key, record }: Awaited<ReturnType<HttpContext['useCase
   }
 }
 
-/** Who exchanges a key, as far as the request says, and whether that has been proven. */
+/** The client that a key exchange names, and whether the client has authenticated. */
 interface Caller {
   readonly clientId: string | undefined
   readonly authenticates: boolean
@@ -201,12 +201,12 @@ interface Caller {
 const STRANGER: Caller = Object.freeze({ clientId: undefined, authenticates: false })
 const asStranger = async () => STRANGER
 
-/** Refusals that say nothing of the request. */
+/** Refusals that do not depend on the key. */
 const OF_THE_SERVER: readonly string[] = ['slow_down', 'temporarily_unavailable', 'server_error']
 
 /**
- * RFC 8693 2.2.2: a subject token that is refused for whatever reason is an `invalid_request`. A client that has
- * authenticated is told precisely what is wrong with a key of its own.
+ * RFC 8693 2.2.2: every refusal of a subject token is an `invalid_request`. An authenticated client gets the precise
+ * reason for its own key.
  */
 async function asSubjectToken<T>(redeem: () => Promise<T>, identify: () => Promise<Caller>): Promise<T> {
   try {

@@ -11,9 +11,9 @@ export interface HeldAnswer {
    * broken connection, a failure of a handler that has read it releases the key.
    */
   readonly signal: AbortSignal
-  /** The server breaks the connection off, not the client: a failure of the handler then releases the key. */
+  /** The server closes the connection, not the client. A failure of the handler then releases the key. */
   breakOff(): void
-  /** Answers in the place of a handler that waits for the end of its body. */
+  /** Answers for a handler that still waits for the end of its body. */
   refuse(error: unknown): void
 }
 
@@ -51,7 +51,7 @@ export function holdAnswer(
         () => gate.open(),
         (error) => gate.replaceBy(() => refuseWith(error)),
       )
-      // The head and the body were checked. When Node refuses to write them all the same, end the connection.
+      // The head and the body were checked. If Node still refuses to write them, close the connection.
       .catch(() => res.destroy())
   }
   const gate = new ResponseGate(res, decide)
@@ -60,7 +60,7 @@ export function holdAnswer(
     broken.isBroken = true
     aborting.abort()
   }
-  // The response to a pipelined request has no connection yet, and does not tell when that breaks.
+  // The response to a pipelined request has no connection yet, so it does not report a broken connection.
   const onCheck = () => res.req.socket.destroyed && onBroken()
   const watch = watchReservation(reservation, (error) => aborting.abort(error), onCheck)
   res.once('close', onBroken)

@@ -4,10 +4,10 @@ import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
 
-/** One year, as browsers' preload lists want it (RFC 6797 6.1). */
+/** One year, because the preload lists of browsers require it (RFC 6797 6.1). */
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
-/** Passes what came over HTTPS and refuses the rest. Every middleware of ours that looks at a request begins with it. */
+/** Accepts requests over HTTPS and refuses all others. Each of our middlewares that reads a request runs it first. */
 export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)
@@ -29,7 +29,7 @@ export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite
     refuseCleartext(req, res)
   }
 
-  /** The answer is the same to the byte whatever the request carried; what it exposed is revoked after it was sent. */
+  /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
     const presented = read(req)
     const exposed = collectExposed(req, presented)
@@ -42,8 +42,8 @@ export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite
 const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')
 
 /**
- * `req.secure`, and more: where proxies append to `X-Forwarded-Proto`, Express believes the leftmost value, which is
- * the client's own. Every value must say https, so that one that a trusted proxy added cannot be talked over.
+ * `req.secure` is not enough: if proxies append to `X-Forwarded-Proto`, Express uses the leftmost value, which the
+ * client can choose. So every value must be https, including those that trusted proxies have added.
  */
 function isSecure(req: Request): boolean {
   const forwarded = req.headers['x-forwarded-proto']
@@ -56,8 +56,9 @@ function isSecure(req: Request): boolean {
 const CUT = malformed('body_incomplete', 'The connection is closed or has no address.')
 
 /**
- * Whether the connection is closed and a proxy says that it was HTTPS. A closed connection has no address, so nobody can
- * tell whether the proxy is trusted. Nothing is taken for exposed then. The address can be gone before `destroyed` is set.
+ * Whether the connection is closed and the header says that it was HTTPS. A closed connection has no address, so we
+ * cannot check whether the proxy is trusted. We then treat nothing as exposed. The address can be gone before
+ * `destroyed` is set.
  */
 function isCut(req: Request): boolean {
   const forwarded = String(req.headers['x-forwarded-proto'] ?? '')
@@ -73,7 +74,7 @@ function isTrusted(req: Request, hop: number): boolean {
 }
 
 const FAR_HOP = 1000
-/** Addresses that are nobody's (RFC 5737, RFC 3849), far apart: a setting that trusts them all trusts everyone. */
+/** Reserved addresses (RFC 5737, RFC 3849), far apart: a setting that trusts all of them trusts everyone. */
 const STRANGERS = ['192.0.2.1', '198.51.100.1', '203.0.113.1']
 const STRANGERS_IPV6 = ['2001:db8::1', '3fff::1']
 

@@ -1,14 +1,14 @@
-/** What of JSON matters to tell its members: strings, and what opens, closes and separates. */
+/** The JSON tokens that are needed to find member names: strings, brackets and colons. */
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g
 
 /**
  * Whether an object in a JSON text, at any depth, has a member twice. Parsers disagree about which of the two counts
- * (RFC 8259 4), so that one who looks at a text before us could see another request than we do.
+ * (RFC 8259 4), so an earlier reader of the text could see a different request.
  *
  * @param json text that `JSON.parse` accepts
  */
 export function hasMemberTwice(json: string): boolean {
-  // For each object or list that is open: the names so far; none for a list.
+  // The names so far in each open object. `undefined` for a list.
   const open: (Set<string> | undefined)[] = []
   let text = ''
   for (const [token] of json.matchAll(TOKENS)) {

@@ -14,13 +14,13 @@ export interface KeyLimits {
   readonly countKey: (jti: string) => Promise<void>
 }
 
-/** A verified key; and, for a redeemed one, the refusal of a limit that applies to a repetition. */
+/** A verified key. For a redeemed key, also the refusal of a limit, which applies to a repetition. */
 export interface Counted {
   readonly verified: Verified
   readonly refusal: ProvisioningError | undefined
 }
 
-/** A request that presents a key, and what is expected of the key. */
+/** A request that presents a key, and the requirements for the key. */
 export interface KeyRequest {
   readonly presentedKey: PresentedCredential
   readonly presented: PresentedRequest
@@ -46,7 +46,7 @@ export async function verifyCounted(
   return { verified: authorizeKey(recognized, expected), refusal }
 }
 
-/** Runs a request that a limit may refuse, to contain a replay all the same. Every other error becomes that refusal. */
+/** Runs a request even beyond a limit, to contain a replay. Every other error then becomes the refusal of the limit. */
 export async function unlessReplayed<T>(
   refusal: ProvisioningError | undefined,
   run: () => T | Promise<T>,
@@ -62,7 +62,7 @@ function isReplay(error: unknown): boolean {
   return error instanceof ProvisioningError && error.reason === 'key_redeemed'
 }
 
-/** The refusal that `check` throws, if it does. */
+/** Returns the refusal that `check` throws. */
 export async function refusalOf(check: () => Promise<void>): Promise<ProvisioningError | undefined> {
   try {
     await check()

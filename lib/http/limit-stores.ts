@@ -4,12 +4,12 @@ import { ConfigurationError } from '../base/errors.js'
 import { describe } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 
-/** How many counts of one instance may be unanswered at once: strangers must not fill the memory. */
+/** The most counts of one instance that may wait for the store: strangers must not fill the memory. */
 const MOST_PENDING = 10_000
 
 /**
- * Makes the stores of the limiters of one instance out of the host's. What the host's does not count in time, or
- * counts wrongly, is no count: the limiter then refuses.
+ * Wraps the host's stores for the limiters of one instance. If a store counts too late or wrongly, the limiter refuses
+ * the request.
  */
 export function limitStores(
   make: (name: string) => unknown,
@@ -41,7 +41,7 @@ function readStore(made: unknown, name: string): Store {
   throw new ConfigurationError([`rateLimit.store: expected ${expected}, got ${describe(made)}`])
 }
 
-/** What two stores must not share, or they count into each other. */
+/** The identities of a store. If two stores shared one, their counts would mix. */
 function identitiesOf(store: Store): readonly unknown[] {
   const { prefix, localKeys } = store
   return typeof prefix === 'string' && localKeys !== true ? [store, `prefix ${prefix}`] : [store]
@@ -71,7 +71,7 @@ function guarded(store: Store, countInTime: InTime): Store {
   }
 }
 
-/** A count that is none would compare as below every limit, and switch the limit off. */
+/** An invalid count would compare as below every limit, and so switch the limit off. */
 function readCount({ totalHits, resetTime }: ClientRateLimitInfo): ClientRateLimitInfo {
   if (!(Number.isSafeInteger(totalHits) && totalHits > 0))
     throw new Error(`The store of rate limits answered ${describe(totalHits)} for a count`)
@@ -80,18 +80,17 @@ function readCount({ totalHits, resetTime }: ClientRateLimitInfo): ClientRateLim
 }
 
 interface Preparation {
-  /** Begins; what fails is told by `done`. */
+  /** Starts the preparation. `done` reports a failure. */
   readonly begin: (options: Options) => void
-  /** Resolves when the store is prepared; begins anew when it is not. */
+  /** Resolves when the store is prepared. Prepares it again if it is not. */
   readonly done: () => Promise<void>
-  /** After the store has failed: what it was prepared with may be what fails. */
+  /** Call it after a failure of the store. The preparation may be the cause, so the store is prepared again. */
   readonly doubt: () => void
 }
 
 /**
- * Has a store prepare itself (`init`), and again when that failed. A store that asks a server for something keeps the
- * failure otherwise, and would refuse for good what it was made for while the server was down: rate-limit-redis does,
- * which loads its scripts there.
+ * Calls `init` of a store, and calls it again after a failure. Otherwise a store that was prepared while its server was
+ * down would fail forever. An example is rate-limit-redis, which loads its scripts from the server.
  */
 function preparer(store: Store): Preparation {
   let options: Options | undefined

@@ -4,13 +4,13 @@ import { ProvisioningError } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
 
-/** The limits of one endpoint; a request counts once, however many routers it passes. Each throws `too_many_requests` where there have been too many. */
+/** The limits of one endpoint. A request counts once, even if it passes several routers. Each throws `too_many_requests`. */
 export interface Limiter {
-  /** Counts the request against its address; to be called before anything costly is done. */
+  /** Counts the request against its address. Call it before any costly work. */
   byAddress(req: Request, res: Response): Promise<void>
-  /** Counts it against its client; to be called when the client is known for sure, so that no stranger can use it up. */
+  /** Counts it against its client. Call it after authentication, so that no stranger can use up the limit. */
   byClient(req: Request, res: Response, clientId: string): Promise<void>
-  /** Counts it against its key: who holds one key must not be able to use up what its client may do. */
+  /** Counts it against its key: one copied key must not use up the limit of the whole client. */
   byKey(req: Request, res: Response, jti: string): Promise<void>
 }
 
@@ -20,7 +20,7 @@ export const UNLIMITED: Limiter = {
   byKey: async () => undefined,
 }
 
-/** @param store makes the store of a limiter by its name; `undefined`: each counts in memory */
+/** @param store makes the store of a limiter from its name; `undefined`: the limiter counts in memory */
 export function limiter(
   limits: RateLimits,
   endpoint: LimitedEndpoint,
@@ -31,7 +31,7 @@ export function limiter(
   const callers = new WeakMap<Request, string>()
   const counted = new WeakMap<Request, Promise<void>>()
   const addresses = make(store, options, `${endpoint}-address`, (req) =>
-    // Text that is no address never becomes a name in the store: such requests share one counter.
+    // Invalid addresses share one counter, so that their text never becomes a name in the store.
     ipKeyGenerator(ipAddress(req.ip) ?? ''),
   )
   const perCaller = make(store, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
@@ -62,13 +62,13 @@ function make(
     keyGenerator,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    // Its checks print to the console; `trust proxy`, which they are about, is judged by `httpsGuard`.
+    // Its checks print to the console. They concern `trust proxy`, which `httpsGuard` validates.
     validate: false,
     requestPropertyName: 'provisioningRateLimit',
     passOnStoreError: false,
     handler(_req, res, next) {
       const retryAfterSeconds = Number(res.getHeader('Retry-After'))
-      // The refusal writes it; a replay that is contained despite the limit is not to be tried again.
+      // The refusal sets this header itself. A replay must not get it, because a retry is useless.
       res.removeHeader('Retry-After')
       next(tooMany(retryAfterSeconds))
     },
@@ -82,7 +82,7 @@ function tooMany(retryAfterSeconds: number): ProvisioningError {
   })
 }
 
-/** A limiter whose store does not answer refuses: it must not be possible to switch limits off by breaking the store. */
+/** Refuses the request if the store does not answer. Otherwise an attacker could switch limits off by breaking the store. */
 async function run(limit: RateLimitRequestHandler, req: Request, res: Response): Promise<void> {
   const refusal = await new Promise<unknown>((resolve) => limit(req, res, resolve))
   if (refusal === undefined) return

@@ -4,17 +4,17 @@ import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../ports/met
 import type { GuardContext, HttpContext } from './context.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 
-/** What of an instance has been made, and so can be promised. */
+/** The endpoints and grants that exist, so that the metadata can announce them. */
 export interface Made {
   readonly endpoints: ReadonlySet<EndpointKey>
   readonly grants: ReadonlySet<GrantType>
 }
 
-// The holder of a key exchanges it without any other credential, which is `none`.
+// A key can be exchanged without any other credential. The metadata call that `none`.
 const EXCHANGE_GRANT = GRANT_TYPES[1]
 const WITHOUT_CLIENT = [...CLIENT_AUTHENTICATION_METHODS, 'none']
 
-/** The metadata of the authorization server (RFC 8414 2): the endpoints that have been made, and no others. */
+/** The metadata of the authorization server (RFC 8414 2), with the existing endpoints only. */
 export function authorizationServerMetadata(context: HttpContext, made: Made): object {
   const { deployment, knownScopes } = context.config
   const present: Endpoint[] = [...made.endpoints].map((name) => ENDPOINTS[name])
@@ -32,13 +32,13 @@ export function authorizationServerMetadata(context: HttpContext, made: Made): o
     ...aliases(context, present),
     grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
-    // Required by RFC 8414 2, though no grant of this server has one.
+    // RFC 8414 2 requires it, although no grant of this server has a response type.
     response_types_supported: [],
     ...(knownScopes.length > 0 && { scopes_supported: knownScopes }),
   }
 }
 
-/** What endpoints say of themselves, without methods that want a certificate where nobody is asked for one. */
+/** The facts of the endpoints. Certificate methods are left out unless the server asks for certificates. */
 function announced({ config }: HttpContext, facts: Readonly<Record<string, readonly string[]>>): object {
   if (config.mtls.isAnnounced) return facts
   const isForOthers = (method: string) => !(CERTIFICATE_METHODS as readonly string[]).includes(method)
@@ -50,7 +50,7 @@ function certificateFacts({ config }: GuardContext): object {
   return config.mtls.isAnnounced ? { tls_client_certificate_bound_access_tokens: true } : {}
 }
 
-/** Where each endpoint is reached with a client certificate (RFC 8705 5). */
+/** The URL of each endpoint for clients with a certificate (RFC 8705 5). */
 function aliases(context: HttpContext, present: readonly Endpoint[]): object {
   const addresses = present.flatMap(({ member, path }) => {
     const alias = context.endpointAlias(path)
@@ -59,7 +59,7 @@ function aliases(context: HttpContext, present: readonly Endpoint[]): object {
   return addresses.length > 0 ? { mtls_endpoint_aliases: Object.fromEntries(addresses) } : {}
 }
 
-/** The metadata of a resource that takes provisioning keys (RFC 9728 2). */
+/** The metadata of a resource that accepts provisioning keys (RFC 9728 2). */
 export function protectedResourceMetadata(
   context: GuardContext,
   audience: string,
@@ -76,7 +76,7 @@ export function protectedResourceMetadata(
   }
 }
 
-/** Where the metadata of the issuer are: its path is inserted after the well-known one (RFC 8414 3.1). */
+/** The path of the issuer's metadata: the path of the issuer follows the well-known path (RFC 8414 3.1). */
 export function authorizationServerMetadataPath(issuer: string): string {
   const { pathname } = new URL(issuer)
   return `/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`

@@ -5,13 +5,13 @@ import { errorHandler } from './error-handler.js'
 import { httpsGuard } from './https.js'
 import { securityHeaders } from './security-headers.js'
 
-/** The middlewares that serve a whole app, whatever its routes. */
+/** The middlewares for a whole app. */
 export interface Middlewares {
-  /** Refuses what did not come over HTTPS, and revokes the keys it exposed. */
+  /** Refuses cleartext requests, and revokes the keys that they exposed. */
   enforceHttps(): RequestHandler
-  /** helmet, set for an API; `overrides` are options of helmet. */
+  /** helmet with settings for an API. `overrides` are options of helmet. */
   securityHeaders(overrides?: HelmetOptions): RequestHandler
-  /** Answers our errors and those of body parsers as OAuth wants them; passes all others on. Mount it last. */
+  /** Answers our errors and the errors of body parsers in the OAuth format. Passes all others on. Mount it last. */
   errorHandler(): ErrorRequestHandler
 }
 

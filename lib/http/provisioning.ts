@@ -6,19 +6,19 @@ import type { VerifiedKey } from '../tokens/provisioning-key.js'
 export interface Provisioning {
   /** The client that asked for the key. */
   readonly clientId: string
-  /** The identity that is to be provisioned; equals `clientId` unless the client asked for another. */
+  /** The identity to provision. It equals `clientId` unless the client asked for another. */
   readonly subject: string
   readonly scope: readonly string[]
   readonly audience: string
   readonly issuer: string
-  /** The `jti`: the key's one name in logs, events and stores. */
+  /** The `jti`: the name of the key in logs, events and stores. */
   readonly keyId: string
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly environment?: string
-  /** Thumbprint of the DPoP key the provisioning key is bound to; its holder has proven to hold it. */
+  /** Thumbprint of the DPoP key that the provisioning key is bound to. The client has proven possession of it. */
   readonly proofKeyThumbprint?: string
-  /** SHA-256 thumbprint of the client certificate the key is bound to; it is that of the connection. */
+  /** SHA-256 thumbprint of the client certificate that the key is bound to. The connection has this certificate. */
   readonly certificateThumbprint?: string
   /**
    * Aborted when the connection breaks before an answer, or when the key is revoked or expires. After a broken
@@ -27,8 +27,8 @@ export interface Provisioning {
    */
   readonly signal?: AbortSignal
   /**
-   * Names this redemption: an idempotency key for what the handler does elsewhere. An attempt that goes on where another
-   * was interrupted has the same; one after a release has another. Only behind `redeemProvisioningKey()`.
+   * Names this redemption. Use it as an idempotency key for calls to other services. An attempt that resumes an
+   * interrupted one has the same name; an attempt after a release has another. Only behind `redeemProvisioningKey()`.
    */
   readonly redemptionId?: string
 }
@@ -37,7 +37,7 @@ declare global {
   // Express keeps its types for merging in this namespace; there is no other way to extend its Request.
   namespace Express {
     interface Request {
-      /** Who presented a provisioning key; set by `requireProvisioningKey()` and `redeemProvisioningKey()`. */
+      /** The identity behind the key. `requireProvisioningKey()` and `redeemProvisioningKey()` set it. */
       provisioning?: Provisioning
     }
   }
@@ -60,13 +60,13 @@ export function attachProvisioning(
     ...circumstances(key),
     ...(redeeming && { redemptionId: redeeming.redemptionId }),
   }
-  // Who reads it takes over a decision, so a logger that copies all members must not.
+  // Reading `signal` changes how a failure is settled. Not enumerable, so that a logger does not read it by accident.
   if (redeeming) Object.defineProperty(provisioning, 'signal', { get: redeeming.signal })
   Object.freeze(provisioning)
   fix(req, 'provisioning', provisioning)
 }
 
-/** When and where what was presented is good, and what its holder has proven to hold. */
+/** The times, the environment and the proven possession of a key or token. */
 export function circumstances({
   issuedAt,
   expiresAt,

@@ -5,22 +5,22 @@ import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
 import { answer } from './wire.js'
 
-/** How orchestrators and load balancers learn whether requests may be sent to this process. */
+/** Shows orchestrators and load balancers whether this process accepts requests. */
 export interface Readiness {
   /**
-   * Answers 200 `{"ready":true}` or 503 `{"ready":false}`, within a second. Mount it before `enforceHttps()` where you
-   * are probed over cleartext: a request without credentials, query and body is answered there too.
+   * Answers 200 `{"ready":true}` or 503 `{"ready":false}` within a second. Mount it before `enforceHttps()` if probes
+   * come over cleartext. It answers a cleartext request that has no credentials, query or body.
    */
   readiness(): RequestHandler
   /** Whether the store answers, and `drain()` has not been called. Never rejects. */
   isReady(): Promise<boolean>
-  /** Makes readiness say no from now on, so that nothing more is sent here. Whatever still comes is served. */
+  /** Makes readiness answer 503 from now on, so that load balancers send no more requests. Later requests are served. */
   drain(): void
 }
 
 export function readiness(context: GuardContext): Readiness {
   const { deployment } = context.config
-  // An issuer elsewhere is not asked: every API would be taken out of service together when it is down.
+  // Do not ask a remote issuer: when it is down, all APIs would go out of service together.
   const canServe = 'askIssuer' in deployment ? async () => true : storeProbe(deployment.store)
   const enforceHttps = httpsGuard(context, context.siteOf({ name: 'resource', challenges: 'resource' }))
   let isDraining = false
@@ -43,23 +43,23 @@ export function readiness(context: GuardContext): Readiness {
   }
 }
 
-/** Whether nothing in a request can have been exposed in cleartext: it is a mere probe. */
+/** Whether a request contains nothing that cleartext could expose, as a probe does. */
 function carriesNothing({ headers, originalUrl }: Request): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
   return headers.authorization === undefined && !originalUrl.includes('?') && !hasBody
 }
 
 /**
- * Keys that are nobody's, chosen so that `redisStore()` has each in another quarter of a cluster. One that answers is
- * enough: a node that is down takes some clients with it, which another process could not serve either.
+ * Names of keys that do not exist. `redisStore()` keeps each in another quarter of a cluster. One answer is enough:
+ * another process could not serve the clients of a failed node either.
  */
 const NOBODYS = [17, 4, 6, 1].map((number) => ({ clientId: `readiness-${number}`, jti: 'readiness' }))
 
-/** How long an answer of the store is taken for the state of things, and how long it is waited for. */
+/** How long an answer of the store counts as current, and how long to wait for it. */
 const FRESH_MILLISECONDS = 1000
 const LONGEST_MILLISECONDS = 900
 
-/** Asks the store whether it answers, once a second at most however often that is wanted. */
+/** Checks at most once a second whether the store answers. */
 function storeProbe(store: Pick<ProvisioningStore, 'find'>): () => Promise<boolean> {
   const ask = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
   let known: { readonly since: number; readonly answers: Promise<boolean> } | undefined

@@ -11,7 +11,7 @@ import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody } from './request-b
 import { returnedAnswer } from './returned-answer.js'
 import { answerAgain } from './whole-answer.js'
 
-/** What a guard that redeems works with. */
+/** The parts of a guard that redeems. */
 export interface RedeemingParts {
   readonly redeem: Redeem
   readonly receiveBody: ReceiveBody
@@ -19,19 +19,19 @@ export interface RedeemingParts {
   readonly handler: RedemptionHandler | undefined
 }
 
-/** Reserves the key, and lets the handler run; its answer settles or releases the key. */
+/** Reserves the key and runs the handler. Its answer settles or releases the key. */
 export function redeemingAdmission(
   { redemptionLeaseSeconds }: StoringDeployment,
   { redeem, receiveBody, handler }: RedeemingParts,
 ) {
-  // A body takes only a part of the lease, so that the handler has some of it left.
+  // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = redemptionLeaseSeconds * 750
 
   return async function admitRedeeming(visit: AdmittedVisit, { verified, refusal }: Counted): Promise<void> {
     const { req, res, next, presented, refuseWith } = visit
     const { key, state } = verified
     const begun = performance.now()
-    // A redeemed bearer key is a replay, however the body goes on.
+    // A redeemed bearer key is always a replay, so its body does not matter.
     const isReplay = state === 'redeemed' && key.confirmation === undefined
     const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
     const { method, originalUrl } = req
@@ -58,7 +58,7 @@ export function redeemingAdmission(
   }
 }
 
-/** Ends the connection with the refusal of a body that is still arriving, or Node would wait for the rest of it. */
+/** Closes the connection after the refusal of an incomplete body. Otherwise Node would wait for the rest. */
 function closing(res: Response): (error: unknown) => never {
   return (error) => {
     res.setHeader('Connection', 'close')

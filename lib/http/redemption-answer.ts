@@ -25,7 +25,7 @@ export interface RedemptionAnswer {
 }
 
 /**
- * Does what a key is redeemed for, and returns the answer. It does not touch the response.
+ * Does the work of a redemption and returns the answer. It does not touch the response.
  *
  * @example
  * const createDevice: RedemptionHandler = async (req, { subject, redemptionId }) => {
@@ -56,7 +56,7 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 /**
  * Reads what a handler returned.
  *
- * @throws ConfigurationError when the handler returned something else than an answer
+ * @throws ConfigurationError when the handler did not return an answer
  */
 export function readAnswer(returned: unknown): WholeAnswer {
   // `return res.json()` returns the response.
@@ -91,7 +91,7 @@ function describeStatus(status: unknown): string {
 
 type HeaderEntry = readonly [name: string, value: string | readonly string[]]
 
-/** `undefined` for headers that Node cannot write, and for a `Headers` or a `Map`, whose members it would lose. */
+/** `undefined` for headers that Node cannot write, and for a `Headers` or a `Map`, whose entries would be lost. */
 function headerEntries(headers: unknown): readonly HeaderEntry[] | undefined {
   if (!isObject(headers) || Symbol.iterator in headers) return undefined
   const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), textOf(value)] as const)
@@ -118,12 +118,12 @@ interface EncodedBody {
   readonly bytes: Buffer
 }
 
-/** `undefined` for what cannot be sent. */
+/** `undefined` for a body that cannot be sent. */
 function encodeBody(body: unknown): EncodedBody | undefined {
   if (body === undefined) return { bytes: Buffer.alloc(0) }
   if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(body) }
   if (body instanceof Uint8Array) return { type: 'application/octet-stream', bytes: Buffer.from(body) }
-  // JSON would make {} of them.
+  // JSON would turn promises and streams into {}.
   if (isObject(body) && (Symbol.asyncIterator in body || typeof body.then === 'function')) return undefined
   try {
     const text: string | undefined = JSON.stringify(body)
@@ -142,7 +142,7 @@ function assemble(
 ): WholeAnswer {
   const own = entries
     .filter(([name]) => !OF_THE_CONNECTION.has(name))
-    // A cookie stands beside those of others. Every other header replaces what a middleware has set.
+    // A cookie is added to those of other middlewares. Every other header replaces an earlier value.
     .map(([name, text]) => [name, name === 'set-cookie' ? { added: [text].flat() } : text] as const)
   const hasBody = !WITHOUT_BODY.has(status)
   const headers = {

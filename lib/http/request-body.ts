@@ -27,7 +27,7 @@ export type ReceiveBody = (req: Request, milliseconds: number) => Promise<Receiv
  * Waits for the body before a key is reserved: the sender decides how long the body takes, and must not decide how long
  * the key is reserved. The body is then put back, so that any parser can read it.
  *
- * A body of more than 1 MiB is passed on while it arrives. So is one for which all room is taken.
+ * A body of more than 1 MiB is passed on while it arrives. So is a body for which no room is left.
  *
  * @throws ProvisioningError `body_incomplete` when the body ends early or takes too long
  */
@@ -52,7 +52,7 @@ function whole(digest: string | undefined): ReceivedBody {
   return { isWhole: true, digest }
 }
 
-/** Reads a body and puts it back. Answers `undefined` when there is too much of it. */
+/** Reads a body and puts it back. Returns `undefined` if the body is too long. */
 function holdBody(
   req: Request,
   milliseconds: number,
@@ -72,7 +72,7 @@ function holdBody(
         return
       }
       const body = Buffer.concat(chunks)
-      // In the same turn as the last `read()`: afterwards the stream would have ended.
+      // Do this in the same turn as the last `read()`, before the stream ends.
       if (length > 0) req.unshift(body)
       resolve(how === 'whole' ? body : undefined)
     }
@@ -107,8 +107,8 @@ const INCOMPLETE = {
 }
 
 /**
- * Drops what nobody has read of a body when the request has been answered. Node does so itself, but not for a body that
- * was read before; the connection would wait, and keep the body in memory.
+ * Drops the unread rest of a body after the answer. Node does this too, but not for a body that was partly read. Such a
+ * connection would wait and keep the body in memory.
  */
 export function dropUnread(req: Request, res: Response): void {
   res.once('finish', () => {
@@ -118,8 +118,8 @@ export function dropUnread(req: Request, res: Response): void {
 }
 
 /**
- * Stops a body that a middleware before us lets flow, and answers the function that lets it go on. What flows while a
- * guard waits would be lost for the parser behind it.
+ * Pauses a body that an earlier middleware lets flow. Returns the function that resumes it. Otherwise a later parser
+ * would miss the data that arrives while a guard waits.
  */
 export function pauseFlow(req: Request): () => void {
   if (req.readableFlowing !== true || req.readableEnded) return () => undefined
@@ -127,7 +127,7 @@ export function pauseFlow(req: Request): () => void {
   return () => void req.resume()
 }
 
-/** Whether nobody is there any more who could get an answer. */
+/** Whether the client has closed the connection. */
 export function isGone(req: Request, res: Response): boolean {
   return res.destroyed || req.readableAborted
 }
@@ -156,8 +156,8 @@ function sha256(content: string | Uint8Array): string {
 }
 
 /**
- * Lets the end of a body through only when `check` has passed, so that no handler that waits for its body starts too
- * late. `refuse` answers the request when the check fails; the body never ends then.
+ * Delays the end of a body until `check` has passed, so that a handler that waits for its body cannot start too late. If
+ * the check fails, `refuse` answers the request and the body never ends.
  */
 export function checkAtEnd(
   req: Request,
@@ -169,7 +169,7 @@ export function checkAtEnd(
   const push = req.push.bind(req)
   // Node's parser ends every body by `push(null)`.
   req.push = function pushChecked(chunk: unknown, encoding?: BufferEncoding): boolean {
-    // A handler that has answered does not start any more.
+    // If the request is answered, no handler can start.
     if (chunk !== null || isAnswered(res)) return push(chunk, encoding)
     check().then(
       () => push(null),
@@ -188,15 +188,15 @@ function isAnswered(res: Response): boolean {
   return res.headersSent || res.writableEnded
 }
 
-/** Ends the connection of a body that nobody waits for any more, when the request has been answered. */
+/** Closes the connection after the answer, because its body never ends. */
 function endAfterAnswer(req: Request, res: Response): void {
   res.once('finish', () => req.destroy())
 }
 
 /**
- * Breaks off a body that is still arriving after so many milliseconds, unless the request has been answered.
+ * Closes the connection if the body is incomplete after this time, unless the request has been answered.
  *
- * @param onAbort is called before
+ * @param onAbort is called before that
  */
 export function abortSlowBody(req: Request, res: Response, milliseconds: number, onAbort: () => void): void {
   if (req.complete) return

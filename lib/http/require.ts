@@ -24,7 +24,7 @@ import type { RedemptionHandler } from './redemption-answer.js'
 import { bodyReceiver, checkAtEnd, dropUnread, isGone, pauseFlow } from './request-body.js'
 import { refuse } from './wire.js'
 
-/** The parts in which the guards differ. */
+/** The differences between the guards. */
 interface Plan<V> {
   readonly name: keyof Guards
   readonly endpoint: 'resource' | 'redeem'
@@ -33,7 +33,7 @@ interface Plan<V> {
   readonly admit: (visit: AdmittedVisit, verified: V) => void | Promise<void>
 }
 
-/** A guard of a key that has let a request through. */
+/** A key guard that has accepted a request. */
 interface EarlierGuard extends ReadOptions {
   readonly name: keyof Guards
 }
@@ -95,7 +95,7 @@ const NOTHING_TO_REDEEM_IN =
   'redeemProvisioningKey: expected a store, got introspection: the issuer can tell how a key stands, but only who shares ' +
   'its store can claim a key so that nobody else gets it'
 
-/** @throws ConfigurationError when a handler is given that is not a function, or in the place of the options */
+/** @throws ConfigurationError when the handler is not a function, or stands where the options belong */
 function readHandler(options: unknown, handlers: readonly unknown[]): RedemptionHandler | undefined {
   const [handler] = handlers
   if (handlers.length === 0 && typeof options !== 'function') return undefined
@@ -164,7 +164,7 @@ function guard<V>(context: SharedContext, plan: Plan<V>, options: GuardOptions):
       })
       .catch(refuseWith)
   }
-  // A method whose name is computed is named in stack traces by what the host has called.
+  // A computed method name makes stack traces show the name of the guard that the host has called.
   const named: Partial<Record<keyof Guards, RequestHandler>> = {
     [name](req: Request, res: Response, next: (error?: unknown) => void) {
       enforceHttps(req, res, (error?: unknown) => (error === undefined ? admit(req, res, next) : next(error)))
@@ -186,13 +186,13 @@ function combinationFault(guard: EarlierGuard, earlier: EarlierGuard | undefined
   return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
 }
 
-/** Where the outside reaches a resource; the `Host` header is not asked. */
+/** The public origin of a resource. It does not depend on the `Host` header. */
 function originOf(uri: string): string | undefined {
   const { protocol, origin } = new URL(uri)
   return protocol === 'https:' ? origin : undefined
 }
 
-/** RFC 9112 3.2.2: a request may name its target as a whole URL, whose host is not asked either. */
+/** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */
 function pathOf(requestTarget: string): string {
   return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }

@@ -25,8 +25,8 @@ export function watchReservation(
 }
 
 /**
- * Statuses that Express makes of a success by what the request says (`Accept`, `Range`, `If-Match`). They settle the
- * key. If they released it, the client could have the action done as often as it likes.
+ * Express replaces a success by these statuses because of request headers (`Accept`, `Range`, `If-Match`). They settle
+ * the key. If they released it, the client could repeat the action as often as it likes.
  */
 const CHOSEN_BY_CLIENT: ReadonlySet<unknown> = new Set([406, 412, 416])
 

@@ -14,7 +14,7 @@ type Methods = Readonly<Record<string, AnyFunction>>
 type Output = 'writeHead' | 'flushHeaders' | 'write' | 'end'
 
 const OUTPUTS: readonly Output[] = ['writeHead', 'flushHeaders', 'write', 'end']
-/** Express changes headers by these two. They fail or do nothing after the first output. */
+/** Express changes headers with these methods. They fail or do nothing after the first output. */
 const CHANGES = ['setHeader', 'removeHeader']
 
 /** Gets the status of an answer, and all of the answer when it was written in one piece. */
@@ -52,7 +52,7 @@ export class ResponseGate {
     Object.defineProperty(res, 'headersSent', { get: () => this.#isStreaming, configurable: true })
   }
 
-  /** An answer has begun that is not whole: an error handler must not write another after it. */
+  /** An incomplete answer has begun. An error handler must not write another answer after it. */
   get #isStreaming(): boolean {
     return this.hasOutput && !this.#hasEnded
   }
@@ -115,7 +115,7 @@ export class ResponseGate {
     return this.#before.writeHead?.apply(this.#res, [this.#res.statusCode])
   }
 
-  /** Undoes what was assigned since the answer began. */
+  /** Undoes assignments since the answer began. */
   #restoreStatus(): void {
     const { status: statusCode, statusMessage } = this.#head ?? this.#headBefore
     Object.assign(this.#res, { statusCode, statusMessage })
@@ -145,7 +145,7 @@ export class ResponseGate {
     this.#decide(head.status, this.#hasEnded ? wholeAnswer(this.#headBefore, head, args) : undefined)
   }
 
-  /** Full from the mark on, as any stream. The stream that gets the held bytes in the end then emits 'drain'. */
+  /** Full from the mark on, as any stream. The stream that finally gets the held bytes emits 'drain'. */
   #hasRoom(): boolean {
     return this.#state === 'replaced' || this.#bytes < this.#res.writableHighWaterMark
   }
@@ -157,7 +157,7 @@ export class ResponseGate {
   }
 }
 
-/** From here on the response itself says how far it is. */
+/** From now on the response reports its own state. */
 function showOwnState(res: Response): void {
   Reflect.deleteProperty(res, 'writableEnded')
   Reflect.deleteProperty(res, 'headersSent')
@@ -182,7 +182,7 @@ function restoreHead(res: Response, { headers, status: statusCode, statusMessage
   Object.assign(res, { statusCode, statusMessage })
 }
 
-/** Calls back a writer that waits for its output, which is gone. */
+/** Calls back a writer whose output was dropped. */
 function reportDropped(args: readonly unknown[]): void {
   const done = args.at(-1)
   if (typeof done === 'function') process.nextTick(() => done(new Error('The answer was replaced.')))

@@ -13,12 +13,12 @@ import { type Handle, serve } from './serve.js'
 export interface Routers {
   issuance(): Router
   redemption(): Router
-  /** Where clients list and revoke their bound keys; empty where clients cannot be saved. */
+  /** Clients list and revoke their bound keys here. Empty if clients cannot be saved. */
   bindings(): Router
   introspection(): Router
   revocation(): Router
   jwks(): Router
-  /** Only at the root: RFC 8414 and RFC 9728 say where metadata are. */
+  /** Only at the root, because RFC 8414 and RFC 9728 define the paths. */
   metadata(): Router
   /** All of them. */
   router(): Router
@@ -70,7 +70,7 @@ export function routers(context: HttpContext): Routers {
   return all
 }
 
-/** A router that finds its endpoints below the mount path, wherever it was mounted itself: at the root, or there. */
+/** A router that serves its endpoints below the mount path. You can mount it at the root or at the mount path. */
 function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Handle>>): Router {
   const { mountPath } = context.config
   const inner = Router(ROUTING)
@@ -104,7 +104,7 @@ function byPath(routes: Partial<Record<EndpointKey, Handle>>): Map<string, [Rout
   return paths
 }
 
-/** A segment that varies is matched, not captured: Express throws where it cannot decode what it has captured. */
+/** A variable segment is matched but not captured, because Express throws if it cannot decode a capture. */
 function pathPattern(path: string): string | RegExp {
   return path.includes(':') ? new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) : path
 }

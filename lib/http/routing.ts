@@ -6,16 +6,16 @@ import { httpsGuard } from './https.js'
 import { securityHeaders } from './security-headers.js'
 import { refuse } from './wire.js'
 
-/** How our routers read paths: exactly. */
+/** Our routers match paths exactly. */
 export const ROUTING = { caseSensitive: true, strict: true }
 
-/** What stands before everything that we serve ourselves. */
+/** The middlewares before all of our endpoints. */
 export function protection(context: GuardContext): RequestHandler[] {
   const site = context.siteOf({ name: 'token', challenges: 'client' })
   return [httpsGuard(context, site), securityHeaders()]
 }
 
-/** Refuses every other method than those of the endpoints on one path (RFC 9110 15.5.6). */
+/** Refuses methods that no endpoint on the path has (RFC 9110 15.5.6). */
 export function refuseOtherMethods(
   context: GuardContext,
   ...[endpoint, ...others]: [Endpoint, ...Endpoint[]]

@@ -13,7 +13,7 @@ const DEFAULTS = {
 } satisfies HelmetOptions
 
 /**
- * helmet with what fits an API: no content may be loaded, framed or sniffed, no referrer is sent, nothing is cached.
+ * helmet with settings for an API: no content may be loaded, framed or sniffed, no referrer is sent, nothing is cached.
  *
  * @param overrides options of helmet that replace ours
  */

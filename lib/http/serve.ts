@@ -12,7 +12,7 @@ export interface Visit {
   readonly req: Request
   readonly res: Response
   readonly presented: PresentedRequest
-  /** What a DPoP proof must be for. */
+  /** The request target that a DPoP proof must name. */
   readonly target: Target
   /** Counts the request against a client that has proven its identity. */
   readonly limitClient: (clientId: string) => Promise<void>
@@ -23,7 +23,7 @@ export interface Visit {
 /** Answers a visit; `undefined` leaves it to the next router. */
 export type Handle = (visit: Visit) => Promise<Answer | undefined>
 
-/** Makes the request handler of an endpoint: what all of them do around what each of them does. */
+/** Makes the request handler of an endpoint: the steps that all endpoints share, around `handle`. */
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
   const limits = context.limiterOf(endpoint.limit)
   const site = context.siteOf(endpoint)
@@ -55,7 +55,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
 
   return function serveEndpoint(req, res, next) {
     const presented = context.present(req)
-    // What is public is cached, and wants no proof.
+    // Only `POST` endpoints take proofs, and a nonce would make other answers uncacheable.
     if (endpoint.method === 'POST') context.offerNonce(res, presented)
     visit(req, res, presented)
       .then((done) => (done === undefined ? next('route') : answer(res, done)))

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../base/errors.js'
 import type { Credential } from '../base/request.js'
 
-/** What those are told who have not proven who they are. */
+/** The error descriptions for unauthenticated callers. */
 const UNIFORM: Record<ErrorCode, string> = {
   invalid_request: 'The request cannot be accepted.',
   invalid_token: 'The provisioning key is not accepted.',
@@ -27,7 +27,7 @@ const OF_ACCESS_TOKENS: Partial<Record<ErrorCode, string>> = {
   insufficient_scope: 'The access token lacks the scope for this.',
 }
 
-/** The one sentence that a code is told by to those who have not proven who they are, where a credential is wanted. */
+/** The error description of a code for unauthenticated callers. It names the expected credential. */
 export function uniformSentence(code: ErrorCode, credential: Credential): string {
   return (credential === 'access token' ? OF_ACCESS_TOKENS[code] : undefined) ?? UNIFORM[code]
 }

@@ -17,16 +17,16 @@ import { type Introspect, introspector } from '../tokens/introspection.js'
 import { type Issue, issuer } from '../tokens/issuance.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from '../tokens/revocation.js'
 
-/** What guards of routes do, wherever the keys were issued. */
+/** The use cases of guards, for keys of this process or of another. */
 export interface VerifyingUseCases {
   readonly recognize: Recognize
   readonly verifyAccessToken: VerifyAccessToken
-  /** Absent where the state of keys is asked of the issuer: who has no part in the store can claim no key. */
+  /** Absent if the issuer is asked for the state of keys: without a shared store no key can be reserved. */
   readonly redeem: Redeem | undefined
   readonly revokeExposed: RevokeExposed
 }
 
-/** Everything that can be done with a deployment, each verb made once. */
+/** All use cases of a deployment, each made once. */
 export interface UseCases extends VerifyingUseCases {
   readonly authenticate: Authenticate
   readonly issue: Issue

@@ -1,7 +1,7 @@
 import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Response } from 'express'
 
-/** What an answer makes of a header: another one; more of them; `null`: none. */
+/** The change of a header in an answer: a new value, added values, or `null` if it is removed. */
 type Change = string | readonly string[] | { readonly added: readonly string[] } | null
 
 /** Headers that are new in an answer, or differ from before it. */
@@ -9,7 +9,7 @@ type HeaderChanges = Readonly<Record<string, Change>>
 
 type Value = OutgoingHttpHeader | undefined
 
-/** An answer from its first to its last byte, without what others had put on it before. */
+/** A complete answer, without the headers that earlier middlewares had set. */
 export interface WholeAnswer {
   readonly status: number
   readonly statusMessage: string
@@ -76,7 +76,7 @@ function isSame(one: unknown, other: unknown): boolean {
 
 function changeOf(name: string, before: Value, after: Value): Change {
   if (after === undefined) return null
-  // Each cookie is for itself: those of others are not to be brought back from the first time.
+  // Keep only the handler's own cookies. A repeated answer must not restore the old cookies of other middlewares.
   const [own, all] = [textsOf(before), textsOf(after)]
   if (name === 'set-cookie' && isSame(own, all.slice(0, own.length))) return { added: all.slice(own.length) }
   return Array.isArray(after) ? all : String(after)
@@ -119,7 +119,7 @@ function decodeAnswer(bytes: Buffer): WholeAnswer {
   return { ...head, body: bytes.subarray(end + 1) }
 }
 
-/** Writes an answer once more, as `encodeAnswer` kept it. */
+/** Repeats an answer that `encodeAnswer` has encoded. */
 export function answerAgain(res: Response, bytes: Buffer): void {
   writeAnswer(res, decodeAnswer(bytes))
 }

@@ -8,7 +8,7 @@ import type { Emit, EndpointName } from '../ports/events.js'
 import type { PresentedTls } from './client-certificate.js'
 import { uniformSentence } from './uniform.js'
 
-/** Takes from a request what the protocol needs to know of it; `tls` is what it presents of a certificate. */
+/** Reads the parts of a request that the protocol needs. `tls` holds its client certificate. */
 export function read(req: Request, tls: PresentedTls = { certificate: undefined }): PresentedRequest {
   const { rawHeaders, ip, method } = req
   const fieldsOf = (name: string) =>
@@ -22,16 +22,16 @@ export function read(req: Request, tls: PresentedTls = { certificate: undefined 
   return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ipAddress(ip) }
 }
 
-/** The headers that carry credentials: a proof can be presented again where nobody remembers that it was used. */
+/** The headers that carry credentials. A server that does not remember used proofs would accept a proof again. */
 const CREDENTIAL_HEADERS = ['authorization', 'dpop'] as const
 
 /**
- * Takes credentials out of a request, so that no later middleware can log them: the headers that carry them, wherever
- * Node keeps these, and the whole query when a token stands in it.
+ * Removes credentials from a request, so that no later middleware can log them: their headers, wherever Node keeps
+ * them, and the whole query if it contains a token.
  */
 export function scrubRequest(req: Request, presented: PresentedRequest): PresentedRequest {
   for (const name of CREDENTIAL_HEADERS) if (presented[name].length > 0) redactHeader(req, name)
-  // Presented in a body that was parsed before us (RFC 6750 2.2): refused, or not looked at, but a token.
+  // A token in a parsed body (RFC 6750 2.2) is refused or ignored, but it must not stay in the request.
   if (presented.tokenInBody) Object.assign(req.body, { access_token: REDACTED })
   if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) redactQuery(req)
   return presented
@@ -40,15 +40,15 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
 function redactHeader({ headers, headersDistinct, rawHeaders }: Request, name: string): void {
   delete headers[name]
   delete headersDistinct[name]
-  // In its place and not cut out: Node counts on the length of this list.
+  // Replace the value and do not remove it, because Node relies on the length of this list.
   for (const [i, text] of rawHeaders.entries()) {
     if (i % 2 === 0 && text.toLowerCase() === name) rawHeaders[i + 1] = REDACTED
   }
 }
 
-/** Takes the query out of a request, wherever Express and `parseurl` have written it. */
+/** Removes the query from a request, wherever Express and `parseurl` keep it. */
 function redactQuery(req: Request): void {
-  // Express 4 has parsed the query before us, into a member of its own.
+  // Express 4 has already parsed the query into its own member.
   for (const name of Object.keys(req.query)) delete req.query[name]
   for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
   req.url = withoutQuery(req.url)
@@ -70,7 +70,7 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
 }
 
-/** Writes an answer. Nothing of ours may be cached unless its headers say so (RFC 6749 5.1). */
+/** Writes an answer. It must not be cached unless its headers allow it (RFC 6749 5.1). */
 export function answer(res: Response, { status, body, headers }: Answer): void {
   res.statusCode = status
   const defaults = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
@@ -88,15 +88,15 @@ export function answer(res: Response, { status, body, headers }: Answer): void {
   res.end(bytes)
 }
 
-/** Where a refusal happens, and what its challenge says. */
+/** The endpoint of a refusal, and the contents of its challenge. */
 export interface RefusalSite {
   readonly endpoint: EndpointName
   /** `resource` challenges for a key (RFC 6750 3), `bearer` for a token without proof, `client` as RFC 6749 5.2 does. */
   readonly challenges: 'resource' | 'bearer' | 'client'
-  /** What is wanted there. Default: a provisioning key. */
+  /** The expected credential. Default: a provisioning key. */
   readonly credential?: Credential
   readonly realm: string
-  /** Where the metadata of the resource are (RFC 9728 5.1), if it has any. */
+  /** The URL of the resource's metadata (RFC 9728 5.1), if it has any. */
   readonly resourceMetadata?: string | undefined
   readonly emit: Emit
 }
@@ -121,7 +121,7 @@ const STATUS: Record<ErrorCode, number> = {
   server_error: 500,
 }
 
-/** Codes that a resource answers otherwise than the token endpoint (RFC 9449 7.1). */
+/** Codes with another status at a resource than at the token endpoint (RFC 9449 7.1). */
 const RESOURCE_STATUS: Partial<Record<ErrorCode, number>> = { invalid_dpop_proof: 401, use_dpop_nonce: 401 }
 
 const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
@@ -135,11 +135,11 @@ const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
 
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60, temporarily_unavailable: 5 }
 
-/** Writes a refusal, and tells the precise reason to those who observe. */
+/** Writes a refusal, and emits an event with the precise reason. */
 export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
-  // The request ends here: no handler can want a key that came in the query, under whatever name.
+  // The request ends here, so no handler needs the query. Remove it if any parameter contains a key.
   const query = withoutPath(res.req.originalUrl)
   if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
   const status =
@@ -166,7 +166,7 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   answer(res, { status, body, headers: refusalHeaders(error, description, presented, site) })
 }
 
-/** What is not ours is a 500 without details; its message goes to the event, and to nobody else. */
+/** Turns a foreign error into a 500 without details. Only the event gets its message. */
 function asRefusal(thrown: unknown): ProvisioningError {
   if (thrown instanceof ProvisioningError) return thrown
   return new ProvisioningError('server_fault', 'An unexpected error was thrown.', { cause: thrown })
@@ -209,7 +209,7 @@ const CHALLENGED: ReadonlySet<ErrorCode> = new Set([
   'insufficient_scope',
 ])
 
-/** A challenge for each scheme, the one that was used first and with the error (RFC 6750 3, RFC 9449 7.1). */
+/** One challenge per scheme. The scheme of the request comes first and has the error (RFC 6750 3, RFC 9449 7.1). */
 function challenges(
   error: ProvisioningError,
   description: string,
@@ -218,7 +218,7 @@ function challenges(
 ): readonly string[] {
   const { code, reason, facts } = error
   const common = { realm: site.realm, resource_metadata: site.resourceMetadata }
-  // RFC 6750 3.1: no error code where no credentials were presented.
+  // RFC 6750 3.1: no error code if the request has no credentials.
   const fault = reason === 'credentials_missing' ? {} : { error: code, error_description: description }
   const told = { ...common, ...fault, scope: facts.requiredScope }
   if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...fault })]
