@@ -11,7 +11,7 @@ import { type Operations, operations } from './operations.js'
 import { type ProvisioningOptions, parseOptions } from './options/options.js'
 import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
 
-/** The middlewares of one deployment. Each can be used alone; `router()` is all the endpoints at once. */
+/** The middlewares of one deployment. You can use each alone. `router()` serves all endpoints. */
 export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
@@ -20,7 +20,7 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readines
 /**
  * Makes the middlewares of a deployment.
  *
- * @throws ConfigurationError with every fault of the options at once
+ * @throws ConfigurationError with all faults of the options
  */
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
@@ -46,7 +46,7 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness,
  * Makes the guards of an API that verifies keys, and issues none. Nothing is fetched from the issuer before the first
  * request needs it.
  *
- * @throws ConfigurationError with every fault of the options at once
+ * @throws ConfigurationError with all faults of the options
  */
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)

@@ -44,69 +44,68 @@ export interface IssuedKeyRef {
   readonly keyId: string
 }
 
-/** What an operator does while requests are being served. Arguments are judged as closely as options. */
+/** The operations while requests are served. Arguments are validated as strictly as options. */
 export interface Operations {
   /**
-   * Verifies with one more key, and publishes it, so that every process knows it before any of them signs with it.
+   * Adds a verification key and publishes it, so that every process knows it before any process signs with it.
    *
-   * @throws ConfigurationError when it is no key, too weak, or among the keys already
+   * @throws ConfigurationError when it is not a key, is too weak, or is already among the keys
    */
   addSigningKey(key: SigningKeyInput): Promise<{ readonly kid: string }>
   /**
-   * Signs with another key from now on. The one before verifies until the last key or access token that it signed has
-   * expired; what says that it was issued later is refused.
+   * Signs with another key from now on. The previous key verifies until the last key or access token that it signed has
+   * expired. Tokens that it signs later are refused.
    *
-   * Without an argument a key of the same algorithm is made, which lives in this process's memory only.
+   * Without an argument, a key of the same algorithm is generated. It exists only in the memory of this process.
    *
    * @throws ConfigurationError when the key is public or too weak, is the active one, or has been retired
    */
   rotateSigningKey(next?: SigningKeyInput, options?: RotationOptions): Promise<RotatedKey>
   /**
-   * Forgets a key that is not the active one: whatever it signed is refused at once.
+   * Removes a key that is not the active one. Everything that it signed is refused immediately.
    *
    * @throws ConfigurationError when there is no such key, or it is the active one
    */
   removeSigningKey(kid: string): Promise<void>
   /**
-   * Revokes every key issued up to a time, and all that they were redeemed for, on every process that shares the
-   * store. Clocks may differ: what was issued within the clock tolerance after that time is revoked as well.
+   * Revokes every key issued up to a time, and the results of its redemption, on every process that shares the store.
+   * Clocks may differ, so keys issued within the clock tolerance after that time are revoked too.
    *
-   * @throws ConfigurationError when the time is none, or lies in the future; ProvisioningError when the store does not
-   *   answer: nothing is known to be revoked then
+   * @throws ConfigurationError when the time is invalid or in the future; ProvisioningError when the store does not
+   *   answer: it is then unknown whether anything was revoked
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
   /**
    * Revokes a key that has not been redeemed.
    *
-   * @returns `redeemed` when it is too late: `revokeFamily` then revokes the results
+   * @returns `redeemed` when it is too late; revoke the results with `revokeFamily`
    * @throws ConfigurationError when the key is not named; ProvisioningError when the store does not answer
    */
   revokeKey(key: IssuedKeyRef): Promise<RevokeOutcome>
   /**
-   * Revokes what a redeemed key brought forth, as a replay of it does, but whatever `policy.onReplay` says: its access
-   * token, the client that it registered, or what it bound. The store knows that for as long as the key has not expired,
-   * or its access token has not.
+   * Revokes the results of a redeemed key, as a replay does, but regardless of `policy.onReplay`: its access token, the
+   * registered client, or the binding. The store knows them until the key and its access token have expired.
    *
-   * @returns `unchanged` when nothing of it was left; `not_redeemed` when the key itself is to be revoked, by `revokeKey`
+   * @returns `unchanged` when nothing was left; `not_redeemed` when you must revoke the key itself with `revokeKey`
    * @throws ConfigurationError when it is not named; ProvisioningError when the store or the registry does not answer, or
    *   cannot save: call it again, access tokens may be revoked already
    */
   revokeFamily(family: IssuedKeyRef): Promise<RevokeFamilyOutcome>
   /**
-   * Deletes a client: it is nobody from then on, and its keys, tokens and bindings are good for nothing. The same
-   * identity can be provisioned anew once the clock tolerance has passed.
+   * Deletes a client. Its keys, tokens and bindings stop working. The same identity can be provisioned again after the
+   * clock tolerance has passed.
    *
-   * @throws ConfigurationError when that is no client id; ProvisioningError when the store or the registry does not
-   *   answer: call it again, the client is nobody meanwhile or as it was
+   * @throws ConfigurationError when it is not a client id; ProvisioningError when the store or the registry does not
+   *   answer: call it again; until then the client is unchanged, or already has no access
    */
   deleteClient(clientId: string): Promise<DeleteOutcome>
   /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
   listBindings(clientId: string): Promise<readonly Binding[]>
   /**
-   * Revokes a bound key: its client can authenticate with it no more, and with its last one not by a key at all.
+   * Revokes a bound key. Its client can no longer authenticate with it. Without any bound key it cannot use one at all.
    *
    * @throws ConfigurationError when it is not named; ProvisioningError when the registry does not answer, or cannot
-   *   save: the key is good then as before
+   *   save: the key then stays valid
    */
   revokeBinding(binding: BindingRef): Promise<RevokeBindingOutcome>
 }
@@ -141,7 +140,7 @@ export function operations(config: Config): Operations {
       const noted = faults()
       const { overlapSeconds = 0 } =
         options === undefined ? {} : readRotationOptions(options, 'options', noted)
-      // An argument that has gone missing must not make a key that no other process knows.
+      // `undefined` by mistake must not generate a key that no other process knows.
       const { alg } = keyRing.active()
       const next = readSigningKey(given.length === 0 ? await generateSigningKey(alg) : input, 'next', noted)
       if (next !== undefined) validateNext(config, next, noted)
@@ -190,14 +189,14 @@ function validateNext({ keyRing }: Config, next: SigningKey, noted: Faults): voi
     noted.add('next', 'a private key, since it is going to sign', 'a public key')
   const status = keyRing.statusOf(next.kid)
   if (status === 'active') noted.add('next', 'another key than the active one', 'the active key')
-  // Whoever may have got hold of it since must not have it sign again.
+  // A retired key may have leaked since, so it must not sign again.
   if (status === 'retired') noted.add('next', 'a key that has not been retired', 'a retired key')
   const alg = keyRing.find(next.kid)?.alg
   if (status === 'waiting' && alg !== next.alg)
     noted.add('next.alg', `${alg}, with which the key has been published`, next.alg)
 }
 
-/** An option that cannot be read must not mean everybody, nor a time that covers nothing. */
+/** An unreadable option must not mean all clients, or a time that covers nothing. */
 function readBound({ deployment }: Config, time: unknown, options: unknown) {
   const noted = faults()
   const seconds = types.isDate(time) ? time.getTime() / 1000 : Number.NaN

@@ -16,7 +16,7 @@ export interface EventHub {
   on(type: '*', observer: Observer): () => void
 }
 
-/** Makes the subscriptions of one instance; `onFault` is told of an observer's fault once per observer. */
+/** Makes the subscriptions of one instance. `onFault` receives the first fault of each observer. */
 export function eventHub(now: () => number, onFault: (fault: unknown) => void): EventHub {
   const observers = new Map<string, Set<Observer<never>>>()
 
@@ -28,7 +28,7 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
     try {
       onFault(fault)
     } catch {
-      // What cannot even be told of must not fail the request either.
+      // A fault that cannot be reported must not fail the request either.
     }
   }
 

@@ -83,7 +83,7 @@ export function readFoundClient(value: unknown, path: string, noted: Faults): Cl
   }) as Client
 }
 
-/** The methods of a client that names none: those it has the credentials for. */
+/** The methods of a client that names none. They follow from its credentials. */
 function methodsFor(client: Record<string, unknown>): readonly string[] {
   const { metadata, bindings } = client
   const isNamed = isObject(metadata) && CERTIFICATE_NAME_MEMBERS.some((name) => metadata[name] !== undefined)
@@ -125,7 +125,7 @@ function noteCredentials(
   noteCertificates(path, client, methods, noted)
 }
 
-/** What is registered of the certificates it authenticates with (RFC 8705 2). */
+/** Validates the registered metadata for client certificates (RFC 8705 2). */
 function noteCertificates(
   path: string,
   { jwks, metadata, bindings }: Record<string, unknown>,
@@ -136,7 +136,7 @@ function noteCertificates(
     ...(isObject(metadata) && metadata),
     ...(isObject(jwks) && { jwks }),
   }
-  // Those that are absent too, so that time does not tell what a client has that was found.
+  // Check absent members too, so that the time does not reveal which members a client has.
   for (const name of CERTIFICATE_NAME_MEMBERS) {
     const expected = certificateNameFault(name, given[name])
     if (expected !== undefined) noted.reject(join(path, `metadata.${name}`), expected, given[name])

@@ -3,7 +3,7 @@ import { object, rule, whole } from '../base/schema.js'
 import type { DpopRules } from '../ports/deployment.js'
 import { nonces } from '../possession/nonces.js'
 
-/** How DPoP proofs are judged (RFC 9449). They are accepted without any of this. */
+/** How DPoP proofs are validated (RFC 9449). Proofs are accepted without these options too. */
 export interface DpopOptions {
   /** How old a proof may be, in seconds. Default 60, at most 300. */
   readonly proofAgeSeconds?: number

@@ -2,7 +2,7 @@ import { deadline } from '../base/deadline.js'
 import { aFunction, type Reader } from '../base/schema.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 
-/** How long the host's authorization server may take. What waits is a client, and a key that is claimed. */
+/** How long the host's authorization server may take. A client waits meanwhile, and its key stays reserved. */
 const LONGEST_MILLISECONDS = 10_000
 
 export const readIssueAccessToken: Reader<IssueInTime> = (value, path, noted) =>

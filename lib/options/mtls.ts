@@ -15,7 +15,7 @@ export interface MtlsOptions {
   readonly proxies?: readonly string[]
   /**
    * Whether these proxies pass on only certificates that they have verified, up to an authority that may vouch for
-   * clients. Default `false`: what they pass on is good for `self_signed_tls_client_auth` and to bind keys to.
+   * clients. Default `false`: the certificates serve only for `self_signed_tls_client_auth` and to bind keys.
    */
   readonly proxyVerifies?: boolean
   /**
@@ -34,7 +34,7 @@ export interface MtlsRules {
   readonly origin: string | undefined
 }
 
-/** A wider network would hold strangers, and each of them could be whichever client it likes. */
+/** A wider network would include strangers, and each of them could impersonate any client. */
 const WIDEST_PREFIX = { ipv4: 8, ipv6: 7 } as const
 
 /** The IPv4 addresses, mapped into IPv6 (RFC 4291 2.5.5.2). */
@@ -71,7 +71,7 @@ export const NO_MTLS: MtlsRules = Object.freeze({
 function isNarrowNetwork(network: string): boolean {
   const parsed = parseNetwork(network)
   if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
-  // A network of IPv4 addresses in IPv6 form is as wide as what it means: ::ffff:10.0.0.0/8 holds every IPv4 address.
+  // A mapped network is as wide as its IPv6 prefix: ::ffff:10.0.0.0/8 contains every IPv4 address.
   return (
     !holdsMappedAddresses(network) &&
     (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)

@@ -108,7 +108,7 @@ function isWithinAny(one: string, outer: readonly string[], within: Within): boo
 /**
  * A client's policy made complete: its own where it has one, the deployment's elsewhere, and never beyond that.
  *
- * @param certificateBound what its metadata say (RFC 8705 3.4)
+ * @param certificateBound the value in its metadata (RFC 8705 3.4)
  */
 export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certificateBound = false): Policy {
   const scopes = narrow('scopes', own, outer) ?? []
@@ -121,17 +121,17 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     audiences: narrow('audiences', own, outer) ?? [],
     lifetimeSeconds: Math.min(lifetime, maxLifetimeSeconds),
     maxLifetimeSeconds,
-    // An empty list is what is left when a client's networks all lie outside; it must not come to mean "anywhere".
+    // The list is empty when all networks of a client lie outside. An empty list must not mean "anywhere".
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
-    // Never the deployment's: what one client may know of others is said of that client.
+    // Never inherited from the deployment: each client needs its own permission to introspect others.
     introspectAudiences: (own.introspectAudiences ?? []).filter((one) => outer.audiences.includes(one)),
     senderConstraint: stricter(own, outer),
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),
     onReplay: containment(own, outer),
     certificateBound,
-    // These add up: to be judged by more is to be allowed less.
+    // These add up, because each additional policy allows less.
     registrationPolicies: [
       ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),
     ],

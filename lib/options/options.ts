@@ -26,33 +26,33 @@ import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-
 import { type RegistrationOptions, readRegistration, validateRegistration } from './registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './signing-keys.js'
 
-/** Everything that can be configured. All of it is judged at once, when the middlewares are made. */
+/** All options. They are validated together when you create the middlewares. */
 export interface ProvisioningOptions {
   /** The issuer identifier: an https URL without query or fragment (RFC 8414 2). Verified exactly. */
   readonly issuer: string
-  /** The audience, or audiences, keys may be for: absolute URIs (RFC 8707). The first is the default. */
+  /** The audience or audiences of keys: absolute URIs (RFC 8707). The first is the default. */
   readonly audience: string | readonly string[]
-  /** The first signs, all verify. */
+  /** The first key signs. All keys verify. */
   readonly signingKeys: SigningKeyInput | readonly SigningKeyInput[]
   /** The clients that may ask for keys: a list, a function that looks one up, or a registry. */
   readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
-  /** What clients may have; a client's own policy can only narrow it. */
+  /** The bounds for all clients. The policy of a client can only narrow them. */
   readonly policy?: PolicyOptions
   /**
-   * Asks your own authorization server for the access token that a key is redeemed for, within 10 seconds. Default:
-   * it is minted here, and `requireAccessToken()` guards routes with it.
+   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: this server
+   * mints it, and `requireAccessToken()` guards routes with it.
    */
   readonly issueAccessToken?: IssueAccessToken
   /**
-   * Where the state of keys lives. Default `memoryStore()`: one process, forgotten with it; refused in a worker of
-   * `node:cluster`.
+   * Stores the state of keys. Default `memoryStore()`, for one process; the state is lost when it ends. That default is
+   * refused in a worker of `node:cluster`.
    */
   readonly store?: ProvisioningStore
   /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
   readonly mountPath?: string
   /** Limits per endpoint; `false` for none at all. Default: 300 a minute per address, and per client. */
   readonly rateLimit?: false | RateLimitOptions
-  /** How DPoP proofs are judged. Default: they are accepted, and need no nonce. */
+  /** How DPoP proofs are validated. Default: they are accepted, and need no nonce. */
   readonly dpop?: DpopOptions
   /** Client certificates: proxies that pass them on, and where connections are asked for them. */
   readonly mtls?: MtlsOptions
@@ -65,12 +65,12 @@ export interface ProvisioningOptions {
   /** How far clocks may differ, in seconds, both ways. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number
   /**
-   * How long a redemption that got stuck, because its process died, holds its key, in seconds. After that the same holder
-   * of a sender-constrained key may try again; nobody else ever may. Longer than whatever is done behind
-   * `redeemProvisioningKey()` takes. Default 30, at most 900.
+   * How long a redemption whose process died keeps its key reserved, in seconds. After that, only the same owner of a
+   * sender-constrained key may try again. Choose more than the handlers behind `redeemProvisioningKey()` take. Default
+   * 30, at most 900.
    */
   readonly redemptionLeaseSeconds?: number
-  /** Is told of every event; the same as `keys.on('*', observer)`. */
+  /** Receives every event; the same as `keys.on('*', observer)`. */
   readonly observer?: Observer
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
@@ -129,7 +129,7 @@ const readMembers = object<Parsed>({
 /**
  * Parses the options into a total, frozen configuration.
  *
- * @throws ConfigurationError every fault at once
+ * @throws ConfigurationError with all faults
  */
 export function parseOptions(options: ProvisioningOptions): Config {
   const noted = faults()
@@ -188,7 +188,7 @@ function ringOf(
   return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
-/** Notes what is wrong between options, and answers the policy that bounds all clients. */
+/** Notes conflicts between options, and returns the policy that bounds all clients. */
 function validateTogether(
   read: Partial<Parsed> & { readonly registration: RegistrationRules },
   noted: Faults,
@@ -217,7 +217,7 @@ function isCertificateBound({ metadata }: Client): boolean {
   return metadata?.tls_client_certificate_bound_access_tokens === true
 }
 
-/** Warns of an observer that failed, since nobody else will. */
+/** Warns of a failed observer, because its error is not reported otherwise. */
 export function warnOfObserver(fault: unknown): void {
   const message = fault instanceof Error ? String(fault.message) : 'it threw something that is no error'
   process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {

@@ -24,7 +24,7 @@ const scopes = texts(
   (scope) => SCOPE_TOKEN.test(scope) && !scope.includes('*'),
 )
 
-/** Reads a policy: the form of each member, and what is wrong whatever the other policies say. */
+/** Reads a policy. Validates each member without regard to other policies. */
 export const readPolicy = object<PolicyOptions>({
   scopes,
   defaultScopes: scopes,

@@ -21,7 +21,7 @@ import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 /** How clients register, and manage their registration (RFC 7591, RFC 7592). */
 export interface RegistrationOptions {
   /**
-   * How long a registration access token is good, in seconds; each update of the client begins that anew. Default
+   * How long a registration access token is valid, in seconds. Each update of the client restarts this time. Default
    * 2,592,000 (30 days).
    */
   readonly accessTokenLifetimeSeconds?: number
@@ -34,7 +34,7 @@ export interface RegistrationOptions {
   readonly overlapSeconds?: number
   /** How long a client secret is good, in seconds. Default 0: for ever. */
   readonly clientSecretLifetimeSeconds?: number
-  /** Whose software statements are trusted (RFC 7591 2.3). Default: nobody's. */
+  /** The trusted issuers of software statements (RFC 7591 2.3). Default: none. */
   readonly softwareStatements?: readonly SoftwareStatementIssuer[]
   /** The registration policies that `policy.registrationPolicies` can name. */
   readonly policies?: Readonly<Record<string, RegistrationPolicy>>

@@ -16,13 +16,13 @@ import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 /** For how long the fetched keys of an issuer are used. */
 export interface JwksCacheOptions {
   /**
-   * For how long they count as fresh, in seconds; a shorter `max-age` of the answer is honoured. Stale keys are used
-   * while they are fetched anew. Default 600, at most 86,400.
+   * How long they count as fresh, in seconds. A shorter `max-age` of the answer is respected. Stale keys are used while
+   * they are refreshed. Default 600, at most 86,400.
    */
   readonly freshSeconds?: number
   /** For how long they are used without a good answer, in seconds, before everything is refused. Default 3600, at most 86,400. */
   readonly usableSeconds?: number
-  /** How long an unknown `kid` has to wait until it has them fetched anew, in seconds. Default 30, at most 600. */
+  /** How long to wait before an unknown `kid` causes another fetch, in seconds. Default 30, at most 600. */
   readonly cooldownSeconds?: number
 }
 
@@ -73,7 +73,7 @@ function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
   return () => ring
 }
 
-/** Keys in the configuration are plain JSON; what is not is no JWK Set. */
+/** Keys in the configuration must be plain JSON. */
 function structuredClonable(value: unknown): unknown {
   try {
     return structuredClone(value)
@@ -146,7 +146,7 @@ function httpsUrl(or = ''): Reader<URL> {
   return (value, path, noted) => {
     const text = value instanceof URL ? value.href : value
     const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
-    // Whoever could change a cleartext answer would decide which keys are good.
+    // An attacker who can change a cleartext answer could choose the accepted keys.
     if (url?.protocol === 'https:' && url.username === '' && url.password === '' && !url.href.includes('#'))
       return url
     noted.reject(path, `an https URL without credentials or fragment${or}`, text)

@@ -26,7 +26,7 @@ import {
   readJwks,
 } from './remote.js'
 
-/** How an API verifies keys that are issued by another process. All of it is judged at once, when it is made. */
+/** The options of an API that verifies the keys of another process. They are validated together at creation. */
 export interface VerifierOptions {
   /** The issuer identifier, exactly as the issuer has it. */
   readonly issuer: string
@@ -50,7 +50,7 @@ export interface VerifierOptions {
   readonly maxAccessTokenLifetimeSeconds?: number
   /** Limits of `redeemProvisioningKey()`; `false` for none. Default: 300 a minute per address, and per key. */
   readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store' | 'timeoutSeconds'>
-  /** How DPoP proofs are judged. A `nonceSecret` has to be the issuer's. */
+  /** How DPoP proofs are validated. A `nonceSecret` must be the issuer's. */
   readonly dpop?: DpopOptions
   /** Client certificates that proxies pass on. */
   readonly mtls?: MtlsOptions
@@ -60,9 +60,9 @@ export interface VerifierOptions {
   readonly environment?: string
   /** How far clocks may differ, in seconds, both ways. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number
-  /** Is told of every event; the same as `on('*', observer)`. */
+  /** Receives every event; the same as `on('*', observer)`. */
   readonly observer?: Observer
-  /** As the issuer has it: how long a redemption that got stuck holds its key, in seconds. Default 30, at most 900. */
+  /** How long a stuck redemption keeps its key reserved, in seconds, as at the issuer. Default 30, at most 900. */
   readonly redemptionLeaseSeconds?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
@@ -115,7 +115,7 @@ const readMembers = object<Parsed>({
 /**
  * Parses the options of a verifier into a total, frozen configuration.
  *
- * @throws ConfigurationError every fault at once
+ * @throws ConfigurationError with all faults
  */
 export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const noted = faults()
@@ -178,5 +178,5 @@ function deploymentOf(
   } satisfies AskingDeployment
 }
 
-/** How many proofs that have been used are remembered at once; at the cap requests with a proof are refused. */
+/** The most used proofs that are remembered. At this cap, requests with a proof are refused. */
 const MOST_PROOFS = 100_000

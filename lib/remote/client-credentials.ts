@@ -19,7 +19,7 @@ function formEncode(text: string): string {
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Each assertion is made for one request, which begins at once. */
+/** Each assertion is made for one request, which is sent immediately. */
 const ASSERTION_LIFE_SECONDS = 60
 
 /** `private_key_jwt`: a JWT for the issuer alone, and for one request (RFC 7523 3). */

@@ -6,14 +6,14 @@ export interface Fetching {
   readonly timeoutMilliseconds: number
 }
 
-/** What is asked with: by default a `GET` without anything. */
+/** The request. Default: a plain `GET`. */
 export interface JsonRequest {
   readonly method?: 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
 
-/** JSON that was fetched, nothing of which has been judged, and what the answer says of its caching. */
+/** Fetched JSON, not validated yet, and the `Cache-Control` of the answer. */
 export interface FetchedJson {
   readonly json: unknown
   readonly cacheControl: string
@@ -22,7 +22,7 @@ export interface FetchedJson {
 /** More is not read, whatever `Content-Length` says. */
 const MAXIMUM_BYTES = 64 * 1024
 
-/** JSON by any of its names, and what servers of static files call what they do not know; not a page of HTML. */
+/** All JSON media types, and the default types of static file servers. Not HTML. */
 const MEDIA_TYPE = /^(|text\/plain|application\/octet-stream|[\w.+-]+\/([\w.+-]+\+)?json)$/i
 
 /**
@@ -36,7 +36,7 @@ export function fetchJson(
 ): Promise<FetchedJson> {
   const inTime = deadline({ milliseconds: timeoutMilliseconds, who: 'The server' })
   return inTime(async ({ signal }) => {
-    // Whoever can answer for a host could otherwise send us, and what we send, to any other.
+    // Do not follow redirects: the server could otherwise send our request and its credentials to any other host.
     const asked = {
       ...request,
       headers: { accept: 'application/json', ...headers },
@@ -46,7 +46,7 @@ export function fetchJson(
     const response = await inOurWords(async () => fetch(url.href, asked))
     const refused = refusalOf(response)
     if (refused !== undefined) {
-      // Not waited for: what is refused has no say in how long that takes.
+      // Do not wait: a refused server must not decide how long this takes.
       void response.body?.cancel().catch(() => undefined)
       throw new Error(refused)
     }
@@ -89,7 +89,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** What others throw may cite the request, its credentials included; its code does not. */
+/** A foreign error may cite the request with its credentials, so only its code is kept. */
 async function inOurWords<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()

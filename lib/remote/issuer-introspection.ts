@@ -1,7 +1,7 @@
 import type { AskIssuer } from '../ports/issuer-state.js'
 import { type Fetching, fetchJson } from './fetch-json.js'
 
-/** How a resource server authenticates at the issuer: what it adds to its request. */
+/** The headers and parameters by which a resource server authenticates at the issuer. */
 export type AuthenticateRequest = () => {
   readonly headers?: Readonly<Record<string, string>>
   readonly parameters?: Readonly<Record<string, string>>

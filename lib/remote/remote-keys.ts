@@ -6,11 +6,11 @@ import type { FetchedJson } from './fetch-json.js'
 
 /** For how long fetched keys are used, and how often they are asked for. */
 export interface KeyCacheRules {
-  /** After this time, or that of the answer's `max-age` if it is shorter, they are fetched anew while requests go on. */
+  /** After this time, or a shorter `max-age` of the answer, they are refreshed in the background. */
   readonly freshSeconds: number
-  /** After this time without a good answer they are used no more. */
+  /** After this time without a valid answer they are no longer used. */
   readonly usableSeconds: number
-  /** An unknown `kid` has them fetched at most this often. */
+  /** An unknown `kid` causes a fetch at most this often. */
   readonly cooldownSeconds: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -79,18 +79,18 @@ export function remoteKeys(fetchSet: () => Promise<FetchedJson>, rules: KeyCache
   return {
     find: (kid) => (kid === undefined ? undefined : usable()?.get(kid)),
     async load(kid) {
-      // What names no key is refused with any keys and with none.
+      // A token without a `kid` is always refused, so it needs no keys.
       if (kid === undefined) return
       if (usable()?.has(kid)) return refreshStale()
       if (fetching !== undefined || since(attempt.endedAt) >= pause()) await fetchAtMostOnce()
       const keys = usable()
-      // After an answer that was good, a key that is not in it is none. After one that was not, nobody can know.
+      // After a valid answer, a missing key does not exist. After a failure, that is unknown.
       if (keys === undefined || (attempt.failures > 0 && !keys.has(kid))) throw unavailable()
     },
   }
 }
 
-/** RFC 9111 5.2.2.1, within what is configured: an answer may shorten the time, and not to nothing. */
+/** RFC 9111 5.2.2.1: an answer may shorten the configured time, but not below the cooldown. */
 function freshness(cacheControl: string, { freshSeconds, cooldownSeconds }: KeyCacheRules): number {
   const [, seconds] = /(?:^|[\s,])max-age="?(\d{1,9})/i.exec(cacheControl) ?? []
   const isUncached = /(?:^|[\s,])no-(?:cache|store)\b/i.test(cacheControl)
