@@ -43,8 +43,8 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness,
 }
 
 /**
- * Makes the guards of an API that verifies keys, and issues none. Nothing is fetched from the issuer before the first
- * request needs it.
+ * Makes the guards of an API that verifies keys and does not issue any. It fetches nothing from the issuer before the
+ * first request needs it.
  *
  * @throws ConfigurationError with all faults of the options
  */

@@ -69,7 +69,7 @@ export interface Operations {
   removeSigningKey(kid: string): Promise<void>
   /**
    * Revokes every key issued up to a time, and the results of its redemption, on every process that shares the store.
-   * Clocks may differ, so keys issued within the clock tolerance after that time are revoked too.
+   * Clocks may differ, so everything issued within the clock tolerance after that time is revoked too.
    *
    * @throws ConfigurationError when the time is invalid or in the future; ProvisioningError when the store does not
    *   answer: it is then unknown whether anything was revoked

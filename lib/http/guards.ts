@@ -24,8 +24,8 @@ export interface Guards {
    */
   redeemProvisioningKey(options?: GuardOptions): RequestHandler
   /**
-   * Redeems a key with a handler that returns its answer. Use this form for work that must happen exactly once. Put body
-   * parsers before it. Handlers after it do not run.
+   * Redeems a key with a handler that returns its answer. Use this form for work that must happen exactly once. Put
+   * body parsers before it. Handlers after it do not run.
    *
    * @example
    * app.post(

@@ -83,7 +83,7 @@ export function handlers(context: HttpContext): Handlers {
     },
   }
 
-  /** The key alone is enough. If the request also names or authenticates a client, the key must belong to this client. */
+  /** The key alone is enough. If the request also names or authenticates a client, the key must be of this client. */
   async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
     const named = ['client_secret', 'client_assertion', 'client_assertion_type']
     const authenticates =

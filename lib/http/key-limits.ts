@@ -31,7 +31,7 @@ export interface KeyRequest {
  * Verifies a key and counts the request between the two steps. Limits never keep a redeemed key from containment: a
  * thief could use them up, and the attempt of the owner would stay unseen.
  *
- * A bearer key has no limit of its own. A thief who has a copy could use it up for the owner.
+ * A bearer key has no limit of its own. A thief with a copy could use it up for the owner.
  */
 export async function verifyCounted(
   { recognize }: Pick<VerifyingUseCases, 'recognize'>,

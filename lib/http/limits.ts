@@ -4,7 +4,7 @@ import { ProvisioningError } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
 
-/** The limits of one endpoint. A request counts once, even if it passes several routers. Each throws `too_many_requests`. */
+/** The limits of one endpoint. Each throws `too_many_requests`. A request counts once, even in several routers. */
 export interface Limiter {
   /** Counts the request against its address. Call it before any costly work. */
   byAddress(req: Request, res: Response): Promise<void>
@@ -82,7 +82,7 @@ function tooMany(retryAfterSeconds: number): ProvisioningError {
   })
 }
 
-/** Refuses the request if the store does not answer. Otherwise an attacker could switch limits off by breaking the store. */
+/** Refuses the request if the store does not answer. Otherwise breaking the store would switch limits off. */
 async function run(limit: RateLimitRequestHandler, req: Request, res: Response): Promise<void> {
   const refusal = await new Promise<unknown>((resolve) => limit(req, res, resolve))
   if (refusal === undefined) return

@@ -14,7 +14,7 @@ export interface Readiness {
   readiness(): RequestHandler
   /** Whether the store answers, and `drain()` has not been called. Never rejects. */
   isReady(): Promise<boolean>
-  /** Makes readiness answer 503 from now on, so that load balancers send no more requests. Later requests are served. */
+  /** Makes readiness answer 503 from now on, so that load balancers stop. Later requests are still served. */
   drain(): void
 }
 

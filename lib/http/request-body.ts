@@ -156,8 +156,8 @@ function sha256(content: string | Uint8Array): string {
 }
 
 /**
- * Delays the end of a body until `check` has passed, so that a handler that waits for its body cannot start too late. If
- * the check fails, `refuse` answers the request and the body never ends.
+ * Delays the end of a body until `check` has passed, so that a handler that waits for its body cannot start too late.
+ * If the check fails, `refuse` answers the request and the body never ends.
  */
 export function checkAtEnd(
   req: Request,

@@ -39,8 +39,8 @@ export interface ProvisioningOptions {
   /** The bounds for all clients. The policy of a client can only narrow them. */
   readonly policy?: PolicyOptions
   /**
-   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: this server
-   * mints it, and `requireAccessToken()` guards routes with it.
+   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: this
+   * server mints it, and `requireAccessToken()` guards routes with it.
    */
   readonly issueAccessToken?: IssueAccessToken
   /**
