@@ -1,21 +1,21 @@
 import type { Confirmation } from './store.js'
 
-/** Who an access token is to be for, and on which terms: the most that key and policy allow. */
+/** The client and the terms of an access token: the most that key and policy allow. */
 export interface AccessTokenIdentity {
-  /** The client of the token: the identity that is provisioned. Never the one that merely asked for its key. */
+  /** The client of the token: the provisioned identity. Never the client that merely asked for the key. */
   readonly clientId: string
   /** The same, as the `sub` of the token (RFC 9068 2.2). */
   readonly subject: string
   readonly scope: readonly string[]
   readonly audience: string
   readonly lifetimeSeconds: number
-  /** The `jti` of the key that is redeemed: the name of the token's family in events. */
+  /** The `jti` of the redeemed key: the name of the token's family in events. */
   readonly keyId: string
-  /** Names the redemption, for idempotence: the same for an attempt that goes on where another was interrupted. */
+  /** Names the redemption, for idempotence. An attempt that continues an interrupted one has the same name. */
   readonly redemptionId: string
   /** The client that asked for the key. */
   readonly keyClientId: string
-  /** What the token must be bound to: its `cnf` (RFC 9449 6.1, RFC 8705 3.1). */
+  /** The binding that the token must have: its `cnf` (RFC 9449 6.1, RFC 8705 3.1). */
   readonly confirmation?: Confirmation
   readonly environment?: string
 }
@@ -25,7 +25,7 @@ export interface IssuedAccessToken {
   readonly accessToken: string
   /** In seconds, at most `lifetimeSeconds`. */
   readonly expiresIn: number
-  /** A list, or space-delimited. Default: the scope that was asked for. */
+  /** A list, or space-delimited. Default: the requested scope. */
   readonly scope?: string | readonly string[]
   /** Default: `DPoP` for a token bound to a DPoP key, else `Bearer`. */
   readonly tokenType?: string
@@ -33,11 +33,11 @@ export interface IssuedAccessToken {
   readonly issuedTokenType?: string
 }
 
-/** Issues an access token elsewhere. The signal is aborted when it has taken too long: the key is released then. */
+/** Issues an access token elsewhere. On a timeout the signal is aborted, and the key is released. */
 export type IssueAccessToken = (
   identity: AccessTokenIdentity,
   context: { readonly signal: AbortSignal },
 ) => IssuedAccessToken | Promise<IssuedAccessToken>
 
-/** The same, once options have given it its time limit. */
+/** The same, with the time limit from the options. */
 export type IssueInTime = (identity: AccessTokenIdentity) => Promise<unknown>

@@ -9,7 +9,7 @@ import type { Policy, PolicyBounds } from './policy-options.js'
 import type { RegistrationRules } from './rules.js'
 import type { ProvisioningStore } from './store.js'
 
-/** What verification works with, whether keys are issued in the same process or in another. Parsed and frozen. */
+/** Everything that verification needs, in the process of the issuer or in another one. Parsed and frozen. */
 export interface VerificationRules {
   readonly issuer: string
   /** The audiences keys are verified against, the default one first. */
@@ -20,7 +20,7 @@ export interface VerificationRules {
   readonly maxLifetimeSeconds: number
   /** The longest lifetime an access token of any client may have; the second cap, at verification. */
   readonly maxAccessTokenLifetimeSeconds: number
-  /** Issues access tokens in our place, where the host has its own authorization server. */
+  /** Issues access tokens in place of this library, if the host has its own authorization server. */
   readonly issueAccessToken: IssueInTime | undefined
   /** Where used proofs are remembered. */
   readonly store: Pick<ProvisioningStore, 'useOnce'>
@@ -31,16 +31,16 @@ export interface VerificationRules {
   readonly emit: Emit
 }
 
-/** A deployment that knows from its store how a key stands. */
+/** A deployment that reads the state of a key from its store. */
 export interface StoringDeployment extends VerificationRules {
   readonly store: ProvisioningStore
-  /** After which the holder of a key may take over its own claim on it, in seconds. */
+  /** The seconds after which the owner of a reservation may take it over. */
   readonly redemptionLeaseSeconds: number
-  /** Lets some milliseconds pass. */
+  /** Waits for some milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>
 }
 
-/** A deployment that asks the issuer how a key stands. */
+/** A deployment that asks the issuer for the state of a key. */
 export interface AskingDeployment extends VerificationRules {
   readonly askIssuer: AskIssuer
 }
@@ -48,34 +48,34 @@ export interface AskingDeployment extends VerificationRules {
 /** A deployment that can verify keys. */
 export type VerifyingDeployment = StoringDeployment | AskingDeployment
 
-/** What every use case of the issuer works with: one deployment's parts, parsed and frozen. */
+/** Everything that the use cases of the issuer need: the parts of one deployment, parsed and frozen. */
 export interface Deployment extends StoringDeployment {
   readonly keyRing: KeyRing
   readonly registry: ClientRegistry
   /** Whether clients can be saved: without it there is no `bind` and no `register`. */
   readonly registryWritable: boolean
-  /** What a client may have now; with `within`, no more than that either. */
+  /** The policy of a client at this moment, limited by `within` if that is given. */
   readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   readonly registration: RegistrationRules
 }
 
-/** Server nonces for DPoP proofs (RFC 9449 8): nothing is kept, and any instance with the secret honours another's. */
+/** Server nonces for DPoP proofs (RFC 9449 8). Not stored: instances with the same secret accept each other's. */
 export interface Nonces {
   /** The nonce to hand out now. */
   current(): string
-  /** Whether a nonce is of this step or the one before. */
+  /** Whether a nonce is from the current step or the previous one. */
   accepts(nonce: string): boolean
 }
 
-/** How DPoP proofs are judged (RFC 9449). */
+/** The rules for DPoP proofs (RFC 9449). */
 export interface DpopRules {
   /** How old a proof may be. */
   readonly proofAgeSeconds: number
-  /** Present when proofs must carry a nonce of the server's (RFC 9449 8). */
+  /** Present when proofs must carry a nonce of this server (RFC 9449 8). */
   readonly nonces: Nonces | undefined
 }
 
-/** The clock that tokens are checked with. */
+/** The clock for checking tokens. */
 export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockToleranceSeconds'>): TokenClock {
   return { now: numericDate(deployment), toleranceSeconds: deployment.clockToleranceSeconds }
 }
@@ -83,13 +83,13 @@ export function clockOf(deployment: Pick<VerificationRules, 'now' | 'clockTolera
 /** Now as a NumericDate, in whole seconds (RFC 7519 2). */
 export function numericDate(deployment: Pick<Deployment, 'now'>): number {
   const seconds = Math.floor(deployment.now() / 1000)
-  // A clock that answers no time compares as neither before nor after: no key would ever expire.
+  // Every comparison with NaN is false: with such a clock no key would ever expire.
   if (!Number.isFinite(seconds))
     throw new ProvisioningError('server_fault', 'now() must return a finite number of milliseconds.')
   return seconds
 }
 
-/** Asks the store; one that does not answer refuses the request, it never lets anything pass. */
+/** Calls the store. If the store does not answer, the request is refused. */
 export async function callStore<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()

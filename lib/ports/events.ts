@@ -1,7 +1,7 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
 import type { Confirmation } from './store.js'
 
-/** The routes at which a request can be refused; `resource` is a route of the host's own. */
+/** The routes that can refuse a request; `resource` is a route of the host. */
 export type EndpointName =
   | 'token'
   | 'bind'
@@ -17,22 +17,22 @@ export type EndpointName =
   | 'resource'
   | 'redeem'
 
-/** What a redeemed key was spent on. `custom`: a route behind `redeemProvisioningKey()`. */
+/** The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`. */
 export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
 
 /**
- * What became of a registration or a binding that a key had been redeemed for. `gone`: there was nothing of it any more;
- * `unreached`: the store or the client registry did not answer, or this process has no registry, and it is there still.
+ * The fate of a registration or a binding after a replay. `gone`: it did not exist any more. `unreached`: it still
+ * exists, because the store or the client registry did not answer, or because this process has no registry.
  */
 export type FamilyFate = 'revoked' | 'flagged' | 'gone' | 'unreached'
 
-/** What the end of a family came to. */
+/** The result of ending a family. */
 export interface FamilyEnd {
-  /** Whether access tokens of the family were good until then. */
+  /** Whether this revoked access tokens of the family. */
   readonly familyRevoked: boolean
   /**
-   * What became of what the redemption had brought into the client registry, if it had: the client that it brought forth
-   * or changed, unless not even that could be found out.
+   * The client that the redemption created or changed, if any, and its fate. `clientId` is absent if it could not be
+   * found out.
    */
   readonly family?: { readonly clientId?: string; readonly fate: FamilyFate }
 }
@@ -46,7 +46,7 @@ interface KeyIdentity {
   readonly clientId: string
 }
 
-/** What each event says beyond its envelope. Identifiers and reasons only: never a key, a secret or a part of one. */
+/** The details of each event. Identifiers and reasons only: never a key, a secret or a part of one. */
 export interface EventDetails {
   'key.issued': KeyIdentity & {
     readonly subject: string
@@ -54,7 +54,7 @@ export interface EventDetails {
     readonly audience: string
     /** NumericDate. */
     readonly expiresAt: number
-    /** What the key is bound to, when it is. */
+    /** The binding of the key, if it has one. */
     readonly confirmation?: Confirmation
   }
   'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
@@ -63,7 +63,7 @@ export interface EventDetails {
     readonly action: RedemptionAction
     readonly redemptionId: string
   }
-  /** The holder of a redeemed key asked for the same again, and got the same answer. */
+  /** The owner of a redeemed key repeated the request, and got the same answer. */
   'redemption.repeated': KeyIdentity & {
     readonly action: RedemptionAction
     readonly address: string | undefined
@@ -76,12 +76,12 @@ export interface EventDetails {
     readonly reservedSeconds: number
   }
   'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }
-  /** An operator has revoked what a redeemed key brought forth. */
+  /** An operator has revoked the results of a redeemed key. */
   'family.revoked': KeyIdentity & FamilyEnd
   'key.revoked': KeyIdentity
-  /** A key that is signed with one of our keys, but was never issued like that: a signing key is in wrong hands. */
+  /** A key has a signature of ours, but was never issued with these claims: a signing key has leaked. */
   'key.forged': KeyIdentity & { readonly address: string | undefined }
-  /** All keys, or all those of one client, that were issued up to a second. */
+  /** All keys, or all keys of one client, that were issued until a given second. */
   'keys.revoked': {
     /** NumericDate. */
     readonly issuedBefore: number
@@ -100,18 +100,18 @@ export interface EventDetails {
     readonly keyId: string
     readonly bindingId: string
     readonly confirmation: Confirmation
-    /** Who took it away: the client itself, the operator, a binding that replaced it, or a replay of its key. */
+    /** The cause: the client itself, the operator, a binding that replaced it, or a replay of its key. */
     readonly by: 'client' | 'operator' | 'replacement' | 'replay'
   }
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'client.updated': {
     readonly clientId: string
-    /** Whether it was handed another registration access token, or another secret. */
+    /** Whether the client got a new registration access token, or a new secret. */
     readonly tokenRotated: boolean
     readonly secretRenewed: boolean
   }
   'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' | 'replay' }
-  /** The key that brought forth a registration or a binding was replayed; policy leaves it, and the operator decides. */
+  /** The key of a registration or a binding was replayed. Policy keeps the result, and the operator decides. */
   'client.flagged': {
     readonly clientId: string
     /** The `jti` of the replayed key. */
@@ -140,7 +140,7 @@ export interface EventDetails {
     readonly address: string | undefined
   }
   'token.revoked': KeyIdentity
-  /** A token that is signed with one of our keys, and says more than the key it names: a signing key is in wrong hands. */
+  /** A token has a signature of ours, but claims more than the key that it names: a signing key has leaked. */
   'token.forged': KeyIdentity & { readonly tokenId: string }
   'token.exposed': KeyIdentity & {
     readonly tokenId: string
@@ -150,17 +150,17 @@ export interface EventDetails {
   'signing_key.added': { readonly kid: string }
   'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
   'signing_key.removed': { readonly kid: string }
-  /** The signing keys of an issuer elsewhere could not be fetched. */
+  /** The signing keys of a remote issuer could not be fetched. */
   'signing_keys.unavailable': {
     readonly detail: string
-    /** Whether those that were fetched before are used meanwhile; if not, whatever is presented is refused. */
+    /** Whether keys from an earlier fetch are still in use; if not, every key and token is refused. */
     readonly usable: boolean
   }
   'request.refused': {
     readonly endpoint: EndpointName
     readonly code: ErrorCode
     readonly reason: Reason
-    /** The precise reason in words. */
+    /** The precise reason, in words. */
     readonly detail: string
     readonly status: number
     readonly address: string | undefined
@@ -173,7 +173,7 @@ export interface EventDetails {
 
 export type EventType = keyof EventDetails
 
-/** How much each event should trouble who observes. */
+/** The severity of each event. */
 export const SEVERITY: Record<EventType, Severity> = {
   'key.issued': 'info',
   'key.verified': 'info',
@@ -215,11 +215,11 @@ export type EventOf<T extends EventType> = EventDetails[T] & {
   readonly severity: Severity
 }
 
-/** Every event there is, told apart by `type`. */
+/** Every event, distinguished by `type`. */
 export type ProvisioningEvent = { [T in EventType]: EventOf<T> }[EventType]
 
-/** Is told of events. What it throws or rejects with is dropped: an observer can fail no request. */
+/** Receives events. Its errors and rejections are dropped: an observer cannot make a request fail. */
 export type Observer<E = ProvisioningEvent> = (event: E) => unknown
 
-/** Emits one event to all who observe. */
+/** Emits one event to all observers. */
 export type Emit = <T extends EventType>(type: T, details: EventDetails[T]) => void

@@ -3,12 +3,12 @@ import { ProvisioningError } from '../base/errors.js'
 import type { Claims } from '../jose/jws.js'
 
 /**
- * Asks the issuer how a key or an access token stands: the JSON its introspection endpoint answers (RFC 7662 2.2), of
- * which nothing has been judged. Rejects when there is none.
+ * Asks the issuer for the state of a key or an access token. Resolves with the JSON of its introspection endpoint
+ * (RFC 7662 2.2), not validated. Rejects when there is no answer.
  */
 export type AskIssuer = (token: string) => Promise<unknown>
 
-/** The claims by which an answer is known to be about the token that was asked about. */
+/** The claims that show whether an answer is about the token in question. */
 export interface IdentifyingClaims {
   readonly iss: string
   readonly aud: string
@@ -23,8 +23,8 @@ const IDENTIFYING = ['iss', 'aud', 'sub', 'client_id', 'jti'] as const satisfies
 /**
  * Whether the issuer says that a genuine key or token is active at this moment.
  *
- * @throws ProvisioningError `introspection_unavailable` when it does not say so, or speaks of another: nothing passes
- *   because of an answer that is none
+ * @throws ProvisioningError `introspection_unavailable` when the answer is malformed or about another token: then
+ *   nothing passes
  */
 export async function isActive(
   askIssuer: AskIssuer,

@@ -12,7 +12,7 @@ export const CLIENT_AUTHENTICATION_METHODS = [
 ] as const
 export type ClientAuthenticationMethod = (typeof CLIENT_AUTHENTICATION_METHODS)[number]
 
-/** What a client proves itself with, by method. */
+/** The kind of proof, by method. */
 export const PROVEN_BY: Record<ClientAuthenticationMethod, 'secret' | 'signature' | 'certificate'> = {
   client_secret_basic: 'secret',
   client_secret_post: 'secret',

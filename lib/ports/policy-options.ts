@@ -1,12 +1,12 @@
-/** What a deployment or a client may have. Every list is exact; there are no wildcards and there is no "everything". */
+/** The permissions of a deployment or a client. Every list is exact: there are no wildcards, and no "everything". */
 export interface PolicyOptions {
-  /** The scopes that may be granted. A client's must be among the deployment's, where that names any. */
+  /** The scopes that may be granted. A client's must be among the deployment's, if the deployment names any. */
   readonly scopes?: readonly string[]
-  /** What is granted to a request that names no scope. Must be among `scopes`. Default: such a request is refused. */
+  /** The scopes for a request that names none. Must be among `scopes`. Default: such a request is refused. */
   readonly defaultScopes?: readonly string[]
   /** The audiences a key may be for, the default one first. Default: the `audience` of the deployment. */
   readonly audiences?: readonly string[]
-  /** Lifetime of a key that asks for none, in seconds. Default 300. */
+  /** Lifetime of a key if the request names none, in seconds. Default 300. */
   readonly lifetimeSeconds?: number
   /** The longest lifetime a key may have, in seconds. Default 900; at most 3600. */
   readonly maxLifetimeSeconds?: number
@@ -19,39 +19,39 @@ export interface PolicyOptions {
    */
   readonly subjects?: readonly string[]
   /**
-   * The audiences of which a client may introspect every key and access token, whoever they were issued to: for a
-   * resource server that verifies in a process of its own. Good in the policy of one client only, and inherited by
-   * nobody. Default: none.
+   * The audiences whose keys and access tokens a client may introspect, even if they were issued to other clients. A
+   * resource server that verifies in its own process needs this. Allowed only in the policy of a single client, and
+   * never inherited. Default: none.
    */
   readonly introspectAudiences?: readonly string[]
   /**
-   * What a key must be bound to: `dpop` refuses a request for a key without a proof (RFC 9449), `mtls` one over a
-   * connection without a client certificate (RFC 8705). Default `none`: neither is required, but a key asked for
-   * with a proof, or for itself by a client that authenticates by its certificate, is bound to that all the same.
+   * The binding that a key must have. `dpop` refuses a request for a key without a proof (RFC 9449). `mtls` refuses one
+   * over a connection without a client certificate (RFC 8705). Default `none`: neither is required. But a key is always
+   * bound to the proof of its request, and to the certificate of a client that authenticates by it and asks for itself.
    */
   readonly senderConstraint?: SenderConstraint
   /**
-   * What binding another key does to an identity that has one: `refuse` it, `replace` all that it has, which stop at
-   * once, or `add` it beside them. The client that asked for the provisioning key decides by its policy. Default
-   * `refuse`.
+   * The effect of binding another key to an identity that has one: `refuse` it, `replace` all existing ones, which stop
+   * working immediately, or `add` it beside them. The policy of the client that asked for the provisioning key decides.
+   * Default `refuse`.
    */
   readonly rebinding?: Rebinding
-  /** How many bound keys an identity may have where they can be added. Default 2; at most 16. */
+  /** How many bound keys an identity may have, if they can be added. Default 2; at most 16. */
   readonly maxBindings?: number
   /**
-   * What a replay of a redeemed key does to what it was redeemed for. Access tokens and registration access tokens are
-   * revoked in any case. `revoke` deletes the client that the key registered, or takes away what it bound; `flag` leaves
-   * them, marked, for the operator to decide. Default `revoke`.
+   * The effect of a replay of a redeemed key. Access tokens and registration access tokens are always revoked. `revoke`
+   * also deletes the client that the key registered, or removes its binding. `flag` marks these, and the operator
+   * decides. Default `revoke`.
    */
   readonly onReplay?: ReplayContainment
   /**
-   * The registration policies, by name, that judge what a key of the client registers, and each later update of that.
+   * The names of the registration policies that validate each registration by a key of the client, and its updates.
    * They add to the deployment's. Default: none.
    */
   readonly registrationPolicies?: readonly string[]
-  /** Whether what a key of the client registers must come with a software statement (RFC 7591 2.3). Default `false`. */
+  /** Whether a registration by a key of the client requires a software statement (RFC 7591 2.3). Default `false`. */
   readonly requireSoftwareStatement?: boolean
-  /** How many keys of one client may be live and unredeemed at once. Default 1000. */
+  /** How many live, unredeemed keys one client may have. Default 1000. */
   readonly outstandingKeys?: number
   /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
   readonly accessTokenScopes?: readonly string[]
@@ -71,7 +71,7 @@ export type ReplayContainment = (typeof REPLAY_CONTAINMENTS)[number]
 /** How many public keys a client may register. */
 export const MOST_KEYS = 8
 
-/** No identity has more bound keys, whatever is configured: each is tried when its client authenticates. */
+/** The most bound keys of an identity, in any configuration: each is tried when its client authenticates. */
 export const MOST_BINDINGS = 16
 
 /** The policy of one client, complete. */
@@ -81,7 +81,7 @@ export interface Policy {
   readonly audiences: readonly string[]
   readonly lifetimeSeconds: number
   readonly maxLifetimeSeconds: number
-  /** `undefined`: from anywhere; empty: from nowhere. */
+  /** `undefined`: any address; empty: no address. */
   readonly networks: readonly string[] | undefined
   readonly subjects: readonly string[]
   readonly introspectAudiences: readonly string[]
@@ -89,7 +89,7 @@ export interface Policy {
   readonly rebinding: Rebinding
   readonly maxBindings: number
   readonly onReplay: ReplayContainment
-  /** Whether the client has registered that what is issued to it be bound to its certificate (RFC 8705 3.4). */
+  /** Whether the client has registered to get only credentials that are bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean
   readonly registrationPolicies: readonly string[]
   readonly requireSoftwareStatement: boolean

@@ -4,14 +4,14 @@ import type { ClientMetadata } from './client.js'
 
 /** How a deployment registers clients. */
 export interface RegistrationRules {
-  /** How long a registration access token is good, from its issue or from the last update of its client. */
+  /** The lifetime of a registration access token, from its issue or from the last update of its client. */
   readonly accessTokenLifetimeSeconds: number
   readonly rotateAccessToken: boolean
-  /** How long what an update replaced goes on working, so that an answer may be lost. */
+  /** How long a replaced secret or token keeps working, in case the answer with the new one is lost. */
   readonly overlapSeconds: number
   /** 0: a client secret does not expire. */
   readonly clientSecretLifetimeSeconds: number
-  /** Whose software statements are trusted: their keys by issuer. */
+  /** The trusted issuers of software statements, and their keys. */
   readonly softwareStatements: ReadonlyMap<string, readonly StatementKey[]>
   readonly policies: ReadonlyMap<string, RegistrationPolicy>
 }
@@ -22,27 +22,27 @@ export interface StatementKey {
   readonly key: KeyObject
 }
 
-/** What is about to be registered, as a registration policy is shown it: frozen, and without any secret. */
+/** A registration, as a registration policy sees it: frozen, and without any secret. */
 export interface ProposedRegistration {
   readonly operation: 'register' | 'update'
   readonly clientId: string
-  /** The client whose key registered it; the policy is its choice, or the deployment's. */
+  /** The client whose key registered it; the policy comes from that client, or from the deployment. */
   readonly registeredBy: string
-  /** The metadata, validated, with the claims of the software statement in their place. */
+  /** The validated metadata, in which the claims of the software statement win. */
   readonly metadata: ClientMetadata
-  /** The claims of the software statement, when there is one. */
+  /** The claims of the software statement, if there is one. */
   readonly softwareStatement?: Claims
-  /** What is registered so far, when it is an update. */
+  /** For an update, the metadata that are registered so far. */
   readonly current?: ClientMetadata
 }
 
-/** What a registration policy answers: nothing, other metadata to be registered, or why not. */
+/** The answer of a registration policy: nothing, other metadata, or a refusal. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a policy that has nothing to say returns nothing.
 export type RegistrationVerdict = void | ClientMetadata | { readonly refuse: string }
 
 /**
- * Judges a registration, and every later update of it. If it throws, the answer is a 500 without details, so that a
- * policy that fails lets nothing pass. The event names the class of the error, but not its message.
+ * Validates a registration, and every later update of it. If it throws, the answer is a 500 without details, so that a
+ * failing policy lets nothing pass. The event names the class of the error, but not its message.
  */
 export type RegistrationPolicy = (
   registration: ProposedRegistration,

@@ -96,7 +96,7 @@ export interface ProvisioningStore {
   /**
    * Records a key as `issued`.
    *
-   * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at once
+   * @param limits.outstanding how many keys of one client may be `issued` or `redeeming` at the same time
    * @param limits.registeredBy the client that registered this one. A store with a cap keeps half of it free of all
    *   clients that one client has registered
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (`revokeIssuedBefore`
@@ -158,7 +158,7 @@ export interface ProvisioningStore {
    *
    * A store on several machines writes the time everywhere, and then answers. A verb that is one script on the entries of
    * one client may read the times before the script, and pass them in. Such a verb may still pass if it began before this
-   * verb answered; none that begins later may, and every later verb covers what it left. Keep the time for the longest
+   * verb answered. A later one must not, and it covers the entry that the first one left. Keep the time for the longest
    * retention that the store accepts, so that no entry outlives it.
    *
    * @returns `unchanged` when the time was the same or later already
