@@ -10,12 +10,12 @@ import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
 import { deleteClient } from '../registration/management/deletion.js'
 
 /**
- * A redeemed key that is presented once more was copied by somebody: what its redemption brought forth is revoked
- * (RFC 9700 2.2.2, RFC 6749 4.1.2). The key was verified before, so that a forger revokes nothing.
+ * Contains a replay. Somebody has copied a redeemed key that is presented again, so the results of its redemption are
+ * revoked (RFC 9700 2.2.2, RFC 6749 4.1.2). The key is verified before, so a forger can revoke nothing.
  *
- * The fence is in the store, atomically with the redemption, and is looked at whenever a token of the family is used:
- * one that is minted at this very moment is good for nothing when it arrives. Then what stands in the client registry
- * is taken back; where that does not succeed, the next replay tries again. Who has no registry tells that it is left.
+ * The store revokes the family atomically, and every use of a token checks the family. So a token that is minted
+ * meanwhile is useless when it arrives. Then the changes in the client registry are undone. If that fails, the next
+ * replay tries again. A process without a registry emits that they still exist.
  *
  * @throws ProvisioningError `store_unavailable`, `registry_unavailable`, `client_contended`
  */
@@ -37,7 +37,7 @@ export async function containReplay(
 }
 
 /**
- * Revokes what a redeemed key brought forth, as a replay of it does, whatever policy says of those.
+ * Revokes the results of a redeemed key, as a replay does, under any policy.
  *
  * @throws ProvisioningError as `containReplay` does, and `server_fault` where clients cannot be saved
  */
@@ -57,7 +57,7 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
 
 const NOT_WRITABLE = 'clients is a lookup function: what the key registered or bound cannot be revoked.'
 
-/** On whose behalf a family ends, and how strictly. */
+/** The cause of the end of a family, and the containment that applies. */
 interface Ending {
   readonly by: 'replay' | 'operator'
   readonly containment: (deployment: Deployment, key: KeyRef) => Promise<ReplayContainment>
@@ -65,13 +65,13 @@ interface Ending {
 
 const strictly = async (): Promise<ReplayContainment> => 'revoke'
 
-/** As the policy of the client says that asked for the key; strictly, when that is no more. */
+/** The policy of the client that asked for the key decides. If that client has been deleted, the family is revoked. */
 async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Promise<ReplayContainment> {
   const asker = await findClient(deployment, clientId)
   return asker === undefined ? 'revoke' : deployment.policyOf(asker).onReplay
 }
 
-/** Ends what a redemption has brought into the client registry, and tells of it, though it be that it failed. */
+/** Ends the changes of a redemption in the client registry. Emits the result, also on failure. */
 async function endInRegistry(
   deployment: StoringDeployment | Deployment,
   key: KeyRef,
@@ -96,16 +96,16 @@ async function endInRegistry(
 interface Family {
   readonly deployment: Deployment
   readonly key: KeyRef
-  /** The client that the redemption brought forth or changed. */
+  /** The client that the redemption created or changed. */
   readonly clientId: string
 }
 
-/** Whether the key brought this very client forth: the same identity may have come back by another since. */
+/** Whether the key created this client. Another key may have created the same identity again since. */
 function isBroughtBy({ clientId, jti }: KeyRef, { registeredBy }: Client): boolean {
   return registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
-/** Whether nothing of a client would be left: the key registered it, or brought it forth with all by which it is somebody. */
+/** Whether to delete a client as a whole: the key registered it, or created it together with all its methods. */
 function isWhollyOf(key: KeyRef, client: Client): boolean {
   if (!isBroughtBy(key, client)) return false
   const isOurs = client.bindings?.every(comesFrom(key.jti)) ?? true
@@ -124,7 +124,7 @@ async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): 
   return changed === undefined ? 'gone' : 'revoked'
 }
 
-/** Leaves what is there, marked once; a registration can no longer be managed by what the key brought. */
+/** Flags the client or its bindings, once. It also drops the registration access tokens of a flagged registration. */
 async function flag({ deployment, key, clientId }: Family): Promise<FamilyFate> {
   const { jti: keyId } = key
   const flaggedAt = numericDate(deployment)

@@ -53,7 +53,7 @@ export function emitStalled(
   deployment.emit('redemption.stalled', { keyId, clientId, address, reservedSeconds })
 }
 
-/** Whether the presenter of a key has proven to be its owner. */
+/** Whether the key is bound: its presenter has proven to be its owner. */
 export function isBound({ confirmation }: VerifiedKey): boolean {
   return confirmation !== undefined
 }
@@ -78,7 +78,7 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   inactive_at_issuer: 'The issuer says that the key is not active.',
 }
 
-/** The refusal of a key for the state it is in. */
+/** The refusal of a key for its state. */
 export function stateRefusal(reason: Reason, key: VerifiedKey): ProvisioningError {
   return keyRefusal(key, reason, MESSAGES[reason] ?? reason)
 }

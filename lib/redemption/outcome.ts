@@ -3,12 +3,12 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 /** The longest outcome that is kept, in bytes. */
 export const LONGEST_OUTCOME = 65_536
 
-/** Seals what a redemption was answered with, so that only who presents the same key for the same request reads it. */
+/** Encrypts the answer to a redemption. Only the same key with the same request can decrypt it. */
 export interface OutcomeCipher {
   /** Recognises a repeated request. It reveals nothing of the request to a reader of the store. */
   mark(request: string): string
   seal(outcome: Buffer, request: string): string
-  /** `undefined` when it was sealed for another request, or is not what was sealed. */
+  /** `undefined` when it was sealed for another request, or was altered. */
   open(sealed: string, request: string): Buffer | undefined
 }
 
@@ -17,9 +17,9 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 /**
- * AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256 (RFC 5869) derives from the provisioning key itself, which
- * the server does not keep: what lies in the store is good for nothing without it. The digest of the request goes into
- * the derivation, so that another request opens nothing.
+ * AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256 (RFC 5869) derives from the provisioning key itself. The
+ * server does not keep the provisioning key, so the entry in the store is useless without it. The digest of the request
+ * goes into the derivation, so that another request opens nothing.
  *
  * @param token the provisioning key, as presented
  */
@@ -53,13 +53,13 @@ export function outcomeCipher(token: string): OutcomeCipher {
   })
 }
 
-/** One signature has several spellings in base64url, where its last character has bits to spare (RFC 4648 3.5). */
+/** One signature has several spellings in base64url, because its last character has unused bits (RFC 4648 3.5). */
 function canonical(token: string): string {
   const end = token.lastIndexOf('.')
   return token.slice(0, end + 1) + Buffer.from(token.slice(end + 1), 'base64url').toString('base64url')
 }
 
-/** The digest of a request with a body that a client composed; `undefined` when JSON cannot write it: too deep, say. */
+/** The digest of a request with a body of the client; `undefined` if JSON cannot write it, such as a too deep one. */
 export function bodyDigest(action: string, body: unknown): string | undefined {
   try {
     return requestDigest(action, body)
@@ -68,7 +68,7 @@ export function bodyDigest(action: string, body: unknown): string | undefined {
   }
 }
 
-/** The digest of a request, by which a repetition is recognized. */
+/** The digest of a request. It recognizes a repetition. */
 export function requestDigest(...parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }

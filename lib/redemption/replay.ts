@@ -17,7 +17,7 @@ import type { Verified } from './verified.js'
  * emitted. Limits, scopes and faults of the request never prevent that.
  */
 
-/** The answer to a redemption, for its owner, who has sent the same request again. */
+/** The answer to a redemption, for an owner that sends the same request again. */
 export interface Repetition {
   readonly kind: 'repetition'
   readonly outcome: Buffer

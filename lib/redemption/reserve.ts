@@ -45,7 +45,7 @@ export function redeemer(deployment: StoringDeployment): Redeem {
 }
 
 /**
- * Names the owner of an attempt: what it has proven to hold, and what it redeems the key for. `undefined` for a bearer.
+ * Names the owner of an attempt by its proven key, and the purpose of the redemption. `undefined` for a bearer key.
  * The purpose is part of the name: after an interrupted action the key must not be redeemed for a second one.
  */
 function ownerIdOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {

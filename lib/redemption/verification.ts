@@ -48,7 +48,7 @@ export function recognizer(deployment: VerifyingDeployment): Recognize {
     confirm(claims.cnf, held, facts)
     const { proof, certificate } = held
     const key = verifiedKey(claims)
-    // Before anything else can refuse: a copy of a refused request must be good for nothing.
+    // This comes before every other refusal: a copy of a refused request must be useless.
     const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
     requireNetwork(claims, key, presented.address)
     // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.

@@ -25,7 +25,7 @@ export interface BindAnswer extends BindingAnswer {
   readonly client_id: string
 }
 
-/** Redeems a key to tie a public key or a certificate, whose possession is proven, to the key's subject. */
+/** Redeems a key to bind a public key or a certificate, whose possession is proven, to the key's subject. */
 export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
 
 export function binder(deployment: Deployment, perform: RunAction): Bind {
@@ -36,10 +36,10 @@ export function binder(deployment: Deployment, perform: RunAction): Bind {
     return perform(verified, {
       action: 'bind',
       address: request.address,
-      // A bearer key that is redeemed to bind another has a holder by that: whoever holds what is bound.
+      // A bearer key has no owner. Here the owner of the bound key becomes its owner.
       holds: key.confirmation ?? proven.confirmation,
       request: requestDigest('bind', proven.confirmation),
-      // And again as often as it is tried to be saved.
+      // Each attempt to save validates again.
       async validate() {
         const client = await findClient(deployment, key.subject)
         bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
@@ -61,7 +61,7 @@ function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Bi
   }
 }
 
-/** Saves the binding, also in the place of one that an interrupted attempt at the same redemption left. */
+/** Saves the binding. It replaces a binding that an interrupted attempt at the same redemption left. */
 async function save(deployment: Deployment, key: VerifiedKey, binding: Binding): Promise<Done<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
@@ -98,7 +98,7 @@ async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promis
 }
 
 /**
- * The policy of the client that asked for the key; where that is the subject itself, as of the same revision.
+ * The policy of the client that asked for the key. If that is the subject itself, the policy is of the same revision.
  *
  * @throws ProvisioningError `subject_not_permitted`
  */
@@ -110,7 +110,7 @@ async function policyFor(
   const isOwn = subject !== undefined && key.clientId === key.subject
   if (isOwn) return deployment.policyOf(subject)
   const policy = await policyOf(deployment, key)
-  // Who binds a key of its own to an identity is that identity from then on: nobody gets more than it has by this.
+  // The client can act as an identity once it has bound a key to it. It must not gain permissions in this way.
   if (subject === undefined) return policy
   const beyond = memberBeyond(
     deployment.policyOf(subject),
@@ -122,7 +122,7 @@ async function policyFor(
   throw malformed('subject_not_permitted', message, { clientId: key.clientId, jti: key.jti })
 }
 
-/** A subject that is no client yet becomes one, with no more than what the key that brought it can leave behind. */
+/** The new client for a subject that is none yet. It gets at most the lasting scopes of the key. */
 function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
   const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
   return {
@@ -134,8 +134,8 @@ function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
 }
 
 /**
- * Restores what was there before, if nobody has changed it since; else nothing but the binding is taken away. What an
- * interrupted attempt had left goes too, unless another goes on with it, or has: then that is what stays.
+ * Restores the client as it was before. If another request has changed it since, only the binding is removed. A binding
+ * that an interrupted attempt had left is removed too, unless another attempt has superseded this one and needs it.
  */
 async function takeBack(
   deployment: Deployment,
@@ -171,7 +171,7 @@ async function withoutUndone({ store }: Deployment, client: Client): Promise<Cli
   return withoutBindings(client, (binding) => undone.includes(binding)) ?? client
 }
 
-/** A client without what a redemption bound to it; `undefined` when that was what made it one. */
+/** A client without the bindings of a redemption; `undefined` if that redemption created the client. */
 function withoutLeftover(client: Client | undefined, keyId: string): Client | undefined {
   const left = withoutBindings(client, (binding) => binding.keyId === keyId)
   return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)

@@ -18,10 +18,10 @@ import type { Verified } from '../verified.js'
 const WHAT_TO_SEND =
   'Send a DPoP proof, whose key is bound; or jwk, the public key to be bound, and proof; or a client certificate.'
 
-/** A request to bind a key, as it came. */
+/** A request to bind a key, not validated. */
 export interface BindingRequest {
   readonly body: Claims
-  /** The address that it was sent to, which a proof in its body must be for. */
+  /** The address of the request. A proof in its body must be for this address. */
   readonly endpoint: string
   /** The client certificate of its connection. */
   readonly certificate?: PresentedCertificate | undefined
@@ -29,8 +29,8 @@ export interface BindingRequest {
 }
 
 /**
- * The key that a request wants to bind, its possession proven: the one that the body names, else that of the DPoP
- * proof, else the client certificate of the connection.
+ * Finds the key to bind, and proves its possession. The key in the body comes first, then the key of the DPoP proof,
+ * then the client certificate of the connection.
  *
  * @throws ProvisioningError `parameter_missing`, `binding_key_refused`, `binding_proof_wrong`
  */
@@ -44,7 +44,7 @@ export function provenKey(
     verifyProof(deployment, body.proof, publicKey, { endpoint, jti: key.jti })
     return provenBy(publicKey)
   }
-  // Who proves the possession of a key in the body does not mean another one.
+  // A proof in the body is for a key in the body, never for another one.
   if (body.proof !== undefined) throw malformed('parameter_missing', 'jwk is missing: the key of the proof.')
   if (proof !== undefined) return provenBy(proof.publicKey)
   if (certificate !== undefined) return provenByConnection(deployment, certificate)
@@ -55,7 +55,7 @@ function provenBy(publicKey: KeyObject): ProvenKey {
   return { confirmation: { jkt: thumbprint(publicKey) }, jwk: publicJwk(publicKey) }
 }
 
-/** TLS has proven the possession (RFC 8705 2.2). One that could authenticate nobody is not worth a key. */
+/** TLS has proven the possession (RFC 8705 2.2). A certificate that cannot authenticate must not use up a key. */
 function provenByConnection(
   deployment: Deployment,
   { der, thumbprint: fingerprint }: PresentedCertificate,
@@ -89,7 +89,7 @@ const BINDING_PROOF: TokenKind<BindingProofClaims> = {
   refuse: (_, message) => malformed('binding_proof_wrong', message),
 }
 
-/** The proof is made for this endpoint and this provisioning key, and signed by the key that is to be bound. */
+/** Checks that the proof is for this endpoint and this provisioning key, and that the key to bind has signed it. */
 function verifyProof(
   deployment: Deployment,
   proof: unknown,

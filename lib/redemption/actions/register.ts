@@ -31,7 +31,7 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
       async act(judged) {
         const done = await save(deployment, key, judged)
         if (done !== undefined) return done
-        // What an attempt before had left has just been taken back, or what is there is not for us.
+        // Another request has changed the client since. It removed a leftover, or the identity is taken.
         const again = await save(deployment, key, await validate(deployment, key, clientId, body))
         if (again === undefined) throw taken()
         return again
@@ -50,19 +50,19 @@ async function validate(deployment: Deployment, key: VerifiedKey, clientId: stri
   return { clientId, policy, scopes, accepted, before }
 }
 
-/** Whether an attempt at the same redemption, that was interrupted, left it: its secret was told to nobody. */
+/** Whether an interrupted attempt at the same redemption left it: nobody ever got its secret. */
 function isLeftover({ registeredBy, deletedAt }: Client, { clientId, jti }: VerifiedKey): boolean {
   return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
 /**
- * A key that was asked for in the name of another registers that other. A client that asked for itself exists
- * already, so its key registers a new client on its behalf (RFC 7591 3.2.1: an identifier that is no one else's), the
- * same one for all attempts at its redemption.
+ * A key for another identity registers that identity. A client that asked for itself exists already, so its key
+ * registers a new client on its behalf (RFC 7591 3.2.1: an identifier that no other client has). All attempts at the
+ * redemption get the same identifier.
  */
 function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
   const clientId = subject === asker ? derivedId(asker, jti) : subject
-  // A path cannot end in them: the client could never reach its registration (RFC 3986 5.2.4).
+  // A path cannot end in dots alone: the client could never reach its registration (RFC 3986 5.2.4).
   if (/^\.{1,2}$/.test(clientId))
     throw malformed('registration_refused', 'An identity that is but dots cannot be registered.')
   return clientId
@@ -77,7 +77,7 @@ interface Newcomer {
   readonly clientId: string
   /** The policy of the client that asked for the key. */
   readonly policy: Policy
-  /** The most that the key can leave to it. */
+  /** The most scopes that the key can leave to it. */
   readonly scopes: readonly string[]
   readonly accepted: Accepted
 }
@@ -103,7 +103,7 @@ function newcomer(
   return { client, token: token.text, secret: secret.made }
 }
 
-/** Answers `undefined` when what is kept of the identity is not what it was when that was judged. */
+/** Resolves with `undefined` if another request has changed the client since its validation. */
 async function save(
   deployment: Deployment,
   key: VerifiedKey,
@@ -118,11 +118,11 @@ async function save(
   return {
     result: informationOf(saved, { token, secret }),
     familyClientId: clientId,
-    // It may have keys of its own, whatever it was told: who observes must know.
+    // Observers must hear of the new client, since it can ask for keys of its own.
     emit: () =>
       deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
     undo: async (isSuperseded) =>
-      // What this attempt took for left may be what that other has brought forth.
+      // The leftover that this attempt replaced may be the result of the attempt that superseded it.
       isSuperseded && before !== undefined
         ? registry.save({ ...before, revision: saved.revision + 1 })
         : registry.delete(clientId, saved.revision),

@@ -74,7 +74,7 @@ export function exchanger(deployment: Deployment, perform: RunAction): Exchange 
     return perform(verified, {
       action: 'token',
       address,
-      // A bearer key that is redeemed with a proof has a holder by that: the token is bound to it.
+      // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
       holds: key.confirmation ?? terms.confirmation,
       request: requestDigest('token', askedFor(parameters)),
       validate: async () => undefined,
@@ -85,7 +85,7 @@ export function exchanger(deployment: Deployment, perform: RunAction): Exchange 
   }
 }
 
-/** Those that say how the client proves who it is differ each time; the key is told by its `jti`. */
+/** These parameters can differ in a repeated request. The client can renew its credentials; the `jti` names the key. */
 const CREDENTIALS: readonly string[] = [
   'subject_token',
   'client_secret',
@@ -112,13 +112,13 @@ function done(
       expires_in: issued.expiresIn,
       scope: scope.join(' '),
     },
-    // The fence: the family can be revoked for as long as the token is accepted anywhere.
+    // The store can revoke the family for as long as the token is accepted anywhere.
     retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
     emit: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
   }
 }
 
-/** The policy under which the key's client stands now, which may be narrower than when the key was issued. */
+/** The current policy of the key's client. It may be narrower than at the issue of the key. */
 export async function policyOf(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
   return deployment.policyOf(await clientOf(deployment, key))
 }
