@@ -4,7 +4,7 @@ import { hashSecret } from '../../../lib/base/secret.js'
 import { type AsymmetricAlgorithm, thumbprint } from '../../../lib/jose/jwk.js'
 import type { Client, ClientRegistry } from '../../../lib/ports/client.js'
 import type { PolicyOptions } from '../../../lib/ports/policy-options.js'
-import type { ProvisioningStore } from '../../../lib/ports/store.js'
+import type { KeyRef, ProvisioningStore } from '../../../lib/ports/store.js'
 import { binder } from '../../../lib/redemption/actions/bind.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { BIND_SCOPE } from '../../../lib/tokens/provisioning-key.js'
@@ -343,6 +343,18 @@ describe('a binding whose key is revoked meanwhile', () => {
     expect(await idsOf()).toEqual([binding_id])
     expect(await kept.find(CLIENT)).toEqual({ ...client, revision: 4 })
     expect(events.some(({ type }) => type === 'client.unbound')).toBe(false)
+  })
+
+  it('leaves the keys that it had replaced, also if the store does not answer any more', async () => {
+    const { find, ...verbs } = unsettled(async () => {
+      isDown = true
+    }, 2)
+    let isDown = false
+    const store = { ...verbs, find: (ref: KeyRef) => (isDown ? down() : find(ref)) }
+    const { ask, idsOf } = bindable({ policy: { rebinding: 'replace' }, store })
+    const { binding_id } = await (await ask()).bind()
+    expect(await reasonOf((await ask()).bind)).toBe('key_revoked')
+    expect(await idsOf()).toEqual([binding_id])
   })
 
   it('is taken away alone where somebody has changed the client since', async () => {
