@@ -40,16 +40,26 @@ async function timeOf(certificate: IssuedCertificate, times: number): Promise<nu
   }
 }
 
+async function bestOfThree(certificate: IssuedCertificate): Promise<number> {
+  const rounds: number[] = []
+  for (let i = 0; i < 3; i++) rounds.push(await timeOf(certificate, 10))
+  return Math.min(...rounds)
+}
+
 test.each([
   ['one object identifier', () => withIdentifierOf(60_000)],
   [
     'a multitude of names',
     () => makeCertificate({ names: Array.from({ length: 30_000 }, () => ['dns', ''] as const) }),
   ],
-])('a certificate of a stranger that is long by %s takes no time to speak of', async (_, make) => {
-  // Before there was a limit, ten requests took 5 s and 1 s.
-  expect(await timeOf(make(), 10)).toBeLessThan(700)
-})
+])(
+  'a certificate of a stranger that is long by %s takes no longer than another of that size',
+  async (_, make) => {
+    // Before there was a limit, it took 50 and 250 times as long. The best of three rounds has no garbage collection in it.
+    const other = makeCertificate({ names: [['dns', 'x'.repeat(60_000)]] })
+    expect(await bestOfThree(make())).toBeLessThan(10 * (await bestOfThree(other)))
+  },
+)
 
 test('a long object identifier in a Client-Cert header is refused at once', async () => {
   const server = await startMutualServer({ mtls: { proxies: ['127.0.0.1'] } })
