@@ -1,7 +1,13 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, get } from 'node:http'
 import { connect } from 'node:net'
-import type { RequestHandler } from 'express'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import express, { type RequestHandler } from 'express'
+import { provisioningKeys } from '../../lib/index.js'
 import { obtainKey, send } from '../support/requests.js'
-import { AUDIENCE, type RunningServer, startServer } from '../support/server.js'
+import { AUDIENCE, closeServer, type RunningServer, startServer, workingOptions } from '../support/server.js'
 
 /** Waits until the client is gone, before any guard looks at the request. */
 const untilGone: RequestHandler = (req, _res, next) => {
@@ -65,6 +71,24 @@ describe('a connection that breaks off', () => {
       await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
     }, true))
 
+  test('of which nobody waits for the end exposes nothing, however often it breaks off', () =>
+    withCuts(async (server) => {
+      const key = await obtainKey(server, { scope: 'devices:read' })
+      const port = await server.openHttp()
+      const headers = `Host: api.example.com\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer ${key}\r\n`
+      for (let i = 0; i < 20; i += 1) {
+        const socket = connect(port, '127.0.0.1')
+        await new Promise((resolve) => socket.once('connect', resolve))
+        await new Promise<void>((resolve) => {
+          socket.write(`GET /devices HTTP/1.1\r\n${headers}\r\n`, () => resolve())
+        })
+        socket.resetAndDestroy()
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      expect(server.events.filter(({ type }) => type === 'key.exposed')).toEqual([])
+      await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
+    }, true))
+
   test.each([[{}], [{ 'X-Forwarded-Proto': 'http' }], [{ 'X-Forwarded-Proto': 'https, http' }]])(
     'in cleartext exposes its key all the same: %j',
     (headers) =>
@@ -76,4 +100,24 @@ describe('a connection that breaks off', () => {
         expect(exposed).toMatchObject([{ revoked: true }])
       }),
   )
+})
+
+test('a Unix socket has no address, is not taken for closed, and the console says what to set', async () => {
+  const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+  const folder = mkdtempSync(join(tmpdir(), 'epk-'))
+  const app = express().set('trust proxy', 'loopback')
+  const keys = provisioningKeys(workingOptions())
+  const server = createServer(app.use(keys.enforceHttps())).listen(join(folder, 'app.sock'))
+  try {
+    await once(server, 'listening')
+    const asked = get({ socketPath: join(folder, 'app.sock'), headers: { 'X-Forwarded-Proto': 'https' } })
+    const [answer] = await once(asked, 'response')
+    answer.resume()
+    expect(answer.statusCode).toBe(403)
+    expect(warn.mock.calls).toContainEqual([expect.stringContaining("'trust proxy', 1"), expect.anything()])
+  } finally {
+    warn.mockRestore()
+    await closeServer(server)
+    rmSync(folder, { recursive: true })
+  }
 })

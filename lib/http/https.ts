@@ -53,7 +53,7 @@ function isSecure(req: Request): boolean {
     .every((hop) => hop.trim().toLowerCase() === 'https')
 }
 
-const CUT = malformed('body_incomplete', 'The connection is closed or has no address.')
+const CUT = malformed('body_incomplete', 'The connection is closed.')
 
 /**
  * Whether the connection is closed and the header says that it was HTTPS. A closed connection has no address, so we
@@ -62,8 +62,10 @@ const CUT = malformed('body_incomplete', 'The connection is closed or has no add
  */
 function isCut(req: Request): boolean {
   const forwarded = String(req.headers['x-forwarded-proto'] ?? '')
-  const { destroyed, remoteAddress } = req.socket
-  return (destroyed || remoteAddress === undefined) && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
+  const { destroyed, remoteAddress, localAddress } = req.socket
+  // A Unix socket has neither address, and is not closed.
+  const isClosed = destroyed || (remoteAddress === undefined && localAddress !== undefined)
+  return isClosed && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
 }
 
 type TrustProxy = (address: string, hop: number) => boolean

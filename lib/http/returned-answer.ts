@@ -18,8 +18,8 @@ export interface ReturnedAnswer extends HeldAnswer {
 type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown; readonly hasActed?: boolean }
 
 /**
- * A success settles the key, also if it cannot be sent. A failure releases the key. Then the answer is written. The handler does not know the response,
- * so a broken connection makes no handler fail: a failure always releases.
+ * A success settles the key, also if it cannot be sent. A failure releases the key. Then the answer is written. The
+ * handler does not know the response, so a broken connection makes no handler fail.
  *
  * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
  * ended, so that two handlers never work for one key.

@@ -10,7 +10,8 @@ import type { Verified } from './verified.js'
 /*
  * This file decides what a replay is. Every use of a redeemed key is a replay, with two exceptions:
  *
- * - The owner repeats the redemption with the same request, and the answer is still kept: `repeatOrContain`.
+ * - The owner repeats the redemption with the same request. It gets the answer again, or a refusal if the answer is not
+ *   kept: `repeatOrContain`.
  * - The owner presents a bound key within two seconds of its redemption: `refuseRedeemed`.
  *
  * A replay means that somebody has copied the key. It is contained: the results of the redemption end, and an event is

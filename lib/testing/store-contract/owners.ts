@@ -94,7 +94,7 @@ export function proveOwners(prove: Prove): void {
     expect(await on.store.release(key, 'one', true)).toBe('released')
     expect(await on.store.find(key)).toMatchObject({ state: 'issued' })
   })
-  prove('lets a claim that is taken over be revoked as any other', async (on) => {
+  prove('lets a resumed reservation be revoked as any other', async (on) => {
     const key = await reserved(on, OURS)
     await on.advance(3)
     expect(await on.store.revoke(key)).toBe('revoked')
