@@ -109,7 +109,14 @@ export type {
   RegistrationPolicy,
   RegistrationVerdict,
 } from './ports/rules.js'
-export type * from './ports/store.js'
+export type {
+  Confirmation,
+  KeyRef,
+  ProvisioningStore,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+} from './ports/store.js'
 export type { DeleteOutcome } from './registration/management/deletion.js'
 export { memoryStore } from './stores/memory/memory.js'
 export type { MemoryStoreOptions } from './stores/memory/memory-options.js'

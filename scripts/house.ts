@@ -13,7 +13,7 @@
  */
 import { join } from 'node:path'
 import type * as Library from '../lib/index'
-import { publicExports } from './house/exports'
+import { examplesIn, publicExports } from './house/exports'
 import { atRuntime, circlesOfFiles, circlesOfFolders, longestChain } from './house/graph'
 import { changesByRequest } from './house/requests'
 import { readTree, type Source } from './house/source'
@@ -58,9 +58,9 @@ function printText(lib: readonly Source[]): void {
 }
 
 function printExports(): void {
-  const comments = [...publicExports(ROOT).values()]
-  const withExample = comments.filter((comment) => comment.includes('@example')).length
-  row('public exports, of them with @example', comments.length, withExample)
+  const exported = publicExports(ROOT)
+  const withExample = exported.filter(({ comment }) => examplesIn(comment).length > 0)
+  row('public exports, of them with @example', exported.length, withExample.length)
 }
 
 function printImports(lib: readonly Source[]): void {

@@ -1,13 +1,13 @@
 import express, { type Express, type RequestHandler } from 'express'
 import type { Test } from 'supertest'
 import {
-  type KeyState,
   memoryStore,
   type ProvisioningKeys,
   type ProvisioningOptions,
   type ProvisioningStore,
   type RedemptionHandler,
 } from '../../lib/index.js'
+import type { KeyState } from '../../lib/testing/store-contract.js'
 import { type ExactAnswer, exactly } from './exact.js'
 import { decodeJwt } from './forge.js'
 import { obtainKey, send } from './requests.js'

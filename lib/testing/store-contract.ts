@@ -12,6 +12,7 @@ import { proveRecords } from './store-contract/records.js'
 import { proveWatermarkLife } from './store-contract/watermark-life.js'
 import { proveWatermarks } from './store-contract/watermarks.js'
 
+export type * from '../ports/store.js'
 export {
   type ClientRegistryContractOptions,
   type ClientRegistryUnderTest,

@@ -2,16 +2,39 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type Node, nameIn, parse, type Syntax } from './syntax'
 
+/** A name that an entry of package.json exports. */
+export interface PublicExport {
+  readonly name: string
+  /** What users import it from. */
+  readonly specifier: string
+  /** Its doc comment; '' without one. */
+  readonly comment: string
+}
+
 /** The doc comments of what a file exports, by name; '' for an export without one. */
 type Exports = ReadonlyMap<string, string>
 
-/** All names that the entries of package.json export, each with its doc comment. */
-export function publicExports(root: string): Exports {
+/** All names that the entries of package.json export, each with the first entry that exports it. */
+export function publicExports(root: string): PublicExport[] {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const entries = Object.values(manifest.exports as Record<string, { require?: { default: string } }>)
-  const files = entries.flatMap((entry) => entry.require?.default ?? [])
-  const sources = files.map((file) => file.replace('./dist/', 'lib/').replace(/\.js$/, '.ts'))
-  return new Map(sources.flatMap((file) => [...exportsOf(join(root, file))]))
+  const entries = Object.entries(manifest.exports as Record<string, { require?: { default: string } }>)
+  const found = new Map<string, PublicExport>()
+  for (const [path, { require }] of entries) {
+    if (require === undefined) continue
+    const file = require.default.replace('./dist/', 'lib/').replace(/\.js$/, '.ts')
+    for (const [name, comment] of exportsOf(join(root, file))) {
+      if (!found.has(name)) found.set(name, { name, specifier: join(manifest.name, path), comment })
+    }
+  }
+  return [...found.values()]
+}
+
+/** The code of each `@example` in a doc comment. */
+export function examplesIn(comment: string): string[] {
+  const text = comment.replace(/^\/\*\*|\s*\*\/$/g, '').replace(/^\s*\* ?/gm, '')
+  return [...text.matchAll(/^@example[^\n]*\n(?<code>[\s\S]*?)(?=^@\w|$(?![\s\S]))/gm)].map(({ groups }) => {
+    return (groups?.code ?? '').replace(/^```\w*\n|^```\s*$/gm, '').trim()
+  })
 }
 
 function exportsOf(file: string): Exports {
