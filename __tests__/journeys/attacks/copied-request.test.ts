@@ -1,0 +1,73 @@
+import type { Express } from 'express'
+import type { ProvisioningKeys } from '../../../lib/index.js'
+import { clientKey } from '../../support/client-assertion.js'
+import { signProof } from '../../support/proof.js'
+import { askForKey, exchangeKey, send } from '../../support/requests.js'
+import { AUDIENCE, ISSUER, type RunningServer, startServer } from '../../support/server.js'
+
+const OWN = clientKey()
+const TOKEN = { method: 'POST', url: `${ISSUER}/oauth/token` }
+const at = { audience: AUDIENCE }
+
+/** An owner of a bound key, whose request is refused for a reason that passes; and a thief who has copied that request. */
+async function withOwner(test: (server: RunningServer) => Promise<void>): Promise<void> {
+  const mount = (app: Express, keys: ProvisioningKeys) => {
+    app.use(keys.router())
+    app.post('/devices', keys.redeemProvisioningKey({ scope: 'devices:create', ...at }), (_req, res) => {
+      res.sendStatus(201)
+    })
+    app.get('/admin', keys.requireProvisioningKey({ scope: 'admin', ...at }), (_req, res) =>
+      res.sendStatus(200),
+    )
+    app.get('/tokens', keys.requireAccessToken({ scope: 'admin', ...at }), (_req, res) => res.sendStatus(200))
+  }
+  const server = await startServer({ options: { rateLimit: { redeem: { limit: 1, windowMs: 500 } } }, mount })
+  await test(server).finally(server.close)
+}
+
+async function boundKey(server: RunningServer): Promise<string> {
+  const asked = askForKey(server, { scope: 'provision:token devices:create devices:read' })
+  return (await asked.set('DPoP', signProof(OWN, TOKEN)).expect(200)).body.access_token
+}
+
+/** One request, which can be sent as often as one likes. */
+function request(server: RunningServer, [method, path]: ['get' | 'post', string], token: string) {
+  const proof = signProof(OWN, { method: method.toUpperCase(), url: `${AUDIENCE}${path}` }, { token })
+  return () => send(server, method, path).set({ Authorization: `DPoP ${token}`, DPoP: proof })
+}
+
+const lastReason = ({ events }: RunningServer) =>
+  events.flatMap((event) => (event.type === 'request.refused' ? [event.reason] : [])).at(-1)
+
+describe('a copy of a request of the owner of a bound key', () => {
+  test('is good for nothing when a limit has refused the request', () =>
+    withOwner(async (server) => {
+      const [key, other] = [await boundKey(server), await boundKey(server)]
+      await request(server, ['post', '/devices'], other)().expect(201)
+      const refused = request(server, ['post', '/devices'], key)
+      await refused().expect(429)
+      await new Promise((resolve) => setTimeout(resolve, 600))
+      await refused().expect(401)
+      expect(lastReason(server)).toBe('dpop_replayed')
+      await new Promise((resolve) => setTimeout(resolve, 600))
+      await request(server, ['post', '/devices'], key)().expect(201)
+    }))
+
+  test('is good for nothing when the key had not the scope', () =>
+    withOwner(async (server) => {
+      const refused = request(server, ['get', '/admin'], await boundKey(server))
+      await refused().expect(403)
+      await refused().expect(401)
+      expect(lastReason(server)).toBe('dpop_replayed')
+    }))
+
+  test('is good for nothing when the access token had not the scope', () =>
+    withOwner(async (server) => {
+      const exchanged = exchangeKey(server, await boundKey(server)).set('DPoP', signProof(OWN, TOKEN))
+      const { body } = await exchanged.expect(200)
+      const refused = request(server, ['get', '/tokens'], body.access_token)
+      await refused().expect(403)
+      await refused().expect(401)
+      expect(lastReason(server)).toBe('dpop_replayed')
+    }))
+})

@@ -1,0 +1,127 @@
+import express, { type RequestHandler } from 'express'
+import { type Mount, wholeJourney, withApp } from '../../support/host-app.js'
+import { obtainKey, postForm, send } from '../../support/requests.js'
+import { CLIENT, SECRET } from '../../support/server.js'
+
+const PARSERS: readonly (readonly [title: string, parsers: readonly RequestHandler[]])[] = [
+  ['none', []],
+  ['express.json()', [express.json()]],
+  ['express.urlencoded({ extended: true })', [express.urlencoded({ extended: true })]],
+  ['express.urlencoded({ extended: false })', [express.urlencoded({ extended: false })]],
+  ['express.json() and express.urlencoded()', [express.json(), express.urlencoded({ extended: true })]],
+  [
+    'express.json({ strict: false, type: everything JSON })',
+    [express.json({ strict: false, type: ['json', '+json'] })],
+  ],
+  ['express.raw() for everything', [express.raw({ type: () => true })]],
+  ['express.text() for everything', [express.text({ type: () => true })]],
+]
+
+describe('router() in an app that parses bodies first', () => {
+  test.each(PARSERS)('works behind %s', (_title, parsers) =>
+    withApp(
+      (app, keys) => {
+        for (const parser of parsers) app.use(parser)
+        app.use(keys.router(), keys.errorHandler())
+      },
+      (server) => wholeJourney(server),
+    ),
+  )
+
+  test.each(PARSERS.slice(1, 5))('refuses what is no body for the endpoint behind %s', (_title, parsers) =>
+    withApp(
+      (app, keys) => {
+        for (const parser of parsers) app.use(parser)
+        app.use(keys.router(), keys.errorHandler())
+      },
+      async (server) => {
+        const post = (path: string) => send(server, 'post', path).auth(CLIENT, SECRET)
+        const twice = 'grant_type=client_credentials&scope=devices:read&scope=devices:read'
+        await post('/oauth/token').type('form').send(twice).expect(400)
+        await post('/oauth/token').type('form').send('grant_type[a]=client_credentials').expect(400)
+        await post('/oauth/token').send({ grant_type: 'client_credentials' }).expect(415)
+        await post('/oauth/token').expect(400)
+        const key = await obtainKey(server, { scope: 'provision:register' })
+        const register = () => send(server, 'post', '/oauth/register').set('Authorization', `Bearer ${key}`)
+        for (const body of ['', '{"broken', '[]', 'null', '7'])
+          await register().type('json').send(body).expect(400)
+        await register().type('form').send('client_name=a').expect(415)
+        await register().send({}).expect(201)
+      },
+    ),
+  )
+
+  test('leaves the bodies of the routes of the host alone', () =>
+    withApp(
+      (app, keys) => {
+        app.use(express.json(), keys.router(), keys.errorHandler())
+      },
+      async (server) => {
+        await send(server, 'post', '/own')
+          .send({ a: 1 })
+          .expect(200, { got: { a: 1 } })
+      },
+    ))
+})
+
+describe('router() wherever it is mounted', () => {
+  test.each<[string, string, Mount]>([
+    ['at the root', '/oauth', (app, keys) => void app.use(keys.router())],
+    [
+      'at the mount path, the metadata at the root',
+      '/oauth',
+      (app, keys) => void app.use(keys.metadata()).use('/oauth', keys.router()),
+    ],
+    ['twice', '/oauth', (app, keys) => void app.use(keys.router()).use('/oauth', keys.router())],
+    ['inside a router', '/oauth', (app, keys) => void app.use(express.Router().use(keys.router()))],
+    [
+      'inside a strict router',
+      '/oauth',
+      (app, keys) => void app.use(express.Router({ strict: true, caseSensitive: true }).use(keys.router())),
+    ],
+    ['inside an app', '/oauth', (app, keys) => void app.use(express().use(keys.router()))],
+  ])('works %s', (_title, mountPath, mount) => withApp(mount, (server) => wholeJourney(server, mountPath)))
+
+  test.each<[string, Mount]>([
+    ['at the root', (app, keys) => void app.use(keys.router())],
+    ['at the mount path', (app, keys) => void app.use(keys.metadata()).use('/api/v1/keys', keys.router())],
+    [
+      'in a router for the first part',
+      (app, keys) =>
+        void app.use(keys.metadata()).use('/api', express.Router().use('/v1/keys', keys.router())),
+    ],
+    [
+      'in an app for the first part',
+      (app, keys) => void app.use(keys.metadata()).use('/api', express().use('/v1/keys', keys.router())),
+    ],
+  ])('works with a mount path of its own, %s', (_title, mount) =>
+    withApp(mount, (server) => wholeJourney(server, '/api/v1/keys'), { mountPath: '/api/v1/keys' }),
+  )
+
+  test('leaves every other path below the mount path to the host', () =>
+    withApp(
+      (app, keys) => void app.use(keys.router(), keys.errorHandler()),
+      async (server) => {
+        for (const path of [
+          '/oauth',
+          '/oauth/',
+          '/oauth/tokens',
+          '/oauth/token/',
+          '/oauth/token/x',
+          '/token',
+          '/oauth/oauth/token',
+          '/.well-known/openid-configuration',
+        ])
+          await postForm(server, path, { grant_type: 'client_credentials' }).expect(404, { own: 'not found' })
+      },
+    ))
+
+  test('serves nothing twice below itself when it is mounted at the mount path', () =>
+    withApp(
+      (app, keys) => void app.use('/oauth', keys.router()),
+      async (server) => {
+        await postForm(server, '/oauth/token', {}).expect(400)
+        await postForm(server, '/oauth/oauth/token', {}).expect(404)
+      },
+    ))
+})

@@ -1,0 +1,97 @@
+import { hashSecret, memoryStore } from '../../../lib/index.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
+import {
+  EVERYTHING,
+  eventsOf,
+  KINDS,
+  type Kind,
+  PLACES,
+  type Place,
+  withFamilies,
+} from '../../support/families.js'
+import { decodeJwt } from '../../support/forge.js'
+import { obtainKey } from '../../support/requests.js'
+import { CLIENT, type RunningServer, SECRET } from '../../support/server.js'
+
+const ROUNDS = 50
+const places = Object.keys(PLACES) as Place[]
+
+/** A store as far away as a network: each verb takes a moment that differs. */
+function farAway() {
+  const store = memoryStore()
+  const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 8))
+  const late =
+    <A extends unknown[], R>(verb: (...args: A) => Promise<R>) =>
+    async (...args: A) => {
+      await pause()
+      const answer = await verb(...args)
+      await pause()
+      return answer
+    }
+  const { find, redeem, settle, revokeFamily } = store
+  return {
+    ...store,
+    find: late(find),
+    redeem: late(redeem),
+    settle: late(settle),
+    revokeFamily: late(revokeFamily),
+  }
+}
+
+function registry() {
+  const policy = { scopes: EVERYTHING.split(' '), subjects: ['device:*'] }
+  const secretHash = hashSecret(SECRET)
+  const authenticationMethods = ['client_secret_basic'] as const
+  return memoryClientRegistry([{ clientId: CLIENT, revision: 1, secretHash, authenticationMethods, policy }])
+}
+
+/** One redemption and replays of it, at moments that differ; what was refused and why, and what is alive then. */
+async function round(server: RunningServer, kind: Kind, number: number) {
+  const key = await obtainKey(server, { scope: EVERYTHING, requested_subject: `device:${number}` })
+  const redeeming = KINDS[kind](server, key)
+  const replays = [4, 20, 45].map(async (milliseconds, i) => {
+    await new Promise((resolve) => setTimeout(resolve, milliseconds * Math.random()))
+    return PLACES[places[(number + i) % places.length] ?? 'a route that redeems'](server, key)
+  })
+  const [family] = await Promise.all([redeeming, ...replays])
+  const keyId = String(decodeJwt(key).payload.jti)
+  const told = eventsOf(server, 'request.refused').filter((event) => event.keyId === keyId)
+  const reasons = new Set<string>(told.map(({ reason }) => reason))
+  const isContained = eventsOf(server, 'key.replayed').some((event) => event.keyId === keyId)
+  return { family, keyId, reasons, isContained }
+}
+
+describe('replays that meet the redemption', () => {
+  test.each(Object.keys(KINDS) as Kind[])(
+    'leave nothing alive of a %s where they came after it, and are refused where they came before',
+    (kind) => {
+      const store = farAway()
+      const clients = registry()
+      return withFamilies(
+        async (server) => {
+          let contained = 0
+          for (let number = 0; number < ROUNDS; number++) {
+            const { family, keyId, reasons, isContained } = await round(server, kind, number)
+            expect(isContained).toBe(reasons.has('key_redeemed'))
+            if (isContained) contained += 1
+            // Another of them may have been first: then the family is that one's, and this one has nothing.
+            if (family.answer.status <= 201) {
+              expect(new Set(await family.alive())).toEqual(new Set([!isContained]))
+            }
+            // Nor is anything left of whatever else it was redeemed for.
+            if (!isContained) continue
+            expect(await store.find({ clientId: CLIENT, jti: keyId })).toMatchObject({ familyRevoked: true })
+            expect(await clients.find(`device:${number}`)).toBeUndefined()
+          }
+          // Both sides of the moment have been seen.
+          expect(contained).toBeGreaterThan(0)
+          const unreached = eventsOf(server, 'key.replayed').filter((one) => one.family?.fate === 'unreached')
+          expect(unreached).toEqual([])
+          expect(eventsOf(server, 'request.refused').map(({ status }) => status)).not.toContain(500)
+        },
+        { store, clients },
+      )
+    },
+    120_000,
+  )
+})
