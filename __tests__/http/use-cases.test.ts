@@ -1,5 +1,5 @@
 import { useCases } from '../../lib/http/use-cases.js'
-import { authorizeKey } from '../../lib/redemption/verification.js'
+import { authorizeKey } from '../../lib/redemption/verified.js'
 import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from '../support/deployed.js'
 
 describe('useCases', () => {

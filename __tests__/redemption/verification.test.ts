@@ -2,7 +2,6 @@ import type { PresentedRequest } from '../../lib/base/request.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
 import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { containReplay } from '../../lib/redemption/containment.js'
-import { requireScope } from '../../lib/redemption/verification.js'
 import type { Verified } from '../../lib/redemption/verified.js'
 import type { Expectation } from '../../lib/tokens/expectation.js'
 import { extractKey } from '../../lib/tokens/presentation.js'
@@ -12,6 +11,7 @@ import {
   AUDIENCE,
   claimKey,
   deployed,
+  held,
   issueKey,
   OTHER_AUDIENCE,
   reasonOf,
@@ -229,13 +229,13 @@ describe('a replay', () => {
   })
 })
 
-describe('requireScope', () => {
+describe('the second step of verification', () => {
   it('wants every scope, and says which is missing and which would be enough', async () => {
-    const { verified } = await issueKey(deployed())
-    expect(await reasonOf(() => requireScope(verified, []))).toBeUndefined()
-    expect(await reasonOf(() => requireScope(verified, ['devices:read', 'provision:token']))).toBeUndefined()
-    const refusal = await refusalOf(() => requireScope(verified, ['devices:read', 'devices:write', 'x']))
-    expect(refusal).toMatchObject({
+    const server = deployed()
+    const { key, verified } = await issueKey(server)
+    expect(await reasonOf(() => held(server, key))).toBeUndefined()
+    expect(await reasonOf(() => held(server, key, 'devices:read', 'provision:token'))).toBeUndefined()
+    expect(await refusalOf(() => held(server, key, 'devices:read', 'devices:write', 'x'))).toMatchObject({
       reason: 'scope_insufficient',
       message: 'The key lacks the scope devices:write x.',
       facts: { clientId: 'ci-runner', jti: verified.jti, requiredScope: 'devices:read devices:write x' },
@@ -245,8 +245,9 @@ describe('requireScope', () => {
   it.each(['devices', 'devices:', 'DEVICES:READ', 'devices:read provision:token', ''])(
     'takes %j for no scope of the key',
     async (scope) => {
-      const { verified } = await issueKey(deployed())
-      expect(await reasonOf(() => requireScope(verified, [scope]))).toBe('scope_insufficient')
+      const server = deployed()
+      const { key } = await issueKey(server)
+      expect(await reasonOf(() => held(server, key, scope))).toBe('scope_insufficient')
     },
   )
 })

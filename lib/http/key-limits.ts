@@ -1,8 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { PresentedCredential } from '../possession/presented.js'
-import { authorizeKey } from '../redemption/verification.js'
-import type { Verified } from '../redemption/verified.js'
+import { authorizeKey, type Verified } from '../redemption/verified.js'
 import type { Expectation } from '../tokens/expectation.js'
 import type { VerifyingUseCases } from './use-cases.js'
 

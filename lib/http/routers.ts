@@ -4,10 +4,12 @@ import type { HttpContext } from './context.js'
 import { documentRouter, resourceDocuments } from './documents.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
-import { handlers } from './handlers.js'
+import { HANDLERS } from './handlers.js'
 import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
 import { protection, ROUTING, refuseOtherMethods } from './routing.js'
-import { type Handle, serve } from './serve.js'
+import { serve } from './serve.js'
+import { tokenHandler } from './token-endpoint.js'
+import type { Handle } from './visit.js'
 
 /** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
 export interface Routers {
@@ -24,44 +26,36 @@ export interface Routers {
   router(): Router
 }
 
+type Handled = keyof typeof HANDLERS
+type Route = readonly [EndpointKey, Handle]
+
+/** The endpoints and grants that the routers of one instance serve. The metadata name no others. */
+interface Served {
+  readonly endpoints: Set<EndpointKey>
+  readonly grants: Set<GrantType>
+}
+
 export function routers(context: HttpContext): Routers {
-  const handle = handlers(context)
-  const made = { endpoints: new Set<EndpointKey>(), grants: new Set<GrantType>() }
-  const { deployment } = context.config
-
-  function make(routes: Partial<Record<EndpointKey, Handle>>): Router {
-    for (const name of Object.keys(routes)) made.endpoints.add(name as EndpointKey)
-    return mountable(context, routes)
+  const served: Served = { endpoints: new Set(), grants: new Set() }
+  const make = (...names: Handled[]) => {
+    const routes = names.map((name): Route => [name, HANDLERS[name]])
+    return endpointRouter(context, served, routes)
   }
-
-  function token(grant: GrantType): Handle {
-    made.grants.add(grant)
-    return handle.token([grant], (other) => made.grants.has(other))
-  }
-
+  // Clients that cannot be saved cannot be bound or registered.
+  const makeIfWritable = (...names: Handled[]) =>
+    context.config.deployment.registryWritable ? make(...names) : make()
   const all: Routers = {
-    issuance: () => make({ token: token('client_credentials') }),
-    redemption: () => {
-      const exchange = token('urn:ietf:params:oauth:grant-type:token-exchange')
-      return make({
-        token: exchange,
-        ...(deployment.registryWritable && {
-          bind: handle.bind,
-          register: handle.register,
-          readRegistration: handle.readRegistration,
-          updateRegistration: handle.updateRegistration,
-          deleteRegistration: handle.deleteRegistration,
-        }),
-      })
-    },
-    bindings: () =>
-      make(
-        deployment.registryWritable ? { bindings: handle.bindings, revokeBinding: handle.revokeBinding } : {},
+    issuance: () => tokenRouter(context, served, 'client_credentials'),
+    redemption: () =>
+      Router(ROUTING).use(
+        tokenRouter(context, served, 'urn:ietf:params:oauth:grant-type:token-exchange'),
+        makeIfWritable('bind', 'register', 'readRegistration', 'updateRegistration', 'deleteRegistration'),
       ),
-    introspection: () => make({ introspect: handle.introspect }),
-    revocation: () => make({ revoke: handle.revoke }),
-    jwks: () => make({ jwks: handle.jwks }),
-    metadata: () => metadataRouter(context, made),
+    bindings: () => makeIfWritable('bindings', 'revokeBinding'),
+    introspection: () => make('introspect'),
+    revocation: () => make('revoke'),
+    jwks: () => make('jwks'),
+    metadata: () => metadataRouter(context, served),
     router() {
       const { router: _, ...each } = all
       return Router(ROUTING).use(Object.values(each).map((makeOne) => makeOne()))
@@ -70,11 +64,20 @@ export function routers(context: HttpContext): Routers {
   return all
 }
 
+/** The part of the token endpoint that serves one grant. It leaves other grants to the routers that serve them. */
+function tokenRouter(context: HttpContext, served: Served, grant: GrantType): Router {
+  served.grants.add(grant)
+  return endpointRouter(context, served, [
+    ['token', tokenHandler([grant], (other) => served.grants.has(other))],
+  ])
+}
+
 /** A router that serves its endpoints below the mount path. You can mount it at the root or at the mount path. */
-function mountable(context: HttpContext, routes: Partial<Record<EndpointKey, Handle>>): Router {
+function endpointRouter(context: HttpContext, served: Served, routes: readonly Route[]): Router {
   const { mountPath } = context.config
   const inner = Router(ROUTING)
   const before = protection(context)
+  for (const [name] of routes) served.endpoints.add(name)
   for (const [path, [first, ...others]] of byPath(routes)) {
     const route = inner.route(pathPattern(path)).all(before)
     for (const [endpoint, handle] of [first, ...others])
@@ -93,9 +96,9 @@ const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete' } as cons
 type Routed = readonly [Endpoint, Handle]
 
 /** The endpoints that share a path share a route, so that the methods of one are not refused by another. */
-function byPath(routes: Partial<Record<EndpointKey, Handle>>): Map<string, [Routed, ...Routed[]]> {
+function byPath(routes: readonly Route[]): Map<string, [Routed, ...Routed[]]> {
   const paths = new Map<string, [Routed, ...Routed[]]>()
-  for (const [name, handle] of Object.entries(routes) as [EndpointKey, Handle][]) {
+  for (const [name, handle] of routes) {
     const routed: Routed = [ENDPOINTS[name], handle]
     const there = paths.get(routed[0].path)
     if (there === undefined) paths.set(routed[0].path, [routed])
@@ -109,16 +112,13 @@ function pathPattern(path: string): string | RegExp {
   return path.includes(':') ? new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) : path
 }
 
-function metadataRouter(
-  context: HttpContext,
-  made: { endpoints: Set<EndpointKey>; grants: Set<GrantType> },
-): Router {
+function metadataRouter(context: HttpContext, served: Served): Router {
   const { deployment, knownScopes } = context.config
   return documentRouter(context, [
     {
       path: authorizationServerMetadataPath(deployment.issuer),
       name: 'authorization_server_metadata',
-      body: () => authorizationServerMetadata(context, made),
+      body: () => authorizationServerMetadata(context, served),
     },
     ...resourceDocuments(context, knownScopes),
   ])

@@ -1,27 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { PresentedRequest } from '../base/request.js'
-import type { Target } from '../possession/target.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
-import { type KeyLimits, refusalOf, unlessReplayed } from './key-limits.js'
+import { refusalOf, unlessReplayed } from './key-limits.js'
+import type { Handle } from './visit.js'
 import { type Answer, answer, refuse } from './wire.js'
-
-/** One request at one of our endpoints. */
-export interface Visit {
-  readonly req: Request
-  readonly res: Response
-  readonly presented: PresentedRequest
-  /** The request target that a DPoP proof must name. */
-  readonly target: Target
-  /** Counts the request against a client that has proven its identity. */
-  readonly limitClient: (clientId: string) => Promise<void>
-  /** The limits of the key that the request redeems. */
-  readonly keyLimits: KeyLimits
-}
-
-/** Answers a visit; `undefined` leaves it to the next router. */
-export type Handle = (visit: Visit) => Promise<Answer | undefined>
 
 /** Makes the request handler of an endpoint: the steps that all endpoints share, around `handle`. */
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
@@ -41,6 +25,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
       refuseTokenInQuery(presented)
       refuseUnreadableCertificate(presented)
       return handle({
+        context,
         req,
         res,
         presented,

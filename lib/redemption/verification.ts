@@ -16,7 +16,7 @@ import {
 import { isBound, keyRefusal } from './key-state.js'
 import { outcomeCipher } from './outcome.js'
 import { stateAtIssuer, stateInStore } from './state-check.js'
-import type { RecognizedKey, Verified } from './verified.js'
+import type { RecognizedKey } from './verified.js'
 
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
@@ -75,25 +75,8 @@ async function limitOf(useProof: () => Promise<void> | undefined): Promise<Provi
 
 const LIMITS: readonly Reason[] = ['too_many_proofs', 'store_full']
 
-/**
- * Step two of verification.
- *
- * @throws ProvisioningError `scope_insufficient`
- */
-export function authorizeKey(recognized: RecognizedKey, { scope }: Pick<Expectation, 'scope'>): Verified {
-  requireScope(recognized.key, scope)
-  return recognized as Verified
-}
-
 function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
   if (cidr === undefined || isInNetworks(address, cidr)) return
   const from = address ?? 'an unknown address'
   throw keyRefusal(key, 'network_wrong', `The key may not be presented from ${from}.`)
-}
-
-/** Refuses a key that does not carry a scope (RFC 6750 3.1). */
-export function requireScope(key: VerifiedKey, scope: readonly string[]): void {
-  const missing = missingScope(key.scope, scope)
-  if (missing === undefined) return
-  throw keyRefusal(key, 'scope_insufficient', `The key lacks the scope ${missing}.`, scope.join(' '))
 }

@@ -1,7 +1,9 @@
 import type { ProvisioningError } from '../base/errors.js'
 import type { KeyState } from '../ports/store.js'
 import type { Possession } from '../possession/possession.js'
+import { type Expectation, missingScope } from '../tokens/expectation.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import { keyRefusal } from './key-state.js'
 import type { OutcomeCipher } from './outcome.js'
 
 /** The state of a key during verification. */
@@ -29,4 +31,16 @@ declare const authorized: unique symbol
 /** The result of step two: the key also carries the scope. */
 export interface Verified extends RecognizedKey {
   readonly [authorized]: true
+}
+
+/**
+ * Step two of verification: the key must carry the scope (RFC 6750 3.1).
+ *
+ * @throws ProvisioningError `scope_insufficient`
+ */
+export function authorizeKey(recognized: RecognizedKey, { scope }: Pick<Expectation, 'scope'>): Verified {
+  const missing = missingScope(recognized.key.scope, scope)
+  if (missing === undefined) return recognized as Verified
+  const message = `The key lacks the scope ${missing}.`
+  throw keyRefusal(recognized.key, 'scope_insufficient', message, scope.join(' '))
 }

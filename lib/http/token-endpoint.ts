@@ -1,0 +1,114 @@
+import { malformed, ProvisioningError } from '../base/errors.js'
+import type { Parameters } from '../base/request.js'
+import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
+import { tokenType } from '../possession/possession.js'
+import { readSubjectToken, TOKEN_SCOPE } from '../redemption/actions/token.js'
+import type { Verified } from '../redemption/verified.js'
+import type { VerifiedKey } from '../tokens/provisioning-key.js'
+import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
+import { authenticatedForm, type Handle, ok, redeemKey, type Visit } from './visit.js'
+import type { Answer } from './wire.js'
+
+type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
+
+const GRANTS: Record<GrantType, GrantHandler> = {
+  client_credentials: issue,
+  'urn:ietf:params:oauth:grant-type:token-exchange': exchange,
+}
+
+/** The token endpoint with some of its grants. If `leave` accepts a grant, the next router handles it. */
+export function tokenHandler(handled: readonly GrantType[], leave: (grant: GrantType) => boolean): Handle {
+  return async function handleToken(visit) {
+    const parameters = await visit.context.form(visit.req, visit.res)
+    const grant = parameters.get('grant_type')
+    if (grant === undefined) throw malformed('parameter_missing', 'grant_type is missing.')
+    if (isGrant(grant) && handled.includes(grant)) return GRANTS[grant](visit, parameters)
+    if (isGrant(grant) && leave(grant)) return undefined
+    throw malformed('grant_unsupported', `grant_type must be ${handled.join(' or ')}.`)
+  }
+}
+
+function isGrant(grant: string): grant is GrantType {
+  return (GRANT_TYPES as readonly string[]).includes(grant)
+}
+
+/** Issues a key (RFC 6749 4.4). */
+async function issue(visit: Visit): Promise<Answer> {
+  const { context, presented, target } = visit
+  const [client, parameters] = await authenticatedForm(visit)
+  const { key, record } = await context.useCases.issue(client, { parameters, presented, target })
+  return ok({
+    access_token: key,
+    issued_token_type: JWT_TOKEN_TYPE,
+    token_type: tokenType(record.confirmation),
+    expires_in: record.expiresAt - record.issuedAt,
+    scope: record.scope.join(' '),
+    key_id: record.jti,
+  })
+}
+
+/** Exchanges a key for an access token (RFC 8693 2). */
+async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
+  const token = readSubjectToken(parameters)
+  // Check the key before the client: a replay is contained even if client authentication fails. Beyond a limit the
+  // client is not authenticated, so that nobody can guess secrets.
+  const { context, presented, keyLimits } = visit
+  let identified: Promise<Caller> | undefined
+  const identify = () => {
+    identified ??= keyLimits.addressRefusal === undefined ? optionalClient(visit, parameters) : asStranger()
+    return identified
+  }
+  const act = async (verified: Verified) => {
+    refuseForeignClient(verified.key, (await identify()).clientId)
+    return context.useCases.exchange(verified, parameters, presented.address)
+  }
+  try {
+    return ok(await redeemKey(visit, { token, scheme: 'body' }, TOKEN_SCOPE, act))
+  } catch (error) {
+    throw error instanceof ProvisioningError ? await asSubjectTokenRefusal(error, identify) : error
+  }
+}
+
+/** The client that a key exchange names, and whether the client has authenticated. */
+interface Caller {
+  readonly clientId: string | undefined
+  readonly authenticates: boolean
+}
+
+const STRANGER: Caller = Object.freeze({ clientId: undefined, authenticates: false })
+const asStranger = async () => STRANGER
+
+const CLIENT_CREDENTIALS = ['client_secret', 'client_assertion', 'client_assertion_type']
+
+/** The key alone is enough. If the request also names or authenticates a client, the key must be of this client. */
+async function optionalClient({ context, presented }: Visit, parameters: Parameters): Promise<Caller> {
+  const authenticates =
+    presented.authorization.length > 0 || CLIENT_CREDENTIALS.some((name) => parameters.has(name))
+  if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
+  const { clientId } = await context.useCases.authenticate(presented, parameters)
+  return { clientId, authenticates }
+}
+
+function refuseForeignClient(key: VerifiedKey, caller: string | undefined): void {
+  if (caller === undefined || caller === key.clientId || caller === key.subject) return
+  const message = 'The client is not the one the key was issued to or for.'
+  const facts = { clientId: key.clientId, jti: key.jti }
+  throw new ProvisioningError('client_mismatch', message, { facts })
+}
+
+/** Refusals that do not depend on the key. */
+const OF_THE_SERVER: readonly string[] = ['slow_down', 'temporarily_unavailable', 'server_error']
+
+/**
+ * RFC 8693 2.2.2: every refusal of a subject token is an `invalid_request`. An authenticated client gets the precise
+ * reason for its own key.
+ */
+async function asSubjectTokenRefusal(
+  error: ProvisioningError,
+  identify: () => Promise<Caller>,
+): Promise<ProvisioningError> {
+  const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
+  const caller = OF_THE_SERVER.includes(error.code) ? STRANGER : await identify()
+  const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
+  return error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
+}
