@@ -117,6 +117,6 @@ export type {
   RevokeIssuedOutcome,
   RevokeOutcome,
 } from './ports/store.js'
-export type { DeleteOutcome } from './registration/management/deletion.js'
+export type { DeleteOutcome } from './registration/deletion.js'
 export { memoryStore } from './stores/memory/memory.js'
 export type { MemoryStoreOptions } from './stores/memory/memory-options.js'

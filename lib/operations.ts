@@ -9,8 +9,9 @@ import { generateSigningKey, readSigningKey, type SigningKeyInput } from './opti
 import type { Binding } from './ports/client.js'
 import type { RevokeFamilyOutcome, RevokeIssuedOutcome, RevokeOutcome } from './ports/store.js'
 import { revokeFamily } from './redemption/containment.js'
-import { type DeleteOutcome, deleteClient } from './registration/management/deletion.js'
-import { revokeIssuedBefore, revokeKey } from './tokens/revocation.js'
+import { type DeleteOutcome, deleteClient } from './registration/deletion.js'
+import { revokeIssuedBefore } from './tokens/issued-before.js'
+import { revokeKey } from './tokens/revocation.js'
 import { rotator } from './tokens/rotation.js'
 
 /** How a signing key is rotated. */

@@ -1,6 +1,7 @@
 import type { IssuedBefore } from '../../lib/ports/store.js'
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
-import { exposureRevoker, revokeIssuedBefore, revokeKey, revoker } from '../../lib/tokens/revocation.js'
+import { revokeIssuedBefore } from '../../lib/tokens/issued-before.js'
+import { exposureRevoker, revokeKey, revoker } from '../../lib/tokens/revocation.js'
 import {
   AUDIENCE,
   authenticated,

@@ -29,39 +29,61 @@ export async function callRegistry<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A change of a client that was kept: what it was before, and what it is now. */
+/** A saved change: the client before and after it. */
 export interface Changed {
   readonly before: Client | undefined
   readonly after: Client
 }
 
-/** What a client is to become; `undefined` leaves it as it is. Thrown refusals end the change. */
+/** The client after a change; `undefined` changes nothing. A refusal that it throws ends the change. */
 export type Change = (
   before: Client | undefined,
 ) => Promise<Omit<Client, 'revision'> | undefined> | Omit<Client, 'revision'> | undefined
 
-/** Whoever loses as often as that against requests that each add a key finds no place free any more. */
+/** A request can lose to others that bind keys, until the client has no room for another binding. */
 const TRIES = MOST_BINDINGS + 4
 
 /**
- * Changes a client as it is kept now, by compare-and-set: where another request was first, `change` judges anew what
- * that has left.
+ * Changes a client by compare-and-set: if another request saves first, `change` runs again on what that one saved.
  *
- * @returns `undefined` when nothing was to be changed
- * @throws ProvisioningError `client_contended` when others were first too often; nothing has changed then
+ * @returns `undefined` if nothing was changed
+ * @throws ProvisioningError `client_contended` if other requests were first too often; nothing has changed then
  */
-export async function changeClient(
+export function changeClient(
   deployment: Deployment,
   clientId: string,
   change: Change,
 ): Promise<Changed | undefined> {
+  return changeFound({ deployment, clientId, find: findClient }, change)
+}
+
+/** Changes the record of a client as `changeClient` does, also while the client is being deleted. */
+export function changeStored(
+  deployment: Deployment,
+  clientId: string,
+  change: Change,
+): Promise<Changed | undefined> {
+  return changeFound({ deployment, clientId, find: findStored }, change)
+}
+
+interface Target {
+  readonly deployment: Deployment
+  readonly clientId: string
+  readonly find: typeof findStored
+}
+
+async function changeFound(
+  { deployment, clientId, find }: Target,
+  change: Change,
+): Promise<Changed | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const before = await findClient(deployment, clientId)
+    const before = await find(deployment, clientId)
     const wanted = await change(before)
     if (wanted === undefined) return undefined
     const after = { ...wanted, revision: (before?.revision ?? 0) + 1 }
     if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
   }
-  const message = 'The client is being changed by too many other requests at this moment.'
-  throw new ProvisioningError('client_contended', message, { facts: { clientId } })
+  throw new ProvisioningError('client_contended', CONTENDED, { facts: { clientId } })
 }
+
+const CONTENDED = 'Too many other requests change the client at this moment; try again later.'

@@ -9,8 +9,12 @@ import { type Redeem, redeemer } from '../redemption/reserve.js'
 import { actionRunner } from '../redemption/run-action.js'
 import { type Recognize, recognizer } from '../redemption/verification.js'
 import { revokeExposedToken } from '../registration/management/authorization.js'
-import { type DeleteRegistration, registrationDeleter } from '../registration/management/deletion.js'
-import { type ReadRegistration, registrationReader } from '../registration/management/read.js'
+import {
+  type DeleteRegistration,
+  type ReadRegistration,
+  registrationDeleter,
+  registrationReader,
+} from '../registration/management/read-or-delete.js'
 import { registrationUpdater, type UpdateRegistration } from '../registration/management/update.js'
 import { accessTokenVerifier, type VerifyAccessToken } from '../tokens/access-verification.js'
 import { type Introspect, introspector } from '../tokens/introspection.js'

@@ -7,7 +7,7 @@ import { callStore, type Deployment, numericDate, type StoringDeployment } from 
 import type { FamilyEnd, FamilyFate } from '../ports/events.js'
 import type { ReplayContainment } from '../ports/policy-options.js'
 import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
-import { deleteClient } from '../registration/management/deletion.js'
+import { deleteClient } from '../registration/deletion.js'
 
 /**
  * Contains a replay. Somebody has copied a redeemed key that is presented again, so the results of its redemption are

@@ -3,14 +3,7 @@ import type { Parameters } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
 import { callStore, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
-import type {
-  IssuedBefore,
-  KeyRef,
-  ProvisioningStore,
-  RevokeFamilyOutcome,
-  RevokeIssuedOutcome,
-  RevokeOutcome,
-} from '../ports/store.js'
+import type { KeyRef, ProvisioningStore, RevokeFamilyOutcome, RevokeOutcome } from '../ports/store.js'
 import { ACCESS_TOKEN, familyOf } from './access-token.js'
 import { verifyGenuine } from './issued-token.js'
 import { PROVISIONING_KEY } from './provisioning-key.js'
@@ -33,27 +26,6 @@ export function revoker(deployment: Deployment): Revoke {
 export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
   const outcome = await callStore(() => deployment.store.revoke(ref))
   if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
-  return outcome
-}
-
-/**
- * Revokes all that was issued up to a second, and what it was redeemed for: in an emergency.
- *
- * The clocks of others may be ahead: what they issued before counts as issued before.
- */
-export async function revokeIssuedBefore(
-  deployment: Deployment,
-  { identity, issuedBefore }: Omit<IssuedBefore, 'retainUntil'>,
-): Promise<RevokeIssuedOutcome> {
-  const { clockToleranceSeconds: tolerance, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = deployment
-  const upTo = issuedBefore + tolerance
-  // The last key may be redeemed as it expires, for an access token that lives on from there.
-  const longest = maxLifetimeSeconds + tolerance + maxAccessTokenLifetimeSeconds + tolerance
-  const retainUntil = Math.max(numericDate(deployment), upTo) + longest + 1
-  const bound = { issuedBefore: upTo, retainUntil, ...(identity !== undefined && { identity }) }
-  const outcome = await callStore(() => deployment.store.revokeIssuedBefore(bound))
-  const whose = identity === undefined ? {} : { clientId: identity }
-  if (outcome === 'revoked') deployment.emit('keys.revoked', { issuedBefore: upTo, ...whose })
   return outcome
 }
 

@@ -6,25 +6,30 @@ import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
 import { isAlive, keptOf, ownerIn } from '../access-token.js'
 
-/** A client that manages itself, and the registration access token by which it does. */
+/** A client that has proven its identity to the management endpoint, and the registration access token it used. */
 export interface Managed {
   readonly client: Client
   readonly token: { readonly text: string; readonly kept: RegistrationToken }
 }
 
-/** Whose registration is to be managed, and by what request. */
+/** A request to the management endpoint of one registration. */
 export interface ManagementRequest {
-  /** As the path names it; `undefined` when that names nobody. */
+  /** The client id in the path; `undefined` if the path has no valid one. */
   readonly clientId: string | undefined
   readonly presented: PresentedRequest
 }
 
+/** Counts a request against the rate limit of an authenticated client. */
+export type Count = (clientId: string) => Promise<void>
+
 /**
- * Finds out who manages itself (RFC 7592 2). A token that is good, but for another client, was stolen or mixed up, and
- * is revoked; one that is not good revokes nothing.
+ * Finds the client that a registration access token belongs to (RFC 7592 2).
  *
- * @throws ProvisioningError `credentials_missing`, `registration_token_wrong`, `registration_token_expired`,
- *   `registration_token_misused`, all of them told alike; those of `extractKey`
+ * A valid token at the path of another client was stolen or mixed up, so it is revoked. Anybody can send an invalid
+ * token, so it revokes nothing.
+ *
+ * @throws ProvisioningError `credentials_missing`, and the errors of `extractKey`; `registration_token_wrong`,
+ *   `registration_token_expired` and `registration_token_misused`, which have the same answer
  */
 export async function authorize(
   deployment: Deployment,
@@ -32,7 +37,7 @@ export async function authorize(
 ): Promise<Managed> {
   const text = extractToken(presented)
   const owner = ownerIn(text)
-  // Asked about the token's client and not the path's, which may be anybody's: the path is only compared.
+  // The token names its client. The path can name any client, so it is only compared.
   const client = owner === undefined ? undefined : await findStored(deployment, owner)
   const kept = keptOf(client?.registration, text)
   if (client === undefined || kept === undefined) throw refused('registration_token_wrong')
@@ -47,7 +52,20 @@ export async function authorize(
   throw refused('registration_token_misused', client.clientId)
 }
 
-/** Revokes whatever registration access token travelled in clear. */
+/** Authorizes and counts a request. A client that is being deleted can only be deleted again. */
+export async function authorizeUnlessDeleted(
+  deployment: Deployment,
+  request: ManagementRequest,
+  count: Count,
+): Promise<Managed> {
+  const managed = await authorize(deployment, request)
+  const { clientId, deletedAt } = managed.client
+  if (deletedAt !== undefined) throw refused('registration_token_wrong', clientId)
+  await count(clientId)
+  return managed
+}
+
+/** Revokes a registration access token that was sent over cleartext. Texts that are no valid token are ignored. */
 export async function revokeExposedToken(
   deployment: Deployment,
   text: string,
@@ -62,7 +80,7 @@ export async function revokeExposedToken(
   deployment.emit('registration.exposed', { clientId, address, tokenRevoked })
 }
 
-/** Takes a token away from its client; `false` when that did not succeed. Never throws: the request is refused anyhow. */
+/** Revokes one token of a client. Returns `false` on failure, and never throws: the request is refused anyway. */
 async function revokeToken(deployment: Deployment, clientId: string, text: string): Promise<boolean> {
   const changed = await changeClient(deployment, clientId, (client) => {
     const { registration } = client ?? {}
@@ -74,7 +92,7 @@ async function revokeToken(deployment: Deployment, clientId: string, text: strin
   return changed !== undefined
 }
 
-/** RFC 7592 2: an OAuth 2.0 Bearer Token, in the header (RFC 6750 2.1). */
+/** RFC 7592 2: an OAuth 2.0 Bearer Token. It must be in the header (RFC 6750 2.1). */
 function extractToken(presented: PresentedRequest): string {
   if (!presented.authorization.some((header) => /^bearer\b/i.test(header)))
     throw malformed('credentials_missing', WHAT_TO_PRESENT)
@@ -83,7 +101,7 @@ function extractToken(presented: PresentedRequest): string {
 
 const WHAT_TO_PRESENT = 'Present the registration access token as Authorization: Bearer <token>.'
 
-/** Told alike, whatever the reason: a token that is wrong must not tell which clients there are (RFC 7592 2.1). */
+/** The message is the same for every reason, so a wrong token does not show which clients exist (RFC 7592 2.1). */
 export function refused(reason: Reason, clientId?: string): ProvisioningError {
   return malformed(
     reason,

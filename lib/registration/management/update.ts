@@ -12,8 +12,7 @@ import { type Accepted, accept } from '../acceptance.js'
 import { renewedTokens } from '../access-token.js'
 import { boundMethodsOf, renewSecret } from '../credentials.js'
 import { type ClientInformation, informationOf } from '../information.js'
-import type { Managed, ManagementRequest } from './authorization.js'
-import { type Count, managing } from './read.js'
+import { authorizeUnlessDeleted, type Count, type Managed, type ManagementRequest } from './authorization.js'
 
 /** Replaces what a client is registered with by what it sends now, whole (RFC 7592 2.2). */
 export type UpdateRegistration = (
@@ -23,7 +22,7 @@ export type UpdateRegistration = (
 
 export function registrationUpdater(deployment: Deployment): UpdateRegistration {
   return async function updateRegistration(request, count) {
-    const managed = await managing(deployment, request, count)
+    const managed = await authorizeUnlessDeleted(deployment, request, count)
     const { client } = managed
     const { clientId } = client
     const { registration } = client

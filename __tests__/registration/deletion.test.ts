@@ -1,5 +1,5 @@
-import { deleteClient } from '../../../lib/registration/management/deletion.js'
-import { deployed, refusalOf, storeBut } from '../../support/deployed.js'
+import { deleteClient } from '../../lib/registration/deletion.js'
+import { deployed, refusalOf, storeBut } from '../support/deployed.js'
 
 const CLIENT = { clientId: 'device:7', revision: 1, authenticationMethods: [] }
 
