@@ -1,16 +1,23 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 
-/** A key as JSON (RFC 7517 4). An interface of our own, because `@types/node` moves its own between majors. */
+/**
+ * A key as JSON (RFC 7517 4). It is our own interface, because `@types/node` moves its own between major versions.
+ *
+ * @example
+ * const { SIGNING_JWK = '{}' } = process.env
+ * const signingKey: Jwk = JSON.parse(SIGNING_JWK)
+ */
 export interface Jwk {
+  /** The key type: `EC`, `OKP`, `RSA` or `oct` (RFC 7517 4.1). */
   readonly kty?: string
-  /** EC and OKP keys (RFC 7518 6.2, RFC 8037 2). */
+  /** The curve of an EC or OKP key (RFC 7518 6.2, RFC 8037 2), and its public point. */
   readonly crv?: string
   readonly x?: string
   readonly y?: string
-  /** RSA keys (RFC 7518 6.3). */
+  /** The modulus and the exponent of an RSA key (RFC 7518 6.3). */
   readonly n?: string
   readonly e?: string
-  /** The private part. */
+  /** The private members of an EC, OKP or RSA key. */
   readonly d?: string
   readonly p?: string
   readonly q?: string
@@ -19,7 +26,7 @@ export interface Jwk {
   readonly qi?: string
   /** A symmetric key (RFC 7518 6.4). */
   readonly k?: string
-  /** Labels (RFC 7517 4.2 to 4.9). They are checked where they matter. */
+  /** Labels (RFC 7517 4.2 to 4.9). They are checked where they are used, hence the type `unknown`. */
   readonly kid?: unknown
   readonly use?: unknown
   readonly alg?: unknown
@@ -32,12 +39,25 @@ export interface Jwk {
   readonly x5u?: unknown
 }
 
-/** A public key as JSON. A private one is refused where a public one is wanted. */
+/**
+ * A public key as JSON. A private key is refused wherever a public key is expected.
+ *
+ * @example
+ * const jwk: PublicJwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
+ */
 export type PublicJwk = Jwk
 
 /** The signature algorithms of keys and proofs (RFC 7518 3.1). `none` is not among them and never will be. */
 export const ASYMMETRIC_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256'] as const
 export type AsymmetricAlgorithm = (typeof ASYMMETRIC_ALGORITHMS)[number]
+
+/**
+ * The algorithm of a signing key (RFC 7518 3.1). `HS256` uses a shared secret, so it is never published in the JWK Set.
+ *
+ * @example
+ * const algorithm: KeyAlgorithm = 'PS256'
+ * const [signingKey] = generateSigningKeys(algorithm)
+ */
 export type KeyAlgorithm = AsymmetricAlgorithm | 'HS256'
 
 const CURVES: Readonly<Record<string, AsymmetricAlgorithm>> = {

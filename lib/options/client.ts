@@ -15,16 +15,29 @@ import { readPolicy } from './policy.js'
 /** The members that you may write; the others of a `Client` are for registries. */
 type WrittenByHand = 'secretHash' | 'secretExpiresAt' | 'authenticationMethods' | 'policy' | 'metadata'
 
-/** A client as you write it down. */
+/**
+ * A client of the option `clients`.
+ *
+ * @example
+ * const { RUNNER_SECRET = '' } = process.env
+ * const runner: ClientOptions = {
+ *   clientId: 'ci-runner',
+ *   clientSecret: RUNNER_SECRET,
+ *   policy: { scopes: ['devices:create'] },
+ * }
+ */
 export interface ClientOptions extends Partial<Pick<Client, WrittenByHand>> {
   /** 1 to 255 printable ASCII characters. */
   readonly clientId: string
   /**
-   * The client secret: at least 24 characters. Generate 256 random bits, such as with `openssl rand -hex 32`. Only a
-   * hash of it is kept.
+   * The client secret, at least 24 characters. Generate 256 random bits: `openssl rand -hex 32`. Only its hash is kept.
+   * Default: none.
    */
   readonly clientSecret?: string
-  /** The public keys it authenticates with by `private_key_jwt` (RFC 7523); the same as `metadata.jwks`. */
+  /**
+   * The public keys for `private_key_jwt` (RFC 7523), 1 to 8. This is a short form of `metadata.jwks`; give only one of
+   * them. Default: none.
+   */
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
 }
 

@@ -7,7 +7,14 @@ import type { PolicyOptions } from '../ports/policy-options.js'
 import { memoryClientRegistry } from '../stores/memory/memory-clients.js'
 import { type ClientOptions, readClient, readFoundClient } from './client.js'
 
-/** Looks a client up, wherever your clients live. `undefined`: there is none. */
+/**
+ * Finds a client in your own database. `undefined` means that there is no such client. If it rejects, the request gets
+ * 503.
+ *
+ * @example
+ * const runners = new Map<string, ClientOptions>()
+ * const findRunner: ClientLookup = (clientId) => runners.get(clientId)
+ */
 export type ClientLookup = (
   clientId: string,
 ) => Promise<ClientOptions | Client | undefined> | ClientOptions | Client | undefined

@@ -3,16 +3,25 @@ import { object, rule, whole } from '../base/schema.js'
 import type { DpopRules } from '../ports/deployment.js'
 import { nonces } from '../possession/nonces.js'
 
-/** How DPoP proofs are validated (RFC 9449). Proofs are accepted without these options too. */
+/**
+ * How DPoP proofs are validated (RFC 9449). Proofs are also accepted without these options.
+ *
+ * @example
+ * const { NONCE_SECRET = '' } = process.env
+ * const dpop: DpopOptions = { proofAgeSeconds: 30, nonceSecret: NONCE_SECRET }
+ */
 export interface DpopOptions {
-  /** How old a proof may be, in seconds. Default 60, at most 300. */
+  /** The greatest age of a proof, in seconds. Default 60, at most 300. */
   readonly proofAgeSeconds?: number
   /**
-   * Makes proofs carry a nonce of the server's (RFC 9449 8). At least 32 characters, the same for all instances, so
-   * that each honours another's. Default: no nonces.
+   * Requires proofs with a nonce from the server (RFC 9449 8). The nonces are derived from this secret, so use the same
+   * secret in all processes. At least 32 characters. Default: proofs need no nonce.
    */
   readonly nonceSecret?: string
-  /** How long a nonce is handed out, in seconds; it is accepted for as long again. Default 60, at most 3600. */
+  /**
+   * How long clients get the same nonce, in seconds. After that it is accepted for the same time once more. Default 60, at
+   * most 3600.
+   */
   readonly nonceLifetimeSeconds?: number
 }
 

@@ -3,24 +3,27 @@ import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } fr
 import { flag, object, type Reader, text, texts } from '../base/schema.js'
 
 /**
- * Client certificates (RFC 8705). Those of direct TLS connections are read without any of this, where the server asks
- * for them (`requestCert`). Give an empty object to have the metadata say that they are.
+ * How client certificates are read and announced (RFC 8705). You need no options if clients connect to Node directly and
+ * your server asks for certificates (`requestCert`). Even then, give `{}` to announce the methods in the metadata.
+ *
+ * @example
+ * const mtls: MtlsOptions = { proxies: ['10.1.0.0/16'], proxyVerifies: true, origin: 'https://mtls.example.com' }
  */
 export interface MtlsOptions {
   /**
-   * The networks, in CIDR notation, of the proxies that terminate TLS and pass the certificate on in the `Client-Cert`
-   * header (RFC 9440), having removed any that came with the request. From anybody else the header is ignored.
+   * The networks of your proxies, in CIDR notation. These proxies terminate TLS, remove any `Client-Cert` header that a
+   * client sent, and set it to the certificate of the client (RFC 9440). The header is ignored from all other addresses.
    * Default: none.
    */
   readonly proxies?: readonly string[]
   /**
-   * Whether these proxies pass on only certificates that they have verified, up to an authority that may vouch for
-   * clients. Default `false`: the certificates serve only for `self_signed_tls_client_auth` and to bind keys.
+   * Whether these proxies verify the certificates against a certificate authority that you trust with the names of
+   * clients. Default `false`: certificates can only bind keys and serve `self_signed_tls_client_auth`.
    */
   readonly proxyVerifies?: boolean
   /**
-   * The https origin at which connections are asked for a client certificate, where that is not the issuer's: it
-   * appears in the metadata as `mtls_endpoint_aliases` (RFC 8705 5). Default: none.
+   * The https origin for clients with a certificate, if it is not the origin of the issuer. The metadata announces it as
+   * `mtls_endpoint_aliases` (RFC 8705 5). Default: none.
    */
   readonly origin?: string
 }

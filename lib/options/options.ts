@@ -26,53 +26,64 @@ import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-
 import { type RegistrationOptions, readRegistration, validateRegistration } from './registration.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './signing-keys.js'
 
-/** All options. They are validated together when you create the middlewares. */
+/**
+ * The options of `provisioningKeys()`. It validates them together, and reports all faults in one `ConfigurationError`.
+ *
+ * @example
+ * const { SIGNING_KEY = '', RUNNER_SECRET_HASH = '' } = process.env
+ * const options: ProvisioningOptions = {
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://api.example.com',
+ *   signingKeys: SIGNING_KEY,
+ *   clients: [{ clientId: 'ci-runner', secretHash: RUNNER_SECRET_HASH, policy: { scopes: ['devices:create'] } }],
+ * }
+ */
 export interface ProvisioningOptions {
-  /** The issuer identifier: an https URL without query or fragment (RFC 8414 2). Verified exactly. */
+  /** The issuer identifier: an https URL without query or fragment (RFC 8414 2). Clients must write it exactly like this. */
   readonly issuer: string
-  /** The audience or audiences of keys: absolute URIs (RFC 8707). The first is the default. */
+  /** The audience or audiences of keys: absolute URIs (RFC 8707). The first is the default of a request. */
   readonly audience: string | readonly string[]
   /** The first key signs. All keys verify. */
   readonly signingKeys: SigningKeyInput | readonly SigningKeyInput[]
   /** The clients that may ask for keys: a list, a function that looks one up, or a registry. */
   readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
-  /** The bounds for all clients. The policy of a client can only narrow them. */
+  /** The bounds for all clients. The policy of a client can only narrow them. Default `{}`. */
   readonly policy?: PolicyOptions
   /**
-   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: this
-   * server mints it, and `requireAccessToken()` guards routes with it.
+   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: the library
+   * issues the access token itself, and `requireAccessToken()` accepts it.
    */
   readonly issueAccessToken?: IssueAccessToken
   /**
-   * Stores the state of keys. Default `memoryStore()`, for one process; the state is lost when it ends. That default is
-   * refused in a worker of `node:cluster`.
+   * Stores the state of keys. Default `memoryStore()`, for a single process. It forgets all keys when the process ends,
+   * and it is refused in a worker of `node:cluster`.
    */
   readonly store?: ProvisioningStore
-  /** The path under the issuer's origin at which the endpoints are reached. Default `/oauth`. */
+  /** The path of the endpoints, at the origin of the issuer. Default `/oauth`. */
   readonly mountPath?: string
-  /** Limits per endpoint; `false` for none at all. Default: 300 a minute per address, and per client. */
+  /** Limits per endpoint. `false` removes all limits. Default: 300 requests a minute per address, and per client. */
   readonly rateLimit?: false | RateLimitOptions
-  /** How DPoP proofs are validated. Default: they are accepted, and need no nonce. */
+  /** How DPoP proofs are validated. Default: proofs of up to 60 seconds are accepted, without a nonce. */
   readonly dpop?: DpopOptions
-  /** Client certificates: proxies that pass them on, and where connections are asked for them. */
+  /** How client certificates are read and announced. Default: those of direct connections are read, and not announced. */
   readonly mtls?: MtlsOptions
-  /** How clients register and manage their registration (RFC 7591, RFC 7592). */
+  /** How clients register, and how they manage their registration (RFC 7591, RFC 7592). Default `{}`. */
   readonly registration?: RegistrationOptions
-  /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
+  /** The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer. */
   readonly realm?: string
-  /** The name of this deployment, such as `staging`; keys of another are refused. Default: none. */
+  /** The name of this deployment, such as `staging`. Keys of other deployments are refused. Default: no name. */
   readonly environment?: string
-  /** How far clocks may differ, in seconds, both ways. Default 5, at most 60. */
+  /** The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number
   /**
-   * How long a redemption whose process died keeps its key reserved, in seconds. After that, only the same owner of a
-   * sender-constrained key may try again. Choose more than the handlers behind `redeemProvisioningKey()` take. Default
-   * 30, at most 900.
+   * How long a key stays reserved for a redemption whose process crashed, in seconds. After that, only the owner of a
+   * bound key can try again. Choose a time that no handler behind `redeemProvisioningKey()` exceeds. Default 30, at most
+   * 900.
    */
   readonly redemptionLeaseSeconds?: number
-  /** Receives every event; the same as `keys.on('*', observer)`. */
+  /** Receives every event, like `keys.on('*', observer)`. Default: none. */
   readonly observer?: Observer
-  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
 }
 

@@ -2,7 +2,55 @@ import type { Options, Store } from 'express-rate-limit'
 import { describeSecret } from '../base/faults.js'
 import { aFunction, type Members, object, type Reader, rule, seconds } from '../base/schema.js'
 
-/** The endpoints that authenticate a client or redeem a key, and so are limited. */
+/**
+ * The limit of one endpoint. The members are those of express-rate-limit. Its other options are not available, because
+ * the answers must conform to OAuth.
+ *
+ * @example
+ * const limit: EndpointLimit = { windowMs: 60_000, limit: 30 }
+ */
+export interface EndpointLimit {
+  /** The length of a window, in milliseconds. Default 60,000. */
+  readonly windowMs?: Options['windowMs']
+  /** The accepted requests per window: a number, or a function of the request. Default 300. */
+  readonly limit?: Options['limit']
+  /** Returns `true` for a request that is not counted. Default: every request is counted. */
+  readonly skip?: Options['skip']
+}
+
+/**
+ * Limits per endpoint. An endpoint first counts requests per address, before any other work. Then it counts them per
+ * authenticated client, or per bound key. `false` removes the limit of an endpoint.
+ *
+ * @example
+ * const rateLimit: RateLimitOptions = { token: { limit: 60 }, introspect: false }
+ */
+export interface RateLimitOptions {
+  /** The token endpoint, for keys and access tokens. Default: 300 requests a minute. */
+  readonly token?: false | EndpointLimit
+  /** The endpoint `bind`. Default: 300 requests a minute. */
+  readonly bind?: false | EndpointLimit
+  /** The endpoints that list and revoke bindings. Default: 300 requests a minute. */
+  readonly bindings?: false | EndpointLimit
+  /** The endpoints that register clients and manage registrations. Default: 300 requests a minute. */
+  readonly register?: false | EndpointLimit
+  /** The introspection endpoint. Default: 300 requests a minute. */
+  readonly introspect?: false | EndpointLimit
+  /** The revocation endpoint. Default: 300 requests a minute. */
+  readonly revoke?: false | EndpointLimit
+  /** All routes behind `redeemProvisioningKey()`, together. Default: 300 requests a minute. */
+  readonly redeem?: false | EndpointLimit
+  /**
+   * Makes the express-rate-limit store of each limiter. The name is different for each limiter. Default: stores in memory,
+   * so each process counts alone.
+   */
+  readonly store?: (name: string) => Store
+  /** How long a request waits for that store, in seconds. Then it gets 503. Default 2, at most 60. */
+  readonly timeoutSeconds?: number
+}
+
+export type LimitedEndpoint = Exclude<keyof RateLimitOptions, 'store' | 'timeoutSeconds'>
+
 export const LIMITED_ENDPOINTS = [
   'token',
   'bind',
@@ -11,22 +59,7 @@ export const LIMITED_ENDPOINTS = [
   'introspect',
   'revoke',
   'redeem',
-] as const
-export type LimitedEndpoint = (typeof LIMITED_ENDPOINTS)[number]
-
-/** What of express-rate-limit can be set per endpoint; the rest is ours, so that answers stay what OAuth wants. */
-export type EndpointLimit = Partial<Pick<Options, 'windowMs' | 'limit' | 'skip'>>
-
-/** Limits per endpoint. Each counts twice: per address, before anything else is done, and per authenticated client. */
-export type RateLimitOptions = { readonly [E in LimitedEndpoint]?: false | EndpointLimit } & {
-  /**
-   * Makes the express-rate-limit store of one limiter; its name tells them apart. Default: in memory, so that each
-   * process counts for itself.
-   */
-  readonly store?: (name: string) => Store
-  /** How long that store is waited for, in seconds; then the request gets 503. Default 2, at most 60. */
-  readonly timeoutSeconds?: number
-}
+] as const satisfies readonly LimitedEndpoint[]
 
 export interface RateLimits {
   readonly of: (endpoint: LimitedEndpoint) => EndpointLimit | undefined

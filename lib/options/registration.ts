@@ -18,21 +18,26 @@ import type { PolicyOptions } from '../ports/policy-options.js'
 import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 
-/** How clients register, and manage their registration (RFC 7591, RFC 7592). */
+/**
+ * How clients register, and how they manage their registration (RFC 7591, RFC 7592).
+ *
+ * @example
+ * const registration: RegistrationOptions = { rotateAccessToken: true, clientSecretLifetimeSeconds: 90 * 86_400 }
+ */
 export interface RegistrationOptions {
   /**
    * How long a registration access token is valid, in seconds. Each update of the client restarts this time. Default
-   * 2,592,000 (30 days).
+   * 2,592,000 (30 days), at least 60.
    */
   readonly accessTokenLifetimeSeconds?: number
-  /** Whether each update of a client brings it another registration access token. Default `false`. */
+  /** Whether each update of a client returns a new registration access token. Default `false`. */
   readonly rotateAccessToken?: boolean
   /**
-   * How long a registration access token that was replaced goes on working, in seconds, so that the answer with the new
-   * one may be lost. Default 60, at most 3600.
+   * How long a replaced registration access token still works, in seconds. In this time, a client that lost the answer
+   * with its new token or secret can repeat the request. Default 60, at most 3600.
    */
   readonly overlapSeconds?: number
-  /** How long a client secret is good, in seconds. Default 0: for ever. */
+  /** How long a client secret is valid, in seconds. Default 0: it does not expire. */
   readonly clientSecretLifetimeSeconds?: number
   /** The trusted issuers of software statements (RFC 7591 2.3). Default: none. */
   readonly softwareStatements?: readonly SoftwareStatementIssuer[]
@@ -40,7 +45,13 @@ export interface RegistrationOptions {
   readonly policies?: Readonly<Record<string, RegistrationPolicy>>
 }
 
-/** An issuer of software statements, with its public keys: either `key` or `jwks`. */
+/**
+ * A trusted issuer of software statements (RFC 7591 2.3). Give either `key` or `jwks`.
+ *
+ * @example
+ * const { VENDOR_KEY = '' } = process.env
+ * const vendor: SoftwareStatementIssuer = { issuer: 'https://vendor.example.com', key: VENDOR_KEY }
+ */
 export interface SoftwareStatementIssuer {
   /** The `iss` of its statements. */
   readonly issuer: string

@@ -13,28 +13,42 @@ import { introspectionClient } from '../remote/issuer-introspection.js'
 import { remoteKeys } from '../remote/remote-keys.js'
 import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 
-/** For how long the fetched keys of an issuer are used. */
+/**
+ * How long the fetched signing keys of an issuer are used.
+ *
+ * @example
+ * const jwksCache: JwksCacheOptions = { freshSeconds: 300, usableSeconds: 1800 }
+ */
 export interface JwksCacheOptions {
   /**
-   * How long they count as fresh, in seconds. A shorter `max-age` of the answer is respected. Stale keys are used while
-   * they are refreshed. Default 600, at most 86,400.
+   * How long keys are fresh, in seconds. A shorter `max-age` of the answer is respected. Stale keys stay in use while new
+   * ones are fetched. Default 600, at most 86,400.
    */
   readonly freshSeconds?: number
-  /** For how long they are used without a good answer, in seconds, before everything is refused. Default 3600, at most 86,400. */
+  /**
+   * How long keys are used if the issuer does not answer, in seconds. After that, every request gets 503. Default 3600, at
+   * most 86,400.
+   */
   readonly usableSeconds?: number
-  /** How long to wait before an unknown `kid` causes another fetch, in seconds. Default 30, at most 600. */
+  /** The shortest time between two fetches for an unknown `kid`, in seconds. Default 30, at most 600. */
   readonly cooldownSeconds?: number
 }
 
-/** Where and as whom the issuer is asked how a key stands (RFC 7662). */
+/**
+ * How an API asks the issuer for the state of a key (RFC 7662). Give either `clientSecret` or `clientKey`.
+ *
+ * @example
+ * const { INVENTORY_SECRET = '' } = process.env
+ * const introspection: IntrospectionOptions = { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET }
+ */
 export interface IntrospectionOptions {
   /** The https URL of the introspection endpoint. Default: `/oauth/introspect` at the issuer's origin. */
   readonly endpoint?: string | URL
-  /** The client of the issuer's whose `policy.introspectAudiences` names our audiences. */
+  /** The client at the issuer for this API. Its `policy.introspectAudiences` there must name the audiences of this API. */
   readonly clientId: string
-  /** Its secret, for `client_secret_basic`. */
+  /** The secret of this client, for `client_secret_basic`. */
   readonly clientSecret?: string
-  /** Its private key, for `private_key_jwt` (RFC 7523), in place of a secret. */
+  /** The private key of this client, for `private_key_jwt` (RFC 7523). */
   readonly clientKey?: SigningKeyInput
 }
 

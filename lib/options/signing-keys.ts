@@ -24,12 +24,23 @@ import {
 } from '../jose/jwk.js'
 import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
 
-/** A key as PEM text, JWK or `KeyObject`. */
+/**
+ * A key as PEM text, JWK or `KeyObject`.
+ *
+ * @example
+ * import { readFileSync } from 'node:fs'
+ *
+ * const key: KeyMaterial = readFileSync('signing-key.pem', 'utf8')
+ */
 export type KeyMaterial = string | Jwk | KeyObject
 
 /**
- * A signing key, with its algorithm where that is not the usual one of its kind (`PS256` instead of `RS256`).
- * A public key may stand anywhere but first: it only verifies.
+ * A signing key, alone or with its algorithm. Default of `alg`: `RS256` for RSA, `HS256` for a secret, and the algorithm
+ * of the curve for EC. The first key of a list must be private, because it signs. The others can be public.
+ *
+ * @example
+ * const { SIGNING_KEY = '' } = process.env
+ * const signingKey: SigningKeyInput = { key: SIGNING_KEY, alg: 'PS256' }
  */
 export type SigningKeyInput = KeyMaterial | { readonly key: KeyMaterial; readonly alg?: KeyAlgorithm }
 
@@ -47,10 +58,14 @@ const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
 }
 
 /**
- * Makes a signing key that lives in memory only: keys signed with it die with the process, and no other process can
- * verify them.
+ * Makes a signing key for tests and first steps. It exists in memory only: no other process can verify what it signs,
+ * and after a restart this process cannot either.
  *
  * @param alg `ES256` (default), `ES384`, `ES512`, `RS256`, `PS256` or `HS256`
+ * @throws ConfigurationError for another algorithm
+ *
+ * @example
+ * const signingKeys = generateSigningKeys('ES384')
  */
 export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [SigningKeyInput] {
   const generate = Object.hasOwn(GENERATORS, alg) ? GENERATORS[alg] : undefined

@@ -26,45 +26,57 @@ import {
   readJwks,
 } from './remote.js'
 
-/** The options of an API that verifies the keys of another process. They are validated together at creation. */
+/**
+ * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
+ * or `introspection`. All faults are reported in one `ConfigurationError`.
+ *
+ * @example
+ * const { INVENTORY_SECRET = '' } = process.env
+ * const options: VerifierOptions = {
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://inventory.example.com',
+ *   jwks: 'https://auth.example.com/oauth/jwks',
+ *   introspection: { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET },
+ * }
+ */
 export interface VerifierOptions {
-  /** The issuer identifier, exactly as the issuer has it. */
+  /** The issuer identifier, exactly as in the options of the issuer. */
   readonly issuer: string
-  /** The audience, or audiences, of this API: those that its keys must be for. */
+  /** The audience or audiences of this API. It refuses keys for other audiences. */
   readonly audience: string | readonly string[]
-  /** The https URL of the issuer's JWK Set, or the set itself. */
+  /** The signing keys of the issuer: the https URL of its JWK Set, or the set itself. */
   readonly jwks: string | URL | { readonly keys: readonly PublicJwk[] }
-  /** The store that the issuer keeps the state of keys in, where this process can reach it. */
+  /** The store of the issuer, if this process can reach it. Default: none, and `introspection` is required. */
   readonly store?: ProvisioningStore
-  /** Where and as whom the issuer is asked for the state of keys, where there is no common store. */
+  /** How this process asks the issuer for the state of a key. Default: none, and `store` is required. */
   readonly introspection?: IntrospectionOptions
-  /** For how long the issuer's keys are used once they have been fetched. */
+  /** How long the fetched signing keys are used. Default: fresh for 10 minutes, usable for an hour. */
   readonly jwksCache?: JwksCacheOptions
-  /** How long one answer of the issuer may take, in seconds. Default 5, at most 60. */
+  /** How long a request to the issuer may take, in seconds. Default 5, at most 60. */
   readonly timeoutSeconds?: number
-  /** What the issuer is reached with, such as a `fetch` that trusts a certificate authority of yours. Default: the global one. */
+  /** Sends requests to the issuer, for example with your own certificate authority. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch
-  /** The longest lifetime a key may have been given, in seconds. Default 900, at most 3600. */
+  /** The longest accepted lifetime of a key, in seconds. Default 900, at most 3600. */
   readonly maxLifetimeSeconds?: number
-  /** The longest lifetime an access token may have been given, in seconds. Default and maximum 3600. */
+  /** The longest accepted lifetime of an access token, in seconds. Default and maximum 3600. */
   readonly maxAccessTokenLifetimeSeconds?: number
-  /** Limits of `redeemProvisioningKey()`; `false` for none. Default: 300 a minute per address, and per key. */
+  /** Limits of `redeemProvisioningKey()`. `false` removes them. Default: 300 requests a minute per address, and per bound key. */
   readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store' | 'timeoutSeconds'>
-  /** How DPoP proofs are validated. A `nonceSecret` must be the issuer's. */
+  /** How DPoP proofs are validated. `nonceSecret` must be that of the issuer. Default: up to 60 seconds old, without a nonce. */
   readonly dpop?: DpopOptions
-  /** Client certificates that proxies pass on. */
+  /** How client certificates are read. Default: only those of direct connections. */
   readonly mtls?: MtlsOptions
-  /** The `realm` of challenges (RFC 9110 11.5). Default: the issuer's host. */
+  /** The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer. */
   readonly realm?: string
-  /** The name of the deployment, as the issuer has it; keys of another are refused. Default: none. */
+  /** The name of the deployment, as in the options of the issuer. Keys of other deployments are refused. Default: no name. */
   readonly environment?: string
-  /** How far clocks may differ, in seconds, both ways. Default 5, at most 60. */
+  /** The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number
-  /** Receives every event; the same as `on('*', observer)`. */
+  /** Receives every event, like `on('*', observer)`. Default: none. */
   readonly observer?: Observer
-  /** How long a stuck redemption keeps its key reserved, in seconds, as at the issuer. Default 30, at most 900. */
+  /** How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900. */
   readonly redemptionLeaseSeconds?: number
-  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
 }
 
