@@ -7,3 +7,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function hasMethods(value: unknown, names: readonly string[]): value is Record<string, unknown> {
   return isObject(value) && names.every((name) => typeof value[name] === 'function')
 }
+
+/** An object whose members that may be `undefined` are absent instead. */
+type WithoutUndefined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+
+/** A copy of an object without the members that are `undefined`. */
+export function withoutUndefined<T extends object>(members: T): WithoutUndefined<T> {
+  const present = Object.entries(members).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(present) as WithoutUndefined<T>
+}

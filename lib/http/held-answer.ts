@@ -1,8 +1,8 @@
 import type { Response } from 'express'
 import type { Reservation } from '../redemption/reservation.js'
 import { hasPrecondition, isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
-import { type Decide, ResponseGate } from './response-gate.js'
-import { encodeAnswer } from './whole-answer.js'
+import { ResponseGate } from './response-gate.js'
+import { encodeAnswer, type WholeAnswer } from './whole-answer.js'
 
 /** The answer of a handler that works on a reserved key. */
 export interface HeldAnswer {
@@ -28,57 +28,86 @@ export interface HeldAnswer {
  * for one key. The signal informs the handler, which decides by its answer. A handler that never reads the signal does
  * not decide: its failure settles the key too, because a stream to a broken connection fails although the handler acted.
  */
-export function holdAnswer(
-  res: Response,
-  reservation: Reservation,
-  refuseWith: (error: unknown) => void,
-): HeldAnswer {
-  const aborting = new AbortController()
-  /** Whether the connection broke before the handler answered, and whether the handler has read the signal. */
-  const broken = { isBroken: false, isByServer: false, isWatched: false }
-  const isGone = () => broken.isBroken || res.destroyed || res.req.socket.destroyed
-  const isBlind = () => isGone() && !broken.isWatched && !broken.isByServer
-  const choice = watchChoices(res)
-  const isConditional = hasPrecondition(res.req)
-  const decide: Decide = (status, whole) => {
-    clearInterval(watch)
-    const isKept = whole !== undefined && reservation.keepsOutcome
-    const outcome = isKept ? { outcome: encodeAnswer(whole) } : {}
-    const isReleased = isFailure(status) && !isConditional && !choice.wasMade() && !isBlind()
-    const decided = isReleased ? reservation.release() : reservation.settle(outcome)
+export class HeldResponse implements HeldAnswer {
+  readonly #res: Response
+  readonly #reservation: Reservation
+  readonly #refuseWith: (error: unknown) => void
+  readonly #gate: ResponseGate
+  readonly #aborting = new AbortController()
+  readonly #watch: NodeJS.Timeout
+  readonly #choice: { wasMade(): boolean }
+  readonly #isConditional: boolean
+  /** Whether the connection broke before the handler answered. */
+  #isBroken = false
+  #isBrokenByServer = false
+  /** Whether the handler has read the signal. */
+  #isWatched = false
+
+  constructor(res: Response, reservation: Reservation, refuseWith: (error: unknown) => void) {
+    this.#res = res
+    this.#reservation = reservation
+    this.#refuseWith = refuseWith
+    this.#choice = watchChoices(res)
+    this.#isConditional = hasPrecondition(res.req)
+    this.#gate = new ResponseGate(res, (status, whole) => this.#decide(status, whole))
+    const onBroken = () => this.#onBroken()
+    // The response to a pipelined request has no connection yet, so it does not report a broken connection.
+    const onCheck = () => res.req.socket.destroyed && onBroken()
+    this.#watch = watchReservation(reservation, (error) => this.#aborting.abort(error), onCheck)
+    res.once('close', onBroken)
+  }
+
+  get signal(): AbortSignal {
+    this.#isWatched = true
+    return this.#aborting.signal
+  }
+
+  breakOff(): void {
+    this.#isBrokenByServer = true
+  }
+
+  refuse(error: unknown): void {
+    if (this.#gate.hasOutput) return
+    clearInterval(this.#watch)
+    this.#aborting.abort(error)
+    this.#gate.replaceBy(() => this.#refuseWith(error))
+    void this.#reservation.release()
+  }
+
+  #onBroken(): void {
+    if (this.#gate.hasOutput) {
+      clearInterval(this.#watch)
+      return
+    }
+    this.#isBroken = true
+    this.#aborting.abort()
+  }
+
+  #decide(status: number, whole: WholeAnswer | undefined): void {
+    clearInterval(this.#watch)
+    const decided = this.#isReleasedBy(status) ? this.#reservation.release() : this.#settle(whole)
     decided
       .then(
-        () => gate.open(),
-        (error) => gate.replaceBy(() => refuseWith(error)),
+        () => this.#gate.open(),
+        (error) => this.#gate.replaceBy(() => this.#refuseWith(error)),
       )
       // The head and the body were checked. If Node still refuses to write them, close the connection.
-      .catch(() => res.destroy())
+      .catch(() => this.#res.destroy())
   }
-  const gate = new ResponseGate(res, decide)
-  const onBroken = () => {
-    if (gate.hasOutput) return clearInterval(watch)
-    broken.isBroken = true
-    aborting.abort()
+
+  #isReleasedBy(status: number): boolean {
+    return isFailure(status) && !this.#isConditional && !this.#choice.wasMade() && !this.#isBlind()
   }
-  // The response to a pipelined request has no connection yet, so it does not report a broken connection.
-  const onCheck = () => res.req.socket.destroyed && onBroken()
-  const watch = watchReservation(reservation, (error) => aborting.abort(error), onCheck)
-  res.once('close', onBroken)
-  return {
-    get signal() {
-      broken.isWatched = true
-      return aborting.signal
-    },
-    breakOff() {
-      broken.isByServer = true
-    },
-    refuse(error) {
-      if (gate.hasOutput) return
-      clearInterval(watch)
-      aborting.abort(error)
-      gate.replaceBy(() => refuseWith(error))
-      void reservation.release()
-    },
+
+  /** The connection is broken, and the handler does not know it. */
+  #isBlind(): boolean {
+    const isGone = this.#isBroken || this.#res.destroyed || this.#res.req.socket.destroyed
+    return isGone && !this.#isWatched && !this.#isBrokenByServer
+  }
+
+  #settle(whole: WholeAnswer | undefined): Promise<void> {
+    const isKept = whole !== undefined && this.#reservation.keepsOutcome
+    return this.#reservation.settle(isKept ? { outcome: encodeAnswer(whole) } : {})
   }
 }
 

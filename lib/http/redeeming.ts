@@ -3,7 +3,7 @@ import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
 import type { Redeem } from '../redemption/reserve.js'
 import type { AdmittedVisit } from './guards.js'
-import { holdAnswer } from './held-answer.js'
+import { HeldResponse } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
 import type { RedemptionHandler } from './redemption-answer.js'
@@ -47,7 +47,7 @@ export function redeemingAdmission(
     }
     if (isGone(req, res)) return void (await redemption.release())
     const returned = handler && returnedAnswer(visit, redemption)
-    const held = returned ?? holdAnswer(res, redemption, refuseWith)
+    const held = returned ?? new HeldResponse(res, redemption, refuseWith)
     checkAtEnd(req, res, redemption.check, held.refuse)
     abortSlowBody(req, res, longestBody - (performance.now() - begun), held.breakOff)
     const { redemptionId } = redemption

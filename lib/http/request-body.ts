@@ -52,47 +52,65 @@ function whole(digest: string | undefined): ReceivedBody {
   return { isWhole: true, digest }
 }
 
+/** The part of a body that has arrived. Beyond `ALWAYS_HELD` it takes room that all bodies share. */
+class HeldChunks {
+  readonly #room: { left: number }
+  readonly #chunks: Buffer[] = []
+  #length = 0
+
+  constructor(room: { left: number }) {
+    this.#room = room
+  }
+
+  get #taken(): number {
+    return Math.max(0, this.#length - ALWAYS_HELD)
+  }
+
+  get isTooLong(): boolean {
+    return this.#length > LONGEST_HELD || this.#room.left < 0
+  }
+
+  add(chunk: Buffer): void {
+    const before = this.#taken
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+    this.#room.left -= this.#taken - before
+  }
+
+  /** Gives the room back, and returns what has arrived. */
+  end(): Buffer {
+    this.#room.left += this.#taken
+    return Buffer.concat(this.#chunks)
+  }
+}
+
 /** Reads a body and puts it back. Returns `undefined` if the body is too long. */
 function holdBody(
   req: Request,
   milliseconds: number,
   room: { left: number },
 ): Promise<Uint8Array | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  const taken = () => Math.max(0, length - ALWAYS_HELD)
+  const held = new HeldChunks(room)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish('late'), milliseconds)
     function finish(how: 'whole' | 'long' | 'late' | 'broken'): void {
       clearTimeout(timer)
       req.off('readable', read).off('error', broken).off('close', broken)
-      room.left += taken()
-      if (how === 'late' || how === 'broken') {
-        reject(INCOMPLETE[how])
-        return
-      }
-      const body = Buffer.concat(chunks)
+      const body = held.end()
       // Do this in the same turn as the last `read()`, before the stream ends.
-      if (length > 0) req.unshift(body)
-      resolve(how === 'whole' ? body : undefined)
-    }
-    function take(chunk: Buffer): void {
-      const before = taken()
-      chunks.push(chunk)
-      length += chunk.length
-      room.left -= taken() - before
+      if ((how === 'whole' || how === 'long') && body.length > 0) req.unshift(body)
+      if (how === 'whole') resolve(body)
+      else if (how === 'long') resolve(undefined)
+      else reject(INCOMPLETE[how])
     }
     function read(): void {
-      while (req.readableLength > 0) {
+      while (req.readableLength > 0 && !held.isTooLong) {
         const chunk: Buffer | null = req.read()
         if (chunk === null) break
-        take(chunk)
-        if (length > LONGEST_HELD || room.left < 0) {
-          finish('long')
-          return
-        }
+        held.add(chunk)
       }
-      if (req.complete) finish('whole')
+      if (held.isTooLong) finish('long')
+      else if (req.complete) finish('whole')
     }
     const broken = () => finish('broken')
     if (req.destroyed) broken()

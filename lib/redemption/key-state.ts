@@ -1,4 +1,5 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import {
   callStore,
   numericDate,
@@ -90,10 +91,6 @@ export function keyRefusal(
   message: string,
   requiredScope?: string,
 ): ProvisioningError {
-  const facts = {
-    clientId: key.clientId,
-    jti: key.jti,
-    ...(requiredScope !== undefined && { requiredScope }),
-  }
+  const facts = withoutUndefined({ clientId: key.clientId, jti: key.jti, requiredScope })
   return new ProvisioningError(reason, message, { facts, disclosed: isBound(key) })
 }

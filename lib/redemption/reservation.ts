@@ -1,7 +1,8 @@
 import type { ProvisioningError } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedemptionAction } from '../ports/events.js'
-import type { Confirmation, Settlement } from '../ports/store.js'
+import type { Confirmation, ReleaseOutcome, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { requireState, stateRefusal } from './key-state.js'
 import { LONGEST_OUTCOME } from './outcome.js'
@@ -74,47 +75,64 @@ export interface Attempt extends Pick<Verified, 'key' | 'state' | 'outcomeCipher
   readonly ownerId: string | undefined
 }
 
-/** The reservation that the store has given to an attempt. */
-export function reservationOf(
-  deployment: StoringDeployment,
-  attempt: Attempt,
-  redemptionId: string,
-): Reservation {
-  const { key, id, redeemed, ownerId } = attempt
-  const { jti: keyId, clientId, subject } = key
-  const { action } = redeemed
-  const ownRetention = key.expiresAt + deployment.clockToleranceSeconds
-  let kept: string | undefined
-  // If the store does not answer, the key stays reserved until it expires, or until the lease of its owner ends.
-  const letGo = async (hasActed: boolean) => {
-    const answer = await callStore(() => deployment.store.release(key, id, hasActed)).catch(() => 'unknown')
-    if (answer === 'released') deployment.emit('key.released', { keyId, clientId, action })
-    return answer
+/** A reservation that the store has given to an attempt. */
+export class StoredReservation implements Reservation {
+  readonly kind = 'reservation'
+  readonly redemptionId: string
+  readonly #deployment: StoringDeployment
+  readonly #attempt: Attempt
+  /** The encrypted outcome that this attempt has settled the key with. */
+  #kept: string | undefined
+
+  constructor(deployment: StoringDeployment, attempt: Attempt, redemptionId: string) {
+    this.#deployment = deployment
+    this.#attempt = attempt
+    this.redemptionId = redemptionId
   }
-  return {
-    kind: 'reservation',
-    redemptionId,
-    keepsOutcome: ownerId !== undefined,
-    check: () => requireState(deployment, key, 'redeeming'),
-    async settle({ retainUntil = ownRetention, outcome, familyClientId } = {}) {
-      kept = encrypt(attempt, outcome)
-      const request = markOf(attempt)
-      const settlement = {
-        ...(kept !== undefined && { outcome: kept }),
-        ...(request !== undefined && { request }),
-        ...(familyClientId !== undefined && { familyClientId }),
-      }
-      const until = Math.max(retainUntil, ownRetention)
-      const answer = await callStore(() => deployment.store.settle(key, id, until, settlement))
-      if (answer !== 'settled') throw lost(answer, key)
-      deployment.emit('key.redeemed', { keyId, clientId, subject, action, redemptionId })
-    },
-    release: async (hasActed = false) => (await letGo(hasActed)) === 'released',
-    async giveUp(hasActed) {
-      const answer = await letGo(hasActed)
-      if (answer === 'released' || answer === 'revoked') return 'ended'
-      return answer === 'lost' ? findOwner(deployment, attempt, kept) : 'unknown'
-    },
+
+  get keepsOutcome(): boolean {
+    return this.#attempt.ownerId !== undefined
+  }
+
+  check(): Promise<void> {
+    return requireState(this.#deployment, this.#attempt.key, 'redeeming')
+  }
+
+  async settle({ retainUntil, outcome, familyClientId }: Settled = {}): Promise<void> {
+    const { store, emit, clockToleranceSeconds } = this.#deployment
+    const { key, id, redeemed } = this.#attempt
+    this.#kept = encrypt(this.#attempt, outcome)
+    const settlement = withoutUndefined({
+      outcome: this.#kept,
+      request: markOf(this.#attempt),
+      familyClientId,
+    })
+    const until = Math.max(retainUntil ?? 0, key.expiresAt + clockToleranceSeconds)
+    const answer = await callStore(() => store.settle(key, id, until, settlement))
+    if (answer !== 'settled') throw lost(answer, key)
+    const { jti: keyId, clientId, subject } = key
+    const { redemptionId } = this
+    emit('key.redeemed', { keyId, clientId, subject, action: redeemed.action, redemptionId })
+  }
+
+  async release(hasActed = false): Promise<boolean> {
+    return (await this.#letGo(hasActed)) === 'released'
+  }
+
+  async giveUp(hasActed: boolean): Promise<Fate> {
+    const answer = await this.#letGo(hasActed)
+    if (answer === 'released' || answer === 'revoked') return 'ended'
+    return answer === 'lost' ? findOwner(this.#deployment, this.#attempt, this.#kept) : 'unknown'
+  }
+
+  /** If the store does not answer, the key stays reserved until it expires, or until the lease of its owner ends. */
+  async #letGo(hasActed: boolean): Promise<ReleaseOutcome> {
+    const { store, emit } = this.#deployment
+    const { key, id, redeemed } = this.#attempt
+    const answer = await callStore(() => store.release(key, id, hasActed)).catch(() => 'unknown' as const)
+    const { jti: keyId, clientId } = key
+    if (answer === 'released') emit('key.released', { keyId, clientId, action: redeemed.action })
+    return answer
   }
 }
 

@@ -4,7 +4,7 @@ import type { RedeemOutcome } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
 import { type Repetition, repeatOrContain } from './replay.js'
-import { type Attempt, type Redeemed, type Reservation, reservationOf, useProof } from './reservation.js'
+import { type Attempt, type Redeemed, type Reservation, StoredReservation, useProof } from './reservation.js'
 import type { Verified } from './verified.js'
 
 /*
@@ -63,7 +63,7 @@ async function tryReserve(
   const lease = ownerId === undefined ? undefined : { ownerId, leaseSeconds }
   const outcome = await callStore(() => store.redeem(key, id, lease))
   const next: Record<RedeemOutcome, () => Promise<Reservation | Repetition | 'pending'>> = {
-    reserved: () => proven(reservationOf(deployment, attempt, id), attempt),
+    reserved: () => proven(new StoredReservation(deployment, attempt, id), attempt),
     resumed: () => resume(deployment, attempt),
     redeeming: () => waitOrRefuse(deployment, attempt),
     redeemed: () => repeatOrContain(deployment, attempt),
@@ -78,7 +78,7 @@ async function resume(deployment: StoringDeployment, attempt: Attempt): Promise<
   const { key, ownerId = '' } = attempt
   const recalled = await callStore(() => deployment.store.recall(key, ownerId))
   if (recalled === undefined) throw stateRefusal('key_revoked', key)
-  return proven(reservationOf(deployment, attempt, recalled.redemption), attempt)
+  return proven(new StoredReservation(deployment, attempt, recalled.redemption), attempt)
 }
 
 /** Another request has reserved the key. The owner waits for it, and nobody else. */
