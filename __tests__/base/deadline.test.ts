@@ -25,10 +25,10 @@ describe('waiting for answers', () => {
     const slow = () => new Promise<void>((resolve) => answers.push(resolve))
     await expect(ask(slow)).rejects.toThrow('did not answer')
     const second = expect(ask(slow)).rejects.toThrow('did not answer')
-    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times')
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 earlier calls')
     await second
     expect(answers).toHaveLength(2)
-    await expect(ask(slow)).rejects.toThrow('It has not answered 2 times')
+    await expect(ask(slow)).rejects.toThrow('It has not answered 2 earlier calls')
     answers[0]?.()
     await pause(0)
     expect(await ask(() => 'back')).toBe('back')

@@ -1,23 +1,23 @@
-/** How long an answer may take, and how many may be missing. */
+/** The limits of calls to a server that may not answer. */
 export interface DeadlineOptions {
   readonly milliseconds: number
-  /** Begins the messages, such as `Redis`. */
+  /** The name of the server, the first word of each error message. */
   readonly who: string
-  /** How many calls may be unanswered at once, late ones included. Default: any number. */
+  /** The most unanswered calls, including late ones. Default: any number. */
   readonly maxPending?: number
 }
 
-/** Work that may end early when the signal is aborted. */
+/** Work that may stop when the signal is aborted. */
 export type Work<T> = (deadline: { readonly signal: AbortSignal }) => T | Promise<T>
 
 /**
- * Runs work until its deadline, and rejects then. The work itself may go on.
+ * Runs work, and rejects at the deadline. The work itself may continue.
  *
- * @param onLate gets an answer that comes after the deadline
+ * @param onLate receives an answer that arrives after the deadline
  */
 export type InTime = <T>(work: Work<T>, onLate?: (answer: T) => unknown) => Promise<T>
 
-/** Makes a function that runs work until a deadline. It refuses work while too many answers are missing. */
+/** Makes a function that runs work with a deadline. It rejects new work while too many calls are unanswered. */
 export function deadline({
   milliseconds,
   who,
@@ -27,8 +27,8 @@ export function deadline({
   const tooLate = () => new Error(`${who} did not answer within ${milliseconds / 1000} s`)
 
   return async function inTime<T>(work: Work<T>, onLate?: (answer: T) => unknown): Promise<T> {
-    // Late calls count too: calls that queue up behind a dead server must not fill the memory.
-    if (pending >= maxPending) throw new Error(`${who} has not answered ${pending} times`)
+    // Late calls count too. Otherwise calls to a dead server would fill the memory.
+    if (pending >= maxPending) throw new Error(`${who} has not answered ${pending} earlier calls`)
     pending += 1
     const timer = new Timer(milliseconds, tooLate)
     const answer = Promise.resolve().then(() => work(timer))
@@ -44,7 +44,7 @@ export function deadline({
   }
 }
 
-/** Rejects after a time. The signal is made only for work that asks for it. */
+/** Rejects after a time. It makes the signal only for work that reads it, because most work does not. */
 class Timer {
   isOver = false
   readonly over: Promise<never>

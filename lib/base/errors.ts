@@ -1,8 +1,8 @@
 /**
- * Every reason for which a request is refused, and the registered OAuth error code it is told as.
+ * Every reason for refusing a request, and the registered OAuth error code of the answer.
  *
- * The code is public (RFC 6749 5.2, RFC 6750 3.1, RFC 7591 3.2.2, RFC 8707 2, RFC 8628 3.5 for `slow_down`); the
- * reason goes to the `request.refused` event and is never sent.
+ * The code is public (RFC 6749 5.2, RFC 6750 3.1, RFC 7591 3.2.2, RFC 8707 2, RFC 8628 3.5 for `slow_down`). The reason
+ * is private: it goes to the `request.refused` event and is never sent.
  */
 export const REASONS = {
   cleartext: 'invalid_request',
@@ -122,36 +122,53 @@ export const REASONS = {
   server_fault: 'server_error',
 } as const satisfies Record<string, string>
 
-/** Why a request was refused: private, for events and tests. */
+/**
+ * Why a request was refused. It is private: events have it, answers do not.
+ *
+ * @example
+ * const suspicious: readonly Reason[] = ['key_forged', 'key_redeemed', 'client_assertion_replayed']
+ */
 export type Reason = keyof typeof REASONS
 
-/** What a refused caller is told: a registered OAuth error code. */
+/**
+ * The public code of a refusal: the `error` member of the answer. Each is a registered OAuth error code.
+ *
+ * @example
+ * const retryable: readonly ErrorCode[] = ['slow_down', 'temporarily_unavailable', 'use_dpop_nonce']
+ */
 export type ErrorCode = (typeof REASONS)[Reason]
 
-/** Facts about a refusal that its answer or its event needs. Identifiers only. */
+/** Facts about a refusal that its answer or its event needs. They never contain a secret. */
 export interface RefusalFacts {
   readonly clientId?: string
   /** The `jti` of the key. */
   readonly jti?: string
   /** The `jti` of the access token. */
   readonly tokenId?: string
-  /** The scope that would have been enough (RFC 6750 3). */
+  /** The scope that the request needs (RFC 6750 3). */
   readonly requiredScope?: string
   readonly retryAfterSeconds?: number
   readonly allowedMethods?: string
 }
 
 /**
- * A deliberate no.
+ * A refused request. `keys.errorHandler()` answers it; calls for operators reject with it.
  *
- * `message` is the precise reason. It names a parameter and its allowed values, never a value from the request: clients
- * paste secrets into wrong places. Whether the caller gets it or the uniform sentence of its `code` depends on `disclosed`.
+ * `message` is precise. It names a parameter and its allowed values, never a value from the request: clients paste
+ * secrets into wrong places. If `disclosed` is set, the answer contains it. Otherwise the answer contains the uniform
+ * sentence of `code`.
+ *
+ * @example
+ * await keys.deleteClient('device:7').catch((error) => {
+ *   if (error instanceof ProvisioningError && error.code === 'temporarily_unavailable') console.warn('Try again later.')
+ *   else throw error
+ * })
  */
 export class ProvisioningError extends Error {
   override readonly name = 'ProvisioningError'
   readonly code: ErrorCode
   readonly reason: Reason
-  /** Whether the caller may be told `message`: it concerns the form of the request, or the caller has proven who it is. */
+  /** Whether the answer contains `message`: it is about the form of the request, or the caller is authenticated. */
   readonly disclosed: boolean
   readonly facts: RefusalFacts
 
@@ -167,7 +184,7 @@ export class ProvisioningError extends Error {
     this.facts = Object.freeze({ ...options.facts })
   }
 
-  /** The same refusal with some of its particulars replaced. */
+  /** A copy with some members replaced. `facts` are added to the present ones. */
   with(changes: { code?: ErrorCode; disclosed?: boolean; facts?: RefusalFacts }): ProvisioningError {
     const { code, reason, disclosed } = this
     const facts = { ...this.facts, ...changes.facts }
@@ -181,12 +198,12 @@ export class ProvisioningError extends Error {
   }
 }
 
-/** A refusal whose precise reason anybody may know, because it is about the form of the request alone. */
+/** A refusal whose message any caller may read, because it is only about the form of the request. */
 export function malformed(reason: Reason, message: string, facts: RefusalFacts = {}): ProvisioningError {
   return new ProvisioningError(reason, message, { disclosed: true, facts })
 }
 
-/** Runs `act`; what it refuses is told precisely, since the caller has authenticated or proven possession. */
+/** Runs `act` and discloses its refusals. Only for a caller that is authenticated or has proven possession. */
 export async function disclosing<T>(facts: RefusalFacts, act: () => T | Promise<T>): Promise<T> {
   try {
     return await act()
@@ -195,7 +212,7 @@ export async function disclosing<T>(facts: RefusalFacts, act: () => T | Promise<
   }
 }
 
-/** What `read` answers, or `undefined` when it refuses. */
+/** The result of `read`, or `undefined` if it throws a `ProvisioningError`. */
 export function unlessRefused<T>(read: () => T): T | undefined {
   try {
     return read()
@@ -205,7 +222,15 @@ export function unlessRefused<T>(read: () => T): T | undefined {
   }
 }
 
-/** A configuration that cannot be accepted: every fault at once, each as `path: expected X, got Y`. */
+/**
+ * Wrong options or arguments. `faults` lists all of them, each as `path: expected X, got Y`, without secrets.
+ *
+ * @example
+ * await keys.deleteClient(process.env.DEVICE ?? '').catch((error) => {
+ *   if (error instanceof ConfigurationError) console.error(error.faults.join('\n'))
+ *   else throw error
+ * })
+ */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
   readonly faults: readonly string[]

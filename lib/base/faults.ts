@@ -1,22 +1,22 @@
 import { ConfigurationError } from './errors.js'
 
-/** Collects everything that is wrong with a value, so that one error reports all of it. */
+/** Collects all faults of a value, so that one error reports them together. */
 export interface Faults {
   /** Notes `path: expected X, got Y`. `got` must not contain a secret. */
   add(path: string, expected: string, got: string): void
-  /** Notes that a value is not what is expected. Pass `describeSecret` where the value may be a secret. */
+  /** Notes a wrong value. Pass `describeSecret` if the value may be a secret. */
   reject(path: string, expected: string, value: unknown, say?: Describe): void
-  /** Notes every own name of `value` that is not known, with the known name that was probably meant. */
+  /** Notes every unknown name in `value`, and suggests the known name that is most like it. */
   addUnknownNames(path: string, value: object, known: readonly string[]): void
   readonly list: readonly string[]
-  /** @throws ConfigurationError when there is any fault */
+  /** @throws ConfigurationError if there is a fault */
   throwIfAny(): void
 }
 
-/** Says what a value is. */
+/** Describes a value for an error message. */
 type Describe = (value: unknown) => string
 
-/** @param say how values are described; `describeSecret` never shows one */
+/** @param say describes the values; `describeSecret` never shows one */
 export function faults(say: Describe = describe): Faults {
   const list: string[] = []
   const add = (path: string, expected: string, got: string) => {
@@ -40,7 +40,7 @@ export function faults(say: Describe = describe): Faults {
   }
 }
 
-/** Describes a value on one line, and a long one by its length. Not for secrets. */
+/** Describes a value on one line, a long one only by its length. Not for secrets. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'number') return String(value)
   if (typeof value === 'string' && value.includes('@'))
@@ -58,13 +58,13 @@ export function describeSecret(value: unknown): string {
   return typeof value === 'number' ? 'a number' : describe(value)
 }
 
-/** The path of a member. A name that could forge a line of a log, or be a secret, is not shown. */
+/** The path of a member. Some names are not shown: they could forge a line of a log, or be a secret. */
 export function join(path: string, name: string): string {
   const shown = /^[\w.#-]{1,64}$/.test(name) ? name : `(a name of ${name.length} characters)`
   return path === '' ? shown : `${path}.${shown}`
 }
 
-/** The known name within two edits of an unknown one, or the only one that ends or begins with it. */
+/** The known name within two edits of an unknown one; otherwise the only known name that ends or begins with it. */
 function meantBy(name: string, known: readonly string[]): string | undefined {
   const plain = name.toLowerCase().replace(/[_-]/g, '')
   const [best] = known
@@ -77,7 +77,7 @@ function meantBy(name: string, known: readonly string[]): string | undefined {
   return [ending, beginning].find((ones) => ones.length === 1)?.[0]
 }
 
-/** Levenshtein's distance. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i += 1) {

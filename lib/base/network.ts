@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-/** A network in CIDR notation, taken apart; `undefined` when it is not one. A bare address is a network of one. */
+/** Parses a network in CIDR notation, or a single address. Returns `undefined` if the text is neither. */
 export function parseNetwork(
   text: string,
 ): { address: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
@@ -14,14 +14,16 @@ export function parseNetwork(
 }
 
 /**
- * Reads an IP address in its one normal form: an IPv4 address that is mapped into IPv6 becomes IPv4, an IPv6 address
- * becomes compressed and lower-case, without its zone. Answers `undefined` when the text is not an IP address.
+ * Normalizes an IP address, so that equal addresses are equal texts. An IPv4 address that is mapped into IPv6 becomes
+ * IPv4. An IPv6 address becomes compressed and lower-case, and loses its zone.
+ *
+ * @returns `undefined` if the text is not an IP address
  */
 export function ipAddress(text: string | undefined): string | undefined {
   const version = isIP(text ?? '')
   if (text === undefined || version === 0) return undefined
   if (version === 4) return text
-  // A zone is free text: the sender chooses it. URL writes the form of RFC 5952, with an IPv4 part in hexadecimal.
+  // A zone is free text that the sender chooses. URL writes the form of RFC 5952, but an IPv4 part in hexadecimal.
   const compressed = new URL(`http://[${text.replace(/%.*/s, '')}]`).hostname.slice(1, -1)
   const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(compressed) ?? []
   if (high === undefined || low === undefined) return compressed
@@ -32,17 +34,17 @@ function octets(group: number): readonly number[] {
   return [group >> 8, group & 0xff]
 }
 
-/** Whether an address lies in one of the networks. An IPv4 address mapped into IPv6 counts as what it is. */
+/** Whether an address lies in one of the networks. An IPv4 address that is mapped into IPv6 counts as IPv4. */
 export function isInNetworks(address: string | undefined, networks: readonly string[]): boolean {
   return networkTester(networks)(address)
 }
 
-/** How many bits say that an IPv6 address is a mapped IPv4 address (RFC 4291 2.5.5.2). */
+/** The length of `::ffff:0:0/96`, the prefix of mapped IPv4 addresses (RFC 4291 2.5.5.2). */
 const MAPPED_BITS = 96
 
-/** Makes `isInNetworks` for networks that do not change. Where one of them is no network, nothing lies in any. */
+/** Prepares `isInNetworks` for networks that do not change. If one of them is invalid, no address lies in any. */
 export function networkTester(networks: readonly string[]): (address: string | undefined) => boolean {
-  // Apart, because BlockList compares an IPv4 address as a mapped one: every one of them lies in `::/64`.
+  // Two lists, because BlockList compares an IPv4 address in its mapped form: `::/64` would contain all of them.
   const [exact, wide] = [new BlockList(), new BlockList()]
   const parsed = networks.map(parseNetwork)
   for (const network of parsed) {
@@ -68,7 +70,7 @@ export function isNetworkWithin(inner: string, outer: string): boolean {
   return small.prefix >= large.prefix && isInNetworks(small.address, [outer])
 }
 
-/** Whether an IPv6 network, by its bits, holds all IPv4 addresses as mapped ones. */
+/** Whether an IPv6 network contains all IPv4 addresses in their mapped form. */
 export function holdsMappedAddresses(network: string): boolean {
   const parsed = parseNetwork(network)
   if (parsed?.family !== 'ipv6' || parsed.prefix > MAPPED_BITS) return false

@@ -1,38 +1,38 @@
-/** What the protocol needs to know of an HTTP request. Made by `http/wire.ts`; the core sees nothing else of HTTP. */
+/** The parts of an HTTP request that the protocol reads. Only `http/wire.ts` makes it. */
 export interface PresentedRequest {
   /** Every `Authorization` header field, in order. More than one is refused. */
   readonly authorization: readonly string[]
   /** The names of all query parameters. */
   readonly queryNames: ReadonlySet<string>
-  /** Whether a body that was parsed before us carries an `access_token` (RFC 6750 2.2). */
+  /** Whether a body that the host has parsed contains an `access_token` (RFC 6750 2.2). */
   readonly tokenInBody: boolean
   readonly method: string
   /** Every `DPoP` header field, in order. More than one is refused (RFC 9449 4.3). */
   readonly dpop: readonly string[]
-  /** The client certificate of the connection, where there is one (RFC 8705). */
+  /** The client certificate of the connection, if it has one (RFC 8705). */
   readonly certificate: PresentedCertificate | undefined
-  /** What is wrong with the header in which a proxy passed the certificate on, where something is (RFC 9440). */
+  /** Why the `Client-Cert` header of a proxy cannot be read (RFC 9440); absent if it is valid. */
   readonly certificateFault?: string | undefined
-  /** The IP address of the caller, as Express computes it from `trust proxy`, in its normal form. Missing if it is none. */
+  /** The normalized IP address of the caller, from `trust proxy` of Express; `undefined` if that is no IP address. */
   readonly address: string | undefined
 }
 
-/** What is presented as Bearer or DPoP: the key that is redeemed, or the access token that came of it. */
+/** The kind of credential that a route expects in `Authorization`, as error messages name it. */
 export type Credential = 'provisioning key' | 'access token'
 
-/** A client certificate as the TLS connection, or a proxy that terminated it, gave it to us. */
+/** A client certificate from the TLS connection, or from a proxy that terminated it. */
 export interface PresentedCertificate {
   readonly der: Uint8Array
-  /** SHA-256 over `der`, base64url (RFC 8705 3.1). */
+  /** SHA-256 of `der`, in base64url (RFC 8705 3.1). */
   readonly thumbprint: string
-  /** Whether the TLS layer found it to chain up to an authority that is trusted. */
+  /** Whether the TLS layer verified that a trusted authority issued it. */
   readonly trusted: boolean
 }
 
-/** The parameters of an `application/x-www-form-urlencoded` body, each at most once and never empty (RFC 6749 3.2). */
+/** The parameters of an `application/x-www-form-urlencoded` body: none is repeated or empty (RFC 6749 3.2). */
 export type Parameters = ReadonlyMap<string, string>
 
-/** The parameters whose values are secrets: never accepted in a query, never left where they could be logged. */
+/** The parameters whose values are secrets. They are refused in a query, and removed where they could be logged. */
 export const SECRET_PARAMETERS = [
   'access_token',
   'subject_token',

@@ -2,12 +2,12 @@ import { type describeSecret, type Faults, faults, join } from './faults.js'
 import { isObject } from './object.js'
 
 /**
- * Reads the value at a path and notes what is wrong with it. A faulty value reads as `undefined`, so the result is a
- * `T` only after `noted.throwIfAny()`.
+ * Reads the value at a path and notes its faults. A faulty value reads as `undefined`, so the result is a `T` only
+ * after `noted.throwIfAny()`.
  */
 export type Reader<T> = (value: unknown, path: string, noted: Faults) => T
 
-/** @throws ConfigurationError with every fault of the value at once */
+/** @throws ConfigurationError with all faults of the value */
 export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
   const noted = faults()
   const parsed = read(value, path, noted)
@@ -19,8 +19,8 @@ export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
 type RequiredReader<T> = Reader<T> & { readonly isRequired: true }
 
 /**
- * A reader for each member of `T`. A member that is added to `T` does not compile until it is added here. Optional
- * members have plain readers, all others have required ones.
+ * A reader for each member of `T`: a plain one if the member is optional, otherwise a required one. If you add a member
+ * to `T`, it does not compile until you add its reader.
  */
 export type Members<T> = {
   readonly [K in keyof T]-?: object extends Pick<T, K>
@@ -28,12 +28,12 @@ export type Members<T> = {
     : RequiredReader<T[K]>
 }
 
-/** `T` with some of its members read into something else. */
+/** `T` with other types for the members whose readers convert them. */
 export type Read<T, Changed extends { readonly [K in keyof T]?: unknown }> = {
   readonly [K in keyof T]: K extends keyof Changed ? Changed[K] : T[K]
 }
 
-/** Reads a value that a test accepts. Pass `describeSecret` where the value may be a secret. */
+/** Reads a value that a test accepts. Pass `describeSecret` if the value may be a secret. */
 export function rule<T>(
   expected: string,
   accepts: (value: unknown) => boolean,
@@ -59,7 +59,7 @@ export function text<T extends string>(
   return rule(expected, (value) => typeof value === 'string' && holds(value))
 }
 
-/** Reads a whole number within bounds. */
+/** Reads a whole number from `least` to `most`. */
 export function whole(least: number, most = Number.MAX_SAFE_INTEGER, unit = ''): Reader<number> {
   return rule(
     `a whole number from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}${unit}`,
@@ -67,7 +67,7 @@ export function whole(least: number, most = Number.MAX_SAFE_INTEGER, unit = ''):
   )
 }
 
-/** Reads a number of seconds within bounds, which may have a fraction. */
+/** Reads a number of seconds from `least` to `most`. It may have a fraction. */
 export function seconds(least: number, most: number): Reader<number> {
   return rule(
     `a number of seconds from ${least} to ${most}`,
@@ -85,7 +85,7 @@ export function oneOf<T>(values: readonly T[]): Reader<T> {
   return rule(values.join(' or '), (value) => (values as readonly unknown[]).includes(value))
 }
 
-/** Reads a list of texts. `least` is 1 where an empty list could be taken for everything. */
+/** Reads a list of texts. Pass 1 as `least` if an empty list could be mistaken for everything. */
 export function texts<T extends string>(
   expected: string,
   accepts: RegExp | ((text: string) => boolean),
@@ -113,7 +113,7 @@ export function list<T>(
   }
 }
 
-/** Notes each value that a value before it equals. Absent ones are noted elsewhere. */
+/** Notes each value that occurs before in the list. It ignores `undefined`, whose fault the reader has noted. */
 export function noteRepeated(
   values: readonly unknown[],
   pathOf: (index: number) => string,

@@ -1,10 +1,10 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ConfigurationError } from './errors.js'
 
-/** What stands where something secret stood. */
+/** Replaces a secret in logs and messages. */
 export const REDACTED = '[redacted]'
 
-/** A string that does not print: what is inside shows only through `reveal()`. */
+/** A string that logs, templates and JSON cannot show. Only `reveal()` returns the text. */
 export class Secret {
   readonly #text: string
 
@@ -35,24 +35,26 @@ function hashWith(salt: string, secret: string): string {
   return createHmac('sha256', salt).update(secret, 'utf8').digest('base64url')
 }
 
-/** In characters. In hex, 24 characters hold 96 random bits. */
+/** In characters: 24 hexadecimal digits are 96 random bits. */
 const SHORTEST_SECRET = 24
 
-/** What a secret must be, and how to get one. */
+/** What error messages expect of a secret. */
 export const SECRET_FORM = `at least ${SHORTEST_SECRET} characters (generate one: openssl rand -hex 32)`
 
-/** Whether a client secret is long enough to be random. */
+/** Whether a client secret is long enough for a random one. */
 export function isLongEnough(secret: unknown): secret is string {
   return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
 }
 
 /**
- * Hashes a client secret for keeping: `hmac-sha256:<salt>:<hash>`, both base64url.
+ * Hashes a client secret for storage: `hmac-sha256:<salt>:<hash>`, both in base64url.
  *
- * The hash is fast on purpose: client secrets are random, not chosen by people (RFC 6749 10.10), and a slow one
- * would let strangers spend the server's time. Generate secrets, for example with `openssl rand -hex 32`.
+ * The hash is fast on purpose. Client secrets are random, not chosen by people (RFC 6749 10.10), so a slow hash adds
+ * nothing, and strangers could use it to overload the server. Generate secrets with `openssl rand -hex 32`.
  *
- * @throws ConfigurationError when the secret has fewer than 24 characters
+ * @throws ConfigurationError if the secret has fewer than 24 characters
+ * @example
+ * const clients = [{ clientId: 'ci-runner', secretHash: hashSecret(process.env.CI_RUNNER_SECRET ?? '') }]
  */
 export function hashSecret(secret: string): string {
   const given: unknown = secret
@@ -64,16 +66,17 @@ export function hashSecret(secret: string): string {
   return `hmac-sha256:${salt}:${hashWith(salt, secret)}`
 }
 
-/** Whether `text` is what `hashSecret` makes. */
+/** Whether a text has the form of a result of `hashSecret`. */
 export function isSecretHash(text: string): boolean {
   return HASH.test(text)
 }
 
-const NOBODY = hashSecret(randomBytes(32).toString('base64url'))
+/** Stands in for the hash of a client that has none. No secret matches it. */
+const DECOY = hashSecret(randomBytes(32).toString('base64url'))
 
-/** Compares in constant time. Without a hash (an unknown client) it does the same work and answers no. */
+/** Compares in constant time. Without a hash, as for an unknown client, it does the same work and returns `false`. */
 export function secretMatches(presented: Secret, hash: string | undefined): boolean {
-  const [, salt = '', expected = ''] = HASH.exec(hash ?? NOBODY) ?? []
+  const [, salt = '', expected = ''] = HASH.exec(hash ?? DECOY) ?? []
   const equal = timingSafeEqual(sha256(hashWith(salt, presented.reveal())), sha256(expected))
   return equal && hash !== undefined
 }
@@ -87,17 +90,17 @@ export function randomSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Takes whatever looks like a JWT, or a registration access token, out of a message that others wrote. */
+/** Removes whatever looks like a JWT or a registration access token from a message that other code has written. */
 export function scrub(message: string): string {
   return message.replace(/[\w.-]{24,}/g, (word) => (SECRET_WORD.test(word) ? REDACTED : word))
 }
 
-/** Of a JWT the beginning or the three parts, of a registration access token the 256 random bits at its end. */
+/** The beginning of a JWT, its three parts, or the 43 characters at the end of a registration access token. */
 const SECRET_WORD = /eyJ|\..*\.|\.[\w-]{43}(\.|$)/
 
-/** The words of a text that could be a JWT: three parts, the first beginning as the base64url of `{"` does. */
+/** The words of a text that could be a JWT: three parts, and `{"` in base64url at the beginning. */
 export function jwtsIn(text: string): readonly string[] {
-  // Split, not matched: a pattern with three repetitions takes quadratic time on what a stranger can send.
+  // Not one pattern for all: with three repetitions it takes quadratic time on a text that a stranger can send.
   return text.split(/[^\w.-]+/).filter((word) => word.startsWith('eyJ') && word.split('.').length === 3)
 }
 

@@ -8,13 +8,26 @@ import type { AuthenticatedClient } from './authentication/authenticate.js'
 import { withoutBinding } from './bound-keys.js'
 import { changeClient, findClient } from './registry.js'
 
-/** Names one binding: the client it is of, and its id. */
+/**
+ * Identifies one binding of a client. `keys.listBindings()` has the ids.
+ *
+ * @example
+ * const stolen: BindingRef = { clientId: 'device:7', bindingId: '5kqV1N0xQ2e0mZ7u' }
+ * await keys.revokeBinding(stolen)
+ */
 export interface BindingRef {
   readonly clientId: string
   readonly bindingId: string
 }
 
-/** `unknown`: the client has no such binding (any more). */
+/**
+ * `unknown`: the client has no such binding, or no longer.
+ *
+ * @example
+ * const [binding] = await keys.listBindings('device:7')
+ * const outcome: RevokeBindingOutcome | undefined =
+ *   binding && (await keys.revokeBinding({ clientId: 'device:7', bindingId: binding.bindingId }))
+ */
 export type RevokeBindingOutcome = 'revoked' | 'unknown'
 
 /** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */

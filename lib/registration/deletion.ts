@@ -12,7 +12,12 @@ export interface Deletion {
   readonly provided?: (client: Client) => boolean
 }
 
-/** `unknown`: no such client exists, or it has been deleted before. */
+/**
+ * `unknown`: no such client exists, or no longer.
+ *
+ * @example
+ * const outcome: DeleteOutcome = await keys.deleteClient('device:7')
+ */
 export type DeleteOutcome = 'deleted' | 'unknown'
 
 /**
