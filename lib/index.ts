@@ -95,13 +95,12 @@ export type {
 export type {
   EventOf,
   EventType,
-  FamilyEnd,
-  FamilyFate,
   Observer,
   ProvisioningEvent,
   RedemptionAction,
   Severity,
 } from './ports/events.js'
+export type { FamilyEnd, FamilyFate } from './ports/family.js'
 export type { ClientAuthenticationMethod } from './ports/methods.js'
 export type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './ports/policy-options.js'
 export type {

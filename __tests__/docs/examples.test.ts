@@ -58,9 +58,10 @@ describe('the examples of the public exports', () => {
 
   it('compile as a user would write them', () => {
     sandbox.write('given.d.ts', GIVEN)
-    for (const { name, comment } of exported)
+    for (const [order, { name, comment }] of exported.entries())
       examplesIn(comment).forEach((code, index) => {
-        sandbox.write(`${name}.${index}.mts`, moduleOf(code))
+        // Numbered, because some names differ only in case, and some file systems do not tell these apart.
+        sandbox.write(`${order}-${name}.${index}.mts`, moduleOf(code))
       })
     expect(sandbox.typeErrors()).toEqual([])
   })

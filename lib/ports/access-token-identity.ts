@@ -1,6 +1,14 @@
-import type { Confirmation } from './store.js'
+import type { Confirmation } from './key-record.js'
 
-/** The client and the terms of an access token: the most that key and policy allow. */
+/**
+ * The client and the terms of an access token: the most that key and policy allow.
+ *
+ * @example
+ * function bodyFor({ subject, scope, audience, lifetimeSeconds, confirmation }: AccessTokenIdentity) {
+ *   const terms = { scope: scope.join(' '), audience, expires_in: lifetimeSeconds }
+ *   return JSON.stringify({ sub: subject, ...terms, cnf: confirmation })
+ * }
+ */
 export interface AccessTokenIdentity {
   /** The client of the token: the provisioned identity. Never the client that merely asked for the key. */
   readonly clientId: string
@@ -20,7 +28,14 @@ export interface AccessTokenIdentity {
   readonly environment?: string
 }
 
-/** The access token that the host's own authorization server issued. */
+/**
+ * The access token that the host's own authorization server issued.
+ *
+ * @example
+ * function issued(answer: { access_token: string; expires_in: number }): IssuedAccessToken {
+ *   return { accessToken: answer.access_token, expiresIn: answer.expires_in }
+ * }
+ */
 export interface IssuedAccessToken {
   readonly accessToken: string
   /** In seconds, at most `lifetimeSeconds`. */
@@ -33,7 +48,17 @@ export interface IssuedAccessToken {
   readonly issuedTokenType?: string
 }
 
-/** Issues an access token elsewhere. On a timeout the signal is aborted, and the key is released. */
+/**
+ * Issues an access token elsewhere. On a timeout the signal is aborted, and the key is released.
+ *
+ * @example
+ * const issueAccessToken: IssueAccessToken = async ({ redemptionId, ...terms }, { signal }) => {
+ *   const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': redemptionId }
+ *   const request = { method: 'POST', headers, body: JSON.stringify(terms), signal }
+ *   const response = await fetch('https://as.example.com/internal/tokens', request)
+ *   return (await response.json()) as IssuedAccessToken
+ * }
+ */
 export type IssueAccessToken = (
   identity: AccessTokenIdentity,
   context: { readonly signal: AbortSignal },

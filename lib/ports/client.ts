@@ -1,9 +1,15 @@
 import type { PublicJwk } from '../jose/jwk.js'
+import type { Confirmation, KeyRef } from './key-record.js'
 import type { ClientAuthenticationMethod } from './methods.js'
 import type { PolicyOptions } from './policy-options.js'
-import type { Confirmation, KeyRef } from './store.js'
 
-/** A public key, or a client certificate, tied to a client's identity. */
+/**
+ * A public key, or a client certificate, tied to a client's identity.
+ *
+ * @example
+ * const bindings: readonly Binding[] = await keys.listBindings('lamp-7')
+ * const flagged = bindings.filter(({ flaggedAt }) => flaggedAt !== undefined)
+ */
 export interface Binding {
   readonly bindingId: string
   /** The thumbprint: the `jkt` of a key, or the `x5t#S256` of a certificate. */
@@ -25,7 +31,12 @@ export interface Binding {
   readonly flaggedAt?: number
 }
 
-/** Client metadata as registered (RFC 7591 2), in its wire names. */
+/**
+ * Client metadata as registered (RFC 7591 2), in its wire names.
+ *
+ * @example
+ * const metadata: ClientMetadata = { client_name: 'Sensor 7', grant_types: ['client_credentials'] }
+ */
 export interface ClientMetadata {
   readonly grant_types?: readonly string[]
   /** The public keys of its signatures (RFC 7517 5). */
@@ -35,7 +46,14 @@ export interface ClientMetadata {
   readonly [member: string]: unknown
 }
 
-/** The stored form of a registration access token (RFC 7592 1.2). */
+/**
+ * The stored form of a registration access token (RFC 7592 1.2).
+ *
+ * @example
+ * function isExpired({ expiresAt }: RegistrationToken): boolean {
+ *   return Date.now() / 1000 >= expiresAt
+ * }
+ */
 export interface RegistrationToken {
   /** The result of `hashSecret`. */
   readonly hash: string
@@ -43,7 +61,14 @@ export interface RegistrationToken {
   readonly expiresAt: number
 }
 
-/** How a client that registered itself manages its registration. */
+/**
+ * How a client that registered itself manages its registration.
+ *
+ * @example
+ * function canManageItself({ tokens }: Registration): boolean {
+ *   return tokens.some(({ expiresAt }) => Date.now() / 1000 < expiresAt)
+ * }
+ */
 export interface Registration {
   /** NumericDate. */
   readonly issuedAt: number
@@ -55,7 +80,17 @@ export interface Registration {
   readonly secretRenewedAt?: number
 }
 
-/** A client in a registry: plain JSON, so that it survives any database. Secrets are hashed. */
+/**
+ * A client in a registry: plain JSON, so that it survives any database. Secrets are hashed.
+ *
+ * @example
+ * const client: Client = {
+ *   clientId: 'fleet',
+ *   revision: 1,
+ *   secretHash: hashSecret(process.env['FLEET_SECRET'] ?? ''),
+ *   authenticationMethods: ['client_secret_basic'],
+ * }
+ */
 export interface Client {
   readonly clientId: string
   /** Counts the times this client was saved, from 1; see `ClientRegistry.save`. */
@@ -81,7 +116,16 @@ export interface Client {
   readonly deletedAt?: number
 }
 
-/** The port to the clients. A registry that cannot answer rejects; the caller then refuses with 503. */
+/**
+ * The port to the clients. A registry that cannot answer rejects; the caller then refuses with 503.
+ *
+ * `clientRegistryContract()` of `express-provisioning-keys/testing` tests a registry of your own.
+ *
+ * @example
+ * async function enrol(registry: ClientRegistry, client: Omit<Client, 'revision'>): Promise<boolean> {
+ *   return registry.save({ ...client, revision: 1 })
+ * }
+ */
 export interface ClientRegistry {
   find(clientId: string): Promise<Client | undefined>
   /**

@@ -1,5 +1,6 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
-import type { Confirmation } from './store.js'
+import type { FamilyEnd } from './family.js'
+import type { Confirmation } from './key-record.js'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
 export type EndpointName =
@@ -17,26 +18,23 @@ export type EndpointName =
   | 'resource'
   | 'redeem'
 
-/** The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`. */
+/**
+ * The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`.
+ *
+ * @example
+ * const counts: Partial<Record<RedemptionAction, number>> = {}
+ * keys.on('key.redeemed', ({ action }) => {
+ *   counts[action] = (counts[action] ?? 0) + 1
+ * })
+ */
 export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
 
 /**
- * The fate of a registration or a binding after a replay. `gone`: it did not exist any more. `unreached`: it still
- * exists, because the store or the client registry did not answer, or because this process has no registry.
+ * How urgent an event is: `high` means that somebody should look at it now.
+ *
+ * @example
+ * const paged: readonly Severity[] = ['high']
  */
-export type FamilyFate = 'revoked' | 'flagged' | 'gone' | 'unreached'
-
-/** The result of ending a family. */
-export interface FamilyEnd {
-  /** Whether this revoked access tokens of the family. */
-  readonly familyRevoked: boolean
-  /**
-   * The client that the redemption created or changed, if any, and its fate. `clientId` is absent if it could not be
-   * found out.
-   */
-  readonly family?: { readonly clientId?: string; readonly fate: FamilyFate }
-}
-
 export type Severity = 'info' | 'notice' | 'warning' | 'high'
 
 interface KeyIdentity {
@@ -171,6 +169,12 @@ export interface EventDetails {
   'configuration.advised': { readonly advice: string }
 }
 
+/**
+ * The type of an event.
+ *
+ * @example
+ * const thefts: readonly EventType[] = ['key.replayed', 'key.forged', 'token.forged']
+ */
 export type EventType = keyof EventDetails
 
 /** The severity of each event. */
@@ -208,17 +212,37 @@ export const SEVERITY: Record<EventType, Severity> = {
   'configuration.advised': 'warning',
 }
 
-/** One event of one type: an envelope and what the type adds. */
+/**
+ * One event of one type: an envelope and what the type adds.
+ *
+ * @example
+ * function report({ keyId, familyRevoked }: EventOf<'key.replayed'>): void {
+ *   console.error(`Key ${keyId} was replayed. Its tokens are ${familyRevoked ? 'revoked' : 'expired'}.`)
+ * }
+ */
 export type EventOf<T extends EventType> = EventDetails[T] & {
   readonly type: T
   readonly at: Date
   readonly severity: Severity
 }
 
-/** Every event, distinguished by `type`. */
+/**
+ * Every event, distinguished by `type`.
+ *
+ * @example
+ * function line({ at, severity, type }: ProvisioningEvent): string {
+ *   return `${at.toISOString()} ${severity} ${type}`
+ * }
+ */
 export type ProvisioningEvent = { [T in EventType]: EventOf<T> }[EventType]
 
-/** Receives events. Its errors and rejections are dropped: an observer cannot make a request fail. */
+/**
+ * Receives events. Its errors and rejections are dropped: an observer cannot make a request fail.
+ *
+ * @example
+ * const log: Observer = ({ type, ...details }) => console.log(type, JSON.stringify(details))
+ * keys.on('*', log)
+ */
 export type Observer<E = ProvisioningEvent> = (event: E) => unknown
 
 /** Emits one event to all observers. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ProvisioningError } from '../base/errors.js'
-import type { Claims } from '../jose/jws.js'
+import { isObject } from '../base/object.js'
 
 /**
  * Asks the issuer for the state of a key or an access token. Resolves with the JSON of its introspection endpoint
@@ -38,14 +38,10 @@ export async function isActive(
     throw unavailable('The issuer did not say whether it is active.', cause)
   })
   if (!isObject(answer) || typeof answer.active !== 'boolean')
-    throw unavailable('What the issuer answered is no introspection (RFC 7662 2.2).')
+    throw unavailable('The answer of the issuer is not an introspection response (RFC 7662 2.2).')
   if (!answer.active) return false
   const other = IDENTIFYING.find((name) => answer[name] !== claims[name])
   if (other !== undefined) throw unavailable(`The issuer answered about another ${other}.`)
   if (!isDeepStrictEqual(answer.cnf, claims.cnf)) throw unavailable('The issuer answered about another cnf.')
   return true
-}
-
-function isObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -10,6 +10,13 @@ export const CLIENT_AUTHENTICATION_METHODS = [
   'private_key_jwt',
   ...CERTIFICATE_METHODS,
 ] as const
+
+/**
+ * The name of a way in which a client may authenticate.
+ *
+ * @example
+ * const withoutSecret: readonly ClientAuthenticationMethod[] = ['private_key_jwt', 'tls_client_auth']
+ */
 export type ClientAuthenticationMethod = (typeof CLIENT_AUTHENTICATION_METHODS)[number]
 
 /** The kind of proof, by method. */

@@ -1,4 +1,13 @@
-/** The permissions of a deployment or a client. Every list is exact: there are no wildcards, and no "everything". */
+/**
+ * The permissions of a deployment or a client. Every list is exact: there are no wildcards, and no "everything".
+ *
+ * @example
+ * const policy: PolicyOptions = {
+ *   scopes: ['provision:register', 'devices:read'],
+ *   subjects: ['device:*'],
+ *   senderConstraint: 'dpop',
+ * }
+ */
 export interface PolicyOptions {
   /** The scopes that may be granted. A client's must be among the deployment's, if the deployment names any. */
   readonly scopes?: readonly string[]
@@ -60,12 +69,33 @@ export interface PolicyOptions {
 }
 
 export const SENDER_CONSTRAINTS = ['none', 'dpop', 'mtls'] as const
+
+/**
+ * The binding that a policy requires of a key: see `PolicyOptions.senderConstraint`.
+ *
+ * @example
+ * const senderConstraint: SenderConstraint = process.env['REQUIRE_MTLS'] === '1' ? 'mtls' : 'dpop'
+ */
 export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number]
 
 export const REBINDINGS = ['refuse', 'replace', 'add'] as const
+
+/**
+ * The effect of binding another key to an identity that has one: see `PolicyOptions.rebinding`.
+ *
+ * @example
+ * const rebinding: Rebinding = 'replace'
+ */
 export type Rebinding = (typeof REBINDINGS)[number]
 
 export const REPLAY_CONTAINMENTS = ['revoke', 'flag'] as const
+
+/**
+ * The effect of a replay on what the key registered or bound: see `PolicyOptions.onReplay`.
+ *
+ * @example
+ * const onReplay: ReplayContainment = 'flag'
+ */
 export type ReplayContainment = (typeof REPLAY_CONTAINMENTS)[number]
 
 /** How many public keys a client may register. */

@@ -22,7 +22,14 @@ export interface StatementKey {
   readonly key: KeyObject
 }
 
-/** A registration, as a registration policy sees it: frozen, and without any secret. */
+/**
+ * A registration, as a registration policy sees it: frozen, and without any secret.
+ *
+ * @example
+ * function isFirst({ operation, registeredBy }: ProposedRegistration): boolean {
+ *   return operation === 'register' && registeredBy === 'fleet'
+ * }
+ */
 export interface ProposedRegistration {
   readonly operation: 'register' | 'update'
   readonly clientId: string
@@ -36,13 +43,23 @@ export interface ProposedRegistration {
   readonly current?: ClientMetadata
 }
 
-/** The answer of a registration policy: nothing, other metadata, or a refusal. */
+/**
+ * The answer of a registration policy: nothing, other metadata, or a refusal. The client is told the text of a refusal.
+ *
+ * @example
+ * const verdict: RegistrationVerdict = { refuse: 'Send a client_name.' }
+ */
 // biome-ignore lint/suspicious/noConfusingVoidType: a policy that has nothing to say returns nothing.
 export type RegistrationVerdict = void | ClientMetadata | { readonly refuse: string }
 
 /**
  * Validates a registration, and every later update of it. If it throws, the answer is a 500 without details, so that a
  * failing policy lets nothing pass. The event names the class of the error, but not its message.
+ *
+ * @example
+ * const named: RegistrationPolicy = ({ metadata }) => {
+ *   if (metadata.client_name === undefined) return { refuse: 'Send a client_name.' }
+ * }
  */
 export type RegistrationPolicy = (
   registration: ProposedRegistration,

@@ -1,89 +1,17 @@
-/** Names one key: the client that asked for it and the key's `jti`. Both are identifiers, never key material. */
-export interface KeyRef {
-  readonly clientId: string
-  readonly jti: string
-}
+import type { KeyEntry, KeyRecord, KeyRef } from './key-record.js'
+import type {
+  RecordOutcome,
+  RedeemOutcome,
+  ReleaseOutcome,
+  RevokeFamilyOutcome,
+  RevokeIssuedOutcome,
+  RevokeOutcome,
+  SettleOutcome,
+  UseOnceOutcome,
+} from './store-outcomes.js'
 
-/** The record of an issued key, without the key itself. All times are NumericDates (seconds). */
-export interface KeyRecord extends KeyRef {
-  readonly subject: string
-  readonly scope: readonly string[]
-  readonly audience: string
-  readonly issuedAt: number
-  readonly expiresAt: number
-  /** The store keeps the entry until then: `expiresAt` plus the clock tolerance of the verifier. */
-  readonly retainUntil: number
-  /** What the key is bound to, if it is sender-constrained. */
-  readonly confirmation?: Confirmation
-}
-
-/** The `cnf` claim: what a key is bound to (RFC 7800 3.1). At least one of its members is there. */
-export interface Confirmation {
-  /** RFC 7638 thumbprint of a DPoP key (RFC 9449 6.1). */
-  readonly jkt?: string
-  /** SHA-256 thumbprint of a client certificate (RFC 8705 3.1). */
-  readonly 'x5t#S256'?: string
-}
-
-/** `issued -> redeeming -> redeemed`, or `revoked`; `redeeming` may fall back to `issued`. */
-export type KeyState = 'issued' | 'redeeming' | 'redeemed' | 'revoked'
-
-/** A record and its state. */
-export interface KeyEntry extends KeyRecord {
-  readonly state: KeyState
-  /**
-   * When the key came into this state, by the clock of the caller; at first `issuedAt`. `revokeIssuedBefore` does not
-   * change it.
-   */
-  readonly changedAt: number
-  /** When the key was reserved for the first time, by the clock of the caller. A release does not change it. */
-  readonly reservedAt?: number
-  /** Whether the results of the redemption (the family of the key) are revoked. */
-  readonly familyRevoked: boolean
-  /** The client that the redemption registered or changed, if it did. */
-  readonly familyClientId?: string
-}
-
-/** The owner of a reservation. After the lease it may resume a redemption that got stuck. */
-export interface Lease {
-  /** Names the owner and its purpose: ASCII text of at most 255 characters. */
-  readonly ownerId: string
-  /** After so many seconds (more than 0) the same owner, and nobody else, may resume the redemption. */
-  readonly leaseSeconds: number
-}
-
-/** The result of a redemption. */
-export interface Settlement {
-  /**
-   * The answer, encrypted: ASCII text. The store keeps it until the `retainUntil` of the record and no longer. A store
-   * without room keeps the settlement without it.
-   */
-  readonly outcome?: string
-  /** Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome. */
-  readonly request?: string
-  /** The client that the redemption registered or changed. */
-  readonly familyClientId?: string
-}
-
-/** What the owner of a reservation may know of it. */
-export interface Recollection {
-  /** The attempt that reserved the key first. It names the redemption, also after another attempt has resumed it. */
-  readonly redemption: string
-  /** The `outcome` of the settlement, if it is still kept. */
-  readonly outcome?: string
-  /** The `request` of the settlement. */
-  readonly request?: string
-}
-
-/** The keys that `revokeIssuedBefore` revokes. Times are NumericDates. */
-export interface IssuedBefore {
-  /** Only entries with this `clientId` or `subject`. Without it: all entries of all clients. */
-  readonly identity?: string
-  /** Covers each entry whose `issuedAt` is not later. */
-  readonly issuedBefore: number
-  /** At least until the last covered entry is forgotten. */
-  readonly retainUntil: number
-}
+export type * from './key-record.js'
+export type * from './store-outcomes.js'
 
 /**
  * The port to the store of keys.
@@ -91,6 +19,13 @@ export interface IssuedBefore {
  * Every verb is one atomic operation that says what happened. Do not build a verb from a read and a later write. An entry
  * is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot answer
  * rejects: then the request is refused with 503.
+ *
+ * `storeContract()` of `express-provisioning-keys/testing` tests a store of your own.
+ *
+ * @example
+ * function storeOf(sendCommand: SendCommand | undefined): ProvisioningStore {
+ *   return sendCommand === undefined ? memoryStore() : redisStore({ sendCommand })
+ * }
  */
 export interface ProvisioningStore {
   /**
@@ -100,8 +35,7 @@ export interface ProvisioningStore {
    * @param limits.registeredBy the client that registered this one. A store with a cap keeps half of it free of all
    *   clients that one client has registered
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (`revokeIssuedBefore`
-   *   covers it already), `outstanding` (the client, or all clients of its
-   *   registrar, have too many), `full` (the store
+   *   covers it already), `outstanding` (the client, or all clients of its registrar, have too many), `full` (the store
    *   is at its cap; nothing live is ever evicted)
    * @throws RangeError when `retainUntil` is past or not a number: a record that is gone immediately would allow a replay
    */
@@ -149,7 +83,8 @@ export interface ProvisioningStore {
 
   /**
    * Revokes all keys that were issued up to and including a second: of everybody, or of one identity as client or as
-   * subject. The store writes one time and does not visit the entries. Every verb compares with that time.
+   * subject. The store writes one time, called a `notBefore`, and does not visit the entries. Every verb compares with
+   * that time.
    *
    * A covered entry is in the state in which `revoke` or `revokeFamily` would leave it: `revoked`, also for an attempt that
    * is about to settle it; or redeemed with `familyRevoked`. It does not count as outstanding. A key that is recorded
@@ -180,30 +115,99 @@ export interface ProvisioningStore {
   useOnce(id: string, until: number, owner?: IdentifierOwner): Promise<UseOnceOutcome>
 }
 
-/** How many keys may be recorded for a client: see `record`. */
+/**
+ * How many keys may be recorded for a client: see `record`.
+ *
+ * @example
+ * function hasPlace(keysOfClient: number, { outstanding }: RecordLimits): boolean {
+ *   return keysOfClient < outstanding
+ * }
+ */
 export interface RecordLimits {
   readonly outstanding: number
   readonly registeredBy?: string
 }
 
-/** Names for whom an identifier is remembered: a client, and the key it was presented with, if there was one. */
+/**
+ * The owner of a reservation. After the lease it may resume a redemption that got stuck.
+ *
+ * @example
+ * function leaseUntil({ leaseSeconds }: Lease): number {
+ *   return Date.now() / 1000 + leaseSeconds
+ * }
+ */
+export interface Lease {
+  /** Names the owner and its purpose: ASCII text of at most 255 characters. */
+  readonly ownerId: string
+  /** After so many seconds (more than 0) the same owner, and nobody else, may resume the redemption. */
+  readonly leaseSeconds: number
+}
+
+/**
+ * The result of a redemption.
+ *
+ * @example
+ * function columnsOf({ outcome, request, familyClientId }: Settlement = {}) {
+ *   return { outcome: outcome ?? null, request: request ?? null, family_client_id: familyClientId ?? null }
+ * }
+ */
+export interface Settlement {
+  /**
+   * The answer, encrypted: ASCII text. The store keeps it until the `retainUntil` of the record and no longer. A store
+   * without room keeps the settlement without it.
+   */
+  readonly outcome?: string
+  /** Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome. */
+  readonly request?: string
+  /** The client that the redemption registered or changed. */
+  readonly familyClientId?: string
+}
+
+/**
+ * What the owner of a reservation may know of it.
+ *
+ * @example
+ * function recollectionOf(row: { redemption: string; outcome: string | null }): Recollection {
+ *   return { redemption: row.redemption, ...(row.outcome !== null && { outcome: row.outcome }) }
+ * }
+ */
+export interface Recollection {
+  /** The attempt that reserved the key first. It names the redemption, also after another attempt has resumed it. */
+  readonly redemption: string
+  /** The `outcome` of the settlement, if it is still kept. */
+  readonly outcome?: string
+  /** The `request` of the settlement. */
+  readonly request?: string
+}
+
+/**
+ * The keys that `revokeIssuedBefore` revokes. Times are NumericDates.
+ *
+ * @example
+ * function covers({ identity, issuedBefore }: IssuedBefore, key: KeyRecord): boolean {
+ *   return [undefined, key.clientId, key.subject].includes(identity) && key.issuedAt <= issuedBefore
+ * }
+ */
+export interface IssuedBefore {
+  /** Only entries with this `clientId` or `subject`. Without it: all entries of all clients. */
+  readonly identity?: string
+  /** Covers each entry whose `issuedAt` is not later. */
+  readonly issuedBefore: number
+  /** At least until the last covered entry is forgotten. */
+  readonly retainUntil: number
+}
+
+/**
+ * Names for whom an identifier is remembered: a client, and the key it was presented with, if there was one.
+ *
+ * @example
+ * function counterOf({ clientId, jti }: IdentifierOwner): string {
+ *   return JSON.stringify(jti === undefined ? [clientId] : [clientId, jti])
+ * }
+ */
 export interface IdentifierOwner {
   readonly clientId: string
   readonly jti?: string
   /** The client that registered this one. A store with a cap limits what all clients of one registrar have together. */
   readonly registeredBy?: string
 }
-
-export type UseOnceOutcome = 'first' | 'used' | 'limited' | 'full'
-
-export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
-/** `resumed`: the same owner had reserved the key, and its lease has ended. */
-export type RedeemOutcome = 'reserved' | 'resumed' | 'redeeming' | 'redeemed' | 'revoked' | 'unknown'
-/** `lost`: the reservation is not (or no longer) that of this attempt. */
-export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
-export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
-/** `unchanged`: the key was revoked already. `redeemed`: the key has been redeemed, so it is too late. */
-export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
-export type RevokeIssuedOutcome = 'revoked' | 'unchanged'
-/** `not_redeemed`: there is no family yet. */
-export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'

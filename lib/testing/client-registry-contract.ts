@@ -9,7 +9,17 @@ import { proveWholeness } from './client-registry-contract/wholeness.js'
 
 export type { ClientRegistryUnderTest } from './client-registry-contract/bench.js'
 
-/** What the contract has to know of a client registry. */
+/**
+ * Tells `clientRegistryContract()` how to make the registry.
+ *
+ * @example
+ * import { Keyv } from 'keyv'
+ *
+ * const options: ClientRegistryContractOptions = {
+ *   name: 'our registry',
+ *   create: async () => ({ registry: keyvClientRegistry(new Keyv(), { lock: 'process' }) }),
+ * }
+ */
 export interface ClientRegistryContractOptions {
   /** What the suite is called. */
   readonly name: string
@@ -22,7 +32,17 @@ export interface ClientRegistryContractOptions {
   createBreakable?(): Promise<ClientRegistryUnderTest & { breakDown(): Promise<void> }>
 }
 
-/** Declares the tests that every `ClientRegistry` has to pass. Needs Jest's globals `describe`, `it`, `expect`. */
+/**
+ * Declares the tests that every `ClientRegistry` has to pass. Needs Jest's globals `describe`, `it`, `expect`.
+ *
+ * @example
+ * import { Keyv } from 'keyv'
+ *
+ * clientRegistryContract({
+ *   name: 'our registry',
+ *   create: async () => ({ registry: keyvClientRegistry(new Keyv(), { lock: 'process' }) }),
+ * })
+ */
 export function clientRegistryContract(options: ClientRegistryContractOptions): void {
   const prove = registryProver(() => options.create())
   describe(options.name, () => {

@@ -20,7 +20,14 @@ export {
 } from './client-registry-contract.js'
 export type { StoreUnderTest } from './store-contract/bench.js'
 
-/** What the contract has to know of a store. */
+/**
+ * Tells `storeContract()` how to make the store.
+ *
+ * @example
+ * function contractOf(create: () => Promise<StoreUnderTest>): StoreContractOptions {
+ *   return { name: 'our store', create }
+ * }
+ */
 export interface StoreContractOptions {
   /** What the suite is called. */
   readonly name: string
@@ -32,7 +39,19 @@ export interface StoreContractOptions {
   createLimited?(): Promise<StoreUnderTest>
 }
 
-/** Declares the tests that every `ProvisioningStore` has to pass. Needs Jest's globals `describe`, `it`, `expect`. */
+/**
+ * Declares the tests that every `ProvisioningStore` has to pass. Needs Jest's globals `describe`, `it`, `expect`.
+ *
+ * @example
+ * storeContract({
+ *   name: 'our store',
+ *   async create() {
+ *     let seconds = 1_700_000_000
+ *     const store = memoryStore({ now: () => seconds * 1000 })
+ *     return { store, advance: async (by) => void (seconds += by), nowSeconds: () => seconds }
+ *   },
+ * })
+ */
 export function storeContract(options: StoreContractOptions): void {
   const prove = prover(() => options.create())
   describe(options.name, () => {

@@ -3,7 +3,14 @@ import { hasMethods } from '../../base/object.js'
 import { aFunction, object, required, rule, seconds } from '../../base/schema.js'
 import type { ProvisioningStore } from '../../ports/store.js'
 
-/** What of a Keyv is used: any version's, from 4 on. */
+/**
+ * The part of a Keyv that the registry uses. Keyv 4 and newer have it.
+ *
+ * @example
+ * import { Keyv } from 'keyv'
+ *
+ * const database: KeyvLike = new Keyv({ namespace: 'clients', throwOnErrors: true })
+ */
 export interface KeyvLike {
   get(key: string): Promise<unknown>
   set(key: string, value: string, ttl?: number): Promise<unknown>
@@ -14,7 +21,12 @@ export interface KeyvLike {
   readonly throwOnErrors?: boolean
 }
 
-/** Options of `keyvClientRegistry()`. */
+/**
+ * Options of `keyvClientRegistry()`.
+ *
+ * @example
+ * const options: KeyvClientRegistryOptions = { lock: 'process', timeoutSeconds: 5 }
+ */
 export interface KeyvClientRegistryOptions {
   /**
    * What keeps two changes of one client apart, since Keyv has no compare-and-set: the store that all processes share,

@@ -24,7 +24,13 @@ export type { KeyvClientRegistryOptions, KeyvLike } from './keyv-options.js'
  * process that died with it locks nobody out for long, and a process that was stopped for longer than a part of it does
  * not write. What remains is a write that is under way in the database for longer than the lease.
  *
- * @throws ConfigurationError with every fault of the Keyv and of the options at once
+ * @example
+ * import { Keyv } from 'keyv'
+ *
+ * const database = new Keyv({ namespace: 'clients', throwOnErrors: true })
+ * const clients = keyvClientRegistry(database, { lock: 'process' })
+ *
+ * @throws ConfigurationError with all faults of the Keyv and of the options
  */
 export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOptions): ClientRegistry {
   const read = readKeyvOptions(keyv, options)

@@ -2,7 +2,12 @@ import cluster from 'node:cluster'
 import { faults } from '../../base/faults.js'
 import { aFunction, flag, object, whole } from '../../base/schema.js'
 
-/** Options of `memoryStore()`. */
+/**
+ * Options of `memoryStore()`.
+ *
+ * @example
+ * const options: MemoryStoreOptions = { maxKeys: 10_000, maxOutcomeCharacters: 0 }
+ */
 export interface MemoryStoreOptions {
   /** How many keys, used identifiers and revoked identities are kept at once. At the cap new ones are refused; nothing is evicted. Default 100,000. */
   readonly maxKeys?: number

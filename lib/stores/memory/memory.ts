@@ -10,8 +10,11 @@ import { halfOf, sharedLimits, UsedIdentifiers } from './used-identifiers.js'
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
- * @throws ConfigurationError with every fault of the options at once, and in a worker of `node:cluster` unless
- *   `singleProcess` is true
+ * @example
+ * const store = memoryStore({ maxKeys: 10_000 })
+ *
+ * @throws ConfigurationError with all faults of the options, and in a worker of `node:cluster` unless `singleProcess` is
+ *   true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys, maxOutcomeCharacters, now } = readMemoryOptions(options)

@@ -3,6 +3,12 @@ import { aFunction, list, object, oneOf, parse, required, seconds, text, whole }
 /**
  * Sends one command to Redis, and answers or rejects with what Redis says. `key` is the name by which a cluster client
  * finds the node; without it any primary will do. Must never ask a replica, and need not try again by itself.
+ *
+ * @example
+ * import { Redis } from 'ioredis'
+ *
+ * const client = new Redis()
+ * const sendCommand: SendCommand = ([name, ...args]) => client.call(name, ...args)
  */
 export type SendCommand = (command: [name: string, ...args: string[]], key?: string) => Promise<unknown>
 
@@ -12,10 +18,18 @@ export type SendCommand = (command: [name: string, ...args: string[]], key?: str
  * - `persistence`: it saves to disk, and can come back with keys as they were before they were redeemed
  * - `eviction`: it may forget what it holds before its time, used proofs among it
  * - `unchecked`: it does not tell how it is set
+ *
+ * @example
+ * const accept: readonly RedisHazard[] = ['unchecked']
  */
 export type RedisHazard = 'persistence' | 'eviction' | 'unchecked'
 
-/** Options of `redisStore()`. */
+/**
+ * Options of `redisStore()`.
+ *
+ * @example
+ * const shared: Omit<RedisStoreOptions, 'sendCommand'> = { prefix: 'staging:', minReplicas: 1 }
+ */
 export interface RedisStoreOptions {
   /** How a command reaches Redis: one line for each client library, see docs/redis.md. */
   readonly sendCommand: SendCommand

@@ -19,7 +19,15 @@ import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.j
 export type * from '../../ports/store.js'
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
 
-/** A store in Redis. */
+/**
+ * A store in Redis.
+ *
+ * @example
+ * async function mayStart(store: RedisStore): Promise<boolean> {
+ *   const advice = await store.check()
+ *   return advice.length === 0
+ * }
+ */
 export interface RedisStore extends ProvisioningStore {
   /**
    * Asks Redis whether it is there and how it is set up; answers what is bad for keys and was not accepted. Without it
@@ -57,7 +65,13 @@ export interface RedisStore extends ProvisioningStore {
  *
  * **No key material.** Names and values are ids, terms, times and thumbprints; the text of a key never comes here.
  *
- * @throws ConfigurationError with every fault of the options at once
+ * @example
+ * import { createClient } from 'redis'
+ *
+ * const client = await createClient({ url: 'redis://keys.internal:6379' }).connect()
+ * const store = redisStore({ sendCommand: (command) => client.sendCommand(command) })
+ *
+ * @throws ConfigurationError with all faults of the options
  */
 export function redisStore(options: RedisStoreOptions): RedisStore {
   const { prefix, now, maxRetentionSeconds, maxProofsPerClient, maxProofsPerKey, ...parsed } =

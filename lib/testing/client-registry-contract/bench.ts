@@ -1,6 +1,13 @@
 import type { Client, ClientRegistry } from '../../ports/client.js'
 
-/** A registry to put to the proof. */
+/**
+ * A registry under test.
+ *
+ * @example
+ * function underTest(connect: () => ClientRegistry): ClientRegistryUnderTest {
+ *   return { registry: connect(), another: async () => connect() }
+ * }
+ */
 export interface ClientRegistryUnderTest {
   readonly registry: ClientRegistry
   /** Makes another registry over the same clients, as another process has one. Default: the same registry. */

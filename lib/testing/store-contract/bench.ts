@@ -1,7 +1,17 @@
 import type { KeyEntry, KeyRecord, ProvisioningStore } from '../../ports/store.js'
 import { checkedStore } from '../../stores/checked-store.js'
 
-/** A store to put to the proof, with its clock. */
+/**
+ * A store under test, and its clock.
+ *
+ * @example
+ * function underTest(): StoreUnderTest {
+ *   let seconds = 1_700_000_000
+ *   const store = memoryStore({ now: () => seconds * 1000 })
+ *   const advance = async (by: number) => void (seconds += by)
+ *   return { store, advance, nowSeconds: () => seconds }
+ * }
+ */
 export interface StoreUnderTest {
   readonly store: ProvisioningStore
   /** Lets the store's clock pass: by moving it, or by waiting. */
