@@ -1,8 +1,9 @@
-import type { IdentifierOwner, KeyRef, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
+import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
 import { inspector } from './redis-advice.js'
 import { type Connection, connection } from './redis-connection.js'
-import { encoded, type Layout, layout } from './redis-layout.js'
-import { type RedisOptions, type RedisStoreOptions, readRedisOptions } from './redis-options.js'
+import { argsOf, ask, keysOf, type RedisContext, read, requireRetention } from './redis-context.js'
+import { layout } from './redis-layout.js'
+import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
   leaseOperands,
@@ -13,8 +14,8 @@ import {
   settlementOperands,
   textOf,
 } from './redis-records.js'
-import { SCRIPTS, type Script } from './redis-scripts.js'
-import { callMarks, type Keys, perform, VERBS, type Verb } from './redis-verbs.js'
+import { SCRIPTS } from './redis-scripts.js'
+import { callMarks, type Keys, perform, VERBS } from './redis-verbs.js'
 
 export type * from '../../ports/store.js'
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
@@ -106,15 +107,6 @@ function secondsOf(milliseconds: number): number {
   throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
 }
 
-/** What the verbs work with. */
-interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
-  readonly redis: Connection
-  readonly names: Layout
-  readonly maxRetentionSeconds: number
-  seconds(): number
-  nextCall(): string
-}
-
 /** Looks how Redis is set up when it has first answered. */
 function inspected(redis: Connection, inspect: () => Promise<unknown>): Connection {
   let isInspected = false
@@ -129,50 +121,6 @@ function inspected(redis: Connection, inspect: () => Promise<unknown>): Connecti
       return answer
     },
   }
-}
-
-function keysOf({ names }: RedisContext, { clientId, jti }: KeyRef): Keys {
-  const ofClient = [names.marks(clientId), names.open(clientId), names.seen(clientId)]
-  return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
-}
-
-function argsOf(
-  { seconds }: RedisContext,
-  { clientId, jti }: KeyRef,
-  call: string,
-  operands: readonly string[],
-) {
-  return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
-}
-
-function ask<T extends string>(
-  context: RedisContext,
-  verb: Verb<T>,
-  ref: KeyRef,
-  operands: readonly string[],
-): Promise<T> {
-  const args = argsOf(context, ref, context.nextCall(), operands)
-  return context.redis.inTime(() => perform(context.redis, verb, keysOf(context, ref), args))
-}
-
-/** Runs a script that changes nothing. */
-function read(
-  context: RedisContext,
-  script: Script,
-  ref: KeyRef,
-  operands: readonly string[] = [],
-): Promise<unknown> {
-  const args = argsOf(context, ref, '', operands)
-  return context.redis.inTime(() => context.redis.run(script, keysOf(context, ref), args))
-}
-
-/** A revocation by time is kept as long as any entry can be, so no entry may be kept longer. */
-function requireRetention({ seconds, maxRetentionSeconds }: RedisContext, retainUntil: number): void {
-  requireFinite(retainUntil)
-  if (!(retainUntil - seconds() <= maxRetentionSeconds))
-    throw new RangeError(
-      `retainUntil: expected a time within maxRetentionSeconds, which is ${maxRetentionSeconds}, got ${retainUntil}`,
-    )
 }
 
 function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find'> {
