@@ -63,7 +63,6 @@ const LONGEST_CHAIN = 12
 const STILL_LONG: readonly string[] = [
   'http/require.ts guard',
   'http/require.ts guards',
-  'jose/key-ring.ts keyRing',
   'monitoring/event-hub.ts eventHub',
   'operations.ts operations',
   'remote/remote-keys.ts remoteKeys',

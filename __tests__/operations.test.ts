@@ -17,7 +17,7 @@ function operated(options: AnyOptions = {}) {
   const events: ProvisioningEvent[] = []
   const observer = (event: ProvisioningEvent) => events.push(event)
   const config = parse({ now: () => clock.seconds * 1000, observer, ...options })
-  const kids = () => config.keyRing.jwks().keys.map(({ kid }) => kid)
+  const kids = () => config.deployment.keyRing.jwks().keys.map(({ kid }) => kid)
   return { clock, events, config, kids, ...operations(config) }
 }
 
@@ -74,7 +74,7 @@ describe('rotateSigningKey', () => {
     const { rotateSigningKey, clock, config, kids } = operated()
     const { retired } = await rotateSigningKey(NEXT.privateKey, { overlapSeconds: 300 })
     expect(retired.until.getTime() / 1000 - START).toBe(3910)
-    expect(config.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 305)
+    expect(config.deployment.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 305)
     clock.seconds = START + 3909
     expect(kids()).toEqual([kidOf(NEXT), FIRST])
     clock.seconds += 1
@@ -85,9 +85,9 @@ describe('rotateSigningKey', () => {
     'makes a key for %s where the one before is for that',
     async (alg) => {
       const { rotateSigningKey, config } = operated({ signingKeys: generateSigningKeys(alg) })
-      const before = config.keyRing.active()
+      const before = config.deployment.keyRing.active()
       const { kid, retired } = await rotateSigningKey()
-      const after = config.keyRing.active()
+      const after = config.deployment.keyRing.active()
       expect([after.alg, after.kid, retired.kid]).toEqual([alg, kid, before.kid])
       expect(kid).not.toBe(before.kid)
       expect(after.privateKey.asymmetricKeyDetails?.modulusLength ?? 3072).toBe(3072)
@@ -97,7 +97,7 @@ describe('rotateSigningKey', () => {
   it('takes what generateSigningKeys makes', async () => {
     const { rotateSigningKey, config } = operated()
     await rotateSigningKey(generateSigningKeys('PS256')[0])
-    expect(config.keyRing.active().alg).toBe('PS256')
+    expect(config.deployment.keyRing.active().alg).toBe('PS256')
   })
 
   it('activates a key of the configuration, and a key that was added', async () => {
@@ -111,7 +111,7 @@ describe('rotateSigningKey', () => {
   it('rotates twice when it is called twice at once', async () => {
     const { rotateSigningKey, kids, config } = operated({ signingKeys: generateSigningKeys('RS256') })
     const rotated = await Promise.all([rotateSigningKey(), rotateSigningKey()])
-    const last = rotated.find(({ kid }) => kid === config.keyRing.active().kid)
+    const last = rotated.find(({ kid }) => kid === config.deployment.keyRing.active().kid)
     expect(new Set(kids())).toEqual(new Set(rotated.flatMap(({ kid, retired }) => [kid, retired.kid])))
     expect(rotated.map(({ kid }) => kid)).toContain(last?.retired.kid)
   })
@@ -152,7 +152,7 @@ describe('rotateSigningKey', () => {
 
   it('refuses the public half of the active key for both reasons at once', async () => {
     const { rotateSigningKey, config } = operated()
-    const half = config.keyRing.active().publicKey
+    const half = config.deployment.keyRing.active().publicKey
     expect(await faultsOn(() => rotateSigningKey(half))).toHaveLength(2)
   })
 
@@ -163,7 +163,7 @@ describe('rotateSigningKey', () => {
     expect(await faultsOn(() => rotateSigningKey(SIGNING_KEY))).toEqual([
       'next: expected a key that has not been retired, got a retired key',
     ])
-    expect([config.keyRing.active().kid, events.length]).toEqual([kidOf(NEXT), before])
+    expect([config.deployment.keyRing.active().kid, events.length]).toEqual([kidOf(NEXT), before])
     clock.seconds = retired.until.getTime() / 1000
     expect(await faultsOn(() => rotateSigningKey(SIGNING_KEY))).toEqual([])
   })
@@ -175,7 +175,7 @@ describe('rotateSigningKey', () => {
       'next.alg: expected PS256, with which the key has been published, got RS256',
     ])
     await rotateSigningKey({ key: RSA.privateKey, alg: 'PS256' })
-    expect(config.keyRing.active().alg).toBe('PS256')
+    expect(config.deployment.keyRing.active().alg).toBe('PS256')
   })
 
   it.each([
@@ -210,7 +210,7 @@ describe('addSigningKey', () => {
   it('publishes and verifies with a key that does not sign', async () => {
     const { addSigningKey, config, kids } = operated()
     expect(await addSigningKey(NEXT.privateKey)).toEqual({ kid: kidOf(NEXT) })
-    expect(config.keyRing.active().kid).toBe(FIRST)
+    expect(config.deployment.keyRing.active().kid).toBe(FIRST)
     expect(kids()).toEqual([FIRST, kidOf(NEXT)])
   })
 
@@ -231,7 +231,7 @@ describe('addSigningKey', () => {
     const { addSigningKey, rotateSigningKey, config } = operated()
     await rotateSigningKey(NEXT.privateKey)
     expect(await faultsOn(() => addSigningKey(SIGNING_KEY))).toHaveLength(1)
-    expect(config.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 5)
+    expect(config.deployment.keyRing.find(FIRST)?.lastIssuedAt).toBe(START + 5)
   })
 
   it.each([
@@ -250,7 +250,7 @@ describe('removeSigningKey', () => {
     await rotateSigningKey(NEXT.privateKey)
     for (const kid of [FIRST, kidOf(OTHER)]) await removeSigningKey(kid)
     expect(kids()).toEqual([kidOf(NEXT)])
-    expect(config.keyRing.find(FIRST)).toBeUndefined()
+    expect(config.deployment.keyRing.find(FIRST)).toBeUndefined()
   })
 
   it.each([

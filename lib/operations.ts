@@ -12,7 +12,6 @@ import { revokeFamily } from './redemption/containment.js'
 import { type DeleteOutcome, deleteClient } from './registration/deletion.js'
 import { revokeIssuedBefore } from './tokens/issued-before.js'
 import { revokeKey } from './tokens/revocation.js'
-import { rotator } from './tokens/rotation.js'
 
 /** How a signing key is rotated. */
 export interface RotationOptions {
@@ -122,8 +121,8 @@ const readRotationOptions = object<RotationOptions>(
 )
 
 export function operations(config: Config): Operations {
-  const { deployment, keyRing } = config
-  const rotation = rotator(deployment, keyRing)
+  const { deployment } = config
+  const { keyRing, emit } = deployment
 
   return {
     async addSigningKey(given) {
@@ -132,9 +131,10 @@ export function operations(config: Config): Operations {
       noted.throwIfAny()
       if (key !== undefined && keyRing.statusOf(key.kid) !== undefined)
         noted.add('key', 'a key that is not among the signing keys', 'one that is')
-      const { kid } = faultless(key, noted)
-      rotation.add(faultless(key, noted))
-      return { kid }
+      const added = faultless(key, noted)
+      keyRing.add(added)
+      emit('signing_key.added', { kid: added.kid })
+      return { kid: added.kid }
     },
     async rotateSigningKey(...given) {
       const [input, options] = given
@@ -145,8 +145,10 @@ export function operations(config: Config): Operations {
       const { alg } = keyRing.active()
       const next = readSigningKey(given.length === 0 ? await generateSigningKey(alg) : input, 'next', noted)
       if (next !== undefined) validateNext(config, next, noted)
-      const { kid, until } = rotation.rotate(faultless(next, noted) as ActiveKey, overlapSeconds)
-      return { kid: faultless(next, noted).kid, retired: { kid, until: new Date(until * 1000) } }
+      const active = faultless(next, noted) as ActiveKey
+      const { kid: retiredKid, until } = keyRing.rotate(active, overlapSeconds)
+      emit('signing_key.rotated', { kid: active.kid, retiredKid })
+      return { kid: active.kid, retired: { kid: retiredKid, until: new Date(until * 1000) } }
     },
     async removeSigningKey(kid) {
       const noted = faults()
@@ -155,7 +157,8 @@ export function operations(config: Config): Operations {
       if (status === 'active')
         noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
       noted.throwIfAny()
-      rotation.remove(kid)
+      keyRing.remove(kid)
+      emit('signing_key.removed', { kid })
     },
     async deleteClient(clientId) {
       return deleteClient(deployment, parse(clientIdReader, clientId, 'clientId'))
@@ -185,7 +188,7 @@ function faultless<T>(read: T | undefined, noted: Faults): T {
   return read as T
 }
 
-function validateNext({ keyRing }: Config, next: SigningKey, noted: Faults): void {
+function validateNext({ deployment: { keyRing } }: Config, next: SigningKey, noted: Faults): void {
   if (next.privateKey === undefined)
     noted.add('next', 'a private key, since it is going to sign', 'a public key')
   const status = keyRing.statusOf(next.kid)

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { signJwt } from '../../lib/jose/jwt.js'
-import { type ActiveKey, keyRing, type SigningKey } from '../../lib/jose/key-ring.js'
+import { type ActiveKey, KeyRing, type SigningKey } from '../../lib/jose/key-ring.js'
 import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384, RS256, HS256 } = PAIRS
@@ -11,8 +11,8 @@ function retired({ privateKey: _, ...key }: ActiveKey): SigningKey {
   return key
 }
 
-describe('keyRing', () => {
-  const ring = keyRing(ES256, [retired(ES384), RS256, HS256], RULES)
+describe('a key ring', () => {
+  const ring = new KeyRing(ES256, [retired(ES384), RS256, HS256], RULES)
 
   it('signs with the active key', () => {
     expect(ring.active()).toBe(ES256)
@@ -40,7 +40,7 @@ describe('keyRing', () => {
   it('publishes nothing that is private or symmetric', () => {
     const names = ring.jwks().keys.flatMap((jwk) => Object.keys(jwk))
     expect(names.filter((name) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'].includes(name))).toEqual([])
-    expect(keyRing(HS256, [], RULES).jwks()).toEqual({ keys: [] })
+    expect(new KeyRing(HS256, [], RULES).jwks()).toEqual({ keys: [] })
   })
 
   it('publishes the same frozen set each time', () => {
@@ -50,7 +50,7 @@ describe('keyRing', () => {
   })
 
   it('publishes a set with which jose verifies what the ring signs, before and after a rotation', async () => {
-    const rotated = keyRing(RS256, [retired(ES256)], RULES)
+    const rotated = new KeyRing(RS256, [retired(ES256)], RULES)
     const keys = createLocalJWKSet(rotated.jwks() as JSONWebKeySet)
     for (const key of [ring.active(), rotated.active()]) {
       const token = signJwt({ iat: 1, jti: 'a' }, key, 'provisioning-key+jwt')
@@ -63,12 +63,12 @@ describe('keyRing', () => {
 /** A ring with a clock to turn. */
 function turning(active: ActiveKey = ES256, others: readonly SigningKey[] = []) {
   const clock = { seconds: START }
-  return { clock, ring: keyRing(active, others, { ...RULES, now: () => clock.seconds * 1000 }) }
+  return { clock, ring: new KeyRing(active, others, { ...RULES, now: () => clock.seconds * 1000 }) }
 }
 
-const kidsOf = ({ jwks }: ReturnType<typeof turning>['ring']) => jwks().keys.map(({ kid }) => kid)
+const kidsOf = (ring: KeyRing) => ring.jwks().keys.map(({ kid }) => kid)
 
-describe('a keyRing that is rotated', () => {
+describe('a key ring that is rotated', () => {
   it('signs with the next key, and verifies with the one before', () => {
     const { ring } = turning()
     // 5 s of tolerance, 900 s of life, and 5 s of tolerance at the end of it.

@@ -1,5 +1,5 @@
 import jsonwebtoken from 'jsonwebtoken'
-import { type ActiveKey, keyRing, type RotatingKeyRing } from '../../lib/jose/key-ring.js'
+import { type ActiveKey, KeyRing } from '../../lib/jose/key-ring.js'
 import { ACCESS_TOKEN, mintAccessToken } from '../../lib/tokens/access-token.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import { PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
@@ -13,14 +13,14 @@ const { ES256, ES384 } = PAIRS
 function rotating() {
   const given = deployed()
   const now = () => given.clock.seconds * 1000
-  const ring = keyRing(ES256, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
+  const ring = new KeyRing(ES256, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
   return { ...given, ring, deployment: { ...given.deployment, keyRing: ring } }
 }
 
 /** What a thief of the first key signs with it: the ring of its owner, which has not been rotated. */
 function stolen(given: ReturnType<typeof rotating>, key: ActiveKey = ES256) {
   const now = () => given.clock.seconds * 1000
-  const ring: RotatingKeyRing = keyRing(key, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
+  const ring = new KeyRing(key, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
   return { ...given, deployment: { ...given.deployment, keyRing: ring } }
 }
 

@@ -1,3 +1,4 @@
+import { isObject } from '../base/object.js'
 import { algorithmsFor, importPublicJwk, isPrivateJwk } from './jwk.js'
 import { type Claims, KID } from './jws.js'
 import type { SigningKey } from './key-ring.js'
@@ -6,22 +7,23 @@ import type { SigningKey } from './key-ring.js'
 const MOST_KEYS = 32
 
 /**
- * Reads the keys of a JWK Set (RFC 7517 5) that verify signatures, each by the `kid` that the set gives it. Those that
- * are of no use here are left out (RFC 7517 5). Answers with the fault in words instead of throwing.
+ * Reads the keys of a JWK Set (RFC 7517 5) that can verify signatures, each by its `kid`. Other keys are ignored, as the
+ * RFC says. A fault is returned as text.
  *
- * A set with private or symmetric keys is refused as a whole: whoever can read it could sign with them.
+ * A set with a private or symmetric key is refused, because everybody who can read the set could sign with that key.
  */
 export function readJwkSet(value: unknown): ReadonlyMap<string, SigningKey> | string {
   const keys = isObject(value) ? value.keys : undefined
   if (!Array.isArray(keys)) return 'it is not a JWK Set'
   if (keys.length > MOST_KEYS) return `it has more than ${MOST_KEYS} keys`
-  if (keys.some((jwk) => isObject(jwk) && isPrivateJwk(jwk))) return 'it holds private or symmetric keys'
-  const usable = keys.flatMap((jwk) => (isObject(jwk) ? (readKey(jwk) ?? []) : []))
+  const jwks = keys.filter(isObject)
+  if (jwks.some(isPrivateJwk)) return 'it holds private or symmetric keys'
+  const usable = jwks.flatMap((jwk) => readKey(jwk) ?? [])
   const byKid = new Map(usable.map((key) => [key.kid, key]))
   return byKid.size === usable.length ? byKid : 'two of its keys have the same kid'
 }
 
-/** RFC 7517 4.2 to 4.5: a key for signatures, of an algorithm that fits it, with a name. */
+/** Reads a key if it has a name, is for signatures, and fits its algorithm (RFC 7517 4.2 to 4.5). */
 function readKey(jwk: Claims): SigningKey | undefined {
   const { kid, use = 'sig', key_ops: operations = ['verify'], alg } = jwk
   const isNamed = typeof kid === 'string' && KID.test(kid)
@@ -32,8 +34,4 @@ function readKey(jwk: Claims): SigningKey | undefined {
   const possible = algorithmsFor(publicKey)
   const own = alg === undefined ? possible[0] : possible.find((one) => one === alg)
   return own && Object.freeze({ kid, alg: own, publicKey })
-}
-
-function isObject(value: unknown): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

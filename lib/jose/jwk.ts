@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { isObject } from '../base/object.js'
 
 /**
  * A key as JSON (RFC 7517 4). It is our own interface, because `@types/node` moves its own between major versions.
@@ -47,7 +48,7 @@ export interface Jwk {
  */
 export type PublicJwk = Jwk
 
-/** The signature algorithms of keys and proofs (RFC 7518 3.1). `none` is not among them and never will be. */
+/** The algorithms of signing keys and proofs (RFC 7518 3.1). Never add `none`. */
 export const ASYMMETRIC_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256'] as const
 export type AsymmetricAlgorithm = (typeof ASYMMETRIC_ALGORITHMS)[number]
 
@@ -67,27 +68,27 @@ const CURVES: Readonly<Record<string, AsymmetricAlgorithm>> = {
 }
 
 /**
- * The sizes of RSA keys, in bits, and their exponent. Others are refused: a larger key or exponent lets strangers take
- * our time, and a key that is faster or slower than others lets them recognise its owner.
+ * The accepted sizes of RSA keys, in bits, and their exponent. With a larger key or exponent, strangers could use up our
+ * CPU time. With an unusual size, the time of an answer could reveal whose key it is.
  */
 export const RSA_SIZES: readonly number[] = [2048, 3072, 4096]
 const RSA_EXPONENT = 65537n
 
-/** The RSA keys that are accepted, in words. */
+/** The accepted RSA keys, for messages. */
 export const RSA_FORM = `an RSA key of ${RSA_SIZES.join(', ').replace(/, (\d+)$/, ' or $1')} bits with the exponent ${RSA_EXPONENT}`
 export const MINIMUM_HMAC_BITS = 256
 
-/** The algorithms of what clients sign: proofs and assertions. The last two are one, by its old and its new name. */
+/** The algorithms of proofs and assertions, which clients sign. `EdDSA` is the old name of `Ed25519` (RFC 9864 2.2). */
 export const PROOF_ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, 'EdDSA', 'Ed25519'] as const
 export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number]
 
-/** The algorithms a client's key may sign with; none when the key is too weak or of no use here. */
+/** The algorithms that a client may use with its key. None if the key is too weak or of another type. */
 export function proofAlgorithmsFor(key: KeyObject): readonly ProofAlgorithm[] {
   if (key.asymmetricKeyType === 'ed25519') return ['EdDSA', 'Ed25519']
   return key.type === 'secret' ? [] : (algorithmsFor(key) as readonly AsymmetricAlgorithm[])
 }
 
-/** The algorithms a key may be used with, the usual one first; none when the key is too weak or of no use here. */
+/** The algorithms of a signing key, the default first. None if the key is too weak or of another type. */
 export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
   if (key.type === 'secret') return (key.symmetricKeySize ?? 0) * 8 >= MINIMUM_HMAC_BITS ? ['HS256'] : []
   if (key.asymmetricKeyType === 'ec') {
@@ -97,7 +98,7 @@ export function algorithmsFor(key: KeyObject): readonly KeyAlgorithm[] {
   return key.asymmetricKeyType === 'rsa' && isSoundRsa(key) ? ['RS256', 'PS256'] : []
 }
 
-/** With an exponent of 1 every number is its own signature. A long exponent takes as much time as signing does. */
+/** With the exponent 1, every number is its own signature. With a long exponent, verifying takes as long as signing. */
 function isSoundRsa({
   asymmetricKeyDetails: { modulusLength = 0, publicExponent = 0n } = {},
 }: KeyObject): boolean {
@@ -115,13 +116,13 @@ const KINDS: Readonly<Record<ProofAlgorithm, readonly [kty: string, crv?: string
   Ed25519: ['OKP', 'Ed25519'],
 }
 
-/** Whether a JWK can be a key for an algorithm, by its members alone: nothing is imported. */
+/** Whether the type and curve of a JWK fit an algorithm. The key is not imported. */
 export function isKindFor({ kty, crv }: PublicJwk, alg: ProofAlgorithm): boolean {
   const [wantedType, wantedCurve] = KINDS[alg]
   return kty === wantedType && (wantedCurve === undefined || crv === wantedCurve)
 }
 
-/** The members that make a key what it is, per `kty`, in the order RFC 7638 3.2 wants them. */
+/** The required members per `kty`, in the order of RFC 7638 3.2. */
 const REQUIRED_MEMBERS: Readonly<Record<string, readonly (keyof Jwk)[]>> = {
   EC: ['crv', 'kty', 'x', 'y'],
   OKP: ['crv', 'kty', 'x'],
@@ -134,7 +135,7 @@ export function thumbprint(key: KeyObject): string {
   return jwkThumbprint(exportJwk(key))
 }
 
-/** The thumbprint of a JWK, computed from its members as they are: nothing is imported. */
+/** The thumbprint of a JWK, from its members. The key is not imported. */
 export function jwkThumbprint(jwk: PublicJwk): string {
   const members = (REQUIRED_MEMBERS[jwk.kty ?? ''] ?? []).map((name) => [name, jwk[name]])
   return createHash('sha256')
@@ -146,34 +147,34 @@ function exportJwk(key: KeyObject): Jwk {
   return (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' }) as Jwk
 }
 
-/** The public JWK of a key, in its canonical form: nothing but the required members. */
+/** The public JWK of a key in its canonical form: only the required members. */
 export function publicJwk(key: KeyObject): PublicJwk {
   const { d: _, k: __, ...jwk } = exportJwk(key)
   return Object.freeze(jwk)
 }
 
-/** Members that only a private or symmetric key has (RFC 7518 6.2.2, 6.3.2, 6.4.1). */
+/** The members that only private and symmetric keys have (RFC 7518 6.2.2, 6.3.2, 6.4.1). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
-/** Whether a JWK is more than public. */
+/** Whether a JWK is a private or symmetric key. */
 export function isPrivateJwk(jwk: Readonly<Record<string, unknown>>): boolean {
   return jwk.kty === 'oct' || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
 }
 
-/** What is wrong with the form of a public JWK, in words. Nothing is imported, so that it takes next to no time. */
+/** The fault in the form of a public JWK, as text. The key is not imported, so the check is fast. */
 export function publicJwkFault(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not a JSON object'
-  const jwk = value as Record<string, unknown>
-  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return 'it holds private key material'
-  const isKnown = typeof jwk.kty === 'string' && jwk.kty !== 'oct' && Object.hasOwn(REQUIRED_MEMBERS, jwk.kty)
-  if (!isKnown) return 'its kty is none of EC, OKP, RSA'
-  const names = REQUIRED_MEMBERS[jwk.kty as string] ?? []
-  return names.some((name) => typeof jwk[name] !== 'string')
+  if (!isObject(value)) return 'it is not a JSON object'
+  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(value, name))) return 'it holds private key material'
+  const { kty } = value
+  if (typeof kty !== 'string' || kty === 'oct' || !Object.hasOwn(REQUIRED_MEMBERS, kty))
+    return 'its kty is none of EC, OKP, RSA'
+  const names = REQUIRED_MEMBERS[kty] ?? []
+  return names.some((name) => typeof value[name] !== 'string')
     ? `it lacks one of ${names.join(', ')}`
     : undefined
 }
 
-/** Reads a public key that a stranger sent. Answers with the fault in words instead of throwing. */
+/** Imports a public key that a stranger sent. A fault is returned as text. */
 export function importPublicJwk(value: unknown): KeyObject | string {
   const fault = publicJwkFault(value)
   if (fault !== undefined) return fault
@@ -183,7 +184,7 @@ export function importPublicJwk(value: unknown): KeyObject | string {
     const members = Object.fromEntries(names.map((name) => [name, jwk[name]]))
     const key = createPublicKey({ key: members, format: 'jwk' })
     if (proofAlgorithmsFor(key).length === 0) return 'its curve, size or exponent is not accepted'
-    // RFC 7518 6.2.1.2, 6.3.1.1: each number has one spelling, so that each key has.
+    // RFC 7518 6.2.1.2, 6.3.1.1: each number has one spelling, so each key has one too.
     const exported = exportJwk(key)
     if (names.some((name) => exported[name] !== jwk[name])) return 'it is not in its canonical form'
     return isOfSmallOrder(key) ? 'anybody could sign for it' : key
@@ -193,8 +194,8 @@ export function importPublicJwk(value: unknown): KeyObject | string {
 }
 
 /**
- * The y of the points of Ed25519 whose order divides 8, in all their encodings, little-endian, without the bit of the
- * sign. A signature by such a key can be made without any private one (RFC 8032 8.9, RFC 7748 6.1).
+ * The y coordinates of the Ed25519 points whose order divides 8: all encodings, little-endian, without the sign bit.
+ * Anybody can make a signature that such a key verifies (RFC 8032 8.9, RFC 7748 6.1).
  */
 const SMALL_ORDER: ReadonlySet<string> = new Set([
   `00${'00'.repeat(31)}`,

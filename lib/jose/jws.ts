@@ -1,22 +1,23 @@
 import { constants, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
+import { isObject } from '../base/object.js'
 import { type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
-/** Longer texts are refused before they are parsed. */
+/** A longer token is refused before it is parsed. */
 const MAXIMUM_LENGTH = 8192
 
-/** The members of a JSON object whose types are still to be looked at. */
+/** The members of a JSON object. Their types are not checked yet. */
 export type Claims = Readonly<Record<string, unknown>>
 
-/** A JWS in compact serialization, taken apart; nothing of it has been verified. */
+/** A parsed JWS in compact serialization. Nothing in it is verified yet. */
 export interface ParsedJws {
   readonly header: Claims
-  /** `undefined` when the payload is no JSON object. */
+  /** `undefined` when the payload is not a JSON object. */
   readonly claims: Claims | undefined
   readonly signingInput: string
   readonly signature: Buffer
 }
 
-/** Takes a JWS apart (RFC 7515 5.2, steps 1 to 4). Answers with the fault in words instead of throwing. */
+/** Parses a JWS (RFC 7515 5.2, steps 1 to 4). A fault is returned as text. */
 export function parseJws(token: string): ParsedJws | string {
   const parts = token.length <= MAXIMUM_LENGTH ? token.split('.', 4) : []
   const [header, payload, signature] = parts.map(decodeCanonical)
@@ -29,10 +30,10 @@ export function parseJws(token: string): ParsedJws | string {
   return { header: members, claims: parseObject(payload), signingInput, signature }
 }
 
-/** The form of a `kid`: it is compared and never searched for, so that it may be whatever its owner likes. */
+/** The form of a `kid`. It is only compared, so any printable ASCII will do. */
 export const KID = /^[\x21-\x7e]{1,256}$/
 
-/** The `kid` a JWS says it is signed by, where that has the form of one. Nothing of it has been verified. */
+/** The `kid` in the header of a JWS, if it has the form of one. Nothing is verified yet. */
 export function kidOf(token: string): string | undefined {
   const end = token.length <= MAXIMUM_LENGTH ? token.indexOf('.') : -1
   const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end))
@@ -40,7 +41,7 @@ export function kidOf(token: string): string | undefined {
   return typeof kid === 'string' && KID.test(kid) ? kid : undefined
 }
 
-/** base64url with no padding and no spare bits set, so that one JWT has one spelling (RFC 4648 3.5). */
+/** Decodes base64url, if it has no padding and no spare bits set: a JWT must have only one spelling (RFC 4648 3.5). */
 function decodeCanonical(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, 'base64url')
   return bytes.toString('base64url') === part ? bytes : undefined
@@ -49,15 +50,13 @@ function decodeCanonical(part: string): Buffer | undefined {
 function parseObject(json: Buffer): Claims | undefined {
   try {
     const value: unknown = JSON.parse(json.toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Claims)
-      : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
 }
 
-/** How each algorithm verifies (RFC 7518 3.3 to 3.5, RFC 8037 3.1): its digest, and what goes with the key. */
+/** The digest of each algorithm, and its options for `verify` (RFC 7518 3.3 to 3.5, RFC 8037 3.1). */
 const VERIFICATIONS: Record<ProofAlgorithm, readonly [string | null, Omit<VerifyKeyObjectInput, 'key'>]> = {
   ES256: ['sha256', { dsaEncoding: 'ieee-p1363' }],
   ES384: ['sha384', { dsaEncoding: 'ieee-p1363' }],
@@ -68,10 +67,7 @@ const VERIFICATIONS: Record<ProofAlgorithm, readonly [string | null, Omit<Verify
   Ed25519: [null, {}],
 }
 
-/**
- * Verifies a signature that a client made. The algorithm is the header's, but only one that fits the key
- * (RFC 8725 3.1).
- */
+/** Verifies the signature of a client. The algorithm in the header must fit the key (RFC 8725 3.1). */
 export function verifiesWith(jws: ParsedJws, key: KeyObject): boolean {
   const algorithm = proofAlgorithmsFor(key).find((one) => one === jws.header.alg)
   if (algorithm === undefined) return false

@@ -5,15 +5,15 @@ import { type Claims, kidOf } from './jws.js'
 import type { VerificationKeys } from './key-ring.js'
 import type { CheckSignature, Failure } from './signed-token.js'
 
-/** What a signature is verified with: one key, one algorithm. */
+/** A key that verifies signatures, and its only algorithm. */
 export interface VerificationKey {
   readonly alg: KeyAlgorithm
   readonly publicKey: KeyObject
-  /** For a key that signs no more: the latest `iat` of what it can have signed. */
+  /** For a retired key: the latest `iat` of a token that it can have signed. */
   readonly lastIssuedAt?: number
 }
 
-/** Signs claims as they are; an `iat` must be among them, else the library adds one. */
+/** Signs claims. They must have an `iat`, because jsonwebtoken would otherwise add the system time. */
 export function signJwt(
   claims: Claims,
   key: { readonly alg: KeyAlgorithm; readonly kid: string; readonly privateKey: KeyObject },
@@ -24,7 +24,7 @@ export function signJwt(
 }
 
 /**
- * Has the key at hand that a JWT says it is signed by, where keys have to be fetched; else there is nothing to wait for.
+ * Fetches the key that a JWT names, if keys of another process must be fetched. `undefined`: there is nothing to wait for.
  *
  * @throws ProvisioningError `signing_keys_unavailable`
  */
@@ -58,12 +58,12 @@ function isSignatureOf(token: string, key: VerificationKey): boolean {
     jsonwebtoken.verify(token, key.publicKey, options)
     return true
   } catch {
-    // Of any class: a signature of a wrong length throws another class than a wrong signature.
+    // Catch errors of any class: a signature of the wrong length has another class than a wrong signature.
     return false
   }
 }
 
-/** A retired key signs nothing new. A token that claims a later `iat` was signed by a thief. */
+/** A retired key does not sign. So a token with a later `iat` was signed by a thief. */
 function retirementFailure({ lastIssuedAt }: VerificationKey, { iat }: Claims = {}): Failure | undefined {
   if (lastIssuedAt === undefined || typeof iat !== 'number' || iat <= lastIssuedAt) return undefined
   return ['retired', 'claims to be signed after its signing key was retired']

@@ -2,19 +2,19 @@ import type { KeyObject } from 'node:crypto'
 import type { KeyAlgorithm, PublicJwk } from './jwk.js'
 import { publicJwk } from './jwk.js'
 
-/** A key that verifies, and signs when it is the active one. */
+/** A key that verifies. It can also sign if it has its private part. */
 export interface SigningKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string
   readonly alg: KeyAlgorithm
-  /** For HS256 the same secret as `publicKey`. Absent when the key only verifies. */
+  /** Absent if the key only verifies. For HS256 it is the same secret as `publicKey`. */
   readonly privateKey?: KeyObject
   readonly publicKey: KeyObject
-  /** For a key that was retired: the latest `iat` of what it can have signed. */
+  /** For a retired key: the latest `iat` of a token that it can have signed. */
   readonly lastIssuedAt?: number
 }
 
-/** A key the ring may sign with. */
+/** A key that can sign. */
 export type ActiveKey = SigningKey & { readonly privateKey: KeyObject }
 
 /** A JWK Set as published (RFC 7517 5). */
@@ -22,119 +22,123 @@ export interface JwkSet {
   readonly keys: readonly PublicJwk[]
 }
 
-/** Keys that verify, wherever they come from. */
+/** Keys that verify: those of this process, or those of an issuer in another process. */
 export interface VerificationKeys {
   find(kid: string | undefined): SigningKey | undefined
   /**
-   * Has the keys at hand among which a `kid` is to be found. Absent where they always are.
+   * Fetches keys if `find` may need them for this `kid`. Absent if all keys are always available.
    *
-   * @throws ProvisioningError `signing_keys_unavailable` when it cannot be known whether there is such a key
+   * @throws ProvisioningError `signing_keys_unavailable` when nobody can say whether there is such a key
    */
   load?(kid: string | undefined): Promise<void>
 }
 
-/** The signing keys of a deployment: the active one signs, all of them verify. */
-export interface KeyRing extends VerificationKeys {
-  active(): ActiveKey
-  /** Public keys only; a symmetric key is never among them. */
-  jwks(): JwkSet
-}
-
-/** How a key stands in a ring: `waiting` is one that verifies, and may become the active one. */
+/** `waiting` is a key that verifies and can become the active one. */
 export type SigningKeyStatus = 'active' | 'waiting' | 'retired'
 
-/** A key that signs no more, and verifies until a NumericDate. */
+/** A key that no longer signs, and verifies until a NumericDate. */
 export interface RetiredKey {
   readonly kid: string
   readonly until: number
 }
 
-/** A ring whose keys can be changed while it is in use. */
-export interface RotatingKeyRing extends KeyRing {
-  statusOf(kid: string): SigningKeyStatus | undefined
-  /** Verifies and publishes with one more key. */
-  add(key: SigningKey): void
-  /**
-   * Signs with another key from now on. The one before verifies until the last of what it signed has expired.
-   *
-   * @param overlapSeconds for how long other processes may go on signing with the one before
-   */
-  rotate(next: ActiveKey, overlapSeconds: number): RetiredKey
-  /** Forgets a key that is not the active one: what it signed is refused at once. */
-  remove(kid: string): void
-}
-
-/** What a ring has to know to let a retired key go in time. */
+/** These decide how long a retired key verifies. */
 export interface RetirementRules {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly toleranceSeconds: number
-  /** The longest lifetime of anything that is signed with a key of the ring. */
+  /** The longest lifetime of a token that a key of the ring signs. */
   readonly longestLifetimeSeconds: number
 }
 
-interface Held {
+interface Entry {
   readonly key: SigningKey
-  /** For a retired key: from then on nothing of what it signed can be in time. */
+  /** For a retired key: the NumericDate from which all tokens that it signed have expired. */
   readonly until?: number
 }
 
-/** Makes a ring; keys that do not sign at first verify for as long as they are not retired or removed. */
-export function keyRing(
-  first: ActiveKey,
-  others: readonly SigningKey[],
-  rules: RetirementRules,
-): RotatingKeyRing {
-  let active = first
-  // Looked up by name and never searched: a kid that is nobody's costs one look and leaves nothing behind.
-  let held = new Map<string, Held>([first, ...others].map((key) => [key.kid, { key }]))
-  let published: JwkSet | undefined
-  const seconds = () => Math.floor(rules.now() / 1000)
+/** The signing keys of an issuer. The active key signs, and all keys verify. They can change while requests are served. */
+export class KeyRing implements VerificationKeys {
+  #active: ActiveKey
+  /** By `kid`: an unknown `kid` costs one look-up and leaves nothing behind. */
+  #entries: ReadonlyMap<string, Entry>
+  #published: JwkSet | undefined
+  readonly #rules: RetirementRules
 
-  function put(changed: Iterable<readonly [string, Held]>): void {
-    held = new Map(changed)
-    published = undefined
+  /** @param others verify too, until they are rotated out or removed */
+  constructor(active: ActiveKey, others: readonly SigningKey[], rules: RetirementRules) {
+    this.#active = active
+    this.#entries = new Map([active, ...others].map((key) => [key.kid, { key }]))
+    this.#rules = rules
   }
 
-  function forgetExpired(): void {
-    const now = seconds()
-    const left = [...held].filter(([, { until }]) => until === undefined || now < until)
-    if (left.length < held.size) put(left)
+  active(): ActiveKey {
+    return this.#active
   }
 
-  function retire({ privateKey: _, ...former }: ActiveKey, overlapSeconds: number): Held & RetiredKey {
-    const lastIssuedAt = seconds() + overlapSeconds + rules.toleranceSeconds
-    const until = lastIssuedAt + rules.longestLifetimeSeconds + rules.toleranceSeconds
-    return { key: Object.freeze({ ...former, lastIssuedAt }), kid: former.kid, until }
+  find(kid: string | undefined): SigningKey | undefined {
+    const entry = kid === undefined ? undefined : this.#entries.get(kid)
+    return entry !== undefined && this.#isInUse(entry) ? entry.key : undefined
   }
 
-  return {
-    active: () => active,
-    find(kid) {
-      const found = kid === undefined ? undefined : held.get(kid)
-      return found?.until === undefined || seconds() < found.until ? found?.key : undefined
-    },
-    jwks() {
-      forgetExpired()
-      published ??= publish([...held.values()].map(({ key }) => key))
-      return published
-    },
-    statusOf(kid) {
-      forgetExpired()
-      if (kid === active.kid) return 'active'
-      const found = held.get(kid)
-      return found && (found.until === undefined ? 'waiting' : 'retired')
-    },
-    add: (key) => put([...held, [key.kid, { key }]]),
-    rotate(next, overlapSeconds) {
-      forgetExpired()
-      const retired = retire(active, overlapSeconds)
-      const others = [...held].filter(([kid]) => kid !== next.kid && kid !== retired.kid)
-      put([[next.kid, { key: next }], [retired.kid, retired], ...others])
-      active = next
-      return { kid: retired.kid, until: retired.until }
-    },
-    remove: (kid) => put([...held].filter(([other]) => other !== kid || other === active.kid)),
+  /** The public keys. A symmetric key is never published. */
+  jwks(): JwkSet {
+    this.#forgetExpired()
+    this.#published ??= publish([...this.#entries.values()].map(({ key }) => key))
+    return this.#published
+  }
+
+  statusOf(kid: string): SigningKeyStatus | undefined {
+    this.#forgetExpired()
+    if (kid === this.#active.kid) return 'active'
+    const entry = this.#entries.get(kid)
+    return entry && (entry.until === undefined ? 'waiting' : 'retired')
+  }
+
+  /** Adds a key that verifies and is published. */
+  add(key: SigningKey): void {
+    this.#replace([...this.#entries, [key.kid, { key }]])
+  }
+
+  /**
+   * Signs with another key from now on. The previous key verifies until the last token that it signed has expired.
+   *
+   * @param overlapSeconds how long other processes may continue to sign with the previous key
+   */
+  rotate(next: ActiveKey, overlapSeconds: number): RetiredKey {
+    this.#forgetExpired()
+    const { privateKey: _, ...previous } = this.#active
+    const { toleranceSeconds, longestLifetimeSeconds } = this.#rules
+    const lastIssuedAt = this.#seconds() + overlapSeconds + toleranceSeconds
+    const until = lastIssuedAt + longestLifetimeSeconds + toleranceSeconds
+    const retired = { key: Object.freeze({ ...previous, lastIssuedAt }), until }
+    const others = [...this.#entries].filter(([kid]) => kid !== next.kid && kid !== previous.kid)
+    this.#replace([[next.kid, { key: next }], [previous.kid, retired], ...others])
+    this.#active = next
+    return { kid: previous.kid, until }
+  }
+
+  /** Removes a key, unless it is the active one. All tokens that it signed are refused from now on. */
+  remove(kid: string): void {
+    this.#replace([...this.#entries].filter(([other]) => other !== kid || other === this.#active.kid))
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#rules.now() / 1000)
+  }
+
+  #isInUse({ until }: Entry): boolean {
+    return until === undefined || this.#seconds() < until
+  }
+
+  #forgetExpired(): void {
+    const left = [...this.#entries].filter(([, entry]) => this.#isInUse(entry))
+    if (left.length < this.#entries.size) this.#replace(left)
+  }
+
+  #replace(entries: Iterable<readonly [string, Entry]>): void {
+    this.#entries = new Map(entries)
+    this.#published = undefined
   }
 }
 

@@ -2,7 +2,7 @@ import { describeSecret, type Faults, faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { object, type Read, required, text } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
-import { keyRing, type RotatingKeyRing } from '../jose/key-ring.js'
+import { KeyRing } from '../jose/key-ring.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
@@ -91,8 +91,6 @@ export interface ProvisioningOptions {
 export interface Config {
   readonly deployment: Deployment
   readonly events: EventHub
-  /** The deployment's, which can be changed through it. */
-  readonly keyRing: RotatingKeyRing
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
@@ -156,14 +154,14 @@ export function parseOptions(options: ProvisioningOptions): Config {
   const deployment = deploymentOf({ ...read, registration, now }, outer, events)
   const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
   const http = { mountPath, realm, rateLimits, mtls, knownScopes: read.policy?.scopes ?? [] }
-  return Object.freeze({ deployment, events, keyRing: deployment.keyRing, ...http })
+  return Object.freeze({ deployment, events, ...http })
 }
 
 function deploymentOf(
   read: Parsed & { readonly registration: RegistrationRules; readonly now: () => number },
   outer: PolicyBounds,
   events: EventHub,
-): Deployment & { readonly keyRing: RotatingKeyRing } {
+): Deployment {
   const { clockToleranceSeconds = 5, now, clients } = read
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
@@ -193,10 +191,10 @@ function ringOf(
   { active, others }: SigningKeys,
   lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
   toleranceSeconds: number,
-): RotatingKeyRing {
+): KeyRing {
   const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
   const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
-  return keyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
+  return new KeyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
 }
 
 /** Notes conflicts between options, and returns the policy that bounds all clients. */
