@@ -63,9 +63,7 @@ const LONGEST_CHAIN = 12
 const STILL_LONG: readonly string[] = [
   'http/require.ts guard',
   'http/require.ts guards',
-  'monitoring/event-hub.ts eventHub',
   'operations.ts operations',
-  'remote/remote-keys.ts remoteKeys',
   'testing/client-registry-contract/contention.ts proveContention',
   'testing/client-registry-contract/saves.ts proveSaves',
   'testing/store-contract/changes.ts proveChanges',

@@ -64,7 +64,7 @@ describe('fetchJson', () => {
     'refuses the media type %s',
     async (type) => {
       const { fault } = await fetchFrom(json('{}', { 'Content-Type': type }))
-      expect(fault).toBe('the answer is not of a JSON media type')
+      expect(fault).toBe('the media type of the answer is not JSON')
     },
   )
 
@@ -84,7 +84,7 @@ describe('fetchJson', () => {
   it('refuses what a fetch that follows redirects all the same brings back', async () => {
     const redirected = Object.defineProperty(new Response('{}'), 'redirected', { value: true })
     const { fault } = await fetchFrom(json('{}'), {}, async () => redirected)
-    expect(fault).toBe('the answer comes from where the request was redirected to')
+    expect(fault).toBe('the fetch function followed a redirect')
   })
 
   it.each(['', 'keys', '{"keys":[', '<html></html>', '\ufeff{}'])(

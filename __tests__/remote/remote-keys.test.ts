@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../../lib/base/errors.js'
-import { type KeyCacheRules, remoteKeys } from '../../lib/remote/remote-keys.js'
+import { type KeyCacheRules, RemoteKeys } from '../../lib/remote/remote-keys.js'
 import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384 } = PAIRS
@@ -30,7 +30,7 @@ function ring(rules: Partial<KeyCacheRules> = {}) {
     if (fault !== undefined) throw new Error(fault)
     return { json: { keys }, cacheControl }
   }
-  const keys = remoteKeys(fetchSet, {
+  const keys = new RemoteKeys(fetchSet, {
     freshSeconds: 600,
     usableSeconds: 3600,
     cooldownSeconds: 30,
@@ -50,7 +50,7 @@ function ring(rules: Partial<KeyCacheRules> = {}) {
     /** What a request with this kid meets: a key, none, or a refusal. */
     async ask(kid: string | undefined): Promise<string> {
       try {
-        await keys.load?.(kid)
+        await keys.load(kid)
         return keys.find(kid) === undefined ? 'unknown' : 'known'
       } catch (error) {
         if (error instanceof ProvisioningError) return `${error.reason} ${error.facts.retryAfterSeconds}`

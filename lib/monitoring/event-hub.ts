@@ -8,52 +8,29 @@ import {
   SEVERITY,
 } from '../ports/events.js'
 
-/** The subscriptions of one instance. */
+/** The subscriptions of one deployment. */
 export interface EventHub {
   readonly emit: Emit
-  /** Subscribes to one type, or to `'*'` for all; answers with the function that ends it. */
+  /** Subscribes to one type of event, or to `'*'` for all. Returns the function that ends the subscription. */
   on<T extends EventType>(type: T, observer: Observer<EventOf<T>>): () => void
   on(type: '*', observer: Observer): () => void
 }
 
-/** Makes the subscriptions of one instance. `onFault` receives the first fault of each observer. */
+/** @param onFault receives the first fault of each observer */
 export function eventHub(now: () => number, onFault: (fault: unknown) => void): EventHub {
   const observers = new Map<string, Set<Observer<never>>>()
-
-  const faulty = new WeakSet<Observer>()
-
-  function noteFault(observer: Observer, fault: unknown): void {
-    if (faulty.has(observer)) return
-    faulty.add(observer)
-    try {
-      onFault(fault)
-    } catch {
-      // A fault that cannot be reported must not fail the request either.
-    }
-  }
-
-  function deliver(observer: Observer, event: ProvisioningEvent): void {
-    try {
-      Promise.resolve(observer(event)).catch((fault) => noteFault(observer, fault))
-    } catch (fault) {
-      noteFault(observer, fault)
-    }
-  }
+  const noteFault = firstFaultOfEach(onFault)
 
   function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
     const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
     if (listening.length === 0) return
     const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...frozen(details) })
-    for (const observer of listening) deliver(observer as Observer, event as unknown as ProvisioningEvent)
+    for (const observer of listening)
+      void deliver(observer as Observer, event as unknown as ProvisioningEvent, noteFault)
   }
 
   function on(type: string, observer: Observer<never>): () => void {
-    if (type !== '*' && !Object.hasOwn(SEVERITY, type)) {
-      throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
-    }
-    if (typeof observer !== 'function') {
-      throw new TypeError(`on: expected a function that is told of events, got ${typeof observer}`)
-    }
+    requireSubscription(type, observer)
     const set = observers.get(type) ?? new Set()
     observers.set(type, set.add(observer))
     return () => void set.delete(observer)
@@ -62,7 +39,39 @@ export function eventHub(now: () => number, onFault: (fault: unknown) => void): 
   return { emit, on }
 }
 
-/** The details with copies of their lists, so that no observer can change what others go on working with. */
+type NoteFault = (observer: Observer, fault: unknown) => void
+
+/** An observer may fail on every request, so only its first fault is reported. */
+function firstFaultOfEach(onFault: (fault: unknown) => void): NoteFault {
+  const faulty = new WeakSet<Observer>()
+  return (observer, fault) => {
+    if (faulty.has(observer)) return
+    faulty.add(observer)
+    try {
+      onFault(fault)
+    } catch {
+      // A failed report must not fail the request either.
+    }
+  }
+}
+
+/** Calls an observer immediately. Nobody waits for its promise, and its failure fails no request. */
+async function deliver(observer: Observer, event: ProvisioningEvent, noteFault: NoteFault): Promise<void> {
+  try {
+    await observer(event)
+  } catch (fault) {
+    noteFault(observer, fault)
+  }
+}
+
+function requireSubscription(type: unknown, observer: unknown): void {
+  if (type !== '*' && !Object.hasOwn(SEVERITY, String(type)))
+    throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
+  if (typeof observer !== 'function')
+    throw new TypeError(`on: expected a function that receives events, got ${typeof observer}`)
+}
+
+/** The details with frozen copies of their lists, so that no observer can change the data of a request. */
 function frozen<T extends object>(details: T): T {
   const entries = Object.entries(details)
   return Object.fromEntries(

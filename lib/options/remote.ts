@@ -7,10 +7,13 @@ import { readJwkSet } from '../jose/jwk-set.js'
 import type { ActiveKey, JwkSet, VerificationKeys } from '../jose/key-ring.js'
 import type { Emit } from '../ports/events.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
-import { assertedClient, secretClient } from '../remote/client-credentials.js'
 import { type Fetching, fetchJson } from '../remote/fetch-json.js'
-import { introspectionClient } from '../remote/issuer-introspection.js'
-import { remoteKeys } from '../remote/remote-keys.js'
+import {
+  authenticateByAssertion,
+  authenticateBySecret,
+  introspectionClient,
+} from '../remote/issuer-introspection.js'
+import { RemoteKeys } from '../remote/remote-keys.js'
 import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -68,7 +71,7 @@ export const readJwks: Reader<VerifierKeys> = (value, path, noted) => {
   if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, noted)
   const url = readUrl(value, path, noted)
   return ({ fetching, now, emit, jwksCache }) =>
-    remoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
+    new RemoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
 }
 
 const readUrl = httpsUrl(', or a JWK Set')
@@ -149,8 +152,8 @@ export const readIntrospection: Reader<(parts: RemoteParts) => AskIssuer> = (val
   return ({ issuer, now, fetching }) => {
     const authenticate =
       read.clientKey === undefined
-        ? secretClient(clientId, secret)
-        : assertedClient(clientId, read.clientKey, issuer, now)
+        ? authenticateBySecret(clientId, secret)
+        : authenticateByAssertion(clientId, read.clientKey, issuer, now)
     return introspectionClient(endpoint ?? new URL('/oauth/introspect', issuer), authenticate, fetching)
   }
 }

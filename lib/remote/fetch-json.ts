@@ -1,4 +1,5 @@
 import { deadline } from '../base/deadline.js'
+import { isObject } from '../base/object.js'
 
 /** How documents are fetched from the issuer. */
 export interface Fetching {
@@ -6,29 +7,26 @@ export interface Fetching {
   readonly timeoutMilliseconds: number
 }
 
-/** The request. Default: a plain `GET`. */
+/** A request. Default: a `GET` without further headers. */
 export interface JsonRequest {
   readonly method?: 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
 
-/** Fetched JSON, not validated yet, and the `Cache-Control` of the answer. */
+/** Fetched JSON, which is not validated yet, and the `Cache-Control` of the answer. */
 export interface FetchedJson {
   readonly json: unknown
   readonly cacheControl: string
 }
 
-/** More is not read, whatever `Content-Length` says. */
+/** A longer answer is refused. Its bytes are counted, because `Content-Length` may be wrong. */
 const MAXIMUM_BYTES = 64 * 1024
 
-/** All JSON media types, and the default types of static file servers. Not HTML. */
+/** All JSON media types, and the default types of static file servers. HTML is refused. */
 const MEDIA_TYPE = /^(|text\/plain|application\/octet-stream|[\w.+-]+\/([\w.+-]+\+)?json)$/i
 
-/**
- * Fetches JSON. Rejects with an error in our own words: nothing that was sent or answered stands in it, since it ends
- * up in events.
- */
+/** Fetches JSON. Errors end up in events, so their messages quote neither the request nor the answer. */
 export function fetchJson(
   { fetch, timeoutMilliseconds }: Fetching,
   url: URL,
@@ -37,13 +35,13 @@ export function fetchJson(
   const inTime = deadline({ milliseconds: timeoutMilliseconds, who: 'The server' })
   return inTime(async ({ signal }) => {
     // Do not follow redirects: the server could otherwise send our request and its credentials to any other host.
-    const asked = {
+    const init = {
       ...request,
       headers: { accept: 'application/json', ...headers },
       redirect: 'manual',
       signal,
     } as const
-    const response = await inOurWords(async () => fetch(url.href, asked))
+    const response = await redactErrors(async () => fetch(url.href, init))
     const refused = refusalOf(response)
     if (refused !== undefined) {
       // Do not wait: a refused server must not decide how long this takes.
@@ -56,21 +54,21 @@ export function fetchJson(
 }
 
 function refusalOf({ status, redirected, headers }: Response): string | undefined {
-  if (redirected) return 'the answer comes from where the request was redirected to'
+  if (redirected) return 'the fetch function followed a redirect'
   if (status !== 200) return `the answer has status ${status}`
   const [type = ''] = (headers.get('content-type') ?? '').split(';')
-  return MEDIA_TYPE.test(type.trim()) ? undefined : 'the answer is not of a JSON media type'
+  return MEDIA_TYPE.test(type.trim()) ? undefined : 'the media type of the answer is not JSON'
 }
 
 async function readCapped({ body }: Response, signal: AbortSignal): Promise<string> {
   const reader = body?.getReader()
   if (reader === undefined) throw new Error('the answer is empty')
-  // A fetch that takes no notice of the signal leaves the reading to be ended by us.
+  // The `fetch` of a user may ignore the signal, so end the reading here.
   signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true })
   const chunks: Uint8Array[] = []
   let bytes = 0
   for (;;) {
-    const { done, value } = await inOurWords(() => reader.read())
+    const { done, value } = await redactErrors(() => reader.read())
     if (done) return Buffer.concat(chunks).toString('utf8')
     bytes += value.byteLength
     chunks.push(value)
@@ -84,13 +82,13 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // What JSON.parse throws cites the text.
+    // The error of JSON.parse quotes the text.
     throw new Error('the answer is not JSON')
   }
 }
 
-/** A foreign error may cite the request with its credentials, so only its code is kept. */
-async function inOurWords<T>(act: () => Promise<T>): Promise<T> {
+/** The error of a `fetch` may quote the request with its credentials, so only its code is kept. */
+async function redactErrors<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
@@ -99,12 +97,12 @@ async function inOurWords<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The code of an error, or of what caused it, where `fetch` puts that of the connection. */
+/** The code of an error, or of its cause: `fetch` puts the error of the connection there. */
 function codeOf(error: unknown): string | undefined {
   const codes = [memberOf(memberOf(error, 'cause'), 'code'), memberOf(error, 'code')]
   return codes.find((code): code is string => typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code))
 }
 
 function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  return isObject(value) ? value[name] : undefined
 }

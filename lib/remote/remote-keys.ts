@@ -4,11 +4,11 @@ import type { SigningKey, VerificationKeys } from '../jose/key-ring.js'
 import type { Emit } from '../ports/events.js'
 import type { FetchedJson } from './fetch-json.js'
 
-/** For how long fetched keys are used, and how often they are asked for. */
+/** How long fetched keys are used, and how often they are fetched. */
 export interface KeyCacheRules {
-  /** After this time, or a shorter `max-age` of the answer, they are refreshed in the background. */
+  /** After this time, or a shorter `max-age` of the answer, keys are refreshed in the background. */
   readonly freshSeconds: number
-  /** After this time without a valid answer they are no longer used. */
+  /** After this time without a valid answer, keys are no longer used. */
   readonly usableSeconds: number
   /** An unknown `kid` causes a fetch at most this often. */
   readonly cooldownSeconds: number
@@ -19,74 +19,104 @@ export interface KeyCacheRules {
 
 interface Cached {
   readonly keys: ReadonlyMap<string, SigningKey>
-  readonly at: number
+  readonly fetchedAt: number
   readonly freshMilliseconds: number
 }
 
 /**
- * The keys of an issuer elsewhere. Nothing is fetched before the first request asks for a key, and never more than one
- * answer at a time is waited for, however many requests there are.
+ * The signing keys of an issuer in another process. Nothing is fetched before the first request needs a key. There is
+ * only one fetch at a time, however many requests wait for it.
  */
-export function remoteKeys(fetchSet: () => Promise<FetchedJson>, rules: KeyCacheRules): VerificationKeys {
-  const cooldown = rules.cooldownSeconds * 1000
-  let cached: Cached | undefined
-  let attempt = { endedAt: Number.NEGATIVE_INFINITY, failures: 0 }
-  let fetching: Promise<void> | undefined
+export class RemoteKeys implements VerificationKeys {
+  readonly #fetchSet: () => Promise<FetchedJson>
+  readonly #rules: KeyCacheRules
+  #cached: Cached | undefined
+  #lastFetch = { endedAt: Number.NEGATIVE_INFINITY, failures: 0 }
+  #fetching: Promise<void> | undefined
 
-  // A clock that is set back must not make anything last for ever.
-  const since = (then: number) => Math.abs(rules.now() - then)
-  const usable = () =>
-    cached !== undefined && since(cached.at) < rules.usableSeconds * 1000 ? cached.keys : undefined
-  // Without any keys every request would have to be refused: then it is tried again sooner, by and by.
-  const backoff = () => (attempt.failures === 0 ? 0 : Math.min(cooldown, 1000 * 2 ** (attempt.failures - 1)))
+  constructor(fetchSet: () => Promise<FetchedJson>, rules: KeyCacheRules) {
+    this.#fetchSet = fetchSet
+    this.#rules = rules
+  }
 
-  async function fetchOnce(): Promise<void> {
+  find(kid: string | undefined): SigningKey | undefined {
+    return kid === undefined ? undefined : this.#usable()?.get(kid)
+  }
+
+  async load(kid: string | undefined): Promise<void> {
+    // A token without a `kid` is always refused, so it needs no keys.
+    if (kid === undefined) return
+    if (this.#usable()?.has(kid)) return this.#refreshStale()
+    if (this.#fetching !== undefined || this.#waitMilliseconds(this.#pause()) === 0) await this.#fetch()
+    const keys = this.#usable()
+    // After a valid answer, a missing key does not exist. After a failure, that is unknown.
+    if (keys === undefined || (this.#lastFetch.failures > 0 && !keys.has(kid))) throw this.#unavailable()
+  }
+
+  #usable(): Cached['keys'] | undefined {
+    const { usableSeconds } = this.#rules
+    return this.#cached !== undefined && this.#since(this.#cached.fetchedAt) < usableSeconds * 1000
+      ? this.#cached.keys
+      : undefined
+  }
+
+  #refreshStale(): void {
+    const isFresh =
+      this.#cached !== undefined && this.#since(this.#cached.fetchedAt) < this.#cached.freshMilliseconds
+    if (!isFresh && this.#waitMilliseconds(this.#backoff()) === 0) void this.#fetch()
+  }
+
+  #fetch(): Promise<void> {
+    this.#fetching ??= this.#fetchOnce().finally(() => {
+      this.#fetching = undefined
+    })
+    return this.#fetching
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { now, emit } = this.#rules
     try {
-      const { json, cacheControl } = await fetchSet()
+      const { json, cacheControl } = await this.#fetchSet()
       const keys = readJwkSet(json)
       if (typeof keys === 'string') throw new Error(`the answer is refused: ${keys}`)
-      cached = { keys, at: rules.now(), freshMilliseconds: freshness(cacheControl, rules) * 1000 }
-      attempt = { endedAt: rules.now(), failures: 0 }
+      const freshMilliseconds = freshness(cacheControl, this.#rules) * 1000
+      this.#cached = { keys, fetchedAt: now(), freshMilliseconds }
+      this.#lastFetch = { endedAt: now(), failures: 0 }
     } catch (error) {
-      attempt = { endedAt: rules.now(), failures: attempt.failures + 1 }
+      this.#lastFetch = { endedAt: now(), failures: this.#lastFetch.failures + 1 }
       const detail = error instanceof Error ? error.message : 'no answer'
-      rules.emit('signing_keys.unavailable', { detail, usable: usable() !== undefined })
+      emit('signing_keys.unavailable', { detail, usable: this.#usable() !== undefined })
     }
   }
 
-  function fetchAtMostOnce(): Promise<void> {
-    fetching ??= fetchOnce().finally(() => {
-      fetching = undefined
-    })
-    return fetching
+  /** The time between two fetches. Without usable keys all requests are refused, so the next fetch comes sooner. */
+  #pause(): number {
+    return this.#usable() === undefined ? this.#backoff() : this.#cooldown()
   }
 
-  function refreshStale(): void {
-    const isFresh = cached !== undefined && since(cached.at) < cached.freshMilliseconds
-    if (!isFresh && since(attempt.endedAt) >= backoff()) void fetchAtMostOnce()
+  /** Doubles with each failure in a row, up to the cooldown. */
+  #backoff(): number {
+    const { failures } = this.#lastFetch
+    return failures === 0 ? 0 : Math.min(this.#cooldown(), 1000 * 2 ** (failures - 1))
   }
 
-  const pause = () => (usable() === undefined ? backoff() : cooldown)
+  #cooldown(): number {
+    return this.#rules.cooldownSeconds * 1000
+  }
 
-  function unavailable(): ProvisioningError {
+  #waitMilliseconds(pause: number): number {
+    return Math.max(0, pause - this.#since(this.#lastFetch.endedAt))
+  }
+
+  /** Positive even if the clock is set back, so that nothing lasts for ever. */
+  #since(time: number): number {
+    return Math.abs(this.#rules.now() - time)
+  }
+
+  #unavailable(): ProvisioningError {
     const message = 'The signing keys of the issuer could not be fetched.'
-    const left = Math.ceil((pause() - since(attempt.endedAt)) / 1000)
-    return new ProvisioningError('signing_keys_unavailable', message, {
-      facts: { retryAfterSeconds: Math.max(1, left) },
-    })
-  }
-
-  return {
-    find: (kid) => (kid === undefined ? undefined : usable()?.get(kid)),
-    async load(kid) {
-      // A token without a `kid` is always refused, so it needs no keys.
-      if (kid === undefined) return
-      if (usable()?.has(kid)) return refreshStale()
-      if (fetching !== undefined || since(attempt.endedAt) >= pause()) await fetchAtMostOnce()
-      const keys = usable()
-      // After a valid answer, a missing key does not exist. After a failure, that is unknown.
-      if (keys === undefined || (attempt.failures > 0 && !keys.has(kid))) throw unavailable()
-    },
+    const retryAfterSeconds = Math.max(1, Math.ceil(this.#waitMilliseconds(this.#pause()) / 1000))
+    return new ProvisioningError('signing_keys_unavailable', message, { facts: { retryAfterSeconds } })
   }
 }
 
