@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { registrationTokensIn, scrub } from '../../lib/base/secret.js'
 import {
-  isAlive,
+  clientIdIn,
+  findToken,
   issueRegistrationToken,
-  keptOf,
-  ownerIn,
-  renewedTokens,
+  isUnexpired,
+  renewTokens,
 } from '../../lib/registration/access-token.js'
 import { deployed, START } from '../support/deployed.js'
 
@@ -21,7 +21,7 @@ describe('a registration access token', () => {
     fc.assert(
       fc.property(ids, (clientId) => {
         const { text } = issueRegistrationToken(deployment, clientId)
-        expect(ownerIn(text)).toBe(clientId)
+        expect(clientIdIn(text)).toBe(clientId)
         expect(text.split('.')).toHaveLength(2)
         expect(registrationTokensIn(`Bearer ${text}, and more`)).toEqual([text])
         expect(scrub(`it said: ${text}.`)).not.toContain(text.slice(-20))
@@ -31,11 +31,14 @@ describe('a registration access token', () => {
   })
 
   it('is kept hashed, for 30 days', () => {
-    const { text, kept } = issueRegistrationToken(deployment, 'a')
-    expect(JSON.stringify(kept)).not.toContain(text.slice(2))
-    expect(kept).toEqual({ hash: expect.stringMatching(/^hmac-sha256:/), expiresAt: START + 2_592_000 })
-    expect([isAlive(kept, kept.expiresAt - 1), isAlive(kept, kept.expiresAt)]).toEqual([true, false])
-    expect(isAlive({ ...kept, expiresAt: Number.NaN }, START)).toBe(false)
+    const { text, stored } = issueRegistrationToken(deployment, 'a')
+    expect(JSON.stringify(stored)).not.toContain(text.slice(2))
+    expect(stored).toEqual({ hash: expect.stringMatching(/^hmac-sha256:/), expiresAt: START + 2_592_000 })
+    expect([isUnexpired(stored, stored.expiresAt - 1), isUnexpired(stored, stored.expiresAt)]).toEqual([
+      true,
+      false,
+    ])
+    expect(isUnexpired({ ...stored, expiresAt: Number.NaN }, START)).toBe(false)
   })
 
   const random = 'A'.repeat(43)
@@ -53,18 +56,18 @@ describe('a registration access token', () => {
     `${'YWFh'.repeat(86)}.${random}`,
     `Y.${random}`,
   ])('is not %j', (text) => {
-    expect(ownerIn(text)).toBeUndefined()
+    expect(clientIdIn(text)).toBeUndefined()
   })
 
   it('is known among those of its client, and among no others', () => {
     const [one, two, three] = [1, 2, 3].map(() => issueRegistrationToken(deployment, 'a'))
     if (!(one && two && three)) throw new Error('not made')
-    const registration = { issuedAt: 1, scopes: [], tokens: [one.kept, two.kept] }
-    expect(keptOf(registration, one.text)).toBe(one.kept)
-    expect(keptOf(registration, two.text)).toBe(two.kept)
-    expect(keptOf(registration, three.text)).toBeUndefined()
-    expect(keptOf(undefined, one.text)).toBeUndefined()
-    expect(keptOf({ ...registration, tokens: [] }, one.text)).toBeUndefined()
+    const registration = { issuedAt: 1, scopes: [], tokens: [one.stored, two.stored] }
+    expect(findToken(registration, one.text)).toBe(one.stored)
+    expect(findToken(registration, two.text)).toBe(two.stored)
+    expect(findToken(registration, three.text)).toBeUndefined()
+    expect(findToken(undefined, one.text)).toBeUndefined()
+    expect(findToken({ ...registration, tokens: [] }, one.text)).toBeUndefined()
   })
 
   it('that was replaced gets no more time, not even where tokens are not replaced any more', () => {
@@ -73,20 +76,23 @@ describe('a registration access token', () => {
       issueRegistrationToken(deployment, 'a'),
     ]
     const tokens = [
-      { ...newest.kept, expiresAt: START + 99 },
-      { ...former.kept, expiresAt: START + 9 },
+      { ...newest.stored, expiresAt: START + 99 },
+      { ...former.stored, expiresAt: START + 9 },
     ]
-    const presented = { text: former.text, kept: tokens[1] as typeof newest.kept }
-    expect(renewedTokens(deployment, 'a', tokens, presented)).toEqual({ text: former.text, tokens })
+    const presented = { text: former.text, stored: tokens[1] as typeof newest.stored }
+    expect(renewTokens(deployment, { clientId: 'a', tokens, presented })).toEqual({
+      text: former.text,
+      tokens,
+    })
   })
 
   it('is one of three at most, and the oldest ends first', () => {
     const rotating = deployed({ registration: { rotateAccessToken: true } }).deployment
-    let tokens = [issueRegistrationToken(rotating, 'a').kept]
+    let tokens = [issueRegistrationToken(rotating, 'a').stored]
     const first = tokens[0]
     for (let round = 0; round < 5; round++) {
-      const presented = { text: '', kept: tokens[0] as (typeof tokens)[0] }
-      tokens = [...renewedTokens(rotating, 'a', tokens, presented).tokens]
+      const presented = { text: '', stored: tokens[0] as (typeof tokens)[0] }
+      tokens = [...renewTokens(rotating, { clientId: 'a', tokens, presented }).tokens]
     }
     expect(tokens).toHaveLength(3)
     expect(tokens.map(({ hash }) => hash)).not.toContain(first?.hash)

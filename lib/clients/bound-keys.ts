@@ -25,10 +25,15 @@ const MEMBERS = Object.keys(METHODS) as (keyof Confirmation)[]
  * that only earlier ones allowed.
  */
 export function withBindings<C extends Omit<Client, 'revision'>>(client: C, bindings: readonly Binding[]): C {
-  const allowed = MEMBERS.filter((member) => bindings.some(({ confirmation }) => confirmation[member]))
   const own = ownMethods(client)
-  const boundMethods = allowed.map((member) => METHODS[member]).filter((method) => !own.includes(method))
+  const boundMethods = boundMethodsOf(bindings).filter((method) => !own.includes(method))
   return { ...client, bindings, boundMethods, authenticationMethods: [...own, ...boundMethods] }
+}
+
+/** The methods by which a client can authenticate with its bound keys and certificates. */
+export function boundMethodsOf(bindings: readonly Binding[] = []): readonly ClientAuthenticationMethod[] {
+  const bound = MEMBERS.filter((member) => bindings.some(({ confirmation }) => confirmation[member]))
+  return bound.map((member) => METHODS[member])
 }
 
 /** The methods that a client has without its bindings: those that its metadata have the keys for. */

@@ -1,4 +1,5 @@
 import { constants, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
+import { decodeCanonical } from '../base/canonical-base64.js'
 import { isObject } from '../base/object.js'
 import { type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
@@ -20,7 +21,7 @@ export interface ParsedJws {
 /** Parses a JWS (RFC 7515 5.2, steps 1 to 4). A fault is returned as text. */
 export function parseJws(token: string): ParsedJws | string {
   const parts = token.length <= MAXIMUM_LENGTH ? token.split('.', 4) : []
-  const [header, payload, signature] = parts.map(decodeCanonical)
+  const [header, payload, signature] = parts.map((part) => decodeCanonical(part, 'base64url'))
   if (parts.length !== 3 || header === undefined || payload === undefined || !signature?.length) {
     return 'The token is not a JWS in compact serialization.'
   }
@@ -36,15 +37,9 @@ export const KID = /^[\x21-\x7e]{1,256}$/
 /** The `kid` in the header of a JWS, if it has the form of one. Nothing is verified yet. */
 export function kidOf(token: string): string | undefined {
   const end = token.length <= MAXIMUM_LENGTH ? token.indexOf('.') : -1
-  const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end))
+  const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end), 'base64url')
   const kid = header && parseObject(header)?.kid
   return typeof kid === 'string' && KID.test(kid) ? kid : undefined
-}
-
-/** Decodes base64url, if it has no padding and no spare bits set: a JWT must have only one spelling (RFC 4648 3.5). */
-function decodeCanonical(part: string): Buffer | undefined {
-  const bytes = Buffer.from(part, 'base64url')
-  return bytes.toString('base64url') === part ? bytes : undefined
 }
 
 function parseObject(json: Buffer): Claims | undefined {

@@ -1,11 +1,11 @@
 import type { Client, ClientMetadata } from '../ports/client.js'
 
-/** What a client is told of its registration (RFC 7591 3.2.1, RFC 7592 3), but for where it manages that. */
+/** The answer about a registration (RFC 7591 3.2.1, RFC 7592 3). `http/` adds the `registration_client_uri`. */
 export interface ClientInformation extends ClientMetadata {
   readonly client_id: string
-  /** Only when it is new: it is kept hashed, and cannot be told twice. */
+  /** Only a new secret: the registry stores its hash, so it cannot be shown again. */
   readonly client_secret?: string
-  /** NumericDate; 0: it does not expire. Only where there is a secret. */
+  /** NumericDate; 0: it does not expire. Absent if the client has no secret. */
   readonly client_secret_expires_at?: number
   /** NumericDate. */
   readonly client_id_issued_at: number
@@ -14,14 +14,14 @@ export interface ClientInformation extends ClientMetadata {
 
 export function informationOf(
   { clientId, metadata, secretHash, secretExpiresAt = 0, registration }: Client,
-  told: { readonly token: string; readonly secret?: string | undefined },
+  { token, secret }: { readonly token: string; readonly secret?: string | undefined },
 ): ClientInformation {
   return {
     ...metadata,
     client_id: clientId,
     client_id_issued_at: registration?.issuedAt ?? 0,
-    ...(told.secret !== undefined && { client_secret: told.secret }),
+    ...(secret !== undefined && { client_secret: secret }),
     ...(secretHash !== undefined && { client_secret_expires_at: secretExpiresAt }),
-    registration_access_token: told.token,
+    registration_access_token: token,
   }
 }

@@ -1,45 +1,49 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
+import { isObject } from '../base/object.js'
 import { type AcceptedMetadata, acceptMetadata, type MetadataBounds } from '../clients/client-metadata.js'
-import type { Claims } from '../jose/jws.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { ProposedRegistration, RegistrationPolicy } from '../ports/rules.js'
 
+interface Proposal extends ProposedRegistration {
+  readonly metadata: AcceptedMetadata
+}
+
 /**
- * Has each of the named policies judge a registration, one after the other; each sees what the one before has made of
- * it. What they answer is validated like what a registrant sends.
+ * Passes a registration through registration policies. Each sees the metadata that the one before it answered. Their
+ * answers are checked like the metadata of a request.
  *
- * @throws ProvisioningError `registration_refused`; `server_fault` when there is no such policy, or it fails
+ * @throws ProvisioningError `registration_refused`; `server_fault` if a policy does not exist, or fails
  */
-export async function validatedBy(
+export async function applyPolicies(
   deployment: Deployment,
   names: readonly string[],
-  proposed: ProposedRegistration & { readonly metadata: AcceptedMetadata },
+  proposed: Proposal,
   bounds: MetadataBounds,
 ): Promise<AcceptedMetadata> {
   let { metadata } = proposed
   for (const name of names) {
     const policy = deployment.registration.policies.get(name)
-    // A name that is nobody's must not come to mean that nobody objects.
-    if (policy === undefined) throw fault(`There is no registration policy ${name}.`)
-    metadata = await validate(name, policy, { ...proposed, metadata }, bounds)
+    // To skip a misspelled policy would accept every registration.
+    if (policy === undefined)
+      throw fault(`registration.policies has no ${name}, which the policy of a client names: add it.`)
+    metadata = await applyPolicy(name, policy, { ...proposed, metadata }, bounds)
   }
   return metadata
 }
 
-async function validate(
+async function applyPolicy(
   name: string,
   policy: RegistrationPolicy,
-  proposed: ProposedRegistration & { readonly metadata: AcceptedMetadata },
+  proposed: Proposal,
   bounds: MetadataBounds,
 ): Promise<AcceptedMetadata> {
-  const verdict: unknown = await verdictOf(name, policy, proposed)
+  const verdict = await callPolicy(name, policy, proposed)
   if (verdict === undefined) return proposed.metadata
-  if (typeof verdict !== 'object' || verdict === null || Array.isArray(verdict))
-    throw fault(`The registration policy ${name} answered neither metadata nor why not.`)
-  const { refuse } = verdict as Claims
-  if (refuse !== undefined) throw malformed('registration_refused', String(refuse))
+  if (!isObject(verdict))
+    throw fault(`The registration policy ${name} must return nothing, metadata, or { refuse: 'why' }.`)
+  if (verdict['refuse'] !== undefined) throw malformed('registration_refused', String(verdict['refuse']))
   try {
-    return acceptMetadata(structuredClone(verdict) as Claims, bounds)
+    return acceptMetadata(structuredClone(verdict), bounds)
   } catch (cause) {
     const what = `The registration policy ${name} answered metadata that are not valid`
     throw fault(
@@ -48,11 +52,13 @@ async function validate(
   }
 }
 
-async function verdictOf(name: string, policy: RegistrationPolicy, proposed: ProposedRegistration) {
+async function callPolicy(name: string, policy: RegistrationPolicy, proposed: Proposal): Promise<unknown> {
   try {
-    return await policy(frozen(structuredClone(proposed)))
+    return await policy(deepFrozen(structuredClone(proposed)))
   } catch (cause) {
-    throw fault(`The registration policy ${name} failed (${classOf(cause)}).`)
+    throw fault(
+      `The registration policy ${name} failed (${classOf(cause)}): correct it, or return { refuse: 'why' }.`,
+    )
   }
 }
 
@@ -66,8 +72,8 @@ function fault(message: string): ProvisioningError {
   return new ProvisioningError('server_fault', message)
 }
 
-function frozen<T>(value: T): T {
+function deepFrozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
-  for (const member of Object.values(value)) frozen(member)
+  for (const member of Object.values(value)) deepFrozen(member)
   return Object.freeze(value)
 }

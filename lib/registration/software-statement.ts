@@ -16,7 +16,7 @@ interface StatementClaims {
   readonly aud?: unknown
 }
 
-/** The software statement, as a kind of token. RFC 7591 defines no `typ`, so a statement may have none. */
+/** The description of a software statement. RFC 7591 defines no `typ`, so a statement may have none. */
 const SOFTWARE_STATEMENT: TokenKind<StatementClaims> = {
   noun: 'The software statement',
   types: [undefined, 'jwt', 'software-statement+jwt'],
@@ -28,8 +28,8 @@ const SOFTWARE_STATEMENT: TokenKind<StatementClaims> = {
 }
 
 /**
- * Verifies a software statement (RFC 7591 2.3): by a trusted issuer, signed with its key, in time, and for this server if
- * it has an audience.
+ * Verifies a software statement (RFC 7591 2.3). It must come from a trusted issuer, be signed with a key of that issuer,
+ * and be valid now. If it has an audience, that must contain this server.
  *
  * @returns its claims
  * @throws ProvisioningError `software_statement_invalid`, `software_statement_unapproved`
@@ -39,7 +39,10 @@ export function verifyStatement(deployment: Deployment, statement: unknown): Cla
   const { iss, aud = deployment.issuer } = typedClaims(token, SOFTWARE_STATEMENT)
   const keys = deployment.registration.softwareStatements.get(iss)
   if (keys === undefined)
-    throw malformed('software_statement_unapproved', 'The issuer of the software statement is not trusted.')
+    throw malformed(
+      'software_statement_unapproved',
+      'The server does not trust the issuer of the software statement.',
+    )
   if (!isSignedByOneOf(keys, token)) throw invalid('is not signed by its issuer')
   const claims = token.claims as Claims
   requireInTime(claims, SOFTWARE_STATEMENT, clockOf(deployment))
@@ -50,7 +53,7 @@ export function verifyStatement(deployment: Deployment, statement: unknown): Cla
 
 type IssuerKeys = NonNullable<ReturnType<Deployment['registration']['softwareStatements']['get']>>
 
-/** The key that the `kid` names, or any key of the issuer if the `kid` names none. */
+/** Tries the key that the `kid` names, or every key of the issuer if the `kid` names none. */
 function isSignedByOneOf(keys: IssuerKeys, token: ParsedJws): boolean {
   const { kid } = token.header
   const named = keys.filter((one) => kid !== undefined && one.kid === kid)

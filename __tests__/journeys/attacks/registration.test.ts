@@ -33,7 +33,7 @@ test('a client from which all methods were taken away finds itself no other by a
       { token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_dns: 'a.example.com' },
     ]) {
       const { body } = await update(server, registered, changes).expect(400)
-      expect(body.error_description).toMatch(/may not authenticate in this way any more/)
+      expect(body.error_description).toMatch(/may no longer authenticate by this method/)
     }
     expect(await clients.find(registered.client_id)).toMatchObject({ authenticationMethods: [] })
   } finally {

@@ -577,7 +577,7 @@ describe('an update that asks for more', () => {
         await update(server, client).expect(400)
         const changes = { scope: 'provision:token' }
         const { body } = await update(server, client, changes).expect(400)
-        expect(body.error_description).toMatch(/may not authenticate in this way/)
+        expect(body.error_description).toMatch(/may no longer authenticate by this method/)
         await update(server, client, { ...changes, token_endpoint_auth_method: 'client_secret_post' }).expect(
           200,
         )

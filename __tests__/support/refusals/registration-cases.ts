@@ -88,7 +88,7 @@ export const REGISTRATION_CASES: Case[] = [
     reason: 'metadata_invalid',
     status: 400,
     error: 'invalid_client_metadata',
-    description: /^client_id: expected the one that is registered\.$/,
+    description: /^client_id: expected the client_id of this registration\.$/,
     act: async (server) => update(server, await registerClient(server), { client_id: undefined }),
   },
   {

@@ -6,9 +6,9 @@ import type { Claims } from '../../jose/jws.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
-import { type Accepted, accept } from '../../registration/acceptance.js'
+import { type AcceptedRegistration, accept } from '../../registration/acceptance.js'
 import { issueRegistrationToken } from '../../registration/access-token.js'
-import { makeSecret } from '../../registration/credentials.js'
+import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
@@ -79,7 +79,7 @@ interface Newcomer {
   readonly policy: Policy
   /** The most scopes that the key can leave to it. */
   readonly scopes: readonly string[]
-  readonly accepted: Accepted
+  readonly accepted: AcceptedRegistration
 }
 
 function newcomer(
@@ -88,19 +88,19 @@ function newcomer(
   { clientId, policy, scopes: most, accepted: { metadata, methods } }: Newcomer,
 ) {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
-  const secret = makeSecret(deployment, methods)
+  const secret = issueSecret(deployment, methods)
   const token = issueRegistrationToken(deployment, clientId)
   const client: Client = {
     clientId,
     revision: 1,
-    ...secret.kept,
+    ...secret.stored,
     authenticationMethods: methods,
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
-    registration: { issuedAt: numericDate(deployment), scopes: most, tokens: [token.kept] },
+    registration: { issuedAt: numericDate(deployment), scopes: most, tokens: [token.stored] },
   }
-  return { client, token: token.text, secret: secret.made }
+  return { client, token: token.text, secret: secret.issued }
 }
 
 /** Resolves with `undefined` if another request has changed the client since its validation. */

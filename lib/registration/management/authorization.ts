@@ -1,15 +1,16 @@
 import { malformed, type ProvisioningError, type Reason } from '../../base/errors.js'
 import type { PresentedRequest } from '../../base/request.js'
-import { changeClient, findClient, findStored } from '../../clients/registry.js'
-import type { Client, RegistrationToken } from '../../ports/client.js'
+import { changeClient, findStored } from '../../clients/registry.js'
+import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
-import { isAlive, keptOf, ownerIn } from '../access-token.js'
+import { clientIdIn, findToken, isUnexpired, type RegistrationAccessToken } from '../access-token.js'
 
 /** A client that has proven its identity to the management endpoint, and the registration access token it used. */
 export interface Managed {
   readonly client: Client
-  readonly token: { readonly text: string; readonly kept: RegistrationToken }
+  readonly registration: Registration
+  readonly token: RegistrationAccessToken
 }
 
 /** A request to the management endpoint of one registration. */
@@ -36,20 +37,24 @@ export async function authorize(
   { clientId, presented }: ManagementRequest,
 ): Promise<Managed> {
   const text = extractToken(presented)
-  const owner = ownerIn(text)
-  // The token names its client. The path can name any client, so it is only compared.
+  const managed = await findManaged(deployment, text)
+  if (managed === undefined) throw refused('registration_token_wrong')
+  const owner = managed.client.clientId
+  if (!isUnexpired(managed.token.stored, numericDate(deployment)))
+    throw refused('registration_token_expired', owner)
+  if (owner === clientId) return managed
+  const tokenRevoked = await revokeToken(deployment, owner, text)
+  deployment.emit('registration.misused', { clientId: owner, address: presented.address, tokenRevoked })
+  throw refused('registration_token_misused', owner)
+}
+
+/** The token names its client, so the path is not needed here: it could name any client. */
+async function findManaged(deployment: Deployment, text: string): Promise<Managed | undefined> {
+  const owner = clientIdIn(text)
   const client = owner === undefined ? undefined : await findStored(deployment, owner)
-  const kept = keptOf(client?.registration, text)
-  if (client === undefined || kept === undefined) throw refused('registration_token_wrong')
-  if (!isAlive(kept, numericDate(deployment))) throw refused('registration_token_expired', client.clientId)
-  if (client.clientId === clientId) return { client, token: { text, kept } }
-  const tokenRevoked = await revokeToken(deployment, client.clientId, text)
-  deployment.emit('registration.misused', {
-    clientId: client.clientId,
-    address: presented.address,
-    tokenRevoked,
-  })
-  throw refused('registration_token_misused', client.clientId)
+  const registration = client?.registration
+  const stored = findToken(registration, text)
+  return client && registration && stored && { client, registration, token: { text, stored } }
 }
 
 /** Authorizes and counts a request. A client that is being deleted can only be deleted again. */
@@ -71,11 +76,10 @@ export async function revokeExposedToken(
   text: string,
   address: string | undefined,
 ): Promise<void> {
-  const owner = ownerIn(text)
-  const client = owner === undefined ? undefined : await findClient(deployment, owner)
-  const kept = keptOf(client?.registration, text)
-  if (client === undefined || kept === undefined || !isAlive(kept, numericDate(deployment))) return
-  const { clientId } = client
+  const managed = await findManaged(deployment, text)
+  if (managed === undefined || !isUnexpired(managed.token.stored, numericDate(deployment))) return
+  const { clientId, deletedAt } = managed.client
+  if (deletedAt !== undefined) return
   const tokenRevoked = await revokeToken(deployment, clientId, text)
   deployment.emit('registration.exposed', { clientId, address, tokenRevoked })
 }
@@ -84,7 +88,7 @@ export async function revokeExposedToken(
 async function revokeToken(deployment: Deployment, clientId: string, text: string): Promise<boolean> {
   const changed = await changeClient(deployment, clientId, (client) => {
     const { registration } = client ?? {}
-    const revoked = keptOf(registration, text)
+    const revoked = findToken(registration, text)
     if (client === undefined || registration === undefined || revoked === undefined) return undefined
     const tokens = registration.tokens.filter(({ hash }) => hash !== revoked.hash)
     return { ...client, registration: { ...registration, tokens } }

@@ -1,6 +1,6 @@
 import { malformed } from '../../base/errors.js'
 import { Secret, secretMatches } from '../../base/secret.js'
-import { withBindings } from '../../clients/bound-keys.js'
+import { boundMethodsOf, withBindings } from '../../clients/bound-keys.js'
 import { boundsOf, inheritedPolicy, parseScope } from '../../clients/policy.js'
 import { callRegistry, findClient } from '../../clients/registry.js'
 import type { Claims } from '../../jose/jws.js'
@@ -8,13 +8,13 @@ import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import type { ClientAuthenticationMethod } from '../../ports/methods.js'
 import type { Policy } from '../../ports/policy-options.js'
-import { type Accepted, accept } from '../acceptance.js'
-import { renewedTokens } from '../access-token.js'
-import { boundMethodsOf, renewSecret } from '../credentials.js'
+import { type AcceptedRegistration, accept } from '../acceptance.js'
+import { renewTokens } from '../access-token.js'
+import { renewSecret } from '../credentials.js'
 import { type ClientInformation, informationOf } from '../information.js'
 import { authorizeUnlessDeleted, type Count, type Managed, type ManagementRequest } from './authorization.js'
 
-/** Replaces what a client is registered with by what it sends now, whole (RFC 7592 2.2). */
+/** Replaces all metadata of a client with those of the request (RFC 7592 2.2). */
 export type UpdateRegistration = (
   request: ManagementRequest & { readonly body: Claims },
   count: Count,
@@ -25,37 +25,37 @@ export function registrationUpdater(deployment: Deployment): UpdateRegistration 
     const managed = await authorizeUnlessDeleted(deployment, request, count)
     const { client } = managed
     const { clientId } = client
-    const { registration } = client
     const { body } = request
-    if (registration === undefined) throw refusedUpdate('The client was not registered.')
     validateMembers(client, body)
-    const { permitted, scopes, policy } = await boundsOfUpdate(deployment, client, registration)
+    const { permitted, scopes, policy } = await boundsOfUpdate(deployment, managed)
     const accepted = await accept(deployment, {
       operation: 'update',
       clientId,
       registeredBy: client.registeredBy?.clientId ?? clientId,
       body,
       policy,
-      bounds: { scopes: new Set(permitted), boundMethods: boundMethodsOf(client) },
+      bounds: { scopes: new Set(permitted), boundMethods: boundMethodsOf(client.bindings) },
       ...(client.metadata && { current: client.metadata }),
     })
-    const methods = methodsAfter(client, accepted)
-    const { metadata } = accepted
-    const changes = { metadata, methods, policy, scopes, body, registration }
-    const updated = updatedClient(deployment, managed, changes)
-    await save(deployment, updated.client)
-    const { text: token } = updated.tokens
+    const { client: updated, ...shown } = updatedClient(deployment, managed, {
+      metadata: accepted.metadata,
+      methods: methodsAfter(client, accepted),
+      policy,
+      scopes,
+      isSecretShown: Object.hasOwn(body, 'client_secret'),
+    })
+    await save(deployment, updated)
     deployment.emit('client.updated', {
       clientId,
-      tokenRotated: token !== managed.token.text,
-      secretRenewed: updated.secret.made !== undefined,
+      tokenRotated: shown.token !== managed.token.text,
+      secretRenewed: shown.secret !== undefined,
     })
-    return informationOf(updated.client, { token, secret: updated.secret.made })
+    return informationOf(updated, shown)
   }
 }
 
-/** Members of the answer that are the server's to say, and that an update MUST NOT have (RFC 7592 2.2). */
-const SERVERS_OWN = [
+/** RFC 7592 2.2: an update MUST NOT have these members of the answer. The server alone sets them. */
+const SET_BY_SERVER = [
   'registration_access_token',
   'registration_client_uri',
   'client_secret_expires_at',
@@ -63,88 +63,96 @@ const SERVERS_OWN = [
 ]
 
 function validateMembers(client: Client, body: Claims): void {
-  const own = SERVERS_OWN.find((name) => Object.hasOwn(body, name))
-  if (own !== undefined)
-    throw malformed('metadata_invalid', `${own}: expected to be left out (RFC 7592 2.2).`)
-  // RFC 7592 2.2: it MUST be there, and the same.
+  const set = SET_BY_SERVER.find((name) => Object.hasOwn(body, name))
+  if (set !== undefined)
+    throw malformed('metadata_invalid', `${set}: leave it out of an update (RFC 7592 2.2).`)
+  // RFC 7592 2.2: the client_id MUST be there, and unchanged.
   if (body.client_id !== client.clientId)
-    throw malformed('metadata_invalid', 'client_id: expected the one that is registered.')
-  // RFC 7592 2.2: a client MUST NOT choose its own.
+    throw malformed('metadata_invalid', 'client_id: expected the client_id of this registration.')
+  // RFC 7592 2.2: a client MUST NOT choose its secret.
   if (!Object.hasOwn(body, 'client_secret')) return
   const shown = new Secret(typeof body.client_secret === 'string' ? body.client_secret : '')
   if (!secretMatches(shown, client.secretHash))
-    throw malformed('metadata_invalid', 'client_secret: expected the current one, or none.')
+    throw malformed(
+      'metadata_invalid',
+      'client_secret: expected the current secret; send that, or leave it out.',
+    )
 }
 
 /**
- * What the client may have now: no more than before, than the key that registered it left, or than the client which
- * asked for that may have itself by now. Where that one is gone nobody can give it any more than it has.
+ * Limits what the client may have after the update: by its registration, and by the present policy of the client that
+ * asked for the key of the registration. If that client has been deleted, the present policy of the updated client
+ * itself is the limit.
  */
-async function boundsOfUpdate(deployment: Deployment, client: Client, registration: Registration) {
+async function boundsOfUpdate(deployment: Deployment, { client, registration }: Managed) {
   const { registeredBy } = client
-  const asker = registeredBy && (await findClient(deployment, registeredBy.clientId))
-  const bounds = asker && deployment.policyOf(asker)
+  const registrar = registeredBy && (await findClient(deployment, registeredBy.clientId))
+  const bounds = registrar && deployment.policyOf(registrar)
   const most = bounds?.scopes ?? deployment.policyOf(client).scopes
   const scopes = scopesLeft(client, registration)
   const policy = deployment.policyOf(client, bounds && boundsOf(bounds))
   if (policy.audiences.length === 0 || policy.networks?.length === 0)
-    throw refusedUpdate('Nothing is left of what the client may have.')
+    throw refusedUpdate('The policy leaves this client no audience or no network; ask the operator for one.')
   return { permitted: scopes.filter((scope) => most.has(scope)), scopes, policy }
 }
 
 /**
- * The most that the client may ever ask for. Each update makes the policy equal to the registered scope. If the policy
- * lacks a registered scope, the operator has narrowed it. Then only the scopes of the policy are left, and a scope that
- * the client gave up before is gone too.
+ * The scopes that the client may ask for in this update and later ones.
+ *
+ * Each update makes the scopes of the policy equal to the registered ones. So if the policy lacks a registered scope, an
+ * operator has removed it. Then only the scopes of the policy remain. They lack the scopes that the client itself has
+ * given up, so it can no longer ask for those either.
  */
 function scopesLeft({ metadata, policy }: Client, { scopes: most }: Registration): readonly string[] {
   const registered = typeof metadata?.scope === 'string' ? parseScope(metadata.scope) : []
-  const kept = policy?.scopes
-  if (kept === undefined || registered.every((scope) => kept.includes(scope))) return most
-  return most.filter((scope) => kept.includes(scope))
+  const remaining = policy?.scopes
+  if (remaining === undefined || registered.every((scope) => remaining.includes(scope))) return most
+  return most.filter((scope) => remaining.includes(scope))
 }
 
 /**
- * The methods that an update leaves to its client. One that names its method as before, or says nothing again, keeps
- * those that it has. A method that is registered, but that somebody has taken away, does not come back by this, nor is
- * it traded for another than is left: a client that may authenticate in no way must not find itself one.
+ * How the client may authenticate after the update. With an unchanged method it keeps all its methods. If an operator has
+ * withdrawn the registered method, an update cannot restore it or replace it by another one. Otherwise a client without
+ * any method could get one by itself.
  */
 function methodsAfter(
   { metadata, authenticationMethods, boundMethods = [] }: Client,
-  accepted: Accepted,
+  accepted: AcceptedRegistration,
 ): readonly ClientAuthenticationMethod[] {
   const { token_endpoint_auth_method: method } = accepted.metadata
   const before = metadata?.token_endpoint_auth_method
-  const isReduced = authenticationMethods.every((one) => one !== before)
-  if ((isReduced || method === before) && !authenticationMethods.includes(method))
-    throw refusedUpdate('The client may not authenticate in this way any more.')
+  const isWithdrawn = authenticationMethods.every((one) => one !== before)
+  if ((isWithdrawn || method === before) && !authenticationMethods.includes(method))
+    throw refusedUpdate(
+      'The client may no longer authenticate by this method; ask the operator to allow it again.',
+    )
   return method === before
     ? authenticationMethods.filter((one) => !boundMethods.includes(one))
     : accepted.methods
 }
 
-interface Update extends Accepted {
+interface Update extends AcceptedRegistration {
   readonly policy: Policy
-  /** The most that the client may ask for at any later time. */
+  /** The scopes that later updates may ask for. */
   readonly scopes: readonly string[]
-  readonly body: Claims
-  readonly registration: Registration
+  /** Whether the request contains the current secret. */
+  readonly isSecretShown: boolean
 }
 
 function updatedClient(
   deployment: Deployment,
-  { client, token }: Managed,
-  { metadata, methods, policy, scopes: most, body, registration }: Update,
+  { client, registration, token }: Managed,
+  { metadata, methods, policy, scopes: most, isSecretShown }: Update,
 ) {
   const { clientId, secretHash: _, secretExpiresAt: __, boundMethods: ___, ...rest } = client
-  const secret = renewSecret(deployment, client, methods, Object.hasOwn(body, 'client_secret'))
-  const tokens = renewedTokens(deployment, clientId, registration.tokens, token)
+  const secret = renewSecret(deployment, { client, methods, isSecretShown })
+  const renewed = renewTokens(deployment, { clientId, tokens: registration.tokens, presented: token })
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const [audience = ''] = policy.audiences
-  const drawn = {
+  const updated = {
     ...rest,
     clientId,
-    ...secret.kept,
+    ...secret.stored,
     revision: client.revision + 1,
     authenticationMethods: methods,
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience }),
@@ -152,14 +160,18 @@ function updatedClient(
     registration: {
       ...registration,
       scopes: most,
-      tokens: tokens.tokens,
-      ...(secret.made !== undefined && { secretRenewedAt: numericDate(deployment) }),
+      tokens: renewed.tokens,
+      ...(secret.issued !== undefined && { secretRenewedAt: numericDate(deployment) }),
     },
   }
-  return { client: withBindings<Client>(drawn, client.bindings ?? []), secret, tokens }
+  return {
+    client: withBindings<Client>(updated, client.bindings ?? []),
+    token: renewed.text,
+    secret: secret.issued,
+  }
 }
 
-/** Judged against what was there, so it holds only for that: whoever was first has made it something else. */
+/** Saves the client once, without retries: the update was checked against the client as it was before. */
 async function save(deployment: Deployment, client: Client): Promise<void> {
   if (await callRegistry(() => deployment.registry.save(client))) return
   const message = 'The client was changed by another request at the same moment; read it and try again.'
