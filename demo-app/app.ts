@@ -1,4 +1,4 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express'
 import {
   type ClientRegistry,
   generateSigningKeys,
@@ -9,30 +9,30 @@ import {
   type ProvisioningKeys,
   provisioningKeys,
 } from 'express-provisioning-keys'
-import { devicesInMemory, isDeviceName } from './devices'
+import { type Devices, devicesInMemory, isDeviceName } from './devices'
 import type { Shared } from './redis'
 
 export interface DemoOptions {
-  /** `https://localhost:PORT`: the issuer, and the audience of this app's own routes. */
+  /** `https://localhost:PORT`. Also the audience of the routes in this app. */
   readonly issuer: string
   readonly clientId: string
   readonly clientSecret: string
   readonly observer: Observer
-  /** What it shares with other processes. Default: nothing, it is one process. */
+  /** The state that several processes share. Default: none, for a single process. */
   readonly shared?: Shared | undefined
-  /** Where the clients are kept, the demo's own among them; `undefined`: in memory. */
+  /** Stores all clients, including the demo's own. Default: in memory. */
   readonly registry?: ClientRegistry | undefined
 }
 
 export const DEMO_NAME = 'express-provisioning-keys demo'
 
-/** The scopes the demo's client may ask for: three for what the library does, two for what this app does. */
+/** The scopes that the demo's client may request: three for the library's endpoints, two for the routes of this app. */
 export const SCOPES = [
   ...['provision:bind', 'provision:register', 'provision:token'],
   ...['devices:create', 'config:read'],
 ]
 
-/** What the demo's client may have, besides what everybody may. */
+/** What the demo's client may have beyond the policy of the deployment. */
 export const CLIENT_POLICY: PolicyOptions = {
   defaultScopes: ['provision:token', 'config:read'],
   accessTokenScopes: ['config:read'],
@@ -52,15 +52,15 @@ function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): Pro
   })
 }
 
-/** A second audience, so that a key for the one can be shown to be worth nothing at the other. */
+/** A second audience, to show that a key for one audience is rejected at the other. */
 function warehouseOf(issuer: string): string {
   return `${issuer}/warehouse`
 }
 
-/** The app, and what its operator does with it. */
+/** The app, and the switch that its operator uses before it stops. */
 export interface DemoApp {
   readonly app: Express
-  /** Has the readiness say no from now on. */
+  /** Makes `GET /ready` answer 503 from now on. */
   drain(): void
 }
 
@@ -68,53 +68,59 @@ export interface DemoApp {
 export function demoApp(options: DemoOptions): DemoApp {
   const { issuer } = options
   const keys = demoKeys(options)
-  const devices = options.shared?.state.devices ?? devicesInMemory()
-  const mayCreateDevices = { scope: 'devices:create', audience: issuer }
   const app = express()
-
   app.get('/ready', keys.readiness())
   app.use(keys.securityHeaders(), keys.enforceHttps())
   app.use(keys.router())
-
   app.get('/', (_req, res) => {
     res.json(describeDemo(issuer))
   })
-
-  app.get('/whoami', keys.requireProvisioningKey(mayCreateDevices), (req, res) => {
-    res.json(req.provisioning)
-  })
-
-  app.get('/devices', keys.requireProvisioningKey(mayCreateDevices), async (req, res) => {
-    res.json(await devices.ownedBy(getProvisioning(req).subject))
-  })
-
-  // The key is claimed before the body is read. A 201 redeems it; the 400 gives it back.
-  app.post('/devices', keys.redeemProvisioningKey(mayCreateDevices), express.json(), async (req, res) => {
-    const name: unknown = req.body?.name
-    if (isDeviceName(name)) res.status(201).json(await devices.create(getProvisioning(req).subject, name))
-    else res.status(400).json({ error: 'invalid_request', error_description: 'name: 1 to 64 characters' })
-  })
-
-  app.get('/warehouse/whoami', keys.requireProvisioningKey({ audience: warehouseOf(issuer) }), (req, res) => {
-    res.json(req.provisioning)
-  })
-
-  // What all of this is for: an API that knows its callers by the access tokens that keys were redeemed for.
-  const mayReadConfig = { scope: 'config:read', audience: issuer }
-  app.get('/api/device-config', keys.requireAccessToken(mayReadConfig), (req, res) => {
-    res.json({ device: getAccessToken(req).subject, report_every_seconds: 60 })
-  })
-
+  app.use(keyRoutes(keys, issuer, options.shared?.state.devices ?? devicesInMemory()))
+  app.use(tokenRoute(keys, issuer))
   app.use(answerUnknownPath)
   app.use(keys.errorHandler(), answerOtherErrors)
   return { app, drain: keys.drain }
 }
 
-const answerUnknownPath: RequestHandler = (_req, res) => {
-  res.status(404).json({ error: 'not_found', error_description: 'There is nothing here; see /.' })
+/** The routes that accept provisioning keys. */
+function keyRoutes(keys: ProvisioningKeys, issuer: string, devices: Devices): Router {
+  const forDevices = { scope: 'devices:create', audience: issuer }
+  const forWarehouse = { audience: warehouseOf(issuer) }
+  const answerIdentity: RequestHandler = (req, res) => {
+    res.json(req.provisioning)
+  }
+  const router = express.Router()
+  router.get('/whoami', keys.requireProvisioningKey(forDevices), answerIdentity)
+  router.get('/warehouse/whoami', keys.requireProvisioningKey(forWarehouse), answerIdentity)
+  router.get('/devices', keys.requireProvisioningKey(forDevices), async (req, res) => {
+    res.json(await devices.ownedBy(getProvisioning(req).subject))
+  })
+  // A 201 redeems the key; the 400 releases it.
+  router.post('/devices', keys.redeemProvisioningKey(forDevices), express.json(), async (req, res) => {
+    const name: unknown = req.body?.name
+    if (isDeviceName(name)) res.status(201).json(await devices.create(getProvisioning(req).subject, name))
+    else
+      res.status(400).json({
+        error: 'invalid_request',
+        error_description: 'name: expected 1 to 64 characters',
+      })
+  })
+  return router
 }
 
-/** Express's own error handler would send the stack. */
+/** The API behind all of this: it accepts the access tokens that keys are exchanged for. */
+function tokenRoute(keys: ProvisioningKeys, issuer: string): Router {
+  const guard = keys.requireAccessToken({ scope: 'config:read', audience: issuer })
+  return express.Router().get('/api/device-config', guard, (req, res) => {
+    res.json({ device: getAccessToken(req).subject, report_every_seconds: 60 })
+  })
+}
+
+const answerUnknownPath: RequestHandler = (_req, res) => {
+  res.status(404).json({ error: 'not_found', error_description: 'GET / lists the routes.' })
+}
+
+/** Replaces Express's error handler, which would send the stack. */
 const answerOtherErrors: ErrorRequestHandler = (error, _req, res, next) => {
   if (res.headersSent) return next(error)
   const isClientsFault = error?.status >= 400 && error?.status < 500
@@ -129,12 +135,12 @@ function describeDemo(issuer: string) {
     issuer,
     metadata: `${issuer}/.well-known/oauth-authorization-server`,
     routes: {
-      'GET /ready': 'answers 200 while requests can be served here, and 503 while they cannot',
-      'GET /whoami': 'answers with the identity behind a key with the scope devices:create',
+      'GET /ready': 'answers 200 while this process can serve requests, else 503',
+      'GET /whoami': 'returns the identity of a key with the scope devices:create',
       'GET /devices': 'lists the devices of that identity',
-      'POST /devices': 'redeems such a key, and creates a device: {"name": "..."}',
-      'GET /api/device-config': 'answers to an access token with the scope config:read',
-      'GET /warehouse/whoami': `the same as /whoami for a key whose audience is ${warehouseOf(issuer)}`,
+      'POST /devices': 'redeems such a key and creates a device from {"name": "..."}',
+      'GET /api/device-config': 'requires an access token with the scope config:read',
+      'GET /warehouse/whoami': `like /whoami, for keys with the audience ${warehouseOf(issuer)}`,
     },
   }
 }

@@ -8,7 +8,7 @@ export interface Certificate {
   readonly cert: string
 }
 
-/** Makes a certificate for this machine's own names. It lives in memory, a day at most. */
+/** Creates a self-signed certificate for localhost. It stays in memory and expires after a day. */
 export async function localhostCertificate(): Promise<Certificate> {
   const made = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',

@@ -1,22 +1,22 @@
-/** Where the commands go. */
+/** The server that the commands call. */
 export interface CommandSite {
   readonly origin: string
   readonly cleartextOrigin: string
-  /** The arguments by which curl authenticates the client. */
+  /** The curl arguments that authenticate the client. */
   readonly asClient: string
 }
 
-/** Something to try: what it shows, and the lines to paste. */
-export interface Trial {
+/** Commands to paste, with a title that explains them. */
+export interface Example {
   readonly title: string
-  readonly lines: string
+  readonly commands: string
 }
 
-/** The arguments by which curl authenticates the client that two shell variables name. */
+/** The curl arguments for the client in $DEMO_CLIENT_ID and $DEMO_CLIENT_SECRET. */
 export function clientArguments(clientId: string, clientSecret: string): string {
-  // curl does not form-encode for Basic, as RFC 6749 2.3.1 wants it: what needs encoding goes into the form.
-  const isPlain = [clientId, clientSecret].every((text) => /^[\w.~-]+$/.test(text))
-  if (isPlain) return '-u "$DEMO_CLIENT_ID:$DEMO_CLIENT_SECRET"'
+  // RFC 6749 2.3.1: Basic credentials are form-encoded. curl does not encode them, so these go into the form.
+  const needNoEncoding = [clientId, clientSecret].every((text) => /^[\w.~-]+$/.test(text))
+  if (needNoEncoding) return '-u "$DEMO_CLIENT_ID:$DEMO_CLIENT_SECRET"'
   return [
     '--data-urlencode "client_id=$DEMO_CLIENT_ID" \\',
     '  --data-urlencode "client_secret=$DEMO_CLIENT_SECRET"',
@@ -27,22 +27,22 @@ const CURL = "curl -ksSw '\\n%{http_code}\\n'"
 const SUBJECT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** The whole life of a key, in order. */
-export function flow(site: CommandSite): readonly Trial[] {
-  return [...keyTrials(site), ...redemptionTrials(site)]
+/** The life of a key, in order. */
+export function flow(site: CommandSite): readonly Example[] {
+  return [...keyExamples(site), ...redemptionExamples(site)]
 }
 
-function keyTrials({ origin, asClient }: CommandSite): readonly Trial[] {
+function keyExamples({ origin, asClient }: CommandSite): readonly Example[] {
   return [
     {
-      title: 'Get a provisioning key: the access_token in the answer. It lives for 5 minutes.',
-      lines: `${CURL} ${origin}/oauth/token \\
+      title: 'Get a provisioning key: the access_token in the answer. It expires after 5 minutes.',
+      commands: `${CURL} ${origin}/oauth/token \\
   ${asClient} \\
   -d grant_type=client_credentials --data-urlencode scope=devices:create`,
     },
     {
-      title: 'The same as a shell function, to have keys in variables. Nothing is printed.',
-      lines: `newkey() {
+      title: 'Define a shell function that gets keys, and store a key in $KEY. This prints nothing.',
+      commands: `newkey() {
   curl -ks ${origin}/oauth/token \\
     ${asClient.replace('\n', '\n  ')} \\
     -d grant_type=client_credentials "$@" | sed -n 's/.*"access_token":"\\([^"]*\\)".*/\\1/p'
@@ -50,27 +50,27 @@ function keyTrials({ origin, asClient }: CommandSite): readonly Trial[] {
 KEY=$(newkey --data-urlencode scope=devices:create)`,
     },
     {
-      title: 'Look at it: the server says that it is active, and what it is for.',
-      lines: `${CURL} ${origin}/oauth/introspect \\
+      title: 'Introspect the key: the server says that it is active, and what it allows.',
+      commands: `${CURL} ${origin}/oauth/introspect \\
   ${asClient} \\
   --data-urlencode "token=$KEY"`,
     },
     {
-      title: 'Use it on a guarded route: 200, with the identity behind it. The key stays good.',
-      lines: `${CURL} ${origin}/whoami -H "Authorization: Bearer $KEY"`,
+      title: 'Use it on a guarded route: 200, with the client identity. The key stays valid.',
+      commands: `${CURL} ${origin}/whoami -H "Authorization: Bearer $KEY"`,
     },
   ]
 }
 
-function redemptionTrials({ origin, asClient }: CommandSite): readonly Trial[] {
+function redemptionExamples({ origin, asClient }: CommandSite): readonly Example[] {
   return [
     {
-      title: "Redeem it on the demo's own route: 201, and a device is there.",
-      lines: postDevice(origin),
+      title: 'Redeem it on a route of the demo: 201. The demo creates a device.',
+      commands: postDevice(origin),
     },
     {
-      title: 'Exchange another key for the initial access token (RFC 8693): it opens an API.',
-      lines: `KEY2=$(newkey --data-urlencode "scope=provision:token config:read")
+      title: 'Exchange a second key for an access token (RFC 8693), and call an API with the token.',
+      commands: `KEY2=$(newkey --data-urlencode "scope=provision:token config:read")
 TOKEN=$(curl -ks ${origin}/oauth/token \\
   -d grant_type=${EXCHANGE} \\
   -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
@@ -79,29 +79,29 @@ ${callApi(origin)}
 ${introspectToken(origin, asClient)}`,
     },
     {
-      title: 'Register a client with another (RFC 7591): 201, with an id and a secret of its own.',
-      lines: `KEY3=$(newkey --data-urlencode "scope=provision:register provision:token")
+      title: 'Register a client with a third key (RFC 7591): 201, with a client id and secret.',
+      commands: `KEY3=$(newkey --data-urlencode "scope=provision:register provision:token")
 ${CURL} ${origin}/oauth/register \\
   -H "Authorization: Bearer $KEY3" -H "Content-Type: application/json" \\
   -d '{"client_name":"lamp","scope":"provision:token"}'`,
     },
     {
-      title: 'Bind a public key with another, in the name of a device: 201. A signed JWT proves possession.',
-      lines: bindDevice(origin),
+      title: 'Bind a public key to a device with a fourth key: 201. A signed JWT proves possession.',
+      commands: bindDevice(origin),
     },
   ]
 }
 
-/** Three attacks, and what comes of them. */
-export function attacks({ origin, cleartextOrigin, asClient }: CommandSite): readonly Trial[] {
+/** Attacks, and how the server answers. */
+export function attacks({ origin, cleartextOrigin, asClient }: CommandSite): readonly Example[] {
   return [
     {
-      title: 'Replay of the key that made the device: 401.',
-      lines: postDevice(origin),
+      title: 'Replay the key that created the device: 401.',
+      commands: postDevice(origin),
     },
     {
-      title: 'Replay of the key that was exchanged: 400, and the access token it brought forth is dead.',
-      lines: `${CURL} ${origin}/oauth/token \\
+      title: 'Replay the key that was exchanged: 400. Its access token is revoked too: 401, inactive.',
+      commands: `${CURL} ${origin}/oauth/token \\
   -d grant_type=${EXCHANGE} \\
   -d subject_token_type=${SUBJECT_TOKEN_TYPE} \\
   --data-urlencode "subject_token=$KEY2"
@@ -109,14 +109,14 @@ ${callApi(origin)}
 ${introspectToken(origin, asClient)}`,
     },
     {
-      title: 'Cleartext: 403, whatever the key. It was exposed, so over HTTPS it is refused too now: 401.',
-      lines: `KEY=$(newkey --data-urlencode scope=devices:create)
+      title: 'Send a key over plain HTTP: 403. The server revokes it, so HTTPS answers 401 as well.',
+      commands: `KEY=$(newkey --data-urlencode scope=devices:create)
 ${CURL} ${cleartextOrigin}/whoami -H "Authorization: Bearer $KEY"
 ${CURL} ${origin}/whoami -H "Authorization: Bearer $KEY"`,
     },
     {
-      title: 'Wrong audience: a key for the warehouse is good there, 200, and nowhere else: 401.',
-      lines: `KEY=$(newkey --data-urlencode scope=devices:create \\
+      title: 'Use a key for the wrong audience: 200 at the warehouse, its audience; 401 elsewhere.',
+      commands: `KEY=$(newkey --data-urlencode scope=devices:create \\
   --data-urlencode resource=${origin}/warehouse)
 ${CURL} ${origin}/warehouse/whoami \\
   -H "Authorization: Bearer $KEY"
@@ -125,12 +125,12 @@ ${CURL} ${origin}/whoami -H "Authorization: Bearer $KEY"`,
   ]
 }
 
-/** Where a client learns all of this by itself. */
-export function metadata({ origin }: CommandSite): readonly Trial[] {
+/** The documents from which a client can configure itself. */
+export function metadata({ origin }: CommandSite): readonly Example[] {
   return [
     {
-      title: 'The metadata of the server (RFC 8414), those of the resource (RFC 9728), the public keys.',
-      lines: [
+      title: 'Get the server metadata (RFC 8414), resource metadata (RFC 9728) and public keys.',
+      commands: [
         '/.well-known/oauth-authorization-server',
         '/.well-known/oauth-protected-resource',
         '/oauth/jwks',

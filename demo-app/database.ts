@@ -11,20 +11,20 @@ import { CLIENT_POLICY } from './app'
 import { EnvironmentError, quote } from './environment'
 import { KeyvSqliteFile } from './sqlite'
 
-/** The clients of the demo in a file, which outlives it. */
+/** Clients in a file, so that they survive a restart of the demo. */
 export interface ClientDatabase {
   readonly registry: ClientRegistry
   close(): Promise<void>
 }
 
 /**
- * @param lock what keeps the changes of several processes apart; default: there is one, and nobody else may open the file
- * @throws EnvironmentError when there can be no such file, or another program has it open
+ * @param lock serializes the changes of several processes. Default: one process has the file for itself.
+ * @throws EnvironmentError if the file cannot be opened, or another program has it open
  */
 export function openDatabase(path: string, lock?: Pick<ProvisioningStore, 'useOnce'>): ClientDatabase {
-  const release = lock === undefined ? claimDatabase(path) : async () => undefined
-  return explained(path, () => {
-    closeToOthers(path)
+  const release = lock === undefined ? lockDatabase(path) : async () => undefined
+  return namingFile(path, () => {
+    makePrivate(path)
     const store = new KeyvSqliteFile(path, { alone: lock === undefined })
     const registry = keyvClientRegistry(new Keyv({ store, throwOnErrors: true }), { lock: lock ?? 'process' })
     return { registry, close: () => store.disconnect().then(release) }
@@ -32,68 +32,70 @@ export function openDatabase(path: string, lock?: Pick<ProvisioningStore, 'useOn
 }
 
 /**
- * Has the database for one demo alone, of however many processes, until the answer is called or this process ends. A
- * file beside it is locked for that: what several processes have open together, none of them can lock.
+ * Reserves the database for one demo until it calls the returned function or its process ends. The workers of that demo
+ * share the file, so none of them can lock it. This locks a second file next to it instead.
  *
- * @throws EnvironmentError when there can be no such file, or it is another demo's
+ * @throws EnvironmentError if the file cannot be opened, or another demo uses it
  */
-export function claimDatabase(path: string): () => Promise<void> {
-  return explained(path, () => {
-    closeToOthers(path)
-    const beside = `${realpathSync(path)}.lock`
-    closeToOthers(beside)
-    const claim = new KeyvSqliteFile(beside, { alone: true })
-    return () => claim.disconnect()
+export function lockDatabase(path: string): () => Promise<void> {
+  return namingFile(path, () => {
+    makePrivate(path)
+    const lockFile = `${realpathSync(path)}.lock`
+    makePrivate(lockFile)
+    const lock = new KeyvSqliteFile(lockFile, { alone: true })
+    return () => lock.disconnect()
   })
 }
 
-function explained<T>(path: string, open: () => T): T {
+function namingFile<T>(path: string, open: () => T): T {
   try {
     return open()
   } catch (error) {
     const { code = 'unknown', message } = error as NodeJS.ErrnoException
-    throw new EnvironmentError(
-      `DEMO_DATABASE: expected a file for the clients, got ${quote(path)}, ${FAULTS[code] ?? message}`,
-    )
+    throw new EnvironmentError(`DEMO_DATABASE: cannot use ${quote(path)}: ${PROBLEMS[code] ?? message}`)
   }
 }
 
-/** Nobody else on this machine is to read who the clients are. What SQLite puts beside the file has the same mode. */
-function closeToOthers(path: string): void {
+/** Lets only this user read the file. SQLite gives its journal files the same mode. */
+function makePrivate(path: string): void {
   const file = openSync(path, 'a+', 0o600)
   try {
-    const begin = Buffer.alloc(SQLITE.length)
-    const length = readSync(file, begin, 0, begin.length, 0)
-    // Any other file is not ours to change.
-    if (length > 0 && !begin.equals(SQLITE)) throw Object.assign(new Error(), { code: 'SQLITE_NOTADB' })
+    const start = Buffer.alloc(SQLITE.length)
+    const length = readSync(file, start, 0, start.length, 0)
+    // Never change a file of another kind.
+    if (length > 0 && !start.equals(SQLITE)) throw Object.assign(new Error(), { code: 'SQLITE_NOTADB' })
     fchmodSync(file, 0o600)
   } finally {
     closeSync(file)
   }
 }
 
-/** What every SQLite database begins with. */
+/** The first bytes of every SQLite database. */
 const SQLITE = Buffer.from('SQLite format 3\0')
 
-const FAULTS: Readonly<Record<string, string>> = {
-  ENOENT: 'whose folder does not exist',
-  ENOTDIR: 'whose folder is no folder',
-  EISDIR: 'which is a folder',
-  EACCES: 'which this user may not write',
-  EPERM: 'which is not of this user',
-  EROFS: 'which cannot be written',
-  SQLITE_READONLY: 'which cannot be written',
-  SQLITE_BUSY: 'which another demo or program has open',
-  SQLITE_NOTADB: 'which is no SQLite database',
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'its parent is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'you have no permission to write it',
+  EPERM: 'another user owns it',
+  EROFS: 'its file system is read-only',
+  SQLITE_READONLY: 'it is read-only',
+  SQLITE_BUSY: 'another demo or program has it open',
+  SQLITE_NOTADB: 'it is not an SQLite database',
 }
 
-/** Keeps a client of the configuration as it is configured now, with what it has bound since it was configured first. */
-export async function enrol(registry: ClientRegistry, clientId: string, clientSecret: string): Promise<void> {
-  const kept = await registry.find(clientId)
-  const { bindings, boundMethods = [] } = kept?.deletedAt === undefined ? (kept ?? {}) : {}
+/** Stores the configured client. A client that is already there keeps its bindings. */
+export async function saveConfiguredClient(
+  registry: ClientRegistry,
+  clientId: string,
+  clientSecret: string,
+): Promise<void> {
+  const stored = await registry.find(clientId)
+  const { bindings, boundMethods = [] } = stored?.deletedAt === undefined ? (stored ?? {}) : {}
   const client: Client = {
     clientId,
-    revision: (kept?.revision ?? 0) + 1,
+    revision: (stored?.revision ?? 0) + 1,
     secretHash: hashSecret(clientSecret),
     authenticationMethods: ['client_secret_basic', 'client_secret_post', ...boundMethods],
     policy: CLIENT_POLICY,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-/** What the demo provisions. */
+/** A device that the demo provisions. */
 export interface Device {
   readonly id: string
   readonly name: string
@@ -13,16 +13,16 @@ export interface Devices {
   ownedBy(owner: string): Promise<readonly Device[]>
 }
 
-const MAXIMUM = 100
+const MAX_DEVICES = 100
 
-/** Devices in memory; beyond the cap the oldest is forgotten. */
+/** Keeps the newest 100 devices in memory. */
 export function devicesInMemory(): Devices {
   const devices: Device[] = []
   return {
     async create(owner, name) {
       const device = newDevice(owner, name)
       devices.push(device)
-      if (devices.length > MAXIMUM) devices.shift()
+      if (devices.length > MAX_DEVICES) devices.shift()
       return device
     },
     ownedBy: async (owner) => devices.filter((device) => device.owner === owner),
@@ -33,7 +33,7 @@ export function newDevice(owner: string, name: string): Device {
   return { id: randomUUID(), name, owner, created_at: new Date().toISOString() }
 }
 
-/** 1 to 64 characters, none of them a control character. */
+/** Accepts 1 to 64 characters without control characters. */
 export function isDeviceName(value: unknown): value is string {
   return typeof value === 'string' && /^\P{Cc}{1,64}$/u.test(value)
 }

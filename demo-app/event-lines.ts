@@ -8,28 +8,28 @@ const COLOURS: Record<Severity, Parameters<Paint>[0]> = {
   high: 'red',
 }
 
-/** One event in one line: what happened, and the identifiers in it. */
+/** An event as one line: its type and its identifiers. */
 export function eventLine(event: ProvisioningEvent, paint: Paint): string {
   return paintEvent(event, eventText(event), paint)
 }
 
-/** The same without colours, for who breaks lines. */
+/** The same without colours, for text that is wrapped later. */
 export function eventText(event: ProvisioningEvent): string {
-  const particulars = describe(event).filter((one) => one !== undefined)
-  return [event.type.padEnd(17), ...particulars.map(printable)].join(' ')
+  const details = detailsOf(event).filter((detail) => detail !== undefined)
+  return [event.type.padEnd(17), ...details.map(printable)].join(' ')
 }
 
-/** In the colour of how much the event should trouble who reads it. */
+/** Colours text by the severity of its event. */
 export function paintEvent({ severity }: ProvisioningEvent, text: string, paint: Paint): string {
   return paint(COLOURS[severity], text)
 }
 
-function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
+function detailsOf(event: ProvisioningEvent): readonly (string | undefined)[] {
   const key = 'keyId' in event && event.keyId !== undefined ? `key=${event.keyId}` : undefined
   const client = 'clientId' in event && event.clientId !== undefined ? `client=${event.clientId}` : undefined
   switch (event.type) {
     case 'request.refused': {
-      // Where a key is named, where it was presented matters less than who it belongs to: a line is not long.
+      // Both would make the line too long; the key tells more than the endpoint.
       const where = key === undefined ? `at=${event.endpoint}` : key
       return [String(event.status), event.reason, where, client]
     }
@@ -39,7 +39,7 @@ function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
       return [key, client, `action=${event.action}`]
     case 'key.replayed':
     case 'family.revoked':
-      return [key, client, ...endOf(event)]
+      return [key, client, ...fateOf(event)]
     case 'key.exposed':
     case 'token.exposed':
       return [key, client, event.revoked ? 'revoked' : undefined]
@@ -60,15 +60,15 @@ function describe(event: ProvisioningEvent): readonly (string | undefined)[] {
   }
 }
 
-/** What the redemption brought forth, and what became of that. */
-function endOf({ family, familyRevoked }: EventOf<'key.replayed' | 'family.revoked'>): readonly string[] {
+/** The client that came from the redemption, if any, and what happened to its family. */
+function fateOf({ family, familyRevoked }: EventOf<'key.replayed' | 'family.revoked'>): readonly string[] {
   if (family === undefined) return familyRevoked ? ['family revoked'] : []
   return family.clientId === undefined
     ? [`family ${family.fate}`]
     : [`family=${family.clientId}`, family.fate]
 }
 
-/** Some of it comes from requests: no control character of theirs may reach the terminal. */
+/** Requests can contain control characters, which must not reach the terminal. */
 function printable(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]/g, '?')
   return plain.length > 60 ? `${plain.slice(0, 57)}...` : plain

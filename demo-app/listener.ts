@@ -2,28 +2,28 @@ import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { EnvironmentError } from './environment'
 
-/** A port of this machine's own addresses, listened on. */
+/** A listener on a loopback port. */
 export interface Listener {
   readonly port: number
-  /** Takes no more; resolves when no connection is left, at the latest after what requests at work are given. */
+  /** Stops accepting, and closes all connections: idle ones now, the others after the grace period at the latest. */
   close(graceMilliseconds?: number): Promise<void>
 }
 
 export interface Listening {
-  /** The environment variable the port comes from, for messages. */
+  /** The environment variable of the port, for error messages. */
   readonly variable: 'PORT' | 'HTTP_PORT'
   readonly port: number
   readonly createServer: () => Server
 }
 
-/** How long a request that is at work may go on once the demo is told to stop. */
+/** How long a request may take to finish after the demo was told to stop. */
 const GRACE_MILLISECONDS = 1000
 
 /**
- * Listens on the loopback addresses alone: a demo is nobody else's to reach. Both are needed, where both exist,
- * because `localhost` is either of them and another program could sit on the one that is left out.
+ * Listens on both loopback addresses, so that other machines cannot reach the demo. `localhost` can mean either of
+ * them, and another program could listen on the one that the demo leaves out.
  *
- * @throws EnvironmentError when the port cannot be had
+ * @throws EnvironmentError if the port is not available
  */
 export async function listen({ variable, port, createServer }: Listening): Promise<Listener> {
   const closers: Listener['close'][] = []
@@ -46,12 +46,12 @@ export async function listen({ variable, port, createServer }: Listening): Promi
   } catch (error) {
     await close()
     throw new EnvironmentError(
-      `${variable}: ${describeFault(error as NodeJS.ErrnoException, variable, port)}`,
+      `${variable}: ${describeError(error as NodeJS.ErrnoException, variable, port)}`,
     )
   }
 }
 
-/** What a machine without IPv6 says. */
+/** The error codes of a machine without IPv6. */
 const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
 function bind(server: Server, host: string, port: number): Promise<void> {
@@ -63,15 +63,15 @@ function bind(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function describeFault({ code, message }: NodeJS.ErrnoException, variable: string, port: number): string {
+function describeError({ code, message }: NodeJS.ErrnoException, variable: string, port: number): string {
   if (code === 'EADDRINUSE') {
-    return `port ${port} is in use by another program; choose another, or ${variable}=0 for any that is free`
+    return `port ${port} is in use by another program; choose another port, or set ${variable}=0 to use any free port`
   }
-  if (code === 'EACCES') return `port ${port} is not for this user to listen on; choose one above 1023`
-  return `port ${port} cannot be listened on (${code ?? message})`
+  if (code === 'EACCES') return `you may not listen on port ${port}; choose a port above 1023`
+  return `cannot listen on port ${port} (${code ?? message})`
 }
 
-/** Sockets are counted here, because a server does not close those that have not finished their TLS handshake. */
+/** Tracks all sockets, because a server does not close those that have not finished their TLS handshake. */
 function closer(server: Server): Listener['close'] {
   const sockets = new Set<Socket>()
   let isClosing = false
@@ -79,7 +79,7 @@ function closer(server: Server): Listener['close'] {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  // A connection that is kept alive becomes idle when its request is answered, and would be waited for then.
+  // A kept-alive connection becomes idle after its answer, and would delay the close.
   server.on('request', (_req, res) => {
     res.once('close', () => isClosing && setImmediate(() => server.closeIdleConnections()))
   })

@@ -7,13 +7,13 @@ import { readScale } from './scale'
 import { startDemo } from './server'
 import { stopOnSignal } from './signals'
 import { runCluster } from './workers/primary'
-import { work } from './workers/worker'
+import { runWorker } from './workers/worker'
 
 async function main(): Promise<void> {
   const { workers, redis } = readScale(process.argv.slice(2), process.env)
   const environment = readEnvironment(process.env)
   const paint = painter(process.stdout, process.env)
-  // Whoever read what is printed here has gone, as in `npm run demo | head`.
+  // The reader of the output has ended, as in `npm run demo | head`.
   process.stdout.once('error', () => process.exit(0))
   if (redis !== undefined) return runCluster({ environment, workers, redis, paint })
   const demo = await startDemo(environment, (event) => {
@@ -23,12 +23,12 @@ async function main(): Promise<void> {
   console.log(nextSteps(demo, environment, paint))
 }
 
-async function begin(): Promise<void> {
+async function start(): Promise<void> {
   if (cluster.isPrimary) return main()
-  work(painter(process.stdout, process.env))
+  runWorker(painter(process.stdout, process.env))
 }
 
-begin().catch((error) => {
+start().catch((error) => {
   process.exitCode = 1
   console.error(error instanceof EnvironmentError ? `demo: ${error.message}` : error)
 })

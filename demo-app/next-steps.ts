@@ -1,15 +1,15 @@
 import { SCOPES } from './app'
-import { attacks, type CommandSite, clientArguments, flow, metadata, type Trial } from './commands'
+import { attacks, type CommandSite, clientArguments, type Example, flow, metadata } from './commands'
 import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
 import type { Origins } from './server'
 
-/** What is printed for a person once the demo runs: where it is, and what to try, ready to paste. */
+/** The text that the demo prints when it runs: its addresses, and commands to paste. */
 export function nextSteps(
   demo: Origins,
   environment: Environment,
   paint: Paint,
-  particulars: readonly Row[] = [],
+  extraRows: readonly Row[] = [],
 ): string {
   const { origin, cleartextOrigin } = demo
   const asClient = clientArguments(environment.clientId, environment.clientSecret)
@@ -17,10 +17,10 @@ export function nextSteps(
   const numbered = numberer(paint)
   return [
     '',
-    ...introduction(demo, environment, paint, particulars),
+    ...introduction(demo, environment, paint, extraRows),
     '',
-    `  ${paint('bold', 'Try it:')} paste what is indented, in this order, into another terminal (bash or zsh). The answers`,
-    '  end with their status. curl gets -k because nobody vouches for a certificate made just now.',
+    `  ${paint('bold', 'Try it:')} open another terminal (bash or zsh) and paste the indented commands in this order. Each`,
+    '  answer ends with its HTTP status. curl needs -k because the certificate is self-signed.',
     '',
     ...clientVariables(environment),
     '',
@@ -30,10 +30,11 @@ export function nextSteps(
     ...attacks(site).flatMap(numbered),
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
-    '  All of it at once, DPoP, private_key_jwt and a lost answer besides, all explained:',
+    '  The tour sends these requests itself and explains each answer. It also shows DPoP,',
+    '  private_key_jwt and a lost answer. Run it in the same terminal:',
     `  ${tourCommand(demo)}`,
     '',
-    '  Ctrl-C stops the demo. What happens to keys is told here as it happens, in events:',
+    '  Press Ctrl-C to stop the demo. It prints an event below for each thing that happens to a key:',
     '',
   ].join('\n')
 }
@@ -44,15 +45,15 @@ function introduction(
   demo: Origins,
   { clientId, database }: Environment,
   paint: Paint,
-  particulars: readonly Row[],
+  extraRows: readonly Row[],
 ): readonly string[] {
   const rows: readonly Row[] = [
-    ['HTTPS', demo.origin, 'endpoints under /oauth, own routes listed at /'],
-    ['cleartext', demo.cleartextOrigin, 'refuses everything, and revokes the keys it is shown'],
+    ['HTTPS', demo.origin, 'OAuth endpoints under /oauth; GET / lists the other routes'],
+    ['HTTP', demo.cleartextOrigin, 'rejects every request, and revokes the keys it receives'],
     ['client', clientId],
-    ['may have', SCOPES.join(', ')],
-    ...(database === undefined ? [] : [['clients', `kept in ${quote(database)}`] as const]),
-    ...particulars,
+    ['scopes', SCOPES.join(', ')],
+    ...(database === undefined ? [] : [['clients', `stored in ${quote(database)}`] as const]),
+    ...extraRows,
   ]
   return [
     `  ${paint('bold', 'express-provisioning-keys: the demo is running')}`,
@@ -68,11 +69,7 @@ function introduction(
 function clientVariables({ clientId, clientSecret, isSecretRandom }: Environment): readonly string[] {
   const id = `export DEMO_CLIENT_ID=${shellQuote(clientId)}`
   if (isSecretRandom) return [command(id), command(`export DEMO_CLIENT_SECRET=${shellQuote(clientSecret)}`)]
-  return [
-    command(id),
-    '',
-    '  The commands read the secret from $DEMO_CLIENT_SECRET: export the one you started the demo with.',
-  ]
+  return [command(id), '', '  First export the secret of this demo in that terminal, as DEMO_CLIENT_SECRET.']
 }
 
 /** The tour finds this demo by the same variables. */
@@ -88,16 +85,16 @@ function heading(text: string, paint: Paint): string {
   return `  ${paint('bold', text)}\n`
 }
 
-function numberer(paint: Paint): (trial: Trial) => string {
+function numberer(paint: Paint): (example: Example) => string {
   let number = 0
-  return ({ title, lines }) => {
+  return ({ title, commands }) => {
     number += 1
-    const shown = lines.split('\n').map(command)
-    return `  ${paint('cyan', `${number}.`.padStart(3))} ${title}\n${shown.join('\n')}\n`
+    const lines = commands.split('\n').map(command)
+    return `  ${paint('cyan', `${number}.`.padStart(3))} ${title}\n${lines.join('\n')}\n`
   }
 }
 
-/** Commands, and nothing else, are indented this far. */
+/** Only commands are indented this far, so that a reader sees what to paste. */
 function command(line: string): string {
   return `      ${line}`
 }

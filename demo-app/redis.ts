@@ -7,7 +7,7 @@ import { type Device, type Devices, newDevice } from './devices'
 import { EnvironmentError } from './environment'
 import { printableRedis } from './scale'
 
-/** What the processes of a demo keep in its Redis. */
+/** The state that the workers of a demo keep in Redis. */
 export interface SharedState {
   readonly store: RedisStore
   readonly limits: NonNullable<RateLimitOptions['store']>
@@ -15,37 +15,37 @@ export interface SharedState {
   readonly devices: Devices
 }
 
-/** What the processes of one demo share. */
+/** Everything that the workers of a demo share. */
 export interface Shared {
   readonly certificate: Certificate
   readonly signingKey: string
   readonly state: SharedState
 }
 
-/** A Redis, connected. */
+/** A connection to Redis. */
 export interface ConnectedRedis {
   readonly send: SendCommand
-  /** What a demo has there; another demo has another `run`. */
+  /** The state of one demo. Each demo has another `run`. */
   stateOf(run: string): SharedState
   close(): void
 }
 
-/** How long what belongs to a demo stays there. */
+/** The state of a demo expires in Redis after a day. */
 const DAY_SECONDS = '86400'
 
 /**
- * Connects; a connection that is lost later comes back by itself, and commands fail meanwhile.
+ * Connects to Redis. After a connection was lost, the client reconnects; commands fail until then.
  *
- * @param onLoss is told why a connection was lost
- * @throws EnvironmentError when there is no Redis, with how to get one
+ * @param onLoss called with the reason when a connection is lost
+ * @throws EnvironmentError that says how to start a Redis, if there is none
  */
 export async function connectRedis(url: string, onLoss: (why: string) => void): Promise<ConnectedRedis> {
-  let isUp = false
-  const reconnectStrategy = () => (isUp ? 200 : false)
+  let wasConnected = false
+  const reconnectStrategy = () => (wasConnected ? 200 : false)
   const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy } })
   let isLost = false
   client.on('error', (error: Error) => {
-    if (isUp && !isLost) onLoss(error.message)
+    if (wasConnected && !isLost) onLoss(error.message)
     isLost = true
   })
   client.on('ready', () => {
@@ -54,23 +54,23 @@ export async function connectRedis(url: string, onLoss: (why: string) => void): 
   await client.connect().catch((error) => {
     throw new EnvironmentError(noRedis(url, error.code ?? error.message))
   })
-  isUp = true
+  wasConnected = true
   const send: SendCommand = (command) => client.sendCommand(command)
   return { send, stateOf: (run) => stateOf(send, `epk-demo:${run}:`), close: () => client.destroy() }
 }
 
 function noRedis(url: string, why: string): string {
   return [
-    `no Redis answers at ${printableRedis(url)} (${why}). Several workers have to share one store: in the memory of`,
-    'each, a key that one has issued would be unknown to the others, and a proof could be used once at each. Start one:',
+    `cannot connect to Redis at ${printableRedis(url)} (${why}). Several workers need a shared store. Without one, a`,
+    'worker would not know the keys of the others, and a proof could be used once at each of them. Start a Redis:',
     "  apt-get update && apt-get install -y redis-server && redis-server --save '' --appendonly no",
-    'or name yours: DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4',
+    'or use your own: DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4',
   ].join('\n')
 }
 
 function stateOf(send: SendCommand, prefix: string): SharedState {
   return {
-    // What is wrong with the Redis is told by the process that starts the workers, once.
+    // The primary process already prints the advice about Redis once.
     store: redisStore({ sendCommand: send, prefix, advise: () => undefined }),
     limits: (name) =>
       new RedisLimits({
@@ -82,7 +82,7 @@ function stateOf(send: SendCommand, prefix: string): SharedState {
   }
 }
 
-/** Both compare and change in one script, so that no other process gets between. */
+/** Each script compares the revision and writes atomically, so that no other process can interfere. */
 const SAVE = `if tonumber(ARGV[1]) ~= tonumber(redis.call('HGET', KEYS[1], 'revision') or 0) + 1 then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1], 'client', ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[3])`

@@ -1,18 +1,18 @@
 import { EnvironmentError, quote } from './environment'
 
-/** How many processes the demo is, and where they share what they know. */
+/** How many workers the demo has, and the Redis that they share. */
 export interface Scale {
   readonly workers: number
-  /** Where Redis is; `undefined`: everything is in the memory of one process. */
+  /** The URL of Redis; `undefined` if one process keeps everything in memory. */
   readonly redis: string | undefined
 }
 
 const DEFAULT_REDIS = 'redis://127.0.0.1:6379'
-const MOST_WORKERS = 64
-const USAGE = 'expected --workers NUMBER and --redis URL, and the rest in the environment'
+const MAX_WORKERS = 64
+const USAGE = 'expected --workers NUMBER or --redis URL; all other settings are environment variables'
 
 /**
- * Reads `--workers` and `--redis` or `DEMO_REDIS`. Several workers need a Redis: without any named, the usual one.
+ * Reads `--workers` and `--redis` or `DEMO_REDIS`. Several workers need a Redis; by default, the one on this machine.
  *
  * @throws EnvironmentError
  */
@@ -21,7 +21,8 @@ export function readScale(arguments_: readonly string[], env: NodeJS.ProcessEnv)
   const rest = arguments_.flatMap((argument) => argument.split(/(?<=^--\w+)=/))
   for (let i = 0; i < rest.length; i += 2) {
     const [name = '', value] = rest.slice(i, i + 2)
-    if (name !== '--workers' && name !== '--redis') throw new EnvironmentError(`${USAGE}, got ${quote(name)}`)
+    if (name !== '--workers' && name !== '--redis')
+      throw new EnvironmentError(`unexpected argument ${quote(name)}; ${USAGE}`)
     if (value === undefined || given.has(name))
       throw new EnvironmentError(`${name}: expected one value, got ${value === undefined ? 'none' : 'two'}`)
     given.set(name, value)
@@ -33,21 +34,23 @@ export function readScale(arguments_: readonly string[], env: NodeJS.ProcessEnv)
 
 function readWorkers(text = '1'): number {
   const workers = /^\d{1,2}$/.test(text) ? Number(text) : 0
-  if (workers >= 1 && workers <= MOST_WORKERS) return workers
-  throw new EnvironmentError(`--workers: expected a number from 1 to ${MOST_WORKERS}, got ${quote(text)}`)
+  if (workers >= 1 && workers <= MAX_WORKERS) return workers
+  throw new EnvironmentError(`--workers: expected a number from 1 to ${MAX_WORKERS}, got ${quote(text)}`)
 }
 
 function readRedis(name: string, text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined
-  // What it says may be a password: it is not repeated.
+  // The value can contain a password, so the message does not repeat it.
   if (!URL.canParse(text) || !/^rediss?:$/.test(new URL(text).protocol))
-    throw new EnvironmentError(`${name}: expected a URL such as ${DEFAULT_REDIS}, got something else`)
+    throw new EnvironmentError(`${name}: expected a URL such as ${DEFAULT_REDIS}, got another value`)
   if (name.startsWith('--') && new URL(text).password !== '')
-    throw new EnvironmentError(`${name}: a password here is shown to everybody by ps; put it into DEMO_REDIS`)
+    throw new EnvironmentError(
+      `${name}: other users can see this password in the process list; set DEMO_REDIS instead`,
+    )
   return text
 }
 
-/** The URL without the password in it. */
+/** The URL without user name and password. */
 export function printableRedis(url: string): string {
   const { protocol, host } = new URL(url)
   return `${protocol}//${host}`

@@ -2,13 +2,13 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https'
 import type { Observer } from 'express-provisioning-keys'
 import { demoApp } from './app'
-import { localhostCertificate } from './certificate'
-import { type ClientDatabase, enrol, openDatabase } from './database'
+import { type Certificate, localhostCertificate } from './certificate'
+import { type ClientDatabase, openDatabase, saveConfiguredClient } from './database'
 import type { Environment } from './environment'
-import { listen } from './listener'
+import { type Listener, listen } from './listener'
 import type { Shared } from './redis'
 
-/** Where a demo is reached. */
+/** The addresses of a demo. */
 export interface Origins {
   /** `https://localhost:PORT`. */
   readonly origin: string
@@ -21,20 +21,20 @@ export function originsOf({ port, httpPort }: Pick<Environment, 'port' | 'httpPo
   return { origin, cleartextOrigin: new URL(`http://localhost:${httpPort}`).origin }
 }
 
-/** The demo, running in this process. */
+/** A demo that runs in this process. */
 export interface RunningDemo extends Origins {
-  /** PEM, for whoever wants to trust it. */
+  /** PEM, for clients that verify it. */
   readonly certificate: string
-  /** Has the readiness say no from now on. */
+  /** Makes `GET /ready` answer 503 from now on. */
   drain(): void
-  /** Closes both listeners; resolves when no connection is left, after a second at most unless more is given. */
+  /** Closes all connections, those with requests after the grace period at the latest. Default: 1 second. */
   stop(graceMilliseconds?: number): Promise<void>
 }
 
 /**
- * Starts both listeners on one app.
+ * Starts an app that listens for HTTPS and for plain HTTP.
  *
- * @throws EnvironmentError when a port or the database cannot be had; nothing is left open then
+ * @throws EnvironmentError if a port or the database is not available; nothing stays open then
  */
 export async function startDemo(
   environment: Environment,
@@ -44,8 +44,9 @@ export async function startDemo(
   const { database: path, clientId, clientSecret } = environment
   const database = path === undefined ? undefined : openDatabase(path, shared?.state.store)
   try {
-    // Of several processes, the one that starts them has done it.
-    if (shared === undefined) await (database && enrol(database.registry, clientId, clientSecret))
+    // With several workers, the primary process has done this.
+    if (shared === undefined)
+      await (database && saveConfiguredClient(database.registry, clientId, clientSecret))
     return await startWith({ environment, observer, shared, database })
   } catch (error) {
     await database?.close()
@@ -61,40 +62,45 @@ interface DemoParts {
 }
 
 async function startWith({ environment, observer, shared, database }: DemoParts): Promise<RunningDemo> {
-  const { key, cert } = shared?.certificate ?? (await localhostCertificate())
-  let openFor: (app: RequestListener) => void = () => undefined
-  // The issuer names the port, and a free one is known only once it is listened on: early requests wait for the app.
-  const ready = new Promise<RequestListener>((resolve) => {
-    openFor = resolve
+  const certificate = shared?.certificate ?? (await localhostCertificate())
+  // The issuer contains the port. A free port is known only after listening, so early requests wait for the app.
+  let provideApp: (app: RequestListener) => void = () => undefined
+  const app = new Promise<RequestListener>((resolve) => {
+    provideApp = resolve
   })
-  const answer: RequestListener = (req, res) => void ready.then((app) => app(req, res))
-
-  const https = await listen({
-    variable: 'PORT',
-    port: environment.port,
-    createServer: () => createHttpsServer({ key, cert }, answer),
+  const listeners = await openListeners(environment, certificate, (req, res) => {
+    void app.then((answer) => answer(req, res))
   })
-  const http = await listen({
-    variable: 'HTTP_PORT',
-    port: environment.httpPort,
-    createServer: () => createHttpServer(answer),
-  }).catch(async (error) => {
-    await https.close()
-    throw error
-  })
-
+  const [https, http] = listeners
   const origins = originsOf({ port: https.port, httpPort: http.port })
   const registry = database?.registry ?? shared?.state.clients
-  const { app, drain } = demoApp({ issuer: origins.origin, observer, ...environment, shared, registry })
-  openFor(app)
+  const demo = demoApp({ issuer: origins.origin, observer, ...environment, shared, registry })
+  provideApp(demo.app)
   return {
     ...origins,
-    certificate: cert,
-    drain,
+    certificate: certificate.cert,
+    drain: demo.drain,
     async stop(graceMilliseconds) {
-      drain()
-      await Promise.all([https.close(graceMilliseconds), http.close(graceMilliseconds)])
+      demo.drain()
+      await Promise.all(listeners.map((listener) => listener.close(graceMilliseconds)))
       await database?.close()
     },
   }
+}
+
+async function openListeners(
+  { port, httpPort }: Environment,
+  certificate: Certificate,
+  answer: RequestListener,
+): Promise<readonly [https: Listener, http: Listener]> {
+  const createHttps = () => createHttpsServer(certificate, answer)
+  const https = await listen({ variable: 'PORT', port, createServer: createHttps })
+  const createHttp = () => createHttpServer(answer)
+  const http = await listen({ variable: 'HTTP_PORT', port: httpPort, createServer: createHttp }).catch(
+    async (error) => {
+      await https.close()
+      throw error
+    },
+  )
+  return [https, http]
 }

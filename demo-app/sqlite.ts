@@ -1,20 +1,17 @@
 import { EventEmitter } from 'node:events'
 import Database from 'libsql'
 
-/**
- * A Keyv storage adapter for SQLite, by a library that brings its binaries along. `@keyv/sqlite` does the same where
- * the one that it is made for can be installed.
- */
+/** A Keyv storage adapter for SQLite. It uses `libsql`, because the `sqlite3` of `@keyv/sqlite` cannot be installed everywhere. */
 export class KeyvSqliteFile extends EventEmitter {
   namespace: string | undefined
   readonly opts = { dialect: 'sqlite', url: 'sqlite:' }
   readonly #database: Database.Database
 
-  /** Opens the file, and makes it where there is none. With `alone` nobody else can open it meanwhile. */
+  /** Opens or creates the file. With `alone`, no other connection can open it until `disconnect()`. */
   constructor(path: string, { alone = false } = {}) {
     super()
     this.#database = new Database(path, { timeout: alone ? 0 : 5_000 })
-    // Nobody is told of a change that a power cut could undo.
+    // A power cut must not undo a change that was reported as saved.
     this.#database.exec(`PRAGMA synchronous = FULL; PRAGMA locking_mode = ${alone ? 'EXCLUSIVE' : 'NORMAL'}`)
     this.#database.exec('BEGIN EXCLUSIVE; COMMIT')
     this.#database.exec('CREATE TABLE IF NOT EXISTS keyv (key TEXT PRIMARY KEY, value TEXT NOT NULL)')

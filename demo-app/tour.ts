@@ -13,21 +13,21 @@ const paint = painter(process.stdout, process.env)
 
 async function tour(): Promise<boolean> {
   refuseArguments(process.argv.slice(2))
-  // Whoever read what is printed here has gone, as in `npm run demo:tour | head`.
+  // The reader of the output has ended, as in `npm run demo:tour | head`.
   process.stdout.once('error', () => process.exit(0))
   const target = await chooseTarget(process.env)
-  const goStep = guide({ target, paint, print: console.log })
+  const runStep = guide({ target, paint, print: console.log })
   console.log(
     `\n  ${paint('bold', 'express-provisioning-keys: the tour')}\n\n${wrap(target.description, '  ')}`,
   )
   console.log(
     wrap(
-      'Keys, tokens, proofs and secrets are shown as <names>; the events of the server, as they are.',
+      '">" marks a request, "<" its answer, "*" an event of the server. Secrets are printed as <names>.',
       '  ',
     ),
   )
   try {
-    return await goParts(goStep)
+    return await runParts(runStep)
   } finally {
     await target.stop()
   }
@@ -36,19 +36,19 @@ async function tour(): Promise<boolean> {
 const PARTS: readonly (readonly [title: string, steps: readonly Step[]])[] = [
   ['The flow', FLOW],
   ['A device with a key pair', deviceSteps()],
-  ['An answer that gets lost', lostAnswerSteps()],
+  ['A lost answer', lostAnswerSteps()],
   ['Attacks', ATTACKS],
 ]
 
-/** Goes each step, and answers whether all were as described. */
-async function goParts(goStep: Guide): Promise<boolean> {
+/** Resolves with whether all steps went as described. */
+async function runParts(runStep: Guide): Promise<boolean> {
   const failed: number[] = []
   let number = 0
   for (const [title, steps] of PARTS) {
     console.log(`\n  ${paint('bold', heading(title))}`)
     for (const step of steps) {
       number += 1
-      if (!(await goStep(step, number))) failed.push(number)
+      if (!(await runStep(step, number))) failed.push(number)
     }
   }
   return summarise(failed, number)

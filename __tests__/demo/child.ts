@@ -7,7 +7,7 @@ export const ROOT = join(__dirname, '../..')
 
 const LOCK = join(ROOT, 'node_modules/.demo-build')
 
-/** The demo imports what users install, so that has to be there. Test files run side by side: one builds, all wait. */
+/** The demo imports the built package. Test files run in parallel: one of them builds it, and the others wait. */
 export async function ensureBuilt(): Promise<void> {
   while (!existsSync(join(ROOT, 'dist/index.js')) || existsSync(LOCK)) {
     if (tryLock()) buildAndUnlock()
@@ -34,22 +34,22 @@ function buildAndUnlock(): void {
 
 const started = new Set<ChildProcess>()
 
-// What a failed test has left behind.
+// A failed test may leave processes behind.
 afterAll(() => {
   for (const child of started) child.kill('SIGKILL')
 })
 
-/** A program of the demo in a process of its own, and what it has printed so far. */
+/** A program of the demo in its own process, with its output so far. */
 export interface Child {
   readonly pid: number
   readonly stdout: () => string
   readonly stderr: () => string
   readonly kill: (signal: NodeJS.Signals) => void
-  /** The exit code, or the name of the signal that ended it. */
+  /** Resolves with the exit code, or with the name of the signal that ended it. */
   readonly exited: Promise<number | string | null>
 }
 
-/** Runs `demo-app/<program>`; of this process's environment it gets no more than it needs. */
+/** Runs `demo-app/<program>`, with PATH and HOME as its only other environment variables. */
 export function run(
   program: 'main.ts' | 'tour.ts',
   env: Record<string, string>,
@@ -90,8 +90,8 @@ export interface Demo extends Child {
 }
 
 /**
- * Starts the demo on free ports, and waits until it has said what to try. A port that an earlier demo had may belong to a
- * connection of another test for a moment: that is waited for, up to twenty seconds.
+ * Starts the demo on free ports, and waits until it has printed its commands. For a moment, the given port may belong to
+ * a connection of another test, so this tries again for up to 20 seconds.
  */
 export async function startDemo(
   env: Record<string, string> = {},

@@ -4,7 +4,7 @@ jest.setTimeout(30_000)
 
 const SECRET_LINE = /^ {6}export DEMO_CLIENT_SECRET='([\w-]{43})'$/m
 
-/** What is indented as commands are, by the number of the trial; 0: what comes before the first. */
+/** The indented commands, by the number of their example; 0 for those before the first. */
 function printedCommands(text: string): Map<number, string> {
   const commands = new Map<number, string>()
   let number = 0
@@ -15,8 +15,8 @@ function printedCommands(text: string): Map<number, string> {
   return commands
 }
 
-/** Pastes all of them into one shell, and answers with what each printed. */
-async function paste(demo: Demo, env: Record<string, string> = {}): Promise<(trial: number) => string> {
+/** Pastes all commands into one shell, and returns the output of each example. */
+async function paste(demo: Demo, env: Record<string, string> = {}): Promise<(example: number) => string> {
   const input = [...printedCommands(demo.stdout())]
     .map(([number, lines]) => `echo '=== ${number}'\n${lines}`)
     .join('')
@@ -28,11 +28,11 @@ async function paste(demo: Demo, env: Record<string, string> = {}): Promise<(tri
     const [number, ...lines] = part.split('\n')
     outputs.set(Number(number), lines.join('\n'))
   }
-  return (trial) => outputs.get(trial) ?? ''
+  return (example) => outputs.get(example) ?? ''
 }
 
-/** What must be printed by each trial: the statuses of its answers, and something in them. */
-const EXPECTED: readonly [trial: number, statuses: readonly number[], contents: readonly RegExp[]][] = [
+/** The expected output of each example: statuses, and texts in the answers. */
+const EXPECTED: readonly [example: number, statuses: readonly number[], contents: readonly RegExp[]][] = [
   [1, [200], [/"access_token":"eyJ/, /"expires_in":300,"scope":"devices:create"/]],
   [2, [], [/^$/]],
   [3, [200], [/"active":true.*"scope":"devices:create"/]],
@@ -48,7 +48,7 @@ const EXPECTED: readonly [trial: number, statuses: readonly number[], contents: 
   [13, [200, 200, 200], [/"token_endpoint"/, /"authorization_servers"/, /"kty":"EC"/]],
 ]
 
-describe('what the demo prints for a person', () => {
+describe('the text that the demo prints', () => {
   let demo: Demo
 
   beforeAll(async () => {
@@ -60,7 +60,7 @@ describe('what the demo prints for a person', () => {
     await demo.exited
   })
 
-  it('fits 100 columns, without colour where there is no terminal', () => {
+  it('fits 100 columns, without colours if there is no terminal', () => {
     expect(
       demo
         .stdout()
@@ -80,19 +80,19 @@ describe('what the demo prints for a person', () => {
     expect(demo.stdout()).toContain(` PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour\n`)
   })
 
-  it('is commands that do what is said of them, when pasted into bash', async () => {
+  it('has commands that do what their titles say, when pasted into bash', async () => {
     const output = await paste(demo)
-    for (const [trial, statuses, contents] of EXPECTED) {
-      const text = output(trial)
-      expect([trial, [...text.matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))]).toEqual([
-        trial,
+    for (const [example, statuses, contents] of EXPECTED) {
+      const text = output(example)
+      expect([example, [...text.matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))]).toEqual([
+        example,
         statuses,
       ])
       for (const content of contents) expect(text).toMatch(content)
     }
   })
 
-  it('is followed by the events, which name keys and never show them', () => {
+  it('is followed by events, which name keys and never contain them', () => {
     const events = demo.stdout().slice(demo.stdout().indexOf('Ctrl-C'))
     expect(events).toMatch(/ key\.issued +key=[\w-]+ client=demo-client$/m)
     expect(events).toMatch(/ key\.replayed +key=[\w-]+ client=demo-client family revoked$/m)
@@ -104,15 +104,15 @@ describe('what the demo prints for a person', () => {
   })
 })
 
-it('prints commands for a client whose id and secret need encoding, and never prints a given secret', async () => {
+it('prints commands for an id and a secret that need encoding, and never prints a given secret', async () => {
   const env = { DEMO_CLIENT_ID: "it's a+client:50%", DEMO_CLIENT_SECRET: 'p+ss/w0rd="$HOME" \\n%41 and more' }
   const demo = await startDemo(env)
   try {
     expect(demo.stdout()).not.toContain('p+ss')
     expect(demo.stdout()).not.toMatch(/export DEMO_CLIENT_SECRET/)
     const output = await paste(demo, { DEMO_CLIENT_SECRET: env.DEMO_CLIENT_SECRET })
-    for (const [trial, statuses] of EXPECTED) {
-      expect([...output(trial).matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))).toEqual(statuses)
+    for (const [example, statuses] of EXPECTED) {
+      expect([...output(example).matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))).toEqual(statuses)
     }
   } finally {
     demo.kill('SIGTERM')

@@ -17,7 +17,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Runs the demo on the database, stops it as a person does, and answers what `use` has. */
+/** Runs the demo with the database, stops it by Ctrl-C, and returns the result of `use`. */
 async function withDemo<T>(
   use: (demo: Demo) => Promise<T>,
   { secret = SECRET, port = 0 }: { secret?: string; port?: number } = {},
@@ -32,7 +32,7 @@ async function withDemo<T>(
   }
 }
 
-it('has its clients and what is bound to them after a restart, and only those', async () => {
+it('keeps its clients and their bindings over a restart, and no others', async () => {
   const [device, own, stranger] = [clientKey(), clientKey(), clientKey('ES384')]
   const client = await withDemo(async (demo) => {
     await bind(demo, device, 'device:7')
@@ -43,7 +43,7 @@ it('has its clients and what is bound to them after a restart, and only those', 
       .expect(204)
     return { ...(await register(demo)), deleted, port: demo.port }
   })
-  // At the same port: keys are for the issuer, and its name has the port in it.
+  // At the same port, because the issuer contains the port, and keys name their issuer.
   await withDemo(async (demo) => {
     const { client_id: id, client_secret: secret, registration_access_token: token, deleted } = client
     await ask(demo, { scope: 'provision:token' }, [id, secret]).expect(200)
@@ -57,7 +57,7 @@ it('has its clients and what is bound to them after a restart, and only those', 
   }, client)
 })
 
-it("takes its own client's secret from the environment, not from the file", async () => {
+it('takes the secret of its own client from the environment, not from the file', async () => {
   await withDemo((demo) => ask(demo, {}).expect(200))
   await withDemo(
     async (demo) => {
@@ -68,14 +68,14 @@ it("takes its own client's secret from the environment, not from the file", asyn
   )
 })
 
-it('says where the clients are kept', async () => {
+it('prints where the clients are stored', async () => {
   await withDemo(async (demo) => {
-    expect(demo.stdout()).toContain(`  clients    kept in "${path.slice(0, 20)}`)
+    expect(demo.stdout()).toContain(`  clients    stored in "${path.slice(0, 20)}`)
     expect(demo.stderr()).toBe('')
   })
 })
 
-it('keeps a file that is not for others to read, without any secret', async () => {
+it('lets no other user read the file, and stores no secret in it', async () => {
   writeFileSync(path, '', { mode: 0o644 })
   const secrets = await withDemo(async (demo) => {
     const key = await keyFor(demo, { scope: 'provision:bind' })
@@ -93,38 +93,38 @@ it('keeps a file that is not for others to read, without any secret', async () =
   }
 })
 
-it('refuses, in one line, a file that it cannot have', async () => {
+it('rejects a file that it cannot use, in one line', async () => {
   await ensureBuilt()
   const text = join(folder, 'text')
   writeFileSync(text, 'This is a text, and a long one.\n'.repeat(200), { mode: 0o644 })
   symlinkSync(folder, join(folder, 'link'))
-  const cases: [database: string, why: string][] = [
-    [join(folder, 'none', 'x'), 'whose folder does not exist'],
-    [join(text, 'x'), 'whose folder is no folder'],
-    [folder, 'which is a folder'],
-    [join(folder, 'link'), 'which is a folder'],
-    [text, 'which is no SQLite database'],
+  const cases: [database: string, problem: string][] = [
+    [join(folder, 'none', 'x'), 'its folder does not exist'],
+    [join(text, 'x'), 'its parent is not a folder'],
+    [folder, 'it is a folder'],
+    [join(folder, 'link'), 'it is a folder'],
+    [text, 'it is not an SQLite database'],
   ]
-  const refused = async ([database, why]: (typeof cases)[number]) => {
+  const expectRejected = async ([database, problem]: (typeof cases)[number]) => {
     const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: database })
     expect(await child.exited).toBe(1)
-    expect(child.stderr()).toMatch(/^demo: DEMO_DATABASE: expected a file for the clients, got "[^\n]*\n$/)
-    expect(child.stderr()).toContain(`, ${why}\n`)
+    expect(child.stderr()).toMatch(/^demo: DEMO_DATABASE: cannot use "[^\n]*\n$/)
+    expect(child.stderr()).toContain(`: ${problem}\n`)
     expect(child.stdout()).toBe('')
   }
-  await Promise.all(cases.map(refused))
-  // What is no database of ours is left as it was.
+  await Promise.all(cases.map(expectRejected))
+  // A file that is not a database stays unchanged.
   expect(statSync(text).mode & 0o777).toBe(0o644)
   expect(readFileSync(text, 'utf8')).toMatch(/^This is a text/)
 })
 
-it('refuses a file that another demo has open, by whatever name', async () => {
+it('rejects a file that another demo has open, also through a link', async () => {
   symlinkSync(path, join(folder, 'link'))
   await withDemo(async () => {
     for (const name of [path, join(folder, 'link')]) {
       const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: name })
       expect(await second.exited).toBe(1)
-      expect(second.stderr()).toMatch(/, which another demo or program has open\n$/)
+      expect(second.stderr()).toMatch(/: another demo or program has it open\n$/)
     }
   })
 })

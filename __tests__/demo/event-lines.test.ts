@@ -3,11 +3,11 @@ import { eventLine } from '../../demo-app/event-lines.js'
 
 const ENVELOPE = { at: new Date(0), severity: 'notice', keyId: 'K', clientId: 'C' } as const
 
-function lineOf(type: EventType, particulars: object): string {
-  return eventLine({ ...ENVELOPE, type, ...particulars } as ProvisioningEvent, (_, text) => text)
+function lineOf(type: EventType, details: object): string {
+  return eventLine({ ...ENVELOPE, type, ...details } as ProvisioningEvent, (_, text) => text)
 }
 
-describe('one event in one line', () => {
+describe('the line of an event', () => {
   it.each<[EventType, object, string]>([
     ['key.redeemed', { action: 'bind' }, 'key.redeemed      key=K client=C action=bind'],
     ['redemption.repeated', { action: 'token' }, 'redemption.repeated key=K client=C action=token'],
@@ -32,11 +32,11 @@ describe('one event in one line', () => {
     ['client.flagged', { bindingId: 'B' }, 'client.flagged    key=K client=C binding=B'],
     ['client.unbound', { by: 'replay' }, 'client.unbound    key=K client=C by=replay'],
     ['client.deleted', { keyId: undefined, by: 'replay' }, 'client.deleted    client=C by=replay'],
-  ])('is what happened and whom it concerns: %s %j', (type, particulars, line) => {
-    expect(lineOf(type, particulars)).toBe(line)
+  ])('names the event and its identifiers: %s %j', (type, details, line) => {
+    expect(lineOf(type, details)).toBe(line)
   })
 
-  it('has no control character in it, and says what became of a client however long its name is', () => {
+  it('contains no control character, and shortens only the name of a client', () => {
     const clientId = `\x1b[2J\n${'x'.repeat(250)}`
     const line = lineOf('key.replayed', { familyRevoked: true, family: { clientId, fate: 'revoked' } })
     expect(line).toMatch(/^[\x20-\x7e]{0,120}\.\.\. revoked$/)

@@ -10,7 +10,7 @@ const SECRET = 'a-secret-for-foreign-clients'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** The certificate the demo made for itself, which its clients have to trust. */
+/** The self-signed certificate of the demo, which its clients must trust. */
 function certificateOf({ port }: Demo): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(

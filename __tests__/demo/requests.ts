@@ -3,14 +3,14 @@ import { ASSERTION_TYPE, type ClientKey, signAssertion } from '../support/client
 import { signProof } from '../support/proof.js'
 import type { Demo } from './child.js'
 
-/** Of the demo's own client. */
+/** The secret of the demo's own client. */
 export const SECRET = 'a-secret-for-the-demo-of-today'
 
 function originOf({ port }: Demo): string {
   return `https://localhost:${port}`
 }
 
-/** A request to the demo, whose certificate nobody vouches for. */
+/** A request to the demo, without verifying its self-signed certificate. */
 export function request(demo: Demo, method: 'get' | 'post' | 'delete', at: string) {
   return supertest(originOf(demo))[method](at).disableTLSCerts()
 }

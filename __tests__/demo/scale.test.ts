@@ -1,7 +1,7 @@
 import { printableRedis, readScale } from '../../demo-app/scale.js'
-import { pauseAfter } from '../../demo-app/workers/crew.js'
+import { pauseAfter } from '../../demo-app/workers/worker-pool.js'
 
-describe('how many processes the demo is', () => {
+describe('the number of workers', () => {
   it.each([
     [[], {}, { workers: 1, redis: undefined }],
     [['--workers', '1'], {}, { workers: 1, redis: undefined }],
@@ -17,9 +17,12 @@ describe('how many processes the demo is', () => {
   it.each([
     [
       ['--port', '1'],
-      'expected --workers NUMBER and --redis URL, and the rest in the environment, got "--port"',
+      'unexpected argument "--port"; expected --workers NUMBER or --redis URL; all other settings are environment variables',
     ],
-    [['4'], 'expected --workers NUMBER and --redis URL, and the rest in the environment, got "4"'],
+    [
+      ['4'],
+      'unexpected argument "4"; expected --workers NUMBER or --redis URL; all other settings are environment variables',
+    ],
     [['--workers'], '--workers: expected one value, got none'],
     [['--workers', '2', '--workers=3'], '--workers: expected one value, got two'],
     [['--workers', '0'], '--workers: expected a number from 1 to 64, got "0"'],
@@ -27,17 +30,17 @@ describe('how many processes the demo is', () => {
     [['--workers', 'many'], '--workers: expected a number from 1 to 64, got "many"'],
     [
       ['--redis', 'localhost:6379'],
-      '--redis: expected a URL such as redis://127.0.0.1:6379, got something else',
+      '--redis: expected a URL such as redis://127.0.0.1:6379, got another value',
     ],
     [
       ['--redis', 'redis://:hunter2@localhost'],
-      '--redis: a password here is shown to everybody by ps; put it into DEMO_REDIS',
+      '--redis: other users can see this password in the process list; set DEMO_REDIS instead',
     ],
-  ])('is refused in one line for %j', (arguments_, message) => {
+  ])('is rejected in one line for %j', (arguments_, message) => {
     expect(() => readScale(arguments_, {})).toThrow(message)
   })
 
-  it('does not repeat what may be a password', () => {
+  it('does not repeat a value that may contain a password', () => {
     expect(() => readScale([], { DEMO_REDIS: 'http://:hunter2@localhost' })).toThrow(
       /^DEMO_REDIS: (?!.*hunter2)/,
     )
@@ -45,7 +48,7 @@ describe('how many processes the demo is', () => {
   })
 })
 
-it('waits longer and longer before it starts a worker again that dies young, and half a minute at most', () => {
+it('doubles the pause each time a restarted worker ends early, up to 30 seconds', () => {
   const pauses = [0, 1, 2, 3, 8, 9, 100].map(pauseAfter)
   expect(pauses).toEqual([100, 200, 400, 800, 25_600, 30_000, 30_000])
 })

@@ -33,39 +33,39 @@ function startAlone(port = 0): Promise<Demo> {
   return startDemo({ DEMO_DATABASE: path, DEMO_CLIENT_SECRET: SECRET, PORT: String(port) })
 }
 
-/** As a person does it. */
+/** Stops the demo by Ctrl-C. */
 async function stop(demo: Demo): Promise<void> {
   demo.kill('SIGINT')
   expect(await demo.exited).toBe(0)
   expect(demo.stderr()).toBe('')
 }
 
-/** Another demo on the same file, of one process where no number of workers is given. */
-async function expectRefused(...arguments_: readonly string[]): Promise<void> {
+/** Starts another demo with the same file, in one process unless the arguments say otherwise. */
+async function expectRejected(...arguments_: readonly string[]): Promise<void> {
   const shared = arguments_.length === 0 ? {} : { DEMO_REDIS: redis.url }
   const env = { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: path, ...shared }
   const second = run('main.ts', env, arguments_)
   expect(await second.exited).toBe(1)
   expect(second.stdout()).toBe('')
   expect(second.stderr()).toMatch(
-    /^demo: DEMO_DATABASE: expected a file for the clients, got "[^\n]*, which another demo or program has open\n$/,
+    /^demo: DEMO_DATABASE: cannot use "[^\n]*: another demo or program has it open\n$/,
   )
 }
 
-/** The workers by whom something has been done, as their events say. */
+/** The workers that emitted an event. */
 function workersOf(demo: Demo, event: string): ReadonlySet<string> {
   const lines = demo.stdout().matchAll(new RegExp(` (w\\d) ${event.replace('.', '\\.')} `, 'g'))
   return new Set([...lines].map(([, name = '']) => name))
 }
 
-/** As a client that was registered. */
+/** Requests a key as a registered client. */
 function askAs(client: { client_id: string; client_secret: string }, demo: Demo) {
   return ask(demo, { scope: 'provision:token' }, [client.client_id, client.client_secret])
 }
 
-// Demos that follow another do so at its port: keys are for the issuer, and its name has the port in it.
+// A later demo uses the same port, because the issuer contains the port, and keys name their issuer.
 
-it('keeps what is registered and bound by any worker, for every worker after all were killed', async () => {
+it('keeps the clients and bindings of all workers after all processes were killed', async () => {
   const device = clientKey()
   const first = await startWorkers()
   const clients = await Promise.all(Array.from({ length: 4 * WORKERS }, () => register(first)))
@@ -80,16 +80,16 @@ it('keeps what is registered and bound by any worker, for every worker after all
     await askSigned(second, device, 'device:7').expect(200)
   }
   expect(workersOf(second, 'key.issued').size).toBe(WORKERS)
-  await expectRefused()
-  await expectRefused('--workers', '2')
+  await expectRejected()
+  await expectRejected('--workers', '2')
   await register(second)
   await stop(second)
 })
 
-it('leaves a file of one process to several once it has ended, and takes it back', async () => {
+it('lets several workers use the file after one process has ended, and the other way round', async () => {
   const alone = await startAlone()
   const client = await register(alone)
-  await expectRefused('--workers', '2')
+  await expectRejected('--workers', '2')
   await stop(alone)
 
   const several = await startWorkers(alone.port)

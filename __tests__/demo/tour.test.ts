@@ -10,7 +10,7 @@ function expectNothingSecret(tour: Child, secret: string): void {
   expect(printed).not.toMatch(/eyJ[\w-]+\.[\w-]+/)
   expect(printed).not.toContain(secret)
   expect(printed).not.toContain(Buffer.from(`demo-client:${secret}`).toString('base64'))
-  // A registration access token is no JWT, nor is a client secret: their members must have a name for a value.
+  // Registration access tokens and client secrets are not JWTs. Their values must be replaced by names.
   expect(printed).not.toMatch(/"\w+_(?:token|secret)":\s+"(?!<)/)
   expect(printed).not.toMatch(
     /> +(?:DPoP: |client_assertion=|subject_token=|token=|Authorization: \w+ )(?!<)/,
@@ -19,13 +19,13 @@ function expectNothingSecret(tour: Child, secret: string): void {
 
 const SECRET = 'a-secret-of-the-tour-and-of-nobody-else'
 
-it('goes through a fresh server, and shows requests, answers and events without a secret in them', async () => {
+it('starts a new demo, and prints requests, answers and events without secrets', async () => {
   await ensureBuilt()
   const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
   expect(await tour.exited).toBe(0)
   expect(tour.stderr()).toBe('')
   expectNothingSecret(tour, SECRET)
-  expect(tour.stdout()).toContain('A fresh demo at https://localhost:')
+  expect(tour.stdout()).toContain('Using a new demo at https://localhost:')
   expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
   expect(tour.stdout()).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
@@ -39,7 +39,7 @@ it('goes through a fresh server, and shows requests, answers and events without 
   ).toEqual([])
 })
 
-/** What was printed of each step, by its number. */
+/** The printed steps by number. */
 function printedSteps(text: string): (step: number) => string {
   const steps = new Map(
     text.split(/^ {2}(?=\d+\. )/m).map((step) => [Number.parseInt(step, 10), step] as const),
@@ -47,13 +47,13 @@ function printedSteps(text: string): (step: number) => string {
   return (step) => steps.get(step) ?? ''
 }
 
-/** The lines that a person reads from top to bottom, with something between them or not. */
+/** Matches these lines in this order, with any text between them. */
 function inThisOrder(...lines: readonly string[]): RegExp {
   const escaped = lines.map((line) => line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return new RegExp(escaped.join('[^]*'))
 }
 
-describe('what it shows', () => {
+describe('the tour', () => {
   let step: (number: number) => string
 
   beforeAll(async () => {
@@ -63,7 +63,7 @@ describe('what it shows', () => {
     step = printedSteps(tour.stdout())
   })
 
-  it('is a registration that is read, changed and deleted', () => {
+  it('reads, changes and deletes a registration', () => {
     expect(step(12)).toMatch(
       inThisOrder(
         ...['> GET https', '< 200 OK  { "client_name":"lamp", ... }'],
@@ -73,7 +73,7 @@ describe('what it shows', () => {
     )
   })
 
-  it('is a key bound by a DPoP proof, which a thief cannot use, and spends nothing by trying', () => {
+  it('gets a key that is bound by a DPoP proof, which a thief can neither use nor use up', () => {
     expect(step(13)).toMatch(
       inThisOrder('DPoP: <proof by the device, for POST /oauth/token>', '"token_type": "DPoP"'),
     )
@@ -92,7 +92,7 @@ describe('what it shows', () => {
     )
   })
 
-  it('is a device that gets its keys and tokens by its own key pair, without a secret', () => {
+  it('gets keys and tokens for a device that has a key pair and no secret', () => {
     const [, device = ''] = /"client_id": "(device:\w+)"/.exec(step(15)) ?? []
     expect(step(16)).toContain('client_assertion=<assertion by the device>')
     expect(step(16)).not.toContain('Authorization:')
@@ -108,7 +108,7 @@ describe('what it shows', () => {
     )
   })
 
-  it('is a binding that is listed and revoked, after which the device cannot authenticate', () => {
+  it('lists and revokes a binding, after which the device cannot authenticate', () => {
     const [, binding = ''] = /"binding_id": "([\w-]+)"/.exec(step(15)) ?? []
     expect(step(19)).toMatch(
       inThisOrder(
@@ -118,11 +118,11 @@ describe('what it shows', () => {
     )
   })
 
-  it('is an answer that is lost, and given again byte for byte to the holder of the key', () => {
+  it('loses an answer, and gets it again byte for byte with the same key pair', () => {
     const request = ['> Authorization: DPoP <provisioning key 6>', '> DPoP: <proof by the sensor, for POST']
     expect(step(21)).toMatch(
       inThisOrder(
-        ...[...request, '< (The connection is cut', '* key.redeemed ', '* client.registered '],
+        ...[...request, '< (The tour closed the connection', '* key.redeemed ', '* client.registered '],
         'registered=',
       ),
     )
@@ -130,7 +130,7 @@ describe('what it shows', () => {
     expect(step(22)).toMatch(
       inThisOrder(
         ...[...request, '< 201 Created', `"client_id": "${registered}"`, '* redemption.repeated key='],
-        ...[...request, '< 201 Created  (the ', ' bytes of before)', '* redemption.repeated key='],
+        ...[...request, '< 201 Created  (the same ', ' bytes)', '* redemption.repeated key='],
       ),
     )
     expect(step(22)).not.toContain('client.registered')
@@ -139,7 +139,7 @@ describe('what it shows', () => {
     )
   })
 
-  it('is a replay by the holder, by which all that the key brought forth ends', () => {
+  it('replays a key with its own key pair, which deletes the client that came from it', () => {
     const [, registered = ''] = /registered=([\w-]+)/.exec(step(21)) ?? []
     expect(step(24)).toMatch(
       inThisOrder(
@@ -158,8 +158,8 @@ describe('what it shows', () => {
   })
 })
 
-describe('with a demo that runs', () => {
-  it('goes through that, more than once', async () => {
+describe('with a running demo', () => {
+  it('uses that demo, more than once', async () => {
     const demo = await startDemo({ DEMO_CLIENT_SECRET: SECRET })
     const { port, httpPort } = demo
     const byPort = { PORT: String(port), HTTP_PORT: String(httpPort), DEMO_CLIENT_SECRET: SECRET }
@@ -171,7 +171,7 @@ describe('with a demo that runs', () => {
     for (const env of [byPort, byUrl]) {
       const tour = run('tour.ts', env)
       expect(await tour.exited).toBe(0)
-      expect(tour.stdout()).toContain(`The demo that runs at https://localhost:${port}.`)
+      expect(tour.stdout()).toContain(`Using the demo that is running at https://localhost:${port}.`)
       expectNothingSecret(tour, SECRET)
     }
     expect(demo.stdout()).toContain('key.exposed')
@@ -179,7 +179,7 @@ describe('with a demo that runs', () => {
     expect(await demo.exited).toBe(0)
   })
 
-  it('says which steps did not go as described, and exits with 1', async () => {
+  it('lists the steps that did not go as described, and exits with 1', async () => {
     const demo = await startDemo({ DEMO_CLIENT_SECRET: SECRET })
     const tour = run('tour.ts', {
       DEMO_URL: `https://localhost:${demo.port}`,
@@ -201,15 +201,15 @@ it.each([
   ['https://example.com', URL_EXPECTED],
   ['https://localhost:8443/oauth', URL_EXPECTED],
   ['nonsense', URL_EXPECTED],
-  ['https://localhost:1', 'DEMO_URL: no demo answers at https://localhost:1'],
-])('refuses DEMO_URL=%s in one line', async (url, message) => {
+  ['https://localhost:1', 'DEMO_URL: there is no demo at https://localhost:1'],
+])('rejects DEMO_URL=%s in one line', async (url, message) => {
   await ensureBuilt()
   const { chooseTarget } = await import('../../demo-app/tour/target.js')
   const choice = chooseTarget({ DEMO_URL: url, DEMO_CLIENT_SECRET: SECRET })
   await expect(choice).rejects.toThrow(new EnvironmentError(message))
 })
 
-it('wants the secret of the demo at DEMO_URL', async () => {
+it('requires the secret of the demo at DEMO_URL', async () => {
   await ensureBuilt()
   const tour = run('tour.ts', { DEMO_URL: 'https://localhost:8443' })
   expect(await tour.exited).toBe(1)
@@ -219,20 +219,20 @@ it('wants the secret of the demo at DEMO_URL', async () => {
   )
 })
 
-it('redacts secrets by name, the longest first, and JWTs that nobody expected; notes are none', () => {
+it('replaces secrets by their names, the longest first, and unexpected JWTs, but no other values', () => {
   const memory = redaction()
-  memory.keep('short', 'secret')
-  memory.keep('long', 'secret-and-more')
+  memory.keepSecret('short', 'secret')
+  memory.keepSecret('long', 'secret-and-more')
   expect(memory.redact('secret-and-more secret eyJhbGciOiJ9.eyJhIjoxfQ.c2ln')).toBe(
     '<long> <short> <unexpected JWT>',
   )
-  memory.note('place', 'here')
+  memory.keepValue('place', 'here')
   expect(memory.recall('place')).toBe('here')
   expect(memory.redact('here')).toBe('here')
   expect(() => memory.recall('missing')).toThrow('<missing>')
 })
 
-it('wraps at spaces, and keeps the margin of what is indented', () => {
+it('wraps text at spaces, and keeps its margin', () => {
   expect(wrap(`  ${'word '.repeat(30)}`.trimEnd(), '      ', '    > ')).toMatch(
     /^ {4}> {3}word[^\n]+\n {8}word/,
   )

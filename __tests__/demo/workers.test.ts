@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 import { pause, type RedisServer, startRedis } from '../support/redis/servers.js'
@@ -26,7 +26,7 @@ afterAll(async () => {
   await redis?.close()
 })
 
-/** The workers that a demo has now; what else it has started, such as a compiler, is none. */
+/** The process ids of a demo's workers, without its other children such as a compiler. */
 function workersOf({ pid: primary }: Demo): number[] {
   const fileOf = (pid: number, name: string) => {
     try {
@@ -43,7 +43,7 @@ function workersOf({ pid: primary }: Demo): number[] {
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 60_000; !(await holds()); await pause(50))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`)
 }
 
 interface Answer {
@@ -51,11 +51,11 @@ interface Answer {
   readonly text: string
 }
 
-/** A request on a connection of its own, so that any worker may get it. */
+/** Sends a request over a new connection, so that any worker may get it. */
 function ask(path: string, form?: Record<string, string>): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const basic = Buffer.from(`demo-client:${SECRET}`).toString('base64')
-    const asking = request(
+    const sent = request(
       {
         ...{ host: '127.0.0.1', port: demo.port, path, agent: new Agent(), rejectUnauthorized: false },
         method: form === undefined ? 'GET' : 'POST',
@@ -72,8 +72,8 @@ function ask(path: string, form?: Record<string, string>): Promise<Answer> {
         response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
       },
     )
-    asking.setTimeout(10_000, () => asking.destroy(new Error('no answer')))
-    asking.once('error', reject).end(form && new URLSearchParams(form).toString())
+    sent.setTimeout(10_000, () => sent.destroy(new Error('no answer')))
+    sent.once('error', reject).end(form && new URLSearchParams(form).toString())
   })
 }
 
@@ -82,9 +82,9 @@ async function obtainKey(scope: string): Promise<string> {
   return JSON.parse(text).access_token
 }
 
-/** A connection on which the beginning of a request has been sent. */
-async function begin(text: string): Promise<{ socket: TLSSocket; received: () => string }> {
-  const socket = connect({ host: '127.0.0.1', port: demo.port, rejectUnauthorized: false })
+/** Opens a connection and sends the start of a request. */
+async function open(text: string, port = demo.port): Promise<{ socket: TLSSocket; received: () => string }> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
   let received = ''
   socket.setEncoding('utf8').on('data', (data) => {
     received += data
@@ -95,13 +95,13 @@ async function begin(text: string): Promise<{ socket: TLSSocket; received: () =>
 }
 
 describe('the demo with several workers', () => {
-  it('says how many there are, and where they share what they know', () => {
-    expect(demo.stdout()).toMatch(/^ {2}workers {4}3 processes, over redis:\/\/127\.0\.0\.1:\d+$/m)
+  it('prints the number of workers, and the Redis that they share', () => {
+    expect(demo.stdout()).toMatch(/^ {2}workers {4}3 processes that share redis:\/\/127\.0\.0\.1:\d+$/m)
     expect(workersOf(demo)).toHaveLength(WORKERS)
     expect(demo.stderr()).toBe('')
   })
 
-  it('shows no secret to who looks at its processes', () => {
+  it('hides its secrets from users who list processes', () => {
     for (const pid of workersOf(demo)) {
       const shown = ['cmdline', 'environ'].map((name) => readFileSync(`/proc/${pid}/${name}`, 'utf8')).join()
       expect(shown).not.toContain('PRIVATE KEY')
@@ -110,7 +110,7 @@ describe('the demo with several workers', () => {
     }
   })
 
-  it('is one deployment: the whole tour goes as described, whichever worker answers', async () => {
+  it('passes the whole tour, whichever worker answers', async () => {
     const { port, httpPort } = demo
     const env = { DEMO_URL: `https://localhost:${port}`, HTTP_PORT: String(httpPort) }
     const tour = run('tour.ts', { ...env, DEMO_CLIENT_SECRET: SECRET })
@@ -120,7 +120,7 @@ describe('the demo with several workers', () => {
     for (const name of ['w1', 'w2', 'w3']) expect(events).toMatch(new RegExp(`:\\d\\d ${name} \\w+\\.\\w+ `))
   })
 
-  it('lets exactly one of many concurrent redemptions of a key through', async () => {
+  it('lets only one of many concurrent redemptions of a key succeed', async () => {
     const key = await obtainKey('provision:token config:read')
     const form = {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
@@ -132,7 +132,7 @@ describe('the demo with several workers', () => {
     expect(statuses.sort()).toEqual([200, ...Array(29).fill(400)])
   })
 
-  it('counts an address once, and not once per worker', async () => {
+  it('limits the rate of an address over all workers together', async () => {
     const statuses: number[] = []
     const askOne = async () => {
       const { status } = await ask('/oauth/revoke', { token: 'none' })
@@ -143,50 +143,61 @@ describe('the demo with several workers', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(20)
   })
 
-  it('starts another worker where one was killed, and serves meanwhile', async () => {
+  it('replaces a worker that was killed, and continues to serve', async () => {
     const [killed = Number.NaN] = workersOf(demo)
     process.kill(killed, 'SIGKILL')
-    await until('there are as many as before', () => {
+    await until('a new worker is there', () => {
       const pids = workersOf(demo)
       return pids.length === WORKERS && !pids.includes(killed)
     })
-    // What it says may still be on its way.
-    const said = new RegExp(`worker \\d \\(process ${killed}\\) has gone: SIGKILL; another starts in 0\\.1 s`)
-    await until('it has said so', () => said.test(demo.stdout()))
+    // Its output may arrive later.
+    const said = new RegExp(`worker \\d \\(process ${killed}\\) ended: SIGKILL; restart in 0\\.1 s`)
+    await until('the demo reports this', () => said.test(demo.stdout()))
     for (let i = 0; i < 6; i += 1) expect((await ask('/ready')).status).toBe(200)
   })
 
-  it('is not ready while Redis hangs, and is again afterwards', async () => {
+  it('is not ready while Redis hangs, and is ready again afterwards', async () => {
     redis.signal('SIGSTOP')
     await until('it is not ready', async () => (await ask('/ready')).status === 503)
     redis.signal('SIGCONT')
     await until('it is ready', async () => (await ask('/ready')).status === 200)
-    await until('all are', async () => {
+    await until('all workers are ready', async () => {
       const answers = await Promise.all(Array.from({ length: 6 }, () => ask('/ready')))
       return answers.every(({ status }) => status === 200)
     })
   })
 
-  it('finishes at SIGTERM what it is at, says that it is not ready, and ends with 0, one that starts among them', async () => {
+  it('exits immediately when signals continue, although a request is open', async () => {
+    const own = await startDemo({ DEMO_REDIS: redis.url })
+    const { socket } = await open('GET / HTTP/1.1\r\nHost: localhost\r\n', own.port)
+    socket.on('error', () => undefined)
+    const workers = workersOf(own)
+    const signals = setInterval(() => own.kill('SIGINT'), 500)
+    expect(await own.exited).toBe(130)
+    clearInterval(signals)
+    await until('its worker has ended', () => workers.every((pid) => !existsSync(`/proc/${pid}`)))
+  })
+
+  it('finishes its requests after SIGTERM, is not ready meanwhile, and exits with 0', async () => {
     const [killed = Number.NaN] = workersOf(demo)
     process.kill(killed, 'SIGKILL')
-    // Until its end has been noticed, connections are given to it, and get no answer.
-    await until('one worker has gone', () => demo.stdout().includes(`(process ${killed}) has gone`))
+    // Before the demo notices this, connections still go to that worker and get no answer.
+    await until('one worker has ended', () => demo.stdout().includes(`(process ${killed}) ended`))
     const key = await obtainKey('devices:create')
     const body = '{"name":"lamp"}'
     const headers =
       `Host: localhost\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\n` +
       'Expect: 100-continue\r\n'
-    const working = await begin(`POST /devices HTTP/1.1\r\n${headers}Content-Length: ${body.length}\r\n\r\n`)
-    // The answer to the first request shows that the beginning of the second has arrived too.
+    const working = await open(`POST /devices HTTP/1.1\r\n${headers}Content-Length: ${body.length}\r\n\r\n`)
+    // The answer to the first request shows that the start of the second has arrived too.
     const probe = 'GET /ready HTTP/1.1\r\nHost: localhost\r\n'
-    const probing = await begin(`${probe}\r\n${probe}`)
+    const probing = await open(`${probe}\r\n${probe}`)
     await until('the requests have arrived', () => {
       return working.received().includes('100 Continue') && probing.received().endsWith('{"ready":true}')
     })
     const before = probing.received().length
     demo.kill('SIGTERM')
-    await until('nothing is accepted any more', () =>
+    await until('the demo refuses connections', () =>
       ask('/ready').then(
         () => false,
         () => true,
@@ -203,16 +214,16 @@ describe('the demo with several workers', () => {
   })
 })
 
-describe('several workers without a Redis', () => {
-  it('are refused, with why and what to do', async () => {
+describe('several workers without Redis', () => {
+  it('are rejected with the reason and the remedy', async () => {
     await ensureBuilt()
-    const gone = await startRedis()
-    await gone.close()
-    const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_REDIS: gone.url }, ['--workers', '2'])
+    const stopped = await startRedis()
+    await stopped.close()
+    const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_REDIS: stopped.url }, ['--workers', '2'])
     expect(await child.exited).toBe(1)
     expect(child.stderr()).toMatch(
       new RegExp(
-        `^demo: no Redis answers at ${gone.url} \\(ECONNREFUSED\\)\\. Several workers have to share one store: .*` +
+        `^demo: cannot connect to Redis at ${stopped.url} \\(ECONNREFUSED\\)\\. Several workers need a shared store\\. .*` +
           'apt-get update && apt-get install -y redis-server.*DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4\n$',
         's',
       ),

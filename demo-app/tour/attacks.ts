@@ -3,29 +3,32 @@ import type { Step } from './step'
 
 const REPLAY: readonly Step[] = [
   {
-    title: 'Replay: redeem key 1 once more',
+    title: 'Replay: redeem key 1 again',
     call: postWith('/devices', 'provisioning key 1', { name: 'second lamp' }),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'key.replayed',
-    meaning: 'A key is redeemed once. The caller hears what anybody would; the event says what happened.',
+    explanation:
+      'A key can be redeemed only once. The answer does not say why the key is rejected, but the event does.',
   },
   {
-    title: 'Replay: exchange key 2 once more, by the very same request',
+    title: 'Replay: exchange key 2 again, with the same request',
     call: exchangeOf('provisioning key 2'),
     status: 400,
     members: { error: 'invalid_request' },
     event: 'key.replayed',
-    meaning:
-      'A bearer key has no holder who could ask again: whoever presents it could be anybody. Two have, so one of them ' +
-      'is a thief, and nobody can tell which.',
+    explanation:
+      'A bearer key does not prove who sends it. Two requests used this key, so one of them may come ' +
+      'from a thief. The server cannot know which, and revokes the access token.',
   },
   {
-    title: 'Look at the access token again',
+    title: 'Introspect the access token again',
     call: introspectionOf('initial access token'),
     status: 200,
     members: { active: false },
-    meaning: 'What the replayed key had brought forth is revoked: a thief who came first has gained nothing.',
+    explanation:
+      'The server revoked everything that came from the replayed key. If a thief was first, the thief gained ' +
+      'nothing.',
   },
   {
     title: 'Call the API with it again',
@@ -34,19 +37,19 @@ const REPLAY: readonly Step[] = [
     members: { error: 'invalid_token' },
     event: 'request.refused',
     isBrief: true,
-    meaning: 'Nor does it open any route. The next call after the replay was refused already.',
+    explanation: 'Guarded routes reject the token too, from the first request after the replay.',
   },
 ]
 
 const CLEARTEXT: readonly Step[] = [
   keyStep({
-    title: 'Cleartext: get a fresh key',
+    title: 'Plain HTTP: get a new key',
     name: 'provisioning key 8',
     form: () => ({ scope: 'devices:create' }),
-    meaning: 'It is good, as the first one was.',
+    explanation: 'This key is as valid as the first one.',
   }),
   {
-    title: 'Cleartext: present it over HTTP',
+    title: 'Plain HTTP: use it without TLS',
     call: (site, memory) => {
       const call = getWith('/whoami', 'provisioning key 8')(site, memory)
       return { ...call, url: `${site.cleartextOrigin}/whoami` }
@@ -54,17 +57,17 @@ const CLEARTEXT: readonly Step[] = [
     status: 403,
     members: { error: 'invalid_request' },
     event: 'key.exposed',
-    meaning:
-      'No redirect, and the same bytes whether the key was good or not. But everybody on the way could read it, so ' +
-      'the server has revoked it.',
+    explanation:
+      'The server does not redirect, and it answers the same whether or not the key is valid. Anybody on the ' +
+      'network could read the key, so the server revoked it.',
   },
   {
-    title: 'Cleartext: present it over HTTPS afterwards',
+    title: 'Plain HTTP: use it over HTTPS afterwards',
     call: getWith('/whoami', 'provisioning key 8'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',
-    meaning: 'The exposed key is dead, for its thief as for its owner, who asks for another.',
+    explanation: 'The exposed key is revoked for everybody. The owner must request a new one.',
   },
 ]
 
@@ -73,26 +76,27 @@ const WRONG_AUDIENCE: readonly Step[] = [
     title: 'Wrong audience: get a key for the warehouse',
     name: 'provisioning key 9',
     form: ({ origin }) => ({ scope: 'devices:create', resource: `${origin}/warehouse` }),
-    meaning: 'The resource parameter (RFC 8707) names the one audience that the key is for.',
+    explanation: 'The resource parameter (RFC 8707) names the only audience that accepts the key.',
   }),
   {
-    title: 'Wrong audience: present it to the warehouse',
+    title: 'Wrong audience: use it at the warehouse',
     call: getWith('/warehouse/whoami', 'provisioning key 9'),
     status: 200,
     members: { scope: ['devices:create'] },
     event: 'key.verified',
     isBrief: true,
-    meaning: 'There it is good.',
+    explanation: 'The warehouse accepts it.',
   },
   {
-    title: 'Wrong audience: present it elsewhere',
+    title: 'Wrong audience: use it elsewhere',
     call: getWith('/whoami', 'provisioning key 9'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'request.refused',
-    meaning: 'A warehouse that has been broken into cannot use the keys it is shown anywhere else.',
+    explanation:
+      'If somebody breaks into the warehouse, the keys that it received are useless anywhere else.',
   },
 ]
 
-/** What thieves try with keys, after the flow. */
+/** Attacks with the keys of the flow and with new ones. */
 export const ATTACKS: readonly Step[] = [...REPLAY, ...CLEARTEXT, ...WRONG_AUDIENCE]

@@ -1,38 +1,40 @@
-import type { Holder } from './holder'
-import type { Ask, Call, Memory, Site, Step } from './step'
+import type { KeyPair } from './key-pair'
+import type { Call, CallFactory, Memory, Site, Step } from './step'
 
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** A GET with a key that an earlier step brought. */
-export function getWith(path: string, keyName: string): Ask {
+/** A GET with a key or token of an earlier step. */
+export function getWith(path: string, tokenName: string): CallFactory {
   return ({ origin }, memory) => ({
     method: 'GET',
     url: `${origin}${path}`,
-    authorization: `Bearer ${memory.recall(keyName)}`,
+    authorization: `Bearer ${memory.recall(tokenName)}`,
   })
 }
 
-/** A POST, of JSON where there is some, with a key that an earlier step brought. */
-export function postWith(path: string, keyName: string, json?: object): Ask {
+/** A POST with a key or token of an earlier step. */
+export function postWith(path: string, tokenName: string, json?: object): CallFactory {
   return (site, memory) => ({
-    ...getWith(path, keyName)(site, memory),
+    ...getWith(path, tokenName)(site, memory),
     method: 'POST',
     ...(json !== undefined && { json }),
   })
 }
 
-/** A POST of a form. */
-export function postForm(path: string, form: (site: Site, memory: Memory) => Record<string, string>): Ask {
+export function postForm(
+  path: string,
+  form: (site: Site, memory: Memory) => Record<string, string>,
+): CallFactory {
   return (site, memory) => ({ method: 'POST', url: `${site.origin}${path}`, form: form(site, memory) })
 }
 
-export function keyRequest(form: (site: Site) => Record<string, string>): Ask {
+export function keyRequest(form: (site: Site) => Record<string, string>): CallFactory {
   return postForm('/oauth/token', (site) => ({ grant_type: 'client_credentials', ...form(site) }))
 }
 
-export function exchangeOf(keyName: string): Ask {
+export function exchangeOf(keyName: string): CallFactory {
   return postForm('/oauth/token', (_, memory) => ({
     grant_type: EXCHANGE,
     subject_token: memory.recall(keyName),
@@ -40,63 +42,64 @@ export function exchangeOf(keyName: string): Ask {
   }))
 }
 
-export function introspectionOf(name: string): Ask {
-  return asDemoClient(postForm('/oauth/introspect', (_, memory) => ({ token: memory.recall(name) })))
+export function introspectionOf(tokenName: string): CallFactory {
+  return asDemoClient(postForm('/oauth/introspect', (_, memory) => ({ token: memory.recall(tokenName) })))
 }
 
-function asDemoClient(ask: Ask): Ask {
+function asDemoClient(call: CallFactory): CallFactory {
   return (site, memory) => {
     const authorization = basic('client id and secret', [site.clientId, site.clientSecret], memory)
-    return { ...ask(site, memory), authorization }
+    return { ...call(site, memory), authorization }
   }
 }
 
-/** As a client that an earlier step registered; its id and its secret are recalled by what they are called. */
-export function asClient(id: string, secret: string, ask: Ask): Ask {
+/** Authenticates as a client that an earlier step registered. */
+export function asClient(idName: string, secretName: string, call: CallFactory): CallFactory {
   return (site, memory) => {
-    const authorization = basic(`${id} and its secret`, [memory.recall(id), memory.recall(secret)], memory)
-    return { ...ask(site, memory), authorization }
+    const pair = [memory.recall(idName), memory.recall(secretName)]
+    const authorization = basic(`${idName} and its secret`, pair, memory)
+    return { ...call(site, memory), authorization }
   }
 }
 
 /** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1). */
 function basic(name: string, pair: readonly string[], memory: Memory): string {
   const joined = pair.map((text) => encodeURIComponent(text)).join(':')
-  return `Basic ${memory.keep(name, Buffer.from(joined).toString('base64'))}`
+  return `Basic ${memory.keepSecret(name, Buffer.from(joined).toString('base64'))}`
 }
 
-/** `private_key_jwt`: a new assertion for each request, signed by the client's own key (RFC 7523 2.2). */
-export function assertedBy(holder: Holder, clientId: string, ask: Ask): Ask {
+/** `private_key_jwt`: signs a new assertion for each request (RFC 7523 2.2). */
+export function withAssertion(keyPair: KeyPair, clientId: string, createCall: CallFactory): CallFactory {
   return (site, memory) => {
-    const call = ask(site, memory)
-    const assertion = memory.keep(`assertion by ${holder.name}`, holder.assert(clientId, site.origin))
+    const call = createCall(site, memory)
+    const name = `assertion by ${keyPair.owner}`
+    const assertion = memory.keepSecret(name, keyPair.assert(clientId, site.origin))
     const form = { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion }
     return { ...call, form: { ...call.form, ...form } }
   }
 }
 
-/** The same call with a DPoP proof for it; what it presents is presented as bound (RFC 9449 7.1). */
-export function provenBy(holder: Holder, ask: Ask): Ask {
+/** Adds a DPoP proof. The key or token is then sent with the DPoP scheme (RFC 9449 7.1). */
+export function withProof(keyPair: KeyPair, createCall: CallFactory): CallFactory {
   return (site, memory): Call => {
-    const call = ask(site, memory)
+    const call = createCall(site, memory)
     const { method, url, authorization } = call
-    const [, presented] = /^Bearer (.+)$/.exec(authorization ?? '') ?? []
-    const name = `proof by ${holder.name}, for ${method} ${new URL(url).pathname}`
-    const dpop = memory.keep(name, holder.prove({ method, url }, presented))
-    return { ...call, dpop, ...(presented !== undefined && { authorization: `DPoP ${presented}` }) }
+    const [, token] = /^Bearer (.+)$/.exec(authorization ?? '') ?? []
+    const name = `proof by ${keyPair.owner}, for ${method} ${new URL(url).pathname}`
+    const dpop = memory.keepSecret(name, keyPair.prove({ method, url }, token))
+    return { ...call, dpop, ...(token !== undefined && { authorization: `DPoP ${token}` }) }
   }
 }
 
-/** What a step that asks for a key may differ in. */
 export interface KeyRequest {
   readonly title: string
   readonly name: string
   readonly form: (site: Site) => Record<string, string>
-  readonly meaning: string
+  readonly explanation: string
 }
 
-/** A step in which the demo's client asks for a key. */
-export function keyStep({ title, name, form, meaning }: KeyRequest): Step {
+/** A step in which the demo's client requests a key. */
+export function keyStep({ title, name, form, explanation }: KeyRequest): Step {
   return {
     title,
     call: asDemoClient(keyRequest(form)),
@@ -104,6 +107,6 @@ export function keyStep({ title, name, form, meaning }: KeyRequest): Step {
     members: { token_type: 'Bearer' },
     secrets: { access_token: name },
     event: 'key.issued',
-    meaning,
+    explanation,
   }
 }

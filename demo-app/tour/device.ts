@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { assertedBy, exchangeOf, getWith, keyRequest, keyStep, postForm, postWith, provenBy } from './calls'
-import { type Holder, holder } from './holder'
+import {
+  exchangeOf,
+  getWith,
+  keyRequest,
+  keyStep,
+  postForm,
+  postWith,
+  withAssertion,
+  withProof,
+} from './calls'
+import { type KeyPair, newKeyPair } from './key-pair'
 import type { Exchange, Step } from './step'
 
 const SCOPE = 'provision:token config:read'
@@ -8,100 +17,104 @@ const BOUND_KEY = 'provisioning key 4'
 const NEXT_KEY = 'provisioning key 5'
 const TOKEN = 'access token of the device'
 
-/** How a device gets in by a key pair of its own, what a thief can do about it, and how it gets by without a secret. */
+/** A device uses its own key pair instead of a secret, and a thief cannot use its key. */
 export function deviceSteps(): readonly Step[] {
-  const device = holder('the device')
+  const device = newKeyPair('the device')
   const clientId = `device:${randomBytes(3).toString('hex')}`
   return [
     keyStepFor(device, clientId),
-    theftStep(holder('the thief')),
+    theftStep(newKeyPair('the thief')),
     bindStep(device, clientId),
     ...tokenSteps(device, clientId),
     unbindStep(device, clientId),
   ]
 }
 
-function keyStepFor(device: Holder, clientId: string): Step {
+function keyStepFor(device: KeyPair, clientId: string): Step {
   const step = keyStep({
-    title: 'Get a key that one device alone can use (DPoP, RFC 9449)',
+    title: 'Get a key that only one device can use (DPoP, RFC 9449)',
     name: BOUND_KEY,
     form: () => ({ scope: `provision:bind ${SCOPE}`, requested_subject: clientId }),
-    meaning:
-      'The device made a key pair and signed a proof, which the client sent along. So the key is worth nothing to ' +
-      'anybody but the device, not even to the client. Policy lets the client ask for keys for device:*.',
+    explanation:
+      'The device created a key pair and signed a DPoP proof, which the client sent along. Now only the ' +
+      'device can use the key; even the client cannot. The client may request keys for device:*, because its ' +
+      'policy says so.',
   })
-  return { ...step, call: provenBy(device, step.call), members: { token_type: 'DPoP' } }
+  return { ...step, call: withProof(device, step.call), members: { token_type: 'DPoP' } }
 }
 
-/** What is refused to whoever presents something without proving possession. */
+/** The answer to a request without a valid proof. */
 const UNPROVEN = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
 
-function theftStep(thief: Holder): Step {
+function theftStep(thief: KeyPair): Step {
   const bind = postWith('/oauth/bind', BOUND_KEY)
   return {
-    title: 'A thief has copied the key, and tries to bind a key pair of his own',
-    call: provenBy(thief, bind),
+    title: 'A thief copies the key and tries to bind another key pair',
+    call: withProof(thief, bind),
     ...UNPROVEN,
     isBrief: true,
     next: [{ call: bind, ...UNPROVEN }],
-    meaning:
-      'His proof is not by the key pair of the device, and without a proof the key is not taken. Nothing is spent by ' +
-      'that: the key is good as before.',
+    explanation:
+      'The proof is signed with another key pair, so the server rejects it. It also rejects the key without a ' +
+      'proof. These attempts do not use up the key.',
   }
 }
 
-function bindStep(device: Holder, clientId: string): Step {
+function bindStep(device: KeyPair, clientId: string): Step {
   return {
     title: 'Bind the key pair to the device',
-    call: provenBy(device, postWith('/oauth/bind', BOUND_KEY)),
+    call: withProof(device, postWith('/oauth/bind', BOUND_KEY)),
     status: 201,
     members: { client_id: clientId, cnf: { jkt: device.thumbprint } },
-    notes: { binding_id: 'binding' },
+    values: { binding_id: 'binding' },
     event: 'client.bound',
-    meaning:
-      'The device is a client from now on, known by its public key: cnf.jkt is the thumbprint. It has no secret, so ' +
-      'there is none to hand out, to store or to lose.',
+    explanation:
+      'From now on, the device is a client. The server knows it by its public key: cnf.jkt is the thumbprint. ' +
+      'The device has no secret that could get lost or stolen.',
   }
 }
 
-function tokenSteps(device: Holder, clientId: string): readonly Step[] {
+function tokenSteps(device: KeyPair, clientId: string): readonly Step[] {
   return [
     {
-      title: 'The device asks for its next key itself (private_key_jwt, RFC 7523)',
-      call: provenBy(device, assertedBy(device, clientId, nextKey)),
+      title: 'The device requests its next key itself (private_key_jwt, RFC 7523)',
+      call: withProof(device, withAssertion(device, clientId, nextKey)),
       status: 200,
       members: { token_type: 'DPoP', scope: SCOPE },
       secrets: { access_token: NEXT_KEY },
       event: 'key.issued',
-      meaning:
-        'The assertion, a JWT signed with the bound key pair, says who is asking: once, and to this server alone.',
+      explanation:
+        'The assertion is a JWT, signed with the key pair of the device. It authenticates the device once, and ' +
+        'only at this server.',
     },
     {
-      title: 'Exchange it for an access token that is bound as well',
-      call: provenBy(device, exchangeOf(NEXT_KEY)),
+      title: 'Exchange it for an access token, which is also bound to the key pair',
+      call: withProof(device, exchangeOf(NEXT_KEY)),
       status: 200,
       members: { token_type: 'DPoP', scope: 'config:read' },
       secrets: { access_token: TOKEN },
       event: 'token.issued',
-      meaning: 'Its type is DPoP: whoever presents it has to prove possession, as with the key.',
+      explanation: 'The token type is DPoP: like the key, the token works only with a proof of possession.',
     },
     {
-      title: 'Call the API with it, then without the proof',
-      call: provenBy(device, getWith('/api/device-config', TOKEN)),
+      title: 'Call the API with a proof, then without one',
+      call: withProof(device, getWith('/api/device-config', TOKEN)),
       status: 200,
       members: { device: clientId },
       event: 'token.verified',
       next: [{ call: getWith('/api/device-config', TOKEN), ...UNPROVEN }],
-      meaning: 'Copied from a log, it opens nothing: requireAccessToken() wants a new proof with each call.',
+      explanation:
+        'requireAccessToken() requires a new proof for each call. If somebody copies the token from a log, it ' +
+        'is useless.',
     },
   ]
 }
 
 const nextKey = keyRequest(() => ({ scope: SCOPE }))
 
-function unbindStep(device: Holder, clientId: string): Step {
+function unbindStep(device: KeyPair, clientId: string): Step {
   const revocation: Exchange = {
-    call: assertedBy(
+    call: withAssertion(
       device,
       clientId,
       postForm('/oauth/bindings/revoke', (_, memory) => ({ binding_id: memory.recall('binding') })),
@@ -110,22 +123,22 @@ function unbindStep(device: Holder, clientId: string): Step {
     event: 'client.unbound',
   }
   const lastTry: Exchange = {
-    call: assertedBy(device, clientId, nextKey),
+    call: withAssertion(device, clientId, nextKey),
     status: 401,
     members: { error: 'invalid_client' },
     event: 'request.refused',
   }
   return {
-    title: 'List what is bound, revoke it, and authenticate once more',
-    call: assertedBy(
+    title: 'List the bindings, revoke the binding, and try to authenticate',
+    call: withAssertion(
       device,
       clientId,
       postForm('/oauth/bindings', () => ({})),
     ),
     status: 200,
     next: [revocation, lastTry],
-    meaning:
-      'The device has its private key still, but is nobody: it gets no more keys. What it was given before ends with ' +
-      'its lifetime, in minutes.',
+    explanation:
+      'The device still has its private key, but it cannot authenticate, so it gets no more keys. The keys ' +
+      'and tokens that it already has expire within minutes.',
   }
 }

@@ -1,24 +1,25 @@
 import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from './calls'
-import type { Ask, Call, Step } from './step'
+import type { Call, CallFactory, Step } from './step'
 
 const REGISTRATION_TOKEN = 'registration access token'
 
-/** The life of a key, from issuance to the ways of redeeming one. */
+/** The life of a key, and the ways to redeem one. */
 export const FLOW: readonly Step[] = [
   keyStep({
     title: 'Get a provisioning key',
     name: 'provisioning key 1',
     form: () => ({ scope: 'devices:create' }),
-    meaning:
-      'The client proved who it is with its long-term secret, and has a key that stands for it for 5 minutes: from ' +
-      'here on the secret is not needed. The key carries what was asked for and nothing else.',
+    explanation:
+      'The client authenticated with its long-term secret and got a key that is valid for 5 minutes. The key ' +
+      'allows only what the client requested. A device can use it without knowing the secret.',
   }),
   {
-    title: 'Look at the key',
+    title: 'Introspect the key',
     call: introspectionOf('provisioning key 1'),
     status: 200,
     members: { active: true, scope: 'devices:create' },
-    meaning: 'The server tells the client how its key stands: active. Anybody else would hear active: false.',
+    explanation:
+      'The server tells the client that its key is active. Another client would get active: false.',
   },
   {
     title: 'Use it on a guarded route',
@@ -26,17 +27,17 @@ export const FLOW: readonly Step[] = [
     status: 200,
     members: { scope: ['devices:create'] },
     event: 'key.verified',
-    meaning:
-      'requireProvisioningKey() verified the key and put the identity on the request, without the key itself. The ' +
-      'key was not spent: it stays good until it is redeemed or expires.',
+    explanation:
+      'requireProvisioningKey() verified the key and put the identity on the request, without the key itself. ' +
+      'This did not use up the key: it stays valid until it is redeemed or expires.',
   },
   {
-    title: 'Redeem it, but fail',
+    title: 'Try to redeem it with an invalid body',
     call: postWith('/devices', 'provisioning key 1', { name: '' }),
     status: 400,
     members: { error: 'invalid_request' },
     event: 'key.released',
-    meaning: 'The route refused the body, so the key was given back: a failure costs nothing.',
+    explanation: 'The route rejected the body, so the key was released. It can be redeemed again.',
   },
   {
     title: 'Redeem it',
@@ -44,25 +45,26 @@ export const FLOW: readonly Step[] = [
     status: 201,
     members: { name: 'lamp' },
     event: 'key.redeemed',
-    meaning: 'The route succeeded, so the key is redeemed, for good. This is the only time it can be.',
+    explanation: 'The route succeeded, so the key is redeemed. It cannot be redeemed again.',
   },
   keyStep({
     title: 'Get a key for an access token',
     name: 'provisioning key 2',
     form: () => ({}),
-    meaning:
-      'No scope was asked for, so the key carries the default of the client: a small one, not everything.',
+    explanation:
+      "The client requested no scope, so the key has the client's default scopes. These are fewer than all " +
+      'the scopes that the client may request.',
   }),
   {
-    title: 'Exchange it for the initial access token (RFC 8693)',
+    title: 'Exchange it for an initial access token (RFC 8693)',
     call: exchangeOf('provisioning key 2'),
     status: 200,
     members: { token_type: 'Bearer', scope: 'config:read' },
     secrets: { access_token: 'initial access token' },
     event: 'token.issued',
-    meaning:
-      'The key was redeemed for an access token (RFC 9068), with what policy lets one carry of the scope of the key. ' +
-      'The client secret was not needed.',
+    explanation:
+      'The key was redeemed for an access token (RFC 9068). The token has those scopes of the key that the ' +
+      'policy allows for access tokens. The client secret was not needed.',
   },
   {
     title: 'Call an API with the access token',
@@ -70,22 +72,23 @@ export const FLOW: readonly Step[] = [
     status: 200,
     members: { report_every_seconds: 60 },
     event: 'token.verified',
-    meaning:
-      'requireAccessToken() verified it, and knows whom to answer: the way from key to API call is whole.',
+    explanation:
+      'requireAccessToken() verified the token, and the API knows which device is calling. This is the whole ' +
+      'way from a key to an API call.',
   },
   {
-    title: 'Look at the access token',
+    title: 'Introspect the access token',
     call: introspectionOf('initial access token'),
     status: 200,
     members: { active: true },
     isBrief: true,
-    meaning: 'It is active. Remember it: a replay will change that.',
+    explanation: 'The token is active. It will not be active after a replay of its key: see below.',
   },
   keyStep({
     title: 'Get a key for a registration',
     name: 'provisioning key 3',
     form: () => ({ scope: 'provision:register provision:token' }),
-    meaning: 'Besides the right to register, it carries the scope that the new client is to have.',
+    explanation: 'The key allows the registration. It also has the scope that the new client is to get.',
   }),
   {
     title: 'Register a client (RFC 7591)',
@@ -99,13 +102,13 @@ export const FLOW: readonly Step[] = [
       client_secret: 'secret of the new client',
       registration_access_token: REGISTRATION_TOKEN,
     },
-    notes: { client_id: 'new client', registration_client_uri: 'registration' },
+    values: { client_id: 'new client', registration_client_uri: 'registration' },
     event: 'client.registered',
-    meaning:
-      'The key was the Initial Access Token of RFC 7591. There is a new client, with a secret of its own.',
+    explanation:
+      'The key was the initial access token of RFC 7591. The server created a client with its own secret.',
   },
   {
-    title: 'Read the registration, change it, delete it (RFC 7592)',
+    title: 'Read, change and delete the registration (RFC 7592)',
     call: registrationCall('GET'),
     status: 200,
     members: { client_name: 'lamp' },
@@ -119,13 +122,13 @@ export const FLOW: readonly Step[] = [
       },
       { call: registrationCall('DELETE'), status: 204, event: 'client.deleted' },
     ],
-    meaning:
-      'The new client manages its registration with the token it was given for that. Deleted, it is gone, and its ' +
-      'secret, keys and tokens with it.',
+    explanation:
+      'The new client manages its registration with the registration access token. When it deletes the ' +
+      'registration, its secret, keys and tokens stop working too.',
   },
 ]
 
-function registrationCall(method: Call['method']): Ask {
+function registrationCall(method: Call['method']): CallFactory {
   return (_, memory) => ({
     method,
     url: memory.recall('registration'),
@@ -134,7 +137,7 @@ function registrationCall(method: Call['method']): Ask {
 }
 
 /** An update replaces the whole registration (RFC 7592 2.2). */
-function renaming(name: string): Ask {
+function renaming(name: string): CallFactory {
   return (site, memory) => ({
     ...registrationCall('PUT')(site, memory),
     json: { client_id: memory.recall('new client'), client_name: name, scope: 'provision:token' },

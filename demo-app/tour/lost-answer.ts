@@ -1,6 +1,6 @@
-import { asClient, exchangeOf, getWith, keyRequest, keyStep, postWith, provenBy } from './calls'
-import { type Holder, holder } from './holder'
-import type { Ask, Exchange, Step } from './step'
+import { asClient, exchangeOf, getWith, keyRequest, keyStep, postWith, withProof } from './calls'
+import { type KeyPair, newKeyPair } from './key-pair'
+import type { CallFactory, Exchange, Step } from './step'
 
 const KEY = 'provisioning key 6'
 const KEY_OF_SENSOR = 'provisioning key 7'
@@ -10,9 +10,9 @@ const REGISTRATION = 'registration of the sensor'
 const REGISTRATION_TOKEN = 'registration access token of the sensor'
 const TOKEN = 'access token of the sensor'
 
-/** What becomes of a redemption whose answer never arrives, and of all it brought forth once its key is replayed. */
+/** A sensor repeats a request whose answer was lost. Then its key is replayed. */
 export function lostAnswerSteps(): readonly Step[] {
-  const sensor = holder(SENSOR)
+  const sensor = newKeyPair(SENSOR)
   return [
     keyStepFor(sensor),
     cutStep(sensor),
@@ -23,52 +23,55 @@ export function lostAnswerSteps(): readonly Step[] {
   ]
 }
 
-function keyStepFor(sensor: Holder): Step {
+function keyStepFor(sensor: KeyPair): Step {
   const step = keyStep({
     title: 'Get a key for a registration, bound to a key pair',
     name: KEY,
     form: () => ({ scope: 'provision:register provision:token config:read' }),
-    meaning: 'This key has a holder: the sensor, which proves by its key pair that it is the one who asks.',
+    explanation:
+      'This key is bound to the key pair of the sensor. So the sensor can prove that it is the one who ' +
+      'repeats a request.',
   })
-  return { ...step, call: provenBy(sensor, step.call), members: { token_type: 'DPoP' }, isBrief: true }
+  return { ...step, call: withProof(sensor, step.call), members: { token_type: 'DPoP' }, isBrief: true }
 }
 
-/** A new proof each time, since one is good once; all the rest is the same. */
-function registration(sensor: Holder, name: string): Ask {
+/** Each request needs a new proof; everything in it stays the same otherwise. */
+function registration(sensor: KeyPair, name: string): CallFactory {
   const json = { client_name: name, scope: 'provision:token config:read' }
-  return provenBy(sensor, postWith('/oauth/register', KEY, json))
+  return withProof(sensor, postWith('/oauth/register', KEY, json))
 }
 
-function cutStep(sensor: Holder): Step {
+function cutStep(sensor: KeyPair): Step {
   return {
-    title: 'Register with it, and lose the answer',
+    title: 'Register a client with it, and lose the answer',
     call: registration(sensor, 'sensor'),
     status: 201,
     isBrief: true,
     isCut: true,
     event: 'client.registered',
-    meaning:
-      'The key is spent and the client registered, but nobody has been told its id and its secret. Elsewhere that is ' +
-      'the end of a one-time credential.',
+    explanation:
+      'The key is redeemed and the client is registered, but nobody received its id and secret. With other ' +
+      'one-time credentials, this would be the end.',
   }
 }
 
-function repetitionStep(sensor: Holder): Step {
+function repetitionStep(sensor: KeyPair): Step {
   const repeated = {
     call: registration(sensor, 'sensor'),
     status: 201,
     secrets: { client_secret: SENSOR_SECRET, registration_access_token: REGISTRATION_TOKEN },
-    notes: { client_id: SENSOR, registration_client_uri: REGISTRATION },
+    values: { client_id: SENSOR, registration_client_uri: REGISTRATION },
     event: 'redemption.repeated',
   } as const
   return {
     ...repeated,
-    title: 'Ask again: the same request, by the same key pair',
+    title: 'Send the same request again, with the same key pair',
     members: { client_name: 'sensor' },
     next: [{ ...repeated, isRepetition: true }],
-    meaning:
-      'It gets the answer that was lost, byte for byte, as often as it asks while the key lives. The client was ' +
-      'registered once. The answer is kept encrypted under the key itself, which the server does not have.',
+    explanation:
+      'The sensor gets the lost answer, byte for byte. It can ask until the key expires. The client was ' +
+      'registered only once. The stored answer can be decrypted only with the key, which the server does not ' +
+      'store.',
   }
 }
 
@@ -81,7 +84,7 @@ function useStep(): Step {
     event: 'token.issued',
   }
   return {
-    title: 'Use what it brought: a secret, for a key, for an access token',
+    title: 'Use the client secret for a key, and the key for an access token',
     call: newKey,
     status: 200,
     members: { token_type: 'Bearer' },
@@ -89,7 +92,8 @@ function useStep(): Step {
     event: 'key.issued',
     isBrief: true,
     next: [exchange, { call: callApi, status: 200, members: { report_every_seconds: 60 } }],
-    meaning: 'The sensor is a client, and has its access token. All of it goes back to that one key.',
+    explanation:
+      'The sensor is a client now, and it has an access token. All of this came from one provisioning key.',
   }
 }
 
@@ -100,16 +104,16 @@ const newKey = asClient(
 )
 const callApi = getWith('/api/device-config', TOKEN)
 
-function replayStep(sensor: Holder): Step {
+function replayStep(sensor: KeyPair): Step {
   return {
-    title: 'The same key pair, but another request: a replay',
+    title: 'Send another request with the same key pair: a replay',
     call: registration(sensor, 'second sensor'),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'key.replayed',
-    meaning:
-      'A redeemed key opens nothing new, not even for its holder. Something has gone wrong, and nobody can tell what: ' +
-      'so all that the key brought forth ends, as the events say.',
+    explanation:
+      'A redeemed key allows nothing new, not even for its owner. The server cannot know what went wrong, so ' +
+      'it revokes everything that came from the key. The events list this.',
   }
 }
 
@@ -117,7 +121,7 @@ function endStep(): Step {
   const refused = { status: 401, members: { error: 'invalid_token' }, event: 'request.refused' } as const
   return {
     ...refused,
-    title: 'Read the registration, authenticate, call the API',
+    title: 'Try to read the registration, to authenticate, and to call the API',
     call: (site, memory) => ({
       ...getWith('/', REGISTRATION_TOKEN)(site, memory),
       url: memory.recall(REGISTRATION),
@@ -127,8 +131,8 @@ function endStep(): Step {
       { ...refused, call: newKey, members: { error: 'invalid_client' } },
       { ...refused, call: callApi },
     ],
-    meaning:
-      'The client is gone, and with it its registration, its secret, its keys and its tokens. Whoever is the rightful ' +
-      'one gets a fresh key, and begins anew.',
+    explanation:
+      'The client is deleted, with its registration, secret, keys and tokens. The rightful owner can start ' +
+      'again with a new key.',
   }
 }

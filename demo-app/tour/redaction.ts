@@ -1,30 +1,31 @@
 import type { Memory } from './step'
 
-/** Remembers secrets by name, and writes the name wherever the secret would be printed. */
+/** Remembers secrets by name, and replaces them by their names in printed text. */
 export interface Redaction extends Memory {
   redact(text: string): string
 }
 
 export function redaction(): Redaction {
   const secrets = new Map<string, string>()
-  const notes = new Map<string, string>()
+  const values = new Map<string, string>()
   return {
-    keep(name, secret) {
+    keepSecret(name, secret) {
       secrets.set(name, secret)
       return secret
     },
-    note(name, text) {
-      notes.set(name, text)
+    keepValue(name, value) {
+      values.set(name, value)
     },
     recall(name) {
-      const kept = secrets.get(name) ?? notes.get(name)
-      if (kept === undefined) throw new Error(`it needs <${name}>, which no step has brought`)
-      return kept
+      const value = secrets.get(name) ?? values.get(name)
+      if (value === undefined)
+        throw new Error(`<${name}> is missing, because an earlier step did not receive it`)
+      return value
     },
     redact(text) {
       const longestFirst = [...secrets].sort(([, a], [, b]) => b.length - a.length)
       const named = longestFirst.reduce((all, [name, secret]) => all.replaceAll(secret, `<${name}>`), text)
-      // A JWT that nobody expected must not be printed either.
+      // An unexpected JWT must not be printed either.
       return named.replace(/eyJ[\w-]*\.[\w-]+\.[\w-]*/g, '<unexpected JWT>')
     },
   }

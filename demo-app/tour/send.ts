@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp 
 import { request as requestHttps } from 'node:https'
 import type { Call } from './step'
 
-/** How the server's certificate is judged: trusted because the tour knows it, or, on this machine only, not at all. */
+/** How to verify the server's certificate. Without verification, the server must be on this machine. */
 export type Trust = { readonly ca: string } | { readonly rejectUnauthorized: false }
 
 export interface Answer {
@@ -10,7 +10,7 @@ export interface Answer {
   readonly statusText: string
   readonly headers: IncomingHttpHeaders
   readonly text: string
-  /** The members of a JSON object; none where the body is something else. */
+  /** The members of a JSON object; empty for other bodies. */
   readonly members: Readonly<Record<string, unknown>>
 }
 
@@ -23,19 +23,19 @@ export function bodyOf({ form, json }: Call): readonly [type: string, text: stri
   return undefined
 }
 
-/** Sends one request over a connection of its own. */
+/** Sends a request over a new connection. */
 export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MILLISECONDS): Promise<Answer> {
-  return begin(call, trust, timeoutMilliseconds).then((response) => whole(response, call.url))
+  return start(call, trust, timeoutMilliseconds).then((response) => readAnswer(response, call.url))
 }
 
-/** The same, but the connection is cut as soon as the answer begins to arrive; of that the status alone is told. */
+/** Closes the connection as soon as the answer starts to arrive, and resolves with its status. */
 export async function sendAndCut(call: Call, trust: Trust): Promise<number> {
-  const response = await begin(call, trust, TIMEOUT_MILLISECONDS)
+  const response = await start(call, trust, TIMEOUT_MILLISECONDS)
   response.on('error', () => undefined).destroy()
   return response.statusCode ?? 0
 }
 
-function begin(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
+function start(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
   const [type, text] = bodyOf(call) ?? []
   const headers = {
     ...(call.authorization !== undefined && { authorization: call.authorization }),
@@ -56,7 +56,7 @@ function begin(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<I
   })
 }
 
-function whole(response: IncomingMessage, url: string): Promise<Answer> {
+function readAnswer(response: IncomingMessage, url: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     response.on('error', (error) => reject(noAnswer(url, error)))

@@ -1,13 +1,13 @@
 import { type Answer, bodyOf } from './send'
 import type { Call } from './step'
 
-/** As wide as the terminal is, within what reads well. */
+/** The width of the terminal, within limits that are easy to read. */
 const COLUMNS = Math.max(60, Math.min(98, process.stdout.columns || 98))
 
-/** The headers of answers that say something about keys; the others are helmet's. */
+/** The headers of answers that concern keys. The others come from helmet. */
 const SHOWN_HEADERS = ['www-authenticate', 'cache-control']
 
-/** Breaks text at spaces, so that it fits a terminal; the first line may be led in by something else. */
+/** Wraps text at spaces to fit the terminal. The first line can start with another indent. */
 export function wrap(text: string, indent: string, first = indent): string {
   const [margin = ''] = /^ */.exec(text) ?? []
   const lines: string[] = []
@@ -22,15 +22,15 @@ export function wrap(text: string, indent: string, first = indent): string {
   return [...lines, line].map((one, i) => `${i === 0 ? first : indent}${margin}${one}`).join('\n')
 }
 
-/** A title and a line behind it, after an indent of two. */
+/** A title and a rule, for an indent of two. */
 export function heading(title: string): string {
   return `${title} ${'-'.repeat(COLUMNS - 7 - title.length)}`
 }
 
-/** How much of a request and its answer is shown. */
+/** How much of a request and its answer to print. */
 export type Detail = 'whole' | 'brief'
 
-/** A request as a person reads it: its form is shown decoded, a parameter a line. */
+/** A request in readable form. The form is decoded, with one parameter per line. */
 export function requestLines(call: Call, detail: Detail): readonly string[] {
   const { method, url, authorization, dpop, form = {}, json } = call
   const [type] = bodyOf(call) ?? []
@@ -53,24 +53,24 @@ export function answerLines({ status, statusText, headers, text, members }: Answ
   ]
 }
 
-/** The status, and of the body what is said to be in it. */
+/** The status, and these members of the body. */
 export function answerLine({ status, statusText, members }: Answer, names: readonly string[]): string {
-  const said = Object.fromEntries(
+  const shown = Object.fromEntries(
     names.filter((name) => name in members).map((name) => [name, members[name]]),
   )
   const isWhole = names.length === Object.keys(members).length
   return names.length === 0
     ? `${status} ${statusText}`
-    : `${status} ${statusText}  ${jsonLine(said, isWhole ? '' : ', ...')}`
+    : `${status} ${statusText}  ${jsonLine(shown, isWhole ? '' : ', ...')}`
 }
 
-const LONGEST_INLINE = 70
+const MAX_INLINE = 70
 
-/** A member a line; one that is an object too long for that is spread out below its name. */
+/** One member per line. An object that does not fit takes several lines. */
 function jsonLines(json: object): readonly string[] {
   const members = Object.entries(json).map(([name, value]) => {
     const inline = JSON.stringify(value)
-    const isSpread = typeof value === 'object' && inline.length > LONGEST_INLINE
+    const isSpread = typeof value === 'object' && inline.length > MAX_INLINE
     return `"${name}": ${isSpread ? JSON.stringify(value, null, 2) : inline}`
   })
   const inner = members.join(',\n').split('\n')

@@ -1,6 +1,6 @@
 import type { EventType } from 'express-provisioning-keys'
 
-/** The server that the tour goes through, and the client it goes as. */
+/** The server that the tour calls, and the client that it authenticates as. */
 export interface Site {
   readonly origin: string
   readonly cleartextOrigin: string
@@ -8,7 +8,7 @@ export interface Site {
   readonly clientSecret: string
 }
 
-/** One request, before it is written. */
+/** An HTTP request. */
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly url: string
@@ -18,42 +18,41 @@ export interface Call {
   readonly json?: object
 }
 
-/** What steps have to do with each other: what one brings and a later one uses, by name. */
+/** Values that one step receives and later steps need, by name. */
 export interface Memory {
-  /** Keeps a secret, which is shown by its name from then on. */
-  keep(name: string, secret: string): string
-  /** Keeps what is no secret. */
-  note(name: string, text: string): void
+  /** Remembers a secret. From now on, its name is printed instead. */
+  keepSecret(name: string, secret: string): string
+  /** Remembers a value that may be printed. */
+  keepValue(name: string, value: string): void
   recall(name: string): string
 }
 
-/** Makes a request of what the tour knows. */
-export type Ask = (site: Site, memory: Memory) => Call
+/** Creates a request from what the tour knows. */
+export type CallFactory = (site: Site, memory: Memory) => Call
 
-/** One request, and what its answer must be. */
+/** A request and its expected answer. */
 export interface Exchange {
-  readonly call: Ask
+  readonly call: CallFactory
   readonly status: number
   /** Members that the answer must have. */
   readonly members?: Readonly<Record<string, unknown>>
-  /** Members of the answer that are secret, and the names they are kept under. */
+  /** Members of the answer that are secrets, and the names under which to remember them. */
   readonly secrets?: Readonly<Record<string, string>>
-  /** Members of the answer that are needed later, and are no secret. */
-  readonly notes?: Readonly<Record<string, string>>
-  /** What the server must tell its observers. */
+  /** Members of the answer that may be printed, and the names under which to remember them. */
+  readonly values?: Readonly<Record<string, string>>
+  /** The event that the server must emit. */
   readonly event?: EventType
-  /** The connection is cut when the answer begins to arrive, so that nothing of it is known. */
+  /** Whether the tour closes the connection before it reads the answer. */
   readonly isCut?: boolean
-  /** The answer must be that of the exchange before, byte for byte. */
+  /** Whether the answer must equal the answer before it, byte for byte. */
   readonly isRepetition?: boolean
 }
 
-/** What is done, by a request or several, and what that means. */
+/** One or several requests, and an explanation. */
 export interface Step extends Exchange {
   readonly title: string
-  /** Whether the first request is shown in few lines too. */
+  /** Whether the first request is printed in short form, as the next ones always are. */
   readonly isBrief?: boolean
-  /** Further requests, shown in few lines. */
   readonly next?: readonly Exchange[]
-  readonly meaning: string
+  readonly explanation: string
 }

@@ -5,12 +5,12 @@ import { startDemo } from '../server'
 import { send, type Trust } from './send'
 import type { Site } from './step'
 
-/** The server the tour goes through. */
+/** The server that the tour calls. */
 export interface Target {
   readonly site: Site
   readonly trust: Trust
   readonly description: string
-  /** What the server has told its observers, as far as the tour is in its process. */
+  /** The events of the server, if it runs in this process. */
   readonly events?: ProvisioningEvent[]
   stop(): Promise<void>
 }
@@ -18,7 +18,7 @@ export interface Target {
 const PROBE_MILLISECONDS = 1500
 
 /**
- * A demo that runs already, where there is one and its secret is known; otherwise a fresh one, on free ports.
+ * Uses a demo that is already running, if its secret is known. Otherwise starts one on free ports.
  *
  * @throws EnvironmentError
  */
@@ -28,7 +28,7 @@ export async function chooseTarget(env: NodeJS.ProcessEnv): Promise<Target> {
   const isSecretKnown = !environment.isSecretRandom && environment.port !== 0
   const { origin } = new URL(`https://localhost:${environment.port}`)
   const issuer = isSecretKnown ? await issuerOfDemoAt(origin) : undefined
-  return issuer === undefined ? freshTarget(environment) : runningTarget(issuer, environment)
+  return issuer === undefined ? newTarget(environment) : runningTarget(issuer, environment)
 }
 
 async function namedTarget(url: string, environment: Environment): Promise<Target> {
@@ -42,17 +42,17 @@ async function namedTarget(url: string, environment: Environment): Promise<Targe
     throw new EnvironmentError('DEMO_CLIENT_SECRET: expected the secret of the demo at DEMO_URL, got none')
   }
   const issuer = await issuerOfDemoAt(origin)
-  if (issuer === undefined) throw new EnvironmentError(`DEMO_URL: no demo answers at ${origin}`)
+  if (issuer === undefined) throw new EnvironmentError(`DEMO_URL: there is no demo at ${origin}`)
   return runningTarget(issuer, environment)
 }
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** The certificate of a demo in another process is not known, and need not be: nothing leaves this machine. */
-const UNJUDGED: Trust = { rejectUnauthorized: false }
+/** The tour does not know the certificate of a demo in another process. The connection stays on this machine. */
+const UNVERIFIED: Trust = { rejectUnauthorized: false }
 
 async function issuerOfDemoAt(origin: string): Promise<string | undefined> {
-  const answer = await send({ method: 'GET', url: `${origin}/` }, UNJUDGED, PROBE_MILLISECONDS).catch(
+  const answer = await send({ method: 'GET', url: `${origin}/` }, UNVERIFIED, PROBE_MILLISECONDS).catch(
     () => undefined,
   )
   const { name, issuer } = answer?.members ?? {}
@@ -64,16 +64,16 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
   const cleartextOrigin = new URL(`http://localhost:${httpPort}`).origin
   return {
     site: { origin, cleartextOrigin, clientId, clientSecret },
-    trust: UNJUDGED,
+    trust: UNVERIFIED,
     description:
-      `The demo that runs at ${origin}. Its certificate is not verified, which is fine for a connection that does ` +
-      `not leave this machine. Its cleartext listener is taken to be ${cleartextOrigin} (HTTP_PORT). Its events ` +
-      'appear where it runs.',
+      `Using the demo that is running at ${origin}. The tour does not verify its certificate, because the ` +
+      `connection stays on this machine. It sends plain HTTP to ${cleartextOrigin}; set HTTP_PORT for another ` +
+      'port. The demo prints its events in its own terminal.',
     stop: async () => undefined,
   }
 }
 
-async function freshTarget(environment: Environment): Promise<Target> {
+async function newTarget(environment: Environment): Promise<Target> {
   const events: ProvisioningEvent[] = []
   const demo = await startDemo({ ...environment, port: 0, httpPort: 0 }, (event) => events.push(event))
   const { origin, cleartextOrigin, certificate, stop } = demo
@@ -82,8 +82,8 @@ async function freshTarget(environment: Environment): Promise<Target> {
     site: { origin, cleartextOrigin, clientId, clientSecret },
     trust: { ca: certificate },
     description:
-      `A fresh demo at ${origin}, whose certificate is verified. For one that runs already, export its ` +
-      'DEMO_CLIENT_SECRET, and DEMO_URL where it is not at https://localhost:8443.',
+      `Using a new demo at ${origin}. To use a demo that is already running, export its DEMO_CLIENT_SECRET, ` +
+      'and its DEMO_URL unless that is https://localhost:8443.',
     events,
     stop,
   }

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto'
 import { createServer } from 'node:http'
 import { localhostCertificate } from '../certificate'
-import { claimDatabase, enrol, openDatabase } from '../database'
+import { lockDatabase, openDatabase, saveConfiguredClient } from '../database'
 import type { Environment } from '../environment'
 import { type Listener, type Listening, listen } from '../listener'
 import { nextSteps } from '../next-steps'
@@ -10,9 +10,9 @@ import { connectRedis } from '../redis'
 import { printableRedis } from '../scale'
 import { originsOf } from '../server'
 import { stopOnSignal } from '../signals'
-import { startCrew } from './crew'
+import { startWorkers } from './worker-pool'
 
-export interface ClusterPlan {
+export interface ClusterOptions {
   readonly environment: Environment
   readonly workers: number
   readonly redis: string
@@ -20,51 +20,50 @@ export interface ClusterPlan {
 }
 
 /**
- * Runs the demo as several processes on one port, over one Redis.
+ * Runs the demo as several processes that share a port and a Redis.
  *
- * @throws EnvironmentError when there is no Redis, or a port cannot be had
+ * @throws EnvironmentError if Redis or a port is not available
  */
-export async function runCluster({ environment, workers, redis, paint }: ClusterPlan): Promise<void> {
+export async function runCluster({ environment, workers, redis, paint }: ClusterOptions): Promise<void> {
   const run = randomBytes(6).toString('hex')
   const { advice, release } = await prepare(redis, run, environment)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const ports = await freePorts(environment)
-  const handover = {
+  const settings = {
     environment: { ...environment, ...ports },
     certificate: await localhostCertificate(),
     signingKey: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
     redis,
     run,
   }
-  const crew = startCrew({ size: workers, handover, say: console.log })
-  const stop = () => crew.stop().finally(release)
+  const pool = startWorkers({ size: workers, settings, print: console.log })
+  const stop = () => pool.stop().finally(release)
   stopOnSignal(stop)
-  await crew.serving.catch(async (error) => {
+  await pool.serving.catch(async (error) => {
     await stop()
     throw error
   })
-  for (const one of advice) console.error(`demo: ${one}`)
-  const row = ['workers', `${workers} processes, over ${printableRedis(redis)}`] as const
+  for (const text of advice) console.error(`demo: ${text}`)
+  const row = ['workers', `${workers} processes that share ${printableRedis(redis)}`] as const
   console.log(nextSteps(originsOf(ports), environment, paint, [row]))
 }
 
-/** What the workers find there when they begin. */
 interface Prepared {
-  /** What is wrong with the Redis. */
+  /** Warnings about the configuration of Redis. */
   readonly advice: readonly string[]
-  /** Lets another demo have the database. */
+  /** Unlocks the database for other demos. */
   readonly release: () => Promise<void>
 }
 
-/** Puts the client where the workers look for it; a database is this demo's from then on. */
+/** Locks the database, and stores the configured client where the workers find it. */
 async function prepare(url: string, run: string, environment: Environment): Promise<Prepared> {
   const { clientId, clientSecret, database: path } = environment
   const redis = await connectRedis(url, () => undefined)
   try {
     const { store, clients } = redis.stateOf(run)
-    const release = path === undefined ? async () => undefined : claimDatabase(path)
+    const release = path === undefined ? async () => undefined : lockDatabase(path)
     const database = path === undefined ? undefined : openDatabase(path, store)
-    await enrol(database?.registry ?? clients, clientId, clientSecret)
+    await saveConfiguredClient(database?.registry ?? clients, clientId, clientSecret)
     await database?.close()
     return { advice: await store.check(), release }
   } finally {
@@ -72,13 +71,13 @@ async function prepare(url: string, run: string, environment: Environment): Prom
   }
 }
 
-/** Below the ports that systems hand out: until the workers listen, seconds later, nobody is given one by chance. */
+/** The system assigns higher ports by itself, and could assign one again before the workers listen on it. */
 const FREE_PORTS = [10_000, 32_768] as const
-const TRIES = 20
+const MAX_TRIES = 20
 
-/** Listens on the port, or, where that is 0, on one that is free. */
+/** Listens on the port, or on any free one if it is 0. */
 async function listenAnywhere({ port, ...listening }: Listening): Promise<Listener> {
-  for (let tries = port === 0 ? TRIES : 1; ; tries -= 1) {
+  for (let tries = port === 0 ? MAX_TRIES : 1; ; tries -= 1) {
     try {
       return await listen({ ...listening, port: port === 0 ? randomInt(...FREE_PORTS) : port })
     } catch (error) {
@@ -87,7 +86,7 @@ async function listenAnywhere({ port, ...listening }: Listening): Promise<Listen
   }
 }
 
-/** Finds out which ports it is going to be: the workers listen on them together. */
+/** Chooses the ports before the workers start, because they all listen on the same ones. */
 async function freePorts({ port, httpPort }: Environment): Promise<{ port: number; httpPort: number }> {
   const wanted: readonly Listening[] = [
     { variable: 'PORT', port, createServer },
@@ -95,7 +94,7 @@ async function freePorts({ port, httpPort }: Environment): Promise<{ port: numbe
   ]
   const opened: Listener[] = []
   try {
-    for (const each of wanted) opened.push(await listenAnywhere(each))
+    for (const listening of wanted) opened.push(await listenAnywhere(listening))
     const [https, http] = opened.map((listener) => listener.port)
     return { port: https ?? port, httpPort: http ?? httpPort }
   } finally {

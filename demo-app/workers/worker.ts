@@ -8,42 +8,41 @@ import {
   DRAIN_MILLISECONDS,
   type FromWorker,
   GRACE_MILLISECONDS,
-  type Handover,
   type ToWorker,
+  type WorkerSettings,
 } from './messages'
 
-/** What there is to be ended once a worker serves. */
 interface Serving {
   readonly demo: RunningDemo
   readonly redis: ConnectedRedis
 }
 
-/** Serves as one of several processes, until it is told to stop. */
-export function work(paint: Paint): void {
+/** Runs one worker of the demo until the primary process stops it. */
+export function runWorker(paint: Paint): void {
   let serving: Serving | undefined
   let isStopping = false
 
   async function stop(): Promise<void> {
     if (isStopping) return
     isStopping = true
-    // One that does not serve yet has nothing to finish.
+    // A worker that does not serve yet has nothing to finish.
     if (serving !== undefined) await finish(serving)
-    // When this has been written, so has everything before it.
-    await tell({ type: 'stopped' })
+    // Messages are sent in order, so all earlier lines have been sent after this.
+    await report({ type: 'stopped' })
     process.exit(0)
   }
 
   process.on('message', (message: ToWorker) => {
     if (message.type === 'stop') void stop()
     else
-      serve(message.handover, paint).then((begun) => {
-        serving = begun
+      serve(message.settings, paint).then((started) => {
+        serving = started
       }, fail)
   })
   process.on('SIGTERM', stop)
-  // Ctrl-C in a terminal is for all processes: the primary sees to it that the workers stop.
+  // Ctrl-C in a terminal reaches all processes. The primary process stops the workers.
   process.on('SIGINT', () => undefined)
-  void tell({ type: 'hello' })
+  void report({ type: 'ready' })
 }
 
 async function finish({ demo, redis }: Serving): Promise<void> {
@@ -53,27 +52,27 @@ async function finish({ demo, redis }: Serving): Promise<void> {
   redis.close()
 }
 
-async function serve(handover: Handover, paint: Paint): Promise<Serving> {
-  const { environment, certificate, signingKey, redis: url, run, name } = handover
-  const say = (text: string) => {
-    void tell({ type: 'line', text: `  ${new Date().toTimeString().slice(0, 8)} ${name} ${text}` })
+async function serve(settings: WorkerSettings, paint: Paint): Promise<Serving> {
+  const { environment, certificate, signingKey, redis: url, run, name } = settings
+  const print = (text: string) => {
+    void report({ type: 'line', text: `  ${new Date().toTimeString().slice(0, 8)} ${name} ${text}` })
   }
-  const redis = await connectRedis(url, (why) => say(paint('red', `Redis is lost: ${why}`)))
+  const redis = await connectRedis(url, (why) => print(paint('red', `lost the connection to Redis: ${why}`)))
   const shared = { certificate, signingKey, state: redis.stateOf(run) }
-  const demo = await startDemo(environment, (event) => say(eventLine(event, paint)), shared)
-  await tell({ type: 'serving' })
+  const demo = await startDemo(environment, (event) => print(eventLine(event, paint)), shared)
+  await report({ type: 'serving' })
   return { demo, redis }
 }
 
 async function fail(error: unknown): Promise<never> {
   const message = error instanceof EnvironmentError ? error.message : String(error)
-  await tell({ type: 'failed', message })
+  await report({ type: 'failed', message })
   process.exit(1)
 }
 
-function tell(message: FromWorker): Promise<void> {
+function report(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
-    // A primary that has gone takes its workers with it.
+    // If the primary process has ended, node:cluster ends this worker too.
     process.send?.(message, undefined, undefined, () => resolve())
   })
 }

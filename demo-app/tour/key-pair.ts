@@ -1,19 +1,19 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import type { Call } from './step'
 
-/** Who has a private key, and signs with it for one request at a time. */
-export interface Holder {
-  readonly name: string
-  /** Of the public key (RFC 7638): what the server calls `cnf.jkt`. */
+/** A key pair that signs one request at a time. */
+export interface KeyPair {
+  /** For example `the device`. */
+  readonly owner: string
+  /** The thumbprint of the public key (RFC 7638), which the server returns as `cnf.jkt`. */
   readonly thumbprint: string
-  /** A DPoP proof (RFC 9449 4.2) for one request, and for the key or token presented with it. */
-  prove(call: Call, presented?: string): string
-  /** A client assertion (RFC 7523 3): says to one server who the client is. */
+  /** Creates a DPoP proof (RFC 9449 4.2) for a request and for the key or token in it. */
+  prove(call: Call, token?: string): string
+  /** Creates a client assertion (RFC 7523 3), which authenticates a client at one server. */
   assert(clientId: string, server: string): string
 }
 
-/** Makes a key pair. The private half never leaves this function. */
-export function holder(name: string): Holder {
+export function newKeyPair(owner: string): KeyPair {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { crv, kty, x, y } = publicKey.export({ format: 'jwk' })
   const jwk = { crv, kty, x, y }
@@ -29,12 +29,12 @@ export function holder(name: string): Holder {
   }
 
   return {
-    name,
+    owner,
     thumbprint: sha256(JSON.stringify(jwk)),
-    prove: ({ method, url }, presented) =>
+    prove: ({ method, url }, token) =>
       signed(
         { typ: 'dpop+jwt', jwk },
-        { htm: method, htu: url, ...(presented !== undefined && { ath: sha256(presented) }) },
+        { htm: method, htu: url, ...(token !== undefined && { ath: sha256(token) }) },
       ),
     assert: (clientId, server) => signed({}, { iss: clientId, sub: clientId, aud: server, exp: now() + 60 }),
   }
