@@ -1,14 +1,16 @@
-import type { Request, RequestHandler, Response } from 'express'
-import type { PresentedRequest } from '../base/request.js'
+import type { RequestHandler } from 'express'
+import { ConfigurationError } from '../base/errors.js'
+import { describe } from '../base/faults.js'
+import type { AcceptedToken } from '../tokens/access-verification.js'
+import { attachAccessToken } from './access-token.js'
+import type { GuardContext } from './context.js'
+import { type AcceptedRequest, guard, type Plan } from './guard.js'
+import type { GuardOptions } from './guard-options.js'
+import { type Counted, verifyCounted } from './key-limits.js'
+import { attachProvisioning } from './provisioning.js'
+import { redeemingAcceptance } from './redeeming.js'
 import type { RedemptionHandler } from './redemption-answer.js'
-
-/** The requirements of a guarded route. */
-export interface GuardOptions {
-  /** The scope, or all the scopes, that the key or token must have. Default: no scope is required. */
-  readonly scope?: string | readonly string[]
-  /** The required audience. Default: the only audience of the deployment. Required if there are several. */
-  readonly audience?: string
-}
+import { bodyReceiver, checkAtEnd, isGone } from './request-body.js'
 
 /** Guards for your own routes. */
 export interface Guards {
@@ -42,13 +44,81 @@ export interface Guards {
   requireAccessToken(options?: GuardOptions): RequestHandler
 }
 
-/** A request that a guard accepts. */
-export interface AdmittedVisit {
-  readonly req: Request
-  readonly res: Response
-  readonly next: (error?: unknown) => void
-  /** Resumes a body that the guard has paused. */
-  readonly resumeBody: () => void
-  readonly presented: PresentedRequest
-  readonly refuseWith: (error: unknown) => void
+export function guards(given: GuardContext): Guards {
+  const context = { ...given, passed: new WeakMap() }
+  const receiveBody = bodyReceiver()
+  const requireKey = keyGuard(context)
+  const requireToken = tokenGuard(context)
+  return {
+    requireProvisioningKey: (options = {}) => guard(context, requireKey, options),
+    redeemProvisioningKey(options: GuardOptions = {}, ...handlers: RedemptionHandler[]) {
+      const { deployment } = context.config
+      const { redeem } = context.useCases
+      if (redeem === undefined || 'askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
+      const handler = readHandler(options, handlers)
+      const accept = redeemingAcceptance(deployment, { redeem, receiveBody, handler })
+      const plan = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
+      return guard(context, plan, options)
+    },
+    requireAccessToken: (options = {}) => guard(context, requireToken, options),
+  }
+}
+
+function keyGuard({ config, useCases }: GuardContext): Plan<Counted> {
+  return {
+    name: 'requireProvisioningKey',
+    credential: 'provisioning key',
+    endpoint: 'resource',
+    verify: (request, limits) => verifyCounted(useCases, limits, request),
+    accept(accepted, { verified: { key, recheck } }) {
+      const { jti: keyId, clientId, subject } = key
+      proceed(accepted, recheck, () => {
+        const { address } = accepted.presented
+        config.deployment.emit('key.verified', { keyId, clientId, subject, address })
+        attachProvisioning(accepted.req, key)
+      })
+    },
+  }
+}
+
+function tokenGuard({ config, useCases }: GuardContext): Plan<AcceptedToken> {
+  return {
+    name: 'requireAccessToken',
+    credential: 'access token',
+    endpoint: 'resource',
+    verify: ({ presentedKey, presented, expected }) =>
+      useCases.verifyAccessToken(presentedKey, presented, expected),
+    accept(accepted, { token, recheck }) {
+      const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
+      proceed(accepted, recheck, () => {
+        const { address } = accepted.presented
+        config.deployment.emit('token.verified', { keyId, clientId, subject, tokenId, address })
+        attachAccessToken(accepted.req, token)
+      })
+    },
+  }
+}
+
+/** Hands an accepted request to the next handler, unless its connection is closed. */
+function proceed(accepted: AcceptedRequest, recheck: () => Promise<void>, attach: () => void): void {
+  const { req, res, next, refuseWith } = accepted
+  if (isGone(req, res)) return
+  attach()
+  checkAtEnd(req, res, recheck, refuseWith)
+  next()
+}
+
+const NO_STORE =
+  'redeemProvisioningKey: expected a store, got introspection: the issuer can say whether a key is active, but only a ' +
+  'process that shares its store can reserve a key. Set store, or use requireProvisioningKey here'
+
+/** @throws ConfigurationError when the handler is not a function, or stands where the options belong */
+function readHandler(options: unknown, handlers: readonly unknown[]): RedemptionHandler | undefined {
+  const [handler] = handlers
+  if (handlers.length === 0 && typeof options !== 'function') return undefined
+  if (handlers.length === 1 && typeof handler === 'function') return handler as RedemptionHandler
+  const got = describe(typeof options === 'function' ? options : handler)
+  throw new ConfigurationError([
+    `redeemProvisioningKey: expected (options, async (req, provisioning) => ({ status, body })), got ${got}`,
+  ])
 }

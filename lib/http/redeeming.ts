@@ -1,8 +1,9 @@
-import type { Response } from 'express'
+import type { Request, Response } from 'express'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
+import type { Redeemed } from '../redemption/reservation.js'
 import type { Redeem } from '../redemption/reserve.js'
-import type { AdmittedVisit } from './guards.js'
+import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
@@ -20,41 +21,52 @@ export interface RedeemingParts {
 }
 
 /** Reserves the key and runs the handler. Its answer settles or releases the key. */
-export function redeemingAdmission(
+export function redeemingAcceptance(
   { redemptionLeaseSeconds }: StoringDeployment,
   { redeem, receiveBody, handler }: RedeemingParts,
 ) {
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = redemptionLeaseSeconds * 750
 
-  return async function admitRedeeming(visit: AdmittedVisit, { verified, refusal }: Counted): Promise<void> {
-    const { req, res, next, presented, refuseWith } = visit
+  return async function acceptRedeeming(
+    accepted: AcceptedRequest,
+    { verified, refusal }: Counted,
+  ): Promise<void> {
+    const { req, res, next, presented, refuseWith } = accepted
     const { key, state } = verified
     const begun = performance.now()
     // A redeemed bearer key is always a replay, so its body does not matter.
     const isReplay = state === 'redeemed' && key.confirmation === undefined
     const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-    const { method, originalUrl } = req
-    const request = body?.digest && requestDigest('route', method, originalUrl, body.digest)
-    const at = requestDigest(method, originalUrl)
-    const { 'content-type': type, 'content-length': length } = req.headers
-    const likeness = requestDigest('like', method, originalUrl, type, length)
-    const purpose = { action: 'route', at, address: presented.address, request, likeness } as const
+    const purpose = purposeOf(req, presented.address, body?.digest)
     const redemption = await redeem(verified, purpose)
     if (redemption.kind === 'repetition') {
       if (refusal !== undefined) throw refusal
       return answerAgain(res, redemption.outcome)
     }
     if (isGone(req, res)) return void (await redemption.release())
-    const returned = handler && returnedAnswer(visit, redemption)
+    const returned = handler && returnedAnswer(accepted, redemption)
     const held = returned ?? new HeldResponse(res, redemption, refuseWith)
     checkAtEnd(req, res, redemption.check, held.refuse)
     abortSlowBody(req, res, longestBody - (performance.now() - begun), held.breakOff)
     const { redemptionId } = redemption
     attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
     if (handler === undefined || returned === undefined) return next()
-    visit.resumeBody()
+    accepted.resumeBody()
     await returned.run(handler)
+  }
+}
+
+/** Names the route and the request that the key is redeemed for. */
+function purposeOf(req: Request, address: string | undefined, bodyDigest: string | undefined): Redeemed {
+  const { method, originalUrl } = req
+  const { 'content-type': type, 'content-length': length } = req.headers
+  return {
+    action: 'route',
+    at: requestDigest(method, originalUrl),
+    address,
+    request: bodyDigest && requestDigest('route', method, originalUrl, bodyDigest),
+    likeness: requestDigest('like', method, originalUrl, type, length),
   }
 }
 

@@ -1,7 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
 import { isObject } from '../base/object.js'
 import type { Reservation } from '../redemption/reservation.js'
-import type { AdmittedVisit } from './guards.js'
+import type { AcceptedRequest } from './guard.js'
 import type { HeldAnswer } from './held-answer.js'
 import { getProvisioning } from './provisioning.js'
 import { type RedemptionHandler, readAnswer } from './redemption-answer.js'
@@ -24,8 +24,8 @@ type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown; read
  * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
  * ended, so that two handlers never work for one key.
  */
-export function returnedAnswer(visit: AdmittedVisit, reservation: Reservation): ReturnedAnswer {
-  const { req, res, next, refuseWith } = visit
+export function returnedAnswer(accepted: AcceptedRequest, reservation: Reservation): ReturnedAnswer {
+  const { req, res, next, refuseWith } = accepted
   const aborting = new AbortController()
   let isRunning = true
   const isAnswered = () => res.headersSent || res.writableEnded
@@ -51,14 +51,14 @@ export function returnedAnswer(visit: AdmittedVisit, reservation: Reservation): 
     }
     // Another middleware may have answered: a timeout, say. The owner of a bound key can still ask for the answer.
     if (isAnswered()) return
-    if ('answer' in ending) return write(visit, ending.answer)
+    if ('answer' in ending) return write(accepted, ending.answer)
     return ending.error instanceof ProvisioningError ? refuseWith(ending.error) : next(asError(ending.error))
   }
 
   return { signal: aborting.signal, refuse, breakOff: () => undefined, run }
 }
 
-async function endingOf(handler: RedemptionHandler, req: AdmittedVisit['req']): Promise<Ending> {
+async function endingOf(handler: RedemptionHandler, req: AcceptedRequest['req']): Promise<Ending> {
   let returned: unknown
   try {
     // The guard has attached both members that are optional elsewhere.
@@ -93,7 +93,7 @@ function asError(thrown: unknown): unknown {
   return new Error('The handler threw a value that is not an error.', { cause: thrown })
 }
 
-function write({ res }: AdmittedVisit, answer: WholeAnswer): void {
+function write({ res }: AcceptedRequest, answer: WholeAnswer): void {
   try {
     writeAnswer(res, answer)
   } catch {

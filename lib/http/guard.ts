@@ -1,0 +1,171 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { ConfigurationError, malformed } from '../base/errors.js'
+import type { Credential, PresentedRequest } from '../base/request.js'
+import type { Target } from '../possession/target.js'
+import { extractKey } from '../tokens/presentation.js'
+import type { GuardContext } from './context.js'
+import {
+  type GuardName,
+  type GuardOptions,
+  type GuardRequirements,
+  readGuardOptions,
+} from './guard-options.js'
+import { httpsGuard } from './https.js'
+import { type KeyLimits, type KeyRequest, refusalOf, unlessReplayed } from './key-limits.js'
+import type { Limiter } from './limits.js'
+import { dropUnread, pauseFlow } from './request-body.js'
+import { type RefusalSite, refuse } from './wire.js'
+
+/** The differences between the guards. */
+export interface Plan<V> {
+  readonly name: GuardName
+  readonly credential: Credential
+  readonly endpoint: 'resource' | 'redeem'
+  verify(request: KeyRequest, limits: KeyLimits): Promise<V>
+  accept(accepted: AcceptedRequest, verified: V): void | Promise<void>
+}
+
+/** A request that a guard accepts. */
+export interface AcceptedRequest {
+  readonly req: Request
+  readonly res: Response
+  readonly next: (error?: unknown) => void
+  /** Resumes a body that the guard has paused. */
+  readonly resumeBody: () => void
+  readonly presented: PresentedRequest
+  readonly refuseWith: (error: unknown) => void
+}
+
+/** The context of the guards of one instance. */
+export interface GuardsContext extends GuardContext {
+  /** The guard of a key that a request has passed. */
+  readonly passed: WeakMap<Request, PassedGuard>
+}
+
+interface PassedGuard extends GuardRequirements {
+  readonly name: GuardName
+}
+
+/**
+ * Makes a guard of a route.
+ *
+ * @throws ConfigurationError with all faults of the options
+ */
+export function guard<V>(context: GuardsContext, plan: Plan<V>, options: GuardOptions): RequestHandler {
+  const { name } = plan
+  const guarded = new Guard(context, plan, readGuardOptions(context, name, options))
+  // A computed method name makes stack traces show the name of the guard that the host has called.
+  const named: Partial<Record<GuardName, RequestHandler>> = {
+    [name](req: Request, res: Response, next: (error?: unknown) => void) {
+      guarded.handle(req, res, next)
+    },
+  }
+  return named[name] as RequestHandler
+}
+
+class Guard<V> {
+  readonly #context: GuardsContext
+  readonly #plan: Plan<V>
+  readonly #requirements: GuardRequirements
+  readonly #site: RefusalSite
+  readonly #enforceHttps: RequestHandler
+  readonly #limits: Limiter
+  readonly #origin: string | undefined
+
+  constructor(context: GuardsContext, plan: Plan<V>, requirements: GuardRequirements) {
+    const { endpoint, credential } = plan
+    const { audience } = requirements
+    this.#context = context
+    this.#plan = plan
+    this.#requirements = requirements
+    this.#site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
+    this.#enforceHttps = httpsGuard(context, this.#site)
+    this.#limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
+    this.#origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
+  }
+
+  handle(req: Request, res: Response, next: (error?: unknown) => void): void {
+    this.#enforceHttps(req, res, (error?: unknown) =>
+      error === undefined ? this.#handleSecure(req, res, next) : next(error),
+    )
+  }
+
+  #handleSecure(req: Request, res: Response, proceed: (error?: unknown) => void): void {
+    const context = this.#context
+    const presented = context.present(req)
+    context.offerNonce(res, presented)
+    const resumeBody = pauseFlow(req)
+    dropUnread(req, res)
+    const next = (error?: unknown) => {
+      resumeBody()
+      proceed(error)
+    }
+    const refuseWith = (error: unknown) => {
+      resumeBody()
+      refuse(res, error, presented, this.#site)
+    }
+    const fault = combinationFault(this.#asPassed, context.passed.get(req))
+    if (fault !== undefined) {
+      context.advise(fault)
+      next(new ConfigurationError([fault]))
+      return
+    }
+    this.#verify(req, res, presented)
+      .then((verified) => {
+        if (this.#plan.credential === 'provisioning key') context.passed.set(req, this.#asPassed)
+        return this.#plan.accept({ req, res, next, presented, refuseWith, resumeBody }, verified)
+      })
+      .catch(refuseWith)
+  }
+
+  get #asPassed(): PassedGuard {
+    return { name: this.#plan.name, ...this.#requirements }
+  }
+
+  async #verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
+    const { endpoint, credential } = this.#plan
+    const redeems = endpoint === 'redeem'
+    // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
+    if (redeems && req.method === 'HEAD')
+      throw malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' })
+    const addressRefusal = await refusalOf(() => this.#limits.byAddress(req, res))
+    const { scope, audience } = this.#requirements
+    const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
+    const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
+    return unlessReplayed(addressRefusal, () =>
+      this.#plan.verify({ presentedKey: extractKey(presented, credential), presented, expected }, limits),
+    )
+  }
+
+  /** The request target that a DPoP proof must name. */
+  #targetOf({ method, originalUrl }: Request): Target {
+    const { origin: mtlsOrigin } = this.#context.config.mtls
+    const path = pathOf(originalUrl)
+    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
+    return { method, url: `${this.#origin}${path}`, alias }
+  }
+}
+
+/**
+ * The fault of two guards of a key on one route, one of which redeems it. The first would take the retry of a bound
+ * client for a replay, or the second would find the key reserved by the first.
+ */
+function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): string | undefined {
+  const names = [passed?.name, guard.name]
+  if (passed === undefined || !names.includes('redeemProvisioningKey')) return undefined
+  const scopes = [...new Set([...passed.scope, ...guard.scope])].map((scope) => `'${scope}'`)
+  const scope = scopes.length === 1 ? scopes[0] : `[${scopes.join(', ')}]`
+  const line = `keys.redeemProvisioningKey({ scope: ${scope}, audience: '${guard.audience}' })`
+  return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
+}
+
+/** The public origin of a resource. It does not depend on the `Host` header. */
+function originOf(uri: string): string | undefined {
+  const { protocol, origin } = new URL(uri)
+  return protocol === 'https:' ? origin : undefined
+}
+
+/** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */
+function pathOf(requestTarget: string): string {
+  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+}
