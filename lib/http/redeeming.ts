@@ -20,41 +20,41 @@ export interface RedeemingParts {
   readonly handler: RedemptionHandler | undefined
 }
 
-/** Reserves the key and runs the handler. Its answer settles or releases the key. */
-export function redeemingAcceptance(
-  { redemptionLeaseSeconds }: StoringDeployment,
-  { redeem, receiveBody, handler }: RedeemingParts,
-) {
+export function redeemingAcceptance({ redemptionLeaseSeconds }: StoringDeployment, parts: RedeemingParts) {
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = redemptionLeaseSeconds * 750
+  return (accepted: AcceptedRequest, counted: Counted) =>
+    acceptRedeeming({ ...parts, longestBody }, accepted, counted)
+}
 
-  return async function acceptRedeeming(
-    accepted: AcceptedRequest,
-    { verified, refusal }: Counted,
-  ): Promise<void> {
-    const { req, res, next, presented, refuseWith } = accepted
-    const { key, state } = verified
-    const begun = performance.now()
-    // A redeemed bearer key is always a replay, so its body does not matter.
-    const isReplay = state === 'redeemed' && key.confirmation === undefined
-    const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-    const purpose = purposeOf(req, presented.address, body?.digest)
-    const redemption = await redeem(verified, purpose)
-    if (redemption.kind === 'repetition') {
-      if (refusal !== undefined) throw refusal
-      return answerAgain(res, redemption.outcome)
-    }
-    if (isGone(req, res)) return void (await redemption.release())
-    const returned = handler && returnedAnswer(accepted, redemption)
-    const held = returned ?? new HeldResponse(res, redemption, refuseWith)
-    checkAtEnd(req, res, redemption.check, held.refuse)
-    abortSlowBody(req, res, longestBody - (performance.now() - begun), held.breakOff)
-    const { redemptionId } = redemption
-    attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
-    if (handler === undefined || returned === undefined) return next()
-    accepted.resumeBody()
-    await returned.run(handler)
+/** Reserves the key and runs the handler. Its answer settles or releases the key. */
+async function acceptRedeeming(
+  { redeem, receiveBody, handler, longestBody }: RedeemingParts & { readonly longestBody: number },
+  accepted: AcceptedRequest,
+  { verified, refusal }: Counted,
+): Promise<void> {
+  const { req, res, next, presented, refuseWith } = accepted
+  const { key, state } = verified
+  const begun = performance.now()
+  // A redeemed bearer key is always a replay, so its body does not matter.
+  const isReplay = state === 'redeemed' && key.confirmation === undefined
+  const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
+  const redemption = await redeem(verified, purposeOf(req, presented.address, body?.digest))
+  if (redemption.kind === 'repetition') {
+    if (refusal !== undefined) throw refusal
+    return answerAgain(res, redemption.outcome)
   }
+  if (isGone(req, res)) return void (await redemption.release())
+  const returned = handler && returnedAnswer(accepted, redemption)
+  const held = returned ?? new HeldResponse(res, redemption, refuseWith)
+  const check = () => redemption.check()
+  checkAtEnd(req, res, check, (error) => held.refuse(error))
+  abortSlowBody(req, res, longestBody - (performance.now() - begun), () => held.breakOff())
+  const { redemptionId } = redemption
+  attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
+  if (handler === undefined || returned === undefined) return next()
+  accepted.resumeBody()
+  await returned.run(handler)
 }
 
 /** Names the route and the request that the key is redeemed for. */
