@@ -1,7 +1,6 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
 import type { UseOnceOutcome } from '../../lib/ports/store.js'
-import { type DpopProof, proofReader } from '../../lib/possession/dpop.js'
-import { nonces } from '../../lib/possession/nonces.js'
+import { type DpopProof, nonces, proofReader } from '../../lib/possession/dpop.js'
 import { clientKey } from '../support/client-assertion.js'
 import { deployed, reasonOf, refusalOf, request, START, storeBut, TARGET } from '../support/deployed.js'
 import { hashOf, type ProofParts, signProof } from '../support/proof.js'

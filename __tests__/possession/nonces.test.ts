@@ -1,4 +1,4 @@
-import { nonces } from '../../lib/possession/nonces.js'
+import { nonces } from '../../lib/possession/dpop.js'
 
 const SECRET = Buffer.alloc(32, 7)
 const START = 1_700_000_040

@@ -3,7 +3,7 @@ import {
   confirm,
   constrain,
   type Possession,
-  type Scheme,
+  type PresentedCredential,
   tokenType,
 } from '../../lib/possession/possession.js'
 import { reasonOf, refusalOf } from '../support/deployed.js'
@@ -18,11 +18,11 @@ const PROOF: Held = { proof }
 const CERTIFICATE: Held = { certificate: 'a-certificate' }
 const BOTH: Held = { ...PROOF, ...CERTIFICATE }
 
-function presented(scheme: Scheme, held: Held) {
+function presented(scheme: PresentedCredential['scheme'], held: Held) {
   return { proof: undefined, certificate: undefined, ...held, scheme }
 }
 
-function reasonFor(cnf: unknown, scheme: Scheme, held: Held) {
+function reasonFor(cnf: unknown, scheme: PresentedCredential['scheme'], held: Held) {
   return reasonOf(() => confirm(cnf, presented(scheme, held), {}))
 }
 
@@ -32,7 +32,7 @@ describe('confirm', () => {
   const JKT = { jkt: 'a-key' }
   const X5T = { 'x5t#S256': 'a-certificate' }
 
-  it.each<[string, unknown, Scheme, Held, string | undefined]>([
+  it.each<[string, unknown, PresentedCredential['scheme'], Held, string | undefined]>([
     ['a key that is not bound', undefined, 'Bearer', NOTHING, undefined],
     ['a key that is not bound', undefined, 'Bearer', BOTH, undefined],
     ['a key that is not bound', undefined, 'body', PROOF, undefined],

@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
-import type { PresentedCredential } from '../possession/presented.js'
+import type { PresentedCredential } from '../possession/possession.js'
 import { authorizeKey, type Verified } from '../redemption/verified.js'
 import type { Expectation } from '../tokens/expectation.js'
 import type { VerifyingUseCases } from './use-cases.js'

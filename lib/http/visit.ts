@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
-import type { PresentedCredential } from '../possession/presented.js'
+import type { PresentedCredential } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
 import type { Verified } from '../redemption/verified.js'
 import type { HttpContext } from './context.js'

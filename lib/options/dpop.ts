@@ -1,7 +1,7 @@
 import { describeSecret } from '../base/faults.js'
 import { object, rule, whole } from '../base/schema.js'
 import type { DpopRules } from '../ports/deployment.js'
-import { nonces } from '../possession/nonces.js'
+import { nonces } from '../possession/dpop.js'
 
 /**
  * How DPoP proofs are validated (RFC 9449). Proofs are also accepted without these options.

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
 import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jose/jwk.js'
@@ -12,42 +12,44 @@ import {
   text,
   typedClaims,
 } from '../jose/signed-token.js'
-import { clockOf, type VerificationRules } from '../ports/deployment.js'
+import { clockOf, type Nonces, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 import { type SingleUse, useOnce } from './once.js'
 import { normalizeTarget, type Target } from './target.js'
 
-/** A DPoP proof that holds for its request. It is spent when everything else about the request holds too. */
+/** A valid DPoP proof for its request. The caller decides when it is used. */
 export interface DpopProof {
   /** The thumbprint of the proof key (RFC 9449 6.1). */
   readonly thumbprint: string
   readonly publicKey: KeyObject
   /**
-   * Marks the proof as used; it counts for the client, and the key, that it came with.
+   * Marks the proof as used, and counts it for its owner.
    *
-   * @throws ProvisioningError `dpop_replayed` when it was used; `too_many_proofs`, `store_full`, `store_unavailable`
+   * @throws ProvisioningError `dpop_replayed` when it was used before; `too_many_proofs`, `store_full`,
+   *   `store_unavailable`
    */
   spend(owner: IdentifierOwner): Promise<void>
 }
 
-/** How proofs are judged in a deployment: see `Deployment.dpop`. */
+/**
+ * Reads the DPoP proof of a request. `undefined`: the request has none.
+ *
+ * @param token the key or access token that the proof came with, if there is one
+ * @param hashRequired whether the proof must have the hash of this token; otherwise a hash is checked if there is one
+ * @throws ProvisioningError one of the `dpop_` reasons
+ */
 export type ReadProof = (
   presented: PresentedRequest,
   target: Target,
-  /** The key it is presented with, and whether the proof must name that: always but at the token endpoint. */
   token?: string,
   hashRequired?: boolean,
 ) => DpopProof | undefined
 
 const LONGEST_JTI = 256
 
-/**
- * Makes the reader of DPoP proofs (RFC 9449 4.3). It answers `undefined` where a request presents none.
- *
- * @throws ProvisioningError one of the `dpop_` reasons
- */
+/** Makes the reader of DPoP proofs (RFC 9449 4.3). */
 export function proofReader(deployment: VerificationRules): ReadProof {
-  // A request may be verified twice, by two guards in a row; it spends its proof once.
+  // Two guards in a row verify one request twice. They must use its proof only once.
   const spent = new WeakMap<PresentedRequest, Promise<void>>()
   const kind = dpopKind(deployment)
 
@@ -108,14 +110,14 @@ function dpopKind({ dpop }: VerificationRules): TokenKind<ProofClaims> {
     algorithms: PROOF_ALGORITHMS,
     claims: {
       jti: (jti) => text(jti) && String(jti).length <= LONGEST_JTI,
-      // Empty ones are wrong for the request.
+      // They may be empty: then they do not fit the request, which has its own reason.
       htm: (htm) => typeof htm === 'string',
       htu: (htu) => typeof htu === 'string',
       iat: Number.isFinite,
       ath: { optional: anything },
       nonce: { optional: anything },
     },
-    // One second more into the future, because our own time is cut to whole seconds.
+    // One more second into the future, because our own time is rounded down to whole seconds.
     times: { maxAgeSeconds: dpop.proofAgeSeconds, futureSeconds: 1 },
     refuse: (fault, message) => refused(REASONS[fault], message),
   }
@@ -139,7 +141,7 @@ function requireTarget({ htm, htu }: ProofClaims, target: Target): string {
   const url = normalizeTarget(htu)
   const places = [target.url, target.alias ?? target.url].map(normalizeTarget)
   if (url !== undefined && places.includes(url)) return url
-  const [expected = 'of a URL at all'] = places
+  const [expected = 'a URL'] = places
   throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
 }
 
@@ -148,7 +150,7 @@ function requireTokenHash({ ath }: ProofClaims, token: string): void {
   if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
   throw refused(
     'dpop_token_hash_wrong',
-    'The ath of the DPoP proof is not the hash of what it is presented with.',
+    'The ath of the DPoP proof is not the hash of the presented key or token.',
   )
 }
 
@@ -158,7 +160,7 @@ function requireNonce({ dpop }: VerificationRules, { nonce }: ProofClaims): void
   throw refused('dpop_nonce_wanted', 'The DPoP proof must carry the nonce of the DPoP-Nonce header.')
 }
 
-/** RFC 9449 11.1: once per proof key and target, remembered by a hash for as long as the proof is fresh. */
+/** RFC 9449 11.1: a proof is used once per proof key and target. Its hash is remembered while the proof is fresh. */
 async function spend(
   deployment: VerificationRules,
   { parts, iat, owner }: Pick<SingleUse, 'parts' | 'owner'> & { readonly iat: number },
@@ -167,4 +169,27 @@ async function spend(
   const until = Math.ceil(iat) + proofAgeSeconds + 2 * deployment.clockToleranceSeconds + 1
   const replayed = () => refused('dpop_replayed', 'The DPoP proof has been used before.')
   await useOnce(deployment, { parts: ['dpop', ...parts], until, owner, replayed })
+}
+
+/**
+ * Makes nonces without storing them: each is an HMAC of a time step (RFC 9449 8).
+ *
+ * @param secret at least 256 bits, the same in all processes
+ * @param stepSeconds how long clients get the same nonce; it is accepted for one more step
+ * @param now in milliseconds
+ */
+export function nonces(secret: Buffer, stepSeconds: number, now: () => number): Nonces {
+  const step = () => Math.floor(now() / 1000 / stepSeconds)
+  const nonceOf = (number: number) =>
+    createHmac('sha256', secret).update(`dpop-nonce:${number}`).digest('base64url')
+  return {
+    current: () => nonceOf(step()),
+    // Accept the next step too, because the clock of another process may be ahead.
+    accepts: (nonce) => [0, -1, 1].some((distance) => equal(nonce, nonceOf(step() + distance))),
+  }
+}
+
+function equal(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)]
+  return left.length === right.length && timingSafeEqual(left, right)
 }

@@ -3,22 +3,22 @@ import { ProvisioningError } from '../base/errors.js'
 import { callStore, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 
-/** Something that may be used once. */
+/** An identifier that may be used only once, such as that of a proof or an assertion. */
 export interface SingleUse {
-  /** What identifies it. The store is told a hash of it, which tells nothing. */
+  /** The parts of the identifier. The store gets only their hash, which reveals nothing. */
   readonly parts: readonly string[]
-  /** The NumericDate after which it may be forgotten, since it is refused for its age. */
+  /** The NumericDate after which it can be forgotten, because it is then refused for its age. */
   readonly until: number
-  /** The client, and the key, that its place in the store counts for. */
+  /** The client, and the key if there is one, for which it counts. */
   readonly owner: IdentifierOwner
-  /** Makes the refusal of a second use. */
+  /** Makes the refusal for a second use. */
   readonly replayed: () => ProvisioningError
 }
 
 /**
- * Uses something for the only time that it may be used.
+ * Uses an identifier.
  *
- * @throws ProvisioningError what `replayed` makes, when it has been used before; `too_many_proofs`, `store_full`,
+ * @throws ProvisioningError the one of `replayed` when it was used before; `too_many_proofs`, `store_full`,
  *   `store_unavailable`
  */
 export async function useOnce(
@@ -34,13 +34,13 @@ export async function useOnce(
   throw new ProvisioningError('store_full', 'The store of proofs is full.')
 }
 
-/** The names alone: the owner can be a whole client. */
+/** Only the identifying members: the given owner can be a complete client or key. */
 function nameOf({ clientId, jti, registeredBy }: IdentifierOwner): IdentifierOwner {
   return { clientId, ...(jti !== undefined && { jti }), ...(registeredBy !== undefined && { registeredBy }) }
 }
 
 const TOO_MANY =
-  'This key, its client, or all clients of its registrar have too many proofs that are still remembered; wait a minute.'
+  'This key, its client, or all clients of its registrar have too many proofs that are remembered; wait a minute.'
 
 function limited({ clientId, jti }: IdentifierOwner) {
   return { disclosed: true, facts: { clientId, ...(jti !== undefined && { jti }), retryAfterSeconds: 60 } }

@@ -1,49 +1,85 @@
-import { ProvisioningError, type RefusalFacts } from '../base/errors.js'
+import { ProvisioningError, type RefusalFacts, unlessRefused } from '../base/errors.js'
+import { isObject } from '../base/object.js'
+import type { PresentedRequest } from '../base/request.js'
+import { text } from '../jose/signed-token.js'
+import type { VerificationRules } from '../ports/deployment.js'
 import type { Policy } from '../ports/policy-options.js'
 import type { Confirmation } from '../ports/store.js'
-import type { DpopProof } from './dpop.js'
+import { type DpopProof, proofReader } from './dpop.js'
+import type { Target } from './target.js'
 
-/** What the one who presents a key or a token has proven to hold. */
+/** The DPoP key and the client certificate that a request has proven to possess. */
 export interface Possession {
   readonly proof: DpopProof | undefined
   /** The thumbprint of the client certificate of the connection (RFC 8705 3.1). */
   readonly certificate: string | undefined
 }
 
-/** How a key is presented; in a body where it is the subject of a token exchange. */
-export type Scheme = 'Bearer' | 'DPoP' | 'body'
+/** A key or an access token as presented. The scheme `body` is the subject token of a token exchange. */
+export interface PresentedCredential {
+  readonly token: string
+  readonly scheme: 'Bearer' | 'DPoP' | 'body'
+}
 
-type Presented = Possession & { readonly scheme: Scheme }
+/** The possession of a request with a credential. */
+export type ProvenPossession = Possession & Pick<PresentedCredential, 'scheme'>
+
+/** @throws ProvisioningError one of the `dpop_` reasons when the request has an invalid proof */
+export type ReadPossession = (
+  credential: PresentedCredential,
+  presented: PresentedRequest,
+  target: Target,
+) => ProvenPossession
+
+export function possessionReader(deployment: VerificationRules): ReadPossession {
+  const readProof = proofReader(deployment)
+  return function readPossession({ token, scheme }, presented, target) {
+    const proof = readProof(presented, target, token, scheme !== 'body')
+    return { scheme, proof, certificate: presented.certificate?.thumbprint }
+  }
+}
+
+/** Runs a check of a credential. Its refusal is disclosed only to the owner, who proves possession. */
+export function discloseToOwner(cnf: unknown, possession: () => ProvenPossession, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    const isOwner = cnf !== undefined && unlessRefused(() => confirm(cnf, possession(), {}) ?? true) === true
+    throw error instanceof ProvisioningError && isOwner ? error.with({ disclosed: true }) : error
+  }
+}
 
 /**
- * Refuses a key or token whose presenter does not hold what it is bound to. `cnf` present means enforced, each of its
- * members; one that is not understood refuses as well (RFC 7800 3.1).
+ * Requires possession of everything that a key or token is bound to. A `cnf` with an unknown member is refused too
+ * (RFC 7800 3.1).
+ *
+ * @throws ProvisioningError `possession_unproven`; `key_unbound` for the scheme `DPoP` without a DPoP binding
  */
-export function confirm(cnf: unknown, presented: Presented, facts: RefusalFacts): void {
+export function confirm(cnf: unknown, presented: ProvenPossession, facts: RefusalFacts): void {
   const noun = facts.tokenId === undefined ? 'key' : 'access token'
   const isDpopBound = cnf !== undefined && isConfirmation(cnf) && cnf.jkt !== undefined
   if (presented.scheme === 'DPoP' && (cnf === undefined || (isConfirmation(cnf) && !isDpopBound))) {
-    const message = `The ${noun} is bound to no DPoP key; present it as Bearer.`
+    const message = `The ${noun} is not bound to a DPoP key; present it as Bearer.`
     throw new ProvisioningError('key_unbound', message, { facts })
   }
   if (cnf === undefined) return
   const fault = isConfirmation(cnf)
     ? (proofFault(cnf, presented) ?? certificateFault(cnf, presented))
-    : 'is bound in a way that is not understood'
+    : 'has a cnf that is not supported'
   if (fault !== undefined)
     throw new ProvisioningError('possession_unproven', `The ${noun} ${fault}.`, { facts })
 }
 
-function proofFault({ jkt }: Confirmation, { scheme, proof }: Presented): string | undefined {
+function proofFault({ jkt }: Confirmation, { scheme, proof }: ProvenPossession): string | undefined {
   if (jkt === undefined) return undefined
-  // RFC 9449 7.1: not as Bearer, whatever proof comes with it.
+  // RFC 9449 7.1: never as Bearer, even with a valid proof.
   if (scheme === 'Bearer') return 'is DPoP-bound and was presented as Bearer'
   if (proof === undefined) return 'is DPoP-bound and came without a proof'
   return proof.thumbprint === jkt ? undefined : 'is bound to another key than that of the DPoP proof'
 }
 
-/** RFC 8705 3: the certificate of this very connection, compared by its thumbprint. */
-function certificateFault(cnf: Confirmation, { certificate }: Presented): string | undefined {
+/** RFC 8705 3: the certificate of this connection must have the thumbprint. */
+function certificateFault(cnf: Confirmation, { certificate }: Possession): string | undefined {
   const expected = cnf['x5t#S256']
   if (expected === undefined || expected === certificate) return undefined
   return certificate === undefined
@@ -54,23 +90,19 @@ function certificateFault(cnf: Confirmation, { certificate }: Presented): string
 const MEMBERS: readonly string[] = ['jkt', 'x5t#S256'] satisfies (keyof Confirmation)[]
 
 function isConfirmation(cnf: unknown): cnf is Confirmation {
-  if (typeof cnf !== 'object' || cnf === null || Array.isArray(cnf)) return false
-  const members = Object.entries(cnf)
-  return members.length > 0 && members.every(([name, value]) => MEMBERS.includes(name) && isText(value))
+  const members = isObject(cnf) ? Object.entries(cnf) : []
+  return members.length > 0 && members.every(([name, value]) => MEMBERS.includes(name) && text(value))
 }
 
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== ''
-}
-
-/** What of a policy says that something must be bound. */
+/** The members of a policy that require a binding. */
 type Constraint = Pick<Policy, 'senderConstraint'> & Partial<Pick<Policy, 'certificateBound'>>
 
 /**
- * What a key or token is to be bound to: the key of the proof it is asked for with, and the certificate where policy
- * wants that or `certificateUsed` says that the client has proven itself by it.
+ * The confirmation of a new key or token. It is bound to the DPoP key of its request. It is bound to the certificate if
+ * the policy requires that, or if the client has authenticated with it (`certificateUsed`).
  *
- * @throws ProvisioningError `dpop_missing`, `certificate_missing` where policy requires what is not there
+ * @throws ProvisioningError `dpop_missing`, `certificate_missing` when the policy requires a binding that the request
+ *   does not allow
  */
 export function constrain(
   { senderConstraint, certificateBound = false }: Constraint,
@@ -94,7 +126,7 @@ function missing(reason: 'dpop_missing' | 'certificate_missing', message: string
   return new ProvisioningError(reason, message, { disclosed: true })
 }
 
-/** The `token_type` of what is bound like that (RFC 9449 5; RFC 8705 3 leaves it at `Bearer`). */
+/** The `token_type` of a credential (RFC 9449 5). A binding to a certificate is still `Bearer` (RFC 8705 3). */
 export function tokenType(confirmation: Confirmation | undefined): 'Bearer' | 'DPoP' {
   return confirmation?.jkt === undefined ? 'Bearer' : 'DPoP'
 }

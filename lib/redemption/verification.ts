@@ -1,12 +1,10 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { isInNetworks } from '../base/network.js'
 import type { PresentedRequest } from '../base/request.js'
-import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import { confirm } from '../possession/possession.js'
-import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
+import type { PresentedCredential } from '../possession/possession.js'
 import { type Expectation, missingScope } from '../tokens/expectation.js'
-import { verifyGenuine, verifyTerms } from '../tokens/issued-token.js'
+import { presentationVerifier } from '../tokens/presentation.js'
 import {
   type KeyClaims,
   PROVISIONING_KEY,
@@ -32,21 +30,13 @@ export type Recognize = (
 ) => Promise<RecognizedKey>
 
 export function recognizer(deployment: VerifyingDeployment): Recognize {
-  const hold = possessionReader(deployment)
+  const verifyPresentation = presentationVerifier(deployment, PROVISIONING_KEY)
   const stateOf = 'askIssuer' in deployment ? stateAtIssuer(deployment) : stateInStore(deployment)
 
   return async function recognize(presentedKey, presented, expected) {
     const { token } = presentedKey
-    await loadKey(deployment.keyRing, token)
-    const claims = verifyGenuine(deployment, PROVISIONING_KEY, token)
-    const facts = { clientId: claims.client_id, jti: claims.jti }
-    const possession = () => hold(presentedKey, presented, expected.target)
-    discloseToOwner(claims.cnf, possession, () =>
-      verifyTerms(deployment, PROVISIONING_KEY, claims, expected.audiences),
-    )
-    const held = possession()
-    confirm(claims.cnf, held, facts)
-    const { proof, certificate } = held
+    const { claims, possession } = await verifyPresentation(presentedKey, presented, expected)
+    const { proof, certificate } = possession
     const key = verifiedKey(claims)
     // This comes before every other refusal: a copy of a refused request must be useless.
     const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined

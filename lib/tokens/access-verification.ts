@@ -1,10 +1,8 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
-import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
-import { confirm } from '../possession/possession.js'
-import { discloseToOwner, type PresentedCredential, possessionReader } from '../possession/presented.js'
+import type { PresentedCredential } from '../possession/possession.js'
 import {
   ACCESS_TOKEN,
   type AccessTokenClaims,
@@ -14,7 +12,8 @@ import {
   tokenFault,
 } from './access-token.js'
 import { type Expectation, missingScope } from './expectation.js'
-import { identityIn, type VerifiedIdentity, verifyGenuine, verifyTerms } from './issued-token.js'
+import { identityIn, type VerifiedIdentity, verifyTerms } from './issued-token.js'
+import { presentationVerifier } from './presentation.js'
 
 declare const verified: unique symbol
 
@@ -46,20 +45,13 @@ export interface AcceptedToken {
 }
 
 export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
-  const hold = possessionReader(deployment)
+  const verifyPresentation = presentationVerifier(deployment, ACCESS_TOKEN)
 
   return async function verifyAccessToken(presentedToken, presented, expected) {
-    await loadKey(deployment.keyRing, presentedToken.token)
-    const claims = verifyGenuine(deployment, ACCESS_TOKEN, presentedToken.token)
-    const possession = () => hold(presentedToken, presented, expected.target)
-    discloseToOwner(claims.cnf, possession, () =>
-      verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences),
-    )
-    const held = possession()
-    confirm(claims.cnf, held, tokenFacts(claims))
+    const { claims, possession } = await verifyPresentation(presentedToken, presented, expected)
     // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with
     // a token that is not bound, and they mean nothing.
-    if (claims.cnf !== undefined) await held.proof?.spend(familyOf(claims))
+    if (claims.cnf !== undefined) await possession.proof?.spend(familyOf(claims))
     const requireAlive = async () => {
       const fault = await stateFault(deployment, presentedToken.token, claims)
       if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])

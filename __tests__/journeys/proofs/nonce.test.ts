@@ -1,5 +1,5 @@
 import type { ProvisioningOptions } from '../../../lib/index.js'
-import { nonces } from '../../../lib/possession/nonces.js'
+import { nonces } from '../../../lib/possession/dpop.js'
 import { clientKey } from '../../support/client-assertion.js'
 import {
   boundKey,
