@@ -19,6 +19,7 @@ const FOLDERS = [
   'remote',
   'stores',
   'options',
+  'operations',
   'http',
   // The wiring and the public names.
   '',
@@ -61,7 +62,6 @@ const LONGEST_CHAIN = 12
 
 /** Functions that are too long with the functions in them. Remove a function when it is short; add none. */
 const STILL_LONG: readonly string[] = [
-  'operations.ts operations',
   'testing/client-registry-contract/contention.ts proveContention',
   'testing/client-registry-contract/saves.ts proveSaves',
   'testing/store-contract/changes.ts proveChanges',

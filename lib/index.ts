@@ -6,11 +6,19 @@ import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
 import { useCases, verifyingUseCases } from './http/use-cases.js'
 import type { EventHub } from './monitoring/event-hub.js'
-import { type Operations, operations } from './operations.js'
+import { type Operations, operations } from './operations/operations.js'
 import { type ProvisioningOptions, parseOptions } from './options/options.js'
 import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
 
-/** The middlewares of one deployment. You can use each alone. `router()` serves all endpoints. */
+/**
+ * The middlewares of one deployment. You can use each alone. `router()` serves all endpoints.
+ *
+ * @example
+ * function mount(keys: ProvisioningKeys) {
+ *   app.use(keys.enforceHttps(), keys.router())
+ *   keys.on('key.replayed', ({ keyId }) => console.error(`the key ${keyId} was copied`))
+ * }
+ */
 export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
@@ -20,6 +28,16 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readines
  * Makes the middlewares of a deployment.
  *
  * @throws ConfigurationError with all faults of the options
+ *
+ * @example
+ * const { SIGNING_KEY = '', FLEET_SECRET = '' } = process.env
+ * const keys = provisioningKeys({
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://api.example.com',
+ *   signingKeys: SIGNING_KEY,
+ *   clients: [{ clientId: 'fleet', clientSecret: FLEET_SECRET }],
+ * })
+ * app.use(keys.router())
  */
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
@@ -35,7 +53,15 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   })
 }
 
-/** The guards of an API whose keys are issued by another process. */
+/**
+ * The guards of an API whose keys are issued by another process.
+ *
+ * @example
+ * function protect(verifier: ProvisioningKeyVerifier) {
+ *   app.use(verifier.metadata())
+ *   app.get('/devices', verifier.requireProvisioningKey({ scope: 'devices:read' }), (req, res) => res.json([]))
+ * }
+ */
 export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness, ResourceMetadata {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
@@ -46,6 +72,16 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness,
  * first request needs it.
  *
  * @throws ConfigurationError with all faults of the options
+ *
+ * @example
+ * const { API_SECRET = '' } = process.env
+ * const verifier = provisioningKeyVerifier({
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://api.example.com',
+ *   jwks: 'https://auth.example.com/oauth/jwks',
+ *   introspection: { clientId: 'api', clientSecret: API_SECRET },
+ * })
+ * app.use('/devices', verifier.requireProvisioningKey({ scope: 'devices:read' }))
  */
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
@@ -67,7 +103,8 @@ export type { GuardOptions } from './http/guard-options.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answer.js'
 export type { Jwk, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
-export type { IssuedKeyRef, Operations, RevokeAllOptions, RotatedKey, RotationOptions } from './operations.js'
+export type { IssuedKeyRef, Operations, RevokeAllOptions } from './operations/operations.js'
+export type { RotatedKey, RotationOptions } from './operations/signing-keys.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'

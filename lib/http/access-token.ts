@@ -3,7 +3,14 @@ import { ConfigurationError } from '../base/errors.js'
 import type { VerifiedAccessToken } from '../tokens/access-verification.js'
 import { circumstances, fix } from './provisioning.js'
 
-/** The validated identity behind an access token. Extend it by declaration merging. It holds no token material. */
+/**
+ * The validated identity behind an access token. Extend it by declaration merging. It holds no token material.
+ *
+ * @example
+ * function nameOf({ subject, tokenId }: AccessTokenInfo): string {
+ *   return `${subject} (token ${tokenId})`
+ * }
+ */
 export interface AccessTokenInfo {
   /** The client of the token: the identity that was provisioned. */
   readonly clientId: string
@@ -46,6 +53,11 @@ export function attachAccessToken(req: Request, token: VerifiedAccessToken): voi
  * The identity behind the request's access token.
  *
  * @throws ConfigurationError when no middleware of ours has verified one: the route is not guarded
+ *
+ * @example
+ * app.get('/config', keys.requireAccessToken({ scope: 'config:read' }), (req, res) => {
+ *   res.json({ device: getAccessToken(req).subject })
+ * })
  */
 export function getAccessToken(req: Request): AccessTokenInfo {
   if (req.accessToken !== undefined) return req.accessToken

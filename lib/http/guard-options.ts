@@ -3,7 +3,13 @@ import { isObject } from '../base/object.js'
 import { SCOPE_TOKEN } from '../clients/policy.js'
 import type { GuardContext } from './context.js'
 
-/** The requirements of a guarded route. */
+/**
+ * The requirements of a guarded route.
+ *
+ * @example
+ * const options: GuardOptions = { scope: ['devices:read', 'devices:create'] }
+ * app.get('/devices', keys.requireProvisioningKey(options), (req, res) => res.json([]))
+ */
 export interface GuardOptions {
   /** The scope, or all the scopes, that the key or token must have. Default: no scope is required. */
   readonly scope?: string | readonly string[]

@@ -2,7 +2,14 @@ import type { Request } from 'express'
 import { ConfigurationError } from '../base/errors.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 
-/** The validated identity behind a provisioning key. Extend it by declaration merging. It holds no key material. */
+/**
+ * The validated identity behind a provisioning key. Extend it by declaration merging. It holds no key material.
+ *
+ * @example
+ * function nameOf({ subject, keyId }: Provisioning): string {
+ *   return `${subject} (key ${keyId})`
+ * }
+ */
 export interface Provisioning {
   /** The client that asked for the key. */
   readonly clientId: string
@@ -92,6 +99,11 @@ export function fix(req: Request, name: 'provisioning' | 'accessToken', value: o
  * The identity behind the request's key.
  *
  * @throws ConfigurationError when no middleware of ours has verified one: the route is not guarded
+ *
+ * @example
+ * app.get('/whoami', keys.requireProvisioningKey({ scope: 'devices:read' }), (req, res) => {
+ *   res.json({ device: getProvisioning(req).subject })
+ * })
  */
 export function getProvisioning(req: Request): Provisioning {
   if (req.provisioning !== undefined) return req.provisioning

@@ -1,11 +1,11 @@
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { ConfigurationError } from '../lib/base/errors.js'
-import type { ProvisioningEvent } from '../lib/index.js'
-import { thumbprint } from '../lib/jose/jwk.js'
-import { type Operations, operations } from '../lib/operations.js'
-import { generateSigningKeys } from '../lib/options/signing-keys.js'
-import { type AnyOptions, parse } from './options/faults-of.js'
-import { SIGNING_KEY, START } from './support/deployed.js'
+import { ConfigurationError } from '../../lib/base/errors.js'
+import type { ProvisioningEvent } from '../../lib/index.js'
+import { thumbprint } from '../../lib/jose/jwk.js'
+import { type Operations, operations } from '../../lib/operations/operations.js'
+import { generateSigningKeys } from '../../lib/options/signing-keys.js'
+import { type AnyOptions, parse } from '../options/faults-of.js'
+import { SIGNING_KEY, START } from '../support/deployed.js'
 
 const ec = (namedCurve = 'P-256') => generateKeyPairSync('ec', { namedCurve })
 const [NEXT, OTHER] = [ec(), ec('P-384')]
