@@ -105,11 +105,16 @@ describe('bindingsWith', () => {
   })
 
   it.each<[string, Rebinding, readonly Binding[], RegExp]>([
-    ['a second key', 'refuse', [key('a')], /has a bound key already/],
-    ['one more than policy says', 'add', [key('a'), key('b')], /has 2 bound keys already, of 2/],
-    ['one more where there are too many', 'add', [key('a'), key('b'), key('d')], /has 3 .*, of 2/],
-    ['the same key again', 'add', [key('b', 'c')], /bound to the client already/],
-    ['the same key again, which it tells', 'refuse', [key('b', 'c')], /^This key is bound/],
+    ['a second key', 'refuse', [key('a')], /already has a bound key/],
+    [
+      'one more than policy says',
+      'add',
+      [key('a'), key('b')],
+      /already has 2 bound keys, and the policy allows 2/,
+    ],
+    ['one more where there are too many', 'add', [key('a'), key('b'), key('d')], /has 3 .* allows 2/],
+    ['the same key again', 'add', [key('b', 'c')], /already bound to the client/],
+    ['the same key again, which it tells', 'refuse', [key('b', 'c')], /^This key is already bound/],
   ])('refuses %s: %s', async (_, how, kept, message) => {
     const refused = await refusalOf(() => bindingsWith(key('c'), kept, policy(how)))
     expect(refused).toMatchObject({ reason: 'binding_exists', code: 'invalid_request', disclosed: true })

@@ -96,7 +96,7 @@ describe('refused metadata', () => {
     ['contacts', [['a', ''], [1]], `a list in which each entry is ${text(320)}`],
     ['scope', ['', 1, null, ['read'], 'x'.repeat(4097), 'read\nwrite'], text(4096)],
     ['scope', [' read', 'read  write', 'r"d', 'lesé'], 'scope tokens separated by single spaces'],
-    ['scope', ['admin', 'read admin', 'READ', '*'], 'no scope beyond those that the client may have'],
+    ['scope', ['admin', 'read admin', 'READ', '*'], 'only scopes that the client may have'],
     ['software_id', ['', 1], text(256)],
     ['software_version', [2.2], text(256)],
     [

@@ -295,6 +295,8 @@ describe('permitAudience', () => {
   it('says so where a client has no audience here, and names none', async () => {
     const refusal = await refusalOf(() => permitAudience([], undefined))
     expect(refusal.reason).toBe('audience_not_permitted')
-    expect(refusal.message).toBe('The client may not have a key for any audience that is served here.')
+    expect(refusal.message).toBe(
+      'resource: the policy of the client has no audience of this server; add one to it.',
+    )
   })
 })

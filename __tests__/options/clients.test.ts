@@ -159,7 +159,7 @@ describe('a client that was found', () => {
     [
       'has a hash of another kind',
       { clientId: 'ci', secretHash: '$2b$10$abcdefgh' },
-      /client\.secretHash: expected what/,
+      /client\.secretHash: expected the result/,
     ],
     [
       'has an expiry in milliseconds',

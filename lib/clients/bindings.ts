@@ -30,28 +30,34 @@ export interface BindingRef {
  */
 export type RevokeBindingOutcome = 'revoked' | 'unknown'
 
-/** The keys and certificates that are bound to a client, the oldest first; none for a client that does not exist. */
+/** The bindings of a client, the oldest first. A client that does not exist has none. */
 export async function bindingsOf(deployment: Deployment, clientId: string): Promise<readonly Binding[]> {
-  // A copy: what a registry in memory keeps is nobody's to change.
+  // A copy, so that the caller cannot change the records of a registry in memory.
   return structuredClone((await findClient(deployment, clientId))?.bindings ?? [])
 }
 
-/** Takes a bound key away from its client, which can authenticate with it no more from then on. */
+/**
+ * Revokes a binding: the client can no longer authenticate with that key or certificate.
+ *
+ * @throws ProvisioningError `registry_unavailable`, `client_contended`: try again. `server_fault` if the registry cannot
+ *   save clients
+ */
 export async function revokeBinding(
   deployment: Deployment,
   { clientId, bindingId }: BindingRef,
   by: 'client' | 'operator' = 'operator',
 ): Promise<RevokeBindingOutcome> {
-  if (!deployment.registryWritable) {
-    throw new ProvisioningError('server_fault', 'clients is a lookup function: no binding can be revoked.')
-  }
+  if (!deployment.registryWritable) throw new ProvisioningError('server_fault', NOT_WRITABLE)
   const changed = await changeClient(deployment, clientId, (client) => withoutBinding(client, bindingId))
   const gone = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
   emitUnbound(deployment.emit, clientId, gone, by)
   return changed === undefined ? 'unknown' : 'revoked'
 }
 
-/** Emits an event for each binding that a client has no more. */
+const NOT_WRITABLE =
+  'clients is a lookup function, which cannot save clients: pass a list or a ClientRegistry to revoke bindings.'
+
+/** Emits an event for each removed binding. */
 export function emitUnbound(
   emit: Emit,
   clientId: string,
@@ -62,7 +68,7 @@ export function emitUnbound(
     emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by })
 }
 
-/** A binding, as its client is told of it. */
+/** A binding in the answers to its client. */
 export interface BindingAnswer {
   readonly binding_id: string
   readonly cnf: Confirmation
@@ -74,7 +80,7 @@ export function bindingAnswer({ bindingId, confirmation, boundAt }: Binding): Bi
   return { binding_id: bindingId, cnf: confirmation, bound_at: boundAt }
 }
 
-/** Lists the bindings of a client to itself. */
+/** Answers a client with its bindings. */
 export type ListBindings = (
   client: AuthenticatedClient,
 ) => Promise<{ readonly bindings: readonly BindingAnswer[] }>
@@ -85,7 +91,7 @@ export function bindingLister(deployment: Deployment): ListBindings {
   }
 }
 
-/** Revokes one of the client's own bindings. One that is unknown, or another's, is left alone in silence (RFC 7009 2.2). */
+/** Revokes a binding of the client. The answer is the same for an unknown binding (as in RFC 7009 2.2). */
 export type Unbind = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
 
 export function unbinder(deployment: Deployment): Unbind {

@@ -5,14 +5,14 @@ import type { ClientAuthenticationMethod } from '../ports/methods.js'
 import type { Policy } from '../ports/policy-options.js'
 import type { Confirmation, KeyRef } from '../ports/store.js'
 
-/** A key or a certificate whose possession has been proven, and which is to be bound. */
+/** A key or a certificate to bind. The sender has proven its possession. */
 export interface ProvenKey {
   readonly confirmation: Confirmation
   /** Absent for a certificate. */
   readonly jwk?: PublicJwk
 }
 
-/** How a client authenticates under what is bound to it. */
+/** How a client authenticates with a bound key, or with a bound certificate. */
 const METHODS: Record<keyof Confirmation, ClientAuthenticationMethod> = {
   jkt: 'private_key_jwt',
   'x5t#S256': 'self_signed_tls_client_auth',
@@ -21,8 +21,8 @@ const METHODS: Record<keyof Confirmation, ClientAuthenticationMethod> = {
 const MEMBERS = Object.keys(METHODS) as (keyof Confirmation)[]
 
 /**
- * A client with these bindings and no others. It may authenticate in the ways that they allow, and no longer in those
- * that only earlier ones allowed.
+ * Replaces the bindings of a client, and adapts its authentication methods: it gains those of the new bindings, and loses
+ * those that it had only by the old ones.
  */
 export function withBindings<C extends Omit<Client, 'revision'>>(client: C, bindings: readonly Binding[]): C {
   const own = ownMethods(client)
@@ -36,7 +36,10 @@ export function boundMethodsOf(bindings: readonly Binding[] = []): readonly Clie
   return bound.map((member) => METHODS[member])
 }
 
-/** The methods that a client has without its bindings: those that its metadata have the keys for. */
+/**
+ * The methods that a client has without its bindings. A method by key or certificate needs one in the metadata, and a
+ * method in `boundMethods` came with a binding.
+ */
 function ownMethods({
   authenticationMethods,
   boundMethods = [],
@@ -53,26 +56,33 @@ function ownMethods({
 }
 
 /**
- * What a client is to have bound when another key is bound to it.
+ * The bindings of a client after another key is bound to it.
  *
- * A stolen provisioning key must not be able to put another key in the place of the client's, unless policy says so.
+ * By default a client keeps its key: a thief with a stolen provisioning key must not replace it. `rebinding` can allow it.
  *
- * @param policy that of the client which asked for the provisioning key
+ * @param added the new binding
+ * @param present the bindings of the client so far
+ * @param policy the policy of the client that asked for the provisioning key
  * @throws ProvisioningError `binding_exists`
  */
 export function bindingsWith(
   added: Binding,
-  kept: readonly Binding[] = [],
+  present: readonly Binding[] = [],
   { rebinding, maxBindings }: Policy,
 ): readonly Binding[] {
-  // What an attempt at the same redemption left, that was interrupted, is in nobody's way.
-  const others = kept.filter(({ keyId }) => keyId !== added.keyId)
+  // An interrupted attempt at the same redemption may have left a binding, which this one replaces.
+  const others = present.filter(({ keyId }) => keyId !== added.keyId)
   if (others.length === 0 || rebinding === 'replace') return [added]
-  // Bound twice, a key would live on when one of its bindings is revoked.
-  if (others.some(isOf(added))) throw exists('This key is bound to the client already.')
-  if (rebinding === 'refuse') throw exists('The client has a bound key already.')
+  // If a key had two bindings, it would stay valid after the revocation of one.
+  if (others.some(isOf(added))) throw exists('This key is already bound to the client.')
+  if (rebinding === 'refuse')
+    throw exists(
+      'The client already has a bound key, and the policy does not allow another: revoke its binding first.',
+    )
   if (others.length >= maxBindings)
-    throw exists(`The client has ${others.length} bound keys already, of ${maxBindings}.`)
+    throw exists(
+      `The client already has ${others.length} bound keys, and the policy allows ${maxBindings}: revoke one first.`,
+    )
   return [...others, added]
 }
 
@@ -86,33 +96,33 @@ function exists(message: string) {
 }
 
 /**
- * The keys to which a client owes its newest bindings. An older key has expired, and its replay finds nothing any more.
+ * The provisioning keys behind the newest bindings of a client.
  *
- * @param since the NumericDate before which bindings do not count
+ * @param since a NumericDate; older bindings are ignored, because their keys have expired and can no longer be replayed
  */
 export function ancestorsOf(
   { clientId, bindings = [] }: Pick<Client, 'clientId' | 'bindings'>,
   since: number,
 ): readonly KeyRef[] {
-  const young = bindings.filter(({ boundAt }) => boundAt >= since)
-  const keys = young.flatMap(({ keyId: jti, askedBy = clientId, lineage = [] }) => [
+  const recent = bindings.filter(({ boundAt }) => boundAt >= since)
+  const keys = recent.flatMap(({ keyId: jti, askedBy = clientId, lineage = [] }) => [
     { clientId: askedBy, jti },
     ...lineage,
   ])
   return [...new Map(keys.map((key) => [key.jti, key])).values()]
 }
 
-/** Whether a binding comes from the redemption of a key: directly, or through other bindings. */
+/** Whether a binding comes from the redemption of a key, directly or through other bindings. */
 export function comesFrom(jti: string): (binding: Binding) => boolean {
   return ({ keyId, lineage = [] }) => keyId === jti || lineage.some((ancestor) => ancestor.jti === jti)
 }
 
-/** A client without one of its bindings; `undefined` when it has no such binding. */
+/** Removes a binding from a client. Returns `undefined` if the client does not have it. */
 export function withoutBinding(client: Client | undefined, bindingId: string): Client | undefined {
   return withoutBindings(client, (binding) => binding.bindingId === bindingId)
 }
 
-/** A client without some of its bindings; `undefined` when it has none of these. */
+/** Removes bindings from a client. Returns `undefined` if the client has none of them. */
 export function withoutBindings(
   client: Client | undefined,
   isGone: (binding: Binding) => boolean,

@@ -1,20 +1,21 @@
+import { isObject } from '../base/object.js'
 import { importPublicJwk, type PublicJwk, publicJwk, publicJwkFault } from '../jose/jwk.js'
 import type { Claims } from '../jose/jws.js'
 import { MOST_KEYS } from '../ports/policy-options.js'
 import { certificateLabels, jwkCertificateFault } from './registered-certificates.js'
 
-/** What is expected of a JWK Set that a client registers or is configured with, when it is not that. */
+/** Checks the JWK Set of a client. Returns the expected value in words, or `undefined` if the set is valid. */
 export function keySetFault(value: unknown): string | undefined {
   return keySetFaultBy(value, keyFault)
 }
 
-/** The same by the form of the keys alone. Nothing is imported, so that it takes next to no time. */
+/** Checks only the form of the keys. That is fast, because it imports none of them. */
 export function keySetFormFault(value: unknown): string | undefined {
   return keySetFaultBy(value, publicJwkFault)
 }
 
 function keySetFaultBy(value: unknown, faultOf: (jwk: Claims) => string | undefined): string | undefined {
-  const keys = (value as { keys?: unknown } | null)?.keys
+  const keys = isObject(value) ? value.keys : undefined
   const isList = Array.isArray(keys) && keys.length > 0 && keys.length <= MOST_KEYS
   if (!isList) return `a JWK Set of 1 to ${MOST_KEYS} keys`
   const fault = keys.map(faultOf).find((one) => one !== undefined)
@@ -26,7 +27,7 @@ function keyFault(jwk: Claims): string | undefined {
   return typeof key === 'string' ? key : jwkCertificateFault(jwk, key)
 }
 
-/** The keys rebuilt from what makes them keys and says what for: whatever else came with them is not kept. */
+/** Copies only the members that we know: the public key, its labels, and its certificate. Others could be anything. */
 export function plainKeySet({ keys }: { readonly keys: readonly Claims[] }) {
   return { keys: keys.map((jwk) => ({ ...plainKey(jwk), ...labelsOf(jwk) })) }
 }

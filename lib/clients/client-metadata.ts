@@ -1,13 +1,13 @@
 import { malformed, unlessRefused } from '../base/errors.js'
+import { isObject } from '../base/object.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
-import type { PublicJwk } from '../jose/jwk.js'
 import type { Claims } from '../jose/jws.js'
 import { CLIENT_AUTHENTICATION_METHODS, type ClientAuthenticationMethod } from '../ports/methods.js'
 import { keySetFault, plainKeySet } from './client-keys.js'
 import { parseScope } from './policy.js'
 import { namesCertificate } from './registered-certificates.js'
 
-/** Client metadata that has been validated (RFC 7591 2), in its wire names; what we do not know is left out. */
+/** Validated client metadata (RFC 7591 2), in its wire names. It has no unknown members. */
 export interface AcceptedMetadata {
   readonly token_endpoint_auth_method: ClientAuthenticationMethod
   readonly grant_types: readonly string[]
@@ -15,11 +15,11 @@ export interface AcceptedMetadata {
   readonly [member: string]: unknown
 }
 
-/** The grants of the token endpoint, all of which a client can register for. */
+/** The grants of the token endpoint. A client can register for each of them. */
 export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
-/** Answers with what is expected, when a member is not that. */
+/** Returns the expected value in words, or `undefined` if the value is valid. */
 type Check = (value: unknown) => string | undefined
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -43,22 +43,22 @@ const CHECKS: Readonly<Record<string, Check>> = {
   ),
 }
 
-/** The members that people read, and that can be there once for each language (RFC 7591 2.2). */
+/** Members for people to read can have a language tag, such as `client_name#de` (RFC 7591 2.2). */
 const TAGGED = /^(client_name|client_uri|logo_uri|tos_uri|policy_uri)#[a-z]{1,8}(-[a-z0-9]{1,8}){0,7}$/i
 
-/** Members that are looked at, though not all of them are kept. */
-const JUDGED: readonly string[] = [...Object.keys(CHECKS), 'redirect_uris', 'jwks_uri']
+/** All members that this server checks. `jwks_uri` is always refused. */
+const KNOWN_MEMBERS: readonly string[] = [...Object.keys(CHECKS), 'redirect_uris', 'jwks_uri']
 
-/** Whether a name is that of a member which this server knows (RFC 7591 2). */
+/** Whether this server knows a member of client metadata (RFC 7591 2). */
 export function isMetadataMember(name: string): boolean {
-  return JUDGED.includes(name) || TAGGED.test(name)
+  return KNOWN_MEMBERS.includes(name) || TAGGED.test(name)
 }
 
-/** Within what metadata have to be. */
+/** The bounds for client metadata. */
 export interface MetadataBounds {
-  /** The scopes that policy lets the client have. */
+  /** The scopes that the policy allows the client. */
   readonly scopes: ReadonlySet<string>
-  /** The methods for which it has bound a key or a certificate, and needs to register none. */
+  /** The methods for which the client has a bound key or certificate. It needs none in its metadata for them. */
   readonly boundMethods?: readonly ClientAuthenticationMethod[]
 }
 
@@ -79,7 +79,7 @@ export function acceptMetadata(body: Claims, bounds: MetadataBounds): AcceptedMe
   const known = checksOf(body)
   for (const [name, check] of known) {
     const expected = check(body[name])
-    // The registrant chooses the language.
+    // The client chooses the text of the language tag, so the message does not repeat it.
     if (expected !== undefined)
       throw invalid(`${name.replace(/#.*/, ' (in a language)')}: expected ${expected}.`)
   }
@@ -95,7 +95,7 @@ export function acceptMetadata(body: Claims, bounds: MetadataBounds): AcceptedMe
   }
 }
 
-/** The check of each member that is there and known, in whatever languages. */
+/** The checks of the known members in a body, with and without language tags. */
 function checksOf(body: Claims): (readonly [name: string, check: Check])[] {
   const plain = Object.entries(CHECKS).filter(([name]) => Object.hasOwn(body, name))
   const tagged = Object.keys(body).flatMap((name) => {
@@ -105,7 +105,7 @@ function checksOf(body: Claims): (readonly [name: string, check: Check])[] {
   return [...plain, ...tagged]
 }
 
-/** What the client authenticates with has to be there, unless it has bound that. */
+/** A method by key or certificate needs one in the metadata, unless the client has bound one. */
 function requireCredentials(body: Claims, boundMethods: readonly ClientAuthenticationMethod[]): void {
   const methods = [body.token_endpoint_auth_method].filter(
     (method) => !boundMethods.some((one) => one === method),
@@ -120,7 +120,7 @@ const REDIRECT_URIS =
   'redirect_uris: expected a list of 1 to 32 absolute URIs without fragment or credentials: https, http on a loopback ' +
   'address, or a private-use scheme with a dot in it.'
 
-/** RFC 7591 2 and RFC 9700 2.1, 4.1: exact, without a fragment, over TLS or to the device itself (RFC 8252 7). */
+/** RFC 7591 2, RFC 9700 2.1 and 4.1, RFC 8252 7: exact URIs without a fragment, over TLS or to the same device. */
 function isRedirectUris(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(isRedirectUri)
 }
@@ -136,7 +136,7 @@ function isRedirectUri(uri: unknown): boolean {
   ) {
     return false
   }
-  // Parsers disagree about the host of what lacks its slashes.
+  // Parsers disagree about the host of an https URL without its two slashes.
   if (/^https?:/i.test(uri) && !/^https?:\/\/[^/]/i.test(uri)) return false
   const { protocol, hostname, username, password } = new URL(uri)
   if (uri.includes('#') || uri.includes('*') || username !== '' || password !== '') return false
@@ -147,7 +147,7 @@ function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {
   const scopes = unlessRefused(() => parseScope(scope))
   if (scopes === undefined) throw invalid('scope: expected scope tokens separated by single spaces.')
   if (!scopes.every((one) => permitted.has(one))) {
-    throw invalid('scope: expected no scope beyond those that the client may have.')
+    throw invalid('scope: expected only scopes that the client may have.')
   }
 }
 
@@ -182,8 +182,9 @@ function webPage(value: unknown): string | undefined {
 }
 
 /**
- * The member of client metadata that does not fit the methods by which the client authenticates with a certificate,
- * and what is expected of it, if there is one.
+ * Checks that client metadata fit the methods by certificate.
+ *
+ * @returns the first wrong member and its expected value in words, or `undefined`
  */
 export function certificateMetadataFault(
   metadata: Claims,
@@ -191,7 +192,7 @@ export function certificateMetadataFault(
 ): readonly [member: string, expected: string] | undefined {
   const named = CERTIFICATE_NAME_MEMBERS.filter((name) => metadata[name] !== undefined)
   const [, second] = named
-  // RFC 8705 2.1.2: exactly one.
+  // RFC 8705 2.1.2: a client names its certificate by exactly one member.
   if (second !== undefined) return [second, `to be the only one of ${CERTIFICATE_NAME_MEMBERS.join(', ')}`]
   if (methods.includes('tls_client_auth') && named.length === 0)
     return [
@@ -204,6 +205,6 @@ export function certificateMetadataFault(
 }
 
 function namesCertificates(jwks: unknown): boolean {
-  const keys = (jwks as { keys?: readonly PublicJwk[] } | undefined)?.keys
+  const keys = isObject(jwks) ? jwks.keys : undefined
   return Array.isArray(keys) && keys.some(namesCertificate)
 }

@@ -31,14 +31,14 @@ import { CLIENT_ID } from './policy.js'
 
 const clientId = text('1 to 255 printable ASCII characters', CLIENT_ID)
 
-/** Milliseconds, taken for seconds, would never come, so they are refused. */
+/** Refuses milliseconds: read as seconds, they would be a time in the far future. */
 const numericDate = rule<number>(
   'a NumericDate: whole seconds since 1970, not milliseconds',
   (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 1e11,
 )
 
 const hash = rule<string>(
-  'what hashSecret() makes of a secret',
+  'the result of hashSecret()',
   (value) => typeof value === 'string' && isSecretHash(value),
   describeSecret,
 )
@@ -51,7 +51,7 @@ const methods = list(
 const ID = /^[\x21-\x7e]{1,255}$/
 const keyId = text('the jti of a provisioning key', ID)
 
-/** The public key of a binding; whether it is the one that the `jkt` names is checked where it is imported. */
+/** Here only the form of the key is checked. Its thumbprint is compared with the `jkt` when the key is imported. */
 export const KEY_OF_THE_JKT = 'the public key of which the jkt is the thumbprint'
 
 const readBindingMembers = object<Binding>({
@@ -97,7 +97,7 @@ const readBindings: Reader<readonly Binding[]> = (value, path, noted) => {
   return bindings as readonly Binding[]
 }
 
-/** Reads a JWK Set by its form. Its keys are not imported. */
+/** Reads a JWK Set. It checks the form of the keys, and imports none of them. */
 export const readKeySet: Reader<NonNullable<ClientMetadata['jwks']>> = (value, path, noted) => {
   const expected = keySetFormFault(value)
   if (expected !== undefined) noted.reject(path, expected, value)
@@ -110,7 +110,7 @@ const METADATA = {
   tls_client_certificate_bound_access_tokens: flag,
 } satisfies { readonly [K in keyof ClientMetadata]?: Reader<unknown> }
 
-/** Reads metadata (RFC 7591 2). Other members are kept as they are. */
+/** Reads metadata (RFC 7591 2). It checks only the members in `METADATA`, and returns all of them. */
 const readMetadata: Reader<ClientMetadata> = (value, path, noted) => {
   if (!isObject(value)) noted.reject(path, 'client metadata (RFC 7591 2)', value)
   if (!isObject(value)) return undefined as never
@@ -136,7 +136,7 @@ const readRegistration = object<Registration>({
   secretRenewedAt: numericDate,
 })
 
-/** The members of a client but its policy, whoever wrote it. */
+/** The readers of all members of a client except its policy, for stored clients and for those in the options. */
 export const CLIENT_MEMBERS = {
   clientId: required(clientId),
   revision: whole(1),
@@ -155,7 +155,7 @@ export const CLIENT_MEMBERS = {
 const texts = list('a list of texts', text('a text'))
 const count = whole(0)
 
-/** A stored policy. Unlike the policy of an operator it may have empty lists, and limits that are not allowed any more. */
+/** Reads a stored policy. Unlike one in the options, it may have empty lists, and limits that are no longer allowed. */
 const readStoredPolicy = object<PolicyOptions>({
   scopes: texts,
   defaultScopes: texts,
@@ -183,7 +183,7 @@ const readStoredClient = object<Client>({
   policy: readStoredPolicy,
 })
 
-/** What is wrong with a client that is to be stored, or was stored. Shows no value, since it may be a secret. */
+/** Checks a client before it is stored, or when it is read from storage. The text shows no values: they may be secrets. */
 export function clientFault(value: unknown): string | undefined {
   const noted = faults(describeSecret)
   noteJson(value, 'client', noted)
@@ -191,7 +191,7 @@ export function clientFault(value: unknown): string | undefined {
   return noted.list.length === 0 ? undefined : noted.list.join('; ')
 }
 
-/** Notes what would not be the same when it is read back from JSON: dates, maps, objects of a class. */
+/** Notes values that would change in JSON, such as dates, maps and instances of classes. */
 function noteJson(value: unknown, path: string, noted: Faults): void {
   const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
   if (Array.isArray(value)) {
@@ -205,7 +205,7 @@ function noteJson(value: unknown, path: string, noted: Faults): void {
 function isPlain(value: unknown): value is Record<string, unknown> {
   if (!isObject(value)) return false
   const prototype = Object.getPrototypeOf(value)
-  // The object may come from another realm, so its prototype is known by having none itself.
+  // The object may come from another realm, so its prototype may not be our Object.prototype.
   const isOfNoClass = prototype === null || Object.getPrototypeOf(prototype) === null
   return isOfNoClass && typeof value.toJSON !== 'function'
 }

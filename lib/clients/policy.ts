@@ -2,7 +2,7 @@ import { malformed, ProvisioningError, type Reason, type RefusalFacts } from '..
 import type { Parameters } from '../base/request.js'
 import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
 
-/** A policy as the bounds of another. */
+/** A policy in the form that limits other policies. */
 export function boundsOf(policy: Policy): PolicyBounds {
   const { networks, accessTokenScopes, certificateBound, senderConstraint } = policy
   return {
@@ -24,9 +24,10 @@ export function boundsOf(policy: Policy): PolicyBounds {
 }
 
 /**
- * The policy of a client that comes into being by a key: every bound of the client that asked for the key, so that
- * nobody sheds a bound by registering another self; and no subjects, so that it can speak for itself alone, nor
- * audiences to introspect, so that it can ask about itself alone.
+ * The policy of a client that a key registers or binds.
+ *
+ * It has all bounds of the client that asked for the key. Otherwise a client could escape a bound by registering another
+ * client. It has no `subjects` and no `introspectAudiences`, so the new client can act only for itself.
  */
 export function inheritedPolicy(
   policy: Policy,
@@ -46,7 +47,7 @@ export function inheritedPolicy(
   }
 }
 
-/** What policy allowed for one key. */
+/** The terms of one key, as the policy allows them. */
 export interface Terms {
   readonly subject: string
   readonly scope: readonly string[]
@@ -55,7 +56,7 @@ export interface Terms {
   readonly networks: readonly string[] | undefined
 }
 
-/** Permits what a client asks for, or refuses it; nothing is ever cut down in silence. */
+/** Checks the parameters of a request for a key. It refuses a request that asks for too much, and never reduces it. */
 export function permitTerms(clientId: string, policy: Policy, parameters: Parameters): Terms {
   return {
     subject: permitSubject(clientId, policy, parameters.get('requested_subject')),
@@ -69,11 +70,11 @@ export function permitTerms(clientId: string, policy: Policy, parameters: Parame
 /** RFC 6749 3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`. */
 export const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-/** Reads a `scope` parameter: its scopes, each once. */
+/** Reads a `scope` parameter. The result has no duplicates. */
 export function parseScope(text: string): readonly string[] {
   const scopes = text.split(' ')
   if (!scopes.every((scope) => SCOPE_TOKEN.test(scope))) {
-    throw malformed('scope_malformed', 'The scope is not a list of scope tokens separated by single spaces.')
+    throw malformed('scope_malformed', 'scope: expected scope tokens separated by single spaces.')
   }
   return [...new Set(scopes)]
 }
@@ -83,7 +84,7 @@ function permitScope(policy: Policy, requested: string | undefined): readonly st
     if (policy.defaultScopes.length > 0) return policy.defaultScopes
     throw new ProvisioningError(
       'scope_default_missing',
-      'No scope was asked for and the client has no default scope.',
+      'scope is missing, and the client has no default scope: send a scope.',
     )
   }
   const scopes = parseScope(requested)
@@ -109,14 +110,14 @@ export function isAudience(text: string): boolean {
   return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(text) && !text.includes('#')
 }
 
-/** Permits an audience, the first being the default. */
+/** Checks the requested audience. The default is the first permitted one. */
 export function permitAudience(
   permitted: readonly string[],
   requested: string | undefined,
   facts: RefusalFacts = {},
 ): string {
   if (requested !== undefined && !isAudience(requested)) {
-    throw malformed('audience_malformed', 'The resource is not an absolute URI without a fragment.')
+    throw malformed('audience_malformed', 'resource: expected an absolute URI without a fragment.')
   }
   const audience = requested ?? permitted[0]
   if (audience !== undefined && permitted.includes(audience)) return audience
@@ -124,40 +125,40 @@ export function permitAudience(
   throw new ProvisioningError('audience_not_permitted', NO_AUDIENCE, { facts })
 }
 
-const NO_AUDIENCE = 'The client may not have a key for any audience that is served here.'
+const NO_AUDIENCE = 'resource: the policy of the client has no audience of this server; add one to it.'
 
 function permitLifetime(policy: Policy, requested: string | undefined): number {
   if (requested === undefined) return policy.lifetimeSeconds
   if (!/^[1-9]\d{0,8}$/.test(requested)) {
-    throw malformed('parameter_malformed', 'requested_expiry is not a positive whole number of seconds.')
+    throw malformed('parameter_malformed', 'requested_expiry: expected a positive whole number of seconds.')
   }
   if (Number(requested) <= policy.maxLifetimeSeconds) return Number(requested)
   const message = `requested_expiry: expected at most ${policy.maxLifetimeSeconds} seconds.`
   throw new ProvisioningError('lifetime_not_permitted', message)
 }
 
-/** A client identity: printable ASCII (RFC 6749 A.1), at most 255 characters. */
+/** The form of a client id: printable ASCII (RFC 6749 A.1), at most 255 characters. */
 export const CLIENT_ID = /^[\x20-\x7e]{1,255}$/
 
 function permitSubject(clientId: string, policy: Policy, requested: string | undefined): string {
   if (requested === undefined || requested === clientId) return clientId
   if (!CLIENT_ID.test(requested)) {
-    throw malformed('parameter_malformed', 'requested_subject is not 1 to 255 printable ASCII characters.')
+    throw malformed('parameter_malformed', 'requested_subject: expected 1 to 255 printable ASCII characters.')
   }
   if (policy.subjects.some((pattern) => matchesSubject(pattern, requested))) return requested
   throw notPermitted('subject_not_permitted', 'requested_subject', [clientId, ...policy.subjects])
 }
 
 /**
- * Finds a member of a policy that allows more than another policy.
+ * Finds a member in which a policy allows more than another policy. Most members allow more if narrowing changes them.
  *
- * @param narrowed the policy, narrowed to the bounds of the other one
+ * @param narrowed the policy, limited by the bounds of the other one
  */
 export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): keyof Policy | undefined {
   const isWithin: Partial<Record<keyof Policy, boolean>> = {
     subjects: policy.subjects.every((one) => other.subjects.some((pattern) => isSubjectWithin(one, pattern))),
     introspectAudiences: policy.introspectAudiences.every((one) => other.introspectAudiences.includes(one)),
-    // Without scopes of its own for access tokens, a policy allows all its scopes.
+    // A policy without scopes for access tokens allows all its scopes.
     accessTokenScopes: [...(policy.accessTokenScopes ?? policy.scopes)].every((scope) =>
       (other.accessTokenScopes ?? other.scopes).has(scope),
     ),
@@ -174,7 +175,7 @@ function textOf(member: Policy[keyof Policy]): string {
   return JSON.stringify(isList ? [...(member as Iterable<string>)].sort() : member) ?? 'undefined'
 }
 
-/** Whether a pattern of subjects allows nothing beyond another. */
+/** Whether every subject that matches one pattern matches the other too. */
 export function isSubjectWithin(inner: string, outer: string): boolean {
   if (inner === outer) return true
   if (!inner.endsWith('*')) return matchesSubject(outer, inner)
@@ -185,14 +186,14 @@ export function isSubjectWithin(inner: string, outer: string): boolean {
 function matchesSubject(pattern: string, subject: string): boolean {
   if (!pattern.endsWith('*')) return subject === pattern
   const rest = afterPrefix(pattern, subject)
-  // Dots alone would change a path that the subject is put into (RFC 3986 5.2.4).
+  // A subject of only dots would change a path that contains it (RFC 3986 5.2.4).
   return rest !== undefined && UNRESERVED.test(rest) && !/^\.*$/.test(rest)
 }
 
-/** RFC 3986 2.3: the characters that mean nothing in a path, a pattern or a shell. */
+/** RFC 3986 2.3: characters without a special meaning in a path, a pattern or a shell. */
 const UNRESERVED = /^[A-Za-z0-9._~-]*$/
 
-/** What follows the prefix of a pattern; `undefined` where the text does not begin with it, or it is no prefix. */
+/** The rest of a text after the prefix of a pattern. `undefined` if the text does not begin with it. */
 function afterPrefix(pattern: string, text: string): string | undefined {
   const prefix = pattern.slice(0, -1)
   return pattern.endsWith('*') && text.startsWith(prefix) ? text.slice(prefix.length) : undefined

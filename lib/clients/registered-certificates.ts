@@ -1,22 +1,23 @@
 import type { KeyObject } from 'node:crypto'
+import { decodeCanonical } from '../base/canonical-base64.js'
 import { certificateKey, certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { PublicJwk } from '../jose/jwk.js'
 import type { Client } from '../ports/client.js'
 
-/** A certificate in the two forms in which a client registers its own. */
+/** A certificate in the two forms in which a client can register it. */
 export interface NamedCertificate {
-  /** Base64 of the DER, as in `x5c`. */
+  /** The DER in base64, as in `x5c`. */
   readonly base64: string
-  /** As in `x5t#S256`. */
+  /** The thumbprint, as in `x5t#S256`. */
   readonly thumbprint: string
 }
 
 /**
- * Whether a client has registered or bound a certificate (RFC 8705 2.2.2). If a client has the method by its bindings
- * alone, only these count.
+ * Whether a client has registered or bound a certificate (RFC 8705 2.2.2). If the method came with a binding, only
+ * bindings count.
  *
- * The certificates of the client are compared as they are written. None is decoded or hashed, so their number and length
- * do not show in the time.
+ * It compares texts and neither decodes nor hashes the certificates of the client, so time does not show their number and
+ * length.
  */
 export function isRegistered({ base64, thumbprint }: NamedCertificate, client: Client | undefined): boolean {
   const isBoundOnly = client?.boundMethods?.includes('self_signed_tls_client_auth') === true
@@ -29,44 +30,43 @@ export function isRegistered({ base64, thumbprint }: NamedCertificate, client: C
   )
 }
 
-/** The certificate of the key itself, as it is written. */
+/** The certificate of the key itself, in base64. The others in `x5c` vouch for it. */
 function firstOf({ x5c }: PublicJwk): unknown {
   return Array.isArray(x5c) ? x5c[0] : undefined
 }
 
-/** The certificates of `x5c` (RFC 7517 4.7): base64, not base64url, each a text. `undefined` where that is malformed. */
+/** Decodes `x5c` (RFC 7517 4.7): base64, not base64url. Returns `undefined` if it is malformed. */
 function certificatesOf({ x5c }: PublicJwk): readonly Buffer[] | undefined {
   if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > LONGEST_CHAIN) return undefined
-  const chain = x5c.map((text) => (typeof text === 'string' ? Buffer.from(text, 'base64') : Buffer.alloc(0)))
-  return chain.every((der, index) => der.length > 0 && der.toString('base64') === x5c[index])
-    ? chain
-    : undefined
+  const chain = x5c.flatMap((text) => (typeof text === 'string' && decodeCanonical(text, 'base64')) || [])
+  return chain.length === x5c.length && chain.every(({ length }) => length > 0) ? chain : undefined
 }
 
 const LONGEST_CHAIN = 8
 
 /**
- * What is wrong with the certificate of a JWK, in words: the first of `x5c` must be for that very key (RFC 7517 4.7),
- * and `x5t#S256` be its thumbprint (4.9).
+ * Checks the certificate of a JWK. The first of `x5c` must certify that key (RFC 7517 4.7). `x5t#S256` must be the
+ * thumbprint of the certificate (RFC 7517 4.9).
  *
  * @param key the key of the JWK
+ * @returns the fault in words, or `undefined`
  */
 export function jwkCertificateFault(jwk: PublicJwk, key: KeyObject): string | undefined {
   const { x5c, 'x5t#S256': named } = jwk
   if (named !== undefined && !(typeof named === 'string' && /^[\w-]{43}$/.test(named)))
-    return 'its x5t#S256 is not the base64url of 32 octets'
+    return 'its x5t#S256 is not a SHA-256 hash in base64url'
   if (x5c === undefined) return undefined
   const [der] = certificatesOf(jwk) ?? []
   const read = der === undefined ? undefined : readCertificate(der)
   if (der === undefined || read === undefined) return 'its x5c is not a list of certificates in base64'
   const certified = certificateKey(read)
-  if (certified === undefined || !certified.equals(key)) return 'its x5c is not for that key'
+  if (certified === undefined || !certified.equals(key)) return 'its x5c certifies another key'
   return named === undefined || named === certificateThumbprint(der)
     ? undefined
-    : 'its x5t#S256 is not of its x5c'
+    : 'its x5t#S256 is not the thumbprint of its x5c'
 }
 
-/** What of a JWK names its certificate, to be kept with it: the certificate itself, without those that vouch for it. */
+/** The members of a JWK to store for its certificate. Of `x5c` that is the first one, because nothing reads the others. */
 export function certificateLabels({ x5c, 'x5t#S256': named }: PublicJwk): PublicJwk {
   return {
     ...(Array.isArray(x5c) && { x5c: x5c.slice(0, 1) }),
@@ -74,7 +74,7 @@ export function certificateLabels({ x5c, 'x5t#S256': named }: PublicJwk): Public
   }
 }
 
-/** Whether a JWK names a certificate, by its form. `jwkCertificateFault` judges the certificate. */
+/** Whether a JWK has a member for a certificate. `jwkCertificateFault` checks the certificate. */
 export function namesCertificate(jwk: PublicJwk): boolean {
   return typeof (firstOf(jwk) ?? jwk['x5t#S256']) === 'string'
 }

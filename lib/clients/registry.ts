@@ -18,7 +18,7 @@ export async function findStored(deployment: Deployment, clientId: string): Prom
 /**
  * Calls the registry.
  *
- * @throws ProvisioningError `registry_unavailable` when the registry does not answer: the request is then refused
+ * @throws ProvisioningError `registry_unavailable` if the registry does not answer; then the request is refused
  */
 export async function callRegistry<T>(ask: () => Promise<T>): Promise<T> {
   try {

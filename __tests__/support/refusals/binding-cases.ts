@@ -43,7 +43,7 @@ export const BINDING_CASES: Case[] = [
     reason: 'binding_exists',
     status: 400,
     error: 'invalid_request',
-    description: /^The client has 2 bound keys already, of 2\.$/,
+    description: /^The client already has 2 bound keys, and the policy allows 2: revoke one first\.$/,
     options: ADDING,
     act: async (server) => {
       for (const status of [201, 201]) expect(await bindWithProof(server)).toMatchObject({ status })

@@ -17,11 +17,11 @@ import { isSignedBy } from './signature.js'
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** How far away the `exp` of an assertion may be, in seconds: its `jti` is remembered for that long. */
+/** The longest time until the `exp` of an assertion. Its `jti` is remembered for as long. */
 const LONGEST_LIFE_SECONDS = 600
 const LONGEST_JTI = 256
 
-/** The claims of an assertion. The client is looked up by `sub`; the other claims are checked afterwards. */
+/** Only `sub` is needed to find the client. The other claims are checked afterwards, so their types are open here. */
 interface AssertionClaims {
   readonly sub: string
   readonly iss?: unknown
@@ -30,7 +30,7 @@ interface AssertionClaims {
   readonly exp?: unknown
 }
 
-/** The client assertion, as a kind of token. RFC 7523 defines no `typ`; RFC 8725 3.11 recommends one. */
+/** The description of a client assertion. RFC 7523 defines no `typ`; RFC 8725 3.11 recommends one. */
 const CLIENT_ASSERTION: TokenKind<AssertionClaims> = {
   noun: 'The client assertion',
   types: [undefined, 'jwt', 'client-authentication+jwt'],
@@ -43,18 +43,18 @@ const CLIENT_ASSERTION: TokenKind<AssertionClaims> = {
     exp: { optional: anything },
   },
   times: { mustExpire: true, maxRemainingSeconds: LONGEST_LIFE_SECONDS },
-  // Anybody may know what is wrong with the form of an assertion (RFC 7521 4.2.1).
+  // These faults are about the form alone, so the answer may show them (RFC 7521 4.2.1).
   refuse: (_, message) => malformed('client_assertion_malformed', message),
 }
 
-/** `private_key_jwt`: a JWT of the client's, signed with a key that is registered for it or bound to it (RFC 7523). */
+/** `private_key_jwt`: a JWT that the client signs with a registered or a bound key (RFC 7523). */
 export const readAssertion: ReadCredentials = (_request, parameters) => {
   const assertion = parameters.get('client_assertion')
   const type = parameters.get('client_assertion_type')
   if (assertion === undefined && type === undefined) return undefined
   if (assertion === undefined) throw malformed('parameter_missing', 'client_assertion is missing.')
   if (type !== ASSERTION_TYPE)
-    throw malformed('parameter_malformed', `client_assertion_type is not ${ASSERTION_TYPE}.`)
+    throw malformed('parameter_malformed', `client_assertion_type: expected ${ASSERTION_TYPE}.`)
   const token = parseSignedToken(assertion, CLIENT_ASSERTION)
   return credentials(token, typedClaims(token, CLIENT_ASSERTION))
 }
@@ -73,7 +73,7 @@ function credentials(jws: ParsedJws, claims: AssertionClaims): ClientCredentials
     spend(deployment, { registeredBy }) {
       const parts = ['client_assertion', clientId, String(claims.jti)]
       const until = Math.ceil(Number(claims.exp)) + deployment.clockToleranceSeconds + 1
-      const message = 'The client assertion has been used before.'
+      const message = 'The client assertion has been used before; make a new one for each request.'
       const replayed = () =>
         new ProvisioningError('client_assertion_replayed', message, { facts: { clientId } })
       const owner = { clientId, ...(registeredBy && { registeredBy: registeredBy.clientId }) }
@@ -86,7 +86,10 @@ function fault(reason: Fault['reason'], what: string): Fault {
   return { reason, message: `The client assertion ${what}.` }
 }
 
-/** RFC 7523 3, 1 to 3 and 7; the issuer as the sole audience, so that no other server can pass it on. */
+/**
+ * RFC 7523 3, rules 1 to 3 and 7. The issuer must be the only audience: otherwise another server that receives the
+ * assertion could use it here.
+ */
 function claimsFault({ issuer }: Deployment, { iss, sub, aud, jti }: AssertionClaims): Fault | undefined {
   const wrong = (what: string) => fault('client_assertion_claims_wrong', what)
   if (iss !== sub) return wrong('has an iss that is not its sub')
@@ -96,7 +99,7 @@ function claimsFault({ issuer }: Deployment, { iss, sub, aud, jti }: AssertionCl
   return fits ? undefined : wrong(`has no jti of 1 to ${LONGEST_JTI} characters`)
 }
 
-/** RFC 7523 3, 4 to 6. */
+/** RFC 7523 3, rules 4 to 6. */
 function timesFault(deployment: Deployment, claims: AssertionClaims): Fault | undefined {
   const failure = timesFailure(claims, CLIENT_ASSERTION.times, clockOf(deployment))
   if (failure === undefined) return undefined

@@ -8,23 +8,23 @@ import type { KeyRef } from '../../ports/store.js'
 import { ancestorsOf } from '../bound-keys.js'
 import { GRANT_TYPES } from '../client-metadata.js'
 import { findClient } from '../registry.js'
-import type { ClientCredentials, Fault } from './credentials.js'
+import { type ClientCredentials, type Fault, METHOD_REFUSED } from './credentials.js'
 import { readClientCredentials } from './read.js'
 
 declare const authenticated: unique symbol
 
-/** A client that has proven who it is. Only authentication makes one. */
+/** A client that has proven its identity. Only authentication makes one. */
 export interface AuthenticatedClient {
   readonly [authenticated]: true
   readonly clientId: string
-  /** How it has proven that. */
+  /** The method that it used. */
   readonly method: ClientAuthenticationMethod
   readonly policy: Policy
   /** The client that registered or bound this one, if one did. */
   readonly registeredBy?: string
-  /** The grants it has registered; a client that was configured may use all of them. */
+  /** The grants that it has registered. A configured client may use all of them. */
   readonly grantTypes: readonly string[]
-  /** The keys to which it owes its newest bindings. Empty if it authenticated with a secret. */
+  /** The provisioning keys behind its newest bindings. Empty if it authenticated with a secret. */
   readonly ancestors: readonly KeyRef[]
 }
 
@@ -37,7 +37,7 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
     if (credentials === undefined) {
       throw new ProvisioningError(
         'client_authentication_missing',
-        'The request does not authenticate its client.',
+        'The request has no client credentials: send a secret, an assertion or a certificate.',
       )
     }
     const client = await findClient(deployment, credentials.clientId)
@@ -59,20 +59,20 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
   }
 }
 
-/** A key that was redeemed for a binding before has expired by now. */
+/** Keys that were redeemed before this NumericDate have expired, and can no longer be replayed. */
 function oldestReplayable(deployment: Deployment): number {
   return numericDate(deployment) - deployment.maxLifetimeSeconds - 2 * deployment.clockToleranceSeconds
 }
 
-/** The key that registered a client shortly before. */
+/** The key that registered a client, if that was after `since`. */
 function registeringKeyOf({ registeredBy, registration }: Client, since: number): readonly KeyRef[] {
   if (registeredBy === undefined || registration === undefined || registration.issuedAt < since) return []
   return [{ clientId: registeredBy.clientId, jti: registeredBy.keyId }]
 }
 
 /**
- * Refuses a client while its provisioning is not settled, or after it was undone. A registration or a binding is saved
- * before its key is settled. Without this check a thief could use it in between, and keep the result.
+ * Refuses a client until its provisioning key is settled, and after its provisioning was undone. A registration or a
+ * binding is saved before its key is settled. Without this check, a thief could use it in between and keep the result.
  *
  * @throws ProvisioningError `client_unknown`
  */
@@ -83,13 +83,14 @@ async function requireSettled(
 ): Promise<void> {
   const entries = await callStore(() => Promise.all(origins.map((key) => store.find(key))))
   if (entries.every((entry) => entry === undefined || entry.state === 'redeemed')) return
-  const message = 'The client is not provisioned: the key that registered or bound it has not been redeemed.'
+  const message =
+    'The redemption of the key that registered or bound the client is not complete; repeat that request.'
   throw new ProvisioningError('client_unknown', message, { facts: { clientId } })
 }
 
-const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No such client.' }
+const UNKNOWN: Fault = { reason: 'client_unknown', message: 'No client has this id.' }
 
-/** The credentials are judged before anything else is told, so that time does not tell which clients exist. */
+/** Checks the credentials first, also of an unknown client, so time does not show which clients exist. */
 function checkCredentials(
   deployment: Deployment,
   credentials: ClientCredentials,
@@ -98,9 +99,7 @@ function checkCredentials(
   const fault = credentials.check(deployment, client)
   if (client === undefined) return UNKNOWN
   if (fault !== undefined) return fault
-  return client.authenticationMethods.includes(credentials.methodFor(client))
-    ? undefined
-    : { reason: 'client_method_refused', message: 'The client may not authenticate in this way.' }
+  return client.authenticationMethods.includes(credentials.methodFor(client)) ? undefined : METHOD_REFUSED
 }
 
 function refusal(
@@ -108,7 +107,7 @@ function refusal(
   { clientId }: ClientCredentials,
   method: ClientAuthenticationMethod,
 ): ProvisioningError {
-  // A name that is no client's is a stranger's text: it stays out of events.
+  // The id of an unknown client is a text that a stranger chose, so events do not contain it.
   const facts = reason === 'client_unknown' ? {} : { clientId }
   return new ProvisioningError(reason, `${message} (${method})`, { facts })
 }

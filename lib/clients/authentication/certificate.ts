@@ -6,18 +6,19 @@ import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { CERTIFICATE_METHODS } from '../../ports/methods.js'
 import { isRegistered, type NamedCertificate } from '../registered-certificates.js'
-import type { Fault, ReadCredentials } from './credentials.js'
+import { type Fault, METHOD_REFUSED, type ReadCredentials } from './credentials.js'
 
 type CertificateMethod = (typeof CERTIFICATE_METHODS)[number]
 
-/** What a connection presents, as it is read and in the forms in which clients register it. */
+/** The certificate of a connection: parsed, and in the forms in which clients register it. */
 interface Presented extends PresentedCertificate, NamedCertificate {
+  /** `undefined` if it cannot be parsed. */
   readonly read: Certificate | undefined
 }
 
 /**
- * `tls_client_auth` and `self_signed_tls_client_auth`: the certificate of the connection, for the client that
- * `client_id` names (RFC 8705 2). To be asked last: it is there whatever else a request authenticates with.
+ * `tls_client_auth` and `self_signed_tls_client_auth`: the certificate of the connection proves the identity of the client
+ * in `client_id` (RFC 8705 2). Call it last: a connection can have a certificate besides other credentials.
  */
 export const readClientCertificate: ReadCredentials = ({ authorization, certificate }, parameters) => {
   const clientId = parameters.get('client_id')
@@ -29,19 +30,19 @@ export const readClientCertificate: ReadCredentials = ({ authorization, certific
     check(deployment, client) {
       const faults = faultsOf(deployment, presented, client)
       const method = methodFor(client, presented)
-      return client?.authenticationMethods.includes(method) === true ? faults[method] : NOT_REGISTERED
+      return client?.authenticationMethods.includes(method) === true ? faults[method] : METHOD_REFUSED
     },
   }
 }
 
-/** Read once, whoever the client is. One that cannot be read may be very long, and is not encoded. */
+/** Parses the certificate once for all checks. One that cannot be parsed may be very long, so it is not encoded. */
 function presentedAs(certificate: PresentedCertificate): Presented {
   const read = readCertificate(certificate.der)
   const base64 = read === undefined ? '' : Buffer.from(certificate.der).toString('base64')
   return { ...certificate, read, base64 }
 }
 
-/** A client can be registered for both; which one it is then is told by the certificate. */
+/** If a client has both methods, a registered certificate is for the self-signed one, and any other for the one by name. */
 function methodFor(client: Client | undefined, presented: Presented): CertificateMethod {
   const registered = CERTIFICATE_METHODS.filter((method) => client?.authenticationMethods.includes(method))
   const [method = 'tls_client_auth', other] = registered
@@ -49,8 +50,8 @@ function methodFor(client: Client | undefined, presented: Presented): Certificat
 }
 
 /**
- * Why the certificate does not prove each of the methods. Both are judged for everybody, known or not. What ends this
- * early depends on the certificate alone, so that time tells nothing of the client.
+ * The fault of the certificate for each method. Both are checked for every client, also for an unknown one, and only the
+ * certificate can end the checks early. So time shows nothing about the client.
  */
 function faultsOf(
   deployment: Deployment,
@@ -59,7 +60,9 @@ function faultsOf(
 ): Record<CertificateMethod, Fault | undefined> {
   const { read } = presented
   const unfit =
-    read === undefined ? fault('client_certificate_wrong', 'cannot be read') : timeFault(deployment, read)
+    read === undefined
+      ? fault('client_certificate_wrong', 'is not valid DER, or is too long')
+      : timeFault(deployment, read)
   if (read === undefined || unfit !== undefined)
     return { tls_client_auth: unfit, self_signed_tls_client_auth: unfit }
   return {
@@ -70,19 +73,14 @@ function faultsOf(
   }
 }
 
-/** RFC 8705 2.1: by an authority that is trusted, and with the name that is registered. */
+/** RFC 8705 2.1: a trusted authority must have issued it, and it must have the registered name. */
 function nameFault({ trusted }: Presented, read: Certificate, client: Client | undefined): Fault | undefined {
-  if (!trusted) return fault('client_certificate_untrusted', 'is by no authority that is trusted')
+  if (!trusted) return fault('client_certificate_untrusted', 'was not issued by a trusted authority')
   if (hasRegisteredName(read, client?.metadata ?? {})) return undefined
-  return fault('client_certificate_wrong', 'does not have the name that is registered for the client')
+  return fault('client_certificate_wrong', 'does not have the registered name of the client')
 }
 
-const NOT_REGISTERED: Fault = {
-  reason: 'client_method_refused',
-  message: 'The client may not authenticate in this way.',
-}
-
-/** By the clock of the deployment: a connection, or a TLS session that is resumed, can outlive its certificate. */
+/** The TLS layer checks it only once: a connection or a resumed TLS session can outlive its certificate. */
 function timeFault(deployment: Deployment, read: Certificate): Fault | undefined {
   if (isInTime(read, numericDate(deployment), deployment.clockToleranceSeconds)) return undefined
   return fault('client_certificate_expired', 'has expired, or is not valid yet')

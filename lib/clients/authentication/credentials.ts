@@ -4,28 +4,33 @@ import type { Client } from '../../ports/client.js'
 import type { Deployment } from '../../ports/deployment.js'
 import type { ClientAuthenticationMethod } from '../../ports/methods.js'
 
-/** What a request presents to authenticate its client, and how that is judged. */
+/** The credentials of a client in a request, and how they are checked. */
 export interface ClientCredentials {
-  /** As the request says; nothing of it has been proven. */
+  /** The client id in the request. It is not proven yet. */
   readonly clientId: string
-  /** The method this is, for a client that is registered for one of several that look the same. */
+  /** The method of these credentials. A certificate can belong to two methods, and the record of the client decides. */
   methodFor(client: Client | undefined): ClientAuthenticationMethod
   /**
-   * Why the credentials do not prove that this is the client, if so. It costs the same for a client that does not
-   * exist as for one whose credentials are wrong.
+   * Returns the fault, or `undefined` if the credentials prove the identity of the client. It takes as long for a client
+   * that does not exist as for one with other credentials.
    */
   check(deployment: Deployment, client: Client | undefined): Fault | undefined
-  /** Uses up what is good for one use; called when everything else holds. */
+  /** Spends single-use credentials. Called after all checks have passed. */
   spend?(deployment: Deployment, client: Client): Promise<void>
 }
 
-/** Why credentials were refused: privately, and in words for the event. */
+/** Why credentials are refused, for the event. The answer does not show it. */
 export interface Fault {
   readonly reason: Reason
   readonly message: string
 }
 
-/** Reads one way of authenticating; `undefined` where the request does not use it. */
+export const METHOD_REFUSED: Fault = {
+  reason: 'client_method_refused',
+  message: 'The client may not use this authentication method; register or configure it for the client.',
+}
+
+/** Reads the credentials of one method. Returns `undefined` if the request does not use it. */
 export type ReadCredentials<C extends ClientCredentials = ClientCredentials> = (
   request: PresentedRequest,
   parameters: Parameters,

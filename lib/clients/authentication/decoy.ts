@@ -1,13 +1,13 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { importPublicJwk, type ProofAlgorithm, type PublicJwk, publicJwk, RSA_SIZES } from '../../jose/jwk.js'
 
-/** A key that belongs to nobody. A signature is verified with it when there is no other key to try. */
+/** A key without an owner. A signature is verified with it if the client has no key to try. */
 export interface Decoy {
   readonly jwk: PublicJwk
   readonly key: KeyObject
 }
 
-/** Made beforehand, because it takes longer to make a key than to read one. */
+/** Generated once, because generating a key takes longer than importing one. */
 const CURVE_DECOYS = Object.freeze({
   ES256: curve('P-256'),
   ES384: curve('P-384'),
@@ -16,13 +16,13 @@ const CURVE_DECOYS = Object.freeze({
   Ed25519: decoy(publicJwk(generateKeyPairSync('ed25519').publicKey)),
 })
 
-/** By the length of their signatures, in bytes. */
+/** The RSA decoys by the length of their signatures, in bytes. */
 const RSA_DECOYS: ReadonlyMap<number, Decoy> = new Map(RSA_SIZES.map((bits) => [bits / 8, modulus(bits / 8)]))
 const [SMALLEST] = [...RSA_DECOYS.values()] as [Decoy]
 
 /**
- * The decoy for a signature. An RSA signature is as long as the modulus of its key (RFC 8017 8.2.2), and only a decoy of
- * that size takes as long to verify.
+ * The decoy for a signature. An RSA signature is as long as the modulus of its key (RFC 8017 8.2.2). Verification takes as
+ * long with a decoy only if the decoy has the same size.
  */
 export function decoyFor(alg: ProofAlgorithm, signature: Buffer): Decoy {
   if (alg === 'RS256' || alg === 'PS256') return RSA_DECOYS.get(signature.length) ?? SMALLEST
@@ -34,8 +34,9 @@ function curve(namedCurve: string): Decoy {
 }
 
 /**
- * A number that is not the product of two primes. It verifies as slowly as one that is, and it is made in no time. It is
- * larger than the modulus of any key, so that there is no signature that is too large for it alone.
+ * Makes an RSA key of a random number instead of two primes. Verification takes as long with it, and it is much faster to
+ * make. Its number is larger than the modulus of any key of its size: OpenSSL refuses a signature above the modulus
+ * without any work, and that must not happen with the decoy alone.
  */
 function modulus(bytes: number): Decoy {
   const n = randomBytes(bytes).fill(0xff, 0, 8)
@@ -45,6 +46,6 @@ function modulus(bytes: number): Decoy {
 
 function decoy(jwk: PublicJwk): Decoy {
   const key = importPublicJwk(jwk)
-  if (typeof key === 'string') throw new Error(`a decoy is no key: ${key}`)
+  if (typeof key === 'string') throw new Error(`a decoy is not a key: ${key}`)
   return Object.freeze({ jwk, key })
 }

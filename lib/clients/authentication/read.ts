@@ -8,10 +8,10 @@ import { readBasic, readPost } from './secret.js'
 const READERS: readonly ReadCredentials[] = [readBasic, readPost, readAssertion]
 
 /**
- * Reads the one way in which a request authenticates its client.
+ * Reads the credentials of the client. A request must not use more than one method (RFC 6749 2.3).
  *
- * @returns `undefined` when it presents none
- * @throws ProvisioningError `client_authentication_repeated` (RFC 6749 2.3: not more than one), `header_malformed`,
+ * @returns `undefined` if the request has no credentials
+ * @throws ProvisioningError `client_authentication_repeated`, `header_malformed`,
  *   `header_repeated`, `client_mismatch`, `parameter_missing`, `client_assertion_malformed`
  */
 export function readClientCredentials(
@@ -19,20 +19,23 @@ export function readClientCredentials(
   parameters: Parameters,
 ): ClientCredentials | undefined {
   if (request.authorization.length > 1) {
-    throw malformed('header_repeated', 'The request has more than one Authorization header.')
+    throw malformed('header_repeated', 'The request has more than one Authorization header; send one.')
   }
   const presented = READERS.flatMap((read) => read(request, parameters) ?? [])
-  // A connection has its certificate for other reasons too; it authenticates only where nothing else does.
+  // A connection can have a certificate for other reasons, so it counts only without other credentials.
   const [credentials = readClientCertificate(request, parameters)] = presented
   if (presented.length > 1) {
     throw malformed(
       'client_authentication_repeated',
-      'The request authenticates the client in more than one way.',
+      'The request authenticates the client by more than one method; use one.',
     )
   }
   const named = parameters.get('client_id')
   if (credentials !== undefined && named !== undefined && named !== credentials.clientId) {
-    throw malformed('client_mismatch', 'The client_id parameter is not the client that authenticates.')
+    throw malformed(
+      'client_mismatch',
+      'The client_id parameter names another client than the credentials; send the same id.',
+    )
   }
   return credentials
 }

@@ -4,20 +4,21 @@ import { numericDate } from '../../ports/deployment.js'
 import type { SECRET_METHODS } from '../../ports/methods.js'
 import type { ClientCredentials, ReadCredentials } from './credentials.js'
 
-/** A client's id and secret, as presented. */
+/** The id and the secret of a client in a request. */
 export interface SecretCredentials extends ClientCredentials {
   readonly method: (typeof SECRET_METHODS)[number]
   readonly secret: Secret
 }
 
-/** `client_secret_basic`: id and secret are form-encoded, then joined and sent as RFC 7617 wants it (RFC 6749 2.3.1). */
+/** `client_secret_basic`: id and secret are form-encoded, joined by a colon, and base64-encoded (RFC 6749 2.3.1, RFC 7617). */
 export const readBasic: ReadCredentials<SecretCredentials> = (request) => {
   const [header = ''] = request.authorization
   if (!/^Basic /i.test(header)) return undefined
-  // The form is looked at first, with a pattern that takes linear time on whatever a stranger sends.
+  // A stranger can send any text, so the pattern must take linear time.
   const [, encoded = ''] = /^Basic +([a-z0-9+/]+={0,2})$/i.exec(header) ?? []
   const bytes = Buffer.from(encoded, 'base64')
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(bytes.toString('utf8')) ?? []
+  // Padding is optional here, so decodeCanonical() is too strict.
   const isCanonical = bytes.toString('base64').startsWith(encoded) && encoded !== ''
   if (!isCanonical || !id || secret === undefined) {
     throw malformed(
@@ -34,18 +35,18 @@ function formDecode(text: string): string {
   } catch {
     throw malformed(
       'header_malformed',
-      'The Basic credentials are not form-encoded before they are base64-encoded.',
+      'The Basic credentials are wrong: form-encode id and secret before base64 (RFC 6749 2.3.1).',
     )
   }
 }
 
-/** `client_secret_post`: id and secret are parameters of the form (RFC 6749 2.3.1). */
+/** `client_secret_post`: id and secret are parameters of the body (RFC 6749 2.3.1). */
 export const readPost: ReadCredentials<SecretCredentials> = (_request, parameters) => {
   const secret = parameters.get('client_secret')
   if (secret === undefined) return undefined
   const clientId = parameters.get('client_id')
   if (clientId === undefined)
-    throw malformed('parameter_missing', 'client_secret was sent without client_id.')
+    throw malformed('parameter_missing', 'client_id is missing; send it with client_secret.')
   return credentials('client_secret_post', clientId, new Secret(secret))
 }
 
@@ -60,7 +61,7 @@ function credentials(
     secret,
     methodFor: () => method,
     check(deployment, client) {
-      // Compared before anything else is told, so that an unknown client costs what a wrong secret costs.
+      // Compared first, so that an unknown client takes as long as a wrong secret.
       const matches = secretMatches(secret, client?.secretHash)
       const expiresAt = client?.secretExpiresAt ?? Number.POSITIVE_INFINITY
       if (matches && expiresAt > numericDate(deployment)) return undefined

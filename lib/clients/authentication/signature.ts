@@ -10,30 +10,31 @@ import type { Client } from '../../ports/client.js'
 import { MOST_KEYS } from '../../ports/policy-options.js'
 import { type Decoy, decoyFor } from './decoy.js'
 
-/** A key that a client has registered, or one that it has bound under a thumbprint. */
+/** A key that a client has registered, or one that it has bound. */
 interface Candidate {
   readonly jwk: PublicJwk
+  /** The thumbprint of a bound key. */
   readonly jkt?: string | undefined
 }
 
-/** How many keys are tried for an assertion that names none. */
+/** How many keys are tried for an assertion without a `kid`. */
 const TRIES_WITHOUT_KID = 2
 
 /**
  * Whether an assertion is signed by a key of the client.
  *
- * The work depends on the assertion alone, so that time does not tell who exists or which keys a client has: one key is
- * imported and tried for an assertion with a `kid`, two are for one without. Decoys stand in for keys that are missing.
+ * The work depends only on the assertion, so time does not show which clients exist, or which keys they have. With a
+ * `kid` one key is imported and tried, without a `kid` two. Decoys replace missing keys.
  */
 export function isSignedBy(client: Client | undefined, jws: ParsedJws): boolean {
   const decoy = decoyFor(jws.header.alg as ProofAlgorithm, jws.signature)
   const keys = candidatesOf(client)
   const chosen = typeof jws.header.kid === 'string' ? named(jws, keys, decoy) : newest(jws, keys)
-  // Every try is made, also after one that holds.
+  // map() tries all of them. some() would stop at the first match.
   return chosen.map((candidate) => verifies(jws, candidate, decoy)).includes(true)
 }
 
-/** The newest is last. A client that has the method by its bindings alone has no other keys. */
+/** The keys of a client, the newest last. If the method came with a binding, registered keys do not count. */
 function candidatesOf({
   metadata,
   bindings = [],
@@ -47,8 +48,8 @@ function candidatesOf({
 }
 
 /**
- * The key that the `kid` of the assertion names. A `kid` that no key has is a hint only (RFC 7515 4.1.4): then the
- * newest key without a `kid` of its own is tried.
+ * The key that the `kid` of the assertion names, by its own `kid` or its thumbprint. A `kid` is only a hint
+ * (RFC 7515 4.1.4): if no key matches, it is the newest key without a `kid`.
  */
 function named(jws: ParsedJws, keys: readonly Candidate[], decoy: Decoy): readonly [Candidate | undefined] {
   const { kid } = jws.header
@@ -60,7 +61,7 @@ function named(jws: ParsedJws, keys: readonly Candidate[], decoy: Decoy): readon
   return [(match ?? fitting.findLast(({ one }) => one.jwk.kid === undefined))?.one]
 }
 
-/** A bound key has its thumbprint. Those of registered keys are computed, and always as many of them. */
+/** Computes the thumbprints of registered keys, always the same number of them. Bound keys have theirs stored. */
 function thumbprintsOf(keys: readonly Candidate[], decoy: Decoy): readonly (string | undefined)[] {
   const registered = keys.filter(({ jkt }) => jkt === undefined)
   const computed = Array.from({ length: MOST_KEYS }, (_, index) =>
@@ -69,25 +70,25 @@ function thumbprintsOf(keys: readonly Candidate[], decoy: Decoy): readonly (stri
   return keys.map(({ jkt }, index) => jkt ?? computed[index])
 }
 
-/** The newest keys that fit. */
+/** The newest keys that fit, filled up with `undefined`. */
 function newest(jws: ParsedJws, keys: readonly Candidate[]): readonly (Candidate | undefined)[] {
   const fitting = keys.filter((one) => fits(jws, one)).slice(-TRIES_WITHOUT_KID)
   return Array.from({ length: TRIES_WITHOUT_KID }, (_, index) => fitting[index])
 }
 
-/** RFC 7517 4.1, 4.2 and 4.4: what the key says it is for; and whether a signature by it can be that long. */
+/** Whether a key is for such signatures (RFC 7517 4.1, 4.2 and 4.4), and makes signatures of that length. */
 function fits({ header, signature }: ParsedJws, { jwk }: Candidate): boolean {
   const alg = header.alg as ProofAlgorithm
   const isFor = (jwk.use ?? 'sig') === 'sig' && (jwk.alg ?? alg) === alg
   return isFor && isKindFor(jwk, alg) && (jwk.kty !== 'RSA' || isAsLong(jwk.n, signature))
 }
 
-/** RFC 8017 8.2.2: an RSA signature is as long as the modulus, of which the base64url has four characters for three bytes. */
+/** RFC 8017 8.2.2: an RSA signature is as long as the modulus. Base64url has four characters for three bytes of it. */
 function isAsLong(n: string | undefined, signature: Buffer): boolean {
   return n?.length === Math.ceil((signature.length * 4) / 3)
 }
 
-/** Tries one key, or the decoy. It always computes a thumbprint, imports a key, and verifies a signature. */
+/** Tries one key, or the decoy. In every case it computes a thumbprint, imports a key, and verifies a signature. */
 function verifies(jws: ParsedJws, candidate: Candidate | undefined, decoy: Decoy): boolean {
   const isPossible = isBelowModulus(jws.signature, (candidate ?? decoy).jwk) && candidate !== undefined
   const { jwk, jkt } = isPossible ? candidate : { ...decoy, jkt: undefined }
@@ -99,8 +100,8 @@ function verifies(jws: ParsedJws, candidate: Candidate | undefined, decoy: Decoy
 }
 
 /**
- * A number that is not below the modulus is no signature (RFC 8017 5.2.2). OpenSSL refuses it without any work, which
- * would tell something of the modulus. The decoy is tried instead: no modulus of that size is much larger.
+ * A signature is a number below the modulus (RFC 8017 5.2.2). OpenSSL refuses a larger one without any work, and the time
+ * would show something of the modulus. So the decoy is tried for it, whose modulus is the largest.
  */
 function isBelowModulus(signature: Buffer, { kty, n = '' }: PublicJwk): boolean {
   return kty !== 'RSA' || signature.compare(Buffer.from(n, 'base64url')) < 0
