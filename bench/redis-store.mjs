@@ -69,7 +69,7 @@ await measure('useOnce, all of one key', (i) => roomy.useOnce(proofOf(i), now() 
 const raise = (i) =>
   store.revokeIssuedBefore({ identity: `lost-${i}`, issuedBefore: 1, retainUntil: now() + 600 })
 await measure('revokeIssuedBefore', raise, IDENTITIES)
-await measure('find, with those watermarks', (i) => store.find(keyOf(i)))
+await measure('find, with those times', (i) => store.find(keyOf(i)))
 
 await redis.flushall()
 row('\nwith a holder, and an outcome of', '')

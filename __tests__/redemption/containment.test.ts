@@ -200,7 +200,12 @@ const down = () => Promise.reject(new Error('down'))
 describe('a replay that does not come to its end', () => {
   it.each<[string, Plan, Reason, object | undefined]>([
     ['the entry', { store: () => ({ find: down }) }, 'store_unavailable', { fate: 'unreached' }],
-    ['the watermark', { store: () => ({ revokeIssuedBefore: down }) }, 'store_unavailable', undefined],
+    [
+      'the revocation by time',
+      { store: () => ({ revokeIssuedBefore: down }) },
+      'store_unavailable',
+      undefined,
+    ],
     ['the client', { registry: () => ({ find: down }) }, 'registry_unavailable', undefined],
     ['the mark', { registry: () => ({ save: down }) }, 'registry_unavailable', undefined],
     ['the deletion', { registry: () => ({ delete: down }) }, 'registry_unavailable', undefined],

@@ -309,7 +309,7 @@ describe('a database that fails', () => {
 
   it('has saved nothing when it says so', async () => {
     const keyv = { get: async () => undefined, set: async () => false, delete: async () => true, on() {} }
-    await expect(keyvClientRegistry(keyv, ALONE).save(LAMP)).rejects.toThrow(/did not take a client/)
+    await expect(keyvClientRegistry(keyv, ALONE).save(LAMP)).rejects.toThrow(/did not save a client/)
   })
 
   it('has deleted nobody when it says so', async () => {
@@ -442,7 +442,7 @@ describe('the lease that processes share', () => {
   it.each<[string, () => Promise<UseOnceOutcome>, RegExp]>([
     ['does not answer', () => Promise.reject(new Error('down')), /down/],
     ['is full', async () => 'full', /is full/],
-    ['is in the hands of others for too long', async () => 'used', /locked by others/],
+    ['is in the hands of others for too long', async () => 'used', /had a client locked for 0.6/],
   ])('changes nothing when the lock %s', async (_, useOnce, message) => {
     const database = slowDatabase()
     const registry = keyvClientRegistry(database.connect(), { lock: { useOnce }, timeoutSeconds: 0.1 })

@@ -66,7 +66,7 @@ describe('work of memoryStore', () => {
     expect(await steps(20_000)).toBeLessThan(1.2 * few)
   })
 
-  it('is the same for a watermark, and for the verbs after it, whether 20 keys are held or 20,000', async () => {
+  it('of revokeIssuedBefore and the verbs after it is the same with 20 keys and with 20,000', async () => {
     const bound = { issuedBefore: START, retainUntil: START + 60 }
     const steps = async (held: number) => {
       const store = memoryStore({ now: () => START * 1000 })
@@ -85,7 +85,7 @@ describe('work of memoryStore', () => {
     expect(await steps(20_000)).toBeLessThan(1.2 * few)
   })
 
-  it('is one look at the keys of a client that is at its limit, once after each watermark', async () => {
+  it('for a client at its limit is one look at its keys after each revokeIssuedBefore', async () => {
     const held = 10_000
     const store = memoryStore({ now: () => START * 1000 })
     for (let i = 0; i < held; i += 1) await store.record(key(i, START + 60), PLENTY)

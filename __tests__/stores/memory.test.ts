@@ -179,7 +179,7 @@ describe('memory and timers of memoryStore', () => {
   }, 30_000)
 })
 
-describe('watermarks in memoryStore', () => {
+describe('the times of revokeIssuedBefore in memoryStore', () => {
   const issuedAt = START
   const revoked = async (store: ReturnType<typeof memoryStore>, jti: string) =>
     (await store.record({ ...key(jti, START + 1_000), issuedAt }, PLENTY)) === 'revoked'
@@ -209,7 +209,7 @@ describe('watermarks in memoryStore', () => {
     const raise = (identity: string, seconds = 60) =>
       store.revokeIssuedBefore({ identity, issuedBefore: START, retainUntil: START + seconds })
     for (let i = 0; i < 10; i += 1) expect(await raise(`${i}`, 5 + i)).toBe('revoked')
-    await expect(raise('late')).rejects.toThrow('the store is at its cap of revoked identities')
+    await expect(raise('late')).rejects.toThrow('The store cannot remember any more revoked identities.')
     expect(await raise('3')).toBe('unchanged')
     expect(await store.revokeIssuedBefore({ issuedBefore: START - 10, retainUntil: START + 60 })).toBe(
       'revoked',
@@ -217,7 +217,7 @@ describe('watermarks in memoryStore', () => {
     expect(await store.record(key('key', START + 9, '9'), PLENTY)).toBe('revoked')
     clock.seconds = START + 7
     expect([await raise('late'), await raise('later')]).toEqual(['revoked', 'revoked'])
-    await expect(raise('latest')).rejects.toThrow('cap')
+    await expect(raise('latest')).rejects.toThrow('any more revoked identities')
   })
 
   it('tell why they reject a time', async () => {

@@ -33,7 +33,7 @@ describe('what redisStore says of a Redis', () => {
   for (const settings of PERSISTENT) {
     it(`is that it keeps keys on disk, once, with ${settings.join(' ')}`, async () => {
       expect(await advised(settings)).toEqual([
-        expect.stringMatching(/keeps what it holds on disk.*save|appendonly/),
+        expect.stringMatching(/saves its data to disk.*save|appendonly/),
       ])
       expect(await advised(settings, { accept: ['persistence'] })).toEqual([])
     })
@@ -51,7 +51,7 @@ describe('what redisStore says of a Redis', () => {
     const settings = ['--rename-command', 'CONFIG', '', '--maxmemory-policy', 'allkeys-lfu']
     expect(await advised(settings)).toEqual([
       expect.stringContaining('(maxmemory-policy allkeys-lfu)'),
-      expect.stringContaining('does not tell all of its settings'),
+      expect.stringContaining('does not show all of its settings'),
     ])
     expect(await advised(settings, { accept: ['unchecked', 'eviction'] })).toEqual([])
   })

@@ -20,7 +20,7 @@ afterAll(async () => {
 /** Of the stories in this many real ones: an outcome really goes with its time, and must not while a test is slow. */
 const SECOND = 100
 
-/** The clock goes forward, and no watermark ends: there the two may differ. The caps of memory are not reached. */
+/** The clock goes forward, and no time of revokeIssuedBefore ends: there the two may differ. The caps of memory are not reached. */
 function comparable(one: Step): Step {
   const { seconds, leaseSeconds } = one
   return {

@@ -30,7 +30,7 @@ describe('an outcome in Redis', () => {
       await settled(store, { outcome: LONG, familyClientId: 'brought' })
       expect(await scanned()).toEqual([ENTRY_NAME, OUTCOME_NAME])
       expect(await server.cli('GET', OUTCOME_NAME)).toBe(LONG)
-      const fields = ['holder', 'redemption', 'sealed', 'brought']
+      const fields = ['owner', 'redemption', 'outcome_until', 'family_client']
       const kept = (await server.cli('HMGET', ENTRY_NAME, ...fields)).split('\n')
       expect(kept).toEqual([HOLDER, '', expect.stringMatching(/^\d+$/), 'brought'])
       const left = Number(await server.cli('PTTL', OUTCOME_NAME)) / 1000
@@ -73,7 +73,7 @@ describe('an outcome in Redis', () => {
       expect(await store.recall(key, HOLDER)).toEqual({ redemption: 'one' })
     }))
 
-  it('is deleted with the family, also of one that a watermark covers already', () =>
+  it('is deleted with the family, even if the key is already revoked by revokeIssuedBefore', () =>
     withStore(server, async (store) => {
       await settled(store, { outcome: 'sealed' })
       expect(await store.revokeFamily(key)).toBe('revoked')
@@ -92,7 +92,7 @@ describe('an outcome in Redis', () => {
       await store.redeem(key, 'one', HELD)
       expect(await store.settle(key, 'other', now() + 60, { outcome: 'sealed' })).toBe('lost')
       expect(await server.cli('EXISTS', OUTCOME_NAME)).toBe('0')
-      expect(await server.cli('HGET', ENTRY_NAME, 'sealed')).toBe('')
+      expect(await server.cli('HGET', ENTRY_NAME, 'outcome_until')).toBe('')
     }))
 
   it('is known to nobody after FLUSHALL, as is its key', () =>

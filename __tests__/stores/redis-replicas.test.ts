@@ -38,7 +38,8 @@ describe('replicas', () => {
               expect(await store.redeem(keyFor('held'), 'one', OVER)).toBe('reserved')
               expect(await replica.cli('--scan')).toContain('a-client:key')
               replica.signal('SIGSTOP')
-              const short = /^Redis(: expected 1 replicas to have it, got 0| did not answer within 0.8 s)$/
+              const short =
+                /^Redis(: expected 1 replicas to have the write, got 0| did not answer within 0.8 s)$/
               expect(await store.record(keyFor('new'), PLENTY)).toBe('recorded')
               for (const act of [
                 () => store.settle(keyFor('key'), 'one', now() + 60),

@@ -89,7 +89,7 @@ describe('a claim that was taken over, and whose answer came too late', () => {
         letGo()
         await until(async () => (await store.find(key))?.state === 'issued')
         expect(await store.recall(key, HOLDER)).toBeUndefined()
-        const left = (await server.cli('HMGET', ENTRY_NAME, 'attempt', 'holder', 'lease')).trim()
+        const left = (await server.cli('HMGET', ENTRY_NAME, 'attempt', 'owner', 'lease')).trim()
         expect(left).toBe('')
         expect(await store.redeem(key, 'other', OTHERS)).toBe('reserved')
       }),

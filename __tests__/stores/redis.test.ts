@@ -52,7 +52,7 @@ describe('what redisStore leaves in Redis', () => {
       }
     }))
 
-  it('goes by itself after each verb, watermarks too', () =>
+  it('expires after each verb, also after revokeIssuedBefore', () =>
     withStore(server, async (store) => {
       await everyVerb(store)
       await store.revokeIssuedBefore({ ...later(), identity: 'a-client' })
@@ -67,7 +67,7 @@ describe('what redisStore leaves in Redis', () => {
       await server.cli('SCRIPT', 'FLUSH')
     }))
 
-  it('is forgotten by the watermarks when its time is over', () => {
+  it('does not contain the times of revokeIssuedBefore that are over', () => {
     const clock = { seconds: 1_700_000_000 }
     return withStore(
       server,
@@ -135,7 +135,7 @@ describe('time in redisStore', () => {
       expect(await store.settle(key, 'one', now() + 60)).toBe('unknown')
     }))
 
-  it('that is past, or too far off to be covered by a watermark, is refused before anything is sent', async () => {
+  it('is refused before anything is sent if it is past, or later than maxRetentionSeconds', async () => {
     const sent: unknown[] = []
     const store = redisStore({ sendCommand: async (command) => sent.push(command), maxRetentionSeconds: 60 })
     const refused = [
@@ -164,7 +164,7 @@ describe('time in redisStore', () => {
 })
 
 describe('a client at its limit', () => {
-  it('gets back the places of one watermark, and then those of the next', () =>
+  it('gets back the places of one revokeIssuedBefore, and then those of the next', () =>
     withStore(server, async (store) => {
       const one = { outstanding: 1 }
       const keys = ['a', 'b', 'c'].map((name) => keyFor(name, { subject: name, issuedAt: 1_000 }))

@@ -31,7 +31,7 @@ interface Modelled {
 /** The store as one would write it who never had to hurry: one list, looked through from end to end. */
 export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
   let all: Modelled[] = []
-  const revoked = naiveWatermarks(now)
+  const revoked = naiveNotBefore(now)
   const identifiers = naiveIdentifiers(now, caps)
   const living = () => {
     identifiers.forgetExpired()
@@ -94,7 +94,7 @@ function naiveIdentifiers(now: () => number, caps: Caps) {
 }
 
 /** All bounds there ever were; an entry that has been touched by one stays as it was left. */
-function naiveWatermarks(now: () => number) {
+function naiveNotBefore(now: () => number) {
   let bounds: IssuedBefore[] = []
   /** When the last entry there ever was is forgotten: until then a bound holds at least. */
   let latest = 0

@@ -155,7 +155,7 @@ describe('revokeIssuedBefore', () => {
       185,
     ],
   ])(
-    'raises the watermark by the tolerance, until the last that it covers has ended: %j',
+    'revokes up to the tolerance, and for as long as a covered key or token can live: %j',
     async ({ policy, ...options }, issuedBefore, expected, least) => {
       const bounds: IssuedBefore[] = []
       const raise = async (bound: IssuedBefore) => {

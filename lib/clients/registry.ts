@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import type { Client } from '../ports/client.js'
+import { type Client, nextRevision } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
 import { CLIENT_ID } from './policy.js'
@@ -80,7 +80,7 @@ async function changeFound(
     const before = await find(deployment, clientId)
     const wanted = await change(before)
     if (wanted === undefined) return undefined
-    const after = { ...wanted, revision: (before?.revision ?? 0) + 1 }
+    const after = { ...wanted, revision: nextRevision(before) }
     if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
   }
   throw new ProvisioningError('client_contended', CONTENDED, { facts: { clientId } })

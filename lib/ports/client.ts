@@ -116,6 +116,11 @@ export interface Client {
   readonly deletedAt?: number
 }
 
+/** The revision with which a client can be saved over the stored one. */
+export function nextRevision(stored: Client | undefined): number {
+  return (stored?.revision ?? 0) + 1
+}
+
 /**
  * The port to the clients. A registry that cannot answer rejects; the caller then refuses with 503.
  *

@@ -22,10 +22,7 @@ export type EndpointName =
  * The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`.
  *
  * @example
- * const counts: Partial<Record<RedemptionAction, number>> = {}
- * keys.on('key.redeemed', ({ action }) => {
- *   counts[action] = (counts[action] ?? 0) + 1
- * })
+ * const actionsWithAClient: readonly RedemptionAction[] = ['bind', 'register']
  */
 export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
 
@@ -67,7 +64,7 @@ export interface EventDetails {
     readonly address: string | undefined
   }
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
-  /** A bearer key was refused because another request is redeeming it, over five seconds after its first reservation. */
+  /** A bearer key was refused because another request is redeeming it. It was first reserved over five seconds ago. */
   'redemption.stalled': KeyIdentity & {
     readonly address: string | undefined
     /** How long ago the key was first reserved. */

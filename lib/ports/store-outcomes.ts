@@ -36,8 +36,8 @@ export type SettleOutcome = 'settled' | 'lost' | 'revoked' | 'unknown'
 export type ReleaseOutcome = 'released' | 'lost' | 'revoked' | 'unknown'
 
 /**
- * The answer of `revokeKey` and of a store's `revoke`. `unchanged`: the key was revoked already. `redeemed`: the key has
- * been redeemed, so it is too late.
+ * The answer of `revokeKey` and of a store's `revoke`. `unchanged`: the key was revoked already. `redeemed`: the key
+ * has been redeemed, so it is too late.
  *
  * @example
  * const key = { clientId: 'fleet', keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA' }

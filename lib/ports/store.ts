@@ -16,9 +16,9 @@ export type * from './store-outcomes.js'
 /**
  * The port to the store of keys.
  *
- * Every verb is one atomic operation that says what happened. Do not build a verb from a read and a later write. An entry
- * is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot answer
- * rejects: then the request is refused with 503.
+ * Every verb is one atomic operation that says what happened. Do not build a verb from a read and a later write. An
+ * entry is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot
+ * answer rejects: then the request is refused with 503.
  *
  * `storeContract()` of `express-provisioning-keys/testing` tests a store of your own.
  *
@@ -37,7 +37,8 @@ export interface ProvisioningStore {
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (`revokeIssuedBefore`
    *   covers it already), `outstanding` (the client, or all clients of its registrar, have too many), `full` (the store
    *   is at its cap; nothing live is ever evicted)
-   * @throws RangeError when `retainUntil` is past or not a number: a record that is gone immediately would allow a replay
+   * @throws RangeError when `retainUntil` is past or not a number: a record that is gone immediately would allow a
+   *   replay
    */
   record(key: KeyRecord, limits: RecordLimits): Promise<RecordOutcome>
 
@@ -45,10 +46,11 @@ export interface ProvisioningStore {
   find(ref: KeyRef): Promise<KeyEntry | undefined>
 
   /**
-   * `issued -> redeeming`: reserves a key for one attempt. Of any number of concurrent calls exactly one gets `reserved`.
+   * `issued -> redeeming`: reserves a key for one attempt. Of any number of concurrent calls exactly one gets
+   * `reserved`.
    *
-   * With a `lease` the reservation has an owner. After the lease exactly one attempt of the same owner gets `resumed`, and
-   * the earlier attempt loses its reservation. Without a `lease`, or with another owner, no attempt gets it.
+   * With a `lease` the reservation has an owner. After the lease exactly one attempt of the same owner gets `resumed`,
+   * and the earlier attempt loses its reservation. Without a `lease`, or with another owner, no attempt gets it.
    *
    * @throws RangeError when `leaseSeconds` is not above 0
    */
@@ -60,8 +62,8 @@ export interface ProvisioningStore {
   recall(ref: KeyRef, ownerId: string): Promise<Recollection | undefined>
 
   /**
-   * `redeeming -> redeemed`, for good, if `attempt` has the reservation. The store keeps the entry until the later of both
-   * `retainUntil`, so that the family can be revoked as long as it lives.
+   * `redeeming -> redeemed`, for good, if `attempt` has the reservation. The store keeps the entry until the later of
+   * both `retainUntil`, so that the family can be revoked as long as it lives.
    *
    * @throws RangeError when `retainUntil` is not a number
    */
@@ -70,8 +72,8 @@ export interface ProvisioningStore {
   /**
    * `redeeming -> issued`, if `attempt` has the reservation.
    *
-   * A resumed reservation stays with its owner instead, and its lease ends: an earlier attempt may have acted, so the key
-   * must not be used for anything else. The same holds for any reservation with an owner if `hasActed` is true.
+   * A resumed reservation stays with its owner instead, and its lease ends: an earlier attempt may have acted, so the
+   * key must not be used for anything else. The same holds for any reservation with an owner if `hasActed` is true.
    */
   release(ref: KeyRef, attempt: string, hasActed?: boolean): Promise<ReleaseOutcome>
 
@@ -86,19 +88,19 @@ export interface ProvisioningStore {
    * subject. The store writes one time, called a `notBefore`, and does not visit the entries. Every verb compares with
    * that time.
    *
-   * A covered entry is in the state in which `revoke` or `revokeFamily` would leave it: `revoked`, also for an attempt that
-   * is about to settle it; or redeemed with `familyRevoked`. It does not count as outstanding. A key that is recorded
-   * afterwards is covered too, at least until `retainUntil`: `record` answers `revoked`. The time and its `retainUntil`
-   * only ever move forward.
+   * A covered entry is in the state in which `revoke` or `revokeFamily` would leave it: `revoked`, also for an attempt
+   * that is about to settle it; or redeemed with `familyRevoked`. It does not count as outstanding. A key that is
+   * recorded afterwards is covered too, at least until `retainUntil`: `record` answers `revoked`. The time and its
+   * `retainUntil` only ever move forward.
    *
-   * A store on several machines writes the time everywhere, and then answers. A verb that is one script on the entries of
-   * one client may read the times before the script, and pass them in. Such a verb may still pass if it began before this
-   * verb answered. A later one must not, and it covers the entry that the first one left. Keep the time for the longest
-   * retention that the store accepts, so that no entry outlives it.
+   * A store on several machines writes the time everywhere, and then answers. A verb that is one script on the entries
+   * of one client may read the times before the script, and pass them in. Such a verb may still pass if it began before
+   * this verb answered. A later one must not, and it covers the entry that the first one left. Keep the time for the
+   * longest retention that the store accepts, so that no entry outlives it.
    *
    * @returns `unchanged` when the time was the same or later already
-   * @throws RangeError when `retainUntil` is past, or a time is not a number; Error when the store has too many identities,
-   *   with nothing changed
+   * @throws RangeError when `retainUntil` is past, or a time is not a number; Error when the store has too many
+   *   identities, with nothing changed
    */
   revokeIssuedBefore(bound: IssuedBefore): Promise<RevokeIssuedOutcome>
 
@@ -157,7 +159,9 @@ export interface Settlement {
    * without room keeps the settlement without it.
    */
   readonly outcome?: string
-  /** Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome. */
+  /**
+   * Recognises the request, if it is sent again: ASCII text. It is kept as long as the entry, also without an outcome.
+   */
   readonly request?: string
   /** The client that the redemption registered or changed. */
   readonly familyClientId?: string

@@ -1,5 +1,5 @@
+import { isObject } from '../base/object.js'
 import type {
-  Confirmation,
   KeyEntry,
   KeyRef,
   KeyState,
@@ -19,7 +19,11 @@ import type {
 export const ANSWERS = Object.freeze({
   record: words<RecordOutcome>({ recorded: 1, duplicate: 1, revoked: 1, outstanding: 1, full: 1 }),
   redeem: words<RedeemOutcome>({
-    ...{ reserved: 1, resumed: 1, redeeming: 1, redeemed: 1, revoked: 1 },
+    reserved: 1,
+    resumed: 1,
+    redeeming: 1,
+    redeemed: 1,
+    revoked: 1,
     unknown: 1,
   }),
   settle: words<SettleOutcome>({ settled: 1, lost: 1, revoked: 1, unknown: 1 }),
@@ -32,14 +36,14 @@ export const ANSWERS = Object.freeze({
 
 const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
 
-/** All members of a union: the compiler refuses a list that lacks one. */
+/** All members of a union. The compiler rejects a list without one of them. */
 function words<T extends string>(all: Record<T, 1>): readonly T[] {
   return Object.freeze(Object.keys(all) as T[])
 }
 
 /**
- * A store whose answers are checked. A verb whose answer is none that the port allows rejects, as if the store had not
- * answered: no caller can take nonsense for permission.
+ * Checks the answers of a store. If a verb answers something that the port does not allow, it rejects, as if the store
+ * had not answered. So no caller can take nonsense for permission.
  */
 export function checkedStore(store: ProvisioningStore): ProvisioningStore {
   return Object.freeze<ProvisioningStore>({
@@ -68,8 +72,8 @@ function entryOf({ clientId, jti }: KeyRef, entry: KeyEntry | undefined): KeyEnt
   throw nonsense('find', 'the entry of the key, or undefined')
 }
 
-function isEntry(entry: Partial<KeyEntry> | null): boolean {
-  if (typeof entry !== 'object' || entry === null) return false
+function isEntry(entry: unknown): boolean {
+  if (!isObject(entry)) return false
   const { state, familyRevoked, familyClientId, confirmation, scope } = entry
   return (
     STATES.some((one) => one === state) &&
@@ -88,9 +92,9 @@ function isEntry(entry: Partial<KeyEntry> | null): boolean {
   )
 }
 
-/** An entry that names nothing which the key is bound to would make a bearer key of a bound one. */
-function isConfirmation(confirmation: Confirmation | null): boolean {
-  if (typeof confirmation !== 'object' || confirmation === null) return false
+/** With an empty confirmation, a bound key would count as a bearer key. */
+function isConfirmation(confirmation: unknown): boolean {
+  if (!isObject(confirmation)) return false
   const { jkt, 'x5t#S256': certificate } = confirmation
   return isOptionalText(jkt) && isOptionalText(certificate) && Boolean(jkt || certificate)
 }
@@ -100,16 +104,20 @@ function recollection(recalled: Recollection | undefined): Recollection | undefi
   throw nonsense('recall', 'a redemption and its outcome, or undefined')
 }
 
-function isRecollection(recalled: Partial<Recollection> | null): boolean {
-  if (typeof recalled !== 'object' || recalled === null) return false
-  return typeof recalled.redemption === 'string' && isOptionalText(recalled.outcome)
+function isRecollection(recalled: unknown): boolean {
+  return (
+    isObject(recalled) &&
+    typeof recalled.redemption === 'string' &&
+    isOptionalText(recalled.outcome) &&
+    isOptionalText(recalled.request)
+  )
 }
 
 function isOptionalText(value: unknown): boolean {
   return value === undefined || typeof value === 'string'
 }
 
-/** Says nothing of the answer itself: nobody knows what is in it. */
+/** The message does not contain the answer, which could be anything, also a secret. */
 function nonsense(verb: string, expected: string): TypeError {
   return new TypeError(`The store's ${verb}() must answer ${expected}.`)
 }

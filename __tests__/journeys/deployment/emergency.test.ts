@@ -88,7 +88,7 @@ describe('revokeAllIssuedBefore', () => {
       clock.seconds += TOLERANCE + 1
       const fresh = (await exchangeKey(a, await obtainKey(a)).expect(200)).body.access_token
       expect((await introspect(b, fresh)).body).toMatchObject({ active: true })
-      // Long after the watermark itself may have been forgotten.
+      // Long after the store may have forgotten the time of the revocation.
       clock.seconds += 599 - TOLERANCE
       expect((await introspect(b, token)).body).toEqual({ active: false })
     }))

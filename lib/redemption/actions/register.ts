@@ -3,7 +3,7 @@ import { malformed } from '../../base/errors.js'
 import { inheritedPolicy, parseScope } from '../../clients/policy.js'
 import { callRegistry, findStored } from '../../clients/registry.js'
 import type { Claims } from '../../jose/jws.js'
-import type { Client } from '../../ports/client.js'
+import { type Client, nextRevision } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
 import { type AcceptedRegistration, accept } from '../../registration/acceptance.js'
@@ -111,7 +111,7 @@ async function save(
 ): Promise<Done<ClientInformation> | undefined> {
   const { registry } = deployment
   const { client, token, secret } = newcomer(deployment, key, judged)
-  const saved = { ...client, revision: (before?.revision ?? 0) + 1 }
+  const saved = { ...client, revision: nextRevision(before) }
   const { clientId } = saved
   if (!(await callRegistry(() => registry.save(saved)))) return undefined
   const { jti: keyId, clientId: registeredBy } = key

@@ -1,33 +1,32 @@
 import { deadline } from '../../base/deadline.js'
 
-/**
- * Does work for one name at a time, in the order in which it came. The work says what has to have ended, besides
- * itself, before the next may begin.
- */
-export type Mutex = <T>(name: string, work: (hold: Hold) => Promise<T>) => Promise<T>
-export type Hold = (ended: Promise<unknown>) => void
+/** Runs work for one name at a time, in the order of the calls. */
+export type KeyedMutex = <T>(name: string, work: (waitFor: WaitFor) => Promise<T>) => Promise<T>
 
-/** Lanes in which nobody waits longer than that for its turn: it rejects then, and does nothing. */
-export function keyedMutex(patienceSeconds: number): Mutex {
+/** The next work for the same name begins only after this promise, too, has ended. */
+export type WaitFor = (ended: Promise<unknown>) => void
+
+/** @param waitSeconds how long work waits for its turn. After that the call rejects, and the work does not run */
+export function keyedMutex(waitSeconds: number): KeyedMutex {
   const tails = new Map<string, Promise<unknown>>()
-  const inTime = deadline({ milliseconds: patienceSeconds * 1000, who: 'Another change of the client' })
+  const inTime = deadline({ milliseconds: waitSeconds * 1000, who: 'Another change of the client' })
 
-  return async function inLane(name, work) {
+  return async function inTurn(name, work) {
     const previous = tails.get(name)
-    const held: Promise<unknown>[] = []
-    let leave: () => void = () => undefined
-    const left = new Promise<void>((resolve) => {
-      leave = resolve
+    const awaited: Promise<unknown>[] = []
+    let endTurn: () => void = () => undefined
+    const turn = new Promise<void>((resolve) => {
+      endTurn = resolve
     })
-    // Whoever has lost its patience is out of the way, but those before it may not be.
-    const tail = Promise.all([previous, left])
+    // Work that has waited for too long ends its own turn, but the work before it may still run.
+    const tail = Promise.all([previous, turn])
     tails.set(name, tail)
     tail.then(() => tails.get(name) === tail && tails.delete(name))
     try {
       if (previous !== undefined) await inTime(() => previous)
-      return await work((ended) => held.push(ended))
+      return await work((ended) => awaited.push(ended))
     } finally {
-      Promise.all(held).then(leave)
+      Promise.all(awaited).then(endTurn)
     }
   }
 }

@@ -1,25 +1,26 @@
 import { deadline } from '../../base/deadline.js'
 import type { KeyvLike } from './keyv-options.js'
 
-/** A call that changes the database: its answer, in time, and when it has really ended. */
+/** A call that changes the database. */
 export interface Change<T> {
+  /** Rejects if the database fails, or does not answer in time. */
   readonly answer: Promise<T>
-  /** Never rejects. Later than the answer, where nobody waits for that any more. */
+  /** Resolves when the call has ended, also if that is after the time limit. Never rejects. */
   readonly ended: Promise<unknown>
 }
 
-/** A database behind a Keyv: what it answers is its own answer, and everything else rejects. */
+/** A database behind a Keyv. If the database fails, each call rejects. */
 export interface KeyvConnection {
   get(key: string): Promise<unknown>
   set(key: string, value: string): Change<true>
-  /** Answers whether there was anything to delete. */
+  /** Answers whether there was something to delete. */
   delete(key: string): Change<boolean>
 }
 
 /**
- * Keyv, depending on its version and on its adapter, answers a `get` that failed with `undefined` and a `set` that
- * failed with `true` or `false`, and tells of the failure by an event. That does not say which call it is about: one
- * that comes while a call runs counts against it, unless what it answers can only come from a database that works.
+ * Depending on its version and its adapter, Keyv answers `undefined` to a `get` that failed, and `true` or `false` to a
+ * `set` that failed. Only an event reports the failure, and does not name the call. So each call that runs at the time
+ * of an event has failed, unless its answer can only come from a database that works.
  */
 export function keyvConnection(keyv: KeyvLike, timeoutSeconds: number): KeyvConnection {
   const inTime = deadline({ milliseconds: timeoutSeconds * 1000, who: 'The database of clients' })
@@ -30,11 +31,11 @@ export function keyvConnection(keyv: KeyvLike, timeoutSeconds: number): KeyvConn
     last = error
   })
 
-  function ask<T>(call: () => Promise<T>, isProof: (answer: T) => boolean): Change<T> {
+  function ask<T>(call: () => Promise<T>, provesSuccess = (_answer: T) => false): Change<T> {
     const before = failures
     const running = (async () => {
       const answer = await call()
-      if (failures !== before && !isProof(answer))
+      if (failures !== before && !provesSuccess(answer))
         throw new Error('The database of clients reported an error.', { cause: last })
       return answer
     })()
@@ -51,19 +52,15 @@ export function keyvConnection(keyv: KeyvLike, timeoutSeconds: number): KeyvConn
     get: (key) => ask(() => keyv.get(key), isPresent).answer,
     set: (key, value) =>
       ask(async () => {
-        // 0: for ever, whatever the Keyv is set to.
+        // 0: never expires, even if the Keyv has a `ttl`.
         const answer = await keyv.set(key, value, 0)
-        if (answer === false) throw new Error('The database of clients did not take a client.')
+        if (answer === false) throw new Error('The database of clients did not save a client.')
         return true as const
-      }, isNoProof),
-    delete: (key) => ask(async () => (await keyv.delete(key)) !== false, isNoProof),
+      }),
+    delete: (key) => ask(async () => (await keyv.delete(key)) !== false),
   }
 }
 
 function isPresent(answer: unknown): boolean {
   return answer !== undefined && answer !== null
-}
-
-function isNoProof(): boolean {
-  return false
 }

@@ -2,36 +2,41 @@ import { createHash } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { KeyvOptions } from './keyv-options.js'
 
-/** How long a lease holds, in timeouts: one to get it, one to look again, one to write; and two for what is late. */
+/**
+ * How long a lease lasts, in timeouts: one to get the lease, one to read the client again, one to write it, and two in
+ * reserve for late answers.
+ */
 export const LEASE_TIMEOUTS = 5
 
-/** The right to change one state of one client, for a while. */
+/** The right of one process to change one state of one client, for a limited time. */
 export interface Lease {
-  /** @throws Error when so much of its time is over that a write could end after it */
+  /** @throws Error when so much time has passed that a write could end after the lease */
   assertFresh(): void
 }
 
-/** Takes a lease; `undefined` when somebody else has it. */
-export type TakeLease = (parts: readonly string[]) => Promise<Lease | undefined>
+/** Takes a lease on a name; `undefined` when another process has it. */
+export type TakeLease = (name: readonly string[]) => Promise<Lease | undefined>
 
 /**
- * Leases from a store that all processes share. They are never given back: what they name, a state of a client, is gone
- * for good once its holder has changed it.
+ * Leases from a store that all processes share. They are not given back, because each is for one state of a client, and
+ * that state never comes back after a change.
  */
 export function leases({
   lock,
   timeoutSeconds,
   now,
 }: KeyvOptions & { readonly lock: NonNullable<KeyvOptions['lock']> }): TakeLease {
-  return async function takeLease(parts) {
-    const id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+  return async function takeLease(name) {
+    // Hashed, so that the shared store does not learn which clients there are.
+    const id = createHash('sha256').update(JSON.stringify(name)).digest('base64url')
+    // `performance` is a clock that nobody can set.
     const begun = performance.now()
     const outcome = await lock.useOnce(id, now() / 1000 + LEASE_TIMEOUTS * timeoutSeconds)
     if (outcome === 'used') return undefined
-    if (outcome !== 'first') throw new Error('The store that locks clients is full, or answers nonsense.')
+    if (outcome !== 'first')
+      throw new Error('The store that locks clients is full, or its answer is invalid.')
     return {
       assertFresh() {
-        // By a clock that nobody sets.
         if (performance.now() - begun > 2 * timeoutSeconds * 1000)
           throw new Error('A client was not changed: too much time had passed since it was locked.')
       },

@@ -15,7 +15,7 @@ export interface KeyvLike {
   get(key: string): Promise<unknown>
   set(key: string, value: string, ttl?: number): Promise<unknown>
   delete(key: string): Promise<unknown>
-  /** Keyv tells of errors in this way, and in some set-ups in no other. */
+  /** Keyv reports errors by this event. Some adapters report them in no other way. */
   on(event: 'error', listener: (error: unknown) => void): unknown
   readonly namespace?: string | undefined
   readonly throwOnErrors?: boolean
@@ -29,28 +29,29 @@ export interface KeyvLike {
  */
 export interface KeyvClientRegistryOptions {
   /**
-   * What keeps two changes of one client apart, since Keyv has no compare-and-set: the store that all processes share,
-   * such as a `redisStore()`; or `'process'`, where one process alone, with one registry, ever writes to the database.
+   * Keeps two changes of one client apart, because Keyv has no compare-and-set. Give the store that all processes
+   * share, such as a `redisStore()`. Give `'process'` if only one process, with one registry, writes to the database.
    */
   readonly lock: Pick<ProvisioningStore, 'useOnce'> | 'process'
   /**
-   * How long each answer of the database is waited for, in seconds; then the verb rejects, and the request gets 503.
-   * Default 2. A client that a process left locked is free again after five times as long.
+   * How long to wait for each answer of the database, in seconds. After that the verb rejects, and the request gets
+   * 503. Default 2. If a process dies while it changes a client, other processes can change that client after five
+   * times as long.
    */
   readonly timeoutSeconds?: number
-  /** The clock, in milliseconds since the epoch: the one that the store has. Default `Date.now`. */
+  /** The clock, in milliseconds since the epoch. Give the clock of the store. Default `Date.now`. */
   readonly now?: () => number
 }
 
 export interface KeyvOptions extends Required<Omit<KeyvClientRegistryOptions, 'lock'>> {
-  /** `undefined`: nobody else writes. */
+  /** `undefined`: only this process writes. */
   readonly lock: Pick<ProvisioningStore, 'useOnce'> | undefined
 }
 
 const readMembers = object<KeyvClientRegistryOptions>({
   lock: required(
     rule(
-      "the store that all processes share, or 'process' where there is one process alone",
+      "the store that all processes share, or 'process' if there is only one process",
       (lock) => lock === 'process' || hasMethods(lock, ['useOnce']),
       describeSecret,
     ),
@@ -65,14 +66,14 @@ const readKeyv = rule<KeyvLike>(
   describeSecret,
 )
 
-/** @throws ConfigurationError with every fault of the Keyv and of the options at once */
+/** @throws ConfigurationError with all faults of the Keyv and of the options */
 export function readKeyvOptions(keyv: KeyvLike, given: KeyvClientRegistryOptions): KeyvOptions {
   const noted = faults()
   const read: Partial<KeyvLike> | undefined = readKeyv(keyv, 'keyv', noted)
   if (read?.throwOnErrors === false)
     noted.add(
       'keyv.throwOnErrors',
-      'true, or a database that fails would look like one without the client',
+      'true; else a failing database would look like one without the client',
       'false',
     )
   const { lock, timeoutSeconds = 2, now = Date.now } = readMembers(given ?? {}, '', noted)

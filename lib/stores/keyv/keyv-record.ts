@@ -1,37 +1,37 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { isObject } from '../../base/object.js'
 import { clientFault } from '../../clients/client-record.js'
 import type { Client } from '../../ports/client.js'
 
-/** What lies under the key of a client; without a `client`, nothing does. */
+/** The database entry of a client; without a `client` if there is none. */
 export interface StoredClient {
   readonly client?: Client
-  /** Another one after every change, so that no two records are taken for each other. */
+  /** A random name. Each change gives the record a new one, so that no two records can be confused. */
   readonly state: string
 }
 
-/** The state of a client that there is not. */
-const NOBODY: StoredClient = Object.freeze({ state: 'nobody' })
+const MISSING: StoredClient = Object.freeze({ state: 'missing' })
 
-/** A record that says another number is of another make, and is refused. */
+/** The version of the record format. Other versions are rejected. */
 const FORMAT = 1
 
 /**
- * The key under which a client lies. A hash, since databases differ in how long a key may be, and in which they take
- * for equal: `Lamp` and `lamp`, or `lamp` and `lamp ` with a space. Without a colon, which Keyv may take for the end of
- * a namespace.
+ * The database key of a client. It is a hash, because databases limit the length of keys, and some take `Lamp` and
+ * `lamp`, or `lamp` and `lamp ` with a space, for the same key. It has no colon, because Keyv may take one for the end
+ * of a namespace.
  */
 export function keyOf(clientId: string): string {
   return `client-${createHash('sha256').update(clientId, 'utf8').digest('hex')}`
 }
 
 /**
- * What is kept of a client: ASCII, so that it is the same in every database.
+ * The record of a client: JSON in ASCII, which every database gives back unchanged.
  *
- * @throws TypeError when it would not be the same when it is read back
+ * @throws TypeError when JSON would change the client
  */
 export function recordOf(client: Client): string {
   const fault = clientFault(client)
-  if (fault !== undefined) throw new TypeError(`The client cannot be kept: ${fault}.`)
+  if (fault !== undefined) throw new TypeError(`The client cannot be saved: ${fault}.`)
   const record = { format: FORMAT, state: randomBytes(16).toString('base64url'), client }
   return JSON.stringify(record).replace(/[\x7f-\uffff]/g, escaped)
 }
@@ -41,22 +41,22 @@ function escaped(character: string): string {
 }
 
 /**
- * Reads the stored record of a client. A missing record costs the work of a usual one, so that time does not tell which
- * clients exist.
+ * Reads the stored record of a client. A missing record costs as much work as a usual one, so that the time does not
+ * show which clients exist.
  *
- * @throws Error when it is damaged, another's, or of a newer version
+ * @throws Error when the record is damaged, of another client, or of a newer version
  */
 export function readRecord(clientId: string, record: unknown): StoredClient {
   if (record === undefined || record === null) {
     parseRecord(clientId, DECOY)
-    return NOBODY
+    return MISSING
   }
   const read = parseRecord(clientId, record)
   if (read.client?.clientId !== clientId) throw damaged(clientId, 'it is the record of another client')
   return read
 }
 
-/** Stands in for a missing client. */
+/** A usual record. It is read if a client is missing. */
 const DECOY = recordOf({
   clientId: 'nobody',
   revision: 1,
@@ -73,17 +73,19 @@ const DECOY = recordOf({
 })
 
 /**
- * Reads a record, all of it or none.
+ * Reads a whole record. A record with unknown members is rejected, because a newer version may use them to lock a
+ * client.
  *
- * @throws Error when it is damaged, or of a newer version, whose members may mean that it is to be refused
+ * @throws Error when the record is damaged, or of a newer version
  */
 function parseRecord(clientId: string, record: unknown): StoredClient {
   const value = typeof record === 'string' ? parsed(record) : undefined
-  if (value === undefined) throw damaged(clientId, 'it is no JSON object')
+  if (value === undefined) throw damaged(clientId, 'it is not a JSON object')
   const { format, state, client, ...others } = value
   if (format !== FORMAT) throw damaged(clientId, `its format is not ${FORMAT}`)
-  if (Object.keys(others).length > 0) throw damaged(clientId, 'it has more members than it should')
-  if (typeof state !== 'string' || !/^[\w-]{22}$/.test(state)) throw damaged(clientId, 'it has no state')
+  if (Object.keys(others).length > 0) throw damaged(clientId, 'it has unknown members')
+  if (typeof state !== 'string' || !/^[\w-]{22}$/.test(state))
+    throw damaged(clientId, 'it has no valid state')
   const fault = clientFault(client)
   if (fault !== undefined) throw damaged(clientId, fault)
   return { client: client as Client, state }
@@ -92,7 +94,7 @@ function parseRecord(clientId: string, record: unknown): StoredClient {
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

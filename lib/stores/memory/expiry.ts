@@ -6,9 +6,9 @@ export interface Expiring {
 }
 
 /**
- * Entries in the order of their ends: a binary heap. Every verb forgets expired entries, so this costs one look when
- * nothing has expired. An entry goes in and out in O(log n), even if the clock jumps. An entry whose `retainUntil` has
- * moved is put back when its old time comes.
+ * Entries in the order in which they expire: a binary heap. Each verb first removes expired entries. If there are none,
+ * it looks at one entry only. To add or remove an entry takes O(log n), even if the clock jumps. An entry that is kept
+ * for longer moves in the heap when its earlier time comes.
  */
 export class ExpiryQueue<T extends Expiring> {
   readonly #heap: T[] = []
@@ -79,19 +79,22 @@ export interface ExpiringTable {
  */
 const IDLE_SWEEP_MILLISECONDS = 10_000
 
-/**
- * Makes the function that each verb calls once, first: it forgets expired entries. A timer sweeps idle tables.
- *
- * @returns `sweep`; and `watch`, to be called after an entry was added
- */
-export function sweeper(
-  now: () => number,
-  tables: readonly ExpiringTable[],
-): { sweep: () => void; watch: () => void } {
+/** Removes expired entries from tables. */
+export interface Sweeper {
+  /** Each verb calls it once, before it reads. */
+  sweep(): void
+  /** Starts the timer that sweeps idle tables. Call it after an entry was added. */
+  watch(): void
+  /** The clock, as a NumericDate. */
+  nowSeconds(): number
+}
+
+export function sweeper(now: () => number, tables: readonly ExpiringTable[]): Sweeper {
+  const nowSeconds = () => now() / 1000
   let timer: NodeJS.Timeout | undefined
 
   function sweep(): void {
-    const seconds = now() / 1000
+    const seconds = nowSeconds()
     let isEmpty = true
     for (const table of tables) {
       table.sweep(seconds)
@@ -107,18 +110,6 @@ export function sweeper(
     watch() {
       timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
     },
+    nowSeconds,
   }
-}
-
-/** @throws RangeError for an end that is past (the entry could be used again) or never comes (it would stay for good) */
-export function requireFuture(name: string, until: number, now: () => number): void {
-  requireTime(name, until)
-  const seconds = now() / 1000
-  if (!(until > seconds))
-    throw new RangeError(`${name}: expected a time in the future (now ${seconds}), got ${until}`)
-}
-
-/** @throws RangeError */
-export function requireTime(name: string, time: number): void {
-  if (!Number.isFinite(time)) throw new RangeError(`${name}: expected a time in seconds, got ${String(time)}`)
 }

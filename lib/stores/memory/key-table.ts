@@ -7,6 +7,7 @@ import type {
   KeyState,
   RecordLimits,
 } from '../../ports/store.js'
+import { copyOfConfirmation } from '../verb-arguments.js'
 import { type Expiring, ExpiryQueue } from './expiry.js'
 import type { NotBeforeTable } from './not-before.js'
 import { Tally } from './tally.js'
@@ -26,7 +27,7 @@ export interface StoredKey extends Expiring {
   familyClientId: string | undefined
   /** Recognises the request of the redemption. */
   request: string | undefined
-  /** The sealed answer to a redemption, kept until the record's own `retainUntil`. */
+  /** The encrypted answer to a redemption, kept until the record's own `retainUntil`. */
   outcome: string | undefined
 }
 
@@ -37,7 +38,7 @@ export interface Reservation {
   readonly redemption: string
   readonly isTakenOver: boolean
   readonly ownerId: string | undefined
-  /** NumericDate from which the same ownerId may take the reservation over. */
+  /** NumericDate from which the same owner may take the reservation over. */
   readonly leaseUntil: number
 }
 
@@ -48,7 +49,7 @@ interface ClientKeys {
   readonly registeredBy: string | undefined
   /** An upper bound, exact for all keys but those revoked by `revokeIssuedBefore` since `revision`. */
   outstanding: number
-  /** The revision of `NotBeforeTable` at the last exact count. */
+  /** The revision of `NotBeforeTable` when the keys were last counted exactly. */
   revision: number
 }
 
@@ -59,7 +60,7 @@ interface TableLimits {
 }
 
 /**
- * All keys. A key that `revokeIssuedBefore` covers is marked as revoked when it is read, so that revoking costs the
+ * All keys. A key that `revokeIssuedBefore` covers is marked as revoked when it is next read. So revoking costs the
  * same for any number of keys.
  */
 export class KeyTable {
@@ -70,7 +71,7 @@ export class KeyTable {
   readonly #notBefore: NotBeforeTable
   readonly #limits: TableLimits
   #outcomeCharacters = 0
-  /** The end of the key that is kept longest. An entry of `NotBeforeTable` outlives it, so that no key comes back. */
+  /** The latest `retainUntil` of all keys. A revocation by time is kept as long, so that no revoked key comes back. */
   #latest = Number.NEGATIVE_INFINITY
 
   constructor(notBefore: NotBeforeTable, limits: TableLimits) {
@@ -204,11 +205,9 @@ function placesOf(state: KeyState): 0 | 1 {
   return state === 'issued' || state === 'redeeming' ? 1 : 0
 }
 
-/** A copy of a record, member by member: an object that also carries the key itself must not bring it into the store. */
+/** Copies a record member by member. If the caller's object also has the key itself, it must not get into the store. */
 export function copyOf(key: KeyRecord): KeyRecord {
   const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
-  const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
-  const cnf = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
   return Object.freeze({
     clientId,
     jti,
@@ -218,11 +217,11 @@ export function copyOf(key: KeyRecord): KeyRecord {
     issuedAt,
     expiresAt,
     retainUntil,
-    ...(confirmation !== undefined && { confirmation: Object.freeze(cnf) }),
+    ...(confirmation !== undefined && { confirmation: copyOfConfirmation(confirmation) }),
   })
 }
 
-/** What `find` answers. */
+/** The answer of `find`. */
 export function entryOf(stored: StoredKey): KeyEntry {
   const { record, state, changedAt, reservedAt, familyRevoked, familyClientId, retainUntil } = stored
   return Object.freeze({

@@ -9,36 +9,39 @@ import { aFunction, flag, object, whole } from '../../base/schema.js'
  * const options: MemoryStoreOptions = { maxKeys: 10_000, maxOutcomeCharacters: 0 }
  */
 export interface MemoryStoreOptions {
-  /** How many keys, used identifiers and revoked identities are kept at once. At the cap new ones are refused; nothing is evicted. Default 100,000. */
+  /**
+   * The most keys, the most used identifiers and the most revoked identities at a time. A full store refuses new ones
+   * and evicts nothing. Default 100,000.
+   */
   readonly maxKeys?: number
   /**
-   * How many characters all outcomes that are kept for safe retries may have together. At the cap a redemption is kept
-   * without its outcome. Default 67,108,864; 0 for none.
+   * The most characters of all outcomes together. The store keeps an outcome, so that a client can repeat its request.
+   * If there is no room, the key is redeemed without it. Default 67,108,864; 0 keeps none.
    */
   readonly maxOutcomeCharacters?: number
   /**
-   * How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. At most a hundredth of
-   * `maxKeys`, but 5 in the smallest store.
+   * The most used proofs of one key that are remembered. One more is refused with 429. Default 1,000, or a hundredth of
+   * `maxKeys` if that is less, but at least 5.
    */
   readonly maxProofsPerKey?: number
   /**
-   * How many used proofs and assertions of one client are remembered, and again how many proofs of all its keys; one more
-   * is refused with 429. Default 10,000. At most a tenth of `maxKeys`, but 10 in the smallest store, so that no client
-   * fills the store alone.
+   * The most used proofs and assertions of one client that are remembered, and again the most proofs of all its keys.
+   * One more is refused with 429. Default 10,000, or a tenth of `maxKeys` if that is less, but at least 10. So no
+   * client can fill the store alone.
    */
   readonly maxProofsPerClient?: number
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
   /**
-   * Says that there is one process only, though it is a worker of `node:cluster`, which also PM2 makes in its cluster
-   * mode. Without it a store in memory is refused there. Default false.
+   * Allows the store in a worker of `node:cluster` (the cluster mode of PM2 too): set it if there is only one worker.
+   * Default `false`: a worker refuses a store in memory.
    */
   readonly singleProcess?: boolean
 }
 
 /**
- * Why there can be no store in memory here, unless there is one process only; `undefined` where there can. A worker
- * cannot know how many others there are.
+ * Why this process refuses a store in memory without `singleProcess`; `undefined` if it does not. A worker cannot know
+ * how many other workers there are.
  */
 export function faultOfMemory(): { readonly expected: string; readonly got: string } | undefined {
   return cluster.isWorker ? MEMORY_OF_A_WORKER : undefined
@@ -47,10 +50,10 @@ export function faultOfMemory(): { readonly expected: string; readonly got: stri
 const MEMORY_OF_A_WORKER = Object.freeze({
   expected:
     'a store that all processes share, such as redisStore() of express-provisioning-keys/redis, or ' +
-    'memoryStore({ singleProcess: true }) where there is only ever one worker',
+    'memoryStore({ singleProcess: true }) if there is only one worker',
   got:
-    'memoryStore() in a worker of node:cluster: the others would know no key that this one has issued, and each would ' +
-    'accept the same proof once',
+    'memoryStore() in a worker of node:cluster: the other workers would not know the keys of this one, and each ' +
+    'worker would accept the same proof once',
 })
 
 const readMembers = object<MemoryStoreOptions>({
@@ -62,7 +65,7 @@ const readMembers = object<MemoryStoreOptions>({
   singleProcess: flag,
 })
 
-/** @throws ConfigurationError with every fault of the options at once */
+/** @throws ConfigurationError with all faults of the options */
 export function readMemoryOptions(
   given: MemoryStoreOptions,
 ): MemoryStoreOptions & Required<Pick<MemoryStoreOptions, 'maxKeys' | 'maxOutcomeCharacters' | 'now'>> {

@@ -1,64 +1,52 @@
 import type { Lease, ProvisioningStore } from '../../ports/store.js'
-import { requireFuture, requireTime, sweeper } from './expiry.js'
+import { requireFuture, requireLease, requireTime } from '../verb-arguments.js'
+import { type Sweeper, sweeper } from './expiry.js'
 import { copyOf, entryOf, KeyTable, move, type Reservation, type StoredKey } from './key-table.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
 import { NotBeforeTable } from './not-before.js'
-import { halfOf, sharedLimits, UsedIdentifiers } from './used-identifiers.js'
+import { halfOf, sharedLimits, UsedIdentifiers, useOnceVerb } from './used-identifiers.js'
 
 /**
- * A store that lives in this process only, and is forgotten with it: for one process, and for tests.
+ * A store in the memory of this process. It is for a deployment of one process, and for tests.
  *
  * An entry is found up to and including the second `retainUntil`, and is unknown to every verb after it.
  *
  * @example
  * const store = memoryStore({ maxKeys: 10_000 })
  *
- * @throws ConfigurationError with all faults of the options, and in a worker of `node:cluster` unless `singleProcess` is
- *   true
+ * @throws ConfigurationError with all faults of the options, and in a worker of `node:cluster` unless `singleProcess`
+ *   is true
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys, maxOutcomeCharacters, now } = readMemoryOptions(options)
   const notBefore = new NotBeforeTable(maxKeys)
   const keys = new KeyTable(notBefore, { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters })
   const identifiers = new UsedIdentifiers(sharedLimits(maxKeys, options))
-  const { sweep, watch } = sweeper(now, [notBefore, keys, identifiers])
-  const tables: Tables = { keys, maxKeys, now, sweep, watch }
+  const sweeping = sweeper(now, [notBefore, keys, identifiers])
+  const tables: Tables = { keys, maxKeys, ...sweeping }
 
-  // No verb awaits anything, so nothing comes between its read and its write.
+  // Each verb is atomic because it awaits nothing between its read and its write.
   return Object.freeze<ProvisioningStore>({
     ...recordVerbs(tables),
     ...reservationVerbs(tables),
     ...outcomeVerbs(tables),
     ...revocationVerbs(tables),
-    async useOnce(id, until, owner) {
-      requireFuture('until', until, now)
-      sweep()
-      const outcome = identifiers.use(id, until, owner && keys.withRegistrar(owner))
-      if (outcome === 'first') watch()
-      return outcome
-    },
+    useOnce: useOnceVerb(identifiers, sweeping, (owner) => keys.withRegistrar(owner)),
   })
 }
 
 /** What the verbs work on. Each verb checks its parameters, calls `sweep` once, and then reads and writes. */
-interface Tables {
+interface Tables extends Sweeper {
   readonly keys: KeyTable
   readonly maxKeys: number
-  readonly now: () => number
-  readonly sweep: () => void
-  readonly watch: () => void
 }
 
-function recordVerbs({
-  keys,
-  maxKeys,
-  now,
-  sweep,
-  watch,
-}: Tables): Pick<ProvisioningStore, 'record' | 'find'> {
+type RecordVerbs = Pick<ProvisioningStore, 'record' | 'find'>
+
+function recordVerbs({ keys, maxKeys, nowSeconds, sweep, watch }: Tables): RecordVerbs {
   return {
     async record(key, limits) {
-      requireFuture('retainUntil', key.retainUntil, now)
+      requireFuture('retainUntil', key.retainUntil, nowSeconds())
       sweep()
       if (keys.get(key) !== undefined) return 'duplicate'
       if (keys.isRevoked(key)) return 'revoked'
@@ -76,10 +64,14 @@ function recordVerbs({
   }
 }
 
-function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
+function reservationVerbs({
+  keys,
+  nowSeconds,
+  sweep,
+}: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
     async redeem(ref, attempt, lease) {
-      const at = now() / 1000
+      const at = nowSeconds()
       const reservation = reservationBy(attempt, lease, at)
       sweep()
       const stored = keys.get(ref)
@@ -101,7 +93,7 @@ function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore,
       const { reservation } = stored
       const stays = reservation?.isTakenOver || (hasActed && reservation?.ownerId !== undefined)
       const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
-      const at = now() / 1000
+      const at = nowSeconds()
       if (reservation && stays) move(stored, 'redeeming', { at, reservation: { ...reservation, ...isOver } })
       else move(stored, 'issued', { at })
       return 'released'
@@ -110,9 +102,8 @@ function reservationVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore,
 }
 
 function reservationBy(attempt: string, lease: Lease | undefined, seconds: number): Reservation {
+  if (lease !== undefined) requireLease(lease)
   const { ownerId, leaseSeconds = 0 } = lease ?? {}
-  if (lease !== undefined && !(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
-    throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
   const leaseUntil = seconds + leaseSeconds
   return { attempt, redemption: attempt, isTakenOver: false, ownerId, leaseUntil }
 }
@@ -121,14 +112,14 @@ function mayResume({ ownerId, leaseUntil }: Reservation, later: Reservation, sec
   return ownerId !== undefined && ownerId === later.ownerId && seconds >= leaseUntil
 }
 
-function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
+function outcomeVerbs({ keys, nowSeconds, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
     async settle(ref, attempt, retainUntil, { outcome, request, familyClientId } = {}) {
       requireTime('retainUntil', retainUntil)
       sweep()
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
-      move(stored, 'redeemed', { at: now() / 1000, reservation: stored.reservation })
+      move(stored, 'redeemed', { at: nowSeconds(), reservation: stored.reservation })
       stored.familyClientId = familyClientId
       stored.request = request
       if (outcome !== undefined) keys.keepOutcome(stored, outcome)
@@ -150,12 +141,9 @@ function outcomeVerbs({ keys, now, sweep }: Tables): Pick<ProvisioningStore, 'se
   }
 }
 
-function revocationVerbs({
-  keys,
-  now,
-  sweep,
-  watch,
-}: Tables): Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'> {
+type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'>
+
+function revocationVerbs({ keys, nowSeconds, sweep, watch }: Tables): RevocationVerbs {
   return {
     async revoke(ref) {
       sweep()
@@ -163,7 +151,7 @@ function revocationVerbs({
       if (stored === undefined) return 'unknown'
       if (stored.state === 'redeemed') return 'redeemed'
       if (stored.state === 'revoked') return 'unchanged'
-      move(stored, 'revoked', { at: now() / 1000 })
+      move(stored, 'revoked', { at: nowSeconds() })
       return 'revoked'
     },
     async revokeFamily(ref) {
@@ -177,7 +165,7 @@ function revocationVerbs({
       return 'revoked'
     },
     async revokeIssuedBefore(bound) {
-      requireFuture('retainUntil', bound.retainUntil, now)
+      requireFuture('retainUntil', bound.retainUntil, nowSeconds())
       requireTime('issuedBefore', bound.issuedBefore)
       sweep()
       const outcome = keys.revokeIssuedBefore(bound)
@@ -187,6 +175,7 @@ function revocationVerbs({
   }
 }
 
+/** The key, if the attempt has its reservation; else the answer of the verb. */
 function reservedBy(
   stored: StoredKey | undefined,
   attempt: string,

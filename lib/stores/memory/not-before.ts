@@ -1,14 +1,14 @@
 import type { IssuedBefore, KeyRecord, RevokeIssuedOutcome } from '../../ports/store.js'
 import { type Expiring, ExpiryQueue } from './expiry.js'
 
-/** Keys of an identity that were issued at or before a time are revoked. */
+/** Revokes the keys of an identity that were issued at or before a time. */
 interface NotBefore extends Expiring {
   /** `undefined`: all identities. */
   readonly identity: string | undefined
   issuedBefore: number
 }
 
-/** What `revokeIssuedBefore` has revoked: one time for all identities, and one for each of them. */
+/** The times of `revokeIssuedBefore`: one for everybody, and one for each identity that was named. */
 export class NotBeforeTable {
   readonly #byIdentity = new Map<string | undefined, NotBefore>()
   readonly #queue = new ExpiryQueue<NotBefore>()
@@ -28,7 +28,7 @@ export class NotBeforeTable {
     return this.#revision
   }
 
-  /** @throws Error when the table is full; nothing is evicted */
+  /** Moves the time of an identity forward. @throws Error when the table is full; nothing is evicted */
   raise({ identity, issuedBefore }: IssuedBefore, retainUntil: number): RevokeIssuedOutcome {
     const known = this.#byIdentity.get(identity)
     if (known === undefined) this.#add({ identity, issuedBefore, retainUntil, due: retainUntil })
@@ -52,10 +52,10 @@ export class NotBeforeTable {
   }
 
   #add(bound: NotBefore): void {
-    // The entry for all identities does not count: an emergency does not wait.
+    // The time for everybody does not count: there is always room for an emergency.
     const identities = this.#byIdentity.size - Number(this.#byIdentity.has(undefined))
     if (identities >= this.#maximum && bound.identity !== undefined)
-      throw new Error('the store is at its cap of revoked identities')
+      throw new Error('The store cannot remember any more revoked identities.')
     this.#byIdentity.set(bound.identity, bound)
     this.#queue.add(bound)
   }

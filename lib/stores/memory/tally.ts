@@ -1,4 +1,4 @@
-/** Counts by name. A name without a count takes no memory. */
+/** Counts by name. A count of 0 takes no memory. */
 export class Tally {
   readonly #counts = new Map<string, number>()
 

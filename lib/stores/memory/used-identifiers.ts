@@ -1,5 +1,6 @@
 import type { IdentifierOwner, ProvisioningStore, UseOnceOutcome } from '../../ports/store.js'
-import { type Expiring, ExpiryQueue, requireFuture, sweeper } from './expiry.js'
+import { requireFuture } from '../verb-arguments.js'
+import { type Expiring, ExpiryQueue, type Sweeper, sweeper } from './expiry.js'
 import { Tally } from './tally.js'
 
 interface Used extends Expiring {
@@ -7,25 +8,25 @@ interface Used extends Expiring {
   readonly owner: IdentifierOwner | undefined
 }
 
-/** How many identifiers are remembered. A client has its own, and again those of all its keys. */
+/** The most identifiers that are remembered. `maxPerClient` holds for a client, and again for all its keys together. */
 export interface IdentifierLimits {
   readonly maximum: number
   readonly maxPerClient: number
   readonly maxPerKey: number
-  /** For all clients that one client has registered. */
+  /** For all clients together that one client has registered. */
   readonly maxPerRegistrar: number
 }
 
-/** The options of a store that limit the identifiers of an owner. */
+/** The options that limit the identifiers of an owner. */
 export interface ProofLimits {
   readonly maxProofsPerClient: number
   readonly maxProofsPerKey: number
 }
 
-/** A client and a key have at least as many in the smallest store. */
+/** The limits of a client and of a key in the smallest store. */
 const LEAST = { client: 10, key: 5 }
 
-/** Limits that leave room for others: half of the whole for a registrar, a tenth for a client, a hundredth for a key. */
+/** Limits that leave room for others: a half for a registrar, a tenth for a client, a hundredth for a key. */
 export function sharedLimits(
   maximum: number,
   { maxProofsPerClient = 10_000, maxProofsPerKey = 1_000 }: Partial<ProofLimits> = {},
@@ -38,17 +39,17 @@ export function sharedLimits(
   }
 }
 
-/** The part of a store that all clients together may take which one client has registered. */
+/** The part of a store or registry for all clients together that one client has registered. */
 export function halfOf(maximum: number): number {
   return Math.max(1, Math.floor(maximum / 2))
 }
 
-/** Identifiers that may be used once, each remembered until its end. At a limit nothing is evicted. */
+/** Remembers identifiers that may be used once. At a limit it refuses new ones and evicts nothing. */
 export class UsedIdentifiers {
   readonly #used = new Set<string>()
   readonly #queue = new ExpiryQueue<Used>()
   readonly #limits: IdentifierLimits
-  // A client and its keys count apart: a holder of a key must not be able to lock the client itself out.
+  // A client and its keys count apart: somebody who has a key must not lock out the client itself.
   readonly #ofClients = new Tally()
   readonly #ofAllKeys = new Tally()
   readonly #ofKeys = new Tally()
@@ -95,7 +96,7 @@ export class UsedIdentifiers {
         ? [[this.#ofClients, clientId, maxPerClient] as const]
         : [
             [this.#ofAllKeys, clientId, maxPerClient] as const,
-            // Both are free text, so the length tells where the first one ends.
+            // Both are free text. The length says where the first one ends.
             [this.#ofKeys, `${clientId.length} ${clientId} ${jti}`, maxPerKey] as const,
           ]),
     ]
@@ -113,14 +114,21 @@ export function identifiersInMemory(
   now: () => number,
 ): Pick<ProvisioningStore, 'useOnce'> {
   const identifiers = new UsedIdentifiers(limits)
-  const { sweep, watch } = sweeper(now, [identifiers])
-  return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({
-    async useOnce(id, until, owner) {
-      requireFuture('until', until, now)
-      sweep()
-      const outcome = identifiers.use(id, until, owner)
-      if (outcome === 'first') watch()
-      return outcome
-    },
-  })
+  const useOnce = useOnceVerb(identifiers, sweeper(now, [identifiers]))
+  return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({ useOnce })
+}
+
+/** The verb `useOnce`. `completed` may add to an owner what else is known of it. */
+export function useOnceVerb(
+  identifiers: UsedIdentifiers,
+  { nowSeconds, sweep, watch }: Sweeper,
+  completed = (owner: IdentifierOwner) => owner,
+): ProvisioningStore['useOnce'] {
+  return async function useOnce(id, until, owner) {
+    requireFuture('until', until, nowSeconds())
+    sweep()
+    const outcome = identifiers.use(id, until, owner && completed(owner))
+    if (outcome === 'first') watch()
+    return outcome
+  }
 }

@@ -1,26 +1,30 @@
-import type { RedisOptions, SendCommand } from './redis-options.js'
-import { OLDEST_REDIS, type RedisHazard } from './redis-options.js'
+import { isObject } from '../../base/object.js'
+import { OLDEST_REDIS, type RedisHazard, type RedisOptions, type SendCommand } from './redis-options.js'
 
 interface Finding {
   readonly hazard: RedisHazard | 'version'
   readonly advice: string
 }
 
-/** Looks how Redis is set up, and says what is bad for keys: once, unless it was accepted. */
+/**
+ * Inspects the settings of Redis, and reports each hazard for keys once, unless `accept` names it.
+ *
+ * @param key names the node that is asked
+ */
 export function inspector(
   { accept, advise }: Pick<RedisOptions, 'accept' | 'advise'>,
   send: SendCommand,
   key: string,
 ) {
-  const told = new Set<string>()
+  const reported = new Set<string>()
 
   return async function inspect(): Promise<readonly string[]> {
     const findings = [...(await versionOf(send, key)), ...(await settingsOf(send, key))]
     const advice = findings
       .filter(({ hazard }) => !accept.some((accepted) => accepted === hazard))
       .map((finding) => finding.advice)
-    for (const one of advice.filter((each) => !told.has(each))) {
-      told.add(one)
+    for (const one of advice.filter((each) => !reported.has(each))) {
+      reported.add(one)
       advise(one)
     }
     return advice
@@ -58,36 +62,35 @@ function persistence(save: string | undefined, appendOnly: string | undefined): 
   if (!saves && !appends) return []
   const settings = [...(saves ? [`save "${save}"`] : []), ...(appends ? ['appendonly yes'] : [])].join(', ')
   const advice =
-    `This Redis keeps what it holds on disk (${settings}). After a restart it can know keys as they were before they ` +
-    'were redeemed or revoked, and they could be redeemed again. Set save "" and appendonly no, ' +
-    "or say that you accept it: accept: ['persistence']."
+    `This Redis saves its data to disk (${settings}). After a restart it can have an older state, and redeemed or ` +
+    'revoked keys could be redeemed again. Set save "" and appendonly no, or accept the risk with ' +
+    "accept: ['persistence']."
   return [{ hazard: 'persistence', advice }]
 }
 
 function eviction(policy: string | undefined): Finding[] {
   if (policy === undefined || policy === 'noeviction') return []
   const advice =
-    `This Redis may forget what it holds when its memory is full (maxmemory-policy ${policy}): a used proof could be ` +
-    'used again, a revocation be forgotten. Set maxmemory-policy noeviction, ' +
-    "or say that you accept it: accept: ['eviction']."
+    `This Redis deletes data when its memory is full (maxmemory-policy ${policy}). A used proof could be used again, ` +
+    "and a revocation could be lost. Set maxmemory-policy noeviction, or accept the risk with accept: ['eviction']."
   return [{ hazard: 'eviction', advice }]
 }
 
 function unchecked(settings: Record<string, string | undefined>): Finding[] {
   if (Object.values(settings).every((setting) => setting !== undefined)) return []
   const advice =
-    'This Redis does not tell all of its settings (CONFIG GET). See to it yourself that it saves nothing to disk and ' +
-    "has maxmemory-policy noeviction, and say so: accept: ['unchecked']."
+    'This Redis does not show all of its settings (CONFIG GET). Make sure that it saves nothing to disk and has ' +
+    "maxmemory-policy noeviction. Then set accept: ['unchecked']."
   return [{ hazard: 'unchecked', advice }]
 }
 
-/** One setting; `undefined` where CONFIG is forbidden, as on a managed Redis. */
+/** One setting; `undefined` if CONFIG is forbidden, as on a managed Redis. */
 async function configurationOf(send: SendCommand, key: string, name: string): Promise<string | undefined> {
   const reply: unknown = await send(['CONFIG', 'GET', name], key).catch(() => undefined)
   return pairsOf(reply).get(name)
 }
 
-/** A reply of names and values, which is a list in RESP2 and a map, however a client shows it, in RESP3. */
+/** Names and values from a reply. It is a list in RESP2; in RESP3 it is a map, an object or a list of pairs. */
 function pairsOf(reply: unknown): Map<string, string> {
   const flat = Array.isArray(reply) ? reply.flat() : entriesOf(reply).flat()
   const pairs = new Map<string, string>()
@@ -97,7 +100,7 @@ function pairsOf(reply: unknown): Map<string, string> {
 
 function entriesOf(reply: unknown): unknown[][] {
   if (reply instanceof Map) return [...reply]
-  return typeof reply === 'object' && reply !== null ? Object.entries(reply) : []
+  return isObject(reply) ? Object.entries(reply) : []
 }
 
 async function informationOf(send: SendCommand, key: string, about: string): Promise<Map<string, string>> {

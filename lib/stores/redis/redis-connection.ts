@@ -2,12 +2,12 @@ import { deadline, type InTime } from '../../base/deadline.js'
 import type { RedisOptions, SendCommand } from './redis-options.js'
 import type { Script } from './redis-scripts.js'
 
-/** Speaks to Redis through the host's client, and waits for no answer longer than it was told to. */
+/** Sends commands to Redis through the client library of the host. */
 export interface Connection {
   /** Runs a script on keys of one hash slot. */
   run(script: Script, keys: readonly [string, ...string[]], args: readonly string[]): Promise<unknown>
   send: SendCommand
-  /** Waits until enough replicas have what was written last. Does nothing when none has to. */
+  /** Waits until `minReplicas` replicas have the last write. */
   replicate(key: string): Promise<void>
   /** Runs commands within `timeoutSeconds`, and at most `maxPending` at the same time. */
   readonly inTime: InTime
@@ -17,7 +17,7 @@ type Settings = Pick<RedisOptions, 'sendCommand' | 'timeoutSeconds' | 'maxPendin
 
 export function connection(options: Settings): Connection {
   const { sendCommand, timeoutSeconds, maxPending, minReplicas } = options
-  // Async, so that a client that throws rejects.
+  // Async, so that an error that the client library throws becomes a rejection.
   const send: SendCommand = async (command, key) => sendCommand(command, key)
   return {
     send,
@@ -27,17 +27,17 @@ export function connection(options: Settings): Connection {
         return await send(['EVALSHA', sha, ...operands], keys[0])
       } catch (error) {
         if (!isUnknownScript(error)) throw error
-        // It did nothing, so it can be sent again; EVAL makes it known to the node that did not know it.
+        // The script did not run, so send its source. EVAL also makes it known to this node.
         return send(['EVAL', source, ...operands], keys[0])
       }
     },
     async replicate(key) {
       if (minReplicas === 0) return
-      // Half the time, so that a refusal can be taken back within the rest.
+      // Half of the time limit. The other half is left to give a reservation back.
       const milliseconds = String(Math.ceil(timeoutSeconds * 500))
       const reached = Number(await send(['WAIT', String(minReplicas), milliseconds], key))
       if (!(reached >= minReplicas))
-        throw new Error(`Redis: expected ${minReplicas} replicas to have it, got ${reached}`)
+        throw new Error(`Redis: expected ${minReplicas} replicas to have the write, got ${reached}`)
     },
     inTime: deadline({ milliseconds: timeoutSeconds * 1000, who: 'Redis', maxPending }),
   }

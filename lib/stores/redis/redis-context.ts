@@ -1,25 +1,30 @@
 import type { KeyRef } from '../../ports/store.js'
+import { requireTime } from '../verb-arguments.js'
 import type { Connection } from './redis-connection.js'
 import { encoded, type Layout } from './redis-layout.js'
 import type { RedisOptions } from './redis-options.js'
-import { requireFinite, textOf } from './redis-records.js'
+import { textOf } from './redis-records.js'
 import type { Script } from './redis-scripts.js'
 import { type Keys, perform, type Verb } from './redis-verbs.js'
 
-/** What the verbs work with. */
+/** The connection, the names and the limits of one store. */
 export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
   readonly redis: Connection
   readonly names: Layout
   readonly maxRetentionSeconds: number
+  /** Now, as a NumericDate. */
   seconds(): number
+  /** A new mark for a call: see `callMarks`. */
   nextCall(): string
 }
 
+/** The KEYS of a script about one provisioning key, in the order of `ENTRY` in redis-scripts.ts. */
 export function keysOf({ names }: RedisContext, { clientId, jti }: KeyRef): Keys {
-  const ofClient = [names.marks(clientId), names.open(clientId), names.seen(clientId)]
+  const ofClient = [names.notBefore(clientId), names.open(clientId), names.seen(clientId)]
   return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
 }
 
+/** The ARGV of such a script: four that all have, then the operands of the verb. */
 export function argsOf(
   { seconds }: RedisContext,
   { clientId, jti }: KeyRef,
@@ -29,6 +34,7 @@ export function argsOf(
   return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
 }
 
+/** Runs the script of a verb that changes a key. */
 export function ask<T extends string>(
   context: RedisContext,
   verb: Verb<T>,
@@ -39,7 +45,7 @@ export function ask<T extends string>(
   return context.redis.inTime(() => perform(context.redis, verb, keysOf(context, ref), args))
 }
 
-/** Runs a script that changes nothing. */
+/** Runs a script that only reads. */
 export function read(
   context: RedisContext,
   script: Script,
@@ -50,11 +56,11 @@ export function read(
   return context.redis.inTime(() => context.redis.run(script, keysOf(context, ref), args))
 }
 
-/** A revocation by time is kept as long as any entry can be, so no entry may be kept longer. */
+/** No entry may be kept for longer than the times of `revokeIssuedBefore`, or it could become valid again. */
 export function requireRetention({ seconds, maxRetentionSeconds }: RedisContext, retainUntil: number): void {
-  requireFinite(retainUntil)
+  requireTime('retainUntil', retainUntil)
   if (!(retainUntil - seconds() <= maxRetentionSeconds))
     throw new RangeError(
-      `retainUntil: expected a time within maxRetentionSeconds, which is ${maxRetentionSeconds}, got ${retainUntil}`,
+      `retainUntil: expected a time within maxRetentionSeconds (${maxRetentionSeconds}), got ${retainUntil}`,
     )
 }

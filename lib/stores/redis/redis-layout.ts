@@ -1,32 +1,32 @@
 import { createHash } from 'node:crypto'
 
 /**
- * Into how many parts the clients are divided, each on one hash slot. No option: with another number nothing that was
- * recorded before would be found.
+ * The number of parts into which clients are divided. Each part is on one hash slot. This is not an option, because
+ * after a change no earlier key would be found.
  */
 const PARTS = 64
 
-/** The names of all Redis keys of a store. No other file makes one. */
+/** The names of all Redis keys of a store. Only this file makes them. */
 export interface Layout {
-  /** A hash: the record of one provisioning key, and what has become of it. */
+  /** A hash: the record of one provisioning key, and its state. */
   entry(clientId: string, jti: string): string
-  /** A sorted set: the client's keys that are `issued` or `redeeming`, by when they end. */
+  /** A sorted set: the keys of a client that are `issued` or `redeeming`, by their ends. */
   open(clientId: string): string
-  /** A string: up to which revision of the watermarks `open` has been looked through. */
+  /** A string: the revision of `notBefore` at which the covered keys were last removed from `open`. */
   seen(clientId: string): string
-  /** A string: what the redemption of one provisioning key was answered with, sealed. */
+  /** A string: the encrypted answer to the redemption of one provisioning key. */
   outcome(clientId: string, jti: string): string
-  /** A hash in the client's part: the watermarks, by identity. */
-  marks(clientId: string): string
-  /** The watermarks of each part, and the sorted set of when each of them ends. */
-  readonly allMarks: readonly (readonly [marks: string, ends: string])[]
-  /** A string: one identifier that has been used; in the part of its client if it has an owner. */
+  /** A hash in the part of a client: the times of `revokeIssuedBefore`, by identity. */
+  notBefore(clientId: string): string
+  /** `notBefore` of each part, and the sorted set of the ends of its times. */
+  readonly allNotBefore: readonly (readonly [notBefore: string, ends: string])[]
+  /** A string: one used identifier. If it has an owner, it is in the part of that client. */
   once(id: string, clientId?: string): string
-  /** A sorted set: the identifiers of a client itself, or of one of its keys, that are still remembered. */
+  /** A sorted set: the identifiers of a client itself, or of one of its keys, by their ends. */
   proofs(clientId: string, jti?: string): string
-  /** A sorted set: the same of all keys of a client. */
+  /** A sorted set: the same, of all keys of a client together. */
   keyProofs(clientId: string): string
-  /** One of the names: for questions about the Redis itself. */
+  /** Any of the names. It selects the node for questions about Redis itself. */
   readonly home: string
 }
 
@@ -39,8 +39,8 @@ export function layout(prefix: string): Layout {
     outcome: (clientId, jti) => ofKey(clientId, 'outcome', jti),
     open: (clientId) => `${inPart(clientId, 'open')}:${encoded(clientId)}`,
     seen: (clientId) => `${inPart(clientId, 'seen')}:${encoded(clientId)}`,
-    marks: (clientId) => inPart(clientId, 'revoked'),
-    allMarks: Array.from({ length: PARTS }, (_, part) => {
+    notBefore: (clientId) => inPart(clientId, 'revoked'),
+    allNotBefore: Array.from({ length: PARTS }, (_, part) => {
       const start = tag(prefix, part)
       return [`${start}:revoked`, `${start}:revoked-until`] as const
     }),
@@ -55,7 +55,7 @@ export function layout(prefix: string): Layout {
   }
 }
 
-/** `{07/64}`: these 64 names happen to lie evenly on 2 to 16 primaries, none with over 1.25 times its share. */
+/** Such as `{07/64}`. These 64 tags spread evenly: of 2 to 16 primaries, none gets more than 1.25 times its share. */
 function tag(prefix: string, part: number): string {
   return `${prefix}{${String(part).padStart(2, '0')}/${PARTS}}`
 }
@@ -65,9 +65,10 @@ function partOf(clientId: string): number {
 }
 
 /**
- * Free text as a part of a name: without braces and colons, so that no two names are one and no text chooses its slot.
+ * Free text as a part of a name. It is without colons, so that different parts make different names, and without
+ * braces, so that no text selects its hash slot.
  *
- * @throws URIError for half of a surrogate pair: UTF-8 has no such thing, and two of them would be one name
+ * @throws URIError for half of a surrogate pair, which UTF-8 cannot express: all halves would make the same name
  */
 export function encoded(text: string): string {
   return encodeURIComponent(text)

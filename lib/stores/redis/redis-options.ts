@@ -1,8 +1,8 @@
 import { aFunction, list, object, oneOf, parse, required, seconds, text, whole } from '../../base/schema.js'
 
 /**
- * Sends one command to Redis, and answers or rejects with what Redis says. `key` is the name by which a cluster client
- * finds the node; without it any primary will do. Must never ask a replica, and need not try again by itself.
+ * Sends one command to Redis. Resolves with the reply of Redis, and rejects with its error. A cluster client finds the
+ * node by `key`; without `key`, any primary will do. It must never ask a replica. It need not repeat a failed command.
  *
  * @example
  * import { Redis } from 'ioredis'
@@ -13,11 +13,11 @@ import { aFunction, list, object, oneOf, parse, required, seconds, text, whole }
 export type SendCommand = (command: [name: string, ...args: string[]], key?: string) => Promise<unknown>
 
 /**
- * What a Redis may be set to do that is bad for keys.
+ * A setting of Redis that is a risk for keys.
  *
- * - `persistence`: it saves to disk, and can come back with keys as they were before they were redeemed
- * - `eviction`: it may forget what it holds before its time, used proofs among it
- * - `unchecked`: it does not tell how it is set
+ * - `persistence`: Redis saves to disk. After a restart, redeemed keys can be unredeemed again
+ * - `eviction`: Redis may delete data too early, such as used proofs
+ * - `unchecked`: Redis does not show its settings
  *
  * @example
  * const accept: readonly RedisHazard[] = ['unchecked']
@@ -31,42 +31,42 @@ export type RedisHazard = 'persistence' | 'eviction' | 'unchecked'
  * const shared: Omit<RedisStoreOptions, 'sendCommand'> = { prefix: 'staging:', minReplicas: 1 }
  */
 export interface RedisStoreOptions {
-  /** How a command reaches Redis: one line for each client library, see docs/redis.md. */
+  /** Sends a command to Redis: one line for each client library, see docs/redis.md. */
   readonly sendCommand: SendCommand
-  /** What the names of all Redis keys begin with: one for each deployment that shares a Redis. Default `epk:`. */
+  /** The start of the names of all Redis keys. Give each deployment that shares a Redis its own. Default `epk:`. */
   readonly prefix?: string
-  /** How long an answer is waited for, in seconds; then the verb rejects, and the request gets 503. Default 2. */
+  /** How long to wait for an answer, in seconds. After that the verb rejects, and the request gets 503. Default 2. */
   readonly timeoutSeconds?: number
-  /** How many commands may be unanswered at once; more reject at once. Default 10,000. */
+  /** The most unanswered commands. One more rejects immediately. Default 10,000. */
   readonly maxPending?: number
   /**
-   * How many replicas must have a claim, a redemption, a revocation or a used proof before it counts (`WAIT`). Default
-   * 0: a failover can lose the last moment, and keys redeemed in it could be redeemed again.
+   * How many replicas must have a reservation, a redemption, a revocation or a used proof before it counts (`WAIT`).
+   * Default 0: a failover can lose the last writes, and keys that were redeemed just before could be redeemed again.
    */
   readonly minReplicas?: number
   /**
-   * The longest that an entry may be kept, in seconds; watermarks are kept for as long. Default 14,400: policy allows
-   * no key and access token that live longer.
+   * The longest time that an entry may be kept, in seconds. A revocation by `revokeIssuedBefore` is kept for as long.
+   * Default 14,400: no policy allows a key and an access token that live longer.
    */
   readonly maxRetentionSeconds?: number
-  /** How many used proofs of one key are remembered; one more is refused with 429. Default 1,000. */
+  /** The most used proofs of one key that are remembered. One more is refused with 429. Default 1,000. */
   readonly maxProofsPerKey?: number
   /**
-   * How many used proofs and assertions of one client are remembered, and again how many proofs of all its keys; one more
-   * is refused with 429. Default 100,000.
+   * The most used proofs and assertions of one client that are remembered, and again the most proofs of all its keys.
+   * One more is refused with 429. Default 100,000.
    */
   readonly maxProofsPerClient?: number
-  /** Hazards of this Redis that are known and wanted: they are not reported. Default none. */
+  /** The hazards of this Redis that you accept. They are not reported. Default: none. */
   readonly accept?: readonly RedisHazard[]
-  /** Is told, once, of each hazard. Default: a process warning of code `EPK_REDIS`. */
+  /** Receives one text for each hazard. Default: a process warning with the code `EPK_REDIS`. */
   readonly advise?: (advice: string) => void
-  /** The clock, in milliseconds since the epoch: the one that `provisioningKeys()` has. Default `Date.now`. */
+  /** The clock, in milliseconds since the epoch. Give the clock of `provisioningKeys()`. Default `Date.now`. */
   readonly now?: () => number
 }
 
 export type RedisOptions = Required<RedisStoreOptions>
 
-/** Which versions are spoken to; Valkey counts as the Redis that it names itself after. */
+/** The oldest supported version. Valkey counts as the Redis version that it reports. */
 export const OLDEST_REDIS = '6.2'
 
 const HAZARDS: readonly RedisHazard[] = ['persistence', 'eviction', 'unchecked']
@@ -99,7 +99,7 @@ const readMembers = object<RedisStoreOptions>({
   now: aFunction(),
 })
 
-/** @throws ConfigurationError with every fault of the options at once */
+/** @throws ConfigurationError with all faults of the options */
 export function readRedisOptions(given: RedisStoreOptions): RedisOptions {
   return Object.freeze({ ...DEFAULTS, ...parse(readMembers, given ?? {}, '') })
 }

@@ -8,12 +8,14 @@ import type {
   Recollection,
   Settlement,
 } from '../../ports/store.js'
+import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments.js'
 import { encoded } from './redis-layout.js'
 
-/** What the script `record` is told of a key, in its order. Member by member: nothing else the caller's object carries is sent. */
+/**
+ * The operands of the script `record`, in its order. They are taken member by member, so that nothing else of the
+ * caller's object is sent.
+ */
 export function operandsOf(key: KeyRecord, outstanding: number): string[] {
-  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
-  const confirmation = { ...(jkt && { jkt }), ...(certificate && { 'x5t#S256': certificate }) }
   return [
     textOf(key.subject),
     numberOf(key.issuedAt, 'issuedAt'),
@@ -22,27 +24,25 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
     JSON.stringify(key.scope),
     textOf(key.audience),
     numberOf(key.expiresAt, 'expiresAt'),
-    key.confirmation === undefined ? '' : JSON.stringify(confirmation),
+    key.confirmation === undefined ? '' : JSON.stringify(copyOfConfirmation(key.confirmation)),
   ]
 }
 
-/** What the script `redeem` is told of the ownerId: who it is, and when the lease of a claim made now ends. */
+/** The operands of the script `redeem` for a lease: its owner, and its end if the key is reserved now. */
 export function leaseOperands(lease: Lease | undefined, seconds: number): string[] {
   if (lease === undefined) return []
-  const { ownerId, leaseSeconds } = lease
-  if (!(leaseSeconds > 0 && Number.isFinite(leaseSeconds)))
-    throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
-  return [textOf(ownerId), String(seconds + leaseSeconds)]
+  requireLease(lease)
+  return [textOf(lease.ownerId), String(seconds + lease.leaseSeconds)]
 }
 
-/** What the script `settle` is told to keep of a redemption: names and values. */
+/** The operands of the script `settle` for a settlement: names and values. */
 export function settlementOperands({ outcome, request, familyClientId }: Settlement = {}): string[] {
-  return Object.entries({ outcome, request, brought: familyClientId }).flatMap(([name, value]) =>
+  return Object.entries({ outcome, request, family_client: familyClientId }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, textOf(value)],
   )
 }
 
-/** What the script `recall` answered. */
+/** Reads the reply of the script `recall`. */
 export function recollectionFrom(reply: unknown): Recollection | undefined {
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of recall')
   const [redemption, ...kept] = reply.map(String)
@@ -58,7 +58,7 @@ export function recollectionFrom(reply: unknown): Recollection | undefined {
 
 const STATES: readonly string[] = ['issued', 'redeeming', 'redeemed', 'revoked'] satisfies KeyState[]
 
-/** What the script `find` answered. */
+/** Reads the reply of the script `find`. */
 export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry | undefined {
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
   if (reply.length === 0) return undefined
@@ -66,7 +66,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', reservedAt, ...others] = rest
   const [confirmation, familyClientId] = others
   if (reply.length < 11 || reply.length > 12 || !STATES.includes(state))
-    throw new Error('Redis: an entry is not whole')
+    throw new Error('Redis: an entry is incomplete')
   return Object.freeze({
     clientId,
     jti,
@@ -85,24 +85,13 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   })
 }
 
-/** Text that is the same after it has been to Redis and back. */
+/** @throws URIError for text that Redis would change */
 export function textOf(text: string): string {
   encoded(text)
   return text
 }
 
 function numberOf(value: number, name: string): string {
-  requireFinite(value, name)
+  requireTime(name, value)
   return String(value)
-}
-
-export function requireFuture(time: number, seconds: number, name = 'retainUntil'): void {
-  requireFinite(time, name)
-  // A clock that tells no time finds nothing in the future.
-  if (!(time > seconds))
-    throw new RangeError(`${name}: expected a time in the future (now ${seconds}), got ${time}`)
-}
-
-export function requireFinite(time: number, name = 'retainUntil'): void {
-  if (!Number.isFinite(time)) throw new RangeError(`${name}: expected a time in seconds, got ${String(time)}`)
 }

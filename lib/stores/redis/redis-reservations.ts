@@ -1,28 +1,32 @@
 /*
- * What follows `find()` in the scripts of a claim. Of the fields of an entry, `attempt` says who has the claim; `holder`
- * and `lease` who may take it over and from when; `redemption`, the attempt that claimed first, is there only once
- * another took the claim over; `sealed` is until when the outcome may be read, if it was kept.
+ * The scripts of a reservation. The fields of an entry mean:
+ *
+ * - `attempt`: the attempt that has the reservation
+ * - `owner`, `lease`: who may resume it, and from when
+ * - `redemption`: the first attempt, if another one has resumed the reservation
+ * - `outcome_until`: until when the outcome may be read, if there is one
+ * - `call`: the mark of the call that wrote last. A client library may send a call twice; then it gets the same answer
  */
 
-/** With a sixth and a seventh argument: the holder, and when the lease ends. */
+/** With a sixth and a seventh argument: the owner, and the end of the lease. */
 export const REDEEM = `
-local attempt, holder, lease = ARGV[5], ARGV[6], ARGV[7]
+local attempt, owner, lease = ARGV[5], ARGV[6], ARGV[7]
 local entry = find()
 if not entry then return 'unknown' end
 if entry.state == 'redeeming' and entry.call == CALL then return entry.redemption and 'resumed' or 'reserved' end
-if entry.state == 'redeeming' and holder and entry.holder == holder and NOW >= tonumber(entry.lease) then
+if entry.state == 'redeeming' and owner and entry.owner == owner and NOW >= tonumber(entry.lease) then
   move(entry['until'], 'attempt', attempt, 'lease', lease, 'redemption', entry.redemption or entry.attempt)
   return 'resumed'
 end
 if entry.state ~= 'issued' then return entry.state end
-local held = holder and { 'holder', holder, 'lease', lease } or {}
-move(entry['until'], 'state', 'redeeming', 'attempt', attempt, 'first', entry.first or ARGV[1], unpack(held))
+local owned = owner and { 'owner', owner, 'lease', lease } or {}
+move(entry['until'], 'state', 'redeeming', 'attempt', attempt, 'first', entry.first or ARGV[1], unpack(owned))
 return 'reserved'`
 
 /**
- * From the seventh argument on: names and values of what is kept of the redemption. The outcome is what takes memory, so
- * it is written first, where Redis refuses it when there is no room: the redemption is kept without it. It has no time
- * of grace: it is gone when the record's own time is over.
+ * From the seventh argument on: names and values of the settlement. The outcome is written first, because it needs
+ * memory: if there is no room, Redis refuses this write, and the key is redeemed without an outcome. The outcome ends
+ * exactly with the time of the record itself.
  */
 export const SETTLE = `
 local last, given, kept = ARGV[6], {}, {}
@@ -35,9 +39,9 @@ if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
 if given.outcome then
   local left = string.format('%.0f', math.max(1, math.floor((tonumber(entry['until']) - NOW) * 1000)))
   local answer = answered(redis.pcall('SET', OUTCOME, given.outcome, 'PX', left), 'settled')
-  if answer == 'settled' then kept = { 'sealed', entry['until'] } elseif answer ~= 'full' then return answer end
+  if answer == 'settled' then kept = { 'outcome_until', entry['until'] } elseif answer ~= 'full' then return answer end
 end
-for _, name in ipairs({ 'brought', 'request' }) do
+for _, name in ipairs({ 'family_client', 'request' }) do
   if given[name] then
     kept[#kept + 1] = name
     kept[#kept + 1] = given[name]
@@ -49,9 +53,10 @@ move(last, 'state', 'redeemed', 'until', last, unpack(kept))
 return 'settled'`
 
 /**
- * With a sixth argument: only if the claim is the one that call made, of which its caller was not told. One that had
- * been taken over stays, with its lease over: whoever had it before may have acted, so the key is not issued again, and
- * only the same holder takes the claim over. With a seventh argument any stays that has a holder.
+ * With a sixth argument: only if that call made the reservation. Its caller did not get the answer.
+ *
+ * A resumed reservation stays, and its lease ends: an earlier attempt may have acted, so only the same owner may resume
+ * it. With a seventh argument, any reservation with an owner stays.
  */
 export const RELEASE = `
 local entry = find()
@@ -60,21 +65,21 @@ if entry.state == 'revoked' then return 'revoked' end
 if entry.call == CALL then return 'released' end
 if entry.state ~= 'redeeming' or entry.attempt ~= ARGV[5] then return 'lost' end
 if ARGV[6] and ARGV[6] ~= '' and entry.call ~= ARGV[6] then return 'lost' end
-if entry.redemption or (ARGV[7] and entry.holder) then
+if entry.redemption or (ARGV[7] and entry.owner) then
   move(entry['until'], 'lease', '0', 'redemption', entry.redemption or entry.attempt)
   redis.call('HDEL', ENTRY, 'attempt')
 else
   move(entry['until'], 'state', 'issued')
-  redis.call('HDEL', ENTRY, 'attempt', 'holder', 'lease', 'redemption')
+  redis.call('HDEL', ENTRY, 'attempt', 'owner', 'lease', 'redemption')
 end
 return 'released'`
 
-/** Answers the attempt that reserved first, then names and values: the outcome and the mark of the request; nothing to who does not hold the claim. */
+/** Answers the owner only: the first attempt, then names and values of the outcome and of the mark of the request. */
 export const RECALL = `
 local entry = find()
-if not entry or entry.family or entry.holder ~= ARGV[5] then return {} end
+if not entry or entry.family or entry.owner ~= ARGV[5] then return {} end
 if entry.state ~= 'redeeming' and entry.state ~= 'redeemed' then return {} end
-local outcome = entry.sealed and tonumber(entry.sealed) >= NOW and redis.call('GET', OUTCOME)
+local outcome = entry.outcome_until and tonumber(entry.outcome_until) >= NOW and redis.call('GET', OUTCOME)
 local answer = { entry.redemption or entry.attempt }
 for name, value in pairs({ outcome = outcome or nil, request = entry.request or nil }) do
   answer[#answer + 1] = name

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
 
-/** A Lua script, and the name by which Redis knows it once it has seen it. */
+/** A Lua script, and the hash by which Redis knows it after the first call. */
 export interface Script {
   readonly source: string
   readonly sha: string
@@ -13,19 +13,19 @@ function script(...parts: readonly string[]): Script {
 }
 
 /*
- * Numbers go through as the text they came as: Lua would print them with 14 digits. Every decision comes before the
- * first write. When Redis is at maxmemory it refuses a script's first write if that could take memory, and none after
- * it; so what moves a key begins with a PEXPIRE or a ZREM and goes through, and what brings a new one does not.
+ * Numbers are passed on as text, because Lua would print them with 14 digits. Each script decides before its first
+ * write. At `maxmemory` Redis refuses the first write of a script if it needs memory, but no later write. So a script
+ * that moves a key begins with a PEXPIRE or a ZREM and always succeeds, and a script that adds a key is refused.
  */
 
-/** How long after its end an entry still lies in Redis, where no verb finds it: for callers whose clock is behind. */
+/** Redis keeps an entry for some seconds after its end. No verb finds it, except for a caller whose clock is behind. */
 const TIME = `
 local NOW = tonumber(ARGV[1])
 local GRACE_MILLISECONDS = 10000
 local function ttl(last)
   return string.format('%.0f', math.ceil((tonumber(last) - NOW) * 1000) + GRACE_MILLISECONDS)
 end
--- Only the one error that says that there is no room; any other is the caller's.
+-- Only the error for a full memory becomes 'full'. The caller gets any other error.
 local function answered(reply, answer)
   if type(reply) ~= 'table' or not reply.err then return answer end
   return string.find(reply.err, 'OOM', 1, true) and 'full' or reply
@@ -33,17 +33,17 @@ end`
 
 const ENTRY = `
 local CLIENT, CALL, JTI = ARGV[2], ARGV[3], ARGV[4]
-local ENTRY, MARKS, OPEN, SEEN, OUTCOME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ENTRY, NOT_BEFORE, OPEN, SEEN, OUTCOME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local function covered(subject, issued_at)
-  for _, mark in ipairs(redis.call('HMGET', MARKS, '*', '=' .. CLIENT, '=' .. subject)) do
-    if mark and tonumber(issued_at) <= tonumber(mark) then return true end
+  for _, time in ipairs(redis.call('HMGET', NOT_BEFORE, '*', '=' .. CLIENT, '=' .. subject)) do
+    if time and tonumber(issued_at) <= tonumber(time) then return true end
   end
   return false
 end
--- What is known of the key, as the watermarks leave it; nil when it is unknown or its time is over.
+-- The entry, with the revocations of NOT_BEFORE applied; nil if it is unknown or expired. Then whether it is in Redis.
 local function find()
-  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf', 'brought',
-    'holder', 'lease', 'redemption', 'sealed', 'at', 'first', 'request' }
+  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf',
+    'family_client', 'owner', 'lease', 'redemption', 'outcome_until', 'at', 'first', 'request' }
   local kept = redis.call('HMGET', ENTRY, unpack(names))
   if not kept[1] then return nil, false end
   local entry = {}
@@ -54,6 +54,7 @@ local function find()
   end
   return entry, true
 end
+-- The member of OPEN for a key.
 local function place(entry)
   return entry.iat .. ':' .. JTI .. ':' .. entry.sub
 end
@@ -61,33 +62,33 @@ local function write(last, ...)
   redis.call('PEXPIRE', ENTRY, ttl(last))
   redis.call('HSET', ENTRY, 'call', CALL, ...)
 end
--- Into a state, at the time of the caller.
+-- Writes a change of state, with the time of the caller.
 local function move(last, ...)
   write(last, 'at', ARGV[1], ...)
 end`
 
-/** Answers what became of the key, then its record. */
+/** Answers the state of the key, then its record. */
 const FIND = `
 local entry = find()
 if not entry then return {} end
 return {
   entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
-  entry.at or entry.iat, entry.first or '', entry.cnf or '', entry.brought or nil }`
+  entry.at or entry.iat, entry.first or '', entry.cnf or '', entry.family_client or nil }`
 
 const RECORD = `
 local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local function has_place()
   return redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') < limit
 end
--- Once after each watermark, and only for a client that is at its limit.
+-- Removes revoked keys from OPEN. Only a client at its limit needs it, and once after each change of NOT_BEFORE.
 local function free_covered()
-  local revision = redis.call('HGET', MARKS, '#')
+  local revision = redis.call('HGET', NOT_BEFORE, '#')
   if not revision or redis.call('GET', SEEN) == revision then return end
   for _, one in ipairs(redis.call('ZRANGE', OPEN, 0, -1)) do
     local at, of = string.match(one, '^([^:]*):[^:]*:(.*)$')
     if covered(of, at) then redis.call('ZREM', OPEN, one) end
   end
-  redis.pcall('SET', SEEN, revision, 'PX', redis.call('PTTL', MARKS))
+  redis.pcall('SET', SEEN, revision, 'PX', redis.call('PTTL', NOT_BEFORE))
 end
 local known, is_there = find()
 if known then return known.call == CALL and 'recorded' or 'duplicate' end
@@ -126,32 +127,34 @@ if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
 write(entry['until'], 'family', 'revoked')
 return 'revoked'`
 
+/** Field `*` of NOT_BEFORE is for everybody, `=id` for one identity, and `#` has the mark of the last change. */
 const REVOKE_ISSUED_BEFORE = `
-local MARKS, ENDS = KEYS[1], KEYS[2]
+local NOT_BEFORE, ENDS = KEYS[1], KEYS[2]
 local field, issued_before, last, CALL = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local function raise()
-  local mark = redis.call('HGET', MARKS, field)
-  if mark and tonumber(mark) >= tonumber(issued_before) then
-    return redis.call('HGET', MARKS, '#') == CALL and 'revoked' or 'unchanged'
+  local time = redis.call('HGET', NOT_BEFORE, field)
+  if time and tonumber(time) >= tonumber(issued_before) then
+    return redis.call('HGET', NOT_BEFORE, '#') == CALL and 'revoked' or 'unchanged'
   end
-  redis.call('HSET', MARKS, field, issued_before, '#', CALL)
+  redis.call('HSET', NOT_BEFORE, field, issued_before, '#', CALL)
   return 'revoked'
 end
 for _, stale in ipairs(redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])) do
-  redis.call('HDEL', MARKS, stale)
+  redis.call('HDEL', NOT_BEFORE, stale)
 end
 redis.call('ZREMRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])
 local answer = raise()
 local before = redis.call('ZSCORE', ENDS, field)
 if not before or tonumber(before) < tonumber(last) then redis.call('ZADD', ENDS, last, field) end
 local latest = redis.call('ZREVRANGE', ENDS, 0, 0, 'WITHSCORES')[2]
-redis.call('PEXPIRE', MARKS, ttl(latest))
+redis.call('PEXPIRE', NOT_BEFORE, ttl(latest))
 redis.call('PEXPIRE', ENDS, ttl(latest))
 return answer`
 
-/*
- * With an owner: the sorted sets of its client and of its key, and from the fourth argument on how many each may have.
- * Their members are the marks of calls, which are shorter than identifiers, by when the identifier is forgotten.
+/**
+ * For an identifier with an owner, the further keys are the sorted sets of its client and its provisioning key, and the
+ * arguments from the fourth on are their limits. The members of the sets are the marks of calls, because they are
+ * shorter than identifiers.
  */
 const USE_ONCE = `
 local used = redis.call('GET', KEYS[1])

@@ -3,7 +3,7 @@ import { ANSWERS } from '../checked-store.js'
 import type { Connection } from './redis-connection.js'
 import { SCRIPTS, type Script } from './redis-scripts.js'
 
-/** A script that answers one word, the words it has, and those that count only once replicas know what was done. */
+/** A script that answers one word, all its words, and the words for which replicas must have the write. */
 export interface Verb<T extends string> {
   readonly script: Script
   readonly answers: readonly T[]
@@ -18,7 +18,9 @@ function verb<T extends string>(
   return { script, answers, replicated }
 }
 
-/** All but `find` and `recall`, which answer more than a word. What a failover may lose without harm is not waited for. */
+/**
+ * All verbs except `find` and `recall`, which answer more than a word. A failover may lose a `record` or a `release`.
+ */
 export const VERBS = Object.freeze({
   record: verb(SCRIPTS.record, ANSWERS.record),
   redeem: verb(SCRIPTS.redeem, ANSWERS.redeem, ['reserved', 'resumed']),
@@ -33,9 +35,9 @@ export const VERBS = Object.freeze({
 export type Keys = readonly [string, ...string[]]
 
 /**
- * Runs a verb's script, and waits for the replicas where its answer says so.
+ * Runs the script of a verb, and waits for the replicas if its answer needs them.
  *
- * @throws Error also when Redis, or what stands for it, answers anything that the script does not
+ * @throws Error also when the reply is not one of the words of the script
  */
 export async function perform<T extends string>(
   redis: Connection,
@@ -50,7 +52,7 @@ export async function perform<T extends string>(
   return answer
 }
 
-/** Makes the marks of calls: each is another one, in whatever process. */
+/** Makes a unique mark for each call, in all processes. By its mark, Redis recognises a call that is sent twice. */
 export function callMarks(): () => string {
   const process = randomBytes(9).toString('base64url')
   let count = 0

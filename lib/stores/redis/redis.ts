@@ -1,4 +1,5 @@
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
+import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
 import { type Connection, connection } from './redis-connection.js'
 import { argsOf, ask, keysOf, type RedisContext, read, requireRetention } from './redis-context.js'
@@ -9,8 +10,6 @@ import {
   leaseOperands,
   operandsOf,
   recollectionFrom,
-  requireFinite,
-  requireFuture,
   settlementOperands,
   textOf,
 } from './redis-records.js'
@@ -31,8 +30,8 @@ export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-option
  */
 export interface RedisStore extends ProvisioningStore {
   /**
-   * Asks Redis whether it is there and how it is set up; answers what is bad for keys and was not accepted. Without it
-   * that is looked at, and reported, when the first verb has been answered.
+   * Checks that Redis answers, and inspects its settings. Answers one text for each hazard that `accept` does not name.
+   * If you do not call it, the settings are inspected and reported after the first verb.
    *
    * @throws Error when Redis does not answer
    */
@@ -40,31 +39,30 @@ export interface RedisStore extends ProvisioningStore {
 }
 
 /**
- * A store in Redis 6.2 or newer, or Valkey, alone or as a cluster, for any number of processes. It knows no client
- * library, only `sendCommand`.
+ * A store in Redis 6.2 or newer, or Valkey, alone or as a cluster, for any number of processes. It depends on no client
+ * library, only on `sendCommand`.
  *
- * **Layout.** Clients are divided into 64 parts by a hash of their id. The names of all keys of a part carry its tag, as
- * in `epk:{07/64}:key:a-client:a-jti`, so they lie on one hash slot, and a verb is one script on one node. An entry is a
- * hash with an expiry. Beside it are, for each client, a sorted set of its outstanding keys by their end; and for each
- * part all times of `revokeIssuedBefore`. That verb writes its time into every part before it answers, so every other
- * verb reads it inside the script that decides. If it rejects half-way, it covers some clients already; raising it again
- * is always right.
+ * **Layout.** Clients are divided into 64 parts by a hash of their id. The names of all Redis keys of a part have its
+ * tag, as in `epk:{07/64}:key:a-client:a-jti`. So they are on one hash slot, and a verb is one script on one node. An
+ * entry is a hash with an expiry. Each client has a sorted set of its outstanding keys. Each part has all times of
+ * `revokeIssuedBefore`: that verb writes its time into every part before it answers, and every other verb reads it
+ * inside its script. If `revokeIssuedBefore` rejects half-way, it covers some clients already; call it again.
  *
  * **Time.** The clock of the caller decides when an entry ends, because it also set `exp` and checks it. The expiry in
  * Redis is a duration that ends ten seconds later and only frees memory. A time in the past is refused.
  *
- * **Answers that get lost.** Each call leaves a mark, so a client that sends a command again gets the lost answer. A
- * reservation whose answer came too late is given back. A late redemption stays, with its outcome.
+ * **Lost answers.** Each call leaves a mark. If a client library sends a command again, it gets the lost answer. If the
+ * answer to a reservation comes too late, the reservation is given back. A late redemption stays, with its outcome.
  *
- * **Limits of owners.** An identifier with an owner lies in the part of its client, beside two sorted sets: what the
- * client, and what its key, has that is still remembered. One script counts and writes, so no number of concurrent calls
- * exceeds a limit.
+ * **Limits of owners.** An identifier with an owner is in the part of its client, as are two sorted sets: the
+ * identifiers of the client, and those of its key. One script counts and writes, so concurrent calls cannot exceed a
+ * limit.
  *
- * **Outcomes.** A sealed outcome is a string of its own, which goes when the record's own time is over, however long the
- * entry is kept. `revokeFamily` deletes it; below a watermark it is not read. Where there is no room for it, the
- * redemption is kept without it.
+ * **Outcomes.** An encrypted outcome is a string of its own. It ends with the time of the record itself, even if the
+ * entry is kept for longer. `revokeFamily` deletes it. If the key is revoked by `revokeIssuedBefore`, it is not read.
+ * If there is no room for it, the key is redeemed without it.
  *
- * **No key material.** Names and values are ids, terms, times and thumbprints; the text of a key never comes here.
+ * **No key material.** Names and values are ids, terms, times and thumbprints, never the text of a key.
  *
  * @example
  * import { createClient } from 'redis'
@@ -107,7 +105,7 @@ function secondsOf(milliseconds: number): number {
   throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
 }
 
-/** Looks how Redis is set up when it has first answered. */
+/** Inspects the settings of Redis after its first answer. */
 function inspected(redis: Connection, inspect: () => Promise<unknown>): Connection {
   let isInspected = false
   return {
@@ -126,7 +124,7 @@ function inspected(redis: Connection, inspect: () => Promise<unknown>): Connecti
 function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find'> {
   return {
     async record(key, limits) {
-      requireFuture(key.retainUntil, context.seconds())
+      requireFuture('retainUntil', key.retainUntil, context.seconds())
       requireRetention(context, key.retainUntil)
       return ask(context, VERBS.record, key, operandsOf(key, limits.outstanding))
     },
@@ -140,8 +138,8 @@ function recallVerb(context: RedisContext): ProvisioningStore['recall'] {
   }
 }
 
-/** The answers to the owner of a reservation. */
-const TAKEN: readonly RedeemOutcome[] = ['reserved', 'resumed']
+/** The answers that come with a reservation. */
+const RESERVED: readonly RedeemOutcome[] = ['reserved', 'resumed']
 
 function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
   const { redis, nextCall } = context
@@ -150,7 +148,8 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
       const call = nextCall()
       const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
       const args = argsOf(context, ref, call, operands)
-      // A reservation whose answer was lost is given back. Only this one: the attempt may have another by then.
+      // If the answer is lost, gives the reservation back. By its mark, because the attempt may have another one by
+      // then.
       const giveBack = () => ask(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
       const reserve = () => perform(redis, VERBS.redeem, keysOf(context, ref), args)
       const reserveOrNot = () =>
@@ -158,7 +157,7 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
           giveBack()
           throw error
         })
-      return redis.inTime(reserveOrNot, (late) => TAKEN.includes(late) && giveBack())
+      return redis.inTime(reserveOrNot, (late) => RESERVED.includes(late) && giveBack())
     },
     async settle(ref, attempt, retainUntil, settlement) {
       requireRetention(context, retainUntil)
@@ -179,13 +178,13 @@ function revocationVerbs(context: RedisContext): RevocationVerbs {
     revokeFamily: async (ref) => ask(context, VERBS.revokeFamily, ref, []),
     async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
       const now = seconds()
-      requireFuture(retainUntil, now)
-      requireFinite(issuedBefore, 'issuedBefore')
+      requireFuture('retainUntil', retainUntil, now)
+      requireTime('issuedBefore', issuedBefore)
       const field = identity === undefined ? '*' : `=${textOf(identity)}`
       const until = Math.max(retainUntil, now + maxRetentionSeconds)
       const args = [now, field, issuedBefore, until, nextCall()].map(String)
       const raise = (keys: Keys) => perform(redis, VERBS.revokeIssuedBefore, keys, args)
-      const answers = await redis.inTime(() => Promise.all(names.allMarks.map(raise)))
+      const answers = await redis.inTime(() => Promise.all(names.allNotBefore.map(raise)))
       return answers.includes('revoked') ? 'revoked' : 'unchanged'
     },
   }
@@ -193,7 +192,7 @@ function revocationVerbs(context: RedisContext): RevocationVerbs {
 
 function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
   const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = context
-  // A client and its keys count apart: a holder of a key must not be able to lock the client itself out.
+  // A client and its keys count apart: somebody who has a key must not lock out the client itself.
   const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
     jti === undefined
       ? [[names.proofs(clientId), maxProofsPerClient]]
@@ -202,7 +201,7 @@ function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
           [names.proofs(clientId, jti), maxProofsPerKey],
         ]
   return async function useOnce(id, until, owner) {
-    requireFuture(until, seconds(), 'until')
+    requireFuture('until', until, seconds())
     const counts = owner === undefined ? [] : countsOf(owner)
     const keys: Keys = [names.once(id, owner?.clientId), ...counts.map(([name]) => name)]
     const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
