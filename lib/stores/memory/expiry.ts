@@ -3,21 +3,39 @@ export interface Expiring {
   retainUntil: number
   /** When the queue looks at the entry next: never later than `retainUntil`. */
   due: number
+  /** Removes the expired entry from its table. */
+  forget(): void
+  /** Called when the first time of the entry has passed and the entry stays. */
+  defer?(): void
 }
 
 /**
- * Entries in the order in which they expire: a binary heap. Each verb first removes expired entries. If there are none,
- * it looks at one entry only. To add or remove an entry takes O(log n), even if the clock jumps. An entry that is kept
- * for longer moves in the heap when its earlier time comes.
+ * How often expired entries are removed while nobody calls the store. The period is fixed, since the clock can jump: a
+ * timer set for the next end would then wait.
  */
-export class ExpiryQueue<T extends Expiring> {
-  readonly #heap: T[] = []
+const IDLE_SWEEP_MILLISECONDS = 10_000
 
-  get size(): number {
-    return this.#heap.length
+/**
+ * The entries of all tables of a store, in the order in which they expire: a binary heap. Each verb calls `sweep` once,
+ * before it reads. If no entry has expired, that looks at one entry only. To add or remove an entry takes O(log n), even
+ * if the clock jumps. An entry that is kept for longer moves in the heap when its earlier time comes.
+ */
+export class ExpiryQueue {
+  readonly #heap: Expiring[] = []
+  readonly #now: () => number
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param now the clock, in milliseconds */
+  constructor(now: () => number) {
+    this.#now = now
   }
 
-  add(entry: T): void {
+  /** The clock, as a NumericDate. */
+  nowSeconds(): number {
+    return this.#now() / 1000
+  }
+
+  add(entry: Expiring): void {
     const heap = this.#heap
     let place = heap.length
     while (place > 0) {
@@ -28,30 +46,30 @@ export class ExpiryQueue<T extends Expiring> {
       place = above
     }
     heap[place] = entry
+    this.#timer ??= setInterval(() => this.sweep(), IDLE_SWEEP_MILLISECONDS).unref()
   }
 
-  /**
-   * Removes expired entries.
-   *
-   * @param forget is called with each of them
-   * @param defer is called with each entry that has passed its first time and stays
-   */
-  sweep(seconds: number, forget: (entry: T) => void, defer?: (entry: T) => void): void {
+  /** Forgets the expired entries. */
+  sweep(): void {
     const heap = this.#heap
+    const seconds = this.nowSeconds()
     for (let first = heap[0]; first !== undefined && first.due < seconds; first = heap[0]) {
       if (first.retainUntil < seconds) {
         const last = heap.pop()
         if (last !== undefined && last !== first) this.#sinkFromTop(last)
-        forget(first)
+        first.forget()
       } else {
         first.due = first.retainUntil
         this.#sinkFromTop(first)
-        defer?.(first)
+        first.defer?.()
       }
     }
+    if (heap.length > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
-  #sinkFromTop(entry: T): void {
+  #sinkFromTop(entry: Expiring): void {
     const heap = this.#heap
     const dueAt = (place: number) => heap[place]?.due ?? Number.POSITIVE_INFINITY
     let place = 0
@@ -64,52 +82,5 @@ export class ExpiryQueue<T extends Expiring> {
       place = below
     }
     heap[place] = entry
-  }
-}
-
-/** A table whose entries expire. */
-export interface ExpiringTable {
-  readonly size: number
-  sweep(seconds: number): void
-}
-
-/**
- * How often a table is swept while nobody calls it. The period is fixed, since the clock can jump: a timer set for the
- * next end would then wait.
- */
-const IDLE_SWEEP_MILLISECONDS = 10_000
-
-/** Removes expired entries from tables. */
-export interface Sweeper {
-  /** Each verb calls it once, before it reads. */
-  sweep(): void
-  /** Starts the timer that sweeps idle tables. Call it after an entry was added. */
-  watch(): void
-  /** The clock, as a NumericDate. */
-  nowSeconds(): number
-}
-
-export function sweeper(now: () => number, tables: readonly ExpiringTable[]): Sweeper {
-  const nowSeconds = () => now() / 1000
-  let timer: NodeJS.Timeout | undefined
-
-  function sweep(): void {
-    const seconds = nowSeconds()
-    let isEmpty = true
-    for (const table of tables) {
-      table.sweep(seconds)
-      if (table.size > 0) isEmpty = false
-    }
-    if (!isEmpty) return
-    clearInterval(timer)
-    timer = undefined
-  }
-
-  return {
-    sweep,
-    watch() {
-      timer ??= setInterval(sweep, IDLE_SWEEP_MILLISECONDS).unref()
-    },
-    nowSeconds,
   }
 }

@@ -8,27 +8,47 @@ import type {
   RecordLimits,
 } from '../../ports/store.js'
 import { copyOfConfirmation } from '../verb-arguments.js'
-import { type Expiring, ExpiryQueue } from './expiry.js'
+import type { Expiring, ExpiryQueue } from './expiry.js'
 import type { NotBeforeTable } from './not-before.js'
 import { Tally } from './tally.js'
 
 /** A key in the table. Its record never changes; its state does. */
-export interface StoredKey extends Expiring {
+export class StoredKey implements Expiring {
   readonly record: KeyRecord
   readonly client: ClientKeys
-  state: KeyState
+  state: KeyState = 'issued'
   /** NumericDate of the last change of `state`. */
   changedAt: number
   /** NumericDate of the first reservation. */
-  reservedAt: number | undefined
-  familyRevoked: boolean
+  reservedAt: number | undefined = undefined
+  familyRevoked = false
   /** The attempt that has reserved the key, or has redeemed it. */
-  reservation: Reservation | undefined
-  familyClientId: string | undefined
+  reservation: Reservation | undefined = undefined
+  familyClientId: string | undefined = undefined
   /** Recognises the request of the redemption. */
-  request: string | undefined
+  request: string | undefined = undefined
   /** The encrypted answer to a redemption, kept until the record's own `retainUntil`. */
-  outcome: string | undefined
+  outcome: string | undefined = undefined
+  retainUntil: number
+  due: number
+  readonly #table: KeyTable
+
+  constructor(table: KeyTable, record: KeyRecord, client: ClientKeys) {
+    this.#table = table
+    this.record = record
+    this.client = client
+    this.changedAt = record.issuedAt
+    this.retainUntil = record.retainUntil
+    this.due = record.retainUntil
+  }
+
+  forget(): void {
+    this.#table.forget(this)
+  }
+
+  defer(): void {
+    this.#table.dropOutcome(this)
+  }
 }
 
 export interface Reservation {
@@ -66,21 +86,23 @@ interface TableLimits {
 export class KeyTable {
   // Nested, because a client id and a jti are free text.
   readonly #clients = new Map<string, ClientKeys>()
-  readonly #queue = new ExpiryQueue<StoredKey>()
   readonly #ofRegistrars = new Tally()
+  readonly #expiry: ExpiryQueue
   readonly #notBefore: NotBeforeTable
   readonly #limits: TableLimits
+  #size = 0
   #outcomeCharacters = 0
   /** The latest `retainUntil` of all keys. A revocation by time is kept as long, so that no revoked key comes back. */
   #latest = Number.NEGATIVE_INFINITY
 
-  constructor(notBefore: NotBeforeTable, limits: TableLimits) {
+  constructor(expiry: ExpiryQueue, notBefore: NotBeforeTable, limits: TableLimits) {
+    this.#expiry = expiry
     this.#notBefore = notBefore
     this.#limits = limits
   }
 
   get size(): number {
-    return this.#queue.size
+    return this.#size
   }
 
   get({ clientId, jti }: KeyRef): StoredKey | undefined {
@@ -114,12 +136,13 @@ export class KeyTable {
       revision: this.#notBefore.revision,
     }
     this.#clients.set(record.clientId, client)
-    const stored = newKey(record, client)
+    const stored = new StoredKey(this, record, client)
     client.keys.set(record.jti, stored)
     client.outstanding += 1
     if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, 1)
     this.retain(stored, record.retainUntil)
-    this.#queue.add(stored)
+    this.#expiry.add(stored)
+    this.#size += 1
   }
 
   /** An owner with its registrar, if the registrar is named or known from a key. */
@@ -149,14 +172,10 @@ export class KeyTable {
     return this.#notBefore.raise(bound, Math.max(bound.retainUntil, this.#latest))
   }
 
-  sweep(seconds: number): void {
-    const dropOutcome = (stored: StoredKey) => this.dropOutcome(stored)
-    this.#queue.sweep(seconds, (stored) => this.#forget(stored), dropOutcome)
-  }
-
-  #forget(stored: StoredKey): void {
+  forget(stored: StoredKey): void {
     const { client, record, state } = stored
     this.dropOutcome(stored)
+    this.#size -= 1
     client.outstanding -= placesOf(state)
     client.keys.delete(record.jti)
     if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, -1)
@@ -168,23 +187,6 @@ export class KeyTable {
     if (stored.state === 'redeemed') stored.familyRevoked = true
     else move(stored, 'revoked', { at: stored.changedAt })
     return stored
-  }
-}
-
-function newKey(record: KeyRecord, client: ClientKeys): StoredKey {
-  return {
-    record,
-    client,
-    state: 'issued',
-    changedAt: record.issuedAt,
-    reservedAt: undefined,
-    familyRevoked: false,
-    reservation: undefined,
-    familyClientId: undefined,
-    request: undefined,
-    outcome: undefined,
-    retainUntil: record.retainUntil,
-    due: record.retainUntil,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Lease, ProvisioningStore } from '../../ports/store.js'
 import { requireFuture, requireLease, requireTime } from '../verb-arguments.js'
-import { type Sweeper, sweeper } from './expiry.js'
+import { ExpiryQueue } from './expiry.js'
 import { copyOf, entryOf, KeyTable, move, type Reservation, type StoredKey } from './key-table.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
 import { NotBeforeTable } from './not-before.js'
@@ -19,11 +19,12 @@ import { halfOf, sharedLimits, UsedIdentifiers, useOnceVerb } from './used-ident
  */
 export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore {
   const { maxKeys, maxOutcomeCharacters, now } = readMemoryOptions(options)
-  const notBefore = new NotBeforeTable(maxKeys)
-  const keys = new KeyTable(notBefore, { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters })
-  const identifiers = new UsedIdentifiers(sharedLimits(maxKeys, options))
-  const sweeping = sweeper(now, [notBefore, keys, identifiers])
-  const tables: Tables = { keys, maxKeys, ...sweeping }
+  const expiry = new ExpiryQueue(now)
+  const notBefore = new NotBeforeTable(expiry, maxKeys)
+  const limits = { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters }
+  const keys = new KeyTable(expiry, notBefore, limits)
+  const identifiers = new UsedIdentifiers(expiry, sharedLimits(maxKeys, options))
+  const tables: Tables = { keys, maxKeys, expiry }
 
   // Each verb is atomic because it awaits nothing between its read and its write.
   return Object.freeze<ProvisioningStore>({
@@ -31,49 +32,45 @@ export function memoryStore(options: MemoryStoreOptions = {}): ProvisioningStore
     ...reservationVerbs(tables),
     ...outcomeVerbs(tables),
     ...revocationVerbs(tables),
-    useOnce: useOnceVerb(identifiers, sweeping, (owner) => keys.withRegistrar(owner)),
+    useOnce: useOnceVerb(identifiers, expiry, (owner) => keys.withRegistrar(owner)),
   })
 }
 
-/** What the verbs work on. Each verb checks its parameters, calls `sweep` once, and then reads and writes. */
-interface Tables extends Sweeper {
+/** What the verbs work on. Each verb checks its parameters, calls `expiry.sweep()` once, and then reads and writes. */
+interface Tables {
   readonly keys: KeyTable
   readonly maxKeys: number
+  readonly expiry: ExpiryQueue
 }
 
 type RecordVerbs = Pick<ProvisioningStore, 'record' | 'find'>
 
-function recordVerbs({ keys, maxKeys, nowSeconds, sweep, watch }: Tables): RecordVerbs {
+function recordVerbs({ keys, maxKeys, expiry }: Tables): RecordVerbs {
   return {
     async record(key, limits) {
-      requireFuture('retainUntil', key.retainUntil, nowSeconds())
-      sweep()
+      requireFuture('retainUntil', key.retainUntil, expiry.nowSeconds())
+      expiry.sweep()
       if (keys.get(key) !== undefined) return 'duplicate'
       if (keys.isRevoked(key)) return 'revoked'
       if (!keys.hasPlace(key.clientId, limits)) return 'outstanding'
       if (keys.size >= maxKeys) return 'full'
       keys.add(copyOf(key), limits.registeredBy)
-      watch()
       return 'recorded'
     },
     async find(ref) {
-      sweep()
+      expiry.sweep()
       const stored = keys.get(ref)
       return stored && entryOf(stored)
     },
   }
 }
 
-function reservationVerbs({
-  keys,
-  nowSeconds,
-  sweep,
-}: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
+function reservationVerbs({ keys, expiry }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {
   return {
     async redeem(ref, attempt, lease) {
-      const at = nowSeconds()
+      const at = expiry.nowSeconds()
       const reservation = reservationBy(attempt, lease, at)
-      sweep()
+      expiry.sweep()
       const stored = keys.get(ref)
       if (stored === undefined) return 'unknown'
       const earlier = stored.reservation
@@ -87,13 +84,13 @@ function reservationVerbs({
       return 'reserved'
     },
     async release(ref, attempt, hasActed = false) {
-      sweep()
+      expiry.sweep()
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
       const { reservation } = stored
       const stays = reservation?.isTakenOver || (hasActed && reservation?.ownerId !== undefined)
       const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
-      const at = nowSeconds()
+      const at = expiry.nowSeconds()
       if (reservation && stays) move(stored, 'redeeming', { at, reservation: { ...reservation, ...isOver } })
       else move(stored, 'issued', { at })
       return 'released'
@@ -112,14 +109,14 @@ function mayResume({ ownerId, leaseUntil }: Reservation, later: Reservation, sec
   return ownerId !== undefined && ownerId === later.ownerId && seconds >= leaseUntil
 }
 
-function outcomeVerbs({ keys, nowSeconds, sweep }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
+function outcomeVerbs({ keys, expiry }: Tables): Pick<ProvisioningStore, 'settle' | 'recall'> {
   return {
     async settle(ref, attempt, retainUntil, { outcome, request, familyClientId } = {}) {
       requireTime('retainUntil', retainUntil)
-      sweep()
+      expiry.sweep()
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
-      move(stored, 'redeemed', { at: nowSeconds(), reservation: stored.reservation })
+      move(stored, 'redeemed', { at: expiry.nowSeconds(), reservation: stored.reservation })
       stored.familyClientId = familyClientId
       stored.request = request
       if (outcome !== undefined) keys.keepOutcome(stored, outcome)
@@ -127,7 +124,7 @@ function outcomeVerbs({ keys, nowSeconds, sweep }: Tables): Pick<ProvisioningSto
       return 'settled'
     },
     async recall(ref, ownerId) {
-      sweep()
+      expiry.sweep()
       const stored = keys.get(ref)
       const reservation = stored?.reservation
       if (stored?.familyRevoked !== false || reservation?.ownerId !== ownerId) return undefined
@@ -143,19 +140,19 @@ function outcomeVerbs({ keys, nowSeconds, sweep }: Tables): Pick<ProvisioningSto
 
 type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revokeIssuedBefore'>
 
-function revocationVerbs({ keys, nowSeconds, sweep, watch }: Tables): RevocationVerbs {
+function revocationVerbs({ keys, expiry }: Tables): RevocationVerbs {
   return {
     async revoke(ref) {
-      sweep()
+      expiry.sweep()
       const stored = keys.get(ref)
       if (stored === undefined) return 'unknown'
       if (stored.state === 'redeemed') return 'redeemed'
       if (stored.state === 'revoked') return 'unchanged'
-      move(stored, 'revoked', { at: nowSeconds() })
+      move(stored, 'revoked', { at: expiry.nowSeconds() })
       return 'revoked'
     },
     async revokeFamily(ref) {
-      sweep()
+      expiry.sweep()
       const stored = keys.get(ref)
       if (stored === undefined) return 'unknown'
       if (stored.state !== 'redeemed') return 'not_redeemed'
@@ -165,12 +162,10 @@ function revocationVerbs({ keys, nowSeconds, sweep, watch }: Tables): Revocation
       return 'revoked'
     },
     async revokeIssuedBefore(bound) {
-      requireFuture('retainUntil', bound.retainUntil, nowSeconds())
+      requireFuture('retainUntil', bound.retainUntil, expiry.nowSeconds())
       requireTime('issuedBefore', bound.issuedBefore)
-      sweep()
-      const outcome = keys.revokeIssuedBefore(bound)
-      watch()
-      return outcome
+      expiry.sweep()
+      return keys.revokeIssuedBefore(bound)
     },
   }
 }

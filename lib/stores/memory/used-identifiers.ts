@@ -1,11 +1,26 @@
 import type { IdentifierOwner, ProvisioningStore, UseOnceOutcome } from '../../ports/store.js'
 import { requireFuture } from '../verb-arguments.js'
-import { type Expiring, ExpiryQueue, type Sweeper, sweeper } from './expiry.js'
+import { type Expiring, ExpiryQueue } from './expiry.js'
 import { Tally } from './tally.js'
 
-interface Used extends Expiring {
+class Used implements Expiring {
   readonly id: string
   readonly owner: IdentifierOwner | undefined
+  retainUntil: number
+  due: number
+  readonly #table: UsedIdentifiers
+
+  constructor(table: UsedIdentifiers, id: string, owner: IdentifierOwner | undefined, until: number) {
+    this.#table = table
+    this.id = id
+    this.owner = owner
+    this.retainUntil = until
+    this.due = until
+  }
+
+  forget(): void {
+    this.#table.forget(this)
+  }
 }
 
 /** The most identifiers that are remembered. `maxPerClient` holds for a client, and again for all its keys together. */
@@ -47,7 +62,7 @@ export function halfOf(maximum: number): number {
 /** Remembers identifiers that may be used once. At a limit it refuses new ones and evicts nothing. */
 export class UsedIdentifiers {
   readonly #used = new Set<string>()
-  readonly #queue = new ExpiryQueue<Used>()
+  readonly #expiry: ExpiryQueue
   readonly #limits: IdentifierLimits
   // A client and its keys count apart: somebody who has a key must not lock out the client itself.
   readonly #ofClients = new Tally()
@@ -55,12 +70,9 @@ export class UsedIdentifiers {
   readonly #ofKeys = new Tally()
   readonly #ofRegistrars = new Tally()
 
-  constructor(limits: IdentifierLimits) {
+  constructor(expiry: ExpiryQueue, limits: IdentifierLimits) {
+    this.#expiry = expiry
     this.#limits = limits
-  }
-
-  get size(): number {
-    return this.#queue.size
   }
 
   use(id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome {
@@ -68,17 +80,15 @@ export class UsedIdentifiers {
     if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most)) return 'limited'
     if (this.#used.size >= this.#limits.maximum) return 'full'
     this.#used.add(id)
-    const used = { id, owner: owner && copyOf(owner), retainUntil: until, due: until }
+    const used = new Used(this, id, owner && copyOf(owner), until)
     this.#count(used.owner, 1)
-    this.#queue.add(used)
+    this.#expiry.add(used)
     return 'first'
   }
 
-  sweep(seconds: number): void {
-    this.#queue.sweep(seconds, ({ id, owner }) => {
-      this.#used.delete(id)
-      this.#count(owner, -1)
-    })
+  forget({ id, owner }: Used): void {
+    this.#used.delete(id)
+    this.#count(owner, -1)
   }
 
   #count(owner: IdentifierOwner | undefined, difference: 1 | -1): void {
@@ -113,22 +123,20 @@ export function identifiersInMemory(
   limits: IdentifierLimits,
   now: () => number,
 ): Pick<ProvisioningStore, 'useOnce'> {
-  const identifiers = new UsedIdentifiers(limits)
-  const useOnce = useOnceVerb(identifiers, sweeper(now, [identifiers]))
+  const expiry = new ExpiryQueue(now)
+  const useOnce = useOnceVerb(new UsedIdentifiers(expiry, limits), expiry)
   return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({ useOnce })
 }
 
 /** The verb `useOnce`. `completed` may add to an owner what else is known of it. */
 export function useOnceVerb(
   identifiers: UsedIdentifiers,
-  { nowSeconds, sweep, watch }: Sweeper,
+  expiry: ExpiryQueue,
   completed = (owner: IdentifierOwner) => owner,
 ): ProvisioningStore['useOnce'] {
   return async function useOnce(id, until, owner) {
-    requireFuture('until', until, nowSeconds())
-    sweep()
-    const outcome = identifiers.use(id, until, owner && completed(owner))
-    if (outcome === 'first') watch()
-    return outcome
+    requireFuture('until', until, expiry.nowSeconds())
+    expiry.sweep()
+    return identifiers.use(id, until, owner && completed(owner))
   }
 }
