@@ -69,7 +69,6 @@ const STILL_LONG: readonly string[] = [
   'testing/store-contract/once.ts proveOnceLimits',
   'testing/store-contract/owners.ts proveOutcomes',
   'testing/store-contract/owners.ts proveOwners',
-  'tokens/revocation.ts exposureRevoker',
 ]
 
 const root = join(__dirname, '..')

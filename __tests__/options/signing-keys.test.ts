@@ -5,7 +5,7 @@ import { ConfigurationError } from '../../lib/base/errors.js'
 import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
-import { mint, newKey, PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
+import { newKey, PROVISIONING_KEY, signKey } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, START } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'
 
@@ -54,7 +54,7 @@ describe('a signing key', () => {
   it.each(KINDS)('that is %s mints keys that verify', async (_, signingKeys, alg) => {
     const { deployment } = parse({ signingKeys, now: () => START * 1000 })
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(deployment, newKey(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
+    const key = signKey(deployment, newKey(deployment, { clientId: 'a', ancestors: [] }, terms, undefined))
     expect(verifyGenuine(deployment, PROVISIONING_KEY, key)).toMatchObject({ sub: 'a' })
     const active = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toMatchObject({ alg, kid: active.kid })
@@ -81,7 +81,7 @@ describe('a signing key', () => {
   it('that is rotated goes on verifying what it signed', () => {
     const before = parse({ signingKeys: EC.privateKey }).deployment
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
-    const key = mint(before, newKey(before, { clientId: 'a', ancestors: [] }, terms, undefined))
+    const key = signKey(before, newKey(before, { clientId: 'a', ancestors: [] }, terms, undefined))
     const after = parse({ signingKeys: [OTHER.privateKey, EC.publicKey] }).deployment
     expect(verifyGenuine(after, PROVISIONING_KEY, key)).toMatchObject({ sub: 'a' })
   })

@@ -17,7 +17,7 @@ import { actionRunner, type RunAction } from '../../lib/redemption/run-action.js
 import { type Recognize, recognizer } from '../../lib/redemption/verification.js'
 import { authorizeKey, type Verified } from '../../lib/redemption/verified.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
-import { type Asked, type IssuedKey, issuer } from '../../lib/tokens/issuance.js'
+import { type IssuedKey, type KeyRequest, keyIssuer } from '../../lib/tokens/issuance.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import { PROVISIONING_KEY, type VerifiedKey, verifiedKey } from '../../lib/tokens/provisioning-key.js'
 
@@ -94,7 +94,7 @@ export function parameters(given: Record<string, string> = {}): ReadonlyMap<stri
 export const TARGET: Target = { method: 'POST', url: `${ISSUER}/oauth/token` }
 
 /** A request for a key, or for whatever parameters can ask for, without a proof. */
-export function asking(given: Record<string, string> = {}): Asked {
+export function asking(given: Record<string, string> = {}): KeyRequest {
   return { parameters: parameters(given), presented: request(), target: TARGET }
 }
 
@@ -152,7 +152,7 @@ export async function issueKey(
   asked: Record<string, string> = {},
   clientId = CLIENT,
 ): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
-  const issued = await issuer(deployment)(await authenticated(deployment, clientId), asking(asked))
+  const issued = await keyIssuer(deployment)(await authenticated(deployment, clientId), asking(asked))
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, issued.key)
   return { ...issued, verified: verifiedKey(claims) }
 }

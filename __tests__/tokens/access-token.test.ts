@@ -1,6 +1,6 @@
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { signJwt } from '../../lib/jose/jwt.js'
-import { ACCESS_TOKEN, familyFault, mintAccessToken } from '../../lib/tokens/access-token.js'
+import { ACCESS_TOKEN, mintAccessToken, tokenFault } from '../../lib/tokens/access-token.js'
 import { verifyGenuine, verifyTerms } from '../../lib/tokens/issued-token.js'
 import {
   claimKey,
@@ -145,10 +145,17 @@ describe('verifyTerms of an access token', () => {
   })
 })
 
-describe('familyFault', () => {
-  it('is none from the redemption of the key until its family is revoked', async () => {
-    const { deployment, verified } = await minted()
-    const fault = () => familyFault(deployment, verified)
+describe('the state of an access token', () => {
+  /** A token within the terms of its key. */
+  async function within(overrides = {}) {
+    const given = await minted(overrides)
+    const { audience, scope } = given.record
+    return { ...given, claims: { ...given.claims, aud: audience, scope: scope.join(' ') } }
+  }
+
+  it('is valid from the redemption of the key until its family is revoked', async () => {
+    const { deployment, verified, claims } = await within()
+    const fault = () => tokenFault(deployment, claims)
     expect(await fault()).toBe('token_unknown')
     const claim = await claimKey({ deployment }, verified, 'token')
     expect(await fault()).toBe('token_unknown')
@@ -158,20 +165,20 @@ describe('familyFault', () => {
     expect(await fault()).toBe('token_revoked')
   })
 
-  it('is that it is revoked where the key is', async () => {
-    const { deployment, verified } = await minted()
+  it('is revoked if the key is', async () => {
+    const { deployment, verified, claims } = await within()
     await deployment.store.revoke(verified)
-    expect(await familyFault(deployment, verified)).toBe('token_revoked')
+    expect(await tokenFault(deployment, claims)).toBe('token_revoked')
   })
 
-  it('is that it is unknown where the store does not know the key', async () => {
-    const { verified } = await minted()
-    expect(await familyFault(deployed().deployment, verified)).toBe('token_unknown')
+  it('is unknown if the store does not know the key', async () => {
+    const { claims } = await within()
+    expect(await tokenFault(deployed().deployment, claims)).toBe('token_unknown')
   })
 
   it('is refused while the store does not answer', async () => {
-    const { verified } = await minted()
+    const { claims } = await within()
     const { deployment } = deployed({ store: storeBut({ find: () => Promise.reject(new Error('down')) }) })
-    expect(await reasonOf(() => familyFault(deployment, verified))).toBe('store_unavailable')
+    expect(await reasonOf(() => tokenFault(deployment, claims))).toBe('store_unavailable')
   })
 })

@@ -7,10 +7,10 @@ import type { Verified } from '../../lib/redemption/verified.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import {
   type KeyClaims,
-  mint,
   newKey,
   PROVISIONING_KEY,
   randomId,
+  signKey,
   verifiedKey,
 } from '../../lib/tokens/provisioning-key.js'
 import { compact } from '../support/compact.js'
@@ -84,7 +84,7 @@ describe('a key that is drawn up and minted', () => {
   it('has the documented claims and no others', () => {
     const { deployment } = deployed()
     const drawn = newKey(deployment, CLIENT, TERMS, undefined)
-    const key = mint(deployment, drawn)
+    const key = signKey(deployment, drawn)
     expect(decodeJwt(key)).toEqual({ ...CLAIMS, jti: drawn.record.jti })
     const { kid } = deployment.keyRing.active()
     expect(decodeProtectedHeader(key)).toEqual({ alg: 'ES256', typ: 'provisioning-key+jwt', kid })
@@ -100,7 +100,7 @@ describe('a key that is drawn up and minted', () => {
     const { deployment } = deployed()
     const drawn = newKey(deployment, CLIENT, { ...TERMS, networks: [] }, undefined)
     await deployment.store.record(drawn.record, { outstanding: 1 })
-    const present = () => presenting(deployment, mint(deployment, drawn), '10.0.0.1')
+    const present = () => presenting(deployment, signKey(deployment, drawn), '10.0.0.1')
     expect(await reasonOf(present)).toBe('network_wrong')
   })
 

@@ -134,7 +134,7 @@ describe('issueAccessToken', () => {
     const { exchangeWith, entry, events } = await withIssuer(() => answer as never)
     const refusal = await refusalOf(exchangeWith)
     expect(refusal).toMatchObject({ reason: 'server_fault', code: 'server_error', disclosed: false })
-    expect(refusal.message).toMatch(`issueAccessToken answered with a wrong ${member}: expected `)
+    expect(refusal.message).toMatch(`issueAccessToken returned a wrong ${member}: expected `)
     expect(refusal.message).not.toContain('opaque-7')
     expect(await entry()).toMatchObject({ state: 'issued' })
     expect(events.map(({ type }) => type)).toEqual(['key.issued', 'key.released'])

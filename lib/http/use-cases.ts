@@ -18,7 +18,7 @@ import {
 import { registrationUpdater, type UpdateRegistration } from '../registration/management/update.js'
 import { accessTokenVerifier, type VerifyAccessToken } from '../tokens/access-verification.js'
 import { type Introspect, introspector } from '../tokens/introspection.js'
-import { type Issue, issuer } from '../tokens/issuance.js'
+import { type Issue, keyIssuer } from '../tokens/issuance.js'
 import { exposureRevoker, type Revoke, type RevokeExposed, revoker } from '../tokens/revocation.js'
 
 /** The use cases of guards, for keys of this process or of another. */
@@ -65,7 +65,7 @@ export function useCases(deployment: Deployment): UseCases {
     redeem,
     containReplays: replayContainer(deployment),
     authenticate: clientAuthenticator(deployment),
-    issue: issuer(deployment),
+    issue: keyIssuer(deployment),
     exchange: exchanger(deployment, perform),
     bind: binder(deployment, perform),
     listBindings: bindingLister(deployment),

@@ -2,21 +2,21 @@ import type { Reason } from '../base/errors.js'
 import { signJwt } from '../jose/jwt.js'
 import { text } from '../jose/signed-token.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
-import type { Confirmation, KeyEntry, KeyRecord, KeyRef } from '../ports/store.js'
+import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
 import { ISSUED_CLAIMS, type IssuedClaims, type IssuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 
 /** The claims of an initial access token (RFC 9068 2.2). */
 export interface AccessTokenClaims extends IssuedClaims {
-  /** The `jti` of the provisioning key it was redeemed for: the name of its family. */
+  /** The `jti` of the provisioning key that was redeemed for the token. It names the family. */
   readonly key_id: string
-  /** The client the key was issued to, under which the store knows the family. */
+  /** The client that the key was issued to. The store needs it to find the family. */
   readonly key_client_id: string
   /** What the token is bound to (RFC 9449 6.1, RFC 8705 3.1). */
   readonly cnf?: Confirmation
 }
 
-/** On which terms a token is minted: what key and policy allow, and no more. */
+/** The terms of a new access token, within those of its key and of the policy. */
 export interface AccessTokenTerms {
   readonly audience: string
   readonly scope: readonly string[]
@@ -24,7 +24,7 @@ export interface AccessTokenTerms {
   readonly confirmation: Confirmation | undefined
 }
 
-/** Mints the initial access token that a key is redeemed for. The token's client is the key's subject. */
+/** Mints the access token that a key is redeemed for. Its client is the subject of the key. */
 export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms: AccessTokenTerms) {
   const issuedAt = numericDate(deployment)
   const claims: AccessTokenClaims = {
@@ -44,43 +44,31 @@ export function mintAccessToken(deployment: Deployment, key: VerifiedKey, terms:
   return { token: signJwt({ ...claims }, deployment.keyRing.active(), ACCESS_TOKEN.typ), claims }
 }
 
-/** The identifiers by which a refusal names a token and its family. */
+/** The identifiers of a token and its family, for refusals. */
 export function tokenFacts({ jti, key_id, key_client_id }: AccessTokenClaims) {
   return { clientId: key_client_id, jti: key_id, tokenId: jti }
 }
 
-/** The family that a token belongs to, as the store knows it. */
+/** The family of a token. The store finds it by the key that was redeemed. */
 export function familyOf({ key_id, key_client_id }: AccessTokenClaims): KeyRef {
   return { clientId: key_client_id, jti: key_id }
 }
 
-/** What can be wrong with a family. */
-export type FamilyFault = Extract<Reason, 'token_revoked' | 'token_unknown'>
-
-/** Why a family is not alive, if it is not: its key must have been redeemed, and it not revoked since. */
-export async function familyFault(
-  deployment: StoringDeployment,
-  family: KeyRef,
-): Promise<FamilyFault | undefined> {
-  return faultIn(await callStore(() => deployment.store.find(family)))
-}
-
-function faultIn(entry: KeyEntry | undefined): FamilyFault | undefined {
-  if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
-  return entry?.state === 'redeemed' ? undefined : 'token_unknown'
-}
+/** The reasons to refuse a genuine token for its state. */
+export type TokenStateFault = Extract<Reason, 'token_revoked' | 'token_unknown' | 'token_forged'>
 
 /**
- * Why a genuine token is not good, if so: its family is not alive, or it says more than the key that it came of. To sign
- * is not enough to get more than that.
+ * Checks the state of a genuine token: its key must be redeemed, its family not revoked, and its terms within those of
+ * the key. A thief of a signing key cannot sign a token with wider terms.
  */
 export async function tokenFault(
   deployment: StoringDeployment,
   claims: AccessTokenClaims,
-): Promise<FamilyFault | 'token_forged' | undefined> {
+): Promise<TokenStateFault | undefined> {
   const entry = await callStore(() => deployment.store.find(familyOf(claims)))
-  const fault = faultIn(entry)
-  if (entry === undefined || fault !== undefined || isWithinKey(claims, entry)) return fault
+  if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
+  if (entry?.state !== 'redeemed') return 'token_unknown'
+  if (isWithinKey(claims, entry)) return undefined
   const { clientId, jti: keyId, tokenId } = tokenFacts(claims)
   deployment.emit('token.forged', { keyId, clientId, tokenId })
   return 'token_forged'
@@ -97,10 +85,10 @@ function isWithinKey({ sub, client_id, aud, scope, cnf }: AccessTokenClaims, key
   )
 }
 
-/** The initial access token, as a kind of token. */
+/** The access token, as a kind of token. */
 export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
   noun: 'The access token',
-  // RFC 9068 2.1. The longer spelling, `application/at+jwt`, is never minted, so no token of ours can have it.
+  // RFC 9068 2.1. We never mint the longer spelling, `application/at+jwt`, so we do not accept it.
   typ: 'at+jwt',
   claims: {
     ...ISSUED_CLAIMS,

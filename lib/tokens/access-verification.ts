@@ -6,8 +6,8 @@ import type { PresentedCredential } from '../possession/possession.js'
 import {
   ACCESS_TOKEN,
   type AccessTokenClaims,
-  type FamilyFault,
   familyOf,
+  type TokenStateFault,
   tokenFacts,
   tokenFault,
 } from './access-token.js'
@@ -17,27 +17,27 @@ import { presentationVerifier } from './presentation.js'
 
 declare const verified: unique symbol
 
-/** An access token whose form, signature, claims and family have held. Only verification makes one. */
+/** An access token that passed all checks. Only verification makes one. */
 export interface VerifiedAccessToken extends VerifiedIdentity {
   readonly [verified]: true
   /** The `jti` of the key that was redeemed for it. */
   readonly keyId: string
-  /** The client that asked for the key; `clientId` is the client of the token, which is the subject of the key. */
+  /** The client that asked for the key. `clientId` is the client of the token, which is the subject of the key. */
   readonly keyClientId: string
 }
 
-/** Verifies a presented access token: genuine, for this audience, in time, held by its holder, its family alive. */
+/** Verifies a presented access token: signature, terms, possession, state and scope. */
 export type VerifyAccessToken = (
   presentedToken: PresentedCredential,
   presented: PresentedRequest,
   expected: Expectation,
 ) => Promise<AcceptedToken>
 
-/** A verified access token, and how to check that it is still good. */
+/** A verified access token, and a check that it is still valid. */
 export interface AcceptedToken {
   readonly token: VerifiedAccessToken
   /**
-   * Checks the token again, for a request whose body took its time.
+   * Checks the token again at the end of a body, which may arrive slowly.
    *
    * @throws ProvisioningError `key_expired`, `token_revoked`, `token_unknown`, `inactive_at_issuer`
    */
@@ -49,27 +49,26 @@ export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAcce
 
   return async function verifyAccessToken(presentedToken, presented, expected) {
     const { claims, possession } = await verifyPresentation(presentedToken, presented, expected)
-    // Before anything else can refuse: a copy of a refused request must be good for nothing. Anybody can send proofs with
-    // a token that is not bound, and they mean nothing.
+    // This comes before every other refusal: a copy of a refused request must be useless. Proofs with an unbound token
+    // are ignored, because anybody can send them.
     if (claims.cnf !== undefined) await possession.proof?.spend(familyOf(claims))
-    const requireAlive = async () => {
+    const requireState = async () => {
       const fault = await stateFault(deployment, presentedToken.token, claims)
       if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
     }
-    await requireAlive()
+    await requireState()
     const token = verifiedAccessToken(claims)
     requireScope(claims, token.scope, expected.scope)
     return {
       token,
       async recheck() {
         verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences)
-        await requireAlive()
+        await requireState()
       },
     }
   }
 }
 
-/** Why a token that holds otherwise is not good any more, if so. */
 async function stateFault(
   deployment: VerifyingDeployment,
   token: string,
@@ -79,11 +78,10 @@ async function stateFault(
   return (await isActive(deployment.askIssuer, token, claims)) ? undefined : 'inactive_at_issuer'
 }
 
-const MESSAGES: Record<FamilyFault | 'token_forged' | 'inactive_at_issuer', string> = {
-  token_forged:
-    'The access token is signed, but says more than the provisioning key that it names was good for.',
-  token_revoked: 'What the provisioning key was redeemed for has been revoked, this access token with it.',
-  token_unknown: 'The store has no record of the redemption that brought the access token forth.',
+const MESSAGES: Record<TokenStateFault | 'inactive_at_issuer', string> = {
+  token_forged: 'The access token is signed, but exceeds the terms of the provisioning key that it names.',
+  token_revoked: 'The access token has been revoked.',
+  token_unknown: 'The store has no record of the redemption that the access token came from.',
   inactive_at_issuer: 'The issuer says that the access token is not active.',
 }
 
@@ -103,7 +101,7 @@ function requireScope(
   )
 }
 
-/** A refusal of a token that was confirmed. Its presenter is told precisely, if it is bound: possession was proven. */
+/** A refusal after possession was checked. For a bound token it is disclosed, because its owner sent the request. */
 function refusalOf(
   claims: AccessTokenClaims,
   reason: Reason,

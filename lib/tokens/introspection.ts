@@ -5,11 +5,11 @@ import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
 import { ACCESS_TOKEN, tokenFault } from './access-token.js'
-import { verifyTerms } from './issued-token.js'
+import { type IssuedClaims, type IssuedKind, verifyTerms } from './issued-token.js'
 import { isAsRecorded, PROVISIONING_KEY, verifiedKey } from './provisioning-key.js'
 import { readTokenReference, requireToken, type TokenReference } from './token-reference.js'
 
-/** The answer of RFC 7662 2.2. */
+/** The introspection response (RFC 7662 2.2). */
 export type IntrospectionAnswer = { readonly active: false } | ActiveToken
 
 interface ActiveToken {
@@ -29,8 +29,8 @@ interface ActiveToken {
 }
 
 /**
- * Tells a client how one of its keys or tokens stands, or one for an audience that policy lets it introspect. Nothing is
- * told of any other (RFC 7662 2.2).
+ * Describes a key or an access token to a client. The client must own it, or its policy must allow it to introspect the
+ * audience. Everything else is inactive (RFC 7662 2.2).
  */
 export type Introspect = (client: AuthenticatedClient, parameters: Parameters) => Promise<IntrospectionAnswer>
 
@@ -51,14 +51,11 @@ async function describeKey(
   deployment: Deployment,
   { ref, claims }: TokenReference & { kind: 'key' },
 ): Promise<IntrospectionAnswer> {
-  const isInTerms =
-    claims === undefined ||
-    areMet(() => verifyTerms(deployment, PROVISIONING_KEY, claims, deployment.audiences))
-  if (!isInTerms) return INACTIVE
+  if (claims !== undefined && !meetsTerms(deployment, PROVISIONING_KEY, claims)) return INACTIVE
   const entry = await callStore(() => deployment.store.find(ref))
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
   if (entry?.state !== 'issued' || expired) return INACTIVE
-  // Who asks goes by what the key says: one that says more than what was issued must not be called active.
+  // The client acts on the claims in the key, so a key with other claims than its record must not be active.
   if (claims !== undefined && !isAsRecorded(verifiedKey(claims), entry)) {
     deployment.emit('key.forged', { keyId: entry.jti, clientId: entry.clientId, address: undefined })
     return INACTIVE
@@ -83,14 +80,13 @@ async function describeAccessToken(
   deployment: Deployment,
   { claims }: TokenReference & { kind: 'access_token' },
 ): Promise<IntrospectionAnswer> {
-  const isInTerms = areMet(() => verifyTerms(deployment, ACCESS_TOKEN, claims, deployment.audiences))
-  if (!isInTerms || claims.exp <= numericDate(deployment)) return INACTIVE
+  if (!meetsTerms(deployment, ACCESS_TOKEN, claims) || claims.exp <= numericDate(deployment)) return INACTIVE
   if ((await tokenFault(deployment, claims)) !== undefined) return INACTIVE
   const { iss, aud, sub, client_id, scope, iat, exp, jti, cnf } = claims
   const bound = { token_type: tokenType(cnf), ...(cnf && { cnf }) }
   return { active: true, iss, aud, sub, client_id, scope, ...bound, iat, nbf: iat, exp, jti }
 }
 
-function areMet(verify: () => void): boolean {
-  return unlessRefused(() => verify() ?? true) ?? false
+function meetsTerms<C extends IssuedClaims>(deployment: Deployment, kind: IssuedKind<C>, claims: C): boolean {
+  return unlessRefused(() => verifyTerms(deployment, kind, claims, deployment.audiences) ?? true) ?? false
 }

@@ -5,29 +5,29 @@ import { permitTerms } from '../clients/policy.js'
 import { findClient } from '../clients/registry.js'
 import { callStore, type Deployment } from '../ports/deployment.js'
 import { PROVEN_BY } from '../ports/methods.js'
-import type { Confirmation, KeyRecord, RecordOutcome } from '../ports/store.js'
+import type { KeyRecord, RecordOutcome } from '../ports/store.js'
 import { proofReader } from '../possession/dpop.js'
 import { constrain } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
-import { mint, newKey } from './provisioning-key.js'
+import { newKey, signKey } from './provisioning-key.js'
 
-/** A key on its way to the client. `key` is the one place where its text appears. */
+/** An issued key. `key` is the only copy of its text. */
 export interface IssuedKey {
   readonly key: string
   readonly record: KeyRecord
 }
 
-/** Issues a provisioning key to an authenticated client, on the terms that policy allows. */
-export type Issue = (client: AuthenticatedClient, asked: Asked) => Promise<IssuedKey>
+/** Issues a provisioning key to an authenticated client, within the terms of its policy. */
+export type Issue = (client: AuthenticatedClient, request: KeyRequest) => Promise<IssuedKey>
 
-/** What is asked for, and how. */
-export interface Asked {
+/** A request for a key. */
+export interface KeyRequest {
   readonly parameters: Parameters
   readonly presented: PresentedRequest
   readonly target: Target
 }
 
-export function issuer(deployment: Deployment): Issue {
+export function keyIssuer(deployment: Deployment): Issue {
   const readProof = proofReader(deployment)
 
   return function issue(client, { parameters, presented, target }) {
@@ -41,37 +41,27 @@ export function issuer(deployment: Deployment): Issue {
       const proof = readProof(presented, target)
       const possession = { proof, certificate: presented.certificate?.thumbprint }
       const terms = permitTerms(client.clientId, client.policy, parameters)
-      // Not a key for somebody else, who could not present it: there the certificate says only who asks.
+      // A key for another subject is not bound to this certificate: the subject could not present it.
       const isOwn = terms.subject === client.clientId
       const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
       const confirmation = constrain(client.policy, possession, certificateUsed)
-      const drawn = newKey(deployment, client, terms, confirmation)
+      const unsigned = newKey(deployment, client, terms, confirmation)
+      const { record } = unsigned
       await proof?.spend(client)
-      await record(deployment, drawn.record, client)
-      await requireStillClient(deployment, drawn.record)
-      const key = mint(deployment, drawn)
-      const { jti: keyId, clientId, subject, scope, audience, expiresAt } = drawn.record
-      deployment.emit('key.issued', {
-        keyId,
-        clientId,
-        subject,
-        scope,
-        audience,
-        expiresAt,
-        ...confirmationFact(confirmation),
-      })
-      return { key, record: drawn.record }
+      await storeRecord(deployment, record, client)
+      await requireStillClient(deployment, record)
+      const key = signKey(deployment, unsigned)
+      const { jti: keyId, clientId, subject, scope, audience, expiresAt } = record
+      const bound = confirmation && { confirmation }
+      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...bound })
+      return { key, record }
     })
   }
 }
 
-function confirmationFact(confirmation: Confirmation | undefined) {
-  return confirmation === undefined ? {} : { confirmation }
-}
-
 /**
- * A client that is deleted while it asks must not be left with a key: what was recorded before the deletion is revoked
- * by that, and what is recorded after it finds no client here.
+ * A client that is deleted at this moment must not keep a key. The deletion revokes a key that was recorded before it. A
+ * key that was recorded later is revoked here.
  */
 async function requireStillClient(deployment: Deployment, key: KeyRecord): Promise<void> {
   if (!deployment.registryWritable || (await findClient(deployment, key.clientId)) !== undefined) return
@@ -79,7 +69,7 @@ async function requireStillClient(deployment: Deployment, key: KeyRecord): Promi
   throw new ProvisioningError('client_unknown', 'The client has been deleted.')
 }
 
-async function record(
+async function storeRecord(
   deployment: Deployment,
   key: KeyRecord,
   { policy: { outstandingKeys: outstanding }, registeredBy }: AuthenticatedClient,
@@ -95,7 +85,7 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
   revoked: (_, { clockToleranceSeconds }) =>
     new ProvisioningError(
       'issuance_suspended',
-      'All keys that are issued at this moment have been revoked; ask again in a few seconds.',
+      'All keys issued up to now have been revoked; ask again in a few seconds.',
       { facts: { retryAfterSeconds: clockToleranceSeconds + 1 } },
     ),
   outstanding: (limit) =>
@@ -105,6 +95,5 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
       { facts: { retryAfterSeconds: 60 } },
     ),
   full: () => new ProvisioningError('store_full', 'The store of keys is full.'),
-  duplicate: () =>
-    new ProvisioningError('store_unavailable', 'The store knows a key that was never issued before.'),
+  duplicate: () => new ProvisioningError('store_unavailable', 'The store has a record of a key that is new.'),
 }

@@ -13,7 +13,7 @@ import {
 import { clockOf, type VerificationRules } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 
-/** The claims that every token of ours has. */
+/** The claims of every token that a deployment issues. */
 export interface IssuedClaims {
   readonly iss: string
   readonly aud: string
@@ -55,7 +55,7 @@ export interface IssuedKind<C extends IssuedClaims> extends Pick<TokenKind<C>, '
   readonly factsOf: (claims: C) => RefusalFacts
 }
 
-/** The reasons for which a token of ours is refused. */
+/** The reason to refuse an issued token, for each fault. */
 export const ISSUED_TOKEN_REASONS: Record<TokenFault, Reason> = {
   form: 'key_malformed',
   type: 'key_type_wrong',
@@ -73,7 +73,7 @@ export const ISSUED_TOKEN_REASONS: Record<TokenFault, Reason> = {
 
 /**
  * Verifies that a token is genuine: form, header, signature, claim types and issuer (RFC 9068 4). Its terms and its state
- * are checked later.
+ * are checked separately.
  *
  * @throws ProvisioningError one of `ISSUED_TOKEN_REASONS`, or `issuer_wrong`
  */
@@ -90,7 +90,7 @@ export function verifyGenuine<C extends IssuedClaims>(
 }
 
 /**
- * Verifies the terms of a genuine token: for one of the audiences, of this environment, and in time.
+ * Verifies the terms of a genuine token: its audience, its environment and its times.
  *
  * @throws ProvisioningError `audience_wrong`, `environment_wrong`, `key_expired`, `key_not_yet_valid`,
  *   `lifetime_excessive`

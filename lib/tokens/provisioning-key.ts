@@ -15,18 +15,18 @@ import {
   type VerifiedIdentity,
 } from './issued-token.js'
 
-/** A key as issued: what is recorded of it, and the claims it is minted from. */
-export interface MintableKey {
+/** A key that is not signed yet: its record for the store, and its claims. */
+export interface UnsignedKey {
   readonly record: KeyRecord
   readonly claims: Claims
 }
 
 declare const verified: unique symbol
 
-/** A key whose form, signature, claims and state have held. Only verification makes one. */
+/** A key that passed all checks. Only verification makes one. */
 export interface VerifiedKey extends VerifiedIdentity {
   readonly [verified]: true
-  /** The keys to which its client owed its bindings when it asked for this one. */
+  /** The keys that were redeemed for the recent bindings of its client, when the client asked for this key. */
   readonly ancestors: readonly KeyRef[]
 }
 
@@ -35,12 +35,10 @@ export const REGISTER_SCOPE = 'provision:register'
 /** The scope that lets a key bind a public key or a certificate. */
 export const BIND_SCOPE = 'provision:bind'
 
-/** The most bindings in the lifetime of one key, each asked for by means of the one before. */
+/** The longest chain of bindings within the lifetime of a key, each asked for with the previous one. */
 const MOST_ANCESTORS = 16
 
-/**
- * What a key can leave to a client that outlives it: what it carries itself, but not the right to register others.
- */
+/** The scopes that a key can give to a client that outlives it. Such a client must not register others. */
 export function lastingScopes(key: VerifiedKey): readonly string[] {
   return key.scope.filter((scope) => scope !== REGISTER_SCOPE)
 }
@@ -56,7 +54,7 @@ export function isRandomId(text: string): boolean {
 }
 
 /**
- * Draws up a key for a client on the terms that policy allowed. Nothing is signed yet.
+ * Makes a key for a client, with terms that its policy allows.
  *
  * @throws ProvisioningError `client_contended` when the client has bound too many keys shortly before
  */
@@ -65,7 +63,7 @@ export function newKey(
   { clientId, ancestors }: Pick<AuthenticatedClient, 'clientId' | 'ancestors'>,
   terms: Terms,
   confirmation: Confirmation | undefined,
-): MintableKey {
+): UnsignedKey {
   const issuedAt = numericDate(deployment)
   const expiresAt = issuedAt + Math.min(terms.lifetimeSeconds, deployment.maxLifetimeSeconds)
   const { subject, scope, audience, networks } = terms
@@ -99,17 +97,16 @@ function ancestorsClaim(scope: readonly string[], ancestors: readonly KeyRef[]):
   return { ancestors }
 }
 
-/** Signs the key. */
-export function mint(deployment: Deployment, key: MintableKey): string {
+export function signKey(deployment: Deployment, key: UnsignedKey): string {
   return signJwt(key.claims, deployment.keyRing.active(), PROVISIONING_KEY.typ)
 }
 
-/** The key that genuine claims describe, once terms and possession have held. */
+/** The key with these claims. Call it only after all checks. */
 export function verifiedKey(claims: KeyClaims): VerifiedKey {
   return Object.freeze({ ...identityIn(claims), ancestors: claims.ancestors ?? [] }) as VerifiedKey
 }
 
-/** Whether a key says what was recorded when it was issued: to sign is not enough to get more than that. */
+/** Whether a key matches its record. A thief of a signing key cannot sign a key with other terms. */
 export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
   const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
   return (

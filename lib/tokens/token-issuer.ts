@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import { isObject } from '../base/object.js'
 import type { AccessTokenIdentity, IssueInTime } from '../ports/access-token-identity.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
@@ -10,7 +11,7 @@ import type { VerifiedKey } from './provisioning-key.js'
 export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
-/** A token that is ready to be handed out, when its key is settled. */
+/** An access token that is sent when its key is settled. */
 export interface ReadyToken {
   readonly accessToken: string
   readonly tokenType: 'Bearer' | 'DPoP'
@@ -19,40 +20,42 @@ export interface ReadyToken {
   readonly expiresAt: number
   readonly scope: readonly string[]
   readonly issuedTokenType: string
+  /** The `jti`. Absent if the authorization server of the host has issued the token. */
   readonly tokenId?: string
 }
 
-export type IssueToken = (
+/** A request for the access token of a key. */
+export interface TokenRequest {
+  readonly terms: AccessTokenTerms
+  readonly requestedType: string | undefined
+  readonly redemptionId: string
+}
+
+/**
+ * Issues an access token for a key: here, or at the authorization server of the host.
+ *
+ * @throws ProvisioningError `token_issuer_unavailable` when that server does not answer, `server_fault` when its answer
+ *   is invalid; and every refusal that `issueAccessToken` throws
+ */
+export async function issueToken(
+  deployment: Deployment,
   key: VerifiedKey,
-  terms: AccessTokenTerms,
-  asked: { readonly requestedType: string | undefined; readonly redemptionId: string },
-) => Promise<ReadyToken>
-
-/** Makes the verb that brings an initial access token forth: minted here, or by the host's own server. */
-export function tokenIssuer(deployment: Deployment): IssueToken {
+  { terms, requestedType = ACCESS_TOKEN_TYPE, redemptionId }: TokenRequest,
+): Promise<ReadyToken> {
   const { issueAccessToken } = deployment
-  return issueAccessToken === undefined ? minter(deployment) : delegate(deployment, issueAccessToken)
-}
-
-function minter(deployment: Deployment): IssueToken {
-  return async function mint(key, terms, { requestedType = ACCESS_TOKEN_TYPE }) {
-    const { token, claims } = mintAccessToken(deployment, key, terms)
-    return {
-      accessToken: token,
-      tokenType: tokenType(terms.confirmation),
-      expiresIn: claims.exp - claims.iat,
-      expiresAt: claims.exp,
-      scope: terms.scope,
-      issuedTokenType: requestedType,
-      tokenId: claims.jti,
-    }
-  }
-}
-
-function delegate(deployment: Deployment, issue: IssueInTime): IssueToken {
-  return async function delegateIssue(key, terms, { redemptionId }) {
-    const issued = await answerOf(issue, identityOf(key, terms, redemptionId))
+  if (issueAccessToken !== undefined) {
+    const issued = await askHost(issueAccessToken, identityOf(key, terms, redemptionId))
     return { ...issued, expiresAt: numericDate(deployment) + issued.expiresIn }
+  }
+  const { token, claims } = mintAccessToken(deployment, key, terms)
+  return {
+    accessToken: token,
+    tokenType: tokenType(terms.confirmation),
+    expiresIn: claims.exp - claims.iat,
+    expiresAt: claims.exp,
+    scope: terms.scope,
+    issuedTokenType: requestedType,
+    tokenId: claims.jti,
   }
 }
 
@@ -74,8 +77,8 @@ function identityOf(
   }) satisfies AccessTokenIdentity
 }
 
-/** A server that does not answer is one to ask again later; a deliberate no of the host's goes to the client as it is. */
-async function answerOf(issue: IssueInTime, identity: AccessTokenIdentity) {
+/** The client can repeat the request if the server does not answer. A refusal of the host goes to the client. */
+async function askHost(issue: IssueInTime, identity: AccessTokenIdentity) {
   let answer: unknown
   try {
     answer = await issue(identity)
@@ -86,11 +89,11 @@ async function answerOf(issue: IssueInTime, identity: AccessTokenIdentity) {
   return readAnswer(answer, identity)
 }
 
-/** Whatever the other server allows: nothing goes beyond what key and policy do. The token is never repeated. */
-function readAnswer(answer: unknown, identity: AccessTokenIdentity): Omit<ReadyToken, 'expiresAt'> {
-  const given = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>
+/** Accepts only a token within the terms of the key and the policy. Messages never contain the token. */
+function readAnswer(answer: unknown, identity: AccessTokenIdentity) {
+  const given: Record<string, unknown> = isObject(answer) ? answer : {}
   const { accessToken, expiresIn, issuedTokenType = ACCESS_TOKEN_TYPE } = given
-  // RFC 6749 A.12, without the space, which no scheme of RFC 6750 or RFC 9449 could carry.
+  // RFC 6749 A.12, but without spaces: the schemes of RFC 6750 and RFC 9449 cannot carry them.
   if (typeof accessToken !== 'string' || !/^[\x21-\x7e]+$/.test(accessToken))
     throw fault('accessToken', 'printable ASCII without spaces')
   if (!isWithin(expiresIn, identity.lifetimeSeconds))
@@ -111,27 +114,23 @@ function isWithin(seconds: unknown, most: number): seconds is number {
 }
 
 function readScope(given: unknown, permitted: readonly string[]): readonly string[] {
-  const scope: readonly unknown[] = typeof given === 'string' ? given.split(' ') : asList(given ?? permitted)
-  const isPermitted = scope.length > 0 && scope.every((one) => permitted.some((other) => other === one))
-  if (isPermitted) return [...new Set(scope as readonly string[])]
+  const scope: unknown = typeof given === 'string' ? given.split(' ') : (given ?? permitted)
+  const isPermitted = (one: unknown): one is string => permitted.some((other) => other === one)
+  if (Array.isArray(scope) && scope.length > 0 && scope.every(isPermitted)) return [...new Set(scope)]
   throw fault('scope', `some of ${permitted.join(' ')}, or nothing for all of it`)
 }
 
-function asList(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
-
-/** RFC 6749 5.1: without case. A bound token must not be called one that anybody can use, nor the other way round. */
+/** RFC 6749 5.1: the case is ignored. The type must say whether the token is bound to a DPoP key. */
 function readType(given: unknown, confirmation: Confirmation | undefined): 'Bearer' | 'DPoP' {
-  const fitting = tokenType(confirmation)
-  if (given === undefined || (typeof given === 'string' && given.toLowerCase() === fitting.toLowerCase()))
-    return fitting
-  throw fault('tokenType', fitting)
+  const expected = tokenType(confirmation)
+  if (given === undefined || (typeof given === 'string' && given.toLowerCase() === expected.toLowerCase()))
+    return expected
+  throw fault('tokenType', expected)
 }
 
 function fault(member: string, expected: string): ProvisioningError {
   return new ProvisioningError(
     'server_fault',
-    `issueAccessToken answered with a wrong ${member}: expected ${expected}.`,
+    `issueAccessToken returned a wrong ${member}: expected ${expected}.`,
   )
 }

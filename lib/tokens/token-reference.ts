@@ -13,29 +13,25 @@ export function requireToken(parameters: Parameters): string {
   return token
 }
 
-/**
- * What the `token` parameter of introspection and revocation refers to, if the caller may know of it: a key by its
- * text, a key by its `jti`, or an access token. The caller of a key is the client it was issued to, and for those that
- * only ask, the resource server it is for.
- */
+/** The key or access token that a `token` parameter names. A key can be named by its text, or by its `jti`. */
 export type TokenReference =
   | { readonly kind: 'key'; readonly ref: KeyRef; readonly claims?: KeyClaims }
   | { readonly kind: 'access_token'; readonly ref: KeyRef; readonly claims: AccessTokenClaims }
 
-/** Who asks about a token. */
+/** The client that names a token. It can name its own tokens. */
 export interface TokenCaller {
   readonly clientId: string
-  /** The audiences it may know every token of, of which it has the text: it cannot guess what it was not given. */
+  /** It can also name the tokens for these audiences, by their text: nobody can guess the text of a token. */
   readonly audiences: readonly string[]
 }
 
-/** Reads the parameter; `undefined` when it is not genuine or not the caller's, which is not told apart. */
+/** Reads a `token` parameter. `undefined`: the token is not genuine, or the caller must not know it. */
 export function readTokenReference(
   deployment: Deployment,
   token: string,
   caller: TokenCaller,
 ): TokenReference | undefined {
-  // Any other text may be a secret that was pasted, and must not become a name in the store.
+  // Any other text may be a pasted secret, which must not become a name in the store.
   if (isRandomId(token)) return { kind: 'key', ref: { clientId: caller.clientId, jti: token } }
   return readKey(deployment, token, caller) ?? readToken(deployment, token, caller)
 }

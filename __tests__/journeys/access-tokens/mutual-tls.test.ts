@@ -94,9 +94,6 @@ describe('an access token of a client with a certificate', () => {
       // Another request than the first: that one would be answered again.
       await exchangeWith(server, key, PINNED_CERTIFICATE, { scope: 'devices:read' })
       const { status, body } = await callWith(server, token, PINNED_CERTIFICATE)
-      expect([status, body.error_description]).toEqual([
-        401,
-        'What the provisioning key was redeemed for has been revoked, this access token with it.',
-      ])
+      expect([status, body.error_description]).toEqual([401, 'The access token has been revoked.'])
     }))
 })

@@ -201,7 +201,7 @@ const FAMILY: Case[] = [
     title: 'a DPoP-bound access token that was revoked, precisely, since its holder asks',
     reason: 'token_revoked',
     headers: { 'www-authenticate': /^DPoP .*error="invalid_token"/ },
-    description: /^What the provisioning key was redeemed for has been revoked/,
+    description: /^The access token has been revoked/,
     act: async (server) => {
       const { token, holder } = await obtainBoundToken(server)
       await postForm(server, '/oauth/revoke', { token }).auth(CLIENT, SECRET).expect(200)

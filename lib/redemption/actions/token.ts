@@ -7,7 +7,7 @@ import type { Deployment } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
 import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
-import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE, type ReadyToken, tokenIssuer } from '../../tokens/token-issuer.js'
+import { ACCESS_TOKEN_TYPE, issueToken, JWT_TOKEN_TYPE, type ReadyToken } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
 import type { Done, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
@@ -53,8 +53,6 @@ export function readSubjectToken(parameters: Parameters): string {
 }
 
 export function exchanger(deployment: Deployment, perform: RunAction): Exchange {
-  const issueToken = tokenIssuer(deployment)
-
   return async function exchange(verified, parameters, address) {
     const { key } = verified
     const client = await clientOf(deployment, key)
@@ -79,7 +77,8 @@ export function exchanger(deployment: Deployment, perform: RunAction): Exchange 
       request: requestDigest('token', askedFor(parameters)),
       validate: async () => undefined,
       async act(_, redemptionId) {
-        return done(deployment, key, await issueToken(key, terms, { requestedType, redemptionId }))
+        const issued = await issueToken(deployment, key, { terms, requestedType, redemptionId })
+        return done(deployment, key, issued)
       },
     })
   }
