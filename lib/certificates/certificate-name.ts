@@ -2,16 +2,17 @@ import { isIP, isIPv6 } from 'node:net'
 import type { AlternativeName, Certificate } from './certificate.js'
 import { isSameName, parseName } from './distinguished-name.js'
 
-/** How a client's certificate is told from others of the same authority (RFC 8705 2.1.2). */
+/** A kind of name by which a client registers its certificate (RFC 8705 2.1.2). */
 interface NameKind {
+  /** The form of the registered text, for error messages. */
   readonly expected: string
-  /** A name that is looked for if a client has registered none of this kind. */
+  /** The name to look for if a client has registered none of this kind, so that the work is the same. */
   readonly decoy: string
-  /** Makes the judge of certificates from the registered text; `undefined` when that is not what it has to be. */
+  /** Makes a test for certificates from the registered text. `undefined` if the text does not have the expected form. */
   readonly matcher: (registered: string) => ((certificate: Certificate) => boolean) | undefined
 }
 
-/** The members of client metadata that name a client's certificate; a client has exactly one of them. */
+/** The members of client metadata that name a certificate. A client registers one of them. */
 export const CERTIFICATE_NAMES = {
   tls_client_auth_subject_dn: {
     expected: 'a distinguished name as RFC 4514 writes it, such as CN=sensor-7,O=Example\\, Inc.,C=DE',
@@ -26,7 +27,7 @@ export const CERTIFICATE_NAMES = {
     decoy: 'decoy.invalid',
     matcher: (registered) =>
       /^(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*$/.test(registered)
-        ? holds('dns', (entry) => foldCase(entry) === registered.toLowerCase())
+        ? hasEntry('dns', (entry) => foldCase(entry) === registered.toLowerCase())
         : undefined,
   },
   tls_client_auth_san_uri: {
@@ -34,7 +35,7 @@ export const CERTIFICATE_NAMES = {
     decoy: 'urn:decoy:invalid',
     matcher: (registered) =>
       /^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/i.test(registered)
-        ? holds('uri', (entry) => entry.toString('latin1') === registered)
+        ? hasEntry('uri', (entry) => entry.toString('latin1') === registered)
         : undefined,
   },
   tls_client_auth_san_ip: {
@@ -42,7 +43,7 @@ export const CERTIFICATE_NAMES = {
     decoy: '::',
     matcher(registered) {
       const address = addressBytes(registered)
-      return address && holds('ip', (entry) => entry.equals(address))
+      return address && hasEntry('ip', (entry) => entry.equals(address))
     },
   },
   tls_client_auth_san_email: {
@@ -50,7 +51,7 @@ export const CERTIFICATE_NAMES = {
     decoy: 'nobody@decoy.invalid',
     matcher: (registered) =>
       /^[\x21-\x3f\x41-\x7e]+@[\w.-]+$/.test(registered)
-        ? holds('email', (entry) => foldHost(entry) === foldHost(Buffer.from(registered)))
+        ? hasEntry('email', (entry) => foldHost(entry) === foldHost(Buffer.from(registered)))
         : undefined,
   },
 } as const satisfies Record<string, NameKind>
@@ -59,7 +60,10 @@ export type CertificateNameMember = keyof typeof CERTIFICATE_NAMES
 
 export const CERTIFICATE_NAME_MEMBERS = Object.keys(CERTIFICATE_NAMES) as readonly CertificateNameMember[]
 
-/** What is expected of a member, when it is not that. If it is absent, its decoy is judged, which takes as long. */
+/**
+ * Checks a member. Returns its expected form, or `undefined` if it is valid. An absent member takes as long as a present
+ * one, because the decoy is checked instead.
+ */
 export function certificateNameFault(
   member: CertificateNameMember,
   value: unknown = CERTIFICATE_NAMES[member].decoy,
@@ -72,47 +76,47 @@ export function certificateNameFault(
 const LONGEST_NAME = 1024
 
 /**
- * Whether a certificate has the one name that is registered; metadata with none of them, or several, match nothing.
+ * Whether a certificate has the registered name. Metadata with no name, or with several, match no certificate.
  *
- * Names of all kinds are looked for, and decoys stand in for those that are not registered. So time does not tell whether
- * a name is registered, nor of which kind.
+ * It looks for names of all kinds, with decoys for those that are not registered. So time does not show whether a name is
+ * registered, or of which kind.
  */
 export function hasRegisteredName(
   certificate: Certificate,
   metadata: Readonly<Record<string, unknown>>,
 ): boolean {
-  const judged = CERTIFICATE_NAME_MEMBERS.map((member) => {
+  const results = CERTIFICATE_NAME_MEMBERS.map((member) => {
     const { decoy, matcher } = CERTIFICATE_NAMES[member]
     const { [member]: registered } = metadata
     const isText = typeof registered === 'string'
-    const isThere = matcher(isText ? registered : decoy)?.(certificate) === true
-    return { isRegistered: registered !== undefined, holds: isText && isThere }
+    const isFound = matcher(isText ? registered : decoy)?.(certificate) === true
+    return { isRegistered: registered !== undefined, matches: isText && isFound }
   })
-  const [name, ...others] = judged.filter(({ isRegistered }) => isRegistered)
-  return name?.holds === true && others.length === 0
+  const [name, ...others] = results.filter(({ isRegistered }) => isRegistered)
+  return name?.matches === true && others.length === 0
 }
 
-function holds(kind: AlternativeName, isSame: (entry: Buffer) => boolean) {
+function hasEntry(kind: AlternativeName, isSame: (entry: Buffer) => boolean) {
   return ({ alternativeNames }: Certificate) => alternativeNames[kind].some(isSame)
 }
 
-/** RFC 5280 7.2: host names without regard to case. An octet that is not ASCII stays what it is, and equals nothing. */
+/** RFC 5280 7.2: the case of a host name does not matter. An octet that is not ASCII stays, so it matches no host name. */
 function foldCase(entry: Buffer): string {
   return entry.toString('latin1').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
-/** RFC 5280 7.5: the case of the part before the @ counts. */
+/** RFC 5280 7.5: the case of the part before the @ matters, that of the host does not. */
 function foldHost(entry: Buffer): string {
   return entry
     .toString('latin1')
     .replace(/@[^@]*$/, (host) => host.replace(/[A-Z]/g, (letter) => letter.toLowerCase()))
 }
 
-/** The octets of an address, as a certificate has them (RFC 5280 4.2.1.6). */
+/** The octets of an IP address, as in a certificate (RFC 5280 4.2.1.6). */
 function addressBytes(text: string): Buffer | undefined {
   if (isIP(text) === 0 || text.includes('%')) return undefined
   if (!isIPv6(text)) return Buffer.from(text.split('.').map(Number))
-  // URL writes it with eight groups or one ::, and never with an IPv4 address at its end.
+  // URL writes either eight groups or one ::, and never an IPv4 address at the end.
   const [left = '', right] = new URL(`http://[${text}]`).hostname.slice(1, -1).split('::')
   const groups = (part: string) =>
     part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16))

@@ -10,16 +10,16 @@ import {
 } from './der.js'
 import { type DistinguishedName, readName } from './distinguished-name.js'
 
-/** What a certificate says, as far as it matters here. That somebody trusted has signed it is not among it. */
+/** The parts of a certificate that we read. Its signature is not verified here: the TLS layer does that. */
 export interface Certificate {
   /** NumericDate. */
   readonly notBefore: number
   /** NumericDate. */
   readonly notAfter: number
   readonly subject: DistinguishedName
-  /** The entries of its subjectAltName, by kind, byte for byte (RFC 5280 4.2.1.6). */
+  /** The octets of each entry of the subjectAltName, by kind (RFC 5280 4.2.1.6). */
   readonly alternativeNames: Readonly<Record<AlternativeName, readonly Buffer[]>>
-  /** Its SubjectPublicKeyInfo, in DER. */
+  /** The SubjectPublicKeyInfo, in DER. */
   readonly publicKeyInfo: Buffer
 }
 
@@ -27,18 +27,19 @@ export interface Certificate {
 const ALTERNATIVE_NAMES = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const
 export type AlternativeName = keyof typeof ALTERNATIVE_NAMES
 
-/** SHA-256 over the whole certificate, base64url: its `x5t#S256` (RFC 8705 3.1). */
+/** The `x5t#S256` of a certificate: SHA-256 of the DER, in base64url (RFC 8705 3.1). */
 export function certificateThumbprint(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('base64url')
 }
 
-/** TLS takes certificates of 100 KB from anybody, and sends them once: each request would read all of it again. */
+/** In octets. TLS accepts 100 KB from anybody, once per connection. We would parse that again for each request. */
 const LONGEST_CERTIFICATE = 16_384
 
 /**
- * Reads a certificate (RFC 5280 4.1) from its DER, and not from what Node prints of it: names can hold whatever their
- * owner likes, separators and quotes included. `undefined` when it is no certificate, is longer than any should be, or
- * has anything after it.
+ * Parses a certificate (RFC 5280 4.1). It reads the DER and not the text that Node makes of it: a name can contain
+ * separators and quotes, so that text is ambiguous.
+ *
+ * @returns `undefined` if it is malformed, too long, or followed by other octets
  */
 export function readCertificate(der: Uint8Array): Certificate | undefined {
   if (der.length > LONGEST_CERTIFICATE) return undefined
@@ -71,7 +72,7 @@ function readToBeSigned(members: readonly DerElement[]): Certificate {
   }
 }
 
-/** RFC 5280 4.1.2.5: in seconds, and in UTC. */
+/** Reads a time as a NumericDate. RFC 5280 4.1.2.5: it has seconds, and is in UTC. A year from 50 on is in the 1900s. */
 function readTime(element: DerElement | undefined): number {
   const text = element?.content.toString('latin1') ?? ''
   const century = element?.tag === TAGS.utcTime ? (text < '50' ? '20' : '19') : ''
@@ -80,7 +81,7 @@ function readTime(element: DerElement | undefined): number {
   if (!isTime || date === undefined || time === undefined) throw new DerFault()
   const written = `${date.replace(/(....)(..)(..)/, '$1-$2-$3')}T${time.replace(/(..)(..)(..)/, '$1:$2:$3')}.000Z`
   const milliseconds = Date.parse(written)
-  // Not the 31st of February, which Date takes for a day in March.
+  // Date takes the 31st of February for a day in March.
   if (Number.isNaN(milliseconds) || new Date(milliseconds).toISOString() !== written) throw new DerFault()
   return milliseconds / 1000
 }
@@ -98,7 +99,7 @@ function readAlternativeNames(extensions: readonly DerElement[]): Certificate['a
     if (value?.tag !== TAGS.octetString) throw new DerFault()
     return [value.content]
   })
-  // RFC 5280 4.2: not more than one of a kind; parsers disagree about which of two counts.
+  // RFC 5280 4.2: an extension must not be repeated. Parsers disagree about which of two to use.
   if (values.length > 1) throw new DerFault()
   const [value] = values
   const names = value === undefined ? [] : childrenOf(readOnly(value, TAGS.sequence), TAGS.sequence)
@@ -107,12 +108,12 @@ function readAlternativeNames(extensions: readonly DerElement[]): Certificate['a
   return { email: of('email'), dns: of('dns'), uri: of('uri'), ip: of('ip') }
 }
 
-/** Whether a certificate is good at a time, give or take how far clocks may differ (RFC 5280 4.1.2.5). */
+/** Whether a certificate is valid at a NumericDate, within the clock tolerance in seconds (RFC 5280 4.1.2.5). */
 export function isInTime({ notBefore, notAfter }: Certificate, seconds: number, tolerance: number): boolean {
   return seconds >= notBefore - tolerance && seconds <= notAfter + tolerance
 }
 
-/** The key that a certificate is for; `undefined` when it is of a kind that is of no use here. */
+/** The public key of a certificate. `undefined` if Node does not support its type. */
 export function certificateKey({ publicKeyInfo }: Certificate): KeyObject | undefined {
   try {
     return createPublicKey({ key: publicKeyInfo, format: 'der', type: 'spki' })

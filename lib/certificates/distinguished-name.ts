@@ -1,17 +1,17 @@
 import { childrenOf, type DerElement, DerFault, readElements, readObjectIdentifier, TAGS } from './der.js'
 
 /**
- * A distinguished name: its RDNs from the root down, each the sorted list of its attributes. An attribute is the JSON
- * of its type and value, so that no text in one can pass for another.
+ * A distinguished name: its RDNs from the root down. An RDN is the sorted list of its attributes. An attribute is the JSON
+ * of its type and value, so no text in a value can look like another attribute.
  */
 export type DistinguishedName = readonly (readonly string[])[]
 
-/** Whether two names are the same, attribute by attribute and in the same order. */
+/** Whether two names have the same RDNs in the same order. Values are compared with their case. */
 export function isSameName(a: DistinguishedName, b: DistinguishedName): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** Reads the name in a certificate (RFC 5280 4.1.2.4). @throws DerFault when it is not one */
+/** Reads a name in a certificate (RFC 5280 4.1.2.4). @throws DerFault if it is malformed */
 export function readName(element: DerElement | undefined): DistinguishedName {
   return childrenOf(element, TAGS.sequence).map((rdn) => {
     const attributes = childrenOf(rdn, TAGS.set).map((attribute) => {
@@ -28,7 +28,7 @@ function attributeOf(type: string, [kind, value]: readonly [string, string]): st
   return JSON.stringify([type, kind, value])
 }
 
-/** A text, whichever kind of string it is written in; and of anything else, the bytes. */
+/** The text of a string of any type, and the DER of any other value. */
 function canonicalValue(element: DerElement): readonly ['text' | 'der', string] {
   const text = textOf(element)
   return text === undefined ? ['der', element.bytes.toString('hex')] : ['text', text]
@@ -46,15 +46,15 @@ function textOf({ tag, content }: DerElement): string | undefined {
   return ASCII_STRINGS.includes(tag) && isAscii ? content.toString('latin1') : undefined
 }
 
-// A TeletexString is read in more than one way, so it is compared by its bytes.
+// TeletexString is missing, because readers disagree about its characters. It is compared by its DER.
 const ASCII_STRINGS: readonly number[] = [TAGS.printableString, TAGS.ia5String, TAGS.numericString]
 
 const EXACT = { fatal: true, ignoreBOM: true } as const
 
-/** Made once, because making one takes longer than reading a name with it. */
+/** Made once, because that takes longer than decoding a name. */
 const UTF_8 = new TextDecoder('utf-8', EXACT)
 
-/** The short names of attribute types: those of RFC 4514 3, and those that tools print (RFC 4519, RFC 5280 A.1). */
+/** The short names of attribute types: those of RFC 4514 3, and others that tools print (RFC 4519, RFC 5280 A.1). */
 const TYPES: Readonly<Record<string, string>> = {
   CN: '2.5.4.3',
   SN: '2.5.4.4',
@@ -76,16 +76,17 @@ const TYPES: Readonly<Record<string, string>> = {
   EMAILADDRESS: '1.2.840.113549.1.9.1',
 }
 
-/** An attribute of a name as RFC 4514 3 writes it, and what comes after it. */
+/** An attribute in the notation of RFC 4514 3, and the separator after it. */
 const ATTRIBUTE =
   /([a-z][a-z0-9-]*|(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+)=((?:[^\\",+;<>\0]|\\[\\",+;<> #=]|\\[0-9a-f]{2})*)([,+]|$)/giy
 
-/** Reads a name as RFC 4514 writes it: the last RDN first. `undefined` when it is not one, or nobody's: empty. */
+/** Parses a name in the notation of RFC 4514, which has the last RDN first. `undefined` if it is malformed or empty. */
 export function parseName(text: string): DistinguishedName | undefined {
-  // Lone surrogates have no UTF-8.
+  // Lone surrogates cannot be encoded in UTF-8.
   if (/\p{Cs}/u.test(text)) return undefined
   const rdns: string[][] = [[]]
-  let rest = text.length
+  // The pattern is sticky, so an invalid part ends the loop and leaves characters unread.
+  let unread = text.length
   let last: string | undefined
   for (const [all, type = '', raw = '', separator] of text.matchAll(ATTRIBUTE)) {
     const identifier = /^\d/.test(type) ? type : TYPES[type.toUpperCase()]
@@ -93,14 +94,15 @@ export function parseName(text: string): DistinguishedName | undefined {
     if (identifier === undefined || value === undefined) return undefined
     rdns.at(-1)?.push(attributeOf(identifier, value))
     if (separator === ',') rdns.push([])
-    rest -= all.length
+    unread -= all.length
     last = separator
   }
-  return rest === 0 && last === '' ? rdns.reverse().map((rdn) => rdn.sort()) : undefined
+  return unread === 0 && last === '' ? rdns.reverse().map((rdn) => rdn.sort()) : undefined
 }
 
 function parseValue(raw: string): readonly ['text' | 'der', string] | undefined {
   if (raw.startsWith('#')) return parseHexValue(raw.slice(1))
+  // RFC 4514 2.4: a space at either end must be escaped.
   const unescaped = raw.replace(/\\./gs, 'x')
   if (unescaped.startsWith(' ') || unescaped.endsWith(' ')) return undefined
   const octets = Buffer.from(raw)
