@@ -5,7 +5,7 @@ export interface Faults {
   /** Notes `path: expected X, got Y`. `got` must not contain a secret. */
   add(path: string, expected: string, got: string): void
   /** Notes a wrong value. Pass `describeSecret` if the value may be a secret. */
-  reject(path: string, expected: string, value: unknown, say?: Describe): void
+  reject(path: string, expected: string, value: unknown, describeValue?: Describe): void
   /** Notes every unknown name in `value`, and suggests the known name that is most like it. */
   addUnknownNames(path: string, value: object, known: readonly string[]): void
   readonly list: readonly string[]
@@ -16,8 +16,8 @@ export interface Faults {
 /** Describes a value for an error message. */
 type Describe = (value: unknown) => string
 
-/** @param say describes the values; `describeSecret` never shows one */
-export function faults(say: Describe = describe): Faults {
+/** @param describeAny describes the values by default; `describeSecret` never shows one */
+export function faults(describeAny: Describe = describe): Faults {
   const list: string[] = []
   const add = (path: string, expected: string, got: string) => {
     list.push(`${path}: expected ${expected}, got ${got}`)
@@ -25,7 +25,7 @@ export function faults(say: Describe = describe): Faults {
   return {
     list,
     add,
-    reject: (path, expected, value, sayThis = say) => add(path, expected, sayThis(value)),
+    reject: (path, expected, value, describeValue = describeAny) => add(path, expected, describeValue(value)),
     addUnknownNames(path, value, known) {
       for (const name of Object.keys(value).filter((one) => !known.includes(one))) {
         const meant = meantBy(name, known)
@@ -43,6 +43,7 @@ export function faults(say: Describe = describe): Faults {
 /** Describes a value on one line, a long one only by its length. Not for secrets. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null || typeof value === 'number') return String(value)
+  // It may be a URL with a password, or an email address.
   if (typeof value === 'string' && value.includes('@'))
     return `a string of ${value.length} characters with an @`
   if (typeof value === 'string')

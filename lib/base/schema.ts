@@ -15,7 +15,7 @@ export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
   return parsed
 }
 
-/** The reader of a member that must be present. */
+/** A reader that `object` calls even if the member is missing, so that it notes the fault. */
 type RequiredReader<T> = Reader<T> & { readonly isRequired: true }
 
 /**
@@ -37,15 +37,16 @@ export type Read<T, Changed extends { readonly [K in keyof T]?: unknown }> = {
 export function rule<T>(
   expected: string,
   accepts: (value: unknown) => boolean,
-  say?: typeof describeSecret,
+  describeValue?: typeof describeSecret,
 ): Reader<T> {
   return (value, path, noted) => {
     const isAccepted = accepts(value)
-    if (!isAccepted) noted.reject(path, expected, value, say)
+    if (!isAccepted) noted.reject(path, expected, value, describeValue)
     return (isAccepted ? value : undefined) as T
   }
 }
 
+/** Makes the reader of a member that must be present. */
 export function required<T>(read: Reader<T>): RequiredReader<T> {
   return Object.assign((...given: Parameters<Reader<T>>) => read(...given), { isRequired: true as const })
 }
@@ -55,11 +56,11 @@ export function text<T extends string>(
   expected: string,
   accepts: RegExp | ((text: string) => boolean) = () => true,
 ): Reader<T> {
-  const holds = accepts instanceof RegExp ? (one: string) => accepts.test(one) : accepts
-  return rule(expected, (value) => typeof value === 'string' && holds(value))
+  const isAccepted = accepts instanceof RegExp ? (one: string) => accepts.test(one) : accepts
+  return rule(expected, (value) => typeof value === 'string' && isAccepted(value))
 }
 
-/** Reads a whole number from `least` to `most`. */
+/** Reads a whole number from `least` to `most`. The unit is for the message, such as ` seconds`. */
 export function whole(least: number, most = Number.MAX_SAFE_INTEGER, unit = ''): Reader<number> {
   return rule(
     `a whole number from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}${unit}`,
@@ -128,13 +129,15 @@ export function noteRepeated(
 export function object<T>(
   members: Members<T>,
   expected = 'an object',
-  say?: typeof describeSecret,
+  describeValue?: typeof describeSecret,
 ): Reader<T> {
   const readers = Object.entries<Reader<unknown> & { readonly isRequired?: boolean }>(members)
   const names = Object.keys(members)
   return (value, path, noted) => {
-    if (!isObject(value)) noted.reject(path, expected, value, say)
-    if (!isObject(value)) return {} as T
+    if (!isObject(value)) {
+      noted.reject(path, expected, value, describeValue)
+      return {} as T
+    }
     noted.addUnknownNames(path, value, names)
     const read = readers.map(([name, reader]) => {
       const member = value[name]

@@ -41,7 +41,7 @@ const SHORTEST_SECRET = 24
 /** What error messages expect of a secret. */
 export const SECRET_FORM = `at least ${SHORTEST_SECRET} characters (generate one: openssl rand -hex 32)`
 
-/** Whether a client secret is long enough for a random one. */
+/** Whether a client secret is long enough. A shorter one is not random enough for the fast hash. */
 export function isLongEnough(secret: unknown): secret is string {
   return typeof secret === 'string' && secret.length >= SHORTEST_SECRET
 }
@@ -57,6 +57,7 @@ export function isLongEnough(secret: unknown): secret is string {
  * const clients = [{ clientId: 'ci-runner', secretHash: hashSecret(process.env.CI_RUNNER_SECRET ?? '') }]
  */
 export function hashSecret(secret: string): string {
+  // Callers in JavaScript can pass anything.
   const given: unknown = secret
   if (!isLongEnough(given)) {
     const got = typeof given === 'string' ? `a string of ${given.length} characters` : 'no string'
@@ -77,6 +78,7 @@ const DECOY = hashSecret(randomBytes(32).toString('base64url'))
 /** Compares in constant time. Without a hash, as for an unknown client, it does the same work and returns `false`. */
 export function secretMatches(presented: Secret, hash: string | undefined): boolean {
   const [, salt = '', expected = ''] = HASH.exec(hash ?? DECOY) ?? []
+  // timingSafeEqual() needs equal lengths, which sha256() guarantees.
   const equal = timingSafeEqual(sha256(hashWith(salt, presented.reveal())), sha256(expected))
   return equal && hash !== undefined
 }
@@ -100,7 +102,7 @@ const SECRET_WORD = /eyJ|\..*\.|\.[\w-]{43}(\.|$)/
 
 /** The words of a text that could be a JWT: three parts, and `{"` in base64url at the beginning. */
 export function jwtsIn(text: string): readonly string[] {
-  // Not one pattern for all: with three repetitions it takes quadratic time on a text that a stranger can send.
+  // One pattern for a JWT would have three repetitions, and take quadratic time on a text that a stranger chooses.
   return text.split(/[^\w.-]+/).filter((word) => word.startsWith('eyJ') && word.split('.').length === 3)
 }
 

@@ -37,8 +37,8 @@ export function boundMethodsOf(bindings: readonly Binding[] = []): readonly Clie
 }
 
 /**
- * The methods that a client has without its bindings. A method by key or certificate needs one in the metadata, and a
- * method in `boundMethods` came with a binding.
+ * The methods that a client has without its bindings. A method by key or certificate comes from a binding if it is in
+ * `boundMethods`, or if the metadata have no key or certificate for it.
  */
 function ownMethods({
   authenticationMethods,
@@ -74,7 +74,7 @@ export function bindingsWith(
   const others = present.filter(({ keyId }) => keyId !== added.keyId)
   if (others.length === 0 || rebinding === 'replace') return [added]
   // If a key had two bindings, it would stay valid after the revocation of one.
-  if (others.some(isOf(added))) throw exists('This key is already bound to the client.')
+  if (others.some(isSameKey(added))) throw exists('This key is already bound to the client.')
   if (rebinding === 'refuse')
     throw exists(
       'The client already has a bound key, and the policy does not allow another: revoke its binding first.',
@@ -86,7 +86,7 @@ export function bindingsWith(
   return [...others, added]
 }
 
-function isOf({ confirmation }: Binding): (other: Binding) => boolean {
+function isSameKey({ confirmation }: Binding): (other: Binding) => boolean {
   return ({ confirmation: other }) =>
     MEMBERS.some((member) => other[member] !== undefined && other[member] === confirmation[member])
 }

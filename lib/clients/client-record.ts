@@ -112,8 +112,10 @@ const METADATA = {
 
 /** Reads metadata (RFC 7591 2). It checks only the members in `METADATA`, and returns all of them. */
 const readMetadata: Reader<ClientMetadata> = (value, path, noted) => {
-  if (!isObject(value)) noted.reject(path, 'client metadata (RFC 7591 2)', value)
-  if (!isObject(value)) return undefined as never
+  if (!isObject(value)) {
+    noted.reject(path, 'client metadata (RFC 7591 2)', value)
+    return undefined as never
+  }
   for (const [name, read] of Object.entries(METADATA))
     if (value[name] !== undefined) read(value[name], join(path, name), noted)
   return value

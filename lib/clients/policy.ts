@@ -11,6 +11,7 @@ export function boundsOf(policy: Policy): PolicyBounds {
     lifetimeSeconds: policy.lifetimeSeconds,
     maxLifetimeSeconds: policy.maxLifetimeSeconds,
     outstandingKeys: policy.outstandingKeys,
+    // A certificate-bound client must not pass on a right to unbound credentials (RFC 8705 3.4).
     senderConstraint: certificateBound && senderConstraint === 'none' ? 'mtls' : senderConstraint,
     rebinding: policy.rebinding,
     maxBindings: policy.maxBindings,
@@ -150,7 +151,8 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
 }
 
 /**
- * Finds a member in which a policy allows more than another policy. Most members allow more if narrowing changes them.
+ * Finds a member in which a policy allows more than another policy. A member allows more if narrowing changes it, unless
+ * `isWithin` has a comparison of its own.
  *
  * @param narrowed the policy, limited by the bounds of the other one
  */
@@ -162,6 +164,7 @@ export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): k
     accessTokenScopes: [...(policy.accessTokenScopes ?? policy.scopes)].every((scope) =>
       (other.accessTokenScopes ?? other.scopes).has(scope),
     ),
+    // The first only restricts. The other two are defaults within scopes and maxLifetimeSeconds.
     certificateBound: true,
     defaultScopes: true,
     lifetimeSeconds: true,
@@ -170,6 +173,7 @@ export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): k
   return (Object.keys(policy) as (keyof Policy)[]).find((name) => !(isWithin[name] ?? isSame(name)))
 }
 
+/** The order of a list does not matter. */
 function textOf(member: Policy[keyof Policy]): string {
   const isList = member instanceof Set || Array.isArray(member)
   return JSON.stringify(isList ? [...(member as Iterable<string>)].sort() : member) ?? 'undefined'

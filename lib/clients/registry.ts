@@ -20,9 +20,9 @@ export async function findStored(deployment: Deployment, clientId: string): Prom
  *
  * @throws ProvisioningError `registry_unavailable` if the registry does not answer; then the request is refused
  */
-export async function callRegistry<T>(ask: () => Promise<T>): Promise<T> {
+export async function callRegistry<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await ask()
+    return await call()
   } catch (cause) {
     if (cause instanceof ProvisioningError) throw cause
     throw new ProvisioningError('registry_unavailable', 'The client registry did not answer.', { cause })
@@ -40,41 +40,21 @@ export type Change = (
   before: Client | undefined,
 ) => Promise<Omit<Client, 'revision'> | undefined> | Omit<Client, 'revision'> | undefined
 
-/** A request can lose to others that bind keys, until the client has no room for another binding. */
+/** A request can lose once to each request that adds a binding. Then the client has no room for another one. */
 const TRIES = MOST_BINDINGS + 4
 
 /**
  * Changes a client by compare-and-set: if another request saves first, `change` runs again on what that one saved.
  *
+ * @param find `findStored` also changes a client that is being deleted
  * @returns `undefined` if nothing was changed
  * @throws ProvisioningError `client_contended` if other requests were first too often; nothing has changed then
  */
-export function changeClient(
+export async function changeClient(
   deployment: Deployment,
   clientId: string,
   change: Change,
-): Promise<Changed | undefined> {
-  return changeFound({ deployment, clientId, find: findClient }, change)
-}
-
-/** Changes the record of a client as `changeClient` does, also while the client is being deleted. */
-export function changeStored(
-  deployment: Deployment,
-  clientId: string,
-  change: Change,
-): Promise<Changed | undefined> {
-  return changeFound({ deployment, clientId, find: findStored }, change)
-}
-
-interface Target {
-  readonly deployment: Deployment
-  readonly clientId: string
-  readonly find: typeof findStored
-}
-
-async function changeFound(
-  { deployment, clientId, find }: Target,
-  change: Change,
+  find = findClient,
 ): Promise<Changed | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
     const before = await find(deployment, clientId)
@@ -83,7 +63,6 @@ async function changeFound(
     const after = { ...wanted, revision: nextRevision(before) }
     if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
   }
-  throw new ProvisioningError('client_contended', CONTENDED, { facts: { clientId } })
+  const message = 'Too many other requests change the client at this moment; try again later.'
+  throw new ProvisioningError('client_contended', message, { facts: { clientId } })
 }
-
-const CONTENDED = 'Too many other requests change the client at this moment; try again later.'

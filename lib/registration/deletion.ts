@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import { callRegistry, changeStored } from '../clients/registry.js'
+import { callRegistry, changeClient, findStored } from '../clients/registry.js'
 import type { Client } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { EventDetails } from '../ports/events.js'
@@ -54,7 +54,7 @@ async function mark(
   provided: (client: Client) => boolean,
 ): Promise<Client | undefined> {
   let markedBefore: Client | undefined
-  const changed = await changeStored(deployment, clientId, (stored) => {
+  const change = (stored: Client | undefined) => {
     if (stored === undefined || !provided(stored)) return undefined
     if (stored.deletedAt !== undefined) {
       markedBefore = stored
@@ -68,6 +68,7 @@ async function mark(
       ...(registration && { registration }),
       deletedAt: numericDate(deployment),
     }
-  })
+  }
+  const changed = await changeClient(deployment, clientId, change, findStored)
   return changed?.after ?? markedBefore
 }

@@ -59,7 +59,10 @@ export function clientAuthenticator(deployment: Deployment): Authenticate {
   }
 }
 
-/** Keys that were redeemed before this NumericDate have expired, and can no longer be replayed. */
+/**
+ * Keys that were redeemed before this NumericDate have expired, and can no longer be replayed. Two clocks count: the one
+ * that set the time of the redemption, and the one that checks the expiry.
+ */
 function oldestReplayable(deployment: Deployment): number {
   return numericDate(deployment) - deployment.maxLifetimeSeconds - 2 * deployment.clockToleranceSeconds
 }
@@ -81,6 +84,7 @@ async function requireSettled(
   origins: readonly KeyRef[],
   { clientId }: Client,
 ): Promise<void> {
+  // The store may have forgotten a key that has expired.
   const entries = await callStore(() => Promise.all(origins.map((key) => store.find(key))))
   if (entries.every((entry) => entry === undefined || entry.state === 'redeemed')) return
   const message =

@@ -95,8 +95,8 @@ function verifies(jws: ParsedJws, candidate: Candidate | undefined, decoy: Decoy
   const thumbprint = jwkThumbprint(jwk)
   const key = importPublicJwk(jwk)
   const isSound = typeof key !== 'string'
-  const holds = verifiesWith(jws, isSound ? key : decoy.key)
-  return holds && isSound && isPossible && (jkt ?? thumbprint) === thumbprint
+  const isVerified = verifiesWith(jws, isSound ? key : decoy.key)
+  return isVerified && isSound && isPossible && (jkt ?? thumbprint) === thumbprint
 }
 
 /**
