@@ -1,28 +1,38 @@
 /**
- * Builds `dist` from the entries that package.json exports: one CommonJS implementation, and for each entry an ESM
- * wrapper around it, so that classes and state are the same however the package is loaded.
+ * Builds `dist` from the entries that package.json exports. Each entry is compiled to CommonJS and gets an ESM wrapper
+ * around that, so that `import` and `require` load the same classes and state.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
+import { ROOT } from './step.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
 
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const entries = Object.entries(manifest.exports)
-  .filter(([, target]) => typeof target !== 'string')
-  .map(([subpath, target]) => readEntry(subpath, target))
-  // `.` comes last: its wrapper is the mark of a build that is whole.
-  .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+const dist = join(ROOT, 'dist')
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-compile(entries.map(({ name }) => join(root, 'lib', `${name}.ts`)))
-for (const entry of entries) await wrap(entry)
+try {
+  await build()
+} catch (error) {
+  console.error(`build: ${error.message}`)
+  process.exitCode = 1
+}
 
-/** The name under which an entry lies in lib and dist: `index`, `stores/redis`. */
+async function build() {
+  const entries = Object.entries(manifest.exports)
+    .filter(([, target]) => typeof target !== 'string')
+    .map(([subpath, target]) => readEntry(subpath, target))
+    // `.` is last, because its wrapper shows that a build is complete.
+    .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
+  rmSync(dist, { recursive: true, force: true })
+  compile(entries.map(({ name }) => join(ROOT, 'lib', `${name}.ts`)))
+  for (const entry of entries) await wrap(entry)
+}
+
+/** The path of an entry in lib and dist without its extension: `index`, `stores/redis`. */
 function readEntry(subpath, target) {
   const name = /^\.\/dist\/(.+)\.js$/.exec(target.require?.default)?.[1]
   const expected = {
@@ -30,39 +40,34 @@ function readEntry(subpath, target) {
     require: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
   }
   if (name === undefined || JSON.stringify(target) !== JSON.stringify(expected)) {
-    stop(`exports["${subpath}"] in package.json must be of the form ${JSON.stringify(expected)}`)
+    throw new Error(`exports["${subpath}"] in package.json must be ${JSON.stringify(expected)}`)
   }
   return { subpath, name }
 }
 
-/** Compiles the entries and what they reach: outbuildings that no entry needs stay out of dist. */
+/** Compiles the entries and the files that they import. Other files stay out of dist. */
 function compile(files) {
-  const folder = join(root, 'node_modules', '.cache', manifest.name)
+  const folder = join(ROOT, 'node_modules', '.cache', manifest.name)
   const project = join(folder, 'tsconfig.json')
   mkdirSync(folder, { recursive: true })
-  const config = { extends: join(root, 'tsconfig.build.json'), include: [], files }
+  const config = { extends: join(ROOT, 'tsconfig.build.json'), include: [], files }
   writeFileSync(project, JSON.stringify(config))
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const { status } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: root, stdio: ['ignore', 2, 2] })
-  if (status !== 0) stop('lib does not compile')
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { status } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: ROOT, stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new Error('lib does not compile')
 }
 
 async function wrap({ name }) {
-  const path = join(root, 'dist', name)
+  const path = join(dist, name)
   const names = Object.keys(require(`${path}.js`)).sort()
-  if (names.length === 0) stop(`lib/${name}.ts exports nothing`)
+  if (names.length === 0) throw new Error(`lib/${name}.ts exports nothing`)
   if (names.includes('default'))
-    stop(`lib/${name}.ts has a default export, which ESM and CommonJS see differently`)
+    throw new Error(`lib/${name}.ts has a default export, which ESM and CommonJS import in different ways`)
   const source = `./${basename(name)}.js`
   writeFileSync(`${path}.d.mts`, `export * from '${source}'\n`)
   writeFileSync(
     `${path}.mjs`,
     `export {\n${names.map((each) => `  ${each},\n`).join('')}} from '${source}'\n`,
   )
-  await import(pathToFileURL(`${path}.mjs`).href).catch((error) => stop(`dist/${name}.mjs: ${error.message}`))
-}
-
-function stop(line) {
-  console.error(`build: ${line}`)
-  process.exit(1)
+  await import(pathToFileURL(`${path}.mjs`).href)
 }

@@ -1,10 +1,10 @@
 /**
- * Adds to package-lock.json the platform packages that npm left out.
+ * Adds the platform packages to package-lock.json that npm left out. Run `npm run lock` after each change of the
+ * dependencies.
  *
- * `npm install` silently omits an optional dependency that its registry does not serve (a mirror may hold the
- * packages of one platform only), and then every `npm ci`, on any platform, refuses the lock file. What an entry
- * needs is known all the same: the version is pinned by the parent, the platform is in the name. The integrity is
- * not, so those entries carry none. Run it after each change of the dependencies: `npm run lock`.
+ * `npm install` omits an optional dependency that its registry does not have; some mirrors have the packages of one
+ * platform only. Then `npm ci` rejects the lock file on every platform. The parent package pins the version, and the
+ * name contains the platform, so the entry can be completed. Its integrity is unknown and stays out.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
@@ -46,7 +46,7 @@ if (added.length > 0) {
 }
 console.log(added.length > 0 ? `lock: added ${added.length} platform packages` : 'lock: complete')
 
-/** Whether a package is in the lock file where Node would look for it from `path`. */
+/** Whether the lock file has a package in a place where Node looks for it from `path`. */
 function isLocked(path, name) {
   for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     if (lock.packages[`${at === '' ? '' : `${at}/`}node_modules/${name}`] !== undefined) return true
@@ -58,7 +58,7 @@ function platformEntry(name, version, parent) {
   const words = name.slice(name.lastIndexOf('/') + 1).split('-')
   const at = words.findIndex((word) => OPERATING_SYSTEMS.has(word))
   if (at === -1 || words[at + 1] === undefined || !/^\d+\.\d+\.\d+/.test(version)) {
-    throw new Error(`lock: cannot tell what ${name}@${version} is; add it by hand`)
+    throw new Error(`lock: cannot find the platform of ${name}@${version}; add it by hand`)
   }
   const [os, cpu, ...abi] = words.slice(at)
   const libc = os === 'linux' ? abi.map((word) => LIBC.get(word)).find(Boolean) : undefined

@@ -1,15 +1,13 @@
 /**
- * Prints the measures of this repository as a table: `npm run house`. The architecture test uses the same functions
- * for its bounds.
+ * Prints measurements of this repository: `npm run house`. The architecture test checks limits with the same functions.
  *
- * A function is one that stands in no other function; its lines include the functions in it. Imports of types count
- * for circles and for the second length of the chain. A file at the top of a tree counts as a
- * folder of its own.
+ * Only outer functions count; their lines include the functions in them. Imports of types count for circles and for the
+ * second chain. A file at the top of a tree counts as a folder.
  *
- * "File changes" says how often control passes from one file of lib/ to another while the library answers one request.
- * The sources are compiled with a note of the file at the start of each function, and six real requests go to an app
- * in this process. "calls" compares each function that is entered with the one entered before it; "with returns" also
- * notes the calling file again after each call and each `await`.
+ * "File changes" is how often control passes from one file of lib/ to another while the library answers a request. For
+ * this, the library is compiled so that it reports the file of each function that is called, and an app in this process
+ * answers six real requests. "calls" compares the file of each call with the file of the call before; "with returns" also
+ * counts the return to the calling file after each call and each `await`.
  */
 import { join } from 'node:path'
 import type * as Library from '../lib/index'
@@ -51,7 +49,7 @@ function printText(lib: readonly Source[]): void {
   heading('Text of lib')
   row('function lines: median, p90, max', ...[at(0.5), at(0.9), longest].map((each) => each?.lines ?? 0))
   note(`the longest is ${longest?.name} in ${longest?.path}`)
-  row('functions of 40 lines or more', functions.filter(({ lines }) => lines >= 40).length)
+  row('functions with 40 lines or more', functions.filter(({ lines }) => lines >= 40).length)
   row('share of lines that are comments', `${((100 * comments) / (code + comments)).toFixed(1)} %`)
   row('code lines per named type', Math.round(code / total(lib, 'namedTypes')))
   row('any', total(lib, 'anys'))

@@ -1,19 +1,23 @@
 /**
- * Sets the checkout up, then becomes the given program: `node scripts/run.mjs FILE [ARGUMENTS]`. FILE may be
- * TypeScript. The program runs in this very process, so signals, exit code, input and output are its own.
+ * Prepares the checkout, then runs a program in this same process, so that its signals, exit code, input and output
+ * are its own: `node scripts/run.mjs [--with-programs] FILE [ARGUMENTS]`. FILE may be TypeScript. With
+ * `--with-programs`, this also provides the programs that the tests start, such as redis-server.
  */
 import Module, { createRequire } from 'node:module'
 import { resolve } from 'node:path'
+import { ensurePrograms } from './programs.mjs'
 import { setUp } from './setup.mjs'
 
-const require = createRequire(import.meta.url)
-const [file, ...arguments_] = process.argv.slice(2)
+const arguments_ = process.argv.slice(2)
+const needsPrograms = arguments_[0] === '--with-programs'
+const [file, ...rest] = arguments_.slice(needsPrograms ? 1 : 0)
 if (file === undefined) {
-  console.error('usage: node scripts/run.mjs FILE [ARGUMENTS]')
+  console.error('usage: node scripts/run.mjs [--with-programs] FILE [ARGUMENTS]')
   process.exit(2)
 }
+if (needsPrograms) ensurePrograms()
 setUp()
 
-if (file.endsWith('.ts')) require('esbuild-register')
-process.argv = [process.execPath, resolve(file), ...arguments_]
+if (file.endsWith('.ts')) createRequire(import.meta.url)('esbuild-register')
+process.argv = [process.execPath, resolve(file), ...rest]
 Module.runMain()

@@ -1,62 +1,62 @@
 /**
- * Brings a checkout to where it can run: dependencies as locked, `dist` as built from `lib`. Says nothing and
- * changes nothing when that is so already. Uses Node alone, since there may be no node_modules yet.
+ * Prepares a checkout: installs the dependencies that package-lock.json names, and builds `dist` from `lib`. If nothing
+ * is missing, this prints and changes nothing. It imports only Node's modules, because node_modules may be missing.
  */
-import { spawnSync } from 'node:child_process'
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ROOT, runStep, stop } from './step.mjs'
 
 const MINIMUM_NODE = 20
-const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Does what is missing, in order; exits with a line that says what is wrong when it cannot. */
 export function setUp() {
   const major = Number.parseInt(process.versions.node, 10)
-  if (major < MINIMUM_NODE) {
-    stop(`Node ${MINIMUM_NODE} or newer is needed; this is Node ${process.versions.node}.`)
-  }
-  if (!dependenciesAreInstalled()) {
-    // npm ci would empty the folder that it leads to, which others use.
-    if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
-      stop(
-        'node_modules is a link to a folder that does not hold what package-lock.json says; update that one.',
-      )
-    say('installing the dependencies (npm ci)')
-    const arguments_ = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
-    // On Windows npm is a batch file, which only a shell can start.
-    run('npm', arguments_, { shell: process.platform === 'win32', failure: 'npm ci failed' })
-  }
+  if (major < MINIMUM_NODE) stop(`Node ${MINIMUM_NODE} or newer is needed, but this is ${process.version}`)
+  if (!dependenciesAreInstalled()) installDependencies()
   if (!distIsCurrent()) {
-    say('building dist from lib')
-    run(process.execPath, [join(root, 'scripts', 'build.mjs')], { failure: 'the build failed' })
+    const build = [process.execPath, join(ROOT, 'scripts', 'build.mjs')]
+    runStep('building dist from lib', build)
   }
 }
 
-/** Whether node_modules holds what package-lock.json says, by the record that npm keeps of what it installed. */
+/** Compares package-lock.json with npm's record of installed packages. */
 function dependenciesAreInstalled() {
-  const locked = packages('package-lock.json')
-  const installed = packages(join('node_modules', '.package-lock.json'))
-  if (locked === undefined) stop('package-lock.json is missing or cannot be read.')
+  const locked = packagesIn('package-lock.json')
+  const installed = packagesIn(join('node_modules', '.package-lock.json'))
+  if (locked === undefined) stop('package-lock.json is missing or invalid')
   if (installed === undefined) return false
   const isAsLocked = ([path, entry]) =>
     locked[path]?.version === entry.version && locked[path]?.integrity === entry.integrity
-  // Those for other platforms are optional and are not installed.
+  // Optional packages for other platforms are not installed.
   const isThere = ([path, entry]) => path === '' || entry.optional === true || installed[path] !== undefined
   return Object.entries(installed).every(isAsLocked) && Object.entries(locked).every(isThere)
 }
 
-function packages(path) {
+function packagesIn(path) {
   try {
-    return JSON.parse(readFileSync(join(root, path), 'utf8')).packages
+    return JSON.parse(readFileSync(join(ROOT, path), 'utf8')).packages
   } catch {
     return undefined
   }
 }
 
-/** `dist/index.mjs` is the last file that a build writes. */
+/** If `npm ci` fails, it removes the packages that it has installed. */
+function installDependencies() {
+  // npm ci would empty the folder that the link leads to, which other checkouts use.
+  if (lstatSync(join(ROOT, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink())
+    stop('node_modules is a link to a folder that does not match package-lock.json; update that folder first')
+  const retries = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000']
+  const npm = ['npm', 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error', ...retries]
+  runStep('installing the dependencies (npm ci)', npm, {
+    // On Windows npm is a batch file, which only a shell can start.
+    shell: process.platform === 'win32',
+    reason: /^npm error (?!code |syscall |errno |path |dest )(?:\w*Error: )?(.+)/m,
+  })
+}
+
+/** A build writes `dist/index.mjs` last. */
 function distIsCurrent() {
-  const built = statSync(join(root, 'dist', 'index.mjs'), { throwIfNoEntry: false })
+  const built = statSync(join(ROOT, 'dist', 'index.mjs'), { throwIfNoEntry: false })
   if (built === undefined) return false
   const sources = [
     'lib',
@@ -65,29 +65,14 @@ function distIsCurrent() {
     'tsconfig.build.json',
     join('scripts', 'build.mjs'),
   ]
-  return sources.every((source) => newestChange(join(root, source)) <= built.mtimeMs)
+  return sources.every((source) => newestChange(join(ROOT, source)) <= built.mtimeMs)
 }
 
-/** Of a folder or of anything in it: a removed file changes the time of its folder. */
+/** When a file last changed, or any file in a folder. Removing a file changes the time of its folder. */
 function newestChange(path) {
   const status = statSync(path)
   if (!status.isDirectory()) return status.mtimeMs
   return Math.max(status.mtimeMs, ...readdirSync(path).map((name) => newestChange(join(path, name))))
-}
-
-function run(command, arguments_, { failure, shell = false }) {
-  // What they print goes to stderr, so that stdout is the program's alone.
-  const { status, error } = spawnSync(command, arguments_, { cwd: root, shell, stdio: ['ignore', 2, 2] })
-  if (status !== 0) stop(`${failure}${error ? `: ${error.message}` : '; its own words are above.'}`)
-}
-
-function say(line) {
-  console.error(`setup: ${line}`)
-}
-
-function stop(line) {
-  say(line)
-  process.exit(1)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) setUp()

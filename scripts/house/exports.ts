@@ -5,13 +5,13 @@ import { type Node, nameIn, parse, type Syntax } from './syntax'
 /** A name that an entry of package.json exports. */
 export interface PublicExport {
   readonly name: string
-  /** What users import it from. */
+  /** The module that users import it from. */
   readonly specifier: string
   /** Its doc comment; '' without one. */
   readonly comment: string
 }
 
-/** The doc comments of what a file exports, by name; '' for an export without one. */
+/** The doc comments of a file's exports, by name; '' for an export without one. */
 type Exports = ReadonlyMap<string, string>
 
 /** All names that the entries of package.json export, each with the first entry that exports it. */

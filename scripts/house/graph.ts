@@ -8,12 +8,12 @@ interface Importer {
   readonly imports: readonly Import[]
 }
 
-/** The folder of a file at the top of its tree, which is a subject; '' for the files beside it. */
+/** The top folder of a file, which is its subject; '' for files outside of a folder. */
 export function folderOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.indexOf('/')) : ''
 }
 
-/** The groups of files that reach each other by imports. Imports of types count. */
+/** The groups of files that import each other, also through other files. Imports of types count. */
 export function circlesOfFiles(sources: readonly Importer[]): string[][] {
   return circles(graphOf(sources, (path) => path))
 }
@@ -30,7 +30,7 @@ export function longestChain(sources: readonly Importer[]): string[] {
   const chainFrom = (path: string): string[] => {
     const found = known.get(path)
     if (found !== undefined) return found
-    // A circle, which is a fault of its own, must not keep this from its end.
+    // A circle must not cause an endless loop. Another check reports it.
     known.set(path, [path])
     const chain = [path, ...longest([...(graph.get(path) ?? [])].map(chainFrom))]
     known.set(path, chain)
@@ -39,7 +39,7 @@ export function longestChain(sources: readonly Importer[]): string[] {
   return longest([...graph.keys()].map(chainFrom))
 }
 
-/** The files with the imports that Node loads. Imports of types alone are erased. */
+/** Keeps the imports that Node loads. Imports of types are erased. */
 export function atRuntime(sources: readonly Importer[]): Importer[] {
   return sources.map(({ path, imports }) => ({ path, imports: imports.filter(({ isRuntime }) => isRuntime) }))
 }

@@ -3,14 +3,14 @@ import { isNode, type Node, unwrap, type Visited } from './syntax'
 
 export interface Import {
   readonly specifier: string
-  /** The file that a relative specifier means, from the root of the tree; `undefined` for packages. */
+  /** The file of a relative specifier, relative to the root of the tree; `undefined` for packages. */
   readonly file: string | undefined
   readonly line: number
   /** Whether Node loads the file. An import of types alone is erased. */
   readonly isRuntime: boolean
 }
 
-/** What a node of the file at `path` imports or re-exports. */
+/** The imports and re-exports of a node in the file at `path`. */
 export function importsIn(path: string, { node, line }: Visited): Import[] {
   return specifiersIn(node).map((specifier) => ({
     specifier,

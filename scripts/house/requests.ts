@@ -23,7 +23,7 @@ const ISSUE: Call = {
   body: new URLSearchParams({ grant_type: 'client_credentials', scope: SCOPES.join(' ') }),
 }
 
-/** The requests that are traced, each made with a fresh key. */
+/** The traced requests. Each uses a new key. */
 const REQUESTS: Readonly<Record<string, (key: string) => Call>> = {
   'issue a key': () => ISSUE,
   'guard a route': (key) => ({ path: '/guarded', headers: bearer(key) }),
@@ -47,7 +47,7 @@ const REQUESTS: Readonly<Record<string, (key: string) => Call>> = {
   'redeem on a route': (key) => ({ path: '/redeeming', headers: bearer(key) }),
 }
 
-/** How many file changes each request takes, by its name. A first round, in an app of its own, is not counted. */
+/** The file changes of each request, by its name. A first round in another app does not count. */
 export async function changesByRequest(
   library: TracedLibrary<typeof Library>,
 ): Promise<Map<string, FileChanges>> {

@@ -18,26 +18,26 @@ export interface Named {
 }
 
 export interface MeasuredFunction extends Named {
-  /** All of its lines, with the functions in it. */
+  /** All its lines, including the functions in it. */
   readonly lines: number
-  /** Its lines without the functions in it. */
+  /** Its lines, excluding the functions in it. */
   readonly ownLines: number
-  /** Whether it stands in another function, whose lines are counted with it. */
+  /** Whether it is in another function, whose lines include it. */
   readonly isNested: boolean
 }
 
-/** What a source file consists of. */
+/** Measurements of a source file. */
 export interface Source {
-  /** From the root of its tree, with slashes: `http/context.ts`. */
+  /** Relative to the root of its tree, with slashes: `http/context.ts`. */
   readonly path: string
   readonly lines: number
   readonly codeLines: number
   readonly commentLines: number
   readonly imports: readonly Import[]
   readonly functions: readonly MeasuredFunction[]
-  /** References to variables by name; `process.env` is there as `process` and as `process.env`. */
+  /** References to variables by name; `process.env` is listed as `process` and as `process.env`. */
   readonly globals: readonly Named[]
-  /** Variables at module level that can change: `let`, and collections that begin empty. */
+  /** Variables at module level that can change: `let`, and collections that are empty at first. */
   readonly state: readonly Named[]
   /** Interfaces, type aliases and classes. */
   readonly namedTypes: number
@@ -74,7 +74,7 @@ function readSource(file: string, path: string): Source {
 
 /** Counts lines with code, and lines that have a comment and no code. Blank lines are neither. */
 function linesOf({ text, range }: Syntax, visited: readonly Visited[]) {
-  // Quotation marks and slashes within literals begin no comment.
+  // Hide literals, because they can contain the start of a comment.
   let masked = text
   for (const { node } of visited) {
     if (!/^(StringLiteral|TemplateElement|RegExpLiteral)$/.test(node.type)) continue
@@ -122,11 +122,11 @@ function stateIn(statement: Node): string[] {
   if (declaration.type !== 'VariableDeclaration') return []
   const declarators = declaration['declarations'] as Node[]
   return declarators
-    .filter(({ init }) => declaration['kind'] !== 'const' || (isNode(init) && beginsEmpty(init)))
+    .filter(({ init }) => declaration['kind'] !== 'const' || (isNode(init) && isEmpty(init)))
     .map((declarator) => nameIn(declarator) ?? 'a variable')
 }
 
-function beginsEmpty({ type, callee, ...node }: Node): boolean {
+function isEmpty({ type, callee, ...node }: Node): boolean {
   if (type === 'ArrayExpression') return (node['elements'] as unknown[]).length === 0
   if (type === 'ObjectExpression') return (node['properties'] as unknown[]).length === 0
   const collection = isNode(callee) && /^(Weak)?(Map|Set)$/.test(String(callee['value']))

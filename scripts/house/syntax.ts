@@ -1,24 +1,24 @@
 import { parseSync } from '@swc/core'
 
-/** A node of the syntax tree of swc: only the members that the scripts read. */
+/** A node of swc's syntax tree, with the members that these scripts read. */
 export interface Node {
   readonly type: string
   readonly span?: { readonly start: number; readonly end: number }
   readonly [property: string]: unknown
 }
 
-/** A parsed file. Its text is in latin1, one character for each byte, because the positions of swc count bytes. */
+/** A parsed file. Its text is latin1, with one character per byte, because swc's positions count bytes. */
 export interface Syntax {
   readonly text: string
   readonly statements: readonly Node[]
-  /** Where a node begins and ends in `text`. */
+  /** The start and end of a node in `text`. */
   range(node: Node): readonly [start: number, end: number]
-  /** The number of the line, from 1. */
+  /** The line number, starting at 1. */
   lineAt(position: number): number
 }
 
 export function parse(source: string): Syntax {
-  // swc continues the positions of the file that it parsed before. The first statement shows where this file starts.
+  // swc counts positions over all files that it parses. The first statement, `;`, shows where this file starts.
   const { body } = parseSync(`;${source}`, { syntax: 'typescript', target: 'es2022' })
   const origin = (body[0]?.span.start ?? 0) + 1
   const text = Buffer.from(source).toString('latin1')
@@ -31,7 +31,7 @@ export function parse(source: string): Syntax {
   }
 }
 
-/** How many of the ascending numbers are at most `limit`. */
+/** Counts the numbers up to `limit` in ascending numbers. */
 function countUpTo(ascending: readonly number[], limit: number): number {
   let low = 0
   let high = ascending.length
@@ -43,10 +43,10 @@ function countUpTo(ascending: readonly number[], limit: number): number {
   return low
 }
 
-/** A node and where it stands. */
+/** A node and its place. */
 export interface Visited {
   readonly node: Node
-  /** The nodes around it, the nearest first. */
+  /** The nodes that contain it, the innermost first. */
   readonly around: readonly Node[]
   readonly line: number
   readonly lastLine: number
@@ -71,7 +71,7 @@ function childrenOf(node: Node): Node[] {
   return members.flatMap(([, value]) => (Array.isArray(value) ? value : [value])).flatMap(unwrap)
 }
 
-/** Arguments, elements and the functions of methods come wrapped in objects without a type. */
+/** swc wraps arguments, elements and the functions of methods in objects without a type. */
 export function unwrap(value: unknown): Node[] {
   if (typeof value !== 'object' || value === null) return []
   if (isNode(value)) return [value]
@@ -89,7 +89,7 @@ export function isNode(value: unknown, type?: string): value is Node {
 const FUNCTIONS =
   /^(Function(Declaration|Expression)|ArrowFunctionExpression|ClassMethod|PrivateMethod|MethodProperty|Constructor|[GS]etterProperty)$/
 
-/** The body of a function, a block or an expression; `undefined` for other nodes and for declarations without one. */
+/** The body of a function: a block or an expression. `undefined` for other nodes, and for declarations without a body. */
 export function functionBodyOf(node: Node): Node | undefined {
   if (!FUNCTIONS.test(node.type)) return undefined
   const body = node['body'] ?? (node['function'] as Partial<Node> | undefined)?.['body']

@@ -5,21 +5,21 @@ import { compileFunction } from 'node:vm'
 import { build, type Plugin } from 'esbuild'
 import { functionBodyOf, type Node, parse, type Syntax, visitAll } from './syntax'
 
-/** The library, compiled so that it notes which file has control. */
+/** The library, compiled so that it reports which file has control. */
 export interface TracedLibrary<Exports> {
   readonly exports: Exports
-  /** Runs an action, and counts how often control passed from one file to another meanwhile. */
+  /** Runs an action, and counts how often control passes from one file to another. */
   fileChanges(action: () => Promise<unknown>): Promise<FileChanges>
 }
 
 export interface FileChanges {
-  /** Between functions that were entered one after the other. */
+  /** Compares the files of successive calls. */
   readonly calls: number
-  /** The same with the ways back: after each call and each `await` the calling file has control again. */
+  /** Also counts returns: after each call and each `await`, the calling file has control again. */
   readonly withReturns: number
 }
 
-/** Compiles an entry in memory, with the statements that note the files. */
+/** Compiles an entry in memory, with statements that report the file. */
 export async function traceLibrary<Exports>(entry: string): Promise<TracedLibrary<Exports>> {
   const code = await bundle(entry)
   let calls = changeCounter()
@@ -85,7 +85,7 @@ async function bundle(entry: string): Promise<string> {
 const NOTE = '__note'
 const NOTE_AFTER = '__noteAfter'
 
-/** The source with a note of its file at the start of each function, after each call and after each `await`. */
+/** The source, which now reports its file at the start of each function, and after each call and `await`. */
 function instrumented(source: string, file: number): string {
   const syntax = parse(source)
   const insertions = visitAll(syntax).flatMap(({ node, around }) => [
@@ -123,7 +123,7 @@ function returnsControl(node: Node, around: readonly Node[]): boolean {
   return !isSyntax && !isPartOfChain(node, around)
 }
 
-/** A chain such as `a?.b().c()` is noted as a whole, since a wrapped part of it could not skip the rest. */
+/** A chain such as `a?.b().c()` is wrapped as a whole, because a wrapped part of it could not skip the rest. */
 function isPartOfChain(node: Node, around: readonly Node[]): boolean {
   if (around[0]?.type === CHAIN) return true
   const begins = (outer: Node) => outer.type === CHAIN && outer.span?.start === node.span?.start
@@ -135,7 +135,7 @@ const CHAIN = 'OptionalChainingExpression'
 function insert(text: string, insertions: readonly Insertion[]): string {
   let result = ''
   let copied = 0
-  // Insertions at the same place stay in order: what opens an outer node comes before what opens an inner one.
+  // Insertions at the same place stay in order, so that an outer node opens before an inner one.
   for (const { at, text: inserted } of insertions.toSorted((a, b) => a.at - b.at)) {
     result += text.slice(copied, at) + inserted
     copied = at

@@ -1,0 +1,131 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { leastOf } from './support/least-of.js'
+
+const ROOT = join(__dirname, '..')
+
+/** The only folder in the PATH of the processes below. Nothing but redis-server is missing in it. */
+let bin: string
+
+beforeEach(() => {
+  bin = mkdtempSync(join(tmpdir(), 'setup-'))
+  for (const program of ['redis-cli', 'openssl', 'curl']) addProgram(program)
+  symlinkSync('/bin/sh', join(bin, 'sh'))
+})
+
+afterEach(() => rmSync(bin, { recursive: true }))
+
+function addProgram(name: string, script = 'exit 1'): void {
+  writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`)
+  chmodSync(join(bin, name), 0o755)
+}
+
+/** Prepares the programs as `npm test` does, then prints `tests`. */
+function prepare(isRoot: boolean) {
+  const url = pathToFileURL(join(ROOT, 'scripts/programs.mjs'))
+  const script = `import('${url}').then((m) => { m.ensurePrograms({ isRoot: ${isRoot} }); console.log('tests') })`
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+    env: { PATH: bin },
+    encoding: 'utf8',
+  })
+  return { status, stdout, stderr }
+}
+
+describe('a missing program', () => {
+  it('is installed with apt-get for root, in one line', () => {
+    addProgram('apt-get', `case "$*" in install*redis-server) : >'${bin}/redis-server';; esac`)
+    expect(prepare(true)).toEqual({
+      status: 0,
+      stdout: 'tests\n',
+      stderr: 'setup: installing redis-server (apt-get) ... done\n',
+    })
+    expect(existsSync(join(bin, 'redis-server'))).toBe(true)
+  })
+
+  it('stops root in one line if apt-get fails', () => {
+    const output = 'echo "Reading lists..."; echo "E: Unable to fetch some archives" >&2; echo "E: more" >&2'
+    addProgram('apt-get', `${output}; exit 100`)
+    expect(prepare(true)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'setup: installing redis-server (apt-get) ... failed: Unable to fetch some archives\n',
+    })
+  })
+
+  it.each<[manager: string, isRoot: boolean, command: string]>([
+    ['apt-get', false, 'sudo apt-get update && sudo apt-get install -y redis-server'],
+    ['brew', false, 'brew install redis'],
+    ['dnf', false, 'sudo dnf install -y redis'],
+    ['dnf', true, 'dnf install -y redis'],
+  ])('stops other users with one command: %s, root: %s', (manager, isRoot, command) => {
+    addProgram(manager)
+    const stderr = `setup: missing redis-server; install with: ${command}\n`
+    expect(prepare(isRoot)).toEqual({ status: 1, stdout: '', stderr })
+  })
+
+  it('is named if there is no known package manager', () => {
+    expect(prepare(true).stderr).toBe('setup: missing redis-server; install this first\n')
+  })
+})
+
+it('prints nothing if no program is missing', () => {
+  addProgram('redis-server')
+  expect(prepare(false)).toEqual({ status: 0, stdout: 'tests\n', stderr: '' })
+})
+
+it('stops npm test within 2 seconds and before the first test if a program is missing', async () => {
+  const npm = execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim()
+  addProgram('brew')
+  symlinkSync(process.execPath, join(bin, 'node'))
+  const stopping = async () => {
+    const start = Date.now()
+    const { status, stdout, stderr } = spawnSync(npm, ['test', '--', '__tests__/base'], {
+      cwd: ROOT,
+      env: { PATH: bin, HOME: process.env.HOME },
+      encoding: 'utf8',
+    })
+    expect(status).toBe(1)
+    expect(stderr).toBe('setup: missing redis-server; install with: brew install redis\n')
+    expect(stdout).not.toMatch(/tests?:|failed/i)
+    return Date.now() - start
+  }
+  expect(await leastOf(2000, stopping)).toBeLessThan(2000)
+})
+
+it('stops in one line and installs nothing if npm has no network', () => {
+  const checkout = mkdtempSync(join(tmpdir(), 'checkout-'))
+  try {
+    for (const name of ['package.json', 'package-lock.json', 'scripts'])
+      cpSync(join(ROOT, name), join(checkout, name), { recursive: true })
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs'], {
+      cwd: checkout,
+      env: {
+        ...process.env,
+        npm_config_registry: 'http://127.0.0.1:1',
+        npm_config_cache: join(checkout, 'cache'),
+        npm_config_fetch_retries: '0',
+      },
+      encoding: 'utf8',
+    })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /^setup: installing the dependencies \(npm ci\) \.\.\. failed: .*ECONNREFUSED.*\n$/,
+    )
+    const modules = join(checkout, 'node_modules')
+    expect(existsSync(modules) ? readdirSync(modules) : []).toEqual([])
+  } finally {
+    rmSync(checkout, { recursive: true })
+  }
+})
