@@ -57,7 +57,8 @@ export async function accept(
     ...(attested && { softwareStatement: attested }),
     ...(current && { current }),
   }
-  const metadata = await applyPolicies(deployment, policy.registrationPolicies, proposed, bounds)
+  const names = policy.registrationPolicies
+  const metadata = await applyPolicies(deployment, proposed, { names, bounds })
   const { token_endpoint_auth_method: method } = metadata
   // A client that names no method may send its secret in the header or in the body (RFC 6749 2.3.1).
   const isNamed = Object.hasOwn(candidate, 'token_endpoint_auth_method') || method !== SECRET_METHODS[0]

@@ -2,7 +2,7 @@ import { malformed, ProvisioningError } from '../base/errors.js'
 import { isObject } from '../base/object.js'
 import { type AcceptedMetadata, acceptMetadata, type MetadataBounds } from '../clients/client-metadata.js'
 import type { Deployment } from '../ports/deployment.js'
-import type { ProposedRegistration, RegistrationPolicy } from '../ports/rules.js'
+import type { ProposedRegistration } from '../ports/rules.js'
 
 interface Proposal extends ProposedRegistration {
   readonly metadata: AcceptedMetadata
@@ -16,48 +16,41 @@ interface Proposal extends ProposedRegistration {
  */
 export async function applyPolicies(
   deployment: Deployment,
-  names: readonly string[],
   proposed: Proposal,
-  bounds: MetadataBounds,
+  { names, bounds }: { readonly names: readonly string[]; readonly bounds: MetadataBounds },
 ): Promise<AcceptedMetadata> {
   let { metadata } = proposed
   for (const name of names) {
-    const policy = deployment.registration.policies.get(name)
-    // To skip a misspelled policy would accept every registration.
-    if (policy === undefined)
-      throw fault(`registration.policies has no ${name}, which the policy of a client names: add it.`)
-    metadata = await applyPolicy(name, policy, { ...proposed, metadata }, bounds)
+    const verdict = await verdictOf(deployment, name, { ...proposed, metadata })
+    if (verdict !== undefined) metadata = acceptVerdict(name, verdict, bounds)
   }
   return metadata
 }
 
-async function applyPolicy(
-  name: string,
-  policy: RegistrationPolicy,
-  proposed: Proposal,
-  bounds: MetadataBounds,
-): Promise<AcceptedMetadata> {
-  const verdict = await callPolicy(name, policy, proposed)
-  if (verdict === undefined) return proposed.metadata
+async function verdictOf(deployment: Deployment, name: string, proposed: Proposal): Promise<unknown> {
+  const policy = deployment.registration.policies.get(name)
+  // To skip a misspelled policy would accept every registration.
+  if (policy === undefined)
+    throw fault(`registration.policies has no ${name}, which the policy of a client names: add it.`)
+  try {
+    return await policy(deepFrozen(structuredClone(proposed)))
+  } catch (cause) {
+    throw fault(
+      `The registration policy ${name} failed (${classOf(cause)}): correct it, or return { refuse: 'why' }.`,
+    )
+  }
+}
+
+function acceptVerdict(name: string, verdict: unknown, bounds: MetadataBounds): AcceptedMetadata {
   if (!isObject(verdict))
     throw fault(`The registration policy ${name} must return nothing, metadata, or { refuse: 'why' }.`)
-  if (verdict['refuse'] !== undefined) throw malformed('registration_refused', String(verdict['refuse']))
+  if (verdict.refuse !== undefined) throw malformed('registration_refused', String(verdict.refuse))
   try {
     return acceptMetadata(structuredClone(verdict), bounds)
   } catch (cause) {
     const what = `The registration policy ${name} answered metadata that are not valid`
     throw fault(
       cause instanceof ProvisioningError ? `${what}. ${cause.message}` : `${what} (${classOf(cause)}).`,
-    )
-  }
-}
-
-async function callPolicy(name: string, policy: RegistrationPolicy, proposed: Proposal): Promise<unknown> {
-  try {
-    return await policy(deepFrozen(structuredClone(proposed)))
-  } catch (cause) {
-    throw fault(
-      `The registration policy ${name} failed (${classOf(cause)}): correct it, or return { refuse: 'why' }.`,
     )
   }
 }

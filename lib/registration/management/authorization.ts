@@ -106,7 +106,7 @@ function extractToken(presented: PresentedRequest): string {
 const WHAT_TO_PRESENT = 'Present the registration access token as Authorization: Bearer <token>.'
 
 /** The message is the same for every reason, so a wrong token does not show which clients exist (RFC 7592 2.1). */
-export function refused(reason: Reason, clientId?: string): ProvisioningError {
+function refused(reason: Reason, clientId?: string): ProvisioningError {
   return malformed(
     reason,
     'The registration access token is not accepted.',
