@@ -1,13 +1,13 @@
 /// <reference types="jest" />
-import { type ClientRegistryUnderTest, registryProver } from './client-registry-contract/bench.js'
-import { proveContention } from './client-registry-contract/contention.js'
-import { proveDeletions } from './client-registry-contract/deletions.js'
-import { proveFailure } from './client-registry-contract/failure.js'
-import { proveIds } from './client-registry-contract/ids.js'
-import { proveSaves } from './client-registry-contract/saves.js'
-import { proveWholeness } from './client-registry-contract/wholeness.js'
+import { testContention } from './client-registry-contract/contention.js'
+import { testDeletions } from './client-registry-contract/deletions.js'
+import { testFailure } from './client-registry-contract/failure.js'
+import { testFidelity } from './client-registry-contract/fidelity.js'
+import { testIds } from './client-registry-contract/ids.js'
+import { testSaves } from './client-registry-contract/saves.js'
+import { type ClientRegistryUnderTest, registryTest } from './client-registry-contract/setup.js'
 
-export type { ClientRegistryUnderTest } from './client-registry-contract/bench.js'
+export type { ClientRegistryUnderTest } from './client-registry-contract/setup.js'
 
 /**
  * Tells `clientRegistryContract()` how to make the registry.
@@ -21,13 +21,13 @@ export type { ClientRegistryUnderTest } from './client-registry-contract/bench.j
  * }
  */
 export interface ClientRegistryContractOptions {
-  /** What the suite is called. */
+  /** The title of the suite. */
   readonly name: string
-  /** Makes an empty registry; called for each test. */
+  /** Makes an empty registry. Called for each test. */
   create(): Promise<ClientRegistryUnderTest>
   /**
-   * Makes an empty registry whose database does not answer, or answers with errors, from the moment when `breakDown` of
-   * it has been called; for registries that have a database.
+   * Makes an empty registry, and a function that makes its database fail or not answer. Give it if the registry has a
+   * database. Default: failures are not tested.
    */
   createBreakable?(): Promise<ClientRegistryUnderTest & { breakDown(): Promise<void> }>
 }
@@ -44,14 +44,14 @@ export interface ClientRegistryContractOptions {
  * })
  */
 export function clientRegistryContract(options: ClientRegistryContractOptions): void {
-  const prove = registryProver(() => options.create())
+  const test = registryTest(() => options.create())
   describe(options.name, () => {
-    describe('saves', () => proveSaves(prove))
-    describe('deletions', () => proveDeletions(prove))
-    describe('wholeness', () => proveWholeness(prove))
-    describe('ids', () => proveIds(prove))
-    describe('contention', () => proveContention(prove))
+    describe('saves', () => testSaves(test))
+    describe('deletions', () => testDeletions(test))
+    describe('fidelity', () => testFidelity(test))
+    describe('ids', () => testIds(test))
+    describe('contention', () => testContention(test))
     const createBreakable = options.createBreakable?.bind(options)
-    if (createBreakable !== undefined) describe('failure', () => proveFailure(createBreakable))
+    if (createBreakable !== undefined) describe('failure', () => testFailure(createBreakable))
   })
 }

@@ -1,16 +1,18 @@
 /// <reference types="jest" />
-import { prover, type StoreUnderTest } from './store-contract/bench.js'
-import { proveChanges } from './store-contract/changes.js'
-import { proveConcurrency } from './store-contract/concurrency.js'
-import { proveExpiry } from './store-contract/expiry.js'
-import { proveCap, proveOutstanding } from './store-contract/limits.js'
-import { proveMoves } from './store-contract/moves.js'
-import { proveNames } from './store-contract/names.js'
-import { proveOnce, proveOnceCap, proveOnceLimits } from './store-contract/once.js'
-import { proveOutcomes, proveOwners } from './store-contract/owners.js'
-import { proveRecords } from './store-contract/records.js'
-import { proveWatermarkLife } from './store-contract/watermark-life.js'
-import { proveWatermarks } from './store-contract/watermarks.js'
+import { testChanges } from './store-contract/changes.js'
+import { testConcurrency } from './store-contract/concurrency.js'
+import { testExpiry } from './store-contract/expiry.js'
+import { testCap, testOutstanding } from './store-contract/limits.js'
+import { testMoves } from './store-contract/moves.js'
+import { testNames } from './store-contract/names.js'
+import { testNotBefore } from './store-contract/not-before.js'
+import { testNotBeforeOverTime } from './store-contract/not-before-over-time.js'
+import { testOnce, testOnceCap } from './store-contract/once.js'
+import { testOnceLimits } from './store-contract/once-limits.js'
+import { testOutcomes } from './store-contract/outcomes.js'
+import { testOwners } from './store-contract/owners.js'
+import { testRecords } from './store-contract/records.js'
+import { type StoreUnderTest, storeTest } from './store-contract/setup.js'
 
 export type * from '../ports/store.js'
 export {
@@ -18,7 +20,7 @@ export {
   type ClientRegistryUnderTest,
   clientRegistryContract,
 } from './client-registry-contract.js'
-export type { StoreUnderTest } from './store-contract/bench.js'
+export type { StoreUnderTest } from './store-contract/setup.js'
 
 /**
  * Tells `storeContract()` how to make the store.
@@ -29,13 +31,19 @@ export type { StoreUnderTest } from './store-contract/bench.js'
  * }
  */
 export interface StoreContractOptions {
-  /** What the suite is called. */
+  /** The title of the suite. */
   readonly name: string
-  /** Makes an empty store; called for each test. */
+  /** Makes an empty store. Called for each test. */
   create(): Promise<StoreUnderTest>
-  /** Makes an empty store whose cap is 10 keys, and 10 used identifiers; for stores that have a cap. */
+  /**
+   * Makes an empty store with a cap of 10 keys and 10 used identifiers. Give it if the store has a cap. Default: the cap
+   * is not tested.
+   */
   createCapped?(): Promise<StoreUnderTest>
-  /** Makes an empty store that remembers 5 identifiers of a client, and 3 of a key; for stores that limit owners. */
+  /**
+   * Makes an empty store that remembers 5 identifiers of a client, 5 of all its keys, and 3 of a key. Give it if the
+   * store limits owners. Default: these limits are not tested.
+   */
   createLimited?(): Promise<StoreUnderTest>
 }
 
@@ -53,28 +61,28 @@ export interface StoreContractOptions {
  * })
  */
 export function storeContract(options: StoreContractOptions): void {
-  const prove = prover(() => options.create())
+  const test = storeTest(() => options.create())
   describe(options.name, () => {
-    describe('moves', () => proveMoves(prove))
-    describe('changes', () => proveChanges(prove))
-    describe('records', () => proveRecords(prove))
-    describe('names', () => proveNames(prove))
-    describe('outstanding keys', () => proveOutstanding(prove))
-    describe('expiry', () => proveExpiry(prove))
-    describe('concurrency', () => proveConcurrency(prove))
-    describe('owners', () => proveOwners(prove))
-    describe('outcomes', () => proveOutcomes(prove))
-    describe('watermarks', () => {
-      proveWatermarks(prove)
-      proveWatermarkLife(prove)
+    describe('moves', () => testMoves(test))
+    describe('changes', () => testChanges(test))
+    describe('records', () => testRecords(test))
+    describe('names', () => testNames(test))
+    describe('outstanding keys', () => testOutstanding(test))
+    describe('expiry', () => testExpiry(test))
+    describe('concurrency', () => testConcurrency(test))
+    describe('owners', () => testOwners(test))
+    describe('outcomes', () => testOutcomes(test))
+    describe('revokeIssuedBefore', () => {
+      testNotBefore(test)
+      testNotBeforeOverTime(test)
     })
-    describe('single use', () => proveOnce(prove))
+    describe('single use', () => testOnce(test))
     const createLimited = options.createLimited?.bind(options)
     if (createLimited !== undefined)
-      describe('limits of single use', () => proveOnceLimits(prover(createLimited)))
+      describe('limits of single use', () => testOnceLimits(storeTest(createLimited)))
     const createCapped = options.createCapped?.bind(options)
     if (createCapped === undefined) return
-    describe('cap', () => proveCap(prover(createCapped)))
-    describe('cap of single use', () => proveOnceCap(prover(createCapped)))
+    describe('cap', () => testCap(storeTest(createCapped)))
+    describe('cap of single use', () => testOnceCap(storeTest(createCapped)))
   })
 }

@@ -64,7 +64,7 @@ export class UsedIdentifiers {
   readonly #used = new Set<string>()
   readonly #expiry: ExpiryQueue
   readonly #limits: IdentifierLimits
-  // A client and its keys count apart: somebody who has a key must not lock out the client itself.
+  // A client and its keys have separate counts, so that a stolen key cannot lock out the client itself.
   readonly #ofClients = new Tally()
   readonly #ofAllKeys = new Tally()
   readonly #ofKeys = new Tally()

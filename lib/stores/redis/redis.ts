@@ -192,7 +192,7 @@ function revocationVerbs(context: RedisContext): RevocationVerbs {
 
 function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
   const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = context
-  // A client and its keys count apart: somebody who has a key must not lock out the client itself.
+  // A client and its keys have separate counts, so that a stolen key cannot lock out the client itself.
   const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
     jti === undefined
       ? [[names.proofs(clientId), maxProofsPerClient]]

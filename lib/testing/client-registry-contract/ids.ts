@@ -1,6 +1,6 @@
-import { client, type ProveRegistry } from './bench.js'
+import { client, type RegistryTest } from './setup.js'
 
-/** Client ids are 1 to 255 printable ASCII characters; each of them is somebody else. */
+/** A client id is 1 to 255 printable ASCII characters. Each of these is another client. */
 const ODD = [
   ...['lamp', 'Lamp', 'LAMP', ' lamp', 'lamp ', 'lamp  ', '0', '00', '-1', '1e0', 'null', 'undefined'],
   ...['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'then', '$where', '$ne', '_id', 'a.b', '.'],
@@ -9,9 +9,9 @@ const ODD = [
   ...['a\\u0000', '<a>', '&amp;', 'a+b', 'a b', 'a%20b', 'client-', 'x'.repeat(255), `${'x'.repeat(254)}y`],
 ]
 
-/** No two ids are taken for one. */
-export function proveIds(prove: ProveRegistry): void {
-  prove('tells all client ids apart', async ({ registry }) => {
+/** Different ids are different clients. */
+export function testIds(test: RegistryTest): void {
+  test('tells all client ids apart', async ({ registry }) => {
     for (const id of ODD) expect([id, await registry.find(id)]).toEqual([id, undefined])
     for (const id of ODD) expect([id, await registry.save(client(id, 1, id))]).toEqual([id, true])
     for (const id of ODD) expect(await registry.find(id)).toEqual(client(id, 1, id))

@@ -1,10 +1,9 @@
 import type { KeyRecord, Lease } from '../../ports/store.js'
-import { type Bench, type CallName, call, PLENTY, type Prove } from './bench.js'
+import { type CallName, call, type History, recorded, textOf } from './calls.js'
+import type { Setup, StoreTest } from './setup.js'
 
-const OURS: Lease = { ownerId: 'jkt:ours', leaseSeconds: 2 }
-
-/** Moves, and the calls before them. */
-const MOVES: readonly (readonly [before: readonly CallName[], move: CallName])[] = [
+/** The calls that move a key, each after a history. */
+const MOVES: readonly (readonly [before: History, move: CallName])[] = [
   [[], 'redeem'],
   [['redeem'], 'release'],
   [['redeem'], 'settle'],
@@ -12,8 +11,8 @@ const MOVES: readonly (readonly [before: readonly CallName[], move: CallName])[]
   [['redeem'], 'revoke'],
 ]
 
-/** Calls that move nothing. */
-const OTHERS: readonly (readonly [before: readonly CallName[], call: CallName])[] = [
+/** Calls that do not change the state. */
+const OTHERS: readonly (readonly [before: History, call: CallName])[] = [
   [[], 'settle'],
   [['redeem'], 'redeemByOther'],
   [['redeem'], 'releaseByOther'],
@@ -22,80 +21,77 @@ const OTHERS: readonly (readonly [before: readonly CallName[], call: CallName])[
   [['revoke'], 'revoke'],
 ]
 
-/** An entry says when its key came into its state. */
-export function proveChanges(prove: Prove): void {
-  prove('says of a key that nobody has moved that it changed when it was issued', async (on) => {
-    const key = on.key('key', { issuedAt: on.key().issuedAt - 5 })
-    await on.store.record(key, PLENTY)
-    expect(await changedAt(on, key)).toBe(key.issuedAt)
+/** `changedAt` is the time of the last change of the state, and `reservedAt` that of the first reservation. */
+export function testChanges(test: StoreTest): void {
+  test('answers the issue of a new key as its changedAt', async (setup) => {
+    const key = await recorded(setup, [], { issuedAt: setup.key().issuedAt - 5 })
+    expect(await changedAt(setup, key)).toBe(key.issuedAt)
   })
   for (const [before, move] of MOVES) {
-    prove(`says when ${move} moved a key after ${before.join(', ') || 'it was recorded'}`, async (on) => {
-      const key = await recorded(on, before)
-      await expectChange(on, key, () => call(on.store, key, [move]))
+    test(`answers the time of ${move} as changedAt, after ${textOf(before)}`, async (setup) => {
+      const key = await recorded(setup, before)
+      await expectChange(setup, key, () => call(setup.store, key, [move]))
     })
   }
   for (const [before, name] of OTHERS) {
-    prove(`says nothing else after a ${name} that moves nothing, after ${before.join(', ')}`, async (on) => {
-      const key = await recorded(on, before)
-      const earlier = await changedAt(on, key)
-      await on.advance(2)
-      await call(on.store, key, [name])
-      expect(await changedAt(on, key)).toBe(earlier)
+    test(`does not change changedAt by ${name} after ${textOf(before)}`, async (setup) => {
+      const key = await recorded(setup, before)
+      await expectNoChange(setup, key, () => call(setup.store, key, [name]))
     })
   }
-  proveTakenOver(prove)
-  prove('says when a key was first reserved, also after releases', async (on) => {
-    const key = await recorded(on, [])
-    expect((await on.store.find(key))?.reservedAt).toBeUndefined()
-    const before = on.nowSeconds()
-    await on.store.redeem(key, 'one')
-    const first = (await on.store.find(key))?.reservedAt
+  testReservations(test)
+  test('does not change changedAt by revokeIssuedBefore', async (setup) => {
+    const key = await recorded(setup, ['redeem'])
+    const bound = { issuedBefore: key.issuedAt, retainUntil: key.retainUntil }
+    await expectNoChange(setup, key, () => setup.store.revokeIssuedBefore(bound))
+    expect(await setup.store.find(key)).toMatchObject({ state: 'revoked' })
+  })
+}
+
+function testReservations(test: StoreTest): void {
+  test('answers the time when a reservation was resumed, and when it was left to its owner', async (setup) => {
+    const lease: Lease = { ownerId: 'jkt:ours', leaseSeconds: 2 }
+    const key = await recorded(setup)
+    await setup.store.redeem(key, 'one', lease)
+    await expectChange(setup, key, () => setup.store.redeem(key, 'two', lease))
+    await expectChange(setup, key, () => setup.store.release(key, 'two'))
+    expect(await setup.store.find(key)).toMatchObject({ state: 'redeeming' })
+  })
+  test('answers the time of the first reservation as reservedAt, also after releases', async (setup) => {
+    const { store } = setup
+    const key = await recorded(setup)
+    expect((await store.find(key))?.reservedAt).toBeUndefined()
+    const before = setup.nowSeconds()
+    await store.redeem(key, 'one')
+    const first = (await store.find(key))?.reservedAt
     expect(first).toBeGreaterThanOrEqual(before)
     for (const attempt of ['one', 'two']) {
-      await on.advance(3)
-      await on.store.release(key, attempt)
-      await on.store.redeem(key, attempt === 'one' ? 'two' : 'three')
-      expect(await on.store.find(key)).toMatchObject({ state: 'redeeming', reservedAt: first })
+      await setup.advance(3)
+      await store.release(key, attempt)
+      await store.redeem(key, attempt === 'one' ? 'two' : 'three')
+      expect(await store.find(key)).toMatchObject({ state: 'redeeming', reservedAt: first })
     }
   })
-  prove('says nothing else of a key that a watermark covers', async (on) => {
-    const key = await recorded(on, ['redeem'])
-    const earlier = await changedAt(on, key)
-    await on.advance(2)
-    await on.store.revokeIssuedBefore({ issuedBefore: key.issuedAt, retainUntil: key.retainUntil })
-    expect(await on.store.find(key)).toMatchObject({ state: 'revoked', changedAt: earlier })
-  })
 }
 
-function proveTakenOver(prove: Prove): void {
-  prove('says when a claim was taken over, and when it was released to its holder', async (on) => {
-    const key = await recorded(on, [])
-    await on.store.redeem(key, 'one', OURS)
-    await expectChange(on, key, () => on.store.redeem(key, 'two', OURS))
-    await expectChange(on, key, () => on.store.release(key, 'two'))
-    expect(await on.store.find(key)).toMatchObject({ state: 'redeeming' })
-  })
-}
-
-async function recorded({ store, ...on }: Bench, calls: readonly CallName[]): Promise<KeyRecord> {
-  const key = on.key()
-  await store.record(key, PLENTY)
-  await call(store, key, calls)
-  return key
-}
-
-async function changedAt({ store }: Bench, key: KeyRecord): Promise<number> {
+async function changedAt({ store }: Setup, key: KeyRecord): Promise<number> {
   return (await store.find(key))?.changedAt ?? Number.NaN
 }
 
-/** Exact where the clock stands still during a call, and right where it does not. */
-async function expectChange(on: Bench, key: KeyRecord, move: () => Promise<unknown>): Promise<void> {
-  await on.advance(3)
-  const before = on.nowSeconds()
+async function expectNoChange(setup: Setup, key: KeyRecord, act: () => Promise<unknown>): Promise<void> {
+  const earlier = await changedAt(setup, key)
+  await setup.advance(2)
+  await act()
+  expect(await changedAt(setup, key)).toBe(earlier)
+}
+
+/** Compares with the time before and after the call, because a real clock moves in between. */
+async function expectChange(setup: Setup, key: KeyRecord, move: () => Promise<unknown>): Promise<void> {
+  await setup.advance(3)
+  const before = setup.nowSeconds()
   await move()
-  const after = on.nowSeconds()
-  const changed = await changedAt(on, key)
+  const after = setup.nowSeconds()
+  const changed = await changedAt(setup, key)
   expect(changed).toBeGreaterThanOrEqual(before)
   expect(changed).toBeLessThanOrEqual(after)
 }

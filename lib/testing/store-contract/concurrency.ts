@@ -1,96 +1,81 @@
-import { PLENTY, type Prove } from './bench.js'
+import { hundred, recorded, tally } from './calls.js'
+import { PLENTY, type StoreTest } from './setup.js'
 
-const HUNDRED = Array.from({ length: 100 }, (_, i) => i)
-
-/** Of those who ask at once, as many win as may. */
-export function proveConcurrency(prove: Prove): void {
-  prove('lets exactly one of 100 concurrent calls claim a key', async ({ store, key }) => {
-    await store.record(key(), PLENTY)
-    const answers = await Promise.all(HUNDRED.map((i) => store.redeem(key(), `attempt-${i}`)))
+/** Of 100 calls at the same time, exactly as many succeed as may. */
+export function testConcurrency(test: StoreTest): void {
+  test('reserves a key for exactly one of 100 concurrent attempts', async (setup) => {
+    const key = await recorded(setup)
+    const answers = await hundred((i) => setup.store.redeem(key, `attempt-${i}`))
     expect(tally(answers)).toEqual({ reserved: 1, redeeming: 99 })
     const winner = `attempt-${answers.indexOf('reserved')}`
-    expect(await store.settle(key(), winner, key().retainUntil)).toBe('settled')
+    expect(await setup.store.settle(key, winner, key.retainUntil)).toBe('settled')
   })
-  prove('lets exactly one of 100 concurrent calls of one attempt claim a key', async ({ store, key }) => {
-    await store.record(key(), PLENTY)
-    const answers = await Promise.all(HUNDRED.map(() => store.redeem(key(), 'one')))
+  test('reserves a key for exactly one of 100 concurrent calls of one attempt', async (setup) => {
+    const key = await recorded(setup)
+    const answers = await hundred(() => setup.store.redeem(key, 'one'))
     expect(tally(answers)).toEqual({ reserved: 1, redeeming: 99 })
   })
-  prove('records exactly one of 100 concurrent records of one jti', async ({ store, key }) => {
-    const answers = await Promise.all(HUNDRED.map(() => store.record(key(), PLENTY)))
-    expect(tally(answers)).toEqual({ recorded: 1, duplicate: 99 })
+  test('records exactly one of 100 concurrent records of one jti', async ({ store, key }) => {
+    expect(tally(await hundred(() => store.record(key(), PLENTY)))).toEqual({ recorded: 1, duplicate: 99 })
   })
-  prove('records exactly 10 of 100 concurrent keys of a client that may have 10', async ({ store, key }) => {
-    const answers = await Promise.all(HUNDRED.map((i) => store.record(key(`${i}`), { outstanding: 10 })))
+  test('records exactly 10 of 100 concurrent keys of a client that may have 10', async ({ store, key }) => {
+    const answers = await hundred((i) => store.record(key(`${i}`), { outstanding: 10 }))
     expect(tally(answers)).toEqual({ recorded: 10, outstanding: 90 })
   })
-  prove('settles a key once for 100 concurrent calls', async ({ store, key }) => {
-    await store.record(key(), PLENTY)
-    await store.redeem(key(), 'one')
-    const answers = await Promise.all(HUNDRED.map(() => store.settle(key(), 'one', key().retainUntil)))
-    expect(tally(answers)).toEqual({ settled: 1, lost: 99 })
-  })
-  prove('revokes a key once, and a family once, for 100 concurrent calls', async ({ store, key }) => {
-    await store.record(key('a'), PLENTY)
-    await store.record(key('b'), PLENTY)
-    await store.redeem(key('b'), 'one')
-    await store.settle(key('b'), 'one', key().retainUntil)
-    const keys = await Promise.all(HUNDRED.map(() => store.revoke(key('a'))))
-    const families = await Promise.all(HUNDRED.map(() => store.revokeFamily(key('b'))))
-    expect([tally(keys), tally(families)]).toEqual(Array(2).fill({ revoked: 1, unchanged: 99 }))
-  })
-  proveRaces(prove)
-  proveClaims(prove)
+  testMoves(test)
+  testRaces(test)
 }
 
-function proveRaces(prove: Prove): void {
-  prove(
-    'never both revokes and redeems a key, in 100 races of revoke with settle',
-    async ({ store, key }) => {
-      const race = async (i: number) => {
-        const one = key(`${i}`)
-        await store.record(one, PLENTY)
-        await store.redeem(one, 'one')
-        const settle = () => store.settle(one, 'one', one.retainUntil)
-        const revoke = () => store.revoke(one)
-        const answers = await Promise.all(i % 2 === 0 ? [settle(), revoke()] : [revoke(), settle()])
-        return [...answers, (await store.find(one))?.state].sort().join(' ')
-      }
-      const races = await Promise.all(HUNDRED.map(race))
-      const fair = ['redeemed redeemed settled', 'revoked revoked revoked']
-      expect(races.filter((outcome) => !fair.includes(outcome))).toEqual([])
-    },
-  )
-  prove('never both revokes and settles a key that 100 calls of both fight for', async ({ store, key }) => {
-    await store.record(key(), PLENTY)
-    await store.redeem(key(), 'one')
-    const fight = (i: number) =>
-      i % 2 === 0 ? store.settle(key(), 'one', key().retainUntil) : store.revoke(key())
-    const answers = tally(await Promise.all(HUNDRED.map(fight)))
-    const state = (await store.find(key()))?.state
+function testMoves(test: StoreTest): void {
+  test('settles a key for exactly one of 100 concurrent calls', async (setup) => {
+    const key = await recorded(setup, ['redeem'])
+    const answers = await hundred(() => setup.store.settle(key, 'one', key.retainUntil))
+    expect(tally(answers)).toEqual({ settled: 1, lost: 99 })
+  })
+  test('revokes a key for exactly one of 100 concurrent calls', async (setup) => {
+    const key = await recorded(setup)
+    expect(tally(await hundred(() => setup.store.revoke(key)))).toEqual({ revoked: 1, unchanged: 99 })
+  })
+  test('revokes a family for exactly one of 100 concurrent calls', async (setup) => {
+    const key = await recorded(setup, ['redeem', 'settle'])
+    expect(tally(await hundred(() => setup.store.revokeFamily(key)))).toEqual({ revoked: 1, unchanged: 99 })
+  })
+  test('never gives one reservation to two attempts while it is released and taken again', async (setup) => {
+    const { store } = setup
+    const key = await recorded(setup)
+    const attempt = async (i: number) => {
+      const name = `attempt-${i}`
+      if ((await store.redeem(key, name)) !== 'reserved') return 'beaten'
+      return i % 2 === 0 ? store.release(key, name) : store.settle(key, name, key.retainUntil)
+    }
+    const { lost, settled = 0 } = tally(await hundred(attempt))
+    expect(lost).toBeUndefined()
+    expect(settled).toBeLessThanOrEqual(1)
+  })
+}
+
+function testRaces(test: StoreTest): void {
+  test('never both revokes and redeems a key, in 100 races of revoke and settle', async ({ store, key }) => {
+    const race = async (i: number) => {
+      const one = key(`${i}`)
+      await store.record(one, PLENTY)
+      await store.redeem(one, 'one')
+      const settle = () => store.settle(one, 'one', one.retainUntil)
+      const revoke = () => store.revoke(one)
+      const answers = await Promise.all(i % 2 === 0 ? [settle(), revoke()] : [revoke(), settle()])
+      return [...answers, (await store.find(one))?.state].sort().join(' ')
+    }
+    const fair = ['redeemed redeemed settled', 'revoked revoked revoked']
+    expect((await hundred(race)).filter((outcome) => !fair.includes(outcome))).toEqual([])
+  })
+  test('never both revokes and settles a key, in 50 concurrent calls of each', async (setup) => {
+    const { store } = setup
+    const key = await recorded(setup, ['redeem'])
+    const answers = tally(
+      await hundred((i) => (i % 2 === 0 ? store.settle(key, 'one', key.retainUntil) : store.revoke(key))),
+    )
+    const state = (await store.find(key))?.state
     if (state === 'redeemed') expect(answers).toEqual({ settled: 1, lost: 49, redeemed: 50 })
     else expect([state, answers]).toEqual(['revoked', { revoked: 51, unchanged: 49 }])
   })
-}
-
-function proveClaims(prove: Prove): void {
-  prove('never lets two attempts hold one claim while it is released and taken again', async (on) => {
-    await on.store.record(on.key(), PLENTY)
-    const attempt = async (i: number) => {
-      const name = `attempt-${i}`
-      if ((await on.store.redeem(on.key(), name)) !== 'reserved') return 'beaten'
-      return i % 2 === 0
-        ? on.store.release(on.key(), name)
-        : on.store.settle(on.key(), name, on.key().retainUntil)
-    }
-    const answers = tally(await Promise.all(HUNDRED.map(attempt)))
-    expect(answers['lost']).toBeUndefined()
-    expect(answers['settled'] ?? 0).toBeLessThanOrEqual(1)
-  })
-}
-
-function tally(answers: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1
-  return counts
 }

@@ -1,7 +1,8 @@
-import { type Bench, CALL_NAMES, type CallName, call, entryOf, PLENTY, type Prove } from './bench.js'
+import { CALL_NAMES, call, entryOf, type History, recorded, textOf } from './calls.js'
+import { PLENTY, type Setup, type StoreTest } from './setup.js'
 
 const BRIEF = { lifetimeSeconds: 3 }
-const HISTORIES: readonly (readonly CallName[])[] = [
+const HISTORIES: readonly History[] = [
   [],
   ['redeem'],
   ['redeem', 'settle'],
@@ -9,109 +10,102 @@ const HISTORIES: readonly (readonly CallName[])[] = [
   ['revoke'],
 ]
 
-/** An entry is there until its `retainUntil` has passed, and then for nobody. */
-export function proveExpiry(prove: Prove): void {
-  for (const history of HISTORIES) {
-    const past = history.join(', ') || 'it was recorded'
-    prove(`keeps a key until its retainUntil, and no longer, after ${past}`, async (on) => {
-      const key = on.key('key', BRIEF)
-      await on.store.record(key, PLENTY)
-      await call(on.store, key, history)
-      for (const seconds of [0, 1, 2, 1]) {
-        await on.advance(seconds)
-        await expectKeptWhileItShouldBe(on, key)
-      }
-    })
-    prove(`answers unknown to every verb when a key has expired after ${past}`, async ({ store, ...on }) => {
-      const key = on.key('key', BRIEF)
-      await store.record(key, PLENTY)
-      await call(store, key, history)
-      await on.advance(4)
-      expect(await call(store, key, CALL_NAMES)).toEqual(CALL_NAMES.map(() => 'unknown'))
-      expect(await store.find(key)).toBeUndefined()
-    })
-    prove(`records a jti anew when it has expired after ${past}, with no memory of it`, async (on) => {
-      const brief = on.key('key', BRIEF)
-      await on.store.record(brief, PLENTY)
-      await call(on.store, brief, history)
-      await on.advance(4)
-      const anew = on.key()
-      expect(await on.store.record(anew, PLENTY)).toBe('recorded')
-      expect(await on.store.settle(anew, 'one', anew.retainUntil)).toBe('lost')
-      expect(await on.store.find(anew)).toEqual(entryOf(anew))
-    })
-  }
-  proveOrder(prove)
-  proveRetention(prove)
-  for (const untilSeconds of [1, -1_000]) proveNotShortened(prove, untilSeconds)
+/** An entry exists until its `retainUntil` has passed. After that every verb answers as if it had never existed. */
+export function testExpiry(test: StoreTest): void {
+  for (const history of HISTORIES) testEnd(test, history)
+  testOrder(test)
+  testRetention(test)
+  for (const untilSeconds of [1, -1_000]) testNotShortened(test, untilSeconds)
 }
 
-/** Exact where the clock stands still between calls, and right where it does not. */
-async function expectKeptWhileItShouldBe({ store, nowSeconds }: Bench, key: ReturnType<Bench['key']>) {
-  const before = nowSeconds()
-  const found = await store.find(key)
-  const after = nowSeconds()
-  if (before > key.retainUntil) expect(found).toBeUndefined()
-  else if (after <= key.retainUntil) expect(found).toMatchObject({ jti: key.jti })
-}
-
-function keyFor({ key }: Bench, lifetimeSeconds: number) {
-  return key(`${lifetimeSeconds}`, { lifetimeSeconds })
-}
-
-function proveOrder(prove: Prove): void {
-  prove('lets keys go in the order in which they expire, not in which they came', async (on) => {
-    for (const seconds of [60, 2, 61, 5]) await on.store.record(keyFor(on, seconds), PLENTY)
-    await on.advance(3)
-    const found = [60, 2, 61, 5].map((seconds) => on.store.find(keyFor(on, seconds)))
-    expect((await Promise.all(found)).map((entry) => entry?.jti)).toEqual(['60', undefined, '61', '5'])
-  })
-}
-
-function proveRetention(prove: Prove): void {
-  prove('keeps a redeemed key for as long as its settling says, so that a replay is known', async (on) => {
-    const key = await settled(on, 6)
-    await on.advance(4)
-    expect(await on.store.find(key)).toMatchObject({ state: 'redeemed', retainUntil: key.issuedAt + 6 })
-    expect(await call(on.store, key, ['redeem', 'revokeFamily'])).toEqual(['redeemed', 'revoked'])
-    expect(await on.store.record(on.key(), PLENTY)).toBe('duplicate')
-    await on.advance(3)
-    expect(await on.store.redeem(key, 'other')).toBe('unknown')
-  })
-  prove('keeps a redeemed key that nobody asked for until the very time its settling says', async (on) => {
-    const key = await settled(on, 6)
-    for (const seconds of [6, 1]) {
-      await on.advance(seconds)
-      await expectKeptWhileItShouldBe(on, { ...key, retainUntil: key.issuedAt + 6 })
+function testEnd(test: StoreTest, history: History): void {
+  const past = textOf(history)
+  test(`keeps a key until its retainUntil, and no longer, after ${past}`, async (setup) => {
+    const key = await recorded(setup, history, BRIEF)
+    for (const seconds of [0, 1, 2, 1]) {
+      await setup.advance(seconds)
+      await expectKeptUntil(setup, key.retainUntil)
     }
   })
-  prove('does not keep a key longer for a settling that was refused', async (on) => {
-    const key = on.key('key', BRIEF)
-    await on.store.record(key, PLENTY)
-    await on.store.redeem(key, 'one')
-    expect(await on.store.settle(key, 'other', key.issuedAt + 60)).toBe('lost')
-    await on.store.revoke(key)
-    expect(await on.store.settle(key, 'one', key.issuedAt + 60)).toBe('revoked')
-    await on.advance(4)
-    expect(await on.store.find(key)).toBeUndefined()
+  test(`answers unknown to every verb when a key has expired after ${past}`, async (setup) => {
+    const key = await recorded(setup, history, BRIEF)
+    await setup.advance(4)
+    expect(await call(setup.store, key, CALL_NAMES)).toEqual(CALL_NAMES.map(() => 'unknown'))
+    expect(await setup.store.find(key)).toBeUndefined()
+  })
+  test(`records a jti as a new key when it has expired after ${past}`, async (setup) => {
+    await recorded(setup, history, BRIEF)
+    await setup.advance(4)
+    const again = setup.key()
+    expect(await setup.store.record(again, PLENTY)).toBe('recorded')
+    expect(await setup.store.settle(again, 'one', again.retainUntil)).toBe('lost')
+    expect(await setup.store.find(again)).toEqual(entryOf(again))
   })
 }
 
-function proveNotShortened(prove: Prove, untilSeconds: number): void {
-  prove(`does not shorten the retention of a key settled until ${untilSeconds} s from issue`, async (on) => {
-    const key = await settled(on, untilSeconds)
-    expect(await on.store.find(key)).toMatchObject({ retainUntil: key.retainUntil })
-    await on.advance(2)
-    expect(await on.store.redeem(key, 'other')).toBe('redeemed')
-    await on.advance(2)
-    expect(await on.store.redeem(key, 'other')).toBe('unknown')
+/** Compares with the time before and after the call, because a real clock moves in between. */
+async function expectKeptUntil({ store, key, nowSeconds }: Setup, retainUntil: number): Promise<void> {
+  const before = nowSeconds()
+  const found = await store.find(key())
+  const after = nowSeconds()
+  if (before > retainUntil) expect(found).toBeUndefined()
+  else if (after <= retainUntil) expect(found).toMatchObject({ jti: 'key' })
+}
+
+function testOrder(test: StoreTest): void {
+  test('forgets keys in the order in which they expire, not in which they were recorded', async (setup) => {
+    const { store, key, advance } = setup
+    const keys = [60, 2, 61, 5].map((lifetimeSeconds) => key(`${lifetimeSeconds}`, { lifetimeSeconds }))
+    for (const one of keys) await store.record(one, PLENTY)
+    await advance(3)
+    const found = await Promise.all(keys.map((one) => store.find(one)))
+    expect(found.map((entry) => entry?.jti)).toEqual(['60', undefined, '61', '5'])
   })
 }
 
-async function settled({ store, ...on }: Bench, untilSeconds: number) {
-  const key = on.key('key', BRIEF)
-  await store.record(key, PLENTY)
-  await store.redeem(key, 'one')
-  expect(await store.settle(key, 'one', key.issuedAt + untilSeconds)).toBe('settled')
+function testRetention(test: StoreTest): void {
+  test('keeps a redeemed key until the retainUntil of its settlement', async (setup) => {
+    const { store } = setup
+    const key = await settled(setup, 6)
+    await setup.advance(4)
+    expect(await store.find(key)).toMatchObject({ state: 'redeemed', retainUntil: key.issuedAt + 6 })
+    expect(await call(store, key, ['redeem', 'revokeFamily'])).toEqual(['redeemed', 'revoked'])
+    expect(await store.record(setup.key(), PLENTY)).toBe('duplicate')
+    await setup.advance(3)
+    expect(await store.redeem(key, 'other')).toBe('unknown')
+  })
+  test('keeps a redeemed key as long if no verb is called in between', async (setup) => {
+    const key = await settled(setup, 6)
+    for (const seconds of [6, 1]) {
+      await setup.advance(seconds)
+      await expectKeptUntil(setup, key.issuedAt + 6)
+    }
+  })
+  test('does not keep a key longer for a settlement that is refused', async (setup) => {
+    const { store } = setup
+    const key = await recorded(setup, ['redeem'], BRIEF)
+    expect(await store.settle(key, 'other', key.issuedAt + 60)).toBe('lost')
+    await store.revoke(key)
+    expect(await store.settle(key, 'one', key.issuedAt + 60)).toBe('revoked')
+    await setup.advance(4)
+    expect(await store.find(key)).toBeUndefined()
+  })
+}
+
+function testNotShortened(test: StoreTest, untilSeconds: number): void {
+  test(`does not shorten the retention by a settlement until ${untilSeconds} s after issue`, async (setup) => {
+    const key = await settled(setup, untilSeconds)
+    expect(await setup.store.find(key)).toMatchObject({ retainUntil: key.retainUntil })
+    await setup.advance(2)
+    expect(await setup.store.redeem(key, 'other')).toBe('redeemed')
+    await setup.advance(2)
+    expect(await setup.store.redeem(key, 'other')).toBe('unknown')
+  })
+}
+
+/** A key of three seconds, settled until a time after its issue. */
+async function settled(setup: Setup, untilSeconds: number) {
+  const key = await recorded(setup, ['redeem'], BRIEF)
+  expect(await setup.store.settle(key, 'one', key.issuedAt + untilSeconds)).toBe('settled')
   return key
 }

@@ -1,30 +1,31 @@
-import { type Bench, type CallName, call, PLENTY, type Prove } from './bench.js'
+import { call, type History, hundred, recordAll, statesOf, tally, textOf } from './calls.js'
+import { PLENTY, type Setup, type StoreTest } from './setup.js'
 
-/** What a client may have outstanding: every end of a key gives back one place, and nothing else does. */
-export function proveOutstanding(prove: Prove): void {
-  prove('answers outstanding to one key too many, and records nothing', async (on) => {
-    expect(await record(on, ['a', 'b', 'c'], 2)).toEqual(['recorded', 'recorded', 'outstanding'])
-    expect(await on.store.find(on.key('c'))).toBeUndefined()
-    expect(await on.store.redeem(on.key('c'), 'one')).toBe('unknown')
-    expect(await record(on, ['c'], 3)).toEqual(['recorded'])
+/** A client may have a number of outstanding keys. A key that is redeemed, revoked or expired frees one place. */
+export function testOutstanding(test: StoreTest): void {
+  test('answers outstanding to one key too many, and records nothing', async (setup) => {
+    expect(await record(setup, ['a', 'b', 'c'], 2)).toEqual(['recorded', 'recorded', 'outstanding'])
+    expect(await setup.store.find(setup.key('c'))).toBeUndefined()
+    expect(await setup.store.redeem(setup.key('c'), 'one')).toBe('unknown')
+    expect(await record(setup, ['c'], 3)).toEqual(['recorded'])
   })
-  prove('answers outstanding when the limit is 0', async (on) => {
-    expect(await record(on, ['a'], 0)).toEqual(['outstanding'])
+  test('answers outstanding when the limit is 0', async (setup) => {
+    expect(await record(setup, ['a'], 0)).toEqual(['outstanding'])
   })
-  prove('counts each client for itself', async ({ store, key }) => {
+  test('counts the keys of each client separately', async ({ store, key }) => {
     await store.record(key('a'), { outstanding: 1 })
     const ofAnother = key('b', { clientId: 'another' })
     expect(await store.record(ofAnother, { outstanding: 1 })).toBe('recorded')
     expect(await store.record(key('c'), { outstanding: 1 })).toBe('outstanding')
   })
-  prove('answers duplicate, not outstanding, to a jti it knows', async (on) => {
-    expect(await record(on, ['a', 'a'], 1)).toEqual(['recorded', 'duplicate'])
+  test('answers duplicate, not outstanding, to a known jti', async (setup) => {
+    expect(await record(setup, ['a', 'a'], 1)).toEqual(['recorded', 'duplicate'])
   })
-  proveFreedPlaces(prove)
+  testFreedPlaces(test)
 }
 
-/** What may become of a key, and how many places that gives back at once. */
-const FATES: readonly (readonly [calls: readonly CallName[], places: 0 | 1])[] = [
+/** Histories of a key, and how many places they free. */
+const FATES: readonly (readonly [history: History, places: 0 | 1])[] = [
   [['redeem'], 0],
   [['redeem', 'release', 'redeem', 'release', 'release'], 0],
   [['redeem', 'settleByOther', 'releaseByOther'], 0],
@@ -37,71 +38,73 @@ const FATES: readonly (readonly [calls: readonly CallName[], places: 0 | 1])[] =
   [['redeem', 'revoke', 'settle', 'release', 'revoke'], 1],
 ]
 
-function proveFreedPlaces(prove: Prove): void {
-  for (const [fate, places] of FATES) {
-    const past = fate.join(', ')
-    prove(`gives back ${places === 0 ? 'no place' : 'exactly one place'} after ${past}`, async (on) => {
-      await record(on, ['a', 'b'], 2)
-      await call(on.store, on.key('a'), fate)
+function testFreedPlaces(test: StoreTest): void {
+  for (const [history, places] of FATES) {
+    test(`frees ${places === 0 ? 'no place' : 'one place'} after ${textOf(history)}`, async (setup) => {
+      await record(setup, ['a', 'b'], 2)
+      await call(setup.store, setup.key('a'), history)
       const answers = places === 0 ? ['outstanding', 'outstanding'] : ['recorded', 'outstanding']
-      expect(await record(on, ['c', 'd'], 2)).toEqual(answers)
+      expect(await record(setup, ['c', 'd'], 2)).toEqual(answers)
     })
   }
-  for (const fate of [[], ...FATES.map(([calls]) => calls)]) {
-    const past = fate.join(', ') || 'it was recorded'
-    prove(`has given back exactly one place when a key expires after ${past}`, async (on) => {
-      const brief = on.key('a', { lifetimeSeconds: 2 })
-      await on.store.record(brief, { outstanding: 2 })
-      await record(on, ['b'], 2)
-      await call(on.store, brief, fate)
-      await on.advance(3)
-      expect(await record(on, ['c', 'd'], 2)).toEqual(['recorded', 'outstanding'])
+  for (const history of [[], ...FATES.map(([history]) => history)]) {
+    test(`has freed one place when a key has expired after ${textOf(history)}`, async (setup) => {
+      const brief = setup.key('a', { lifetimeSeconds: 2 })
+      await setup.store.record(brief, { outstanding: 2 })
+      await record(setup, ['b'], 2)
+      await call(setup.store, brief, history)
+      await setup.advance(3)
+      expect(await record(setup, ['c', 'd'], 2)).toEqual(['recorded', 'outstanding'])
     })
   }
 }
 
 const TEN = Array.from({ length: 10 }, (_, i) => `key-${i}`)
 
-/** At the cap a store refuses what is new, and keeps what it has. */
-export function proveCap(prove: Prove): void {
-  prove('answers full to an eleventh key, of whichever client, and evicts nothing', async (on) => {
-    await record(on, TEN)
-    await call(on.store, on.key('key-0'), ['revoke'])
-    await call(on.store, on.key('key-1'), ['redeem', 'settle'])
-    expect(await record(on, ['late'])).toEqual(['full'])
-    expect(await on.store.record(on.key('late', { clientId: 'another' }), PLENTY)).toBe('full')
-    expect(await on.store.find(on.key('late'))).toBeUndefined()
-    const found = await Promise.all(TEN.map((jti) => on.store.find(on.key(jti))))
-    expect(found.map((entry) => entry?.state)).toEqual(['revoked', 'redeemed', ...Array(8).fill('issued')])
+/** For a store with a cap of 10 keys. A full store refuses new keys, and keeps all that it has. */
+export function testCap(test: StoreTest): void {
+  test('answers full to the eleventh key of any client, and evicts nothing', async (setup) => {
+    await record(setup, TEN)
+    await call(setup.store, setup.key('key-0'), ['revoke'])
+    await call(setup.store, setup.key('key-1'), ['redeem', 'settle'])
+    expect(await record(setup, ['late'])).toEqual(['full'])
+    expect(await setup.store.record(setup.key('late', { clientId: 'another' }), PLENTY)).toBe('full')
+    expect(await setup.store.find(setup.key('late'))).toBeUndefined()
+    const states = await statesOf(
+      setup,
+      TEN.map((jti) => setup.key(jti)),
+    )
+    expect(states).toEqual(['revoked', 'redeemed', ...Array(8).fill('issued')])
   })
-  prove('answers duplicate, not full, to a jti it knows', async (on) => {
-    await record(on, TEN)
-    expect(await record(on, ['key-3'])).toEqual(['duplicate'])
+  test('answers duplicate, not full, to a known jti', async (setup) => {
+    await record(setup, TEN)
+    expect(await record(setup, ['key-3'])).toEqual(['duplicate'])
   })
-  prove('takes as many new keys as have expired', async (on) => {
-    await record(on, TEN.slice(0, 8))
-    for (const jti of ['brief-1', 'brief-2']) {
-      await on.store.record(on.key(jti, { lifetimeSeconds: 2 }), PLENTY)
-    }
-    expect(await record(on, ['late'])).toEqual(['full'])
-    await on.advance(3)
-    expect(await record(on, ['x', 'y', 'z'])).toEqual(['recorded', 'recorded', 'full'])
+  test('accepts as many new keys as have expired', async (setup) => {
+    await record(setup, TEN.slice(0, 8))
+    const brief = ['brief-1', 'brief-2'].map((jti) => setup.key(jti, { lifetimeSeconds: 2 }))
+    await recordAll(setup, brief)
+    expect(await record(setup, ['late'])).toEqual(['full'])
+    await setup.advance(3)
+    expect(await record(setup, ['x', 'y', 'z'])).toEqual(['recorded', 'recorded', 'full'])
   })
-  prove('counts no key that it refused', async (on) => {
-    await on.store.record(on.key('first', { lifetimeSeconds: 2 }), PLENTY)
-    await record(on, TEN.slice(1))
-    await record(on, ['x', 'key-1', 'y'])
-    await on.advance(3)
-    expect(await record(on, ['x', 'y'])).toEqual(['recorded', 'full'])
+  test('does not count a key that it refused', async (setup) => {
+    await recordAll(setup, [setup.key('first', { lifetimeSeconds: 2 })])
+    await record(setup, TEN.slice(1))
+    await record(setup, ['x', 'key-1', 'y'])
+    await setup.advance(3)
+    expect(await record(setup, ['x', 'y'])).toEqual(['recorded', 'full'])
   })
-  prove('lets exactly 10 of 100 concurrent records in', async ({ store, key }) => {
-    const all = Array.from({ length: 100 }, (_, i) => store.record(key(`${i}`), PLENTY))
-    expect((await Promise.all(all)).filter((answer) => answer === 'recorded')).toHaveLength(10)
+  test('records exactly 10 of 100 concurrent keys', async ({ store, key }) => {
+    const answers = await hundred((i) => store.record(key(`${i}`), PLENTY))
+    expect(tally(answers)).toEqual({ recorded: 10, full: 90 })
   })
 }
 
-async function record({ store, key }: Bench, jtis: readonly string[], outstanding = 1_000) {
-  const answers: string[] = []
-  for (const jti of jtis) answers.push(await store.record(key(jti), { outstanding }))
-  return answers
+function record(setup: Setup, jtis: readonly string[], outstanding?: number): Promise<string[]> {
+  return recordAll(
+    setup,
+    jtis.map((jti) => setup.key(jti)),
+    outstanding,
+  )
 }

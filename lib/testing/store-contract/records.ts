@@ -1,22 +1,26 @@
-import { call, entryOf, PLENTY, type Prove } from './bench.js'
+import { entryOf, recorded, textOf } from './calls.js'
+import { PLENTY, type StoreTest } from './setup.js'
 
-/** What is recorded comes back as it was, once, and nobody but the verbs can change it. */
-export function proveRecords(prove: Prove): void {
-  proveDuplicates(prove)
-  provePastExpiry(prove)
-
+/** A record comes back as it was given. Only the verbs can change it. */
+export function testRecords(test: StoreTest): void {
+  testDuplicates(test)
+  testTimes(test)
+  testCopies(test)
   for (const scope of [[], ['one'], ['"quoted"', 'urn:x:y', '{}']]) {
-    prove(`gives back a record of scope ${JSON.stringify(scope)} as it was given`, async ({ store, key }) => {
+    test(`answers a record with the scope ${JSON.stringify(scope)} unchanged`, async ({ store, key }) => {
       const given = key('key', { subject: 'ein Gerät, "№ 7"', scope, audience: 'urn:a:{b}' })
       expect(await store.record(given, PLENTY)).toBe('recorded')
       expect(await store.find(given)).toEqual(entryOf(given))
     })
   }
-  prove('keeps nothing that is not part of a record', async ({ store, key }) => {
+}
+
+function testCopies(test: StoreTest): void {
+  test('keeps only the members of a record', async ({ store, key }) => {
     await store.record({ ...key(), key: 'eyJ...' } as ReturnType<typeof key>, PLENTY)
     expect(await store.find(key())).not.toHaveProperty('key')
   })
-  prove('is not changed by what the caller does to the record afterwards', async ({ store, key }) => {
+  test('does not change an entry when the caller changes the record later', async ({ store, key }) => {
     const given = { ...key(), scope: ['read'] }
     const intact = structuredClone(given)
     await store.record(given, PLENTY)
@@ -24,7 +28,7 @@ export function proveRecords(prove: Prove): void {
     Object.assign(given, { subject: 'another', expiresAt: 0, retainUntil: 0, state: 'revoked' })
     expect(await store.find(intact)).toEqual(entryOf(intact))
   })
-  prove('is not changed by what the caller does to an entry', async ({ store, key }) => {
+  test('does not change an entry when the caller changes what find answered', async ({ store, key }) => {
     const given = key()
     await store.record(given, PLENTY)
     const found = await store.find(given)
@@ -36,37 +40,34 @@ export function proveRecords(prove: Prove): void {
   })
 }
 
-function proveDuplicates(prove: Prove): void {
-  prove('answers duplicate to a jti it knows, and keeps the first record', async ({ store, key }) => {
+function testDuplicates(test: StoreTest): void {
+  test('answers duplicate to a known jti, and keeps the first record', async ({ store, key }) => {
     const first = key()
     await store.record(first, PLENTY)
     expect(await store.record({ ...first, subject: 'another' }, PLENTY)).toBe('duplicate')
     expect(await store.find(first)).toMatchObject({ subject: first.subject })
   })
   for (const history of [['redeem'], ['redeem', 'settle'], ['revoke']] as const) {
-    prove(`answers duplicate after ${history.join(', ')}, and does not issue the key anew`, async (on) => {
-      const key = on.key()
-      await on.store.record(key, PLENTY)
-      await call(on.store, key, history)
-      const before = await on.store.find(key)
-      expect(await on.store.record(key, PLENTY)).toBe('duplicate')
-      expect(await on.store.find(key)).toEqual(before)
+    test(`answers duplicate after ${textOf(history)}, and keeps the state of the key`, async (setup) => {
+      const key = await recorded(setup, history)
+      const before = await setup.store.find(key)
+      expect(await setup.store.record(key, PLENTY)).toBe('duplicate')
+      expect(await setup.store.find(key)).toEqual(before)
     })
   }
 }
 
-function provePastExpiry(prove: Prove): void {
+function testTimes(test: StoreTest): void {
   for (const lifetimeSeconds of [-1, -100_000, Number.NaN]) {
-    prove(`rejects a record that is to be kept for ${lifetimeSeconds} seconds`, async ({ store, key }) => {
+    test(`rejects a record with a lifetime of ${lifetimeSeconds} seconds`, async ({ store, key }) => {
       await expect(store.record(key('key', { lifetimeSeconds }), PLENTY)).rejects.toThrow()
       expect(await store.find(key())).toBeUndefined()
       expect(await store.record(key(), { outstanding: 1 })).toBe('recorded')
     })
   }
-  prove('rejects a settling until NaN, and leaves the claim in place', async ({ store, key }) => {
-    await store.record(key(), PLENTY)
-    await store.redeem(key(), 'one')
-    await expect(store.settle(key(), 'one', Number.NaN)).rejects.toThrow()
-    expect(await store.settle(key(), 'one', key().retainUntil)).toBe('settled')
+  test('rejects a settlement until NaN, and keeps the reservation', async (setup) => {
+    const key = await recorded(setup, ['redeem'])
+    await expect(setup.store.settle(key, 'one', Number.NaN)).rejects.toThrow()
+    expect(await setup.store.settle(key, 'one', key.retainUntil)).toBe('settled')
   })
 }

@@ -3,7 +3,7 @@ import { hashSecret } from '../../base/secret.js'
 import { publicJwk, thumbprint } from '../../jose/jwk.js'
 import type { Binding, Client, Registration } from '../../ports/client.js'
 import type { PolicyOptions } from '../../ports/policy-options.js'
-import { client, type ProveRegistry } from './bench.js'
+import { client, type RegistryTest } from './setup.js'
 
 const POLICY: Required<PolicyOptions> = {
   scopes: ['provision:bind', 'devices:read'],
@@ -25,7 +25,8 @@ const POLICY: Required<PolicyOptions> = {
   accessTokenLifetimeSeconds: 3600,
 }
 
-const KEY_BOUND_BY = {
+/** The members that both kinds of bindings have. */
+const BOUND = {
   boundAt: 1_700_000_000,
   keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA',
   askedBy: 'orchestrator',
@@ -36,11 +37,11 @@ const KEY_BOUND_BY = {
 function keyBinding(bindingId: string): Required<Binding> {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const confirmation = { jkt: thumbprint(publicKey) }
-  return { bindingId, confirmation, jwk: publicJwk(publicKey), ...KEY_BOUND_BY }
+  return { bindingId, confirmation, jwk: publicJwk(publicKey), ...BOUND }
 }
 
 function certificateBinding(bindingId: string): Binding {
-  return { bindingId, confirmation: { 'x5t#S256': 'x'.repeat(43) }, ...KEY_BOUND_BY }
+  return { bindingId, confirmation: { 'x5t#S256': 'x'.repeat(43) }, ...BOUND }
 }
 
 function registration(): Required<Registration> {
@@ -52,32 +53,18 @@ function registration(): Required<Registration> {
   return { ...times, scopes: ['devices:read'], tokens }
 }
 
-/** What only text that is kept to the letter brings back. */
-const LETTERS = {
+/** Values that some databases change. */
+const FRAGILE = {
   'client_name#ja-Jpan-JP': '\u30af\u30e9\u30a4\u30a2\u30f3\u30c8\u540d',
   accents: ['\u00e9', 'e\u0301', '\ud83d\udd11', '\ufeff', '\u2028', 'a\u0000b', '\u007f'],
-  texts: [
-    '',
-    ' ',
-    ' a ',
-    ':a',
-    ':base64:YQ==',
-    '::',
-    '"',
-    "'",
-    '\\',
-    '\r\n',
-    '\t',
-    'null',
-    '{}',
-    '2020-01-01T00:00:00Z',
-  ],
+  spaces: ['', ' ', ' a ', '\r\n', '\t'],
+  texts: [':a', ':base64:YQ==', '::', '"', "'", '\\', 'null', '{}', '2020-01-01T00:00:00Z'],
   numbers: [0, -1, 1.5, 1e21, 5e-324, Number.MAX_SAFE_INTEGER],
   nothing: { list: [], object: {}, null: null, false: false },
   'a.b': { $set: { $ne: null }, '': 'no name', 'two words': [[[{}]]] },
 }
 
-/** A client with everything that there is. Total, so that whatever a client comes to have is proven as well. */
+/** A client with all members. The type is `Required`, so that a new member of a client is tested too. */
 function wholeClient(clientId: string): Required<Client> {
   const jwk = keyBinding('').jwk
   return {
@@ -89,7 +76,7 @@ function wholeClient(clientId: string): Required<Client> {
     policy: POLICY,
     bindings: [keyBinding('one'), certificateBinding('two')],
     boundMethods: ['self_signed_tls_client_auth'],
-    metadata: { ...LETTERS, jwks: { keys: [jwk] }, grant_types: ['client_credentials'] },
+    metadata: { ...FRAGILE, jwks: { keys: [jwk] }, grant_types: ['client_credentials'] },
     registeredBy: { clientId: 'fleet', keyId: 'UxQ2fQ0Vn7bWq1mJc9hLtA' },
     registration: registration(),
     flaggedAt: 1_700_000_001,
@@ -97,28 +84,28 @@ function wholeClient(clientId: string): Required<Client> {
   }
 }
 
-/** What comes back is what was saved, to the letter. */
-export function proveWholeness(prove: ProveRegistry): void {
-  prove('gives back a client with everything there is', async ({ registry, registries }) => {
+/** A registry answers exactly the client that was saved. */
+export function testFidelity(test: RegistryTest): void {
+  test('answers a client with all members unchanged', async ({ registry, registries }) => {
     const [, other = registry] = await registries(2)
     const whole = wholeClient('lamp')
     expect(await registry.save(whole)).toBe(true)
     expect(await registry.find('lamp')).toEqual(whole)
     expect(await other.find('lamp')).toEqual(whole)
   })
-  prove('gives back a client without anything that may be absent', async ({ registry }) => {
+  test('answers a client without optional members unchanged', async ({ registry }) => {
     const least: Client = { clientId: 'lamp', revision: 1, authenticationMethods: [] }
     expect(await registry.save(least)).toBe(true)
     const found = await registry.find('lamp')
     expect(found).toEqual(least)
     expect(Object.keys(found ?? {}).sort()).toEqual(['authenticationMethods', 'clientId', 'revision'])
   })
-  prove('keeps lists in their order', async ({ registry }) => {
+  test('keeps the order of lists', async ({ registry }) => {
     const scopes = ['c', 'a', 'b', 'a1', 'A']
     await registry.save({ ...client('lamp', 1), policy: { scopes, defaultScopes: [] } })
     expect((await registry.find('lamp'))?.policy).toEqual({ scopes, defaultScopes: [] })
   })
-  prove('keeps a client of 64 KiB', async ({ registry }) => {
+  test('keeps a client of 64 KiB', async ({ registry }) => {
     const large = { ...client('lamp', 1), metadata: { client_name: '\u00e9'.repeat(32_768) } }
     expect(await registry.save(large)).toBe(true)
     expect(await registry.find('lamp')).toEqual(large)
