@@ -123,7 +123,7 @@ describe('rotateSigningKey', () => {
       'next: expected a PEM, a JWK or a KeyObject, got undefined',
     ],
     ['null', null, 'next: expected a PEM, a JWK or a KeyObject, got null'],
-    ['text', 'hunter2hunter2', 'next: expected a PEM, a JWK or a KeyObject, got text that is no PEM key'],
+    ['text', 'hunter2hunter2', 'next: expected a PEM, a JWK or a KeyObject, got text that is not a PEM key'],
     ['a list', [NEXT.privateKey], 'next: expected a PEM, a JWK or a KeyObject, got a list of 1'],
     [
       'a public key',

@@ -214,7 +214,7 @@ describe('a client is refused', () => {
   it('that has neither, though it is to authenticate', () => {
     for (const more of [{}, { authenticationMethods: ['client_secret_post'] }]) {
       expect(faultsOf({ clientSecret: undefined, ...more })).toEqual([
-        'client.clientSecret: expected a clientSecret or a secretHash, to authenticate with, got neither',
+        'client.clientSecret: expected a clientSecret or a secretHash to authenticate with, got neither',
       ])
     }
   })

@@ -149,11 +149,7 @@ describe('clients in a registry', () => {
 
 describe('a client that was found', () => {
   const FAULTY: [string, unknown, RegExp][] = [
-    [
-      'is another',
-      { ...ci, clientId: 'other' },
-      /client\.clientId: expected the id that was asked for, got another/,
-    ],
+    ['is another', { ...ci, clientId: 'other' }, /client\.clientId: expected the requested id, got another/],
     ['has no id', { clientSecret: SECRET }, /client\.clientId: expected 1 to 255 printable/],
     ['has no secret', { clientId: 'ci' }, /client\.clientSecret: expected a clientSecret or a secretHash/],
     [

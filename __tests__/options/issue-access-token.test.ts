@@ -1,5 +1,5 @@
 import type { AccessTokenIdentity } from '../../lib/index.js'
-import { inTime } from '../../lib/options/issue-access-token.js'
+import { inTime } from '../../lib/options/options.js'
 import { faultsOf } from './faults-of.js'
 
 const GOOD = { accessToken: 'a', expiresIn: 1 }
@@ -12,7 +12,7 @@ describe('the option issueAccessToken', () => {
     [{}, 'an object'],
   ])('must be a function: %j', (issueAccessToken, got) => {
     expect(faultsOf({ issueAccessToken: issueAccessToken as never })).toEqual([
-      `issueAccessToken: expected a function that answers an access token, got ${got}`,
+      `issueAccessToken: expected a function that returns an access token, got ${got}`,
     ])
   })
 })

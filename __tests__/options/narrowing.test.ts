@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { completePolicy } from '../../lib/options/narrowing.js'
+import { completePolicy, policyCompleter } from '../../lib/options/narrowing.js'
 import type { Client } from '../../lib/ports/client.js'
 import type { Policy } from '../../lib/ports/policy-options.js'
 import {
@@ -186,6 +186,67 @@ describe("a client's policy", () => {
   it('has only those default scopes of the deployment that it may have', async () => {
     const policy = { scopes: ['read', 'write'], defaultScopes: ['read', 'write'] }
     expect(await policyUnder(policy, { scopes: ['write'] })).toMatchObject({ defaultScopes: ['write'] })
+  })
+})
+
+describe('the policy of a client is narrowed', () => {
+  const BOUNDS = { audiences: AUDIENCES, scopes: ['read'] }
+
+  /** A client that counts how often its policy is read. */
+  function counting() {
+    const reads = { count: 0 }
+    const client: Client = {
+      clientId: 'ci',
+      revision: 1,
+      authenticationMethods: [],
+      get policy() {
+        reads.count += 1
+        return { scopes: ['read', 'admin'] }
+      },
+    }
+    return { reads, client }
+  }
+
+  it('once when the deployment is made, if the client is listed', () => {
+    const { reads, client } = counting()
+    const policyOf = policyCompleter(BOUNDS, [{ client }])
+    expect(reads.count).toBe(1)
+    expect([policyOf(client), policyOf(client)].map(({ scopes }) => [...scopes])).toEqual([
+      ['read'],
+      ['read'],
+    ])
+    expect(reads.count).toBe(1)
+  })
+
+  it('once for each look-up, if the client is looked up', () => {
+    const [first, second] = [counting(), counting()]
+    const policyOf = policyCompleter(BOUNDS, [])
+    expect(first.reads.count).toBe(0)
+    for (const { client } of [first, first, second, second, first]) policyOf(client)
+    expect([first.reads.count, second.reads.count]).toEqual([1, 1])
+  })
+
+  it('again by narrower bounds, which are not kept', () => {
+    const { reads, client } = counting()
+    const policyOf = policyCompleter(BOUNDS, [{ client }])
+    expect(policyOf(client, { ...BOUNDS, scopes: [] }).scopes).toEqual(new Set())
+    expect(policyOf(client).scopes).toEqual(new Set(['read']))
+    expect(reads.count).toBe(2)
+  })
+
+  it('once in a deployment, for all requests of a listed client', async () => {
+    const { deployment } = parse({ clients: client({ scopes: [] }) })
+    const found = () => deployment.registry.find('ci') as Promise<Client>
+    expect(deployment.policyOf(await found())).toBe(deployment.policyOf(await found()))
+  })
+
+  it('once in a deployment, for all uses of one look-up', async () => {
+    const [given] = client({ scopes: [] })
+    const { deployment } = parse({ clients: () => given })
+    const [first, second] = (await Promise.all([1, 2].map(() => deployment.registry.find('ci')))) as Client[]
+    if (first === undefined || second === undefined) throw new Error('expected two clients')
+    expect(deployment.policyOf(first)).toBe(deployment.policyOf(first))
+    expect(deployment.policyOf(second)).not.toBe(deployment.policyOf(first))
   })
 })
 

@@ -122,7 +122,9 @@ describe('an option is refused', () => {
 
   it('with all the names there are, when it is like none of them', () => {
     const [fault] = faultsOf({ tokenLifetime: 5 })
-    expect(fault).toMatch(/^tokenLifetime: expected one of issuer, audience, .*, now, got an unknown name$/)
+    expect(fault).toMatch(
+      /^tokenLifetime: expected one of issuer, audience, .*, registration, got an unknown name$/,
+    )
     const [inner] = faultsOf({ rateLimit: { everything: 5 } })
     expect(inner).toBe(
       'rateLimit.everything: expected one of token, bind, bindings, register, introspect, revoke, redeem, store, timeoutSeconds, got an unknown name',

@@ -60,12 +60,12 @@ describe('an option is refused', () => {
     [
       'now',
       [null, 1_700_000_000_000, new Date(), () => undefined, () => Number.NaN],
-      'a function that answers milliseconds',
+      'a function that returns milliseconds',
     ],
     [
       'now',
       [() => new Date(), () => '0', async () => 0, () => 1n, () => 1 / 0],
-      'a function that answers milliseconds',
+      'a function that returns milliseconds',
     ],
     ['rateLimit', [null, true, 100, 'none', []], 'false, or an object with limits per endpoint'],
     ['rateLimit.token', [true, 100, null, []], 'false, or options of express-rate-limit'],
@@ -104,7 +104,7 @@ describe('an option is refused', () => {
       throw new Error('no time')
     }
     expect(faultsOf({ now })).toEqual([
-      expect.stringMatching(/^now: expected a function that answers milliseconds, got /),
+      expect.stringMatching(/^now: expected a function that returns milliseconds, got /),
     ])
   })
 })

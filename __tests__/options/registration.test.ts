@@ -96,7 +96,7 @@ describe('registration', () => {
           { issuer, key: jwk },
         ],
       },
-      'softwareStatements[1].issuer: expected the iss of its statements, once',
+      'softwareStatements[1].issuer: expected the iss of its statements, which no other issuer has',
     ],
     [
       'a private key',
@@ -138,7 +138,7 @@ describe('registration', () => {
     const policy = { requireSoftwareStatement: true, registrationPolicies: ['a'] }
     expect(faultsOf({ policy: { ...workingOptions().policy, ...policy } })).toEqual([
       'policy.registrationPolicies: expected names of registration.policies, got "a"',
-      'policy.requireSoftwareStatement: expected registration.softwareStatements to trust somebody, got true',
+      'policy.requireSoftwareStatement: expected registration.softwareStatements with trusted issuers, got true',
     ])
   })
 

@@ -100,9 +100,9 @@ describe('a signing key', () => {
 describe('a signing key is refused', () => {
   const material = 'a PEM, a JWK or a KeyObject'
   const REFUSED: [string, unknown, string][] = [
-    ['text that is no PEM', 'correct-horse-battery-staple', `${material}, got text that is no PEM key`],
-    ['an empty text', '', `${material}, got text that is no PEM key`],
-    ['half a PEM', pem(EC.privateKey, 'pkcs8').slice(0, 80), `${material}, got text that is no PEM key`],
+    ['text that is no PEM', 'correct-horse-battery-staple', `${material}, got text that is not a PEM key`],
+    ['an empty text', '', `${material}, got text that is not a PEM key`],
+    ['half a PEM', pem(EC.privateKey, 'pkcs8').slice(0, 80), `${material}, got text that is not a PEM key`],
     ['a number', 42, `${material}, got 42`],
     ['null', null, `${material}, got null`],
     ['an empty object', {}, `${material}, got an object`],
@@ -162,7 +162,7 @@ describe('a signing key is refused', () => {
 
   it('when it is public and stands first', () => {
     expect(faultsOf({ signingKeys: [EC.publicKey, OTHER.privateKey] })).toEqual([
-      'signingKeys[0]: expected a private key, since the first one signs, got a public key',
+      'signingKeys[0]: expected a private key, because the first key signs, got a public key',
     ])
   })
 
@@ -173,7 +173,7 @@ describe('a signing key is refused', () => {
       { key: jwk(EC.privateKey), alg: 'ES256' },
     ]) {
       expect(faultsOf({ signingKeys: [EC.privateKey, OTHER.publicKey, again] })).toEqual([
-        'signingKeys[2]: expected a key that is not in the list before, got the same key again',
+        'signingKeys[2]: expected a key that is not in the list yet, got the same key again',
       ])
     }
   })

@@ -125,6 +125,18 @@ export function noteRepeated(
     if (value !== undefined && values.indexOf(value) !== index) noted.reject(pathOf(index), expected, value)
 }
 
+/** Notes an object that has none or both of two members that exclude each other. */
+export function noteExclusive(
+  value: unknown,
+  [one, other]: readonly [string, string],
+  path: string,
+  noted: Faults,
+  expected = `either ${one} or ${other}`,
+): void {
+  if (isObject(value) && (value[one] === undefined) === (value[other] === undefined))
+    noted.add(path, expected, value[one] === undefined ? 'neither' : 'both')
+}
+
 /** Reads an object into a frozen copy, without the members that are faulty or `undefined`. */
 export function object<T>(
   members: Members<T>,

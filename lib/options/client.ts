@@ -12,7 +12,7 @@ import { SECRET_METHODS } from '../ports/methods.js'
 import type { Confirmation } from '../ports/store.js'
 import { readPolicy } from './policy.js'
 
-/** The members that you may write; the others of a `Client` are for registries. */
+/** The members of a `Client` that you write yourself. The others are for registries. */
 type WrittenByHand = 'secretHash' | 'secretExpiresAt' | 'authenticationMethods' | 'policy' | 'metadata'
 
 /**
@@ -41,7 +41,7 @@ export interface ClientOptions extends Partial<Pick<Client, WrittenByHand>> {
   readonly jwks?: { readonly keys: readonly PublicJwk[] }
 }
 
-/** A client that a registry or a lookup function finds may have been written by hand as well. */
+/** A registry or a lookup function may return a client with members of both types. */
 type AnyClient = ClientOptions & Omit<Partial<Client>, keyof ClientOptions>
 
 const { clientId, ...MEMBERS } = CLIENT_MEMBERS
@@ -58,7 +58,7 @@ const readMembers = object<AnyClient>(
   describeSecret,
 )
 
-/** Reads a client of the configuration. All its keys are imported, so that a faulty one is noted. */
+/** Reads a client of the options. Its keys are imported, so that a faulty key is noted. */
 export function readClient(value: unknown, path: string, noted: Faults): Client | undefined {
   const client = readFoundClient(value, path, noted)
   const { metadata, bindings = [] }: Partial<Client> = client ?? {}
@@ -76,10 +76,11 @@ export function readClient(value: unknown, path: string, noted: Faults): Client 
 }
 
 /**
- * Reads a client that a lookup function or a registry finds. The result is complete, a copy, and without a secret.
+ * Reads a client that a lookup function or a registry found. The result is a complete copy, with a hash in place of the
+ * secret.
  *
- * Keys are checked by their form and not imported: a client that exists must not take longer than one that does not.
- * Authentication imports the keys that it tries, and refuses faulty ones.
+ * Keys are not imported here, and only their form is checked: an existing client must not take more time than a missing
+ * one. Authentication imports the keys that it tries, and refuses faulty keys.
  */
 export function readFoundClient(value: unknown, path: string, noted: Faults): Client | undefined {
   const { clientSecret, jwks, policy = Object.freeze({}), ...members } = readMembers(value, path, noted)
@@ -96,7 +97,7 @@ export function readFoundClient(value: unknown, path: string, noted: Faults): Cl
   }) as Client
 }
 
-/** The methods of a client that names none. They follow from its credentials. */
+/** The authentication methods of a client that names none: those that its credentials allow. */
 function methodsFor(client: Record<string, unknown>): readonly string[] {
   const { metadata, bindings } = client
   const isNamed = isObject(metadata) && CERTIFICATE_NAME_MEMBERS.some((name) => metadata[name] !== undefined)
@@ -132,13 +133,13 @@ function noteCredentials(
     noted.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
   const wants = (names: readonly string[]) => names.some((one) => methods.includes(one))
   if (wants(SECRET_METHODS) && !hasSecret(client))
-    noted.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash, to authenticate with', 'neither')
+    noted.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash to authenticate with', 'neither')
   if (wants(['private_key_jwt']) && !hasKeys(client))
     noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
   noteCertificates(path, client, methods, noted)
 }
 
-/** Validates the registered metadata for client certificates (RFC 8705 2). */
+/** Notes faults in the metadata for client certificates (RFC 8705 2). */
 function noteCertificates(
   path: string,
   { jwks, metadata, bindings }: Record<string, unknown>,
@@ -164,7 +165,7 @@ function noteCertificates(
   noted.reject(join(path, name), expected, given[member])
 }
 
-/** Whether anything is bound of one kind: a key or a certificate. */
+/** Whether a key (`jkt`) or a certificate (`x5t#S256`) is bound. */
 function bindsBy(bindings: unknown, member: keyof Confirmation): boolean {
   const isOfKind = (one: unknown) => isObject(one) && isObject(one.confirmation) && member in one.confirmation
   return Array.isArray(bindings) && bindings.some(isOfKind)

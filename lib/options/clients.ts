@@ -3,7 +3,6 @@ import { describeSecret, type Faults, faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import { noteRepeated, type Reader } from '../base/schema.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
-import type { PolicyOptions } from '../ports/policy-options.js'
 import { memoryClientRegistry } from '../stores/memory/memory-clients.js'
 import { type ClientOptions, readClient, readFoundClient } from './client.js'
 
@@ -19,22 +18,23 @@ export type ClientLookup = (
   clientId: string,
 ) => Promise<ClientOptions | Client | undefined> | ClientOptions | Client | undefined
 
+/** The option `clients`, after it is read. */
 export interface ReadClients {
-  /** A registry that checks every client it finds. */
+  /** A registry of valid clients. If your own function or registry returns an invalid client, it rejects. */
   readonly registry: ClientRegistry
   readonly registryWritable: boolean
-  /** The policies of a list of clients, by their paths. */
-  readonly policies: readonly (readonly [path: string, policy: PolicyOptions | undefined])[]
+  /** The clients of a list, with their paths for messages. Empty if `clients` is not a list. */
+  readonly listed: readonly { readonly path: string; readonly client: Client }[]
 }
 
 /** Reads `clients`: a list, a lookup function, or a registry. */
 export const readClients: Reader<ReadClients> = (value, path, noted) => {
   if (Array.isArray(value)) return readList(value, path, noted)
   if (typeof value === 'function')
-    return { registry: lookupRegistry(value as ClientLookup), registryWritable: false, policies: [] }
+    return { registry: lookupRegistry(value as ClientLookup), registryWritable: false, listed: [] }
   if (hasMethods(value, ['find', 'save', 'delete'])) {
     const registry = checkedRegistry(value as unknown as ClientRegistry)
-    return { registry, registryWritable: true, policies: [] }
+    return { registry, registryWritable: true, listed: [] }
   }
   const expected = 'a list of clients, a function that looks one up, or a ClientRegistry'
   noted.reject(path, expected, value, describeSecret)
@@ -42,17 +42,21 @@ export const readClients: Reader<ReadClients> = (value, path, noted) => {
 }
 
 function readList(list: readonly unknown[], path: string, noted: Faults): ReadClients {
-  const clients = Array.from(list, (entry, index) => readClient(entry, `${path}[${index}]`, noted))
-  const ids = clients.map((client) => client?.clientId)
-  noteRepeated(ids, (index) => `${path}[${index}].clientId`, 'an id that no other client has', noted)
-  const policies = clients.map((client, index) => [`${path}[${index}].policy`, client?.policy] as const)
-  const registry = memoryClientRegistry(clients.filter((client) => client !== undefined))
-  return { registry, registryWritable: true, policies }
+  // Array.from() visits holes, map() would skip them.
+  const listed = Array.from(list, (entry, index) => {
+    const client = readClient(entry, `${path}[${index}]`, noted)
+    return client === undefined ? [] : [{ path: `${path}[${index}]`, client }]
+  }).flat()
+  const ids = listed.map(({ client }) => client.clientId)
+  const pathOf = (index: number) => `${listed[index]?.path}.clientId`
+  noteRepeated(ids, pathOf, 'an id that no other client has', noted)
+  const registry = memoryClientRegistry(listed.map(({ client }) => client))
+  return { registry, registryWritable: true, listed }
 }
 
 /**
- * Read in place of a missing client, so that time does not tell which clients exist. It has the size of a usual client,
- * and nobody can choose another.
+ * Read in place of a missing client, so that the time does not reveal which clients exist. It is as large as a usual
+ * client, and no request can change it.
  */
 const NOBODY: ClientOptions = Object.freeze({
   clientId: 'nobody',
@@ -63,8 +67,8 @@ const NOBODY_WITH_SECRET: ClientOptions = Object.freeze({ ...NOBODY, clientSecre
 type ReadFound = (clientId: string, found: unknown) => Client | undefined
 
 /**
- * Makes the check of what a lookup function or a registry answers: like the configuration, except that no key is
- * imported. If the clients have plain secrets, which are hashed at each look-up, a secret is hashed for a missing client too.
+ * Makes the check of found clients. It is the check of the options, but imports no keys. A plain secret is hashed at each
+ * look-up. So if clients have plain secrets, a missing client gets one too.
  */
 function foundReader(): ReadFound {
   let decoy = NOBODY
@@ -73,18 +77,18 @@ function foundReader(): ReadFound {
     const client = readFoundClient(found ?? decoy, 'client', noted)
     if (found === undefined || found === null) return undefined
     if (client?.clientId !== undefined && client.clientId !== clientId)
-      noted.add('client.clientId', 'the id that was asked for', 'another')
+      noted.add('client.clientId', 'the requested id', 'another')
     if (noted.list.length > 0)
       throw new ProvisioningError(
         'server_fault',
-        `A client was found that is not valid: ${noted.list.join('; ')}`,
+        `The registry or lookup function returned an invalid client: ${noted.list.join('; ')}`,
       )
     decoy = isObject(found) && found.clientSecret !== undefined ? NOBODY_WITH_SECRET : NOBODY
     return client
   }
 }
 
-/** A registry whose answers are checked: nothing but `true` says that a client was saved or deleted. */
+/** A registry with checked answers: only `true` means that a client was saved or deleted. */
 function checkedRegistry(registry: ClientRegistry): ClientRegistry {
   const readFound = foundReader()
   return {
@@ -96,12 +100,13 @@ function checkedRegistry(registry: ClientRegistry): ClientRegistry {
 
 function requireBoolean(verb: 'save' | 'delete', answer: unknown): boolean {
   if (typeof answer === 'boolean') return answer
-  throw new TypeError(`The client registry's ${verb}() must answer true or false.`)
+  throw new TypeError(`${verb}() of the client registry must return true or false.`)
 }
 
 function lookupRegistry(lookup: ClientLookup): ClientRegistry {
   const readFound = foundReader()
-  const readOnly = () => Promise.reject(new Error('clients is a lookup function: clients cannot be saved'))
+  const readOnly = () =>
+    Promise.reject(new Error('the option clients is a lookup function, so clients cannot be saved'))
   return {
     find: async (clientId) => readFound(clientId, await lookup(clientId)),
     save: readOnly,

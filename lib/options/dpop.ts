@@ -37,7 +37,7 @@ export const readDpop = object<DpopOptions>({
   nonceLifetimeSeconds: whole(1, 3600, ' seconds'),
 })
 
-/** The rules that the options make, with their defaults. */
+/** Completes the options with their defaults. */
 export function dpopRules(options: DpopOptions | undefined, now: () => number): DpopRules {
   const { proofAgeSeconds = 60, nonceSecret: secret, nonceLifetimeSeconds = 60 } = options ?? {}
   return Object.freeze({

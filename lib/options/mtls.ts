@@ -1,6 +1,7 @@
 import { join } from '../base/faults.js'
 import { holdsMappedAddresses, isNetworkWithin, networkTester, parseNetwork } from '../base/network.js'
 import { flag, object, type Reader, text, texts } from '../base/schema.js'
+import { httpsUrl } from './https-url.js'
 
 /**
  * How client certificates are read and announced (RFC 8705). You need no options if clients connect to Node directly and
@@ -30,7 +31,7 @@ export interface MtlsOptions {
 
 /** How client certificates are read and announced. */
 export interface MtlsRules {
-  /** Whether the metadata announce any of it. */
+  /** Whether the metadata announces client certificates. */
   readonly isAnnounced: boolean
   readonly isProxy: (address: string | undefined) => boolean
   readonly proxyVerifies: boolean
@@ -40,7 +41,7 @@ export interface MtlsRules {
 /** A wider network would include strangers, and each of them could impersonate any client. */
 const WIDEST_PREFIX = { ipv4: 8, ipv6: 7 } as const
 
-/** The IPv4 addresses, mapped into IPv6 (RFC 4291 2.5.5.2). */
+/** The IPv4-mapped IPv6 addresses (RFC 4291 2.5.5.2). */
 const MAPPED = '::ffff:0:0/96'
 
 const readMembers = object<MtlsOptions>({
@@ -49,7 +50,10 @@ const readMembers = object<MtlsOptions>({
     isNarrowNetwork,
   ),
   proxyVerifies: flag,
-  origin: text('an https origin, such as https://mtls.example.com', isHttpsOrigin),
+  origin: text(
+    'an https origin, such as https://mtls.example.com',
+    (origin) => httpsUrl(origin)?.origin === origin,
+  ),
 })
 
 export const readMtls: Reader<MtlsRules> = (value, path, noted) => {
@@ -57,13 +61,13 @@ export const readMtls: Reader<MtlsRules> = (value, path, noted) => {
   if (proxyVerifies && proxies.length === 0)
     noted.reject(
       join(path, 'proxies'),
-      `the proxies that verify, since ${path}.proxyVerifies is true`,
+      `the proxies that verify certificates, because ${path}.proxyVerifies is true`,
       proxies,
     )
   return Object.freeze({ isAnnounced: true, isProxy: networkTester(proxies), proxyVerifies, origin })
 }
 
-/** The rules without the option: certificates of direct connections are read, and not announced. */
+/** The rules without the option `mtls`: certificates of direct connections are read, but not announced. */
 export const NO_MTLS: MtlsRules = Object.freeze({
   isAnnounced: false,
   isProxy: () => false,
@@ -74,13 +78,9 @@ export const NO_MTLS: MtlsRules = Object.freeze({
 function isNarrowNetwork(network: string): boolean {
   const parsed = parseNetwork(network)
   if (parsed === undefined || parsed.prefix < WIDEST_PREFIX[parsed.family]) return false
-  // A mapped network is as wide as its IPv6 prefix: ::ffff:10.0.0.0/8 contains every IPv4 address.
+  // The prefix of a mapped network counts from the first IPv6 bit: ::ffff:10.0.0.0/8 contains every IPv4 address.
   return (
     !holdsMappedAddresses(network) &&
     (!isNetworkWithin(network, MAPPED) || parsed.prefix >= 96 + WIDEST_PREFIX.ipv4)
   )
-}
-
-function isHttpsOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https:/.test(text) && new URL(text).origin === text
 }

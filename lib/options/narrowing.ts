@@ -1,6 +1,8 @@
 import { describe, type Faults, join } from '../base/faults.js'
 import { isNetworkWithin } from '../base/network.js'
 import { isSubjectWithin } from '../clients/policy.js'
+import type { Client } from '../ports/client.js'
+import type { Deployment } from '../ports/deployment.js'
 import type {
   Policy,
   PolicyBounds,
@@ -9,9 +11,6 @@ import type {
   ReplayContainment,
   SenderConstraint,
 } from '../ports/policy-options.js'
-
-/** The outermost policy: the deployment's, whose audiences are always known. */
-export type OuterPolicy = PolicyBounds
 
 export const DEFAULTS = {
   lifetimeSeconds: 300,
@@ -26,7 +25,7 @@ type Within = (inner: string, outer: string) => boolean
 
 const same: Within = (inner, outer) => inner === outer
 
-/** What makes an entry of an inner list lie within one of an outer list. */
+/** Whether an entry of the policy of a client is within an entry of the outer policy. */
 const LISTS: Record<ListName, Within> = {
   scopes: same,
   audiences: same,
@@ -37,8 +36,8 @@ const LISTS: Record<ListName, Within> = {
 
 const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
 
-/** Notes where a policy contradicts itself or goes beyond an outer one. */
-export function validatePolicy(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
+/** Notes contradictions within a policy, and members that exceed an outer policy. */
+export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
   for (const name of Object.keys(LISTS) as ListName[]) {
     noteBeyond(join(path, name), own[name], outer[name], {
       within: LISTS[name],
@@ -52,7 +51,7 @@ export function validatePolicy(path: string, own: PolicyOptions, outer: OuterPol
   const introspected = join(path, 'introspectAudiences')
   noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
   for (const name of COUNTS) {
-    const most = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
+    const most = mostOf(name, outer)
     if ((own[name] ?? 0) > most)
       faults.add(join(path, name), `at most ${most}, as policy.${name} says`, String(own[name]))
   }
@@ -67,8 +66,8 @@ export function validatePolicy(path: string, own: PolicyOptions, outer: OuterPol
   }
 }
 
-/** Notes where a policy lifts what an outer one demands, or takes another liberty than that leaves. */
-function noteLoosened(path: string, own: PolicyOptions, outer: OuterPolicy, faults: Faults): void {
+/** Notes members that lift a requirement of an outer policy, or allow something else than it allows. */
+function noteLoosened(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
   if (own.senderConstraint === 'none' && (outer.senderConstraint ?? 'none') !== 'none') {
     faults.add(
       join(path, 'senderConstraint'),
@@ -106,11 +105,34 @@ function isWithinAny(one: string, outer: readonly string[], within: Within): boo
 }
 
 /**
- * A client's policy made complete: its own where it has one, the deployment's elsewhere, and never beyond that.
+ * Completes the policies of clients. A client of a list is completed now, and any other found client when its policy is
+ * first used. A client that is changed later is found as another object.
+ */
+export function policyCompleter(
+  outer: PolicyBounds,
+  listed: readonly { readonly client: Client }[],
+): Deployment['policyOf'] {
+  const completed = new WeakMap<Client, Policy>()
+  const complete = ({ policy = {}, metadata }: Client, bounds: PolicyBounds) =>
+    completePolicy(policy, bounds, metadata?.tls_client_certificate_bound_access_tokens === true)
+
+  function policyOf(client: Client, within?: PolicyBounds): Policy {
+    if (within !== undefined) return complete(client, within)
+    const policy = completed.get(client) ?? complete(client, outer)
+    completed.set(client, policy)
+    return policy
+  }
+
+  for (const { client } of listed) policyOf(client)
+  return policyOf
+}
+
+/**
+ * Completes the policy of a client with that of the deployment, and limits it to that.
  *
  * @param certificateBound the value in its metadata (RFC 8705 3.4)
  */
-export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certificateBound = false): Policy {
+export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certificateBound = false): Policy {
   const scopes = narrow('scopes', own, outer) ?? []
   const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
   const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
@@ -121,7 +143,7 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     audiences: narrow('audiences', own, outer) ?? [],
     lifetimeSeconds: Math.min(lifetime, maxLifetimeSeconds),
     maxLifetimeSeconds,
-    // The list is empty when all networks of a client lie outside. An empty list must not mean "anywhere".
+    // The list is empty if all networks of a client are outside. An empty list must not mean "anywhere".
     networks: narrow('networks', own, outer),
     subjects: narrow('subjects', own, outer) ?? [],
     // Never inherited from the deployment: each client needs its own permission to introspect others.
@@ -131,7 +153,7 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
     maxBindings: least('maxBindings', own, outer),
     onReplay: containment(own, outer),
     certificateBound,
-    // These add up, because each additional policy allows less.
+    // These add up, because each registration policy allows less.
     registrationPolicies: [
       ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),
     ],
@@ -142,30 +164,34 @@ export function completePolicy(own: PolicyOptions, outer: OuterPolicy, certifica
   })
 }
 
-function narrow(name: ListName, own: PolicyOptions, outer: OuterPolicy): readonly string[] | undefined {
+function narrow(name: ListName, own: PolicyOptions, outer: PolicyBounds): readonly string[] | undefined {
   const [inner, bounds] = [own[name], outer[name]]
   if (inner === undefined || bounds === undefined) return inner ?? bounds
   return inner.filter((one) => isWithinAny(one, bounds, LISTS[name]))
 }
 
-/** A client's policy may add a constraint to the deployment's `none`, and replace one by the other, not lift it. */
-function stricter(own: PolicyOptions, outer: OuterPolicy): SenderConstraint {
+/** A client may add a constraint, or replace `dpop` by `mtls` and the reverse. It cannot lift the outer constraint. */
+function stricter(own: PolicyOptions, outer: PolicyBounds): SenderConstraint {
   const isLifted = own.senderConstraint === undefined || own.senderConstraint === 'none'
   return (isLifted ? outer.senderConstraint : own.senderConstraint) ?? 'none'
 }
 
-/** `refuse` lies within either of the others; to replace keys and to add them are different liberties. */
-function rebindingWithin(own: PolicyOptions, outer: OuterPolicy): Rebinding {
+/** `refuse` is within both other values. `replace` and `add` are not within each other. */
+function rebindingWithin(own: PolicyOptions, outer: PolicyBounds): Rebinding {
   const wanted = own.rebinding ?? outer.rebinding ?? 'refuse'
   return wanted === (outer.rebinding ?? wanted) ? wanted : 'refuse'
 }
 
-/** Only to flag is a liberty, which the deployment can take away. */
-function containment(own: PolicyOptions, outer: OuterPolicy): ReplayContainment {
+/** `flag` is less strict, so the outer policy can forbid it. */
+function containment(own: PolicyOptions, outer: PolicyBounds): ReplayContainment {
   return outer.onReplay === 'revoke' ? 'revoke' : (own.onReplay ?? outer.onReplay ?? 'revoke')
 }
 
-function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: OuterPolicy): number {
-  const bound = outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
-  return Math.min(own[name] ?? outer[name] ?? DEFAULTS[name], bound)
+function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: PolicyBounds): number {
+  return Math.min(own[name] ?? outer[name] ?? DEFAULTS[name], mostOf(name, outer))
+}
+
+/** Only the greatest lifetime has a bound by default. */
+function mostOf(name: (typeof COUNTS)[number], outer: PolicyBounds): number {
+  return outer[name] ?? (name === 'maxLifetimeSeconds' ? DEFAULTS[name] : Number.POSITIVE_INFINITY)
 }

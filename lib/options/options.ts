@@ -1,11 +1,10 @@
-import { describeSecret, type Faults, faults, join } from '../base/faults.js'
-import { isObject } from '../base/object.js'
-import { object, type Read, required, text } from '../base/schema.js'
-import { scrub } from '../base/secret.js'
+import { deadline } from '../base/deadline.js'
+import { type Faults, faults, join } from '../base/faults.js'
+import { aFunction, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { KeyRing } from '../jose/key-ring.js'
-import { type EventHub, eventHub } from '../monitoring/event-hub.js'
+import type { EventHub } from '../monitoring/event-hub.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
-import type { Client, ClientRegistry } from '../ports/client.js'
+import type { ClientRegistry } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { Observer } from '../ports/events.js'
 import type { PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
@@ -16,14 +15,13 @@ import { memoryStore } from '../stores/memory/memory.js'
 import { faultOfMemory } from '../stores/memory/memory-options.js'
 import type { ClientOptions } from './client.js'
 import { type ClientLookup, type ReadClients, readClients } from './clients.js'
-import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
-import { readIssueAccessToken } from './issue-access-token.js'
-import { type MtlsOptions, type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
-import { completePolicy, DEFAULTS, validatePolicy } from './narrowing.js'
-import * as plain from './plain.js'
+import type { DpopOptions } from './dpop.js'
+import type { MtlsOptions, MtlsRules } from './mtls.js'
+import { DEFAULTS, policyCompleter, validatePolicy } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './policy.js'
 import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
 import { type RegistrationOptions, readRegistration, validateRegistration } from './registration.js'
+import { completeShared, requireObject, sharedMembers } from './shared-options.js'
 import { readSigningKeys, type SigningKeyInput, type SigningKeys } from './signing-keys.js'
 
 /**
@@ -87,7 +85,7 @@ export interface ProvisioningOptions {
   readonly now?: () => number
 }
 
-/** The options, parsed: what the HTTP side needs besides the deployment. */
+/** The parsed options of an issuer. */
 export interface Config {
   readonly deployment: Deployment
   readonly events: EventHub
@@ -95,7 +93,7 @@ export interface Config {
   readonly rateLimits: RateLimits
   readonly realm: string
   readonly mtls: MtlsRules
-  /** The scopes that any client could be granted, as far as they are known before one asks. */
+  /** The scopes in the policy of the deployment. */
   readonly knownScopes: readonly string[]
 }
 
@@ -112,92 +110,72 @@ type Parsed = Read<
   }
 >
 
+/** The client waits for the authorization server of the host meanwhile, and its key stays reserved. */
+const LONGEST_ISSUANCE_MILLISECONDS = 10_000
+
+const readIssueFunction = aFunction<IssueAccessToken>('a function that returns an access token')
+
+const readIssueAccessToken: Reader<IssueInTime> = (value, path, noted) =>
+  inTime(readIssueFunction(value, path, noted), LONGEST_ISSUANCE_MILLISECONDS)
+
+/** Limits the time of a function, and gives it a signal to stop its work. */
+export function inTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {
+  const run = deadline({ milliseconds, who: 'issueAccessToken' })
+  return (identity) => run(({ signal }) => issue(identity, { signal }))
+}
+
 const readRateLimits = rateLimitReader()
 
 const readMembers = object<Parsed>({
-  issuer: required(plain.issuer),
-  audience: required(plain.audience),
+  ...sharedMembers,
   signingKeys: required(readSigningKeys),
   clients: required(readClients),
   policy: readPolicy,
   issueAccessToken: readIssueAccessToken,
-  store: plain.store,
   mountPath: text('a path such as /oauth, without a slash at its end', /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/),
   rateLimit: readRateLimits,
-  dpop: readDpop,
-  mtls: readMtls,
   registration: readRegistration,
-  realm: plain.realm,
-  environment: plain.environment,
-  clockToleranceSeconds: plain.clockToleranceSeconds,
-  redemptionLeaseSeconds: plain.redemptionLeaseSeconds,
-  observer: plain.observer,
-  now: plain.now,
 })
 
 /**
- * Parses the options into a total, frozen configuration.
+ * Parses the options into a complete, frozen configuration.
  *
  * @throws ConfigurationError with all faults
  */
 export function parseOptions(options: ProvisioningOptions): Config {
   const noted = faults()
-  if (!isObject(options)) noted.reject('options', 'an object', options, describeSecret)
-  const read = readMembers(isObject(options) ? options : {}, '', noted)
+  const read = readMembers(requireObject(options, noted), '', noted)
   const registration = read.registration ?? readRegistration({}, '', noted)
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
   const outer = validateTogether({ ...read, registration }, noted)
   noted.throwIfAny()
 
-  const { mountPath = '/oauth', realm = new URL(read.issuer).host, now = Date.now, mtls = NO_MTLS } = read
-  const events = eventHub(now, warnOfObserver)
-  if (read.observer !== undefined) events.on('*', read.observer)
-  const deployment = deploymentOf({ ...read, registration, now }, outer, events)
-  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
-  const http = { mountPath, realm, rateLimits, mtls, knownScopes: read.policy?.scopes ?? [] }
-  return Object.freeze({ deployment, events, ...http })
-}
-
-function deploymentOf(
-  read: Parsed & { readonly registration: RegistrationRules; readonly now: () => number },
-  outer: PolicyBounds,
-  events: EventHub,
-): Deployment {
-  const { clockToleranceSeconds = 5, now, clients } = read
+  const { verification, reservations, http } = completeShared(read)
+  const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth', policy } = read
+  const { now, clockToleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
-  const lifetimes = { maxLifetimeSeconds, maxAccessTokenLifetimeSeconds }
-  return Object.freeze({
-    issuer: read.issuer,
-    audiences: read.audience,
-    environment: read.environment,
-    keyRing: ringOf(read.signingKeys, { ...lifetimes, now }, clockToleranceSeconds),
+  const deployment = Object.freeze({
+    ...verification,
+    ...reservations,
+    keyRing: new KeyRing(signingKeys.active, signingKeys.others, {
+      now,
+      toleranceSeconds: clockToleranceSeconds,
+      longestLifetimeSeconds: Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds),
+    }),
     registry: clients.registry,
     registryWritable: clients.registryWritable,
-    policyOf: (client: Client, within: PolicyBounds = outer) =>
-      completePolicy(client.policy ?? {}, within, isCertificateBound(client)),
-    ...lifetimes,
-    issueAccessToken: read.issueAccessToken,
-    store: checkedStore(read.store ?? memoryStore({ now })),
-    clockToleranceSeconds,
-    ...plain.storing(read),
-    dpop: dpopRules(read.dpop, now),
-    registration: read.registration,
-    now,
-    emit: events.emit,
+    policyOf: policyCompleter(outer, clients.listed),
+    maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds,
+    issueAccessToken,
+    store: checkedStore(store ?? memoryStore({ now })),
+    registration,
   })
+  return Object.freeze({ deployment, ...http, mountPath, rateLimits, knownScopes: policy?.scopes ?? [] })
 }
 
-function ringOf(
-  { active, others }: SigningKeys,
-  lifetimes: Pick<Deployment, 'now' | 'maxLifetimeSeconds' | 'maxAccessTokenLifetimeSeconds'>,
-  toleranceSeconds: number,
-): KeyRing {
-  const { now, maxLifetimeSeconds, maxAccessTokenLifetimeSeconds } = lifetimes
-  const longestLifetimeSeconds = Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds)
-  return new KeyRing(active, others, { now, toleranceSeconds, longestLifetimeSeconds })
-}
-
-/** Notes conflicts between options, and returns the policy that bounds all clients. */
+/** Notes conflicts between options, and returns the bounds for all clients. */
 function validateTogether(
   read: Partial<Parsed> & { readonly registration: RegistrationRules },
   noted: Faults,
@@ -212,25 +190,12 @@ function validateTogether(
   const inMemory = read.store === undefined ? faultOfMemory() : undefined
   if (inMemory !== undefined) noted.add('store', inMemory.expected, inMemory.got)
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
-  for (const [path, own] of read.clients?.policies ?? []) {
-    if (own === undefined) continue
+  for (const { path, client } of read.clients?.listed ?? []) {
+    const own = client.policy ?? {}
     if (own.scopes === undefined && outer.scopes === undefined)
-      noted.add(join(path, 'scopes'), 'the scopes the client may have', 'undefined')
-    validatePolicy(path, own, outer, noted)
-    validateRegistration(path, own, registration, noted)
+      noted.add(join(path, 'policy.scopes'), 'the scopes the client may have', 'undefined')
+    validatePolicy(join(path, 'policy'), own, outer, noted)
+    validateRegistration(join(path, 'policy'), own, registration, noted)
   }
   return outer
-}
-
-function isCertificateBound({ metadata }: Client): boolean {
-  return metadata?.tls_client_certificate_bound_access_tokens === true
-}
-
-/** Warns of a failed observer, because its error is not reported otherwise. */
-export function warnOfObserver(fault: unknown): void {
-  const message = fault instanceof Error ? String(fault.message) : 'it threw something that is no error'
-  process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {
-    type: 'ProvisioningKeysWarning',
-    code: 'EPK_OBSERVER',
-  })
 }

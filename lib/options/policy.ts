@@ -9,7 +9,7 @@ import {
   SENDER_CONSTRAINTS,
 } from '../ports/policy-options.js'
 
-/** No key or access token of any client lives longer, whatever is configured. */
+/** The greatest lifetime of a key or access token that can be configured. */
 export const LONGEST_LIFETIME_SECONDS = 3600
 
 export const lifetime = whole(1, LONGEST_LIFETIME_SECONDS, ' seconds')
@@ -24,7 +24,7 @@ const scopes = texts(
   (scope) => SCOPE_TOKEN.test(scope) && !scope.includes('*'),
 )
 
-/** Reads a policy. Validates each member without regard to other policies. */
+/** Reads a policy. Each member is checked alone; `validatePolicy` compares policies. */
 export const readPolicy = object<PolicyOptions>({
   scopes,
   defaultScopes: scopes,

@@ -70,7 +70,7 @@ export interface RateLimits {
 
 const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
-/** @param endpoints those that exist */
+/** @param endpoints the endpoints of this deployment */
 export function rateLimitReader(
   endpoints: readonly LimitedEndpoint[] = LIMITED_ENDPOINTS,
 ): Reader<RateLimits> {

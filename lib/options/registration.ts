@@ -5,6 +5,7 @@ import {
   aFunction,
   flag,
   list,
+  noteExclusive,
   noteRepeated,
   object,
   type Read,
@@ -63,7 +64,7 @@ export interface SoftwareStatementIssuer {
 
 const TEN_YEARS = 315_360_000
 
-const ISSUER = 'the iss of its statements, once'
+const ISSUER = 'the iss of its statements, which no other issuer has'
 
 type Parsed = Read<
   RegistrationOptions,
@@ -129,9 +130,7 @@ const readIssuerMembers = object<
 )
 
 const readIssuer: typeof readIssuerMembers = (value, path, noted) => {
-  const { key, jwks }: Record<string, unknown> = isObject(value) ? value : {}
-  if (isObject(value) && (key === undefined) === (jwks === undefined))
-    noted.add(path, 'either key or jwks', key === undefined ? 'neither' : 'both')
+  noteExclusive(value, ['key', 'jwks'], path, noted)
   return readIssuerMembers(value, path, noted)
 }
 
@@ -146,14 +145,14 @@ const readMembers = object<Parsed>({
   policies: readPolicies,
 })
 
-const PUBLIC_KEY = 'a public key as PEM, JWK or KeyObject, which signs with an algorithm that is known here'
+const PUBLIC_KEY = 'a public key as PEM, JWK or KeyObject, of a type and size that is accepted'
 
 function named(material: unknown, key: KeyObject): StatementKey {
   const kid = isObject(material) && typeof material.kid === 'string' ? material.kid : thumbprint(key)
   return { kid, key }
 }
 
-/** Notes where a policy names rules or demands statements that `registration` does not have. */
+/** Notes if a policy requires something that `registration` does not have. */
 export function validateRegistration(
   path: string,
   { registrationPolicies: names = [], requireSoftwareStatement: isRequired }: PolicyOptions,
@@ -165,7 +164,7 @@ export function validateRegistration(
   if (isRequired === true && softwareStatements.size === 0)
     noted.add(
       join(path, 'requireSoftwareStatement'),
-      'registration.softwareStatements to trust somebody',
+      'registration.softwareStatements with trusted issuers',
       'true',
     )
 }

@@ -1,6 +1,6 @@
 import { describeSecret, type Faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
-import { object, type Read, type Reader, required, rule, text, whole } from '../base/schema.js'
+import { noteExclusive, object, type Read, type Reader, required, rule, text, whole } from '../base/schema.js'
 import { Secret } from '../base/secret.js'
 import { CLIENT_ID } from '../clients/policy.js'
 import { readJwkSet } from '../jose/jwk-set.js'
@@ -14,6 +14,7 @@ import {
   introspectionClient,
 } from '../remote/issuer-introspection.js'
 import { RemoteKeys } from '../remote/remote-keys.js'
+import { httpsUrl } from './https-url.js'
 import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -55,7 +56,7 @@ export interface IntrospectionOptions {
   readonly clientKey?: SigningKeyInput
 }
 
-/** What the issuer is reached with. */
+/** The parts of a verifier that requests to the issuer need. They exist only after all options are read. */
 export interface RemoteParts {
   readonly issuer: string
   readonly fetching: Fetching
@@ -66,7 +67,7 @@ export interface RemoteParts {
 
 type VerifierKeys = (parts: RemoteParts) => VerificationKeys
 
-/** Reads `jwks`: the URL the issuer's keys are fetched from, or the keys themselves. */
+/** Reads `jwks`: the URL of the JWK Set, or the set itself. */
 export const readJwks: Reader<VerifierKeys> = (value, path, noted) => {
   if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, noted)
   const url = readUrl(value, path, noted)
@@ -74,13 +75,13 @@ export const readJwks: Reader<VerifierKeys> = (value, path, noted) => {
     new RemoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
 }
 
-const readUrl = httpsUrl(', or a JWK Set')
+const readUrl = urlReader(', or a JWK Set')
 
 function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
-  const keys = readJwkSet(structuredClonable(value))
+  const keys = readJwkSet(plainCopy(value))
   const isUsable = typeof keys !== 'string' && keys.size > 0
   if (!isUsable) {
-    const fault = typeof keys === 'string' ? keys : 'none of its keys can verify and has a kid'
+    const fault = typeof keys === 'string' ? keys : 'no key in it has a kid and can verify'
     faults.add(path, 'a JWK Set with the public keys of the issuer', `one that is refused: ${fault}`)
     return undefined as never
   }
@@ -90,8 +91,8 @@ function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
   return () => ring
 }
 
-/** Keys in the configuration must be plain JSON. */
-function structuredClonable(value: unknown): unknown {
+/** A copy, so that later changes of the option have no effect. `undefined`: it is not plain JSON. */
+function plainCopy(value: unknown): unknown {
   try {
     return structuredClone(value)
   } catch {
@@ -112,7 +113,7 @@ export const readCache: Reader<JwksCacheOptions> = (value, path, noted) => {
   const { freshSeconds, usableSeconds, cooldownSeconds } = rules
   if (!(cooldownSeconds <= freshSeconds && freshSeconds <= usableSeconds)) {
     const got = `${cooldownSeconds}, ${freshSeconds}, ${usableSeconds}`
-    noted.add(path, 'cooldownSeconds up to freshSeconds up to usableSeconds', got)
+    noted.add(path, 'cooldownSeconds <= freshSeconds <= usableSeconds', got)
   }
   return rules
 }
@@ -127,7 +128,7 @@ const readPrivateKey: Reader<ActiveKey> = (value, path, noted) => {
 
 const readIntrospectionMembers = object<Read<IntrospectionOptions, { endpoint: URL; clientKey: ActiveKey }>>(
   {
-    endpoint: httpsUrl(),
+    endpoint: urlReader(),
     clientId: required(text('1 to 255 printable ASCII characters', CLIENT_ID)),
     clientSecret: rule(
       'the secret of the client',
@@ -140,14 +141,10 @@ const readIntrospectionMembers = object<Read<IntrospectionOptions, { endpoint: U
   describeSecret,
 )
 
-/** Reads `introspection`: where the issuer is asked, and the one way in which this server authenticates there. */
+/** Reads `introspection`. */
 export const readIntrospection: Reader<(parts: RemoteParts) => AskIssuer> = (value, path, noted) => {
   const { endpoint, clientId, ...read } = readIntrospectionMembers(value, path, noted)
-  const { clientSecret, clientKey }: Record<string, unknown> = isObject(value) ? value : {}
-  if (isObject(value) && (clientSecret === undefined) === (clientKey === undefined)) {
-    const got = clientSecret === undefined ? 'neither' : 'both'
-    noted.add(join(path, 'clientSecret'), 'either a clientSecret or a clientKey', got)
-  }
+  noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), noted)
   const secret = new Secret(String(read.clientSecret))
   return ({ issuer, now, fetching }) => {
     const authenticate =
@@ -158,15 +155,12 @@ export const readIntrospection: Reader<(parts: RemoteParts) => AskIssuer> = (val
   }
 }
 
-/** Reads the URL of something at the issuer. */
-function httpsUrl(or = ''): Reader<URL> {
+/** Reads a URL of the issuer. Over cleartext, an attacker could change its answers, and so choose the accepted keys. */
+function urlReader(or = ''): Reader<URL> {
   return (value, path, noted) => {
+    const url = httpsUrl(value)
     const text = value instanceof URL ? value.href : value
-    const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : undefined
-    // An attacker who can change a cleartext answer could choose the accepted keys.
-    if (url?.protocol === 'https:' && url.username === '' && url.password === '' && !url.href.includes('#'))
-      return url
-    noted.reject(path, `an https URL without credentials or fragment${or}`, text)
-    return undefined as never
+    if (url === undefined) noted.reject(path, `an https URL without credentials or fragment${or}`, text)
+    return url as URL
   }
 }

@@ -75,20 +75,20 @@ export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [Sign
   return [{ key: generate(), alg }]
 }
 
-/** Makes a signing key while requests are being served: one that takes long to make holds none of them up. */
+/** Makes a signing key without blocking: an RSA key takes long, and requests must not wait for it. */
 export async function generateSigningKey(alg: KeyAlgorithm): Promise<SigningKeyInput> {
   if (alg !== 'RS256' && alg !== 'PS256') return { key: GENERATORS[alg](), alg }
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: RSA_BITS })
   return { key: privateKey, alg }
 }
 
-/** The keys of the configuration. */
+/** The option `signingKeys`, after it is read. */
 export interface SigningKeys {
   readonly active: ActiveKey
   readonly others: readonly SigningKey[]
 }
 
-/** Reads `signingKeys`: the first signs, all verify. */
+/** Reads `signingKeys`. */
 export const readSigningKeys: Reader<SigningKeys> = (value, path, faults) => {
   const inputs = Array.isArray(value) ? value : value === undefined ? [] : [value]
   if (inputs.length === 0) {
@@ -97,18 +97,17 @@ export const readSigningKeys: Reader<SigningKeys> = (value, path, faults) => {
   const keys = inputs.map((input, index) => readSigningKey(input, `${path}[${index}]`, faults))
   const kids = keys.map((key) => key?.kid)
   const twice = kids.findIndex((kid, index) => kid !== undefined && kids.indexOf(kid) !== index)
-  if (twice !== -1)
-    faults.add(`${path}[${twice}]`, 'a key that is not in the list before', 'the same key again')
+  if (twice !== -1) faults.add(`${path}[${twice}]`, 'a key that is not in the list yet', 'the same key again')
   const [active, ...others] = keys
   if (active === undefined) return undefined as never
   if (active.privateKey === undefined) {
-    faults.add(`${path}[0]`, 'a private key, since the first one signs', 'a public key')
+    faults.add(`${path}[0]`, 'a private key, because the first key signs', 'a public key')
     return undefined as never
   }
   return { active: active as ActiveKey, others: others.filter((key) => key !== undefined) }
 }
 
-/** Reads one key; `undefined` where it is at fault, which is noted. */
+/** Reads one key. `undefined`: it has a fault, which is noted. */
 export function readSigningKey(input: unknown, path: string, faults: Faults): SigningKey | undefined {
   const wrapped = isObject(input) && !(input instanceof KeyObject) && 'key' in input
   if (wrapped) faults.addUnknownNames(path, input, ['key', 'alg'])
@@ -118,7 +117,7 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
     faults.add(
       path,
       'a PEM, a JWK or a KeyObject',
-      typeof material === 'string' ? 'text that is no PEM key' : describe(material),
+      typeof material === 'string' ? 'text that is not a PEM key' : describe(material),
     )
     return undefined
   }
@@ -131,7 +130,7 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   return { kid: thumbprint(key), alg, publicKey, ...(key.type === 'private' && { privateKey: key }) }
 }
 
-/** Reads the public key of another party, with which it signs; `undefined` when it is none, or private, or too weak. */
+/** Reads the public key of another party. `undefined`: it is not a public key, or it is too weak. */
 export function readPublicKey(material: unknown): KeyObject | undefined {
   const isPrivate = typeof material === 'string' && material.includes('PRIVATE KEY')
   const key = isPrivate ? undefined : readMaterial(material)
@@ -140,7 +139,7 @@ export function readPublicKey(material: unknown): KeyObject | undefined {
 
 function readMaterial(material: unknown): KeyObject | undefined {
   if (material instanceof KeyObject) return material
-  // A CryptoKey would be taken for a public key in silence; KeyObject.from() makes a KeyObject of it.
+  // createPublicKey() would accept a private CryptoKey without an error. The user can convert it by KeyObject.from().
   if (Object.prototype.toString.call(material) === '[object CryptoKey]') return undefined
   try {
     if (typeof material === 'string') {

@@ -1,20 +1,17 @@
-import { describeSecret, type Faults, faults } from '../base/faults.js'
-import { isObject } from '../base/object.js'
-import { aFunction, object, type Read, required, whole } from '../base/schema.js'
+import { faults } from '../base/faults.js'
+import { aFunction, noteExclusive, object, type Read, required, whole } from '../base/schema.js'
 import type { PublicJwk } from '../jose/jwk.js'
 import type { VerificationKeys } from '../jose/key-ring.js'
-import { type EventHub, eventHub } from '../monitoring/event-hub.js'
-import type { AskingDeployment, StoringDeployment, VerifyingDeployment } from '../ports/deployment.js'
+import type { EventHub } from '../monitoring/event-hub.js'
+import type { VerifyingDeployment } from '../ports/deployment.js'
 import type { Observer } from '../ports/events.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
-import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
-import { type MtlsOptions, type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
+import type { DpopOptions } from './dpop.js'
+import type { MtlsOptions, MtlsRules } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
-import { warnOfObserver } from './options.js'
-import * as plain from './plain.js'
 import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
 import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
 import {
@@ -25,6 +22,7 @@ import {
   readIntrospection,
   readJwks,
 } from './remote.js'
+import { completeShared, requireObject, sharedMembers } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -80,7 +78,7 @@ export interface VerifierOptions {
   readonly now?: () => number
 }
 
-/** The options, parsed. */
+/** The parsed options of a verifier. */
 export interface VerifierConfig {
   readonly deployment: VerifyingDeployment
   readonly events: EventHub
@@ -103,10 +101,8 @@ type Parsed = Read<
 const readRateLimits = rateLimitReader(['redeem'])
 
 const readMembers = object<Parsed>({
-  issuer: required(plain.issuer),
-  audience: required(plain.audience),
+  ...sharedMembers,
   jwks: required(readJwks),
-  store: plain.store,
   introspection: readIntrospection,
   jwksCache: readCache,
   timeoutSeconds: whole(1, 60, ' seconds'),
@@ -114,81 +110,50 @@ const readMembers = object<Parsed>({
   maxLifetimeSeconds: lifetime,
   maxAccessTokenLifetimeSeconds: lifetime,
   rateLimit: readRateLimits,
-  dpop: readDpop,
-  mtls: readMtls,
-  realm: plain.realm,
-  environment: plain.environment,
-  clockToleranceSeconds: plain.clockToleranceSeconds,
-  redemptionLeaseSeconds: plain.redemptionLeaseSeconds,
-  observer: plain.observer,
-  now: plain.now,
 })
 
+/** The most used proofs that a process without a store remembers. Beyond it, requests with a proof are refused. */
+const MOST_PROOFS = 100_000
+
+const STATE = 'either store or introspection, because a key does not show whether it was redeemed or revoked'
+
 /**
- * Parses the options of a verifier into a total, frozen configuration.
+ * Parses the options of a verifier into a complete, frozen configuration.
  *
  * @throws ConfigurationError with all faults
  */
 export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const noted = faults()
-  if (!isObject(options)) noted.reject('options', 'an object', options, describeSecret)
-  const given: Partial<VerifierOptions> = isObject(options) ? options : {}
-  const read = readMembers(given, '', noted)
-  noteState(given, noted)
+  const read = readMembers(requireObject(options, noted), '', noted)
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
+  noteExclusive(options, ['store', 'introspection'], 'store', noted, STATE)
   noted.throwIfAny()
 
-  const { realm = new URL(read.issuer).host, now = Date.now, mtls = NO_MTLS } = read
-  const events = eventHub(now, warnOfObserver)
-  if (read.observer !== undefined) events.on('*', read.observer)
-  const deployment = Object.freeze(deploymentOf({ ...read, now }, events))
-  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
-  return Object.freeze({ deployment, events, rateLimits, mtls, realm })
-}
-
-/** A key does not say whether it has been redeemed or revoked, so the state must come from elsewhere. */
-function noteState({ store, introspection }: Partial<VerifierOptions>, noted: Faults): void {
-  if (store === undefined && introspection === undefined) noted.add('store', STATE_NEEDED, 'neither')
-  if (store !== undefined && introspection !== undefined)
-    noted.add('store', 'either a store or introspection', 'both')
-}
-
-const STATE_NEEDED =
-  'a store or introspection, since nothing in a key says whether it has been redeemed or revoked: give the store that ' +
-  'the issuer keeps keys in, or let introspection ask the issuer'
-
-function deploymentOf(
-  read: Parsed & { readonly now: () => number },
-  { emit }: EventHub,
-): VerifyingDeployment {
-  const { issuer, now, store, jwksCache = {}, fetch = globalThis.fetch, timeoutSeconds = 5 } = read
-  const fetching = { fetch, timeoutMilliseconds: timeoutSeconds * 1000 }
-  const remote = { issuer, fetching, jwksCache, now, emit }
-  const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds, clockToleranceSeconds = 5 } = read
-  const common = {
+  const { verification, reservations, http } = completeShared(read)
+  const { issuer, now, emit } = verification
+  const { store, introspection, jwksCache = {}, fetch = globalThis.fetch, timeoutSeconds = 5 } = read
+  const remote = {
     issuer,
-    audiences: read.audience,
-    environment: read.environment,
-    keyRing: read.jwks(remote),
-    maxLifetimeSeconds,
-    maxAccessTokenLifetimeSeconds: read.maxAccessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
-    issueAccessToken: undefined,
-    clockToleranceSeconds,
-    dpop: dpopRules(read.dpop, now),
     now,
     emit,
+    jwksCache,
+    fetching: { fetch, timeoutMilliseconds: timeoutSeconds * 1000 },
   }
-  if (store !== undefined)
-    return {
-      ...common,
-      ...plain.storing(read),
-      store: checkedStore(store),
-    } satisfies StoringDeployment
-  return {
-    ...common,
-    store: identifiersInMemory(sharedLimits(MOST_PROOFS), now),
-    askIssuer: read.introspection?.(remote) as AskIssuer,
-  } satisfies AskingDeployment
+  const rules = {
+    ...verification,
+    keyRing: read.jwks(remote),
+    maxLifetimeSeconds: read.maxLifetimeSeconds ?? DEFAULTS.maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: read.maxAccessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS,
+    issueAccessToken: undefined,
+  }
+  const deployment: VerifyingDeployment = Object.freeze(
+    store === undefined
+      ? {
+          ...rules,
+          store: identifiersInMemory(sharedLimits(MOST_PROOFS), now),
+          askIssuer: introspection?.(remote) as AskIssuer,
+        }
+      : { ...rules, ...reservations, store: checkedStore(store) },
+  )
+  return Object.freeze({ deployment, ...http, rateLimits })
 }
-
-/** The most used proofs that are remembered. At this cap, requests with a proof are refused. */
-const MOST_PROOFS = 100_000

@@ -54,7 +54,7 @@ export interface Deployment extends StoringDeployment {
   readonly registry: ClientRegistry
   /** Whether clients can be saved: without it there is no `bind` and no `register`. */
   readonly registryWritable: boolean
-  /** The policy of a client at this moment, limited by `within` if that is given. */
+  /** The complete policy of a found client, limited by `within` if that is given. Without it, the policy is made once. */
   readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   readonly registration: RegistrationRules
 }

@@ -1,0 +1,112 @@
+import { setTimeout } from 'node:timers/promises'
+import { describeSecret, type Faults } from '../base/faults.js'
+import { hasMethods, isObject } from '../base/object.js'
+import { aFunction, type Members, type Reader, required, rule, text, texts, whole } from '../base/schema.js'
+import { scrub } from '../base/secret.js'
+import { type EventHub, eventHub } from '../monitoring/event-hub.js'
+import type { Observer } from '../ports/events.js'
+import type { ProvisioningStore } from '../ports/store.js'
+import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
+import { httpsUrl } from './https-url.js'
+import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
+import { AUDIENCE } from './policy.js'
+
+/** The options that an issuer and a verifier share, after they are read. */
+export interface SharedOptions {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly store?: ProvisioningStore
+  readonly dpop?: DpopOptions
+  readonly mtls?: MtlsRules
+  readonly realm?: string
+  readonly environment?: string
+  readonly clockToleranceSeconds?: number
+  readonly redemptionLeaseSeconds?: number
+  readonly observer?: Observer
+  readonly now?: () => number
+}
+
+const oneAudience = text(...AUDIENCE)
+const severalAudiences = texts(...AUDIENCE)
+
+const readAudience: Reader<readonly string[]> = (value, path, noted) => {
+  if (Array.isArray(value) && value.length > 0) return severalAudiences(value, path, noted)
+  const one = oneAudience(value, path, noted)
+  return one === undefined ? (undefined as never) : Object.freeze([one])
+}
+
+const STORE_VERBS = [
+  'record',
+  'find',
+  'redeem',
+  'recall',
+  'settle',
+  'release',
+  'revoke',
+  'revokeFamily',
+  'revokeIssuedBefore',
+  'useOnce',
+] as const satisfies (keyof ProvisioningStore)[]
+
+export const sharedMembers: Members<SharedOptions> = {
+  issuer: required(text('an https URL without query, fragment or credentials (RFC 8414 2)', isIssuer)),
+  audience: required(readAudience),
+  store: rule(
+    'a ProvisioningStore, such as memoryStore()',
+    (value) => hasMethods(value, STORE_VERBS),
+    describeSecret,
+  ),
+  dpop: readDpop,
+  mtls: readMtls,
+  realm: text('printable ASCII without quotes', /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/),
+  environment: text('1 to 64 letters, digits, dots, hyphens', /^[\w.-]{1,64}$/),
+  clockToleranceSeconds: whole(0, 60, ' seconds'),
+  redemptionLeaseSeconds: whole(1, 900, ' seconds'),
+  observer: aFunction(),
+  now: rule('a function that returns milliseconds', isClock),
+}
+
+/** Clients compare the issuer as text (RFC 8414 3.3). So it must be written exactly as the URL parser writes it. */
+function isIssuer(given: string): boolean {
+  const href = httpsUrl(given)?.href
+  return href !== undefined && !href.includes('?') && (href === given || href === `${given}/`)
+}
+
+function isClock(value: unknown): boolean {
+  try {
+    return typeof value === 'function' && Number.isFinite(value())
+  } catch {
+    return false
+  }
+}
+
+/** The options as an object. Anything else is noted, and all required options are missing. */
+export function requireObject(options: unknown, noted: Faults): Readonly<Record<string, unknown>> {
+  if (isObject(options)) return options
+  noted.reject('options', 'an object', options, describeSecret)
+  return {}
+}
+
+/** Completes the shared options with their defaults: for verification, for reservations, and for HTTP. */
+export function completeShared(read: SharedOptions) {
+  const { issuer, audience: audiences, environment, mtls = NO_MTLS, now = Date.now } = read
+  const { clockToleranceSeconds = 5, redemptionLeaseSeconds = 30, realm = new URL(issuer).host } = read
+  const dpop = dpopRules(read.dpop, now)
+  const events: EventHub = eventHub(now, warnOfObserver)
+  if (read.observer !== undefined) events.on('*', read.observer)
+  const pause = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
+  return {
+    verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit: events.emit },
+    reservations: { redemptionLeaseSeconds, pause },
+    http: { events, realm, mtls },
+  }
+}
+
+/** Nothing else reports the error of an observer. */
+function warnOfObserver(fault: unknown): void {
+  const message = fault instanceof Error ? String(fault.message) : 'it threw something that is not an error'
+  process.emitWarning(`An observer of provisioning events failed: ${scrub(message)}`, {
+    type: 'ProvisioningKeysWarning',
+    code: 'EPK_OBSERVER',
+  })
+}
