@@ -69,9 +69,9 @@ describe('provisioningKeys', () => {
   it('makes middlewares that Express can mount: of three parameters, and of four to handle errors', () => {
     const keys = make()
     const guards = [
-      keys.requireProvisioningKey({ audience: AUDIENCE }),
-      keys.redeemProvisioningKey({ audience: AUDIENCE }),
-      keys.requireAccessToken({ audience: AUDIENCE }),
+      keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }),
+      keys.redeemProvisioningKey({ anyScope: true, audience: AUDIENCE }),
+      keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.securityHeaders(),
       keys.readiness(),
@@ -83,9 +83,9 @@ describe('provisioningKeys', () => {
   it('names its middlewares for the stack trace', () => {
     const keys = make()
     const names = [
-      keys.requireProvisioningKey({ audience: AUDIENCE }),
-      keys.redeemProvisioningKey({ audience: AUDIENCE }),
-      keys.requireAccessToken({ audience: AUDIENCE }),
+      keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }),
+      keys.redeemProvisioningKey({ anyScope: true, audience: AUDIENCE }),
+      keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }),
       keys.enforceHttps(),
       keys.errorHandler(),
     ].map(({ name }) => name)
@@ -98,7 +98,7 @@ describe('provisioningKeys', () => {
     const end = on('*', () => undefined)
     end()
     expect(
-      [router(), jwks(), requireProvisioningKey({ audience: AUDIENCE })].every(
+      [router(), jwks(), requireProvisioningKey({ anyScope: true, audience: AUDIENCE })].every(
         (made) => typeof made === 'function',
       ),
     ).toBe(true)
@@ -124,13 +124,13 @@ describe('provisioningKeys', () => {
   it('names its guards as they are called', () => {
     const keys = make()
     for (const name of ['requireProvisioningKey', 'redeemProvisioningKey', 'requireAccessToken'] as const)
-      expect(keys[name]({ audience: AUDIENCE }).name).toBe(name)
+      expect(keys[name]({ anyScope: true, audience: AUDIENCE }).name).toBe(name)
   })
 
   it('guards nothing with access tokens that it does not mint', () => {
     const issueAccessToken = () => ({ accessToken: 'a', expiresIn: 1 })
     const keys = library.provisioningKeys({ ...workingOptions(), issueAccessToken })
-    expect(() => keys.requireAccessToken({ audience: AUDIENCE })).toThrow(
+    expect(() => keys.requireAccessToken({ anyScope: true, audience: AUDIENCE })).toThrow(
       /^requireAccessToken: expected a deployment that mints access tokens itself.*got one with issueAccessToken$/,
     )
   })

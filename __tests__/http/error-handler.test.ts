@@ -179,7 +179,7 @@ describe('errorHandler()', () => {
           })
           next()
         }, express.json())
-        app.use('/route', keys.requireProvisioningKey({ audience: AUDIENCE }))
+        app.use('/route', keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }))
         app.use(keys.errorHandler())
       },
       async (server) => {

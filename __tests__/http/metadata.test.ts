@@ -145,8 +145,8 @@ describe('the metadata of a resource', () => {
     withApp(
       (app, keys) => {
         app.use(keys.metadata())
-        app.get('/root', keys.requireProvisioningKey({ audience: AUDIENCE }))
-        app.get('/things', keys.requireProvisioningKey({ audience: OTHER_AUDIENCE }))
+        app.get('/root', keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }))
+        app.get('/things', keys.requireProvisioningKey({ anyScope: true, audience: OTHER_AUDIENCE }))
       },
       async (server) => {
         for (const [path, audience] of [
@@ -181,7 +181,7 @@ describe('the metadata of a resource', () => {
     withApp(
       (app, keys) => {
         app.use(keys.router())
-        app.get('/guarded', keys.requireProvisioningKey())
+        app.get('/guarded', keys.requireProvisioningKey({ anyScope: true }))
       },
       async (server) => {
         await send(server, 'get', RESOURCE_METADATA).expect(404)

@@ -15,10 +15,14 @@ export function mountAccess(app: Express, keys: ProvisioningKeys): void {
   app.all('/config', reader, (req, res) => void res.json(req.accessToken))
   app.get(
     '/elsewhere',
-    keys.requireAccessToken({ audience: OTHER_AUDIENCE }),
+    keys.requireAccessToken({ anyScope: true, audience: OTHER_AUDIENCE }),
     (_req, res) => void res.json({}),
   )
-  app.get('/key', keys.requireProvisioningKey({ audience: AUDIENCE }), (_req, res) => void res.json({}))
+  app.get(
+    '/key',
+    keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }),
+    (_req, res) => void res.json({}),
+  )
   app.use(keys.errorHandler())
 }
 

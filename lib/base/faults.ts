@@ -65,17 +65,23 @@ export function join(path: string, name: string): string {
   return path === '' ? shown : `${path}.${shown}`
 }
 
-/** The known name within two edits of an unknown one; otherwise the only known name that ends or begins with it. */
+/** The known name within two edits of an unknown one, or the only one that ends or begins with it. */
 function meantBy(name: string, known: readonly string[]): string | undefined {
   const plain = name.toLowerCase().replace(/[_-]/g, '')
-  const [best] = known
-    .map((one) => ({ one, distance: editDistance(plain, one.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)
-  if (best !== undefined && best.distance <= 2) return best.one
+  const near = closest(plain, known)
+  if (near !== undefined) return near
   const word = plain.charAt(0).toUpperCase() + plain.slice(1)
   const ending = known.filter((one) => one.endsWith(word))
   const beginning = known.filter((one) => one.toLowerCase().startsWith(plain))
   return [ending, beginning].find((ones) => ones.length === 1)?.[0]
+}
+
+/** The known text within two edits of an unknown one. */
+export function closest(text: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((one) => ({ one, distance: editDistance(text.toLowerCase(), one.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  return best !== undefined && best.distance <= 2 ? best.one : undefined
 }
 
 /** The Levenshtein distance. */

@@ -14,6 +14,8 @@ import { type RefusalSite, read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
 export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls'> {
+  /** The scopes that a policy grants, if all policies are known at start. */
+  readonly grantableScopes?: readonly string[] | undefined
   readonly deployment: VerifyingDeployment
 }
 

@@ -1,4 +1,4 @@
-import { describe, faults } from '../base/faults.js'
+import { closest, describe, type Faults, faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { SCOPE_TOKEN } from '../clients/policy.js'
 import type { GuardContext } from './context.js'
@@ -10,12 +10,22 @@ import type { GuardContext } from './context.js'
  * const options: GuardOptions = { scope: ['devices:read', 'devices:create'] }
  * app.get('/devices', keys.requireProvisioningKey(options), (req, res) => res.json([]))
  */
-export interface GuardOptions {
-  /** The scope, or all the scopes, that the key or token must have. Default: no scope is required. */
-  readonly scope?: string | readonly string[]
+export type GuardOptions = GuardedScope & {
   /** The required audience. Default: the only audience of the deployment. Required if there are several. */
   readonly audience?: string
 }
+
+type GuardedScope =
+  | {
+      /** Accepts keys or tokens with any scope. A key for another purpose can then be used here. */
+      readonly anyScope: true
+      readonly scope?: never
+    }
+  | {
+      /** The scope, or all the scopes, that the key or token must have. */
+      readonly scope: string | readonly string[]
+      readonly anyScope?: never
+    }
 
 /** The options of a guard, complete. */
 export interface GuardRequirements {
@@ -32,13 +42,8 @@ export function readGuardOptions(
   const { audiences, issueAccessToken } = context.config.deployment
   const noted = faults()
   const given: Record<string, unknown> = isObject(options) ? options : {}
-  if (!isObject(options)) noted.add(caller, 'an object with scope and audience', describe(options))
-  noted.addUnknownNames(caller, given, ['scope', 'audience'])
-  const scope = [given.scope ?? []].flat()
-  for (const one of scope) {
-    const fits = typeof one === 'string' && SCOPE_TOKEN.test(one) && !one.includes('*')
-    if (!fits) noted.add(`${caller}.scope`, 'a scope, or a list of scopes', describe(one))
-  }
+  if (isObject(options)) noted.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
+  else noted.add(caller, 'an object with scope and audience', describe(options))
   const audience = given.audience ?? (audiences.length === 1 ? audiences[0] : undefined)
   if (typeof audience !== 'string' || !audiences.includes(audience)) {
     noted.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
@@ -46,8 +51,41 @@ export function readGuardOptions(
   if (caller === 'requireAccessToken' && issueAccessToken !== undefined) {
     noted.add(caller, FOREIGN_TOKENS, 'one with issueAccessToken')
   }
+  const scope = readScope(given, caller, context.config.grantableScopes, noted)
   noted.throwIfAny()
-  return { scope: scope as string[], audience: audience as string }
+  return { scope, audience: audience as string }
+}
+
+/** A guard without a scope would accept keys for other purposes, so that must be written down. */
+function readScope(
+  { scope: given, anyScope }: Record<string, unknown>,
+  caller: GuardName,
+  grantable: readonly string[] | undefined,
+  noted: Faults,
+): readonly string[] {
+  const path = `${caller}.scope`
+  const scope = [given ?? []].flat()
+  if (anyScope !== undefined && anyScope !== true)
+    noted.add(`${caller}.anyScope`, 'true, or scope instead', describe(anyScope))
+  if (anyScope !== undefined && given !== undefined) noted.add(path, 'either scope or anyScope', 'both')
+  if (anyScope === undefined && scope.length === 0)
+    noted.add(
+      path,
+      'a scope that the key must have (or anyScope: true, which accepts every key)',
+      describe(given),
+    )
+  for (const one of scope) {
+    if (typeof one !== 'string' || !SCOPE_TOKEN.test(one) || one.includes('*'))
+      noted.add(path, 'a scope, or a list of scopes', describe(one))
+    else if (grantable !== undefined && !grantable.includes(one))
+      noted.add(path, `a scope that a policy grants${hint(one, grantable)}`, describe(one))
+  }
+  return scope as string[]
+}
+
+function hint(scope: string, grantable: readonly string[]): string {
+  const meant = closest(scope, grantable)
+  return meant === undefined ? ` (${grantable.join(', ')})` : `; did you mean ${meant}?`
 }
 
 const FOREIGN_TOKENS =

@@ -154,8 +154,9 @@ function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): 
   const names = [passed?.name, guard.name]
   if (passed === undefined || !names.includes('redeemProvisioningKey')) return undefined
   const scopes = [...new Set([...passed.scope, ...guard.scope])].map((scope) => `'${scope}'`)
-  const scope = scopes.length === 1 ? scopes[0] : `[${scopes.join(', ')}]`
-  const line = `keys.redeemProvisioningKey({ scope: ${scope}, audience: '${guard.audience}' })`
+  const scope = scopes.length === 1 ? `scope: ${scopes[0]}` : `scope: [${scopes.join(', ')}]`
+  const required = scopes.length === 0 ? 'anyScope: true' : scope
+  const line = `keys.redeemProvisioningKey({ ${required}, audience: '${guard.audience}' })`
   return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
 }
 

@@ -15,7 +15,7 @@ import { bodyReceiver, checkAtEnd, isGone } from './request-body.js'
 /** Guards for your own routes. */
 export interface Guards {
   /** Accepts a key without redeeming it. Sets `req.provisioning` to its identity. */
-  requireProvisioningKey(options?: GuardOptions): RequestHandler
+  requireProvisioningKey(options: GuardOptions): RequestHandler
   /**
    * Accepts a key once. The status of the route's answer decides: below 400 redeems the key, 400 and above releases it.
    *
@@ -24,7 +24,7 @@ export interface Guards {
    *   res.status(201).json(createDevice(getProvisioning(req).subject, req.body))
    * })
    */
-  redeemProvisioningKey(options?: GuardOptions): RequestHandler
+  redeemProvisioningKey(options: GuardOptions): RequestHandler
   /**
    * Redeems a key with a handler that returns its answer. Use this form for work that must happen exactly once. Put
    * body parsers before it. Handlers after it do not run.
@@ -41,7 +41,7 @@ export interface Guards {
    */
   redeemProvisioningKey(options: GuardOptions, handler: RedemptionHandler): RequestHandler
   /** Accepts the access token of a redeemed key (RFC 9068 4). Sets `req.accessToken` to its identity. */
-  requireAccessToken(options?: GuardOptions): RequestHandler
+  requireAccessToken(options: GuardOptions): RequestHandler
 }
 
 export function guards(given: GuardContext): Guards {
@@ -50,8 +50,8 @@ export function guards(given: GuardContext): Guards {
   const requireKey = keyGuard(context)
   const requireToken = tokenGuard(context)
   return {
-    requireProvisioningKey: (options = {}) => guard(context, requireKey, options),
-    redeemProvisioningKey(options: GuardOptions = {}, ...handlers: RedemptionHandler[]) {
+    requireProvisioningKey: (options) => guard(context, requireKey, options),
+    redeemProvisioningKey(options: GuardOptions, ...handlers: RedemptionHandler[]) {
       const { deployment } = context.config
       const { redeem } = context.useCases
       if (redeem === undefined || 'askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
@@ -60,7 +60,7 @@ export function guards(given: GuardContext): Guards {
       const plan = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
       return guard(context, plan, options)
     },
-    requireAccessToken: (options = {}) => guard(context, requireToken, options),
+    requireAccessToken: (options) => guard(context, requireToken, options),
   }
 }
 

@@ -95,6 +95,8 @@ export interface Config {
   readonly mtls: MtlsRules
   /** The scopes in the policy of the deployment. */
   readonly knownScopes: readonly string[]
+  /** All scopes of all policies; `undefined` if the clients are looked up. */
+  readonly grantableScopes: readonly string[] | undefined
 }
 
 type Parsed = Read<
@@ -172,7 +174,18 @@ export function parseOptions(options: ProvisioningOptions): Config {
     store: checkedStore(store ?? memoryStore({ now })),
     registration,
   })
-  return Object.freeze({ deployment, ...http, mountPath, rateLimits, knownScopes: policy?.scopes ?? [] })
+  const { scopes } = policy ?? {}
+  const ofScopes = { knownScopes: scopes ?? [], grantableScopes: grantableScopes(clients, scopes) }
+  return Object.freeze({ deployment, ...http, mountPath, rateLimits, ...ofScopes })
+}
+
+/** All scopes of all policies. A client that registers or is bound gets no others. */
+function grantableScopes(
+  { listed }: ReadClients,
+  scopes: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (listed.length === 0) return scopes
+  return [...new Set([scopes ?? [], ...listed.map(({ client }) => client.policy?.scopes ?? [])].flat())]
 }
 
 /** Notes conflicts between options, and returns the bounds for all clients. */

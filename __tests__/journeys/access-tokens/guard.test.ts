@@ -93,7 +93,7 @@ describe('a route behind requireAccessToken()', () => {
       {},
       (app, keys) => {
         app.use(keys.router())
-        app.get('/look', keys.requireAccessToken({ audience: AUDIENCE }), look)
+        app.get('/look', keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }), look)
         app.get('/open', (req, res) => void res.json(getAccessToken(req)))
         app.use(keys.errorHandler())
       },
@@ -112,7 +112,7 @@ describe('a route behind requireAccessToken()', () => {
       },
       {},
       (app, keys) => {
-        app.use(keys.router(), keys.requireAccessToken({ audience: AUDIENCE }))
+        app.use(keys.router(), keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }))
         app.get(
           '/config',
           keys.requireAccessToken({ audience: AUDIENCE, scope: 'devices:read' }),

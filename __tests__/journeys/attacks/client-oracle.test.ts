@@ -22,7 +22,11 @@ async function withServer(limit: number, test: (server: Watched) => Promise<void
   }
   const mount = (app: Express, keys: ProvisioningKeys) => {
     app.use(keys.router())
-    app.get('/devices', keys.requireAccessToken({ audience: AUDIENCE }), (_req, res) => void res.json({}))
+    app.get(
+      '/devices',
+      keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }),
+      (_req, res) => void res.json({}),
+    )
   }
   const rateLimit = { token: { limit, windowMs: 300_000 } }
   const server = await startServer({ options: { clients, rateLimit }, mount })

@@ -21,7 +21,11 @@ function mount(app: Express, keys: ProvisioningKeys): void {
   app.post('/admin', keys.redeemProvisioningKey({ scope: 'admin', ...at }), (_req, res) => {
     res.sendStatus(201)
   })
-  app.get('/whoami', keys.requireAccessToken(at), (req, res) => void res.json(req.accessToken))
+  app.get(
+    '/whoami',
+    keys.requireAccessToken({ anyScope: true, ...at }),
+    (req, res) => void res.json(req.accessToken),
+  )
   app.get('/devices', keys.requireProvisioningKey({ scope: 'devices:read', ...at }), (_req, res) => {
     res.sendStatus(200)
   })

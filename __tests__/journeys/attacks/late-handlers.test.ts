@@ -87,8 +87,8 @@ describe('a body that is withheld until its key is no longer good', () => {
     const server = await startServer({
       mount(app, keys) {
         app.use(keys.router())
-        app.post('/key', keys.requireProvisioningKey({ audience: AUDIENCE }), ...handlers)
-        app.post('/token', keys.requireAccessToken({ audience: AUDIENCE }), ...handlers)
+        app.post('/key', keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }), ...handlers)
+        app.post('/token', keys.requireAccessToken({ anyScope: true, audience: AUDIENCE }), ...handlers)
         app.use(keys.errorHandler())
       },
     })

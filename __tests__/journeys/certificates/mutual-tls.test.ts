@@ -25,7 +25,11 @@ let server: RunningServer
 
 beforeAll(async () => {
   server = await startMutualServer()
-  server.app.get('/api', server.keys.requireAccessToken(), (_req, res) => void res.sendStatus(204))
+  server.app.get(
+    '/api',
+    server.keys.requireAccessToken({ anyScope: true }),
+    (_req, res) => void res.sendStatus(204),
+  )
 })
 afterAll(() => server.close())
 

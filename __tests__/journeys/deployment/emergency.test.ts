@@ -183,7 +183,7 @@ describe('revokeAllIssuedBefore', () => {
         for (const status of [200, 200, 429]) await askForKey(a).expect(status)
       },
       {
-        policy: { scopes: ['provision:token'], outstandingKeys: 2 },
+        policy: { scopes: ['provision:token', 'devices:create', 'devices:read'], outstandingKeys: 2 },
         clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { defaultScopes: ['provision:token'] } }],
       },
     ))

@@ -69,7 +69,7 @@ describe('one middleware alone', () => {
         app.use(keys.issuance(), express.json())
         app.post(
           '/guarded',
-          keys.requireProvisioningKey({ audience: AUDIENCE }),
+          keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }),
           (req, res) => void res.json(req.body),
         )
       },

@@ -94,7 +94,7 @@ describe('two guards of the key on one route', () => {
   test('work together when neither redeems', () =>
     withApp(
       (app, keys) => {
-        app.use(keys.requireProvisioningKey(at))
+        app.use(keys.requireProvisioningKey({ anyScope: true, ...at }))
         app.post('/chained', keys.requireProvisioningKey(create), created)
       },
       async (server) => {
@@ -123,8 +123,16 @@ describe('a client that presents its key at a guarded route at the moment of its
   const clock = { ahead: 0 }
   const now = () => Date.now() + clock.ahead * 1000
   const mount = (app: Express, keys: ProvisioningKeys) => {
-    app.get('/look', keys.requireProvisioningKey(at), (_req, res) => void res.sendStatus(200))
-    app.get('/whoami', keys.requireAccessToken(at), (_req, res) => void res.sendStatus(200))
+    app.get(
+      '/look',
+      keys.requireProvisioningKey({ anyScope: true, ...at }),
+      (_req, res) => void res.sendStatus(200),
+    )
+    app.get(
+      '/whoami',
+      keys.requireAccessToken({ anyScope: true, ...at }),
+      (_req, res) => void res.sendStatus(200),
+    )
   }
   const replays = (server: RunningServer) => server.events.filter(({ type }) => type === 'key.replayed')
   const proof = (target: typeof token, key?: string) =>

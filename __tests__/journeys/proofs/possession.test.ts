@@ -194,7 +194,7 @@ describe('a proof is good once', () => {
   test('though two guards stand before one route', async () => {
     const guarded = await startServer({
       mount: (app, keys) => {
-        const guard = () => keys.requireProvisioningKey({ audience: AUDIENCE })
+        const guard = () => keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE })
         app.use(keys.issuance())
         app.get('/devices', guard(), guard(), (_req, res) => void res.sendStatus(204))
       },
@@ -217,7 +217,7 @@ describe('what a proof is for', () => {
         app.use(keys.issuance())
         app.use(
           '/v1',
-          keys.requireProvisioningKey({ audience: AUDIENCE }),
+          keys.requireProvisioningKey({ anyScope: true, audience: AUDIENCE }),
           (_req, res) => void res.sendStatus(204),
         )
       },

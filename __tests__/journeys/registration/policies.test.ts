@@ -100,7 +100,7 @@ describe('a registration policy', () => {
     const options = {
       registration: { policies: { a: add('a'), b: add('b') } },
       policy: {
-        scopes: ['provision:register', 'devices:read', 'provision:token'],
+        scopes: ['provision:register', 'provision:token', 'devices:create', 'devices:read'],
         registrationPolicies: ['a'],
       },
       clients: [{ clientId: CLIENT, clientSecret: SECRET, policy: { registrationPolicies: ['b', 'a'] } }],

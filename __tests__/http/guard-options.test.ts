@@ -1,0 +1,75 @@
+import { ConfigurationError, type GuardOptions, provisioningKeys } from '../../lib/index.js'
+import { workingOptions } from '../support/server.js'
+
+type Guard = 'requireProvisioningKey' | 'redeemProvisioningKey' | 'requireAccessToken'
+
+const GUARDS: readonly Guard[] = ['requireProvisioningKey', 'redeemProvisioningKey', 'requireAccessToken']
+
+const client = { clientId: 'runner', clientSecret: 'a-long-enough-secret-for-tests-0123456789' }
+const AUDIENCE = 'https://api.example.com'
+
+function made(options: Partial<Parameters<typeof provisioningKeys>[0]> = {}) {
+  const clients = [{ ...client, policy: { scopes: ['devices:create', 'devices:read'] } }]
+  return provisioningKeys(workingOptions({ audience: AUDIENCE, policy: {}, clients, ...options }))
+}
+
+function faultsOf(make: () => unknown): readonly string[] {
+  try {
+    make()
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults
+    throw error
+  }
+}
+
+describe.each(GUARDS)('%s()', (name) => {
+  const faultsWith = (options: unknown, keys = made()) => faultsOf(() => keys[name](options as GuardOptions))
+
+  it('needs a scope, or an explicit anyScope', () => {
+    const needed = (got: string) =>
+      `${name}.scope: expected a scope that the key must have (or anyScope: true, which accepts every key), got ${got}`
+    expect(faultsWith({})).toEqual([needed('undefined')])
+    expect(faultsWith({ scope: undefined })).toEqual([needed('undefined')])
+    expect(faultsWith({ scope: [] })).toEqual([needed('an empty list')])
+    expect(faultsWith(undefined)).toEqual([
+      `${name}: expected an object with scope and audience, got undefined`,
+      needed('undefined'),
+    ])
+    expect(faultsWith({ anyScope: true })).toEqual([])
+    expect(faultsWith({ scope: 'devices:read' })).toEqual([])
+    expect(faultsWith({ scope: ['devices:read', 'devices:create'] })).toEqual([])
+  })
+
+  it('takes one of scope and anyScope, and for anyScope only true', () => {
+    const either = `${name}.scope: expected either scope or anyScope, got both`
+    expect(faultsWith({ scope: 'devices:read', anyScope: true })).toEqual([either])
+    const onlyTrue = `${name}.anyScope: expected true, or scope instead, got false`
+    expect(faultsWith({ anyScope: false })).toEqual([onlyTrue])
+    expect(faultsWith({ scope: 'devices:read', anyScope: false })).toEqual([onlyTrue, either])
+  })
+
+  it('refuses a scope that no policy grants, and says which was probably meant', () => {
+    const expected = `${name}.scope: expected a scope that a policy grants`
+    expect(faultsWith({ scope: 'device:read' })).toEqual([
+      `${expected}; did you mean devices:read?, got "device:read"`,
+    ])
+    expect(faultsWith({ scope: ['devices:read', 'admin'] })).toEqual([
+      `${expected} (devices:create, devices:read), got "admin"`,
+    ])
+  })
+
+  it('takes a scope of the deployment for a client without scopes of its own', () => {
+    const keys = made({ policy: { scopes: ['config:read'] }, clients: [client] })
+    expect(faultsWith({ scope: 'config:read' }, keys)).toEqual([])
+    expect(faultsWith({ scope: 'devices:read' }, keys)).toHaveLength(1)
+  })
+
+  it('takes any scope where clients are looked up, unless the deployment has a list of scopes', () => {
+    const clients = () => undefined
+    expect(faultsWith({ scope: 'admin' }, made({ clients }))).toEqual([])
+    expect(
+      faultsWith({ scope: 'admin' }, made({ clients, policy: { scopes: ['config:read'] } })),
+    ).toHaveLength(1)
+  })
+})
