@@ -34,7 +34,8 @@ export const ANSWERS = Object.freeze({
   useOnce: words<UseOnceOutcome>({ first: 1, used: 1, limited: 1, full: 1 }),
 })
 
-const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
+/** All states of a key. */
+export const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
 
 /** All members of a union. The compiler rejects a list without one of them. */
 function words<T extends string>(all: Record<T, 1>): readonly T[] {

@@ -36,8 +36,8 @@ export interface StoreContractOptions {
   /** Makes an empty store. Called for each test. */
   create(): Promise<StoreUnderTest>
   /**
-   * Makes an empty store with a cap of 10 keys and 10 used identifiers. Give it if the store has a cap. Default: the cap
-   * is not tested.
+   * Makes an empty store with a cap of 10 keys and 10 used identifiers. Give it if the store has a cap. Default: the
+   * cap is not tested.
    */
   createCapped?(): Promise<StoreUnderTest>
   /**

@@ -17,8 +17,8 @@ const IDLE_SWEEP_MILLISECONDS = 10_000
 
 /**
  * The entries of all tables of a store, in the order in which they expire: a binary heap. Each verb calls `sweep` once,
- * before it reads. If no entry has expired, that looks at one entry only. To add or remove an entry takes O(log n), even
- * if the clock jumps. An entry that is kept for longer moves in the heap when its earlier time comes.
+ * before it reads. If no entry has expired, that looks at one entry only. To add or remove an entry takes O(log n),
+ * even if the clock jumps. An entry that is kept for longer moves in the heap when its earlier time comes.
  */
 export class ExpiryQueue {
   readonly #heap: Expiring[] = []

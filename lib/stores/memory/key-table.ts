@@ -56,9 +56,10 @@ export interface Reservation {
   readonly attempt: string | undefined
   /** The first of all attempts that have had this reservation. */
   readonly redemption: string
-  readonly isTakenOver: boolean
+  /** Whether an earlier attempt may have acted: then a release does not issue the key again. */
+  readonly staysWithOwner: boolean
   readonly ownerId: string | undefined
-  /** NumericDate from which the same owner may take the reservation over. */
+  /** NumericDate from which the same owner may resume the redemption. */
   readonly leaseUntil: number
 }
 

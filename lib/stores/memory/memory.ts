@@ -75,7 +75,7 @@ function reservationVerbs({ keys, expiry }: Tables): Pick<ProvisioningStore, 're
       if (stored === undefined) return 'unknown'
       const earlier = stored.reservation
       if (stored.state === 'redeeming' && earlier && mayResume(earlier, reservation, at)) {
-        const resumed = { ...reservation, redemption: earlier.redemption, isTakenOver: true }
+        const resumed = { ...reservation, redemption: earlier.redemption, staysWithOwner: true }
         move(stored, 'redeeming', { at, reservation: resumed })
         return 'resumed'
       }
@@ -88,8 +88,8 @@ function reservationVerbs({ keys, expiry }: Tables): Pick<ProvisioningStore, 're
       const stored = reservedBy(keys.get(ref), attempt)
       if (typeof stored === 'string') return stored
       const { reservation } = stored
-      const stays = reservation?.isTakenOver || (hasActed && reservation?.ownerId !== undefined)
-      const isOver = { attempt: undefined, isTakenOver: true, leaseUntil: Number.NEGATIVE_INFINITY }
+      const stays = reservation?.staysWithOwner || (hasActed && reservation?.ownerId !== undefined)
+      const isOver = { attempt: undefined, staysWithOwner: true, leaseUntil: Number.NEGATIVE_INFINITY }
       const at = expiry.nowSeconds()
       if (reservation && stays) move(stored, 'redeeming', { at, reservation: { ...reservation, ...isOver } })
       else move(stored, 'issued', { at })
@@ -102,7 +102,7 @@ function reservationBy(attempt: string, lease: Lease | undefined, seconds: numbe
   if (lease !== undefined) requireLease(lease)
   const { ownerId, leaseSeconds = 0 } = lease ?? {}
   const leaseUntil = seconds + leaseSeconds
-  return { attempt, redemption: attempt, isTakenOver: false, ownerId, leaseUntil }
+  return { attempt, redemption: attempt, staysWithOwner: false, ownerId, leaseUntil }
 }
 
 function mayResume({ ownerId, leaseUntil }: Reservation, later: Reservation, seconds: number): boolean {

@@ -2,10 +2,12 @@ import { deadline, type InTime } from '../../base/deadline.js'
 import type { RedisOptions, SendCommand } from './redis-options.js'
 import type { Script } from './redis-scripts.js'
 
+/** The Redis keys of one script. They are on one hash slot. */
+export type Keys = readonly [string, ...string[]]
+
 /** Sends commands to Redis through the client library of the host. */
 export interface Connection {
-  /** Runs a script on keys of one hash slot. */
-  run(script: Script, keys: readonly [string, ...string[]], args: readonly string[]): Promise<unknown>
+  run(script: Script, keys: Keys, args: readonly string[]): Promise<unknown>
   send: SendCommand
   /** Waits until `minReplicas` replicas have the last write. */
   replicate(key: string): Promise<void>

@@ -1,11 +1,11 @@
 import type { KeyRef } from '../../ports/store.js'
 import { requireTime } from '../verb-arguments.js'
-import type { Connection } from './redis-connection.js'
+import type { Connection, Keys } from './redis-connection.js'
 import { encoded, type Layout } from './redis-layout.js'
 import type { RedisOptions } from './redis-options.js'
 import { textOf } from './redis-records.js'
 import type { Script } from './redis-scripts.js'
-import { type Keys, perform, type Verb } from './redis-verbs.js'
+import { perform, type Verb } from './redis-verbs.js'
 
 /** The connection, the names and the limits of one store. */
 export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {

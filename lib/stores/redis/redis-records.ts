@@ -3,11 +3,11 @@ import type {
   KeyEntry,
   KeyRecord,
   KeyRef,
-  KeyState,
   Lease,
   Recollection,
   Settlement,
 } from '../../ports/store.js'
+import { STATES } from '../checked-store.js'
 import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments.js'
 import { encoded } from './redis-layout.js'
 
@@ -56,16 +56,15 @@ export function recollectionFrom(reply: unknown): Recollection | undefined {
   })
 }
 
-const STATES: readonly string[] = ['issued', 'redeeming', 'redeemed', 'revoked'] satisfies KeyState[]
-
 /** Reads the reply of the script `find`. */
 export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry | undefined {
   if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
   if (reply.length === 0) return undefined
-  const [state = '', family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
+  const [stateName, family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
   const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', reservedAt, ...others] = rest
   const [confirmation, familyClientId] = others
-  if (reply.length < 11 || reply.length > 12 || !STATES.includes(state))
+  const state = STATES.find((one) => one === stateName)
+  if (reply.length < 11 || reply.length > 12 || state === undefined)
     throw new Error('Redis: an entry is incomplete')
   return Object.freeze({
     clientId,
@@ -77,7 +76,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     expiresAt: Number(expiresAt),
     retainUntil: Number(retainUntil),
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
-    state: state as KeyState,
+    state,
     changedAt: Number(changedAt),
     ...(reservedAt && { reservedAt: Number(reservedAt) }),
     familyRevoked: family === 'revoked',
@@ -85,7 +84,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   })
 }
 
-/** @throws URIError for text that Redis would change */
+/** The text itself. @throws URIError when it is not valid Unicode, which Redis would change */
 export function textOf(text: string): string {
   encoded(text)
   return text

@@ -1,14 +1,9 @@
 /*
- * The scripts of a reservation. The fields of an entry mean:
- *
- * - `attempt`: the attempt that has the reservation
- * - `owner`, `lease`: who may resume it, and from when
- * - `redemption`: the first attempt, if another one has resumed the reservation
- * - `outcome_until`: until when the outcome may be read, if there is one
- * - `call`: the mark of the call that wrote last. A client library may send a call twice; then it gets the same answer
+ * The scripts of a reservation. They follow the code of `TIME` and `ENTRY` in redis-scripts.ts, which also explains the
+ * fields of an entry.
  */
 
-/** With a sixth and a seventh argument: the owner, and the end of the lease. */
+/** The fifth argument is the attempt. A sixth and a seventh one are its owner, and the end of the lease. */
 export const REDEEM = `
 local attempt, owner, lease = ARGV[5], ARGV[6], ARGV[7]
 local entry = find()
@@ -24,7 +19,8 @@ move(entry['until'], 'state', 'redeeming', 'attempt', attempt, 'first', entry.fi
 return 'reserved'`
 
 /**
- * From the seventh argument on: names and values of the settlement. The outcome is written first, because it needs
+ * The fifth and the sixth argument are the attempt and `retainUntil`. From the seventh one on: names and values of the
+ * settlement. The outcome is written first, because it needs
  * memory: if there is no room, Redis refuses this write, and the key is redeemed without an outcome. The outcome ends
  * exactly with the time of the record itself.
  */
@@ -53,7 +49,8 @@ move(last, 'state', 'redeemed', 'until', last, unpack(kept))
 return 'settled'`
 
 /**
- * With a sixth argument: only if that call made the reservation. Its caller did not get the answer.
+ * The fifth argument is the attempt. With a sixth argument: only if that call made the reservation. Its caller did not
+ * get the answer.
  *
  * A resumed reservation stays, and its lease ends: an earlier attempt may have acted, so only the same owner may resume
  * it. With a seventh argument, any reservation with an owner stays.

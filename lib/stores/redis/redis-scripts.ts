@@ -31,6 +31,20 @@ local function answered(reply, answer)
   return string.find(reply.err, 'OOM', 1, true) and 'full' or reply
 end`
 
+/*
+ * An entry is the hash of one provisioning key. Its fields:
+ *
+ * - `sub`, `scope`, `aud`, `iat`, `exp`, `cnf`: the record, by the names of the claims
+ * - `until`: the end of the entry (`retainUntil`), `state`: its state, `at`: `changedAt`, `first`: `reservedAt`
+ * - `attempt`: the attempt that has the reservation
+ * - `owner`, `lease`: who may resume the reservation, and from when
+ * - `redemption`: the first attempt, if another one has resumed the reservation
+ * - `outcome_until`: until when the outcome may be read, if there is one
+ * - `request`: the mark of the request, `family_client`: `familyClientId`, `family`: `revoked` if the family is revoked
+ * - `call`: the mark of the call that wrote last. A call that is sent twice gets the same answer twice
+ *
+ * Field `*` of NOT_BEFORE is the time for everybody, `=id` that of one identity, and `#` the mark of the last change.
+ */
 const ENTRY = `
 local CLIENT, CALL, JTI = ARGV[2], ARGV[3], ARGV[4]
 local ENTRY, NOT_BEFORE, OPEN, SEEN, OUTCOME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -80,7 +94,7 @@ local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV
 local function has_place()
   return redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') < limit
 end
--- Removes revoked keys from OPEN. Only a client at its limit needs it, and once after each change of NOT_BEFORE.
+-- Removes revoked keys from OPEN. It runs for a client at its limit only, once after each change of NOT_BEFORE.
 local function free_covered()
   local revision = redis.call('HGET', NOT_BEFORE, '#')
   if not revision or redis.call('GET', SEEN) == revision then return end
@@ -127,7 +141,6 @@ if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
 write(entry['until'], 'family', 'revoked')
 return 'revoked'`
 
-/** Field `*` of NOT_BEFORE is for everybody, `=id` for one identity, and `#` has the mark of the last change. */
 const REVOKE_ISSUED_BEFORE = `
 local NOT_BEFORE, ENDS = KEYS[1], KEYS[2]
 local field, issued_before, last, CALL = ARGV[2], ARGV[3], ARGV[4], ARGV[5]

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ANSWERS } from '../checked-store.js'
-import type { Connection } from './redis-connection.js'
+import type { Connection, Keys } from './redis-connection.js'
 import { SCRIPTS, type Script } from './redis-scripts.js'
 
 /** A script that answers one word, all its words, and the words for which replicas must have the write. */
@@ -31,8 +31,6 @@ export const VERBS = Object.freeze({
   revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ANSWERS.revokeIssuedBefore, ['revoked', 'unchanged']),
   useOnce: verb(SCRIPTS.useOnce, ANSWERS.useOnce, ['first']),
 })
-
-export type Keys = readonly [string, ...string[]]
 
 /**
  * Runs the script of a verb, and waits for the replicas if its answer needs them.

@@ -1,7 +1,7 @@
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
-import { type Connection, connection } from './redis-connection.js'
+import { type Connection, connection, type Keys } from './redis-connection.js'
 import { argsOf, ask, keysOf, type RedisContext, read, requireRetention } from './redis-context.js'
 import { layout } from './redis-layout.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
@@ -14,7 +14,7 @@ import {
   textOf,
 } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
-import { callMarks, type Keys, perform, VERBS } from './redis-verbs.js'
+import { callMarks, perform, VERBS } from './redis-verbs.js'
 
 export type * from '../../ports/store.js'
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
@@ -148,8 +148,7 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
       const call = nextCall()
       const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
       const args = argsOf(context, ref, call, operands)
-      // If the answer is lost, gives the reservation back. By its mark, because the attempt may have another one by
-      // then.
+      // Gives a reservation back whose answer was lost. It names the call, because the attempt may have reserved again.
       const giveBack = () => ask(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
       const reserve = () => perform(redis, VERBS.redeem, keysOf(context, ref), args)
       const reserveOrNot = () =>
