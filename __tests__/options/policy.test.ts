@@ -80,7 +80,7 @@ describe('a policy', () => {
 
   it('lets nobody introspect by the policy of the deployment', () => {
     expect(faultsOfPolicy({ introspectAudiences: [] })).toEqual([
-      'policy.introspectAudiences: expected this in the policy of a client, got it for everybody',
+      'policy.introspectAudiences: expected it only in the policy of a client, got it for all clients',
     ])
   })
 

@@ -1,6 +1,6 @@
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
 import { readTokenReference } from '../../lib/tokens/token-reference.js'
-import { AUDIENCE, deployed, issueKey, OTHER_AUDIENCE, START } from '../support/deployed.js'
+import { AUDIENCE, deployed, issueKey, OTHER_AUDIENCE, parameters, START } from '../support/deployed.js'
 
 const CALLER = { clientId: 'ci-runner', audiences: [AUDIENCE] }
 
@@ -17,7 +17,7 @@ describe('readTokenReference', () => {
     const { token, claims } = mintAccessToken(given.deployment, issued.verified, terms)
     const ref = { clientId: 'ci-runner', jti: issued.record.jti }
     const read = (text: string, clientId: string, audiences: readonly string[] = []) =>
-      readTokenReference(given.deployment, text, { clientId, audiences })
+      readTokenReference(given.deployment, parameters({ token: text }), { clientId, audiences })
     return { ...given, ...issued, token, claims, ref, read }
   }
 
@@ -78,9 +78,8 @@ describe('readTokenReference', () => {
   it('refers to nothing by what another deployment signed', async () => {
     const { key, token } = await minted()
     const { deployment } = deployed({ issuer: 'https://other.example.com' })
-    expect([key, token].map((text) => readTokenReference(deployment, text, CALLER))).toEqual([
-      undefined,
-      undefined,
-    ])
+    expect(
+      [key, token].map((text) => readTokenReference(deployment, parameters({ token: text }), CALLER)),
+    ).toEqual([undefined, undefined])
   })
 })

@@ -1,22 +1,12 @@
-import type { KeyObject } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
-import type { KeyAlgorithm } from './jwk.js'
 import { type Claims, kidOf } from './jws.js'
-import type { VerificationKeys } from './key-ring.js'
+import type { ActiveKey, SigningKey, VerificationKeys } from './key-ring.js'
 import type { CheckSignature, Failure } from './signed-token.js'
-
-/** A key that verifies signatures, and its only algorithm. */
-export interface VerificationKey {
-  readonly alg: KeyAlgorithm
-  readonly publicKey: KeyObject
-  /** For a retired key: the latest `iat` of a token that it can have signed. */
-  readonly lastIssuedAt?: number
-}
 
 /** Signs claims. They must have an `iat`, because jsonwebtoken would otherwise add the system time. */
 export function signJwt(
   claims: Claims,
-  key: { readonly alg: KeyAlgorithm; readonly kid: string; readonly privateKey: KeyObject },
+  key: Pick<ActiveKey, 'kid' | 'alg' | 'privateKey'>,
   typ: string,
 ): string {
   const header = { alg: key.alg, typ, kid: key.kid }
@@ -37,9 +27,7 @@ export function loadKey(keys: VerificationKeys, token: string): Promise<void> | 
  *
  * @param keyFor finds the key that a `kid` names
  */
-export function signedByKey(
-  keyFor: (kid: string | undefined) => VerificationKey | undefined,
-): CheckSignature {
+export function signedByKey(keyFor: (kid: string | undefined) => SigningKey | undefined): CheckSignature {
   return ({ header: { kid, alg }, claims }, token) => {
     if (kid !== undefined && typeof kid !== 'string') return ['signer', 'has a kid that is not a string']
     const key = keyFor(kid)
@@ -51,7 +39,7 @@ export function signedByKey(
   }
 }
 
-function isSignatureOf(token: string, key: VerificationKey): boolean {
+function isSignatureOf(token: string, key: SigningKey): boolean {
   try {
     // Times are checked later, with the clock and the tolerance of the deployment.
     const options = { algorithms: [key.alg], ignoreExpiration: true, ignoreNotBefore: true }
@@ -64,7 +52,7 @@ function isSignatureOf(token: string, key: VerificationKey): boolean {
 }
 
 /** A retired key does not sign. So a token with a later `iat` was signed by a thief. */
-function retirementFailure({ lastIssuedAt }: VerificationKey, { iat }: Claims = {}): Failure | undefined {
+function retirementFailure({ lastIssuedAt }: SigningKey, { iat }: Claims = {}): Failure | undefined {
   if (lastIssuedAt === undefined || typeof iat !== 'number' || iat <= lastIssuedAt) return undefined
   return ['retired', 'claims to be signed after its signing key was retired']
 }

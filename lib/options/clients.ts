@@ -20,7 +20,7 @@ export type ClientLookup = (
 
 /** The option `clients`, after it is read. */
 export interface ReadClients {
-  /** A registry of valid clients. If your own function or registry returns an invalid client, it rejects. */
+  /** It finds only valid clients: `find` rejects if your own function or registry returns an invalid one. */
   readonly registry: ClientRegistry
   readonly registryWritable: boolean
   /** The clients of a list, with their paths for messages. Empty if `clients` is not a list. */

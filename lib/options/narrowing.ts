@@ -12,6 +12,7 @@ import type {
   SenderConstraint,
 } from '../ports/policy-options.js'
 
+/** The defaults of a policy. `scopes` and most other lists have none. */
 export const DEFAULTS = {
   lifetimeSeconds: 300,
   maxLifetimeSeconds: 900,
@@ -25,7 +26,7 @@ type Within = (inner: string, outer: string) => boolean
 
 const same: Within = (inner, outer) => inner === outer
 
-/** Whether an entry of the policy of a client is within an entry of the outer policy. */
+/** The members that are lists, and when an entry is within an entry of the outer policy. */
 const LISTS: Record<ListName, Within> = {
   scopes: same,
   audiences: same,
@@ -36,7 +37,7 @@ const LISTS: Record<ListName, Within> = {
 
 const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
 
-/** Notes contradictions within a policy, and members that exceed an outer policy. */
+/** Notes contradictions within a policy, and members that exceed the outer policy, which is that of the deployment. */
 export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
   for (const name of Object.keys(LISTS) as ListName[]) {
     noteBeyond(join(path, name), own[name], outer[name], {
@@ -105,8 +106,8 @@ function isWithinAny(one: string, outer: readonly string[], within: Within): boo
 }
 
 /**
- * Completes the policies of clients. A client of a list is completed now, and any other found client when its policy is
- * first used. A client that is changed later is found as another object.
+ * Makes the function that completes the policy of a client. It does so once for each listed client, now. For a client that
+ * is looked up, it does so once for each look-up. A changed client is another object, so its policy is completed again.
  */
 export function policyCompleter(
   outer: PolicyBounds,

@@ -199,7 +199,7 @@ function validateTogether(
   validatePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
   validateRegistration('policy', policy, registration, noted)
   if (policy.introspectAudiences !== undefined)
-    noted.add('policy.introspectAudiences', 'this in the policy of a client', 'it for everybody')
+    noted.add('policy.introspectAudiences', 'it only in the policy of a client', 'it for all clients')
   const inMemory = read.store === undefined ? faultOfMemory() : undefined
   if (inMemory !== undefined) noted.add('store', inMemory.expected, inMemory.got)
   const outer = { ...policy, audiences: policy.audiences ?? audiences }

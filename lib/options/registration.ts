@@ -28,7 +28,7 @@ import { type KeyMaterial, readPublicKey } from './signing-keys.js'
 export interface RegistrationOptions {
   /**
    * How long a registration access token is valid, in seconds. Each update of the client restarts this time. Default
-   * 2,592,000 (30 days), at least 60.
+   * 2,592,000 (30 days), at least 60, at most 10 years.
    */
   readonly accessTokenLifetimeSeconds?: number
   /** Whether each update of a client returns a new registration access token. Default `false`. */
@@ -38,11 +38,11 @@ export interface RegistrationOptions {
    * with its new token or secret can repeat the request. Default 60, at most 3600.
    */
   readonly overlapSeconds?: number
-  /** How long a client secret is valid, in seconds. Default 0: it does not expire. */
+  /** How long a client secret is valid, in seconds. Default 0: it does not expire. At most 10 years. */
   readonly clientSecretLifetimeSeconds?: number
   /** The trusted issuers of software statements (RFC 7591 2.3). Default: none. */
   readonly softwareStatements?: readonly SoftwareStatementIssuer[]
-  /** The registration policies that `policy.registrationPolicies` can name. */
+  /** Your registration policies, by the names that `policy.registrationPolicies` uses. Default: none. */
   readonly policies?: Readonly<Record<string, RegistrationPolicy>>
 }
 
@@ -62,7 +62,7 @@ export interface SoftwareStatementIssuer {
   readonly jwks?: { readonly keys: readonly object[] }
 }
 
-const TEN_YEARS = 315_360_000
+const TEN_YEARS_IN_SECONDS = 315_360_000
 
 const ISSUER = 'the iss of its statements, which no other issuer has'
 
@@ -137,16 +137,17 @@ const readIssuer: typeof readIssuerMembers = (value, path, noted) => {
 const readIssuerList = list('a list of issuers with their keys', readIssuer)
 
 const readMembers = object<Parsed>({
-  accessTokenLifetimeSeconds: whole(60, TEN_YEARS, ' seconds'),
+  accessTokenLifetimeSeconds: whole(60, TEN_YEARS_IN_SECONDS, ' seconds'),
   rotateAccessToken: flag,
   overlapSeconds: whole(0, 3600, ' seconds'),
-  clientSecretLifetimeSeconds: whole(0, TEN_YEARS, ' seconds'),
+  clientSecretLifetimeSeconds: whole(0, TEN_YEARS_IN_SECONDS, ' seconds'),
   softwareStatements: readIssuers,
   policies: readPolicies,
 })
 
 const PUBLIC_KEY = 'a public key as PEM, JWK or KeyObject, of a type and size that is accepted'
 
+/** Without a `kid`, the name of a key is its thumbprint. */
 function named(material: unknown, key: KeyObject): StatementKey {
   const kid = isObject(material) && typeof material.kid === 'string' ? material.kid : thumbprint(key)
   return { kid, key }

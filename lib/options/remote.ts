@@ -46,13 +46,13 @@ export interface JwksCacheOptions {
  * const introspection: IntrospectionOptions = { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET }
  */
 export interface IntrospectionOptions {
-  /** The https URL of the introspection endpoint. Default: `/oauth/introspect` at the issuer's origin. */
+  /** The https URL of the introspection endpoint. Default: `/oauth/introspect` at the origin of the issuer. */
   readonly endpoint?: string | URL
   /** The client at the issuer for this API. Its `policy.introspectAudiences` there must name the audiences of this API. */
   readonly clientId: string
-  /** The secret of this client, for `client_secret_basic`. */
+  /** The secret of this client, for `client_secret_basic`. Default: none. */
   readonly clientSecret?: string
-  /** The private key of this client, for `private_key_jwt` (RFC 7523). */
+  /** The private key of this client, for `private_key_jwt` (RFC 7523). Default: none. */
   readonly clientKey?: SigningKeyInput
 }
 
@@ -91,7 +91,7 @@ function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
   return () => ring
 }
 
-/** A copy, so that later changes of the option have no effect. `undefined`: it is not plain JSON. */
+/** A copy without getters. `undefined`: it has members that are not plain data, such as functions. */
 function plainCopy(value: unknown): unknown {
   try {
     return structuredClone(value)

@@ -6,13 +6,13 @@ import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
 import { ISSUED_CLAIMS, type IssuedClaims, type IssuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 
-/** The claims of an initial access token (RFC 9068 2.2). */
+/** The claims of an access token (RFC 9068 2.2). */
 export interface AccessTokenClaims extends IssuedClaims {
   /** The `jti` of the provisioning key that was redeemed for the token. It names the family. */
   readonly key_id: string
   /** The client that the key was issued to. The store needs it to find the family. */
   readonly key_client_id: string
-  /** What the token is bound to (RFC 9449 6.1, RFC 8705 3.1). */
+  /** The DPoP key or the certificate that the token is bound to (RFC 9449 6.1, RFC 8705 3.1). */
   readonly cnf?: Confirmation
 }
 
@@ -59,7 +59,7 @@ export type TokenStateFault = Extract<Reason, 'token_revoked' | 'token_unknown' 
 
 /**
  * Checks the state of a genuine token: its key must be redeemed, its family not revoked, and its terms within those of
- * the key. A thief of a signing key cannot sign a token with wider terms.
+ * the key. Otherwise a thief of a signing key could sign a token with wider terms.
  */
 export async function tokenFault(
   deployment: StoringDeployment,

@@ -7,7 +7,7 @@ import { tokenType } from '../possession/possession.js'
 import { ACCESS_TOKEN, tokenFault } from './access-token.js'
 import { type IssuedClaims, type IssuedKind, verifyTerms } from './issued-token.js'
 import { isAsRecorded, PROVISIONING_KEY, verifiedKey } from './provisioning-key.js'
-import { readTokenReference, requireToken, type TokenReference } from './token-reference.js'
+import { readTokenReference, type TokenReference } from './token-reference.js'
 
 /** The introspection response (RFC 7662 2.2). */
 export type IntrospectionAnswer = { readonly active: false } | ActiveToken
@@ -39,7 +39,7 @@ const INACTIVE = Object.freeze({ active: false })
 export function introspector(deployment: Deployment): Introspect {
   return async function introspect(client, parameters) {
     const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
-    const reference = readTokenReference(deployment, requireToken(parameters), caller)
+    const reference = readTokenReference(deployment, parameters, caller)
     if (reference === undefined) return INACTIVE
     return reference.kind === 'key'
       ? describeKey(deployment, reference)

@@ -25,7 +25,7 @@ export interface IssuedClaims {
   readonly nbf?: number
   readonly exp: number
   readonly jti: string
-  /** What the token is bound to (RFC 7800 3.1). `confirm` checks it. */
+  /** The key or certificate that the token is bound to (RFC 7800 3.1). `confirm` checks it. */
   readonly cnf?: unknown
   readonly env?: string
 }
@@ -139,11 +139,11 @@ export interface VerifiedIdentity {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly environment: string | undefined
-  /** What the token is bound to; its presenter has proven possession. */
+  /** The key or certificate that the token is bound to. The request has proven possession of it. */
   readonly confirmation: Confirmation | undefined
 }
 
-/** The identity in claims whose `cnf` was confirmed. */
+/** The identity and the terms in claims. Call it only after `confirm` has checked the `cnf`. */
 export function identityIn(claims: IssuedClaims): VerifiedIdentity {
   return {
     jti: claims.jti,

@@ -106,7 +106,7 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
   return Object.freeze({ ...identityIn(claims), ancestors: claims.ancestors ?? [] }) as VerifiedKey
 }
 
-/** Whether a key matches its record. A thief of a signing key cannot sign a key with other terms. */
+/** Whether a key matches its record. Otherwise a thief of a signing key could sign a key with other terms. */
 export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
   const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
   return (

@@ -7,7 +7,7 @@ import type { KeyRef, ProvisioningStore, RevokeFamilyOutcome, RevokeOutcome } fr
 import { ACCESS_TOKEN, familyOf } from './access-token.js'
 import { type IssuedClaims, verifyGenuine } from './issued-token.js'
 import { PROVISIONING_KEY } from './provisioning-key.js'
-import { readTokenReference, requireToken } from './token-reference.js'
+import { readTokenReference } from './token-reference.js'
 
 /** Revokes a key or an access token of the client. Others are ignored, without an error (RFC 7009 2.2). */
 export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
@@ -16,7 +16,7 @@ export function revoker(deployment: Deployment): Revoke {
   return async function revoke(client, parameters) {
     // No audiences: a client that may introspect the tokens of others may not revoke them.
     const caller = { clientId: client.clientId, audiences: [] }
-    const reference = readTokenReference(deployment, requireToken(parameters), caller)
+    const reference = readTokenReference(deployment, parameters, caller)
     if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
     if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
   }

@@ -6,31 +6,29 @@ import { ACCESS_TOKEN, type AccessTokenClaims, familyOf } from './access-token.j
 import { verifyGenuine } from './issued-token.js'
 import { isRandomId, type KeyClaims, PROVISIONING_KEY } from './provisioning-key.js'
 
-/** The `token` parameter (RFC 7662 2.1, RFC 7009 2.1). */
-export function requireToken(parameters: Parameters): string {
-  const token = parameters.get('token')
-  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
-  return token
-}
-
 /** The key or access token that a `token` parameter names. A key can be named by its text, or by its `jti`. */
 export type TokenReference =
   | { readonly kind: 'key'; readonly ref: KeyRef; readonly claims?: KeyClaims }
   | { readonly kind: 'access_token'; readonly ref: KeyRef; readonly claims: AccessTokenClaims }
 
-/** The client that names a token. It can name its own tokens. */
+/** The client that asks. It may know its own keys and tokens. */
 export interface TokenCaller {
   readonly clientId: string
-  /** It can also name the tokens for these audiences, by their text: nobody can guess the text of a token. */
+  /** It may also know those for these audiences, if it has their text, which nobody can guess. */
   readonly audiences: readonly string[]
 }
 
-/** Reads a `token` parameter. `undefined`: the token is not genuine, or the caller must not know it. */
+/**
+ * Reads the parameter `token` (RFC 7662 2.1, RFC 7009 2.1). `undefined`: the token is not genuine, or the caller must not
+ * know it.
+ */
 export function readTokenReference(
   deployment: Deployment,
-  token: string,
+  parameters: Parameters,
   caller: TokenCaller,
 ): TokenReference | undefined {
+  const token = parameters.get('token')
+  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
   // Any other text may be a pasted secret, which must not become a name in the store.
   if (isRandomId(token)) return { kind: 'key', ref: { clientId: caller.clientId, jti: token } }
   return readKey(deployment, token, caller) ?? readToken(deployment, token, caller)
