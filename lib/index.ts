@@ -133,12 +133,11 @@ export type {
   EventType,
   Observer,
   ProvisioningEvent,
-  RedemptionAction,
   Severity,
 } from './ports/events.js'
-export type { FamilyEnd, FamilyFate } from './ports/family.js'
 export type { ClientAuthenticationMethod } from './ports/methods.js'
 export type { PolicyOptions, Rebinding, ReplayContainment, SenderConstraint } from './ports/policy-options.js'
+export type { FamilyEnd, FamilyFate, RedemptionAction } from './ports/redemption.js'
 export type {
   ProposedRegistration,
   RegistrationPolicy,

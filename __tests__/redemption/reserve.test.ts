@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { RedemptionAction } from '../../lib/ports/events.js'
+import type { RedemptionAction } from '../../lib/ports/redemption.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { claimKey, deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
 

@@ -12,13 +12,13 @@ import type { ProvisioningStore } from './store.js'
 /** Everything that verification needs, in the process of the issuer or in another one. Parsed and frozen. */
 export interface VerificationRules {
   readonly issuer: string
-  /** The audiences keys are verified against, the default one first. */
+  /** The audiences that a key may be for, the default one first. */
   readonly audiences: readonly string[]
   readonly environment: string | undefined
   readonly keyRing: VerificationKeys
-  /** The longest lifetime any client of the deployment may have; the second cap, at verification. */
+  /** The longest lifetime of a key of any client. Verification refuses a key that lives longer. */
   readonly maxLifetimeSeconds: number
-  /** The longest lifetime an access token of any client may have; the second cap, at verification. */
+  /** The longest lifetime of an access token of any client. Verification refuses a token that lives longer. */
   readonly maxAccessTokenLifetimeSeconds: number
   /** Issues access tokens in place of this library, if the host has its own authorization server. */
   readonly issueAccessToken: IssueInTime | undefined
@@ -34,7 +34,7 @@ export interface VerificationRules {
 /** A deployment that reads the state of a key from its store. */
 export interface StoringDeployment extends VerificationRules {
   readonly store: ProvisioningStore
-  /** The seconds after which the owner of a reservation may take it over. */
+  /** The seconds after which the owner of a reservation may resume the redemption. */
   readonly redemptionLeaseSeconds: number
   /** Waits for some milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>

@@ -1,6 +1,6 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
-import type { FamilyEnd } from './family.js'
 import type { Confirmation } from './key-record.js'
+import type { FamilyEnd, RedemptionAction } from './redemption.js'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
 export type EndpointName =
@@ -17,14 +17,6 @@ export type EndpointName =
   | 'protected_resource_metadata'
   | 'resource'
   | 'redeem'
-
-/**
- * The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`.
- *
- * @example
- * const actionsWithAClient: readonly RedemptionAction[] = ['bind', 'register']
- */
-export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
 
 /**
  * How urgent an event is: `high` means that somebody should look at it now.
@@ -52,6 +44,7 @@ export interface EventDetails {
     /** The binding of the key, if it has one. */
     readonly confirmation?: Confirmation
   }
+  /** A guard let a request with a key pass. */
   'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
   'key.redeemed': KeyIdentity & {
     readonly subject: string
@@ -63,6 +56,7 @@ export interface EventDetails {
     readonly action: RedemptionAction
     readonly address: string | undefined
   }
+  /** The action failed. The key is valid again. */
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   /** A bearer key was refused because another request is redeeming it. It was first reserved over five seconds ago. */
   'redemption.stalled': KeyIdentity & {
@@ -70,6 +64,7 @@ export interface EventDetails {
     /** How long ago the key was first reserved. */
     readonly reservedSeconds: number
   }
+  /** A redeemed key was used again. */
   'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }
   /** An operator has revoked the results of a redeemed key. */
   'family.revoked': KeyIdentity & FamilyEnd
@@ -82,6 +77,7 @@ export interface EventDetails {
     readonly issuedBefore: number
     readonly clientId?: string
   }
+  /** A valid key came over cleartext. A bound key is not revoked. */
   'key.exposed': KeyIdentity & { readonly address: string | undefined; readonly revoked: boolean }
   'client.bound': KeyIdentity & {
     readonly subject: string
@@ -113,11 +109,13 @@ export interface EventDetails {
     readonly keyId: string
     readonly bindingId?: string
   }
+  /** A registration access token was used for another client. */
   'registration.misused': {
     readonly clientId: string
     readonly address: string | undefined
     readonly tokenRevoked: boolean
   }
+  /** A registration access token came over cleartext. */
   'registration.exposed': {
     readonly clientId: string
     readonly address: string | undefined
@@ -137,6 +135,7 @@ export interface EventDetails {
   'token.revoked': KeyIdentity
   /** A token has a signature of ours, but claims more than the key that it names: a signing key has leaked. */
   'token.forged': KeyIdentity & { readonly tokenId: string }
+  /** A valid access token came over cleartext. A bound token is not revoked. */
   'token.exposed': KeyIdentity & {
     readonly tokenId: string
     readonly address: string | undefined
@@ -163,6 +162,7 @@ export interface EventDetails {
     readonly keyId?: string
     readonly tokenId?: string
   }
+  /** A setting of the host is missing or risky. */
   'configuration.advised': { readonly advice: string }
 }
 

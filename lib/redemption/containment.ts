@@ -4,8 +4,8 @@ import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.
 import { changeClient, findClient } from '../clients/registry.js'
 import type { Binding, Client } from '../ports/client.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
-import type { FamilyEnd, FamilyFate } from '../ports/family.js'
 import type { ReplayContainment } from '../ports/policy-options.js'
+import type { FamilyEnd, FamilyFate } from '../ports/redemption.js'
 import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
 import { deleteClient } from '../registration/deletion.js'
 

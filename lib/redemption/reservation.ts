@@ -1,7 +1,7 @@
 import type { ProvisioningError } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
-import type { RedemptionAction } from '../ports/events.js'
+import type { RedemptionAction } from '../ports/redemption.js'
 import type { Confirmation, ReleaseOutcome, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { requireState, stateRefusal } from './key-state.js'

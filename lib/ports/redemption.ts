@@ -1,4 +1,12 @@
 /**
+ * The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`.
+ *
+ * @example
+ * const actionsWithAClient: readonly RedemptionAction[] = ['bind', 'register']
+ */
+export type RedemptionAction = 'token' | 'bind' | 'register' | 'route'
+
+/**
  * The fate of a registration or a binding after a replay. `gone`: it did not exist any more. `unreached`: it still
  * exists, because the store or the client registry did not answer, or because this process has no registry.
  *
