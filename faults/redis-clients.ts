@@ -7,7 +7,7 @@ export type RedisAddress =
   | { readonly url: string; readonly library: 'node-redis' | 'ioredis' }
   | { readonly sentinels: readonly number[]; readonly primary: string }
 
-/** Connects as docs/redis.md says, with the settings that the libraries come with. */
+/** Connects as docs/operations/redis.md says, with the settings that the libraries come with. */
 export async function connectRedis(address: RedisAddress): Promise<SendCommand> {
   if ('url' in address && address.library === 'node-redis') {
     const client = createClient({ url: address.url })

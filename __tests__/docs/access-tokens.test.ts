@@ -5,7 +5,7 @@ import supertest from 'supertest'
 import * as library from '../../lib/index.js'
 import { codeBlocks, codeIn, interfaceMembers, section, tableRows } from './markdown'
 
-const PAGE = 'docs/access-tokens.md'
+const PAGE = 'docs/guides/access-tokens.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 /** The page reads it from the environment. */
 const SECRET = randomBytes(32).toString('hex')

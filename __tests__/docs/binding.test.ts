@@ -10,7 +10,7 @@ import { codeBlocks } from './markdown'
 
 /** What the code under a heading of the page exports, run against a server. */
 function codeUnder(heading: string, server: RunningServer): Record<string, (...given: never[]) => unknown> {
-  const [block] = codeBlocks('docs/binding.md').filter((one) => one.heading === heading)
+  const [block] = codeBlocks('docs/guides/binding.md').filter((one) => one.heading === heading)
   const addressed = (block?.code ?? '').replaceAll('https://auth.example.com', server.origin)
   const { code } = transformSync(addressed, { loader: 'ts', format: 'cjs' })
   const module = { exports: {} as Record<string, (...given: never[]) => unknown> }

@@ -12,7 +12,7 @@ type Examples = Record<string, (...args: string[]) => Promise<unknown>>
 
 /** The code under a heading of the page, run with the keys of a server. */
 function examples(heading: string, { keys }: RunningServer, globals: object = {}): Examples {
-  const found = codeBlocks('docs/key-rotation.md').filter((block) => block.heading === heading)
+  const found = codeBlocks('docs/operations/key-rotation.md').filter((block) => block.heading === heading)
   const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })
   const module = { exports: {} as Examples }
   const scope = { module, require, keys, ...globals }
@@ -42,7 +42,7 @@ const pemOf = (key: KeyObject) => key.export({ format: 'pem', type: 'pkcs8' }) a
 const next = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const [FIRST, NEXT] = [SIGNING_KEY, next.publicKey].map(thumbprint) as [string, string]
 
-describe('docs/key-rotation.md', () => {
+describe('docs/operations/key-rotation.md', () => {
   it('rotates one process at a signal', () =>
     withServer(async (server) => {
       const handlers: (() => Promise<void>)[] = []

@@ -9,7 +9,7 @@ export const DOCUMENTS: readonly string[] = [
   'CHANGELOG.md',
   'SECURITY.md',
   'CONTRIBUTING.md',
-  ...readdirSync(join(ROOT, 'docs'))
+  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .sort()
     .map((name) => `docs/${name}`),

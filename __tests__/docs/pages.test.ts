@@ -47,8 +47,8 @@ function fetchFrom(app: express.Express) {
   }
 }
 
-describe('docs/registration.md', () => {
-  const PAGE = 'docs/registration.md'
+describe('docs/guides/registration.md', () => {
+  const PAGE = 'docs/guides/registration.md'
 
   async function registered(keys: library.ProvisioningKeys, metadata: object) {
     const app = appOf(keys)
@@ -130,7 +130,7 @@ async function served(
   }
 }
 
-describe('docs/client-authentication.md', () => {
+describe('docs/guides/client-authentication.md', () => {
   it('asks for a key with an assertion', async () => {
     const { privateKey, publicKey } = await client.randomDPoPKeyPair('ES256', { extractable: true })
     const jwk = (await crypto.subtle.exportKey('jwk', publicKey)) as { kty: string }
@@ -138,7 +138,7 @@ describe('docs/client-authentication.md', () => {
       keysOf: (jwk: object) => library.ProvisioningKeys
       askForKey: (key: unknown) => Promise<string>
     }
-    const page = 'docs/client-authentication.md'
+    const page = 'docs/guides/client-authentication.md'
     const { keysOf } = run<Page>(page, 'private_key_jwt')
     const { key, cert } = localCertificate()
     const server = https.createServer({ key, cert }, express().use(keysOf(jwk).router())).listen(0)
@@ -156,7 +156,7 @@ describe('docs/client-authentication.md', () => {
   })
 })
 
-describe('docs/mutual-tls.md', () => {
+describe('docs/guides/mutual-tls.md', () => {
   it('takes the certificate of a client in place of a secret, and binds its key to it', async () => {
     const { key, cert } = localCertificate()
     const authority = makeAuthority()
@@ -174,7 +174,11 @@ describe('docs/mutual-tls.md', () => {
       'node:fs': { readFileSync: (name: string) => files[name] },
       'node:https': { createServer },
     }
-    const { start } = run<{ start: () => https.Server }>('docs/mutual-tls.md', 'Switching it on', modules)
+    const { start } = run<{ start: () => https.Server }>(
+      'docs/guides/mutual-tls.md',
+      'Switching it on',
+      modules,
+    )
     await served(start(), async (_fetching, origin) => {
       const ask = (shown: ReturnType<typeof makeCertificate>) =>
         fetchTrusting(cert, shown)(`${origin}/oauth/token`, {

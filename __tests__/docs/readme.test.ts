@@ -10,6 +10,7 @@ import * as library from '../../lib/index.js'
 import { type CodeBlock, codeBlocks, DOCUMENTS } from './markdown'
 import { makeSandbox, type Sandbox } from './sandbox'
 
+const REDEEM = 'docs/guides/redeem-in-your-own-route.md'
 const ISSUER = 'https://auth.example.com'
 const SECRET = randomBytes(32).toString('hex')
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
@@ -94,7 +95,7 @@ describe('the code for production in the README', () => {
 describe('the examples for an app', () => {
   it('redeems a key on a route of its own, and releases it when the handler answers 409', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Redeeming in your own route', 'ts'))
+    run(onlyBlock('Redeeming in your own route', 'ts', 0, REDEEM))
     const post = (name: string, presented: string) =>
       supertest(app)
         .post('/devices')
@@ -108,7 +109,7 @@ describe('the examples for an app', () => {
 
   it('redeems a key by a handler that returns its answer, and releases it when that is 409', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Work that must happen exactly once', 'ts'))
+    run(onlyBlock('Work that must happen exactly once', 'ts', 0, REDEEM))
     const post = (name: string, presented: string) =>
       supertest(app)
         .post('/devices')
@@ -124,7 +125,7 @@ describe('the examples for an app', () => {
 
   it('adds a member to the identity', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Middlewares', 'ts'))
+    run(onlyBlock('Middlewares', 'ts', 0, 'docs/reference/middlewares.md'))
     const issued = await key('devices:create')
     const request = supertest(app).get('/whoami').set(FROM_PROXY)
     await request
@@ -134,7 +135,9 @@ describe('the examples for an app', () => {
 
   it('binds a key', async () => {
     const { events, fetch, key, run } = makeApp()
-    const { bindNewKey } = run(onlyBlock('With a proof in the body', 'ts', 0, 'docs/binding.md'), { fetch })
+    const { bindNewKey } = run(onlyBlock('With a proof in the body', 'ts', 0, 'docs/guides/binding.md'), {
+      fetch,
+    })
     const issued = await key('provision:bind')
     expect(await bindNewKey(ISSUER, issued.key, issued.id)).toMatchObject({ type: 'private' })
     expect(events).toContainEqual(expect.objectContaining({ type: 'client.bound', subject: 'ci-runner' }))
@@ -144,7 +147,7 @@ describe('the examples for an app', () => {
     const { app, key, run } = makeApp()
     const printed: unknown[] = []
     const console = { log: (line: string) => printed.push(line), error: (line: string) => printed.push(line) }
-    run(onlyBlock('Events', 'ts'), { console })
+    run(onlyBlock('Events', 'ts', 0, 'docs/reference/events.md'), { console })
     const issued = await key('provision:token')
     for (const _time of ['first', 'again']) {
       await supertest(app)
@@ -159,7 +162,7 @@ describe('the examples for an app', () => {
 
   it('names proxies', () => {
     const { app, run } = makeApp()
-    run(onlyBlock('Behind a proxy', 'ts'))
+    run(onlyBlock('Behind a proxy', 'ts', 0, 'docs/guides/behind-a-proxy.md'))
     expect(app.get('trust proxy')).toEqual(['loopback', '10.0.0.0/8'])
   })
 })

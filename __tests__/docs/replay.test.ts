@@ -11,7 +11,7 @@ import { codeBlocks } from './markdown'
 
 /** The code under a heading of the page, run among globals. */
 function examples<T>(heading: string, globals: object = {}): T {
-  const found = codeBlocks('docs/replay.md').filter((block) => block.heading === heading)
+  const found = codeBlocks('docs/concepts/replay.md').filter((block) => block.heading === heading)
   const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })
   const module = { exports: {} }
   const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
@@ -23,7 +23,7 @@ function examples<T>(heading: string, globals: object = {}): T {
 /** The page reads them from the environment. */
 for (const name of ['FLEET_SECRET', 'HOSPITAL_SECRET']) process.env[name] = randomBytes(32).toString('hex')
 
-describe('docs/replay.md', () => {
+describe('docs/concepts/replay.md', () => {
   it('has options that are accepted', () => {
     const { keys } = examples<{ keys: library.ProvisioningKeys }>('When a key is replayed')
     expect(keys.revokeFamily).toBeInstanceOf(Function)

@@ -9,7 +9,7 @@ import * as library from '../../lib/index.js'
 import { ACT, run as ask, withRetrying } from '../support/retrying.js'
 import { codeBlocks } from './markdown'
 
-const PAGE = 'docs/retries.md'
+const PAGE = 'docs/concepts/retries.md'
 
 /** What the code under a heading of the page exports. */
 function codeUnder<T>(heading: string): T {
@@ -30,7 +30,7 @@ const { createDevices } = codeUnder<{ createDevices: (path: string) => RequestHa
 const folder = mkdtempSync(join(tmpdir(), 'retries-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-describe('docs/retries.md', () => {
+describe('docs/concepts/retries.md', () => {
   it('has a handler that creates one device, also when it begins again after a crash', async () => {
     const path = join(folder, 'devices.sqlite')
     const clock = { seconds: Math.floor(Date.now() / 1000) }

@@ -5,18 +5,20 @@ import { DEFAULTS } from '../../lib/options/narrowing.js'
 import { LIMITED_ENDPOINTS } from '../../lib/options/rate-limits.js'
 import { codeIn, DOCUMENTS, interfaceMembers, objectEntries, readText, section, tableRows } from './markdown'
 
-const README = 'README.md'
+const OPTIONS = 'docs/reference/options.md'
+const MIDDLEWARES = 'docs/reference/middlewares.md'
+const INDEX = 'docs/README.md'
 
 /** The names in the first column. */
-function rowNames(heading: string): string[] {
-  return tableRows(README, heading).flatMap(([first = '']) => codeIn(first))
+function rowNames(heading: string, page = OPTIONS): string[] {
+  return tableRows(page, heading).flatMap(([first = '']) => codeIn(first))
 }
 
 function rowOf(heading: string, name: string): string[] {
-  return tableRows(README, heading).find(([first]) => first === `\`${name}\``) ?? []
+  return tableRows(OPTIONS, heading).find(([first]) => first === `\`${name}\``) ?? []
 }
 
-describe('the tables of the README', () => {
+describe('the tables of the reference', () => {
   it('have every option, and no other', () => {
     expect(rowNames('Options')).toEqual(interfaceMembers('lib/options/options.ts', 'ProvisioningOptions'))
   })
@@ -58,17 +60,20 @@ describe('the tables of the README', () => {
       signingKeys: library.generateSigningKeys(),
       clients: [],
     })
-    const named = section(README, 'Middlewares').matchAll(/`keys\.(\w+)\(/g)
+    const named = section(MIDDLEWARES, 'Middlewares').matchAll(/`keys\.(\w+)\(/g)
     expect([...named].map(([, name]) => name).sort()).toEqual(Object.keys(keys).sort())
   })
 
   it('have every endpoint', () => {
-    const rows = rowNames('Endpoints')
+    const rows = rowNames('Endpoints', 'docs/reference/endpoints.md')
     for (const { method, path } of Object.values(ENDPOINTS)) expect(rows).toContain(`${method} /oauth${path}`)
   })
 
   it('have every event with its severity, and no other', () => {
-    const rows = tableRows(README, 'Events').map(([type = '', severity]) => [codeIn(type)[0], severity])
+    const rows = tableRows('docs/reference/events.md', 'Events').map(([type = '', severity]) => [
+      codeIn(type)[0],
+      severity,
+    ])
     expect(Object.fromEntries(rows)).toEqual(objectEntries('lib/ports/events.ts', 'SEVERITY'))
     expect(rows.map(([type]) => type)).toEqual(interfaceMembers('lib/ports/events.ts', 'EventDetails'))
   })
@@ -80,8 +85,9 @@ describe('the tables of the README', () => {
       const code = reason === 'credentials_missing' ? undefined : REASONS[reason]
       return `${particular[reason] ?? statuses[REASONS[reason]]} ${code ?? 'none'}: ${reason}`
     })
-    const written = tableRows(README, 'Errors').flatMap(([status, error = '', _when, reasons = '']) =>
-      codeIn(reasons).map((reason) => `${status} ${codeIn(error)[0] ?? error}: ${reason}`),
+    const written = tableRows('docs/reference/errors.md', 'Errors').flatMap(
+      ([status, error = '', _when, reasons = '']) =>
+        codeIn(reasons).map((reason) => `${status} ${codeIn(error)[0] ?? error}: ${reason}`),
     )
     expect(written.sort()).toEqual(told.sort())
   })
@@ -89,8 +95,8 @@ describe('the tables of the README', () => {
 
 describe('the tables of the pages', () => {
   test.each([
-    ['docs/registration.md', 'Switching it on', 'lib/options/registration.ts', 'RegistrationOptions'],
-    ['docs/split-deployment.md', 'Options', 'lib/options/verifier.ts', 'VerifierOptions'],
+    ['docs/guides/registration.md', 'Switching it on', 'lib/options/registration.ts', 'RegistrationOptions'],
+    ['docs/guides/api-in-another-process.md', 'Options', 'lib/options/verifier.ts', 'VerifierOptions'],
   ])('%s: %s has every option, and no other', (document, heading, path, name) => {
     const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
     const own = named.map((option) => option.replace(/\..*$/, ''))
@@ -98,42 +104,60 @@ describe('the tables of the pages', () => {
   })
 
   test.each([
-    ['docs/mutual-tls.md', 'Switching it on', 'mtls', 'lib/options/mtls.ts', 'MtlsOptions'],
-    ['docs/split-deployment.md', 'Options', 'jwksCache', 'lib/options/remote.ts', 'JwksCacheOptions'],
-    ['docs/split-deployment.md', 'Options', 'introspection', 'lib/options/remote.ts', 'IntrospectionOptions'],
+    ['docs/guides/mutual-tls.md', 'Switching it on', 'mtls', 'lib/options/mtls.ts', 'MtlsOptions'],
+    [
+      'docs/guides/api-in-another-process.md',
+      'Options',
+      'jwksCache',
+      'lib/options/remote.ts',
+      'JwksCacheOptions',
+    ],
+    [
+      'docs/guides/api-in-another-process.md',
+      'Options',
+      'introspection',
+      'lib/options/remote.ts',
+      'IntrospectionOptions',
+    ],
   ])('%s: %s has every member of %s, and no other', (document, heading, option, path, name) => {
     const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
     const members = named.filter((one) => one.startsWith(`${option}.`)).map((one) => one.split('.')[1])
     expect(members.sort()).toEqual(interfaceMembers(path, name).sort())
   })
 
-  it('docs/access-tokens.md has every member of req.accessToken, and no other', () => {
-    const named = tableRows('docs/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
+  it('docs/guides/access-tokens.md has every member of req.accessToken, and no other', () => {
+    const named = tableRows('docs/guides/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
       codeIn(first),
     )
     expect(named.sort()).toEqual(interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo').sort())
   })
 })
 
-describe('the README', () => {
-  it('links to every page of docs', () => {
-    const text = readText(README)
-    expect(DOCUMENTS.filter((page) => page.startsWith('docs/') && !text.includes(`](${page}`))).toEqual([])
+describe('the index of docs', () => {
+  it('links to every other page', () => {
+    const text = readText(INDEX)
+    const pages = DOCUMENTS.filter((page) => page.startsWith('docs/') && page !== INDEX)
+    expect(pages.filter((page) => !text.includes(`](${page.slice('docs/'.length)})`))).toEqual([])
   })
+})
 
+describe('the reference', () => {
   it('names everything that the package exports for use at run time', () => {
-    const text = readText(README)
+    const pages = DOCUMENTS.filter((page) => page.startsWith('docs/reference/'))
+    const text = pages.map(readText).join('')
     expect(Object.keys(library).filter((name) => !text.includes(name))).toEqual([])
   })
 
   it('names every member of req.provisioning', () => {
-    const named = codeIn(section(README, 'Middlewares').replaceAll(/^```[\s\S]*?^```/gm, ''))
+    const named = codeIn(section(MIDDLEWARES, 'Middlewares').replaceAll(/^```[\s\S]*?^```/gm, ''))
     const members = interfaceMembers('lib/http/provisioning.ts', 'Provisioning')
     expect(members.filter((member) => !named.includes(member))).toEqual([])
   })
+})
 
+describe('the README', () => {
   it('gives exactly two commands to try it with', () => {
-    const [, commands] = /```sh\n([\s\S]*?)```/.exec(section(README, 'Try it')) ?? []
+    const [, commands] = /```sh\n([\s\S]*?)```/.exec(section('README.md', 'Try it')) ?? []
     expect(commands?.trim().split('\n')).toEqual(['npm run demo', 'npm test'])
   })
 })

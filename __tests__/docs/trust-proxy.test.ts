@@ -4,13 +4,14 @@ import { exactly } from '../support/exact.js'
 import { mountAll, startServer } from '../support/server.js'
 import { codeIn, section } from './markdown'
 
-/** The settings that the README names as permissive, as a user writes them. */
+/** The settings that the guide calls permissive, as a user writes them. */
 function permissiveSettings(): string[] {
-  const [, bullet = ''] = /- \*\*Permissive\*\*(.*?):\s/s.exec(section('README.md', 'Behind a proxy')) ?? []
+  const [, bullet = ''] =
+    /- \*\*Permissive\*\*(.*?):\s/s.exec(section('docs/guides/behind-a-proxy.md', 'Behind a proxy')) ?? []
   return codeIn(bullet)
 }
 
-describe('the settings of trust proxy that the README calls permissive', () => {
+describe('the settings of trust proxy that the guide calls permissive', () => {
   it('are several', () => {
     expect(permissiveSettings().length).toBeGreaterThan(3)
   })

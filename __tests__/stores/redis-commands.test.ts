@@ -34,9 +34,10 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
   })
 }
 
-describe('a user of Redis as docs/redis.md makes one', () => {
+describe('a user of Redis as docs/operations/redis.md makes one', () => {
   it('may do what the store does, and touch nothing else', async () => {
-    const [, rules = ''] = /`ACL SETUSER provisioning ([^`]+)`/.exec(readText('docs/redis.md')) ?? []
+    const [, rules = ''] =
+      /`ACL SETUSER provisioning ([^`]+)`/.exec(readText('docs/operations/redis.md')) ?? []
     const words = rules.split(/\s+/).filter((rule) => rule !== '')
     await server.cli('ACL', 'SETUSER', 'provisioning', ...words)
     const client = await CLIENTS.ioredis({

@@ -21,7 +21,7 @@ export interface Violation {
   readonly told: readonly string[]
 }
 
-/** Finds in a history whatever the model of docs/faults.md does not allow. */
+/** Finds in a history whatever the model of docs/operations/faults.md does not allow. */
 export function check(history: History): Violation[] {
   const keys = keysOf(history)
   return [...history.calls.filter(isUnexpected).map(unexpected), ...keys.flatMap(checkKey)]

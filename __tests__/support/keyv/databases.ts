@@ -38,7 +38,7 @@ export function sqliteDatabase(): ClientDatabase & { readonly folder: string; re
   }
 }
 
-/** In a Redis that others may use as well, under a name of its own, as docs/client-registry.md connects it. */
+/** In a Redis that others may use as well, under a name of its own, as docs/guides/client-database.md connects it. */
 export function redisDatabase({ url, signal }: RedisServer, namespace: string): ClientDatabase {
   const open: KeyvRedis<unknown>[] = []
   return {

@@ -31,7 +31,7 @@ export type RedisHazard = 'persistence' | 'eviction' | 'unchecked'
  * const shared: Omit<RedisStoreOptions, 'sendCommand'> = { prefix: 'staging:', minReplicas: 1 }
  */
 export interface RedisStoreOptions {
-  /** Sends a command to Redis: one line for each client library, see docs/redis.md. */
+  /** Sends a command to Redis: one line for each client library, see docs/operations/redis.md. */
   readonly sendCommand: SendCommand
   /** The start of the names of all Redis keys. Give each deployment that shares a Redis its own. Default `epk:`. */
   readonly prefix?: string

@@ -13,7 +13,7 @@ import { pause, startRedis } from '../support/redis/servers.js'
 import { SIGNING_KEY, startServer } from '../support/server.js'
 import { codeBlocks, tableRows } from './markdown'
 
-const PAGE = 'docs/deployment.md'
+const PAGE = 'docs/guides/several-processes.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 
 /** What the code under a heading of the page exports. */

@@ -9,7 +9,7 @@ import { fetchTrusting } from '../support/foreign-fetch.js'
 import { localCertificate } from '../support/server.js'
 import { codeBlocks } from './markdown'
 
-const PAGE = 'docs/proof-of-possession.md'
+const PAGE = 'docs/concepts/possession.md'
 /** The page reads it from the environment. */
 const SECRET = randomBytes(32).toString('hex')
 process.env['RUNNER_SECRET'] = SECRET

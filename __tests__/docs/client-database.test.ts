@@ -7,7 +7,7 @@ import * as keyv from '../../lib/stores/keyv/keyv.js'
 import { clientRegistryContract } from '../../lib/testing/store-contract.js'
 import { codeBlocks, tableRows } from './markdown'
 
-const PAGE = 'docs/client-registry.md'
+const PAGE = 'docs/guides/client-database.md'
 
 /** What a piece of TypeScript on the page exports. */
 function exportsOf<T>(heading: string, index = 0): T {
@@ -33,7 +33,7 @@ function inFolder() {
 }
 
 clientRegistryContract({
-  name: 'the adapter for SQLite of docs/client-registry.md',
+  name: 'the adapter for SQLite of docs/guides/client-database.md',
   async create() {
     const { path, close } = inFolder()
     return { registry: clientsIn(path), close }
@@ -41,14 +41,14 @@ clientRegistryContract({
 })
 
 clientRegistryContract({
-  name: 'the registry of docs/client-registry.md',
+  name: 'the registry of docs/guides/client-database.md',
   async create() {
     const { path, close } = inFolder()
     return { registry: sqlClientRegistry(path), another: async () => sqlClientRegistry(path), close }
   },
 })
 
-describe('docs/client-registry.md', () => {
+describe('docs/guides/client-database.md', () => {
   it('puts a first client into the database, once', async () => {
     type Enrol = (registry: library.ClientRegistry, id: string, secret: string) => Promise<boolean>
     const { enrol } = exportsOf<{ enrol: Enrol }>('Switch it on', 1)

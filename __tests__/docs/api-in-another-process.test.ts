@@ -6,7 +6,7 @@ import { transformSync } from 'esbuild'
 import { codeBlocks } from './markdown'
 import { makeSandbox, type Sandbox } from './sandbox'
 
-const PAGE = 'docs/split-deployment.md'
+const PAGE = 'docs/guides/api-in-another-process.md'
 
 let sandbox: Sandbox
 
@@ -16,7 +16,7 @@ beforeAll(() => {
 
 afterAll(() => sandbox.remove())
 
-describe('the two processes of docs/split-deployment.md', () => {
+describe('the two processes of docs/guides/api-in-another-process.md', () => {
   it('do what the commands show', async () => {
     const [makeCertificate = '', commands = ''] = blocks('Trying it')
     const [issuer = ''] = blocks('The issuer')
