@@ -58,7 +58,7 @@ const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
 }
 
 /**
- * Makes a signing key for tests and first steps. It exists in memory only: no other process can verify what it signs,
+ * Makes a signing key for tests and first steps. It exists in memory only: no other process can verify its signatures,
  * and after a restart this process cannot either.
  *
  * @param alg `ES256` (default), `ES384`, `ES512`, `RS256`, `PS256` or `HS256`
