@@ -1,3 +1,9 @@
+import {
+  type Deployment,
+  type DeploymentOptions,
+  deployOverReplicas,
+  deployOverSingleRedis,
+} from './deployment'
 import type { Scale } from './scale'
 import type { Scenario } from './scenario'
 import { cutOff, cutOffUnconfirmed, failover } from './scenarios/failover'
@@ -6,19 +12,17 @@ import { redisPaused } from './scenarios/pause'
 import { flushAll, fullMemory, redisCrash, scriptFlush } from './scenarios/redis-faults'
 import { storm } from './scenarios/storm'
 import { workerCrash } from './scenarios/worker-crash'
-import { plainStage, type Stage, type StageOptions, watchedStage } from './stage'
 
-/** Scenarios that can share a stage, one after the other. */
-export interface Programme {
-  /** What the stage is. */
+/** Scenarios that run one after another on the same deployment. */
+export interface ScenarioGroup {
   readonly setting: string
-  readonly start: (options: StageOptions) => Promise<Stage>
+  readonly start: (options: DeploymentOptions) => Promise<Deployment>
   readonly scenarios: readonly Scenario[]
 }
 
-/** Everything that is tried, at a scale. */
-export function catalog(scale: Scale): Programme[] {
-  const plain: Scenario<never>[] = [
+/** All scenarios of a scale. */
+export function catalog(scale: Scale): ScenarioGroup[] {
+  const onSingleRedis: Scenario<never>[] = [
     ...scale.storms.map(storm),
     interleavings,
     workerCrash,
@@ -28,23 +32,26 @@ export function catalog(scale: Scale): Programme[] {
     redisPaused,
     fullMemory,
   ]
-  const confirmed = (options: StageOptions) => watchedStage({ ...options, minReplicas: 1 })
+  const single = { setting: 'one Redis', start: deployOverSingleRedis }
+  const replicated = {
+    setting: 'a primary and its replica',
+    start: (options: DeploymentOptions) => deployOverReplicas({ ...options, minReplicas: 1 }),
+  }
+  const unconfirmed = { setting: 'a primary that waits for no replica', start: deployOverReplicas }
   return [
-    programme(scale, { setting: 'one Redis', start: plainStage }, plain),
-    programme(scale, { setting: 'a primary and its replica', start: confirmed }, [failover]),
-    programme(scale, { setting: 'a primary and its replica', start: confirmed }, [cutOff]),
-    programme(scale, { setting: 'a primary that waits for nobody', start: watchedStage }, [
-      cutOffUnconfirmed,
-    ]),
+    group(scale, single, onSingleRedis),
+    group(scale, replicated, [failover]),
+    group(scale, replicated, [cutOff]),
+    group(scale, unconfirmed, [cutOffUnconfirmed]),
   ].filter(({ scenarios }) => scenarios.length > 0)
 }
 
-/** The stage that a programme starts is the one that its scenarios want. */
-function programme<S extends Stage>(
+/** The type parameter guarantees that a group starts the kind of deployment that its scenarios need. */
+function group<D extends Deployment>(
   { without }: Scale,
-  { setting, start }: { readonly setting: string; readonly start: (options: StageOptions) => Promise<S> },
-  scenarios: readonly Scenario<S>[],
-): Programme {
-  const kept = scenarios.filter(({ name }) => !without.includes(name))
-  return { setting, start, scenarios: kept as readonly Scenario<never>[] as readonly Scenario[] }
+  start: { readonly setting: string; readonly start: (options: DeploymentOptions) => Promise<D> },
+  scenarios: readonly Scenario<D>[],
+): ScenarioGroup {
+  const included = scenarios.filter(({ name }) => !without.includes(name))
+  return { ...start, scenarios: included as readonly Scenario<never>[] as readonly Scenario[] }
 }

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:https'
 import { LIMITS } from './scale'
 
-export interface Question {
+export interface ClientRequest {
   readonly port: number
   readonly method: 'GET' | 'POST'
   readonly path: string
@@ -15,36 +15,34 @@ export interface Answer {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** Asks over HTTPS; answers `undefined` where no whole answer came. */
 export interface Client {
-  ask(question: Question): Promise<Answer | undefined>
+  /** Resolves with `undefined` if there was no complete answer. */
+  send(request: ClientRequest): Promise<Answer | undefined>
   close(): void
 }
 
 export function httpsClient(ca: string): Client {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1_000, ca })
   return {
-    ask: (question) => ask(agent, question),
+    send: (request) => send(agent, request),
     close: () => agent.destroy(),
   }
 }
 
-function ask(agent: Agent, { port, method, path, headers, form }: Question): Promise<Answer | undefined> {
+function send(
+  agent: Agent,
+  { port, method, path, headers, form }: ClientRequest,
+): Promise<Answer | undefined> {
   const body = form === undefined ? '' : new URLSearchParams(form).toString()
-  const length = {
+  const ofBody = {
     ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
     'Content-Length': String(body.length),
   }
-  const timeout = LIMITS.callMilliseconds
   return new Promise((resolve) => {
     const options = {
-      agent,
-      host: '127.0.0.1',
-      port,
-      method,
-      path,
-      timeout,
-      headers: { ...length, ...headers },
+      ...{ agent, host: '127.0.0.1', port, method, path },
+      timeout: LIMITS.callMilliseconds,
+      headers: { ...ofBody, ...headers },
     }
     const sent = request(options, (response) => {
       const chunks: Buffer[] = []

@@ -1,35 +1,34 @@
-import type { Answer, Client, Question } from './client'
+import type { Answer, Client, ClientRequest } from './client'
 import { clock } from './clock'
-import type { Holder } from './holder'
+import type { KeyOwner } from './key-owner'
 import type { Call, Verb } from './model/history'
 import type { Recorder } from './recorder'
 import { HEADERS } from './worker-app'
 
-/** A key as its holder has it. */
 export interface Key {
   readonly keyId: string
   readonly token: string
-  readonly holder: Holder
+  readonly owner: KeyOwner
 }
 
 export interface RedeemOptions {
   /** How long the action takes. */
   readonly workMilliseconds?: number
-  /** Whether the action is to fail, so that the key is given back. */
+  /** Whether the action fails, so that the key is released. */
   readonly fails?: boolean
 }
 
-/** Calls a worker, and records what it asked and was told. */
+/** Calls workers, and records the calls and their answers. */
 export interface Driver {
-  /** `undefined` where no key came. */
-  issue(worker: number, holder: Holder): Promise<Key | undefined>
-  /** At a route of the host's. */
+  /** Resolves with `undefined` if no key was issued. */
+  issue(worker: number, owner: KeyOwner): Promise<Key | undefined>
+  /** Calls a route that redeems the key. */
   redeem(key: Key, worker: number, options?: RedeemOptions): Promise<Call>
-  /** At the token endpoint. */
+  /** Calls the token endpoint. */
   exchange(key: Key, worker: number): Promise<Call>
   revoke(key: Key, worker: number): Promise<Call>
   introspect(key: Key, worker: number): Promise<Call>
-  /** Has connections ready, so that what follows goes out at once. */
+  /** Opens connections, so that later calls need not wait for them. */
   connect(worker: number, count: number): Promise<void>
 }
 
@@ -51,87 +50,103 @@ const GRANTS = {
 } as const
 
 export function driver(options: DriverOptions): Driver {
-  const { client, issuer, portOf, recorder } = options
-  const basic = Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64')
-  const authorization = { Authorization: `Basic ${basic}` }
+  const { client, portOf } = options
   const call = caller(options)
-  const urlOf = (path: string) => `${issuer}${path}`
-
+  const credentials = Buffer.from(`${options.clientId}:${options.clientSecret}`).toString('base64')
+  const headers = { Authorization: `Basic ${credentials}` }
   return {
-    async issue(worker, holder) {
-      const path = '/oauth/token'
-      const headers = { ...authorization, ...holder.proof('POST', urlOf(path)) }
-      const made = await call('issue', worker, { path, headers, form: GRANTS.issue })
-      const { access_token: token } = made.answer?.body ?? {}
-      if (made.call.keyId === undefined || typeof token !== 'string') return undefined
-      if (holder.isBound) recorder.bound(made.call.keyId)
-      return { keyId: made.call.keyId, token, holder }
+    ...redemptions(options.issuer, call),
+    issue: (worker, owner) => issue(options, call, { worker, owner, headers }),
+    async revoke({ keyId }, worker) {
+      return (await call('revoke', worker, { path: '/oauth/revoke', headers, form: { token: keyId }, keyId }))
+        .call
     },
-    async redeem({ keyId, token, holder }, worker, { workMilliseconds = 0, fails = false } = {}) {
+    async introspect({ keyId }, worker) {
+      const request = { path: '/oauth/introspect', headers, form: { token: keyId }, keyId }
+      return (await call('introspect', worker, request)).call
+    },
+    async connect(worker, count) {
+      const request: ClientRequest = { port: portOf(worker), method: 'GET', path: '/oauth/jwks', headers: {} }
+      await Promise.all(Array.from({ length: count }, () => client.send(request)))
+    },
+  }
+}
+
+type CallWorker = ReturnType<typeof caller>
+
+interface IssueRequest {
+  readonly worker: number
+  readonly owner: KeyOwner
+  readonly headers: Readonly<Record<string, string>>
+}
+
+async function issue(
+  { issuer, recorder }: DriverOptions,
+  call: CallWorker,
+  { worker, owner, headers }: IssueRequest,
+): Promise<Key | undefined> {
+  const path = '/oauth/token'
+  const proof = owner.proof('POST', `${issuer}${path}`)
+  const issued = await call('issue', worker, { path, headers: { ...headers, ...proof }, form: GRANTS.issue })
+  const { access_token: token } = issued.answer?.body ?? {}
+  const { keyId } = issued.call
+  if (keyId === undefined || typeof token !== 'string') return undefined
+  if (owner.isBound) recorder.recordBound(keyId)
+  return { keyId, token, owner }
+}
+
+function redemptions(issuer: string, call: CallWorker): Pick<Driver, 'redeem' | 'exchange'> {
+  return {
+    async redeem({ keyId, token, owner }, worker, { workMilliseconds = 0, fails = false } = {}) {
       const path = '/work'
       const headers = {
-        Authorization: `${holder.scheme} ${token}`,
-        ...holder.proof('POST', urlOf(path), token),
+        Authorization: `${owner.scheme} ${token}`,
+        ...owner.proof('POST', `${issuer}${path}`, token),
         [HEADERS.work]: String(workMilliseconds),
         ...(fails && { [HEADERS.fails]: '1' }),
       }
       return (await call('redeem', worker, { path, headers, keyId })).call
     },
-    async exchange({ keyId, token, holder }, worker) {
+    async exchange({ keyId, token, owner }, worker) {
       const path = '/oauth/token'
-      const headers = holder.proof('POST', urlOf(path), token)
+      const headers = owner.proof('POST', `${issuer}${path}`, token)
       const form = { ...GRANTS.exchange, subject_token: token }
       return (await call('exchange', worker, { path, headers, form, keyId })).call
-    },
-    async revoke({ keyId }, worker) {
-      const asked = { path: '/oauth/revoke', headers: authorization, form: { token: keyId }, keyId }
-      return (await call('revoke', worker, asked)).call
-    },
-    async introspect({ keyId }, worker) {
-      const asked = { path: '/oauth/introspect', headers: authorization, form: { token: keyId }, keyId }
-      return (await call('introspect', worker, asked)).call
-    },
-    async connect(worker, count) {
-      const question: Question = { port: portOf(worker), method: 'GET', path: '/oauth/jwks', headers: {} }
-      await Promise.all(Array.from({ length: count }, () => client.ask(question)))
     },
   }
 }
 
-interface Asked {
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly form?: Readonly<Record<string, string>>
+interface WorkerRequest extends Pick<ClientRequest, 'path' | 'headers' | 'form'> {
   readonly keyId?: string
 }
 
 function caller({ client, portOf, recorder }: DriverOptions) {
-  return async function call(verb: Verb, worker: number, { path, headers, form, keyId }: Asked) {
+  return async function call(verb: Verb, worker: number, { keyId, headers, ...request }: WorkerRequest) {
     const id = recorder.nextId()
-    const question: Question = {
-      port: portOf(worker),
-      method: 'POST',
-      path,
-      headers: { ...headers, [HEADERS.call]: id },
-      ...(form && { form }),
-    }
+    const port = portOf(worker)
     const begin = clock()
-    const answer = await client.ask(question)
-    const about = keyId === undefined ? {} : { keyId }
-    const made: Call = { id, verb, worker, begin, end: clock(), ...about, ...told(verb, answer) }
-    recorder.record(made)
-    return { call: made, answer }
+    const answer = await client.send({
+      ...request,
+      ...{ port, method: 'POST', headers: { ...headers, [HEADERS.call]: id } },
+    })
+    const call: Call = {
+      ...{ id, verb, worker, begin, end: clock() },
+      ...(keyId !== undefined && { keyId }),
+      ...resultOf(verb, answer),
+    }
+    recorder.recordCall(call)
+    return { call, answer }
   }
 }
 
-/** What of an answer the model knows. */
-function told(verb: Verb, answer: Answer | undefined): Partial<Call> {
+/** The part of an answer that the model uses. */
+function resultOf(verb: Verb, answer: Answer | undefined): Partial<Call> {
   if (answer === undefined) return {}
   const { status, headers, body } = answer
   const text = (name: string, value: unknown) => (typeof value === 'string' ? { [name]: value } : {})
   if (status >= 400) {
-    const reasons = text('reason', headers[HEADERS.reason])
-    return { status, ...reasons, ...text('code', body.error), ...text('retryAfter', headers['retry-after']) }
+    const reason = text('reason', headers[HEADERS.reason])
+    return { status, ...reason, ...text('code', body.error), ...text('retryAfter', headers['retry-after']) }
   }
   if (verb === 'issue') return { status, ...text('keyId', body.key_id) }
   if (verb === 'redeem') return { status, ...text('outcome', body.execution) }

@@ -1,93 +1,116 @@
-import { constants } from 'node:os'
-import { catalog, type Programme } from './catalog'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, constants, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { catalog, type ScenarioGroup } from './catalog'
 import { clock } from './clock'
-import { document } from './document'
+import type { Deployment } from './deployment'
+import { runScenario, type ScenarioResult } from './result'
 import { FULL, SHORT } from './scale'
-import type { Stage } from './stage'
 import { table } from './table'
-import { tryOut, type Verdict } from './verdict'
 
 const USAGE = 'usage: npm run test:faults -- [--short] [--only NAME] [--seed NUMBER] [--document]'
 
-interface Wishes {
+interface Options {
   readonly isShort: boolean
   readonly only: string | undefined
   readonly seed: number
-  /** Whether the table is written to docs/operations.md. */
+  /** Whether to write the results to docs/operations.md. */
   readonly isDocumented: boolean
 }
 
 /** @throws RangeError with the usage */
-function readArguments(arguments_: readonly string[]): Wishes {
-  const wishes = {
+function readArguments(arguments_: readonly string[]): Options {
+  const options = {
     isShort: false,
     only: undefined as string | undefined,
     seed: Date.now() % 1_000_000,
     isDocumented: false,
   }
-  const left = [...arguments_]
-  for (let one = left.shift(); one !== undefined; one = left.shift()) {
-    if (one === '--short') wishes.isShort = true
-    else if (one === '--document') wishes.isDocumented = true
-    else if (one === '--only') wishes.only = left.shift()
-    else if (one === '--seed') wishes.seed = Number(left.shift())
+  const remaining = [...arguments_]
+  for (let argument = remaining.shift(); argument !== undefined; argument = remaining.shift()) {
+    if (argument === '--short') options.isShort = true
+    else if (argument === '--document') options.isDocumented = true
+    else if (argument === '--only') options.only = remaining.shift()
+    else if (argument === '--seed') options.seed = Number(remaining.shift())
     else throw new RangeError(USAGE)
   }
-  if (!Number.isInteger(wishes.seed)) throw new RangeError(USAGE)
-  return wishes
+  if (!Number.isInteger(options.seed)) throw new RangeError(USAGE)
+  return options
 }
 
-/** The stage that is open at the moment, so that a signal can close it. */
-const open = new Set<Stage>()
+/** The running deployment, so that a signal can close it. */
+const running = new Set<Deployment>()
 
-async function play(programme: Programme, { seed, isShort }: Wishes): Promise<Verdict[]> {
-  const verdicts: Verdict[] = []
-  const stage = await programme.start({ scale: isShort ? SHORT : FULL, seed })
-  open.add(stage)
+async function runGroup(group: ScenarioGroup, { seed, isShort }: Options): Promise<ScenarioResult[]> {
+  const results: ScenarioResult[] = []
+  const deployment = await group.start({ scale: isShort ? SHORT : FULL, seed })
+  running.add(deployment)
   try {
-    for (const scenario of programme.scenarios) {
+    for (const scenario of group.scenarios) {
       const begin = clock()
       process.stdout.write(`${scenario.name.padEnd(20)} `)
-      const verdict = await tryOut(scenario, stage)
-      const { keys, calls, executions } = verdict.numbers
-      const outcome = verdict.faults.length === 0 ? 'holds' : 'BROKEN'
-      const seconds = ((clock() - begin) / 1000).toFixed(1)
-      console.log(`${outcome}  ${seconds} s, ${calls} requests, ${keys} keys, ${executions} actions`)
-      for (const line of [...verdict.notes, ...verdict.faults]) console.log(`  ${line}`)
-      verdicts.push(verdict)
+      const result = await runScenario(scenario, deployment)
+      printResult(result, (clock() - begin) / 1000)
+      results.push(result)
     }
   } finally {
-    open.delete(stage)
-    await stage.close()
+    running.delete(deployment)
+    await deployment.close()
   }
-  return verdicts
+  return results
+}
+
+function printResult({ numbers, notes, failures }: ScenarioResult, seconds: number): void {
+  const { keys, calls, executions } = numbers
+  const outcome = failures.length === 0 ? 'passed' : 'FAILED'
+  console.log(`${outcome}  ${seconds.toFixed(1)} s, ${calls} requests, ${keys} keys, ${executions} actions`)
+  for (const line of [...notes, ...failures]) console.log(`  ${line}`)
 }
 
 async function main(): Promise<void> {
-  const wishes = readArguments(process.argv.slice(2))
+  const options = readArguments(process.argv.slice(2))
   const begin = clock()
-  console.log(`${wishes.isShort ? 'short' : 'full'} run, seed ${wishes.seed}\n`)
-  const programmes = catalog(wishes.isShort ? SHORT : FULL).map(({ scenarios, ...rest }) => {
-    return { ...rest, scenarios: scenarios.filter(({ name }) => (wishes.only ?? name) === name) }
-  })
-  const verdicts: Verdict[] = []
-  for (const programme of programmes) {
-    if (programme.scenarios.length > 0) verdicts.push(...(await play(programme, wishes)))
+  console.log(`${options.isShort ? 'short' : 'full'} run, seed ${options.seed}\n`)
+  const results: ScenarioResult[] = []
+  for (const group of catalog(options.isShort ? SHORT : FULL)) {
+    const scenarios = group.scenarios.filter(({ name }) => (options.only ?? name) === name)
+    if (scenarios.length > 0) results.push(...(await runGroup({ ...group, scenarios }, options)))
   }
-  const numbers = table(verdicts)
+  if (results.length === 0) throw new RangeError(USAGE)
+  const numbers = table(results)
   console.log(`\n${numbers}\n`)
-  const broken = verdicts.filter(({ faults }) => faults.length > 0)
-  if (verdicts.length === 0) throw new RangeError(USAGE)
-  if (broken.length > 0) throw new Error(`broken: ${broken.map(({ scenario }) => scenario.name).join(', ')}`)
-  if (wishes.isDocumented) document(numbers, { seconds: (clock() - begin) / 1000, seed: wishes.seed })
-  console.log(`everything holds, in ${((clock() - begin) / 1000).toFixed(0)} s`)
+  const failed = results.filter(({ failures }) => failures.length > 0)
+  if (failed.length > 0) throw new Error(`failed: ${failed.map(({ scenario }) => scenario.name).join(', ')}`)
+  const seconds = (clock() - begin) / 1000
+  if (options.isDocumented) writeToDocs(numbers, seconds, options.seed)
+  console.log(`all scenarios passed, in ${seconds.toFixed(0)} s`)
+}
+
+const PAGE = join(__dirname, '../docs/operations.md')
+const BETWEEN = /(<!-- faults: begin -->\n)[\s\S]*(<!-- faults: end -->)/
+
+function writeToDocs(numbers: string, seconds: number, seed: number): void {
+  const page = readFileSync(PAGE, 'utf8')
+  if (!BETWEEN.test(page)) throw new Error(`${PAGE} does not contain the comments around the results`)
+  const version = execFileSync('redis-server', ['--version'], { encoding: 'utf8' })
+  const [, redis = '?'] = /v=(\S+)/.exec(version) ?? []
+  const [, , load = 0] = loadavg()
+  const setting =
+    `A run of ${seconds.toFixed(0)} seconds with seed ${seed}: Redis ${redis}, Node ${process.versions.node}. ` +
+    `Redis, the workers and the clients shared ${availableParallelism()} cores with everything else on the machine; ` +
+    `its load average was ${load.toFixed(1)}.`
+  writeFileSync(
+    PAGE,
+    page.replace(BETWEEN, (_all, begin, end) => `${begin}${setting}\n\n${numbers}\n${end}`),
+  )
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     console.log('\nstopping')
-    // What is still being started goes with the process.
-    Promise.all([...open].map((stage) => stage.close())).finally(() =>
+    // Resources of a deployment that is still starting are dropped when the process exits.
+    Promise.all([...running].map((deployment) => deployment.close())).finally(() =>
       process.exit(128 + constants.signals[signal]),
     )
   })

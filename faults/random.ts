@@ -1,7 +1,7 @@
-/** Numbers from 0 to 1 that a seed decides (mulberry32), so that a run's choices can be made again. */
+/** Random numbers from 0 to 1 (mulberry32). A seed determines them, so that a run can be repeated. */
 export interface Random {
   (): number
-  /** One of 0 to `count - 1`. */
+  /** A number from 0 to `count - 1`. */
   below(count: number): number
   chance(probability: number): boolean
 }

@@ -1,30 +1,32 @@
 import { clock } from './clock'
-import type { Call, Effect, History, Loss, Trouble } from './model/history'
+import type { Call, Effect, History, Loss } from './model/history'
 
-/** Writes down what happens in one scenario; its times are milliseconds since it began. */
+/** Records one scenario. Its times are milliseconds since the start of the scenario. */
 export interface Recorder {
   nextId(): string
   now(): number
-  record(call: Call): void
-  bound(keyId: string): void
-  /** The store loses something while `act` runs. */
-  losing<T>(kind: Loss['kind'], act: () => Promise<T>): Promise<T>
-  /** The store may not answer from now on; the function that is answered ends that. */
-  trouble(): () => void
+  recordCall(call: Call): void
+  /** Records that a key is bound to a DPoP key. */
+  recordBound(keyId: string): void
+  /** Records that the store loses data while `action` runs. */
+  recordLoss<T>(kind: Loss['kind'], action: () => Promise<T>): Promise<T>
+  /** Records that the store may fail to answer, until the returned function is called. */
+  startOutage(): () => void
   readonly calls: readonly Call[]
-  /** With what actions noted of the keys that were issued here. */
+  /** Adds the effects of the keys that this scenario used. */
   history(effects: readonly Effect[]): History
 }
 
-/**
- * @param mark makes the ids of calls different from those of other scenarios, with which workers share a journal
- */
-export function recorder(mark: string, settings: Pick<History, 'patience' | 'lease'>): Recorder {
+/** @param prefix makes call ids unique, because the workers use one journal for all scenarios */
+export function recorder(
+  prefix: string,
+  settings: Pick<History, 'storeTimeoutMilliseconds' | 'leaseMilliseconds'>,
+): Recorder {
   const start = clock()
   const calls: Call[] = []
   const bound = new Set<string>()
   const losses: Loss[] = []
-  const troubles: { begin: number; end: number }[] = []
+  const outages: { begin: number; end: number }[] = []
   const now = () => clock() - start
   let count = 0
   return {
@@ -32,27 +34,30 @@ export function recorder(mark: string, settings: Pick<History, 'patience' | 'lea
     now,
     nextId() {
       count += 1
-      return `${mark}${count}`
+      return `${prefix}${count}`
     },
-    record: (call) => calls.push({ ...call, begin: call.begin - start, end: call.end - start }),
-    bound: (keyId) => bound.add(keyId),
-    async losing(kind, act) {
+    recordCall: (call) => calls.push({ ...call, begin: call.begin - start, end: call.end - start }),
+    recordBound: (keyId) => bound.add(keyId),
+    async recordLoss(kind, action) {
       const begin = now()
-      const result = await act()
+      const result = await action()
       losses.push({ kind, begin, end: now() })
       return result
     },
-    trouble() {
-      const trouble: { begin: number; end: number } = { begin: now(), end: Number.POSITIVE_INFINITY }
-      troubles.push(trouble)
+    startOutage() {
+      const outage = { begin: now(), end: Number.POSITIVE_INFINITY }
+      outages.push(outage)
       return () => {
-        trouble.end = now()
+        outage.end = now()
       }
     },
-    history(effects) {
-      const ids = new Set(calls.map(({ keyId }) => keyId))
-      const own = effects.filter(({ keyId }) => ids.has(keyId)).map((one) => ({ ...one, at: one.at - start }))
-      return { calls, effects: own, bound, losses, troubles: troubles satisfies Trouble[], ...settings }
-    },
+    history: (all) => ({ calls, effects: effectsOf(calls, all, start), bound, losses, outages, ...settings }),
   }
+}
+
+function effectsOf(calls: readonly Call[], effects: readonly Effect[], start: number): Effect[] {
+  const keyIds = new Set(calls.map(({ keyId }) => keyId))
+  return effects
+    .filter(({ keyId }) => keyIds.has(keyId))
+    .map((effect) => ({ ...effect, at: effect.at - start }))
 }

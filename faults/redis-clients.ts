@@ -2,12 +2,12 @@ import type { SendCommand } from 'express-provisioning-keys/redis'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 
-/** Where Redis is: one server, or whatever the sentinels say is the primary. */
+/** One Redis server, or the sentinels that know the primary. */
 export type RedisAddress =
   | { readonly url: string; readonly library: 'node-redis' | 'ioredis' }
   | { readonly sentinels: readonly number[]; readonly primary: string }
 
-/** Connects as docs/operations/redis.md says, with the settings that the libraries come with. */
+/** Connects as docs/operations/redis.md describes, with the default settings of the libraries. */
 export async function connectRedis(address: RedisAddress): Promise<SendCommand> {
   if ('url' in address && address.library === 'node-redis') {
     const client = createClient({ url: address.url })

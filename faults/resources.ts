@@ -1,14 +1,14 @@
-/** A process, a folder or whatever else must not be left behind. */
+/** A process, a folder or another thing that must not be left behind. */
 export interface Resource {
   close(): Promise<unknown>
-  /** At once, for when there is no time to wait. */
+  /** Ends the resource immediately, when the process exits. */
   drop?(): void
 }
 
-/** What a run has started, so that it is gone in the end, however that comes. */
+/** The resources of a run. They are also removed if the process exits early. */
 export interface Resources {
   keep<T extends Resource>(resource: T): T
-  /** The last first; a second call finds nothing to do. */
+  /** Closes all resources, the latest first. A second call has no effect. */
   close(): Promise<void>
 }
 

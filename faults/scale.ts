@@ -1,27 +1,26 @@
-/** Many redemptions of one key at once. */
+/** Concurrent redemptions of one key. */
 export interface Storm {
   readonly count: number
   readonly isBound?: boolean
 }
 
-/** How much is done, and for how long: all numbers of a run. */
+/** The size and duration of a run. */
 export interface Scale {
   readonly workers: number
-  /** How many redemptions of one key come at once. */
   readonly storms: readonly Storm[]
-  /** Of random interleavings. */
+  /** How long `interleavings` runs. */
   readonly randomSeconds: number
-  /** How many keys are at work at once in the load. */
-  readonly lanes: number
-  /** Of load before something is done to it, and after all is well again. */
+  /** The number of keys that the load uses at the same time. */
+  readonly concurrency: number
+  /** How long the load runs before a fault and after the recovery. */
   readonly calmSeconds: number
-  /** For how long Redis is paused, down, full. */
+  /** How long Redis is paused, down or full. */
   readonly faultSeconds: number
-  /** Requests a second that do not wait for each other, while Redis is paused. */
+  /** The rate of requests while Redis is paused. They do not wait for each other. */
   readonly floodPerSecond: number
-  /** How many keys a crash or a cut catches in the middle. */
-  readonly caught: number
-  /** Names of scenarios that are left out. */
+  /** The number of keys that are being redeemed when a worker is killed or a replica is cut off. */
+  readonly caughtKeys: number
+  /** The names of the scenarios to leave out. */
   readonly without: readonly string[]
 }
 
@@ -29,42 +28,42 @@ export const FULL: Scale = {
   workers: 4,
   storms: [{ count: 100 }, { count: 1_000 }, { count: 100, isBound: true }],
   randomSeconds: 60,
-  lanes: 8,
+  concurrency: 8,
   calmSeconds: 2,
   faultSeconds: 5,
   floodPerSecond: 200,
-  caught: 20,
+  caughtKeys: 20,
   without: [],
 }
 
-/** What runs with the tests. */
+/** The scale that `npm test` uses. */
 export const SHORT: Scale = {
   workers: 4,
   storms: [{ count: 100 }, { count: 40, isBound: true }],
   randomSeconds: 4,
-  lanes: 6,
+  concurrency: 6,
   calmSeconds: 0.5,
   faultSeconds: 2.5,
   floodPerSecond: 120,
-  caught: 8,
+  caughtKeys: 8,
   without: ['cut', 'cut, unconfirmed'],
 }
 
-/** What workers are set to, and what is asked of them. */
+/** The settings of the workers, and the limits that results must keep. */
 export const LIMITS = {
   /** `timeoutSeconds` of the store: the default. */
   timeoutSeconds: 2,
-  /** `redemptionLeaseSeconds`: longer than any action, and than most stalls. */
+  /** `redemptionLeaseSeconds`: longer than every action, and than most delays of a busy machine. */
   leaseSeconds: 5,
   /** `maxPending` of the store. */
   maxPending: 300,
-  /** Beyond the store's timeout, for a machine that has other things to do. */
+  /** How much longer than the store's timeout a 503 may take on a busy machine. */
   slackMilliseconds: 8_000,
-  /** From the end of a fault until nothing is answered with 503 any more. */
+  /** How long after the end of a fault a 503 may still occur. */
   recoveryMilliseconds: 15_000,
-  /** What a worker may keep of a pause, in bytes, while it lasts. */
+  /** How many bytes the heap of a worker may grow while Redis is paused. */
   heapGrowth: 48 * 1024 * 1024,
-  /** What a run must have got done for its silence to mean something. */
-  leastRedemptions: 5,
+  /** With fewer redemptions, a scenario proves nothing. */
+  minRedemptions: 5,
   callMilliseconds: 20_000,
 } as const

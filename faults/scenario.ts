@@ -1,91 +1,87 @@
 import { pause, until } from './clock'
+import type { Deployment, Session } from './deployment'
 import { audit, type Load, type LoadOptions, startLoad } from './load'
 import type { Rule } from './model/check'
 import { type History, isSuccess } from './model/history'
-import type { Act, Stage } from './stage'
 
-/** What was done to what, and all that was seen of it. */
-export interface Trial {
+/** Everything that was recorded in a scenario. */
+export interface Observation {
   readonly history: History
-  /** When the fault began and was lifted. */
-  readonly fault?: { readonly begin: number; readonly lifted: number }
-  /** What else is worth telling. */
+  /** When the fault began and ended. */
+  readonly fault?: { readonly begin: number; readonly end: number }
+  /** Figures for the report. */
   readonly notes: readonly string[]
-  /** What this scenario in particular wanted and did not get. */
-  readonly faults: readonly string[]
+  /** Failed checks of this scenario, in addition to the general ones. */
+  readonly failures: readonly string[]
 }
 
-export interface Scenario<S extends Stage = Stage> {
+export interface Scenario<D extends Deployment = Deployment> {
   readonly name: string
-  /** What is done, for the table. */
+  /** The row title in the table of results. */
   readonly title: string
-  /** Rules that may be broken here, as documented. */
-  readonly mayBreak?: readonly Rule[]
-  /** Whether requests may get no answer at all, because a worker is killed. */
+  /** Rules that this scenario may violate, as documented. */
+  readonly mayViolate?: readonly Rule[]
+  /** Whether requests may get no answer, because a worker is killed. */
   readonly mayGoUnanswered?: boolean
-  play(stage: S): Promise<Trial>
+  run(deployment: D): Promise<Observation>
 }
 
-/** What a scenario has to say of what it did. */
-export interface Told {
-  readonly notes?: readonly string[]
-  readonly faults?: readonly string[]
+export type Findings = Partial<Pick<Observation, 'notes' | 'failures'>>
+
+/** A fault in Redis or in a worker, caused under load. */
+export interface FaultInjection {
+  /** Causes the fault and ends it. Calls `onEnd` if it continues after the end of the fault. */
+  inject(session: Session, load: Load, onEnd: () => void): Promise<Findings>
+  /** Whether Redis answers all the time. */
+  readonly redisStaysAvailable?: boolean
 }
 
-/** What is done to Redis or to a worker while there is load. */
-export interface Interference {
-  /** Does it and lifts it; where that is not the last thing it does, it says so by `lift`. */
-  interfere(act: Act, load: Load, lift: () => void): Promise<Told | undefined>
-  /** Whether Redis can be asked all the time. */
-  readonly isHarmless?: boolean
-}
-
-/** How long a service may take to come back. */
-const BACK_WITHIN_MILLISECONDS = 30_000
-
-/** Load; in the middle of it a fault, which is lifted; load until all is well, and then every key is tried. */
-export async function underLoad(stage: Stage, { interfere, isHarmless }: Interference): Promise<Trial> {
-  const act = stage.begin()
-  const { now } = act.recorder
-  const options = loadOptions(stage, act)
+/** Runs load, injects a fault, and waits until the service has recovered. Then tries to redeem every key. */
+export async function underLoad(
+  deployment: Deployment,
+  { inject, redisStaysAvailable }: FaultInjection,
+): Promise<Observation> {
+  const session = deployment.startSession()
+  const { recorder } = session
+  const options = loadOptions(deployment, session)
   const load = startLoad(options)
-  await pause(stage.scale.calmSeconds * 1000)
-  const isOver = isHarmless ? () => undefined : act.recorder.trouble()
-  const begin = now()
-  let lifted: number | undefined
-  const lift = () => {
-    lifted ??= now()
+  await pause(deployment.scale.calmSeconds * 1000)
+  const endOutage = redisStaysAvailable ? () => undefined : recorder.startOutage()
+  const begin = recorder.now()
+  let end: number | undefined
+  const onEnd = () => {
+    end ??= recorder.now()
   }
-  const told = await interfere(act, load, lift)
-  lift()
-  const fault = { begin, lifted: lifted ?? now() }
-  await until(
-    'keys are redeemed again',
-    () => isWellSince(act, fault.lifted, stage),
-    BACK_WITHIN_MILLISECONDS,
-  )
-  await pause(stage.scale.calmSeconds * 1000)
+  const { notes = [], failures = [] } = await inject(session, load, onEnd)
+  onEnd()
+  const fault = { begin, end: end ?? recorder.now() }
+  await until('all workers issue and redeem keys again', () => worksSince(session, fault.end, deployment))
+  await pause(deployment.scale.calmSeconds * 1000)
   await load.stop()
-  isOver()
+  endOutage()
   await audit(options, load.keys)
-  const history = act.history()
-  return { history, fault, notes: told?.notes ?? [], faults: told?.faults ?? [] }
+  return { history: session.history(), fault, notes, failures }
 }
 
-/** Refusals that do not come of waiting for the store in vain, as on a machine that is busy. */
-export function hastyRefusals({ calls, patience }: Pick<History, 'calls' | 'patience'>): string[] {
-  const hasty = calls.filter(({ status, begin, end }) => status === 503 && end - begin < patience * 0.9)
-  return hasty.map(({ id }) => `${id} got 503 at once though nothing was wrong`)
+/** Finds 503 answers that came before the store's timeout, so that a busy machine is no explanation. */
+export function earlyRefusals({
+  calls,
+  storeTimeoutMilliseconds,
+}: Pick<History, 'calls' | 'storeTimeoutMilliseconds'>): string[] {
+  return calls
+    .filter(({ status, begin, end }) => status === 503 && end - begin < storeTimeoutMilliseconds * 0.9)
+    .map(({ id }) => `${id} got a 503 before the timeout, although nothing was wrong`)
 }
 
-export function loadOptions({ random, holders, scale }: Stage, { driver }: Act): LoadOptions {
-  return { driver, random, holders, workers: scale.workers, lanes: scale.lanes }
+export function loadOptions({ random, owners, scale }: Deployment, { driver }: Session): LoadOptions {
+  return { driver, random, owners, workers: scale.workers, concurrency: scale.concurrency }
 }
 
-/** Every worker has issued and redeemed. */
-function isWellSince({ recorder: { calls } }: Act, time: number, { scale }: Stage): boolean {
-  const good = calls.filter((call) => call.begin >= time && isSuccess(call))
+function worksSince({ recorder: { calls } }: Session, time: number, { scale }: Deployment): boolean {
+  const succeeded = calls.filter((call) => call.begin >= time && isSuccess(call))
   return Array.from({ length: scale.workers }).every((_, worker) =>
-    ['issue', 'redeem'].every((verb) => good.some((call) => call.verb === verb && call.worker === worker)),
+    ['issue', 'redeem'].every((verb) =>
+      succeeded.some((call) => call.verb === verb && call.worker === worker),
+    ),
   )
 }

@@ -1,6 +1,6 @@
-import type { Numbers, Verdict } from './verdict'
+import type { Numbers, ScenarioResult } from './result'
 
-const COLUMNS: readonly (readonly [head: string, cell: (verdict: Verdict) => string])[] = [
+const COLUMNS: readonly (readonly [head: string, cell: (result: ScenarioResult) => string])[] = [
   ['What was done', ({ scenario }) => scenario.title],
   ['Keys', ({ numbers }) => whole(numbers.keys)],
   ['Requests', ({ numbers }) => whole(numbers.calls)],
@@ -13,15 +13,16 @@ const COLUMNS: readonly (readonly [head: string, cell: (verdict: Verdict) => str
   ['Slowest 503', ({ numbers }) => seconds(numbers.slowestRefusal)],
 ]
 
-/** The numbers of a run, in Markdown. */
-export function table(verdicts: readonly Verdict[]): string {
-  const rows = [COLUMNS.map(([head]) => head), ...verdicts.map((one) => COLUMNS.map(([, cell]) => cell(one)))]
+/** The results as a table in Markdown, followed by the notes. */
+export function table(results: readonly ScenarioResult[]): string {
+  const rows = [
+    COLUMNS.map(([head]) => head),
+    ...results.map((each) => COLUMNS.map(([, cell]) => cell(each))),
+  ]
   const [head = '', ...body] = rows.map((cells) => `| ${cells.join(' | ')} |`)
   const rule = `|${COLUMNS.map(() => '---').join('|')}|`
-  const notes = verdicts.flatMap(({ scenario, notes: told }) =>
-    told.map((note) => `- ${scenario.title}: ${note}.`),
-  )
-  return [head, rule, ...body, '', ...notes].join('\n')
+  const lines = results.flatMap(({ scenario, notes }) => notes.map((note) => `- ${scenario.title}: ${note}.`))
+  return [head, rule, ...body, '', ...lines].join('\n')
 }
 
 function answers({ statuses }: Numbers): string {
@@ -34,7 +35,7 @@ function whole(count: number): string {
   return count.toLocaleString('en')
 }
 
-/** A dash where there was no fault, or no 503. */
+/** A dash if there was no fault, or no 503. */
 function seconds(milliseconds: number | undefined): string {
   return milliseconds === undefined || !Number.isFinite(milliseconds)
     ? '-'

@@ -12,7 +12,7 @@ import type { Note } from './journal'
 
 export interface WorkerApp {
   readonly app: Express
-  /** How many requests are being answered. */
+  /** The number of requests in progress. */
   inFlight(): number
 }
 
@@ -26,28 +26,28 @@ export interface WorkerAppOptions {
   readonly note: (note: Note) => void
 }
 
-/** What a caller names its request by, and what it wants the action to do. */
+/** Headers that name a call and control its action. */
 export const HEADERS = {
   call: 'x-call',
-  /** How long the action is to take, in milliseconds. */
+  /** How long the action takes, in milliseconds. */
   work: 'x-work-ms',
-  /** Whether it is to fail. */
+  /** Whether the action fails. */
   fails: 'x-fails',
-  /** In answers: why it was refused. An operator knows that from events; a caller is never told. */
+  /** In answers: the private reason of a refusal. Normally, only an event contains it. */
   reason: 'x-reason',
 } as const
 
 const SCOPES = ['work:once', 'provision:token'] as const
 
-interface Visit {
+interface Context {
   readonly call: string
   readonly res: Response
 }
 
-/** The whole suite over a shared store, a route that a key is good for once, and a note of whatever its action does. */
+/** An app with all endpoints, and with a route that redeems a key and notes what its action does. */
 export function workerApp(options: WorkerAppOptions): WorkerApp {
-  const visits = new AsyncLocalStorage<Visit>()
-  const keys = suite(options, tellReason(visits), noteMinted(visits, options.note))
+  const contexts = new AsyncLocalStorage<Context>()
+  const keys = provisioning(options, sendReason(contexts), noteMinted(contexts, options.note))
   const app = express()
   let inFlight = 0
   app.use((req, res, next) => {
@@ -55,7 +55,7 @@ export function workerApp(options: WorkerAppOptions): WorkerApp {
     res.once('close', () => {
       inFlight -= 1
     })
-    visits.run({ call: callOf(req), res }, next)
+    contexts.run({ call: callOf(req), res }, next)
   })
   app.use(keys.router())
   app.post('/work', keys.redeemProvisioningKey({ scope: 'work:once' }), action(options.note))
@@ -63,7 +63,7 @@ export function workerApp(options: WorkerAppOptions): WorkerApp {
   return { app, inFlight: () => inFlight }
 }
 
-function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): ProvisioningKeys {
+function provisioning(options: WorkerAppOptions, ...observers: readonly Observer[]): ProvisioningKeys {
   const { issuer, signingKey, clientId, clientSecret, leaseSeconds, store } = options
   return provisioningKeys({
     issuer,
@@ -71,7 +71,7 @@ function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): Pr
     signingKeys: signingKey,
     clients: [{ clientId, clientSecret }],
     policy: { scopes: [...SCOPES], defaultScopes: [...SCOPES], outstandingKeys: 1_000_000 },
-    // One address is all of the load.
+    // All load comes from one address.
     rateLimit: false,
     redemptionLeaseSeconds: leaseSeconds,
     store,
@@ -81,21 +81,21 @@ function suite(options: WorkerAppOptions, ...observers: readonly Observer[]): Pr
   })
 }
 
-function tellReason(visits: AsyncLocalStorage<Visit>): Observer {
+function sendReason(contexts: AsyncLocalStorage<Context>): Observer {
   return (event) => {
-    const visit = visits.getStore()
-    if (event.type === 'request.refused' && visit?.res.headersSent === false)
-      visit.res.setHeader(HEADERS.reason, event.reason)
+    const context = contexts.getStore()
+    if (event.type === 'request.refused' && context?.res.headersSent === false)
+      context.res.setHeader(HEADERS.reason, event.reason)
   }
 }
 
-/** The key is settled by then, and the token about to leave. */
-function noteMinted(visits: AsyncLocalStorage<Visit>, note: WorkerAppOptions['note']): Observer {
+/** When the event is emitted, the key is settled, and the token is about to be sent. */
+function noteMinted(contexts: AsyncLocalStorage<Context>, note: WorkerAppOptions['note']): Observer {
   return (event) => {
     if (event.type !== 'token.issued') return
     const { keyId, tokenId: outcome } = event
     note({
-      call: visits.getStore()?.call ?? '',
+      call: contexts.getStore()?.call ?? '',
       keyId,
       kind: 'minted',
       ...(outcome !== undefined && { outcome }),

@@ -6,8 +6,8 @@ import { journal } from './journal'
 import { connectRedis, type RedisAddress } from './redis-clients'
 import { workerApp } from './worker-app'
 
-/** What a worker is told when it starts. */
-export interface WorkerOrders {
+/** The settings that a worker receives when it starts. */
+export interface WorkerSettings {
   readonly index: number
   readonly issuer: string
   readonly signingKey: string
@@ -20,27 +20,27 @@ export interface WorkerOrders {
   readonly leaseSeconds: number
   readonly maxPending: number
   readonly minReplicas: number
-  /** A module that exports another store, as `storeOver(sendCommand)`. */
+  /** A module that exports another store as `storeOver(sendCommand)`. */
   readonly storeModule?: string
 }
 
-/** What a worker says of itself when it is asked. */
+/** The measurements that a worker sends on request. */
 export interface Measurement {
-  /** In use after garbage has been collected, in bytes. */
+  /** The used heap after a garbage collection, in bytes. */
   readonly heap: number
   readonly inFlight: number
 }
 
-/** What goes from a worker to the harness. */
+/** A message from a worker. */
 export type Report = { readonly port: number } | { readonly measured: Measurement }
 
-/** For longer than any run: a connection that is closed as a request goes out would look like a fault. */
+/** Longer than any run. If an idle connection closed while a request is sent, this would look like a failure. */
 const KEEP_ALIVE_MILLISECONDS = 600_000
 
-async function work(orders: WorkerOrders): Promise<void> {
-  const store = storeOf(orders, await connectRedis(orders.redis))
-  const { app, inFlight } = workerApp({ ...orders, store, note: journal(orders.journal, orders.index) })
-  const server = createServer(orders.certificate, app)
+async function run(settings: WorkerSettings): Promise<void> {
+  const store = storeOf(settings, await connectRedis(settings.redis))
+  const { app, inFlight } = workerApp({ ...settings, store, note: journal(settings.journal, settings.index) })
+  const server = createServer(settings.certificate, app)
   server.keepAliveTimeout = KEEP_ALIVE_MILLISECONDS
   server.listen({ port: 0, host: '127.0.0.1', backlog: 1024 }, () => {
     report({ port: (server.address() as AddressInfo).port })
@@ -51,20 +51,20 @@ async function work(orders: WorkerOrders): Promise<void> {
   })
 }
 
-function storeOf(orders: WorkerOrders, sendCommand: SendCommand): ProvisioningStore {
-  const { storeModule, timeoutSeconds, maxPending, minReplicas } = orders
+function storeOf(settings: WorkerSettings, sendCommand: SendCommand): ProvisioningStore {
+  const { storeModule, timeoutSeconds, maxPending, minReplicas } = settings
   if (storeModule !== undefined) return require(storeModule).storeOver(sendCommand)
   return redisStore({ sendCommand, timeoutSeconds, maxPending, minReplicas })
 }
 
-function report(report: Report): void {
-  process.send?.(report)
+function report(message: Report): void {
+  process.send?.(message)
 }
 
-// Who started it is gone.
+// The process that started this worker has ended.
 process.once('disconnect', () => process.exit())
-process.once('message', (orders: WorkerOrders) => {
-  work(orders).catch((error) => {
+process.once('message', (settings: WorkerSettings) => {
+  run(settings).catch((error) => {
     console.error(error)
     process.exit(1)
   })

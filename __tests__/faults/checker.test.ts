@@ -1,9 +1,9 @@
 import { check } from '../../faults/model/check'
 import type { Call, Effect, History, Loss, Verb } from '../../faults/model/history'
 
-const PATIENCE = 2_000
+const STORE_TIMEOUT = 2_000
 
-/** A history of one key, `k`, that was issued in the first ten milliseconds. */
+/** A history of the key `k`, which was issued in the first ten milliseconds. */
 function story(
   calls: readonly Call[],
   effects: readonly Effect[] = [],
@@ -11,8 +11,8 @@ function story(
 ): History {
   const issued = call('issue', 'i', 0, 10, 200)
   return {
-    ...{ calls: [issued, ...calls], effects, bound: new Set<string>(), losses: [], troubles: [] },
-    ...{ patience: PATIENCE },
+    ...{ calls: [issued, ...calls], effects, bound: new Set<string>(), losses: [], outages: [] },
+    ...{ storeTimeoutMilliseconds: STORE_TIMEOUT },
     ...more,
   }
 }
@@ -34,14 +34,14 @@ function call(
 const refused = (id: string, begin: number, end: number, reason: string) =>
   call('redeem', id, begin, end, 401, { reason })
 
-/** What an action leaves behind. */
+/** The effects of an action. */
 function ran(id: string, began: number, end?: number, kind: 'done' | 'failed' = 'done'): Effect[] {
   const common = { call: id, keyId: 'k', worker: 0 }
   const ended: Effect[] = end === undefined ? [] : [{ ...common, kind, at: end }]
   return [{ ...common, kind: 'began', at: began }, ...ended]
 }
 
-/** A process is killed in the middle, and whoever holds the key tries again later. */
+/** A process is killed during a redemption, and the client tries again later. */
 function resumed(at: number, differences: Partial<History> = {}, redemption = 'r'): History {
   const calls = [
     call('redeem', 'a', 20, 40),
@@ -52,16 +52,16 @@ function resumed(at: number, differences: Partial<History> = {}, redemption = 'r
     ...ran('a', 25).map((effect) => ({ ...effect, redemption: 'r' })),
     ...ran('c', at + 5, at + 10).map((effect) => ({ ...effect, redemption })),
   ]
-  return story(calls, effects, { bound: new Set(['k']), lease: 1_000, ...differences })
+  return story(calls, effects, { bound: new Set(['k']), leaseMilliseconds: 1_000, ...differences })
 }
 
 const rulesOf = (history: History) => [...new Set(check(history).map(({ rule }) => rule))].sort()
 
-describe('a history that is as it should be', () => {
+describe('a history that follows the model', () => {
   it.each<[string, History]>([
     ['a key that is redeemed once', story([call('redeem', 'a', 20, 40, 201)], ran('a', 25, 30))],
     [
-      'a key that others wanted at the same time, and later',
+      'a key that other calls try to redeem at the same time and later',
       story(
         [
           call('redeem', 'a', 20, 40, 201),
@@ -73,7 +73,7 @@ describe('a history that is as it should be', () => {
       ),
     ],
     [
-      'a key that is given back by an action that fails, and then redeemed',
+      'a key that is released by a failed action, and then redeemed',
       story(
         [call('redeem', 'a', 20, 40, 422), call('redeem', 'b', 30, 60, 201)],
         [...ran('a', 25, 30, 'failed'), ...ran('b', 45, 50)],
@@ -84,19 +84,19 @@ describe('a history that is as it should be', () => {
       story([refused('a', 20, 60, 'key_revoked'), call('revoke', 'r', 30, 40, 200)], ran('a', 25, 50)),
     ],
     [
-      'a key that is revoked as it is redeemed, and by an answer that came later than the redemption',
+      'a revocation that overlaps a redemption and is answered later',
       story([call('redeem', 'a', 20, 60, 201), call('revoke', 'r', 30, 90, 200)], ran('a', 25, 50)),
     ],
     [
-      'a redemption without an answer that came about',
+      'a redemption that happened without an answer',
       story([call('redeem', 'a', 20, 40), refused('b', 50, 60, 'key_redeemed')], ran('a', 25, 30)),
     ],
     [
-      'a redemption without an answer that did not',
+      'a redemption that got no answer and did not happen',
       story([call('redeem', 'a', 20, 40), call('redeem', 'b', 50, 60, 201)], ran('b', 52, 55)),
     ],
     [
-      'a revocation that came about long after it got no answer',
+      'a revocation that happened long after it got a 503',
       story([
         call('revoke', 'r', 20, 40, 503),
         call('introspect', 'n', 50, 60, 200, { active: true }),
@@ -104,19 +104,19 @@ describe('a history that is as it should be', () => {
       ]),
     ],
     [
-      'a process that was killed while it redeemed',
+      'a process that was killed during a redemption',
       story([call('redeem', 'a', 20, 40), refused('b', 50, 60, 'key_redeeming')], ran('a', 25)),
     ],
     [
-      'a key that a store has forgotten',
+      'a key that the store forgot',
       story([refused('a', 50, 60, 'key_unknown')], [], { losses: [loss('forgot', 20, 30)] }),
     ],
     [
-      'a key that was forgotten while it was redeemed',
+      'a key that the store forgot during a redemption',
       story([refused('a', 15, 60, 'key_unknown')], ran('a', 18, 40), { losses: [loss('forgot', 20, 30)] }),
     ],
     [
-      'a record that a failover lost',
+      'an issued key that a failover lost',
       story([refused('a', 50, 60, 'key_unknown')], [], {
         losses: [loss('failed over, replicated', 20, 30)],
       }),
@@ -132,7 +132,7 @@ describe('a history that is as it should be', () => {
       ),
     ],
     [
-      'a bound key whose holder gets the same answer again',
+      'a bound key whose owner gets the same answer again',
       story(
         [call('redeem', 'a', 20, 40, 201), call('redeem', 'b', 50, 60, 201, { outcome: 'a' })],
         ran('a', 25, 30),
@@ -140,19 +140,16 @@ describe('a history that is as it should be', () => {
       ),
     ],
     [
-      'a key that could not be given back, as the store did not answer',
+      'a key that was not released, because the store did not answer',
       story(
         [call('redeem', 'a', 20, 40, 422), refused('b', 50, 60, 'key_redeeming')],
         ran('a', 25, 30, 'failed'),
-        { troubles: [{ begin: 35, end: 70 }] },
+        { outages: [{ begin: 35, end: 70 }] },
       ),
     ],
+    ['a bound key whose owner tries again after the lease of a killed process', resumed(1_100)],
     [
-      'a bound key whose holder tries again when the lease of a process that was killed is over',
-      resumed(1_100),
-    ],
-    [
-      '1,000 redemptions of it at once',
+      '1,000 concurrent redemptions',
       story(
         [
           ...Array.from({ length: 999 }, (_, i) =>
@@ -163,7 +160,7 @@ describe('a history that is as it should be', () => {
         ran('w', 40, 60),
       ),
     ],
-  ])('is found to be so: %s', (_name, history) => {
+  ])('is accepted: %s', (_name, history) => {
     expect(check(history)).toEqual([])
   })
 })
@@ -172,7 +169,7 @@ function loss(kind: Loss['kind'], begin: number, end: number): Loss {
   return { kind, begin, end }
 }
 
-describe('a history that cannot be', () => {
+describe('a history that violates the model', () => {
   it.each<[string, string[], History]>([
     [
       'two redemptions of one key',
@@ -183,7 +180,7 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'two redemptions at once',
+      'two redemptions at the same time',
       ['executed twice', 'redeemed twice'],
       story(
         [call('redeem', 'a', 20, 60, 201), call('redeem', 'b', 20, 60, 201)],
@@ -191,7 +188,7 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'an action that ran twice though only one was told so',
+      'an action that ran twice, of which one call got no answer',
       ['executed twice'],
       story(
         [call('redeem', 'a', 20, 40), call('redeem', 'b', 50, 60, 201)],
@@ -199,7 +196,7 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'an action that began before the one before it had failed',
+      'an action that began before the previous one had failed',
       ['executed twice'],
       story(
         [call('redeem', 'a', 20, 60, 422), call('redeem', 'b', 20, 60, 201)],
@@ -231,7 +228,7 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'a bound key that brought forth two things',
+      'a bound key with two different results',
       ['executed twice', 'redeemed twice'],
       story(
         [call('redeem', 'a', 20, 40, 201), call('redeem', 'b', 50, 60, 201)],
@@ -239,18 +236,14 @@ describe('a history that cannot be', () => {
         { bound: new Set(['k']) },
       ),
     ],
-    [
-      'a success for which nothing was done',
-      ['redeemed without being done'],
-      story([call('redeem', 'a', 20, 40, 201)]),
-    ],
+    ['a success without an effect', ['redeemed but not executed'], story([call('redeem', 'a', 20, 40, 201)])],
     [
       'a redemption that began after a revocation was answered',
       ['revoked and redeemed'],
       story([call('revoke', 'r', 20, 30, 200), call('redeem', 'a', 31, 40, 201)], ran('a', 33, 35)),
     ],
     [
-      'a redemption that settled after a revocation was answered, though it began before',
+      'a redemption that began before a revocation and settled after its answer',
       ['revoked and redeemed'],
       story([call('redeem', 'a', 15, 60, 201), call('revoke', 'r', 20, 30, 200)], ran('a', 18, 40)),
     ],
@@ -261,17 +254,17 @@ describe('a history that cannot be', () => {
     ],
     ['a key that is lost', ['lost'], story([refused('a', 20, 30, 'key_unknown')])],
     [
-      'a key that says it is redeemed though nobody did that',
+      'a key that is redeemed although no call redeemed it',
       ['lost'],
       story([refused('a', 20, 30, 'key_redeemed')]),
     ],
     [
-      'a key that nobody revoked and is inactive',
+      'a key that is inactive although no call revoked it',
       ['lost'],
       story([call('introspect', 'n', 20, 30, 200, { active: false })]),
     ],
     [
-      'a key that was not given back though its action failed',
+      'a key that was not released although its action failed',
       ['lost'],
       story(
         [call('redeem', 'a', 20, 40, 422), refused('b', 50, 60, 'key_redeeming')],
@@ -279,7 +272,7 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'a redemption that is forgotten',
+      'a redemption that the store lost',
       ['lost'],
       story([call('redeem', 'a', 20, 30, 201), refused('b', 40, 50, 'key_unknown')], ran('a', 22, 25)),
     ],
@@ -292,19 +285,19 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'a key that is good again after the store forgot it',
+      'a key that is valid again after the store forgot it',
       ['lost'],
       story([refused('a', 35, 40, 'key_unknown'), call('redeem', 'b', 50, 60, 201)], ran('b', 52, 55), {
         losses: [loss('forgot', 20, 30)],
       }),
     ],
     [
-      'a key that outlived a store that forgot everything',
+      'a key that is valid after the store forgot everything',
       ['contradiction'],
       story([call('redeem', 'b', 50, 60, 201)], ran('b', 52, 55), { losses: [loss('forgot', 20, 30)] }),
     ],
     [
-      'a confirmed redemption that a failover undid',
+      'a confirmed redemption that a failover lost',
       ['executed twice', 'redeemed twice'],
       story(
         [call('redeem', 'a', 12, 20, 201), call('redeem', 'b', 50, 60, 201)],
@@ -313,35 +306,35 @@ describe('a history that cannot be', () => {
       ),
     ],
     [
-      'a confirmed revocation that a failover undid',
+      'a confirmed revocation that a failover lost',
       ['revoked and redeemed'],
       story([call('revoke', 'r', 12, 20, 200), call('redeem', 'b', 50, 60, 201)], ran('b', 52, 55), {
         losses: [loss('failed over, replicated', 30, 40)],
       }),
     ],
-    ['a bound key that is taken over before the lease is over', ['executed twice'], resumed(900)],
+    ['a bound key that is reserved again before the lease is over', ['executed twice'], resumed(900)],
     [
-      'a bearer key that is taken over after a lease',
+      'a bearer key that is reserved again after a lease',
       ['executed twice'],
       resumed(1_100, { bound: new Set() }),
     ],
-    ['a redemption that is tried again under another name', ['executed twice'], resumed(1_100, {}, 's')],
+    ['a redemption that is resumed with another id', ['executed twice'], resumed(1_100, {}, 's')],
     ['an undocumented server error', ['unexpected answer'], story([call('redeem', 'a', 20, 30, 500)])],
     [
-      'a 503 that does not say when to come again',
+      'a 503 without a valid Retry-After',
       ['unexpected answer'],
       story([{ ...call('redeem', 'a', 20, 30, 503), retryAfter: 'soon' }]),
     ],
     [
-      'a refusal that no state of the key accounts for',
+      'a refusal that the state of the key does not explain',
       ['unexpected answer'],
       story([refused('a', 20, 30, 'signature_wrong')]),
     ],
-  ])('is found out: %s', (_name, rules, history) => {
+  ])('is caught: %s', (_name, rules, history) => {
     expect(rulesOf(history)).toEqual(rules)
   })
 
-  it('is told with all that was seen of the key', () => {
+  it('is reported with all calls of the key', () => {
     const history = story(
       [call('revoke', 'r', 20, 30, 200), call('redeem', 'a', 31, 40, 201)],
       ran('a', 33, 35),
@@ -350,8 +343,8 @@ describe('a history that cannot be', () => {
       {
         rule: 'revoked and redeemed',
         keyId: 'k',
-        told: [
-          'redeem a at worker 0: 201 (31.0 to 40.0 ms), its claim has no place: the key is revoked by then',
+        evidence: [
+          'redeem a at worker 0: 201 (31.0 to 40.0 ms), its reservation is impossible, because the key is revoked',
           'issue i at worker 0: 200 (0.0 to 10.0 ms)',
           'revoke r at worker 0: 200 (20.0 to 30.0 ms)',
           'redeem a at worker 0: 201 (31.0 to 40.0 ms)',
@@ -360,7 +353,7 @@ describe('a history that cannot be', () => {
     ])
   })
 
-  it('is found out in the time that there is, when 1,000 redemptions had two winners', () => {
+  it('is caught in time if 2 of 1,000 redemptions succeeded', () => {
     const losers = Array.from({ length: 998 }, (_, i) => refused(`l${i}`, 20, 100, 'key_redeeming'))
     const winners = ['a', 'b'].map((id) => call('redeem', id, 20, 100, 201))
     const effects = [...ran('a', 30, 40), ...ran('b', 31, 41)]

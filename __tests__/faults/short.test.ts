@@ -1,30 +1,30 @@
 import { catalog } from '../../faults/catalog'
+import type { Deployment } from '../../faults/deployment'
+import { runScenario } from '../../faults/result'
 import { SHORT } from '../../faults/scale'
-import type { Stage } from '../../faults/stage'
-import { tryOut } from '../../faults/verdict'
 import { ensureBuilt } from '../demo/child'
 
-/** The longest that a fault may take, on a machine that is busy with other tests. */
+/** The longest duration of a scenario on a busy machine. */
 jest.setTimeout(150_000)
 
 const SEED = Date.now() % 1_000_000
 
 beforeAll(ensureBuilt)
 
-// The short form of `npm run test:faults`: real processes, a real Redis, the same checks.
+// The short version of `npm run test:faults`, with real processes and a real Redis.
 for (const { setting, start, scenarios } of catalog(SHORT)) {
   describe(`four processes over ${setting}, seed ${SEED}`, () => {
-    let stage: Stage
+    let deployment: Deployment
     beforeAll(async () => {
-      stage = await start({ scale: SHORT, seed: SEED })
+      deployment = await start({ scale: SHORT, seed: SEED })
     })
-    afterAll(() => stage?.close())
+    afterAll(() => deployment?.close())
 
     it.each(scenarios.map((scenario) => [scenario.title, scenario] as const))(
-      'redeem nothing twice, lose nothing, and are back: %s',
+      'redeem nothing twice, lose nothing, and recover: %s',
       async (_title, scenario) => {
-        const { faults } = await tryOut(scenario, stage)
-        expect(faults).toEqual([])
+        const { failures } = await runScenario(scenario, deployment)
+        expect(failures).toEqual([])
       },
     )
   })

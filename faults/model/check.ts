@@ -1,27 +1,27 @@
-import { executionFaults } from './executions'
+import { doubleExecutions } from './executions'
 import { type Call, type History, isRedemption, isSuccess, isUncertain } from './history'
 import { explain } from './linearize'
 import { describeCall, type KeyHistory, pointsOf } from './points'
 
-/** What must never happen. */
+/** The rules, named by their violation. */
 export type Rule =
   | 'executed twice'
   | 'redeemed twice'
-  | 'redeemed without being done'
+  | 'redeemed but not executed'
   | 'revoked and redeemed'
   | 'lost'
   | 'contradiction'
   | 'unexpected answer'
   | 'undecided'
 
-/** A rule that was broken, by which key, and what was seen of that. */
+/** A violated rule, with the calls of the key as evidence. */
 export interface Violation {
   readonly rule: Rule
   readonly keyId: string
-  readonly told: readonly string[]
+  readonly evidence: readonly string[]
 }
 
-/** Finds in a history whatever the model of docs/operations/faults.md does not allow. */
+/** Finds violations of the model in docs/operations/faults.md. */
 export function check(history: History): Violation[] {
   const keys = keysOf(history)
   return [...history.calls.filter(isUnexpected).map(unexpected), ...keys.flatMap(checkKey)]
@@ -54,22 +54,24 @@ function byKey<T extends { readonly keyId?: string }>(all: readonly T[]): Map<st
 function checkKey(key: KeyHistory): Violation[] {
   const { keyId } = key
   const answers = key.calls.filter((call) => isRedemption(call) && isSuccess(call))
-  const twice = executionFaults(key).map((told): Violation => ({ rule: 'executed twice', keyId, told }))
+  const twice = doubleExecutions(key).map(
+    (evidence): Violation => ({ rule: 'executed twice', keyId, evidence }),
+  )
   const outcomes = new Set(answers.map(({ outcome }) => outcome))
   const isRepeated = outcomes.size > 1 || (!key.isBound && answers.length > 1)
   const redeemed: Violation[] = isRepeated
-    ? [{ rule: 'redeemed twice', keyId, told: answers.map(describeCall) }]
+    ? [{ rule: 'redeemed twice', keyId, evidence: answers.map(describeCall) }]
     : []
-  const undone: Violation[] = answers
+  const notExecuted: Violation[] = answers
     .filter(
-      (call) => !key.effects.some((effect) => isEffectOf(effect, call)) && !isAnsweredForAnother(key, call),
+      (call) => !key.effects.some((effect) => isEffectOf(effect, call)) && !isAnswerOfLostExchange(key, call),
     )
-    .map((call) => ({ rule: 'redeemed without being done', keyId, told: [describeCall(call)] }))
-  return [...twice, ...redeemed, ...undone, ...disorder(key, [...twice, ...redeemed].length > 0)]
+    .map((call) => ({ rule: 'redeemed but not executed', keyId, evidence: [describeCall(call)] }))
+  return [...twice, ...redeemed, ...notExecuted, ...contradictions(key, [...twice, ...redeemed].length > 0)]
 }
 
-/** Of an exchange that was cut short there may be no trace, and the same answer once more to its holder. */
-function isAnsweredForAnother({ isBound, calls }: KeyHistory, { verb }: Call): boolean {
+/** An exchange that got no answer may leave no effect. Then a repeated request of the owner gets its answer. */
+function isAnswerOfLostExchange({ isBound, calls }: KeyHistory, { verb }: Call): boolean {
   return isBound && verb === 'exchange' && calls.some((one) => one.verb === 'exchange' && isUncertain(one))
 }
 
@@ -79,16 +81,16 @@ function isEffectOf({ kind, call, outcome }: KeyHistory['effects'][number], of: 
     : kind === 'done' && call === of.outcome
 }
 
-function disorder(key: KeyHistory, isKnown: boolean): Violation[] {
+function contradictions(key: KeyHistory, isKnown: boolean): Violation[] {
   const explained = explain(pointsOf(key))
   if (explained.holds || isKnown) return []
-  const told = [explained.stuck, ...key.calls.map(describeCall)]
-  const rule = explained.isUndecided ? 'undecided' : nameOf(key)
-  return [{ rule, keyId: key.keyId, told }]
+  const evidence = [explained.stuck, ...key.calls.map(describeCall)]
+  const rule = explained.isUndecided ? 'undecided' : violatedRule(key)
+  return [{ rule, keyId: key.keyId, evidence }]
 }
 
-/** A name for what has no explanation. */
-function nameOf({ calls }: KeyHistory): Rule {
+/** Chooses the rule that fits a history without explanation. */
+function violatedRule({ calls }: KeyHistory): Rule {
   const isRedeemed = calls.some((call) => isRedemption(call) && isSuccess(call))
   const isRevoked = calls.some(
     (call) => call.reason === 'key_revoked' || (call.verb === 'revoke' && isSuccess(call)),
@@ -98,8 +100,8 @@ function nameOf({ calls }: KeyHistory): Rule {
   return isForgotten || !isRedeemed ? 'lost' : 'contradiction'
 }
 
-/** For which states of the key a redemption may be refused. */
-const STATES: ReadonlySet<string | undefined> = new Set([
+/** The reasons that follow from the state of a key. */
+const STATE_REASONS: ReadonlySet<string | undefined> = new Set([
   'key_redeeming',
   'redemption_pending',
   'key_redeemed',
@@ -107,17 +109,17 @@ const STATES: ReadonlySet<string | undefined> = new Set([
   'key_unknown',
 ])
 
-/** Refusals and faults that no state of a key and no trouble of the store accounts for. */
+/** Whether neither the state of the key nor an outage of the store explains a refusal or an error. */
 function isUnexpected(call: Call): boolean {
   const { status, reason, code, retryAfter } = call
   if (status === undefined || isSuccess(call)) return false
   if (isUncertain(call))
     return !(status === 503 && code === 'temporarily_unavailable' && Number(retryAfter) > 0)
   const isOwnFailure = call.verb === 'redeem' && status === 422
-  return !(isRedemption(call) && (isOwnFailure || STATES.has(reason)))
+  return !(isRedemption(call) && (isOwnFailure || STATE_REASONS.has(reason)))
 }
 
 function unexpected(call: Call): Violation {
   const { keyId = 'no key' } = call
-  return { rule: 'unexpected answer', keyId, told: [`${describeCall(call)} ${call.code ?? ''}`] }
+  return { rule: 'unexpected answer', keyId, evidence: [`${describeCall(call)} ${call.code ?? ''}`] }
 }

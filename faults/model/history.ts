@@ -1,49 +1,49 @@
-/** What a client asks for. `redeem` is a route of the host's, `exchange` the token endpoint. */
+/** `redeem` is a call of a route that redeems the key, `exchange` a call of the token endpoint. */
 export type Verb = 'issue' | 'redeem' | 'exchange' | 'revoke' | 'introspect'
 
-/** A call as its caller saw it. Times are of one clock. */
+/** A call as its caller saw it. All times come from one clock. */
 export interface Call {
   readonly id: string
   readonly verb: Verb
-  /** Which process was asked. */
+  /** The process that was called. */
   readonly worker: number
   readonly begin: number
   readonly end: number
-  /** Not there when no answer came. */
+  /** Missing if there was no answer. */
   readonly status?: number
   readonly keyId?: string
-  /** Why it was refused, as the server tells its operator. */
+  /** The private reason of a refusal. */
   readonly reason?: string
   /** The `error` of a refusal. */
   readonly code?: string
   readonly retryAfter?: string
-  /** What an introspection said. */
+  /** The answer of an introspection. */
   readonly active?: boolean
-  /** What the answer says was brought forth: the call whose action it was, or the access token. */
+  /** The result in the answer: the id of the call that ran the action, or of the access token. */
   readonly outcome?: string
 }
 
-/** What an action did, as it noted itself, outside of Redis and of what anybody was told. */
+/** Something that an action did. The action notes it in a file, independent of Redis and of answers. */
 export interface Effect {
-  /** The call that the action ran for. */
+  /** The id of the call that ran the action. */
   readonly call: string
   readonly keyId: string
-  /** `minted`: an access token was brought forth and is about to leave. */
+  /** `minted`: an access token was created and is about to be sent. */
   readonly kind: 'began' | 'done' | 'failed' | 'minted'
   readonly at: number
   readonly worker: number
-  /** The access token that was minted. */
+  /** The id of the access token. */
   readonly outcome?: string
-  /** What names the redemption, whoever tries it again. */
+  /** The id of the redemption, which all its attempts share. */
   readonly redemption?: string
 }
 
 /**
- * What happened to the store.
+ * A loss of data in the store.
  *
- * - `forgot`: all that it knew is gone
- * - `failed over, replicated`: what was not confirmed to its caller may be undone
- * - `failed over`: anything may be undone
+ * - `forgot`: the store lost everything
+ * - `failed over, replicated`: changes that were not confirmed to a caller may be lost
+ * - `failed over`: all changes may be lost
  */
 export interface Loss {
   readonly kind: 'forgot' | 'failed over, replicated' | 'failed over'
@@ -51,8 +51,8 @@ export interface Loss {
   readonly end: number
 }
 
-/** A time in which the store may not have answered. */
-export interface Trouble {
+/** A time in which the store may fail to answer. */
+export interface Outage {
   readonly begin: number
   readonly end: number
 }
@@ -60,21 +60,21 @@ export interface Trouble {
 export interface History {
   readonly calls: readonly Call[]
   readonly effects: readonly Effect[]
-  /** Keys that are bound to a proof key, by id. */
+  /** The ids of the keys that are bound to a DPoP key. */
   readonly bound: ReadonlySet<string>
   readonly losses: readonly Loss[]
-  readonly troubles: readonly Trouble[]
-  /** How long a worker waits for the store, in milliseconds. */
-  readonly patience: number
-  /** After how many milliseconds the holder of a bound key may take its own claim over; never where there is none. */
-  readonly lease?: number
+  readonly outages: readonly Outage[]
+  /** How long a worker waits for the store. */
+  readonly storeTimeoutMilliseconds: number
+  /** When the owner of a bound key may replace its own reservation. Default: never. */
+  readonly leaseMilliseconds?: number
 }
 
 export function isSuccess({ status }: Call): boolean {
   return status !== undefined && status < 300
 }
 
-/** Nobody was told what came of it. */
+/** Whether the caller does not know what happened. */
 export function isUncertain({ status }: Call): boolean {
   return status === undefined || status >= 500
 }

@@ -7,73 +7,82 @@ import { freePort, type RedisServer, startRedis } from '../../__tests__/support/
 import { until } from '../clock'
 import type { Resources } from '../resources'
 
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
 const NAME = 'provisioning'
-/** Who replicates: somebody who can be locked out. Whatever else cuts two servers apart, sentinels mend. */
-const REPLICATOR = 'replicator'
+/** The replica has its own user, which can be disabled. Sentinels would repair any other interruption. */
+const REPLICA_USER = 'replicator'
 const COUNT = 3
 const QUORUM = 2
-/** How long a primary must be silent until it counts as down. */
+/** How long a primary must be silent before sentinels consider it down. */
 const DOWN_AFTER_MILLISECONDS = 1_000
 
-/** A primary and its replica, watched over by sentinels. */
-export interface Watched {
+/** A primary and its replica, monitored by sentinels. */
+export interface ReplicatedRedis {
   readonly name: string
-  /** Where the sentinels are. */
+  /** The ports of the sentinels. */
   readonly ports: readonly number[]
   readonly primary: RedisServer
   readonly replica: RedisServer
-  /** Cuts the replica off from its primary, though both are there. */
-  cut(): Promise<void>
-  /** Whether the replica is the primary now. */
+  /** Interrupts the replication while both servers run. */
+  cutReplication(): Promise<void>
+  /** Whether the replica has become the primary. */
   hasFailedOver(): Promise<boolean>
-  /** Starts a server in the place of the primary that was killed: a replica of the new one. */
+  /** Replaces the killed primary by a replica of the new one. */
   bringBack(): Promise<void>
 }
 
-export async function startWatched({ keep }: Resources): Promise<Watched> {
-  const settings = ['--repl-diskless-sync-delay', '0', '--repl-timeout', '60']
-  const start = async (more: readonly string[], port?: number) => {
-    const server = await startRedis([...settings, ...more], port)
+export async function startReplicatedRedis({ keep }: Resources): Promise<ReplicatedRedis> {
+  const start = async (settings: readonly string[], port?: number) => {
+    const common = ['--repl-diskless-sync-delay', '0', '--repl-timeout', '60']
+    const server = await startRedis([...common, ...settings], port)
     return keep({ ...server, drop: () => server.signal('SIGKILL') })
   }
   const primary = await start([])
-  await primary.cli('ACL', 'SETUSER', REPLICATOR, 'on', '>secret', '+psync', '+replconf', '+ping')
-  const replica = await start([
-    ...['--replicaof', `127.0.0.1 ${primary.port}`],
-    ...['--masteruser', REPLICATOR, '--masterauth', 'secret'],
-  ])
-  await until('the replica is in step', async () =>
-    /slave0:.*state=online/.test(await primary.cli('INFO', 'replication')),
-  )
+  const replica = await startReplica(primary, start)
   const ports = await Promise.all(Array.from({ length: COUNT }, () => freePort()))
   for (const port of ports) keep(await startSentinel(port, primary.port))
-  const ask = (port: number, ...command: string[]) =>
-    run('redis-cli', ['-p', String(port), 'SENTINEL', ...command]).then(
-      ({ stdout }) => stdout,
-      () => '',
-    )
-  const all = async (wanted: RegExp, ...command: string[]) =>
-    (await Promise.all(ports.map((port) => ask(port, ...command, NAME)))).every((told) => wanted.test(told))
-  await until('the sentinels know of each other', () => all(/\nnum-other-sentinels\n2\n/, 'MASTER'))
+  await until('the sentinels know each other', () => allAnswer(ports, /\nnum-other-sentinels\n2\n/, 'MASTER'))
   await until('the sentinels know the replica', () =>
-    all(new RegExp(`\nport\n${replica.port}\n`), 'REPLICAS'),
+    allAnswer(ports, new RegExp(`\nport\n${replica.port}\n`), 'REPLICAS'),
   )
   return {
-    name: NAME,
-    ports,
-    primary,
-    replica,
-    async cut() {
-      await primary.cli('ACL', 'SETUSER', REPLICATOR, 'off')
+    ...{ name: NAME, ports, primary, replica },
+    async cutReplication() {
+      await primary.cli('ACL', 'SETUSER', REPLICA_USER, 'off')
       await primary.cli('CLIENT', 'KILL', 'TYPE', 'replica')
     },
-    hasFailedOver: () => all(new RegExp(`\n${replica.port}\n`), 'GET-MASTER-ADDR-BY-NAME'),
+    hasFailedOver: () => allAnswer(ports, new RegExp(`\n${replica.port}\n`), 'GET-MASTER-ADDR-BY-NAME'),
     async bringBack() {
       await start(['--replicaof', `127.0.0.1 ${replica.port}`], primary.port)
     },
   }
+}
+
+async function startReplica(
+  primary: RedisServer,
+  start: (settings: readonly string[]) => Promise<RedisServer>,
+): Promise<RedisServer> {
+  const rights = ['on', '>secret', '+psync', '+replconf', '+ping']
+  await primary.cli('ACL', 'SETUSER', REPLICA_USER, ...rights)
+  const replica = await start([
+    ...['--replicaof', `127.0.0.1 ${primary.port}`],
+    ...['--masteruser', REPLICA_USER, '--masterauth', 'secret'],
+  ])
+  await until('the replica is synchronized', async () =>
+    /slave0:.*state=online/.test(await primary.cli('INFO', 'replication')),
+  )
+  return replica
+}
+
+/** Whether all sentinels give this answer to a command about the primary. */
+async function allAnswer(ports: readonly number[], expected: RegExp, command: string): Promise<boolean> {
+  const answers = await Promise.all(
+    ports.map((port) =>
+      execute('redis-cli', ['-p', String(port), 'SENTINEL', command, NAME]).catch(() => undefined),
+    ),
+  )
+  return answers.every((answer) => answer !== undefined && expected.test(answer.stdout))
 }
 
 async function startSentinel(port: number, primary: number) {

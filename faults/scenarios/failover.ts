@@ -1,82 +1,78 @@
 import { pause, until } from '../clock'
+import type { ReplicatedDeployment, Session } from '../deployment'
 import type { Key } from '../driver'
-import { BEARER } from '../holder'
+import { BEARER } from '../key-owner'
 import { isSuccess } from '../model/history'
 import { type Scenario, underLoad } from '../scenario'
-import type { Act, WatchedStage } from '../stage'
 
-/** kill -9 of a primary: the sentinels make its replica the primary, and it comes back as a replica. */
-export const failover: Scenario<WatchedStage> = {
+/** Kills the primary. The sentinels promote its replica, and the killed server comes back as a replica. */
+export const failover: Scenario<ReplicatedDeployment> = {
   name: 'failover',
   title: '`kill -9` of a primary, failover to its replica, `minReplicas: 1`',
-  play: (stage) =>
-    underLoad(stage, {
-      async interfere({ recorder }) {
-        await recorder.losing('failed over, replicated', () => failOver(stage))
-        return undefined
+  run: (deployment) =>
+    underLoad(deployment, {
+      async inject({ recorder }) {
+        await recorder.recordLoss('failed over, replicated', () => failOver(deployment))
+        return {}
       },
     }),
 }
 
-/** The same, after the replica was cut off for a while: what was not confirmed by it must not have counted. */
-export const cutOff: Scenario<WatchedStage> = {
+/** Interrupts the replication before that. Redemptions that the replica does not confirm must fail. */
+export const cutOff: Scenario<ReplicatedDeployment> = {
   name: 'cut',
   title: 'The replica cut off, then the primary killed, `minReplicas: 1`',
-  play: (stage) =>
-    underLoad(stage, {
-      interfere: async (act) => {
-        const keys = await issueSome(act, stage)
-        return act.recorder.losing('failed over, replicated', async () => {
-          await stage.watched.cut()
-          const calls = await redeemAll(act, stage, keys)
-          await failOver(stage)
-          const won = calls.filter(isSuccess).length
-          const told = `${won} of ${keys.length} redemptions without the replica succeeded`
-          return { notes: [told], faults: won === 0 ? [] : [told] }
+  run: (deployment) =>
+    underLoad(deployment, {
+      inject: async (session) => {
+        const keys = await issueSome(session, deployment)
+        return session.recorder.recordLoss('failed over, replicated', async () => {
+          await deployment.redis.cutReplication()
+          const calls = await redeemAll(session, deployment, keys)
+          await failOver(deployment)
+          const succeeded = calls.filter(isSuccess).length
+          const note = `${succeeded} of ${keys.length} redemptions without the replica succeeded`
+          return { notes: [note], failures: succeeded === 0 ? [] : [note] }
         })
       },
     }),
 }
 
-/** What a failover undoes without `minReplicas`, in the worst case: told so that nobody has to find out. */
-export const cutOffUnconfirmed: Scenario<WatchedStage> = {
+/** Shows the worst case of a failover without `minReplicas`, which the documentation describes. */
+export const cutOffUnconfirmed: Scenario<ReplicatedDeployment> = {
   name: 'cut, unconfirmed',
   title: 'The same without `minReplicas`',
-  mayBreak: ['executed twice', 'redeemed twice', 'revoked and redeemed'],
-  play: (stage) =>
-    underLoad(stage, {
-      interfere: async (act) => {
-        const keys = await issueSome(act, stage)
-        return act.recorder.losing('failed over', async () => {
-          await stage.watched.cut()
-          const first = await redeemAll(act, stage, keys)
-          await failOver(stage)
-          const second = await redeemAll(act, stage, keys)
-          const twice = second.filter(
-            (call, i) => isSuccess(call) && first.some((one, j) => i === j && isSuccess(one)),
-          )
-          const notes = [
-            `${twice.length} of ${keys.length} keys redeemed while it was cut off could be redeemed again`,
-          ]
-          return { notes }
+  mayViolate: ['executed twice', 'redeemed twice', 'revoked and redeemed'],
+  run: (deployment) =>
+    underLoad(deployment, {
+      inject: async (session) => {
+        const keys = await issueSome(session, deployment)
+        return session.recorder.recordLoss('failed over', async () => {
+          await deployment.redis.cutReplication()
+          const first = await redeemAll(session, deployment, keys)
+          await failOver(deployment)
+          const second = await redeemAll(session, deployment, keys)
+          const twice = keys.filter((_, i) => [first[i], second[i]].every((call) => call && isSuccess(call)))
+          const note = `${twice.length} of ${keys.length} keys that were redeemed without the replica could be redeemed again`
+          return { notes: [note] }
         })
       },
     }),
 }
 
-async function failOver({ watched }: WatchedStage): Promise<void> {
-  watched.primary.signal('SIGKILL')
-  await until('the sentinels have made the replica the primary', watched.hasFailedOver)
-  await watched.bringBack()
+async function failOver({ redis }: ReplicatedDeployment): Promise<void> {
+  redis.primary.signal('SIGKILL')
+  await until('the sentinels have promoted the replica', redis.hasFailedOver)
+  await redis.bringBack()
 }
 
-async function issueSome({ driver }: Act, { scale }: WatchedStage): Promise<Key[]> {
-  const keys = await Promise.all(Array.from({ length: scale.caught }, () => driver.issue(0, BEARER)))
-  // Records are not waited for: give the replica the moment it needs.
+async function issueSome({ driver }: Session, { scale }: ReplicatedDeployment): Promise<Key[]> {
+  const keys = await Promise.all(Array.from({ length: scale.caughtKeys }, () => driver.issue(0, BEARER)))
+  // Issuing does not wait for the replica, so give it some time.
   await pause(500)
   return keys.filter((key) => key !== undefined)
 }
 
-function redeemAll({ driver }: Act, { scale }: WatchedStage, keys: readonly Key[]) {
+function redeemAll({ driver }: Session, { scale }: ReplicatedDeployment, keys: readonly Key[]) {
   return Promise.all(keys.map((key, i) => driver.redeem(key, i % scale.workers)))
 }

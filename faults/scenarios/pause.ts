@@ -1,61 +1,73 @@
 import { clock, pause } from '../clock'
+import type { Session, SingleRedisDeployment } from '../deployment'
 import type { Key } from '../driver'
-import { BEARER } from '../holder'
+import { BEARER } from '../key-owner'
 import type { Call } from '../model/history'
 import { LIMITS } from '../scale'
 import { type Scenario, underLoad } from '../scenario'
-import type { Act, PlainStage } from '../stage'
+import type { Measurement } from '../worker'
 
 const MEBIBYTE = 2 ** 20
 
-/** SIGSTOP: connections stay, answers do not come, and requests go on coming without waiting for each other. */
-export const redisPaused: Scenario<PlainStage> = {
+/** Redis keeps its connections but does not answer, while requests continue to arrive. */
+export const redisPaused: Scenario<SingleRedisDeployment> = {
   name: 'redis paused',
   title: '`SIGSTOP` of Redis under load, then `SIGCONT`',
-  play: (stage) =>
-    underLoad(stage, {
-      async interfere(act, { keys }, lift) {
-        const own = await Promise.all(Array.from({ length: 50 }, () => act.driver.issue(0, BEARER)))
-        const targets = [...own.filter((key) => key !== undefined), ...keys.slice(-50)]
-        // None of them is to wait for its connection: what is looked for is who waits for Redis.
-        const open = (stage.scale.floodPerSecond * (LIMITS.timeoutSeconds + 1)) / stage.crew.size
-        for (let worker = 0; worker < stage.crew.size; worker += 1) await act.driver.connect(worker, open)
-        const before = await stage.crew.measure()
-        stage.redis.signal('SIGSTOP')
-        const [sent, after] = await Promise.all([flood(act, stage, targets), measureLate(stage)])
-        stage.redis.signal('SIGCONT')
-        lift()
+  run: (deployment) =>
+    underLoad(deployment, {
+      async inject(session, { keys }, onEnd) {
+        const { redis, pool, scale } = deployment
+        const issued = await Promise.all(Array.from({ length: 50 }, () => session.driver.issue(0, BEARER)))
+        const targets = [...issued.filter((key) => key !== undefined), ...keys.slice(-50)]
+        // Open the connections first, so that requests wait for Redis only.
+        const connections = (scale.floodPerSecond * (LIMITS.timeoutSeconds + 1)) / pool.size
+        for (let worker = 0; worker < pool.size; worker += 1)
+          await session.driver.connect(worker, connections)
+        const before = await pool.measure()
+        redis.signal('SIGSTOP')
+        const [sent, after] = await Promise.all([
+          flood(session, deployment, targets),
+          measureLate(deployment),
+        ])
+        redis.signal('SIGCONT')
+        onEnd()
         await Promise.all(sent)
-        const growths = after.map(({ heap }, i) => heap - (before[i]?.heap ?? 0))
-        const most = Math.max(...growths)
-        const inFlight = Math.max(...after.map((one) => one.inFlight))
-        const notes = [
-          `${stage.scale.floodPerSecond} requests a second: ${inFlight} open at most in a worker, heap ${(most / MEBIBYTE).toFixed(1)} MiB more`,
-        ]
-        return { notes, faults: most <= LIMITS.heapGrowth ? [] : [`a worker grew by ${most} bytes`] }
+        return findings(scale.floodPerSecond, before, after)
       },
     }),
 }
 
-/** Requests at a rate, whatever becomes of those before: answers when the last has gone out. */
-async function flood({ driver }: Act, { random, scale }: PlainStage, keys: readonly Key[]) {
+/** Sends requests at a constant rate, without waiting for answers. Resolves after the last one was sent. */
+async function flood({ driver }: Session, { random, scale }: SingleRedisDeployment, keys: readonly Key[]) {
   const start = clock()
   const calls: Promise<Call>[] = []
-  const all = scale.floodPerSecond * scale.faultSeconds
-  while (calls.length < all) {
-    const due = Math.min(all, ((clock() - start) / 1000) * scale.floodPerSecond)
+  const total = scale.floodPerSecond * scale.faultSeconds
+  while (calls.length < total) {
+    const due = Math.min(total, ((clock() - start) / 1000) * scale.floodPerSecond)
     while (calls.length < due) {
       const key = keys[calls.length % keys.length] as Key
-      const at = random.below(scale.workers)
-      calls.push(random.chance(0.5) ? driver.redeem(key, at) : driver.introspect(key, at))
+      const worker = random.below(scale.workers)
+      calls.push(random.chance(0.5) ? driver.redeem(key, worker) : driver.introspect(key, worker))
     }
     await pause(5)
   }
   return calls
 }
 
-/** When most of the flood has come, and none of it has been answered by Redis. */
-async function measureLate({ crew, scale }: PlainStage) {
+/** Measures when most requests have arrived and Redis is still paused. */
+async function measureLate({ pool, scale }: SingleRedisDeployment) {
   await pause(scale.faultSeconds * 900)
-  return crew.measure()
+  return pool.measure()
+}
+
+function findings(rate: number, before: readonly Measurement[], after: readonly Measurement[]) {
+  const growth = Math.max(...after.map(({ heap }, i) => heap - (before[i]?.heap ?? 0)))
+  const inFlight = Math.max(...after.map((measurement) => measurement.inFlight))
+  const mebibytes = (growth / MEBIBYTE).toFixed(1)
+  return {
+    notes: [
+      `at ${rate} requests a second, a worker had at most ${inFlight} open, and its heap grew by ${mebibytes} MiB`,
+    ],
+    failures: growth <= LIMITS.heapGrowth ? [] : [`the heap of a worker grew by ${growth} bytes`],
+  }
 }

@@ -1,87 +1,94 @@
 import { pause } from '../clock'
+import type { SingleRedisDeployment } from '../deployment'
 import { audit } from '../load'
-import { isRedemption, isSuccess } from '../model/history'
+import { type Call, isRedemption, isSuccess } from '../model/history'
 import { LIMITS } from '../scale'
-import { hastyRefusals, loadOptions, type Scenario, underLoad } from '../scenario'
-import type { PlainStage } from '../stage'
+import { earlyRefusals, type Findings, loadOptions, type Scenario, underLoad } from '../scenario'
 
-/** kill -9, and another comes up in its place, which knows nothing. */
-export const redisCrash: Scenario<PlainStage> = {
+/** Kills Redis, and starts an empty one. */
+export const redisCrash: Scenario<SingleRedisDeployment> = {
   name: 'redis killed',
   title: '`kill -9` of Redis, and a restart',
-  play: (stage) =>
-    underLoad(stage, {
-      async interfere({ recorder }) {
-        await recorder.losing('forgot', async () => {
-          stage.redis.signal('SIGKILL')
-          await pause(stage.scale.faultSeconds * 1000)
-          await stage.restartRedis()
+  run: (deployment) =>
+    underLoad(deployment, {
+      async inject({ recorder }) {
+        await recorder.recordLoss('forgot', async () => {
+          deployment.redis.signal('SIGKILL')
+          await pause(deployment.scale.faultSeconds * 1000)
+          await deployment.restartRedis()
         })
-        return undefined
+        return {}
       },
     }),
 }
 
-export const flushAll: Scenario<PlainStage> = {
+export const flushAll: Scenario<SingleRedisDeployment> = {
   name: 'flushall',
   title: '`FLUSHALL`',
-  play: (stage) =>
-    underLoad(stage, {
-      isHarmless: true,
-      async interfere(act, { keys }, lift) {
+  run: (deployment) =>
+    underLoad(deployment, {
+      redisStaysAvailable: true,
+      async inject(session, { keys }, onEnd) {
         const before = [...keys]
-        await act.recorder.losing('forgot', () => stage.redis.cli('FLUSHALL'))
-        lift()
-        await audit(loadOptions(stage, act), before)
-        return { notes: [`none of the ${before.length} keys from before was good afterwards`] }
+        await session.recorder.recordLoss('forgot', () => deployment.redis.cli('FLUSHALL'))
+        onEnd()
+        await audit(loadOptions(deployment, session), before)
+        return { notes: [`none of the ${before.length} earlier keys was valid afterwards`] }
       },
     }),
 }
 
 const FLUSHES = 5
 
-export const scriptFlush: Scenario<PlainStage> = {
+export const scriptFlush: Scenario<SingleRedisDeployment> = {
   name: 'script flush',
   title: `\`SCRIPT FLUSH\`, ${FLUSHES} times`,
-  play: (stage) =>
-    underLoad(stage, {
-      isHarmless: true,
-      async interfere({ recorder }) {
-        const known = recorder.calls.length
+  run: (deployment) =>
+    underLoad(deployment, {
+      redisStaysAvailable: true,
+      async inject({ recorder }) {
+        const earlier = recorder.calls.length
         for (let i = 0; i < FLUSHES; i += 1) {
-          await stage.redis.cli('SCRIPT', 'FLUSH')
-          await pause((stage.scale.faultSeconds * 1000) / FLUSHES)
+          await deployment.redis.cli('SCRIPT', 'FLUSH')
+          await pause((deployment.scale.faultSeconds * 1000) / FLUSHES)
         }
-        const calls = recorder.calls.slice(known)
-        return { faults: hastyRefusals({ calls, patience: LIMITS.timeoutSeconds * 1000 }) }
+        const calls = recorder.calls.slice(earlier)
+        const storeTimeoutMilliseconds = LIMITS.timeoutSeconds * 1000
+        return { failures: earlyRefusals({ calls, storeTimeoutMilliseconds }) }
       },
     }),
 }
 
-export const fullMemory: Scenario<PlainStage> = {
+export const fullMemory: Scenario<SingleRedisDeployment> = {
   name: 'maxmemory',
   title: 'Redis at `maxmemory`',
-  play: (stage) =>
-    underLoad(stage, {
-      async interfere(act, { keys }) {
-        const { recorder } = act
-        await stage.redis.cli('CONFIG', 'SET', 'maxmemory', '500000')
-        const known = recorder.calls.length
-        // Keys that the load has left alone, or has done with: the former must be good.
+  run: (deployment) =>
+    underLoad(deployment, {
+      async inject(session, { keys }) {
+        const { recorder } = session
+        await deployment.redis.cli('CONFIG', 'SET', 'maxmemory', '500000')
+        const earlier = recorder.calls.length
+        // A full Redis must still redeem keys that are valid.
         await audit(
-          loadOptions(stage, act),
-          keys.filter(({ holder }) => !holder.isBound),
+          loadOptions(deployment, session),
+          keys.filter(({ owner }) => !owner.isBound),
         )
-        await pause(stage.scale.faultSeconds * 1000)
-        const during = recorder.calls.slice(known)
-        await stage.redis.cli('CONFIG', 'SET', 'maxmemory', '0')
-        const redeemed = during.filter((call) => isRedemption(call) && isSuccess(call)).length
-        const refused = during.filter(({ verb, status }) => verb === 'issue' && status === 503).length
-        const notes = [`${redeemed} keys were redeemed meanwhile`]
-        return {
-          notes,
-          faults: redeemed > 0 && refused > 0 ? [] : ['it was not full, or let nothing be redeemed'],
-        }
+        await pause(deployment.scale.faultSeconds * 1000)
+        const calls = recorder.calls.slice(earlier)
+        await deployment.redis.cli('CONFIG', 'SET', 'maxmemory', '0')
+        return fullMemoryFindings(calls)
       },
     }),
+}
+
+function fullMemoryFindings(calls: readonly Call[]): Findings {
+  const redeemed = calls.filter((call) => isRedemption(call) && isSuccess(call)).length
+  const refused = calls.filter(({ verb, status }) => verb === 'issue' && status === 503).length
+  return {
+    notes: [`${redeemed} keys were redeemed while Redis was full`],
+    failures: [
+      ...(redeemed > 0 ? [] : ['no key was redeemed while Redis was full']),
+      ...(refused > 0 ? [] : ['Redis was not full']),
+    ],
+  }
 }

@@ -1,84 +1,86 @@
 import { pause, until } from '../clock'
+import type { Deployment, Session } from '../deployment'
 import type { Driver, Key } from '../driver'
-import { BEARER } from '../holder'
+import { BEARER } from '../key-owner'
 import { type Call, isSuccess } from '../model/history'
 import { LIMITS } from '../scale'
-import { type Scenario, underLoad } from '../scenario'
-import type { Act, Stage } from '../stage'
+import { type Findings, type Scenario, underLoad } from '../scenario'
 
-const VICTIM = 0
+const KILLED_WORKER = 0
 const WORK_MILLISECONDS = 60_000
-/** Leases begin with claims, a moment before the worker is killed. */
+/** Leases begin with the reservations, shortly before the worker is killed. */
 const AFTER_LEASE_MILLISECONDS = LIMITS.leaseSeconds * 1000 + 500
 
-/** kill -9 of a worker while it is at work for many keys; another takes its place, and all try again. */
+/** Kills a worker while it redeems many keys, and replaces it. Then all clients try again. */
 export const workerCrash: Scenario = {
   name: 'worker killed',
   title: '`kill -9` of a worker in the middle of redemptions',
   mayGoUnanswered: true,
-  play: (stage) =>
-    underLoad(stage, {
-      isHarmless: true,
-      async interfere(act, _load, lift) {
-        const keys = await issueSome(act, stage)
+  run: (deployment) =>
+    underLoad(deployment, {
+      redisStaysAvailable: true,
+      async inject(session, _load, onEnd) {
+        const { driver } = session
+        const keys = await issueSome(session, deployment)
         const caught = keys.map((key) =>
-          act.driver.redeem(key, VICTIM, { workMilliseconds: WORK_MILLISECONDS }),
+          driver.redeem(key, KILLED_WORKER, { workMilliseconds: WORK_MILLISECONDS }),
         )
-        await until('the worker is in the middle of them', () => isInMiddle(act, keys))
-        await stage.crew.kill(VICTIM)
+        await until('the worker runs the actions of all keys', () => runsAll(session, keys))
+        await deployment.pool.kill(KILLED_WORKER)
         await Promise.all(caught)
-        const early = await redeemAll(act.driver, stage, keys)
-        await stage.crew.replace(VICTIM)
-        lift()
+        const early = await redeemAll(driver, deployment, keys)
+        await deployment.pool.replace(KILLED_WORKER)
+        onEnd()
         await pause(AFTER_LEASE_MILLISECONDS)
-        const late = await redeemAll(act.driver, stage, keys)
-        const again = await redeemAll(act.driver, stage, keys)
-        return told(keys, { early, late, again })
+        const late = await redeemAll(driver, deployment, keys)
+        const repeated = await redeemAll(driver, deployment, keys)
+        return findings(keys, { early, late, repeated })
       },
     }),
 }
 
-/** Every other key is bound, so that its holder can be told from whoever else has it. */
-async function issueSome({ driver }: Act, { scale, holders, random }: Stage): Promise<Key[]> {
-  const issued = Array.from({ length: scale.caught }, (_, i) => {
-    const holder = i % 2 === 0 ? holders[random.below(holders.length)] : undefined
-    return driver.issue(1, holder ?? BEARER)
+/** Every other key is bound, so that its owner can resume the redemption. */
+async function issueSome({ driver }: Session, { scale, owners, random }: Deployment): Promise<Key[]> {
+  const issued = Array.from({ length: scale.caughtKeys }, (_, i) => {
+    const owner = i % 2 === 0 ? owners[random.below(owners.length)] : undefined
+    return driver.issue(1, owner ?? BEARER)
   })
   return (await Promise.all(issued)).filter((key) => key !== undefined)
 }
 
-function redeemAll(driver: Driver, { crew }: Stage, keys: readonly Key[]): Promise<Call[]> {
-  return Promise.all(keys.map((key, i) => driver.redeem(key, 1 + (i % (crew.size - 1)))))
+function redeemAll(driver: Driver, { pool }: Deployment, keys: readonly Key[]): Promise<Call[]> {
+  return Promise.all(keys.map((key, i) => driver.redeem(key, 1 + (i % (pool.size - 1)))))
 }
 
-function isInMiddle(act: Act, keys: readonly Key[]): boolean {
-  const { effects } = act.history()
+function runsAll(session: Session, keys: readonly Key[]): boolean {
+  const { effects } = session.history()
   return keys.every(({ keyId }) =>
     effects.some((effect) => effect.keyId === keyId && effect.kind === 'began'),
   )
 }
 
 interface Tries {
-  /** At once. */
+  /** Immediately after the worker was killed. */
   readonly early: readonly Call[]
   /** After the lease. */
   readonly late: readonly Call[]
-  readonly again: readonly Call[]
+  readonly repeated: readonly Call[]
 }
 
-function told(keys: readonly Key[], { early, late, again }: Tries) {
-  const isBound = keys.map(({ holder }) => holder.isBound)
+function findings(keys: readonly Key[], { early, late, repeated }: Tries): Findings {
+  const isBound = keys.map(({ owner }) => owner.isBound)
   const resumed = late.filter((call, i) => isBound[i] && isSuccess(call))
-  const faults = keys.flatMap(({ keyId }, i) => {
-    const reasons = [early[i], late[i], again[i]].map((call) => call?.reason ?? call?.status)
-    const wanted = isBound[i] ? ['redemption_pending', 201, 201] : Array(3).fill('key_redeeming')
-    const isSame = !isBound[i] || late[i]?.outcome === again[i]?.outcome
-    return String(reasons) === String(wanted) && isSame ? [] : [`${keyId} got ${reasons.join(', ')}`]
+  const failures = keys.flatMap(({ keyId }, i) => {
+    const answers = [early[i], late[i], repeated[i]].map((call) => call?.reason ?? call?.status)
+    const expected = isBound[i] ? ['redemption_pending', 201, 201] : Array(3).fill('key_redeeming')
+    const isSame = !isBound[i] || late[i]?.outcome === repeated[i]?.outcome
+    return String(answers) === String(expected) && isSame ? [] : [`${keyId} got ${answers.join(', ')}`]
   })
-  const dead = isBound.filter((bound) => !bound).length
+  const bearers = isBound.filter((bound) => !bound).length
   const notes = [
-    `${keys.length} keys were in the middle: after the lease of ${LIMITS.leaseSeconds} seconds ${resumed.length} of ` +
-      `${keys.length - dead} bound ones were redeemed by their holders, the ${dead} of bearers stay dead`,
+    `of ${keys.length} keys in the middle of a redemption, the owners redeemed ${resumed.length} of ` +
+      `${keys.length - bearers} bound keys after the lease of ${LIMITS.leaseSeconds} seconds; the ${bearers} bearer keys ` +
+      'stay reserved',
   ]
-  return { notes, faults }
+  return { notes, failures }
 }

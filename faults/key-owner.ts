@@ -1,18 +1,17 @@
 import { prover } from '../__tests__/support/prover'
 
-/** Who holds a key, and how it presents it. */
-export interface Holder {
+/** How the owner of a key sends it. */
+export interface KeyOwner {
   readonly isBound: boolean
   readonly scheme: 'Bearer' | 'DPoP'
-  /** What proves possession for one request. */
+  /** The headers that prove possession for one request. */
   proof(method: string, url: string, token?: string): Readonly<Record<string, string>>
 }
 
-/** Whoever has the key. */
-export const BEARER: Holder = { isBound: false, scheme: 'Bearer', proof: () => ({}) }
+export const BEARER: KeyOwner = { isBound: false, scheme: 'Bearer', proof: () => ({}) }
 
-/** Who has a private key, to which its provisioning keys are bound. */
-export function proofKeyHolder(): Holder {
+/** An owner with a DPoP key, to which its provisioning keys are bound. */
+export function dpopKeyOwner(): KeyOwner {
   const { prove } = prover()
   return {
     isBound: true,

@@ -1,21 +1,21 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { until } from './clock'
-import type { Measurement, Report, WorkerOrders } from './worker'
+import type { Measurement, Report, WorkerSettings } from './worker'
 
 /** Processes that serve the same keys. */
-export interface Crew {
+export interface WorkerPool {
   readonly size: number
-  /** Where a worker listens; the port is another one after it was killed. */
+  /** The port of a worker. It changes when the worker is replaced. */
   portOf(worker: number): number
-  /** kill -9. */
+  /** Kills a worker with SIGKILL. */
   kill(worker: number): Promise<void>
-  /** Starts one in the place of one that was killed. */
+  /** Replaces a worker that was killed. */
   replace(worker: number): Promise<void>
-  /** Those that answer. */
+  /** Measures the workers that are running. */
   measure(): Promise<readonly Measurement[]>
-  /** Workers that ended though nobody had ended them. */
-  readonly deaths: readonly string[]
+  /** Descriptions of the workers that ended although nobody killed them. */
+  readonly crashes: readonly string[]
   close(): Promise<void>
   drop(): void
 }
@@ -24,56 +24,56 @@ interface Member {
   readonly process: ChildProcess
   port: number
   measurement: Measurement | undefined
-  isDismissed: boolean
+  isKilled: boolean
 }
 
 const PROGRAM = join(__dirname, 'worker.ts')
 
-export async function startCrew(orders: readonly WorkerOrders[]): Promise<Crew> {
-  const deaths: string[] = []
-  const members = orders.map((order) => hire(order, deaths))
+export async function startWorkers(settings: readonly WorkerSettings[]): Promise<WorkerPool> {
+  const crashes: string[] = []
+  const members = settings.map((each) => startWorker(each, crashes))
   const member = (worker: number) => {
     const found = members[worker]
     if (found === undefined) throw new RangeError(`there is no worker ${worker}`)
     return found
   }
-  const crew: Crew = {
-    size: orders.length,
+  const pool: WorkerPool = {
+    size: settings.length,
     portOf: (worker) => member(worker).port,
-    kill: (worker) => dismiss(member(worker)),
+    kill: (worker) => kill(member(worker)),
     async replace(worker) {
-      members[worker] = hire(orders[worker] as WorkerOrders, deaths)
+      members[worker] = startWorker(settings[worker] as WorkerSettings, crashes)
       await listening(member(worker), worker)
     },
     measure: () => measure(members),
-    deaths,
-    close: async () => void (await Promise.all(members.map(dismiss))),
+    crashes,
+    close: async () => void (await Promise.all(members.map(kill))),
     drop() {
       for (const { process } of members) process.kill('SIGKILL')
     },
   }
   await Promise.all(members.map(listening)).catch(async (error) => {
-    await crew.close()
+    await pool.close()
     throw error
   })
-  return crew
+  return pool
 }
 
-function hire(orders: WorkerOrders, deaths: string[]): Member {
+function startWorker(settings: WorkerSettings, crashes: string[]): Member {
   const execArgv = ['--expose-gc', '-r', require.resolve('esbuild-register')]
-  // Of our environment no more than a process needs: no loader, and no test's.
+  // The workers must not inherit module loaders or the settings of a test.
   const { PATH, HOME } = process.env
   const child = fork(PROGRAM, [], { execArgv, env: { PATH, HOME }, cwd: join(__dirname, '..') })
-  const member: Member = { process: child, port: 0, measurement: undefined, isDismissed: false }
+  const member: Member = { process: child, port: 0, measurement: undefined, isKilled: false }
   child.on('message', (report: Report) => {
     if ('port' in report) member.port = report.port
     else member.measurement = report.measured
   })
   child.once('exit', (code, signal) => {
-    if (!member.isDismissed) deaths.push(`worker ${orders.index} ended with ${code ?? signal}`)
+    if (!member.isKilled) crashes.push(`worker ${settings.index} ended with ${code ?? signal}`)
   })
   child.on('error', () => undefined)
-  child.send(orders)
+  child.send(settings)
   return member
 }
 
@@ -85,21 +85,23 @@ async function listening(member: Member, worker: number): Promise<void> {
 }
 
 async function measure(members: readonly Member[]): Promise<readonly Measurement[]> {
-  const alive = members.filter((member) => !hasEnded(member))
-  for (const member of alive) {
+  const running = members.filter((member) => !hasEnded(member))
+  for (const member of running) {
     member.measurement = undefined
     member.process.send('measure', () => undefined)
   }
-  await until('all workers were measured', () => alive.every((one) => one.measurement || hasEnded(one)))
-  return alive.flatMap(({ measurement }) => measurement ?? [])
+  await until('all workers are measured', () =>
+    running.every((member) => member.measurement || hasEnded(member)),
+  )
+  return running.flatMap(({ measurement }) => measurement ?? [])
 }
 
 function hasEnded({ process: { exitCode, signalCode } }: Member): boolean {
   return exitCode !== null || signalCode !== null
 }
 
-async function dismiss(member: Member): Promise<void> {
-  member.isDismissed = true
+async function kill(member: Member): Promise<void> {
+  member.isKilled = true
   if (hasEnded(member)) return
   const exit = new Promise((resolve) => member.process.once('exit', resolve))
   member.process.kill('SIGKILL')
