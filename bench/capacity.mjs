@@ -1,158 +1,129 @@
-// What one key costs over its life, asked for and redeemed over HTTPS: processor time of the app and of Redis, commands,
-// bytes. From that, what a rate of keys needs. Processor time is counted, not the clock, so that a busy machine does.
-// `npm run build` first, then `node bench/capacity.mjs [keys per second] [keys] [--no-limits]`; 3,000 keys, and a million a
-// minute, where nothing is said. Starts a redis-server of its own.
-import { fork, spawn } from 'node:child_process'
-import { createHash, generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, createServer as createHttpsServer, request } from 'node:https'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Measures what a key costs from its issue to its exchange, over HTTPS: processor time of the app and of Redis, commands
+// and bytes. From this, computes the resources for a rate of keys. Processor time, unlike elapsed time, depends little on
+// other load of the machine.
+// Run `npm run build` first, then `node bench/capacity.mjs [keys per second] [keys] [--no-limits]`. The defaults are a
+// million keys a minute, computed from 3,000 keys. This starts a redis-server.
+import { fork } from 'node:child_process'
+import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { Agent, request } from 'node:https'
 import { fileURLToPath } from 'node:url'
-import express from 'express'
-import { provisioningKeys } from 'express-provisioning-keys'
-import { redisStore } from 'express-provisioning-keys/redis'
-import { Redis } from 'ioredis'
-import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import { generate } from 'selfsigned'
+import { CLIENTS, ISSUER, SECRET } from './capacity-app.mjs'
+import { dpopProof } from './dpop-proof.mjs'
+import { startRedis } from './redis-server.mjs'
 
-const ISSUER = 'https://auth.example.com'
-const SECRET = 'correct-horse-battery-staple'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-const AT_ONCE = 16
-const CLIENTS = 1000
+const CONCURRENCY = 16
+/** How much of a core a process may use on average. */
+const UTILIZATION = 0.6
 
-if (process.send === undefined) await measure()
-else process.once('message', serve)
-
-/** The app, in a process of its own. */
-async function serve({ port, certificate, signingKey, limited }) {
-  const redis = new Redis(port)
-  const sendCommand = ([name, ...args]) => redis.call(name, ...args)
-  const scopes = ['provision:token']
-  const clients = Array.from({ length: CLIENTS }, (_, i) => ({
-    clientId: `device-${i}`,
-    clientSecret: SECRET,
-  }))
-  const limits = (name) =>
-    new RedisLimits({ prefix: `limit:${name}:`, sendCommand: (...command) => sendCommand(command) })
-  const keys = provisioningKeys({
-    issuer: ISSUER,
-    audience: 'https://api.example.com',
-    signingKeys: signingKey,
-    policy: { scopes, defaultScopes: scopes, outstandingKeys: 1_000_000 },
-    clients,
-    store: redisStore({ sendCommand }),
-    rateLimit: limited && { token: { limit: 1_000_000_000 }, store: limits },
-  })
-  const app = express().use(keys.router())
-  const https = createHttpsServer(certificate, app)
-  https.listen(0, '127.0.0.1', () => process.send({ port: https.address().port }))
-  process.on('message', () => process.send(process.cpuUsage()))
+const arguments_ = process.argv.slice(2).filter((argument) => argument !== '--no-limits')
+const [rate = 1_000_000 / 60, count = 3000] = arguments_.map(Number)
+const site = await start({ isLimited: arguments_.length === process.argv.length - 2 })
+try {
+  printPlan(rate, await measure(count))
+} finally {
+  site.stop()
 }
 
-async function measure() {
-  const arguments_ = process.argv.slice(2).filter((argument) => argument !== '--no-limits')
-  const [rate = 1_000_000 / 60, count = 3000] = arguments_.map(Number)
-  const limited = arguments_.length === process.argv.length - 2
-  const site = await start(limited)
-  try {
-    plan(rate, ...(await costsAt(site, count)))
-  } finally {
-    await site.stop()
-  }
-}
-
-async function costsAt(site, count) {
+async function measure(count) {
   console.log(
-    `Redis ${await site.version()}, Node ${process.versions.node}, ES256, ${count} keys of ${CLIENTS} clients\n`,
+    `Redis ${await site.redis.version()}, Node ${process.versions.node}, ES256, ${count} keys of ${CLIENTS} clients\n`,
   )
   row('for each', 'app', 'Redis', 'commands', 'to Redis', 'from Redis', 'in', 'out')
   row('', 'us', 'us', '', 'bytes', 'bytes', 'bytes', 'bytes')
   const keys = []
-  const ask = (i) => post(site, tokenForm(), i).then((answer) => keys.push(answer.access_token))
-  await phase(site, AT_ONCE * 20, ask)
-  const costs = {}
-  const memory = { before: await site.memory() }
-  costs.issue = await told(site, 'key asked for, by its secret', count, ask)
-  memory.issued = (await site.memory()) - memory.before
-  const redeemed = keys.slice(-count)
-  costs.redeem = await told(site, 'key exchanged', count, (i) => post(site, exchangeForm(redeemed[i])))
-  memory.redeemed = (await site.memory()) - memory.before
-  costs.dpop = await told(site, 'the same two with DPoP', count / 4, (i) => dpopLife(site, i))
-  costs.handshake = await told(site, 'new connection (TLS 1.3)', count / 4, () => connectOnce(site))
-  signatures()
-  return [costs, { issued: memory.issued / count, redeemed: memory.redeemed / count }]
+  const issue = (i) => post(tokenForm(), i).then((answer) => keys.push(answer.access_token))
+  await costOf(CONCURRENCY * 20, issue)
+  const memoryBefore = await site.redis.usedMemory()
+  const memoryPerKey = async () => ((await site.redis.usedMemory()) - memoryBefore) / count
+  const issued = await printCost('issue a key, by client secret', count, issue)
+  const bytesIssued = await memoryPerKey()
+  const newKeys = keys.slice(-count)
+  const redeemed = await printCost('exchange a key', count, (i) => post(exchangeForm(newKeys[i])))
+  const bytesRedeemed = await memoryPerKey()
+  const dpop = await printCost('both with DPoP', count / 4, issueAndExchangeWithDpop)
+  const handshake = await printCost('new connection (TLS 1.3)', count / 4, connectOnce)
+  printSignatures()
+  return { issued, redeemed, dpop, handshake, bytesIssued, bytesRedeemed }
 }
 
-/** What of it is for signatures: one is made for a key, one for an access token, and one is verified. */
-function signatures() {
+/** The share of signatures: issuing a key creates one, and exchanging it verifies one and creates another. */
+function printSignatures() {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const text = Buffer.alloc(600, 'a')
-  const signed = sign('sha256', text, privateKey)
-  const acts = {
-    'an ES256 signature': () => sign('sha256', text, privateKey),
-    'its verification': () => verify('sha256', text, publicKey, signed),
+  const signature = sign('sha256', text, privateKey)
+  const operations = {
+    'create an ES256 signature': () => sign('sha256', text, privateKey),
+    'verify an ES256 signature': () => verify('sha256', text, publicKey, signature),
   }
-  for (const [name, act] of Object.entries(acts)) {
+  for (const [name, run] of Object.entries(operations)) {
     const before = process.cpuUsage()
-    for (let i = 0; i < 2000; i += 1) act()
+    for (let i = 0; i < 2000; i += 1) run()
     const { user, system } = process.cpuUsage(before)
     row(name, (user + system) / 2000)
   }
 }
 
-/** What a rate needs, line by line, from what was measured. */
-function plan(rate, { issue, redeem, dpop, handshake }, bytes) {
-  const life = { issued: 305, redeemed: 3605 }
-  const cores = (micros) => (rate * micros) / 1e6
-  const app = issue.app + redeem.app
-  const redis = issue.redis + redeem.redis
+function printPlan(rate, { issued, redeemed, dpop, handshake, bytesIssued, bytesRedeemed }) {
+  const cores = (microseconds) => (rate * microseconds) / 1e6 / UTILIZATION
+  const app = issued.app + redeemed.app
+  const sum = (...names) => names.reduce((total, name) => total + issued[name] + redeemed[name], 0)
+  const megabits = (...names) => (rate * 8 * sum(...names)) / 1e6
+  const gigabytes = (retainedSeconds) => (rate * bytesRedeemed * retainedSeconds) / 1e9
   console.log(
-    `\n${Math.round(rate)} keys a second, each redeemed at once; processes and primaries at 60 % of a core\n`,
+    `\nFor ${Math.round(rate)} keys a second, each redeemed immediately, with ${UTILIZATION * 100} % of a core used:\n`,
   )
   const lines = [
-    ['app, connections kept alive', cores(app) / 0.6, 'cores'],
-    ['app, a connection for each request', cores(app + 2 * handshake.app) / 0.6, 'cores'],
-    ['app, with DPoP, kept alive', cores(dpop.app) / 0.6, 'cores'],
-    ['Redis primaries', cores(redis) / 0.6, 'cores'],
-    ['Redis primaries, with DPoP', cores(dpop.redis) / 0.6, 'cores'],
-    ['commands', rate * (issue.commands + redeem.commands), 'a second'],
-    ['memory, access tokens of 3600 s', (rate * bytes.redeemed * life.redeemed) / 1e9, 'GB'],
-    ['memory, access tokens of 300 s', (rate * bytes.redeemed * life.issued) / 1e9, 'GB'],
-    [
-      'network to Redis, both ways',
-      (rate * 8 * (issue.to + issue.from + redeem.to + redeem.from)) / 1e6,
-      'Mbit/s',
-    ],
-    [
-      'network to clients, without TLS',
-      (rate * 8 * (issue.in + issue.out + redeem.in + redeem.out)) / 1e6,
-      'Mbit/s',
-    ],
+    ['app, connections kept alive', cores(app), 'cores'],
+    ['app, a connection for each request', cores(app + 2 * handshake.app), 'cores'],
+    ['app, with DPoP, kept alive', cores(dpop.app), 'cores'],
+    ['Redis primaries', cores(issued.redis + redeemed.redis), 'cores'],
+    ['Redis primaries, with DPoP', cores(dpop.redis), 'cores'],
+    ['commands', rate * sum('commands'), 'a second'],
+    ['memory, access tokens of 3600 s', gigabytes(3605), 'GB'],
+    ['memory, access tokens of 300 s', gigabytes(305), 'GB'],
+    ['network to Redis, both ways', megabits('to', 'from'), 'Mbit/s'],
+    ['network to clients, without TLS', megabits('in', 'out'), 'Mbit/s'],
   ]
-  for (const [what, amount, unit] of lines)
-    console.log(`${what.padEnd(38)}${amount.toFixed(amount < 100 ? 1 : 0).padStart(10)} ${unit}`)
+  for (const [name, amount, unit] of lines)
+    console.log(`${name.padEnd(38)}${amount.toFixed(amount < 100 ? 1 : 0).padStart(10)} ${unit}`)
   console.log(
-    `\nbytes in Redis: ${Math.round(bytes.issued)} for a key, ${Math.round(bytes.redeemed)} once it is redeemed`,
+    `\nA key takes ${Math.round(bytesIssued)} bytes in Redis, and ${Math.round(bytesRedeemed)} after it is redeemed.`,
   )
 }
 
-async function told(site, name, count, act) {
-  const cost = await phase(site, Math.round(count), act)
+async function printCost(name, count, call) {
+  const cost = await costOf(Math.round(count), call)
   row(name, cost.app, cost.redis, cost.commands, cost.to, cost.from, cost.in, cost.out)
   return cost
 }
 
-/** What each of `count` acts costs. */
-async function phase(site, count, act) {
-  const before = await site.counters()
-  for (let i = 0; i < count; i += AT_ONCE)
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - i) }, (_, j) => act(i + j)))
-  const after = await site.counters()
+/** Makes `count` calls, and returns the cost of one. */
+async function costOf(count, call) {
+  const before = await counters()
+  for (let i = 0; i < count; i += CONCURRENCY)
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, count - i) }, (_, j) => call(i + j)))
+  const after = await counters()
   return Object.fromEntries(Object.keys(after).map((name) => [name, (after[name] - before[name]) / count]))
+}
+
+async function counters() {
+  const { user, system } = await site.processorTime()
+  return { app: user + system, ...(await redisCounters()), ...site.bytes }
+}
+
+async function redisCounters() {
+  const text = await site.redis.redis.info('all')
+  const number = (name) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1])
+  const scripts = [...text.matchAll(/^cmdstat_(?:evalsha|eval):calls=(\d+)/gm)]
+  return {
+    redis: (number('used_cpu_user') + number('used_cpu_sys')) * 1e6,
+    commands: scripts.reduce((sum, [, calls]) => sum + Number(calls), 0),
+    to: number('total_net_input_bytes'),
+    from: number('total_net_output_bytes'),
+  }
 }
 
 function row(name, ...cells) {
@@ -168,73 +139,77 @@ function exchangeForm(key) {
   return { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE }
 }
 
-async function dpopLife(site, i) {
+async function issueAndExchangeWithDpop(i) {
   const pair = site.proofKeys[i % site.proofKeys.length]
-  const key = (await post(site, tokenForm(), i, proofOf(pair))).access_token
-  await post(site, exchangeForm(key), undefined, proofOf(pair, key))
+  const target = { method: 'POST', url: `${ISSUER}/oauth/token` }
+  const { access_token: key } = await post(tokenForm(), i, dpopProof(pair, 'ES256', target))
+  await post(exchangeForm(key), undefined, dpopProof(pair, 'ES256', { ...target, token: key }))
 }
 
-function proofOf({ privateKey, jwk }, key) {
-  const ath = key === undefined ? {} : { ath: createHash('sha256').update(key).digest('base64url') }
-  const claims = {
-    jti: randomUUID(),
-    htm: 'POST',
-    htu: `${ISSUER}/oauth/token`,
-    iat: Math.floor(Date.now() / 1000),
-    ...ath,
-  }
-  const text = [{ typ: 'dpop+jwt', alg: 'ES256', jwk }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
-  return `${text}.${sign('sha256', Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
-}
-
-function post(site, form, client, proof) {
+function post(form, client, proof) {
   const body = new URLSearchParams(form).toString()
   const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': body.length }
   if (client !== undefined)
     headers.Authorization = `Basic ${Buffer.from(`device-${client % CLIENTS}:${SECRET}`).toString('base64')}`
   if (proof !== undefined) headers.DPoP = proof
-  return send(site, { method: 'POST', path: '/oauth/token', headers, agent: site.agent }, body)
+  return send({ method: 'POST', path: '/oauth/token', headers, agent: site.agent }, body)
 }
 
-/** A whole handshake, and the smallest of requests. */
-function connectOnce(site) {
-  return send(site, { method: 'GET', path: '/nothing', agent: new Agent({ maxCachedSessions: 0 }) }, '', 404)
+/** Makes a full TLS handshake, and sends a minimal request. */
+function connectOnce() {
+  return send({ method: 'GET', path: '/nothing', agent: new Agent({ maxCachedSessions: 0 }) }, '', 404)
 }
 
-function send(site, options, body, expected = 200) {
+function send(options, body, expectedStatus = 200) {
+  const target = { host: '127.0.0.1', port: site.port, servername: 'localhost', ca: site.ca }
   return new Promise((resolve, reject) => {
-    const asking = request(
-      { host: '127.0.0.1', port: site.port, servername: 'localhost', ca: site.cert, ...options },
-      (response) => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (data) => {
-          text += data
-        })
-        response.once('end', () => {
-          site.bytes.in += sizeOf(asking.getHeaders()) + body.length
-          site.bytes.out += sizeOf(response.headers) + text.length
-          if (response.statusCode !== expected) reject(new Error(`${response.statusCode} ${text}`))
-          else resolve(expected === 200 ? JSON.parse(text) : undefined)
-        })
-      },
-    )
-    asking.once('error', reject).end(body)
+    const sent = request({ ...target, ...options }, async (response) => {
+      let text = ''
+      for await (const chunk of response.setEncoding('utf8')) text += chunk
+      site.bytes.in += headerSize(sent.getHeaders()) + body.length
+      site.bytes.out += headerSize(response.headers) + text.length
+      if (response.statusCode !== expectedStatus) reject(new Error(`${response.statusCode} ${text}`))
+      else resolve(expectedStatus === 200 ? JSON.parse(text) : undefined)
+    })
+    sent.once('error', reject).end(body)
   })
 }
 
-/** About what a message is without its body. */
-function sizeOf(headers) {
+/** The approximate size of a message without its body. */
+function headerSize(headers) {
+  const startLine = 40
   return Object.entries(headers).reduce(
     (sum, [name, value]) => sum + name.length + String(value).length + 4,
-    40,
+    startLine,
   )
 }
 
-async function start(limited) {
+async function start({ isLimited }) {
   const redis = await startRedis()
-  const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+  const certificate = await localhostCertificate()
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const signingKey = privateKey.export({ format: 'pem', type: 'pkcs8' })
+  const app = fork(fileURLToPath(new URL('capacity-app.mjs', import.meta.url)))
+  const answerTo = (message) =>
+    new Promise((resolve) => {
+      app.once('message', resolve)
+      app.send(message)
+    })
+  const { port } = await answerTo({ port: redis.port, certificate, signingKey, isLimited })
+  return {
+    ...{ port, redis, ca: certificate.cert, bytes: { in: 0, out: 0 } },
+    proofKeys: Array.from({ length: 32 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' })),
+    agent: new Agent({ keepAlive: true, maxSockets: CONCURRENCY }),
+    processorTime: () => answerTo('processor time'),
+    stop() {
+      app.kill()
+      redis.stop()
+    },
+  }
+}
+
+async function localhostCertificate() {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
     algorithm: 'sha256',
     extensions: [
@@ -242,87 +217,5 @@ async function start(limited) {
       { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },
     ],
   })
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const signingKey = privateKey.export({ format: 'pem', type: 'pkcs8' })
-  const app = fork(fileURLToPath(import.meta.url))
-  app.send({ port: redis.port, certificate: { key: made.private, cert: made.cert }, signingKey, limited })
-  const answer = () => new Promise((resolve) => app.once('message', resolve))
-  const { port } = await answer()
-  const bytes = { in: 0, out: 0 }
-  const proofKeys = Array.from({ length: 32 }, () => {
-    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    return { privateKey: pair.privateKey, jwk: pair.publicKey.export({ format: 'jwk' }) }
-  })
-  return {
-    port,
-    bytes,
-    proofKeys,
-    cert: made.cert,
-    agent: new Agent({ keepAlive: true, maxSockets: AT_ONCE }),
-    version: redis.version,
-    memory: redis.memory,
-    async counters() {
-      app.send('processor time')
-      const { user, system } = await answer()
-      return { app: user + system, ...(await redis.counters()), ...bytes }
-    },
-    async stop() {
-      app.kill()
-      await redis.stop()
-    },
-  }
-}
-
-async function startRedis() {
-  const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  const settings = [
-    '--port',
-    port,
-    '--bind',
-    '127.0.0.1',
-    '--dir',
-    folder,
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-  ]
-  const server = spawn('redis-server', settings.map(String), { stdio: 'ignore' })
-  server.on('error', () => {
-    console.error('redis-server is needed: apt-get update && apt-get install -y redis-server')
-    process.exit(1)
-  })
-  const redis = new Redis(port, { retryStrategy: () => 50, maxRetriesPerRequest: 100 })
-  redis.on('error', () => undefined)
-  const number = async (section, ...names) => {
-    const text = await redis.info(section)
-    return names.map((name) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1]))
-  }
-  return {
-    port,
-    memory: async () => (await number('memory', 'used_memory'))[0],
-    version: async () => /redis_version:(\S+)/.exec(await redis.info('server'))?.[1],
-    async counters() {
-      const [user, system] = await number('cpu', 'used_cpu_user', 'used_cpu_sys')
-      const [to, from] = await number('stats', 'total_net_input_bytes', 'total_net_output_bytes')
-      const stats = await redis.info('commandstats')
-      const sent = [...stats.matchAll(/^cmdstat_(?:evalsha|eval):calls=(\d+)/gm)]
-      const commands = sent.reduce((sum, [, calls]) => sum + Number(calls), 0)
-      return { redis: (user + system) * 1e6, commands, to, from }
-    },
-    async stop() {
-      redis.disconnect()
-      server.kill('SIGKILL')
-      rmSync(folder, { recursive: true })
-    },
-  }
-}
-
-async function freePort() {
-  const probe = createServer()
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return port
+  return { key, cert }
 }
