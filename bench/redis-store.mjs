@@ -21,7 +21,7 @@ const lease = { ownerId: '["SHA-256 thumbprint of a JWK in base64url...",null]',
 const limits = { outstanding: 1_000_000 }
 
 console.log(
-  `Redis ${await server.version()}, Node ${process.versions.node}, ${KEYS} keys of 1,000 clients, ${CONCURRENCY} calls at once`,
+  `Redis ${await server.version()}, Node ${process.versions.node}, ${KEYS} keys of 1,000 clients, ${CONCURRENCY} concurrent calls`,
 )
 console.log(
   '(per key: commands, microseconds in Redis, microseconds in total, bytes that Redis needs in addition)\n',

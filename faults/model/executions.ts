@@ -37,7 +37,7 @@ function hasFailedBefore({ end }: Execution, { beganAt }: Execution): boolean {
 
 function isResumedBy(one: Execution, next: Execution, leaseMilliseconds?: number): boolean {
   const isOver = leaseMilliseconds !== undefined && next.beganAt >= one.calledAt + leaseMilliseconds
-  // An exchange notes only the token, without its redemption. Nobody got a token that was not answered.
+  // An exchange notes only the token, without its redemption. If there was no answer, no client has the token.
   const isSame = one.end?.kind === 'minted' || one.redemption === next.redemption
   return isOver && isSame && !one.isAnswered
 }

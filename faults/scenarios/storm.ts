@@ -9,7 +9,7 @@ export function storm(options: Storm): Scenario {
   const { count, isBound = false } = options
   return {
     name: `storm of ${count}${isBound ? ', bound' : ''}`,
-    title: `${count.toLocaleString('en')} redemptions of one ${isBound ? 'bound ' : ''}key at once`,
+    title: `${count.toLocaleString('en')} concurrent redemptions of one ${isBound ? 'bound ' : ''}key`,
     run: (deployment) => run(deployment, options),
   }
 }
