@@ -235,12 +235,11 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
   readonly faults: readonly string[]
 
-  constructor(faults: readonly string[]) {
-    super(
-      faults.length === 1
-        ? faults[0]
-        : `${faults.length} faults:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
-    )
+  constructor(faults: readonly string[], docsUrl?: string) {
+    const [only = ''] = faults
+    const list = faults.map((fault) => `  - ${fault}`)
+    const text = faults.length === 1 ? only : `${faults.length} faults:\n${list.join('\n')}`
+    super(docsUrl === undefined ? text : `${text}\nSee ${docsUrl}#configuration`)
     this.faults = Object.freeze([...faults])
   }
 }

@@ -9,8 +9,11 @@ export interface Faults {
   /** Notes every unknown name in `value`, and suggests the known name that is most like it. */
   addUnknownNames(path: string, value: object, known: readonly string[]): void
   readonly list: readonly string[]
-  /** @throws ConfigurationError if there is a fault */
-  throwIfAny(): void
+  /**
+   * @param docsUrl the page that explains faults
+   * @throws ConfigurationError if there is a fault
+   */
+  throwIfAny(docsUrl?: string): void
 }
 
 /** Describes a value for an error message. */
@@ -34,8 +37,8 @@ export function faults(describeAny: Describe = describe): Faults {
         list.push(`${join(path, name)}: expected ${hint} got an unknown name`)
       }
     },
-    throwIfAny() {
-      if (list.length > 0) throw new ConfigurationError(list)
+    throwIfAny(docsUrl) {
+      if (list.length > 0) throw new ConfigurationError(list, docsUrl)
     },
   }
 }

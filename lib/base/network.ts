@@ -78,3 +78,9 @@ export function holdsMappedAddresses(network: string): boolean {
   list.addSubnet(parsed.address, parsed.prefix, 'ipv6')
   return list.check('::ffff:0:0', 'ipv6')
 }
+
+/** The names of this machine that other machines cannot reach, as the URL parser writes them (RFC 8252 8.3). */
+export const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/** Whether an address belongs to this machine only (RFC 1122 3.2.1.3, RFC 4291 2.5.3). */
+export const isLoopback = networkTester(['127.0.0.0/8', '::1'])

@@ -1,4 +1,5 @@
 import { malformed, unlessRefused } from '../base/errors.js'
+import { LOOPBACK_HOSTS } from '../base/network.js'
 import { isObject } from '../base/object.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
 import type { Claims } from '../jose/jws.js'
@@ -125,8 +126,6 @@ function isRedirectUris(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(isRedirectUri)
 }
 
-const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost'])
-
 function isRedirectUri(uri: unknown): boolean {
   if (
     typeof uri !== 'string' ||
@@ -140,7 +139,9 @@ function isRedirectUri(uri: unknown): boolean {
   if (/^https?:/i.test(uri) && !/^https?:\/\/[^/]/i.test(uri)) return false
   const { protocol, hostname, username, password } = new URL(uri)
   if (uri.includes('#') || uri.includes('*') || username !== '' || password !== '') return false
-  return protocol === 'https:' || (protocol === 'http:' ? LOOPBACK.has(hostname) : protocol.includes('.'))
+  return (
+    protocol === 'https:' || (protocol === 'http:' ? LOOPBACK_HOSTS.has(hostname) : protocol.includes('.'))
+  )
 }
 
 function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import { LOOPBACK_HOSTS } from '../base/network.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { Config } from '../options/options.js'
 import type { LimitedEndpoint } from '../options/rate-limits.js'
@@ -9,11 +10,12 @@ import { certificateReader } from './client-certificate.js'
 import type { Endpoint } from './endpoints.js'
 import { limitStores } from './limit-stores.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
+import type { RefusalSite } from './refusal.js'
 import type { UseCases, VerifyingUseCases } from './use-cases.js'
-import { type RefusalSite, read, scrubRequest } from './wire.js'
+import { read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
-export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls'> {
+export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls' | 'isLocal' | 'docsUrl'> {
   /** The scopes that a policy grants, if all policies are known at start. */
   readonly grantableScopes?: readonly string[] | undefined
   readonly deployment: VerifyingDeployment
@@ -31,6 +33,8 @@ export interface GuardContext {
   offerNonce(res: Response, presented: PresentedRequest): void
   /** Warns the operator once about a wrong setup. */
   advise(advice: string, code?: string): void
+  /** The origin of a URL that clients may use: https, or also http in a local deployment. */
+  originOf(url: string): string | undefined
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
@@ -65,7 +69,13 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
   const limiters = new Map<LimitedEndpoint, Limiter>()
   const { store, timeoutSeconds } = config.rateLimits
   const limitStore = store && limitStores(store, timeoutSeconds)
-  const advise = adviser(config.deployment.emit)
+  const advise = adviser(config.deployment.emit, config.docsUrl)
+  if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
+  const originOf = (text: string) => {
+    const { protocol, origin, hostname } = new URL(text)
+    const isLocal = config.isLocal && protocol === 'http:' && LOOPBACK_HOSTS.has(hostname)
+    return protocol === 'https:' || isLocal ? origin : undefined
+  }
   const readClientCertificate = certificateReader(config.mtls, advise)
   return Object.freeze({
     config,
@@ -84,11 +94,14 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       res.setHeader('Cache-Control', 'no-store')
     },
     advise,
+    originOf,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
       endpoint: name,
       challenges,
       realm: config.realm,
-      resourceMetadata: audience === undefined ? undefined : resourceMetadataUrl(audience),
+      resourceMetadata: resourceMetadataUrl(audience, originOf),
+      explains: config.isLocal,
+      docsUrl: config.docsUrl,
       emit: config.deployment.emit,
     }),
   } satisfies GuardContext)
@@ -109,8 +122,19 @@ function remember<K extends object | string, V>(
 const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
 
 /** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
-export function resourceMetadataUrl(audience: string): string | undefined {
-  const { protocol, origin, pathname, search } = new URL(audience)
-  if (protocol !== 'https:') return undefined
+export function resourceMetadataUrl(
+  audience: string | undefined,
+  originOf: (url: string) => string | undefined,
+): string | undefined {
+  const origin = audience && originOf(audience)
+  if (!audience || !origin) return undefined
+  const { pathname, search } = new URL(audience)
   return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
+}
+
+function localAdvice(issuer: string): string {
+  return (
+    `This is a local deployment, because the issuer is ${issuer}. It accepts plain HTTP from this machine only, and ` +
+    'tells every client why a request is refused. Use an https issuer for everything else.'
+  )
 }

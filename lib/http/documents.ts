@@ -4,8 +4,9 @@ import { type GuardContext, resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { protectedResourceMetadata } from './metadata.js'
+import { refuse } from './refusal.js'
 import { protection, ROUTING, refuseOtherMethods } from './routing.js'
-import { answer, refuse } from './wire.js'
+import { answer } from './wire.js'
 
 /** A public, cacheable document about the server. */
 export interface PublicDocument {
@@ -64,7 +65,7 @@ function serveDocument(
  * @param scopes the known scopes that can be granted
  */
 export function resourceDocuments(context: GuardContext, scopes: readonly string[] = []): PublicDocument[] {
-  return [...byMetadataPath(context.config.deployment.audiences)].map(([path, resources]) => ({
+  return [...byMetadataPath(context)].map(([path, resources]) => ({
     path,
     name: 'protected_resource_metadata',
     body: (req) => protectedResourceMetadata(context, resourceAt(req, resources), scopes),
@@ -72,10 +73,10 @@ export function resourceDocuments(context: GuardContext, scopes: readonly string
 }
 
 /** The resources by the path of their metadata. Resources on different hosts can share a path. */
-function byMetadataPath(audiences: readonly string[]): Map<string, string[]> {
+function byMetadataPath({ config, originOf }: GuardContext): Map<string, string[]> {
   const paths = new Map<string, string[]>()
-  for (const audience of audiences) {
-    const url = resourceMetadataUrl(audience)
+  for (const audience of config.deployment.audiences) {
+    const url = resourceMetadataUrl(audience, originOf)
     if (url === undefined) continue
     const { pathname } = new URL(url)
     paths.set(pathname, [...(paths.get(pathname) ?? []), audience])

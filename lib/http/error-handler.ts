@@ -4,7 +4,7 @@ import { REDACTED } from '../base/secret.js'
 import { bodyRefusal } from './body.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
-import { refuse } from './wire.js'
+import { refuse } from './refusal.js'
 
 /**
  * Answers our errors and the errors of body parsers in the OAuth format. Passes all other errors on.

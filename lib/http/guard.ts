@@ -13,8 +13,8 @@ import {
 import { httpsGuard } from './https.js'
 import { type KeyLimits, type KeyRequest, refusalOf, unlessReplayed } from './key-limits.js'
 import type { Limiter } from './limits.js'
+import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
-import { type RefusalSite, refuse } from './wire.js'
 
 /** The differences between the guards. */
 export interface Plan<V> {
@@ -70,6 +70,7 @@ class Guard<V> {
   readonly #site: RefusalSite
   readonly #enforceHttps: RequestHandler
   readonly #limits: Limiter
+  /** The public origin of the resource. It does not depend on the header `Host`. */
   readonly #origin: string | undefined
 
   constructor(context: GuardsContext, plan: Plan<V>, requirements: GuardRequirements) {
@@ -81,7 +82,7 @@ class Guard<V> {
     this.#site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
     this.#enforceHttps = httpsGuard(context, this.#site)
     this.#limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
-    this.#origin = originOf(audience) ?? originOf(context.config.deployment.issuer)
+    this.#origin = context.originOf(audience) ?? context.originOf(context.config.deployment.issuer)
   }
 
   handle(req: Request, res: Response, next: (error?: unknown) => void): void {
@@ -158,12 +159,6 @@ function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): 
   const required = scopes.length === 0 ? 'anyScope: true' : scope
   const line = `keys.redeemProvisioningKey({ ${required}, audience: '${guard.audience}' })`
   return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
-}
-
-/** The public origin of a resource. It does not depend on the `Host` header. */
-function originOf(uri: string): string | undefined {
-  const { protocol, origin } = new URL(uri)
-  return protocol === 'https:' ? origin : undefined
 }
 
 /** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */

@@ -1,14 +1,16 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed } from '../base/errors.js'
+import { isLoopback } from '../base/network.js'
 import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
-import { type RefusalSite, read, refuse, scrubRequest } from './wire.js'
+import { type RefusalSite, refuse } from './refusal.js'
+import { read, scrubRequest } from './wire.js'
 
 /** One year, because the preload lists of browsers require it (RFC 6797 6.1). */
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
 /** Accepts requests over HTTPS and refuses all others. Each of our middlewares that reads a request runs it first. */
-export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite): RequestHandler {
+export function httpsGuard({ advise, config, useCases }: GuardContext, site: RefusalSite): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)
     if (fault !== undefined) {
@@ -18,6 +20,10 @@ export function httpsGuard({ advise, useCases }: GuardContext, site: RefusalSite
     }
     if (isSecure(req)) {
       res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
+      next()
+      return
+    }
+    if (config.isLocal && isFromThisMachine(req)) {
       next()
       return
     }
@@ -51,6 +57,17 @@ function isSecure(req: Request): boolean {
   return String(forwarded)
     .split(',')
     .every((hop) => hop.trim().toLowerCase() === 'https')
+}
+
+/**
+ * Whether a request comes from a process on this machine and through no proxy. Only the address of the connection
+ * counts, whatever `trust proxy` says.
+ */
+function isFromThisMachine({ socket, headers }: Request): boolean {
+  const isForwarded = Object.keys(headers).some(
+    (name) => name === 'forwarded' || name.startsWith('x-forwarded-'),
+  )
+  return isLoopback(socket.remoteAddress) && !isForwarded
 }
 
 const CUT = malformed('body_incomplete', 'The connection is closed.')

@@ -3,8 +3,8 @@ import { malformed } from '../base/errors.js'
 import type { GuardContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { httpsGuard } from './https.js'
+import { refuse } from './refusal.js'
 import { securityHeaders } from './security-headers.js'
-import { refuse } from './wire.js'
 
 /** Our routers match paths exactly. */
 export const ROUTING = { caseSensitive: true, strict: true }

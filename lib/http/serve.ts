@@ -4,8 +4,9 @@ import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/prese
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { refusalOf, unlessReplayed } from './key-limits.js'
+import { refuse } from './refusal.js'
 import type { Handle } from './visit.js'
-import { type Answer, answer, refuse } from './wire.js'
+import { type Answer, answer } from './wire.js'
 
 /** Makes the request handler of an endpoint: the steps that all endpoints share, around `handle`. */
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {

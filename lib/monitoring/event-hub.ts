@@ -16,14 +16,24 @@ export interface EventHub {
   on(type: '*', observer: Observer): () => void
 }
 
-/** @param onFault receives the first fault of each observer */
-export function eventHub(now: () => number, onFault: (fault: unknown) => void): EventHub {
+/**
+ * @param onFault receives the first fault of each observer
+ * @param onUnheard is called for each event without an observer
+ */
+export function eventHub(
+  now: () => number,
+  onFault: (fault: unknown) => void,
+  onUnheard: (type: EventType) => void = () => undefined,
+): EventHub {
   const observers = new Map<string, Set<Observer<never>>>()
   const noteFault = firstFaultOfEach(onFault)
 
   function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
     const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
-    if (listening.length === 0) return
+    if (listening.length === 0) {
+      onUnheard(type)
+      return
+    }
     const event = Object.freeze({ type, at: new Date(now()), severity: SEVERITY[type], ...frozen(details) })
     for (const observer of listening)
       void deliver(observer as Observer, event as unknown as ProvisioningEvent, noteFault)

@@ -83,6 +83,12 @@ export interface ProvisioningOptions {
   readonly observer?: Observer
   /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
+  /**
+   * The page of your documentation that explains refusals. Refusals link to it in `error_uri` (RFC 6749 5.2): to
+   * `#<error code>`, or to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
+   * Default: no links.
+   */
+  readonly docs?: { readonly url: string }
 }
 
 /** The parsed options of an issuer. */
@@ -93,6 +99,10 @@ export interface Config {
   readonly rateLimits: RateLimits
   readonly realm: string
   readonly mtls: MtlsRules
+  /** Whether the issuer is an http URL of this machine. */
+  readonly isLocal: boolean
+  /** The page that explains refusals, for links to it. */
+  readonly docsUrl: string | undefined
   /** The scopes in the policy of the deployment. */
   readonly knownScopes: readonly string[]
   /** All scopes of all policies; `undefined` if the clients are looked up. */
@@ -150,7 +160,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   const registration = read.registration ?? readRegistration({}, '', noted)
   const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
   const outer = validateTogether({ ...read, registration }, noted)
-  noted.throwIfAny()
+  noted.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http } = completeShared(read)
   const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth', policy } = read

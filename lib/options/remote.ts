@@ -14,7 +14,7 @@ import {
   introspectionClient,
 } from '../remote/issuer-introspection.js'
 import { RemoteKeys } from '../remote/remote-keys.js'
-import { httpsUrl } from './https-url.js'
+import { httpsUrl, localUrl } from './https-url.js'
 import { readSigningKey, type SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -68,14 +68,15 @@ export interface RemoteParts {
 type VerifierKeys = (parts: RemoteParts) => VerificationKeys
 
 /** Reads `jwks`: the URL of the JWK Set, or the set itself. */
-export const readJwks: Reader<VerifierKeys> = (value, path, noted) => {
-  if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, noted)
-  const url = readUrl(value, path, noted)
-  return ({ fetching, now, emit, jwksCache }) =>
-    new RemoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
+export function jwksReader(isLocal: boolean): Reader<VerifierKeys> {
+  const readUrl = urlReader(isLocal, ', or a JWK Set')
+  return (value, path, noted) => {
+    if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, noted)
+    const url = readUrl(value, path, noted)
+    return ({ fetching, now, emit, jwksCache }) =>
+      new RemoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
+  }
 }
-
-const readUrl = urlReader(', or a JWK Set')
 
 function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
   const keys = readJwkSet(plainCopy(value))
@@ -126,39 +127,43 @@ const readPrivateKey: Reader<ActiveKey> = (value, path, noted) => {
   return key as ActiveKey
 }
 
-const readIntrospectionMembers = object<Read<IntrospectionOptions, { endpoint: URL; clientKey: ActiveKey }>>(
-  {
-    endpoint: urlReader(),
-    clientId: required(text('1 to 255 printable ASCII characters', CLIENT_ID)),
-    clientSecret: rule(
-      'the secret of the client',
-      (secret) => typeof secret === 'string' && secret !== '',
-      describeSecret,
-    ),
-    clientKey: readPrivateKey,
-  },
-  'an object with clientId and clientSecret',
-  describeSecret,
-)
+type ReadIntrospection = Read<IntrospectionOptions, { endpoint: URL; clientKey: ActiveKey }>
 
 /** Reads `introspection`. */
-export const readIntrospection: Reader<(parts: RemoteParts) => AskIssuer> = (value, path, noted) => {
-  const { endpoint, clientId, ...read } = readIntrospectionMembers(value, path, noted)
-  noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), noted)
-  const secret = new Secret(String(read.clientSecret))
-  return ({ issuer, now, fetching }) => {
-    const authenticate =
-      read.clientKey === undefined
-        ? authenticateBySecret(clientId, secret)
-        : authenticateByAssertion(clientId, read.clientKey, issuer, now)
-    return introspectionClient(endpoint ?? new URL('/oauth/introspect', issuer), authenticate, fetching)
+export function introspectionReader(isLocal: boolean): Reader<(parts: RemoteParts) => AskIssuer> {
+  const isSecret = (secret: unknown) => typeof secret === 'string' && secret !== ''
+  const members = {
+    endpoint: urlReader(isLocal),
+    clientId: required(text<string>('1 to 255 printable ASCII characters', CLIENT_ID)),
+    clientSecret: rule<string>('the secret of the client', isSecret, describeSecret),
+    clientKey: readPrivateKey,
+  }
+  const readMembers = object<ReadIntrospection>(
+    members,
+    'an object with clientId and clientSecret',
+    describeSecret,
+  )
+  return (value, path, noted) => {
+    const { endpoint, clientId, ...read } = readMembers(value, path, noted)
+    noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), noted)
+    const secret = new Secret(String(read.clientSecret))
+    return ({ issuer, now, fetching }) => {
+      const authenticate =
+        read.clientKey === undefined
+          ? authenticateBySecret(clientId, secret)
+          : authenticateByAssertion(clientId, read.clientKey, issuer, now)
+      return introspectionClient(endpoint ?? new URL('/oauth/introspect', issuer), authenticate, fetching)
+    }
   }
 }
 
-/** Reads a URL of the issuer. Over cleartext, an attacker could change its answers, and so choose the accepted keys. */
-function urlReader(or = ''): Reader<URL> {
+/**
+ * Reads a URL of the issuer. Over cleartext, an attacker could change its answers, and so choose the accepted keys. A
+ * local issuer is on this machine, where that is not possible.
+ */
+function urlReader(isLocal: boolean, or = ''): Reader<URL> {
   return (value, path, noted) => {
-    const url = httpsUrl(value)
+    const url = isLocal ? localUrl(value) : httpsUrl(value)
     const text = value instanceof URL ? value.href : value
     if (url === undefined) noted.reject(path, `an https URL without credentials or fragment${or}`, text)
     return url as URL

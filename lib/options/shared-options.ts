@@ -1,13 +1,24 @@
 import { setTimeout } from 'node:timers/promises'
 import { describeSecret, type Faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
-import { aFunction, type Members, type Reader, required, rule, text, texts, whole } from '../base/schema.js'
+import {
+  aFunction,
+  type Members,
+  object,
+  type Reader,
+  required,
+  rule,
+  text,
+  texts,
+  whole,
+} from '../base/schema.js'
 import { scrub } from '../base/secret.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
-import type { Observer } from '../ports/events.js'
+import type { EventType, Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
 import { httpsUrl } from './https-url.js'
+import { faultOfLocal, isLocalIssuer } from './local.js'
 import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
 import { AUDIENCE } from './policy.js'
 
@@ -24,6 +35,7 @@ export interface SharedOptions {
   readonly redemptionLeaseSeconds?: number
   readonly observer?: Observer
   readonly now?: () => number
+  readonly docs?: { readonly url: string }
 }
 
 const oneAudience = text(...AUDIENCE)
@@ -33,6 +45,16 @@ const readAudience: Reader<readonly string[]> = (value, path, noted) => {
   if (Array.isArray(value) && value.length > 0) return severalAudiences(value, path, noted)
   const one = oneAudience(value, path, noted)
   return one === undefined ? (undefined as never) : Object.freeze([one])
+}
+
+const HTTPS_ISSUER = 'an https URL without query, fragment or credentials (RFC 8414 2)'
+const readHttpsIssuer = text(`${HTTPS_ISSUER}, or http://localhost:PORT for a local deployment`, isIssuer)
+
+const readIssuer: Reader<string> = (value, path, noted) => {
+  if (!isLocalIssuer(value)) return readHttpsIssuer(value, path, noted)
+  const fault = faultOfLocal()
+  if (fault !== undefined) noted.add(path, HTTPS_ISSUER, fault)
+  return value as string
 }
 
 const STORE_VERBS = [
@@ -49,7 +71,7 @@ const STORE_VERBS = [
 ] as const satisfies (keyof ProvisioningStore)[]
 
 export const sharedMembers: Members<SharedOptions> = {
-  issuer: required(text('an https URL without query, fragment or credentials (RFC 8414 2)', isIssuer)),
+  issuer: required(readIssuer),
   audience: required(readAudience),
   store: rule(
     'a ProvisioningStore, such as memoryStore()',
@@ -64,6 +86,11 @@ export const sharedMembers: Members<SharedOptions> = {
   redemptionLeaseSeconds: whole(1, 900, ' seconds'),
   observer: aFunction(),
   now: rule('a function that returns milliseconds', isClock),
+  docs: object({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
+}
+
+function isPageUrl(given: string): boolean {
+  return URL.canParse(given) && /^https?:$/.test(new URL(given).protocol) && !given.includes('#')
 }
 
 /** Clients compare the issuer as text (RFC 8414 3.3). So it must be written exactly as the URL parser writes it. */
@@ -89,16 +116,19 @@ export function requireObject(options: unknown, noted: Faults): Readonly<Record<
 
 /** Completes the shared options with their defaults: for verification, for reservations, and for HTTP. */
 export function completeShared(read: SharedOptions) {
-  const { issuer, audience: audiences, environment, mtls = NO_MTLS, now = Date.now } = read
+  const { issuer, audience: audiences, mtls = NO_MTLS, now = Date.now } = read
+  const isLocal = isLocalIssuer(issuer)
+  // The keys of a local deployment are valid in no other one.
+  const environment = read.environment ?? (isLocal ? 'local' : undefined)
   const { clockToleranceSeconds = 5, redemptionLeaseSeconds = 30, realm = new URL(issuer).host } = read
   const dpop = dpopRules(read.dpop, now)
-  const events: EventHub = eventHub(now, warnOfObserver)
+  const events: EventHub = eventHub(now, warnOfObserver, warnerOfSilence())
   if (read.observer !== undefined) events.on('*', read.observer)
   const pause = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
   return {
     verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit: events.emit },
     reservations: { redemptionLeaseSeconds, pause },
-    http: { events, realm, mtls },
+    http: { events, realm, mtls, isLocal, docsUrl: read.docs?.url },
   }
 }
 
@@ -110,3 +140,17 @@ function warnOfObserver(fault: unknown): void {
     code: 'EPK_OBSERVER',
   })
 }
+
+/** Without an observer, nobody learns why requests are refused. Warns at the first refusal. */
+function warnerOfSilence(): (type: EventType) => void {
+  let isWarned = false
+  return (type) => {
+    if (isWarned || type !== 'request.refused') return
+    isWarned = true
+    process.emitWarning(NO_OBSERVER, { type: 'ProvisioningKeysWarning', code: 'EPK_NO_OBSERVER' })
+  }
+}
+
+const NO_OBSERVER =
+  'A request was refused, and no observer listens. To see the reason of each refusal, set the option observer, such ' +
+  "as (event) => console.log(event.type, event), or call keys.on('request.refused', ...)."

@@ -10,17 +10,18 @@ import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
 import type { DpopOptions } from './dpop.js'
+import { isLocalIssuer } from './local.js'
 import type { MtlsOptions, MtlsRules } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
 import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
 import {
   type IntrospectionOptions,
+  introspectionReader,
   type JwksCacheOptions,
+  jwksReader,
   type RemoteParts,
   readCache,
-  readIntrospection,
-  readJwks,
 } from './remote.js'
 import { completeShared, requireObject, sharedMembers } from './shared-options.js'
 
@@ -76,6 +77,12 @@ export interface VerifierOptions {
   readonly redemptionLeaseSeconds?: number
   /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
+  /**
+   * The page of your documentation that explains refusals. Refusals link to it in `error_uri` (RFC 6749 5.2): to
+   * `#<error code>`, or to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
+   * Default: no links.
+   */
+  readonly docs?: { readonly url: string }
 }
 
 /** The parsed options of a verifier. */
@@ -84,6 +91,10 @@ export interface VerifierConfig {
   readonly events: EventHub
   readonly rateLimits: RateLimits
   readonly mtls: MtlsRules
+  /** Whether the issuer is an http URL of this machine. */
+  readonly isLocal: boolean
+  /** The page that explains refusals, for links to it. */
+  readonly docsUrl: string | undefined
   readonly realm: string
 }
 
@@ -100,17 +111,20 @@ type Parsed = Read<
 
 const readRateLimits = rateLimitReader(['redeem'])
 
-const readMembers = object<Parsed>({
-  ...sharedMembers,
-  jwks: required(readJwks),
-  introspection: readIntrospection,
-  jwksCache: readCache,
-  timeoutSeconds: whole(1, 60, ' seconds'),
-  fetch: aFunction('a function like the global fetch'),
-  maxLifetimeSeconds: lifetime,
-  maxAccessTokenLifetimeSeconds: lifetime,
-  rateLimit: readRateLimits,
-})
+const readersOf = (isLocal: boolean) =>
+  object<Parsed>({
+    ...sharedMembers,
+    jwks: required(jwksReader(isLocal)),
+    introspection: introspectionReader(isLocal),
+    jwksCache: readCache,
+    timeoutSeconds: whole(1, 60, ' seconds'),
+    fetch: aFunction('a function like the global fetch'),
+    maxLifetimeSeconds: lifetime,
+    maxAccessTokenLifetimeSeconds: lifetime,
+    rateLimit: readRateLimits,
+  })
+
+const READERS = { local: readersOf(true), remote: readersOf(false) }
 
 /** The most used proofs that a process without a store remembers. Beyond it, requests with a proof are refused. */
 const MOST_PROOFS = 100_000
@@ -124,10 +138,11 @@ const STATE = 'either store or introspection, because a key does not show whethe
  */
 export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   const noted = faults()
-  const read = readMembers(requireObject(options, noted), '', noted)
+  const given = requireObject(options, noted)
+  const read = READERS[isLocalIssuer(given.issuer) ? 'local' : 'remote'](given, '', noted)
   const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
   noteExclusive(options, ['store', 'introspection'], 'store', noted, STATE)
-  noted.throwIfAny()
+  noted.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http } = completeShared(read)
   const { issuer, now, emit } = verification

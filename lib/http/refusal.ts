@@ -1,0 +1,178 @@
+import type { Response } from 'express'
+import { type ErrorCode, ProvisioningError, type Reason } from '../base/errors.js'
+import { REMEDIES } from '../base/remedies.js'
+import type { Credential, PresentedRequest } from '../base/request.js'
+import { jwtsIn, registrationTokensIn, scrub } from '../base/secret.js'
+import { PROOF_ALGORITHMS } from '../jose/jwk.js'
+import type { Emit, EndpointName } from '../ports/events.js'
+import { uniformSentence } from './uniform.js'
+import { answer, redactQuery } from './wire.js'
+
+/** The endpoint of a refusal, and the contents of its challenge. */
+export interface RefusalSite {
+  readonly endpoint: EndpointName
+  /** `resource` challenges for a key (RFC 6750 3), `bearer` for a token without proof, `client` as RFC 6749 5.2 does. */
+  readonly challenges: 'resource' | 'bearer' | 'client'
+  /** The expected credential. Default: a provisioning key. */
+  readonly credential?: Credential
+  readonly realm: string
+  /** The URL of the resource's metadata (RFC 9728 5.1), if it has any. */
+  readonly resourceMetadata?: string | undefined
+  readonly emit: Emit
+  /** Whether every caller gets the precise reason and what to do about it. */
+  readonly explains: boolean
+  /** The page that explains refusals. */
+  readonly docsUrl: string | undefined
+}
+
+const STATUS: Record<ErrorCode, number> = {
+  invalid_request: 400,
+  invalid_token: 401,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
+  insufficient_scope: 403,
+  invalid_client: 401,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  invalid_client_metadata: 400,
+  invalid_redirect_uri: 400,
+  invalid_software_statement: 400,
+  unapproved_software_statement: 400,
+  slow_down: 429,
+  temporarily_unavailable: 503,
+  server_error: 500,
+}
+
+/** Codes with another status at a resource than at the token endpoint (RFC 9449 7.1). */
+const RESOURCE_STATUS: Partial<Record<ErrorCode, number>> = { invalid_dpop_proof: 401, use_dpop_nonce: 401 }
+
+const STATUS_OF_REASON: Partial<Record<Reason, number>> = {
+  cleartext: 403,
+  method_not_allowed: 405,
+  client_changed: 409,
+  redemption_pending: 409,
+  body_too_large: 413,
+  media_type_unsupported: 415,
+}
+
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60, temporarily_unavailable: 5 }
+
+/** Writes a refusal, and emits an event with the precise reason. */
+export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
+  const error = asRefusal(thrown)
+  const { code, reason, facts } = error
+  // The request ends here, so no handler needs the query. Remove it if any parameter contains a key.
+  const query = res.req.originalUrl.replace(/^[^?]*/, '')
+  if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
+  const status =
+    STATUS_OF_REASON[reason] ??
+    (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??
+    STATUS[code]
+  site.emit('request.refused', {
+    endpoint: site.endpoint,
+    code,
+    reason,
+    detail: detailOf(error),
+    status,
+    address: presented.address,
+    ...(facts.clientId !== undefined && { clientId: facts.clientId }),
+    ...(facts.jti !== undefined && { keyId: facts.jti }),
+    ...(facts.tokenId !== undefined && { tokenId: facts.tokenId }),
+  })
+  if (res.headersSent) {
+    res.destroy()
+    return
+  }
+  const description = describeRefusal(error, site)
+  // RFC 6750 3.1: no error code if the request has no credentials.
+  const isFault = reason !== 'credentials_missing'
+  const told = { ...(isFault && { error: code }), error_description: description, ...linkOf(error, site) }
+  answer(res, { status, body: told, headers: refusalHeaders(error, isFault ? told : {}, presented, site) })
+}
+
+/** Turns a foreign error into a 500 without details. Only the event gets its message. */
+function asRefusal(thrown: unknown): ProvisioningError {
+  if (thrown instanceof ProvisioningError) return thrown
+  return new ProvisioningError('server_fault', 'An unexpected error was thrown.', { cause: thrown })
+}
+
+/** RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
+function describeRefusal(error: ProvisioningError, { explains, credential }: RefusalSite): string {
+  const text = error.disclosed ? error.message : uniformSentence(error.code, credential ?? 'provisioning key')
+  return (explains ? `${detailOf(error)} ${REMEDIES[error.reason]}` : text)
+    .replaceAll('"', "'")
+    .replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
+    .slice(0, 400)
+}
+
+/** The message with its cause, without secrets. */
+function detailOf({ message, cause }: ProvisioningError): string {
+  return scrub(`${message}${cause instanceof Error ? ` (${cause.message})` : ''}`)
+}
+
+/** The link to the explanation. A reason that is not disclosed must not be in it. */
+function linkOf({ code, reason, disclosed }: ProvisioningError, { explains, docsUrl }: RefusalSite) {
+  if (docsUrl === undefined || reason === 'credentials_missing') return {}
+  return { error_uri: `${new URL(docsUrl).href}#${explains || disclosed ? reason : code}` }
+}
+
+/** The members of a refusal that its body and its challenge share. */
+interface Told {
+  readonly error?: ErrorCode
+  readonly error_description?: string
+  readonly error_uri?: string
+}
+
+function refusalHeaders(
+  error: ProvisioningError,
+  told: Told,
+  presented: PresentedRequest,
+  site: RefusalSite,
+): Record<string, string | readonly string[]> {
+  const { code, reason, facts } = error
+  const headers: Record<string, string | readonly string[]> = {}
+  const retryAfter = facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS[code]
+  if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
+  if (facts.allowedMethods !== undefined) headers.Allow = facts.allowedMethods
+  if (code === 'invalid_client' && presented.authorization.length > 0) {
+    headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
+  }
+  if (site.challenges !== 'client' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
+    headers['WWW-Authenticate'] = challenges(error, told, presented, site)
+  }
+  return headers
+}
+
+const CHALLENGED: ReadonlySet<ErrorCode> = new Set([
+  'invalid_request',
+  'invalid_token',
+  'invalid_dpop_proof',
+  'use_dpop_nonce',
+  'insufficient_scope',
+])
+
+/** One challenge per scheme. The scheme of the request comes first and has the error (RFC 6750 3, RFC 9449 7.1). */
+function challenges(
+  error: ProvisioningError,
+  told: Told,
+  presented: PresentedRequest,
+  site: RefusalSite,
+): readonly string[] {
+  const { reason, facts } = error
+  const common = { realm: site.realm, resource_metadata: site.resourceMetadata }
+  const forScheme = { ...common, ...told, scope: facts.requiredScope }
+  if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...told })]
+  const algs = { algs: PROOF_ALGORITHMS.join(' ') }
+  const usesDpop =
+    presented.authorization.some((header) => /^dpop\b/i.test(header)) || reason.startsWith('dpop_')
+  return usesDpop
+    ? [challenge('DPoP', { ...forScheme, ...algs }), challenge('Bearer', common)]
+    : [challenge('Bearer', forScheme), challenge('DPoP', { ...common, ...algs })]
+}
+
+function challenge(scheme: string, parameters: Record<string, string | undefined>): string {
+  const written = Object.entries(parameters).filter(([, value]) => value !== undefined)
+  return `${scheme} ${written.map(([name, value]) => `${name}="${value}"`).join(', ')}`
+}
