@@ -79,8 +79,8 @@ describe('the tables of the reference', () => {
   })
 
   it('have every reason once, with the status and the error that it is told as', () => {
-    const statuses = objectEntries('lib/http/wire.ts', 'STATUS')
-    const particular = objectEntries('lib/http/wire.ts', 'STATUS_OF_REASON')
+    const statuses = objectEntries('lib/http/refusal.ts', 'STATUS')
+    const particular = objectEntries('lib/http/refusal.ts', 'STATUS_OF_REASON')
     const told = (Object.keys(REASONS) as Reason[]).map((reason) => {
       const code = reason === 'credentials_missing' ? undefined : REASONS[reason]
       return `${particular[reason] ?? statuses[REASONS[reason]]} ${code ?? 'none'}: ${reason}`

@@ -38,6 +38,29 @@ describe('the observer of the options', () => {
     expect(warnings).toEqual([[message, { code: 'EPK_OBSERVER', type: 'ProvisioningKeysWarning' }]])
   })
 
+  it('is named in one warning if a request is refused and nobody listens', async () => {
+    const refusal = {
+      endpoint: 'token',
+      code: 'invalid_client',
+      reason: 'client_unknown',
+      detail: '',
+      status: 401,
+      address: undefined,
+    } as const
+    const { deployment } = parse({})
+    const warnings = await warningsOf(() => {
+      deployment.emit('key.revoked', KEY)
+      for (let i = 0; i < 3; i += 1) deployment.emit('request.refused', refusal)
+    })
+    const message = expect.stringMatching(
+      /^A request was refused, and no observer listens\. .* the option observer/,
+    )
+    expect(warnings).toEqual([[message, { code: 'EPK_NO_OBSERVER', type: 'ProvisioningKeysWarning' }]])
+    const heard = parse({})
+    heard.events.on('request.refused', () => undefined)
+    expect(await warningsOf(() => heard.deployment.emit('request.refused', refusal))).toEqual([])
+  })
+
   const hostile = new Proxy(new Error('hostile'), {
     get: () => {
       throw new Error('nobody may look')

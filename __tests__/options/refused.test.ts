@@ -4,7 +4,8 @@ import { ISSUER } from '../support/deployed.js'
 import { faultsOf } from './faults-of.js'
 
 describe('an option is refused', () => {
-  const URL_ = 'an https URL without query, fragment or credentials (RFC 8414 2)'
+  const URL_ =
+    'an https URL without query, fragment or credentials (RFC 8414 2), or http://localhost:PORT for a local deployment'
   const URI = 'an absolute URI without fragment or wildcard (RFC 8707 2)'
   const PATH = 'a path such as /oauth, without a slash at its end'
   const NAME = '1 to 64 letters, digits, dots, hyphens'
@@ -13,7 +14,19 @@ describe('an option is refused', () => {
   const { revokeFamily: _missing, ...halfAStore } = memoryStore()
   const REFUSED: [string, unknown[], string][] = [
     ['issuer', [undefined, null, '', 'auth.example.com', '/auth', 7, new URL(ISSUER), [ISSUER]], URL_],
-    ['issuer', ['http://auth.example.com', 'http://localhost', 'ftp://a.example', 'urn:a', 'https://'], URL_],
+    [
+      'issuer',
+      [
+        'http://auth.example.com',
+        'http://localhost.evil.example',
+        'http://localhost:3000/a',
+        'http://127.1',
+        'ftp://a.example',
+        'urn:a',
+        'https://',
+      ],
+      URL_,
+    ],
     [
       'issuer',
       ['https://a.example?b=c', 'https://a.example?', 'https://a.example#b', 'https://a.example/#'],

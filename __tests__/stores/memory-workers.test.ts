@@ -31,6 +31,12 @@ describe('a store in memory', () => {
     }
   })
 
+  it('is no local deployment there, because other machines may reach a cluster', () => {
+    expect(outcomes.asLocalDeployment).toMatch(
+      /issuer: expected an https URL .*, got an http issuer in a worker of node:cluster/,
+    )
+  })
+
   it('is refused there with all other faults at once', () => {
     expect(outcomes.withOtherFaults).toMatch(
       /^ConfigurationError: 2 faults:\n.*issuer: .*\n.*store: expected/,

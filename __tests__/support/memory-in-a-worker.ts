@@ -13,6 +13,7 @@ const options = {
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   byDefault: () => provisioningKeys(options),
   withOtherFaults: () => provisioningKeys({ ...options, issuer: 'http://auth.example.com' }),
+  asLocalDeployment: () => provisioningKeys({ ...options, issuer: 'http://localhost:3000' }),
   alone: () => memoryStore(),
   notSaidRight: () => memoryStore({ singleProcess: 'yes' as never }),
   saidToBeTheOnlyOne: () => provisioningKeys({ ...options, store: memoryStore({ singleProcess: true }) }),

@@ -121,7 +121,7 @@ export async function startServer({
 }
 
 /** Ends no idle connection: on a busy machine that could be just when the next request is sent. */
-export function lasting<S extends Server>(server: S): S {
+export function lasting<S extends { keepAliveTimeout: number }>(server: S): S {
   server.keepAliveTimeout = 0
   return server
 }

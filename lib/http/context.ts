@@ -71,11 +71,7 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
   const limitStore = store && limitStores(store, timeoutSeconds)
   const advise = adviser(config.deployment.emit, config.docsUrl)
   if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
-  const originOf = (text: string) => {
-    const { protocol, origin, hostname } = new URL(text)
-    const isLocal = config.isLocal && protocol === 'http:' && LOOPBACK_HOSTS.has(hostname)
-    return protocol === 'https:' || isLocal ? origin : undefined
-  }
+  const originOf = originReader(config.isLocal)
   const readClientCertificate = certificateReader(config.mtls, advise)
   return Object.freeze({
     config,
@@ -105,6 +101,14 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       emit: config.deployment.emit,
     }),
   } satisfies GuardContext)
+}
+
+function originReader(isLocal: boolean): GuardContext['originOf'] {
+  return (text) => {
+    const { protocol, origin, hostname } = new URL(text)
+    const isOfThisMachine = isLocal && protocol === 'http:' && LOOPBACK_HOSTS.has(hostname)
+    return protocol === 'https:' || isOfThisMachine ? origin : undefined
+  }
 }
 
 function remember<K extends object | string, V>(

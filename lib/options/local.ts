@@ -8,7 +8,7 @@ import { LOOPBACK_HOSTS } from '../base/network.js'
  */
 export function isLocalIssuer(issuer: unknown): boolean {
   const url = typeof issuer === 'string' && URL.canParse(issuer) ? new URL(issuer) : undefined
-  const isExact = url !== undefined && (url.origin === issuer || url.href === issuer)
+  const isExact = url !== undefined && [url.origin, `${url.origin}/`].includes(String(issuer))
   return isExact && url.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname)
 }
 
