@@ -20,6 +20,11 @@ export const CLIENT = 'ci-runner'
 /** The key all test servers sign with, so that tests can forge what only its owner could sign. */
 export const SIGNING_KEY: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
+const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
+
+/** The policy of these options, and a scope for a guard that no client asks for. */
+export const WITH_ADMIN = { scopes: [...SCOPES, 'admin'] }
+
 /** Options that work, for a client that may have everything a test wants. */
 export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
   return {
@@ -27,9 +32,7 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
     audience: [AUDIENCE, OTHER_AUDIENCE],
     signingKeys: SIGNING_KEY,
     rateLimit: false,
-    policy: {
-      scopes: ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read'],
-    },
+    policy: { scopes: SCOPES },
     clients: [
       {
         clientId: CLIENT,

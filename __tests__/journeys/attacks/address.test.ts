@@ -90,7 +90,7 @@ describe('an attack by X-Forwarded-For, through a proxy that passes it on', () =
     }))
 
   test('passes no networks of a policy', async () => {
-    const policy = { scopes: ['devices:read'], networks: ['192.0.2.0/24', 'fe80::/10'] }
+    const policy = { scopes: ['devices:create', 'devices:read'], networks: ['192.0.2.0/24', 'fe80::/10'] }
     const clients = [{ clientId: 'ci-runner', clientSecret: 'correct-horse-battery-staple' }]
     await behindCarelessProxy({ policy, clients }, async (server) => {
       const key = await obtainKey(server, { scope: 'devices:read' })

@@ -3,7 +3,7 @@ import type { ProvisioningKeys } from '../../../lib/index.js'
 import { clientKey } from '../../support/client-assertion.js'
 import { signProof } from '../../support/proof.js'
 import { askForKey, exchangeKey, send } from '../../support/requests.js'
-import { AUDIENCE, ISSUER, type RunningServer, startServer } from '../../support/server.js'
+import { AUDIENCE, ISSUER, type RunningServer, startServer, WITH_ADMIN } from '../../support/server.js'
 
 const OWN = clientKey()
 const TOKEN = { method: 'POST', url: `${ISSUER}/oauth/token` }
@@ -21,7 +21,8 @@ async function withOwner(test: (server: RunningServer) => Promise<void>): Promis
     )
     app.get('/tokens', keys.requireAccessToken({ scope: 'admin', ...at }), (_req, res) => res.sendStatus(200))
   }
-  const server = await startServer({ options: { rateLimit: { redeem: { limit: 1, windowMs: 500 } } }, mount })
+  const rateLimit = { redeem: { limit: 1, windowMs: 500 } }
+  const server = await startServer({ options: { rateLimit, policy: WITH_ADMIN }, mount })
   await test(server).finally(server.close)
 }
 

@@ -4,7 +4,7 @@ import { clientKey } from '../../support/client-assertion.js'
 import { signProof } from '../../support/proof.js'
 import { refOf } from '../../support/redeeming.js'
 import { askForKey, exchangeKey, obtainKey, send } from '../../support/requests.js'
-import { AUDIENCE, ISSUER, type RunningServer, startServer } from '../../support/server.js'
+import { AUDIENCE, ISSUER, type RunningServer, startServer, WITH_ADMIN } from '../../support/server.js'
 
 const EVERYTHING = 'provision:token provision:bind provision:register devices:create devices:read'
 const THIEF = '192.0.2.66'
@@ -35,7 +35,7 @@ async function withThief(
   rateLimit: Exclude<ProvisioningOptions['rateLimit'], undefined>,
   test: (server: RunningServer) => Promise<void>,
 ): Promise<void> {
-  const server = await startServer({ options: { rateLimit }, mount })
+  const server = await startServer({ options: { rateLimit, policy: WITH_ADMIN }, mount })
   try {
     await test(server)
   } finally {

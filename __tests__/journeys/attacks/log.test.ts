@@ -150,7 +150,10 @@ describe('an attack by somebody who reads the log', () => {
     ],
   ])('finds nothing there that a registration policy quotes which %s', async (_title, policy, fault) => {
     const registration = { policies: { ours: policy } }
-    const given = { scopes: ['provision:register'], registrationPolicies: ['ours'] }
+    const given = {
+      scopes: ['provision:register', 'devices:create', 'devices:read'],
+      registrationPolicies: ['ours'],
+    }
     const clients = [{ clientId: CLIENT, clientSecret: SECRET }]
     const server = await startServer({ options: { policy: given, registration, clients } })
     try {

@@ -157,7 +157,7 @@ describe('time', () => {
   test('gives the places of keys that have expired back to their client', async () => {
     const limited = {
       policy: {
-        scopes: ['provision:token'],
+        scopes: ['provision:token', 'devices:create', 'devices:read'],
         outstandingKeys: 2,
         maxLifetimeSeconds: LIFETIME,
         lifetimeSeconds: LIFETIME,
