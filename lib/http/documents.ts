@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { protectedResourceMetadata } from './metadata.js'
 import { refuse } from './refusal.js'
-import { protection, ROUTING, refuseOtherMethods } from './routing.js'
+import { protection, ROUTING, refuseMount, refuseOtherMethods } from './routing.js'
 import { answer } from './wire.js'
 
 /** A public, cacheable document about the server. */
@@ -22,7 +22,22 @@ export interface ResourceMetadata {
 }
 
 export function resourceMetadata(context: GuardContext): ResourceMetadata {
-  return { metadata: () => documentRouter(context, resourceDocuments(context)) }
+  return { metadata: () => documentsAtRoot(context, documentRouter(context, resourceDocuments(context))) }
+}
+
+/** Serves documents at the root of an app only, because RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
+export function documentsAtRoot(context: GuardContext, documents: Router): Router {
+  return Router(ROUTING).use((req, res, next) => {
+    if (req.baseUrl === '') return documents(req, res, next)
+    refuseMount(context, next, documentsFault('metadata', req.baseUrl))
+  })
+}
+
+export function documentsFault(name: 'metadata' | 'router', baseUrl: string): string {
+  return (
+    `keys.${name}(): expected at the root of the app, where clients look for the metadata, got '${baseUrl}'. Write ` +
+    `app.use(keys.${name}()) without a path`
+  )
 }
 
 /** Makes the router that serves documents, for the root of an app. */

@@ -1,12 +1,12 @@
 import { Router } from 'express'
 import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
-import { documentRouter, resourceDocuments } from './documents.js'
+import { documentRouter, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
 import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { HANDLERS } from './handlers.js'
 import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
-import { protection, ROUTING, refuseOtherMethods } from './routing.js'
+import { protection, ROUTING, refuseMount, refuseOtherMethods, restOfMountPath } from './routing.js'
 import { serve } from './serve.js'
 import { tokenHandler } from './token-endpoint.js'
 import type { Handle } from './visit.js'
@@ -33,10 +33,12 @@ type Route = readonly [EndpointKey, Handle]
 interface Served {
   readonly endpoints: Set<EndpointKey>
   readonly grants: Set<GrantType>
+  /** How many routers serve the metadata. */
+  documents: number
 }
 
 export function routers(context: HttpContext): Routers {
-  const served: Served = { endpoints: new Set(), grants: new Set() }
+  const served: Served = { endpoints: new Set(), grants: new Set(), documents: 0 }
   const make = (...names: Handled[]) => {
     const routes = names.map((name): Route => [name, HANDLERS[name]])
     return endpointRouter(context, served, routes)
@@ -55,13 +57,34 @@ export function routers(context: HttpContext): Routers {
     introspection: () => make('introspect'),
     revocation: () => make('revoke'),
     jwks: () => make('jwks'),
-    metadata: () => metadataRouter(context, served),
+    metadata() {
+      served.documents += 1
+      return documentsAtRoot(context, metadataRouter(context, served))
+    },
     router() {
-      const { router: _, ...each } = all
-      return Router(ROUTING).use(Object.values(each).map((makeOne) => makeOne()))
+      const { router: _, metadata: __, ...each } = all
+      served.documents += 1
+      return wholeRouter(
+        context,
+        served,
+        Object.values(each).map((makeOne) => makeOne()),
+      )
     },
   }
   return all
+}
+
+/** All routers, and the metadata if it is mounted at the root, where RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
+function wholeRouter(context: HttpContext, served: Served, routers: Router[]): Router {
+  const documents = metadataRouter(context, served)
+  return Router(ROUTING)
+    .use((req, _res, next) => {
+      // Elsewhere, another router must serve the metadata.
+      if (req.baseUrl === '' || served.documents > 1) next()
+      else refuseMount(context, next, documentsFault('router', req.baseUrl))
+    })
+    .use(routers)
+    .use((req, res, next) => (req.baseUrl === '' ? documents(req, res, next) : next()))
 }
 
 /** The part of the token endpoint that serves one grant. It leaves other grants to the routers that serve them. */
@@ -74,7 +97,6 @@ function tokenRouter(context: HttpContext, served: Served, grant: GrantType): Ro
 
 /** A router that serves its endpoints below the mount path. You can mount it at the root or at the mount path. */
 function endpointRouter(context: HttpContext, served: Served, routes: readonly Route[]): Router {
-  const { mountPath } = context.config
   const inner = Router(ROUTING)
   const before = protection(context)
   for (const [name] of routes) served.endpoints.add(name)
@@ -85,9 +107,28 @@ function endpointRouter(context: HttpContext, served: Served, routes: readonly R
     route.all(refuseOtherMethods(context, first[0], ...others.map(([endpoint]) => endpoint)))
   }
   inner.use(errorHandler(context))
-  const below = Router(ROUTING).use(mountPath, inner)
-  return Router(ROUTING).use((req, res, next) =>
-    (req.baseUrl.endsWith(mountPath) ? inner : below)(req, res, next),
+  return atMountPath(context, inner)
+}
+
+/** Serves `inner` below the mount path, wherever on the way there the router is mounted. */
+function atMountPath(context: HttpContext, inner: Router): Router {
+  const { mountPath } = context.config
+  const byRest = new Map([['', inner]])
+  return Router(ROUTING).use((req, res, next) => {
+    const { baseUrl } = req
+    const rest = restOfMountPath(mountPath, baseUrl)
+    if (rest === undefined) return refuseMount(context, next, mountFault(mountPath, baseUrl))
+    if (!mountPath.startsWith(baseUrl)) return next()
+    const router = byRest.get(rest) ?? Router(ROUTING).use(rest, inner)
+    byRest.set(rest, router)
+    router(req, res, next)
+  })
+}
+
+function mountFault(mountPath: string, baseUrl: string): string {
+  return (
+    `keys.router(): expected at the root of the app, or at mountPath ('${mountPath}'), got '${baseUrl}'. Write ` +
+    `app.use(keys.router()). For endpoints below '${baseUrl}' also set mountPath: '${baseUrl}${mountPath}'`
   )
 }
 

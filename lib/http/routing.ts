@@ -1,5 +1,5 @@
-import type { RequestHandler } from 'express'
-import { malformed } from '../base/errors.js'
+import type { NextFunction, RequestHandler } from 'express'
+import { ConfigurationError, malformed } from '../base/errors.js'
 import type { GuardContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { httpsGuard } from './https.js'
@@ -8,6 +8,23 @@ import { securityHeaders } from './security-headers.js'
 
 /** Our routers match paths exactly. */
 export const ROUTING = { caseSensitive: true, strict: true }
+
+/**
+ * The part of the mount path that is still to come below the path where a router is mounted: '' at the mount path
+ * itself. `undefined` if that path contradicts the mount path.
+ */
+export function restOfMountPath(mountPath: string, baseUrl: string): string | undefined {
+  // Express ignores case in the path of app.use(), so a client can write it as it likes.
+  const isBelow = mountPath.toLowerCase().startsWith(baseUrl.toLowerCase())
+  const rest = mountPath.slice(baseUrl.length)
+  return isBelow && (rest === '' || rest.startsWith('/')) ? rest : undefined
+}
+
+/** Reports a router that is mounted at a wrong path. Each request that reaches it gets 500. */
+export function refuseMount({ advise }: GuardContext, next: NextFunction, fault: string): void {
+  advise(fault, 'EPK_MOUNT')
+  next(new ConfigurationError([fault]))
+}
 
 /** The middlewares before all of our endpoints. */
 export function protection(context: GuardContext): RequestHandler[] {

@@ -118,10 +118,84 @@ describe('router() wherever it is mounted', () => {
 
   test('serves nothing twice below itself when it is mounted at the mount path', () =>
     withApp(
-      (app, keys) => void app.use('/oauth', keys.router()),
+      (app, keys) => void app.use(keys.metadata()).use('/oauth', keys.router()),
       async (server) => {
         await postForm(server, '/oauth/token', {}).expect(400)
         await postForm(server, '/oauth/oauth/token', {}).expect(404)
+      },
+    ))
+})
+
+describe('a router that is mounted at a wrong path', () => {
+  const LINE = 'Write app.use(keys.router())'
+  const WRONG: [title: string, mount: Mount, path: string, line: string][] = [
+    ['router() below a path', (app, keys) => app.use('/api', keys.router()), '/api/oauth/token', LINE],
+    [
+      'router() inside a router below a path',
+      (app, keys) => app.use('/api', express.Router().use(keys.router())),
+      '/api/oauth/token',
+      LINE,
+    ],
+    [
+      'router() inside an app inside a router',
+      (app, keys) => app.use(express.Router().use('/a', express().use('/b', keys.router()))),
+      '/a/b/oauth/token',
+      LINE,
+    ],
+    [
+      'router() at the mount path without metadata()',
+      (app, keys) => app.use('/oauth', keys.router()),
+      '/oauth/token',
+      LINE,
+    ],
+    [
+      'issuance() below a path',
+      (app, keys) => app.use(keys.metadata()).use('/api', keys.issuance()),
+      '/api/oauth/token',
+      "set mountPath: '/api/oauth'",
+    ],
+    [
+      'metadata() below a path',
+      (app, keys) => app.use('/api', keys.metadata()).use(keys.issuance()),
+      '/api/.well-known/oauth-authorization-server',
+      'Write app.use(keys.metadata()) without a path',
+    ],
+  ]
+
+  test.each(WRONG)('answers 500 and names the line to write: %s', (_title, mount, path, line) =>
+    withApp(
+      (app, keys) => {
+        mount(app, keys)
+        app.use(keys.errorHandler())
+      },
+      async (server) => {
+        for (let i = 0; i < 2; i += 1) {
+          const { body } = await postForm(server, path, { grant_type: 'client_credentials' }).expect(500)
+          expect(body).toMatchObject({ error: 'server_error' })
+        }
+        const advised = server.events.filter(({ type }) => type === 'configuration.advised')
+        expect(advised).toEqual([expect.objectContaining({ advice: expect.stringContaining(line) })])
+      },
+    ),
+  )
+
+  test('may be on the way to the mount path', () =>
+    withApp(
+      (app, keys) => {
+        app.use(keys.metadata())
+        app.use('/api', keys.issuance(), keys.redemption(), keys.introspection(), keys.revocation())
+        app.use('/api', keys.bindings(), keys.jwks())
+      },
+      (server) => wholeJourney(server, '/api/keys'),
+      { mountPath: '/api/keys' },
+    ))
+
+  test('lets no client choose the answer by the case of the path', () =>
+    withApp(
+      (app, keys) => void app.use(keys.metadata()).use('/oauth', keys.router()),
+      async (server) => {
+        await postForm(server, '/OAuth/token', {}).expect(404)
+        expect(server.events).toEqual([])
       },
     ))
 })
