@@ -4,35 +4,55 @@ import type { Config } from 'jest'
 
 type ProjectConfig = Exclude<NonNullable<Config['projects']>[number], string>
 
+const tests = (...patterns: string[]) => patterns.map((one) => `<rootDir>/__tests__/${one}.test.ts`)
+
+/** What touches `req`, `res` or a router: the rest does not notice which Express calls it. */
+const ABOUT_EXPRESS = tests(
+  'http/**/*',
+  'journeys/attacks/{bodies,hang-up,late-handlers,returning}',
+  'journeys/guards/*',
+  'journeys/issuance/provisioning',
+  'journeys/redemption/{returning,route}',
+  'journeys/retries/{answers,bodies,streams}',
+  'journeys/secrecy/never-logged',
+)
+
+/** Whole files that only `npm run test:all` runs. Others take a sample of their cases: see `__tests__/support/scale.ts`. */
+const ONLY_IN_ALL = ['__tests__/package/types']
+
 /** Sources import each other as the `.js` files they become. */
 const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 
-const base: ProjectConfig = {
-  testEnvironment: 'node',
-  transform: {
-    '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
-  },
-  moduleNameMapper: SOURCES,
-  // Packages that exist as ES modules only.
-  transformIgnorePatterns: ['/node_modules/(?!(jose|oauth4webapi|openid-client)/)'],
-  testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
-}
-
-const config: Config = {
-  // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
-  testTimeout: 30_000,
-  // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
-  // tests wait for others: servers, processes, Redis.
-  maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
-  projects: [
-    { ...base, displayName: 'express5' },
-    {
-      ...base,
-      displayName: 'express4',
-      testMatch: ['<rootDir>/__tests__/{http,journeys}/**/*.test.ts'],
-      moduleNameMapper: { ...SOURCES, '^express$': 'express4' },
+/** The configuration of `npm run test:all`, and of `npm test`, which leaves out what takes long and seldom fails. */
+export function testConfig({ all }: { readonly all: boolean }): Config {
+  const base: ProjectConfig = {
+    testEnvironment: 'node',
+    globals: { testsAll: all },
+    transform: {
+      '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
     },
-  ],
+    moduleNameMapper: SOURCES,
+    // Packages that exist as ES modules only.
+    transformIgnorePatterns: ['/node_modules/(?!(jose|oauth4webapi|openid-client)/)'],
+    testPathIgnorePatterns: ['/node_modules/', ...(all ? [] : ONLY_IN_ALL)],
+  }
+  const express4 = { ...SOURCES, '^express$': 'express4' }
+  return {
+    // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
+    testTimeout: 30_000,
+    // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
+    // tests wait for others: servers, processes, Redis.
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
+    projects: [
+      { ...base, displayName: 'express5', testMatch: tests('**/*') },
+      {
+        ...base,
+        displayName: 'express4',
+        testMatch: all ? tests('{http,journeys}/**/*') : ABOUT_EXPRESS,
+        moduleNameMapper: express4,
+      },
+    ],
+  }
 }
 
-export default config
+export default testConfig({ all: false })

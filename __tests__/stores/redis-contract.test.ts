@@ -2,7 +2,9 @@ import { type RedisStoreOptions, redisStore, type SendCommand } from '../../lib/
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { PATIENCE_SECONDS } from '../support/redis/bench'
 import { CLIENTS, CLUSTER_CLIENTS, type ConnectedClient } from '../support/redis/clients'
+import { everyVerb, SUCCESS } from '../support/redis/every-verb'
 import { type RedisCluster, type RedisServer, startCluster, startRedis } from '../support/redis/servers'
+import { ALL } from '../support/scale.js'
 
 const START = 1_700_000_000
 
@@ -26,6 +28,34 @@ function underTest(sendCommand: SendCommand, limits: Partial<RedisStoreOptions> 
   }
 }
 
+/** The contract with the first library: scripts decide, so another library needs to carry every verb, and no more. */
+function suite(name: string, connect: () => Promise<ConnectedClient>, isFirst: boolean): void {
+  describe(`by ${name}`, () => {
+    let client: ConnectedClient
+    beforeAll(async () => {
+      client = await connect()
+    })
+    afterAll(() => client?.close())
+
+    it('answers every verb', async () => {
+      const { sendCommand } = client
+      const store = redisStore({
+        sendCommand,
+        prefix: `${name.replace(' ', '-')}:`,
+        timeoutSeconds: PATIENCE_SECONDS,
+      })
+      expect(await everyVerb(store)).toEqual(SUCCESS)
+    })
+
+    if (ALL || isFirst)
+      storeContract({
+        name: 'redisStore',
+        create: async () => underTest(client.sendCommand),
+        createLimited: async () => underTest(client.sendCommand, LIMITS),
+      })
+  })
+}
+
 describe('one Redis', () => {
   let server: RedisServer
   beforeAll(async () => {
@@ -33,20 +63,9 @@ describe('one Redis', () => {
   })
   afterAll(() => server?.close())
 
-  for (const [name, connect] of Object.entries(CLIENTS)) {
-    describe(`by ${name}`, () => {
-      let client: ConnectedClient
-      beforeAll(async () => {
-        client = await connect(server)
-      })
-      afterAll(() => client?.close())
-      storeContract({
-        name: 'redisStore',
-        create: async () => underTest(client.sendCommand),
-        createLimited: async () => underTest(client.sendCommand, LIMITS),
-      })
-    })
-  }
+  Object.entries(CLIENTS).forEach(([name, connect], index) => {
+    suite(name, () => connect(server), index === 0)
+  })
 })
 
 describe('a Redis Cluster of three primaries', () => {
@@ -57,17 +76,6 @@ describe('a Redis Cluster of three primaries', () => {
   afterAll(() => cluster?.close())
 
   for (const [name, connect] of Object.entries(CLUSTER_CLIENTS)) {
-    describe(`by ${name}`, () => {
-      let client: ConnectedClient
-      beforeAll(async () => {
-        client = await connect(cluster.servers)
-      })
-      afterAll(() => client?.close())
-      storeContract({
-        name: 'redisStore',
-        create: async () => underTest(client.sendCommand),
-        createLimited: async () => underTest(client.sendCommand, LIMITS),
-      })
-    })
+    suite(name, () => connect(cluster.servers), false)
   }
 })

@@ -1,0 +1,4 @@
+/** @jest-config-loader esbuild-register */
+import { testConfig } from './jest.config'
+
+export default testConfig({ all: true })
