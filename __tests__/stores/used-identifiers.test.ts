@@ -1,6 +1,7 @@
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { identifiersInMemory, sharedLimits } from '../../lib/stores/memory/used-identifiers.js'
 import { heapBytes } from '../support/heap.js'
+import { times } from '../support/scale.js'
 
 const START = 1_700_000_000
 
@@ -82,14 +83,15 @@ describe('memory and timers of identifiers', () => {
   beforeEach(() => jest.useFakeTimers())
   afterEach(() => jest.useRealTimers())
 
-  it('the memory of 100,000 shrinks while nobody calls', async () => {
-    const store = memoryStore()
+  it('the memory of a full store shrinks while nobody calls', async () => {
+    const count = times({ all: 100_000, few: 20_000 })
+    const store = memoryStore({ maxKeys: count })
     const until = Date.now() / 1000 + 60
-    for (let i = 0; i < 100_000; i += 1) await store.useOnce(`${'x'.repeat(43)}${i}`, until)
+    for (let i = 0; i < count; i += 1) await store.useOnce(`${'x'.repeat(43)}${i}`, until)
     expect(await store.useOnce('late', until)).toBe('full')
     const full = await heapBytes()
     jest.advanceTimersByTime(75_000)
-    expect(full - (await heapBytes())).toBeGreaterThan(5_000_000)
+    expect(full - (await heapBytes())).toBeGreaterThan(50 * count)
     expect(await store.useOnce('late', Date.now() / 1000 + 60)).toBe('first')
   })
 

@@ -5,6 +5,7 @@ import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import { PROVISIONING_KEY } from '../../lib/tokens/provisioning-key.js'
 import { AUDIENCE, deployed, issueKey, reasonOf, START } from '../support/deployed.js'
 import { heapBytes } from '../support/heap.js'
+import { ALL, times } from '../support/scale.js'
 import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384 } = PAIRS
@@ -113,10 +114,10 @@ describe('an unknown kid', () => {
         }
       }
       await attack(0, 2_000)
-      const before = await heapBytes()
-      await attack(2_000, 22_000)
+      const before = ALL ? await heapBytes() : 0
+      await attack(2_000, times({ all: 22_000, few: 3_000 }))
       // A table of them would hold 20,000 strings of 43 characters at the least.
-      expect((await heapBytes()) - before).toBeLessThan(500_000)
+      if (ALL) expect((await heapBytes()) - before).toBeLessThan(500_000)
       expect([...reasons]).toEqual(['signing_key_unknown'])
       expect(verify).not.toHaveBeenCalled()
       expect(given.ring.jwks().keys).toHaveLength(1)

@@ -12,6 +12,7 @@ import { signProof } from '../../support/proof'
 import { refOf } from '../../support/redeeming'
 import { register } from '../../support/refusals/case'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests'
+import { sampled } from '../../support/scale'
 import { AUDIENCE, CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../support/server'
 
 type Verb = keyof ProvisioningStore
@@ -32,7 +33,10 @@ async function withStage(test: (stage: Stage) => Promise<void>): Promise<void> {
   await test({ server, memory, answer }).finally(server.close)
 }
 
-const NONSENSE: readonly unknown[] = [undefined, null, true, false, 0, '', 'bogus', {}, ['first'], ['issued']]
+const NONSENSE = sampled<unknown>(
+  [undefined, null, true, false, 0, 'bogus', '', {}, ['first'], ['issued']],
+  (one) => typeof one,
+)
 
 const KEY = clientKey()
 const CREATE = { scope: 'devices:create devices:read' }

@@ -11,9 +11,10 @@ import {
 } from '../../support/families.js'
 import { decodeJwt } from '../../support/forge.js'
 import { obtainKey } from '../../support/requests.js'
+import { times } from '../../support/scale.js'
 import { CLIENT, type RunningServer, SECRET } from '../../support/server.js'
 
-const ROUNDS = 50
+const ROUNDS = times({ all: 50, few: 12 })
 const places = Object.keys(PLACES) as Place[]
 
 /** A store as far away as a network: each verb takes a moment that differs. */

@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { sampled } from '../support/scale.js'
+import { NAME, OPTIONS, type PackedPackage, type Project, packPackage, ROOT, readManifest } from './projects'
+
+/** The package as TypeScript projects get it, under each version of TypeScript and of Node's types that we support. */
+
+jest.setTimeout(180_000)
+
+const APP = `import express from 'express'
+import { ConfigurationError, generateSigningKeys, memoryStore, ProvisioningError, provisioningKeys } from '${NAME}'
+import { type KeyvLike, keyvClientRegistry } from '${NAME}/keyv'
+import { type RedisStore, redisStore } from '${NAME}/redis'
+
+const keys = provisioningKeys({ ...${OPTIONS}, store: memoryStore() })
+const redis: RedisStore = redisStore({ sendCommand: async ([name, ...args], key) => [name, args.length, key] })
+const keyv: KeyvLike = { get: async () => undefined, set: async () => true, delete: async () => true, on() {} }
+provisioningKeys({ ...${OPTIONS}, store: redis, clients: keyvClientRegistry(keyv, { lock: redis }) })
+const app = express()
+app.use(keys.router())
+app.post('/device', keys.requireProvisioningKey({ scope: 'provision:bind' }), (req, res) => {
+  const clientId: string | undefined = req.provisioning?.clientId
+  res.json({ clientId })
+})
+export const kinds: readonly (new (...given: never) => Error)[] = [ProvisioningError, ConfigurationError]
+`
+
+const JWK_APP = `import { generateKeyPairSync } from 'node:crypto'
+import { type ClientOptions, provisioningKeys } from '${NAME}'
+import { keyvClientRegistry } from '${NAME}/keyv'
+import { redisStore } from '${NAME}/redis'
+import { storeContract } from '${NAME}/testing'
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const client: ClientOptions = { clientId: 'a', jwks: { keys: [publicKey.export({ format: 'jwk' })] } }
+const options = { issuer: 'https://a.example', audience: 'https://b.example', clients: [client] }
+provisioningKeys({ ...options, signingKeys: privateKey.export({ format: 'jwk' }) })
+// @ts-expect-error a number is no key: the options must not become any
+provisioningKeys({ ...options, signingKeys: 1 })
+// @ts-expect-error nor is it an issuer
+provisioningKeys({ issuer: 1 })
+export const all = [keyvClientRegistry, redisStore, storeContract]
+`
+
+const tsconfig = (files: readonly string[]) =>
+  JSON.stringify({
+    files,
+    compilerOptions: {
+      ...{ target: 'es2022', module: 'nodenext', moduleResolution: 'nodenext', types: ['node'] },
+      ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+      ...{ esModuleInterop: true, skipLibCheck: false, noEmit: true },
+    },
+  })
+
+let packed: PackedPackage
+
+beforeAll(() => {
+  packed = packPackage()
+})
+
+afterAll(() => packed?.remove())
+
+function typedProject(nodeTypes: string, typescript: string): Project {
+  const { express, '@types/express': types } = readManifest(join(ROOT, 'package.json')).devDependencies
+  const compilers = [`@types/node@${nodeTypes}`, `typescript@${typescript}`]
+  const name = `types-${nodeTypes}-${typescript}`
+  return packed.install(name, `express@${express}`, `@types/express@${types}`, ...compilers)
+}
+
+const VERSIONS = [
+  ['26', '7'],
+  ['25', '7'],
+  ['24', '7'],
+  ['22', '7'],
+  ['26', '6'],
+  ['22', '5.9'],
+  ['20', '5.4'],
+] as const
+
+/** The newest and the oldest; all seven in `npm run test:all`. */
+const isOldest = ([, typescript]: (typeof VERSIONS)[number]) => typescript === '5.4'
+
+describe('the types', () => {
+  it.each(sampled(VERSIONS, isOldest))(
+    'compile under @types/node %s and TypeScript %s, all declarations included',
+    (nodeTypes, typescript) => {
+      const project = typedProject(nodeTypes, typescript)
+      for (const file of ['app.mts', 'app.cts']) project.write(file, APP)
+      project.write('jwk.mts', JWK_APP)
+      project.write('tsconfig.json', tsconfig(['app.mts', 'app.cts', 'jwk.mts']))
+      expect(project.node([join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'])).toBe('')
+    },
+  )
+})
