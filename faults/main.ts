@@ -15,7 +15,7 @@ interface Options {
   readonly isShort: boolean
   readonly only: string | undefined
   readonly seed: number
-  /** Whether to write the results to docs/operations.md. */
+  /** Whether to write the results to docs/operations/faults.md. */
   readonly isDocumented: boolean
 }
 
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
   console.log(`all scenarios passed, in ${seconds.toFixed(0)} s`)
 }
 
-const PAGE = join(__dirname, '../docs/operations.md')
+const PAGE = join(__dirname, '../docs/operations/faults.md')
 const BETWEEN = /(<!-- faults: begin -->\n)[\s\S]*(<!-- faults: end -->)/
 
 function writeToDocs(numbers: string, seconds: number, seed: number): void {

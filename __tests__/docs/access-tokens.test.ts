@@ -3,17 +3,22 @@ import { transformSync } from 'esbuild'
 import type { Express } from 'express'
 import supertest from 'supertest'
 import * as library from '../../lib/index.js'
-import { codeBlocks, codeIn, interfaceMembers, section, tableRows } from './markdown'
+import { codeBlocks, codeIn, interfaceMembers, tableRows } from './markdown'
 
 const PAGE = 'docs/guides/access-tokens.md'
+const AUTHORIZATION_SERVER = 'docs/guides/authorization-server.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 /** The page reads it from the environment. */
 const SECRET = randomBytes(32).toString('hex')
 process.env['RUNNER_SECRET'] = SECRET
 
 /** Runs the program under a heading of the page; answers with its exports. */
-function run(heading: string, globals: object = {}): { app: Express; keys: library.ProvisioningKeys } {
-  const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
+function run(
+  page: string,
+  heading: string,
+  globals: object = {},
+): { app: Express; keys: library.ProvisioningKeys } {
+  const [block] = codeBlocks(page).filter((one) => one.heading === heading && one.language === 'ts')
   const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })
   const module = { exports: {} }
   const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
@@ -43,7 +48,7 @@ function exchange(app: Express, key: string) {
 
 describe(PAGE, () => {
   it('guards an API with the token that a key was exchanged for', async () => {
-    const { app } = run('Guarding an API')
+    const { app } = run(PAGE, 'Guard an API')
     const key = await obtainKey(app)
     const { body } = await exchange(app, key).expect(200)
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 600, scope: 'config:read' })
@@ -66,7 +71,7 @@ describe(PAGE, () => {
       asked.push([method, url, body === undefined ? undefined : JSON.parse(String(body))])
       return answers.shift()
     }
-    const { keys } = run('Your own authorization server', { fetch })
+    const { keys } = run(AUTHORIZATION_SERVER, 'Your own authorization server', { fetch })
     const express: typeof import('express') = require('express')
     const app = express().set('trust proxy', 'loopback').use(keys.router())
     const key = await obtainKey(app)
@@ -85,13 +90,16 @@ describe(PAGE, () => {
   })
 
   it('names every member of req.accessToken, of the identity, and of the answer', () => {
-    const named = (heading: string) => tableRows(PAGE, heading).flatMap(([first = '']) => codeIn(first))
+    const named = (page: string, heading: string) =>
+      tableRows(page, heading).flatMap(([first = '']) => codeIn(first))
     const members = interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo')
-    expect(named('What is checked').sort()).toEqual(members.sort())
+    expect(named(PAGE, 'Checks').sort()).toEqual(members.sort())
     const identity = interfaceMembers('lib/ports/access-token-identity.ts', 'AccessTokenIdentity')
-    const text = codeIn(section(PAGE, 'Your own authorization server').replaceAll(/^```[\s\S]*?^```/gm, ''))
-    expect(identity.filter((member) => !text.includes(member))).toEqual([])
+    expect(named(AUTHORIZATION_SERVER, 'What your function gets').sort()).toEqual(identity.sort())
     const answer = interfaceMembers('lib/ports/access-token-identity.ts', 'IssuedAccessToken')
-    expect(named('Your own authorization server').sort()).toEqual(answer.sort())
+    const returned = tableRows(AUTHORIZATION_SERVER, 'What your function returns').filter(([first]) =>
+      first?.startsWith('`'),
+    )
+    expect(returned.flatMap(([first = '']) => codeIn(first)).sort()).toEqual(answer.sort())
   })
 })

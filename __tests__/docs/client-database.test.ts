@@ -24,7 +24,7 @@ function exportsOf<T>(heading: string, index = 0): T {
 
 type Make = (path: string) => library.ClientRegistry
 const { clientsIn } = exportsOf<{ clientsIn: Make }>('SQLite')
-const { sqlClientRegistry } = exportsOf<{ sqlClientRegistry: Make }>('One of your own')
+const { sqlClientRegistry } = exportsOf<{ sqlClientRegistry: Make }>('Your own registry')
 
 function inFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'clients-'))

@@ -2,14 +2,16 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeIn, DOCUMENTS, ROOT, readText } from './markdown'
 
-/** The anchors that a document's headings get. */
+/** The anchors of a document: those that GitHub makes of its headings, and its own. */
 function anchors(document: string): string[] {
-  return [...readText(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+  const headings = [...readText(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
       .toLowerCase()
       .replaceAll(/[^\w -]/g, '')
       .replaceAll(' ', '-'),
   )
+  const ids = [...readText(document).matchAll(/<a id="(\w+)">/g)].map(([, id = '']) => id)
+  return [...headings, ...ids]
 }
 
 function withoutCode(document: string): string {

@@ -50,9 +50,9 @@ export function section(document: string, heading: string): string {
   return found[0] ?? ''
 }
 
-/** The cells of each row of the tables under a heading, without their heads. */
-export function tableRows(document: string, heading: string): string[][] {
-  const lines = section(document, heading).split('\n')
+/** The cells of each row of the tables under a heading, or of all tables, without their heads. */
+export function tableRows(document: string, heading?: string): string[][] {
+  const lines = (heading === undefined ? readText(document) : section(document, heading)).split('\n')
   const isRule = (line: string | undefined) => /^\|(-+\|)+$/.test(line ?? '')
   const rows = lines.filter((line, i) => line.startsWith('|') && !isRule(line) && !isRule(lines[i + 1]))
   return rows.map((line) => {

@@ -67,7 +67,7 @@ describe('docs/guides/registration.md', () => {
   }
 
   it('registers a client that says its name, and renames it', async () => {
-    const { registering } = run<{ registering: library.ProvisioningKeys }>(PAGE, 'Switching it on')
+    const { registering } = run<{ registering: library.ProvisioningKeys }>(PAGE, 'Switch it on')
     const unnamed = await registered(registering, { scope: 'devices:read' })
     expect(unnamed.answer.body).toEqual({
       error: 'invalid_client_metadata',
@@ -174,11 +174,7 @@ describe('docs/guides/mutual-tls.md', () => {
       'node:fs': { readFileSync: (name: string) => files[name] },
       'node:https': { createServer },
     }
-    const { start } = run<{ start: () => https.Server }>(
-      'docs/guides/mutual-tls.md',
-      'Switching it on',
-      modules,
-    )
+    const { start } = run<{ start: () => https.Server }>('docs/guides/mutual-tls.md', 'Switch it on', modules)
     await served(start(), async (_fetching, origin) => {
       const ask = (shown: ReturnType<typeof makeCertificate>) =>
         fetchTrusting(cert, shown)(`${origin}/oauth/token`, {

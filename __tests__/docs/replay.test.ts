@@ -25,7 +25,7 @@ for (const name of ['FLEET_SECRET', 'HOSPITAL_SECRET']) process.env[name] = rand
 
 describe('docs/concepts/replay.md', () => {
   it('has options that are accepted', () => {
-    const { keys } = examples<{ keys: library.ProvisioningKeys }>('When a key is replayed')
+    const { keys } = examples<{ keys: library.ProvisioningKeys }>('Replay')
     expect(keys.revokeFamily).toBeInstanceOf(Function)
   })
 
@@ -52,7 +52,7 @@ describe('docs/concepts/replay.md', () => {
           ) => () => void
           endFamily: (keys: library.ProvisioningKeys, replayed: library.IssuedKeyRef) => Promise<string>
         }
-        const { handOnReplays, endFamily } = examples<Page>('Where the API is another process')
+        const { handOnReplays, endFamily } = examples<Page>('If the API is another process')
         const jwks = `${server.origin}/oauth/jwks`
         const fetch = await trustingFetch(server.cert)
         const api = await startApi({
@@ -90,7 +90,7 @@ describe('docs/concepts/replay.md', () => {
       }
       const trusting = await trustingFetch(server.cert)
       const fetch = (url: string, init: RequestInit) => trusting(url.replace(ISSUER, server.origin), init)
-      const { registerOnce } = examples<Page>('What the honest client does', { fetch })
+      const { registerOnce } = examples<Page>('What an honest client does', { fetch })
       const stolen = await redeemed(server, 'registration')
       const reports: string[] = []
       const given = [stolen.key]

@@ -45,7 +45,8 @@ export function makeSandbox(): Sandbox {
   write('declarations.json', tsconfig({ files: sources }, declarationsIn(installed)))
   const undeclared = compile(folder, 'declarations.json')
   if (undeclared.length > 0) throw new Error(undeclared.join('\n'))
-  write('tsconfig.json', tsconfig({ include: ['*.mts', '*.d.ts'] }, {}))
+  const files = ['*.mts', '*.d.ts', 'block*.mjs']
+  write('tsconfig.json', tsconfig({ include: files }, { allowJs: true, checkJs: true }))
   return {
     folder,
     write,

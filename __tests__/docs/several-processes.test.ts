@@ -14,6 +14,7 @@ import { SIGNING_KEY, startServer } from '../support/server.js'
 import { codeBlocks, tableRows } from './markdown'
 
 const PAGE = 'docs/guides/several-processes.md'
+const CAPACITY = 'docs/operations/capacity.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 
 /** What the code under a heading of the page exports. */
@@ -125,9 +126,9 @@ describe(PAGE, () => {
   it('computes what follows from what was measured', () => {
     const numbers = (text: string) =>
       (text.match(/\d[\d,.]*/g) ?? []).map((one) => Number(one.replaceAll(',', '')))
-    const measured = tableRows(PAGE, 'What was measured').flatMap((cells) => cells.slice(1).flatMap(numbers))
+    const measured = tableRows(CAPACITY, 'Measurements').flatMap((cells) => cells.slice(1).flatMap(numbers))
     const stated = [...measured, 41, 87, 570, 510, 3605, 305, 75]
-    for (const [what = '', how = '', amount = ''] of tableRows(PAGE, 'What follows').slice(0, 14)) {
+    for (const [what = '', how = '', amount = ''] of tableRows(CAPACITY, 'What follows').slice(0, 14)) {
       const plain = how
         .replaceAll(',', '')
         .replaceAll('×', '*')

@@ -3,7 +3,7 @@ import { ENDPOINTS } from '../../lib/http/endpoints.js'
 import * as library from '../../lib/index.js'
 import { DEFAULTS } from '../../lib/options/narrowing.js'
 import { LIMITED_ENDPOINTS } from '../../lib/options/rate-limits.js'
-import { codeIn, DOCUMENTS, interfaceMembers, objectEntries, readText, section, tableRows } from './markdown'
+import { codeIn, DOCUMENTS, interfaceMembers, objectEntries, readText, tableRows } from './markdown'
 
 const OPTIONS = 'docs/reference/options.md'
 const MIDDLEWARES = 'docs/reference/middlewares.md'
@@ -53,15 +53,16 @@ describe('the tables of the reference', () => {
     expect(codeIn(rowOf('Options', 'rateLimit')[3] ?? '')[0]).toBe(`{ ${LIMITED_ENDPOINTS.join(', ')} }`)
   })
 
-  it('have every middleware, and the text every other verb', () => {
+  it('have every middleware and every call', () => {
     const keys = library.provisioningKeys({
       issuer: 'https://auth.example.com',
       audience: 'https://api.example.com',
       signingKeys: library.generateSigningKeys(),
       clients: [],
     })
-    const named = section(MIDDLEWARES, 'Middlewares').matchAll(/`keys\.(\w+)\(/g)
-    expect([...named].map(([, name]) => name).sort()).toEqual(Object.keys(keys).sort())
+    const rows = tableRows(MIDDLEWARES).flatMap(([first = '']) => codeIn(first))
+    const named = rows.flatMap((call) => /^keys\.(\w+)\(/.exec(call)?.[1] ?? [])
+    expect(named.sort()).toEqual(Object.keys(keys).sort())
   })
 
   it('have every endpoint', () => {
@@ -70,7 +71,7 @@ describe('the tables of the reference', () => {
   })
 
   it('have every event with its severity, and no other', () => {
-    const rows = tableRows('docs/reference/events.md', 'Events').map(([type = '', severity]) => [
+    const rows = tableRows('docs/reference/events.md').map(([type = '', severity]) => [
       codeIn(type)[0],
       severity,
     ])
@@ -85,7 +86,7 @@ describe('the tables of the reference', () => {
       const code = reason === 'credentials_missing' ? undefined : REASONS[reason]
       return `${particular[reason] ?? statuses[REASONS[reason]]} ${code ?? 'none'}: ${reason}`
     })
-    const written = tableRows('docs/reference/errors.md', 'Errors').flatMap(
+    const written = tableRows('docs/reference/errors.md').flatMap(
       ([status, error = '', _when, reasons = '']) =>
         codeIn(reasons).map((reason) => `${status} ${codeIn(error)[0] ?? error}: ${reason}`),
     )
@@ -95,7 +96,7 @@ describe('the tables of the reference', () => {
 
 describe('the tables of the pages', () => {
   test.each([
-    ['docs/guides/registration.md', 'Switching it on', 'lib/options/registration.ts', 'RegistrationOptions'],
+    ['docs/guides/registration.md', 'Switch it on', 'lib/options/registration.ts', 'RegistrationOptions'],
     ['docs/guides/api-in-another-process.md', 'Options', 'lib/options/verifier.ts', 'VerifierOptions'],
   ])('%s: %s has every option, and no other', (document, heading, path, name) => {
     const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
@@ -104,7 +105,7 @@ describe('the tables of the pages', () => {
   })
 
   test.each([
-    ['docs/guides/mutual-tls.md', 'Switching it on', 'mtls', 'lib/options/mtls.ts', 'MtlsOptions'],
+    ['docs/guides/mutual-tls.md', 'Switch it on', 'mtls', 'lib/options/mtls.ts', 'MtlsOptions'],
     [
       'docs/guides/api-in-another-process.md',
       'Options',
@@ -126,9 +127,7 @@ describe('the tables of the pages', () => {
   })
 
   it('docs/guides/access-tokens.md has every member of req.accessToken, and no other', () => {
-    const named = tableRows('docs/guides/access-tokens.md', 'What is checked').flatMap(([first = '']) =>
-      codeIn(first),
-    )
+    const named = tableRows('docs/guides/access-tokens.md', 'Checks').flatMap(([first = '']) => codeIn(first))
     expect(named.sort()).toEqual(interfaceMembers('lib/http/access-token.ts', 'AccessTokenInfo').sort())
   })
 })
@@ -149,15 +148,16 @@ describe('the reference', () => {
   })
 
   it('names every member of req.provisioning', () => {
-    const named = codeIn(section(MIDDLEWARES, 'Middlewares').replaceAll(/^```[\s\S]*?^```/gm, ''))
+    const named = tableRows(MIDDLEWARES, 'The identity of a request').flatMap(([first = '']) => codeIn(first))
     const members = interfaceMembers('lib/http/provisioning.ts', 'Provisioning')
-    expect(members.filter((member) => !named.includes(member))).toEqual([])
+    expect(named.sort()).toEqual(members.sort())
   })
 })
 
-describe('the README', () => {
-  it('gives exactly two commands to try it with', () => {
-    const [, commands] = /```sh\n([\s\S]*?)```/.exec(section('README.md', 'Try it')) ?? []
-    expect(commands?.trim().split('\n')).toEqual(['npm run demo', 'npm test'])
+describe('SECURITY.md', () => {
+  it('names tests for each threat of docs/security.md, in the same order', () => {
+    const threats = tableRows('docs/security.md').filter((cells) => cells.length === 3)
+    const tested = tableRows('SECURITY.md').filter(([, tests = '']) => tests.includes('__tests__/'))
+    expect(tested.map(([threat]) => threat)).toEqual(threats.map(([threat]) => threat))
   })
 })

@@ -1,13 +1,9 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import { promisify } from 'node:util'
 import { transformSync } from 'esbuild'
 import express, { type Express } from 'express'
 import supertest from 'supertest'
 import * as library from '../../lib/index.js'
-import { type CodeBlock, codeBlocks, DOCUMENTS } from './markdown'
+import { codeBlocks, DOCUMENTS } from './markdown'
 import { makeSandbox, type Sandbox } from './sandbox'
 
 const REDEEM = 'docs/guides/redeem-in-your-own-route.md'
@@ -42,8 +38,8 @@ describe('the code in the documentation', () => {
 
   it('is accepted by the compiler, which would notice if it were wrong', () => {
     sandbox.write('surroundings.d.ts', SURROUNDINGS)
-    for (const [index, { document, heading, code }] of programs.entries()) {
-      sandbox.write(`block${index}.mts`, `// ${document}, ${heading}\n${code}\nexport {}\n`)
+    for (const [index, { document, heading, language, code }] of programs.entries()) {
+      sandbox.write(`block${index}.m${language}`, `// ${document}, ${heading}\n${code}\nexport {}\n`)
     }
     sandbox.write(
       'wrong.mts',
@@ -55,47 +51,10 @@ describe('the code in the documentation', () => {
   })
 })
 
-describe('the first example of the README', () => {
-  it('runs as it is, and does what the commands show', async () => {
-    const [example] = codeBlocks('README.md')
-    const [generate = '', start] = onlyBlock('Install', 'sh', 1).split('\n')
-    expect(start).toBe('node app.mjs &')
-    const commands = onlyBlock('Install', 'sh', 2)
-    sandbox.write('app.mjs', example?.code ?? '')
-    const port = await freePort()
-    const { stdout: secret } = await inShell(`${generate}\nprintf %s "$RUNNER_SECRET"`)
-    const child = spawn(process.execPath, ['app.mjs'], {
-      cwd: sandbox.folder,
-      env: { ...process.env, PORT: String(port), RUNNER_SECRET: secret },
-      stdio: 'inherit',
-    })
-    try {
-      await listening(port, child)
-      const { stdout } = await inShell(commands.replaceAll('localhost:3000', `localhost:${port}`), {
-        RUNNER_SECRET: secret,
-      })
-      const promised = [...commands.matchAll(/# (.+)$/gm)].map(([, answer = '']) => answer)
-      expect(promised).toHaveLength(2)
-      expect(stdout).toMatch(new RegExp(promised.map(asPattern).join('')))
-    } finally {
-      child.kill()
-    }
-  }, 60_000)
-})
-
-describe('the code for production in the README', () => {
-  it('starts with what its commands make', async () => {
-    const { code } = transformSync(onlyBlock('In production', 'ts'), { loader: 'ts', format: 'esm' })
-    sandbox.write('production.mjs', `${code}\nconsole.log(typeof keys.router)\n`)
-    const { stdout } = await inShell(`${onlyBlock('In production', 'sh')}\nnode production.mjs`)
-    expect(stdout).toBe('function\n')
-  })
-})
-
 describe('the examples for an app', () => {
   it('redeems a key on a route of its own, and releases it when the handler answers 409', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Redeeming in your own route', 'ts', 0, REDEEM))
+    run(codeUnder(REDEEM, 'A handler that writes to res'))
     const post = (name: string, presented: string) =>
       supertest(app)
         .post('/devices')
@@ -109,7 +68,7 @@ describe('the examples for an app', () => {
 
   it('redeems a key by a handler that returns its answer, and releases it when that is 409', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Work that must happen exactly once', 'ts', 0, REDEEM))
+    run(codeUnder(REDEEM, 'A handler that returns its answer'))
     const post = (name: string, presented: string) =>
       supertest(app)
         .post('/devices')
@@ -125,7 +84,7 @@ describe('the examples for an app', () => {
 
   it('adds a member to the identity', async () => {
     const { app, key, run } = makeApp()
-    run(onlyBlock('Middlewares', 'ts', 0, 'docs/reference/middlewares.md'))
+    run(codeUnder('docs/reference/middlewares.md', 'The identity of a request'))
     const issued = await key('devices:create')
     const request = supertest(app).get('/whoami').set(FROM_PROXY)
     await request
@@ -135,7 +94,7 @@ describe('the examples for an app', () => {
 
   it('binds a key', async () => {
     const { events, fetch, key, run } = makeApp()
-    const { bindNewKey } = run(onlyBlock('With a proof in the body', 'ts', 0, 'docs/guides/binding.md'), {
+    const { bindNewKey } = run(codeUnder('docs/guides/binding.md', 'With a proof in the body'), {
       fetch,
     })
     const issued = await key('provision:bind')
@@ -147,7 +106,7 @@ describe('the examples for an app', () => {
     const { app, key, run } = makeApp()
     const printed: unknown[] = []
     const console = { log: (line: string) => printed.push(line), error: (line: string) => printed.push(line) }
-    run(onlyBlock('Events', 'ts', 0, 'docs/reference/events.md'), { console })
+    run(codeUnder('docs/reference/events.md', 'Events'), { console })
     const issued = await key('provision:token')
     for (const _time of ['first', 'again']) {
       await supertest(app)
@@ -162,7 +121,7 @@ describe('the examples for an app', () => {
 
   it('names proxies', () => {
     const { app, run } = makeApp()
-    run(onlyBlock('Behind a proxy', 'ts', 0, 'docs/guides/behind-a-proxy.md'))
+    run(codeUnder('docs/guides/behind-a-proxy.md', 'Behind a proxy'))
     expect(app.get('trust proxy')).toEqual(['loopback', '10.0.0.0/8'])
   })
 })
@@ -196,14 +155,11 @@ describe('what the documentation says besides', () => {
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** The code under a heading; `index` where there are several in that language. */
-function onlyBlock(heading: string, language: string, index = 0, document = 'README.md'): string {
-  const found = codeBlocks(document).filter(
-    (block: CodeBlock) => block.heading === heading && block.language === language,
-  )
-  const { code } = found[index] ?? {}
-  if (code === undefined) throw new Error(`${document} has no ${language} under ${heading}`)
-  return code
+/** The first TypeScript under a heading. */
+function codeUnder(document: string, heading: string): string {
+  const [block] = codeBlocks(document).filter((one) => one.heading === heading && one.language === 'ts')
+  if (block === undefined) throw new Error(`${document} has no code under ${heading}`)
+  return block.code
 }
 
 /** An app as the text has it in mind, in which its pieces of code can run. */
@@ -263,39 +219,4 @@ function runCode(typeScript: string, globals: object) {
   const scope = { module, require: load, ...globals }
   new Function(...Object.keys(scope), code)(...Object.values(scope))
   return module.exports as { bindNewKey: (...args: string[]) => Promise<unknown> }
-}
-
-async function inShell(commands: string, env: Record<string, string> = {}): Promise<{ stdout: string }> {
-  return promisify(execFile)('sh', ['-ec', commands], {
-    cwd: sandbox.folder,
-    env: { ...process.env, ...env },
-  })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** Resolves when something listens on the port. */
-async function listening(port: number, child: ChildProcess): Promise<void> {
-  while (child.exitCode === null) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, 'localhost')
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (isOpen) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`the example ended with ${child.exitCode}`)
-}
-
-/** `...` stands for what is left out. */
-function asPattern(text: string): string {
-  const literal = text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return literal.replaceAll('\\.\\.\\.', '.*')
 }
