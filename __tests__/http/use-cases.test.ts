@@ -1,6 +1,6 @@
 import { useCases } from '../../lib/http/use-cases.js'
 import { authorizeKey } from '../../lib/redemption/verified.js'
-import { AUDIENCE, asking, deployed, parameters, request, SECRET, TARGET } from '../support/deployed.js'
+import { AUDIENCE, deployed, keyRequest, parameters, request, SECRET, TARGET } from '../support/deployed.js'
 
 describe('useCases', () => {
   it('are every verb of a deployment, made once and frozen', () => {
@@ -31,7 +31,7 @@ describe('useCases', () => {
     const { authenticate, issue, recognize, exchange, introspect } = useCases(deployment)
     const credentials = parameters({ client_id: 'ci-runner', client_secret: SECRET })
     const client = await authenticate(request(), credentials)
-    const { key } = await issue(client, asking())
+    const { key } = await issue(client, keyRequest())
     const expected = { audiences: [AUDIENCE], scope: ['provision:token'], target: TARGET }
     const presented = request({ address: undefined })
     const recognized = await recognize({ token: key, scheme: 'body' }, presented, expected)

@@ -12,16 +12,16 @@ import { replayContainer } from '../../lib/redemption/replay.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import {
+  actionRunnerOf,
   CLIENT,
-  claimKey,
   deployed,
-  held,
   ISSUER,
   issueKey,
-  performing,
   reasonOf,
+  reserveKey,
   SECRET,
   START,
+  verifyBearerKey,
 } from '../support/deployed.js'
 
 const SCOPE = 'provision:bind provision:register devices:read'
@@ -72,16 +72,16 @@ type Arranged = ReturnType<typeof arranged>
 
 async function registered(given: Arranged, asked: Record<string, string> = DEVICE) {
   const { key, record } = await issueKey(given, { scope: SCOPE, ...asked })
-  const register = registrar(given.deployment, performing(given))
-  return { record, answer: await register(await held(given, key), { scope: 'devices:read' }) }
+  const register = registrar(given.deployment, actionRunnerOf(given))
+  return { record, answer: await register(await verifyBearerKey(given, key), { scope: 'devices:read' }) }
 }
 
 async function bound(given: Arranged, asked: Record<string, string> = DEVICE) {
   const { key, record } = await issueKey(given, { scope: SCOPE, ...asked })
   const { publicKey } = generateKeyPairSync('ed25519')
   const proof = { publicKey, thumbprint: thumbprint(publicKey), spend: async () => undefined }
-  const verified = { ...(await held(given, key)), proof }
-  const bind = binder(given.deployment, performing(given))
+  const verified = { ...(await verifyBearerKey(given, key)), proof }
+  const bind = binder(given.deployment, actionRunnerOf(given))
   return { record, answer: await bind(verified, { body: {}, endpoint: `${ISSUER}/oauth/bind` }) }
 }
 
@@ -89,7 +89,7 @@ describe('a replay', () => {
   it('of a key that brought nothing into the registry revokes its tokens, once', async () => {
     const given = arranged()
     const { record, verified } = await issueKey(given, { scope: SCOPE })
-    await (await claimKey(given, verified)).settle()
+    await (await reserveKey(given, verified)).settle()
     const told = given.since()
     for (let i = 0; i < 2; i++) await containReplay(given.deployment, record, ADDRESS)
     const envelope = { type: 'key.replayed', severity: 'high', at: new Date(START * 1000) }
@@ -289,7 +289,7 @@ describe('containReplays', () => {
   async function refusing(error: unknown, state: 'redeemed' | 'issued' | 'redeeming') {
     const given = arranged()
     const { record, verified: key } = await issueKey(given, { scope: SCOPE })
-    await (await claimKey(given, key)).settle()
+    await (await reserveKey(given, key)).settle()
     const act = () => Promise.reject(error)
     const reason = await reasonOf(() =>
       replayContainer(given.deployment)({ key, state }, ADDRESS, act),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type { RedemptionAction } from '../../lib/ports/redemption.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
-import { claimKey, deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
+import { deployed, issueKey, reasonOf, refusalOf, reserveKey, storeBut } from '../support/deployed.js'
 
 async function issued(overrides = {}) {
   const given = deployed(overrides)
@@ -13,7 +13,7 @@ async function issued(overrides = {}) {
     ...given,
     key: verified,
     redeem: (one: VerifiedKey, action: RedemptionAction, address?: string) =>
-      claimKey(given, one, action, address),
+      reserveKey(given, one, action, address),
     store,
     record,
     typesOfEvents,

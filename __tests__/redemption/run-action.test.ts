@@ -1,7 +1,7 @@
 import type { ProvisioningOptions } from '../../lib/options/options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
 import { redeemer } from '../../lib/redemption/reserve.js'
-import { type Action, actionRunner, type Done } from '../../lib/redemption/run-action.js'
+import { type Action, type ActionResult, actionRunner } from '../../lib/redemption/run-action.js'
 import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from '../support/deployed.js'
 
 interface Result {
@@ -14,7 +14,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const { deployment } = given
   const perform = actionRunner(deployment, redeemer(deployment))
   const log: string[] = []
-  const did = (differences: Partial<Done<Result>> = {}): Done<Result> => ({
+  const did = (differences: Partial<ActionResult<Result>> = {}): ActionResult<Result> => ({
     result: { made: 'it' },
     emit: () => void log.push('tell'),
     undo: async () => void log.push('undo'),

@@ -9,25 +9,25 @@ import { compact } from '../support/compact.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 import {
   AUDIENCE,
-  claimKey,
   deployed,
-  held,
   issueKey,
+  keyVerifier,
   OTHER_AUDIENCE,
   reasonOf,
   refusalOf,
   request,
+  reserveKey,
   SIGNING_KEY,
   storeBut,
   TARGET,
-  verifying,
+  verifyBearerKey,
 } from '../support/deployed.js'
 
 const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
 
 /** Verifies the text of a key that is presented as Bearer. */
 function verifyingText(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
-  const verify = verifying(deployment)
+  const verify = keyVerifier(deployment)
   return (token, expected) => verify({ token, scheme: 'Bearer' }, request(), expected)
 }
 
@@ -186,7 +186,7 @@ describe('a replay', () => {
   async function redeemed() {
     const given = deployed()
     const issued = await issueKey(given)
-    await (await claimKey(given, issued.verified, 'route')).settle()
+    await (await reserveKey(given, issued.verified, 'route')).settle()
     return { ...given, ...issued }
   }
 
@@ -233,9 +233,13 @@ describe('the second step of verification', () => {
   it('wants every scope, and says which is missing and which would be enough', async () => {
     const server = deployed()
     const { key, verified } = await issueKey(server)
-    expect(await reasonOf(() => held(server, key))).toBeUndefined()
-    expect(await reasonOf(() => held(server, key, 'devices:read', 'provision:token'))).toBeUndefined()
-    expect(await refusalOf(() => held(server, key, 'devices:read', 'devices:write', 'x'))).toMatchObject({
+    expect(await reasonOf(() => verifyBearerKey(server, key))).toBeUndefined()
+    expect(
+      await reasonOf(() => verifyBearerKey(server, key, 'devices:read', 'provision:token')),
+    ).toBeUndefined()
+    expect(
+      await refusalOf(() => verifyBearerKey(server, key, 'devices:read', 'devices:write', 'x')),
+    ).toMatchObject({
       reason: 'scope_insufficient',
       message: 'The key lacks the scope devices:write x.',
       facts: { clientId: 'ci-runner', jti: verified.jti, requiredScope: 'devices:read devices:write x' },
@@ -247,7 +251,7 @@ describe('the second step of verification', () => {
     async (scope) => {
       const server = deployed()
       const { key } = await issueKey(server)
-      expect(await reasonOf(() => held(server, key, scope))).toBe('scope_insufficient')
+      expect(await reasonOf(() => verifyBearerKey(server, key, scope))).toBe('scope_insufficient')
     },
   )
 })

@@ -96,8 +96,8 @@ export function linesThatTell(secrets: readonly string[], lines: readonly string
     const blocks = secret.match(new RegExp(`.{${length >> 1}}`, 'g')) ?? []
     const suspicious = lines.filter((line) => blocks.some((block) => line.includes(block)))
     return suspicious.flatMap((line) => {
-      const told = windows.find((window) => line.includes(window))
-      return told === undefined ? [] : [around(line, line.indexOf(told))]
+      const part = windows.find((window) => line.includes(window))
+      return part === undefined ? [] : [around(line, line.indexOf(part))]
     })
   })
 }

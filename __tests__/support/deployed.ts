@@ -28,13 +28,13 @@ export const OTHER_AUDIENCE = 'https://other.example.com/things'
 export const CLIENT = 'ci-runner'
 export const SECRET = 'correct-horse-battery-staple'
 
-/** Where the clock of a deployment stands at first. */
+/** The initial time of the clock of a deployment, as a NumericDate. */
 export const START = 1_700_000_000
 
-/** The key that all deployments of a test file sign with, so that tests can forge what only its owner could. */
+/** The signing key of all deployments in a test file. With it, tests forge tokens that have a valid signature. */
 export const SIGNING_KEY: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
-/** Options that work, with a client that may have everything a test wants. */
+/** Valid options, with a client whose policy allows all that tests need. */
 export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
   return {
     issuer: ISSUER,
@@ -53,7 +53,7 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
   }
 }
 
-/** A deployment as `provisioningKeys` makes it, with a clock to turn and every event it emitted. */
+/** A deployment as `provisioningKeys()` makes it, with a clock that tests can set, and all events. */
 export interface Deployed {
   readonly deployment: Deployment
   readonly clock: { seconds: number }
@@ -73,7 +73,7 @@ export function deployed(overrides: Partial<ProvisioningOptions> = {}): Deployed
   }
 }
 
-/** A request that presents nothing, or what `presented` says. */
+/** A request without credentials, changed by `presented`. */
 export function request(presented: Partial<PresentedRequest> = {}): PresentedRequest {
   return {
     authorization: [],
@@ -91,40 +91,40 @@ export function parameters(given: Record<string, string> = {}): ReadonlyMap<stri
   return new Map(Object.entries(given))
 }
 
-/** What the requests of the tests are for, as a proof would name it. */
+/** The endpoint that the requests of the tests call, as a DPoP proof names it. */
 export const TARGET: Target = { method: 'POST', url: `${ISSUER}/oauth/token` }
 
-/** A request for a key, or for whatever parameters can ask for, without a proof. */
-export function asking(given: Record<string, string> = {}): KeyRequest {
+/** A request for a key, without a proof. `given` are its form parameters. */
+export function keyRequest(given: Record<string, string> = {}): KeyRequest {
   return { parameters: parameters(given), presented: request(), target: TARGET }
 }
 
-/** A key that is verified as the endpoints do it: presented as Bearer, with the scope that the endpoint wants. */
-export function held(
+/** Verifies a key as an endpoint does: presented as Bearer, with the scope that the endpoint requires. */
+export function verifyBearerKey(
   { deployment }: Pick<Deployed, 'deployment'>,
   key: string,
   ...scope: string[]
 ): Promise<Verified> {
   const expected = { audiences: deployment.audiences, scope, target: TARGET }
-  return verifying(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
+  return keyVerifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
 }
 
-/** A key as verification leaves it, in the state that it is said to be in. */
+/** A verified key in the given state. */
 export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Verified {
   const nothing = { proof: undefined, certificate: undefined, recheck: async () => undefined }
   return { key, outcomeCipher: outcomeCipher(text), state, ...nothing } as unknown as Verified
 }
 
-/** Both steps of the verification of a key, one after the other. */
-export function verifying(
+/** Both steps of the verification of a key. */
+export function keyVerifier(
   deployment: VerifyingDeployment,
 ): (...given: Parameters<Recognize>) => Promise<Verified> {
   const recognize = recognizer(deployment)
   return async (...given) => authorizeKey(await recognize(...given), given[2])
 }
 
-/** Claims a key as who could not ask for the outcome again does. */
-export async function claimKey(
+/** Reserves a key without an owner, so that nobody can get the outcome again. */
+export async function reserveKey(
   { deployment }: Pick<Deployed, 'deployment'>,
   key: VerifiedKey,
   action: RedemptionAction = 'route',
@@ -132,12 +132,12 @@ export async function claimKey(
 ): Promise<Reservation> {
   const verified = { key, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined } as const
   const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
-  if (redemption.kind !== 'reservation') throw new Error('expected a claim, got a repetition')
+  if (redemption.kind !== 'reservation') throw new Error('expected a reservation, got a repetition')
   return redemption
 }
 
-/** Redeems keys for actions. */
-export function performing({ deployment }: Pick<Deployed, 'deployment'>): RunAction {
+/** Runs actions as the endpoints of a deployment do. */
+export function actionRunnerOf({ deployment }: Pick<Deployed, 'deployment'>): RunAction {
   return actionRunner(deployment, redeemer(deployment))
 }
 
@@ -147,23 +147,23 @@ export function authenticated(deployment: Deployment, clientId = CLIENT): Promis
   return clientAuthenticator(deployment)(request(), credentials)
 }
 
-/** A key that was asked for and issued. */
+/** Issues a key, and verifies it. `asked` are the form parameters of the request. */
 export async function issueKey(
   { deployment }: Pick<Deployed, 'deployment'>,
   asked: Record<string, string> = {},
   clientId = CLIENT,
 ): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
-  const issued = await keyIssuer(deployment)(await authenticated(deployment, clientId), asking(asked))
+  const issued = await keyIssuer(deployment)(await authenticated(deployment, clientId), keyRequest(asked))
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, issued.key)
   return { ...issued, verified: verifiedKey(claims) }
 }
 
-/** A store of which some verbs do something else: throw, reject, or answer oddly. */
+/** A memory store with some verbs replaced, for example by one that rejects. */
 export function storeBut(verbs: Partial<ProvisioningStore>, now = () => START * 1000): ProvisioningStore {
   return { ...memoryStore({ now }), ...verbs }
 }
 
-/** The refusal that an act ends with; a failed test when it does not. */
+/** The refusal that `act` rejects with. Fails the test if `act` succeeds. */
 export async function refusalOf(act: () => unknown): Promise<ProvisioningError> {
   try {
     await act()
@@ -174,7 +174,7 @@ export async function refusalOf(act: () => unknown): Promise<ProvisioningError> 
   throw new Error('expected a refusal, but nothing was refused')
 }
 
-/** The reason for which an act is refused; `undefined` when it is not. */
+/** The reason of the refusal that `act` rejects with, or `undefined` if `act` succeeds. */
 export async function reasonOf(act: () => unknown): Promise<Reason | undefined> {
   try {
     await act()

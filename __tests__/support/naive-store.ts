@@ -185,9 +185,9 @@ function naiveOutcomes(
       const lengths = living().map((each) => each.outcome?.text.length ?? 0)
       const room = maxOutcomeCharacters - lengths.reduce((sum, length) => sum + length, 0)
       if (outcome !== undefined && outcome.length <= room) found.outcome = { text: outcome, until: own }
-      const brought = familyClientId === undefined ? {} : { familyClientId }
+      const family = familyClientId === undefined ? {} : { familyClientId }
       const times = { changedAt: now(), retainUntil: Math.max(own, until) }
-      return change(found, { state: 'redeemed', ...times, ...brought }, 'settled')
+      return change(found, { state: 'redeemed', ...times, ...family }, 'settled')
     },
     async recall(ref, holder) {
       const { entry, claim, outcome } = one(ref) ?? {}

@@ -53,7 +53,7 @@ function membersOf(body: string): Record<string, unknown> {
 }
 
 /** Tells both bodies, without touching how they flow. */
-function listen(req: IncomingMessage, res: ServerResponse, tell: (body: string) => void): void {
+function listen(req: IncomingMessage, res: ServerResponse, onBody: (body: string) => void): void {
   const asked: Buffer[] = []
   const answered: Buffer[] = []
   const emit = req.emit.bind(req)
@@ -70,6 +70,6 @@ function listen(req: IncomingMessage, res: ServerResponse, tell: (body: string) 
     }
   }
   res.on('close', () => {
-    for (const chunks of [asked, answered]) tell(Buffer.concat(chunks).toString())
+    for (const chunks of [asked, answered]) onBody(Buffer.concat(chunks).toString())
   })
 }

@@ -126,7 +126,7 @@ export interface RetryingServer extends RunningServer {
   /** A key for an errand that is bound to nothing. */
   bearer(errand: Errand, form?: Record<string, string>): Promise<string>
   /** How many events there were of a type. */
-  told(type: string): number
+  countEvents(type: string): number
   /** The reason of the last refusal. */
   refusal(): string | undefined
   /** State, and whether the family has been revoked. */
@@ -185,7 +185,7 @@ export async function startRetrying(plan: RetryingPlan = {}): Promise<RetryingSe
       return body.access_token
     },
     bearer: ({ scope }, form = {}) => obtainKey(server, { scope, ...form }),
-    told: (type) => server.events.filter((event) => event.type === type).length,
+    countEvents: (type) => server.events.filter((event) => event.type === type).length,
     refusal: () => {
       const refused = server.events.filter((event) => event.type === 'request.refused')
       return refused.at(-1)?.reason

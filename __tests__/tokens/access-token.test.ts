@@ -3,12 +3,12 @@ import { signJwt } from '../../lib/jose/jwt.js'
 import { ACCESS_TOKEN, mintAccessToken, tokenFault } from '../../lib/tokens/access-token.js'
 import { verifyGenuine, verifyTerms } from '../../lib/tokens/issued-token.js'
 import {
-  claimKey,
   deployed,
   ISSUER,
   issueKey,
   OTHER_AUDIENCE,
   reasonOf,
+  reserveKey,
   START,
   storeBut,
   workingOptions,
@@ -157,7 +157,7 @@ describe('the state of an access token', () => {
     const { deployment, verified, claims } = await within()
     const fault = () => tokenFault(deployment, claims)
     expect(await fault()).toBe('token_unknown')
-    const claim = await claimKey({ deployment }, verified, 'token')
+    const claim = await reserveKey({ deployment }, verified, 'token')
     expect(await fault()).toBe('token_unknown')
     await claim.settle()
     expect(await fault()).toBeUndefined()

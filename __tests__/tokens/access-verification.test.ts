@@ -4,7 +4,6 @@ import { accessTokenVerifier } from '../../lib/tokens/access-verification.js'
 import type { Expectation } from '../../lib/tokens/expectation.js'
 import {
   AUDIENCE,
-  claimKey,
   deployed,
   ISSUER,
   issueKey,
@@ -12,6 +11,7 @@ import {
   reasonOf,
   refusalOf,
   request,
+  reserveKey,
   START,
   TARGET,
 } from '../support/deployed.js'
@@ -24,7 +24,7 @@ async function withToken(terms: Partial<AccessTokenTerms> = {}) {
   const given = deployed()
   const { deployment } = given
   const issued = await issueKey(given, { requested_subject: 'device:7' })
-  const claim = await claimKey(given, issued.verified, 'token')
+  const claim = await reserveKey(given, issued.verified, 'token')
   await claim.settle({ retainUntil: START + 1000 })
   const all = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
   const { token, claims } = mintAccessToken(deployment, issued.verified, { ...all, ...terms })

@@ -6,11 +6,11 @@ import {
   AUDIENCE,
   deployed,
   issueKey,
+  keyVerifier,
   OTHER_AUDIENCE,
   reasonOf,
   request,
   TARGET,
-  verifying,
 } from '../support/deployed.js'
 
 const EXPECTED = {
@@ -25,7 +25,7 @@ async function withThief() {
   const { deployment } = given
   const { key, record } = await issueKey(given, { scope: 'devices:read' })
   const genuine = verifyGenuine(deployment, PROVISIONING_KEY, key)
-  const verify = verifying(deployment)
+  const verify = keyVerifier(deployment)
   return {
     ...given,
     record,
@@ -61,7 +61,7 @@ describe('a key that was signed, but never issued like that', () => {
       const { deployment, record, key } = await withThief()
       const entry = await deployment.store.find(record)
       const store = { ...deployment.store, find: async () => entry && { ...entry, confirmation } }
-      const verify = verifying({ ...deployment, store })
+      const verify = keyVerifier({ ...deployment, store })
       expect(await reasonOf(() => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED))).toBe(
         'key_forged',
       )

@@ -6,13 +6,13 @@ import { compact } from '../support/compact.js'
 import {
   AUDIENCE,
   authenticated,
-  claimKey,
   deployed,
   ISSUER,
   issueKey,
   OTHER_AUDIENCE,
   parameters,
   refusalOf,
+  reserveKey,
   SECRET,
   SIGNING_KEY,
   START,
@@ -32,7 +32,7 @@ async function withKey(overrides = {}) {
 
 async function withAccessToken() {
   const given = await withKey()
-  const claim = await claimKey(given, given.verified, 'token')
+  const claim = await reserveKey(given, given.verified, 'token')
   const terms = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
   const { token, claims } = mintAccessToken(given.deployment, given.verified, terms)
   await claim.settle({ retainUntil: claims.exp })
@@ -104,7 +104,7 @@ describe('introspect', () => {
 
   it('calls a key inactive once it is being redeemed, redeemed or revoked', async () => {
     const { introspect, key, deployment, verified } = await withKey()
-    const claim = await claimKey({ deployment }, verified, 'route')
+    const claim = await reserveKey({ deployment }, verified, 'route')
     expect(await introspect(key)).toEqual(INACTIVE)
     await claim.release()
     expect(await introspect(key)).toMatchObject({ active: true })

@@ -4,10 +4,10 @@ import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { keyIssuer } from '../../lib/tokens/issuance.js'
 import {
-  asking,
   authenticated,
   deployed,
   issueKey,
+  keyRequest,
   reasonOf,
   refusalOf,
   SECRET,
@@ -18,7 +18,7 @@ import {
 async function refusedWith(overrides: object, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const client = await authenticated(given.deployment)
-  const refusal = await refusalOf(() => keyIssuer(given.deployment)(client, asking(asked)))
+  const refusal = await refusalOf(() => keyIssuer(given.deployment)(client, keyRequest(asked)))
   return { refusal, ...given }
 }
 

@@ -18,13 +18,13 @@ import {
   AUDIENCE,
   deployed,
   ISSUER,
+  keyVerifier,
   reasonOf,
   refusalOf,
   request,
   SIGNING_KEY,
   START,
   TARGET,
-  verifying,
 } from '../support/deployed.js'
 
 const CLIENT = { clientId: 'ci-runner', ancestors: [] }
@@ -63,7 +63,7 @@ const RECORD: KeyRecord = {
 
 function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
   const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
-  return verifying(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
+  return keyVerifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
 }
 
 /** A key of any claims, signed by the deployment's own key. */

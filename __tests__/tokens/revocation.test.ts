@@ -5,11 +5,11 @@ import { exposureRevoker, revokeKey, revoker } from '../../lib/tokens/revocation
 import {
   AUDIENCE,
   authenticated,
-  claimKey,
   deployed,
   issueKey,
   parameters,
   reasonOf,
+  reserveKey,
   START,
   storeBut,
 } from '../support/deployed.js'
@@ -51,7 +51,7 @@ describe('revoke', () => {
 
   it('takes a key from the attempt that is redeeming it, so that it is never both', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    const claim = await claimKey({ deployment }, verified, 'route')
+    const claim = await reserveKey({ deployment }, verified, 'route')
     await revoke(key)
     expect(await reasonOf(() => claim.settle())).toBe('key_revoked')
     expect(await entry()).toMatchObject({ state: 'revoked' })
@@ -59,14 +59,14 @@ describe('revoke', () => {
 
   it('comes too late for a key that is redeemed', async () => {
     const { revoke, deployment, verified, key, entry } = await withKey()
-    await (await claimKey({ deployment }, verified, 'route')).settle()
+    await (await reserveKey({ deployment }, verified, 'route')).settle()
     await revoke(key)
     expect(await entry()).toMatchObject({ state: 'redeemed', familyRevoked: false })
   })
 
   it('of an access token revokes the family of its key, for the client of the key alone', async () => {
     const { revoke, deployment, verified, entry, told } = await withKey()
-    await (await claimKey({ deployment }, verified, 'token')).settle()
+    await (await reserveKey({ deployment }, verified, 'token')).settle()
     const terms = {
       audience: AUDIENCE,
       scope: ['devices:read'],
@@ -184,7 +184,7 @@ describe('revokeIssuedBefore', () => {
       ],
     })
     clock.seconds = record.retainUntil - 1
-    await (await claimKey({ deployment }, verified, 'token')).settle({ retainUntil: clock.seconds + 3600 })
+    await (await reserveKey({ deployment }, verified, 'token')).settle({ retainUntil: clock.seconds + 3600 })
     await revokeIssuedBefore(deployment, { issuedBefore: START })
     clock.seconds += 3600
     expect(await store.find(record)).toMatchObject({ state: 'redeemed', familyRevoked: true })
@@ -203,7 +203,7 @@ describe('an access token that travelled in clear', () => {
   async function withToken(overrides = {}) {
     const given = await withKey(overrides)
     const { deployment, verified } = given
-    await (await claimKey({ deployment }, verified, 'token')).settle()
+    await (await reserveKey({ deployment }, verified, 'token')).settle()
     const terms = { audience: AUDIENCE, scope: ['a'], lifetimeSeconds: 60, confirmation: undefined }
     return { ...given, ...mintAccessToken(deployment, verified, terms) }
   }

@@ -3,13 +3,13 @@ import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
 import { exchanger, TOKEN_SCOPE } from '../../lib/redemption/actions/token.js'
 import {
   AUDIENCE,
+  actionRunnerOf,
   deployed,
-  held,
   issueKey,
   parameters,
-  performing,
   refusalOf,
   START,
+  verifyBearerKey,
 } from '../support/deployed.js'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
@@ -20,9 +20,9 @@ const BOUND = { 'x5t#S256': 'C'.repeat(43) }
 async function withIssuer(issueAccessToken: IssueAccessToken, jkt?: string) {
   const given = deployed({ issueAccessToken, environment: 'staging' })
   const issued = await issueKey(given, { requested_subject: 'device:7' })
-  const exchange = exchanger(given.deployment, performing(given))
+  const exchange = exchanger(given.deployment, actionRunnerOf(given))
   const exchangeWith = async (form: Record<string, string> = {}) => {
-    const verified = await held(given, issued.key, TOKEN_SCOPE)
+    const verified = await verifyBearerKey(given, issued.key, TOKEN_SCOPE)
     const proof = jkt === undefined ? undefined : { thumbprint: jkt, publicKey: {} as never, spend: nothing }
     return exchange({ ...verified, proof }, parameters(form))
   }
@@ -212,8 +212,8 @@ describe('the initial access token', () => {
       senderConstraint,
     })
     const constrained = { ...deployment, policyOf }
-    const exchange = exchanger(constrained, performing({ deployment: constrained }))
-    return { ...given, ...issued, exchange, verified: await held(given, issued.key), certificate }
+    const exchange = exchanger(constrained, actionRunnerOf({ deployment: constrained }))
+    return { ...given, ...issued, exchange, verified: await verifyBearerKey(given, issued.key), certificate }
   }
 
   it('is bound to the certificate where policy says mtls, though the key is not', async () => {
@@ -267,8 +267,8 @@ describe('the initial access token', () => {
       clients: [{ clientId: 'ci-runner', clientSecret, policy }],
     })
     const { key } = await issueKey(given)
-    const exchange = exchanger(given.deployment, performing(given))
-    const answer = await exchange(await held(given, key), parameters())
+    const exchange = exchanger(given.deployment, actionRunnerOf(given))
+    const answer = await exchange(await verifyBearerKey(given, key), parameters())
     const [, payload = ''] = answer.access_token.split('.')
     const { iat, exp } = JSON.parse(Buffer.from(payload, 'base64url').toString())
     expect([answer.expires_in, exp - iat, iat]).toEqual([lifetime, lifetime, START])

@@ -33,12 +33,13 @@ export function readiness(context: GuardContext): Readiness {
     },
     readiness: () =>
       function readiness(req, res, next) {
-        const tell = () => {
+        const answerReadiness = () => {
           context.present(req)
           void isReady().then((ready) => answer(res, { status: ready ? 200 : 503, body: { ready } }))
         }
-        if (!req.secure && carriesNothing(req)) tell()
-        else enforceHttps(req, res, (error?: unknown) => (error === undefined ? tell() : next(error)))
+        if (!req.secure && carriesNothing(req)) answerReadiness()
+        else
+          enforceHttps(req, res, (error?: unknown) => (error === undefined ? answerReadiness() : next(error)))
       },
   }
 }

@@ -88,8 +88,8 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   const description = describeRefusal(error, site)
   // RFC 6750 3.1: no error code if the request has no credentials.
   const isFault = reason !== 'credentials_missing'
-  const told = { ...(isFault && { error: code }), error_description: description, ...linkOf(error, site) }
-  answer(res, { status, body: told, headers: refusalHeaders(error, isFault ? told : {}, presented, site) })
+  const body = { ...(isFault && { error: code }), error_description: description, ...linkOf(error, site) }
+  answer(res, { status, body, headers: refusalHeaders(error, isFault ? body : {}, presented, site) })
 }
 
 /** Turns a foreign error into a 500 without details. Only the event gets its message. */
@@ -118,8 +118,8 @@ function linkOf({ code, reason, disclosed }: ProvisioningError, { explains, docs
   return { error_uri: `${new URL(docsUrl).href}#${explains || disclosed ? reason : code}` }
 }
 
-/** The members of a refusal that its body and its challenge share. */
-interface Told {
+/** The members of the body that the challenge repeats. */
+interface ErrorMembers {
   readonly error?: ErrorCode
   readonly error_description?: string
   readonly error_uri?: string
@@ -127,7 +127,7 @@ interface Told {
 
 function refusalHeaders(
   error: ProvisioningError,
-  told: Told,
+  members: ErrorMembers,
   presented: PresentedRequest,
   site: RefusalSite,
 ): Record<string, string | readonly string[]> {
@@ -140,7 +140,7 @@ function refusalHeaders(
     headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
   }
   if (site.challenges !== 'client' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {
-    headers['WWW-Authenticate'] = challenges(error, told, presented, site)
+    headers['WWW-Authenticate'] = challenges(error, members, presented, site)
   }
   return headers
 }
@@ -156,14 +156,14 @@ const CHALLENGED: ReadonlySet<ErrorCode> = new Set([
 /** One challenge per scheme. The scheme of the request comes first and has the error (RFC 6750 3, RFC 9449 7.1). */
 function challenges(
   error: ProvisioningError,
-  told: Told,
+  members: ErrorMembers,
   presented: PresentedRequest,
   site: RefusalSite,
 ): readonly string[] {
   const { reason, facts } = error
   const common = { realm: site.realm, resource_metadata: site.resourceMetadata }
-  const forScheme = { ...common, ...told, scope: facts.requiredScope }
-  if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...told })]
+  const forScheme = { ...common, ...members, scope: facts.requiredScope }
+  if (site.challenges === 'bearer') return [challenge('Bearer', { realm: site.realm, ...members })]
   const algs = { algs: PROOF_ALGORITHMS.join(' ') }
   const usesDpop =
     presented.authorization.some((header) => /^dpop\b/i.test(header)) || reason.startsWith('dpop_')

@@ -26,7 +26,7 @@ export interface Reservation {
    *
    * @throws ProvisioningError when the reservation was lost: then the action must be undone
    */
-  settle(settled?: Settled): Promise<void>
+  settle(options?: SettleOptions): Promise<void>
   /**
    * Gives the key back, after the action failed. Never throws.
    *
@@ -45,8 +45,8 @@ export interface Reservation {
  */
 export type Fate = 'ended' | 'settled' | 'superseded' | 'unknown'
 
-/** The result of a redemption. */
-export interface Settled extends Pick<Settlement, 'familyClientId'> {
+/** What to store about the result of a redemption. */
+export interface SettleOptions extends Pick<Settlement, 'familyClientId'> {
   /** The NumericDate until which the results of the action can be used, if they end. */
   readonly retainUntil?: number
   /** The answer. It is kept for a repeated request if it has at most 64 KiB. */
@@ -98,7 +98,7 @@ export class StoredReservation implements Reservation {
     return requireState(this.#deployment, this.#attempt.key, 'redeeming')
   }
 
-  async settle({ retainUntil, outcome, familyClientId }: Settled = {}): Promise<void> {
+  async settle({ retainUntil, outcome, familyClientId }: SettleOptions = {}): Promise<void> {
     const { store, emit, clockToleranceSeconds } = this.#deployment
     const { key, id, redeemed } = this.#attempt
     this.#kept = encrypt(this.#attempt, outcome)

@@ -1,11 +1,11 @@
 import { ProvisioningError } from '../base/errors.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
-import type { Redeemed, Reservation, Settled } from './reservation.js'
+import type { Redeemed, Reservation, SettleOptions } from './reservation.js'
 import type { Redeem } from './reserve.js'
 import type { Verified } from './verified.js'
 
 /** The result of an action, and how to undo it. */
-export interface Done<T> extends Omit<Settled, 'outcome'> {
+export interface ActionResult<T> extends Omit<SettleOptions, 'outcome'> {
   /** The answer: plain JSON. */
   readonly result: T
   /** Emits the events of the action. */
@@ -19,7 +19,7 @@ export interface Action<J, T> extends Redeemed {
   /** Checks whether the action is possible, before the key is reserved: a refusal then reserves nothing. */
   validate(): Promise<J>
   /** Runs the action. If an earlier attempt was interrupted, it finds that attempt's result and continues. */
-  act(validated: J, redemptionId: string): Promise<Done<T>>
+  act(validated: J, redemptionId: string): Promise<ActionResult<T>>
 }
 
 /** Redeems a key for an action: reserve, act, settle. If the action fails, the key is released. */
@@ -40,7 +40,7 @@ export function actionRunner(deployment: StoringDeployment, redeem: Redeem): Run
   }
 }
 
-/** Skips the check once the key is reserved or redeemed: the effect of the first attempt would fail it. */
+/** Skips the check once the key is reserved or redeemed, because the effect of the first attempt would fail it. */
 async function validateFirst<J>(
   deployment: StoringDeployment,
   { key, state }: Verified,
@@ -68,7 +68,7 @@ async function actOrRelease<T>(reservation: Reservation, act: () => Promise<T>):
 
 async function settleOrUndo<T>(
   reservation: Reservation,
-  { result, emit, undo, ...settled }: Done<T>,
+  { result, emit, undo, ...settled }: ActionResult<T>,
 ): Promise<void> {
   // If it cannot be undone, it stays: operators must know.
   const undoOrEmit = (isSuperseded = false) => undo?.(isSuperseded).catch(emit)

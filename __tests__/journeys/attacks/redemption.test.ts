@@ -115,9 +115,9 @@ describe('a holder whose redemption was interrupted after it was done', () => {
       clock.seconds += 31
       const other = await run(server, key, after, { now: clock.seconds })
       expect([other.status >= 400, server.refusal()]).toEqual([true, 'key_redeeming'])
-      expect(server.told('key.redeemed')).toBe(0)
+      expect(server.countEvents('key.redeemed')).toBe(0)
       expect((await run(server, key, before, { now: clock.seconds })).status).toBe(201)
-      expect([server.told('key.replayed'), made()]).toEqual([0, before === ACT ? 2 : 0])
+      expect([server.countEvents('key.replayed'), made()]).toEqual([0, before === ACT ? 2 : 0])
     })
   })
 })

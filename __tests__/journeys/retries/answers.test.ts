@@ -89,7 +89,7 @@ describe.each(PLACES)('an answer %s', (place, plan) => {
         expect(others).toEqual(headers)
         expect(lengthAgain).toBe(length ?? lengthAgain)
       }
-      expect([server.runs(), server.told('redemption.repeated')]).toEqual([1, 2])
+      expect([server.runs(), server.countEvents('redemption.repeated')]).toEqual([1, 2])
     }),
   )
 })

@@ -57,9 +57,9 @@ describe.each(FAULTS)('a settlement that %s', (_title, settle) => {
       expect(lasting(await run(server, key, BIND))).toEqual(lasting(answer))
       const bindings = await server.keys.listBindings('device:7')
       expect(bindings.map(({ bindingId }) => bindingId)).toEqual([JSON.parse(answer.text).binding_id])
-      await until(() => server.told('client.bound') === 1)
+      await until(() => server.countEvents('client.bound') === 1)
       expect((await askSigned(server, HOLDER, 'device:7')).body.error).not.toBe('invalid_client')
-      expect(server.told('key.replayed')).toBe(0)
+      expect(server.countEvents('key.replayed')).toBe(0)
     }))
 
   test('ends with one registration, whose secret and token work', () =>
@@ -73,7 +73,7 @@ describe.each(FAULTS)('a settlement that %s', (_title, settle) => {
       await send(server, 'get', new URL(told.registration_client_uri).pathname)
         .set('Authorization', `Bearer ${told.registration_access_token}`)
         .expect(200)
-      await until(() => server.told('client.registered') === 1)
+      await until(() => server.countEvents('client.registered') === 1)
     }))
 
   test('ends with one token that is good', () =>

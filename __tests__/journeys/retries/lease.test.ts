@@ -58,7 +58,7 @@ describe.each(ERRANDS)('$name that was interrupted', (errand: Errand) => {
       const second = await run(server, key, errand, clock.manner())
       expect(second.status).toBeLessThan(300)
       expect(lasting(await run(server, key, errand, clock.manner()))).toEqual(lasting(second))
-      expect([server.told('key.redeemed'), server.told('key.replayed')]).toEqual([1, 0])
+      expect([server.countEvents('key.redeemed'), server.countEvents('key.replayed')]).toEqual([1, 0])
     }))
 
   test('stays dead for a bearer', () =>
@@ -216,11 +216,11 @@ test.each([BIND, REGISTER])(
         await send(server, 'get', path)
           .set('Authorization', `Bearer ${answer.registration_access_token}`)
           .expect(200)
-        expect(server.told('client.registered')).toBe(1)
+        expect(server.countEvents('client.registered')).toBe(1)
       } else {
         const bindings = await server.keys.listBindings('device:late')
         expect(bindings.map(({ bindingId }) => bindingId)).toEqual([answer.binding_id])
-        expect(server.told('client.bound')).toBe(1)
+        expect(server.countEvents('client.bound')).toBe(1)
       }
     })
   },

@@ -67,7 +67,7 @@ describe('a redeemed key with which its holder asks for something else', () => {
       const again = await run(server, key, errand)
       expect([again.status, server.refusal()]).toEqual([errand === TOKEN ? 400 : 401, 'key_redeemed'])
       expect(again.text).not.toContain('access_token')
-      expect([server.told('key.redeemed'), server.told('redemption.repeated')]).toEqual([1, 1])
+      expect([server.countEvents('key.redeemed'), server.countEvents('redemption.repeated')]).toEqual([1, 1])
       expect(server.runs()).toBe(errand === ACT ? 1 : 0)
     }),
   )
@@ -114,7 +114,7 @@ describe('a redeemed key with which its holder asks for something else', () => {
         headers: { ...headers, Authorization: `Basic ${basic}` },
       })
       expect(lasting(second)).toEqual(lasting(first))
-      expect(server.told('key.replayed')).toBe(0)
+      expect(server.countEvents('key.replayed')).toBe(0)
     }))
 })
 

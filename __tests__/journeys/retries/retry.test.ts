@@ -25,10 +25,10 @@ const DONE: Readonly<Record<string, string>> = {
 
 function expectOnce(server: RetryingServer, errand: Errand, repeated: number): void {
   const told = DONE[errand.name]
-  expect(told === undefined ? server.runs() : server.told(told)).toBe(1)
-  expect(server.told('key.redeemed')).toBe(1)
-  expect(server.told('redemption.repeated')).toBe(repeated)
-  expect(server.told('key.replayed')).toBe(0)
+  expect(told === undefined ? server.runs() : server.countEvents(told)).toBe(1)
+  expect(server.countEvents('key.redeemed')).toBe(1)
+  expect(server.countEvents('redemption.repeated')).toBe(repeated)
+  expect(server.countEvents('key.replayed')).toBe(0)
 }
 
 const SUCCESS: Readonly<Record<string, number>> = { [TOKEN.name]: 200 }
@@ -66,7 +66,7 @@ describe.each(ERRANDS)('$name, asked for again', (errand) => {
       hangUp()
       await new Promise((resolve) => setTimeout(resolve, 50))
       settling.open()
-      await until(() => server.told('key.redeemed') === 1)
+      await until(() => server.countEvents('key.redeemed') === 1)
       const second = await run(server, key, errand)
       expect(second.status).toBe(success)
       expect(lasting(await run(server, key, errand))).toEqual(lasting(second))
@@ -132,7 +132,7 @@ describe.each([TOKEN, REGISTER, ACT])('$name with a key that is bound to nothing
         expect([again.status >= 400, server.refusal()]).toEqual([true, 'key_redeemed'])
         expect(await server.standing(key)).toEqual(['redeemed', true])
       }
-      expect(server.told('key.replayed')).toBe(2)
-      expect(server.told('redemption.repeated')).toBe(0)
+      expect(server.countEvents('key.replayed')).toBe(2)
+      expect(server.countEvents('redemption.repeated')).toBe(0)
     }))
 })

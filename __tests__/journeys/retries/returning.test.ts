@@ -41,7 +41,7 @@ describe.each(PLACES)('an answer that a handler returned %s', (_place, plan) => 
       const first = await run(server, key, ACT)
       expect(first.status).not.toBe(500)
       for (const _again of [1, 2]) expect(lasting(await run(server, key, ACT))).toEqual(lasting(first))
-      expect([server.runs(), server.told('redemption.repeated')]).toEqual([1, 2])
+      expect([server.runs(), server.countEvents('redemption.repeated')]).toEqual([1, 2])
     }),
   )
 })
@@ -52,7 +52,7 @@ describe('the owner of a key asks again', () => {
       const key = await server.bound(ACT)
       expect((await run(server, key, ACT)).status).toBe(201)
       expect((await run(server, key, { ...ACT, body: '{"name":"b"}' })).status).toBe(401)
-      expect([server.runs(), server.told('key.replayed')]).toEqual([1, 1])
+      expect([server.runs(), server.countEvents('key.replayed')]).toEqual([1, 1])
     }))
 
   test('for an answer of more than 64 KiB: it is not kept, and the handler does not run', () =>
@@ -60,7 +60,7 @@ describe('the owner of a key asks again', () => {
       const key = await server.bound(ACT)
       expect((await run(server, key, ACT)).bytes).toHaveLength(65_537)
       expect([(await run(server, key, ACT)).status, server.refusal()]).toEqual([401, 'key_redeemed'])
-      expect([server.runs(), server.told('key.replayed')]).toEqual([1, 0])
+      expect([server.runs(), server.countEvents('key.replayed')]).toEqual([1, 0])
     }))
 
   test('after a hang-up, and gets the answer that the first connection did not live to see', () => {
@@ -76,7 +76,7 @@ describe('the owner of a key asks again', () => {
       await started.opened
       hangUp()
       finish.open()
-      await until(() => server.told('key.redeemed') === 1)
+      await until(() => server.countEvents('key.redeemed') === 1)
       const second = await run(server, key, ACT)
       expect(second.status).toBe(201)
       expect(lasting(await run(server, key, ACT))).toEqual(lasting(second))
@@ -100,7 +100,7 @@ describe('the owner of a key asks again', () => {
       expect((await run(server, key, slow)).status).toBe(503)
       expect(await server.standing(key)).toEqual(['redeeming', false])
       finish.open()
-      await until(() => server.told('key.redeemed') === 1)
+      await until(() => server.countEvents('key.redeemed') === 1)
       expect(await run(server, key, ACT)).toMatchObject({ status: 201, text: 'made' })
       expect(server.runs()).toBe(1)
     })

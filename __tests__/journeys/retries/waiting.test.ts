@@ -32,7 +32,7 @@ function waitingOnce() {
 async function looking(server: RetryingServer, looks: () => number): Promise<void> {
   const before = looks()
   await until(() => looks() > before + 1)
-  expect(server.told('redemption.repeated')).toBe(0)
+  expect(server.countEvents('redemption.repeated')).toBe(0)
 }
 
 function watching() {
@@ -60,7 +60,7 @@ describe('a request that is repeated while the first is still at work', () => {
       const [answer, ...again] = await Promise.all([first, ...retries])
       expect(answer?.status).toBe(201)
       for (const one of again) expect(lasting(one)).toEqual(answer && lasting(answer))
-      expect([server.runs(), server.told('redemption.repeated')]).toEqual([1, 2])
+      expect([server.runs(), server.countEvents('redemption.repeated')]).toEqual([1, 2])
     })
   })
 
@@ -78,7 +78,7 @@ describe('a request that is repeated while the first is still at work', () => {
       expect(await server.standing(key)).toEqual(['redeeming', false])
       finish.open()
       expect(lasting(await run(server, key, ACT))).toEqual(lasting(await first))
-      expect([server.runs(), server.told('key.replayed')]).toEqual([1, 0])
+      expect([server.runs(), server.countEvents('key.replayed')]).toEqual([1, 0])
     })
   })
 

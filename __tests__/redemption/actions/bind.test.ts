@@ -9,15 +9,15 @@ import { BIND_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import { compact } from '../../support/compact.js'
 import {
   AUDIENCE,
+  actionRunnerOf,
   deployed,
-  held,
   issueKey,
-  performing,
   reasonOf,
   refusalOf,
   START,
   storeBut,
   verifiedIn,
+  verifyBearerKey,
 } from '../../support/deployed.js'
 import { PAIRS } from '../../support/signing-pairs.js'
 
@@ -29,7 +29,7 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: 'provision:bind devices:read', ...asked })
   const { registry, store } = given.deployment
-  const bind = binder(given.deployment, performing(given))
+  const bind = binder(given.deployment, actionRunnerOf(given))
   const proofOf = (claims: object = {}, header: object = {}, pair = ES256) =>
     compact(
       { alg: pair.alg, typ: 'provisioning-binding+jwt', ...header },
@@ -38,7 +38,7 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
       pair.alg,
     )
   const ask = async (body: object = { jwk, proof: proofOf() }, certificate?: PresentedCertificate) =>
-    bind(await held(given, key, BIND_SCOPE), {
+    bind(await verifyBearerKey(given, key, BIND_SCOPE), {
       body: body as Record<string, unknown>,
       endpoint: ENDPOINT,
       certificate,

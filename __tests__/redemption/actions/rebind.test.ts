@@ -11,17 +11,17 @@ import { BIND_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import { makeCertificate } from '../../support/certificates.js'
 import { compact } from '../../support/compact.js'
 import {
+  actionRunnerOf,
   CLIENT,
   deployed,
-  held,
   ISSUER,
   issueKey,
-  performing,
   reasonOf,
   refusalOf,
   SECRET,
   START,
   storeBut,
+  verifyBearerKey,
 } from '../../support/deployed.js'
 
 const ENDPOINT = `${ISSUER}/oauth/bind`
@@ -48,11 +48,11 @@ function bindable({ policy, verbs = () => ({}), store }: Plan = {}) {
   const clients = { ...kept, ...verbs(kept) }
   const given = deployed({ clients, policy: {}, ...(store && { store: storeBut(store) }) })
   const { deployment } = given
-  const bind = binder(deployment, performing({ deployment }))
+  const bind = binder(deployment, actionRunnerOf({ deployment }))
 
   async function ask(asked: Record<string, string> = {}, certificate?: PresentedCertificate) {
     const { key, record } = await issueKey(given, { scope: BIND_SCOPE, ...asked })
-    const verified = await held(given, key, BIND_SCOPE)
+    const verified = await verifyBearerKey(given, key, BIND_SCOPE)
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const claims = { aud: ENDPOINT, key_id: record.jti, iat: START }
     const alg: AsymmetricAlgorithm = 'ES256'
@@ -123,8 +123,8 @@ describe('what is bound', () => {
   async function bindWith(body: Record<string, unknown>) {
     const given = deployed()
     const { key } = await issueKey(given, { scope: BIND_SCOPE })
-    const verified = { ...(await held(given, key, BIND_SCOPE)), proof }
-    const bind = binder(given.deployment, performing(given))
+    const verified = { ...(await verifyBearerKey(given, key, BIND_SCOPE)), proof }
+    const bind = binder(given.deployment, actionRunnerOf(given))
     return bind(verified, { body, endpoint: ENDPOINT, certificate: presented(inTime()) })
   }
 

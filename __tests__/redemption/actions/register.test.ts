@@ -5,16 +5,16 @@ import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.
 import { REGISTER_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import {
   AUDIENCE,
+  actionRunnerOf,
   deployed,
-  held,
   issueKey,
   parameters,
-  performing,
   reasonOf,
   refusalOf,
   request,
   START,
   storeBut,
+  verifyBearerKey,
 } from '../../support/deployed.js'
 
 const SCOPE = 'provision:register devices:read'
@@ -22,9 +22,9 @@ const SCOPE = 'provision:register devices:read'
 async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: SCOPE, ...asked })
-  const register = registrar(given.deployment, performing(given))
+  const register = registrar(given.deployment, actionRunnerOf(given))
   const ask = async (metadata: Record<string, unknown> = {}) =>
-    register(await held(given, key, REGISTER_SCOPE), metadata)
+    register(await verifyBearerKey(given, key, REGISTER_SCOPE), metadata)
   const stateOf = async () => (await given.deployment.store.find(record))?.state
   return { ...given, verified, record, ask, stateOf, registry: given.deployment.registry }
 }

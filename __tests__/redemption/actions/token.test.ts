@@ -6,17 +6,17 @@ import { verifyGenuine } from '../../../lib/tokens/issued-token.js'
 import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
 import {
   AUDIENCE,
+  actionRunnerOf,
   deployed,
-  held,
   issueKey,
   OTHER_AUDIENCE,
   parameters,
-  performing,
   reasonOf,
   refusalOf,
   SECRET,
   START,
   storeBut,
+  verifyBearerKey,
 } from '../../support/deployed.js'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
@@ -46,9 +46,9 @@ describe('exchange', () => {
   async function withKey(overrides = {}, asked: Record<string, string> = {}) {
     const given = deployed(overrides)
     const issued = await issueKey(given, asked)
-    const exchange = exchanger(given.deployment, performing(given))
+    const exchange = exchanger(given.deployment, actionRunnerOf(given))
     const ask = async (form: Record<string, string> = {}) =>
-      exchange(await held(given, issued.key, TOKEN_SCOPE), parameters(form), '192.0.2.1')
+      exchange(await verifyBearerKey(given, issued.key, TOKEN_SCOPE), parameters(form), '192.0.2.1')
     const entry = () => given.deployment.store.find(issued.record)
     return { ...given, ...issued, ask, entry }
   }

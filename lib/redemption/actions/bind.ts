@@ -16,7 +16,7 @@ import type { KeyEntry } from '../../ports/store.js'
 import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
-import type { Done, RunAction } from '../run-action.js'
+import type { ActionResult, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
 import { policyOf } from './token.js'
@@ -32,7 +32,7 @@ export function binder(deployment: Deployment, perform: RunAction): Bind {
   return async function bind(verified, request) {
     const { key } = verified
     const proven = provenKey(deployment, verified, request)
-    const binding = drawUp(deployment, key, proven)
+    const binding = newBinding(deployment, key, proven)
     return perform(verified, {
       action: 'bind',
       address: request.address,
@@ -49,7 +49,7 @@ export function binder(deployment: Deployment, perform: RunAction): Bind {
   }
 }
 
-function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
+function newBinding(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
   const { jti: keyId, clientId, subject, ancestors } = key
   return {
     bindingId: randomId(),
@@ -62,7 +62,11 @@ function drawUp(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Bi
 }
 
 /** Saves the binding. It replaces a binding that an interrupted attempt at the same redemption left. */
-async function save(deployment: Deployment, key: VerifiedKey, binding: Binding): Promise<Done<BindAnswer>> {
+async function save(
+  deployment: Deployment,
+  key: VerifiedKey,
+  binding: Binding,
+): Promise<ActionResult<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
     return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))

@@ -12,7 +12,7 @@ import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
-import type { Done, RunAction } from '../run-action.js'
+import type { ActionResult, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { policyOf } from './token.js'
 
@@ -28,9 +28,9 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
       address,
       request: bodyDigest('register', body),
       validate: () => validate(deployment, key, clientId, body),
-      async act(judged) {
-        const done = await save(deployment, key, judged)
-        if (done !== undefined) return done
+      async act(registration) {
+        const result = await save(deployment, key, registration)
+        if (result !== undefined) return result
         // Another request has changed the client since. It removed a leftover, or the identity is taken.
         const again = await save(deployment, key, await validate(deployment, key, clientId, body))
         if (again === undefined) throw taken()
@@ -40,7 +40,12 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
   }
 }
 
-async function validate(deployment: Deployment, key: VerifiedKey, clientId: string, body: Claims) {
+async function validate(
+  deployment: Deployment,
+  key: VerifiedKey,
+  clientId: string,
+  body: Claims,
+): Promise<Registration> {
   const policy = await policyOf(deployment, key)
   const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
@@ -50,7 +55,7 @@ async function validate(deployment: Deployment, key: VerifiedKey, clientId: stri
   return { clientId, policy, scopes, accepted, before }
 }
 
-/** Whether an interrupted attempt at the same redemption left it: nobody ever got its secret. */
+/** Whether an interrupted attempt at the same redemption left this client. Nobody ever got its secret. */
 function isLeftover({ registeredBy, deletedAt }: Client, { clientId, jti }: VerifiedKey): boolean {
   return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
@@ -64,7 +69,7 @@ function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
   const clientId = subject === asker ? derivedId(asker, jti) : subject
   // A path cannot end in dots alone: the client could never reach its registration (RFC 3986 5.2.4).
   if (/^\.{1,2}$/.test(clientId))
-    throw malformed('registration_refused', 'An identity that is but dots cannot be registered.')
+    throw malformed('registration_refused', 'An identity of dots alone cannot be registered.')
   return clientId
 }
 
@@ -73,19 +78,22 @@ function derivedId(...of: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
 }
 
-interface Newcomer {
+/** A registration that has been validated. */
+interface Registration {
   readonly clientId: string
   /** The policy of the client that asked for the key. */
   readonly policy: Policy
-  /** The most scopes that the key can leave to it. */
+  /** The scopes that the new client may have at most, now and after updates. */
   readonly scopes: readonly string[]
   readonly accepted: AcceptedRegistration
+  /** The leftover of an interrupted attempt, which the new client replaces. */
+  readonly before: Client | undefined
 }
 
-function newcomer(
+function newClient(
   deployment: Deployment,
   key: VerifiedKey,
-  { clientId, policy, scopes: most, accepted: { metadata, methods } }: Newcomer,
+  { clientId, policy, scopes: most, accepted: { metadata, methods } }: Registration,
 ) {
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const secret = issueSecret(deployment, methods)
@@ -107,10 +115,11 @@ function newcomer(
 async function save(
   deployment: Deployment,
   key: VerifiedKey,
-  { before, ...judged }: Newcomer & { readonly before: Client | undefined },
-): Promise<Done<ClientInformation> | undefined> {
+  registration: Registration,
+): Promise<ActionResult<ClientInformation> | undefined> {
   const { registry } = deployment
-  const { client, token, secret } = newcomer(deployment, key, judged)
+  const { before } = registration
+  const { client, token, secret } = newClient(deployment, key, registration)
   const saved = { ...client, revision: nextRevision(before) }
   const { clientId } = saved
   if (!(await callRegistry(() => registry.save(saved)))) return undefined

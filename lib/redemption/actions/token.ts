@@ -9,7 +9,7 @@ import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { ACCESS_TOKEN_TYPE, issueToken, JWT_TOKEN_TYPE, type ReadyToken } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
-import type { Done, RunAction } from '../run-action.js'
+import type { ActionResult, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 
 export const TOKEN_SCOPE = 'provision:token'
@@ -100,7 +100,7 @@ function done(
   deployment: Deployment,
   { jti: keyId, clientId, subject }: VerifiedKey,
   issued: ReadyToken,
-): Done<ExchangeAnswer> {
+): ActionResult<ExchangeAnswer> {
   const { tokenId, scope } = issued
   const named = tokenId !== undefined && { tokenId }
   return {

@@ -110,7 +110,7 @@ function testTexts(test: StoreTest): void {
   })
 }
 
-interface Settled extends KeyDifferences {
+interface SettledDifferences extends KeyDifferences {
   readonly outcome?: string
   readonly familyClientId?: string
   /** For how long after its own end the entry is kept. */
@@ -118,7 +118,7 @@ interface Settled extends KeyDifferences {
 }
 
 /** A key of ours that was redeemed with an outcome. */
-async function settled(setup: Setup, given: Settled = {}) {
+async function settled(setup: Setup, given: SettledDifferences = {}) {
   const { outcome = OUTCOME, familyClientId, retainedForSeconds = 0, ...differences } = given
   const key = await reserved(setup, OURS, differences)
   const settlement = { outcome, ...(familyClientId !== undefined && { familyClientId }) }
