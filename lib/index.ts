@@ -7,8 +7,10 @@ import { type Routers, routers } from './http/routers.js'
 import { useCases, verifyingUseCases } from './http/use-cases.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { type Operations, operations } from './operations/operations.js'
-import { type ProvisioningOptions, parseOptions } from './options/options.js'
-import { parseVerifierOptions, type VerifierOptions } from './options/verifier.js'
+import { parseOptions } from './options/options.js'
+import type { ProvisioningOptions } from './options/provisioning-options.js'
+import { parseVerifierOptions } from './options/verifier.js'
+import type { VerifierOptions } from './options/verifier-options.js'
 
 /**
  * The middlewares of one deployment. You can use each alone. `router()` serves all endpoints.
@@ -109,12 +111,12 @@ export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { MtlsOptions } from './options/mtls.js'
-export type { ProvisioningOptions } from './options/options.js'
+export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
 export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
-export type { VerifierOptions } from './options/verifier.js'
+export type { VerifierOptions } from './options/verifier-options.js'
 export type {
   AccessTokenIdentity,
   IssueAccessToken,

@@ -20,7 +20,9 @@ function rowOf(heading: string, name: string): string[] {
 
 describe('the tables of the reference', () => {
   it('have every option, and no other', () => {
-    expect(rowNames('Options')).toEqual(interfaceMembers('lib/options/options.ts', 'ProvisioningOptions'))
+    expect(rowNames('Options')).toEqual(
+      interfaceMembers('lib/options/provisioning-options.ts', 'ProvisioningOptions'),
+    )
   })
 
   it('have every option of a policy, and no other', () => {
@@ -97,7 +99,12 @@ describe('the tables of the reference', () => {
 describe('the tables of the pages', () => {
   test.each([
     ['docs/guides/registration.md', 'Switch it on', 'lib/options/registration.ts', 'RegistrationOptions'],
-    ['docs/guides/api-in-another-process.md', 'Options', 'lib/options/verifier.ts', 'VerifierOptions'],
+    [
+      'docs/guides/api-in-another-process.md',
+      'Options',
+      'lib/options/verifier-options.ts',
+      'VerifierOptions',
+    ],
   ])('%s: %s has every option, and no other', (document, heading, path, name) => {
     const named = tableRows(document, heading).flatMap(([first = '']) => codeIn(first))
     const own = named.map((option) => option.replace(/\..*$/, ''))

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../lib/base/errors.js'
-import { type Config, type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
+import { type Config, parseOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { workingOptions } from '../support/deployed.js'
 
 /** Options of any kind, right or wrong. */

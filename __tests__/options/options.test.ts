@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { ConfigurationError } from '../../lib/base/errors.js'
-import { type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
+import { parseOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { AUDIENCE, ISSUER, workingOptions } from '../support/deployed.js'
 import { faultsOf, parse } from './faults-of.js'

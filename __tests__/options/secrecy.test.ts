@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { ConfigurationError } from '../../lib/base/errors.js'
-import { type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
+import { parseOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { SECRET, workingOptions } from '../support/deployed.js'
 import { parse } from './faults-of.js'
 

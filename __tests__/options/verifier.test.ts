@@ -1,7 +1,8 @@
 import { createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { ConfigurationError } from '../../lib/base/errors.js'
 import { provisioningKeyVerifier } from '../../lib/index.js'
-import { parseVerifierOptions, type VerifierOptions } from '../../lib/options/verifier.js'
+import { parseVerifierOptions } from '../../lib/options/verifier.js'
+import type { VerifierOptions } from '../../lib/options/verifier-options.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

@@ -1,4 +1,4 @@
-import type { ProvisioningOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { UseOnceOutcome } from '../../lib/ports/store.js'
 import { type DpopProof, nonces, proofReader } from '../../lib/possession/dpop.js'
 import { clientKey } from '../support/client-assertion.js'

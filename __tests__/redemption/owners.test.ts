@@ -1,4 +1,4 @@
-import type { ProvisioningOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import type { Redeemed, Reservation } from '../../lib/redemption/reservation.js'
 import { redeemer } from '../../lib/redemption/reserve.js'

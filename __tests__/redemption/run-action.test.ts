@@ -1,4 +1,4 @@
-import type { ProvisioningOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
 import { redeemer } from '../../lib/redemption/reserve.js'
 import { type Action, type ActionResult, actionRunner } from '../../lib/redemption/run-action.js'

@@ -5,7 +5,8 @@ import {
   type AuthenticatedClient,
   clientAuthenticator,
 } from '../../lib/clients/authentication/authenticate.js'
-import { type ProvisioningOptions, parseOptions } from '../../lib/options/options.js'
+import { parseOptions } from '../../lib/options/options.js'
+import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { Deployment, VerifyingDeployment } from '../../lib/ports/deployment.js'
 import type { ProvisioningEvent } from '../../lib/ports/events.js'
 import type { RedemptionAction } from '../../lib/ports/redemption.js'

@@ -1,89 +1,19 @@
 import { faults } from '../base/faults.js'
 import { aFunction, noteExclusive, object, type Read, required, whole } from '../base/schema.js'
-import type { PublicJwk } from '../jose/jwk.js'
 import type { VerificationKeys } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import type { Observer } from '../ports/events.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
-import type { ProvisioningStore } from '../ports/store.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
-import type { DpopOptions } from './dpop.js'
 import { isLocalIssuer } from './local.js'
-import type { MtlsOptions, MtlsRules } from './mtls.js'
+import type { MtlsRules } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
-import { type RateLimitOptions, type RateLimits, rateLimitReader } from './rate-limits.js'
-import {
-  type IntrospectionOptions,
-  introspectionReader,
-  type JwksCacheOptions,
-  jwksReader,
-  type RemoteParts,
-  readCache,
-} from './remote.js'
+import { type RateLimits, rateLimitReader } from './rate-limits.js'
+import { introspectionReader, jwksReader, type RemoteParts, readCache } from './remote.js'
 import { completeShared, requireObject, sharedMembers } from './shared-options.js'
-
-/**
- * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
- * or `introspection`. All faults are reported in one `ConfigurationError`.
- *
- * @example
- * const { INVENTORY_SECRET = '' } = process.env
- * const options: VerifierOptions = {
- *   issuer: 'https://auth.example.com',
- *   audience: 'https://inventory.example.com',
- *   jwks: 'https://auth.example.com/oauth/jwks',
- *   introspection: { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET },
- * }
- */
-export interface VerifierOptions {
-  /** The issuer identifier, exactly as in the options of the issuer. */
-  readonly issuer: string
-  /** The audience or audiences of this API. It refuses keys for other audiences. */
-  readonly audience: string | readonly string[]
-  /** The signing keys of the issuer: the https URL of its JWK Set, or the set itself. */
-  readonly jwks: string | URL | { readonly keys: readonly PublicJwk[] }
-  /** The store of the issuer, if this process can reach it. Default: none, and `introspection` is required. */
-  readonly store?: ProvisioningStore
-  /** How this process asks the issuer for the state of a key. Default: none, and `store` is required. */
-  readonly introspection?: IntrospectionOptions
-  /** How long the fetched signing keys are used. Default: fresh for 10 minutes, usable for an hour. */
-  readonly jwksCache?: JwksCacheOptions
-  /** How long a request to the issuer may take, in seconds. Default 5, at most 60. */
-  readonly timeoutSeconds?: number
-  /** Sends requests to the issuer, for example with your own certificate authority. Default: the global `fetch`. */
-  readonly fetch?: typeof globalThis.fetch
-  /** The longest accepted lifetime of a key, in seconds. Default 900, at most 3600. */
-  readonly maxLifetimeSeconds?: number
-  /** The longest accepted lifetime of an access token, in seconds. Default and maximum 3600. */
-  readonly maxAccessTokenLifetimeSeconds?: number
-  /** Limits of `redeemProvisioningKey()`. `false` removes them. Default: 300 requests a minute per address, and per bound key. */
-  readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store' | 'timeoutSeconds'>
-  /** How DPoP proofs are validated. `nonceSecret` must be that of the issuer. Default: up to 60 seconds old, without a nonce. */
-  readonly dpop?: DpopOptions
-  /** How client certificates are read. Default: only those of direct connections. */
-  readonly mtls?: MtlsOptions
-  /** The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer. */
-  readonly realm?: string
-  /** The name of the deployment, as in the options of the issuer. Keys of other deployments are refused. Default: no name. */
-  readonly environment?: string
-  /** The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60. */
-  readonly clockToleranceSeconds?: number
-  /** Receives every event, like `on('*', observer)`. Default: none. */
-  readonly observer?: Observer
-  /** How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900. */
-  readonly redemptionLeaseSeconds?: number
-  /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number
-  /**
-   * The page of your documentation that explains refusals. Refusals link to it in `error_uri` (RFC 6749 5.2): to
-   * `#<error code>`, or to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
-   * Default: no links.
-   */
-  readonly docs?: { readonly url: string }
-}
+import type { VerifierOptions } from './verifier-options.js'
 
 /** The parsed options of a verifier. */
 export interface VerifierConfig {

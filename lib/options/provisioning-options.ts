@@ -1,0 +1,79 @@
+import type { IssueAccessToken } from '../ports/access-token-identity.js'
+import type { ClientRegistry } from '../ports/client.js'
+import type { Observer } from '../ports/events.js'
+import type { PolicyOptions } from '../ports/policy-options.js'
+import type { ProvisioningStore } from '../ports/store.js'
+import type { ClientOptions } from './client.js'
+import type { ClientLookup } from './clients.js'
+import type { DpopOptions } from './dpop.js'
+import type { MtlsOptions } from './mtls.js'
+import type { RateLimitOptions } from './rate-limits.js'
+import type { RegistrationOptions } from './registration.js'
+import type { SigningKeyInput } from './signing-keys.js'
+
+/**
+ * The options of `provisioningKeys()`. It validates them together, and reports all faults in one `ConfigurationError`.
+ *
+ * @example
+ * const { SIGNING_KEY = '', RUNNER_SECRET_HASH = '' } = process.env
+ * const options: ProvisioningOptions = {
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://api.example.com',
+ *   signingKeys: SIGNING_KEY,
+ *   clients: [{ clientId: 'ci-runner', secretHash: RUNNER_SECRET_HASH, policy: { scopes: ['devices:create'] } }],
+ * }
+ */
+export interface ProvisioningOptions {
+  /** The issuer identifier: an https URL without query or fragment (RFC 8414 2). Clients must write it exactly like this. */
+  readonly issuer: string
+  /** The audience or audiences of keys: absolute URIs (RFC 8707). The first is the default of a request. */
+  readonly audience: string | readonly string[]
+  /** The first key signs. All keys verify. */
+  readonly signingKeys: SigningKeyInput | readonly SigningKeyInput[]
+  /** The clients that may ask for keys: a list, a function that looks one up, or a registry. */
+  readonly clients: readonly ClientOptions[] | ClientLookup | ClientRegistry
+  /** The bounds for all clients. The policy of a client can only narrow them. Default `{}`. */
+  readonly policy?: PolicyOptions
+  /**
+   * Gets the access token for a redeemed key from your own authorization server, within 10 seconds. Default: the library
+   * issues the access token itself, and `requireAccessToken()` accepts it.
+   */
+  readonly issueAccessToken?: IssueAccessToken
+  /**
+   * Stores the state of keys. Default `memoryStore()`, for a single process. It forgets all keys when the process ends,
+   * and it is refused in a worker of `node:cluster`.
+   */
+  readonly store?: ProvisioningStore
+  /** The path of the endpoints, at the origin of the issuer. Default `/oauth`. */
+  readonly mountPath?: string
+  /** Limits per endpoint. `false` removes all limits. Default: 300 requests a minute per address, and per client. */
+  readonly rateLimit?: false | RateLimitOptions
+  /** How DPoP proofs are validated. Default: proofs of up to 60 seconds are accepted, without a nonce. */
+  readonly dpop?: DpopOptions
+  /** How client certificates are read and announced. Default: those of direct connections are read, and not announced. */
+  readonly mtls?: MtlsOptions
+  /** How clients register, and how they manage their registration (RFC 7591, RFC 7592). Default `{}`. */
+  readonly registration?: RegistrationOptions
+  /** The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer. */
+  readonly realm?: string
+  /** The name of this deployment, such as `staging`. Keys of other deployments are refused. Default: no name. */
+  readonly environment?: string
+  /** The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60. */
+  readonly clockToleranceSeconds?: number
+  /**
+   * How long a key stays reserved for a redemption whose process crashed, in seconds. After that, only the owner of a
+   * bound key can try again. Choose a time that no handler behind `redeemProvisioningKey()` exceeds. Default 30, at most
+   * 900.
+   */
+  readonly redemptionLeaseSeconds?: number
+  /** Receives every event, like `keys.on('*', observer)`. Default: none. */
+  readonly observer?: Observer
+  /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+  /**
+   * The page of your documentation that explains refusals. Refusals link to it in `error_uri` (RFC 6749 5.2): to
+   * `#<error code>`, or to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
+   * Default: no links.
+   */
+  readonly docs?: { readonly url: string }
+}
