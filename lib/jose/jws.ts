@@ -1,7 +1,14 @@
-import { constants, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
+import {
+  constants,
+  createHmac,
+  type KeyObject,
+  timingSafeEqual,
+  type VerifyKeyObjectInput,
+  verify,
+} from 'node:crypto'
 import { decodeCanonical } from '../base/canonical-base64.js'
 import { isObject } from '../base/object.js'
-import { type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
+import { type KeyAlgorithm, type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
 /** A longer token is refused before it is parsed. */
 const MAXIMUM_LENGTH = 8192
@@ -51,8 +58,13 @@ function parseObject(json: Buffer): Claims | undefined {
   }
 }
 
+type AsymmetricAlgorithm = Exclude<KeyAlgorithm | ProofAlgorithm, 'HS256'>
+
 /** The digest of each algorithm, and its options for `verify` (RFC 7518 3.3 to 3.5, RFC 8037 3.1). */
-const VERIFICATIONS: Record<ProofAlgorithm, readonly [string | null, Omit<VerifyKeyObjectInput, 'key'>]> = {
+const VERIFICATIONS: Record<
+  AsymmetricAlgorithm,
+  readonly [string | null, Omit<VerifyKeyObjectInput, 'key'>]
+> = {
   ES256: ['sha256', { dsaEncoding: 'ieee-p1363' }],
   ES384: ['sha384', { dsaEncoding: 'ieee-p1363' }],
   ES512: ['sha512', { dsaEncoding: 'ieee-p1363' }],
@@ -62,10 +74,22 @@ const VERIFICATIONS: Record<ProofAlgorithm, readonly [string | null, Omit<Verify
   Ed25519: [null, {}],
 }
 
+/** Verifies a signature. The caller has checked that the algorithm fits the key (RFC 8725 3.1). */
+export function isSignedWith(
+  { signingInput, signature }: ParsedJws,
+  algorithm: KeyAlgorithm | ProofAlgorithm,
+  key: KeyObject,
+): boolean {
+  if (algorithm === 'HS256') {
+    const expected = createHmac('sha256', key).update(signingInput).digest()
+    return signature.length === expected.length && timingSafeEqual(signature, expected)
+  }
+  const [digest, options] = VERIFICATIONS[algorithm]
+  return verify(digest, Buffer.from(signingInput), { key, ...options }, signature)
+}
+
 /** Verifies the signature of a client. The algorithm in the header must fit the key (RFC 8725 3.1). */
 export function verifiesWith(jws: ParsedJws, key: KeyObject): boolean {
   const algorithm = proofAlgorithmsFor(key).find((one) => one === jws.header.alg)
-  if (algorithm === undefined) return false
-  const [digest, options] = VERIFICATIONS[algorithm]
-  return verify(digest, Buffer.from(jws.signingInput), { key, ...options }, jws.signature)
+  return algorithm !== undefined && isSignedWith(jws, algorithm, key)
 }

@@ -76,7 +76,7 @@ export interface TokenClock {
 }
 
 /** Checks the signature of a token: it finds the key of the signer, and verifies with that key. */
-export type CheckSignature = (token: ParsedJws, text: string) => Failure | undefined
+export type CheckSignature = (token: ParsedJws) => Failure | undefined
 
 /**
  * Verifies that a token is genuine: its form, header, signature, and the types of its claims. Times and other terms are
@@ -90,7 +90,7 @@ export function verifySignedToken<C extends object>(
   checkSignature: CheckSignature,
 ): C {
   const token = parseSignedToken(text, kind)
-  const failure = checkSignature(token, text as string)
+  const failure = checkSignature(token)
   if (failure !== undefined) throw refusal(kind, failure)
   return typedClaims(token, kind)
 }
