@@ -1,7 +1,8 @@
 import { transformSync } from 'esbuild'
 import { codeBlocks, readText } from './markdown'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { freePort, inShell, promisedBy } from './shell'
+import { freePort, inShell } from './shell'
+import { follow } from './walkthrough'
 
 let sandbox: Sandbox
 
@@ -11,42 +12,9 @@ beforeAll(() => {
 
 afterAll(() => sandbox.remove())
 
-/** The files that a page tells its reader to save, by their names. */
-function filesOf(page: string): Record<string, string> {
-  const saved = readText(page).matchAll(/as\s+`([\w.]+)`:\n\n```(?:js|ts)\n([\s\S]*?)^```$/gm)
-  return Object.fromEntries([...saved].map(([, name = '', code = '']) => [name, code]))
-}
-
-/** The commands of a page, without those that install something or belong to a clone. */
-function commandsOf(page: string): string {
-  const blocks = codeBlocks(page).filter(({ language }) => language === 'sh')
-  return blocks
-    .map(({ code }) => code)
-    .filter((code) => !/^npm /m.test(code))
-    .join('')
-}
-
-/** Starts the app of a page in the background, until the commands end. */
-function startedBy(port: number): (text: string) => string {
-  const isListening = `curl -so /dev/null localhost:${port}`
-  const start = `node app.mjs & trap "kill $!" EXIT; until ${isListening}; do sleep 0.1; done`
-  return (text) => text.replace('node app.mjs & sleep 1', start)
-}
-
-describe.each(['README.md', 'docs/guides/enroll-a-device.md', 'docs/guides/ci-runner.md'])(
-  '%s, followed in an empty folder',
-  (page) => {
-    it('does everything that its commands promise', async () => {
-      const port = await freePort()
-      const withPort = (text: string) => text.replaceAll('3000', `${port}`)
-      for (const [name, code] of Object.entries(filesOf(page)))
-        sandbox.write(name, transformSync(withPort(code), { loader: 'ts', format: 'esm' }).code)
-      const commands = commandsOf(page)
-      const { stdout } = await inShell(sandbox.folder, startedBy(port)(withPort(commands)))
-      expect(stdout).toMatch(promisedBy(commands))
-    }, 60_000)
-  },
-)
+describe.each(['docs/guides/enroll-a-device.md', 'docs/guides/ci-runner.md'])('%s', (page) => {
+  it('does everything that its commands promise', () => follow(page, sandbox), 60_000)
+})
 
 describe('docs/guides/local-development.md', () => {
   it('serves over HTTPS with the certificate that its commands make', async () => {
@@ -57,7 +25,7 @@ describe('docs/guides/local-development.md', () => {
     const app = `${imports}${keys?.replace('http:', 'https:')}\nconst app = express().use(keys.router())\n${listen}`
     const { code } = transformSync(app.replaceAll('3000', `${port}`), { loader: 'ts', format: 'esm' })
     sandbox.write('app.mjs', code)
-    const [commands = ''] = blocks.filter(({ language }) => language === 'sh').map(({ code }) => code)
+    const [commands = ''] = blocks.filter(({ language }) => language === 'sh').map((block) => block.code)
     const jwks = `curl -sf --cacert cert.pem https://localhost:${port}/oauth/jwks`
     const wait = `node app.mjs & trap "kill $!" EXIT; until ${jwks}; do sleep 0.1; done`
     const { stdout } = await inShell(sandbox.folder, commands.replace('node app.mjs', wait), {

@@ -50,7 +50,7 @@ export const REMEDIES: Record<Reason, string> = {
   token_revoked: 'Get a new provisioning key, and redeem it for a new access token.',
   scope_insufficient: 'Ask for a key with this scope, and allow it in policy.scopes of the client.',
 
-  key_unbound: 'Send a DPoP proof when you ask for the key: the policy requires bound keys.',
+  key_unbound: 'Send the key as Bearer, or ask for it with a DPoP proof.',
   dpop_repeated: 'Send the header DPoP once.',
   dpop_malformed: 'Send a JWT in compact form in the header DPoP.',
   dpop_type_wrong: 'Set typ to dpop+jwt in the header of the proof.',
@@ -96,13 +96,14 @@ export const REMEDIES: Record<Reason, string> = {
   lifetime_not_permitted: 'Ask for a shorter lifetime, or raise policy.maxLifetimeSeconds.',
   token_type_unsupported: 'Use a token type that the message names.',
 
-  binding_key_refused: 'Send a public key of a supported type, of a client that may have bindings.',
+  binding_key_refused: 'Send a public key of a supported type, or a certificate that has not expired.',
   binding_proof_wrong:
     'Sign the binding proof with the new key, for this endpoint and this provisioning key.',
   binding_exists: 'Revoke the old binding, or set policy.rebinding.',
   client_exists: 'Register under another identity, or delete the client first.',
   metadata_invalid: 'Correct the member that the message names.',
-  redirect_uri_invalid: 'Send https URLs, or http URLs of a loopback address.',
+  redirect_uri_invalid:
+    'Send https URLs, http URLs of a loopback address, or URLs with a private-use scheme.',
   software_statement_missing: 'Send a software_statement: the policy requires one.',
   software_statement_invalid: 'Send a valid statement of a trusted issuer for this server.',
   software_statement_unapproved: 'Get a statement from an issuer that the option registration trusts.',

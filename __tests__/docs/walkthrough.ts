@@ -1,0 +1,42 @@
+import { transformSync } from 'esbuild'
+import { codeBlocks, readText } from './markdown'
+import { freePort, inShell, promisedBy } from './shell'
+
+/** A folder in which a reader follows a page. The package is installed there. */
+interface Place {
+  readonly folder: string
+  write(name: string, text: string): void
+}
+
+/** Does what a page says: saves its files and pastes its commands. Expects the answers that the comments promise. */
+export async function follow(page: string, { folder, write }: Place): Promise<void> {
+  const port = await freePort()
+  const withPort = (text: string) => text.replaceAll('3000', `${port}`)
+  for (const [name, code] of Object.entries(filesOf(page)))
+    write(name, transformSync(withPort(code), { loader: 'ts', format: 'esm' }).code)
+  const commands = commandsOf(page)
+  const { stdout } = await inShell(folder, startedOn(port, withPort(commands)))
+  expect(stdout).toMatch(promisedBy(commands))
+}
+
+/** The files that a page tells its reader to save, by their names. */
+function filesOf(page: string): Record<string, string> {
+  const saved = readText(page).matchAll(/as\s+`([\w.]+)`:\n\n```(?:js|ts)\n([\s\S]*?)^```$/gm)
+  return Object.fromEntries([...saved].map(([, name = '', code = '']) => [name, code]))
+}
+
+/** The commands of a page, without those that install something or belong to a clone. */
+function commandsOf(page: string): string {
+  const blocks = codeBlocks(page).filter(({ language }) => language === 'sh')
+  return blocks
+    .map(({ code }) => code)
+    .filter((code) => !/^npm /m.test(code))
+    .join('')
+}
+
+/** Waits until the app listens, because a second is not always enough, and stops it at the end. */
+function startedOn(port: number, commands: string): string {
+  const isListening = `curl -so /dev/null localhost:${port}`
+  const start = `node app.mjs & trap "kill $!" EXIT; until ${isListening}; do sleep 0.1; done`
+  return commands.replace('node app.mjs & sleep 1', start)
+}
