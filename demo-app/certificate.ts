@@ -1,8 +1,12 @@
 import { generate } from 'selfsigned'
 
+/** The types of a GeneralName (RFC 5280 4.2.1.6). */
+const DNS_NAME = 2
+const IP_ADDRESS = 7
+
 const LIFETIME_MILLISECONDS = 24 * 60 * 60 * 1000
 
-/** A certificate and its private key, both PEM. */
+/** A certificate and its private key, both as PEM. */
 export interface Certificate {
   readonly key: string
   readonly cert: string
@@ -21,9 +25,9 @@ export async function localhostCertificate(): Promise<Certificate> {
       {
         name: 'subjectAltName',
         altNames: [
-          { type: 2, value: 'localhost' },
-          { type: 7, ip: '127.0.0.1' },
-          { type: 7, ip: '::1' },
+          { type: DNS_NAME, value: 'localhost' },
+          { type: IP_ADDRESS, ip: '127.0.0.1' },
+          { type: IP_ADDRESS, ip: '::1' },
         ],
       },
     ],

@@ -8,6 +8,11 @@ const COLOURS: Record<Severity, Parameters<Paint>[0]> = {
   high: 'red',
 }
 
+/** The local time as `HH:MM:SS`. */
+export function clockTime(at: Date): string {
+  return at.toTimeString().slice(0, 8)
+}
+
 /** An event as one line: its type and its identifiers. */
 export function eventLine(event: ProvisioningEvent, paint: Paint): string {
   return paintEvent(event, eventText(event), paint)

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
 import { EnvironmentError, readEnvironment } from './environment'
-import { eventLine } from './event-lines'
+import { clockTime, eventLine } from './event-lines'
 import { nextSteps } from './next-steps'
 import { painter } from './paint'
 import { readScale } from './scale'
@@ -9,26 +9,28 @@ import { stopOnSignal } from './signals'
 import { runCluster } from './workers/primary'
 import { runWorker } from './workers/worker'
 
-async function main(): Promise<void> {
+async function runPrimary(): Promise<void> {
   const { workers, redis } = readScale(process.argv.slice(2), process.env)
   const environment = readEnvironment(process.env)
   const paint = painter(process.stdout, process.env)
-  // The reader of the output has ended, as in `npm run demo | head`.
+  // A program that reads the output has ended, as in `npm run demo | head`.
   process.stdout.once('error', () => process.exit(0))
+  // One process keeps its state in memory. Several share a Redis.
   if (redis !== undefined) return runCluster({ environment, workers, redis, paint })
   const demo = await startDemo(environment, (event) => {
-    console.log(`  ${event.at.toTimeString().slice(0, 8)} ${eventLine(event, paint)}`)
+    console.log(`  ${clockTime(event.at)} ${eventLine(event, paint)}`)
   })
   stopOnSignal(demo.stop)
   console.log(nextSteps(demo, environment, paint))
 }
 
-async function start(): Promise<void> {
-  if (cluster.isPrimary) return main()
+/** The primary process starts this program again for each worker. */
+async function main(): Promise<void> {
+  if (cluster.isPrimary) return runPrimary()
   runWorker(painter(process.stdout, process.env))
 }
 
-start().catch((error) => {
+main().catch((error) => {
   process.exitCode = 1
   console.error(error instanceof EnvironmentError ? `demo: ${error.message}` : error)
 })

@@ -4,7 +4,11 @@ import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
 import type { Origins } from './server'
 
-/** The text that the demo prints when it runs: its addresses, and commands to paste. */
+/**
+ * The text that the demo prints when it runs: its addresses, and commands to paste.
+ *
+ * @param extraRows further facts about the demo, to print below its addresses
+ */
 export function nextSteps(
   demo: Origins,
   environment: Environment,
@@ -39,6 +43,7 @@ export function nextSteps(
   ].join('\n')
 }
 
+/** A line of the introduction. */
 type Row = readonly [name: string, value: string, note?: string]
 
 function introduction(
@@ -72,7 +77,7 @@ function clientVariables({ clientId, clientSecret, isSecretRandom }: Environment
   return [command(id), '', '  First export the secret of this demo in that terminal, as DEMO_CLIENT_SECRET.']
 }
 
-/** The tour finds this demo by the same variables. */
+/** The command that starts the tour. The tour finds the ports of this demo in the same variables as the demo. */
 function tourCommand({ origin, cleartextOrigin }: Origins): string {
   const isDefault = origin === 'https://localhost:8443' && cleartextOrigin === 'http://localhost:8080'
   if (isDefault) return 'npm run demo:tour'
@@ -85,6 +90,7 @@ function heading(text: string, paint: Paint): string {
   return `  ${paint('bold', text)}\n`
 }
 
+/** Numbers the examples through all sections. */
 function numberer(paint: Paint): (example: Example) => string {
   let number = 0
   return ({ title, commands }) => {
@@ -94,7 +100,7 @@ function numberer(paint: Paint): (example: Example) => string {
   }
 }
 
-/** Only commands are indented this far, so that a reader sees what to paste. */
+/** Indents a command. Nothing else is indented this far, so that a reader sees what to paste. */
 function command(line: string): string {
   return `      ${line}`
 }

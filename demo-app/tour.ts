@@ -13,7 +13,7 @@ const paint = painter(process.stdout, process.env)
 
 async function tour(): Promise<boolean> {
   refuseArguments(process.argv.slice(2))
-  // The reader of the output has ended, as in `npm run demo:tour | head`.
+  // A program that reads the output has ended, as in `npm run demo:tour | head`.
   process.stdout.once('error', () => process.exit(0))
   const target = await chooseTarget(process.env)
   const runStep = guide({ target, paint, print: console.log })

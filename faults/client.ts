@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:https'
 import { LIMITS } from './scale'
 
+/** A request to a worker on this machine. */
 export interface ClientRequest {
   readonly port: number
   readonly method: 'GET' | 'POST'
@@ -12,16 +13,20 @@ export interface ClientRequest {
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The members of a JSON object. Empty for other bodies. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
+/** The HTTPS client for all workers. */
 export interface Client {
   /** Resolves with `undefined` if there was no complete answer. */
   send(request: ClientRequest): Promise<Answer | undefined>
   close(): void
 }
 
+/** @param ca the certificate of the workers, as PEM */
 export function httpsClient(ca: string): Client {
+  // Storms reuse the connections that were opened before them.
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 1_000, ca })
   return {
     send: (request) => send(agent, request),
@@ -34,15 +39,19 @@ function send(
   { port, method, path, headers, form }: ClientRequest,
 ): Promise<Answer | undefined> {
   const body = form === undefined ? '' : new URLSearchParams(form).toString()
-  const ofBody = {
+  const bodyHeaders = {
     ...(form && { 'Content-Type': 'application/x-www-form-urlencoded' }),
     'Content-Length': String(body.length),
   }
   return new Promise((resolve) => {
     const options = {
-      ...{ agent, host: '127.0.0.1', port, method, path },
+      agent,
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
       timeout: LIMITS.callMilliseconds,
-      headers: { ...ofBody, ...headers },
+      headers: { ...bodyHeaders, ...headers },
     }
     const sent = request(options, (response) => {
       const chunks: Buffer[] = []
@@ -51,7 +60,7 @@ function send(
       response.once('close', () => {
         if (!response.complete) return resolve(undefined)
         const text = Buffer.concat(chunks).toString()
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: objectOf(text) })
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: membersOf(text) })
       })
     })
     sent.once('timeout', () => sent.destroy())
@@ -60,10 +69,10 @@ function send(
   })
 }
 
-function objectOf(text: string): Answer['body'] {
+function membersOf(text: string): Answer['body'] {
   try {
     const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null ? (parsed as Answer['body']) : {}
+    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {}
   } catch {
     return {}
   }

@@ -13,7 +13,7 @@ import { type Random, random } from './random'
 import { type Recorder, recorder } from './recorder'
 import { type ReplicatedRedis, startReplicatedRedis } from './redis/sentinels'
 import type { RedisAddress } from './redis-clients'
-import { type Resources, resources } from './resources'
+import { newResources, type Resources } from './resources'
 import { LIMITS, type Scale } from './scale'
 import type { WorkerSettings } from './worker'
 import { startWorkers, type WorkerPool } from './worker-pool'
@@ -29,10 +29,11 @@ export interface Deployment {
   close(): Promise<void>
 }
 
-/** The driver of one scenario, and the record of its calls. */
+/** What one scenario uses: a driver that makes its calls, and a recorder that notes them. */
 export interface Session {
   readonly recorder: Recorder
   readonly driver: Driver
+  /** Everything that happened so far, as the model checker needs it. */
   history(): History
 }
 
@@ -48,25 +49,27 @@ export interface ReplicatedDeployment extends Deployment {
 
 export interface DeploymentOptions {
   readonly scale: Scale
+  /** The seed of all random choices. */
   readonly seed: number
+  /** The option of `redisStore()`: how many replicas must confirm a change. Default: 0. */
   readonly minReplicas?: number
-  /** A module with a store that replaces `redisStore()`. */
+  /** A module with a store that replaces `redisStore()`: see `WorkerSettings`. */
   readonly storeModule?: string
 }
 
 const ISSUER = 'https://auth.faults.example'
 const CLIENT_ID = 'harness'
-const OWNERS = 4
+const OWNER_COUNT = 4
 
 export function deployOverSingleRedis(options: DeploymentOptions): Promise<SingleRedisDeployment> {
-  return closingOnFailure(async (kept) => {
+  return closingOnFailure(async (resources) => {
     const start = async (port?: number) => {
       const server = await startRedis([], port)
-      return kept.keep({ ...server, drop: () => server.signal('SIGKILL') })
+      return resources.keep({ ...server, drop: () => server.signal('SIGKILL') })
     }
     let redis = await start()
     const { url } = redis
-    const deployment = await deploy(options, kept, (worker) => ({
+    const deployment = await deploy(options, resources, (worker) => ({
       url,
       library: worker % 2 === 0 ? 'node-redis' : 'ioredis',
     }))
@@ -76,6 +79,7 @@ export function deployOverSingleRedis(options: DeploymentOptions): Promise<Singl
         return redis
       },
       async restartRedis() {
+        // The workers know the port.
         redis = await start(redis.port)
       },
     }
@@ -83,60 +87,70 @@ export function deployOverSingleRedis(options: DeploymentOptions): Promise<Singl
 }
 
 export function deployOverReplicas(options: DeploymentOptions): Promise<ReplicatedDeployment> {
-  return closingOnFailure(async (kept) => {
-    const redis = await startReplicatedRedis(kept)
+  return closingOnFailure(async (resources) => {
+    const redis = await startReplicatedRedis(resources)
     const address = { sentinels: redis.ports, primary: redis.name }
-    return { ...(await deploy(options, kept, () => address)), redis }
+    return { ...(await deploy(options, resources, () => address)), redis }
   })
 }
 
-async function closingOnFailure<T>(start: (kept: Resources) => Promise<T>): Promise<T> {
-  const kept = resources()
+/** Runs `start`. If it fails, closes all that it has started. */
+async function closingOnFailure<T>(start: (resources: Resources) => Promise<T>): Promise<T> {
+  const resources = newResources()
   try {
-    return await start(kept)
+    return await start(resources)
   } catch (error) {
-    await kept.close()
+    await resources.close()
     throw error
   }
 }
 
 async function deploy(
   options: DeploymentOptions,
-  kept: Resources,
+  resources: Resources,
   addressOf: (worker: number) => RedisAddress,
 ): Promise<Deployment> {
   const { scale, seed } = options
   const folder = mkdtempSync(join(tmpdir(), 'faults-'))
   const drop = () => rmSync(folder, { recursive: true, force: true })
-  kept.keep({ close: async () => drop(), drop })
+  resources.keep({ close: async () => drop(), drop })
   const shared = await sharedSettings(options)
   const settings = Array.from({ length: scale.workers }, (_, index): WorkerSettings => {
     return { ...shared, index, redis: addressOf(index), journal: join(folder, `worker-${index}`) }
   })
-  const pool = kept.keep(await startWorkers(settings))
+  const pool = resources.keep(await startWorkers(settings))
   const client = httpsClient(shared.certificate.cert)
-  kept.keep({ close: async () => client.close() })
+  resources.keep({ close: async () => client.close() })
   const journals = settings.map(({ journal }) => journal)
   const target = { client, portOf: pool.portOf, issuer: ISSUER, clientId: CLIENT_ID }
   let sessions = 0
   return {
-    ...{ pool, scale, random: random(seed), owners: Array.from({ length: OWNERS }, dpopKeyOwner) },
+    pool,
+    scale,
+    random: random(seed),
+    owners: Array.from({ length: OWNER_COUNT }, dpopKeyOwner),
     startSession() {
       sessions += 1
       return session({ ...target, clientSecret: shared.clientSecret }, journals, `${sessions}-`)
     },
-    close: kept.close,
+    close: resources.close,
   }
 }
 
+/** The settings that all workers have in common. */
 async function sharedSettings({ minReplicas = 0, storeModule }: DeploymentOptions) {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { timeoutSeconds, leaseSeconds, maxPending } = LIMITS
   return {
-    ...{ issuer: ISSUER, clientId: CLIENT_ID, clientSecret: randomBytes(16).toString('hex') },
+    issuer: ISSUER,
+    clientId: CLIENT_ID,
+    clientSecret: randomBytes(16).toString('hex'),
     certificate: await localhostCertificate(),
     signingKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
-    ...{ timeoutSeconds, leaseSeconds, maxPending, minReplicas },
+    timeoutSeconds,
+    leaseSeconds,
+    maxPending,
+    minReplicas,
     ...(storeModule !== undefined && { storeModule }),
   }
 }
@@ -144,9 +158,9 @@ async function sharedSettings({ minReplicas = 0, storeModule }: DeploymentOption
 function session(
   target: Omit<DriverOptions, 'recorder'>,
   journals: readonly string[],
-  prefix: string,
+  callIdPrefix: string,
 ): Session {
-  const recording = recorder(prefix, {
+  const recording = recorder(callIdPrefix, {
     storeTimeoutMilliseconds: LIMITS.timeoutSeconds * 1000,
     leaseMilliseconds: LIMITS.leaseSeconds * 1000,
   })

@@ -6,16 +6,19 @@ import type { Random } from './random'
 
 export interface LoadOptions {
   readonly driver: Driver
+  /** Decides everything that is random, so that a run with the same seed makes the same choices. */
   readonly random: Random
+  /** The number of workers, the processes that answer. */
   readonly workers: number
   /** The number of keys in use at the same time. */
   readonly concurrency: number
-  /** One of these owns every third key. */
+  /** The owners of the bound keys. About a third of all keys is bound. */
   readonly owners: readonly KeyOwner[]
 }
 
 /** Load that continues until it is stopped. */
 export interface Load {
+  /** The keys that were issued so far. */
   readonly keys: readonly Key[]
   /** Resolves when all calls have ended. */
   stop(): Promise<void>
@@ -25,12 +28,14 @@ export interface Load {
 const SPREAD_MILLISECONDS = 60
 /** The pause of a client after a 503 or no answer. It is shorter than `Retry-After`, to make the test harder. */
 const BACK_OFF_MILLISECONDS = 100
+/** The audit must outlast the recovery of Redis after a fault. */
+const MAX_AUDIT_TRIES = 20
 
 /** Issues keys, and makes random calls for each of them at all workers. */
 export function startLoad(options: LoadOptions): Load {
   const keys: Key[] = []
   let isStopping = false
-  const issueAndCall = async () => {
+  const issueAndCallUntilStopped = async () => {
     while (!isStopping) {
       const key = await issueOne(options)
       if (key === undefined) await pause(BACK_OFF_MILLISECONDS)
@@ -40,7 +45,7 @@ export function startLoad(options: LoadOptions): Load {
       }
     }
   }
-  const running = Array.from({ length: options.concurrency }, issueAndCall)
+  const running = Array.from({ length: options.concurrency }, issueAndCallUntilStopped)
   return {
     keys,
     async stop() {
@@ -55,7 +60,7 @@ function issueOne({ driver, random, workers, owners }: LoadOptions): Promise<Key
   return driver.issue(random.below(workers), owner ?? BEARER)
 }
 
-/** Makes no call for every fifth key, which must still be valid in the end. */
+/** Starts some calls for a key. A fifth of the keys gets no call, and must still be valid at the audit. */
 function randomCalls({ driver, random, workers }: LoadOptions, key: Key): Promise<Call>[] {
   if (random.chance(0.2)) return []
   const worker = () => random.below(workers)
@@ -74,7 +79,7 @@ function randomCalls({ driver, random, workers }: LoadOptions, key: Key): Promis
   })
 }
 
-/** Tries to redeem every key once more. This must succeed for valid keys only. */
+/** Tries to redeem every key once more. The checker then expects a success for each key that is still valid. */
 export async function audit(
   { driver, random, workers, concurrency }: LoadOptions,
   keys: readonly Key[],
@@ -82,7 +87,7 @@ export async function audit(
   const remaining = [...keys]
   const redeemRemaining = async () => {
     for (let key = remaining.pop(); key !== undefined; key = remaining.pop()) {
-      for (let tries = 0; tries < 20; tries += 1) {
+      for (let tries = 0; tries < MAX_AUDIT_TRIES; tries += 1) {
         if (!isUncertain(await driver.redeem(key, random.below(workers)))) break
         await pause(BACK_OFF_MILLISECONDS * 2)
       }

@@ -12,7 +12,7 @@ export interface Resources {
   close(): Promise<void>
 }
 
-export function resources(): Resources {
+export function newResources(): Resources {
   const kept: Resource[] = []
   const dropAll = () => {
     for (const { drop } of kept.splice(0).reverse()) drop?.()

@@ -15,19 +15,21 @@ export interface GuideOptions {
   readonly print: (text: string) => void
 }
 
-/** Runs and prints one step; resolves with whether everything was as described. */
+/** Runs and prints one step. Resolves with whether all answers and events were as the step describes. */
 export type Guide = (step: Step, number: number) => Promise<boolean>
 
 export function guide(options: GuideOptions): Guide {
   const memory = redaction()
   memory.keepSecret('client secret', options.target.site.clientSecret)
-  const tour: Tour = { ...options, memory, answerBefore: undefined }
+  const tour: Tour = { ...options, memory, lastAnswer: undefined }
   return (step, number) => runStep(tour, step, number)
 }
 
+/** The tour so far. */
 interface Tour extends GuideOptions {
   readonly memory: Redaction
-  answerBefore: Answer | undefined
+  /** The answer to the last request, to compare a repeated answer with it. */
+  lastAnswer: Answer | undefined
 }
 
 async function runStep(tour: Tour, step: Step, number: number): Promise<boolean> {
@@ -49,7 +51,7 @@ async function runExchanges(tour: Tour, { isBrief, next = [], ...first }: Step):
   return problems
 }
 
-/** Resolves with the differences from the description. */
+/** Resolves with the differences between the description and what happened. */
 async function runExchange(tour: Tour, exchange: Exchange, detail: Detail): Promise<readonly string[]> {
   const { target, memory, print, paint } = tour
   const call = exchange.call(target.site, memory)
@@ -78,9 +80,9 @@ async function sendAndCompare(
   const problems = [
     ...statusProblems(exchange, answer.status),
     ...memberProblems(exchange, answer),
-    ...repetitionProblems(exchange, answer, tour.answerBefore),
+    ...repetitionProblems(exchange, answer, tour.lastAnswer),
   ]
-  tour.answerBefore = answer
+  tour.lastAnswer = answer
   remember(exchange, answer, tour.memory)
   printLines(tour, '<', shownLines(exchange, answer, detail))
   return problems
@@ -119,15 +121,19 @@ function memberProblems({ members = {} }: Exchange, answer: Answer): readonly st
     .map(([name, expected]) => `expected ${name} ${text(expected)}, got ${text(answer.members[name])}`)
 }
 
-function repetitionProblems({ isRepetition }: Exchange, answer: Answer, before?: Answer): readonly string[] {
-  const isSame = answer.status === before?.status && answer.text === before.text
+function repetitionProblems({ isRepetition }: Exchange, answer: Answer, last?: Answer): readonly string[] {
+  const isSame = answer.status === last?.status && answer.text === last.text
   return !isRepetition || isSame ? [] : ['expected the same answer as before, got another one']
 }
 
 const LONGEST_WAIT_MILLISECONDS = 1000
+/** How long to wait for the event of another process, which the tour cannot see. */
 const UNSEEN_WAIT_MILLISECONDS = 300
 
-/** Waits for the expected event. The server revokes an exposed key only after it has sent its answer. */
+/**
+ * Waits for the expected event, and takes all events since the last exchange. The server revokes an exposed key only
+ * after it has sent its answer, so the next request would come too early.
+ */
 async function eventsAfter({ event }: Exchange, { events }: Target): Promise<readonly ProvisioningEvent[]> {
   if (events === undefined) {
     if (event === 'key.exposed') await sleep(UNSEEN_WAIT_MILLISECONDS)

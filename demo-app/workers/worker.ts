@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EnvironmentError } from '../environment'
-import { eventLine } from '../event-lines'
+import { clockTime, eventLine } from '../event-lines'
 import type { Paint } from '../paint'
 import { type ConnectedRedis, connectRedis } from '../redis'
 import { type RunningDemo, startDemo } from '../server'
@@ -12,6 +12,7 @@ import {
   type WorkerSettings,
 } from './messages'
 
+/** What a worker must close when it stops. */
 interface Serving {
   readonly demo: RunningDemo
   readonly redis: ConnectedRedis
@@ -45,6 +46,7 @@ export function runWorker(paint: Paint): void {
   void report({ type: 'ready' })
 }
 
+/** Accepts requests until load balancers see that the worker is not ready, then lets running requests finish. */
 async function finish({ demo, redis }: Serving): Promise<void> {
   demo.drain()
   await sleep(DRAIN_MILLISECONDS)
@@ -55,7 +57,7 @@ async function finish({ demo, redis }: Serving): Promise<void> {
 async function serve(settings: WorkerSettings, paint: Paint): Promise<Serving> {
   const { environment, certificate, signingKey, redis: url, run, name } = settings
   const print = (text: string) => {
-    void report({ type: 'line', text: `  ${new Date().toTimeString().slice(0, 8)} ${name} ${text}` })
+    void report({ type: 'line', text: `  ${clockTime(new Date())} ${name} ${text}` })
   }
   const redis = await connectRedis(url, (why) => print(paint('red', `lost the connection to Redis: ${why}`)))
   const shared = { certificate, signingKey, state: redis.stateOf(run) }
@@ -70,6 +72,7 @@ async function fail(error: unknown): Promise<never> {
   process.exit(1)
 }
 
+/** Resolves when the message has been sent. */
 function report(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
     // If the primary process has ended, node:cluster ends this worker too.

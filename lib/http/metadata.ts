@@ -2,35 +2,35 @@ import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { PROOF_ALGORITHMS } from '../jose/jwk.js'
 import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 import type { GuardContext, HttpContext } from './context.js'
-import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
+import type { Endpoint } from './endpoints.js'
 
-/** The endpoints and grants that exist, so that the metadata can announce them. */
-export interface Made {
-  readonly endpoints: ReadonlySet<EndpointKey>
+/** The endpoints and grants that the routers of one instance serve. The metadata announces no others. */
+export interface Served {
+  readonly endpoints: ReadonlySet<Endpoint>
   readonly grants: ReadonlySet<GrantType>
 }
 
-// A key can be exchanged without any other credential. The metadata call that `none`.
+// A key can be exchanged without any other credential. The metadata calls that `none`.
 const EXCHANGE_GRANT = GRANT_TYPES[1]
 const WITHOUT_CLIENT = [...CLIENT_AUTHENTICATION_METHODS, 'none']
 
-/** The metadata of the authorization server (RFC 8414 2), with the existing endpoints only. */
-export function authorizationServerMetadata(context: HttpContext, made: Made): object {
+/** The metadata of the authorization server (RFC 8414 2). */
+export function authorizationServerMetadata(context: HttpContext, served: Served): object {
   const { deployment, knownScopes } = context.config
-  const present: Endpoint[] = [...made.endpoints].map((name) => ENDPOINTS[name])
-  const addresses = present.flatMap(({ member, path }) =>
+  const endpoints = [...served.endpoints]
+  const addresses = endpoints.flatMap(({ member, path }) =>
     member ? [[member, context.endpointUrl(path)]] : [],
   )
   return {
     issuer: deployment.issuer,
     ...Object.fromEntries(addresses),
     ...announced(context, {
-      ...Object.assign({}, ...present.map(({ facts }) => facts)),
-      ...(made.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
+      ...Object.assign({}, ...endpoints.map(({ facts }) => facts)),
+      ...(served.grants.has(EXCHANGE_GRANT) && { token_endpoint_auth_methods_supported: WITHOUT_CLIENT }),
     }),
     ...certificateFacts(context),
-    ...aliases(context, present),
-    grant_types_supported: GRANT_TYPES.filter((grant) => made.grants.has(grant)),
+    ...aliases(context, endpoints),
+    grant_types_supported: GRANT_TYPES.filter((grant) => served.grants.has(grant)),
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     // RFC 8414 2 requires it, although no grant of this server has a response type.
     response_types_supported: [],
@@ -51,8 +51,8 @@ function certificateFacts({ config }: GuardContext): object {
 }
 
 /** The URL of each endpoint for clients with a certificate (RFC 8705 5). */
-function aliases(context: HttpContext, present: readonly Endpoint[]): object {
-  const addresses = present.flatMap(({ member, path }) => {
+function aliases(context: HttpContext, endpoints: readonly Endpoint[]): object {
+  const addresses = endpoints.flatMap(({ member, path }) => {
     const alias = context.endpointAlias(path)
     return member?.endsWith('_endpoint') && alias !== undefined ? [[member, alias]] : []
   })

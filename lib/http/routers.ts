@@ -2,16 +2,19 @@ import { Router } from 'express'
 import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
 import { documentRouter, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
-import { ENDPOINTS, type Endpoint, type EndpointKey } from './endpoints.js'
+import { ENDPOINTS, type Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { HANDLERS } from './handlers.js'
-import { authorizationServerMetadata, authorizationServerMetadataPath } from './metadata.js'
+import { authorizationServerMetadata, authorizationServerMetadataPath, type Served } from './metadata.js'
 import { protection, ROUTING, refuseMount, refuseOtherMethods, restOfMountPath } from './routing.js'
 import { serve } from './serve.js'
 import { tokenHandler } from './token-endpoint.js'
 import type { Handle } from './visit.js'
 
-/** The routers of one instance. Each can be mounted at the root of an app or at the mount path. */
+/**
+ * The routers of one instance of `provisioningKeys()`. Each can be mounted at the root of an app or at the mount path, such
+ * as `/oauth`: the endpoints have the same URLs either way.
+ */
 export interface Routers {
   issuance(): Router
   redemption(): Router
@@ -26,25 +29,24 @@ export interface Routers {
   router(): Router
 }
 
-type Handled = keyof typeof HANDLERS
-type Route = readonly [EndpointKey, Handle]
+type Route = readonly [Endpoint, Handle]
 
-/** The endpoints and grants that the routers of one instance serve. The metadata name no others. */
-interface Served {
-  readonly endpoints: Set<EndpointKey>
+/** What the routers made so far serve. */
+interface ServedSoFar extends Served {
+  readonly endpoints: Set<Endpoint>
   readonly grants: Set<GrantType>
-  /** How many routers serve the metadata. */
-  documents: number
+  /** The number of routers with the metadata. */
+  metadataRouters: number
 }
 
 export function routers(context: HttpContext): Routers {
-  const served: Served = { endpoints: new Set(), grants: new Set(), documents: 0 }
-  const make = (...names: Handled[]) => {
-    const routes = names.map((name): Route => [name, HANDLERS[name]])
+  const served: ServedSoFar = { endpoints: new Set(), grants: new Set(), metadataRouters: 0 }
+  const make = (...names: (keyof typeof HANDLERS)[]) => {
+    const routes = names.map((name): Route => [ENDPOINTS[name], HANDLERS[name]])
     return endpointRouter(context, served, routes)
   }
   // Clients that cannot be saved cannot be bound or registered.
-  const makeIfWritable = (...names: Handled[]) =>
+  const makeIfWritable: typeof make = (...names) =>
     context.config.deployment.registryWritable ? make(...names) : make()
   const all: Routers = {
     issuance: () => tokenRouter(context, served, 'client_credentials'),
@@ -58,16 +60,17 @@ export function routers(context: HttpContext): Routers {
     revocation: () => make('revoke'),
     jwks: () => make('jwks'),
     metadata() {
-      served.documents += 1
+      served.metadataRouters += 1
       return documentsAtRoot(context, metadataRouter(context, served))
     },
     router() {
-      const { router: _, metadata: __, ...each } = all
-      served.documents += 1
+      served.metadataRouters += 1
+      const { issuance, redemption, bindings, introspection, revocation, jwks } = all
+      const parts = [issuance, redemption, bindings, introspection, revocation, jwks]
       return wholeRouter(
         context,
         served,
-        Object.values(each).map((makeOne) => makeOne()),
+        parts.map((makePart) => makePart()),
       )
     },
   }
@@ -75,53 +78,56 @@ export function routers(context: HttpContext): Routers {
 }
 
 /** All routers, and the metadata if it is mounted at the root, where RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
-function wholeRouter(context: HttpContext, served: Served, routers: Router[]): Router {
-  const documents = metadataRouter(context, served)
+function wholeRouter(context: HttpContext, served: ServedSoFar, parts: Router[]): Router {
+  const metadata = metadataRouter(context, served)
   return Router(ROUTING)
     .use((req, _res, next) => {
-      // Elsewhere, another router must serve the metadata.
-      if (req.baseUrl === '' || served.documents > 1) next()
+      // At the mount path it cannot serve the metadata, so there must be another router that does.
+      if (req.baseUrl === '' || served.metadataRouters > 1) next()
       else refuseMount(context, next, documentsFault('router', req.baseUrl))
     })
-    .use(routers)
-    .use((req, res, next) => (req.baseUrl === '' ? documents(req, res, next) : next()))
+    .use(parts)
+    .use((req, res, next) => (req.baseUrl === '' ? metadata(req, res, next) : next()))
 }
 
 /** The part of the token endpoint that serves one grant. It leaves other grants to the routers that serve them. */
-function tokenRouter(context: HttpContext, served: Served, grant: GrantType): Router {
+function tokenRouter(context: HttpContext, served: ServedSoFar, grant: GrantType): Router {
   served.grants.add(grant)
-  return endpointRouter(context, served, [
-    ['token', tokenHandler([grant], (other) => served.grants.has(other))],
-  ])
+  const handle = tokenHandler([grant], (other) => served.grants.has(other))
+  return endpointRouter(context, served, [[ENDPOINTS.token, handle]])
 }
 
 /** A router that serves its endpoints below the mount path. You can mount it at the root or at the mount path. */
-function endpointRouter(context: HttpContext, served: Served, routes: readonly Route[]): Router {
-  const inner = Router(ROUTING)
+function endpointRouter(context: HttpContext, served: ServedSoFar, routes: readonly Route[]): Router {
+  const router = Router(ROUTING)
   const before = protection(context)
-  for (const [name] of routes) served.endpoints.add(name)
-  for (const [path, [first, ...others]] of byPath(routes)) {
-    const route = inner.route(pathPattern(path)).all(before)
-    for (const [endpoint, handle] of [first, ...others])
-      route[VERBS[endpoint.method]](serve(context, endpoint, handle))
-    route.all(refuseOtherMethods(context, first[0], ...others.map(([endpoint]) => endpoint)))
+  for (const [endpoint] of routes) served.endpoints.add(endpoint)
+  // Endpoints that share a path share a route, so that one does not refuse the methods of another.
+  const byPath = new Map(routes.map(([endpoint]) => [endpoint.path, endpoint]))
+  for (const [path, endpoint] of byPath) {
+    const own = routes.filter(([other]) => other.path === path)
+    const methods = own.map(([{ method }]) => method)
+    const route = router.route(pathPattern(path)).all(before)
+    for (const [one, handle] of own) route[VERBS[one.method]](serve(context, one, handle))
+    route.all(refuseOtherMethods(context, endpoint, methods))
   }
-  inner.use(errorHandler(context))
-  return atMountPath(context, inner)
+  router.use(errorHandler(context))
+  return atMountPath(context, router)
 }
 
-/** Serves `inner` below the mount path, wherever on the way there the router is mounted. */
-function atMountPath(context: HttpContext, inner: Router): Router {
+/** Serves `router` below the mount path, no matter if the app mounts it there or at the start of that path. */
+function atMountPath(context: HttpContext, router: Router): Router {
   const { mountPath } = context.config
-  const byRest = new Map([['', inner]])
+  const byRest = new Map([['', router]])
   return Router(ROUTING).use((req, res, next) => {
     const { baseUrl } = req
     const rest = restOfMountPath(mountPath, baseUrl)
     if (rest === undefined) return refuseMount(context, next, mountFault(mountPath, baseUrl))
+    // The client wrote the mount path in another case. Our paths are case-sensitive.
     if (!mountPath.startsWith(baseUrl)) return next()
-    const router = byRest.get(rest) ?? Router(ROUTING).use(rest, inner)
-    byRest.set(rest, router)
-    router(req, res, next)
+    const mounted = byRest.get(rest) ?? Router(ROUTING).use(rest, router)
+    byRest.set(rest, mounted)
+    mounted(req, res, next)
   })
 }
 
@@ -132,21 +138,8 @@ function mountFault(mountPath: string, baseUrl: string): string {
   )
 }
 
+/** The functions of an Express route. */
 const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete' } as const
-
-type Routed = readonly [Endpoint, Handle]
-
-/** The endpoints that share a path share a route, so that the methods of one are not refused by another. */
-function byPath(routes: readonly Route[]): Map<string, [Routed, ...Routed[]]> {
-  const paths = new Map<string, [Routed, ...Routed[]]>()
-  for (const [name, handle] of routes) {
-    const routed: Routed = [ENDPOINTS[name], handle]
-    const there = paths.get(routed[0].path)
-    if (there === undefined) paths.set(routed[0].path, [routed])
-    else there.push(routed)
-  }
-  return paths
-}
 
 /** A variable segment is matched but not captured, because Express throws if it cannot decode a capture. */
 function pathPattern(path: string): string | RegExp {

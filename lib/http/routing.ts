@@ -32,14 +32,14 @@ export function protection(context: GuardContext): RequestHandler[] {
   return [httpsGuard(context, site), securityHeaders()]
 }
 
-/** Refuses methods that no endpoint on the path has (RFC 9110 15.5.6). */
+/** Refuses methods that no endpoint on the path of `endpoint` has (RFC 9110 15.5.6). */
 export function refuseOtherMethods(
   context: GuardContext,
-  ...[endpoint, ...others]: [Endpoint, ...Endpoint[]]
+  endpoint: Endpoint,
+  methods: readonly Endpoint['method'][] = [endpoint.method],
 ): RequestHandler {
   const site = context.siteOf(endpoint)
-  const methods = [endpoint, ...others].flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method))
-  const allowedMethods = methods.join(', ')
+  const allowedMethods = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method)).join(', ')
   return function methodNotAllowed(req, res) {
     const error = malformed('method_not_allowed', `The method must be ${allowedMethods}.`, { allowedMethods })
     refuse(res, error, context.present(req), site)
