@@ -1,18 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { type Node, nameIn, parse, type Syntax } from './syntax'
+import { isNode, type Node, nameIn, parse, type Syntax } from './syntax'
 
 /** A name that an entry of package.json exports. */
-export interface PublicExport {
-  readonly name: string
+export interface PublicExport extends Documented {
   /** The module that users import it from. */
   readonly specifier: string
-  /** Its doc comment; '' without one. */
+  /** The members of an interface, or of the object types that a type alias combines. Else none. */
+  readonly members: readonly Documented[]
+}
+
+/** A name and its doc comment; '' without one. */
+interface Documented {
+  readonly name: string
   readonly comment: string
 }
 
-/** The doc comments of a file's exports, by name; '' for an export without one. */
-type Exports = ReadonlyMap<string, string>
+/** The exports of a file, by name. */
+type Exports = ReadonlyMap<string, Omit<PublicExport, 'specifier'>>
 
 /** All names that the entries of package.json export, each with the first entry that exports it. */
 export function publicExports(root: string): PublicExport[] {
@@ -22,39 +27,42 @@ export function publicExports(root: string): PublicExport[] {
   for (const [path, { require }] of entries) {
     if (require === undefined) continue
     const file = require.default.replace('./dist/', 'lib/').replace(/\.js$/, '.ts')
-    for (const [name, comment] of exportsOf(join(root, file))) {
-      if (!found.has(name)) found.set(name, { name, specifier: join(manifest.name, path), comment })
+    for (const [name, each] of exportsOf(join(root, file))) {
+      if (!found.has(name)) found.set(name, { ...each, specifier: join(manifest.name, path) })
     }
   }
   return [...found.values()]
 }
 
-/** The code of each `@example` in a doc comment. */
+/** The code of each `@example` in a doc comment: beside the tag, or below it. */
 export function examplesIn(comment: string): string[] {
   const text = comment.replace(/^\/\*\*|\s*\*\/$/g, '').replace(/^\s*\* ?/gm, '')
-  return [...text.matchAll(/^@example[^\n]*\n(?<code>[\s\S]*?)(?=^@\w|$(?![\s\S]))/gm)].map(({ groups }) => {
-    return (groups?.code ?? '').replace(/^```\w*\n|^```\s*$/gm, '').trim()
-  })
+  const examples = text.matchAll(/^@example(?<code>[\s\S]*?)(?=^@\w|$(?![\s\S]))/gm)
+  return [...examples].map(({ groups }) => (groups?.code ?? '').replace(/^```\w*\n|^```\s*$/gm, '').trim())
 }
 
 function exportsOf(file: string): Exports {
   const syntax = parse(readFileSync(file, 'utf8'))
-  return new Map(
-    syntax.statements.flatMap((statement, index) => {
-      const { source, specifiers, declaration } = statement
-      if (statement.type === 'ExportDeclaration')
-        return namesOf(declaration as Node).map((name): [string, string] => [
-          name,
-          commentBefore(syntax, index),
-        ])
-      if (!/^Export(All|Named)Declaration$/.test(statement.type) || source === null) return []
-      const { value } = source as { value: string }
-      const there = exportsOf(resolve(dirname(file), value.replace(/\.js$/, '.ts')))
-      return specifiers === undefined
-        ? [...there]
-        : (specifiers as Node[]).map((each) => renamed(each, there))
-    }),
-  )
+  const exported = syntax.statements.flatMap((statement, index) => {
+    const { source, specifiers, declaration } = statement
+    if (statement.type === 'ExportDeclaration') return declared(syntax, declaration as Node, index)
+    if (!/^Export(All|Named)Declaration$/.test(statement.type) || source === null) return []
+    const { value } = source as { value: string }
+    const there = exportsOf(resolve(dirname(file), value.replace(/\.js$/, '.ts')))
+    return specifiers === undefined
+      ? [...there.values()]
+      : (specifiers as Node[]).flatMap((each) => renamed(each, there))
+  })
+  return new Map(exported.map((each) => [each.name, each]))
+}
+
+function declared(syntax: Syntax, declaration: Node, index: number) {
+  const { statements, range } = syntax
+  const before = statements[index - 1]
+  const comment = commentBetween(syntax, before === undefined ? 0 : range(before)[1], range(declaration)[0])
+  const objectTypes = objectTypesIn(declaration['body'] ?? declaration['typeAnnotation'])
+  const members = objectTypes.flatMap((each) => membersOf(syntax, each))
+  return namesOf(declaration).map((name) => ({ name, comment, members }))
 }
 
 function namesOf(declaration: Node): string[] {
@@ -62,16 +70,41 @@ function namesOf(declaration: Node): string[] {
   return (declarators ?? [declaration]).flatMap((each) => nameIn(each) ?? [])
 }
 
-/** `first as second` exports the comment of `first` as that of `second`. */
-function renamed({ orig, exported }: Node, there: Exports): [string, string] {
-  const { value: name } = orig as { value: string }
-  return [(exported as { value: string } | null)?.value ?? name, there.get(name) ?? '']
+/** The body of an interface, or the object types in intersections and unions. */
+function objectTypesIn(type: unknown): Node[] {
+  if (!isNode(type)) return []
+  if (/^Ts(InterfaceBody|TypeLiteral)$/.test(type.type)) return [type]
+  const isCombined = /^Ts(Intersection|Union|Parenthesized)Type$/.test(type.type)
+  return isCombined ? [type['types'] ?? type['typeAnnotation']].flat().flatMap(objectTypesIn) : []
 }
 
-/** The doc comment between a statement and the one before it. */
-function commentBefore({ text, statements, range }: Syntax, index: number): string {
-  const [statement, before] = [statements[index], statements[index - 1]]
-  if (statement === undefined) return ''
-  const gap = text.slice(before === undefined ? 0 : range(before)[1], range(statement)[0])
-  return gap.match(/\/\*\*[\s\S]*?\*\//g)?.at(-1) ?? ''
+function membersOf(syntax: Syntax, objectType: Node): Documented[] {
+  const signatures = (objectType['body'] ?? objectType['members']) as Node[]
+  let end = syntax.range(objectType)[0]
+  return signatures.flatMap((signature) => {
+    const [start, endOfThis] = syntax.range(signature)
+    const comment = commentBetween(syntax, end, start)
+    end = endOfThis
+    const name = isNever(signature) ? undefined : nameIn(signature)
+    return name === undefined ? [] : { name, comment }
+  })
+}
+
+/** Whether nothing can be given: such a member only excludes the member of the same name in another object type. */
+function isNever({ typeAnnotation }: Node): boolean {
+  const type = isNode(typeAnnotation) ? typeAnnotation['typeAnnotation'] : undefined
+  return isNode(type, 'TsKeywordType') && type['kind'] === 'never'
+}
+
+/** `first as second` exports what is said of `first` as `second`. */
+function renamed({ orig, exported }: Node, there: Exports) {
+  const { value } = orig as { value: string }
+  const original = there.get(value)
+  const { value: name } = (exported ?? orig) as { value: string }
+  return original === undefined ? [] : { ...original, name }
+}
+
+/** The last doc comment between two places. */
+function commentBetween({ text }: Syntax, start: number, end: number): string {
+  return text.slice(start, end).match(/\/\*\*[\s\S]*?\*\//g)?.at(-1) ?? ''
 }
