@@ -104,7 +104,7 @@ export { type AccessTokenInfo, getAccessToken } from './http/access-token.js'
 export type { GuardOptions } from './http/guard-options.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answer.js'
-export type { Jwk, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
+export type { Jwk, JwkSet, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
 export type { IssuedKeyRef, Operations, RevokeAllOptions } from './operations/operations.js'
 export type { RotatedKey, RotationOptions } from './operations/signing-keys.js'
 export type { ClientOptions } from './options/client.js'
@@ -115,7 +115,13 @@ export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export { generateSigningKeys, type KeyMaterial, type SigningKeyInput } from './options/signing-keys.js'
+export type { DocsOptions } from './options/shared-options.js'
+export {
+  generateSigningKeys,
+  type KeyMaterial,
+  type SigningKeyInput,
+  type SigningKeyOptions,
+} from './options/signing-keys.js'
 export type { VerifierOptions } from './options/verifier-options.js'
 export type {
   AccessTokenIdentity,

@@ -4,18 +4,38 @@ import { makeSandbox, type Sandbox } from './sandbox'
 
 jest.setTimeout(60_000)
 
-/** What every example may use without saying where it comes from. */
+/** The names that every example can use without a declaration. */
 const GIVEN = `
 declare const app: import('express').Express
 declare const express: typeof import('express')
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
-/** Stands for a table of the user's own database. */
+/** Stands for a table in the database of the user. */
 declare const devices: {
   create(subject: string, name: string, id?: string): Promise<{ readonly id: number }>
 }
+/** Stands for the authorization server of the user. */
+declare const tokens: { issue(subject: string, scope: readonly string[]): Promise<string> }
+/** Stands for an \`Agent\` of undici. */
+declare const agent: import('undici-types').Dispatcher
+declare const redis: ReturnType<typeof import('redis').createClient>
+declare const RedisLimits: typeof import('rate-limit-redis').RedisStore
+declare const keyv: import('keyv').Keyv
+/** Stands for the function of a test file that makes a store and its clock. */
+declare function storeUnderTest(
+  options?: import('express-provisioning-keys').MemoryStoreOptions,
+): Promise<import('express-provisioning-keys/testing').StoreUnderTest>
 `
 
 const exported = publicExports(ROOT)
+
+/** The types whose members users write. */
+const OPTIONS =
+  /Options$|^(EndpointLimit|SoftwareStatementIssuer|ClientMetadata|JwkSet|IssuedKeyRef|BindingRef)$/
+
+/** Every member of these types, such as `issuer` of `ProvisioningOptions`. */
+const options = exported
+  .filter(({ name }) => OPTIONS.test(name))
+  .flatMap(({ name: type, members }) => members.map(({ name, comment }) => ({ type, name, comment })))
 
 let sandbox: Sandbox
 
@@ -56,13 +76,26 @@ describe('the examples of the public exports', () => {
     expect(exported.filter(without).map(({ name }) => name)).toEqual([])
   })
 
+  it('exist for each member of the options', () => {
+    const unexplained = options.filter(({ comment }) => examplesIn(comment).length === 0)
+    expect(unexplained.map(({ type, name }) => `${type}.${name}`)).toEqual([])
+  })
+
   it('compile as a user would write them', () => {
     sandbox.write('given.d.ts', GIVEN)
-    for (const [order, { name, comment }] of exported.entries())
-      examplesIn(comment).forEach((code, index) => {
-        // Numbered, because some names differ only in case, and some file systems do not tell these apart.
-        sandbox.write(`${order}-${name}.${index}.mts`, moduleOf(code))
-      })
+    const programs = [
+      ...exported.flatMap(({ name, comment }) => examplesIn(comment).map((code) => ({ name, code }))),
+      ...options.flatMap(({ type, name, comment }) =>
+        examplesIn(comment).map((code) => ({
+          name: `${type}.${name}`,
+          code: `const example: NonNullable<${type}['${name}']> = ${code}`,
+        })),
+      ),
+    ]
+    for (const [index, { name, code }] of programs.entries()) {
+      // Numbered, because some names differ only in case, and some file systems do not tell these apart.
+      sandbox.write(`${index}-${name}.mts`, moduleOf(code))
+    }
     expect(sandbox.typeErrors()).toEqual([])
   })
 })

@@ -16,7 +16,15 @@ import { changeClient, findClient } from './registry.js'
  * await keys.revokeBinding(stolen)
  */
 export interface BindingRef {
+  /**
+   * The client of the binding.
+   * @example 'device:7'
+   */
   readonly clientId: string
+  /**
+   * The `bindingId` in the list of `keys.listBindings()`.
+   * @example '5kqV1N0xQ2e0mZ7u'
+   */
   readonly bindingId: string
 }
 

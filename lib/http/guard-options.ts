@@ -10,22 +10,30 @@ import type { GuardContext } from './context.js'
  * const options: GuardOptions = { scope: ['devices:read', 'devices:create'] }
  * app.get('/devices', keys.requireProvisioningKey(options), (req, res) => res.json([]))
  */
-export type GuardOptions = GuardedScope & {
-  /** The required audience. Default: the only audience of the deployment. Required if there are several. */
+export type GuardOptions = {
+  /**
+   * The required audience. Default: the only audience of the deployment. Required if there are several.
+   * @example 'https://api.example.com'
+   */
   readonly audience?: string
-}
-
-type GuardedScope =
+} & (
   | {
-      /** Accepts keys or tokens with any scope. A key for another purpose can then be used here. */
+      /**
+       * Accepts keys or tokens with any scope. A key for another purpose can then be used here.
+       * @example true
+       */
       readonly anyScope: true
       readonly scope?: never
     }
   | {
-      /** The scope, or all the scopes, that the key or token must have. */
+      /**
+       * The scope, or all the scopes, that the key or token must have.
+       * @example ['devices:read', 'devices:create']
+       */
       readonly scope: string | readonly string[]
       readonly anyScope?: never
     }
+)
 
 /** The options of a guard, complete. */
 export interface GuardRequirements {

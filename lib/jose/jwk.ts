@@ -48,6 +48,21 @@ export interface Jwk {
  */
 export type PublicJwk = Jwk
 
+/**
+ * A JWK Set with public keys (RFC 7517 5).
+ *
+ * @example
+ * const { VENDOR_JWKS = '{"keys":[]}' } = process.env
+ * const jwks: JwkSet = JSON.parse(VENDOR_JWKS)
+ */
+export interface JwkSet {
+  /**
+   * The public keys. A key without a `kid` has its thumbprint as its name (RFC 7638).
+   * @example [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }]
+   */
+  readonly keys: readonly PublicJwk[]
+}
+
 /** The algorithms of signing keys and proofs (RFC 7518 3.1). Never add `none`. */
 export const ASYMMETRIC_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256'] as const
 export type AsymmetricAlgorithm = (typeof ASYMMETRIC_ALGORITHMS)[number]

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { KeyAlgorithm, PublicJwk } from './jwk.js'
+import type { JwkSet, KeyAlgorithm } from './jwk.js'
 import { publicJwk } from './jwk.js'
 
 /** A key that verifies. It can also sign if it has its private part. */
@@ -16,11 +16,6 @@ export interface SigningKey {
 
 /** A key that can sign. */
 export type ActiveKey = SigningKey & { readonly privateKey: KeyObject }
-
-/** A JWK Set as published (RFC 7517 5). */
-export interface JwkSet {
-  readonly keys: readonly PublicJwk[]
-}
 
 /** Keys that verify: those of this process, or those of an issuer in another process. */
 export interface VerificationKeys {

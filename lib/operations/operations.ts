@@ -20,7 +20,10 @@ import { type SigningKeyOperations, signingKeyOperations } from './signing-keys.
  * await keys.revokeAllIssuedBefore(new Date(), onlyOne)
  */
 export interface RevokeAllOptions {
-  /** Only the keys that this identity asked for, or that were asked for it. Default: everybody's. */
+  /**
+   * Only the keys that this identity asked for, or that were asked for it. Default: everybody's.
+   * @example 'runner-7'
+   */
   readonly clientId?: string
 }
 
@@ -34,9 +37,15 @@ export interface RevokeAllOptions {
  * })
  */
 export interface IssuedKeyRef {
-  /** The client that asked for the key. */
+  /**
+   * The client that asked for the key.
+   * @example 'ci-runner'
+   */
   readonly clientId: string
-  /** The `jti` of the key. */
+  /**
+   * The `jti` of the key.
+   * @example '5kqV1N0xQ2e0mZ7uWb3c4A'
+   */
   readonly keyId: string
 }
 

@@ -17,6 +17,7 @@ export interface RotationOptions {
   /**
    * For how long other processes may go on signing with the key that retires here, in seconds. Default 0, at most
    * 86,400.
+   * @example 600
    */
   readonly overlapSeconds?: number
 }

@@ -6,14 +6,12 @@ import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/
 import { keySetFault, keySetFormFault } from '../clients/client-keys.js'
 import { certificateMetadataFault } from '../clients/client-metadata.js'
 import { CLIENT_MEMBERS, KEY_OF_THE_JKT, readKeySet } from '../clients/client-record.js'
-import { importPublicJwk, type PublicJwk, thumbprint } from '../jose/jwk.js'
-import type { Client } from '../ports/client.js'
-import { SECRET_METHODS } from '../ports/methods.js'
+import { importPublicJwk, type JwkSet, thumbprint } from '../jose/jwk.js'
+import type { Client, ClientMetadata } from '../ports/client.js'
+import { type ClientAuthenticationMethod, SECRET_METHODS } from '../ports/methods.js'
+import type { PolicyOptions } from '../ports/policy-options.js'
 import type { Confirmation } from '../ports/store.js'
 import { readPolicy } from './policy.js'
-
-/** The members of a `Client` that you write yourself. The others are for registries. */
-type WrittenByHand = 'secretHash' | 'secretExpiresAt' | 'authenticationMethods' | 'policy' | 'metadata'
 
 /**
  * A client of the option `clients`.
@@ -26,19 +24,52 @@ type WrittenByHand = 'secretHash' | 'secretExpiresAt' | 'authenticationMethods' 
  *   policy: { scopes: ['devices:create'] },
  * }
  */
-export interface ClientOptions extends Partial<Pick<Client, WrittenByHand>> {
-  /** 1 to 255 printable ASCII characters. */
+export interface ClientOptions {
+  /**
+   * 1 to 255 printable ASCII characters.
+   * @example 'ci-runner'
+   */
   readonly clientId: string
   /**
-   * The client secret, at least 24 characters. Generate 256 random bits: `openssl rand -hex 32`. Only its hash is kept.
-   * Default: none.
+   * The secret of the client, at least 24 characters. Generate it: `openssl rand -hex 32`. The plain secret is hashed
+   * at start (or at each look-up, if you look clients up), and only its hash is kept. To configure no plain secret,
+   * give `secretHash` instead. Default: none.
+   * @example process.env.RUNNER_SECRET ?? ''
    */
   readonly clientSecret?: string
   /**
+   * The hashed form of the secret, instead of `clientSecret`: the text `hmac-sha256:<salt>:<hash>` that
+   * `hashSecret(secret)` returns. In a shell, with the secret in `SECRET`:
+   * `node -p "require('express-provisioning-keys').hashSecret(process.env.SECRET)"`. Default: none.
+   * @example process.env.RUNNER_SECRET_HASH ?? ''
+   */
+  readonly secretHash?: string
+  /**
+   * When the secret expires, in seconds since the epoch. It is refused from then on. Default: never.
+   * @example Date.parse('2030-01-01') / 1000
+   */
+  readonly secretExpiresAt?: number
+  /**
+   * How the client may authenticate. Default: each method that its credentials allow.
+   * @example ['private_key_jwt']
+   */
+  readonly authenticationMethods?: readonly ClientAuthenticationMethod[]
+  /**
    * The public keys for `private_key_jwt` (RFC 7523), 1 to 8. This is a short form of `metadata.jwks`; give only one of
    * them. Default: none.
+   * @example { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] }
    */
-  readonly jwks?: { readonly keys: readonly PublicJwk[] }
+  readonly jwks?: JwkSet
+  /**
+   * The permissions of the client, within those of the deployment. Default: those of the deployment.
+   * @example { scopes: ['devices:create'], subjects: ['device:*'] }
+   */
+  readonly policy?: PolicyOptions
+  /**
+   * Registered metadata (RFC 7591 2), such as the name in its certificate. Default: none.
+   * @example { tls_client_auth_san_dns: 'runner.example.com' }
+   */
+  readonly metadata?: ClientMetadata
 }
 
 /** A registry or a lookup function may return a client with members of both types. */

@@ -11,16 +11,21 @@ import { nonces } from '../possession/dpop.js'
  * const dpop: DpopOptions = { proofAgeSeconds: 30, nonceSecret: NONCE_SECRET }
  */
 export interface DpopOptions {
-  /** The greatest age of a proof, in seconds. Default 60, at most 300. */
+  /**
+   * The greatest age of a proof, in seconds. Default 60, at most 300.
+   * @example 30
+   */
   readonly proofAgeSeconds?: number
   /**
    * Requires proofs with a nonce from the server (RFC 9449 8). The nonces are derived from this secret, so use the same
    * secret in all processes. At least 32 characters. Default: proofs need no nonce.
+   * @example process.env.NONCE_SECRET ?? ''
    */
   readonly nonceSecret?: string
   /**
    * How long clients get the same nonce, in seconds. After that it is accepted for the same time once more. Default 60, at
    * most 3600.
+   * @example 120
    */
   readonly nonceLifetimeSeconds?: number
 }

@@ -15,16 +15,19 @@ export interface MtlsOptions {
    * The networks of your proxies, in CIDR notation. These proxies terminate TLS, remove any `Client-Cert` header that a
    * client sent, and set it to the certificate of the client (RFC 9440). The header is ignored from all other addresses.
    * Default: none.
+   * @example ['10.1.0.0/16']
    */
   readonly proxies?: readonly string[]
   /**
    * Whether these proxies verify the certificates against a certificate authority that you trust with the names of
    * clients. Default `false`: certificates can only bind keys and serve `self_signed_tls_client_auth`.
+   * @example true
    */
   readonly proxyVerifies?: boolean
   /**
    * The https origin for clients with a certificate, if it is not the origin of the issuer. The metadata announces it as
    * `mtls_endpoint_aliases` (RFC 8705 5). Default: none.
+   * @example 'https://mtls.example.com'
    */
   readonly origin?: string
 }

@@ -10,11 +10,20 @@ import { aFunction, type Members, object, type Reader, rule, seconds } from '../
  * const limit: EndpointLimit = { windowMs: 60_000, limit: 30 }
  */
 export interface EndpointLimit {
-  /** The length of a window, in milliseconds. Default 60,000. */
+  /**
+   * The length of a window, in milliseconds. Default 60,000.
+   * @example 10_000
+   */
   readonly windowMs?: Options['windowMs']
-  /** The accepted requests per window: a number, or a function of the request. Default 300. */
+  /**
+   * The accepted requests per window: a number, or a function of the request. Default 300.
+   * @example (req) => (req.ip === '10.0.0.7' ? 600 : 60)
+   */
   readonly limit?: Options['limit']
-  /** Returns `true` for a request that is not counted. Default: every request is counted. */
+  /**
+   * Returns `true` for a request that is not counted. Default: every request is counted.
+   * @example (req) => req.ip === '10.0.0.7'
+   */
   readonly skip?: Options['skip']
 }
 
@@ -26,26 +35,51 @@ export interface EndpointLimit {
  * const rateLimit: RateLimitOptions = { token: { limit: 60 }, introspect: false }
  */
 export interface RateLimitOptions {
-  /** The token endpoint, for keys and access tokens. Default: 300 requests a minute. */
+  /**
+   * The token endpoint, for keys and access tokens. Default: 300 requests a minute.
+   * @example { limit: 60 }
+   */
   readonly token?: false | EndpointLimit
-  /** The endpoint `bind`. Default: 300 requests a minute. */
+  /**
+   * The endpoint `bind`. Default: 300 requests a minute.
+   * @example { limit: 10 }
+   */
   readonly bind?: false | EndpointLimit
-  /** The endpoints that list and revoke bindings. Default: 300 requests a minute. */
+  /**
+   * The endpoints that list and revoke bindings. Default: 300 requests a minute.
+   * @example { limit: 30 }
+   */
   readonly bindings?: false | EndpointLimit
-  /** The endpoints that register clients and manage registrations. Default: 300 requests a minute. */
+  /**
+   * The endpoints that register clients and manage registrations. Default: 300 requests a minute.
+   * @example { windowMs: 3_600_000, limit: 20 }
+   */
   readonly register?: false | EndpointLimit
-  /** The introspection endpoint. Default: 300 requests a minute. */
+  /**
+   * The introspection endpoint. Default: 300 requests a minute.
+   * @example false
+   */
   readonly introspect?: false | EndpointLimit
-  /** The revocation endpoint. Default: 300 requests a minute. */
+  /**
+   * The revocation endpoint. Default: 300 requests a minute.
+   * @example { limit: 60 }
+   */
   readonly revoke?: false | EndpointLimit
-  /** All routes behind `redeemProvisioningKey()`, together. Default: 300 requests a minute. */
+  /**
+   * All routes behind `redeemProvisioningKey()`, together. Default: 300 requests a minute.
+   * @example { limit: 120 }
+   */
   readonly redeem?: false | EndpointLimit
   /**
    * Makes the express-rate-limit store of each limiter. The name is different for each limiter. Default: stores in memory,
    * so each process counts alone.
+   * @example (name) => new RedisLimits({ prefix: name, sendCommand: (...command) => redis.sendCommand(command) })
    */
   readonly store?: (name: string) => Store
-  /** How long a request waits for that store, in seconds. Then it gets 503. Default 2, at most 60. */
+  /**
+   * How long a request waits for that store, in seconds. Then it gets 503. Default 2, at most 60.
+   * @example 0.5
+   */
   readonly timeoutSeconds?: number
 }
 

@@ -14,7 +14,7 @@ import {
   text,
   whole,
 } from '../base/schema.js'
-import { importPublicJwk, thumbprint } from '../jose/jwk.js'
+import { importPublicJwk, type JwkSet, thumbprint } from '../jose/jwk.js'
 import type { PolicyOptions } from '../ports/policy-options.js'
 import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
@@ -29,20 +29,34 @@ export interface RegistrationOptions {
   /**
    * How long a registration access token is valid, in seconds. Each update of the client restarts this time. Default
    * 2,592,000 (30 days), at least 60, at most 10 years.
+   * @example 7 * 86_400
    */
   readonly accessTokenLifetimeSeconds?: number
-  /** Whether each update of a client returns a new registration access token. Default `false`. */
+  /**
+   * Whether each update of a client returns a new registration access token. Default `false`.
+   * @example true
+   */
   readonly rotateAccessToken?: boolean
   /**
    * How long a replaced registration access token still works, in seconds. In this time, a client that lost the answer
    * with its new token or secret can repeat the request. Default 60, at most 3600.
+   * @example 300
    */
   readonly overlapSeconds?: number
-  /** How long a client secret is valid, in seconds. Default 0: it does not expire. At most 10 years. */
+  /**
+   * How long a client secret is valid, in seconds. Default 0: it does not expire. At most 10 years.
+   * @example 90 * 86_400
+   */
   readonly clientSecretLifetimeSeconds?: number
-  /** The trusted issuers of software statements (RFC 7591 2.3). Default: none. */
+  /**
+   * The trusted issuers of software statements (RFC 7591 2.3). Default: none.
+   * @example [{ issuer: 'https://vendor.example.com', key: process.env.VENDOR_KEY ?? '' }]
+   */
   readonly softwareStatements?: readonly SoftwareStatementIssuer[]
-  /** Your registration policies, by the names that `policy.registrationPolicies` uses. Default: none. */
+  /**
+   * Your registration policies, by the names that `policy.registrationPolicies` uses. Default: none.
+   * @example { named: ({ metadata }) => (metadata.client_name ? undefined : { refuse: 'Send a client_name.' }) }
+   */
   readonly policies?: Readonly<Record<string, RegistrationPolicy>>
 }
 
@@ -54,12 +68,21 @@ export interface RegistrationOptions {
  * const vendor: SoftwareStatementIssuer = { issuer: 'https://vendor.example.com', key: VENDOR_KEY }
  */
 export interface SoftwareStatementIssuer {
-  /** The `iss` of its statements. */
+  /**
+   * The `iss` of its statements.
+   * @example 'https://vendor.example.com'
+   */
   readonly issuer: string
-  /** Its public key as PEM, JWK or `KeyObject`. */
+  /**
+   * Its public key as PEM, JWK or `KeyObject`.
+   * @example process.env.VENDOR_KEY ?? ''
+   */
   readonly key?: KeyMaterial
-  /** Its public keys as a JWK Set. */
-  readonly jwks?: { readonly keys: readonly object[] }
+  /**
+   * Its public keys as a JWK Set.
+   * @example { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] }
+   */
+  readonly jwks?: JwkSet
 }
 
 const TEN_YEARS_IN_SECONDS = 315_360_000

@@ -3,8 +3,9 @@ import { isObject } from '../base/object.js'
 import { noteExclusive, object, type Read, type Reader, required, rule, text, whole } from '../base/schema.js'
 import { Secret } from '../base/secret.js'
 import { CLIENT_ID } from '../clients/policy.js'
+import type { JwkSet } from '../jose/jwk.js'
 import { readJwkSet } from '../jose/jwk-set.js'
-import type { ActiveKey, JwkSet, VerificationKeys } from '../jose/key-ring.js'
+import type { ActiveKey, VerificationKeys } from '../jose/key-ring.js'
 import type { Emit } from '../ports/events.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
 import { type Fetching, fetchJson } from '../remote/fetch-json.js'
@@ -27,14 +28,19 @@ export interface JwksCacheOptions {
   /**
    * How long keys are fresh, in seconds. A shorter `max-age` of the answer is respected. Stale keys stay in use while new
    * ones are fetched. Default 600, at most 86,400.
+   * @example 300
    */
   readonly freshSeconds?: number
   /**
    * How long keys are used if the issuer does not answer, in seconds. After that, every request gets 503. Default 3600, at
    * most 86,400.
+   * @example 7200
    */
   readonly usableSeconds?: number
-  /** The shortest time between two fetches for an unknown `kid`, in seconds. Default 30, at most 600. */
+  /**
+   * The shortest time between two fetches for an unknown `kid`, in seconds. Default 30, at most 600.
+   * @example 60
+   */
   readonly cooldownSeconds?: number
 }
 
@@ -46,13 +52,25 @@ export interface JwksCacheOptions {
  * const introspection: IntrospectionOptions = { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET }
  */
 export interface IntrospectionOptions {
-  /** The https URL of the introspection endpoint. Default: `/oauth/introspect` at the origin of the issuer. */
+  /**
+   * The https URL of the introspection endpoint. Default: `/oauth/introspect` at the origin of the issuer.
+   * @example 'https://auth.example.com/oauth/introspect'
+   */
   readonly endpoint?: string | URL
-  /** The client at the issuer for this API. Its `policy.introspectAudiences` there must name the audiences of this API. */
+  /**
+   * The client at the issuer for this API. Its `policy.introspectAudiences` there must name the audiences of this API.
+   * @example 'inventory-api'
+   */
   readonly clientId: string
-  /** The secret of this client, for `client_secret_basic`. Default: none. */
+  /**
+   * The secret of this client, for `client_secret_basic`. Default: none.
+   * @example process.env.INVENTORY_SECRET ?? ''
+   */
   readonly clientSecret?: string
-  /** The private key of this client, for `private_key_jwt` (RFC 7523). Default: none. */
+  /**
+   * The private key of this client, for `private_key_jwt` (RFC 7523). Default: none.
+   * @example process.env.INVENTORY_KEY ?? ''
+   */
   readonly clientKey?: SigningKeyInput
 }
 

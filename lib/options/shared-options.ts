@@ -22,6 +22,21 @@ import { faultOfLocal, isLocalIssuer } from './local.js'
 import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
 import { AUDIENCE } from './policy.js'
 
+/**
+ * The page of your documentation that explains refusals.
+ *
+ * @example
+ * const docs: DocsOptions = { url: 'https://docs.example.com/errors' }
+ */
+export interface DocsOptions {
+  /**
+   * An http or https URL without a fragment. Refusals link to it in `error_uri` (RFC 6749 5.2): to `#<error code>`, or
+   * to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
+   * @example 'https://docs.example.com/errors'
+   */
+  readonly url: string
+}
+
 /** The options that an issuer and a verifier share, after they are read. */
 export interface SharedOptions {
   readonly issuer: string
@@ -35,7 +50,7 @@ export interface SharedOptions {
   readonly redemptionLeaseSeconds?: number
   readonly observer?: Observer
   readonly now?: () => number
-  readonly docs?: { readonly url: string }
+  readonly docs?: DocsOptions
 }
 
 const oneAudience = text(...AUDIENCE)
@@ -86,7 +101,7 @@ export const sharedMembers: Members<SharedOptions> = {
   redemptionLeaseSeconds: whole(1, 900, ' seconds'),
   observer: aFunction(),
   now: rule('a function that returns milliseconds', isClock),
-  docs: object({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
+  docs: object<DocsOptions>({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
 }
 
 function isPageUrl(given: string): boolean {

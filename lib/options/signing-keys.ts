@@ -35,14 +35,34 @@ import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
 export type KeyMaterial = string | Jwk | KeyObject
 
 /**
- * A signing key, alone or with its algorithm. Default of `alg`: `RS256` for RSA, `HS256` for a secret, and the algorithm
- * of the curve for EC. The first key of a list must be private, because it signs. The others can be public.
+ * A signing key with its algorithm.
+ *
+ * @example
+ * const { SIGNING_KEY = '' } = process.env
+ * const options: SigningKeyOptions = { key: SIGNING_KEY, alg: 'PS256' }
+ */
+export interface SigningKeyOptions {
+  /**
+   * The key as PEM text, JWK or `KeyObject`.
+   * @example process.env.SIGNING_KEY ?? ''
+   */
+  readonly key: KeyMaterial
+  /**
+   * Its algorithm. Default: `RS256` for RSA, `HS256` for a secret, and the algorithm of the curve for EC.
+   * @example 'PS256'
+   */
+  readonly alg?: KeyAlgorithm
+}
+
+/**
+ * A signing key, alone or with its algorithm. The first key of a list must be private, because it signs. The others can
+ * be public.
  *
  * @example
  * const { SIGNING_KEY = '' } = process.env
  * const signingKey: SigningKeyInput = { key: SIGNING_KEY, alg: 'PS256' }
  */
-export type SigningKeyInput = KeyMaterial | { readonly key: KeyMaterial; readonly alg?: KeyAlgorithm }
+export type SigningKeyInput = KeyMaterial | SigningKeyOptions
 
 const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
 

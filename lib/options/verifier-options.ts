@@ -1,10 +1,11 @@
-import type { PublicJwk } from '../jose/jwk.js'
+import type { JwkSet } from '../jose/jwk.js'
 import type { Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import type { DpopOptions } from './dpop.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
+import type { DocsOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -20,48 +21,107 @@ import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
  * }
  */
 export interface VerifierOptions {
-  /** The issuer identifier, exactly as in the options of the issuer. */
+  /**
+   * The issuer identifier, exactly as in the options of the issuer.
+   * @example 'https://auth.example.com'
+   */
   readonly issuer: string
-  /** The audience or audiences of this API. It refuses keys for other audiences. */
+  /**
+   * The audience or audiences of this API. It refuses keys for other audiences.
+   * @example 'https://inventory.example.com'
+   */
   readonly audience: string | readonly string[]
-  /** The signing keys of the issuer: the https URL of its JWK Set, or the set itself. */
-  readonly jwks: string | URL | { readonly keys: readonly PublicJwk[] }
-  /** The store of the issuer, if this process can reach it. Default: none, and `introspection` is required. */
+  /**
+   * The signing keys of the issuer: the https URL of its JWK Set, or the set itself.
+   * @example 'https://auth.example.com/oauth/jwks'
+   */
+  readonly jwks: string | URL | JwkSet
+  /**
+   * The store of the issuer, if this process can reach it. Default: none, and `introspection` is required.
+   * @example redisStore({ sendCommand: (command) => redis.sendCommand(command) })
+   */
   readonly store?: ProvisioningStore
-  /** How this process asks the issuer for the state of a key. Default: none, and `store` is required. */
+  /**
+   * How this process asks the issuer for the state of a key. Default: none, and `store` is required.
+   * @example { clientId: 'inventory-api', clientSecret: process.env.INVENTORY_SECRET ?? '' }
+   */
   readonly introspection?: IntrospectionOptions
-  /** How long the fetched signing keys are used. Default: fresh for 10 minutes, usable for an hour. */
+  /**
+   * How long the fetched signing keys are used. Default: fresh for 10 minutes, usable for an hour.
+   * @example { freshSeconds: 300 }
+   */
   readonly jwksCache?: JwksCacheOptions
-  /** How long a request to the issuer may take, in seconds. Default 5, at most 60. */
+  /**
+   * How long a request to the issuer may take, in seconds. Default 5, at most 60.
+   * @example 2
+   */
   readonly timeoutSeconds?: number
-  /** Sends requests to the issuer, for example with your own certificate authority. Default: the global `fetch`. */
+  /**
+   * Sends requests to the issuer, for example with your own certificate authority. Default: the global `fetch`.
+   * @example (url, init) => fetch(url, { ...init, dispatcher: agent })
+   */
   readonly fetch?: typeof globalThis.fetch
-  /** The longest accepted lifetime of a key, in seconds. Default 900, at most 3600. */
+  /**
+   * The longest accepted lifetime of a key, in seconds. Default 900, at most 3600.
+   * @example 600
+   */
   readonly maxLifetimeSeconds?: number
-  /** The longest accepted lifetime of an access token, in seconds. Default and maximum 3600. */
+  /**
+   * The longest accepted lifetime of an access token, in seconds. Default and maximum 3600.
+   * @example 900
+   */
   readonly maxAccessTokenLifetimeSeconds?: number
-  /** Limits of `redeemProvisioningKey()`. `false` removes them. Default: 300 requests a minute per address, and per bound key. */
+  /**
+   * Limits of `redeemProvisioningKey()`. `false` removes them. Default: 300 requests a minute per address, and per
+   * bound key.
+   * @example { redeem: { limit: 60 } }
+   */
   readonly rateLimit?: false | Pick<RateLimitOptions, 'redeem' | 'store' | 'timeoutSeconds'>
-  /** How DPoP proofs are validated. `nonceSecret` must be that of the issuer. Default: up to 60 seconds old, without a nonce. */
+  /**
+   * How DPoP proofs are validated. `nonceSecret` must be that of the issuer. Default: up to 60 seconds old, without a
+   * nonce.
+   * @example { nonceSecret: process.env.NONCE_SECRET ?? '' }
+   */
   readonly dpop?: DpopOptions
-  /** How client certificates are read. Default: only those of direct connections. */
+  /**
+   * How client certificates are read. Default: only those of direct connections.
+   * @example { proxies: ['10.1.0.0/16'] }
+   */
   readonly mtls?: MtlsOptions
-  /** The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer. */
+  /**
+   * The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer.
+   * @example 'inventory'
+   */
   readonly realm?: string
-  /** The name of the deployment, as in the options of the issuer. Keys of other deployments are refused. Default: no name. */
+  /**
+   * The name of the deployment, as in the options of the issuer. Keys of other deployments are refused. Default: no
+   * name.
+   * @example 'staging'
+   */
   readonly environment?: string
-  /** The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60. */
+  /**
+   * The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60.
+   * @example 10
+   */
   readonly clockToleranceSeconds?: number
-  /** Receives every event, like `on('*', observer)`. Default: none. */
+  /**
+   * Receives every event, like `on('*', observer)`. Default: none.
+   * @example ({ type, ...details }) => console.log(type, JSON.stringify(details))
+   */
   readonly observer?: Observer
-  /** How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900. */
+  /**
+   * How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900.
+   * @example 120
+   */
   readonly redemptionLeaseSeconds?: number
-  /** The clock: returns milliseconds since the epoch. Default `Date.now`. */
+  /**
+   * The clock: returns milliseconds since the epoch. Default `Date.now`.
+   * @example () => performance.timeOrigin + performance.now()
+   */
   readonly now?: () => number
   /**
-   * The page of your documentation that explains refusals. Refusals link to it in `error_uri` (RFC 6749 5.2): to
-   * `#<error code>`, or to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
-   * Default: no links.
+   * The page of your documentation that explains refusals. Default: refusals link to no page.
+   * @example { url: 'https://docs.example.com/errors' }
    */
-  readonly docs?: { readonly url: string }
+  readonly docs?: DocsOptions
 }

@@ -1,4 +1,4 @@
-import type { PublicJwk } from '../jose/jwk.js'
+import type { JwkSet, PublicJwk } from '../jose/jwk.js'
 import type { Confirmation, KeyRef } from './key-record.js'
 import type { ClientAuthenticationMethod } from './methods.js'
 import type { PolicyOptions } from './policy-options.js'
@@ -38,10 +38,20 @@ export interface Binding {
  * const metadata: ClientMetadata = { client_name: 'Sensor 7', grant_types: ['client_credentials'] }
  */
 export interface ClientMetadata {
+  /**
+   * The grants that the client may use at the token endpoint. Default: all.
+   * @example ['client_credentials']
+   */
   readonly grant_types?: readonly string[]
-  /** The public keys of its signatures (RFC 7517 5). */
-  readonly jwks?: { readonly keys: readonly PublicJwk[] }
-  /** Whether its credentials must be bound to its certificate (RFC 8705 3.4). */
+  /**
+   * The public keys of its signatures (RFC 7517 5).
+   * @example { keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] }
+   */
+  readonly jwks?: JwkSet
+  /**
+   * Whether its credentials must be bound to its certificate (RFC 8705 3.4).
+   * @example true
+   */
   readonly tls_client_certificate_bound_access_tokens?: boolean
   readonly [member: string]: unknown
 }
@@ -95,7 +105,7 @@ export interface Client {
   readonly clientId: string
   /** Counts the times this client was saved, from 1; see `ClientRegistry.save`. */
   readonly revision: number
-  /** The result of `hashSecret` for the client's secret. */
+  /** The hashed form of its secret, as `hashSecret(secret)` returns it: `hmac-sha256:<salt>:<hash>`. */
   readonly secretHash?: string
   /** NumericDate after which the secret is refused; absent: never. */
   readonly secretExpiresAt?: number

@@ -9,62 +9,101 @@
  * }
  */
 export interface PolicyOptions {
-  /** The scopes that may be granted. A client's must be among the deployment's, if the deployment names any. */
+  /**
+   * The scopes that may be granted. A client's must be among the deployment's, if the deployment names any.
+   * @example ['provision:register', 'devices:create']
+   */
   readonly scopes?: readonly string[]
-  /** The scopes for a request that names none. Must be among `scopes`. Default: such a request is refused. */
+  /**
+   * The scopes for a request that names none. Must be among `scopes`. Default: such a request is refused.
+   * @example ['devices:create']
+   */
   readonly defaultScopes?: readonly string[]
-  /** The audiences a key may be for, the default one first. Default: the `audience` of the deployment. */
+  /**
+   * The audiences a key may be for, the default one first. Default: the `audience` of the deployment.
+   * @example ['https://api.example.com']
+   */
   readonly audiences?: readonly string[]
-  /** Lifetime of a key if the request names none, in seconds. Default 300. */
+  /**
+   * Lifetime of a key if the request names none, in seconds. Default 300.
+   * @example 120
+   */
   readonly lifetimeSeconds?: number
-  /** The longest lifetime a key may have, in seconds. Default 900; at most 3600. */
+  /**
+   * The longest lifetime a key may have, in seconds. Default 900; at most 3600.
+   * @example 600
+   */
   readonly maxLifetimeSeconds?: number
-  /** The networks, in CIDR notation, from which a key may be presented. Default: any. */
+  /**
+   * The networks, in CIDR notation, from which a key may be presented. Default: any.
+   * @example ['10.20.0.0/16', '2001:db8:20::/48']
+   */
   readonly networks?: readonly string[]
   /**
    * The identities besides its own that a client may ask keys for: exact, or a prefix that ends in one of `:/.-_`
    * followed by `*`. `runner:*` allows `runner:` followed by letters, digits, `-`, `.`, `_` and `~` (RFC 3986 2.3), but
    * not by dots alone. Default: none.
+   * @example ['device:*', 'gateway-1']
    */
   readonly subjects?: readonly string[]
   /**
    * The audiences whose keys and access tokens a client may introspect, even if they were issued to other clients. A
    * resource server that verifies in its own process needs this. Allowed only in the policy of a single client, and
    * never inherited. Default: none.
+   * @example ['https://inventory.example.com']
    */
   readonly introspectAudiences?: readonly string[]
   /**
    * The binding that a key must have. `dpop` refuses a request for a key without a proof (RFC 9449). `mtls` refuses one
    * over a connection without a client certificate (RFC 8705). Default `none`: neither is required. But a key is always
    * bound to the proof of its request, and to the certificate of a client that authenticates by it and asks for itself.
+   * @example 'dpop'
    */
   readonly senderConstraint?: SenderConstraint
   /**
    * The effect of binding another key to an identity that has one: `refuse` it, `replace` all existing ones, which stop
    * working immediately, or `add` it beside them. The policy of the client that asked for the provisioning key decides.
    * Default `refuse`.
+   * @example 'replace'
    */
   readonly rebinding?: Rebinding
-  /** How many bound keys an identity may have, if they can be added. Default 2; at most 16. */
+  /**
+   * How many bound keys an identity may have, if they can be added. Default 2; at most 16.
+   * @example 3
+   */
   readonly maxBindings?: number
   /**
    * The effect of a replay of a redeemed key. Access tokens and registration access tokens are always revoked. `revoke`
    * also deletes the client that the key registered, or removes its binding. `flag` marks these, and the operator
    * decides. Default `revoke`.
+   * @example 'flag'
    */
   readonly onReplay?: ReplayContainment
   /**
    * The names of the registration policies that validate each registration by a key of the client, and its updates.
    * They add to the deployment's. Default: none.
+   * @example ['named']
    */
   readonly registrationPolicies?: readonly string[]
-  /** Whether a registration by a key of the client requires a software statement (RFC 7591 2.3). Default `false`. */
+  /**
+   * Whether a registration by a key of the client requires a software statement (RFC 7591 2.3). Default `false`.
+   * @example true
+   */
   readonly requireSoftwareStatement?: boolean
-  /** How many live, unredeemed keys one client may have. Default 1000. */
+  /**
+   * How many live, unredeemed keys one client may have. Default 1000.
+   * @example 50
+   */
   readonly outstandingKeys?: number
-  /** The scopes an initial access token may carry. Default: those of the key that is exchanged for it. */
+  /**
+   * The scopes an initial access token may carry. Default: those of the key that is exchanged for it.
+   * @example ['devices:read']
+   */
   readonly accessTokenScopes?: readonly string[]
-  /** Lifetime of an initial access token, in seconds. Default 600; at most 3600. */
+  /**
+   * Lifetime of an initial access token, in seconds. Default 600; at most 3600.
+   * @example 300
+   */
   readonly accessTokenLifetimeSeconds?: number
 }
 

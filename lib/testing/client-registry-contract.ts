@@ -21,13 +21,24 @@ export type { ClientRegistryUnderTest } from './client-registry-contract/setup.j
  * }
  */
 export interface ClientRegistryContractOptions {
-  /** The title of the suite. */
+  /**
+   * The title of the suite.
+   * @example 'our registry'
+   */
   readonly name: string
-  /** Makes an empty registry. Called for each test. */
+  /**
+   * Makes an empty registry. Called for each test.
+   * @example async () => ({ registry: keyvClientRegistry(keyv, { lock: 'process' }) })
+   */
   create(): Promise<ClientRegistryUnderTest>
   /**
    * Makes an empty registry, and a function that makes its database fail or not answer. Give it if the registry has a
    * database. Default: failures are not tested.
+   * @example
+   * async () => ({
+   *   registry: keyvClientRegistry(keyv, { lock: 'process' }),
+   *   breakDown: () => keyv.disconnect(),
+   * })
    */
   createBreakable?(): Promise<ClientRegistryUnderTest & { breakDown(): Promise<void> }>
 }

@@ -31,18 +31,26 @@ export type { StoreUnderTest } from './store-contract/setup.js'
  * }
  */
 export interface StoreContractOptions {
-  /** The title of the suite. */
+  /**
+   * The title of the suite.
+   * @example 'our store'
+   */
   readonly name: string
-  /** Makes an empty store. Called for each test. */
+  /**
+   * Makes an empty store. Called for each test.
+   * @example () => storeUnderTest()
+   */
   create(): Promise<StoreUnderTest>
   /**
    * Makes an empty store with a cap of 10 keys and 10 used identifiers. Give it if the store has a cap. Default: the
    * cap is not tested.
+   * @example () => storeUnderTest({ maxKeys: 10 })
    */
   createCapped?(): Promise<StoreUnderTest>
   /**
    * Makes an empty store that remembers 5 identifiers of a client, 5 of all its keys, and 3 of a key. Give it if the
    * store limits owners. Default: these limits are not tested.
+   * @example () => storeUnderTest({ maxProofsPerClient: 5, maxProofsPerKey: 3 })
    */
   createLimited?(): Promise<StoreUnderTest>
 }

@@ -106,5 +106,10 @@ function renamed({ orig, exported }: Node, there: Exports) {
 
 /** The last doc comment between two places. */
 function commentBetween({ text }: Syntax, start: number, end: number): string {
-  return text.slice(start, end).match(/\/\*\*[\s\S]*?\*\//g)?.at(-1) ?? ''
+  return (
+    text
+      .slice(start, end)
+      .match(/\/\*\*[\s\S]*?\*\//g)
+      ?.at(-1) ?? ''
+  )
 }

@@ -31,15 +31,20 @@ export interface KeyvClientRegistryOptions {
   /**
    * Keeps two changes of one client apart, because Keyv has no compare-and-set. Give the store that all processes
    * share, such as a `redisStore()`. Give `'process'` if only one process, with one registry, writes to the database.
+   * @example redisStore({ sendCommand: (command) => redis.sendCommand(command) })
    */
   readonly lock: Pick<ProvisioningStore, 'useOnce'> | 'process'
   /**
    * How long to wait for each answer of the database, in seconds. After that the verb rejects, and the request gets
    * 503. Default 2. If a process dies while it changes a client, other processes can change that client after five
    * times as long.
+   * @example 5
    */
   readonly timeoutSeconds?: number
-  /** The clock, in milliseconds since the epoch. Give the clock of the store. Default `Date.now`. */
+  /**
+   * The clock, in milliseconds since the epoch. Give the clock of the store. Default `Date.now`.
+   * @example () => performance.timeOrigin + performance.now()
+   */
   readonly now?: () => number
 }
 

@@ -12,29 +12,37 @@ export interface MemoryStoreOptions {
   /**
    * The most keys, the most used identifiers and the most revoked identities at a time. A full store refuses new ones
    * and evicts nothing. Default 100,000.
+   * @example 10_000
    */
   readonly maxKeys?: number
   /**
    * The most characters of all outcomes together. The store keeps an outcome, so that a client can repeat its request.
    * If there is no room, the key is redeemed without it. Default 67,108,864; 0 keeps none.
+   * @example 0
    */
   readonly maxOutcomeCharacters?: number
   /**
    * The most used proofs of one key that are remembered. One more is refused with 429. Default 1,000, or a hundredth of
    * `maxKeys` if that is less, but at least 5.
+   * @example 50
    */
   readonly maxProofsPerKey?: number
   /**
    * The most used proofs and assertions of one client that are remembered, and again the most proofs of all its keys.
    * One more is refused with 429. Default 10,000, or a tenth of `maxKeys` if that is less, but at least 10. So no
    * client can fill the store alone.
+   * @example 500
    */
   readonly maxProofsPerClient?: number
-  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  /**
+   * The clock, in milliseconds since the epoch. Default `Date.now`.
+   * @example () => performance.timeOrigin + performance.now()
+   */
   readonly now?: () => number
   /**
    * Allows the store in a worker of `node:cluster` (the cluster mode of PM2 too): set it if there is only one worker.
    * Default `false`: a worker refuses a store in memory.
+   * @example true
    */
   readonly singleProcess?: boolean
 }

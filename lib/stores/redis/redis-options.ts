@@ -31,36 +31,63 @@ export type RedisHazard = 'persistence' | 'eviction' | 'unchecked'
  * const shared: Omit<RedisStoreOptions, 'sendCommand'> = { prefix: 'staging:', minReplicas: 1 }
  */
 export interface RedisStoreOptions {
-  /** Sends a command to Redis: one line for each client library, see docs/operations/redis.md. */
+  /**
+   * Sends a command to Redis: one line for each client library, see docs/operations/redis.md.
+   * @example (command) => redis.sendCommand(command)
+   */
   readonly sendCommand: SendCommand
-  /** The start of the names of all Redis keys. Give each deployment that shares a Redis its own. Default `epk:`. */
+  /**
+   * The start of the names of all Redis keys. Give each deployment that shares a Redis its own. Default `epk:`.
+   * @example 'staging:'
+   */
   readonly prefix?: string
-  /** How long to wait for an answer, in seconds. After that the verb rejects, and the request gets 503. Default 2. */
+  /**
+   * How long to wait for an answer, in seconds. After that the verb rejects, and the request gets 503. Default 2.
+   * @example 0.5
+   */
   readonly timeoutSeconds?: number
-  /** The most unanswered commands. One more rejects immediately. Default 10,000. */
+  /**
+   * The most unanswered commands. One more rejects immediately. Default 10,000.
+   * @example 1_000
+   */
   readonly maxPending?: number
   /**
    * How many replicas must have a reservation, a redemption, a revocation or a used proof before it counts (`WAIT`).
    * Default 0: a failover can lose the last writes, and keys that were redeemed just before could be redeemed again.
+   * @example 1
    */
   readonly minReplicas?: number
   /**
    * The longest time that an entry may be kept, in seconds. A revocation by `revokeIssuedBefore` is kept for as long.
    * Default 14,400: no policy allows a key and an access token that live longer.
+   * @example 7_200
    */
   readonly maxRetentionSeconds?: number
-  /** The most used proofs of one key that are remembered. One more is refused with 429. Default 1,000. */
+  /**
+   * The most used proofs of one key that are remembered. One more is refused with 429. Default 1,000.
+   * @example 200
+   */
   readonly maxProofsPerKey?: number
   /**
    * The most used proofs and assertions of one client that are remembered, and again the most proofs of all its keys.
    * One more is refused with 429. Default 100,000.
+   * @example 20_000
    */
   readonly maxProofsPerClient?: number
-  /** The hazards of this Redis that you accept. They are not reported. Default: none. */
+  /**
+   * The hazards of this Redis that you accept. They are not reported. Default: none.
+   * @example ['unchecked']
+   */
   readonly accept?: readonly RedisHazard[]
-  /** Receives one text for each hazard. Default: a process warning with the code `EPK_REDIS`. */
+  /**
+   * Receives one text for each hazard. Default: a process warning with the code `EPK_REDIS`.
+   * @example (advice) => console.warn(advice)
+   */
   readonly advise?: (advice: string) => void
-  /** The clock, in milliseconds since the epoch. Give the clock of `provisioningKeys()`. Default `Date.now`. */
+  /**
+   * The clock, in milliseconds since the epoch. Give the clock of `provisioningKeys()`. Default `Date.now`.
+   * @example () => performance.timeOrigin + performance.now()
+   */
   readonly now?: () => number
 }
 
