@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitepress'
+
+/** The pages stay where GitHub shows them. Their README files are the indexes of their folders. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The sections of the sidebar, in the order in which a newcomer needs them. */
+const SECTIONS = [
+  ['Guides', 'docs/guides'],
+  ['Concepts', 'docs/concepts'],
+  ['Reference', 'docs/reference'],
+  ['Operations', 'docs/operations'],
+]
+
+const ALONE = ['docs/troubleshooting.md', 'docs/security.md', 'docs/architecture.md', 'CHANGELOG.md']
+
+export default defineConfig({
+  title: 'express-provisioning-keys',
+  description: 'Express middleware for OAuth 2.0 provisioning keys.',
+  srcDir: '..',
+  srcExclude: ['**/node_modules/**', 'examples/**', 'site/**', '__tests__/**', 'LICENSE'],
+  rewrites: { 'README.md': 'index.md', 'docs/README.md': 'docs/index.md' },
+  // Pages also link to source files, which only the repository has.
+  ignoreDeadLinks: [/\/(lib|__tests__|faults|bench|examples|demo-app|scripts)\//, /\/LICENSE$/],
+  // The pages are above this package, so its modules are not on their path.
+  vite: {
+    resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } },
+  },
+  themeConfig: {
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Documentation', link: '/docs/' },
+      { text: 'Changelog', link: '/CHANGELOG' },
+    ],
+    sidebar: [
+      {
+        text: 'Start',
+        items: [
+          { text: 'Quick start', link: '/' },
+          { text: 'All pages', link: '/docs/' },
+        ],
+      },
+      ...SECTIONS.map(([text, folder]) => ({ text, items: pagesIn(folder).map(item) })),
+      { text: 'More', items: ALONE.map(item) },
+    ],
+    outline: [2, 3],
+  },
+  markdown: { config: (md) => md.core.ruler.push('readme-links', linkIndexes) },
+})
+
+function pagesIn(folder) {
+  const overview = `${folder}.md`
+  const inside = readdirSync(`${ROOT}/${folder}`)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => posix.join(folder, name))
+    .sort((one, other) => titleOf(one).localeCompare(titleOf(other)))
+  return isPage(overview) ? [overview, ...inside] : inside
+}
+
+function isPage(path) {
+  return readdirSync(`${ROOT}/${posix.dirname(path)}`).includes(posix.basename(path))
+}
+
+function item(path) {
+  return { text: titleOf(path), link: `/${path.replace(/\.md$/, '')}` }
+}
+
+function titleOf(path) {
+  const [, title = path] = /^# (.+)$/m.exec(readFileSync(`${ROOT}/${path}`, 'utf8')) ?? []
+  return title.replaceAll('`', '')
+}
+
+/** Links to a README lead to the index that it becomes. */
+function linkIndexes({ tokens }) {
+  const links = tokens.flatMap(({ children }) => children ?? []).filter(({ type }) => type === 'link_open')
+  for (const link of links) {
+    const href = link.attrGet('href')
+    if (href !== null && !/^\w+:/.test(href))
+      link.attrSet('href', href.replace(/README(\.md|\.html)?(?=#|$)/, 'index$1'))
+  }
+}
