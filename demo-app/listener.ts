@@ -9,14 +9,14 @@ export interface Listener {
   close(graceMilliseconds?: number): Promise<void>
 }
 
-export interface Listening {
+export interface ListenOptions {
   /** The environment variable of the port, for error messages. */
   readonly variable: 'PORT' | 'HTTP_PORT'
   readonly port: number
   readonly createServer: () => Server
 }
 
-/** How long a request may take to finish after the demo was told to stop. */
+/** How long requests may continue after the demo begins to stop. */
 const GRACE_MILLISECONDS = 1000
 
 /**
@@ -25,11 +25,12 @@ const GRACE_MILLISECONDS = 1000
  *
  * @throws EnvironmentError if the port is not available
  */
-export async function listen({ variable, port, createServer }: Listening): Promise<Listener> {
+export async function listen({ variable, port, createServer }: ListenOptions): Promise<Listener> {
   const closers: Listener['close'][] = []
   const close = (grace?: number) =>
     Promise.all(closers.map((closeOne) => closeOne(grace))).then(() => undefined)
 
+  /** Resolves with the port, which the system has chosen if `wanted` is 0. */
   async function open(host: string, wanted: number): Promise<number> {
     const server = createServer()
     await bind(server, host, wanted)
@@ -40,7 +41,7 @@ export async function listen({ variable, port, createServer }: Listening): Promi
   try {
     const actual = await open('127.0.0.1', port)
     await open('::1', actual).catch((error) => {
-      if (!NO_SUCH_ADDRESS.has(error.code)) throw error
+      if (!NO_IPV6.has(error.code)) throw error
     })
     return { port: actual, close }
   } catch (error) {
@@ -52,7 +53,7 @@ export async function listen({ variable, port, createServer }: Listening): Promi
 }
 
 /** The error codes of a machine without IPv6. */
-const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
+const NO_IPV6 = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
 function bind(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -71,7 +72,10 @@ function describeError({ code, message }: NodeJS.ErrnoException, variable: strin
   return `cannot listen on port ${port} (${code ?? message})`
 }
 
-/** Tracks all sockets, because a server does not close those that have not finished their TLS handshake. */
+/**
+ * Makes the function that closes a server. It tracks all sockets, because a server does not close those that have not
+ * finished their TLS handshake.
+ */
 function closer(server: Server): Listener['close'] {
   const sockets = new Set<Socket>()
   let isClosing = false

@@ -39,7 +39,7 @@ const DAY_SECONDS = '86400'
  * @param onLoss called with the reason when a connection is lost
  * @throws EnvironmentError that says how to start a Redis, if there is none
  */
-export async function connectRedis(url: string, onLoss: (why: string) => void): Promise<ConnectedRedis> {
+export async function connectRedis(url: string, onLoss: (reason: string) => void): Promise<ConnectedRedis> {
   let wasConnected = false
   const reconnectStrategy = () => (wasConnected ? 200 : false)
   const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy } })
@@ -59,9 +59,9 @@ export async function connectRedis(url: string, onLoss: (why: string) => void): 
   return { send, stateOf: (run) => stateOf(send, `epk-demo:${run}:`), close: () => client.destroy() }
 }
 
-function noRedis(url: string, why: string): string {
+function noRedis(url: string, reason: string): string {
   return [
-    `cannot connect to Redis at ${printableRedis(url)} (${why}). Several workers need a shared store. Without one, a`,
+    `cannot connect to Redis at ${printableRedis(url)} (${reason}). Several workers need a shared store. Without one, a`,
     'worker would not know the keys of the others, and a proof could be used once at each of them. Start a Redis:',
     "  apt-get update && apt-get install -y redis-server && redis-server --save '' --appendonly no",
     'or use your own: DEMO_REDIS=redis://HOST:PORT npm run demo -- --workers 4',
@@ -75,14 +75,14 @@ function stateOf(send: SendCommand, prefix: string): SharedState {
     limits: (name) =>
       new RedisLimits({
         prefix: `${prefix}limit:${name}:`,
-        sendCommand: (...[name_ = '', ...rest]) => send([name_, ...rest]) as Promise<number>,
+        sendCommand: (command: string, ...args) => send([command, ...args]) as Promise<number>,
       }),
     clients: clientsIn(send, `${prefix}client:`),
     devices: devicesIn(send, `${prefix}devices:`),
   }
 }
 
-/** Each script compares the revision and writes atomically, so that no other process can interfere. */
+/** Redis runs each script atomically. So no other process can write between the comparison of the revision and the write. */
 const SAVE = `if tonumber(ARGV[1]) ~= tonumber(redis.call('HGET', KEYS[1], 'revision') or 0) + 1 then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1], 'client', ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[3])`

@@ -3,9 +3,9 @@ import { clientAuthenticator } from '../../lib/clients/authentication/authentica
 import {
   bindingLister,
   bindingsOf,
+  ownBindingRevoker,
   type RevokeBindingOutcome,
   revokeBinding,
-  unbinder,
 } from '../../lib/clients/bindings.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../lib/options/client.js'
@@ -156,14 +156,14 @@ describe('revokeBinding', () => {
   })
 })
 
-describe('unbind', () => {
+describe('revokeOwnBinding', () => {
   it('revokes a binding of the client, and never one of another', async () => {
     const { deployment, events } = withBound()
-    const unbind = unbinder(deployment)
+    const revokeOwnBinding = ownBindingRevoker(deployment)
     const bystander = await authenticated(deployment, 'bystander')
-    await unbind(bystander, parameters({ binding_id: 'first' }))
+    await revokeOwnBinding(bystander, parameters({ binding_id: 'first' }))
     expect(await bindingsOf(deployment, 'ci-runner')).toHaveLength(2)
-    await unbind(await authenticated(deployment), parameters({ binding_id: 'first' }))
+    await revokeOwnBinding(await authenticated(deployment), parameters({ binding_id: 'first' }))
     expect(await bindingsOf(deployment, 'ci-runner')).toEqual([SECOND.kept])
     expect(events).toMatchObject([{ type: 'client.unbound', bindingId: 'first', by: 'client' }])
   })
@@ -171,6 +171,8 @@ describe('unbind', () => {
   it('wants to know which', async () => {
     const { deployment } = withBound()
     const client = await authenticated(deployment)
-    expect(await reasonOf(() => unbinder(deployment)(client, parameters()))).toBe('parameter_missing')
+    expect(await reasonOf(() => ownBindingRevoker(deployment)(client, parameters()))).toBe(
+      'parameter_missing',
+    )
   })
 })

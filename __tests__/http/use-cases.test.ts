@@ -15,7 +15,7 @@ describe('useCases', () => {
       'exchange',
       'bind',
       'listBindings',
-      'unbind',
+      'revokeOwnBinding',
       'register',
       'readRegistration',
       'updateRegistration',

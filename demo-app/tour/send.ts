@@ -23,19 +23,20 @@ export function bodyOf({ form, json }: Call): readonly [type: string, text: stri
   return undefined
 }
 
-/** Sends a request over a new connection. */
+/** Sends a request over a new connection, and reads the answer. */
 export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MILLISECONDS): Promise<Answer> {
-  return start(call, trust, timeoutMilliseconds).then((response) => readAnswer(response, call.url))
+  return sendRequest(call, trust, timeoutMilliseconds).then((response) => readAnswer(response, call.url))
 }
 
 /** Closes the connection as soon as the answer starts to arrive, and resolves with its status. */
 export async function sendAndCut(call: Call, trust: Trust): Promise<number> {
-  const response = await start(call, trust, TIMEOUT_MILLISECONDS)
+  const response = await sendRequest(call, trust, TIMEOUT_MILLISECONDS)
   response.on('error', () => undefined).destroy()
   return response.statusCode ?? 0
 }
 
-function start(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
+/** Resolves when the head of the answer has arrived. */
+function sendRequest(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
   const [type, text] = bodyOf(call) ?? []
   const headers = {
     ...(call.authorization !== undefined && { authorization: call.authorization }),

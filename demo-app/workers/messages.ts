@@ -27,7 +27,7 @@ export type FromWorker =
   | { readonly type: 'line'; readonly text: string }
   | { readonly type: 'stopped' }
 
-/** How long a worker still accepts requests after it was told to stop. Its readiness already answers 503. */
+/** How long a worker still accepts requests when it stops. Its readiness already answers 503. */
 export const DRAIN_MILLISECONDS = 1000
 
 /** How long requests may take to finish after that. */

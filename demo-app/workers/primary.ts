@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { localhostCertificate } from '../certificate'
 import { lockDatabase, openDatabase, saveConfiguredClient } from '../database'
 import type { Environment } from '../environment'
-import { type Listener, type Listening, listen } from '../listener'
+import { type Listener, type ListenOptions, listen } from '../listener'
 import { nextSteps } from '../next-steps'
 import type { Paint } from '../paint'
 import { connectRedis } from '../redis'
@@ -76,7 +76,7 @@ const FREE_PORTS = [10_000, 32_768] as const
 const MAX_TRIES = 20
 
 /** Listens on the port, or on any free one if it is 0. */
-async function listenAnywhere({ port, ...listening }: Listening): Promise<Listener> {
+async function listenAnywhere({ port, ...listening }: ListenOptions): Promise<Listener> {
   for (let tries = port === 0 ? MAX_TRIES : 1; ; tries -= 1) {
     try {
       return await listen({ ...listening, port: port === 0 ? randomInt(...FREE_PORTS) : port })
@@ -88,7 +88,7 @@ async function listenAnywhere({ port, ...listening }: Listening): Promise<Listen
 
 /** Chooses the ports before the workers start, because they all listen on the same ones. */
 async function freePorts({ port, httpPort }: Environment): Promise<{ port: number; httpPort: number }> {
-  const wanted: readonly Listening[] = [
+  const wanted: readonly ListenOptions[] = [
     { variable: 'PORT', port, createServer },
     { variable: 'HTTP_PORT', port: httpPort, createServer },
   ]

@@ -29,7 +29,7 @@ export interface BindingRef {
 }
 
 /**
- * `unknown`: the client has no such binding, or no longer.
+ * `unknown`: the client does not have the binding. It may have been revoked before.
  *
  * @example
  * const [binding] = await keys.listBindings('device:7')
@@ -57,8 +57,8 @@ export async function revokeBinding(
 ): Promise<RevokeBindingOutcome> {
   if (!deployment.registryWritable) throw new ProvisioningError('server_fault', NOT_WRITABLE)
   const changed = await changeClient(deployment, clientId, (client) => withoutBinding(client, bindingId))
-  const gone = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
-  emitUnbound(deployment.emit, clientId, gone, by)
+  const removed = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
+  emitUnbound(deployment.emit, clientId, removed, by)
   return changed === undefined ? 'unknown' : 'revoked'
 }
 
@@ -69,14 +69,14 @@ const NOT_WRITABLE =
 export function emitUnbound(
   emit: Emit,
   clientId: string,
-  gone: readonly Binding[],
+  removed: readonly Binding[],
   by: EventDetails['client.unbound']['by'],
 ): void {
-  for (const { keyId, bindingId, confirmation } of gone)
+  for (const { keyId, bindingId, confirmation } of removed)
     emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by })
 }
 
-/** A binding in the answers to its client. */
+/** A binding, as the endpoints show it to its client. */
 export interface BindingAnswer {
   readonly binding_id: string
   readonly cnf: Confirmation
@@ -88,7 +88,7 @@ export function bindingAnswer({ bindingId, confirmation, boundAt }: Binding): Bi
   return { binding_id: bindingId, cnf: confirmation, bound_at: boundAt }
 }
 
-/** Answers a client with its bindings. */
+/** Lists the bindings of the client that asks. */
 export type ListBindings = (
   client: AuthenticatedClient,
 ) => Promise<{ readonly bindings: readonly BindingAnswer[] }>
@@ -99,11 +99,11 @@ export function bindingLister(deployment: Deployment): ListBindings {
   }
 }
 
-/** Revokes a binding of the client. The answer is the same for an unknown binding (as in RFC 7009 2.2). */
-export type Unbind = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
+/** Revokes a binding of the client that asks. The answer is the same for an unknown binding (as in RFC 7009 2.2). */
+export type RevokeOwnBinding = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
 
-export function unbinder(deployment: Deployment): Unbind {
-  return async function unbind({ clientId }, parameters) {
+export function ownBindingRevoker(deployment: Deployment): RevokeOwnBinding {
+  return async function revokeOwnBinding({ clientId }, parameters) {
     const bindingId = parameters.get('binding_id')
     if (bindingId === undefined) throw malformed('parameter_missing', 'binding_id is missing.')
     await revokeBinding(deployment, { clientId, bindingId }, 'client')

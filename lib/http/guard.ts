@@ -16,12 +16,14 @@ import type { Limiter } from './limits.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
 
-/** The differences between the guards. */
-export interface Plan<V> {
+/** A kind of guard: what is different between the guards. `V` is a verified credential. */
+export interface GuardKind<V> {
   readonly name: GuardName
   readonly credential: Credential
+  /** The endpoint in events. A guard of the endpoint `redeem` redeems keys, and has rate limits. */
   readonly endpoint: 'resource' | 'redeem'
   verify(request: KeyRequest, limits: KeyLimits): Promise<V>
+  /** Hands a request with a valid credential to the route. */
   accept(accepted: AcceptedRequest, verified: V): void | Promise<void>
 }
 
@@ -33,11 +35,12 @@ export interface AcceptedRequest {
   /** Resumes a body that the guard has paused. */
   readonly resumeBody: () => void
   readonly presented: PresentedRequest
+  /** Answers with a refusal instead. */
   readonly refuseWith: (error: unknown) => void
 }
 
-/** The context of the guards of one instance. */
-export interface GuardsContext extends GuardContext {
+/** What the guards of all routes share. */
+export interface RouteGuardContext extends GuardContext {
   /** The guard of a key that a request has passed. */
   readonly passed: WeakMap<Request, PassedGuard>
 }
@@ -51,9 +54,13 @@ interface PassedGuard extends GuardRequirements {
  *
  * @throws ConfigurationError with all faults of the options
  */
-export function guard<V>(context: GuardsContext, plan: Plan<V>, options: GuardOptions): RequestHandler {
-  const { name } = plan
-  const guarded = new Guard(context, plan, readGuardOptions(context, name, options))
+export function guard<V>(
+  context: RouteGuardContext,
+  kind: GuardKind<V>,
+  options: GuardOptions,
+): RequestHandler {
+  const { name } = kind
+  const guarded = new Guard(context, kind, readGuardOptions(context, name, options))
   // A computed method name makes stack traces show the name of the guard that the host has called.
   const named: Partial<Record<GuardName, RequestHandler>> = {
     [name](req: Request, res: Response, next: (error?: unknown) => void) {
@@ -64,8 +71,8 @@ export function guard<V>(context: GuardsContext, plan: Plan<V>, options: GuardOp
 }
 
 class Guard<V> {
-  readonly #context: GuardsContext
-  readonly #plan: Plan<V>
+  readonly #context: RouteGuardContext
+  readonly #kind: GuardKind<V>
   readonly #requirements: GuardRequirements
   readonly #site: RefusalSite
   readonly #enforceHttps: RequestHandler
@@ -73,11 +80,11 @@ class Guard<V> {
   /** The public origin of the resource. It does not depend on the header `Host`. */
   readonly #origin: string | undefined
 
-  constructor(context: GuardsContext, plan: Plan<V>, requirements: GuardRequirements) {
-    const { endpoint, credential } = plan
+  constructor(context: RouteGuardContext, kind: GuardKind<V>, requirements: GuardRequirements) {
+    const { endpoint, credential } = kind
     const { audience } = requirements
     this.#context = context
-    this.#plan = plan
+    this.#kind = kind
     this.#requirements = requirements
     this.#site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
     this.#enforceHttps = httpsGuard(context, this.#site)
@@ -95,6 +102,7 @@ class Guard<V> {
     const context = this.#context
     const presented = context.present(req)
     context.offerNonce(res, presented)
+    // Verification takes time. The route must get the whole body nevertheless.
     const resumeBody = pauseFlow(req)
     dropUnread(req, res)
     const next = (error?: unknown) => {
@@ -113,18 +121,18 @@ class Guard<V> {
     }
     this.#verify(req, res, presented)
       .then((verified) => {
-        if (this.#plan.credential === 'provisioning key') context.passed.set(req, this.#asPassed)
-        return this.#plan.accept({ req, res, next, presented, refuseWith, resumeBody }, verified)
+        if (this.#kind.credential === 'provisioning key') context.passed.set(req, this.#asPassed)
+        return this.#kind.accept({ req, res, next, presented, refuseWith, resumeBody }, verified)
       })
       .catch(refuseWith)
   }
 
   get #asPassed(): PassedGuard {
-    return { name: this.#plan.name, ...this.#requirements }
+    return { name: this.#kind.name, ...this.#requirements }
   }
 
   async #verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
-    const { endpoint, credential } = this.#plan
+    const { endpoint, credential } = this.#kind
     const redeems = endpoint === 'redeem'
     // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
     if (redeems && req.method === 'HEAD')
@@ -134,7 +142,7 @@ class Guard<V> {
     const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
     return unlessReplayed(addressRefusal, () =>
-      this.#plan.verify({ presentedKey: extractKey(presented, credential), presented, expected }, limits),
+      this.#kind.verify({ presentedKey: extractKey(presented, credential), presented, expected }, limits),
     )
   }
 

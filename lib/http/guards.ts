@@ -4,7 +4,7 @@ import { describe } from '../base/faults.js'
 import type { AcceptedToken } from '../tokens/access-verification.js'
 import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
-import { type AcceptedRequest, guard, type Plan } from './guard.js'
+import { type AcceptedRequest, type GuardKind, guard } from './guard.js'
 import type { GuardOptions } from './guard-options.js'
 import { type Counted, verifyCounted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
@@ -57,14 +57,14 @@ export function guards(given: GuardContext): Guards {
       if (redeem === undefined || 'askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
       const handler = readHandler(options, handlers)
       const accept = redeemingAcceptance(deployment, { redeem, receiveBody, handler })
-      const plan = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
-      return guard(context, plan, options)
+      const kind = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
+      return guard(context, kind, options)
     },
     requireAccessToken: (options) => guard(context, requireToken, options),
   }
 }
 
-function keyGuard({ config, useCases }: GuardContext): Plan<Counted> {
+function keyGuard({ config, useCases }: GuardContext): GuardKind<Counted> {
   return {
     name: 'requireProvisioningKey',
     credential: 'provisioning key',
@@ -81,7 +81,7 @@ function keyGuard({ config, useCases }: GuardContext): Plan<Counted> {
   }
 }
 
-function tokenGuard({ config, useCases }: GuardContext): Plan<AcceptedToken> {
+function tokenGuard({ config, useCases }: GuardContext): GuardKind<AcceptedToken> {
   return {
     name: 'requireAccessToken',
     credential: 'access token',

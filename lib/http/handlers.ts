@@ -24,7 +24,7 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     return ok(await visit.context.useCases.listBindings(client))
   },
   async revokeBinding(visit) {
-    await visit.context.useCases.unbind(...(await authenticatedForm(visit)))
+    await visit.context.useCases.revokeOwnBinding(...(await authenticatedForm(visit)))
     return { status: 200 }
   },
   async register(visit) {

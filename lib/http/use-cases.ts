@@ -1,5 +1,10 @@
 import { type Authenticate, clientAuthenticator } from '../clients/authentication/authenticate.js'
-import { bindingLister, type ListBindings, type Unbind, unbinder } from '../clients/bindings.js'
+import {
+  bindingLister,
+  type ListBindings,
+  ownBindingRevoker,
+  type RevokeOwnBinding,
+} from '../clients/bindings.js'
 import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
 import { type Bind, binder } from '../redemption/actions/bind.js'
 import { type Register, registrar } from '../redemption/actions/register.js'
@@ -39,7 +44,7 @@ export interface UseCases extends VerifyingUseCases {
   readonly exchange: Exchange
   readonly bind: Bind
   readonly listBindings: ListBindings
-  readonly unbind: Unbind
+  readonly revokeOwnBinding: RevokeOwnBinding
   readonly register: Register
   readonly readRegistration: ReadRegistration
   readonly updateRegistration: UpdateRegistration
@@ -69,7 +74,7 @@ export function useCases(deployment: Deployment): UseCases {
     exchange: exchanger(deployment, perform),
     bind: binder(deployment, perform),
     listBindings: bindingLister(deployment),
-    unbind: unbinder(deployment),
+    revokeOwnBinding: ownBindingRevoker(deployment),
     register: registrar(deployment, perform),
     readRegistration: registrationReader(deployment),
     updateRegistration: registrationUpdater(deployment),

@@ -14,7 +14,7 @@ export function signJwt(
 }
 
 /**
- * Fetches the key that a JWT names, if keys of another process must be fetched. `undefined`: there is nothing to wait for.
+ * Fetches the key that a JWT names, if another process has the keys. Returns `undefined` if there is nothing to wait for.
  *
  * @throws ProvisioningError `signing_keys_unavailable`
  */
@@ -23,7 +23,7 @@ export function loadKey(keys: VerificationKeys, token: string): Promise<void> | 
 }
 
 /**
- * Checks that a token is signed by a key of a key ring.
+ * Makes the check that one of our keys has signed a token.
  *
  * @param keyFor finds the key that a `kid` names
  */

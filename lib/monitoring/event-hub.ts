@@ -17,8 +17,9 @@ export interface EventHub {
 }
 
 /**
- * @param onFault receives the first fault of each observer
- * @param onUnheard is called for each event without an observer
+ * @param now the time in milliseconds
+ * @param onFault receives the first error of each observer
+ * @param onUnheard is called for each event that no observer receives
  */
 export function eventHub(
   now: () => number,
@@ -65,7 +66,7 @@ function firstFaultOfEach(onFault: (fault: unknown) => void): NoteFault {
   }
 }
 
-/** Calls an observer immediately. Nobody waits for its promise, and its failure fails no request. */
+/** Calls an observer immediately. The request does not wait for its promise, and does not fail with it. */
 async function deliver(observer: Observer, event: ProvisioningEvent, noteFault: NoteFault): Promise<void> {
   try {
     await observer(event)

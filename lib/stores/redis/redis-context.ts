@@ -5,7 +5,7 @@ import { encoded, type Layout } from './redis-layout.js'
 import type { RedisOptions } from './redis-options.js'
 import { textOf } from './redis-records.js'
 import type { Script } from './redis-scripts.js'
-import { perform, type Verb } from './redis-verbs.js'
+import { runVerb, type Verb } from './redis-verbs.js'
 
 /** The connection, the names and the limits of one store. */
 export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
@@ -24,7 +24,7 @@ export function keysOf({ names }: RedisContext, { clientId, jti }: KeyRef): Keys
   return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
 }
 
-/** The ARGV of such a script: four that all have, then the operands of the verb. */
+/** The ARGV of such a script: four arguments that all scripts have, then the operands of the verb. */
 export function argsOf(
   { seconds }: RedisContext,
   { clientId, jti }: KeyRef,
@@ -34,19 +34,19 @@ export function argsOf(
   return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
 }
 
-/** Runs the script of a verb that changes a key. */
-export function ask<T extends string>(
+/** Runs the script of a verb that changes one provisioning key. */
+export function changeKey<T extends string>(
   context: RedisContext,
   verb: Verb<T>,
   ref: KeyRef,
   operands: readonly string[],
 ): Promise<T> {
   const args = argsOf(context, ref, context.nextCall(), operands)
-  return context.redis.inTime(() => perform(context.redis, verb, keysOf(context, ref), args))
+  return context.redis.inTime(() => runVerb(context.redis, verb, keysOf(context, ref), args))
 }
 
-/** Runs a script that only reads. */
-export function read(
+/** Runs a script that only reads one provisioning key. */
+export function readKey(
   context: RedisContext,
   script: Script,
   ref: KeyRef,

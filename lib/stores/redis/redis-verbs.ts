@@ -37,7 +37,7 @@ export const VERBS = Object.freeze({
  *
  * @throws Error also when the reply is not one of the words of the script
  */
-export async function perform<T extends string>(
+export async function runVerb<T extends string>(
   redis: Connection,
   { script, answers, replicated }: Verb<T>,
   keys: Keys,

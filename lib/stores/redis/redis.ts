@@ -2,7 +2,7 @@ import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../po
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
 import { type Connection, connection, type Keys } from './redis-connection.js'
-import { argsOf, ask, keysOf, type RedisContext, read, requireRetention } from './redis-context.js'
+import { argsOf, changeKey, keysOf, type RedisContext, readKey, requireRetention } from './redis-context.js'
 import { layout } from './redis-layout.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
@@ -14,7 +14,7 @@ import {
   textOf,
 } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
-import { callMarks, perform, VERBS } from './redis-verbs.js'
+import { callMarks, runVerb, VERBS } from './redis-verbs.js'
 
 export type * from '../../ports/store.js'
 export type { RedisHazard, RedisStoreOptions, SendCommand } from './redis-options.js'
@@ -79,7 +79,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   const names = layout(prefix)
   const inspect = inspector(parsed, redis.send, names.home)
   const context: RedisContext = {
-    redis: inspected(redis, inspect),
+    redis: inspectAfterFirstAnswer(redis, inspect),
     names,
     seconds: () => secondsOf(now()),
     maxRetentionSeconds,
@@ -105,8 +105,8 @@ function secondsOf(milliseconds: number): number {
   throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
 }
 
-/** Inspects the settings of Redis after its first answer. */
-function inspected(redis: Connection, inspect: () => Promise<unknown>): Connection {
+/** Runs scripts as `redis` does, and inspects the settings of Redis after the first answer. */
+function inspectAfterFirstAnswer(redis: Connection, inspect: () => Promise<unknown>): Connection {
   let isInspected = false
   return {
     ...redis,
@@ -126,15 +126,15 @@ function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 
     async record(key, limits) {
       requireFuture('retainUntil', key.retainUntil, context.seconds())
       requireRetention(context, key.retainUntil)
-      return ask(context, VERBS.record, key, operandsOf(key, limits.outstanding))
+      return changeKey(context, VERBS.record, key, operandsOf(key, limits.outstanding))
     },
-    find: async (ref) => entryFrom(ref, await read(context, SCRIPTS.find, ref)),
+    find: async (ref) => entryFrom(ref, await readKey(context, SCRIPTS.find, ref)),
   }
 }
 
 function recallVerb(context: RedisContext): ProvisioningStore['recall'] {
   return async function recall(ref, ownerId) {
-    return recollectionFrom(await read(context, SCRIPTS.recall, ref, [textOf(ownerId)]))
+    return recollectionFrom(await readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)]))
   }
 }
 
@@ -148,23 +148,27 @@ function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem
       const call = nextCall()
       const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
       const args = argsOf(context, ref, call, operands)
-      // Gives a reservation back whose answer was lost. It names the call, because the attempt may have reserved again.
-      const giveBack = () => ask(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
-      const reserve = () => perform(redis, VERBS.redeem, keysOf(context, ref), args)
-      const reserveOrNot = () =>
+      // Gives back a reservation whose answer was lost. It names the call, because the attempt may have reserved again.
+      const giveBack = () =>
+        changeKey(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
+      const reserve = () => runVerb(redis, VERBS.redeem, keysOf(context, ref), args)
+      const reserveOrGiveBack = () =>
         reserve().catch((error) => {
           giveBack()
           throw error
         })
-      return redis.inTime(reserveOrNot, (late) => RESERVED.includes(late) && giveBack())
+      return redis.inTime(reserveOrGiveBack, (late) => RESERVED.includes(late) && giveBack())
     },
     async settle(ref, attempt, retainUntil, settlement) {
       requireRetention(context, retainUntil)
-      const kept = settlementOperands(settlement)
-      return ask(context, VERBS.settle, ref, [textOf(attempt), String(retainUntil), ...kept])
+      const operands = [textOf(attempt), String(retainUntil), ...settlementOperands(settlement)]
+      return changeKey(context, VERBS.settle, ref, operands)
     },
-    release: async (ref, attempt, hasActed) =>
-      ask(context, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
+    async release(ref, attempt, hasActed) {
+      // The empty operand releases any reservation of the attempt, not only that of one call.
+      const operands = [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]
+      return changeKey(context, VERBS.release, ref, operands)
+    },
   }
 }
 
@@ -173,17 +177,18 @@ type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revo
 function revocationVerbs(context: RedisContext): RevocationVerbs {
   const { redis, names, seconds, nextCall, maxRetentionSeconds } = context
   return {
-    revoke: async (ref) => ask(context, VERBS.revoke, ref, []),
-    revokeFamily: async (ref) => ask(context, VERBS.revokeFamily, ref, []),
+    revoke: async (ref) => changeKey(context, VERBS.revoke, ref, []),
+    revokeFamily: async (ref) => changeKey(context, VERBS.revokeFamily, ref, []),
     async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
       const now = seconds()
       requireFuture('retainUntil', retainUntil, now)
       requireTime('issuedBefore', issuedBefore)
+      // The field of the hash `notBefore`: one identity, or `*` for all.
       const field = identity === undefined ? '*' : `=${textOf(identity)}`
       const until = Math.max(retainUntil, now + maxRetentionSeconds)
       const args = [now, field, issuedBefore, until, nextCall()].map(String)
-      const raise = (keys: Keys) => perform(redis, VERBS.revokeIssuedBefore, keys, args)
-      const answers = await redis.inTime(() => Promise.all(names.allNotBefore.map(raise)))
+      const raiseNotBefore = (keys: Keys) => runVerb(redis, VERBS.revokeIssuedBefore, keys, args)
+      const answers = await redis.inTime(() => Promise.all(names.allNotBefore.map(raiseNotBefore)))
       return answers.includes('revoked') ? 'revoked' : 'unchanged'
     },
   }
@@ -204,6 +209,6 @@ function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
     const counts = owner === undefined ? [] : countsOf(owner)
     const keys: Keys = [names.once(id, owner?.clientId), ...counts.map(([name]) => name)]
     const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
-    return redis.inTime(() => perform(redis, VERBS.useOnce, keys, args))
+    return redis.inTime(() => runVerb(redis, VERBS.useOnce, keys, args))
   }
 }
