@@ -1,0 +1,22 @@
+/**
+ * Runs an example: `npm run example NAME`. Prepares the checkout, installs what the example needs in its own folder,
+ * and starts it. The example uses the package of this checkout.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setUp } from './setup.mjs'
+import { ROOT, runStep, stop } from './step.mjs'
+
+const EXAMPLES = join(ROOT, 'examples')
+const names = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'package.json')))
+const name = process.argv[2]
+if (!names.includes(name)) stop(`usage: npm run example NAME, where NAME is ${names.join(', ')}`)
+
+setUp()
+const cwd = join(EXAMPLES, name)
+const shell = process.platform === 'win32' // where npm is a batch file
+const install = ['npm', 'install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund']
+runStep(`installing what ${name} needs`, install, { cwd, shell })
+const { status } = spawnSync('npm', ['start', '--silent'], { cwd, shell, stdio: 'inherit' })
+process.exitCode = status ?? 1
