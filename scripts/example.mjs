@@ -6,12 +6,15 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setUp } from './setup.mjs'
-import { ROOT, runStep, stop } from './step.mjs'
+import { ROOT, runStep } from './step.mjs'
 
 const EXAMPLES = join(ROOT, 'examples')
 const names = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'package.json')))
 const name = process.argv[2]
-if (!names.includes(name)) stop(`usage: npm run example NAME, where NAME is ${names.join(', ')}`)
+if (!names.includes(name)) {
+  console.error(`usage: npm run example NAME; the names are ${names.join(', ')}`)
+  process.exit(2)
+}
 
 setUp()
 const cwd = join(EXAMPLES, name)

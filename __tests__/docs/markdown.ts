@@ -3,6 +3,11 @@ import { join } from 'node:path'
 
 export const ROOT = join(__dirname, '..', '..')
 
+/** The folders of examples. */
+export const EXAMPLES: readonly string[] = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+
 /** The documents of the project, by their paths. */
 export const DOCUMENTS: readonly string[] = [
   'README.md',
@@ -13,6 +18,8 @@ export const DOCUMENTS: readonly string[] = [
     .filter((name) => name.endsWith('.md'))
     .sort()
     .map((name) => `docs/${name}`),
+  'examples/README.md',
+  ...EXAMPLES.map((name) => `examples/${name}/README.md`),
 ]
 
 export function readText(path: string): string {

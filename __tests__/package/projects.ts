@@ -19,6 +19,8 @@ export const OPTIONS = `{
   ],
 }`
 
+export const INSTALL: readonly string[] = ['install', '--prefer-offline', '--no-audit', '--no-fund']
+
 /** A project that has installed the package, in a folder outside this repository. */
 export interface Project {
   readonly folder: string
@@ -29,6 +31,7 @@ export interface Project {
 
 /** The package as npm packs it, and projects that install it. */
 export interface PackedPackage {
+  readonly tarball: string
   install(project: string, ...others: string[]): Project
   remove(): void
 }
@@ -38,7 +41,9 @@ export function packPackage(): PackedPackage {
   run(process.execPath, [join(ROOT, 'scripts', 'setup.mjs')], ROOT)
   const packed = npm(['pack', '--json', '--ignore-scripts', `--pack-destination=${place}`], ROOT)
   const [{ filename }] = JSON.parse(packed)
+  const tarball = join(place, filename)
   return {
+    tarball,
     install(project, ...others) {
       const folder = join(place, project)
       const write = (file: string, text: string) => {
@@ -46,8 +51,7 @@ export function packPackage(): PackedPackage {
         writeFileSync(join(folder, file), text)
       }
       write('package.json', JSON.stringify({ name: project, private: true }))
-      const flags = ['--prefer-offline', '--no-audit', '--no-fund']
-      npm(['install', ...flags, join(place, filename), ...others], folder)
+      npm([...INSTALL, tarball, ...others], folder)
       return { folder, write, node: (arguments_) => run(process.execPath, arguments_, folder) }
     },
     remove: () => rmSync(place, { recursive: true, force: true }),
@@ -65,13 +69,17 @@ export function readManifest(path: string): Manifest {
   return JSON.parse(readFileSync(path, 'utf8')) as Manifest
 }
 
-function npm(arguments_: readonly string[], cwd: string): string {
-  return run('npm', ['--loglevel=error', ...arguments_], cwd)
+export function npm(
+  arguments_: readonly string[],
+  cwd: string,
+  env?: Readonly<Record<string, string>>,
+): string {
+  return run('npm', ['--loglevel=error', ...arguments_], cwd, env)
 }
 
 /** The npm that runs these tests describes its own package in variables. The program does not get these. */
-function run(command: string, arguments_: readonly string[], cwd: string): string {
-  const env = Object.fromEntries(
+function run(command: string, arguments_: readonly string[], cwd: string, more = {}): string {
+  const own = Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix|JEST_|NODE_ENV)/.test(name),
     ),
@@ -79,7 +87,7 @@ function run(command: string, arguments_: readonly string[], cwd: string): strin
   try {
     return execFileSync(command, arguments_, {
       cwd,
-      env,
+      env: { ...own, ...more },
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -14,7 +14,7 @@ const keys = provisioningKeys({
     lifetimeSeconds: 60, // of a key: the time until a job starts
     accessTokenLifetimeSeconds: 120, // of an access token: the time that a job takes
   },
-  clients: [{ clientId: 'ci', clientSecret: CI_SECRET, policy: { subjects: ['job:*'] } }],
+  clients: [{ clientId: 'ci', clientSecret: CI_SECRET, policy: { subjects: ['runner:*'] } }],
   observer: ({ type, severity }) => console.log(`  event  ${type} (${severity})`),
 })
 

@@ -15,11 +15,13 @@ const asked = await fetch(`${origin}/oauth/token`, {
   body: new URLSearchParams({
     grant_type: 'client_credentials',
     scope: 'provision:token config:read',
-    requested_subject: 'job:1234',
+    requested_subject: 'runner:1042',
   }),
 })
 const { access_token: key, expires_in: seconds } = await asked.json()
-console.log(`ci       starts job:1234 with a key that is good for one use within ${seconds} seconds`)
+console.log(
+  `ci       starts runner:1042 with a provisioning key that is good for one use within ${seconds} seconds`,
+)
 
 // The job gets the key, and not the secret of the CI system.
 const job = spawn(process.execPath, ['job.js'], {

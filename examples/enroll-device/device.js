@@ -33,7 +33,14 @@ say('authenticated with private_key_jwt, and has the next key')
 const grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const subject_token_type = 'urn:ietf:params:oauth:token-type:jwt'
 const form = { subject_token: key, subject_token_type, scope: 'telemetry:write' }
-const exchanged = await oauth.genericTokenEndpointRequest(server, client, authentication, grant, form, options)
+const exchanged = await oauth.genericTokenEndpointRequest(
+  server,
+  client,
+  authentication,
+  grant,
+  form,
+  options,
+)
 const token = await oauth.processGenericTokenEndpointResponse(server, client, exchanged)
 say(`exchanged that for an access token for "${token.scope}", good for ${token.expires_in} seconds`)
 

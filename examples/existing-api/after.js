@@ -7,9 +7,8 @@ import { pinoHttp } from 'pino-http'
 
 const { PORT = '3000', ADMIN_PASSWORD, INSTALLER_SECRET, SESSION_SECRET } = process.env
 const devices = []
-const log = pinoHttp({
-  redact: ['req.headers.cookie', 'res.headers["set-cookie"]', 'req.headers.authorization', 'req.headers.dpop'],
-})
+const redact = ['req.headers.cookie', 'res.headers["set-cookie"]']
+const log = pinoHttp({ redact: [...redact, 'req.headers.authorization', 'req.headers.dpop'] })
 
 const origin = `http://localhost:${PORT}`
 const keys = provisioningKeys({

@@ -6,7 +6,8 @@ import { pinoHttp } from 'pino-http'
 
 const { PORT = '3000', ADMIN_PASSWORD, SESSION_SECRET } = process.env
 const devices = []
-const log = pinoHttp({ redact: ['req.headers.cookie', 'res.headers["set-cookie"]'] })
+const redact = ['req.headers.cookie', 'res.headers["set-cookie"]']
+const log = pinoHttp({ redact })
 
 const app = express()
 app.use(log)
