@@ -97,7 +97,7 @@ describe('npm start', () => {
         ['POST /devices with the same key', '404', '401'],
         ['GET /devices without the session', '401', '401'],
         ['GET /devices', '200', '200'],
-        ['devices', '0', '1'],
+        ['devices in the list', '0', '1'],
         ['secrets in the log', '1', '0'],
       ])
     },

@@ -17,7 +17,7 @@ async function send20(title, request) {
     row[status] = (row[status] ?? 0) + 1
   }
   console.log(`\n${title}`)
-  console.table(table)
+  console.table(table, [...new Set(responses.map(({ status }) => status))].sort())
 }
 
 const { access_token: key } = await (await askForKey()).json()

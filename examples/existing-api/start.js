@@ -34,7 +34,7 @@ async function tryOut(file) {
   await call('POST /devices', headers, device, 'POST /devices with the same key')
   await call('GET /devices', {}, undefined, 'GET /devices without the session')
   const cookie = login.headers.get('set-cookie').split(';')[0]
-  show('devices', (await (await call('GET /devices', { Cookie: cookie })).json()).length)
+  show('devices in the list', (await (await call('GET /devices', { Cookie: cookie })).json()).length)
   api.kill()
   const given = [...Object.values(secrets), basic.Authorization, cookie, key]
   const readable = given.filter((one) => one && log.includes(one))
