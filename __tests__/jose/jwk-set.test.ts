@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readJwkSet } from '../../lib/jose/jwk-set.js'
+import { VerifiedTokens } from '../../lib/jose/verified-tokens.js'
 import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384, RS256 } = PAIRS
@@ -32,6 +33,7 @@ describe('readJwkSet', () => {
       kid: ES256.kid,
       alg: 'ES256',
       publicKey: expect.objectContaining({ type: 'public' }),
+      verifiedTokens: expect.any(VerifiedTokens),
     })
   })
 

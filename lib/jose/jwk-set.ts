@@ -2,6 +2,7 @@ import { isObject } from '../base/object.js'
 import { algorithmsFor, importPublicJwk, isPrivateJwk } from './jwk.js'
 import { type Claims, KID } from './jws.js'
 import type { SigningKey } from './key-ring.js'
+import { VerifiedTokens } from './verified-tokens.js'
 
 /** A larger set is refused before any of its keys is read. */
 const MOST_KEYS = 32
@@ -33,5 +34,5 @@ function readKey(jwk: Claims): SigningKey | undefined {
   if (typeof publicKey === 'string') return undefined
   const possible = algorithmsFor(publicKey)
   const own = alg === undefined ? possible[0] : possible.find((one) => one === alg)
-  return own && Object.freeze({ kid, alg: own, publicKey })
+  return own && Object.freeze({ kid, alg: own, publicKey, verifiedTokens: new VerifiedTokens() })
 }

@@ -18,6 +18,7 @@ export type Claims = Readonly<Record<string, unknown>>
 
 /** A parsed JWS in compact serialization. Nothing in it is verified yet. */
 export interface ParsedJws {
+  readonly text: string
   readonly header: Claims
   /** `undefined` when the payload is not a JSON object. */
   readonly claims: Claims | undefined
@@ -35,7 +36,7 @@ export function parseJws(token: string): ParsedJws | string {
   const members = parseObject(header)
   if (members === undefined) return 'The JWS header is not a JSON object.'
   const signingInput = token.slice(0, token.lastIndexOf('.'))
-  return { header: members, claims: parseObject(payload), signingInput, signature }
+  return { text: token, header: members, claims: parseObject(payload), signingInput, signature }
 }
 
 /** The form of a `kid`. It is only compared, so any printable ASCII will do. */

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { JwkSet, KeyAlgorithm } from './jwk.js'
 import { publicJwk } from './jwk.js'
+import type { VerifiedTokens } from './verified-tokens.js'
 
 /** A key that verifies. It can also sign if it has its private part. */
 export interface SigningKey {
@@ -12,6 +13,8 @@ export interface SigningKey {
   readonly publicKey: KeyObject
   /** For a retired key: the latest `iat` of a token that it can have signed. */
   readonly lastIssuedAt?: number
+  /** The tokens that this key has verified. They are forgotten with the key. Absent if nothing is remembered. */
+  readonly verifiedTokens?: VerifiedTokens
 }
 
 /** A key that can sign. */

@@ -23,6 +23,7 @@ import {
   thumbprint,
 } from '../jose/jwk.js'
 import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
+import { VerifiedTokens } from '../jose/verified-tokens.js'
 
 /**
  * A key as PEM text, JWK or `KeyObject`.
@@ -145,9 +146,12 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   const wanted = wrapped ? (input.alg ?? own) : own
   const alg = chooseAlgorithm(path, key, wanted, faults)
   if (alg === undefined) return undefined
-  if (key.type === 'secret') return { kid: thumbprint(key), alg, privateKey: key, publicKey: key }
+  const kid = thumbprint(key)
+  // An HMAC takes no longer than the look-up of a verified token.
+  if (key.type === 'secret') return { kid, alg, privateKey: key, publicKey: key }
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
-  return { kid: thumbprint(key), alg, publicKey, ...(key.type === 'private' && { privateKey: key }) }
+  const verifiedTokens = new VerifiedTokens()
+  return { kid, alg, publicKey, verifiedTokens, ...(key.type === 'private' && { privateKey: key }) }
 }
 
 /** Reads the public key of another party. `undefined`: it is not a public key, or it is too weak. */
