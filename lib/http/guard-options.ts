@@ -10,30 +10,34 @@ import type { GuardContext } from './context.js'
  * const options: GuardOptions = { scope: ['devices:read', 'devices:create'] }
  * app.get('/devices', keys.requireProvisioningKey(options), (req, res) => res.json([]))
  */
+// The union is the member of an object type. So it has no name, and an error of the compiler shows its members: a guard
+// without `scope` is an error that names `scope`.
 export type GuardOptions = {
-  /**
-   * The required audience. Default: the only audience of the deployment. Required if there are several.
-   * @example 'https://api.example.com'
-   */
-  readonly audience?: string
-} & (
-  | {
-      /**
-       * Accepts keys or tokens with any scope. A key for another purpose can then be used here.
-       * @example true
-       */
-      readonly anyScope: true
-      readonly scope?: never
-    }
-  | {
-      /**
-       * The scope, or all the scopes, that the key or token must have.
-       * @example ['devices:read', 'devices:create']
-       */
-      readonly scope: string | readonly string[]
-      readonly anyScope?: never
-    }
-)
+  readonly either: {
+    /**
+     * The required audience. Default: the only audience of the deployment. Required if there are several.
+     * @example 'https://api.example.com'
+     */
+    readonly audience?: string
+  } & (
+    | {
+        /**
+         * Accepts keys or tokens with any scope. A key for another purpose can then be used here.
+         * @example true
+         */
+        readonly anyScope: true
+        readonly scope?: never
+      }
+    | {
+        /**
+         * The scope, or all the scopes, that the key or token must have.
+         * @example ['devices:read', 'devices:create']
+         */
+        readonly scope: string | readonly string[]
+        readonly anyScope?: never
+      }
+  )
+}['either']
 
 /** The options of a guard, complete. */
 export interface GuardRequirements {

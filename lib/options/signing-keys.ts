@@ -63,7 +63,8 @@ export interface SigningKeyOptions {
  * const { SIGNING_KEY = '' } = process.env
  * const signingKey: SigningKeyInput = { key: SIGNING_KEY, alg: 'PS256' }
  */
-export type SigningKeyInput = KeyMaterial | SigningKeyOptions
+// A JWK has no member `key`. Written here, it makes the compiler name a wrong `alg` beside a `key`.
+export type SigningKeyInput = string | KeyObject | (Jwk & { readonly key?: never }) | SigningKeyOptions
 
 const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
 

@@ -70,18 +70,19 @@ function namesOf(declaration: Node): string[] {
   return (declarators ?? [declaration]).flatMap((each) => nameIn(each) ?? [])
 }
 
-/** The body of an interface, or the object types in intersections and unions. */
+/** The body of an interface, or the object types in intersections, in unions and in the member of an object type. */
 function objectTypesIn(type: unknown): Node[] {
   if (!isNode(type)) return []
+  if (type.type === 'TsIndexedAccessType')
+    return objectTypesIn(type['objectType']).flatMap(signaturesOf).map(typeOf).flatMap(objectTypesIn)
   if (/^Ts(InterfaceBody|TypeLiteral)$/.test(type.type)) return [type]
   const isCombined = /^Ts(Intersection|Union|Parenthesized)Type$/.test(type.type)
   return isCombined ? [type['types'] ?? type['typeAnnotation']].flat().flatMap(objectTypesIn) : []
 }
 
 function membersOf(syntax: Syntax, objectType: Node): Documented[] {
-  const signatures = (objectType['body'] ?? objectType['members']) as Node[]
   let end = syntax.range(objectType)[0]
-  return signatures.flatMap((signature) => {
+  return signaturesOf(objectType).flatMap((signature) => {
     const [start, endOfThis] = syntax.range(signature)
     const comment = commentBetween(syntax, end, start)
     end = endOfThis
@@ -90,9 +91,18 @@ function membersOf(syntax: Syntax, objectType: Node): Documented[] {
   })
 }
 
+function signaturesOf(objectType: Node): Node[] {
+  return (objectType['body'] ?? objectType['members']) as Node[]
+}
+
+/** The type of a member; `undefined` for a method. */
+function typeOf({ typeAnnotation }: Node): unknown {
+  return isNode(typeAnnotation) ? typeAnnotation['typeAnnotation'] : undefined
+}
+
 /** Whether nothing can be given: such a member only excludes the member of the same name in another object type. */
-function isNever({ typeAnnotation }: Node): boolean {
-  const type = isNode(typeAnnotation) ? typeAnnotation['typeAnnotation'] : undefined
+function isNever(signature: Node): boolean {
+  const type = typeOf(signature)
   return isNode(type, 'TsKeywordType') && type['kind'] === 'never'
 }
 
