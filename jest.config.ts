@@ -27,6 +27,7 @@ const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 export function testConfig({ all }: { readonly all: boolean }): Config {
   const base: ProjectConfig = {
     testEnvironment: 'node',
+    setupFilesAfterEnv: ['<rootDir>/__tests__/support/intervals.ts'],
     globals: { testsAll: all },
     transform: {
       '^.+\\.m?[jt]s$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],

@@ -7,19 +7,18 @@ import { type Demo, ensureBuilt, run, startDemo } from './child.js'
 jest.setTimeout(60_000)
 
 /** Opens connections that would keep a server open: a silent one, an idle one, and one in the middle of a request. */
-async function occupy(demo: Demo): Promise<void> {
-  const silent = connect(demo.port, '127.0.0.1').on('error', () => undefined)
-  const [idle, busy] = [0, 0].map(() =>
-    connectTls({ port: demo.port, host: '127.0.0.1', rejectUnauthorized: false }).on(
-      'error',
-      () => undefined,
-    ),
-  )
-  idle?.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  busy?.write('POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\ngrant')
-  await Promise.all(
-    [silent, idle, busy].map((socket) => new Promise((resolve) => socket?.once('connect', resolve))),
-  )
+async function occupy({ port }: Demo): Promise<void> {
+  const host = '127.0.0.1'
+  const overTls = () => connectTls({ port, host, rejectUnauthorized: false })
+  const [silent, idle, busy] = [connect(port, host), overTls(), overTls()]
+  idle.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  busy.write('POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\ngrant')
+  const connected = [silent, idle, busy].map((socket) => {
+    // A socket that nobody reads does not notice that the server has closed it, and stays open.
+    socket.on('error', () => undefined).resume()
+    return new Promise((resolve) => socket.once('connect', resolve))
+  })
+  await Promise.all(connected)
   await sleep(200)
 }
 
