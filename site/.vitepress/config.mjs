@@ -47,7 +47,10 @@ export default defineConfig({
     ],
     outline: [2, 3],
   },
-  markdown: { config: (md) => md.core.ruler.push('readme-links', linkIndexes) },
+  markdown: {
+    anchor: { slugify: githubAnchor },
+    config: (md) => md.core.ruler.push('readme-links', linkIndexes),
+  },
 })
 
 function pagesIn(folder) {
@@ -70,6 +73,14 @@ function item(path) {
 function titleOf(path) {
   const [, title = path] = /^# (.+)$/m.exec(readFileSync(`${ROOT}/${path}`, 'utf8')) ?? []
   return title.replaceAll('`', '')
+}
+
+/** The anchor that GitHub gives a heading, so that a link such as `#key_expired` works in both places. */
+function githubAnchor(heading) {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w -]/g, '')
+    .replaceAll(' ', '-')
 }
 
 /** Links to a README lead to the index that it becomes. */
