@@ -57,7 +57,7 @@ export type PublicJwk = Jwk
  */
 export interface JwkSet {
   /**
-   * The public keys. A key without a `kid` has its thumbprint as its name (RFC 7638).
+   * The public keys (RFC 7517 5.1).
    * @example [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }]
    */
   readonly keys: readonly PublicJwk[]

@@ -50,7 +50,7 @@ export interface ClientOptions {
    */
   readonly secretExpiresAt?: number
   /**
-   * How the client may authenticate. Default: each method that its credentials allow.
+   * How the client may authenticate. Default: the methods that its credentials allow.
    * @example ['private_key_jwt']
    */
   readonly authenticationMethods?: readonly ClientAuthenticationMethod[]

@@ -63,7 +63,7 @@ export interface SigningKeyOptions {
  * const { SIGNING_KEY = '' } = process.env
  * const signingKey: SigningKeyInput = { key: SIGNING_KEY, alg: 'PS256' }
  */
-// A JWK has no member `key`. Written here, it makes the compiler name a wrong `alg` beside a `key`.
+// A JWK has no member `key`. If its type did not say so, a wrong `alg` beside a `key` would be an error about `key`.
 export type SigningKeyInput = string | KeyObject | (Jwk & { readonly key?: never }) | SigningKeyOptions
 
 const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
