@@ -106,7 +106,7 @@ function isNever(signature: Node): boolean {
   return isNode(type, 'TsKeywordType') && type['kind'] === 'never'
 }
 
-/** `first as second` exports what is said of `first` as `second`. */
+/** `first as second` exports the comment and the members of `first` as those of `second`. */
 function renamed({ orig, exported }: Node, there: Exports) {
   const { value } = orig as { value: string }
   const original = there.get(value)
