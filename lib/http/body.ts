@@ -4,32 +4,40 @@ import type { Parameters } from '../base/request.js'
 import type { Claims } from '../jose/jws.js'
 import { hasMemberTwice } from './json.js'
 
-/** The format of a body. */
-export type BodyKind = 'form' | 'json'
-
-const MEDIA_TYPES: Record<BodyKind, string> = {
+const MEDIA_TYPES = {
   form: 'application/x-www-form-urlencoded',
   json: 'application/json',
-}
+} as const
+
+type BodyKind = keyof typeof MEDIA_TYPES
 
 /** Longer bodies are refused before they are read. */
-const MAXIMUM_BYTES = 32 * 1024
+const MAX_BYTES = 32 * 1024
 
-// We parse bodies ourselves, because the errors of a body parser carry the body, and the key in it.
+// We parse bodies ourselves, because the errors of a body parser contain the body, and with it the key.
 const readText = express.text({
   type: () => true,
-  limit: MAXIMUM_BYTES,
+  limit: MAX_BYTES,
   inflate: false,
   defaultCharset: 'utf-8',
 })
 
-/** Reads a form, each parameter at most once. */
+/**
+ * Reads a form.
+ *
+ * @throws ProvisioningError `parameter_repeated`, `parameter_malformed`, and for the body as a whole
+ *   `media_type_unsupported`, `body_malformed`, `body_too_large`, `body_incomplete`
+ */
 export async function readForm(req: Request, res: Response): Promise<Parameters> {
   const body = await readBody(req, res, 'form')
   return typeof body === 'string' ? parseForm(body) : parametersOf(Object.entries(body))
 }
 
-/** Reads a JSON object. */
+/**
+ * Reads a JSON object.
+ *
+ * @throws ProvisioningError `parameter_repeated`, and for the body as a whole the same as `readForm`
+ */
 export async function readJson(req: Request, res: Response): Promise<Claims> {
   const body = await readBody(req, res, 'json')
   return typeof body === 'string' ? parseJson(body) : body
@@ -76,6 +84,7 @@ function requireMediaType(req: Request, kind: BodyKind): void {
   throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
 }
 
+/** `URLSearchParams` would accept broken percent-encodings. */
 function parseForm(text: string): Parameters {
   const pairs = text.split('&').filter((pair) => pair !== '')
   return parametersOf(
@@ -90,7 +99,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw malformed('parameter_malformed', 'The form holds a broken percent-encoding.')
+    throw malformed('parameter_malformed', 'The form contains a broken percent-encoding.')
   }
 }
 
@@ -122,6 +131,7 @@ function parseJson(text: string): Claims {
   return value as Claims
 }
 
+/** The error types of body-parser, and our refusals for them. */
 const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {
   'entity.too.large': ['body_too_large', 'The body is too large.'],
   'parameters.too.many': ['body_too_large', 'The body has too many parameters.'],
@@ -130,7 +140,10 @@ const PARSER_ERRORS: Readonly<Record<string, readonly [Reason, string]>> = {
   'entity.parse.failed': ['body_malformed', 'The body cannot be parsed.'],
   'entity.verify.failed': ['body_malformed', 'The body cannot be parsed.'],
   'querystring.parse.rangeError': ['body_malformed', 'The body cannot be parsed.'],
-  'request.size.invalid': ['body_incomplete', 'The body has not the length that the request announces.'],
+  'request.size.invalid': [
+    'body_incomplete',
+    'The body does not have the length that the request announces.',
+  ],
   'request.aborted': ['body_incomplete', 'The request ended before its body did.'],
 }
 

@@ -13,13 +13,15 @@ import type { WholeAnswer } from './whole-answer.js'
  * const created: RedemptionAnswer = { status: 201, headers: { Location: '/devices/7' }, body: { id: 7 } }
  */
 export interface RedemptionAnswer {
-  /** 200 to 599; 200 when absent. Below 400 redeems the key; 400 and above releases it, but for 406, 412 and 416. */
+  /**
+   * 200 to 599. Default: 200. A status below 400 redeems the key. A status from 400 releases it, except 406, 412 and 416.
+   */
   readonly status?: number | undefined
-  /** `Content-Length` and the headers of the connection follow from the body; they are ignored here. */
+  /** Headers of the answer. `Content-Length` and the headers of the connection are ignored. */
   readonly headers?: Readonly<Record<string, string | number | readonly string[]>> | undefined
   /**
-   * A string is sent as `text/plain`, a `Uint8Array` as `application/octet-stream`, every other value as JSON; unless
-   * `headers` has a `Content-Type`.
+   * A string is sent as `text/plain`, a `Uint8Array` as `application/octet-stream`, every other value as JSON. To send
+   * another `Content-Type`, set it in `headers`.
    */
   readonly body?: string | number | boolean | object | null | undefined
 }
@@ -40,8 +42,8 @@ export type RedemptionHandler = (
 
 const MEMBERS = ['status', 'headers', 'body']
 
-/** They follow from the body and the connection. Another value would break the framing of the answer (RFC 9112 6). */
-const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
+/** These headers follow from the body and the connection. Another value would break the framing (RFC 9112 6). */
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'keep-alive',
@@ -66,9 +68,9 @@ export function readAnswer(returned: unknown): WholeAnswer {
   const { status = 200, headers = {}, body } = returned
   if (!isStatus(status)) noted.add('answer.status', 'an integer from 200 to 599', describeStatus(status))
   const entries = headerEntries(headers)
-  if (entries === undefined) noted.add('answer.headers', HEADERS, 'something else')
+  if (entries === undefined) noted.add('answer.headers', EXPECTED_HEADERS, 'something else')
   const encoded = encodeBody(body)
-  if (encoded === undefined) noted.add('answer.body', BODY, describeSecret(body))
+  if (encoded === undefined) noted.add('answer.body', EXPECTED_BODY, describeSecret(body))
   noted.throwIfAny()
   return assemble(status as number, entries as readonly HeaderEntry[], encoded as EncodedBody)
 }
@@ -78,8 +80,10 @@ function noAnswer(returned: unknown): string {
   return `redeemProvisioningKey: expected its handler to return { status, headers, body }, got ${got}`
 }
 
-const HEADERS = 'an object with header names and their values, which are strings, numbers or lists of strings'
-const BODY = 'a string, a Uint8Array or a value that JSON.stringify() accepts; wait for promises and streams'
+const EXPECTED_HEADERS =
+  'an object with header names and their values, which are strings, numbers or lists of strings'
+const EXPECTED_BODY =
+  'a string, a Uint8Array or a value that JSON.stringify() accepts; wait for promises and streams'
 
 function isStatus(status: unknown): status is number {
   return Number.isInteger(status) && Number(status) >= 200 && Number(status) <= 599
@@ -91,7 +95,7 @@ function describeStatus(status: unknown): string {
 
 type HeaderEntry = readonly [name: string, value: string | readonly string[]]
 
-/** `undefined` for headers that Node cannot write, and for a `Headers` or a `Map`, whose entries would be lost. */
+/** Returns `undefined` for headers that Node cannot write, and for a `Headers` or a `Map`, whose entries are no members. */
 function headerEntries(headers: unknown): readonly HeaderEntry[] | undefined {
   if (!isObject(headers) || Symbol.iterator in headers) return undefined
   const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), textOf(value)] as const)
@@ -118,7 +122,7 @@ interface EncodedBody {
   readonly bytes: Buffer
 }
 
-/** `undefined` for a body that cannot be sent. */
+/** Returns `undefined` for a body that cannot be sent. */
 function encodeBody(body: unknown): EncodedBody | undefined {
   if (body === undefined) return { bytes: Buffer.alloc(0) }
   if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', bytes: Buffer.from(body) }
@@ -140,14 +144,14 @@ function assemble(
   entries: readonly HeaderEntry[],
   { type, bytes }: EncodedBody,
 ): WholeAnswer {
-  const own = entries
-    .filter(([name]) => !OF_THE_CONNECTION.has(name))
+  const ownHeaders = entries
+    .filter(([name]) => !CONNECTION_HEADERS.has(name))
     // A cookie is added to those of other middlewares. Every other header replaces an earlier value.
     .map(([name, text]) => [name, name === 'set-cookie' ? { added: [text].flat() } : text] as const)
   const hasBody = !WITHOUT_BODY.has(status)
   const headers = {
     ...(hasBody && type !== undefined && { 'content-type': type }),
-    ...Object.fromEntries(own),
+    ...Object.fromEntries(ownHeaders),
     ...(hasBody && { 'content-length': String(bytes.length) }),
   }
   return { status, statusMessage: '', headers, body: hasBody ? bytes : Buffer.alloc(0) }

@@ -66,10 +66,7 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   // The request ends here, so no handler needs the query. Remove it if any parameter contains a key.
   const query = res.req.originalUrl.replace(/^[^?]*/, '')
   if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
-  const status =
-    STATUS_OF_REASON[reason] ??
-    (site.challenges === 'resource' ? RESOURCE_STATUS[code] : undefined) ??
-    STATUS[code]
+  const status = statusOf(error, site)
   site.emit('request.refused', {
     endpoint: site.endpoint,
     code,
@@ -87,18 +84,28 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   }
   const description = describeRefusal(error, site)
   // RFC 6750 3.1: no error code if the request has no credentials.
-  const isFault = reason !== 'credentials_missing'
-  const body = { ...(isFault && { error: code }), error_description: description, ...linkOf(error, site) }
-  answer(res, { status, body, headers: refusalHeaders(error, isFault ? body : {}, presented, site) })
+  const hasCredentials = reason !== 'credentials_missing'
+  const body = {
+    ...(hasCredentials && { error: code }),
+    error_description: description,
+    ...linkOf(error, site),
+  }
+  const headers = refusalHeaders(error, hasCredentials ? body : {}, presented, site)
+  answer(res, { status, body, headers })
 }
 
-/** Turns a foreign error into a 500 without details. Only the event gets its message. */
+function statusOf({ code, reason }: ProvisioningError, { challenges }: RefusalSite): number {
+  const atResource = challenges === 'resource' ? RESOURCE_STATUS[code] : undefined
+  return STATUS_OF_REASON[reason] ?? atResource ?? STATUS[code]
+}
+
+/** Turns an unexpected error into a refusal with 500. Only the event gets its message. */
 function asRefusal(thrown: unknown): ProvisioningError {
   if (thrown instanceof ProvisioningError) return thrown
   return new ProvisioningError('server_fault', 'An unexpected error was thrown.', { cause: thrown })
 }
 
-/** RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
+/** The `error_description`, in the characters of RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
 function describeRefusal(error: ProvisioningError, { explains, credential }: RefusalSite): string {
   const text = error.disclosed ? error.message : uniformSentence(error.code, credential ?? 'provisioning key')
   return (explains ? `${detailOf(error)} ${REMEDIES[error.reason]}` : text)
@@ -112,7 +119,7 @@ function detailOf({ message, cause }: ProvisioningError): string {
   return scrub(`${message}${cause instanceof Error ? ` (${cause.message})` : ''}`)
 }
 
-/** The link to the explanation. A reason that is not disclosed must not be in it. */
+/** The link to the explanation of the refusal. It contains the reason only if the reason may be disclosed. */
 function linkOf({ code, reason, disclosed }: ProvisioningError, { explains, docsUrl }: RefusalSite) {
   if (docsUrl === undefined || reason === 'credentials_missing') return {}
   return { error_uri: `${new URL(docsUrl).href}#${explains || disclosed ? reason : code}` }

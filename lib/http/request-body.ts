@@ -3,20 +3,20 @@ import type { Request, Response } from 'express'
 import { malformed } from '../base/errors.js'
 import { hasBody } from './body.js'
 
-/** Longer bodies are not held in memory, so they cannot be compared with others. */
-const LONGEST_HELD = 1_048_576
+/** Longer bodies are not held in memory. They have no digest, so a repeated request cannot be recognised by it. */
+const MAX_HELD_BYTES = 1_048_576
 
-/** Bodies up to this length always find room: Node buffers as much for each connection. */
-const ALWAYS_HELD = 16_384
+/** Bodies up to this length do not count against `SHARED_BYTES`, because Node buffers as much for each connection. */
+const FREE_BYTES = 16_384
 
-/** The room that all longer bodies of one instance share, in bytes. */
-const ROOM = 64 * 1_048_576
+/** The memory that all longer bodies of one instance share. */
+const SHARED_BYTES = 64 * 1_048_576
 
 /** The body of a request whose key is about to be reserved. */
 export interface ReceivedBody {
-  /** Whether the whole body has arrived. A longer body goes on arriving while the handler runs. */
+  /** Whether the whole body has arrived. A longer body continues to arrive while the handler runs. */
   readonly isWhole: boolean
-  /** SHA-256 of the body; `undefined` when it is too long, or when a parser has left only a part of it. */
+  /** SHA-256 of the body. `undefined` if the body is too long, or if a parser has left only a part of it. */
   readonly digest: string | undefined
 }
 
@@ -24,15 +24,15 @@ export interface ReceivedBody {
 export type ReceiveBody = (req: Request, milliseconds: number) => Promise<ReceivedBody>
 
 /**
- * Waits for the body before a key is reserved: the sender decides how long the body takes, and must not decide how long
- * the key is reserved. The body is then put back, so that any parser can read it.
+ * Makes the function that waits for a body before the key is reserved. The sender decides how long the body takes, but
+ * must not decide how long the key is reserved. The body is then put back into the request, for any parser.
  *
- * A body of more than 1 MiB is passed on while it arrives. So is a body for which no room is left.
+ * A body of more than 1 MiB is passed on while it arrives. So is a body for which no memory is left.
  *
  * @throws ProvisioningError `body_incomplete` when the body ends early or takes too long
  */
 export function bodyReceiver(): ReceiveBody {
-  const room = { left: ROOM }
+  const room = { left: SHARED_BYTES }
 
   return async function receiveBody(req, milliseconds) {
     if (!hasBody(req)) return whole(sha256(''))
@@ -63,11 +63,11 @@ class HeldChunks {
   }
 
   get #taken(): number {
-    return Math.max(0, this.#length - ALWAYS_HELD)
+    return Math.max(0, this.#length - FREE_BYTES)
   }
 
   get isTooLong(): boolean {
-    return this.#length > LONGEST_HELD || this.#room.left < 0
+    return this.#length > MAX_HELD_BYTES || this.#room.left < 0
   }
 
   add(chunk: Buffer): void {
@@ -84,7 +84,7 @@ class HeldChunks {
   }
 }
 
-/** Reads a body and puts it back. Returns `undefined` if the body is too long. */
+/** Reads a body and puts it back. Resolves with `undefined` if the body is too long. */
 function holdBody(
   req: Request,
   milliseconds: number,
@@ -150,7 +150,7 @@ export function isGone(req: Request, res: Response): boolean {
   return res.destroyed || req.readableAborted
 }
 
-/** The digest of the object that a parser has left. A form with files may lack half of the body. */
+/** The digest of what a parser has left. `undefined` if that may be a part of the body only, as for a form with files. */
 function digestOfParsed({ body, headers }: Request): string | undefined {
   if (body === undefined || body === null) return undefined
   if (typeof body === 'string' || body instanceof Uint8Array) return sha256(body)
@@ -214,7 +214,7 @@ function endAfterAnswer(req: Request, res: Response): void {
 /**
  * Closes the connection if the body is incomplete after this time, unless the request has been answered.
  *
- * @param onAbort is called before that
+ * @param onAbort is called before the connection is closed
  */
 export function abortSlowBody(req: Request, res: Response, milliseconds: number, onAbort: () => void): void {
   if (req.complete) return

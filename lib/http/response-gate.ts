@@ -11,29 +11,35 @@ import {
 
 type AnyFunction = (...args: unknown[]) => unknown
 type Methods = Readonly<Record<string, AnyFunction>>
-type Output = 'writeHead' | 'flushHeaders' | 'write' | 'end'
+/** The methods of a response that write to the client. */
+const OUTPUTS = ['writeHead', 'flushHeaders', 'write', 'end'] as const
+type Output = (typeof OUTPUTS)[number]
 
-const OUTPUTS: readonly Output[] = ['writeHead', 'flushHeaders', 'write', 'end']
 /** Express changes headers with these methods. They fail or do nothing after the first output. */
-const CHANGES = ['setHeader', 'removeHeader']
+const HEADER_METHODS = ['setHeader', 'removeHeader']
 
 /** Gets the status of an answer, and all of the answer when it was written in one piece. */
 export type Decide = (status: number, whole: WholeAnswer | undefined) => void
 
 /**
- * Holds the first output of a response until it is let through, or replaced by another answer.
+ * Holds the output of a response until the gate opens, or until another answer replaces it.
  *
- * Other middlewares may replace the response's methods before and after us, and keep ours for good. So our methods stay
- * in place, look at the state of the gate, and reach the methods before them by reference.
+ * Other middlewares replace methods of the response too, before us and after us. Those after us keep calling our methods.
+ * So our methods stay in place. They look at the state of the gate, and call the methods that were there before.
  */
 export class ResponseGate {
   readonly #res: Response
   readonly #decide: Decide
+  /** The methods of the response before ours. */
   readonly #before: Methods
+  /** The head of the response before the handler. */
   readonly #headBefore: Head
   readonly #held: (readonly [Output, unknown[]])[] = []
+  /** `open`: output goes to the client. `replaced`: output is dropped, because another answer was written. */
   #state: 'holding' | 'open' | 'replaced' = 'holding'
+  /** The head of the answer, from its first output on. */
   #head: Head | undefined
+  /** The number of held bytes. */
   #bytes = 0
   #hasEnded = false
   #isDecided = false
@@ -46,7 +52,7 @@ export class ResponseGate {
     this.#headBefore = headOf(res)
     for (const name of OUTPUTS)
       Object.assign(res, { [name]: (...args: unknown[]) => this.#output(name, args) })
-    for (const name of CHANGES)
+    for (const name of HEADER_METHODS)
       Object.assign(res, { [name]: (...args: unknown[]) => this.#change(name, args) })
     Object.defineProperty(res, 'writableEnded', { get: () => this.#hasEnded, configurable: true })
     Object.defineProperty(res, 'headersSent', { get: () => this.#isStreaming, configurable: true })
@@ -95,15 +101,16 @@ export class ResponseGate {
     return name === 'flushHeaders' ? undefined : this.#res
   }
 
-  /** Writes the head as Node does before a first `write()`. A middleware behind us may have a last change to make. */
+  /** Calls `writeHead` before the first `write`, as Node does. A middleware after us may add headers in it. */
   #implyHead(args: unknown[]): void {
     if (this.#state !== 'holding' || this.hasOutput) return
+    // Throws if Node cannot write this chunk. Then the answer has not begun.
     bytesOf(args)
     this.#res.writeHead(this.#res.statusCode)
   }
 
   /**
-   * Whether the head of the refusal is still to be written. A middleware before us may pass the body on later, as
+   * Whether the head of the other answer is not written yet. A middleware before us may write the body later, as
    * compression does. Node then calls the `writeHead` that it finds, which is ours.
    */
   #isOwnHead(): boolean {
@@ -115,7 +122,7 @@ export class ResponseGate {
     return this.#before.writeHead?.apply(this.#res, [this.#res.statusCode])
   }
 
-  /** Undoes assignments since the answer began. */
+  /** Undoes assignments to the status since the answer began. */
   #restoreStatus(): void {
     const { status: statusCode, statusMessage } = this.#head ?? this.#headBefore
     Object.assign(this.#res, { statusCode, statusMessage })
@@ -129,11 +136,12 @@ export class ResponseGate {
     }
     const head = this.#head ?? headToBe(this.#res, name === 'writeHead' ? args : [])
     if (name === 'write') this.#bytes += bytesOf(args).length
+    // Throws if Node cannot write the last chunk.
     if (name === 'end') lastBytesOf(args)
     this.#held.push([name, args])
     this.#hasEnded = name === 'end'
     this.#head = head
-    // `writeHead().end()` is one piece; Node sends no head before the body begins.
+    // `writeHead().end()` is an answer in one piece. Node does not send the head before the body begins.
     if (name === 'writeHead') process.nextTick(() => this.#decideOnce(head))
     else this.#decideOnce(head)
   }
@@ -145,7 +153,7 @@ export class ResponseGate {
     this.#decide(head.status, this.#hasEnded ? wholeAnswer(this.#headBefore, head, args) : undefined)
   }
 
-  /** Full from the mark on, as any stream. The stream that finally gets the held bytes emits 'drain'. */
+  /** The result of `write`: false from the high-water mark on, as for any stream. `open` emits 'drain' later. */
   #hasRoom(): boolean {
     return this.#state === 'replaced' || this.#bytes < this.#res.writableHighWaterMark
   }
@@ -157,13 +165,13 @@ export class ResponseGate {
   }
 }
 
-/** From now on the response reports its own state. */
+/** Makes the response report its own state again. */
 function showOwnState(res: Response): void {
   Reflect.deleteProperty(res, 'writableEnded')
   Reflect.deleteProperty(res, 'headersSent')
 }
 
-/** The error of Node for a change of a head that was sent. */
+/** The error that Node throws for a change of a head that was sent. */
 function headersSent(name: string): Error {
   const message = `Cannot call ${name} after the answer has begun`
   return Object.assign(new Error(message), { code: 'ERR_HTTP_HEADERS_SENT' })
@@ -172,7 +180,7 @@ function headersSent(name: string): Error {
 function methodsOf(res: Response): Methods {
   const methods = res as unknown as Methods
   return Object.fromEntries(
-    [...OUTPUTS, ...CHANGES].flatMap((name) => (methods[name] ? [[name, methods[name]]] : [])),
+    [...OUTPUTS, ...HEADER_METHODS].flatMap((name) => (methods[name] ? [[name, methods[name]]] : [])),
   )
 }
 
@@ -182,7 +190,7 @@ function restoreHead(res: Response, { headers, status: statusCode, statusMessage
   Object.assign(res, { statusCode, statusMessage })
 }
 
-/** Calls back a writer whose output was dropped. */
+/** Calls the callback of a `write` or an `end` that was dropped. */
 function reportDropped(args: readonly unknown[]): void {
   const done = args.at(-1)
   if (typeof done === 'function') process.nextTick(() => done(new Error('The answer was replaced.')))

@@ -25,15 +25,16 @@ export async function containReplay(
   address?: string,
 ): Promise<void> {
   const { jti: keyId, clientId } = key
-  const emitReplay = (familyRevoked: boolean) => (end: Pick<FamilyEnd, 'family'>) =>
+  const emitReplay = (familyRevoked: boolean, end: RegistryEnd) =>
     deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked, ...end })
   const outcome = await callStore(() => deployment.store.revokeFamily(key)).catch((error) => {
     // The replay took place, whether or not the store can contain it.
-    emitReplay(false)({ family: { fate: 'unreached' } })
+    emitReplay(false, { family: { fate: 'unreached' } })
     throw error
   })
-  const emit = emitReplay(outcome === 'revoked')
-  await endInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, emit)
+  await undoInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, (end) =>
+    emitReplay(outcome === 'revoked', end),
+  )
 }
 
 /**
@@ -46,24 +47,32 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
   if (outcome === 'not_redeemed' || outcome === 'unknown') return outcome
   const { jti: keyId, clientId } = key
   const familyRevoked = outcome === 'revoked'
-  const hasChanged = ({ family }: Pick<FamilyEnd, 'family'>) =>
+  const hasChanged = ({ family }: RegistryEnd) =>
     familyRevoked || family?.fate === 'revoked' || family?.fate === 'unreached'
-  const end = await endInRegistry(deployment, key, { by: 'operator', containment: strictly }, (ended) => {
-    if (hasChanged(ended)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...ended })
-  })
+  const end = await undoInRegistry(
+    deployment,
+    key,
+    { by: 'operator', containment: alwaysRevoke },
+    (ended) => {
+      if (hasChanged(ended)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...ended })
+    },
+  )
   if (end.family?.fate === 'unreached') throw new ProvisioningError('server_fault', NOT_WRITABLE)
   return hasChanged(end) ? 'revoked' : 'unchanged'
 }
 
+/** What happened to the client that a redemption created or changed. Empty if it created or changed none. */
+type RegistryEnd = Pick<FamilyEnd, 'family'>
+
 const NOT_WRITABLE = 'clients is a lookup function: what the key registered or bound cannot be revoked.'
 
-/** The cause of the end of a family, and the containment that applies. */
+/** Why a family ends, and which containment applies. */
 interface Ending {
   readonly by: 'replay' | 'operator'
   readonly containment: (deployment: Deployment, key: KeyRef) => Promise<ReplayContainment>
 }
 
-const strictly = async (): Promise<ReplayContainment> => 'revoke'
+const alwaysRevoke = async (): Promise<ReplayContainment> => 'revoke'
 
 /** The policy of the client that asked for the key decides. If that client has been deleted, the family is revoked. */
 async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Promise<ReplayContainment> {
@@ -71,14 +80,14 @@ async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Prom
   return asker === undefined ? 'revoke' : deployment.policyOf(asker).onReplay
 }
 
-/** Ends the changes of a redemption in the client registry. Emits the result, also on failure. */
-async function endInRegistry(
+/** Undoes the changes of a redemption in the client registry. Emits the result, also on failure. */
+async function undoInRegistry(
   deployment: StoringDeployment | Deployment,
   key: KeyRef,
   { by, containment }: Ending,
-  emit: (end: Pick<FamilyEnd, 'family'>) => void,
-): Promise<Pick<FamilyEnd, 'family'>> {
-  let end: Pick<FamilyEnd, 'family'> = { family: { fate: 'unreached' } }
+  emit: (end: RegistryEnd) => void,
+): Promise<RegistryEnd> {
+  let end: RegistryEnd = { family: { fate: 'unreached' } }
   try {
     const clientId = (await callStore(() => deployment.store.find(key)))?.familyClientId
     end = clientId === undefined ? {} : { family: { clientId, fate: 'unreached' } }
@@ -101,62 +110,63 @@ interface Family {
 }
 
 /** Whether the key created this client. Another key may have created the same identity again since. */
-function isBroughtBy({ clientId, jti }: KeyRef, { registeredBy }: Client): boolean {
+function isRegisteredBy({ clientId, jti }: KeyRef, { registeredBy }: Client): boolean {
   return registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
-/** Whether to delete a client as a whole: the key registered it, or created it together with all its methods. */
-function isWhollyOf(key: KeyRef, client: Client): boolean {
-  if (!isBroughtBy(key, client)) return false
-  const isOurs = client.bindings?.every(comesFrom(key.jti)) ?? true
-  return (
-    client.registration !== undefined ||
-    (isOurs && withBindings(client, []).authenticationMethods.length === 0)
-  )
+/** Whether the client exists only because of the key: the key registered it, or created it with all its methods. */
+function existsOnlyThrough(key: KeyRef, client: Client): boolean {
+  if (!isRegisteredBy(key, client)) return false
+  if (client.registration !== undefined) return true
+  const haveAllOneOrigin = client.bindings?.every(comesFrom(key.jti)) ?? true
+  return haveAllOneOrigin && withBindings(client, []).authenticationMethods.length === 0
 }
 
+/** Deletes the client if it exists only because of the key. Otherwise removes the bindings that come from the key. */
 async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): Promise<FamilyFate> {
-  const provided = (client: Client) => isWhollyOf(key, client)
+  const provided = (client: Client) => existsOnlyThrough(key, client)
   if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
-  const isOurs = comesFrom(key.jti)
-  const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isOurs))
-  emitUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isOurs) ?? [], by)
+  const isFromKey = comesFrom(key.jti)
+  const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isFromKey))
+  emitUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isFromKey) ?? [], by)
   return changed === undefined ? 'gone' : 'revoked'
 }
 
-/** Flags the client or its bindings, once. It also drops the registration access tokens of a flagged registration. */
+/** Flags the client or its bindings, once. A flagged registration also loses its registration access tokens. */
 async function flag({ deployment, key, clientId }: Family): Promise<FamilyFate> {
   const { jti: keyId } = key
   const flaggedAt = numericDate(deployment)
   let fate: FamilyFate = 'gone'
   const changed = await changeClient(deployment, clientId, (client) => {
-    const isRegistered = client?.registration !== undefined && isBroughtBy(key, client)
+    const isRegistered = client?.registration !== undefined && isRegisteredBy(key, client)
     const isThere = isRegistered || client?.bindings?.some(comesFrom(keyId))
     fate = isThere ? 'flagged' : 'gone'
-    return client && (isRegistered ? flagged(client, flaggedAt) : withFlags(client, keyId, flaggedAt))
+    return (
+      client && (isRegistered ? flagRegistration(client, flaggedAt) : flagBindings(client, keyId, flaggedAt))
+    )
   })
   if (changed === undefined) return fate
-  const bindings = changed.before?.bindings?.filter((one) => isDoubtful(one, keyId)) ?? []
+  const bindings = changed.before?.bindings?.filter((one) => isToFlag(one, keyId)) ?? []
   if (bindings.length === 0) deployment.emit('client.flagged', { clientId, keyId })
   for (const { bindingId } of bindings) deployment.emit('client.flagged', { clientId, keyId, bindingId })
   return fate
 }
 
-function flagged(client: Client, flaggedAt: number): Client | undefined {
+function flagRegistration(client: Client, flaggedAt: number): Client | undefined {
   const { registration } = client
   if (registration === undefined || client.flaggedAt !== undefined) return undefined
   return { ...client, registration: { ...registration, tokens: [] }, flaggedAt }
 }
 
-function isDoubtful(binding: Binding, replayed: string): boolean {
-  return comesFrom(replayed)(binding) && binding.flaggedAt === undefined
+function isToFlag(binding: Binding, keyId: string): boolean {
+  return comesFrom(keyId)(binding) && binding.flaggedAt === undefined
 }
 
-function withFlags(client: Client, keyId: string, flaggedAt: number): Client | undefined {
+function flagBindings(client: Client, keyId: string, flaggedAt: number): Client | undefined {
   const { bindings = [] } = client
-  if (!bindings.some((one) => isDoubtful(one, keyId))) return undefined
+  if (!bindings.some((one) => isToFlag(one, keyId))) return undefined
   return {
     ...client,
-    bindings: bindings.map((one) => (isDoubtful(one, keyId) ? { ...one, flaggedAt } : one)),
+    bindings: bindings.map((one) => (isToFlag(one, keyId) ? { ...one, flaggedAt } : one)),
   }
 }

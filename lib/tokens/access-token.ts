@@ -95,6 +95,6 @@ export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
     key_id: text,
     key_client_id: text,
   },
-  longestLifetime: ({ maxAccessTokenLifetimeSeconds }) => maxAccessTokenLifetimeSeconds,
+  maxLifetimeSeconds: ({ maxAccessTokenLifetimeSeconds }) => maxAccessTokenLifetimeSeconds,
   factsOf: tokenFacts,
 }

@@ -25,7 +25,7 @@ export interface IssuedClaims {
   readonly nbf?: number
   readonly exp: number
   readonly jti: string
-  /** The key or certificate that the token is bound to (RFC 7800 3.1). `confirm` checks it. */
+  /** The key or certificate that the token is bound to (RFC 7800 3.1). `confirm()` in possession.ts checks it. */
   readonly cnf?: unknown
   readonly env?: string
 }
@@ -49,8 +49,8 @@ export const ISSUED_CLAIMS: ClaimTypes<IssuedClaims> = Object.freeze({
 export interface IssuedKind<C extends IssuedClaims> extends Pick<TokenKind<C>, 'noun' | 'claims'> {
   /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer passes for this kind. */
   readonly typ: string
-  /** The second cap on the lifetime. The first one was the policy at issuance. */
-  readonly longestLifetime: (deployment: VerificationRules) => number
+  /** The longest accepted lifetime. It limits what a thief of a signing key can make, whom no policy limits. */
+  readonly maxLifetimeSeconds: (deployment: VerificationRules) => number
   /** Names the token in a refusal. */
   readonly factsOf: (claims: C) => RefusalFacts
 }
@@ -72,8 +72,8 @@ export const ISSUED_TOKEN_REASONS: Record<TokenFault, Reason> = {
 }
 
 /**
- * Verifies that a token is genuine: form, header, signature, claim types and issuer (RFC 9068 4). Its terms and its state
- * are checked separately.
+ * Verifies that a token is genuine: form, header, signature, claim types and issuer (RFC 9068 4). `verifyTerms` checks its
+ * terms, and its state is checked after that.
  *
  * @throws ProvisioningError one of `ISSUED_TOKEN_REASONS`, or `issuer_wrong`
  */
@@ -83,7 +83,8 @@ export function verifyGenuine<C extends IssuedClaims>(
   token: string,
 ): C {
   const checkSignature = signedByKey((kid) => deployment.keyRing.find(kid))
-  const claims = verifySignedToken(token, signedKind(deployment, kind, {}), checkSignature)
+  // A refusal names no client and no token, because the claims are not verified yet.
+  const claims = verifySignedToken(token, tokenKindOf(deployment, kind, {}), checkSignature)
   if (claims.iss === deployment.issuer) return claims
   const message = `${kind.noun} is from another issuer than ${deployment.issuer}.`
   throw new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
@@ -111,19 +112,20 @@ export function verifyTerms<C extends IssuedClaims>(
     const message = `${kind.noun} is of environment ${other}; expected ${own}.`
     throw new ProvisioningError('environment_wrong', message, { facts })
   }
-  requireInTime(claims, signedKind(deployment, kind, facts), clockOf(deployment))
+  requireInTime(claims, tokenKindOf(deployment, kind, facts), clockOf(deployment))
 }
 
-function signedKind<C extends IssuedClaims>(
+/** @param facts what a refusal says about the token */
+function tokenKindOf<C extends IssuedClaims>(
   deployment: VerificationRules,
-  { noun, typ, claims, longestLifetime }: IssuedKind<C>,
+  { noun, typ, claims, maxLifetimeSeconds }: IssuedKind<C>,
   facts: RefusalFacts,
 ): TokenKind<C> {
   return {
     noun,
     types: [typ],
     claims,
-    times: { mustExpire: true, maxLifetimeSeconds: longestLifetime(deployment) },
+    times: { mustExpire: true, maxLifetimeSeconds: maxLifetimeSeconds(deployment) },
     refuse: (fault, message) => new ProvisioningError(ISSUED_TOKEN_REASONS[fault], message, { facts }),
   }
 }

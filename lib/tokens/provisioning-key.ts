@@ -138,7 +138,7 @@ export const PROVISIONING_KEY: IssuedKind<KeyClaims> = {
     cidr: { optional: texts },
     ancestors: { optional: isKeyRefs },
   },
-  longestLifetime: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
+  maxLifetimeSeconds: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
   factsOf: ({ client_id: clientId, jti }) => ({ clientId, jti }),
 }
 
