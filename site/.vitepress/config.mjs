@@ -20,10 +20,14 @@ export default defineConfig({
   title: 'express-provisioning-keys',
   description: 'Express middleware for OAuth 2.0 provisioning keys.',
   srcDir: '..',
-  srcExclude: ['**/node_modules/**', 'examples/**', 'site/**', '__tests__/**', 'LICENSE'],
-  rewrites: { 'README.md': 'index.md', 'docs/README.md': 'docs/index.md' },
+  srcExclude: ['**/node_modules/**', 'site/**', '__tests__/**', 'LICENSE'],
+  rewrites: { 'README.md': 'index.md', ':folder(.*)/README.md': ':folder/index.md' },
   // Pages also link to source files, which only the repository has.
-  ignoreDeadLinks: [/\/(lib|__tests__|faults|bench|examples|demo-app|scripts)\//, /\/LICENSE$/],
+  ignoreDeadLinks: [
+    /^http:\/\/localhost/,
+    /\/(lib|__tests__|faults|bench|examples|demo-app|scripts)\//,
+    /\/LICENSE$/,
+  ],
   // The pages are above this package, so its modules are not on their path.
   vite: {
     resolve: { alias: { vue: fileURLToPath(new URL('../node_modules/vue', import.meta.url)) } },
