@@ -5,7 +5,7 @@ import { type Prover, prover } from './prover.js'
 import { exchangeKey, obtainKey, send } from './requests.js'
 import { AUDIENCE, ISSUER, OTHER_AUDIENCE, type RunningServer } from './server.js'
 
-/** What the keys carry that the tests exchange for access tokens. */
+/** The scope of the keys that the tests exchange for access tokens. */
 const SCOPE = 'provision:token devices:read'
 
 /** Mounts the endpoints and two routes behind `requireAccessToken()`: one wants a scope, one another audience. */
@@ -26,7 +26,7 @@ export function mountAccess(app: Express, keys: ProvisioningKeys): void {
   app.use(keys.errorHandler())
 }
 
-/** An access token, and the key that it was exchanged for. */
+/** An access token, and the key that the client exchanged for it. */
 export async function obtainToken(
   server: RunningServer,
   { key, form }: { key?: Record<string, string>; form?: Record<string, string> } = {},
@@ -36,7 +36,7 @@ export async function obtainToken(
   return { key: obtained, token: body.access_token }
 }
 
-/** An access token that is bound to a DPoP key, and the holder of that. */
+/** An access token that is bound to a DPoP key, and the holder of this key. */
 export async function obtainBoundToken(
   server: RunningServer,
 ): Promise<{ readonly key: string; readonly token: string; readonly holder: Prover }> {
@@ -52,7 +52,7 @@ export function callApi(server: RunningServer, token: string, path = '/config'):
   return send(server, 'get', path).set('Authorization', `Bearer ${token}`)
 }
 
-/** The same with a proof. */
+/** Presents a token with a DPoP proof at the guarded route. */
 export function callApiProving(
   server: RunningServer,
   token: string,

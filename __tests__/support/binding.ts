@@ -5,7 +5,7 @@ import { decodeJwt } from './forge.js'
 import { obtainKey, send } from './requests.js'
 import { ISSUER, type RunningServer } from './server.js'
 
-/** What a proof says, and what it is signed with. */
+/** The claims of a proof, and the key that signs it. */
 export interface ProofParts {
   readonly claims?: Record<string, unknown>
   readonly typ?: string
@@ -13,7 +13,7 @@ export interface ProofParts {
   readonly publicKey?: KeyObject
 }
 
-/** The body of a bind request: a new public key, and the proof that its private half is held. */
+/** The body of a bind request: a new public key, and a proof that the client has the private key. */
 export function bindingBody(
   key: string,
   { claims, typ = 'provisioning-binding+jwt', ...keys }: ProofParts = {},

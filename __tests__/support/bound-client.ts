@@ -10,7 +10,7 @@ export async function bindByProof(server: RunningServer, key: ClientKey, form: R
   return send(server, 'post', '/oauth/bind').set({ Authorization: `Bearer ${token}`, DPoP: proof })
 }
 
-/** A form of a client that authenticates by a key of its own. */
+/** Sends a form as a client that authenticates with its own key. */
 export function postSigned(
   server: RunningServer,
   path: string,

@@ -5,7 +5,7 @@ import { mountAll } from './server.js'
 
 const DEEP = { depth: 6, maxStringLength: null, maxArrayLength: null, breakLength: Number.POSITIVE_INFINITY }
 
-/** A log of everything, as careless as one can be. */
+/** A log that records everything, as a careless developer would write it. */
 export interface CarelessLog {
   readonly lines: string[]
   note(...values: unknown[]): void
@@ -13,7 +13,7 @@ export interface CarelessLog {
   release(): void
 }
 
-/** Writes down what goes to the console, to the standard streams and into process warnings, and whatever it is given. */
+/** Records the console, the standard streams, process warnings, and everything that a test passes to it. */
 export function carelessLog(): CarelessLog {
   const lines: string[] = []
   const note = (...values: unknown[]) => {
@@ -35,9 +35,9 @@ export function carelessLog(): CarelessLog {
   }
 }
 
-/** All that a logger could take hold of: the objects themselves, with everything that Node and Express hang on them. */
+/** Everything that a logger can reach: the objects with all properties that Node and Express add to them. */
 function noteAll(log: CarelessLog, req: Request, res: Response): void {
-  // The response is in the request.
+  // The request leads to the response.
   log.note(req.method, req.originalUrl, req.url, res.statusCode, req)
   log.note(
     req.headers,
@@ -57,8 +57,8 @@ function noteAll(log: CarelessLog, req: Request, res: Response): void {
 }
 
 /**
- * Mounts the instance in an app that logs whatever it can, in handlers and when answers are done, and which leaves
- * errors to Express's own handler as it is in development: that prints stacks, and sends them too.
+ * Mounts the instance in an app that logs everything, in handlers and after each answer. It leaves errors to the
+ * handler of Express in development mode, which prints and sends stacks.
  */
 export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
   return (app: Express, keys: ProvisioningKeys): void => {
@@ -87,12 +87,12 @@ export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
 
 const LONGEST_HARMLESS = 19
 
-/** Which of the texts hold 20 characters in a row, or all that there are, of a secret; with what is around them. */
+/** The places in the texts that contain 20 successive characters of a secret, or all characters of a shorter one. */
 export function linesThatTell(secrets: readonly string[], lines: readonly string[]): string[] {
   return secrets.map(ownPartOf).flatMap((secret) => {
     const length = Math.min(LONGEST_HARMLESS + 1, secret.length)
     const windows = Array.from({ length: secret.length - length + 1 }, (_, i) => secret.slice(i, i + length))
-    // Every window holds one of these whole, and there are few of them to look for.
+    // Each window of 20 characters contains one of these pieces, so there are few pieces to search for.
     const blocks = secret.match(new RegExp(`.{${length >> 1}}`, 'g')) ?? []
     const suspicious = lines.filter((line) => blocks.some((block) => line.includes(block)))
     return suspicious.flatMap((line) => {
@@ -106,7 +106,7 @@ function around(line: string, place: number): string {
   return `...${line.slice(Math.max(0, place - 250), place + 40)}...`
 }
 
-/** The header and the first claims are alike in all keys and tell nothing; what follows is each key's own. */
+/** The header and the first claims are the same in all keys. The rest differs, so it counts as secret. */
 function ownPartOf(secret: string): string {
   const [, payload, signature] = secret.split('.')
   return payload === undefined ? secret : `${payload.slice(140)}.${signature}`

@@ -1,25 +1,25 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { element, objectIdentifier, sequence, text } from './der.js'
 
-/** An attribute of a name: its type, its value, and as which kind of string that is written (default: UTF8String). */
+/** An attribute of a name: its type, its value, and the kind of its string (default: UTF8String). */
 export type Attribute = readonly [type: string, value: string | Uint8Array, tag?: number | undefined]
 
 /** An entry of a subjectAltName, byte for byte. */
 export type AlternativeEntry = readonly [kind: 'email' | 'dns' | 'uri' | 'ip', value: string | Uint8Array]
 
-/** What a certificate is to say. */
+/** The content of a certificate. */
 export interface CertificatePlan {
-  /** The RDNs from the root down; a list of attributes is one RDN of several values. Default: a common name. */
+  /** The RDNs, beginning at the root. A list of attributes is one RDN with several values. Default: a common name. */
   readonly subject?: readonly (Attribute | readonly Attribute[])[]
   readonly names?: readonly AlternativeEntry[]
   readonly notBefore?: Date
   readonly notAfter?: Date
-  /** Who signs it; default: itself. */
+  /** The certificate of the signer. Default: the certificate itself. */
   readonly issuer?: IssuedCertificate
   readonly isAuthority?: boolean
   readonly key?: KeyObject
   readonly publicKey?: KeyObject
-  /** More extensions, as they are. */
+  /** More extensions, in DER. */
   readonly extensions?: readonly Uint8Array[]
 }
 
@@ -45,7 +45,7 @@ const ECDSA_WITH_SHA256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'))
 const KINDS = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 } as const
 const HOUR = 3_600_000
 
-/** Makes a certificate that says whatever a test wants, however odd: no tool stands between. */
+/** Makes a certificate with any content, also with content that a tool would reject. */
 export function makeCertificate(plan: CertificatePlan = {}): IssuedCertificate {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const { key: privateKey = pair.privateKey, publicKey = pair.publicKey, issuer, isAuthority = false } = plan
@@ -96,7 +96,7 @@ function name(rdns: NonNullable<CertificatePlan['subject']>): Buffer {
   return sequence(...written)
 }
 
-/** RFC 5280 4.1.2.5: UTCTime until 2049, GeneralizedTime from then on. */
+/** RFC 5280 4.1.2.5: UTCTime until 2049, then GeneralizedTime. */
 function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/\.\d+/, '').replace(/[-:T]/g, '')
   return date.getUTCFullYear() < 2050 ? text(digits.slice(2), 0x17) : text(digits, 0x18)

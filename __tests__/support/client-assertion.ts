@@ -4,12 +4,12 @@ import type { PublicJwk } from '../../lib/jose/jwk.js'
 /** RFC 7523 2.2. */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** A client's key pair, and the algorithm it signs with. */
+/** A client's key pair, and its signature algorithm. */
 export interface ClientKey {
   readonly alg: string
   readonly privateKey: KeyObject
   readonly jwk: PublicJwk
-  /** What its assertions call it; absent: nothing. */
+  /** The `kid` in its assertions. */
   readonly kid?: string
 }
 
@@ -31,13 +31,13 @@ export function clientKey(alg = 'ES256'): ClientKey {
   return { alg, privateKey: pair.privateKey, jwk: pair.publicKey.export({ format: 'jwk' }) }
 }
 
-/** What an assertion says where it does not say what it should. `undefined` leaves a member out. */
+/** The members of an assertion that differ from those of a correct one. `undefined` leaves a member out. */
 export interface AssertionParts {
   readonly header?: Record<string, unknown>
   readonly claims?: Record<string, unknown>
 }
 
-/** A client assertion (RFC 7523 3), well-formed but for what `parts` say. */
+/** A client assertion (RFC 7523 3), correct except for `parts`. */
 export function signAssertion(
   key: ClientKey,
   { clientId, audience, now }: { readonly clientId: string; readonly audience: string; readonly now: number },

@@ -1,12 +1,12 @@
 import { constants, createHmac, type KeyObject, sign } from 'node:crypto'
 import type { KeyAlgorithm } from '../../lib/jose/jwk.js'
 
-/** One part of a compact JWS: text as it is, anything else as JSON. */
+/** One part of a compact JWS. Text stays as it is; any other value becomes JSON. */
 export function encodePart(part: unknown): string {
   return Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url')
 }
 
-/** A compact JWS of any header and payload, right or wrong, with a signature that verifies. */
+/** A compact JWS with any header and payload, and a correct signature. */
 export function compact(
   header: unknown,
   payload: unknown,
@@ -26,7 +26,7 @@ function signatureOf(input: Buffer, key: KeyObject, alg: KeyAlgorithm): Buffer {
   return sign(hash, input, { key, dsaEncoding: 'ieee-p1363' })
 }
 
-/** The signature of a compact JWS exchanged for another. */
+/** The same compact JWS with another signature. */
 export function withSignature(token: string, signature: Buffer | string): string {
   const text = typeof signature === 'string' ? signature : signature.toString('base64url')
   return `${token.slice(0, token.lastIndexOf('.'))}.${text}`
@@ -37,7 +37,7 @@ export function signatureBytes(token: string): Buffer {
 }
 
 /**
- * Another spelling of the same bytes: base64url with one of its spare bits set. Its length must leave some
+ * Another spelling of the same bytes: base64url with one spare bit set. Only some lengths have spare bits
  * (RFC 4648 3.5).
  */
 export function withSpareBit(part: string): string {

@@ -1,6 +1,6 @@
 /**
- * Seconds of processor time that work took of this process. What waits, for its turn on a busy machine or for anything
- * else, does not count, so that a slow machine is not taken for slow code.
+ * The processor time, in seconds, that this process used for some work. Waiting does not count, so the result does
+ * not depend on the load of the machine.
  */
 export async function cpuSecondsOf(work: () => unknown): Promise<number> {
   const before = process.cpuUsage()

@@ -1,4 +1,4 @@
-/** Writes DER: one element, of whatever tag, with whatever content. */
+/** Writes one element of DER with any tag and any content. */
 export function element(tag: number, ...content: readonly Uint8Array[]): Buffer {
   const bytes = Buffer.concat(content)
   const length: number[] = []

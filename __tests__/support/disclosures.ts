@@ -1,21 +1,20 @@
 import { createHash } from 'node:crypto'
 import type { Overheard } from './overheard.js'
 
-/** That many characters of a secret in a row are a part of it. */
+/** So many successive characters of a secret count as a disclosure. */
 const PART_CHARACTERS = 24
 const PART_BYTES = 12
 
-/** One form in which a secret could be found, in latin1: each byte one character. */
+/** One form in which a secret can appear, in latin1: one character for each byte. */
 interface Form {
   readonly name: string
   readonly text: string
-  /** A part so long is as bad as the whole; without it only the whole is looked for. */
+  /** Parts of this length are searched for as well. Default: only the whole. */
   readonly part?: number
 }
 
 /**
- * What of the secrets is found in a text: they themselves and parts of them, also decoded from base64url, and in other
- * encodings, and their hashes.
+ * The secrets that a text contains: whole or in part, decoded from base64url, in other encodings, and as hashes.
  */
 export function disclosures(text: string, { secrets, identifiers }: Overheard): string[] {
   const parts = new Map([PART_CHARACTERS, PART_BYTES].map((length) => [length, windowsOf(text, length)]))
@@ -45,7 +44,7 @@ function formsOf(secret: string, identifiers: ReadonlySet<string>): Form[] {
 
 function decodedForms(bytes: Buffer): Form[] {
   const json = objectIn(bytes)
-  // Ids, terms and thumbprints of a payload may be told one by one.
+  // Single ids, terms and thumbprints of a payload are not secret.
   if (json === undefined)
     return [
       { name: 'a part, decoded', text: bytes.toString('latin1'), part: PART_BYTES },

@@ -10,16 +10,16 @@ import { AUDIENCE, ISSUER, type RunningServer, startServer } from './server.js'
 
 export const TOKEN_TARGET: ProofTarget = { method: 'POST', url: `${ISSUER}/oauth/token` }
 
-/** A place that takes a DPoP proof, and what becomes of one there. */
+/** A place that accepts DPoP proofs, and its answers. */
 export interface Site {
   readonly name: string
   readonly target: ProofTarget
-  /** The status of a refused proof: 400 at the token endpoint, 401 at a resource (RFC 9449 5, 7.1). */
+  /** The status for a refused proof: 400 at the token endpoint, 401 at a resource (RFC 9449 5, 7.1). */
   readonly refusal: 400 | 401
   readonly success: 200 | 201
-  /** What to ask a key for that can be presented there; `undefined` where none is presented. */
+  /** The form that gets a key for this place; `undefined` at issuance, where no key is presented. */
   readonly form: (() => Record<string, string>) | undefined
-  /** Whether the key stands in the `Authorization` header, so that a proof must name it (RFC 9449 7). */
+  /** Whether the key is in the `Authorization` header. Then a proof must name it (RFC 9449 7). */
   readonly namesKey: boolean
   readonly presented: (server: RunningServer, key: string) => Test
 }
@@ -91,10 +91,10 @@ export const SITES: readonly Site[] = [
   },
 ]
 
-/** A server whose store can be looked into: what was written to it, and what it answered. */
+/** A server with its store, and a list of the writes to this store. */
 export interface WatchedServer extends RunningServer {
   readonly store: ProvisioningStore
-  /** Every move of the store that changed something, so far. */
+  /** The verbs that have changed something in the store so far. */
   readonly writes: string[]
 }
 
@@ -125,7 +125,7 @@ export async function startWatched(options: Partial<ProvisioningOptions> = {}): 
   return { ...server, store, writes }
 }
 
-/** A key for a site, bound to `holder`; the empty text where none is presented. */
+/** A key for a site, bound to `holder`; an empty text at issuance. */
 export async function boundKey(
   server: RunningServer,
   { form }: Site,
@@ -139,7 +139,7 @@ export async function boundKey(
   return body.access_token
 }
 
-/** A proof that a site takes, but for what `parts` say. */
+/** A proof that a site accepts, except for `parts`. */
 export function proofAt(
   { target, namesKey }: Site,
   holder: ClientKey,
@@ -149,17 +149,17 @@ export function proofAt(
   return signProof(holder, target, { ...(namesKey && { token: key }), ...parts })
 }
 
-/** One connection for many requests, since each costs a handshake. */
+/** Requests share one connection, because each connection costs a handshake. */
 const CONNECTION = new Agent({ keepAlive: true })
 
-/** Presents a key with proofs as they are. */
+/** Presents a key with any number of proofs. */
 export function presentAt(server: RunningServer, site: Site, key: string, ...proofs: string[]): Test {
   const request = site.presented(server, key).agent(CONNECTION)
-  // Each of a list becomes a header field of its own.
+  // Each element of a list becomes a separate header field.
   return proofs.length === 0 ? request : request.set('DPoP', proofs as unknown as string)
 }
 
-/** The state of a key, which must still be `issued` after a refusal. */
+/** The state of a key. After a refusal it must still be `issued`. */
 export async function stateOf(server: WatchedServer, key: string): Promise<string | undefined> {
   return key === '' ? 'issued' : (await server.store.find(refOf(key)))?.state
 }

@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as requestHttp } from
 import { type Agent, request as requestHttps } from 'node:https'
 import type { RunningServer } from './server.js'
 
-/** A request to the byte: nothing is added to it but `Host` and `Connection`. */
+/** A request byte for byte. Node adds only `Host` and `Connection`. */
 export interface ExactRequest {
   readonly method?: string
   readonly path: string
@@ -10,11 +10,11 @@ export interface ExactRequest {
   readonly body?: string | Buffer
   /** The port of a cleartext listener; default: HTTPS. */
   readonly cleartextPort?: number
-  /** Whose connections are used; default: one of its own. */
+  /** The agent whose connections are used. Default: a new connection. */
   readonly agent?: Agent
 }
 
-/** An answer to the byte. */
+/** An answer byte for byte. */
 export interface ExactAnswer {
   readonly status: number
   readonly statusMessage: string
@@ -24,14 +24,14 @@ export interface ExactAnswer {
   readonly text: string
 }
 
-/** Opens a request on a connection of its own; the caller writes its body and ends it. */
+/** Opens a request on a new connection. The caller writes the body and ends the request. */
 export function openRequest(
   server: Pick<RunningServer, 'port' | 'cert'>,
   wanted: ExactRequest,
 ): ClientRequest {
   const { method = 'POST', path, headers, cleartextPort, agent = false } = wanted
   const host = 'localhost'
-  // Not as a URL, in which dots and slashes would be tidied up.
+  // Not a URL: it would normalize dots and slashes.
   const common = { host, method, path, agent, ...(headers && { headers: { ...headers } }) }
   return cleartextPort === undefined
     ? requestHttps({ ...common, port: server.port, ca: server.cert, servername: host })
@@ -40,7 +40,7 @@ export function openRequest(
 
 const LONGEST_MILLISECONDS = 20_000
 
-/** The answer to a request, read to its end; an answer that does not end is an error. */
+/** The whole answer to a request. An answer that does not end is an error. */
 export function answerTo(sent: ClientRequest): Promise<ExactAnswer> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => sent.destroy(new Error('the answer does not end')), LONGEST_MILLISECONDS)

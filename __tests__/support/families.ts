@@ -12,10 +12,10 @@ import { manage, type Registered } from './registering.js'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from './requests.js'
 import { AUDIENCE, CLIENT, ISSUER, mountAll, type RunningServer, SECRET, startServer } from './server.js'
 
-/** What a key carries that can be presented everywhere. */
+/** The scope of a key that all endpoints accept. */
 export const EVERYTHING = 'provision:token provision:bind provision:register devices:create devices:read'
 
-/** All endpoints, a route for each way of guarding one, and one behind an access token. */
+/** All endpoints, a route for each way to guard it, and one behind an access token. */
 function mountFamilies(app: Express, keys: ProvisioningKeys): void {
   const reader = keys.requireAccessToken({ scope: 'devices:read', audience: AUDIENCE })
   app.get('/config', reader, (req, res) => void res.json(req.accessToken))
@@ -40,7 +40,7 @@ function bearing(server: RunningServer, method: 'get' | 'post', path: string, ke
 
 type Present = (server: RunningServer, key: string) => Test
 
-/** Every place where a key can be presented, with a request that is right but for its key. */
+/** Every place where a key can be presented, with a request that is correct except for its key. */
 export const PLACES = {
   'the token endpoint': (server, key) => exchangeKey(server, key),
   'the bind endpoint': (server, key) => bearing(server, 'post', '/oauth/bind', key).send(bindingBody(key)),
@@ -51,18 +51,18 @@ export const PLACES = {
 
 export type Place = keyof typeof PLACES
 
-/** What one key was redeemed for. */
+/** The result of one redemption. */
 export interface Family {
   readonly key: string
   readonly keyId: string
-  /** The client that it brought forth or changed. */
+  /** The client that the redemption created or changed. */
   readonly clientId?: string
   readonly answer: Response
-  /** Whether each thing of it is good for anything: `true` where it is. */
+  /** For each part of the result, whether it still works. */
   alive(): Promise<readonly boolean[]>
 }
 
-/** The request that redeems a key for a family of a kind, without waiting for it. */
+/** Starts the request that redeems a key for a family of one kind. */
 export type Redeeming = (server: RunningServer, key: string) => Promise<Omit<Family, 'key' | 'keyId'>>
 
 async function forToken(server: RunningServer, key: string) {
@@ -86,7 +86,7 @@ async function forRegistration(server: RunningServer, key: string) {
   return { answer, clientId: client.client_id, alive }
 }
 
-/** Binds this key, by a proof of it. */
+/** Binds this key with a proof. */
 export function bindKey(server: RunningServer, key: string, bound: ClientKey): Test {
   const proof = signProof(bound, { method: 'POST', url: `${ISSUER}/oauth/bind` }, { token: key })
   return bearing(server, 'post', '/oauth/bind', key).set('DPoP', proof)
@@ -108,7 +108,7 @@ export const KINDS = {
 
 export type Kind = keyof typeof KINDS
 
-/** A key that has been redeemed for a family, or a failed test. */
+/** Redeems a key for a family. If that fails, the test fails. */
 export async function redeemed(
   server: RunningServer,
   kind: Kind,
@@ -121,7 +121,7 @@ export async function redeemed(
   return { ...family, key, keyId: String(decodeJwt(key).payload.jti) }
 }
 
-/** The types of the events since a moment, but for refusals. */
+/** The types of the events since a moment, except refusals. */
 export function typesSince(server: RunningServer, since: number): EventType[] {
   return server.events.slice(since).flatMap(({ type }) => (type === 'request.refused' ? [] : [type]))
 }
@@ -133,7 +133,7 @@ export function eventsOf<T extends EventType>(server: Pick<RunningServer, 'event
   )
 }
 
-/** A registry of which verbs can be made to fail, or to wait, while a test runs. */
+/** A registry whose verbs a test can make fail or wait. */
 export function switchedRegistry(clients: Parameters<typeof memoryClientRegistry>[0]) {
   const kept = memoryClientRegistry(clients)
   const down = new Set<'find' | 'save' | 'delete'>()

@@ -2,9 +2,9 @@ import { request } from 'node:https'
 import type { CustomFetch } from 'openid-client'
 
 /**
- * A `fetch` for OAuth clients that we did not write, which trusts the certificate of a test server.
+ * A `fetch` for OAuth clients of others. It trusts the certificate of a test server.
  *
- * @param client the certificate it shows when it is asked for one
+ * @param client the certificate that it shows on request
  */
 export function fetchTrusting(
   cert: string,

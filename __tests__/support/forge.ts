@@ -2,7 +2,7 @@ import { type KeyObject, sign } from 'node:crypto'
 import jsonwebtoken, { type Algorithm } from 'jsonwebtoken'
 import { SIGNING_KEY } from './server.js'
 
-/** Header and payload of a JWT, as they are. */
+/** The decoded header and payload of a JWT. */
 export function decodeJwt(token: string): {
   header: Record<string, unknown>
   payload: Record<string, unknown>
@@ -11,14 +11,14 @@ export function decodeJwt(token: string): {
   return { header: JSON.parse(header ?? ''), payload: JSON.parse(payload ?? '') }
 }
 
-/** Changes to a key that only the owner of the signing key can make; `undefined` takes a member out. */
+/** Changes to a key that only the owner of the signing key can make. `undefined` removes a member. */
 export interface Forgery {
   readonly header?: Record<string, unknown>
   readonly claims?: Record<string, unknown>
   readonly sign?: (signingInput: { header: object; claims: object }) => string
 }
 
-/** Signs a key that differs from a genuine one in what the forgery says. The store has no record of it. */
+/** Signs a key that differs from a genuine one by the forgery. The store has no record of it. */
 export function forgeKey(genuine: string, { header, claims, sign = signBare }: Forgery): string {
   const { header: genuineHeader, payload } = decodeJwt(genuine)
   const merged = {
@@ -28,7 +28,7 @@ export function forgeKey(genuine: string, { header, claims, sign = signBare }: F
   return sign(merged)
 }
 
-/** Signs with whatever key and algorithm, leaving the header as it is. */
+/** Signs with any key and algorithm, and does not change the header. */
 export function signWith(key: KeyObject | string, algorithm: Algorithm) {
   return ({ header, claims }: { header: object; claims: object }): string =>
     jsonwebtoken.sign(claims, key, {
@@ -37,7 +37,7 @@ export function signWith(key: KeyObject | string, algorithm: Algorithm) {
     })
 }
 
-/** The token without a signature, or with another text in its place. */
+/** The token with another text as its signature. */
 export function signedAs(signature: string) {
   return ({ header, claims }: { header: object; claims: object }): string =>
     [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') +
@@ -48,7 +48,7 @@ function defined(object: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 }
 
-/** Signs header and claims as they are with the server's own key, past every check of a JWT library. */
+/** Signs any header and claims with the server's key, without the checks of a JWT library. */
 export function signBare({ header, claims }: { header: object; claims: object }): string {
   const input = [header, claims]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import type { ExactRequest } from './exact.js'
 import { CLIENT } from './server.js'
 
-/** Stands in whatever is made up, so that an answer which echoes it can be told. */
+/** A part of all random texts, so that a test recognizes an answer that repeats one. */
 export const MARK = 'zqXmadeUpXqz'
 
-/** Any character, of which `fc.string` itself would first make a table of a million entries. */
+/** Any character. For this, `fc.string` would build a table of a million entries. */
 const character = fc
   .integer({ min: 0, max: 0x10f7ff })
   .map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800))
@@ -94,12 +94,12 @@ const mediaType = fc.constantFrom(
   `${MARK}/x`,
 )
 
-/** Forms of the two grants, with one thing or another wrong with them. */
+/** Forms of the two grants, each with a mistake. */
 const grant = fc.tuple(KNOWN.map(encodeURIComponent), form).map((pair) => `grant_type=${pair.join('&')}`)
 
 type Content = readonly [type: string, body: string | Buffer]
 
-/** A body and the media type it is sent as, mostly of the kind that is expected. */
+/** A body and its media type, mostly of the expected kind. */
 function content(kind: 'form' | 'json'): fc.Arbitrary<Content> {
   const asForm = fc.oneof(form, grant).map((body): Content => ['application/x-www-form-urlencoded', body])
   const asJson = json.map((body): Content => ['application/json', body])
@@ -112,7 +112,7 @@ function content(kind: 'form' | 'json'): fc.Arbitrary<Content> {
   )
 }
 
-/** Credentials that nobody may get anything for; `genuine` is a key that has been changed in one place. */
+/** Credentials that are invalid. Some are `genuine` with one changed character. */
 function authorization(genuine: string): fc.Arbitrary<string> {
   const changed = fc.nat({ max: genuine.length - 1 }).map((at) => {
     const other = genuine[at] === 'A' ? 'B' : 'A'
@@ -139,7 +139,7 @@ function authorization(genuine: string): fc.Arbitrary<string> {
   )
 }
 
-/** What may stand in a `DPoP` header; most requests have none. */
+/** The `DPoP` header. Most requests have none. */
 const proof = fc.option(
   fc.oneof(
     marked.map((value) => value.replace(/[^\x20-\x7e]/g, '~')),
@@ -161,21 +161,21 @@ const query = fc.oneof(
 export interface FuzzPlan {
   readonly method: string
   readonly path: string
-  /** What the place takes a body as. */
+  /** The kind of body that the place accepts. */
   readonly kind: 'form' | 'json'
-  /** A key; strangers have only changed copies of it, and holders have it. */
+  /** A key. Strangers send only changed copies of it. */
   readonly key: string
   readonly count: number
   readonly seed: number
 }
 
-/** Requests of a stranger to one place, made up from a seed. */
+/** Random requests of a stranger to one place, made from a seed. */
 export function strangersRequests(plan: FuzzPlan): ExactRequest[] {
   const credentials = fc.option(authorization(plan.key))
   return sample(plan, fc.tuple(query, content(plan.kind), credentials))
 }
 
-/** Requests of one who holds a key and sends nonsense with it. No metadata that have a `jwks_uri` are accepted. */
+/** Random requests with a valid key. None is accepted, because its metadata contain a `jwks_uri`. */
 export function holdersRequests(plan: FuzzPlan): ExactRequest[] {
   const refused = content(plan.kind).map(([type, body]): Content => {
     const isObject = typeof body === 'string' && /^\{\s*"/.test(body)

@@ -1,15 +1,15 @@
 import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
 
 type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
-/** What lies between the look and the write where Redis is not on the same machine, and busy. */
+/** The time between the read and the write with a busy Redis on another machine. */
 const BETWEEN_MILLISECONDS = 100
 
 type Kept = KeyEntry & { readonly attempt?: string }
 
 /**
- * A store as recipes have it: each verb looks, decides, and writes. All is well until two requests come at once.
+ * A store as many recipes have it: each verb reads, decides, and writes. It fails when two requests overlap.
  *
- * It is here to be found out: loaded by the workers of the fault tests in place of `redisStore()`.
+ * The workers of the fault tests load it instead of `redisStore()`. The tests must detect it.
  */
 export function storeOver(sendCommand: SendCommand): ProvisioningStore {
   const nameOf = ({ clientId, jti }: KeyRef) => `recipe:${clientId}:${jti}`

@@ -1,7 +1,7 @@
 /**
- * How much more processor time work takes on four times the input: about 4 when it is linear, 16 when it is quadratic.
- * The best of several runs, both in the same breath, and the least of several such breaths, so that a busy machine is
- * not taken for slow code.
+ * The growth of the processor time for four times the input: about 4 for linear work, 16 for quadratic work.
+ * Each of three measurements takes the best of several runs, and the least growth counts, so that the load of the
+ * machine does not matter.
  */
 export function growthOf(work: (size: number) => unknown, size: number): number {
   const once = (n: number) => {

@@ -1,12 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Not the one that fake timers put in its place. */
+/** The real function, also while fake timers are in use. */
 const nextTurn = setImmediate
 
 /**
- * What is in use of the heap once nothing more can be collected: one collection leaves what only its end, or the next
- * turn of the event loop, sets free.
+ * The bytes of the heap in use when nothing more can be collected. One collection is not enough: some objects become
+ * free only after it, or in the next turn of the event loop.
  */
 export async function heapBytes(): Promise<number> {
   setFlagsFromString('--expose-gc')

@@ -6,7 +6,7 @@ import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from './serve
 
 export type Mount = (app: Express, keys: ProvisioningKeys) => void
 
-/** An app as someone else has it, with a route and a 404 of its own, and ours in between. */
+/** The app of a host, with its own route and 404 around our middlewares. */
 export async function withApp(
   mount: Mount,
   test: (server: RunningServer) => Promise<void>,
@@ -30,7 +30,7 @@ export async function withApp(
   }
 }
 
-/** From asking for a key to the end of every way it can go, at some mount path. */
+/** All ways of a key, from its issuance to its end, at a mount path. */
 export async function wholeJourney(server: RunningServer, mountPath = '/oauth'): Promise<void> {
   const at = (path: string) => `${mountPath}${path}`
   const ask = async (scope: string) => {

@@ -1,6 +1,6 @@
 /**
- * What work takes, as it measures itself: the first of three runs that is within the bound, else the least of them. A
- * busy machine is slow now and then, and slow code each time.
+ * Measures work up to three times, until a result is below the bound, and returns the least result. A busy machine is
+ * slow sometimes; slow code is slow each time.
  */
 export async function leastOf(bound: number, measure: () => Promise<number>): Promise<number> {
   let least = Number.POSITIVE_INFINITY

@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js'
 import { CLIENT, closeServer, lasting, SECRET } from './server.js'
 
-/** A local deployment behind a real HTTP server, as a developer runs it. */
+/** A local deployment behind a real HTTP server. */
 export interface LocalServer {
   readonly app: Express
   readonly keys: ProvisioningKeys

@@ -9,7 +9,7 @@ const options = {
   clients: [],
 }
 
-/** A program: makes stores in memory in a worker of node:cluster, and prints what came of each, as JSON. */
+/** A program that makes memory stores in a worker of node:cluster, and prints each result as JSON. */
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   byDefault: () => provisioningKeys(options),
   withOtherFaults: () => provisioningKeys({ ...options, issuer: 'http://auth.example.com' }),

@@ -9,10 +9,10 @@ import {
 import type { Answered } from './refusals/case.js'
 import { AUDIENCE, type RunningServer, SECRET, startServer } from './server.js'
 
-/** The authority that test servers trust to vouch for clients. */
+/** The authority for client certificates that test servers trust. */
 export const AUTHORITY = makeAuthority()
 
-/** The client that authenticates by a certificate of the authority. */
+/** The client that authenticates with a certificate of the authority. */
 export const SENSOR = 'sensor-7'
 export const SENSOR_NAME = 'sensor-7.example.com'
 
@@ -20,13 +20,13 @@ export function sensorCertificate(plan: CertificatePlan = {}): IssuedCertificate
   return makeCertificate({ names: [['dns', SENSOR_NAME]], issuer: AUTHORITY, ...plan })
 }
 
-/** The client that authenticates by a certificate of its own making. */
+/** The client that authenticates with a self-signed certificate. */
 export const PINNED = 'pinned'
 export const PINNED_CERTIFICATE = makeCertificate()
 
 const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
 
-/** Clients of each kind, who may have everything. */
+/** One client of each kind. All may have every scope. */
 export function certificateClients(): ProvisioningOptions['clients'] {
   const policy = { scopes: SCOPES, subjects: ['device:*'] }
   return [
@@ -47,7 +47,7 @@ export function pinnedJwk({ publicKey, der }: IssuedCertificate) {
   return { ...publicKey.export({ format: 'jwk' }), x5c: [der.toString('base64')] }
 }
 
-/** A server that asks for client certificates and takes any, or none. */
+/** A server that requests a client certificate and accepts any, or none. */
 export function startMutualServer(
   options: Partial<ProvisioningOptions> = {},
   tls: ServerOptions = {},
@@ -58,19 +58,19 @@ export function startMutualServer(
   })
 }
 
-/** A request, and the certificate it is made with. */
+/** A request and its client certificate. */
 export interface MutualRequest {
   readonly certificate?: IssuedCertificate | undefined
   readonly method?: 'GET' | 'POST'
   readonly path?: string
   readonly form?: Record<string, string>
   readonly json?: object
-  /** As pairs, so that a name can occur twice. */
+  /** Pairs, so that a name can occur twice. */
   readonly headers?: readonly string[]
   readonly agent?: Agent
 }
 
-/** Sends a request, by default over a connection of its own. */
+/** Sends a request, by default over a new connection. */
 export async function sendMutual(server: RunningServer, wanted: MutualRequest): Promise<Answered> {
   const {
     certificate,
@@ -106,7 +106,7 @@ export async function sendMutual(server: RunningServer, wanted: MutualRequest): 
   })
 }
 
-/** Asks for a key as a client that says who it is, and shows a certificate. */
+/** Asks for a key with a `client_id` and a certificate. */
 export function askWith(
   server: RunningServer,
   certificate: IssuedCertificate | undefined,
@@ -117,7 +117,7 @@ export function askWith(
   return sendMutual(server, { certificate, form: asked, ...rest })
 }
 
-/** `Client-Cert` as a proxy writes it (RFC 9440 2.2). */
+/** The header `Client-Cert` of a proxy (RFC 9440 2.2). */
 export function clientCert(certificate: IssuedCertificate): string {
   return `:${certificate.der.toString('base64')}:`
 }

@@ -8,7 +8,7 @@ import type {
   UseOnceOutcome,
 } from '../../lib/ports/store.js'
 
-/** What a store has room for. */
+/** The limits of a store. */
 export interface Caps {
   readonly maxKeys: number
   readonly maxOutcomeCharacters: number
@@ -28,7 +28,7 @@ interface Modelled {
   outcome?: { text: string; until: number }
 }
 
-/** The store as one would write it who never had to hurry: one list, looked through from end to end. */
+/** The simplest correct store: one list that every verb searches from beginning to end. */
 export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
   let all: Modelled[] = []
   const revoked = naiveNotBefore(now)
@@ -55,7 +55,7 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
       return 'recorded'
     },
     async revokeIssuedBefore(bound) {
-      // What is refused touches nothing: it does not even have forgotten what a clock set back brings to light again.
+      // A refused call changes nothing. It does not even forget an entry that a clock set back makes valid again.
       if (bound.retainUntil <= now()) throw new RangeError()
       living()
       return revoked.raise(bound)
@@ -93,10 +93,10 @@ function naiveIdentifiers(now: () => number, caps: Caps) {
   return { forgetExpired, use }
 }
 
-/** All bounds there ever were; an entry that has been touched by one stays as it was left. */
+/** All bounds so far. An entry that a bound has changed stays changed. */
 function naiveNotBefore(now: () => number) {
   let bounds: IssuedBefore[] = []
-  /** When the last entry there ever was is forgotten: until then a bound holds at least. */
+  /** The time at which the last entry is forgotten. A bound holds at least until then. */
   let latest = 0
   const covers = ({ clientId, subject, issuedAt }: KeyRecord) =>
     bounds

@@ -1,20 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
 
-/** What went over the wire that is nobody else's business, by what it is. */
+/** The secrets that went over the wire, by kind. */
 export interface Overheard {
   readonly secrets: ReadonlyMap<string, string>
-  /** What is no secret, though it is a part of one: the ids of clients. */
+  /** Parts of secrets that are not secret: the ids of clients. */
   readonly identifiers: ReadonlySet<string>
 }
 
-/** The members and parameters, of requests as of answers, that carry a key, a token, a secret, a proof or an assertion. */
+/** The members and parameters of requests and answers that contain a key, token, secret, proof or assertion. */
 const SECRET_MEMBERS = [
   ...['access_token', 'subject_token', 'actor_token', 'token', 'registration_access_token'],
   ...['client_secret', 'client_assertion', 'proof', 'software_statement'],
 ]
 
-/** Listens to all requests that a server gets from now on, and to its answers. */
+/** Records all requests that a server gets from now on, and its answers. */
 export function overhear(https: Server): Overheard {
   const secrets = new Map<string, string>()
   const identifiers = new Set<string>()
@@ -52,7 +52,7 @@ function membersOf(body: string): Record<string, unknown> {
   }
 }
 
-/** Tells both bodies, without touching how they flow. */
+/** Reads both bodies without changing how they flow. */
 function listen(req: IncomingMessage, res: ServerResponse, onBody: (body: string) => void): void {
   const asked: Buffer[] = []
   const answered: Buffer[] = []

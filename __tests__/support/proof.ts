@@ -1,30 +1,30 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type ClientKey, signature } from './client-assertion.js'
 
-/** What a request is for: what a proof of it has to name. */
+/** The target of a request, which its proof must name. */
 export interface ProofTarget {
   readonly method: string
   readonly url: string
 }
 
-/** What a proof says where it does not say what it should. `undefined` leaves a member out. */
+/** The members of a proof that differ from those of a correct one. `undefined` leaves a member out. */
 export interface ProofParts {
   readonly header?: Record<string, unknown>
   readonly claims?: Record<string, unknown>
-  /** Changes the payload as text, for numbers that JavaScript cannot write. */
+  /** Changes the text of the payload, for numbers that JavaScript cannot write. */
   readonly payload?: (json: string) => string
-  /** Signs with another key than the header names. */
+  /** Signs with this key instead of the key in the header. */
   readonly signer?: Pick<ClientKey, 'alg' | 'privateKey'>
-  /** Stands in place of the signature, base64url. */
+  /** Replaces the signature, in base64url. */
   readonly signature?: string
 }
 
-/** The hash of a key that a proof names (RFC 9449 4.2). */
+/** The hash by which a proof names a key (RFC 9449 4.2). */
 export function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('base64url')
 }
 
-/** A DPoP proof (RFC 9449 4.2), well-formed but for what `parts` say. */
+/** A DPoP proof (RFC 9449 4.2), correct except for `parts`. */
 export function signProof(
   key: ClientKey,
   { method, url }: ProofTarget,

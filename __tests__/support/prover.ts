@@ -1,9 +1,9 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
 
-/** Who holds a DPoP key, and proves it for requests. */
+/** The holder of a DPoP key, who makes proofs for requests. */
 export interface Prover {
-  /** A proof for one request, with the hash of the token that it is presented with. */
+  /** A proof for one request, with the hash of the token in this request. */
   prove(method: string, url: string, token?: string, claims?: Record<string, unknown>): string
 }
 

@@ -3,7 +3,7 @@ import { request } from 'node:https'
 import type { Answered } from './refusals/case.js'
 import type { RunningServer } from './server.js'
 
-/** A request with its headers exactly as given, repetitions included. */
+/** A request with exactly these headers, including repeated ones. */
 export async function rawRequest(
   server: RunningServer,
   headers: readonly string[],

@@ -13,28 +13,28 @@ import { decodeJwt } from './forge.js'
 import { obtainKey, send } from './requests.js'
 import { AUDIENCE, CLIENT, type RunningServer, startServer } from './server.js'
 
-/** Whether the suite runs on Express 4, which hands no rejection of a handler on. */
+/** Whether the suite runs on Express 4, which ignores the rejection of a handler. */
 export const IS_EXPRESS_4 = 'del' in express.application
 
-/** A server with one redeeming route, `POST /act`, and its store to look into. */
+/** A server with one redeeming route, `POST /act`, and its store. */
 export interface RedeemingServer extends RunningServer {
   readonly store: ProvisioningStore
-  /** A fresh key that `/act` takes. */
+  /** A new key for `/act`. */
   key(): Promise<string>
   act(key: string): Test
-  /** The same without supertest, for what it hides. */
+  /** The same without supertest, which hides some details. */
   actExactly(key: string): Promise<ExactAnswer>
   stateOf(key: string): Promise<KeyState | undefined>
 }
 
 export interface RedeemingPlan {
-  /** What runs at the route behind the guard. */
+  /** The handlers of the route, behind the guard. */
   readonly handlers?: readonly RequestHandler[]
-  /** The handler that returns its answer, in the place of `handlers`. */
+  /** A handler that returns its answer, instead of `handlers`. */
   readonly returns?: RedemptionHandler
-  /** What runs before the guard. */
+  /** The handlers before the guard. */
   readonly before?: readonly RequestHandler[]
-  /** Verbs of the store that behave otherwise. */
+  /** Verbs of the store that are replaced. */
   readonly verbs?: (store: ProvisioningStore) => Partial<ProvisioningStore>
   readonly options?: Partial<ProvisioningOptions>
 }
@@ -63,7 +63,7 @@ export async function startRedeeming(plan: RedeemingPlan): Promise<RedeemingServ
   }
 }
 
-/** Runs a test with such a server, and closes it. */
+/** Runs a test with such a server and closes it. */
 export async function withRedeeming(
   plan: RedeemingPlan,
   test: (server: RedeemingServer) => Promise<void>,
@@ -76,12 +76,12 @@ export async function withRedeeming(
   }
 }
 
-/** The names of a key of the usual client. */
+/** The names of a key of the default client. */
 export function refOf(key: string): { clientId: string; jti: string } {
   return { clientId: CLIENT, jti: String(decodeJwt(key).payload.jti) }
 }
 
-/** Names a key as the operations of an operator do. */
+/** The names of a key as operators pass them. */
 export function keyRefOf(key: string): { clientId: string; keyId: string } {
   const { clientId, jti: keyId } = refOf(key)
   return { clientId, keyId }
@@ -96,7 +96,7 @@ export function gate(): { readonly opened: Promise<void>; readonly open: () => v
   return { opened, open }
 }
 
-/** Waits until something is so; fails after twenty seconds. */
+/** Waits until a condition holds, and fails after twenty seconds. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000
   while (!(await isSo())) {
@@ -105,7 +105,7 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
   }
 }
 
-/** A store as far away as one on a network: every move takes its time. */
+/** A store with the delays of a network. */
 export function farAway(store: ProvisioningStore): Partial<ProvisioningStore> {
   const pause = () => new Promise((resolve) => setTimeout(resolve, 15))
   return {

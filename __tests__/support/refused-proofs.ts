@@ -3,7 +3,7 @@ import type { Reason } from '../../lib/base/errors.js'
 import { type ClientKey, clientKey } from './client-assertion.js'
 import type { ProofParts, ProofTarget } from './proof.js'
 
-/** One proof that must be refused wherever it is presented, made for a target and a key. */
+/** A proof that every place must refuse, made for a target and a key. */
 export type RefusedProof = readonly [title: string, reason: Reason, make: MakeProof]
 
 type MakeProof = (proof: (parts?: ProofParts) => string, wanted: Wanted) => string
@@ -17,7 +17,7 @@ const stranger = clientKey()
 const rsa = clientKey('RS256')
 const seconds = () => Math.floor(Date.now() / 1000)
 
-/** A proof that differs in its header alone, its claims alone. */
+/** Proofs that differ only in the header, the claims or the `htu`. */
 const header =
   (changed: Record<string, unknown>): MakeProof =>
   (proof) =>
@@ -31,7 +31,7 @@ const htu =
   (proof, { target }) =>
     proof({ claims: { htu: change(target.url) } })
 
-/** The parts of a compact JWS put together anew. */
+/** A proof built from the parts of a correct one. */
 const rebuilt =
   (build: (parts: string[]) => string): MakeProof =>
   (proof) =>
@@ -261,7 +261,7 @@ const TARGETS: RefusedProof[] = [
   ['an htu with a tab in it', 'dpop_target_wrong', htu((url) => url.replace('.com/', '.com\t/'))],
 ]
 
-/** The negative matrix of the OpenID conformance suite, and more. */
+/** The negative cases of the OpenID conformance suite, and more. */
 export const REFUSED_PROOFS: readonly RefusedProof[] = [
   ...FORM,
   ...TYPES,

@@ -2,7 +2,7 @@ import type { Test } from 'supertest'
 import { obtainKey, send } from './requests.js'
 import { ISSUER, type RunningServer } from './server.js'
 
-/** What a client is told when it registers. */
+/** The answer to a registration. */
 export interface Registered {
   readonly client_id: string
   readonly client_secret: string
@@ -11,10 +11,10 @@ export interface Registered {
   readonly [member: string]: unknown
 }
 
-/** What a key carries that is to register; the client can be given the last two of them. */
+/** The scope of a key for registration. The client can get the last two values. */
 export const REGISTERING = 'provision:register provision:token devices:read'
 
-/** Registers a client, or fails the test. */
+/** Registers a client. If that fails, the test fails. */
 export async function registerClient(
   server: RunningServer,
   metadata: object = { scope: 'devices:read' },
@@ -28,14 +28,14 @@ export async function registerClient(
   return body
 }
 
-/** The path at which a client manages its registration, as it was told. */
+/** The path at which a client manages its registration, from the answer to the registration. */
 export function pathOf({
   registration_client_uri: uri,
 }: Pick<Registered, 'registration_client_uri'>): string {
   return uri.replace(ISSUER, '')
 }
 
-/** A request at the place where a client manages its registration, with its token. */
+/** A request with which a client manages its registration. */
 export function manage(
   server: RunningServer,
   method: 'get' | 'put' | 'delete' | 'post' | 'head',
@@ -47,7 +47,7 @@ export function manage(
   )
 }
 
-/** An update of a client: what it was told, without what only the server says, and with other members. */
+/** An update of a client: the registered metadata with changes, without the members that only the server sets. */
 export function update(
   server: RunningServer,
   client: Registered,

@@ -5,10 +5,10 @@ import { CLIENT, type RunningServer, SECRET } from './server.js'
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** One connection for requests that follow each other, since each connection costs a handshake. */
+/** Successive requests share a connection, because each connection costs a handshake. */
 const CONNECTIONS = new Agent({ keepAlive: true })
 
-/** A request to the server over real HTTPS, its certificate checked. */
+/** A request over HTTPS that checks the certificate of the server. */
 export function send(
   server: Pick<RunningServer, 'origin' | 'cert'>,
   method: 'get' | 'head' | 'post' | 'put' | 'delete',
@@ -17,7 +17,7 @@ export function send(
   return supertest(server.origin)[method](path).ca(server.cert).agent(CONNECTIONS)
 }
 
-/** A POST of a form; what is `undefined` is left out. */
+/** A POST of a form, without the members that are `undefined`. */
 export function postForm(
   server: RunningServer,
   path: string,
@@ -27,7 +27,7 @@ export function postForm(
   return send(server, 'post', path).type('form').send(new URLSearchParams(defined).toString())
 }
 
-/** Asks for a key with `client_credentials`, authenticated by `client_secret_basic`. */
+/** Asks for a key with `client_credentials` and `client_secret_basic`. */
 export function askForKey(
   server: RunningServer,
   form: Record<string, string | undefined> = {},
@@ -39,7 +39,7 @@ export function askForKey(
   )
 }
 
-/** A key with a scope, or a failed test. */
+/** Obtains a key. If that fails, the test fails. */
 export async function obtainKey(server: RunningServer, form: Record<string, string> = {}): Promise<string> {
   const response = await askForKey(server, form)
   if (response.status !== 200) throw new Error(`no key: ${response.status} ${response.text}`)

@@ -4,8 +4,8 @@ import type { RequestHandler } from 'express'
 type Listener = (...args: unknown[]) => void
 
 /**
- * A middleware that patches a response as `compression` and `on-headers` do: it sends the body through a stream of
- * its own that answers later, and 'drain' listeners go to that stream. The bytes stay as they are.
+ * A middleware that patches a response as `compression` and `on-headers` do. It sends the body through its own stream,
+ * which answers later and gets the 'drain' listeners. The bytes do not change.
  */
 export function compressing(): RequestHandler {
   return function compress(_req, res, next) {

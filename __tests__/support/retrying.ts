@@ -14,11 +14,11 @@ import { REDEEM, refOf } from './redeeming.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey } from './requests.js'
 import { AUDIENCE, ISSUER, type RunningServer, startServer } from './server.js'
 
-/** The client's proof key, and somebody else's. */
+/** The proof keys of the client and of a stranger. */
 export const HOLDER = clientKey()
 export const STRANGER = clientKey()
 
-/** What a key is redeemed for, and the request that does it, but for the key and the proof. */
+/** A use of a key: the request without the key and the proof. */
 export interface Errand {
   readonly name: string
   readonly scope: string
@@ -27,7 +27,7 @@ export interface Errand {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
-  /** The parameters of a form that has the key as its subject token. */
+  /** The parameters of a form whose subject token is the key. */
   readonly form?: Readonly<Record<string, string>>
 }
 
@@ -57,21 +57,21 @@ export const ACT: Errand = {
 }
 export const ERRANDS: readonly Errand[] = [TOKEN, BIND, REGISTER, ACT]
 
-/** What the store is told of who redeems a key, bound to a proof key, for an errand. */
+/** The owner id that the store gets for an errand, for a key that is bound to a proof key. */
 export function ownerIdFor(jkt: string | undefined, { method = 'POST', path }: Errand): string {
   const [, action] = /^\/oauth\/(\w+)$/.exec(path) ?? []
   const at = action === undefined ? requestDigest(method, path) : null
   return JSON.stringify([jkt ?? null, null, action ?? 'route', at])
 }
 
-/** How a request is made for an errand. */
+/** The credentials of a request for an errand. */
 export interface Manner {
-  /** Whose proof comes with it; `null`: none. Default: the holder's. */
+  /** The key that makes the proof; `null`: no proof. Default: the holder's. */
   readonly prover?: ClientKey | null
   readonly scheme?: 'DPoP' | 'Bearer'
   /** The proof itself. */
   readonly proof?: string
-  /** NumericDate of the proof. */
+  /** The NumericDate of the proof. */
   readonly now?: number
 }
 
@@ -103,7 +103,7 @@ export function run(
   return exactly(server, requestFor(key, errand, manner))
 }
 
-/** Sends the request, and answers with the function that ends its connection. */
+/** Sends the request and returns a function that ends its connection. */
 export function runAndHangUp(
   server: RunningServer,
   key: string,
@@ -119,24 +119,24 @@ export function runAndHangUp(
 
 export interface RetryingServer extends RunningServer {
   readonly store: ProvisioningStore
-  /** How often the handler of `/act` ran. */
+  /** The number of runs of the handler of `/act`. */
   readonly runs: () => number
   /** A key for an errand, bound to the holder's proof key. */
   bound(errand: Errand, form?: Record<string, string>): Promise<string>
-  /** A key for an errand that is bound to nothing. */
+  /** A key for an errand, without a binding. */
   bearer(errand: Errand, form?: Record<string, string>): Promise<string>
-  /** How many events there were of a type. */
+  /** The number of events of a type. */
   countEvents(type: string): number
   /** The reason of the last refusal. */
   refusal(): string | undefined
-  /** State, and whether the family has been revoked. */
+  /** The state of a key, and whether its family is revoked. */
   standing(key: string): Promise<[state: string | undefined, familyRevoked: boolean | undefined]>
 }
 
 export interface RetryingPlan {
-  /** What runs at `/act` behind the guard. */
+  /** The handlers of `/act`, behind the guard. */
   readonly handlers?: readonly RequestHandler[]
-  /** The handler that returns its answer, in the place of `handlers`. */
+  /** A handler that returns its answer, instead of `handlers`. */
   readonly returns?: RedemptionHandler
   readonly before?: readonly RequestHandler[]
   readonly verbs?: (store: ProvisioningStore) => Partial<ProvisioningStore>
@@ -209,7 +209,7 @@ export async function withRetrying(
   }
 }
 
-/** What of an answer is the same every time. */
+/** The parts of an answer that are the same every time. */
 export function lasting({ status, statusMessage, headers, bytes }: ExactAnswer) {
   const { date: _, connection: __, 'keep-alive': ___, 'transfer-encoding': ____, ...kept } = headers
   return { status, statusMessage, headers: kept, bytes: bytes.toString('base64') }

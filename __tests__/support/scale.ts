@@ -1,9 +1,9 @@
-/** Set by jest.config.ts: `npm run test:all` runs everything, `npm test` a sample. */
+/** Set by jest.config.ts: true in `npm run test:all`, false in `npm test`. */
 declare const testsAll: boolean
 
 export const ALL = testsAll
 
-/** For a rule that is tested in full elsewhere: in `npm test` the first case of each class, else every case. */
+/** The first case of each class in `npm test`, and all cases in `npm run test:all`. */
 export function sampled<T>(cases: readonly T[], classOf: (one: T) => unknown): readonly T[] {
   if (ALL) return cases
   const seen = new Set<unknown>()
@@ -14,7 +14,7 @@ export function sampled<T>(cases: readonly T[], classOf: (one: T) => unknown): r
   })
 }
 
-/** How often something random is tried. */
+/** The number of runs of a random test. */
 export function times({ all, few }: { readonly all: number; readonly few: number }): number {
   return ALL ? all : few
 }

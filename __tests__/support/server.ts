@@ -17,7 +17,7 @@ export const OTHER_AUDIENCE = 'https://other.example.com/things'
 export const SECRET = 'correct-horse-battery-staple'
 export const CLIENT = 'ci-runner'
 
-/** The key all test servers sign with, so that tests can forge what only its owner could sign. */
+/** The signing key of all test servers, so that tests can forge tokens. */
 export const SIGNING_KEY: KeyObject = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 
 const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
@@ -25,7 +25,7 @@ const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devi
 /** The policy of these options, and a scope for a guard that no client asks for. */
 export const WITH_ADMIN = { scopes: [...SCOPES, 'admin'] }
 
-/** Options that work, for a client that may have everything a test wants. */
+/** Options that work, with a client that may have every scope of the tests. */
 export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): ProvisioningOptions {
   return {
     issuer: ISSUER,
@@ -47,7 +47,7 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
 
 let certificate: { key: string; cert: string } | undefined
 
-/** A certificate for this machine's own names, made once per test file. */
+/** A certificate for the names of this machine, made once per test file. */
 export function localCertificate(): { key: string; cert: string } {
   certificate ??= makeAuthority('localhost', {
     names: [
@@ -58,7 +58,7 @@ export function localCertificate(): { key: string; cert: string } {
   return certificate
 }
 
-/** A real HTTPS server, the instance behind it, and every event so far. */
+/** A real HTTPS server, the instance behind it, and all events so far. */
 export interface RunningServer {
   readonly app: Express
   readonly keys: ProvisioningKeys
@@ -74,11 +74,11 @@ export interface RunningServer {
 
 export interface ServerPlan {
   readonly options?: Partial<ProvisioningOptions>
-  /** Options that depend on where the server is reached, such as the issuer that a foreign client discovers. */
+  /** Options that depend on the origin of the server, such as the issuer that a foreign client discovers. */
   readonly optionsAt?: (origin: string) => Partial<ProvisioningOptions>
-  /** How the server does TLS, besides its own certificate. */
+  /** Options of TLS besides the certificate of the server. */
   readonly tls?: ServerOptions
-  /** Mounts the instance; default: the whole router, and a guarded and a redeeming route. */
+  /** Mounts the instance. Default: the whole router, a guarded route and a redeeming route. */
   readonly mount?: (app: Express, keys: ProvisioningKeys) => void
 }
 
@@ -123,13 +123,13 @@ export async function startServer({
   }
 }
 
-/** Ends no idle connection: on a busy machine that could be just when the next request is sent. */
+/** Keeps idle connections open. Otherwise the server could close one just when a test sends the next request. */
 export function lasting<S extends { keepAliveTimeout: number }>(server: S): S {
   server.keepAliveTimeout = 0
   return server
 }
 
-/** Options and guards that are refused must leave no server behind, which would keep the test run alive. */
+/** Closes the server if options or guards are rejected. An open server would keep the test run alive. */
 async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
   try {
     return make()
@@ -139,7 +139,7 @@ async function makeOrClose<T>(make: () => T, server: Server): Promise<T> {
   }
 }
 
-/** Closes a server, and whatever is connected to it. */
+/** Closes a server and its connections. */
 export function closeServer(server: {
   close(done: () => void): unknown
   closeAllConnections(): void

@@ -1,7 +1,7 @@
 import { createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { type KeyAlgorithm, thumbprint } from '../../lib/jose/jwk.js'
 
-/** A key of one algorithm, in the shape both `signJwt` and `verifyJwt` want. */
+/** A key of one algorithm, in the form that `signJwt` and `verifyJwt` require. */
 export interface SigningPair {
   readonly alg: KeyAlgorithm
   readonly kid: string
@@ -16,7 +16,7 @@ function pair(alg: KeyAlgorithm, halves: { privateKey: KeyObject; publicKey: Key
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const secret = createSecretKey(randomBytes(32))
 
-/** One key for each algorithm; RS256 and PS256 share theirs, so that one can be tried in place of the other. */
+/** One key for each algorithm. RS256 and PS256 share a key, so that tests can exchange them. */
 export const PAIRS: Record<KeyAlgorithm, SigningPair> = {
   ES256: pair('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' })),
   ES384: pair('ES384', generateKeyPairSync('ec', { namedCurve: 'P-384' })),

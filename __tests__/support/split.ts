@@ -23,10 +23,10 @@ import {
 } from './server.js'
 import { trustingFetch } from './trusting-fetch.js'
 
-/** The client as which the API asks the issuer how keys stand. */
+/** The client of the API for introspection. */
 export const API = 'api'
 
-/** An issuer that lets the API ask about its audience. */
+/** An issuer that lets the API introspect keys for its audience. */
 export function startIssuer(overrides: Partial<ProvisioningOptions> = {}): Promise<RunningServer> {
   const { clients, ...working } = workingOptions()
   const api = { clientId: API, clientSecret: SECRET, policy: { scopes: [], introspectAudiences: [AUDIENCE] } }
@@ -34,7 +34,7 @@ export function startIssuer(overrides: Partial<ProvisioningOptions> = {}): Promi
   return startServer({ options: { ...working, clients: [...known, api], ...overrides }, mount: mountAll })
 }
 
-/** An API in front of which a verifier stands. */
+/** An API behind a verifier. */
 export interface RunningApi {
   readonly verifier: ProvisioningKeyVerifier
   readonly events: ProvisioningEvent[]
@@ -45,7 +45,7 @@ export interface RunningApi {
   close(): Promise<void>
 }
 
-/** Options with which an API asks an issuer for everything: its keys, and how each key stands. */
+/** Options of an API that asks an issuer for its signing keys and for the state of each key. */
 export async function askingOptions(
   issuer: Pick<RunningServer, 'origin' | 'cert'>,
   overrides: Partial<VerifierOptions> = {},
@@ -65,7 +65,7 @@ export async function askingOptions(
   }
 }
 
-/** Starts an API: a guarded route, one behind an access token, and with a store one that redeems. */
+/** Starts an API with a guarded route, one behind an access token and, with a store, one that redeems. */
 export async function startApi(options: VerifierOptions): Promise<RunningApi> {
   const events: ProvisioningEvent[] = []
   const verifier = provisioningKeyVerifier({ ...options, observer: (event) => events.push(event) })
@@ -87,7 +87,7 @@ export async function startApi(options: VerifierOptions): Promise<RunningApi> {
   return { verifier, events, app, origin, cert, port, close: () => closeServer(https) }
 }
 
-/** Something that answers in an issuer's place, and how often it was asked. */
+/** A server that answers instead of an issuer, and the number of its requests. */
 export interface Impostor {
   readonly origin: string
   readonly cert: string

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import type { KeyRecord, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
 
-/** When each story begins. */
+/** The time at which each story begins. */
 export const START = 1_700_000_000
 
-/** One step of a random story: a verb, or the clock moving, also backwards. */
+/** One step of a random story: a verb, or a change of the clock, also backwards. */
 export const step = fc.record({
   move: fc.constantFrom(
     ...(['record', 'record', 'record', 'redeem', 'redeem', 'redeem', 'settle', 'settle', 'release'] as const),
@@ -35,7 +35,7 @@ export const step = fc.record({
 
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-/** A story of what seldom comes up by chance, of three keys of one client. */
+/** A story of rare events, with three keys of one client. */
 export const SELDOM = (
   [
     ['1', 'record', 'redeem', 'settle', 'recall', 'revokeFamily', 'revokeFamily', 'revoke', 'recall'],
@@ -51,7 +51,7 @@ export const SELDOM = (
   }),
 )
 
-/** Does what a step says, and answers what the store said. */
+/** Performs a step and returns the answer of the store. */
 export function perform(store: ProvisioningStore, step: Step, now: number): Promise<unknown> {
   const { move, ref, attempt, seconds, outstanding, issuedAt, subject, identity, holder } = step
   switch (move) {
@@ -84,14 +84,14 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
   }
 }
 
-/** For nobody, for a client, or for a key. Each client has identifiers of its own: a store may keep them apart. */
+/** Without an owner, for a client, or for a key. Each client has its own identifiers, which a store may separate. */
 function useOnceOf(store: ProvisioningStore, { ref, attempt, seconds, holder }: Step, now: number) {
   const id = `${ref.clientId} ${ref.jti} ${attempt}`
   if (holder === undefined) return store.useOnce(`nobody's ${id}`, now + seconds)
   return store.useOnce(id, now + seconds, holder === 'ours' ? ref : { clientId: ref.clientId })
 }
 
-/** Which of the answers that a verb has this one is. */
+/** The kind of an answer. */
 export function kindOf(answer: unknown): string {
   if (typeof answer === 'string') return answer
   return typeof answer === 'object' && answer !== null && 'outcome' in answer ? 'outcome' : typeof answer

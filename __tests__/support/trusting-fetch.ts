@@ -2,11 +2,11 @@ import { runInThisContext } from 'node:vm'
 
 type Dispatcher = new (options: object) => object
 
-/** Node's own `fetch`, which trusts the certificate of a test server besides. */
+/** Node's `fetch`, which also trusts the certificate of a test server. */
 export async function trustingFetch(cert: string): Promise<typeof fetch> {
-  // Node shows the class that its fetch connects with only once it has fetched something.
+  // The class with which fetch connects is visible only after the first fetch.
   await fetch('https://127.0.0.1:1').catch(() => undefined)
-  // Node 26 keeps it under a new name, and something else under the old one.
+  // Node 26 has it under a new name, and another value under the old name.
   const Agent: Dispatcher = runInThisContext(
     "(globalThis[Symbol.for('undici.globalDispatcher.2')] ?? globalThis[Symbol.for('undici.globalDispatcher.1')]).constructor",
   )

@@ -9,7 +9,7 @@ export interface JwtExpectation {
   readonly keyFor: Parameters<typeof signedByKey>[0]
 }
 
-/** Verifies a token of ours of any type and with any claims. */
+/** Verifies one of our tokens, with any type and claims. */
 export function verifyJwt(token: string, { typ, keyFor }: JwtExpectation): Claims {
   const kind = {
     noun: 'The JWT',

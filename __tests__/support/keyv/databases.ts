@@ -8,15 +8,15 @@ import type { ClientRegistry } from '../../../lib/ports/client.js'
 import { type KeyvClientRegistryOptions, keyvClientRegistry } from '../../../lib/stores/keyv/keyv.js'
 import type { RedisServer } from '../redis/servers'
 
-/** A real database, to which each Keyv has a connection of its own. */
+/** A real database. Each Keyv has its own connection to it. */
 export interface ClientDatabase {
   connect(): Promise<Keyv>
-  /** From then on it answers nobody any more. */
+  /** Afterwards it does not answer. */
   breakDown(): Promise<void>
   close(): Promise<void>
 }
 
-/** A file of its own, in a folder of its own. */
+/** A file in a new folder. */
 export function sqliteDatabase(): ClientDatabase & { readonly folder: string; readonly path: string } {
   const folder = mkdtempSync(join(tmpdir(), 'clients-'))
   const path = join(folder, 'clients.sqlite')
@@ -38,7 +38,7 @@ export function sqliteDatabase(): ClientDatabase & { readonly folder: string; re
   }
 }
 
-/** In a Redis that others may use as well, under a name of its own, as docs/guides/client-database.md connects it. */
+/** A namespace in a shared Redis, connected as docs/guides/client-database.md describes. */
 export function redisDatabase({ url, signal }: RedisServer, namespace: string): ClientDatabase {
   const open: KeyvRedis<unknown>[] = []
   return {
@@ -54,7 +54,7 @@ export function redisDatabase({ url, signal }: RedisServer, namespace: string): 
   }
 }
 
-/** Registries over one database, each with a connection of its own, as processes have them. */
+/** Registries over one database, each with its own connection, as in several processes. */
 export function registriesOver(database: ClientDatabase, options: KeyvClientRegistryOptions) {
   const another = async (): Promise<ClientRegistry> => keyvClientRegistry(await database.connect(), options)
   return async () => ({

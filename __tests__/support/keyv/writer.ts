@@ -1,4 +1,4 @@
-/** A process that signs a client again and again: `writer.ts FILE REDIS_URL NAME TIMES`; tells of each on stdout. */
+/** A process that changes a client repeatedly and prints each change: `writer.ts FILE REDIS_URL NAME TIMES`. */
 import type { Client } from 'express-provisioning-keys'
 import { keyvClientRegistry } from 'express-provisioning-keys/keyv'
 import { redisStore } from 'express-provisioning-keys/redis'

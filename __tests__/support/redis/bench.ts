@@ -13,18 +13,18 @@ export function keyFor(jti: string, differences: Partial<KeyRecord> = {}): KeyRe
   return { clientId: 'a-client', jti, ...terms, ...times, ...differences }
 }
 
-/** How long an answer is waited for where that is not what is tested, on however busy a machine. */
+/** The timeout in tests that do not test timeouts, long enough for a busy machine. */
 export const PATIENCE_SECONDS = 20
 
 export const HOLDER = 'jkt:0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
-/** A claim's holder, whose lease is over at once. */
+/** The owner of a reservation whose lease ends immediately. */
 export const OVER: Lease = { ownerId: HOLDER, leaseSeconds: Number.MIN_VALUE }
 
-/** A claim's holder, whose lease lasts. */
+/** The owner of a reservation whose lease lasts. */
 export const HELD: Lease = { ownerId: HOLDER, leaseSeconds: 60 }
 
-/** A store in a server, by node-redis, and what it advised. */
+/** A store in a server, by node-redis, and its advice. */
 export async function withStore(
   server: RedisServer,
   test: (store: RedisStore, advice: readonly string[]) => Promise<void>,
@@ -42,7 +42,7 @@ export async function withStore(
   }
 }
 
-/** A Redis of the test's own. */
+/** Starts a Redis for one test. */
 export async function withServer(
   settings: readonly string[],
   test: (server: RedisServer) => Promise<void>,
@@ -55,7 +55,7 @@ export async function withServer(
   }
 }
 
-/** What a promise rejected with, and after how many seconds. */
+/** The message with which a promise rejects, and the seconds that it takes. */
 export async function rejection(promise: Promise<unknown>): Promise<{ message: string; seconds: number }> {
   const start = performance.now()
   const answer: unknown = await promise.catch((error: Error) => error)
@@ -63,13 +63,13 @@ export async function rejection(promise: Promise<unknown>): Promise<{ message: s
   return { message, seconds: (performance.now() - start) / 1000 }
 }
 
-/** Waits until something holds. */
+/** Waits until a condition holds. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 10_000; !(await holds()); await pause(20))
     if (Date.now() > deadline) throw new Error('it never came true')
 }
 
-/** What has become of a key. */
+/** The state of a key. */
 export async function stateOf(store: RedisStore, jti: string) {
   return (await store.find(keyFor(jti)))?.state
 }

@@ -3,16 +3,16 @@ import { createClient, createCluster } from 'redis'
 import type { SendCommand } from '../../../lib/stores/redis/redis.js'
 import type { RedisServer } from './servers'
 
-/** A client library, as a user of `redisStore()` connects it. */
+/** A client library, connected as users of `redisStore()` do it. */
 export interface ConnectedClient {
   readonly sendCommand: SendCommand
   close(): Promise<void>
 }
 
-/** In milliseconds, instead of five seconds: thousands of commands at once take their time on a busy machine. */
+/** In milliseconds, instead of five seconds: a busy machine needs time for thousands of concurrent commands. */
 const PATIENT = { timeout: 60_000 }
 
-/** Each client library that is documented, for one server. */
+/** Each documented client library for one server. */
 export const CLIENTS = {
   async 'node-redis'({ url }: RedisServer): Promise<ConnectedClient> {
     const client = createClient({ url, commandOptions: PATIENT })
@@ -30,7 +30,7 @@ export const CLIENTS = {
   },
 }
 
-/** Each cluster client that is documented. */
+/** Each documented cluster client. */
 export const CLUSTER_CLIENTS = {
   async 'node-redis cluster'(servers: readonly RedisServer[]): Promise<ConnectedClient> {
     const rootNodes = servers.map(({ url }) => ({ url }))
@@ -48,7 +48,7 @@ export const CLUSTER_CLIENTS = {
     return {
       sendCommand: async ([name, ...args], key = '') => {
         if (name !== 'WAIT') return cluster.call(name, ...args)
-        // WAIT names no key: in one pipeline with a command that does it reaches that key's node.
+        // WAIT has no key. In one pipeline with a command that has one, it reaches the node of this key.
         const replies = await cluster
           .pipeline([
             ['exists', key],

@@ -3,7 +3,7 @@ import { HELD, HOLDER, keyFor, OVER, PLENTY } from './bench'
 
 const now = () => Date.now() / 1000
 
-/** Every verb once, on a key that lets it. */
+/** Every verb once, on a key in the right state. */
 export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>> = {
   record: (store) => store.record(keyFor('key'), PLENTY),
   find: (store) => store.find(keyFor('key')),
@@ -21,7 +21,7 @@ export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>>
   revokeIssuedBefore: (store) => store.revokeIssuedBefore({ issuedBefore: 1, retainUntil: now() + 60 }),
 }
 
-/** What each of them answers then. */
+/** The answers to these calls. */
 export const SUCCESS = [
   'recorded',
   expect.objectContaining({ state: 'issued' }),
@@ -30,7 +30,7 @@ export const SUCCESS = [
   ...['revoked', 'recorded', 'revoked', 'first', 'first', 'revoked'],
 ]
 
-/** Asks each of them, one after another. */
+/** Calls all verbs in order. */
 export async function everyVerb(store: RedisStore): Promise<unknown[]> {
   const answers: unknown[] = []
   for (const act of Object.values(EVERY_VERB)) answers.push(await act(store))

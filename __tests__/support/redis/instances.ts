@@ -5,16 +5,16 @@ import { CLIENTS, type ConnectedClient } from './clients'
 import { limitsIn } from './limits'
 import type { RedisServer } from './servers'
 
-/** How an instance over Redis is set up: what its limits are, how long Redis is waited for, and whatever else. */
+/** The options of an instance over Redis. */
 export interface InstancePlan {
   readonly rateLimit?: Exclude<ProvisioningOptions['rateLimit'], false>
   readonly timeoutSeconds?: number
-  /** Each instance keeps its keys for itself: only the limits are shared. */
+  /** Each instance has its own keys, so that they share only the limits. */
   readonly keysInMemory?: boolean
   readonly options?: Partial<ProvisioningOptions>
 }
 
-/** Instances of one deployment: each an app, with a client of Redis of its own, behind a proxy of this machine. */
+/** Instances of one deployment behind a local proxy. Each is an app with its own client of Redis. */
 export async function withInstances(
   redis: RedisServer,
   { rateLimit, timeoutSeconds = 2, keysInMemory = false, options }: InstancePlan,
@@ -46,5 +46,5 @@ function mount(app: RunningServer['app'], keys: RunningServer['keys']): void {
   app.post('/devices', redeem, (_req, res) => void res.sendStatus(201))
 }
 
-/** What a proxy says of a request from an address. */
+/** The headers that a proxy adds to a request from an address. */
 export const from = (address: string) => ({ 'X-Forwarded-For': address, 'X-Forwarded-Proto': 'https' })

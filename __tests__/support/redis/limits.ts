@@ -2,7 +2,7 @@ import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import type { RateLimitOptions } from '../../../lib/index.js'
 import type { SendCommand } from '../../../lib/stores/redis/redis.js'
 
-/** The stores of rate limits in Redis, as a user makes them. */
+/** Stores of rate limits in Redis, as users make them. */
 export function limitsIn(sendCommand: SendCommand): NonNullable<RateLimitOptions['store']> {
   return (name) =>
     new RedisLimits({

@@ -8,17 +8,17 @@ import { promisify } from 'node:util'
 const INSTALL = 'redis-server is needed for this test: apt-get update && apt-get install -y redis-server'
 const run = promisify(execFile)
 
-/** A real redis-server of the test's own, on a free port of this machine, that keeps nothing on disk. */
+/** A real redis-server for one test, on a free port, without files on disk. */
 export interface RedisServer {
   readonly port: number
   readonly url: string
-  /** What redis-cli answers to a command. */
+  /** The answer of redis-cli to a command. */
   cli(...command: string[]): Promise<string>
   signal(signal: NodeJS.Signals): void
   close(): Promise<void>
 }
 
-/** With a port: where one was that has been closed. */
+/** @param samePort the port of a closed server, to start another in its place */
 export async function startRedis(settings: readonly string[] = [], samePort?: number): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
   const port = samePort ?? (await freePort())
@@ -69,7 +69,7 @@ export async function startCluster(primaries = 3): Promise<RedisCluster> {
   return { servers, close: async () => void (await Promise.all(servers.map(({ close }) => close()))) }
 }
 
-/** Until a command is answered so. */
+/** Waits until a command has this answer. */
 async function answers(
   cli: RedisServer['cli'],
   wanted: string | RegExp,
@@ -94,7 +94,7 @@ async function ended(process_: ChildProcess): Promise<void> {
   await exit
 }
 
-/** A port whose cluster bus port, 10,000 above it, is possible as well. */
+/** A free port. The port for the cluster bus, which is 10,000 higher, must be possible too. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const server = createServer()

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { pause, type RedisServer } from './servers.js'
 
-/** Everything that Redis is told while `act` goes on, as Redis itself shows it: bytes, each as one character. */
+/** All commands that Redis gets during `act`, as MONITOR shows them: one character for each byte. */
 export async function watching(redis: RedisServer, act: () => Promise<void>): Promise<string> {
   const monitor = spawn('redis-cli', ['-p', String(redis.port), 'MONITOR'])
   let seen = ''
@@ -25,14 +25,14 @@ export async function watching(redis: RedisServer, act: () => Promise<void>): Pr
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', a: '\x07', b: '\b' }
 
-/** MONITOR writes what is no visible ASCII, and quotes, as escapes: behind them nothing may hide. */
+/** MONITOR escapes quotes and all characters outside visible ASCII. A secret must not hide behind escapes. */
 function unescaped(shown: string): string {
   return shown.replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex?: string, one = '') =>
     hex === undefined ? (ESCAPES[one] ?? one) : String.fromCharCode(Number.parseInt(hex, 16)),
   )
 }
 
-/** All that lies in Redis, names and values. */
+/** All names and values in Redis. */
 export async function everything({ cli }: RedisServer): Promise<string> {
   const names = (await cli('--scan')).split('\n')
   const values = names.map(async (name) => {

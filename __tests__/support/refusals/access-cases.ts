@@ -20,7 +20,7 @@ const REFUSED = {
   description: /^The access token is not accepted\.$/,
 } satisfies Partial<Case>
 
-/** A refusal of a token that differs from a genuine one in some way; all are told alike. */
+/** A refusal of a token that differs from a genuine one. All get the same answer. */
 function forgedToken(
   title: string,
   reason: Reason,
@@ -90,7 +90,7 @@ const FORGED: Case[] = [
   }),
 ]
 
-/** What else is wrong with how a token is presented, and by whom. */
+/** Other mistakes in presenting a token. */
 const PRESENTED: Case[] = [
   {
     title: 'a route for access tokens without any',
@@ -173,7 +173,7 @@ const PRESENTED: Case[] = [
   },
 ]
 
-/** What has become of the family. */
+/** States of the family. */
 const FAMILY: Case[] = [
   {
     ...REFUSED,
@@ -221,7 +221,7 @@ const FAMILY: Case[] = [
   },
 ]
 
-/** A store that is found dead by the third who reads it: after issuance and redemption, where the token is used. */
+/** A store that fails at the third read: after issuance and redemption, when the token is used. */
 function storeThatFails(): Partial<ProvisioningOptions> {
   const store = memoryStore()
   const find: typeof store.find = async (ref) => {
@@ -240,7 +240,7 @@ function delegated(title: string, reason: Reason, status: number, issueAccessTok
   return { title, reason, status, error, options, act }
 }
 
-/** What the host's own authorization server does wrong. */
+/** Mistakes of the host's own authorization server. */
 const DELEGATED: Case[] = [
   delegated('an exchange while the other server is down', 'token_issuer_unavailable', 503, () => {
     throw new Error('ECONNREFUSED')

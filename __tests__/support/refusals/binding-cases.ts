@@ -13,7 +13,7 @@ const RUNNER: Client = {
   authenticationMethods: ['client_secret_basic'],
 }
 
-/** Options with a registry of which some verbs do something else. */
+/** Options with a registry in which some verbs are replaced. */
 function registryBut(verbs: Partial<ClientRegistry>): Partial<ProvisioningOptions> {
   return { clients: { ...memoryClientRegistry([RUNNER]), ...verbs } }
 }

@@ -6,22 +6,22 @@ import { type Forgery, forgeKey } from '../forge.js'
 import { askForKey, EXCHANGE, JWT_TYPE, obtainKey, postForm, send } from '../requests.js'
 import type { RunningServer, ServerPlan } from '../server.js'
 
-/** What of an answer a case looks at. */
+/** The parts of an answer that a case checks. */
 export interface Answered {
   readonly status: number
   readonly body: { readonly error?: string; readonly error_description?: string }
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** One refusal: the request that causes it, and what the caller is told. */
+/** One refusal: the request that causes it, and the answer. */
 export interface Case {
   readonly title: string
   readonly reason: Reason
   readonly status: number
-  /** `undefined`: the answer must name no error. */
+  /** `undefined`: the answer must not name an error. */
   readonly error?: string
   readonly options?: Partial<ProvisioningOptions>
-  /** Routes of its own, in the place of the usual ones. */
+  /** Routes that replace the usual ones. */
   readonly mount?: NonNullable<ServerPlan['mount']>
   readonly headers?: Readonly<Record<string, RegExp>>
   readonly description?: RegExp
@@ -36,7 +36,7 @@ export function present(server: RunningServer, key: string): Test {
   return send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)
 }
 
-/** A refusal of a key that differs from a genuine one in some way; all are told alike. */
+/** A refusal of a key that differs from a genuine one. All get the same answer. */
 export function forged(
   title: string,
   reason: Reason,
@@ -58,7 +58,7 @@ export function forged(
   }
 }
 
-/** A refusal at the token endpoint, for what an authenticated client asks for. */
+/** A refusal at the token endpoint, of a request by an authenticated client. */
 export function tokenRequest(
   title: string,
   reason: Reason,

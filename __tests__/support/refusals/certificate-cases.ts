@@ -21,7 +21,7 @@ const PROXIED: Partial<ProvisioningOptions> = {
   mtls: { proxies: ['127.0.0.1'], proxyVerifies: true },
 }
 
-/** A request whose certificate a proxy passes on. */
+/** A request whose certificate comes from a proxy. */
 function ask(server: RunningServer, certificate: IssuedCertificate, clientId = SENSOR) {
   const headers = ['Client-Cert', clientCert(certificate)]
   return askWith(server, undefined, { client_id: clientId }, { headers })

@@ -76,7 +76,7 @@ export const CLIENT_CASES: Case[] = [
   },
 ]
 
-/** A registry that knows its client when the key is asked for, and nevermore. */
+/** A registry that knows its client at issuance, and not afterwards. */
 function vanishingClient(): ClientLookup {
   let asked = 0
   return () => {
@@ -252,7 +252,7 @@ export const ACTION_CASES: Case[] = [
   },
 ]
 
-/** A statement by somebody who is nobody here. */
+/** A statement by an unknown issuer. */
 const unapproved = signedAs('AAAA')({ header: { alg: 'ES256' }, claims: { iss: 'https://evil.example' } })
 
 const RETRY = { 'retry-after': /^\d+$/ }

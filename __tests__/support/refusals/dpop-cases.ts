@@ -23,7 +23,7 @@ function presentBound(server: RunningServer, key: string) {
   return send(server, 'get', '/devices').set('Authorization', `DPoP ${key}`)
 }
 
-/** A refusal of a proof with which a bound key is presented at a guarded route. */
+/** A refusal of a proof for a bound key at a guarded route. */
 function refused(title: string, reason: Reason, parts: ProofParts): Case {
   return {
     title,
@@ -39,7 +39,7 @@ function refused(title: string, reason: Reason, parts: ProofParts): Case {
   }
 }
 
-/** Of each reason one proof; all there are, and all places, are in `matrices/dpop.test.ts`. */
+/** One proof for each reason. `matrices/dpop.test.ts` has all proofs and all places. */
 const PROOFS: Case[] = [
   refused('a proof with a crit header', 'dpop_malformed', { header: { crit: ['exp'] } }),
   refused('a proof of another type', 'dpop_type_wrong', { header: { typ: 'JWT' } }),

@@ -16,7 +16,7 @@ const CHALLENGE = {
 
 const clock = { ahead: 0 }
 
-/** A registry in which somebody else is always first, once a client is there. */
+/** A registry in which another change of an existing client always comes first. */
 function contended() {
   const registry = memoryClientRegistry([
     {

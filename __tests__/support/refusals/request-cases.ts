@@ -168,7 +168,7 @@ export const RAW_CASES: Case[] = [
     error: 'invalid_request',
     act: async (server) => {
       await abortedRequest(server, 'grant_type=')
-      // The one who hung up gets no answer; the event tells.
+      // The client has hung up and gets no answer. The event has the status.
       while (!server.events.some((event) => event.type === 'request.refused')) await pause(5)
       return { status: 400, body: { error: 'invalid_request' }, headers: {} }
     },

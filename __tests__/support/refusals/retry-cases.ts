@@ -23,7 +23,7 @@ export const RETRY_CASES: Case[] = [
     error: 'temporarily_unavailable',
     headers: { 'retry-after': /^2$/ },
     description: /still under way/,
-    // Longer than a repetition waits.
+    // A retry does not wait so long.
     mount(app, keys) {
       app.use(keys.router())
       app.post(

@@ -4,7 +4,7 @@ import { type Case, pause, present, READ } from './case.js'
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
-/** A key, signed with a signing key that has been stolen and retired since, that says it was issued just now. */
+/** A key that claims to be new, signed with a stolen signing key that is retired. */
 function forgedLater(genuine: string): string {
   const iat = nowSeconds()
   return forgeKey(genuine, { claims: { iat, nbf: iat, exp: iat + 60 }, sign: signBare })

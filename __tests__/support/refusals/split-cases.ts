@@ -13,7 +13,7 @@ const OPTIONS = {
   ],
 }
 
-/** Presents a key at an API of its own, which asks the server of the test; its events are told among those of that. */
+/** Presents a key at a separate API that asks the test server. Its events join those of the test server. */
 async function presentElsewhere(
   server: RunningServer,
   key: string,
