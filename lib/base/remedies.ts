@@ -41,7 +41,7 @@ export const REMEDIES: Record<Reason, string> = {
     'Present the key from a network of policy.networks, and set trust proxy if there is a proxy.',
   key_unknown: 'Get a new key, and give all processes the same store.',
   key_redeeming: 'Wait until the other request with this key has ended.',
-  key_redeemed: 'Get a new key. A key can be redeemed only once.',
+  key_redeemed: 'Get a new key.',
   key_revoked: 'Get a new key.',
   key_forged: 'Rotate the signing keys: somebody else can sign with one of them.',
   inactive_at_issuer: 'Get a new key. The issuer says that this one is redeemed, revoked or unknown.',
