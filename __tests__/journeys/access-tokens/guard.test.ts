@@ -333,7 +333,7 @@ describe('a race', () => {
     const settle: typeof memory.settle = async (...given) => {
       const outcome = await memory.settle(...given)
       settled.open()
-      // The winner has not been answered yet: the replay comes in between.
+      // The first request has no answer yet when the replay comes.
       await answered.opened
       return outcome
     }

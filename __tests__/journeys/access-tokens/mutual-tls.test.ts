@@ -26,7 +26,7 @@ async function withServer(test: (server: RunningServer) => Promise<void>): Promi
 
 const SCOPE = { scope: 'provision:token devices:read' }
 
-/** Exchanges a key over a connection with a certificate, or without one. */
+/** Exchanges a key over a connection with or without a certificate. */
 function exchangeWith(
   server: RunningServer,
   key: string,
@@ -91,7 +91,7 @@ describe('an access token of a client with a certificate', () => {
     withServer(async (server) => {
       const key = tokenIn(await askWith(server, PINNED_CERTIFICATE, { client_id: PINNED, ...SCOPE }))
       const token = tokenIn(await exchangeWith(server, key, PINNED_CERTIFICATE))
-      // Another request than the first: that one would be answered again.
+      // A different request: the same one would get the same answer again.
       await exchangeWith(server, key, PINNED_CERTIFICATE, { scope: 'devices:read' })
       const { status, body } = await callWith(server, token, PINNED_CERTIFICATE)
       expect([status, body.error_description]).toEqual([401, 'The access token has been revoked.'])

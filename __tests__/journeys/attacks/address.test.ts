@@ -3,7 +3,7 @@ import type { ProvisioningOptions } from '../../../lib/index.js'
 import { obtainKey, postForm, send } from '../../support/requests.js'
 import { mountAll, type RunningServer, startServer } from '../../support/server.js'
 
-/** A server behind a proxy that passes the client's own `X-Forwarded-For` through. */
+/** A server behind a proxy that forwards the client's own `X-Forwarded-For`. */
 async function behindCarelessProxy(
   options: Partial<ProvisioningOptions>,
   test: (server: RunningServer) => Promise<void>,
@@ -27,7 +27,7 @@ const from = (address: string) => ({ 'X-Forwarded-For': address, 'X-Forwarded-Pr
 const addressesIn = (server: RunningServer) =>
   server.events.flatMap((event) => ('address' in event ? [event.address] : []))
 
-/** A store of a rate limiter that notes the name of each counter. */
+/** A store of a rate limiter that records the name of each counter. */
 function namingStore(names: string[]) {
   const store = new MemoryStore()
   const increment = store.increment.bind(store)
@@ -55,7 +55,7 @@ describe('an attack by X-Forwarded-For, through a proxy that passes it on', () =
   test('writes a whole key into no event', () =>
     behindCarelessProxy({}, async (server) => {
       const key = await obtainKey(server, { scope: 'devices:read' })
-      // A zone can have every character of a key but one.
+      // A zone can contain all characters of a key except one.
       for (const text of [key, `fe80::1%${key.replaceAll('_', '-')}`]) {
         await send(server, 'get', '/devices')
           .set('Authorization', `Bearer ${key}`)

@@ -16,7 +16,7 @@ const WITHIN: PolicyOptions = {
   accessTokenScopes: ['devices:read'],
 }
 
-/** What comes of it when the asker binds its own key to a client that is there already, and then speaks as that. */
+/** Binds the asker's own key to an existing client, then authenticates as this client. */
 async function takeOver(policy: PolicyOptions, asker: PolicyOptions = ASKER) {
   const clients = [
     { clientId: CLIENT, clientSecret: SECRET, policy: asker },

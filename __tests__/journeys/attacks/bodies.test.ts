@@ -5,12 +5,12 @@ import { REDEEM, type RedeemingServer, until, withRedeeming } from '../../suppor
 import { exchangeKey, obtainKey, send } from '../../support/requests.js'
 import { AUDIENCE, type RunningServer, startServer } from '../../support/server.js'
 
-/** Longer than what is held in memory; the rest fits into the buffers of the connection. */
+/** Longer than the server keeps in memory. The rest fits into the buffers of the connection. */
 const LONG = Buffer.alloc(1_048_576 + 60_000, 'a')
 
 const bearer = (key: string) => ({ Authorization: `Bearer ${key}` })
 
-/** Two requests on one connection, as a proxy sends those of two clients. */
+/** Two requests on one connection, as a proxy sends them for two clients. */
 async function onOneConnection(
   { port, cert: ca }: RunningServer,
   key: string,
@@ -146,7 +146,7 @@ test('a middleware behind the guard that sets a header last of all sets it for a
         isSet = true
         return writeHead.apply(res, args)
       },
-      // As express-session does, which saves the session before the answer ends.
+      // Like express-session, which saves the session before the answer ends.
       end(...args: Parameters<typeof end>) {
         const inner = res as unknown as { readonly _header: unknown; _implicitHeader(): void }
         if (!inner._header) inner._implicitHeader()

@@ -10,7 +10,7 @@ const CLIENT = 'partner'
 const REGISTERED = clientKey()
 const CERTIFICATE = makeCertificate()
 
-/** A client that may authenticate by its secret alone, though keys are registered for it. */
+/** A client that may authenticate only with its secret, although it has registered keys. */
 function start(): Promise<RunningServer> {
   const policy = { scopes: ['provision:bind', 'devices:read'] }
   const jwks = { keys: [REGISTERED.jwk, pinnedJwk(CERTIFICATE)] }

@@ -10,7 +10,7 @@ import {
   startMutualServer,
 } from '../../support/mutual-tls.js'
 
-/** An object identifier of one arc, as long as whoever makes the certificate likes. */
+/** An object identifier of one arc, with any length. */
 function longIdentifier(octets: number): Buffer {
   const arc = Buffer.alloc(octets, 0xff)
   arc[octets - 1] = 0x7f
@@ -21,7 +21,7 @@ function withIdentifierOf(octets: number): IssuedCertificate {
   return makeCertificate({ extensions: [sequence(longIdentifier(octets), element(0x04, text('')))] })
 }
 
-/** The milliseconds of processor time that some requests over one connection take, on both its ends. */
+/** The processor time, in milliseconds, of some requests over one connection, at both ends. */
 async function timeOf(certificate: IssuedCertificate, times: number): Promise<number> {
   const server = await startMutualServer()
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -55,7 +55,7 @@ test.each([
 ])(
   'a certificate of a stranger that is long by %s takes no longer than another of that size',
   async (_, make) => {
-    // Before there was a limit, it took 50 and 250 times as long. The best of three rounds has no garbage collection in it.
+    // Without the limit it took 50 and 250 times as long. The best of three rounds contains no garbage collection.
     const other = makeCertificate({ names: [['dns', 'x'.repeat(60_000)]] })
     expect(await bestOfThree(make())).toBeLessThan(10 * (await bestOfThree(other)))
   },

@@ -101,7 +101,7 @@ describe('a stranger beyond the limit of its address', () => {
       const texts = new Set<string>()
       for (const [, form] of GUESSES) texts.add((await exchangeKey(server, key, form)).text)
       expect(texts.size).toBe(1)
-      // The client that asked for the key is looked up, because its policy says what becomes of the family.
+      // The server looks up the client of the key, because its policy decides about the family.
       expect(new Set(server.lookUps.slice(before))).toEqual(new Set([CLIENT]))
       expect(replays(server)).toHaveLength(3)
     }))

@@ -9,7 +9,7 @@ const OWN = clientKey()
 const TOKEN = { method: 'POST', url: `${ISSUER}/oauth/token` }
 const at = { audience: AUDIENCE }
 
-/** An owner of a bound key, whose request is refused for a reason that passes; and a thief who has copied that request. */
+/** An owner whose request with a bound key is refused for a temporary reason, and a thief with a copy of it. */
 async function withOwner(test: (server: RunningServer) => Promise<void>): Promise<void> {
   const mount = (app: Express, keys: ProvisioningKeys) => {
     app.use(keys.router())
@@ -31,7 +31,7 @@ async function boundKey(server: RunningServer): Promise<string> {
   return (await asked.set('DPoP', signProof(OWN, TOKEN)).expect(200)).body.access_token
 }
 
-/** One request, which can be sent as often as one likes. */
+/** One request that can be sent repeatedly. */
 function request(server: RunningServer, [method, path]: ['get' | 'post', string], token: string) {
   const proof = signProof(OWN, { method: method.toUpperCase(), url: `${AUDIENCE}${path}` }, { token })
   return () => send(server, method, path).set({ Authorization: `DPoP ${token}`, DPoP: proof })

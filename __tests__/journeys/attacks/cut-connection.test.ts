@@ -48,7 +48,7 @@ async function withCuts(test: (server: RunningServer) => Promise<void>, isFirst 
   await test(server).finally(server.close)
 }
 
-/** Sends a request in the manner of a proxy, and breaks the connection off. */
+/** Sends a request like a proxy, and breaks off the connection. */
 async function cut(server: RunningServer, headers: Record<string, string>): Promise<void> {
   const refused = server.events.filter(({ type }) => type === 'request.refused').length
   const socket = connect(await server.openHttp(), '127.0.0.1')

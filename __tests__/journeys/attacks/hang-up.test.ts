@@ -7,7 +7,7 @@ import { gate, type RedeemingServer, until, withRedeeming } from '../../support/
 
 const LONG = 3 * 2 ** 20
 
-/** A connection as a proxy makes it. */
+/** A connection of a proxy. */
 async function proxied(server: RedeemingServer, text: string) {
   const socket = connect(await server.openHttp(), '127.0.0.1')
   await once(socket, 'connect')
@@ -18,7 +18,7 @@ async function proxied(server: RedeemingServer, text: string) {
 const head = (key: string, more = '') =>
   `POST /act HTTP/1.1\r\nHost: api.example.com\r\nX-Forwarded-Proto: https\r\nAuthorization: Bearer ${key}\r\n${more}\r\n`
 
-/** Trusts the proxy, as an app behind one does. */
+/** Trusts the proxy, like an app behind it. */
 const trusting: RequestHandler = (req, _res, next) => {
   req.app.set('trust proxy', 'loopback')
   next()
@@ -78,7 +78,7 @@ describe('a client that hangs up makes no handler act twice', () => {
     const over = gate()
     const handler: RequestHandler = async (req, res) => {
       runs += 1
-      // The first request on the connection never ends by itself.
+      // The first request on the connection never ends without the client.
       if (req.headers['x-first'] === '1') return
       await over.opened
       res.sendStatus(500)

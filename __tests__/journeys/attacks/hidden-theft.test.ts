@@ -54,7 +54,7 @@ type Attempt = (server: RunningServer, key: string, address: string) => PromiseL
 
 const exchange: Attempt = (server, key, address) => exchangeKey(server, key).set(from(address))
 
-/** The places at which the owner tries to redeem the key that a thief has redeemed before. */
+/** The places where the owner tries to redeem the key that a thief has redeemed before. */
 const PLACES: [place: string, attempt: Attempt][] = [
   ['a custom route', presentAt('/devices')],
   ['a custom route that wants another scope', presentAt('/admin')],
@@ -65,7 +65,7 @@ const PLACES: [place: string, attempt: Attempt][] = [
 
 const replays = (server: RunningServer) => server.events.filter(({ type }) => type === 'key.replayed')
 
-/** What is left of the access token of the thief. */
+/** The status of a request with the access token of the thief. */
 async function statusOfLoot(server: RunningServer, token: string): Promise<number> {
   const { status } = await send(server, 'get', '/whoami')
     .set(from(THIEF))

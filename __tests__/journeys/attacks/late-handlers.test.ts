@@ -15,7 +15,7 @@ interface Late {
   readonly expire: () => void
 }
 
-/** How a key ends while a body is withheld. */
+/** Ways in which a key ends while a thief withholds a body. */
 const ENDS: [how: string, end: (late: Late) => Promise<unknown> | undefined, reason: string][] = [
   ['the key is revoked', ({ server, key }) => server.keys.revokeKey(keyRefOf(key)), 'key_revoked'],
   [
@@ -26,7 +26,7 @@ const ENDS: [how: string, end: (late: Late) => Promise<unknown> | undefined, rea
   ['the key expires', ({ expire }) => void expire(), 'key_expired'],
 ]
 
-/** The body of a request that a thief withholds: its beginning, and how long it is. */
+/** The body that a thief withholds: its beginning and its length. */
 const BODIES: [size: string, body: string][] = [
   ['a small body', JSON.stringify({ name: 'a' })],
   ['a body of more than 1 MiB', JSON.stringify({ name: 'a'.repeat(1_100_000) })],
@@ -41,7 +41,7 @@ const running = () => {
   return { runs: () => runs, handlers: [express.json({ limit: '2mb' }), handler] }
 }
 
-/** Sends all of a body but its last byte. */
+/** Sends a body without its last byte. */
 function withhold(
   server: Pick<RunningServer, 'port' | 'cert'>,
   key: string,
@@ -127,7 +127,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
       slow.finish()
       expect(await slow.status).toBe(401)
       expect(runs()).toBe(1)
-      // The request of the thief is the replay now.
+      // Now the request of the thief is the replay.
       expect(server.events.filter(({ type }) => type === 'key.replayed')).toHaveLength(1)
     })
   })

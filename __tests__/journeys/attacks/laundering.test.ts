@@ -8,7 +8,7 @@ import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../s
 const DEVICE = 'device:7'
 const SCOPE = 'provision:bind devices:read'
 
-/** What the thief has: a key pair, and whose identity it lets the thief take. */
+/** A key pair of the thief, and the identity that it gives. */
 interface Foothold {
   readonly key: ClientKey
   readonly clientId: string
@@ -35,7 +35,7 @@ async function bindWith(server: RunningServer, token: string): Promise<Foothold>
   return { key, clientId: body.client_id, bindingId: body.binding_id }
 }
 
-/** Asks for a key by means of a binding, removes that binding, and binds the next key pair. */
+/** Asks for a key with a binding, removes the binding, and binds the next key pair. */
 async function launder(server: RunningServer, foothold: Foothold): Promise<Foothold> {
   const token = await ask(server, foothold)
   const { bindingId, ...by } = foothold
@@ -58,7 +58,7 @@ async function worksStill(server: RunningServer, foothold: Foothold): Promise<bo
 const replay = (server: RunningServer, token: string) =>
   send(server, 'post', '/oauth/bind').set('Authorization', `Bearer ${token}`).expect(401)
 
-/** Whose identity the stolen key lets the thief bind to. */
+/** The identities to which the stolen key lets the thief bind. */
 const IDENTITIES: [whose: string, form: Record<string, string>][] = [
   ['the client that asked for the key', {}],
   ['an identity that is new', { requested_subject: DEVICE }],

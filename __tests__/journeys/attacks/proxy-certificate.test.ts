@@ -8,7 +8,7 @@ import {
 } from '../../support/mutual-tls.js'
 import { type RunningServer, SECRET } from '../../support/server.js'
 
-/** The certificate with which the proxy authenticates itself, for whomever it forwards. */
+/** The certificate with which the proxy authenticates itself, for all of its clients. */
 const PROXYS = makeCertificate()
 const FORWARDED = ['X-Forwarded-For', '203.0.113.9', 'X-Forwarded-Proto', 'https']
 const ASKER = { client_id: 'secretive', client_secret: SECRET }
@@ -36,7 +36,7 @@ test('the certificate of a proxy is not bound to whoever is behind it', async ()
   const key = await deviceKey()
   expect((await bind(key, FORWARDED)).status).toBe(400)
   expect(await server.keys.listBindings('device:1')).toEqual([])
-  // Whoever connects directly means the certificate of the connection.
+  // A client that connects directly uses the certificate of the connection.
   expect((await bind(key, [])).status).toBe(201)
 })
 

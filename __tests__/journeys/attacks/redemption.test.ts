@@ -16,7 +16,7 @@ import {
 } from '../../support/retrying.js'
 import { CLIENT, SECRET } from '../../support/server.js'
 
-/** A request for what `/act` does, without the last byte of its body. */
+/** A request to `/act` without the last byte of its body. */
 function unfinished(server: RetryingServer, key: string) {
   const wanted = requestFor(key, ACT)
   const sent = openRequest(server, wanted)
@@ -39,7 +39,7 @@ function unfinished(server: RetryingServer, key: string) {
   }
 }
 
-/** A handler that makes something, and how often it did. */
+/** A handler that counts its runs. */
 function making() {
   let made = 0
   const handler: RequestHandler = (_req, res) => {
@@ -49,7 +49,7 @@ function making() {
   return { handler, made: () => made }
 }
 
-/** The client that asks for keys in the name of others. */
+/** The client that asks for keys for others. */
 const RUNNER: Client = {
   clientId: CLIENT,
   revision: 1,
@@ -80,7 +80,7 @@ describe('a holder that sends its body slower than its lease', () => {
 })
 
 describe('a holder whose redemption was interrupted after it was done', () => {
-  /** A store that loses the first settlement, and what is asked for after it, until it is well again. */
+  /** A store that loses the first settlement and all later calls, until the test repairs it. */
   function losing() {
     let isLost = false
     const lose = async () => {
@@ -129,7 +129,7 @@ test('a repetition that comes while what was done is taken back is not told that
   const clients: ClientRegistry = {
     ...kept,
     async save(client) {
-      // The second attempt has judged what there is, and only then it goes.
+      // The client is deleted after the second attempt has checked it.
       if (client.revision === 2) {
         goOn.open()
         await until(async () => (await kept.find(subject)) === undefined)
@@ -197,7 +197,7 @@ test('a late attempt that is not told that it lost its claim leaves the binding 
   const clients: ClientRegistry = {
     ...kept,
     async find(clientId) {
-      // The first judges before it claims; it is slow once it has claimed.
+      // The first attempt checks before it reserves the key, and is slow afterwards.
       if (clientId === subject) times += 1
       if (clientId === subject && times === 2) {
         asked.open()

@@ -61,7 +61,7 @@ describe('a client that narrowed itself before the operator narrowed it', () => 
   const BOTH = 'provision:token devices:read'
   type Operated = { server: RunningServer; client: Registered; setScopes(scopes: string[]): Promise<void> }
 
-  /** The client has registered both scopes, and has given up `devices:read` by an update of its own. */
+  /** The client has registered both scopes, and has removed `devices:read` in its own update. */
   async function withNarrowed(act: (operated: Operated) => Promise<void>): Promise<void> {
     const clients = registryWithAsker()
     const server = await startServer({ options: { clients } })

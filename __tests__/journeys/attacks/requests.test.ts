@@ -47,7 +47,7 @@ describe('an attack', () => {
         for (let i = 0; i < 20; i += 1)
           await postForm(server, '/oauth/introspect', { token: 'x' }).set({ Authorization }).expect(400)
       }
-      // Quadratic time would be seconds; twenty requests of any sort are far below one.
+      // Quadratic time would be several seconds. Twenty requests normally take far less than one.
       expect(await cpuSecondsOf(attack)).toBeLessThan(2)
     }))
 

@@ -20,7 +20,7 @@ function presentAndHangUp(server: RedeemingServer, key: string): () => void {
   return () => void sent.destroy()
 }
 
-/** Sends all of a body but its last byte. */
+/** Sends a body without its last byte. */
 function withhold(server: RedeemingServer, key: string, body: string) {
   const headers = {
     Authorization: `Bearer ${key}`,
@@ -36,7 +36,7 @@ function withhold(server: RedeemingServer, key: string, body: string) {
   return { status, finish: () => void sent.end(body.slice(-1)) }
 }
 
-/** Counts its runs, and reads the body if no parser has. */
+/** Counts its runs, and reads the body unless a parser has. */
 function counting() {
   let runs = 0
   const returns: RedemptionHandler = async (req) => {
@@ -70,7 +70,7 @@ describe('many requests with one key', () => {
 })
 
 describe('a client that hangs up while the handler works', () => {
-  /** Hangs up in the middle of the first run, which then ends as told. */
+  /** Hangs up in the middle of the first run, which then ends as given. */
   async function hangingUp(
     end: RedemptionHandler,
     test: (server: RedeemingServer, key: string, runs: () => number) => Promise<void>,
@@ -200,7 +200,7 @@ describe('a body that is sent slowly', () => {
 })
 
 describe('other middlewares of the host', () => {
-  /** As express-session does, which sets its cookie with the head and saves the session before the answer ends. */
+  /** Like express-session: sets the cookie with the head and saves the session before the answer ends. */
   const session: RequestHandler = (_req, res, next) => {
     const { writeHead, end } = res
     Object.assign(res, {

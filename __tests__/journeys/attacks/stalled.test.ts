@@ -4,7 +4,7 @@ import { gate, type RedeemingServer, refOf, withRedeeming } from '../../support/
 import { exchangeKey, obtainKey, send } from '../../support/requests.js'
 import { AUDIENCE } from '../../support/server.js'
 
-/** A handler that says when it has started, and answers when it is told to. */
+/** A handler that reports its start, and answers when the test allows it. */
 function aSlowHandler(status: number) {
   const [started, finish] = [gate(), gate()]
   const handler: RequestHandler = async (_req, res) => {

@@ -19,7 +19,7 @@ describe('a thief with a bound key who keeps the outcome from being stored', () 
   )
 })
 
-/** A store that has no room for outcomes. */
+/** A store without room for outcomes. */
 const withoutOutcomes = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
   settle: (ref, attempt, until, { outcome: _, ...kept } = {}) => store.settle(ref, attempt, until, kept),
 })

@@ -17,7 +17,7 @@ import { mountAll, type RunningServer, startServer } from '../../support/server.
 
 const CERTIFICATE = sensorCertificate()
 
-/** A server that is reached at two origins, as one is that asks for certificates at a host name of its own. */
+/** A server with two origins, like one that asks for certificates only at a separate host name. */
 async function withServer(test: (server: RunningServer, mtlsOrigin: string) => Promise<void>): Promise<void> {
   const at = (origin: string) => origin.replace('localhost', '127.0.0.1')
   const server = await startServer({
@@ -37,7 +37,7 @@ async function withServer(test: (server: RunningServer, mtlsOrigin: string) => P
   }
 }
 
-/** A fetch that remembers where it went. */
+/** A fetch that records its addresses. */
 function watchedFetch(server: RunningServer, certificate: IssuedCertificate) {
   const visited: string[] = []
   const fetching = fetchTrusting(server.cert, certificate)
@@ -142,7 +142,7 @@ describe('oauth4webapi, with a certificate and DPoP at once', () => {
         'x5t#S256': CERTIFICATE.thumbprint,
       })
       if (where === 'issuer') return
-      // The resource is reached at the alias, where its clients show certificates; its own origin is its audience's.
+      // Clients show their certificates at the alias. The audience is the other origin.
       const resource = new URL(`${origin}/devices`)
       const get = await oauth.protectedResourceRequest(key, 'GET', resource, undefined, undefined, {
         ...options,

@@ -20,7 +20,7 @@ const FORM = new URLSearchParams({
   scope: 'devices:read',
 }).toString()
 
-/** A connection that is open, and what came over it. */
+/** An open connection, and the data that came over it. */
 async function openConnection(server: RunningServer, options: ConnectionOptions): Promise<TLSSocket> {
   const socket = connect({
     host: '127.0.0.1',
@@ -33,13 +33,13 @@ async function openConnection(server: RunningServer, options: ConnectionOptions)
   return socket
 }
 
-/** The session of a connection, by which another can be resumed; with TLS 1.2 it is there at once. */
+/** The session of a connection, with which another connection can resume it. TLS 1.2 has it immediately. */
 function sessionOf(socket: TLSSocket): Promise<Buffer> {
   const session = socket.getProtocol() === 'TLSv1.2' ? socket.getSession() : undefined
   return new Promise((resolve) => (session ? resolve(session) : socket.once('session', resolve)))
 }
 
-/** Asks for a key over a connection, which is closed after it; answers with the status line and the body. */
+/** Asks for a key over a connection and closes it. Returns the status line and the body. */
 async function askOver(socket: TLSSocket): Promise<{ status: number; body: Record<string, unknown> }> {
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk: string) => {
@@ -77,7 +77,7 @@ describe('a TLS session that is resumed', () => {
       const session = sessionOf(first)
       expect(await askOver(first)).toMatchObject({ status: 200 })
 
-      // The resuming end shows no certificate any more, nor has it one.
+      // The client that resumes the session neither shows nor has a certificate.
       const resumed = await openConnection(server, {
         minVersion: version,
         maxVersion: version,

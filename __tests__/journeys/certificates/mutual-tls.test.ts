@@ -119,7 +119,7 @@ describe('a client with a certificate of an authority', () => {
     expect(await exchange(key, stolen)).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
     expect(await present(key, SENSOR_CERTIFICATE)).toMatchObject({ status: 200 })
     expect(await present(key, SENSOR_CERTIFICATE, 'POST')).toMatchObject({ status: 201 })
-    // A replay by the thief proves nothing, so it revokes nothing.
+    // The thief proves nothing, so the replay revokes nothing.
     const before = server.events.length
     expect(await present(key, stolen, 'POST')).toMatchObject({ status: 401 })
     expect(server.events.slice(before).map(({ type }) => type)).toEqual(['request.refused'])
@@ -159,7 +159,7 @@ describe('a client with a certificate of its own making', () => {
       expect(await ask(PINNED_CERTIFICATE)).toMatchObject({ status: 200 })
       expect(await ask(SENSOR_CERTIFICATE)).toMatchObject({ status: 200 })
       expect(await ask(makeCertificate({ names: [['dns', SENSOR_NAME]] }))).toMatchObject({ status: 401 })
-      // RFC 7517 4.2: its key is not for authenticating.
+      // RFC 7517 4.2: this key is not for authentication.
       expect(await ask(encrypting)).toMatchObject({ status: 401 })
     } finally {
       await other.close()
@@ -276,7 +276,7 @@ describe('a client is not', () => {
   test('one whose authority has the right name and another key', async () => {
     const before = server.events.length
     const forged = sensorCertificate({ issuer: makeAuthority() })
-    // Node breaks such a connection off, sooner or later.
+    // Node breaks off such a connection sooner or later.
     const answered = await askWith(server, forged).catch((fault: Error) => fault.message)
     if (typeof answered !== 'string') expect(answered).toMatchObject({ status: 401 })
     expect(server.events.slice(before).filter(({ type }) => type !== 'request.refused')).toEqual([])
@@ -402,7 +402,7 @@ describe('a client registers', () => {
       token_endpoint_auth_method: 'self_signed_tls_client_auth',
       jwks: { keys: [jwk] },
     })
-    // The certificate is kept, those that vouch for it are not.
+    // The certificate is stored, its issuers are not.
     expect({ status, body }).toMatchObject({
       status: 201,
       body: { jwks: { keys: [{ ...jwk, x5c: chain.slice(0, 1) }] } },

@@ -17,7 +17,7 @@ import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../s
 
 const BASIC = ['client_secret_basic'] as const
 
-/** What an operator does once: the first client is put into the database by hand. */
+/** Saves the first client in the database, as an operator does once. */
 function enrolFirst(registry: ClientRegistry): Promise<boolean> {
   return registry.save({
     clientId: CLIENT,

@@ -28,7 +28,7 @@ async function twoInstances(
   }
 }
 
-/** Every way to use a key, and what it answers when it does. */
+/** Every way to use a key, and the status of its success. */
 const USES: Record<string, readonly [scope: string, status: number, use: Use]> = {
   'at a guarded route': ['devices:read', 200, (on, key) => send(on, 'get', '/devices').set(bearer(key))],
   'at a redeeming route': ['devices:create', 201, (on, key) => send(on, 'post', '/devices').set(bearer(key))],
@@ -88,7 +88,7 @@ describe('revokeAllIssuedBefore', () => {
       clock.seconds += TOLERANCE + 1
       const fresh = (await exchangeKey(a, await obtainKey(a)).expect(200)).body.access_token
       expect((await introspect(b, fresh)).body).toMatchObject({ active: true })
-      // Long after the store may have forgotten the time of the revocation.
+      // The store may have forgotten the revocation long before.
       clock.seconds += 599 - TOLERANCE
       expect((await introspect(b, token)).body).toEqual({ active: false })
     }))

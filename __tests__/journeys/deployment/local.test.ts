@@ -43,7 +43,7 @@ interface Answer {
   readonly body: { readonly [member: string]: string }
 }
 
-/** Asks for a key over a connection of its own: to a host and port, or to a Unix socket. */
+/** Asks for a key over a new connection to a host and port, or to a Unix socket. */
 async function ask(
   where: { readonly host?: string; readonly port?: number; readonly socketPath?: string },
   headers: Readonly<Record<string, string>> = {},
@@ -220,7 +220,7 @@ describe('a local deployment refuses, as every other one does,', () => {
         const outside = own.find(({ internal, family }) => !internal && family === 'IPv4')
         if (outside === undefined)
           throw new Error('This test needs a network interface besides lo: ip link add ...')
-        // The kernel keeps a connection to an own address on this machine, but its peer has that address.
+        // A connection to an address of this machine stays local, but its peer has this address, not 127.0.0.1.
         expect(await ask({ host: outside.address, port })).toMatchObject(REFUSED)
         expect(await ask({ host: '127.0.0.1', port })).toMatchObject({ status: 200 })
       },

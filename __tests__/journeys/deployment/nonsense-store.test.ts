@@ -19,9 +19,9 @@ type Verb = keyof ProvisioningStore
 
 interface Stage {
   readonly server: RunningServer
-  /** The store as it is, whatever the server is told of it. */
+  /** The real store. */
   readonly memory: ProvisioningStore
-  /** From now on the verb answers that. */
+  /** Replaces the answers of a verb. */
   answer(verb: Verb, answer: unknown): void
 }
 
@@ -51,7 +51,7 @@ function actAsHolder(server: RunningServer, key: string) {
   return send(server, 'post', '/devices').set('Authorization', `DPoP ${key}`).set('DPoP', proof)
 }
 
-/** What must not happen: an answer of 200 or 500, or a key that moves. */
+/** Each attack must fail: no answer with 200 or 500, and no key in another state. */
 const ATTACKS: Partial<Record<Verb, (stage: Stage, nonsense: unknown) => Promise<void>>> = {
   async record({ server, answer }, nonsense) {
     answer('record', nonsense)

@@ -26,7 +26,7 @@ async function withReadiness(
   }
 }
 
-/** A store whose `find` is another. */
+/** A store with another `find`. */
 function withFind(find: ProvisioningStore['find']): ProvisioningStore {
   return { ...memoryStore(), find }
 }
@@ -99,7 +99,7 @@ describe('readiness', () => {
     }
     return withReadiness(async (server) => {
       await Promise.all(Array.from({ length: 50 }, () => send(server, 'get', '/ready').expect(200)))
-      // Once a second: slow machines take longer than that for fifty.
+      // Once a second. A slow machine needs more than a second for fifty requests.
       expect(asked.length).toBeLessThanOrEqual(4 * 10)
       expect(new Set(asked).size).toBe(4)
     }, withFind(find))

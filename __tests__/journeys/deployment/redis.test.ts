@@ -53,7 +53,7 @@ function exchangeBound(server: RunningServer, own: ClientKey, key: string) {
   return exchangeKey(server, key).set('DPoP', signProof(own, at('/token'), { token: key }))
 }
 
-/** Every way in which keys, tokens, secrets, proofs and assertions come by. */
+/** Uses keys, tokens, secrets, proofs and assertions in every way. */
 async function everyJourney(server: RunningServer): Promise<void> {
   await wholeJourney(server)
   const key = await obtainKey(server)
@@ -93,7 +93,7 @@ describe('a deployment over Redis', () => {
       expect(kept).toContain(':key:ci-runner:')
       for (const text of [seen, kept]) {
         expect(disclosures(text, heard)).toEqual([])
-        // Where a JWT begins. Sealed text is random, and has these letters now and then.
+        // The beginning of a JWT. Encrypted text is random and can contain these letters.
         expect(text).not.toMatch(/(?<![\w-])eyJ/)
       }
     }))

@@ -136,7 +136,7 @@ describe('rotation on two instances that share a store', () => {
     return withServers([shared, shared], (a, b) => test(a as RunningServer, b as RunningServer, clock))
   }
 
-  /** A key issued by the one is good at the other, and the other way round. */
+  /** Each instance accepts the keys of the other. */
   async function crossOver(a: RunningServer, b: RunningServer) {
     for (const [one, other] of [
       [a, b],

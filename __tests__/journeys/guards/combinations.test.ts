@@ -160,7 +160,7 @@ describe('a client that presents its key at a guarded route at the moment of its
         expect(server.events.at(-1)).toMatchObject({ reason: 'key_redeemed', keyId: refOf(key).jti })
         await whoami().expect(200)
         expect(replays(server)).toEqual([])
-        // Later it is no overlap.
+        // Later, the requests do not overlap.
         clock.ahead = 3
         await lookAgain().expect(401)
         expect(replays(server)).toHaveLength(1)

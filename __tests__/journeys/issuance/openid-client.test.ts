@@ -3,7 +3,7 @@ import { fetchTrusting } from '../../support/foreign-fetch.js'
 import { EXCHANGE, JWT_TYPE } from '../../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../../support/server.js'
 
-/** A server whose issuer is where it is reached, so that a foreign client can discover it. */
+/** A server whose issuer is its origin, so that a foreign client can discover it. */
 function startDiscoverable(): Promise<RunningServer> {
   return startServer({
     optionsAt: (origin) => ({ issuer: origin, audience: origin }),
@@ -144,7 +144,7 @@ describe('openid-client, which we did not write', () => {
       const current = (await read.json()) as object
       expect(current).toEqual(known)
 
-      // RFC 7592 2.2: all that was told, but for what is the server's.
+      // RFC 7592 2.2: all members of the answer, except those that only the server sets.
       const { registration_access_token: __, registration_client_uri: ___, ...rest } = told
       const { client_id_issued_at: ____, client_secret_expires_at: _____, ...own } = rest
       const updated = await manage('PUT', { ...own, client_name: 'Sensor 8' })

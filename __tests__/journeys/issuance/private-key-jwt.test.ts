@@ -14,7 +14,7 @@ interface Party {
   readonly options: { [client.customFetch]: client.CustomFetch }
 }
 
-/** A server that knows the public key of a client, whose private key only the foreign library has. */
+/** A server that knows the public key of a client. Only the foreign library has the private key. */
 async function withParty(alg: string, test: (party: Party) => Promise<void>): Promise<void> {
   const { privateKey, publicKey } = await generate(alg)
   const { key_ops: _, ext: __, alg: ___, ...jwk } = await crypto.subtle.exportKey('jwk', publicKey)

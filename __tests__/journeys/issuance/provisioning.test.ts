@@ -212,7 +212,7 @@ test('a registry that cannot save is a 503, and the key is good for the same ano
       expect(headers['retry-after']).toMatch(/^\d+$/)
     }
     isBroken = false
-    // It may have been bound, as far as anybody knows.
+    // Nobody knows whether the binding was saved.
     await post('/oauth/register').send({}).expect(401)
     await post('/oauth/bind').send(binding).expect(201)
   } finally {

@@ -20,7 +20,7 @@ interface Flood {
   readonly scheme?: 'DPoP' | 'Bearer'
 }
 
-/** Sends proofs with a key; answers which statuses came how often. */
+/** Sends proofs with a key and counts the statuses. */
 async function flood(
   server: RunningServer,
   key: string,
@@ -45,7 +45,7 @@ async function boundKey(server: RunningServer): Promise<string> {
   return body.access_token
 }
 
-/** What a client does that has nothing to do with the flood: it asks with a proof. */
+/** Asks for a key with a proof, as a client that is not part of the flood. */
 const askAsOther = (server: RunningServer) =>
   askForKey(server, { scope: 'devices:read' }, OTHER).set('DPoP', signProof(KEY, TOKEN))
 
@@ -78,7 +78,7 @@ beforeAll(async () => {
 afterAll(() => redis?.close())
 
 const STORES: Record<string, (test: (server: RunningServer) => Promise<void>) => Promise<void>> = {
-  // The smallest store in which a client has less than all: 5 proofs of a key, 10 of a client, 30 in all.
+  // The smallest store in which a client cannot use up all places: 5 proofs of a key, 10 of a client, 30 in total.
   'in memory': (test) => withStore(memoryStore({ maxKeys: 30 }), test),
   async 'in Redis'(test) {
     await redis.cli('FLUSHALL')
@@ -119,7 +119,7 @@ describe.each(Object.entries(STORES))('proofs that are remembered %s', (_, withS
       }
       expect(counts).toEqual({ 200: 10, 429: 5 })
       await askAsOther(server).expect(200)
-      // The client itself goes on too: what its keys are used for does not count for it.
+      // The client itself can continue, because the uses of its keys do not count for it.
       await boundKey(server)
     }))
 
@@ -128,7 +128,7 @@ describe.each(Object.entries(STORES))('proofs that are remembered %s', (_, withS
       const key = await boundKey(server)
       const exchange = () => exchangeKey(server, key).set('DPoP', signProof(KEY, TOKEN))
       const { body } = await exchange().expect(200)
-      // One place of the key is taken by the proof of its exchange.
+      // The proof of the exchange takes one place of the key.
       expect(await flood(server, body.access_token, 40, { path: '/tokens' })).toEqual({ 200: 4, 429: 36 })
       await askAsOther(server).expect(200)
     }))

@@ -23,11 +23,11 @@ beforeAll(async () => {
 afterAll(() => redis?.close())
 beforeEach(() => redis.cli('FLUSHALL'))
 
-/** Until a request is answered so. */
+/** Repeats a request until it gets this status. */
 const HOLDER = clientKey()
 const proof = () => signProof(HOLDER, { method: 'POST', url: `${ISSUER}/oauth/token` })
 
-/** A key that is bound to the proof key: a bearer key is not counted. */
+/** A key that is bound to the proof key. Bearer keys are not counted. */
 async function boundKey(server: RunningServer, form: Record<string, string> = {}): Promise<string> {
   const { body } = await askForKey(server, form).set('DPoP', proof()).expect(200)
   return body.access_token
@@ -41,7 +41,7 @@ async function until(status: number, ask: () => PromiseLike<{ status: number }>)
   }
 }
 
-/** A server whose limits are in a Redis that nobody waits for, with a client that queues nothing. */
+/** A server with limits in a Redis that may be down, and a client that queues no commands. */
 async function startBefore(port: number, store?: (name: string) => RedisLimits): Promise<Started> {
   const client = createClient({
     url: `redis://127.0.0.1:${port}`,
@@ -288,7 +288,7 @@ describe('limits over a Redis Cluster', () => {
   afterAll(() => cluster?.close())
   beforeEach(() => Promise.all(cluster.servers.map(({ cli }) => cli('FLUSHALL'))))
 
-  /** As the page on deployment has them. */
+  /** As in the documentation. */
   const STORES = {
     async 'node-redis'() {
       const client = createCluster({ rootNodes: cluster.servers.map(({ url }) => ({ url })) })

@@ -16,7 +16,7 @@ const EVERY = ALGORITHMS.flatMap((alg) => NONCES.map(([name, dpop]) => [alg, nam
 
 interface Party {
   readonly server: RunningServer
-  /** What the library fetched: each status, and whether a nonce came with it. */
+  /** The fetches of the library: each status, and whether the answer had a nonce. */
   readonly fetched: readonly string[]
   readonly options: { [client.customFetch]: client.CustomFetch }
 }
@@ -31,7 +31,7 @@ function mountRoutes(app: Express, keys: ProvisioningKeys): void {
   })
 }
 
-/** A server whose issuer and only audience is where it is reached; its client must ask with a proof. */
+/** A server whose origin is its issuer and its only audience. Its client must ask with a proof. */
 async function withParty(
   dpop: ProvisioningOptions['dpop'],
   test: (party: Party) => Promise<void>,
@@ -146,7 +146,7 @@ describe('openid-client with DPoP', () => {
         { scope: SCOPE },
         { DPoP: atToken },
       )
-      // Another handle knows no nonce yet, though its key is the same.
+      // Another handle has the same key, but no nonce yet.
       const DPoP = client.getDPoPHandle(config, keyPair)
       const url = new URL('/devices', server.origin)
       const seen = await client.fetchProtectedResource(config, key, url, 'GET', undefined, undefined, {
@@ -225,7 +225,7 @@ describe('openid-client with DPoP', () => {
 describe('oauth4webapi with DPoP', () => {
   const self: oauth.Client = { client_id: CLIENT }
 
-  /** The library leaves it to its caller to go on with the nonce that it was told. */
+  /** The caller of the library must repeat the request with the new nonce. */
   async function again<T>(request: () => Promise<T>): Promise<T> {
     return request().catch((error) => {
       if (!oauth.isDPoPNonceError(error)) throw error
@@ -286,7 +286,7 @@ describe('oauth4webapi with DPoP', () => {
     }),
   )
 
-  /** An API of somebody else's, which verifies the initial access token offline and wants it bound. */
+  /** A foreign API, which verifies the initial access token offline and requires a binding. */
   async function acceptedByForeignApi(
     as: oauth.AuthorizationServer,
     DPoP: oauth.DPoPHandle,

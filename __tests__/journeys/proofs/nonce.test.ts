@@ -20,7 +20,7 @@ const START = 1_700_000_040
 
 const holder = clientKey()
 
-/** Nonces as another instance makes them, whose clock is ahead of ours. */
+/** A nonce of another instance, whose clock is ahead. */
 function nonceOf(server: { readonly clock: Clock }, { secret = SECRET, ahead = 0 } = {}): string {
   return nonces(Buffer.from(secret), STEP, () => (server.clock.seconds + ahead) * 1000).current()
 }

@@ -36,7 +36,7 @@ const WITH_KEY = SITES.filter(({ form }) => form !== undefined)
 const IN_HEADER = SITES.filter(({ namesKey }) => namesKey)
 const RESOURCE = siteOf('requireProvisioningKey()')
 
-/** The answer to a request that must be refused and change nothing, and the reason it was refused for. */
+/** Checks that a request is refused and changes nothing. Returns the answer and the reason. */
 async function refusedFor(key: string, act: () => PromiseLike<{ status: number; body: { error?: string } }>) {
   const before = server.writes.length
   const { status, body } = await act()

@@ -23,7 +23,7 @@ function askBound(server: RunningServer, proof: string) {
     .set('DPoP', proof)
 }
 
-/** A client that authenticates by `private_key_jwt`, with a key of its own. */
+/** A client that authenticates with `private_key_jwt`. */
 function asserting(key: ClientKey) {
   const jwks = { keys: [{ ...key.jwk, kid: 'one' }] }
   return { clients: [{ clientId: 'signer', jwks, policy: { defaultScopes: ['provision:token'] } }] }
@@ -56,7 +56,7 @@ describe('instances over one Redis', () => {
         send(server, 'post', '/devices').set({ Authorization: `DPoP ${key}`, DPoP: proof })
       await post(other).expect(201)
       await post(one).expect(401)
-      // The key was asked for at one, and redeemed at the other.
+      // One instance issued the key, the other redeemed it.
       const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE }
       const again = signProof(holder, TOKEN, { token: key })
       await postForm(one, '/oauth/token', form).set('DPoP', again).expect(400)

@@ -9,9 +9,9 @@ import { CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../..
 const LIFETIME = 60
 const TOLERANCE = 7
 
-/** A server whose clock stands still until the test moves it. */
+/** A server whose clock only the test moves. */
 interface ClockedServer extends RunningServer {
-  /** Moves the clock to so many seconds after the start, fractions and all. */
+  /** Moves the clock to so many seconds after the start. Fractions are allowed. */
   at(seconds: number): void
   now(): number
 }

@@ -5,7 +5,7 @@ import { farAway, gate, keyRefOf, type RedeemingPlan, refOf, withRedeeming } fro
 import { obtainKey, send } from '../../support/requests.js'
 import { AUDIENCE, startServer } from '../../support/server.js'
 
-/** A handler that fails the first time and works the second. */
+/** A handler that fails the first time and works afterwards. */
 function failingOnce(fail: RedemptionHandler): RedemptionHandler {
   let runs = 0
   return (req, provisioning) => {
@@ -175,7 +175,7 @@ describe('a handler that fails', () => {
     ],
   ]
 
-  /** Successes that cannot be sent. A client can cause them, by text that ends up in a header. */
+  /** Successes that cannot be sent. A client can cause them if its text becomes part of a header. */
   const UNSENDABLE: typeof FAILURES = [
     ['returns no answer', (() => undefined) as never, expect.any(ConfigurationError)],
     ['answers by the response', ((req: express.Request) => req.res) as never, expect.any(ConfigurationError)],

@@ -12,7 +12,7 @@ import { AUDIENCE } from '../../support/server.js'
 
 const created: RequestHandler = (_req, res) => void res.status(201).json({ made: true })
 
-/** A handler that fails the first time and works the second. */
+/** A handler that fails the first time and works afterwards. */
 function failingOnce(fail: RequestHandler): RequestHandler {
   let runs = 0
   return (req, res, next) => {

@@ -12,7 +12,7 @@ const EVERYTHING = {
   scope: 'provision:token provision:bind provision:register devices:create devices:read',
 }
 
-/** How many come at once. */
+/** The number of concurrent requests. */
 const MANY = times({ all: 100, few: 30 })
 
 type Act = (server: RunningServer, key: string) => PromiseLike<Response>
@@ -63,7 +63,7 @@ describe('one key', () => {
     ['near', false],
     ['far away', true],
   ] as const)('with a store that is %s', (_where, isFar) => {
-    // Far away, those who wait their turn for the whole of an action are the interesting ones.
+    // With a distant store, only the slow actions are interesting.
     const actions = Object.entries(ACTIONS).filter(([title]) => !isFar || /slow|exchange|time/.test(title))
     test.each(actions)('is good for one of many redemptions at once at %s', (_title, act) =>
       withServer(async (server) => {

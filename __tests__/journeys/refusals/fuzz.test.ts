@@ -28,7 +28,7 @@ const PLACES = [
   { method: 'POST', path: '/devices', kind: 'json' },
 ] as const
 
-/** A registry and a store that tell what was changed in them. */
+/** A registry and a store that record their changes. */
 function watched() {
   const changes: string[] = []
   const policy = { scopes: ['provision:token', 'devices:read', 'devices:create'], subjects: ['device:*'] }
@@ -57,7 +57,7 @@ function watched() {
   return { changes, options: { store, clients: registry } }
 }
 
-/** What is wrong with an answer to a stranger, if anything is. */
+/** The fault of an answer to a stranger, if it has one. */
 function faultOf({ method, path }: ExactRequest, { status, headers, text }: ExactAnswer): string | undefined {
   const isPublic = method === 'GET' && /jwks|well-known/.test(path)
   if (status < 400 && !isPublic) return `let in: ${status}`
@@ -86,7 +86,7 @@ async function answersTo(server: RunningServer, requests: readonly ExactRequest[
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE, ca: server.cert })
   const faults: string[] = []
   const waiting = requests.values()
-  // Each is begun when a connection is free for it, so that it is not its wait for one that takes too long.
+  // Each request starts when a connection is free. So waiting for a connection does not count as a slow answer.
   const ask = async () => {
     for (const request of waiting) {
       const fault = faultOf(request, await exactly(server, { ...request, agent }))

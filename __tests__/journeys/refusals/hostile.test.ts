@@ -32,7 +32,7 @@ async function withServer(
   }
 }
 
-/** Posts a body as it is, authenticated as the usual client unless a key is given. */
+/** Posts a body, with a key or as the default client. */
 function post(server: RunningServer, path: string, type: string, body: string | Buffer, key?: string) {
   const Authorization = key === undefined ? BASIC : `Bearer ${key}`
   return exactly(server, { path, headers: { 'Content-Type': type, Authorization }, body })

@@ -39,7 +39,7 @@ const CASES = [
   ...SPLIT_CASES,
 ]
 
-/** Besides the usual routes: one that a body parser runs before, and one that takes until another request is refused. */
+/** The usual routes, one behind a body parser, and one that waits until another request is refused. */
 function mountMost(app: Express, keys: ProvisioningKeys): void {
   const redeem = () => keys.redeemProvisioningKey({ scope: 'devices:create', audience: AUDIENCE })
   app.post(

@@ -234,7 +234,7 @@ describe('a software statement', () => {
 
   const now = Math.floor(Date.now() / 1000)
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-  /** Signed as it is, past every check of a JWT library. */
+  /** Signed without the checks of a JWT library. */
   const bare = (header: object, claims: object) => {
     const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     const options = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const

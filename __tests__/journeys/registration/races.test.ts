@@ -5,7 +5,7 @@ import { manage, registerClient, update } from '../../support/registering.js'
 import { askForKey, send } from '../../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../../support/server.js'
 
-/** A registry that takes its time, so that requests come between each other. */
+/** A slow registry, so that requests overlap. */
 async function slowRegistry() {
   const inner = memoryClientRegistry([])
   await inner.save({
@@ -19,13 +19,13 @@ async function slowRegistry() {
   const registry = {
     ...inner,
     delay: 0,
-    /** Holds the next answer about a client; resolves, once it is held, to what lets it go. */
+    /** Holds the next answer about a client. Resolves to the function that releases this answer. */
     holdNext: (id: string) =>
       new Promise<() => void>((reached) => {
         const wait = () => new Promise<void>((release) => reached(() => release()))
         hold = { id, wait }
       }),
-    /** Lets none of the next answers go before so many have been asked for. */
+    /** Holds the next answers until so many have been requested. */
     together(count: number) {
       const all = gate()
       let asked = 0
@@ -116,7 +116,7 @@ describe('requests that meet', () => {
           const credentials = { id: client.client_id, secret: client.client_secret }
           const reached = registry.holdNext(client.client_id)
           const asked = askForKey(server, {}, credentials).then((response) => response)
-          // It has found its client, which is deleted now, and is going to record its key after that.
+          // Issuance has found its client, which is deleted now, and records its key afterwards.
           const release = await reached
           await manage(server, 'delete', client).expect(204)
           clock.seconds += later

@@ -155,7 +155,7 @@ describe('a client that has registered and bound a key', () => {
       const client = await registerClient(server, { scope: 'devices:read' }, subject)
       expect((await bindWithProof(server, {}, subject)).status).toBe(201)
       expect(await server.keys.listBindings('device:7')).toHaveLength(1)
-      // What it has bound needs not be registered.
+      // The bound key need not be registered.
       const changes = { token_endpoint_auth_method: 'private_key_jwt', client_secret: undefined }
       await update(server, client, changes).expect(200)
       await update(server, client, { client_secret: undefined }).expect(200)
@@ -214,7 +214,7 @@ describe('a client that deletes itself', () => {
         const credentials = { id: client.client_id, secret: client.client_secret }
         const { body: issued } = await askForKey(server, {}, credentials).expect(200)
         await manage(server, 'delete', client).expect(503)
-        // Not revoked yet, but nobody's.
+        // It is not revoked yet, but it has no client.
         await exchangeKey(server, issued.access_token).expect(400)
         expect(server.events.at(-1)).toMatchObject({ reason: 'client_unknown' })
         await askForKey(server, {}, credentials).expect(401)
@@ -432,7 +432,7 @@ describe('a registration access token', () => {
         const second = { ...first, ...(await update(server, first).expect(200)).body }
         expect(second.registration_access_token).not.toBe(first.registration_access_token)
         seconds += 29
-        // Its answer was lost: the one before is still good, and none of them gets more time by it.
+        // The answer was lost. The token before it still works, and neither gets more time.
         const third = { ...first, ...(await update(server, first).expect(200)).body }
         await manage(server, 'get', second).expect(200)
         seconds += 1
@@ -544,7 +544,7 @@ describe('an update that asks for more', () => {
         await update(server, client, { scope: 'provision:token' }).expect(200)
         const kept = await asker.find(client.client_id)
         expect(kept?.policy).toMatchObject({ maxLifetimeSeconds: 60, lifetimeSeconds: 60 })
-        // Wider again: what was narrowed stays narrow, but what the key left can be had.
+        // Wider again: the narrowed members stay narrow, but the client can get everything that the key allowed.
         await save(3, { maxLifetimeSeconds: 900 })
         await update(server, client, { scope: 'devices:read' }).expect(200)
         expect((await asker.find(client.client_id))?.policy).toMatchObject({ maxLifetimeSeconds: 60 })

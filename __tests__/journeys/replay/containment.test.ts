@@ -19,7 +19,7 @@ import { AUDIENCE, CLIENT, ISSUER, SECRET } from '../../support/server.js'
 const places = Object.keys(PLACES) as Place[]
 const kinds = Object.keys(KINDS) as Kind[]
 
-/** What is told of a replay, beside the replay itself. */
+/** The other events of a replay. */
 const TOLD: Record<Kind, readonly string[]> = {
   token: [],
   registration: ['keys.revoked', 'client.deleted'],
@@ -27,7 +27,7 @@ const TOLD: Record<Kind, readonly string[]> = {
 }
 
 describe.each(kinds)('a key that was redeemed for a %s', (kind) => {
-  // One of a device, which comes into being by it where it is bound or registered.
+  // A key for a device. If the key binds or registers, this creates the device.
   const form = { requested_subject: 'device:7' }
 
   test.each(places)('and is replayed at %s ends what it was redeemed for', (place) =>
@@ -111,7 +111,7 @@ describe('a binding whose key is replayed', () => {
           by: 'replay',
         })
         expect([await first.alive(), await second.alive()]).toEqual([[true], [false]])
-        // Also of one that it did not bring forth all by itself any more.
+        // Also when another key has bound to the same client since then.
         const third = await redeemed(server, 'binding', form)
         await PLACES['the bind endpoint'](server, first.key).expect(401)
         expect([await first.alive(), await third.alive()]).toEqual([[false], [true]])
@@ -137,7 +137,7 @@ describe('a binding whose key is replayed', () => {
       await PLACES['a route that redeems'](server, first.key).expect(401)
       expect(eventsOf(server, 'key.replayed')[0]?.family).toEqual({ clientId: 'device:7', fate: 'gone' })
       expect(await second.alive()).toEqual([true])
-      // The one that is good now is not given back to the one before.
+      // The current binding stays and does not return to the one before.
       await PLACES['a route that redeems'](server, second.key).expect(401)
       expect([await first.alive(), await second.alive()]).toEqual([[false], [false]])
     }, withRebinding('replace')))
@@ -201,7 +201,7 @@ describe('a replay with something else wrong with it', () => {
       })
         .set('DPoP', proof())
         .expect(400)
-      // Who holds it is told why.
+      // The owner gets the reason.
       expect(refusal).toEqual({
         error: 'invalid_request',
         error_description: 'The key has been redeemed; a key is good for one redemption.',

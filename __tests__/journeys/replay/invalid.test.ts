@@ -39,7 +39,7 @@ function unsignedEnd(key: string): string {
   return `${key.slice(0, key.lastIndexOf('.'))}.${Buffer.alloc(64, 1).toString('base64url')}`
 }
 
-/** Presentations of a redeemed key that are no replay of it: who makes them need not have had it. */
+/** Invalid uses of a redeemed key, which are no replays: they do not show that the sender had the key. */
 const FORGERIES: Readonly<Record<string, (key: string) => string>> = {
   'a signature that is none': unsignedEnd,
   'no signature': (key) => forgeKey(key, { sign: signedAs('') }),
@@ -93,7 +93,7 @@ describe.each(kinds)('what a key was redeemed for, a %s, survives', (kind) => {
       expect(answer.status).toBe(403)
       await expectNothingContained(server, since)
       expect(await family.alive()).not.toContain(false)
-      // That has a rule of its own: a key that is good no more cannot be revoked.
+      // Another rule applies here: an invalid key cannot be revoked.
       expect(eventsOf(server, 'key.exposed')).toMatchObject([{ keyId: family.keyId, revoked: false }])
     }))
 

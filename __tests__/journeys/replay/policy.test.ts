@@ -59,7 +59,7 @@ describe('where policy only flags', () => {
         expect(eventsOf(server, 'client.flagged')).toMatchObject([{ clientId, keyId, severity: 'high' }])
         for (const { family: end } of eventsOf(server, 'key.replayed'))
           expect(end).toEqual({ clientId, fate: 'flagged' })
-        // Its token is dead, its secret is not.
+        // The token no longer works, the secret does.
         expect(await family.alive()).toEqual([false, true])
         await manage(server, 'delete', family.answer.body).expect(401)
       },
@@ -79,7 +79,7 @@ describe('where policy only flags', () => {
           { bindingId, flaggedAt: expect.any(Number) },
         ])
         expect(await family.alive()).toEqual([true])
-        // Its owner is told nothing: that may be the thief.
+        // The answer gives no details, because its recipient may be the thief.
         expect(JSON.stringify(family.answer.body)).not.toContain('flag')
       },
       { clients },
@@ -216,7 +216,7 @@ test('an API with the store and no registry says what is left, and the operator 
         })
         const { client_id: id, client_secret: secret }: Registered = family.answer.body
         await askForKey(server, {}, { id, secret }).expect(200)
-        // As an observer of the API would have it done.
+        // As an observer of events would do.
         expect(await server.keys.revokeFamily({ clientId: CLIENT, keyId })).toBe('revoked')
         await askForKey(server, {}, { id, secret }).expect(401)
         await send(api, 'post', '/devices').auth(family.key, { type: 'bearer' }).expect(401)

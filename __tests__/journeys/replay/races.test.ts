@@ -17,7 +17,7 @@ import { CLIENT, type RunningServer, SECRET } from '../../support/server.js'
 const ROUNDS = times({ all: 50, few: 12 })
 const places = Object.keys(PLACES) as Place[]
 
-/** A store as far away as a network: each verb takes a moment that differs. */
+/** A store with random network delays. */
 function farAway() {
   const store = memoryStore()
   const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 8))
@@ -46,7 +46,7 @@ function registry() {
   return memoryClientRegistry([{ clientId: CLIENT, revision: 1, secretHash, authenticationMethods, policy }])
 }
 
-/** One redemption and replays of it, at moments that differ; what was refused and why, and what is alive then. */
+/** One redemption, and replays at random times. Returns the reasons of all refusals, and whether the key is contained. */
 async function round(server: RunningServer, kind: Kind, number: number) {
   const key = await obtainKey(server, { scope: EVERYTHING, requested_subject: `device:${number}` })
   const redeeming = KINDS[kind](server, key)
@@ -75,16 +75,16 @@ describe('replays that meet the redemption', () => {
             const { family, keyId, reasons, isContained } = await round(server, kind, number)
             expect(isContained).toBe(reasons.has('key_redeemed'))
             if (isContained) contained += 1
-            // Another of them may have been first: then the family is that one's, and this one has nothing.
+            // If another request was first, the family belongs to that one.
             if (family.answer.status <= 201) {
               expect(new Set(await family.alive())).toEqual(new Set([!isContained]))
             }
-            // Nor is anything left of whatever else it was redeemed for.
+            // Nothing remains of other results of the key either.
             if (!isContained) continue
             expect(await store.find({ clientId: CLIENT, jti: keyId })).toMatchObject({ familyRevoked: true })
             expect(await clients.find(`device:${number}`)).toBeUndefined()
           }
-          // Both sides of the moment have been seen.
+          // At least one replay came after its redemption.
           expect(contained).toBeGreaterThan(0)
           const unreached = eventsOf(server, 'key.replayed').filter((one) => one.family?.fate === 'unreached')
           expect(unreached).toEqual([])

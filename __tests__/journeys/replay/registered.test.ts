@@ -94,7 +94,7 @@ describe('an identity that came back by another key', () => {
     return withFamilies(async (server) => {
       const first = await redeemed(server, 'registration', FORM)
       await manage(server, 'delete', first.answer.body).expect(204)
-      // The deletion covers what is issued within the tolerance.
+      // The deletion covers keys that are issued within the clock tolerance.
       pass(10)
       const second = await redeemed(server, 'registration', FORM)
       const since = server.events.length
@@ -129,7 +129,7 @@ describe('what a client does with a key of its own', () => {
           ['device:7', registered],
           ['device:8', bound],
         ] as const) {
-          // The rival may bind a key to the identity, since it may have all that this may, and replays that.
+          // The rival may bind a key to the identity, because it has all permissions of the identity. It replays this key.
           const asked = { scope: EVERYTHING, requested_subject: subject }
           const rival = { id: 'rival', secret: 'battery-horse-staple-correct' }
           const { body } = await askForKey(server, asked, rival).expect(200)

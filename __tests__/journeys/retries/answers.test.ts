@@ -84,7 +84,7 @@ describe.each(PLACES)('an answer %s', (place, plan) => {
           statusMessage: first.statusMessage,
           bytes: first.bytes.toString('base64'),
         })
-        // One whose head was written by `writeHead` says how long it is, when it is given again.
+        // If `writeHead` wrote the head, only the repeated answer has a length.
         const { 'content-length': lengthAgain = length, ...others } = again
         expect(others).toEqual(headers)
         expect(lengthAgain).toBe(length ?? lengthAgain)

@@ -18,13 +18,13 @@ import {
   withRetrying,
 } from '../../support/retrying.js'
 
-/** What the store keeps of the outcome of a key. */
+/** The stored outcome of a key. */
 async function kept(server: RetryingServer, key: string, errand: Errand): Promise<string | undefined> {
   const entry = await server.store.find(refOf(key))
   return (await server.store.recall(refOf(key), ownerIdFor(entry?.confirmation?.jkt, errand)))?.outcome
 }
 
-/** A store that swaps and spoils what it has kept. */
+/** A store that exchanges and damages its outcomes. */
 function spoiling() {
   const seen: string[] = []
   let spoil: ((outcome: string) => string) | undefined
@@ -143,7 +143,7 @@ describe('who has stolen', () => {
   })
 })
 
-/** A request as text, for a connection on which several are sent at once. */
+/** The text of a request, for pipelining. */
 function asText({ method = 'POST', path, headers = {}, body = '' }: ExactRequest): string {
   const fields = Object.entries({ Host: 'localhost', ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
@@ -151,7 +151,7 @@ function asText({ method = 'POST', path, headers = {}, body = '' }: ExactRequest
   return `${method} ${path} HTTP/1.1\r\n${fields.join('')}\r\n${String(body)}`
 }
 
-/** What comes back for requests that are sent at once, until the connection ends. */
+/** The answers to pipelined requests, until the connection ends. */
 async function pipelined(server: RetryingServer, requests: readonly ExactRequest[]): Promise<string> {
   const socket: TLSSocket = connect({
     port: server.port,

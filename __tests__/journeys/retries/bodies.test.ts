@@ -15,7 +15,7 @@ import {
 
 const done: RequestHandler = (_req, res) => void res.status(201).json({ made: Math.random() })
 
-/** Answers when a handler that reads has read. */
+/** Answers after the handler has read the body. */
 const reading =
   (read: (req: Request) => Promise<unknown>): RequestHandler =>
   (req, res, next) =>
@@ -148,7 +148,7 @@ test.each(UNREAD)(
   },
 )
 
-/** Whose answers are not kept: whoever asks again is refused, and nothing is revoked. */
+/** Bodies whose answers are not stored. A retry is refused and revokes nothing. */
 const UNTOLD: [title: string, plan: RetryingPlan, errand: Partial<Errand>][] = [
   ['of more than 1 MiB', { handlers: [done] }, { body: Buffer.alloc(1_048_577, 'a') }],
   [

@@ -4,7 +4,7 @@ import { until } from '../../support/redeeming.js'
 import { askForKey, send } from '../../support/requests.js'
 import { ACT, BIND, HOLDER, lasting, REGISTER, run, TOKEN, withRetrying } from '../../support/retrying.js'
 
-/** How the first settlement of all goes wrong. */
+/** Failures of the first settlement. */
 const FAULTS: [title: string, settle: (store: ProvisioningStore) => ProvisioningStore['settle']][] = [
   [
     'took place, and nobody was told',
@@ -35,7 +35,7 @@ function once(settle: (store: ProvisioningStore) => ProvisioningStore['settle'])
   }
 }
 
-/** Asks again, as a client does that was told to. */
+/** Retries as the answer tells the client. */
 async function until201(ask: () => ReturnType<typeof run>) {
   let answer = await ask()
   for (let tries = 0; answer.status !== 201 && tries < 5; tries += 1) {
@@ -114,7 +114,7 @@ test('a registration that a revocation overtakes leaves nothing, of an interrupt
   const clock = { seconds: Math.floor(Date.now() / 1000) }
   let settled = 0
   const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
-    // The process of the first is gone before it settles; the second is revoked at this moment.
+    // The first process ends before it settles. At this moment the key of the second attempt is revoked.
     async settle(...given) {
       settled += 1
       if (settled === 1) throw new Error('gone')

@@ -20,7 +20,7 @@ import {
 
 const LEASE = 30
 
-/** A server whose clock is turned by hand. */
+/** A server whose clock only the test moves. */
 async function withClock(
   plan: RetryingPlan,
   test: (server: RetryingServer, clock: { seconds: number; manner: () => { now: number } }) => Promise<void>,
@@ -30,7 +30,7 @@ async function withClock(
   await withRetrying({ ...plan, options }, (server) => test(server, clock))
 }
 
-/** A store on which the first attempt of all dies as soon as it has claimed its key. */
+/** A store on which the first attempt stops as soon as it has reserved its key. */
 function dying(): { verbs: (store: ProvisioningStore) => Partial<ProvisioningStore> } {
   let claims = 0
   const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
@@ -76,7 +76,7 @@ describe.each(ERRANDS)('$name that was interrupted', (errand: Errand) => {
     }))
 })
 
-/** A handler whose first run waits; it notes the redemption of each. */
+/** A handler whose first run waits. It records the redemption of each run. */
 function hanging() {
   const started = gate()
   const finish = gate()

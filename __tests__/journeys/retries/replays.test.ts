@@ -21,7 +21,7 @@ import {
   withRetrying,
 } from '../../support/retrying.js'
 
-/** What a request asks for otherwise than the first. */
+/** Differences of a request from the first one. */
 const CHANGES: [title: string, errand: Errand, change: (key: string) => Partial<Errand>][] = [
   ['another scope', TOKEN, () => ({ form: { scope: 'provision:token' } })],
   ['no scope', TOKEN, () => ({ form: {} })],

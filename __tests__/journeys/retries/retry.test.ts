@@ -16,7 +16,7 @@ import {
   withRetrying,
 } from '../../support/retrying.js'
 
-/** What tells that the action of an errand took place. */
+/** The event that shows that the action of an errand took place. */
 const DONE: Readonly<Record<string, string>> = {
   [TOKEN.name]: 'token.issued',
   [BIND.name]: 'client.bound',

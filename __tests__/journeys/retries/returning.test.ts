@@ -115,7 +115,7 @@ describe('the owner of a key asks again', () => {
     }))
 })
 
-/** A server whose clock is turned by hand. */
+/** A server whose clock only the test moves. */
 async function withClock(
   plan: RetryingPlan,
   test: (

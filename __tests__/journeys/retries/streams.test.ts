@@ -17,7 +17,7 @@ async function politely(res: Response, pieces: readonly Buffer[]): Promise<void>
   res.end()
 }
 
-/** Answers that arrive whole, and are not kept. */
+/** Answers that arrive whole and are not stored. */
 const UNKEPT: [title: string, handler: RequestHandler, bytes: number][] = [
   ['one of more than 64 KiB', (_req, res) => void res.send(Buffer.alloc(65_537)), 65_537],
   ['one whose head makes it longer than 64 KiB', (_req, res) => void res.send(Buffer.alloc(65_536)), 65_536],
@@ -123,7 +123,7 @@ test.each(COMPRESSED)(
     }),
 )
 
-/** The beginning of an answer, as soon as it is there. */
+/** The beginning of an answer, as soon as it arrives. */
 async function beginning(server: RetryingServer, key: string): Promise<{ text: string; end(): void }> {
   const wanted = requestFor(key, ACT)
   const sent = openRequest(server, wanted)

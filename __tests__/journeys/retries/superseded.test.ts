@@ -15,7 +15,7 @@ const RUNNER: Client = {
   policy: { subjects: ['device:*'] },
 }
 
-/** A registry that answers about the subject for the first time only when it is let go on. */
+/** A registry that delays its first answer about the subject until the test releases it. */
 function slowOnce() {
   const asked = gate()
   const goOn = gate()
@@ -35,10 +35,10 @@ function slowOnce() {
   return { registry, kept, asked, goOn }
 }
 
-/** Changes the subject once, when a settlement fails: before the one who failed can take anything back. */
+/** Changes the subject once when a settlement fails, before the failed attempt can undo anything. */
 type Meanwhile = (kept: ClientRegistry) => Promise<unknown>
 
-/** A second attempt that is slow, and takes for a leftover what a third has brought forth meanwhile. */
+/** A slow second attempt, which takes the result of a third attempt for a remainder of the first. */
 async function supersede(
   errand: Errand,
   meanwhile: Meanwhile,

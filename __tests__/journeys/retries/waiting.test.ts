@@ -11,7 +11,7 @@ import {
   withRetrying,
 } from '../../support/retrying.js'
 
-/** A handler whose first run waits to be told how to answer; the others answer at once. */
+/** A handler whose first run waits for its answer. The other runs answer immediately. */
 function waitingOnce() {
   const started = gate()
   const finish = gate()
@@ -28,7 +28,7 @@ function waitingOnce() {
   return { started, finish, seen, handler }
 }
 
-/** Waits until a retry has seen that the first is still at work. */
+/** Waits until a retry has seen that the first request is not finished. */
 async function looking(server: RetryingServer, looks: () => number): Promise<void> {
   const before = looks()
   await until(() => looks() > before + 1)

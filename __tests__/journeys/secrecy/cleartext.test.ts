@@ -16,7 +16,7 @@ import {
   startServer,
 } from '../../support/server.js'
 
-/** Besides the usual routes: one of the host's behind enforceHttps(), and one behind each kind of body parser. */
+/** The usual routes, a route behind enforceHttps(), and one behind each kind of body parser. */
 function mount(app: Express, keys: ProvisioningKeys): void {
   app.use('/plain', keys.enforceHttps(), (_req, res) => void res.send('secret'))
   app.use('/parsed/json', express.json(), keys.enforceHttps())
@@ -61,7 +61,7 @@ const PLACES: readonly (readonly [method: string, path: string])[] = [
 ]
 
 describe('a request in clear', () => {
-  // Advice about proxies has its own tests.
+  // Other tests cover the advice about proxies.
   beforeEach(() => void jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined))
   afterEach(() => jest.restoreAllMocks())
 

@@ -5,7 +5,7 @@ import { bindingBody } from '../../support/binding.js'
 import { exchangeKey, obtainKey, postForm, send } from '../../support/requests.js'
 import { AUDIENCE, CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../../support/server.js'
 
-/** Everything that anybody writes down while a test runs. */
+/** Everything that is logged while a test runs. */
 function captureEverything() {
   const written: string[] = []
   const note = (...values: unknown[]) => {
@@ -41,7 +41,7 @@ function jsonOf(value: unknown): string {
   }
 }
 
-/** What a request holds that a logger could reach: not Node's sockets and buffers, but all that is the app's. */
+/** Everything in a request that a logger can reach, except the sockets and buffers of Node. */
 function facesOf(req: Request): unknown {
   const { headers, rawHeaders, headersDistinct, url, originalUrl, query, body, provisioning } = req
   const { _parsedUrl, _parsedOriginalUrl } = req as unknown as Record<string, unknown>
@@ -49,7 +49,7 @@ function facesOf(req: Request): unknown {
   return { headers, rawHeaders, headersDistinct, url, originalUrl, query, body, provisioning, parsed }
 }
 
-/** Mounts an access log as people have it, and a careless error handler, around all of it. */
+/** Mounts a typical access log before all routes, and a careless error handler behind them. */
 function mountWithLogs(note: (...values: unknown[]) => void) {
   return (app: Express, keys: ProvisioningKeys) => {
     app.use((req, res, next) => {
@@ -72,7 +72,7 @@ function mountWithLogs(note: (...values: unknown[]) => void) {
   }
 }
 
-/** Runs through everything a key and a secret can go through; answers with all that must stay unsaid. */
+/** Uses keys and secrets in every way. Returns everything that no log may contain. */
 async function runEverything(server: RunningServer): Promise<string[]> {
   const scope = 'provision:token provision:bind provision:register devices:create devices:read'
   const keys = await Promise.all(Array.from({ length: 8 }, () => obtainKey(server, { scope })))
@@ -112,7 +112,7 @@ async function runEverything(server: RunningServer): Promise<string[]> {
   return [...keys, SECRET, exchanged.body.access_token, registered.body.client_secret]
 }
 
-/** The pieces of a secret that would give it away: every 20 characters of it in a row. */
+/** The parts of a secret that would disclose it: all runs of 20 characters. */
 function piecesOf(secret: string): string[] {
   const length = Math.min(20, secret.length)
   return Array.from({ length: Math.floor(secret.length / length) }, (_, i) =>
@@ -120,7 +120,7 @@ function piecesOf(secret: string): string[] {
   )
 }
 
-/** Headers and the beginnings of claims are alike in all keys and tell nothing; what follows is each key's own. */
+/** The header and the first claims are the same in all keys. The rest differs, so it counts as secret. */
 function ownPartOf(secret: string): string {
   const [, payload, signature] = secret.split('.')
   return payload === undefined ? secret : `${payload.slice(140)}.${signature}`

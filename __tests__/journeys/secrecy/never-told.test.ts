@@ -21,7 +21,7 @@ const SCOPE = {
 type Present = (server: RunningServer, key: string) => PromiseLike<unknown>
 
 const bearer = (test: Test, key: string) => test.set('Authorization', `Bearer ${key}`)
-/** A key whose signature begins with another character. */
+/** The key with another first character of its signature. */
 const withOtherSignature = (key: string) =>
   key.replace(/\.([^.])([^.]*)$/, (_, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest}`)
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
@@ -171,7 +171,7 @@ const BAD: readonly (readonly [string, Present])[] = [
   ],
 ]
 
-/** Parsers of the host see no other requests than these: the rest is the same with them and without. */
+/** The requests with a body. For all others, a parser of the host makes no difference. */
 const WITH_BODY = BAD.filter(([where]) => ALL || /JSON|form|media|metadata|proof of|parameter/.test(where))
 
 async function watch(act: (log: CarelessLog) => Promise<{ secrets: string[]; server: RunningServer }>) {

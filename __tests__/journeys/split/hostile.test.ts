@@ -39,7 +39,7 @@ interface Scene {
   readonly api: RunningApi
 }
 
-/** An issuer, and somebody who answers in its place at one of its endpoints. */
+/** An issuer, and an attacker who answers in its place at one endpoint. */
 async function withImpostor(
   endpoint: 'jwks' | 'introspect',
   answering: (genuine: RunningServer) => Answering,
@@ -64,9 +64,9 @@ const json =
   (_req, res) =>
     void res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 
-/** Does not answer. */
+/** Never answers. */
 const silent: Answering = () => undefined
-/** The API waits no longer than a second for whom it would wait in vain. */
+/** The API waits at most one second, so that tests without an answer are short. */
 const patienceWith = (answering: Answering) => (answering === silent ? { timeoutSeconds: 1 } : {})
 
 const UNAVAILABLE = { error: 'temporarily_unavailable' }
@@ -148,7 +148,7 @@ describe('a JWK Set that is not what it should be', () => {
         await present(api, key).expect(401)
         expect(api.events.at(-1)).toMatchObject({ reason: 'signing_key_unknown' })
         await present(api, forgeKey(key, { header: { kid: '2026-10' }, sign: signBare })).expect(401)
-        // Genuine by its signature; the issuer, which is asked about it, knows no such kid.
+        // The signature is correct, but the issuer does not know this kid.
         expect(api.events.at(-1)).toMatchObject({ reason: 'inactive_at_issuer' })
       },
     ))

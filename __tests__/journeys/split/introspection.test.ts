@@ -14,7 +14,7 @@ interface Split {
 
 const READ = { scope: 'devices:read' }
 
-/** An issuer and an API that asks it, as two servers. */
+/** An issuer and an API that introspects at it, as two servers. */
 async function withSplit(
   test: (split: Split) => Promise<void>,
   {
@@ -273,7 +273,7 @@ describe('an API that asks an issuer whose signing keys change', () => {
         await present(api, old).expect(200)
         const { retired } = await issuer.keys.rotateSigningKey()
         await issuer.keys.removeSigningKey(retired.kid)
-        // The issuer knows at once: it is asked about every key.
+        // The API asks the issuer about every key, so this works immediately.
         await present(api, old).expect(401)
         expect(api.events.at(-1)).toMatchObject({ reason: 'inactive_at_issuer' })
         clock.ahead = 1_100
