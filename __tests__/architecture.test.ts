@@ -38,7 +38,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   jsonwebtoken: ['jose/jwt.ts'],
 }
 
-/** What a store may know: the ports, how to fail, the shape of the clients that it keeps, and its own parts. */
+/** Files that a store may import: the ports, errors, the schema of clients, and its own parts. */
 const OPEN_TO_STORES = [
   'ports/store.ts',
   'ports/client.ts',

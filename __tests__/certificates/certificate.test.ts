@@ -15,7 +15,7 @@ import { element, objectIdentifier, sequence, text } from '../support/der.js'
 
 const OPENSSL = '/usr/bin/openssl'
 
-/** A certificate that we had no hand in. */
+/** A certificate that OpenSSL makes. */
 function byOpenssl(...args: string[]): Buffer {
   const options = ['req', '-x509', '-nodes', '-days', '1', '-outform', 'DER', '-keyout', '/dev/null', ...args]
   if (!existsSync(OPENSSL)) throw new Error('openssl is missing: apt-get install openssl')
@@ -73,7 +73,7 @@ describe('readCertificate', () => {
 
   const { der } = makeCertificate({ names: [['dns', 'a.example.com']] })
 
-  /** The certificate with another text in the place of the time from which it is valid. */
+  /** The certificate with another text for the beginning of its validity. */
   function withDate(text: string): Buffer {
     const notBefore = new Date('2019-02-28T00:00:00Z')
     const written = makeCertificate({ notBefore }).der.toString('latin1')
@@ -136,7 +136,7 @@ describe('readCertificate', () => {
   it('takes no time over deep or long garbage', async () => {
     let deep = sequence()
     for (let i = 0; i < 2000; i += 1) deep = sequence(deep)
-    // As long as is looked at at all, and longer.
+    // The longest name that is read, and a longer one.
     const long = (count: number) => sequence(...Array.from({ length: count }, () => Buffer.from([0x30, 0])))
     const garbage = [deep, long(8000), sequence(long(8000), sequence(), sequence()), long(50_000)]
     const readAll = () => {

@@ -15,7 +15,7 @@ function subjectOf(subject: NonNullable<CertificatePlan['subject']>) {
   return read.subject
 }
 
-/** Whether a certificate with that subject is the one that is registered. */
+/** Whether a certificate with this subject matches the registered name. */
 function matches(registered: string, subject: NonNullable<CertificatePlan['subject']>): boolean {
   const name = parseName(registered)
   if (name === undefined) throw new Error(`not a name: ${registered}`)

@@ -18,7 +18,7 @@ const OWN: PolicyOptions = {
   accessTokenLifetimeSeconds: 60,
 }
 
-/** The member in which a policy goes beyond another one. */
+/** The member in which a policy exceeds another one. */
 function beyond(policy: PolicyOptions, other: PolicyOptions = OWN): keyof Policy | undefined {
   const outer = completePolicy(other, DEPLOYMENT)
   return memberBeyond(completePolicy(policy, DEPLOYMENT), completePolicy(policy, boundsOf(outer)), outer)

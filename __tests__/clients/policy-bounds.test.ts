@@ -37,7 +37,7 @@ const policies: fc.Arbitrary<Policy> = fc
     })),
   )
 
-/** Mostly what some policy allows, sometimes any text. */
+/** Mostly values that some policy allows, sometimes any text. */
 const orAnything = (likely: fc.Arbitrary<string>) =>
   fc.oneof({ weight: 9, arbitrary: likely }, { weight: 1, arbitrary: fc.string() })
 
@@ -58,7 +58,7 @@ const requests = fc
   )
   .map((asked) => new Map(Object.entries(asked)))
 
-/** What is permitted; `undefined` when it was refused, and never anything but refused. */
+/** The granted terms, or `undefined` after a refusal. Any other error fails the test. */
 function permitted(policy: Policy, asked: ReadonlyMap<string, string>) {
   try {
     return permitTerms('ci', policy, asked)
@@ -76,7 +76,7 @@ function isAmong(subjects: readonly string[], subject: string): boolean {
   })
 }
 
-/** How often it must come to a grant for a property to say something. */
+/** The least number of grants for which a property means something. */
 const ENOUGH = 30
 
 describe('what is permitted', () => {

@@ -5,7 +5,7 @@ import { deployed, reasonOf, refusalOf } from '../support/deployed.js'
 
 const CLIENT: Client = { clientId: 'ci', revision: 1, authenticationMethods: [] }
 
-/** A registry in memory of which some verbs do something else, and a deployment with it. */
+/** A deployment with a registry in memory in which some verbs are replaced. */
 function withRegistry(verbs: (kept: ClientRegistry) => Partial<ClientRegistry> = () => ({})) {
   const kept = memoryClientRegistry([CLIENT])
   const clients = { ...kept, ...verbs(kept) }

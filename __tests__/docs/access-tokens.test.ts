@@ -12,7 +12,7 @@ const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 const SECRET = randomBytes(32).toString('hex')
 process.env['RUNNER_SECRET'] = SECRET
 
-/** Runs the program under a heading of the page; answers with its exports. */
+/** Runs the program under a heading of the page and returns its exports. */
 function run(
   page: string,
   heading: string,

@@ -8,7 +8,7 @@ import { obtainKey } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
 import { codeBlocks } from './markdown'
 
-/** What the code under a heading of the page exports, run against a server. */
+/** The exports of the code under a heading of the page, run against a server. */
 function codeUnder(heading: string, server: RunningServer): Record<string, (...given: never[]) => unknown> {
   const [block] = codeBlocks('docs/guides/binding.md').filter((one) => one.heading === heading)
   const addressed = (block?.code ?? '').replaceAll('https://auth.example.com', server.origin)

@@ -9,7 +9,7 @@ import { codeBlocks, tableRows } from './markdown'
 
 const PAGE = 'docs/guides/client-database.md'
 
-/** What a piece of TypeScript on the page exports. */
+/** The exports of a piece of TypeScript on the page. */
 function exportsOf<T>(heading: string, index = 0): T {
   const blocks = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
   const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs', target: 'es2022' })

@@ -14,7 +14,7 @@ const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 const blocks = DOCUMENTS.flatMap(codeBlocks)
 const programs = blocks.filter(({ language }) => language === 'js' || language === 'ts')
 
-/** What stands around the pieces of code in the text. */
+/** The code around the pieces of code in the text. */
 const SURROUNDINGS = `
 declare const app: import('express').Express
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
@@ -162,7 +162,7 @@ function codeUnder(document: string, heading: string): string {
   return block.code
 }
 
-/** An app as the text has it in mind, in which its pieces of code can run. */
+/** The app in which the pieces of code of the text run. */
 function makeApp(secret = SECRET) {
   const events: library.ProvisioningEvent[] = []
   const scopes = ['devices:create', 'provision:bind', 'provision:token']
@@ -200,7 +200,7 @@ function makeApp(secret = SECRET) {
       const { body } = await request.send({ grant_type: 'client_credentials', scope }).expect(200)
       return { key: body.access_token, id: body.key_id }
     },
-    /** As if the issuer were this app, behind its proxy. */
+    /** A `fetch` for which the issuer is this app, behind its proxy. */
     async fetch(url: string, { headers, body }: { headers: Record<string, string>; body: string }) {
       const { status } = await supertest(app)
         .post(url.replace(ISSUER, ''))
@@ -211,7 +211,7 @@ function makeApp(secret = SECRET) {
   }
 }
 
-/** Runs a piece of TypeScript among some globals; answers with its exports. */
+/** Runs a piece of TypeScript with some globals and returns its exports. */
 function runCode(typeScript: string, globals: object) {
   const { code } = transformSync(typeScript, { loader: 'ts', format: 'cjs' })
   const module = { exports: {} as Record<string, (...args: unknown[]) => unknown> }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeIn, DOCUMENTS, ROOT, readText } from './markdown'
 
-/** The anchors of a document: those that GitHub makes of its headings, and its own. */
+/** The anchors of a document: those that GitHub makes from headings, and explicit ones. */
 function anchors(document: string): string[] {
   const headings = [...readText(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading

@@ -26,7 +26,7 @@ export function readText(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8')
 }
 
-/** A fenced block of code, and the heading it stands under. */
+/** A fenced block of code, and the heading above it. */
 export interface CodeBlock {
   readonly document: string
   readonly heading: string
@@ -48,7 +48,7 @@ export function codeBlocks(document: string): CodeBlock[] {
   return blocks
 }
 
-/** What stands under a heading, up to the next one. */
+/** The text under a heading, up to the next heading. */
 export function section(document: string, heading: string): string {
   const [, ...sections] = readText(document).split(/^#+ /m)
   const found = sections.filter((one) => one.startsWith(`${heading}\n`))
@@ -57,7 +57,7 @@ export function section(document: string, heading: string): string {
   return found[0] ?? ''
 }
 
-/** The cells of each row of the tables under a heading, or of all tables, without their heads. */
+/** The cells of each row in the tables under a heading, or in all tables, without the heads. */
 export function tableRows(document: string, heading?: string): string[][] {
   const lines = (heading === undefined ? readText(document) : section(document, heading)).split('\n')
   const isRule = (line: string | undefined) => /^\|(-+\|)+$/.test(line ?? '')
@@ -68,12 +68,12 @@ export function tableRows(document: string, heading?: string): string[][] {
   })
 }
 
-/** What stands in backticks. */
+/** The texts in backticks. */
 export function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '')
 }
 
-/** The members of an interface, as a source of lib has them. */
+/** The members of an interface in a source of lib. */
 export function interfaceMembers(path: string, name: string): string[] {
   const [, body] =
     new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []
@@ -81,7 +81,7 @@ export function interfaceMembers(path: string, name: string): string[] {
   return [...body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)].map(([, member]) => member ?? '')
 }
 
-/** The entries of a flat object literal, as a source of lib has them. */
+/** The entries of a flat object literal in a source of lib. */
 export function objectEntries(path: string, name: string): Record<string, string> {
   const [, body] =
     new RegExp(`const ${name}\\b[\\s\\S]*?= \\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []

@@ -16,7 +16,7 @@ const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 const SECRET = randomBytes(32).toString('hex')
 process.env['FLEET_SECRET'] = SECRET
 
-/** What a piece of TypeScript on a page exports, run among modules. */
+/** The exports of a piece of TypeScript on a page, run with some modules. */
 function run<T>(page: string, heading: string, modules: Record<string, unknown> = {}, index = 0): T {
   const blocks = codeBlocks(page).filter((one) => one.heading === heading && one.language === 'ts')
   const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs' })
@@ -33,7 +33,7 @@ function appOf(keys: library.ProvisioningKeys) {
   return express().set('trust proxy', 'loopback').use(keys.router())
 }
 
-/** A `fetch` whose every host is this app. */
+/** A `fetch` for which every host is this app. */
 function fetchFrom(app: express.Express) {
   return async (url: string, init: RequestInit = {}) => {
     const { pathname } = new URL(url)
@@ -113,7 +113,7 @@ describe('docs/guides/registration.md', () => {
   })
 })
 
-/** Runs a test against an https server on this machine, under a `fetch` for which it is every host. */
+/** Runs a test against an https server on this machine, with a `fetch` for which every host is this server. */
 async function served(
   server: https.Server,
   test: (fetching: client.CustomFetch, origin: string) => Promise<void>,
@@ -165,7 +165,7 @@ describe('docs/guides/mutual-tls.md', () => {
       'server.crt': cert,
       'device-ca.crt': authority.cert,
     }
-    // The port of the page is not ours to have.
+    // The port of the page may be in use.
     const createServer = (...given: Parameters<typeof https.createServer>) => {
       const server = https.createServer(...given)
       return Object.assign(server, { listen: server.listen.bind(server, 0) })

@@ -14,7 +14,7 @@ const PAGE = 'docs/concepts/possession.md'
 const SECRET = randomBytes(32).toString('hex')
 process.env['RUNNER_SECRET'] = SECRET
 
-/** Runs a piece of the page's TypeScript among modules; answers with its exports. */
+/** Runs a piece of TypeScript of the page with some modules and returns its exports. */
 function run<T>(index: number, modules: Record<string, unknown> = {}): T {
   const [...blocks] = codeBlocks(PAGE).filter(({ language }) => language === 'ts')
   const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs' })
@@ -24,7 +24,7 @@ function run<T>(index: number, modules: Record<string, unknown> = {}): T {
   return module.exports as T
 }
 
-/** As if every host of the page were a server on this machine. */
+/** A `fetch` for which every host of the page is a server on this machine. */
 async function served(app: Express, test: (fetching: client.CustomFetch) => Promise<void>): Promise<void> {
   const { key, cert } = localCertificate()
   const server = createServer({ key, cert }, app)
@@ -39,7 +39,7 @@ async function served(app: Express, test: (fetching: client.CustomFetch) => Prom
   }
 }
 
-/** The library as it is, but for where it fetches from. */
+/** The library with another `fetch`. */
 function clientFetching(fetching: client.CustomFetch): typeof client {
   const discovery: typeof client.discovery = (issuer, id, metadata, authentication, options) =>
     client.discovery(issuer, id, metadata, authentication, { ...options, [client.customFetch]: fetching })

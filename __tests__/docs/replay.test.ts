@@ -9,7 +9,7 @@ import { startApi } from '../support/split.js'
 import { trustingFetch } from '../support/trusting-fetch.js'
 import { codeBlocks } from './markdown'
 
-/** The code under a heading of the page, run among globals. */
+/** The code under a heading of the page, run with some globals. */
 function examples<T>(heading: string, globals: object = {}): T {
   const found = codeBlocks('docs/concepts/replay.md').filter((block) => block.heading === heading)
   const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })

@@ -11,7 +11,7 @@ import { codeBlocks } from './markdown'
 
 const PAGE = 'docs/concepts/retries.md'
 
-/** What the code under a heading of the page exports. */
+/** The exports of the code under a heading of the page. */
 function codeUnder<T>(heading: string): T {
   const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
   const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs', target: 'es2022' })

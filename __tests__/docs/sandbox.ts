@@ -6,7 +6,7 @@ import { buildSync } from 'esbuild'
 import { ROOT } from './markdown'
 
 const PACKAGE = 'express-provisioning-keys'
-/** What can be imported, and from which file of lib it is made. */
+/** The entries of the package, and the files of lib from which they are made. */
 const ENTRIES = {
   '.': 'index',
   './keyv': 'stores/keyv/keyv',
@@ -15,11 +15,11 @@ const ENTRIES = {
 }
 const MODULES = join(ROOT, 'node_modules')
 
-/** A folder as a user has it: with the package, made from lib, in its node_modules. */
+/** A folder of a user, with the package, made from lib, in its node_modules. */
 export interface Sandbox {
   readonly folder: string
   write(name: string, text: string): void
-  /** What the compiler has to say of the files that were written, with our own strictness. */
+  /** The errors of the compiler in the written files, with our own strictness. */
   typeErrors(): string[]
   remove(): void
 }
@@ -60,7 +60,7 @@ function tsconfig(files: { files: string[] } | { include: string[] }, options: o
   return JSON.stringify({ extends: join(ROOT, 'tsconfig.json'), include: [], ...files, compilerOptions })
 }
 
-/** Declarations only: whether lib itself is right is for the type check of the whole project. */
+/** Only declarations: `npm run types` checks lib itself. */
 function declarationsIn(outDir: string) {
   const emitted = { noEmit: false, declaration: true, emitDeclarationOnly: true, noCheck: true }
   return { ...emitted, rootDir: join(ROOT, 'lib'), outDir }

@@ -17,7 +17,7 @@ const PAGE = 'docs/guides/several-processes.md'
 const CAPACITY = 'docs/operations/capacity.md'
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 
-/** What the code under a heading of the page exports. */
+/** The exports of the code under a heading of the page. */
 function run<T>(heading: string): T {
   const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
   const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })

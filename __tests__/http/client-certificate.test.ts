@@ -8,7 +8,7 @@ import { makeCertificate } from '../support/certificates.js'
 
 const CERTIFICATE = makeCertificate()
 
-/** What Node says of a connection's TLS. */
+/** The TLS properties of a connection in Node. */
 interface TlsState {
   readonly authorized?: boolean
   readonly authorizationError?: unknown
@@ -37,7 +37,7 @@ describe('the certificate of a connection', () => {
     expect(read({ certificate })).toMatchObject({ trusted: false })
   })
 
-  // Measured with a client that begins with a certificate of the authority and renegotiates with one of its own making.
+  // Observed with a client that starts with a certificate of the authority and renegotiates with a self-signed one.
   it('is not trusted for the one before, when it came by a renegotiation that leaves authorized as it was', () => {
     const state = { authorized: true, authorizationError: 'DEPTH_ZERO_SELF_SIGNED_CERT' }
     expect(read({ ...state, certificate: CERTIFICATE.der })).toMatchObject({ trusted: false })

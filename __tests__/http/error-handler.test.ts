@@ -4,7 +4,7 @@ import { withApp } from '../support/host-app.js'
 import { send } from '../support/requests.js'
 import { AUDIENCE, type RunningServer } from '../support/server.js'
 
-/** What the error handler of ours passed on, as the host's own sees it. */
+/** The error that our error handler passes on to the host's handler. */
 const theirs: ErrorRequestHandler = (error, _req, res, _next) =>
   void res.status(499).json({ theirs: String(error?.message ?? error) })
 

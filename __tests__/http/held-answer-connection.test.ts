@@ -13,14 +13,14 @@ import {
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-/** Presents a key and answers with the function that hangs up. */
+/** Presents a key and returns a function that hangs up. */
 function presentAndHangUp(server: RedeemingServer, key: string): () => void {
   const sent = openRequest(server, { path: '/act', headers: { Authorization: `Bearer ${key}` } })
   sent.on('error', () => undefined).end()
   return () => void sent.destroy()
 }
 
-/** A handler whose first run waits for the test, and then answers as told; its other runs answer 201. */
+/** A handler whose first run waits for the test and its answer. The other runs answer 201. */
 function waitingHandler(answer: RequestHandler) {
   const started = gate()
   const finish = gate()
@@ -35,7 +35,7 @@ function waitingHandler(answer: RequestHandler) {
   return { started, finish, seen, handler }
 }
 
-/** Proves that a handler, whose client has hung up before it answers, runs once and redeems the key. */
+/** Checks that a handler runs once and redeems the key when its client hangs up before the answer. */
 function redeemsAfterHangUp(answer: RequestHandler): Promise<void> {
   let runs = 0
   const [started, finish] = [gate(), gate()]
@@ -196,7 +196,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
     }
     return withRedeeming({ handlers: [handler], verbs: farAway }, async (server) => {
       const key = await server.key()
-      // On a busy machine most of them hang up before the handler runs, and that is not what is looked for.
+      // On a busy machine most clients hang up before the handler runs. This test needs the others.
       for (let i = 0; i < 60 || (runs <= 2 && i < 1_000); i += 1) {
         const hangUp = presentAndHangUp(server, key)
         setTimeout(hangUp, 5 + ((i * 7) % 40))

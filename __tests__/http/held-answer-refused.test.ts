@@ -6,7 +6,7 @@ import { CLIENT } from '../support/server.js'
 
 const LEAK = 'what-the-handler-made'
 
-/** Ways of answering with something that must not get out, and whether they may go on after the refusal. */
+/** Ways to answer with a text that must not leave the server, and whether the handler may continue afterwards. */
 const WAYS: readonly (readonly [title: string, handler: RequestHandler, goesOn: boolean])[] = [
   [
     'answers with JSON, a header and a cookie',
@@ -81,7 +81,7 @@ const WAYS: readonly (readonly [title: string, handler: RequestHandler, goesOn: 
   ['redirects', (_req, res) => res.redirect(`https://client.example.com/${LEAK}`), false],
 ]
 
-/** A store whose claims are lost in the way the test wants, while the handler answers. */
+/** A store that loses the reservation, as the test wants, while the handler answers. */
 const losing = (settle: ProvisioningStore['settle']) => () => ({ settle })
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -20,12 +20,12 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-/** A million bytes in pieces that are each far below any buffer's high-water mark. */
+/** A million bytes in pieces that are far smaller than the high-water mark of a buffer. */
 function* crumbs(): Generator<Buffer> {
   for (let at = 0; at < 1_000_000; at += 1000) yield large.subarray(at, at + 1000)
 }
 
-/** Writes only as fast as `write` and 'drain' allow, and tells how much was waiting at most. */
+/** Writes only as fast as `write` and 'drain' allow. */
 async function writePolitely(res: Response, pieces: Iterable<Buffer>): Promise<void> {
   for (const piece of pieces) {
     if (!res.write(piece)) await new Promise((resolve) => res.once('drain', resolve))
@@ -33,7 +33,7 @@ async function writePolitely(res: Response, pieces: Iterable<Buffer>): Promise<v
   res.end()
 }
 
-/** A way of answering, and what arrives. */
+/** A way to answer, and the answer that arrives. */
 interface Way {
   readonly title: string
   readonly handler: RequestHandler
@@ -222,7 +222,7 @@ describe('a held answer', () => {
       },
     ],
   ])('has no error page after it when a handler fails that %s', async (_title, failing) => {
-    // It does not ask whether the headers were sent.
+    // It does not check whether the headers are sent.
     const careless: ErrorRequestHandler = (_error, _req, res, _next) => {
       try {
         res.status(500).json({ page: 'of the host' })

@@ -6,14 +6,14 @@ import { askForKey, exchangeKey, obtainKey, postForm, send } from '../support/re
 import { CLIENT, mountAll, type RunningServer, SECRET, startServer } from '../support/server.js'
 
 interface ProxiedServer extends RunningServer {
-  /** A request as a proxy on this machine passes it on, in clear. */
+  /** A cleartext request from a proxy on this machine. */
   forwarded(headers?: Record<string, string>, path?: string): Promise<ExactAnswer>
   readonly warnings: unknown[][]
 }
 
 type Test = (server: ProxiedServer) => Promise<void>
 
-/** A server that Express has been told something about its proxies, and which has a route without any of ours. */
+/** A server with a setting for proxies, and with a route that uses none of our middlewares. */
 async function withTrust(trust: unknown, test: Test): Promise<void> {
   const spy = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const mount = (app: Express, keys: ProvisioningKeys) => {

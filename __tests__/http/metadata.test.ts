@@ -7,7 +7,7 @@ import { AUDIENCE, ISSUER, OTHER_AUDIENCE, type RunningServer } from '../support
 const SERVER_METADATA = '/.well-known/oauth-authorization-server'
 const RESOURCE_METADATA = '/.well-known/oauth-protected-resource'
 
-/** What clients may sign with: proofs, and assertions. */
+/** The algorithms of proofs and assertions. */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'EdDSA', 'Ed25519']
 
 const wholeRouter: Mount = (app, keys) => void app.use(keys.router(), keys.errorHandler())
@@ -161,7 +161,7 @@ describe('the metadata of a resource', () => {
       },
     ))
 
-  // RFC 9728 3.3: a client must refuse metadata whose resource is not the one it asked about.
+  // RFC 9728 3.3: a client must refuse the metadata of another resource.
   test('are of the audience whose host is asked, where several have the same path', () => {
     const audience = ['https://one.example.com/api', 'https://two.example.com/api']
     return withApp(

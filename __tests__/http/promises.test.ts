@@ -1,7 +1,7 @@
 import { send } from '../support/requests.js'
 import { type RunningServer, startServer } from '../support/server.js'
 
-/** The methods that the endpoint behind each member of the metadata has, by the RFC that names it. */
+/** The methods of the endpoint behind each member of the metadata, and its RFC. */
 const METHODS: Readonly<Record<string, readonly ('get' | 'post')[]>> = {
   token_endpoint: ['post'],
   registration_endpoint: ['post'],

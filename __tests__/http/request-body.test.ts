@@ -164,7 +164,7 @@ describe('a body that is received before the key is reserved', () => {
       waiting.push(received)
       return received
     }
-    // 65 bodies of 1 MiB, but for their last byte: at least one finds no room.
+    // 65 bodies of 1 MiB, without the last byte: at least one finds no room.
     const body = Buffer.alloc(1_048_575, 'a')
     const { port } = server.address() as AddressInfo
     const sent = Array.from({ length: 66 }, () =>
@@ -180,13 +180,13 @@ describe('a body that is received before the key is reserved', () => {
     for (const one of sent) one.end()
     const all = await Promise.all(sent.map((_, i) => waitFor(() => waiting[i])))
     expect(all.filter((one) => (one as { isWhole: boolean }).isWhole).length).toBeGreaterThanOrEqual(60)
-    // All room is free again.
+    // All room is free now.
     const whole = await handling(receiving(receive), (one) => void one.end(body))
     expect(whole).toEqual({ isWhole: true, digest: sha(body) })
   })
 })
 
-/** Waits for a promise that is yet to be made. */
+/** Waits for a promise that does not exist yet. */
 async function waitFor(made: () => unknown): Promise<unknown> {
   while (made() === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
   return made()

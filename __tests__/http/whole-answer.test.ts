@@ -3,7 +3,7 @@ import type { Request, Response } from 'express'
 import fc from 'fast-check'
 import { answerAgain, bytesOf, encodeAnswer, headToBe, wholeAnswer } from '../../lib/http/whole-answer.js'
 
-/** A response that nothing is connected to; what is written to it is noted. */
+/** A response without a connection. It records all writes. */
 function response(headers: Record<string, string | string[]> = {}) {
   const res = new ServerResponse({
     method: 'POST',
@@ -28,7 +28,7 @@ function whole({ before = {}, after = before, end = [], statusMessage = '' }: Gi
   return wholeAnswer({ ...head, headers: before }, { ...head, headers: after }, end)
 }
 
-/** What an answer again has, on a response that others have put something on. */
+/** A repeated answer on a response that other middlewares have changed. */
 function again(given: Given, now: Record<string, string | string[]> = {}) {
   const answer = whole(given)
   if (answer === undefined) throw new Error('nothing to keep')

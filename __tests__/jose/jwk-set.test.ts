@@ -10,7 +10,7 @@ const jwk = (pair: (typeof PAIRS)['ES256'], members: Record<string, unknown> = {
   ...members,
 })
 
-/** The algorithm of each key of a set, by its kid; or the fault. */
+/** The algorithm of each key of a set, by its kid, or the fault of the set. */
 function read(...keys: unknown[]): Record<string, string> | string {
   const set = readJwkSet({ keys })
   return typeof set === 'string' ? set : Object.fromEntries([...set].map(([kid, { alg }]) => [kid, alg]))

@@ -20,7 +20,7 @@ const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })
 const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength })
 const rsaWith = (publicExponent: number) =>
   generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent }).publicKey
-/** Made of a modulus, since to look for large primes takes long. */
+/** Made from a modulus, because the search for large primes takes long. */
 const rsaOf = (bits: number) =>
   createPublicKey({ key: { kty: 'RSA', n: modulus(bits), e: 'AQAB' }, format: 'jwk' })
 const hmac = (bytes: number) => createSecretKey(Buffer.alloc(bytes, 7))
@@ -28,12 +28,12 @@ const hmac = (bytes: number) => createSecretKey(Buffer.alloc(bytes, 7))
 const PAIRS = { 'P-256': ec('P-256'), 'P-384': ec('P-384'), 'P-521': ec('P-521'), 'RSA 2048': rsa(2048) }
 const p256 = PAIRS['P-256'].publicKey.export({ format: 'jwk' })
 
-/** A number of so many bits that no one has looked for the factors of. */
+/** A random odd number with so many bits. */
 function modulus(bits: number): string {
   return Buffer.alloc(bits / 8, 0xff).toString('base64url')
 }
 
-/** The same number with a zero before it, which makes it another text (RFC 7518 2). */
+/** The same number with a leading zero, which is another text (RFC 7518 2). */
 function withZero(number = ''): string {
   return Buffer.concat([Buffer.alloc(1), Buffer.from(number, 'base64url')]).toString('base64url')
 }

@@ -34,7 +34,7 @@ function pairOf(alg: string) {
   return pair
 }
 
-/** The same token under the header of another algorithm; its signature is of the first. */
+/** The same token with another algorithm in its header, and the old signature. */
 function relabelled(token: string, alg: string): string {
   return [encodePart({ alg, typ: 'dpop+jwt' }), ...token.split('.').slice(1)].join('.')
 }
@@ -65,7 +65,7 @@ describe.each(ALGORITHMS)('a signature that jose made with %s', (alg) => {
 
   it('verifies under no other alg, with its own key or any', async () => {
     const token = await signedByJose(alg)
-    // EdDSA and Ed25519 name one algorithm; what they sign still holds the name, so neither passes for the other.
+    // EdDSA and Ed25519 name one algorithm. But the signed text contains the name, so they are not interchangeable.
     for (const name of [
       ...ALGORITHMS,
       'none',

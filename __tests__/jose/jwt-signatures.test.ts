@@ -13,7 +13,7 @@ const ALL = Object.values(PAIRS)
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey
 
-/** Keys that signed nothing, each fit for its algorithm. */
+/** Other keys, each suitable for its algorithm. */
 const STRANGERS: Record<KeyAlgorithm, KeyObject> = {
   ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,
   ES384: generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey,
@@ -81,7 +81,7 @@ describe('a compact form', () => {
 })
 
 describe('a signature', () => {
-  /** What can be done to a signature that leaves it well-formed base64url. */
+  /** Changes to a signature that keep it well-formed base64url. */
   const DAMAGES: Record<string, (bytes: Buffer) => Buffer> = {
     'cut by a byte at its end': (bytes) => bytes.subarray(0, -1),
     'cut by a byte at its beginning': (bytes) => bytes.subarray(1),

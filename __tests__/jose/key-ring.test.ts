@@ -60,7 +60,7 @@ describe('a key ring', () => {
   })
 })
 
-/** A ring with a clock to turn. */
+/** A ring with a clock that tests can change. */
 function turning(active: ActiveKey = ES256, others: readonly SigningKey[] = []) {
   const clock = { seconds: START }
   return { clock, ring: new KeyRing(active, others, { ...RULES, now: () => clock.seconds * 1000 }) }
@@ -71,7 +71,7 @@ const kidsOf = (ring: KeyRing) => ring.jwks().keys.map(({ kid }) => kid)
 describe('a key ring that is rotated', () => {
   it('signs with the next key, and verifies with the one before', () => {
     const { ring } = turning()
-    // 5 s of tolerance, 900 s of life, and 5 s of tolerance at the end of it.
+    // 5 s of tolerance, 900 s of life, and 5 s of tolerance again.
     expect(ring.rotate(ES384, 0)).toEqual({ kid: ES256.kid, until: START + 910 })
     expect(ring.active()).toBe(ES384)
     expect(ring.find(ES256.kid)).toMatchObject({ kid: ES256.kid, lastIssuedAt: START + 5 })

@@ -3,7 +3,7 @@ import { importPublicJwk } from '../../lib/jose/jwk.js'
 import { parseJws, verifiesWith } from '../../lib/jose/jws.js'
 import { encodePart } from '../support/compact.js'
 
-/** Whether a signature passes for a text under an algorithm; a key that cannot be imported lets none pass. */
+/** Whether a signature is accepted. No signature is accepted for a key that cannot be imported. */
 function passes(alg: string, key: KeyObject, signature: Buffer): boolean {
   const jws = parseJws(`${inputFor(alg)}.${signature.toString('base64url')}`)
   return typeof jws !== 'string' && verifiesWith(jws, key)
@@ -109,7 +109,7 @@ describe('a signature of RS256', () => {
   const hash = createHash('sha256').update(input).digest()
   const raw = (encoded: Buffer) =>
     privateEncrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, encoded)
-  /** `00 type FF .. FF 00 rest`, filled up between. */
+  /** `00 type FF .. FF 00 rest`, with as many FF as fit. */
   const padded = (rest: Buffer, { type = 1, fill = 0xff, after = Buffer.alloc(0) } = {}) => {
     const filling = Buffer.alloc(BYTES - 3 - rest.length - after.length, fill)
     return Buffer.concat([Buffer.from([0, type]), filling, Buffer.from([0]), rest, after])
@@ -169,7 +169,7 @@ describe('a signature of RS256', () => {
   })
 })
 
-/** The largest number whose cube is not above another. */
+/** The integer part of the cube root. */
 function cubeRoot(number: bigint): bigint {
   let [low, high] = [0n, 1n << BigInt((number.toString(2).length / 3 + 2) | 0)]
   while (low < high) {
@@ -257,7 +257,7 @@ describe('a signature of Ed25519', () => {
       const candidates = [root, mod(root * power(2n, (P - 1n) / 4n))]
       return candidates.filter((x) => mod(x * x) === mod(square)).flatMap((x) => [x, mod(-x)])
     }
-    /** RFC 8032 5.1.3; `undefined` when there is no such point. */
+    /** RFC 8032 5.1.3; `undefined` if there is no such point. */
     function xOf(y: bigint): bigint | undefined {
       return rootsOf(mod((y * y - 1n) * power(D * y * y + 1n, P - 2n)))[0]
     }
@@ -269,7 +269,7 @@ describe('a signature of Ed25519', () => {
       return point[0] === 0n && point[1] === 1n
     }
 
-    // Twice a point of order 8 is one of order 4, whose y is 0: there d y^4 + 2 y^2 = 1.
+    // The double of a point of order 8 has order 4 and y = 0, so d y^4 + 2 y^2 = 1.
     const squares = rootsOf(1n + D).map((root) => mod((root - 1n) * power(D, P - 2n)))
     const ORDER_EIGHT = [...new Set(squares.flatMap(rootsOf))]
     const YS = [0n, 1n, P - 1n, P, P + 1n, ...ORDER_EIGHT]

@@ -19,7 +19,7 @@ function check(key: SigningKey, token: string) {
   return signedByKey(() => key)(jws)
 }
 
-/** How many signatures are verified meanwhile. */
+/** The number of signatures that are verified during an act. */
 function verifications(act: () => void): number {
   const verify = jest.spyOn(crypto, 'verify')
   try {

@@ -17,7 +17,7 @@ import { sampled } from '../support/scale.js'
 const holder = clientKey()
 let server: WatchedServer
 
-/** One function judges all proofs: `npm test` tries every one at this place, and one of each kind at the others. */
+/** One function checks all proofs. So `npm test` tries all of them here, and one of each kind at the other places. */
 const IN_FULL = 'requireProvisioningKey()'
 
 function casesAt<T>(
@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close())
 
-/** What a refused proof is told, and that nothing came of it: then the holder presents the same key with a good one. */
+/** Checks that a proof is refused and changes nothing. Then the owner uses the same key with a correct proof. */
 async function expectRefused(site: Site, key: string, proof: string, reason: keyof typeof REASONS) {
   const [writesBefore, eventsBefore] = [server.writes.length, server.events.length]
   const answered = await presentAt(server, site, key, proof)
@@ -88,7 +88,7 @@ describe.each(SITES)('at $name', (site) => {
     expect([answered.status, answered.body.error]).toEqual([site.refusal, 'invalid_dpop_proof'])
     expect(server.events.at(-1)).toMatchObject({ reason: 'dpop_repeated' })
     expect(server.writes).toHaveLength(before)
-    // One header field with both is no JWT.
+    // One header field with two proofs is no JWT.
     await expectRefused(site, key, proofs.join(', '), 'dpop_malformed')
   })
 

@@ -22,7 +22,7 @@ function operated(options: AnyOptions = {}) {
   return { clock, events, config, kids, ...operations(config) }
 }
 
-/** A call with arguments of any kind, right or wrong. */
+/** A call with any arguments, valid or not. */
 function faultsOf(
   call: (given: Record<keyof Operations, (...given: unknown[]) => Promise<unknown>>) => unknown,
 ) {
@@ -49,7 +49,7 @@ describe('rotateSigningKey', () => {
   it('signs with the key that is given, and says until when the one before verifies', async () => {
     const { rotateSigningKey, config, kids } = operated()
     const kid = kidOf(NEXT)
-    // The longest life is that of an access token, whose lifetime no policy narrows here.
+    // The longest lifetime is that of an access token, because no policy narrows it here.
     const until = new Date((START + 3600 + 2 * 5) * 1000)
     expect(await rotateSigningKey(NEXT.privateKey)).toEqual({ kid, retired: { kid: FIRST, until } })
     expect(config.deployment.keyRing.active().kid).toBe(kid)
@@ -83,7 +83,7 @@ describe('rotateSigningKey', () => {
   })
 
   const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'RS256', 'PS256', 'HS256'] as const
-  // RSA keys take long to make, and both algorithms get the same.
+  // It takes long to make RSA keys, and both algorithms use the same.
   it.each(sampled(ALGORITHMS, (alg) => alg.replace(/^[RP]S/, 'RSA ')))(
     'makes a key for %s where the one before is for that',
     async (alg) => {
@@ -386,7 +386,7 @@ describe('revokeFamily', () => {
     [undefined, ['family']],
     [{ clientId: 'ci' }, ['family.keyId']],
     [{ clientId: 'ci', keyId: '' }, ['family.keyId']],
-    // As a store names a key, which is not how an operator does.
+    // Stores name keys like this, operators do not.
     [{ clientId: 'ci', jti: 'k' }, ['family.jti', 'family.keyId']],
   ])('refuses what names no key: %j', async (ref, paths) => {
     const faults = await faultsOf((call) => call.revokeFamily(ref))

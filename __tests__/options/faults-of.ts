@@ -3,7 +3,7 @@ import { type Config, parseOptions } from '../../lib/options/options.js'
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { workingOptions } from '../support/deployed.js'
 
-/** Options of any kind, right or wrong. */
+/** Any options, valid or not. */
 export type AnyOptions = { readonly [N in keyof ProvisioningOptions]?: unknown } & Readonly<
   Record<string, unknown>
 >
@@ -12,7 +12,7 @@ export function parse(options: AnyOptions = {}): Config {
   return parseOptions({ ...workingOptions(), ...options } as ProvisioningOptions)
 }
 
-/** Every fault of options that are otherwise right; none when they are accepted. */
+/** All faults of options that are otherwise valid. */
 export function faultsOf(options: AnyOptions): readonly string[] {
   try {
     parse(options)

@@ -16,7 +16,7 @@ const client = (policy: unknown) => [{ clientId: 'ci', clientSecret: 'correct-ho
 /** The faults of a client's policy under the deployment's. */
 const faultsUnder = (policy: unknown, own: unknown) => faultsOf({ policy, clients: client(own) })
 
-/** The policy of a client that a lookup function answers, which was not there to be judged beforehand. */
+/** The policy of a client from a lookup function, which nobody could check at construction. */
 async function policyUnder(policy: unknown, own: unknown): Promise<Policy> {
   const [found] = client(own)
   const { deployment } = parse({ policy, clients: () => found })
@@ -192,7 +192,7 @@ describe("a client's policy", () => {
 describe('the policy of a client is narrowed', () => {
   const BOUNDS = { audiences: AUDIENCES, scopes: ['read'] }
 
-  /** A client that counts how often its policy is read. */
+  /** A client that counts the reads of its policy. */
   function counting() {
     const reads = { count: 0 }
     const client: Client = {

@@ -5,7 +5,7 @@ import { parse } from './faults-of.js'
 
 const KEY = { keyId: 'a', clientId: 'b' }
 
-/** What the process was to be warned of while something was done. */
+/** The process warnings during an act. */
 async function warningsOf(act: () => void): Promise<unknown[]> {
   const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   try {

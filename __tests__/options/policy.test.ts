@@ -5,7 +5,7 @@ const AUDIENCE = 'an absolute URI without fragment or wildcard (RFC 8707 2)'
 const NETWORK = 'a network in CIDR notation'
 const SUBJECT = 'a client id, or a prefix that ends in one of : / . _ - followed by *'
 
-/** Without clients, so that their policies have no faults of their own. */
+/** Without clients, so that their policies have no faults. */
 const faultsOfPolicy = (policy: unknown) => faultsOf({ policy, clients: () => undefined })
 
 describe('a policy', () => {

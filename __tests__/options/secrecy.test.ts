@@ -6,7 +6,7 @@ import type { ProvisioningOptions } from '../../lib/options/provisioning-options
 import { SECRET, workingOptions } from '../support/deployed.js'
 import { parse } from './faults-of.js'
 
-/** What nobody may read in a fault, whichever form it takes. */
+/** Secrets that no fault may contain, in each form of an option. */
 const SAID = 'hunter2'
 const NUMBER = 20_871_433
 const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey

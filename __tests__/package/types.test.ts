@@ -76,7 +76,7 @@ const VERSIONS = [
   ['20', '5.4'],
 ] as const
 
-/** The newest and the oldest; all seven in `npm run test:all`. */
+/** `npm test` takes the newest and the oldest of these. */
 const isOldest = ([, typescript]: (typeof VERSIONS)[number]) => typescript === '5.4'
 
 describe('the types', () => {

@@ -80,7 +80,7 @@ describe('a reader of proofs', () => {
       reasonOf(() => readOne({}, KEY, true)),
       reasonOf(() => readOne({ token: 'other' }, KEY)),
       reasonOf(() => readOne({ claims: { ath: null } }, KEY)),
-      // At issuance there is no key yet that it could name.
+      // At issuance there is no key that the proof could name.
       reasonOf(() => readOne({ token: 'other' })),
     ])
     const wrong = 'dpop_token_hash_wrong'
@@ -90,7 +90,7 @@ describe('a reader of proofs', () => {
 })
 
 describe('the age of a proof', () => {
-  // 60 s of age and 5 s of tolerance; a second more ahead, for our time is cut to whole seconds.
+  // 60 s of age and 5 s of tolerance. One second more in the future, because our time is cut to whole seconds.
   it.each([
     [-65, undefined],
     [-65.001, 'dpop_stale'],

@@ -30,12 +30,12 @@ const ADDRESS = '198.51.100.7'
 
 interface Plan {
   readonly policy?: PolicyOptions
-  /** Verbs that do something else once `fail` has been called. */
+  /** Verbs that are replaced after `fail`. */
   readonly registry?: (kept: ClientRegistry) => Partial<ClientRegistry>
   readonly store?: (kept: ProvisioningStore) => Partial<ProvisioningStore>
 }
 
-/** A deployment whose registry and store can be made to behave otherwise from a moment on. */
+/** A deployment whose registry and store a test can change. */
 function arranged({ policy, registry = () => ({}), store = () => ({}) }: Plan = {}) {
   const asker: Client = {
     clientId: CLIENT,
@@ -158,7 +158,7 @@ describe('a replay', () => {
       const given = arranged({
         policy: { onReplay },
         registry: (kept) => ({
-          // Whoever looks is told of the client before; it is another when it is to be changed.
+          // The registry returns the old client for the read, and the new one for the change.
           async save(client) {
             if (client.clientId === 'device:7' && looks++ === 0) {
               await kept.delete('device:7')

@@ -33,7 +33,7 @@ describe('outcomeSealer', () => {
   })
 
   it('opens for every spelling of the same key', () => {
-    // The last of 43 characters has four bits to spare.
+    // The last of 43 characters has four spare bits.
     const [head, spellings] = ['a.b.', ['A', 'B', 'C', 'D'].map((last) => 'x'.repeat(42) + last)]
     const sealed = outcomeCipher(head + spellings[0]).seal(OUTCOME, REQUEST)
     for (const spelling of spellings)

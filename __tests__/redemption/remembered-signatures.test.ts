@@ -15,7 +15,7 @@ import {
   workingOptions,
 } from '../support/deployed.js'
 
-/** What can happen to one of three keys, or to the deployment, between two presentations. */
+/** Changes of one of three keys, or of the deployment, between two presentations. */
 const STEPS = ['present', 'tamper', 'redeem', 'revoke', 'rotate', 'remove', 'wait', 'revoke all'] as const
 
 const steps = fc.array(fc.record({ step: fc.constantFrom(...STEPS), key: fc.nat(2) }), {
@@ -23,7 +23,7 @@ const steps = fc.array(fc.record({ step: fc.constantFrom(...STEPS), key: fc.nat(
   maxLength: 30,
 })
 
-/** The same deployment, whose signing keys remember nothing. */
+/** The same deployment without a memory of signatures. */
 function withoutMemory(deployment: Deployment): Deployment {
   const find: Deployment['keyRing']['find'] = (kid) => {
     const key = deployment.keyRing.find(kid)

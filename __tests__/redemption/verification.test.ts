@@ -25,7 +25,7 @@ import {
 
 const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
 
-/** Verifies the text of a key that is presented as Bearer. */
+/** Verifies a key that is presented as Bearer. */
 function verifyingText(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
   const verify = keyVerifier(deployment)
   return (token, expected) => verify({ token, scheme: 'Bearer' }, request(), expected)

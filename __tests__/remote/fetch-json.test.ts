@@ -12,7 +12,7 @@ interface Fetched {
 
 const TIMEOUT = 400
 
-/** What comes of fetching from something that answers like that. */
+/** The result of a fetch from a server with this answer. */
 async function fetchFrom(
   answering: Answering,
   request?: JsonRequest,
@@ -31,7 +31,7 @@ async function fetchFrom(
   }
 }
 
-/** The same for what does not answer in time. */
+/** The same for a server that does not answer in time. */
 const waitFor = (answering: Answering, replacing?: typeof fetch) =>
   fetchFrom(answering, undefined, replacing, TIMEOUT)
 

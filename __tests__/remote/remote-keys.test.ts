@@ -17,7 +17,7 @@ interface Answer {
   readonly fault?: string
 }
 
-/** A ring over an issuer whose answers, and a clock whose time, the test sets. */
+/** A ring over an issuer. The test sets its answers and the time. */
 function ring(rules: Partial<KeyCacheRules> = {}) {
   const given = { seconds: 1_700_000_000, answer: { keys: [OLD] } as Answer, asked: 0 }
   const events: unknown[] = []
@@ -47,7 +47,7 @@ function ring(rules: Partial<KeyCacheRules> = {}) {
       })
       return () => release?.()
     },
-    /** What a request with this kid meets: a key, none, or a refusal. */
+    /** The result for a kid: a key, none, or a refusal. */
     async ask(kid: string | undefined): Promise<string> {
       try {
         await keys.load(kid)
@@ -60,7 +60,7 @@ function ring(rules: Partial<KeyCacheRules> = {}) {
   }
 }
 
-/** Lets a fetch in the background come to its end. */
+/** Waits until a fetch in the background has ended. */
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('keys from elsewhere', () => {

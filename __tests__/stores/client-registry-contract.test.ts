@@ -12,7 +12,7 @@ import { ALL } from '../support/scale'
 
 const START = Date.now()
 
-/** Runs fast, so that nobody has to wait long for a lease to end. */
+/** A fast clock, so that leases end soon. */
 const now = () => START + 3 * (Date.now() - START)
 
 clientRegistryContract({
@@ -32,7 +32,7 @@ clientRegistryContract({
   create: async () => ({ registry: keyvClientRegistry(new Keyv6(), { lock: 'process' }) }),
 })
 
-// The registry of one process in memory, and SQLite with a shared store, contain what this combines.
+// This combines two registries that `npm test` runs: one of one process in memory, and SQLite with a shared store.
 if (ALL)
   clientRegistryContract({
     name: 'a registry in SQLite, of one process',

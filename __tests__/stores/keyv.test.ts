@@ -124,7 +124,7 @@ const PRIVATE_JWK = privateKey.export({ format: 'jwk' })
 const BINDING = { bindingId: 'b', confirmation: { jkt: 'j' }, boundAt: 1, keyId: 'k' }
 const TOKENS = { issuedAt: 1, scopes: [], tokens: [{ hash: 'a-token-in-clear-text', expiresAt: 1 }] }
 
-/** What no client of ours is, and where it is not. */
+/** Records that are no clients, and the member that is wrong. */
 const STRANGE: readonly (readonly [path: string, members: Record<string, unknown>])[] = [
   ['client.color: expected one of clientId, ', { color: 'red' }],
   ['client.(a name of 9 characters): expected one of clientId, ', { 'two words': 1 }],
@@ -249,7 +249,7 @@ describe('a record that is damaged', () => {
 })
 
 describe('a database that fails', () => {
-  /** What adapters do: throw, or answer nothing and tell of the error by an event. */
+  /** Adapters either throw, or answer nothing and emit the error as an event. */
   const failing = {
     opts: { url: '' },
     get: async () => Promise.reject(new Error('down')),
@@ -270,7 +270,7 @@ describe('a database that fails', () => {
     await expect(registry.delete('lamp')).rejects.toThrow()
   })
 
-  /** As `@keyv/redis` is without `throwOnErrors`: nothing is found, and everything was saved. */
+  /** Like `@keyv/redis` without `throwOnErrors`: it finds nothing, and every write seems to succeed. */
   function quiet(): KeyvLike {
     let tell: (error: unknown) => void = () => undefined
     const fail = async <T>(answer: T) => {
@@ -314,7 +314,7 @@ describe('a database that fails', () => {
 
   it('has deleted nobody when it says so', async () => {
     const record = JSON.stringify({ format: 1, state: 'x'.repeat(22), client: LAMP })
-    // Somebody else was first, in another way than by a registry.
+    // Another program, without a registry, changes the client first.
     const keyv = { get: async () => record, set: async () => true, delete: async () => false, on() {} }
     expect(await keyvClientRegistry(keyv, ALONE).delete('lamp')).toBe(false)
   })
@@ -331,7 +331,7 @@ describe('a database that fails', () => {
   })
 })
 
-/** A database in memory whose next write can be held under way. */
+/** A database in memory. A test can hold its next write. */
 function slowDatabase() {
   const map = new Map<string, string>()
   let hold: Promise<void> | undefined
@@ -349,7 +349,7 @@ function slowDatabase() {
     delete: async (key) => map.delete(key),
     on() {},
   })
-  /** Holds the next write until it is let go. */
+  /** Holds the next write until the test releases it. */
   function holdNext(): () => void {
     let release: () => void = () => undefined
     hold = new Promise((resolve) => {
@@ -370,7 +370,7 @@ describe('changes of one client', () => {
     const next = registry.save({ ...NEXT, metadata: { of: 'next' } })
     await sleep(50)
     release()
-    // It was late, and is there: the next one is told that somebody was first.
+    // The write came late, and it counts: the next one fails, because the revision is taken.
     expect(await next).toBe(false)
     expect(await registry.find('lamp')).toEqual({ ...NEXT, metadata: { of: 'late' } })
     expect(database.writes).toHaveLength(2)
@@ -396,7 +396,7 @@ describe('the lease that processes share', () => {
     const [one, other] = [1, 2].map(() => keyvClientRegistry(database.connect(), options))
     if (one === undefined || other === undefined) throw new Error('no registries')
     database.holdNext()
-    // Killed in the middle of its write, so to speak.
+    // This stands for a process that is killed during its write.
     await expect(one.save({ ...LAMP, metadata: { of: 'one' } })).rejects.toThrow(/did not answer/)
     expect(await other.find('lamp')).toBeUndefined()
     expect(await other.save({ ...LAMP, metadata: { of: 'other' } })).toBe(true)
@@ -413,7 +413,7 @@ describe('the lease that processes share', () => {
       on() {},
       get: async (key) => {
         reads += 1
-        // The second look, under the lease: blocked, as a process is that was stopped.
+        // The second read, under the lease, blocks like a stopped process.
         if (reads === 2) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
         return keyv.get(key)
       },
@@ -428,7 +428,7 @@ describe('the lease that processes share', () => {
     const keyv = database.connect()
     const other = keyvClientRegistry(database.connect(), ALONE)
     let isFirst = true
-    // Somebody comes between the first look and the lease, and has ended before that.
+    // Another process makes its change between the first read and the lease.
     const useOnce = async (): Promise<UseOnceOutcome> => {
       if (isFirst) await other.save({ ...LAMP, metadata: { of: 'other' } })
       isFirst = false

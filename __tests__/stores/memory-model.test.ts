@@ -4,7 +4,7 @@ import { type Caps, naiveStore } from '../support/naive-store'
 import { ALL, times } from '../support/scale.js'
 import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
 
-/** One outcome has room, and a second has not. */
+/** There is room for one outcome, and not for two. */
 const CAPS: Caps = {
   maxKeys: 4,
   maxOutcomeCharacters: 10,
@@ -12,7 +12,7 @@ const CAPS: Caps = {
   maxProofsPerKey: 1,
 }
 
-// Had one of them not come up, the stories would prove less than they seem to.
+// Without one of these answers, the stories would test less than they seem to.
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   pass: ['undefined'],

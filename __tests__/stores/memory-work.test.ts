@@ -6,9 +6,9 @@ import { memoryStore } from '../../lib/stores/memory/memory.js'
 const START = 1_700_000_000
 const PLENTY = { outstanding: 1_000_000 }
 
-// V8's counts of executed blocks, taken for coverage, measure work in a way that no slow machine disturbs. They
-// hold for code that was compiled after the counting began, hence a file of its own; and for code that is not
-// optimised, as inlined functions are not counted: newer V8s have two optimisers, and either inlines.
+// V8 counts executed blocks for coverage. This measures work on a busy machine too. V8 counts only in code that it
+// compiles after the start, hence this separate file. It does not count in inlined functions, so the optimisers are
+// off. Newer versions of V8 have two.
 const session = new Session()
 const OPTIMISERS = ['opt', 'maglev']
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => {
   session.disconnect()
-  // The other stays off: where it is off by default it is not fit to be on.
+  // Maglev stays off, because it is not ready in versions in which it is off by default.
   setFlagsFromString('--opt')
 })
 
@@ -112,7 +112,7 @@ describe('work of memoryStore', () => {
         await store.redeem(key(i), 'one')
         await store.settle(key(i), 'one', START + 2 * held + ((i * 6007) % held))
       }
-      // Four sweeps: of some, of the rest, which are then retained longer, of some and of the rest of those.
+      // Four sweeps: two of these keys, which are then retained longer, and two of the retained keys.
       for (const seconds of [held / 2, held + 100, 2.5 * held, 4 * held]) {
         clock.seconds = START + seconds
         await store.find(key(0))

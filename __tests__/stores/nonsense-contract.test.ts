@@ -35,7 +35,7 @@ function testsOf(storeAt: (now: () => number) => ProvisioningStore): readonly ((
   return tests
 }
 
-/** How many of the tests fail, up to `enough`. */
+/** The number of failed tests, up to `enough`. */
 async function failures(tests: readonly (() => Promise<void>)[], enough = 1): Promise<number> {
   let failed = 0
   for (const test of tests) {
@@ -48,7 +48,7 @@ async function failures(tests: readonly (() => Promise<void>)[], enough = 1): Pr
   return failed
 }
 
-/** A store that works, but for some answers of one verb. */
+/** A store that works, except for some answers of one verb. */
 function answering(verb: Verb, nonsense: unknown, isNonsense: (count: number) => boolean) {
   let count = 0
   return (now: () => number): ProvisioningStore => {
@@ -77,7 +77,7 @@ describe('the contract of stores', () => {
   }
 
   it('is broken by one whose record answers nonsense where no test looks at the answer', async () => {
-    // The first call of a test that sets a key up: 'releases', 'settles' and the like ignore what it answers.
+    // The first call in a test prepares a key. Most tests ignore its answer.
     const store = (now: () => number): ProvisioningStore => {
       const memory = memoryStore({ now })
       let isFirst = true

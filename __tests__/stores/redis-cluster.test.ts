@@ -42,7 +42,7 @@ describe('a slot that is moved to another primary', () => {
       const { sendCommand, close } = await connect(cluster.servers)
       const prefix = `${name.replace(' ', '-')}-moved:`
       const store = redisStore({ sendCommand, prefix, timeoutSeconds: PATIENCE_SECONDS })
-      // While a slot moves, no answer may come at all.
+      // While a slot moves, there may be no answer.
       const hasty = redisStore({ sendCommand, prefix, timeoutSeconds: 0.3 })
       const key = keyFor('key', { clientId: `mover by ${name}` })
       const other = { ...key, jti: 'other' }

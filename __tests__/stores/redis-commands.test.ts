@@ -58,7 +58,7 @@ describe('a user of Redis as docs/operations/redis.md makes one', () => {
   })
 })
 
-/** A store whose every command is sent twice, as by a client that has lost the first answer. */
+/** A store that sends every command twice, like a client that has lost the first answer. */
 async function withTwice(test: (store: RedisStore) => Promise<void>): Promise<void> {
   const client = await CLIENTS.ioredis(server)
   const sendCommand: SendCommand = async (command, key) => {

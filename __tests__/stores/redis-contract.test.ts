@@ -12,7 +12,7 @@ const LIMITS = { maxProofsPerClient: 5, maxProofsPerKey: 3 }
 
 let count = 0
 
-/** A store under names of its own, in a Redis that other tests use as well. */
+/** A store with its own prefix in a shared Redis. */
 function underTest(sendCommand: SendCommand, limits: Partial<RedisStoreOptions> = {}) {
   const clock = { seconds: START }
   count += 1
@@ -28,7 +28,7 @@ function underTest(sendCommand: SendCommand, limits: Partial<RedisStoreOptions> 
   }
 }
 
-/** The contract with the first library: scripts decide, so another library needs to carry every verb, and no more. */
+/** The contract by the first library, and every verb by the others: the scripts decide, a library only sends them. */
 function suite(name: string, connect: () => Promise<ConnectedClient>, isFirst: boolean): void {
   describe(`by ${name}`, () => {
     let client: ConnectedClient

@@ -164,7 +164,7 @@ describe('a Redis at its maxmemory', () => {
         await store.redeem(keyFor('family'), 'one')
         await store.settle(keyFor('family'), 'one', now() + 60)
         await store.useOnce('proof', now() + 60)
-        // Less than it needs to be there at all.
+        // Less than an empty server needs.
         await server.cli('CONFIG', 'SET', 'maxmemory', '500000')
         expect(await store.record(keyFor('late'), PLENTY)).toBe('full')
         expect(await store.record(keyFor('redeemed'), PLENTY)).toBe('duplicate')

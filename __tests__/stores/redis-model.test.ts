@@ -18,10 +18,10 @@ afterAll(async () => {
   await server?.close()
 })
 
-/** Of the stories in this many real ones: an outcome really goes with its time, and must not while a test is slow. */
+/** The length of a second in the stories. Outcomes expire in real time, and must not expire during a slow test. */
 const SECOND = 100
 
-/** The clock goes forward, and no time of revokeIssuedBefore ends: there the two may differ. The caps of memory are not reached. */
+/** The clock moves forward, no time of revokeIssuedBefore ends, no cap is reached: the stores may differ there. */
 function comparable(one: Step): Step {
   const { seconds, leaseSeconds } = one
   return {
@@ -33,7 +33,7 @@ function comparable(one: Step): Step {
   }
 }
 
-// Had one of them not come up, the stories would prove less than they seem to.
+// Without one of these answers, the stories would test less than they seem to.
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   record: ['RangeError', 'duplicate', 'outstanding', 'recorded', 'revoked'],
@@ -53,7 +53,7 @@ describe('redisStore beside memoryStore', () => {
     let stories = 0
     const tellBoth = async (steps: readonly Step[]) => {
       let seconds = START
-      // Half a second of the story on, so that nothing ends at the very moment in which it is looked at.
+      // Half a second of the story later, so that nothing expires exactly when it is read.
       const now = () => (seconds + SECOND / 2) * 1000
       stories += 1
       const { sendCommand } = client

@@ -15,7 +15,7 @@ import type { RedisServer } from '../support/redis/servers'
 
 const now = () => Date.now() / 1000
 
-/** Whether a replica has, and has said that it has, all that its primary did. */
+/** Whether a replica has confirmed all changes of its primary. */
 async function isInStep(primary: RedisServer, replica: RedisServer): Promise<boolean> {
   const [own, its] = await Promise.all([primary, replica].map(({ cli }) => cli('INFO', 'replication')))
   const [, done] = /master_repl_offset:(\d+)/.exec(own ?? '') ?? []

@@ -20,7 +20,7 @@ beforeAll(async () => {
 beforeEach(() => server.cli('FLUSHALL'))
 afterAll(() => server?.close())
 
-/** A store of which each answer waits until it is let go. */
+/** A store whose answers wait until the test releases them. */
 async function withHeldAnswers(
   test: (held: RedisStore, letGo: () => void) => Promise<void>,
   options: Partial<RedisStoreOptions> = {},

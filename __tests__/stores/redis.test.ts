@@ -56,7 +56,7 @@ describe('what redisStore leaves in Redis', () => {
     withStore(server, async (store) => {
       await everyVerb(store)
       await store.revokeIssuedBefore({ ...later(), identity: 'a-client' })
-      // At its limit, so that the client's keys are looked through.
+      // At its limit, so that the store looks through the keys of the client.
       await store.record(keyFor('late', { issuedAt: 5 }), { outstanding: 0 })
       const names = (await server.cli('--scan')).split('\n')
       expect(names.filter((name) => name.endsWith('revoked'))).toHaveLength(64)

@@ -146,7 +146,7 @@ describe('verifyTerms of an access token', () => {
 })
 
 describe('the state of an access token', () => {
-  /** A token within the terms of its key. */
+  /** A token that stays within the terms of its key. */
   async function within(overrides = {}) {
     const given = await minted(overrides)
     const { audience, scope } = given.record

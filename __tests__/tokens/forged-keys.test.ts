@@ -19,7 +19,7 @@ const EXPECTED = {
   target: TARGET,
 }
 
-/** A thief who has the signing key, and one key that was issued to himself. */
+/** A thief with the signing key, who also has one issued key. */
 async function withThief() {
   const given = deployed()
   const { deployment } = given

@@ -49,7 +49,7 @@ const CLAIMS: KeyClaims = {
   jti: 'a-jti',
 }
 
-/** What the store knows of the key of these claims. */
+/** The stored record of the key with these claims. */
 const RECORD: KeyRecord = {
   jti: 'a-jti',
   clientId: 'ci-runner',
@@ -66,7 +66,7 @@ function presenting(deployment: Deployment, token: string, address: string | und
   return keyVerifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
 }
 
-/** A key of any claims, signed by the deployment's own key. */
+/** A key with any claims, signed by the deployment. */
 function signed({ deployment } = deployed(), claims: object = {}): string {
   const { kid } = deployment.keyRing.active()
   return compact({ alg: 'ES256', typ: 'provisioning-key+jwt', kid }, { ...CLAIMS, ...claims }, SIGNING_KEY)

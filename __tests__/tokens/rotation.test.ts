@@ -11,7 +11,7 @@ import { PAIRS } from '../support/signing-pairs.js'
 
 const { ES256, ES384 } = PAIRS
 
-/** A deployment whose ring can be turned by hand. */
+/** A deployment with a ring that tests can rotate. */
 function rotating() {
   const given = deployed()
   const now = () => given.clock.seconds * 1000
@@ -19,7 +19,7 @@ function rotating() {
   return { ...given, ring, deployment: { ...given.deployment, keyRing: ring } }
 }
 
-/** What a thief of the first key signs with it: the ring of its owner, which has not been rotated. */
+/** The deployment of a thief with the first signing key. Its ring is not rotated. */
 function stolen(given: ReturnType<typeof rotating>, key: ActiveKey = ES256) {
   const now = () => given.clock.seconds * 1000
   const ring = new KeyRing(key, [], { now, toleranceSeconds: 5, longestLifetimeSeconds: 900 })
@@ -117,7 +117,7 @@ describe('an unknown kid', () => {
       await attack(0, 2_000)
       const before = ALL ? await heapBytes() : 0
       await attack(2_000, times({ all: 22_000, few: 3_000 }))
-      // A table of them would hold 20,000 strings of 43 characters at the least.
+      // A table of these kids would contain at least 20,000 strings of 43 characters.
       if (ALL) expect((await heapBytes()) - before).toBeLessThan(500_000)
       expect([...reasons]).toEqual(['signing_key_unknown'])
       expect(verify).not.toHaveBeenCalled()

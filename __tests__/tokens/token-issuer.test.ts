@@ -62,7 +62,7 @@ describe('issueAccessToken', () => {
     ])
     expect([Object.isFrozen(asked[0]), Object.isFrozen(asked[0]?.scope)]).toEqual([true, true])
     expect(signals[0]?.aborted).toBe(false)
-    // As long as the token lives its family can be revoked, and a replay told of.
+    // While the token is valid, its family can be revoked and a replay can be found.
     expect(await entry()).toMatchObject({ state: 'redeemed', retainUntil: START + 305 })
     const names = { keyId: record.jti, clientId: 'ci-runner', subject: 'device:7', scope: ['devices:read'] }
     expect(events.at(-1)).toMatchObject({ type: 'token.issued', ...names })

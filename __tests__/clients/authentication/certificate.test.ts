@@ -10,7 +10,7 @@ const inTime = { notBefore: new Date((START - 60) * 1000), notAfter: new Date((S
 const OWN = Array.from({ length: 8 }, () => makeCertificate(inTime))
 const STRANGER = makeCertificate({ ...inTime, subject: [[TYPES.CN, 'mallory']] })
 
-/** As many attributes as the decoy has, because reading a name takes longer the more it has. */
+/** As many attributes as the decoy has, because it takes longer to read more of them. */
 const DN = [TYPES.C, TYPES.O, TYPES.OU, TYPES.CN].map((type) => [[type, 'XY']] as const)
 const NAMED = makeCertificate({ ...inTime, subject: DN })
 const metadata = { tls_client_auth_subject_dn: 'CN=XY,OU=XY,O=XY,C=XY' }

@@ -10,7 +10,7 @@ function basic(id: string, secret: string, encode: (text: string) => string = en
   return `Basic ${Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')}`
 }
 
-/** The encoding of forms, which has + for a space and encodes what encodeURIComponent leaves. */
+/** The encoding of forms: + for a space, and more escapes than encodeURIComponent. */
 function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1)
 }

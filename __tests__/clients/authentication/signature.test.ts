@@ -12,7 +12,7 @@ import {
   signAssertion,
 } from '../../support/client-assertion.js'
 
-/** More keys of a kind than are tried. */
+/** More keys of a kind than the server tries. */
 const EC = Array.from({ length: 8 }, () => clientKey('ES256')) as [ClientKey, ...ClientKey[]]
 const [OLDEST, , , , , , SECOND, NEWEST] = EC as [ClientKey, ...ClientKey[]] & { 6: ClientKey; 7: ClientKey }
 const STRANGER = clientKey('ES256')
@@ -28,7 +28,7 @@ const bound = (keys: readonly ClientKey[]) => ({
   }),
 })
 
-/** An RSA key that nobody has the private half of; its first byte says how large its modulus is. */
+/** An RSA key without a private key. Its first byte sets the size of its modulus. */
 function rsaOf(bits: number, first = 0xc0): PublicJwk {
   const n = randomBytes(bits / 8)
   n[0] = first
@@ -36,7 +36,7 @@ function rsaOf(bits: number, first = 0xc0): PublicJwk {
   return { kty: 'RSA', n: n.toString('base64url'), e: 'AQAB' }
 }
 
-/** A client as a lookup function finds it, with whatever keys. */
+/** A client from a lookup function, with any keys. */
 function found(client: Partial<Client & ClientOptions>) {
   const noted = faults()
   const read = readFoundClient({ clientId: 'signer', ...client }, 'client', noted)
@@ -55,7 +55,7 @@ function signed(key: ClientKey, header: AssertionParts['header'] = {}): ParsedJw
   return parsed(signAssertion(key, claims, { header }))
 }
 
-/** An assertion with any bytes for a signature. */
+/** An assertion with any bytes as its signature. */
 function forged(header: Record<string, unknown>, signature: Buffer): ParsedJws {
   const [head, payload] = [header, { sub: 'signer' }].map((part) =>
     Buffer.from(JSON.stringify(part)).toString('base64url'),
@@ -68,7 +68,7 @@ interface Verification {
   readonly signature: Buffer
 }
 
-/** What work it takes to look for the key of an assertion. */
+/** The work to find the key of an assertion. */
 function workOf(client: Parameters<typeof isSignedBy>[0], jws: ParsedJws) {
   const spies = (['createPublicKey', 'createHash', 'verify'] as const).map((name) => jest.spyOn(crypto, name))
   try {

@@ -6,7 +6,7 @@ import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../s
 
 const NEIGHBOUR = { clientId: 'neighbour', key: clientKey() }
 
-/** A store for 40 keys and 40 assertions, a client that may register others, and a neighbour that must not be affected. */
+/** A store for 40 keys and 40 assertions, a client that may register others, and a neighbour without any part in it. */
 async function withSmallStore(attack: (server: RunningServer) => Promise<void>): Promise<void> {
   const scopes = ['provision:register', 'provision:token', 'devices:read']
   const clients = [

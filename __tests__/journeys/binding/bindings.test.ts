@@ -87,7 +87,7 @@ describe('a device without a secret', () => {
       await askSigned(server, first, DEVICE).expect(401)
       await revoke(ids[1]).expect(200)
       await postSigned(server, '/oauth/bindings', self).expect(401)
-      // The client remains, but nobody can authenticate as it. A client that may ask for keys in its name can bind it again.
+      // The client remains, but nobody can authenticate as it until another client binds a key to it.
       const third = clientKey()
       expect(await bindByProof(server, third, FOR_DEVICE)).toMatchObject({ status: 201 })
       await askSigned(server, third, DEVICE).expect(200)

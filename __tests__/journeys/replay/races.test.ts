@@ -46,7 +46,7 @@ function registry() {
   return memoryClientRegistry([{ clientId: CLIENT, revision: 1, secretHash, authenticationMethods, policy }])
 }
 
-/** One redemption, and replays at random times. Returns the reasons of all refusals, and whether the key is contained. */
+/** One redemption, and replays at random times. Returns the reasons of refusals, and whether the key is contained. */
 async function round(server: RunningServer, kind: Kind, number: number) {
   const key = await obtainKey(server, { scope: EVERYTHING, requested_subject: `device:${number}` })
   const redeeming = KINDS[kind](server, key)

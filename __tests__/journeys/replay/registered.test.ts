@@ -129,7 +129,7 @@ describe('what a client does with a key of its own', () => {
           ['device:7', registered],
           ['device:8', bound],
         ] as const) {
-          // The rival may bind a key to the identity, because it has all permissions of the identity. It replays this key.
+          // The rival has all permissions of the identity, so it may bind a key to it. It replays this key.
           const asked = { scope: EVERYTHING, requested_subject: subject }
           const rival = { id: 'rival', secret: 'battery-horse-staple-correct' }
           const { body } = await askForKey(server, asked, rival).expect(200)

@@ -186,7 +186,7 @@ describe('bind', () => {
 })
 
 describe('bind with a registry that others use too', () => {
-  /** A registry in memory of which some verbs do something else. */
+  /** A registry in memory in which some verbs are replaced. */
   async function registryBut(verbs: (kept: ClientRegistry) => Partial<ClientRegistry>) {
     const client = (await deployed().deployment.registry.find('ci-runner')) as Client
     const kept = memoryClientRegistry([client])

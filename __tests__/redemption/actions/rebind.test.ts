@@ -42,7 +42,7 @@ interface Plan {
   readonly store?: Partial<ProvisioningStore>
 }
 
-/** Everything that binding takes, with a registry of which some verbs do something else. */
+/** Everything that binding needs, with a registry in which some verbs are replaced. */
 function bindable({ policy, verbs = () => ({}), store }: Plan = {}) {
   const kept = memoryClientRegistry([runner(policy)])
   const clients = { ...kept, ...verbs(kept) }
@@ -77,7 +77,7 @@ function presented(certificate = makeCertificate(), trusted = false): PresentedC
   return { der: certificate.der, thumbprint: certificate.thumbprint, trusted }
 }
 
-// Certificates are of the time of the test, and so must be the clock that judges them.
+// The certificates are valid now, so the clock must show the real time.
 const NOW = new Date(START * 1000)
 const inTime = () =>
   makeCertificate({
@@ -153,7 +153,7 @@ describe('binding another key', () => {
     const second = await ask()
     expect([await reasonOf(second.bind), await second.stateOf()]).toEqual(['binding_exists', 'issued'])
     expect(await idsOf()).toEqual([binding_id])
-    // It is not even claimed: nobody else's request is refused meanwhile.
+    // The key is not even reserved, so no other request is refused meanwhile.
     expect(events.at(-1)).toMatchObject({ type: 'key.issued' })
   })
 
@@ -202,7 +202,7 @@ describe('binding another key', () => {
     await (await ask({ requested_subject: 'device:7' })).bind()
     const device = await kept.find('device:7')
     expect(device?.policy).toMatchObject({ rebinding: 'add', maxBindings: 3 })
-    // What the subject itself may do does not matter where another asks in its name.
+    // When another client asks for the subject, the subject's own permissions do not matter.
     const own = { ...device?.policy, rebinding: 'refuse' as const }
     await kept.save({ ...(device as Client), policy: own, revision: 2 })
     await (await ask({ requested_subject: 'device:7' })).bind()
@@ -220,7 +220,7 @@ describe('binding another key', () => {
 })
 
 describe('many bindings at once', () => {
-  /** A registry that takes its time, so that everybody reads before anybody writes. */
+  /** A slow registry, so that all attempts read before the first one writes. */
   const slow = (kept: ClientRegistry) => ({
     async find(clientId: string) {
       const found = await kept.find(clientId)
@@ -236,7 +236,7 @@ describe('many bindings at once', () => {
     const states = await Promise.all(all.map(({ stateOf }) => stateOf()))
     const count = <T>(list: readonly T[], value: T) => list.filter((one) => one === value).length
     const { idsOf, events } = given
-    // Nothing but what is looked at: a failure is sent from process to process, and a deployment cannot be.
+    // Only plain values: Jest sends failures between processes, and cannot send a deployment.
     return {
       idsOf,
       events,
@@ -320,7 +320,7 @@ describe('a registry that others write to', () => {
 describe('a binding whose key is revoked meanwhile', () => {
   const down = () => Promise.reject(new Error('down'))
 
-  /** A store that refuses to settle the `nth` time, once something else has happened. */
+  /** A store that refuses the `nth` settlement after another event. */
   function unsettled(before: () => Promise<unknown> = async () => undefined, nth = 1) {
     let settled = 0
     const { settle, ...store } = storeBut({})
