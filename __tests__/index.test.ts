@@ -110,7 +110,7 @@ describe('provisioningKeys', () => {
     { audience: 'https://elsewhere.example.com' },
     { audience: AUDIENCE, scopes: ['a'] },
     {},
-  ])('judges what a guarded route wants when it is made: %j', (wanted) => {
+  ])('checks the options of a guard when it is made: case %#', (wanted) => {
     const keys = make()
     expect(() => keys.requireProvisioningKey(wanted as library.GuardOptions)).toThrow(
       library.ConfigurationError,

@@ -37,7 +37,7 @@ describe('accepted metadata', () => {
     ['redirect_uris', [['https://example.com/cb']]],
   ]
   const kept = KEPT.flatMap(([name, values]) => values.map((value): [string, unknown] => [name, value]))
-  it.each(kept)('keep %s as it was sent: %j', (name, value) => {
+  it.each(kept)('keep a %s as it was sent: case %#', (name, value) => {
     expect(accept({ [name]: value })).toEqual({ ...DEFAULTS, [name]: value })
   })
 
@@ -119,7 +119,7 @@ describe('refused metadata', () => {
   const refused = REFUSED.flatMap(([name, values, expected]) =>
     values.map((value): [string, unknown, string] => [name, value, expected]),
   )
-  it.each(refused)('have the %s %j: expected %s', async (name, value, expected) => {
+  it.each(refused)('are refused with a wrong %s: case %#', async (name, value, expected) => {
     const refusal = await refusalOf(() => accept({ [name]: value }))
     expect(refusal).toMatchObject({
       reason: 'metadata_invalid',

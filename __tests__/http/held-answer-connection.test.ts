@@ -126,7 +126,7 @@ describe('a connection that breaks while the handler of a redeeming route runs',
       (_req, res, next) => res.download(__filename, (error) => void (error && next(error))),
     ],
     ['an error of its own', (_req, _res, next) => next(new Error('failed'))],
-  ])('redeems the key when a handler that has no interest in the signal fails by %s', (_title, answer) =>
+  ])('redeems the key when a handler that does not read the signal fails by %s', (_title, answer) =>
     redeemsAfterHangUp(answer),
   )
 

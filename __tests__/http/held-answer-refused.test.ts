@@ -104,24 +104,22 @@ describe('an answer whose key cannot be settled', () => {
     ['a claim that was lost', losing(() => Promise.resolve('lost')), 401, 'invalid_token'],
     ['a key that has expired', losing(() => Promise.resolve('unknown')), 401, 'invalid_token'],
   ] as const)('for %s', (_cause, verbs, status, error) => {
-    test.each(WAYS)(
-      'gives way to the refusal, and nothing of it gets out, when the handler %s',
-      (_title, handler, goesOn) =>
-        withRedeeming({ handlers: [handler], verbs }, async (server) => {
-          const answer = await server.actExactly(await server.key())
-          expect({ status: answer.status, body: JSON.parse(answer.text) }).toEqual({
-            status,
-            body: { error, error_description: expect.any(String) },
-          })
-          expect(JSON.stringify([answer.statusMessage, answer.rawHeaders, answer.text])).not.toContain(LEAK)
-          expect(answer.headers).toMatchObject({
-            'cache-control': 'no-store',
-            'content-type': 'application/json',
-            'strict-transport-security': expect.any(String),
-          })
-          if (goesOn) await pause(100)
-          expect(await server.act(await server.key())).toMatchObject({ status })
-        }),
+    test.each(WAYS)('is replaced whole by the refusal when the handler %s', (_title, handler, goesOn) =>
+      withRedeeming({ handlers: [handler], verbs }, async (server) => {
+        const answer = await server.actExactly(await server.key())
+        expect({ status: answer.status, body: JSON.parse(answer.text) }).toEqual({
+          status,
+          body: { error, error_description: expect.any(String) },
+        })
+        expect(JSON.stringify([answer.statusMessage, answer.rawHeaders, answer.text])).not.toContain(LEAK)
+        expect(answer.headers).toMatchObject({
+          'cache-control': 'no-store',
+          'content-type': 'application/json',
+          'strict-transport-security': expect.any(String),
+        })
+        if (goesOn) await pause(100)
+        expect(await server.act(await server.key())).toMatchObject({ status })
+      }),
     )
   })
 
@@ -205,7 +203,7 @@ describe('an answer whose key cannot be settled', () => {
     })
   })
 
-  test('lets a failure of the handler through when the store cannot release the key, which then stays claimed', () =>
+  test('lets a failure of the handler through when the store cannot release the key', () =>
     withRedeeming(
       {
         handlers: [(_req, res) => void res.status(409).json({ fault: 'mine' })],

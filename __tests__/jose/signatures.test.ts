@@ -276,7 +276,7 @@ describe('a signature of Ed25519', () => {
 
     it('has 7 spellings of y', () => expect(YS).toHaveLength(7))
 
-    it.each(YS)('is refused, which anybody could make: y = %s', (y) => {
+    it.each(YS)('is refused under a key for which anybody can sign: point %#', (y) => {
       expect(isOfSmallOrder(y)).toBe(true)
       for (const sign of [0, 0x80]) {
         const bytes = littleEndian(y)

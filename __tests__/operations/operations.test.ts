@@ -61,7 +61,7 @@ describe('rotateSigningKey', () => {
     [{ accessTokenLifetimeSeconds: 1000 }, 1000],
     [{ accessTokenLifetimeSeconds: 60, maxLifetimeSeconds: 120 }, 120],
     [{ maxLifetimeSeconds: 3600, accessTokenLifetimeSeconds: 5 }, 3600],
-  ])('keeps the key before for the longest life that policy %j allows', async (policy, longest) => {
+  ])('keeps the old key for the longest lifetime that policies allow: case %#', async (policy, longest) => {
     const { rotateSigningKey } = operated({
       policy: { scopes: [], ...policy },
       clients: [],

@@ -74,20 +74,15 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
 ]
 
 describe("a client's policy", () => {
-  it.each(WIDER)('has no %s beyond the %j of the deployment: not %j', (name, outer, own, fault) => {
+  it.each(WIDER)('has no %s beyond those of the deployment: case %#', (name, outer, own, fault) => {
     const policy = { scopes: ['read'], [name]: outer }
     expect(faultsUnder(policy, { [name]: own })).toContain(`clients[0].policy.${name}: expected ${fault}`)
   })
 
-  it.each(WIDER)(
-    'gets no %s beyond the %j of the deployment when it was looked up: not %j',
-    async (...row) => {
-      const [name, outer, own, , narrowed] = row
-      expect((await policyUnder({ scopes: ['read'], [name]: outer }, { [name]: own }))[name]).toEqual(
-        narrowed,
-      )
-    },
-  )
+  it.each(WIDER)('gets no %s beyond those of the deployment after a look-up: case %#', async (...row) => {
+    const [name, outer, own, , narrowed] = row
+    expect((await policyUnder({ scopes: ['read'], [name]: outer }, { [name]: own }))[name]).toEqual(narrowed)
+  })
 
   it('may live no longer than its own cap, nor ask by default for what it may not have', () => {
     const policy = { scopes: ['read', 'write'] }

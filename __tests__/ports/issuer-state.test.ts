@@ -54,7 +54,7 @@ describe('isActive', () => {
     [{ jkt }, null, false],
     [{ jkt }, [jkt], false],
     [undefined, null, false],
-  ])('is not known from an answer about another cnf: %j, %j', async (own, answered, isSame) => {
+  ])('is not known from an answer about another cnf: case %#', async (own, answered, isSame) => {
     const reason = await reasonOf(() => ask({ active: true, ...CLAIMS, cnf: answered }, { cnf: own }))
     expect(reason).toBe(isSame ? undefined : 'introspection_unavailable')
   })

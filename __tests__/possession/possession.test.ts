@@ -65,7 +65,7 @@ describe('confirm', () => {
     ['a key bound to both', { ...JKT, ...X5T }, 'Bearer', BOTH, unproven],
     ['a key bound to both', { ...JKT, ...X5T }, 'DPoP', { ...BOTH, proof: otherProof }, unproven],
     ['a key bound to both', { ...JKT, ...X5T }, 'DPoP', { ...BOTH, certificate: 'another' }, unproven],
-  ])('of %s, %j, presented as %s with %j: %s', async (_, cnf, scheme, held, reason) => {
+  ])('decides about the credentials of %s: case %#', async (_, cnf, scheme, held, reason) => {
     expect(await reasonFor(cnf, scheme, held)).toBe(reason)
   })
 

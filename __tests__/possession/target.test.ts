@@ -38,7 +38,7 @@ describe('normalizeTarget', () => {
     ['an empty query and fragment (RFC 9449 4.2)', `${URL}?#`, URL],
     ['another query', `${URL}?c=d`, `${URL}?e`],
   ]
-  it.each(SAME)('does not mind %s: %s is %s', (_, one, other) => {
+  it.each(SAME)('ignores %s', (_, one, other) => {
     expect([isSameTarget(one, other), isSameTarget(other, one)]).toEqual([true, true])
   })
 
@@ -61,7 +61,7 @@ describe('normalizeTarget', () => {
     ],
     ['a path after dot segments', 'https://api.example.com/a/b/..', URL],
   ]
-  it.each(DIFFERENT)('minds %s: %s is not %s', (_, one, other) => {
+  it.each(DIFFERENT)('does not ignore %s', (_, one, other) => {
     expect([isSameTarget(one, other), isSameTarget(other, one)]).toEqual([false, false])
   })
 

@@ -55,7 +55,7 @@ describe('a registration access token', () => {
     `${Buffer.from('é').toString('base64url')}.${random}`,
     `${'YWFh'.repeat(86)}.${random}`,
     `Y.${random}`,
-  ])('is not %j', (text) => {
+  ])('is not this text: case %#', (text) => {
     expect(clientIdIn(text)).toBeUndefined()
   })
 

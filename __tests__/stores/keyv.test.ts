@@ -67,7 +67,7 @@ describe('the options', () => {
     },
   )
 
-  it('are refused with a Keyv that hides errors, since a failure would look like a client that is not there', () => {
+  it('are refused with a Keyv that hides errors, because a failure would look like a missing client', () => {
     expect(faultsOf(new Keyv(), ALONE)).toEqual([
       expect.stringMatching(/^keyv\.throwOnErrors: expected true/),
     ])

@@ -70,13 +70,10 @@ describe('limits of owners', () => {
     [2_000, {}, 200, 20],
     [50, {}, 10, 5],
     [50, { maxProofsPerClient: 3, maxProofsPerKey: 2 }, 3, 2],
-  ])(
-    'of a store for %i identifiers with %j are %i for a client and %i for a key',
-    (maximum, given, ...of) => {
-      const { maxPerClient, maxPerKey } = sharedLimits(maximum, given)
-      expect([maxPerClient, maxPerKey]).toEqual(of)
-    },
-  )
+  ])('of a store for %i identifiers: case %#', (maximum, given, ...of) => {
+    const { maxPerClient, maxPerKey } = sharedLimits(maximum, given)
+    expect([maxPerClient, maxPerKey]).toEqual(of)
+  })
 })
 
 describe('memory and timers of identifiers', () => {

@@ -61,7 +61,7 @@ describe('introspect', () => {
     expect(await introspect(record.jti)).toEqual(expected)
   })
 
-  it('tells a resource server of the keys and tokens for its audience, by their text, until they are revoked', async () => {
+  it('tells a resource server about the keys and tokens for its audience until they are revoked', async () => {
     const api = {
       clientId: 'api',
       clientSecret: SECRET,

@@ -155,7 +155,7 @@ describe('revokeIssuedBefore', () => {
       185,
     ],
   ])(
-    'revokes up to the tolerance, and for as long as a covered key or token can live: %j',
+    'revokes up to the tolerance, as long as a covered key or token can live: case %#',
     async ({ policy, ...options }, issuedBefore, expected, least) => {
       const bounds: IssuedBefore[] = []
       const raise = async (bound: IssuedBefore) => {

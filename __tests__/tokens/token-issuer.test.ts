@@ -99,7 +99,7 @@ describe('issueAccessToken', () => {
       { ...GOOD, refreshToken: 'r' },
       { access_token: 'opaque-7', token_type: 'Bearer' },
     ],
-  ])('may answer %j', async (answer, told) => {
+  ])('may give this answer: case %#', async (answer, told) => {
     const { exchangeWith } = await withIssuer(() => answer)
     const answered = await exchangeWith()
     expect(answered).toMatchObject(told)
@@ -130,7 +130,7 @@ describe('issueAccessToken', () => {
     ['a type that nobody knows', { ...GOOD, tokenType: 'mac' }, 'tokenType'],
     ['a type that is none', { ...GOOD, tokenType: 1 }, 'tokenType'],
     ['a type of token that is none of ours', { ...GOOD, issuedTokenType: `${JWT}x` }, 'issuedTokenType'],
-  ])('must not answer %s: a fault of the server, and the key is given back', async (_, answer, member) => {
+  ])('must not answer %s: this is a server error, and the key is released', async (_, answer, member) => {
     const { exchangeWith, entry, events } = await withIssuer(() => answer as never)
     const refusal = await refusalOf(exchangeWith)
     expect(refusal).toMatchObject({ reason: 'server_fault', code: 'server_error', disclosed: false })

@@ -136,7 +136,7 @@ describe('a client that hangs up as soon as it has sent its request', () => {
   )
 })
 
-test('a middleware behind the guard that sets a header last of all sets it for an answer that is written in parts', () => {
+test('a middleware behind the guard can still set a header of an answer that is written in parts', () => {
   const cookies: RequestHandler = (_req, res, next) => {
     const { writeHead, end } = res
     let isSet = false

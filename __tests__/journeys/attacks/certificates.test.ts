@@ -52,14 +52,11 @@ test.each([
     'a multitude of names',
     () => makeCertificate({ names: Array.from({ length: 30_000 }, () => ['dns', ''] as const) }),
   ],
-])(
-  'a certificate of a stranger that is long by %s takes no longer than another of that size',
-  async (_, make) => {
-    // Without the limit it took 50 and 250 times as long. The best of three rounds contains no garbage collection.
-    const other = makeCertificate({ names: [['dns', 'x'.repeat(60_000)]] })
-    expect(await bestOfThree(make())).toBeLessThan(10 * (await bestOfThree(other)))
-  },
-)
+])("a stranger's certificate that is long by %s takes no longer than others of its size", async (_, make) => {
+  // Without the limit it took 50 and 250 times as long. The best of three rounds contains no garbage collection.
+  const other = makeCertificate({ names: [['dns', 'x'.repeat(60_000)]] })
+  expect(await bestOfThree(make())).toBeLessThan(10 * (await bestOfThree(other)))
+})
 
 test('a long object identifier in a Client-Cert header is refused at once', async () => {
   const server = await startMutualServer({ mtls: { proxies: ['127.0.0.1'] } })

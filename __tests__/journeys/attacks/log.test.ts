@@ -94,7 +94,7 @@ describe('an attack by somebody who reads the log', () => {
       (server, key) => exchangeAs(server, key, { resource: `https://${PASTED}` }),
     ],
   ])(
-    'finds no secret that a client pasted into %s, but the name of the parameter',
+    'finds the name of the parameter, but no secret that a client pasted into %s',
     async (_title, parameter, ask) => {
       const server = await startServer()
       try {

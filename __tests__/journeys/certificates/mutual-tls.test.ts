@@ -106,7 +106,7 @@ describe('a client with a certificate of an authority', () => {
     ['another certificate of the client', () => OTHER],
     ['a certificate of a stranger', () => makeCertificate()],
     [
-      'a certificate that says the same, by another authority',
+      'the same certificate by another authority',
       () => sensorCertificate({ issuer: makeAuthority('Other CA') }),
     ],
   ])('loses nothing when its key is stolen and presented with %s', async (_, thief) => {
@@ -248,7 +248,7 @@ describe('a client is not', () => {
       () => sensorCertificate({ issuer: SENSOR_CERTIFICATE }),
     ],
     [
-      'one with a certificate of the authority, for a client that has made its own',
+      'one with a certificate of the authority, for a client with a self-signed one',
       'client_certificate_wrong',
       () => SENSOR_CERTIFICATE,
       PINNED,

@@ -78,7 +78,7 @@ const CHAINS: [title: string, mount: (app: Express, keys: ProvisioningKeys) => v
 ]
 
 describe('two guards of the key on one route', () => {
-  test.each(CHAINS)('are rejected at their first use, with the line to write: %s', (_title, mount, names) =>
+  test.each(CHAINS)('are rejected at the first use, with the remedy: %s', (_title, mount, names) =>
     withApp(mount, async (server) => {
       const key = await obtainKey(server, { scope: 'devices:create devices:read' })
       for (let i = 0; i < 2; i += 1) await present(server, key).expect(500)

@@ -102,7 +102,7 @@ describe('an exchanged key', () => {
     [undefined, 'urn:ietf:params:oauth:token-type:access_token'],
     ['urn:ietf:params:oauth:token-type:access_token', 'urn:ietf:params:oauth:token-type:access_token'],
     [JWT_TYPE, JWT_TYPE],
-  ])('brings these members, and no others (requested_token_type %s)', (requested, issued) =>
+  ])('has exactly these members (requested_token_type %s)', (requested, issued) =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'devices:read provision:token' })
       const form = {

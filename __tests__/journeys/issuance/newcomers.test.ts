@@ -3,7 +3,7 @@ import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.
 import { bindWithProof } from '../../support/binding.js'
 import { CLIENT, SECRET, startServer } from '../../support/server.js'
 
-test('a subject that becomes a client by its binding gets what the key carries, but not the right to register', async () => {
+test('a client that its binding created gets the scope of the key, without the right to register', async () => {
   const clients = memoryClientRegistry([
     {
       clientId: CLIENT,

@@ -56,7 +56,7 @@ const PARSERS: [string, (app: Express) => void][] = [
 ]
 
 describe('a body that wants to pollute prototypes', () => {
-  test.each(PARSERS)('leaves Object.prototype as it was, at every endpoint, behind %s', (_title, before) =>
+  test.each(PARSERS)('does not change Object.prototype at any endpoint, behind %s', (_title, before) =>
     withServer(async (server) => {
       const own = Reflect.ownKeys(Object.prototype)
       const texts = Object.prototype.toString

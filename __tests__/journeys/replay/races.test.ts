@@ -64,7 +64,7 @@ async function round(server: RunningServer, kind: Kind, number: number) {
 
 describe('replays that meet the redemption', () => {
   test.each(Object.keys(KINDS) as Kind[])(
-    'leave nothing alive of a %s where they came after it, and are refused where they came before',
+    'end a %s if they came after it, and are only refused if they came before',
     (kind) => {
       const store = farAway()
       const clients = registry()

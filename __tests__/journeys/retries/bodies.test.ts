@@ -125,7 +125,7 @@ const UNREAD: [title: string, errand: Errand][] = [
 ]
 
 test.each(UNREAD)(
-  'a request with %s that nobody has read when its connection breaks is answered again',
+  'a request with %s that nobody read is answered again after a broken connection',
   async (_title, errand) => {
     const started = gate()
     const finish = gate()
@@ -190,18 +190,16 @@ const UNTOLD: [title: string, plan: RetryingPlan, errand: Partial<Errand>][] = [
 ]
 
 describe('a body that cannot be told from others', () => {
-  test.each(UNTOLD)(
-    'spends the key, and the repetition is refused without harm: one %s',
-    (_title, plan, rest) =>
-      withRetrying(plan, async (server) => {
-        const errand = { ...ACT, ...rest }
-        const key = await server.bound(errand)
-        expect((await run(server, key, errand)).status).toBe(201)
-        const again = await run(server, key, errand)
-        expect([again.status, server.refusal()]).toEqual([401, 'key_redeemed'])
-        expect(await server.standing(key)).toEqual(['redeemed', false])
-        expect([server.runs(), server.countEvents('key.replayed')]).toEqual([1, 0])
-      }),
+  test.each(UNTOLD)('redeems the key, and a retry is refused without harm: one %s', (_title, plan, rest) =>
+    withRetrying(plan, async (server) => {
+      const errand = { ...ACT, ...rest }
+      const key = await server.bound(errand)
+      expect((await run(server, key, errand)).status).toBe(201)
+      const again = await run(server, key, errand)
+      expect([again.status, server.refusal()]).toEqual([401, 'key_redeemed'])
+      expect(await server.standing(key)).toEqual(['redeemed', false])
+      expect([server.runs(), server.countEvents('key.replayed')]).toEqual([1, 0])
+    }),
   )
 
   test('is that of a repetition which breaks off: it contains nothing', () =>

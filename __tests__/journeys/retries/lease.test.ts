@@ -94,7 +94,7 @@ function hanging() {
 }
 
 describe('a handler that hangs', () => {
-  test('loses its claim after the lease to one that has the same redemptionId, and its late answer is refused', () => {
+  test('loses its reservation after the lease to an attempt with the same redemptionId', () => {
     const { started, finish, ids, handler } = hanging()
     return withClock({ handlers: [handler] }, async (server, clock) => {
       const key = await server.bound(ACT)

@@ -110,7 +110,7 @@ describe('an answer that is not kept', () => {
 })
 
 test.each(COMPRESSED)(
-  'an answer that a compressing middleware behind the guard streams arrives whole and is not kept: %s',
+  'an answer streamed by a compressing middleware behind the guard arrives whole, is not stored: %s',
   (_title, handler, bytes) =>
     withRetrying({ handlers: [compressing(), handler] }, async (server) => {
       const key = await server.bound(ACT)

@@ -24,7 +24,7 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 describe('readSubjectToken', () => {
   const form = { subject_token: 'a.b.c', subject_token_type: JWT_TOKEN_TYPE }
   it.each([{}, { requested_token_type: ACCESS_TOKEN }, { requested_token_type: JWT_TOKEN_TYPE }])(
-    'answers the subject token of an exchange that also says %j',
+    'reads the subject token of an exchange with more parameters: case %#',
     (more) => {
       expect(readSubjectToken(parameters({ ...form, ...more }))).toBe('a.b.c')
     },

@@ -198,7 +198,7 @@ const FAMILY: Case[] = [
   },
   {
     ...REFUSED,
-    title: 'a DPoP-bound access token that was revoked, precisely, since its holder asks',
+    title: 'a revoked DPoP-bound access token, with the reason for its holder',
     reason: 'token_revoked',
     headers: { 'www-authenticate': /^DPoP .*error="invalid_token"/ },
     description: /^The access token has been revoked/,

@@ -230,7 +230,7 @@ export const ACTION_CASES: Case[] = [
     act: (server) => register(server, { software_statement: 7 }),
   },
   {
-    title: 'a client_credentials request of a client that registered without that grant',
+    title: 'client_credentials of a client that registered without this grant',
     reason: 'grant_not_permitted',
     status: 400,
     error: 'unauthorized_client',

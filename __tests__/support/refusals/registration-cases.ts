@@ -125,7 +125,7 @@ export const REGISTRATION_CASES: Case[] = [
     act: (server) => register(server, {}),
   },
   {
-    title: 'a registration without the software statement that is required',
+    title: 'a registration without the required software statement',
     reason: 'software_statement_missing',
     status: 400,
     error: 'invalid_software_statement',
