@@ -4,7 +4,7 @@ import { type Guards, guards } from './http/guards.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
-import { useCases, verifyingUseCases } from './http/use-cases.js'
+import { useCases } from './http/use-cases.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { type Operations, operations } from './operations/operations.js'
 import { parseOptions } from './options/options.js'
@@ -87,7 +87,7 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness,
  */
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
-  const context = guardContext(config, verifyingUseCases(config.deployment))
+  const context = guardContext(config)
   return Object.freeze({
     ...guards(context),
     ...middlewares(context),

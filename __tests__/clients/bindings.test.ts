@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { clientAuthenticator } from '../../lib/clients/authentication/authenticate.js'
+import { authenticateClient } from '../../lib/clients/authentication/authenticate.js'
 import {
-  bindingLister,
   bindingsOf,
-  ownBindingRevoker,
+  listOwnBindings,
   type RevokeBindingOutcome,
   revokeBinding,
+  revokeOwnBinding,
 } from '../../lib/clients/bindings.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../lib/options/client.js'
@@ -39,7 +39,8 @@ function withBound(more: object = {}) {
   })
   const enter = (key: (typeof FIRST)['key']) => {
     const names = { clientId: 'ci-runner', audience: given.deployment.issuer, now: START }
-    return clientAuthenticator(given.deployment)(
+    return authenticateClient(
+      given.deployment,
       request(),
       parameters({ client_assertion: signAssertion(key, names), client_assertion_type: ASSERTION_TYPE }),
     )
@@ -75,15 +76,16 @@ describe('bindingsOf', () => {
 describe('the bindings endpoint', () => {
   it('tells a client of its own, in the names of the wire, and nothing of the keys themselves', async () => {
     const { deployment } = withBound()
-    const list = bindingLister(deployment)
-    expect(await list(await authenticated(deployment))).toEqual({
+    expect(await listOwnBindings(deployment, await authenticated(deployment))).toEqual({
       bindings: [FIRST, SECOND].map(({ kept }) => ({
         binding_id: kept.bindingId,
         cnf: kept.confirmation,
         bound_at: START,
       })),
     })
-    expect(await list(await authenticated(deployment, 'bystander'))).toEqual({ bindings: [] })
+    expect(await listOwnBindings(deployment, await authenticated(deployment, 'bystander'))).toEqual({
+      bindings: [],
+    })
   })
 })
 
@@ -159,11 +161,10 @@ describe('revokeBinding', () => {
 describe('revokeOwnBinding', () => {
   it('revokes a binding of the client, and never one of another', async () => {
     const { deployment, events } = withBound()
-    const revokeOwnBinding = ownBindingRevoker(deployment)
     const bystander = await authenticated(deployment, 'bystander')
-    await revokeOwnBinding(bystander, parameters({ binding_id: 'first' }))
+    await revokeOwnBinding(deployment, bystander, parameters({ binding_id: 'first' }))
     expect(await bindingsOf(deployment, 'ci-runner')).toHaveLength(2)
-    await revokeOwnBinding(await authenticated(deployment), parameters({ binding_id: 'first' }))
+    await revokeOwnBinding(deployment, await authenticated(deployment), parameters({ binding_id: 'first' }))
     expect(await bindingsOf(deployment, 'ci-runner')).toEqual([SECOND.kept])
     expect(events).toMatchObject([{ type: 'client.unbound', bindingId: 'first', by: 'client' }])
   })
@@ -171,8 +172,6 @@ describe('revokeOwnBinding', () => {
   it('wants to know which', async () => {
     const { deployment } = withBound()
     const client = await authenticated(deployment)
-    expect(await reasonOf(() => ownBindingRevoker(deployment)(client, parameters()))).toBe(
-      'parameter_missing',
-    )
+    expect(await reasonOf(() => revokeOwnBinding(deployment, client, parameters()))).toBe('parameter_missing')
   })
 })

@@ -1,6 +1,8 @@
+import type { PresentedRequest } from '../../lib/base/request.js'
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { UseOnceOutcome } from '../../lib/ports/store.js'
-import { type DpopProof, nonces, proofReader } from '../../lib/possession/dpop.js'
+import { type DpopProof, nonces, readProof } from '../../lib/possession/dpop.js'
+import type { Target } from '../../lib/possession/target.js'
 import { clientKey } from '../support/client-assertion.js'
 import { deployed, reasonOf, refusalOf, request, START, storeBut, TARGET } from '../support/deployed.js'
 import { hashOf, type ProofParts, signProof } from '../support/proof.js'
@@ -11,7 +13,8 @@ const KEY = 'the.key.itself'
 
 function underTest(options: Partial<ProvisioningOptions> = {}) {
   const { deployment, clock } = deployed(options)
-  const read = proofReader(deployment)
+  const read = (presented: PresentedRequest, target: Target, token?: string, hashRequired = false) =>
+    readProof(deployment, presented, { target, hashRequired, ...(token !== undefined && { token }) })
   const sign = (parts: ProofParts & { token?: string } = {}, key = holder) =>
     signProof(key, TARGET, { now: START, ...parts })
   const readOne = (

@@ -8,7 +8,7 @@ import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { binder } from '../../lib/redemption/actions/bind.js'
 import { registrar } from '../../lib/redemption/actions/register.js'
 import { containReplay, revokeFamily } from '../../lib/redemption/containment.js'
-import { replayContainer } from '../../lib/redemption/replay.js'
+import { actOrContain } from '../../lib/redemption/replay.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import {
@@ -285,14 +285,14 @@ describe('revokeFamily', () => {
   })
 })
 
-describe('containReplays', () => {
+describe('actOrContain', () => {
   async function refusing(error: unknown, state: 'redeemed' | 'issued' | 'redeeming') {
     const given = arranged()
     const { record, verified: key } = await issueKey(given, { scope: SCOPE })
     await (await reserveKey(given, key)).settle()
     const act = () => Promise.reject(error)
     const reason = await reasonOf(() =>
-      replayContainer(given.deployment)({ key, state }, ADDRESS, act),
+      actOrContain(given.deployment, { key, state, address: ADDRESS }, act),
     ).catch((thrown) => thrown)
     return [reason, (await given.deployment.store.find(record))?.familyRevoked]
   }

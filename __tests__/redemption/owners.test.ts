@@ -1,7 +1,7 @@
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import type { Redeemed, Reservation } from '../../lib/redemption/reservation.js'
-import { redeemer } from '../../lib/redemption/reserve.js'
+import { reserve } from '../../lib/redemption/reserve.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
 
@@ -18,9 +18,9 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
     pauses.push(milliseconds)
     await then.shift()?.()
   }
-  const redeem = redeemer({ ...given.deployment, pause })
   const ask = (differences: Partial<Redeemed> = {}) =>
-    redeem(
+    reserve(
+      { ...given.deployment, pause },
       { key: verified, state: 'issued', outcomeCipher: outcomeCipher(key), proof: undefined },
       { action: 'route', holds: OURS, request: 'the same', ...differences },
     )
@@ -167,12 +167,12 @@ describe('a redemption that was interrupted', () => {
       return undefined
     }
     const store = { ...deployment.store, recall }
-    const redeem = redeemer({ ...deployment, store })
     const { verified } = { verified: record as unknown as VerifiedKey }
     const asked = { action: 'route', holds: OURS, request: 'the same' } as const
     expect(
       await reasonOf(() =>
-        redeem(
+        reserve(
+          { ...deployment, store },
           { key: verified, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined },
           asked,
         ),

@@ -1,7 +1,6 @@
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
-import { redeemer } from '../../lib/redemption/reserve.js'
-import { type Action, type ActionResult, actionRunner } from '../../lib/redemption/run-action.js'
+import { type Action, type ActionResult, runAction } from '../../lib/redemption/run-action.js'
 import { deployed, issueKey, reasonOf, storeBut, verifiedIn } from '../support/deployed.js'
 
 interface Result {
@@ -12,7 +11,6 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given)
   const { deployment } = given
-  const perform = actionRunner(deployment, redeemer(deployment))
   const log: string[] = []
   const did = (differences: Partial<ActionResult<Result>> = {}): ActionResult<Result> => ({
     result: { made: 'it' },
@@ -21,7 +19,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
     ...differences,
   })
   const ask = (differences: Partial<Action<string, Result>> = {}, state: KeyState = 'issued') =>
-    perform(verifiedIn(state, verified, key), {
+    runAction(deployment, verifiedIn(state, verified, key), {
       action: 'bind',
       holds: { jkt: 'ours' },
       request: 'the same',
@@ -41,7 +39,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
 
 const down = () => Promise.reject(new Error('down'))
 
-describe('perform', () => {
+describe('runAction', () => {
   it('judges, acts, settles, tells, and answers the result', async () => {
     const { ask, log, stateOf } = await issued()
     expect(await ask()).toEqual({ made: 'it' })

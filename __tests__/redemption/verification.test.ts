@@ -11,7 +11,6 @@ import {
   AUDIENCE,
   deployed,
   issueKey,
-  keyVerifier,
   OTHER_AUDIENCE,
   reasonOf,
   refusalOf,
@@ -21,14 +20,15 @@ import {
   storeBut,
   TARGET,
   verifyBearerKey,
+  verifyKey,
 } from '../support/deployed.js'
 
 const EXPECTED: Expectation = { audiences: [AUDIENCE], scope: [], target: TARGET }
 
 /** Verifies a key that is presented as Bearer. */
 function verifyingText(deployment: Deployment): (token: string, expected: Expectation) => Promise<Verified> {
-  const verify = keyVerifier(deployment)
-  return (token, expected) => verify({ token, scheme: 'Bearer' }, request(), expected)
+  return (token, expected) =>
+    verifyKey(deployment, { credential: { token, scheme: 'Bearer' }, presented: request(), expected })
 }
 
 describe('extractKey', () => {

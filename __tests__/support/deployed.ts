@@ -3,7 +3,7 @@ import { ProvisioningError, type Reason } from '../../lib/base/errors.js'
 import type { PresentedRequest } from '../../lib/base/request.js'
 import {
   type AuthenticatedClient,
-  clientAuthenticator,
+  authenticateClient,
 } from '../../lib/clients/authentication/authenticate.js'
 import { parseOptions } from '../../lib/options/options.js'
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
@@ -14,13 +14,14 @@ import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
 import type { Target } from '../../lib/possession/target.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import type { Reservation } from '../../lib/redemption/reservation.js'
-import { redeemer } from '../../lib/redemption/reserve.js'
-import { actionRunner, type RunAction } from '../../lib/redemption/run-action.js'
-import { type Recognize, recognizer } from '../../lib/redemption/verification.js'
+import { reserve } from '../../lib/redemption/reserve.js'
+import { type RunAction, runAction } from '../../lib/redemption/run-action.js'
+import { recognizeKey } from '../../lib/redemption/verification.js'
 import { authorizeKey, type Verified } from '../../lib/redemption/verified.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { type IssuedKey, type KeyRequest, keyIssuer } from '../../lib/tokens/issuance.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
+import type { Presentation } from '../../lib/tokens/presentation.js'
 import { PROVISIONING_KEY, type VerifiedKey, verifiedKey } from '../../lib/tokens/provisioning-key.js'
 
 export const ISSUER = 'https://auth.example.com'
@@ -107,7 +108,11 @@ export function verifyBearerKey(
   ...scope: string[]
 ): Promise<Verified> {
   const expected = { audiences: deployment.audiences, scope, target: TARGET }
-  return keyVerifier(deployment)({ token: key, scheme: 'Bearer' }, request(), expected)
+  return verifyKey(deployment, {
+    credential: { token: key, scheme: 'Bearer' },
+    presented: request(),
+    expected,
+  })
 }
 
 /** A verified key in the given state. */
@@ -117,11 +122,11 @@ export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Ver
 }
 
 /** Both steps of the verification of a key. */
-export function keyVerifier(
+export async function verifyKey(
   deployment: VerifyingDeployment,
-): (...given: Parameters<Recognize>) => Promise<Verified> {
-  const recognize = recognizer(deployment)
-  return async (...given) => authorizeKey(await recognize(...given), given[2])
+  presentation: Presentation,
+): Promise<Verified> {
+  return authorizeKey(await recognizeKey(deployment, presentation), presentation.expected)
 }
 
 /** Reserves a key without an owner, so that nobody can get the outcome again. */
@@ -132,20 +137,20 @@ export async function reserveKey(
   address?: string,
 ): Promise<Reservation> {
   const verified = { key, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined } as const
-  const redemption = await redeemer(deployment)(verified, { action, address, request: undefined })
+  const redemption = await reserve(deployment, verified, { action, address, request: undefined })
   if (redemption.kind !== 'reservation') throw new Error('expected a reservation, got a repetition')
   return redemption
 }
 
 /** Runs actions as the endpoints of a deployment do. */
 export function actionRunnerOf({ deployment }: Pick<Deployed, 'deployment'>): RunAction {
-  return actionRunner(deployment, redeemer(deployment))
+  return (verified, action) => runAction(deployment, verified, action)
 }
 
 /** A client that has authenticated with its secret. */
 export function authenticated(deployment: Deployment, clientId = CLIENT): Promise<AuthenticatedClient> {
   const credentials = parameters({ client_id: clientId, client_secret: SECRET })
-  return clientAuthenticator(deployment)(request(), credentials)
+  return authenticateClient(deployment, request(), credentials)
 }
 
 /** Issues a key, and verifies it. `asked` are the form parameters of the request. */

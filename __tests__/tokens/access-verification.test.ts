@@ -1,6 +1,6 @@
 import type { PresentedRequest } from '../../lib/base/request.js'
 import { type AccessTokenTerms, mintAccessToken } from '../../lib/tokens/access-token.js'
-import { accessTokenVerifier } from '../../lib/tokens/access-verification.js'
+import { verifyAccessToken } from '../../lib/tokens/access-verification.js'
 import type { Expectation } from '../../lib/tokens/expectation.js'
 import {
   AUDIENCE,
@@ -41,10 +41,14 @@ async function withToken(terms: Partial<AccessTokenTerms> = {}) {
     presented: Partial<PresentedRequest> = {},
     scheme: 'Bearer' | 'DPoP' = 'Bearer',
   ) =>
-    accessTokenVerifier({ ...deployment, store })({ token, scheme }, request(presented), {
-      ...EXPECTED,
-      ...expected,
-    })
+    verifyAccessToken(
+      { ...deployment, store },
+      {
+        credential: { token, scheme },
+        presented: request(presented),
+        expected: { ...EXPECTED, ...expected },
+      },
+    )
   const verify = async (...asVerified: Parameters<typeof accept>) => (await accept(...asVerified)).token
   return { ...given, ...issued, token, claims, asked, accept, verify }
 }
@@ -123,8 +127,9 @@ describe('verifyAccessToken', () => {
   it('is refused while the store does not answer', async () => {
     const { deployment, token } = await withToken()
     const store = { ...deployment.store, find: () => Promise.reject(new Error('down')) }
-    const verify = accessTokenVerifier({ ...deployment, store })
-    const refused = () => verify({ token, scheme: 'Bearer' }, request(), EXPECTED)
+    const credential = { token, scheme: 'Bearer' } as const
+    const presentation = { credential, presented: request(), expected: EXPECTED }
+    const refused = () => verifyAccessToken({ ...deployment, store }, presentation)
     expect(await reasonOf(refused)).toBe('store_unavailable')
   })
 })

@@ -6,11 +6,11 @@ import {
   AUDIENCE,
   deployed,
   issueKey,
-  keyVerifier,
   OTHER_AUDIENCE,
   reasonOf,
   request,
   TARGET,
+  verifyKey,
 } from '../support/deployed.js'
 
 const EXPECTED = {
@@ -25,15 +25,20 @@ async function withThief() {
   const { deployment } = given
   const { key, record } = await issueKey(given, { scope: 'devices:read' })
   const genuine = verifyGenuine(deployment, PROVISIONING_KEY, key)
-  const verify = keyVerifier(deployment)
+  const verify = (token: string) =>
+    verifyKey(deployment, {
+      credential: { token, scheme: 'Bearer' },
+      presented: request(),
+      expected: EXPECTED,
+    })
   return {
     ...given,
     record,
     key,
-    genuine: () => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED),
+    genuine: () => verify(key),
     present(claims: Record<string, unknown>) {
       const token = signJwt({ ...genuine, ...claims }, deployment.keyRing.active(), 'provisioning-key+jwt')
-      return verify({ token, scheme: 'Bearer' }, request(), EXPECTED)
+      return verify(token)
     },
   }
 }
@@ -61,10 +66,9 @@ describe('a key that was signed, but never issued like that', () => {
       const { deployment, record, key } = await withThief()
       const entry = await deployment.store.find(record)
       const store = { ...deployment.store, find: async () => entry && { ...entry, confirmation } }
-      const verify = keyVerifier({ ...deployment, store })
-      expect(await reasonOf(() => verify({ token: key, scheme: 'Bearer' }, request(), EXPECTED))).toBe(
-        'key_forged',
-      )
+      const credential = { token: key, scheme: 'Bearer' } as const
+      const presentation = { credential, presented: request(), expected: EXPECTED }
+      expect(await reasonOf(() => verifyKey({ ...deployment, store }, presentation))).toBe('key_forged')
     },
   )
 })

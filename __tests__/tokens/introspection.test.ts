@@ -1,7 +1,7 @@
 import type { ClientOptions } from '../../lib/index.js'
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
-import { introspector } from '../../lib/tokens/introspection.js'
-import { revoker } from '../../lib/tokens/revocation.js'
+import { introspect } from '../../lib/tokens/introspection.js'
+import { revokeOwnToken } from '../../lib/tokens/revocation.js'
 import { compact } from '../support/compact.js'
 import {
   AUDIENCE,
@@ -25,9 +25,9 @@ const clients = () => workingOptions().clients as ClientOptions[]
 async function withKey(overrides = {}) {
   const given = deployed(overrides)
   const issued = await issueKey(given)
-  const introspect = async (token: string, clientId = 'ci-runner') =>
-    introspector(given.deployment)(await authenticated(given.deployment, clientId), parameters({ token }))
-  return { ...given, ...issued, introspect }
+  const ask = async (token: string, clientId = 'ci-runner') =>
+    introspect(given.deployment, await authenticated(given.deployment, clientId), parameters({ token }))
+  return { ...given, ...issued, introspect: ask }
 }
 
 async function withAccessToken() {
@@ -75,9 +75,9 @@ describe('introspect', () => {
     })
     expect(await introspect(record.jti, 'api')).toEqual(INACTIVE)
     const caller = await authenticated(deployment, 'api')
-    await revoker(deployment)(caller, parameters({ token: key }))
+    await revokeOwnToken(deployment, caller, parameters({ token: key }))
     expect(await introspect(key, 'api')).toMatchObject({ active: true })
-    await revoker(deployment)(await authenticated(deployment), parameters({ token: key }))
+    await revokeOwnToken(deployment, await authenticated(deployment), parameters({ token: key }))
     expect(await introspect(key, 'api')).toEqual(INACTIVE)
   })
 
@@ -188,7 +188,7 @@ describe('introspect', () => {
     ]
     for (const other of others) {
       const changed = { ...deployment, ...other }
-      expect(await introspector(changed)(client, parameters({ token }))).toEqual(INACTIVE)
+      expect(await introspect(changed, client, parameters({ token }))).toEqual(INACTIVE)
     }
     expect(await deployment.store.find(verified)).toMatchObject({ state: 'redeemed' })
   })
@@ -196,7 +196,7 @@ describe('introspect', () => {
   it('wants a token', async () => {
     const { deployment } = deployed()
     const client = await authenticated(deployment)
-    const refusal = await refusalOf(() => introspector(deployment)(client, parameters()))
+    const refusal = await refusalOf(() => introspect(deployment, client, parameters()))
     expect(refusal).toMatchObject({ reason: 'parameter_missing', disclosed: true })
   })
 

@@ -18,13 +18,13 @@ import {
   AUDIENCE,
   deployed,
   ISSUER,
-  keyVerifier,
   reasonOf,
   refusalOf,
   request,
   SIGNING_KEY,
   START,
   TARGET,
+  verifyKey,
 } from '../support/deployed.js'
 
 const CLIENT = { clientId: 'ci-runner', ancestors: [] }
@@ -63,7 +63,8 @@ const RECORD: KeyRecord = {
 
 function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
   const expected = { audiences: deployment.audiences, scope: [], target: TARGET }
-  return keyVerifier(deployment)({ token, scheme: 'Bearer' }, request({ address }), expected)
+  const credential = { token, scheme: 'Bearer' } as const
+  return verifyKey(deployment, { credential, presented: request({ address }), expected })
 }
 
 /** A key with any claims, signed by the deployment. */

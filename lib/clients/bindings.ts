@@ -89,23 +89,20 @@ export function bindingAnswer({ bindingId, confirmation, boundAt }: Binding): Bi
 }
 
 /** Lists the bindings of the client that asks. */
-export type ListBindings = (
-  client: AuthenticatedClient,
-) => Promise<{ readonly bindings: readonly BindingAnswer[] }>
-
-export function bindingLister(deployment: Deployment): ListBindings {
-  return async function listBindings({ clientId }) {
-    return { bindings: (await bindingsOf(deployment, clientId)).map(bindingAnswer) }
-  }
+export async function listOwnBindings(
+  deployment: Deployment,
+  { clientId }: AuthenticatedClient,
+): Promise<{ readonly bindings: readonly BindingAnswer[] }> {
+  return { bindings: (await bindingsOf(deployment, clientId)).map(bindingAnswer) }
 }
 
 /** Revokes a binding of the client that asks. The answer is the same for an unknown binding (as in RFC 7009 2.2). */
-export type RevokeOwnBinding = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
-
-export function ownBindingRevoker(deployment: Deployment): RevokeOwnBinding {
-  return async function revokeOwnBinding({ clientId }, parameters) {
-    const bindingId = parameters.get('binding_id')
-    if (bindingId === undefined) throw malformed('parameter_missing', 'binding_id is missing.')
-    await revokeBinding(deployment, { clientId, bindingId }, 'client')
-  }
+export async function revokeOwnBinding(
+  deployment: Deployment,
+  { clientId }: AuthenticatedClient,
+  parameters: Parameters,
+): Promise<void> {
+  const bindingId = parameters.get('binding_id')
+  if (bindingId === undefined) throw malformed('parameter_missing', 'binding_id is missing.')
+  await revokeBinding(deployment, { clientId, bindingId }, 'client')
 }

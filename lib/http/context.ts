@@ -3,7 +3,9 @@ import { LOOPBACK_HOSTS } from '../base/network.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { Config } from '../options/options.js'
 import type { LimitedEndpoint } from '../options/rate-limits.js'
-import type { VerifyingDeployment } from '../ports/deployment.js'
+import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
+import { revokeExposedToken } from '../registration/management/authorization.js'
+import { type Exposure, revokeExposed } from '../tokens/revocation.js'
 import { adviser } from './advice.js'
 import { readForm } from './body.js'
 import { certificateReader } from './client-certificate.js'
@@ -11,7 +13,8 @@ import type { Endpoint } from './endpoints.js'
 import { limitStores } from './limit-stores.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { RefusalSite } from './refusal.js'
-import type { UseCases, VerifyingUseCases } from './use-cases.js'
+import { resourceMetadataUrl } from './resource-metadata-url.js'
+import type { UseCases } from './use-cases.js'
 import { read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
@@ -24,13 +27,14 @@ export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls
 /** What the guards of one instance share. */
 export interface GuardContext {
   readonly config: GuardConfig
-  readonly useCases: VerifyingUseCases
   /** The request as presented. The first call moves its secrets out of `req`, and later calls find them here. */
   present(req: Request): PresentedRequest
   /** The limiter of an endpoint. All routers that serve the endpoint share it. */
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
   /** Sends a nonce to a request with a DPoP proof, if proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
+  /** Revokes the credentials that a cleartext request has exposed. */
+  revokeExposed(exposure: Exposure): Promise<void>
   /** Warns the operator once about a wrong setup. */
   advise(advice: string, code?: string): void
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
@@ -54,7 +58,7 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
   const forms = new WeakMap<Request, Promise<Parameters>>()
   const { origin: mtlsOrigin } = config.mtls
   return Object.freeze({
-    ...guardContext(config, useCases),
+    ...guardContext(config),
     config,
     useCases,
     form: (req, res) => remember(forms, req, () => readForm(req, res)),
@@ -64,7 +68,7 @@ export function httpContext(config: Config, useCases: UseCases): HttpContext {
   } satisfies HttpContext)
 }
 
-export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): GuardContext {
+export function guardContext(config: GuardConfig): GuardContext {
   const presented = new WeakMap<Request, PresentedRequest>()
   const limiters = new Map<LimitedEndpoint, Limiter>()
   const { store, timeoutSeconds } = config.rateLimits
@@ -75,7 +79,6 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
   const readClientCertificate = certificateReader(config.mtls, advise)
   return Object.freeze({
     config,
-    useCases,
     present: (req) =>
       remember(presented, req, () => scrubRequest(req, read(req, readClientCertificate(req)))),
     limiterOf: (endpoint) => {
@@ -89,6 +92,7 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       // RFC 9449 8.2: a cached answer would carry an expired nonce.
       res.setHeader('Cache-Control', 'no-store')
     },
+    revokeExposed: (exposure) => revokeAllExposed(config.deployment, exposure),
     advise,
     originOf,
     siteOf: ({ name, challenges }, audience = config.deployment.audiences[0]) => ({
@@ -101,6 +105,13 @@ export function guardContext(config: GuardConfig, useCases: VerifyingUseCases): 
       emit: config.deployment.emit,
     }),
   } satisfies GuardContext)
+}
+
+/** Registration access tokens are among the credentials if this process has a client registry. */
+function revokeAllExposed(deployment: VerifyingDeployment | Deployment, exposure: Exposure): Promise<void> {
+  if (!('registry' in deployment)) return revokeExposed(deployment, exposure)
+  const revokeOther = (text: string) => revokeExposedToken(deployment, text, exposure.address)
+  return revokeExposed(deployment, exposure, revokeOther)
 }
 
 function originReader(isLocal: boolean): GuardContext['originOf'] {
@@ -121,19 +132,6 @@ function remember<K extends object | string, V>(
   const made = make()
   memory.set(key, made)
   return made
-}
-
-const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
-
-/** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
-export function resourceMetadataUrl(
-  audience: string | undefined,
-  originOf: (url: string) => string | undefined,
-): string | undefined {
-  const origin = audience && originOf(audience)
-  if (!audience || !origin) return undefined
-  const { pathname, search } = new URL(audience)
-  return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
 }
 
 function localAdvice(issuer: string): string {

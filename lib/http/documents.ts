@@ -1,10 +1,11 @@
 import { type Request, type RequestHandler, Router } from 'express'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
-import { type GuardContext, resourceMetadataUrl } from './context.js'
+import type { GuardContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { protectedResourceMetadata } from './metadata.js'
 import { refuse } from './refusal.js'
+import { resourceMetadataUrl } from './resource-metadata-url.js'
 import { protection, ROUTING, refuseMount, refuseOtherMethods } from './routing.js'
 import { answer } from './wire.js'
 

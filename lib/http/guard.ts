@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import type { Target } from '../possession/target.js'
-import { extractKey } from '../tokens/presentation.js'
+import { extractKey, type Presentation } from '../tokens/presentation.js'
 import type { GuardContext } from './context.js'
 import {
   type GuardName,
@@ -11,10 +11,11 @@ import {
   readGuardOptions,
 } from './guard-options.js'
 import { httpsGuard } from './https.js'
-import { type KeyLimits, type KeyRequest, refusalOf, unlessReplayed } from './key-limits.js'
+import { refusalOf, unlessReplayed } from './key-limits.js'
 import type { Limiter } from './limits.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
+import type { KeyLimits } from './visit.js'
 
 /** A kind of guard: what is different between the guards. `V` is a verified credential. */
 export interface GuardKind<V> {
@@ -22,7 +23,7 @@ export interface GuardKind<V> {
   readonly credential: Credential
   /** The endpoint in events. A guard of the endpoint `redeem` redeems keys, and has rate limits. */
   readonly endpoint: 'resource' | 'redeem'
-  verify(request: KeyRequest, limits: KeyLimits): Promise<V>
+  verify(presentation: Presentation, limits: KeyLimits): Promise<V>
   /** Hands a request with a valid credential to the route. */
   accept(accepted: AcceptedRequest, verified: V): void | Promise<void>
 }
@@ -142,7 +143,7 @@ class Guard<V> {
     const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
     return unlessReplayed(addressRefusal, () =>
-      this.#kind.verify({ presentedKey: extractKey(presented, credential), presented, expected }, limits),
+      this.#kind.verify({ credential: extractKey(presented, credential), presented, expected }, limits),
     )
   }
 

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { ConfigurationError } from '../base/errors.js'
 import { describe } from '../base/faults.js'
-import type { AcceptedToken } from '../tokens/access-verification.js'
+import { type AcceptedToken, verifyAccessToken } from '../tokens/access-verification.js'
 import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
 import { type AcceptedRequest, type GuardKind, guard } from './guard.js'
@@ -53,10 +53,9 @@ export function guards(given: GuardContext): Guards {
     requireProvisioningKey: (options) => guard(context, requireKey, options),
     redeemProvisioningKey(options: GuardOptions, ...handlers: RedemptionHandler[]) {
       const { deployment } = context.config
-      const { redeem } = context.useCases
-      if (redeem === undefined || 'askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
+      if ('askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
       const handler = readHandler(options, handlers)
-      const accept = redeemingAcceptance(deployment, { redeem, receiveBody, handler })
+      const accept = redeemingAcceptance(deployment, { receiveBody, handler })
       const kind = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
       return guard(context, kind, options)
     },
@@ -64,35 +63,34 @@ export function guards(given: GuardContext): Guards {
   }
 }
 
-function keyGuard({ config, useCases }: GuardContext): GuardKind<Counted> {
+function keyGuard({ config: { deployment } }: GuardContext): GuardKind<Counted> {
   return {
     name: 'requireProvisioningKey',
     credential: 'provisioning key',
     endpoint: 'resource',
-    verify: (request, limits) => verifyCounted(useCases, limits, request),
+    verify: (presentation, limits) => verifyCounted(deployment, limits, presentation),
     accept(accepted, { verified: { key, recheck } }) {
       const { jti: keyId, clientId, subject } = key
       proceed(accepted, recheck, () => {
         const { address } = accepted.presented
-        config.deployment.emit('key.verified', { keyId, clientId, subject, address })
+        deployment.emit('key.verified', { keyId, clientId, subject, address })
         attachProvisioning(accepted.req, key)
       })
     },
   }
 }
 
-function tokenGuard({ config, useCases }: GuardContext): GuardKind<AcceptedToken> {
+function tokenGuard({ config: { deployment } }: GuardContext): GuardKind<AcceptedToken> {
   return {
     name: 'requireAccessToken',
     credential: 'access token',
     endpoint: 'resource',
-    verify: ({ presentedKey, presented, expected }) =>
-      useCases.verifyAccessToken(presentedKey, presented, expected),
+    verify: (presentation) => verifyAccessToken(deployment, presentation),
     accept(accepted, { token, recheck }) {
       const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
       proceed(accepted, recheck, () => {
         const { address } = accepted.presented
-        config.deployment.emit('token.verified', { keyId, clientId, subject, tokenId, address })
+        deployment.emit('token.verified', { keyId, clientId, subject, tokenId, address })
         attachAccessToken(accepted.req, token)
       })
     },

@@ -1,12 +1,19 @@
+import { listOwnBindings, revokeOwnBinding } from '../clients/bindings.js'
+import type { Deployment } from '../ports/deployment.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
 import type { ManagementRequest } from '../registration/management/authorization.js'
+import { deleteRegistration, readRegistration } from '../registration/management/read-or-delete.js'
+import { updateRegistration } from '../registration/management/update.js'
+import { introspect } from '../tokens/introspection.js'
 import { extractKey } from '../tokens/presentation.js'
 import { BIND_SCOPE, REGISTER_SCOPE } from '../tokens/provisioning-key.js'
+import { revokeOwnToken } from '../tokens/revocation.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
-import { authenticatedForm, created, type Handle, ok, redeemKey, type Visit } from './visit.js'
+import { redeemKey } from './key-limits.js'
+import { authenticatedForm, created, type Handle, ok, type Visit } from './visit.js'
 
 /** The handler of each endpoint. The token endpoint has one per grant: see `tokenHandler`. */
 export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
@@ -21,10 +28,10 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   },
   async bindings(visit) {
     const [client] = await authenticatedForm(visit)
-    return ok(await visit.context.useCases.listBindings(client))
+    return ok(await listOwnBindings(deploymentOf(visit), client))
   },
   async revokeBinding(visit) {
-    await visit.context.useCases.revokeOwnBinding(...(await authenticatedForm(visit)))
+    await revokeOwnBinding(deploymentOf(visit), ...(await authenticatedForm(visit)))
     return { status: 200 }
   },
   async register(visit) {
@@ -35,31 +42,33 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     return created(withLocation(context, information))
   },
   async readRegistration(visit) {
-    const { context, limitClient } = visit
-    return ok(
-      withLocation(context, await context.useCases.readRegistration(managementOf(visit), limitClient)),
-    )
+    const information = await readRegistration(deploymentOf(visit), managementOf(visit), visit.limitClient)
+    return ok(withLocation(visit.context, information))
   },
   async updateRegistration(visit) {
-    const { context, limitClient } = visit
     const request = { ...managementOf(visit), body: await readJson(visit.req, visit.res) }
-    return ok(withLocation(context, await context.useCases.updateRegistration(request, limitClient)))
+    const information = await updateRegistration(deploymentOf(visit), request, visit.limitClient)
+    return ok(withLocation(visit.context, information))
   },
   async deleteRegistration(visit) {
-    await visit.context.useCases.deleteRegistration(managementOf(visit), visit.limitClient)
+    await deleteRegistration(deploymentOf(visit), managementOf(visit), visit.limitClient)
     return { status: 204 }
   },
   async introspect(visit) {
-    return ok(await visit.context.useCases.introspect(...(await authenticatedForm(visit))))
+    return ok(await introspect(deploymentOf(visit), ...(await authenticatedForm(visit))))
   },
   async revoke(visit) {
-    await visit.context.useCases.revoke(...(await authenticatedForm(visit)))
+    await revokeOwnToken(deploymentOf(visit), ...(await authenticatedForm(visit)))
     return { status: 200 }
   },
-  async jwks({ context }) {
+  async jwks(visit) {
     const headers = { 'Cache-Control': 'public, max-age=300' }
-    return { status: 200, body: context.config.deployment.keyRing.jwks(), headers }
+    return { status: 200, body: deploymentOf(visit).keyRing.jwks(), headers }
   },
+}
+
+function deploymentOf({ context }: Visit): Deployment {
+  return context.config.deployment
 }
 
 /** Adds the URL where the client manages its registration (RFC 7592 3). */

@@ -10,7 +10,10 @@ import { read, scrubRequest } from './wire.js'
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
 /** Accepts requests over HTTPS and refuses all others. Each of our middlewares that reads a request runs it first. */
-export function httpsGuard({ advise, config, useCases }: GuardContext, site: RefusalSite): RequestHandler {
+export function httpsGuard(
+  { advise, config, revokeExposed }: GuardContext,
+  site: RefusalSite,
+): RequestHandler {
   return function enforceHttps(req, res, next) {
     const fault = trustProxyFault(req)
     if (fault !== undefined) {
@@ -41,7 +44,8 @@ export function httpsGuard({ advise, config, useCases }: GuardContext, site: Ref
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
     refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
-    void exposed.then((texts) => useCases.revokeExposed(texts, presented.address)).catch(() => undefined)
+    const { address } = presented
+    void exposed.then((texts) => revokeExposed({ texts, address })).catch(() => undefined)
   }
 }
 

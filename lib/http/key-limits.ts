@@ -1,29 +1,16 @@
 import { ProvisioningError } from '../base/errors.js'
-import type { PresentedRequest } from '../base/request.js'
+import type { VerifyingDeployment } from '../ports/deployment.js'
 import type { PresentedCredential } from '../possession/possession.js'
+import { actOrContain } from '../redemption/replay.js'
+import { recognizeKey } from '../redemption/verification.js'
 import { authorizeKey, type Verified } from '../redemption/verified.js'
-import type { Expectation } from '../tokens/expectation.js'
-import type { VerifyingUseCases } from './use-cases.js'
-
-/** The limits of one request that redeems a key. */
-export interface KeyLimits {
-  /** The refusal of the address, when too many requests come from it. */
-  readonly addressRefusal: ProvisioningError | undefined
-  /** Counts the request against its key. */
-  readonly countKey: (jti: string) => Promise<void>
-}
+import type { Presentation } from '../tokens/presentation.js'
+import type { KeyLimits, Visit } from './visit.js'
 
 /** A verified key. For a redeemed key, also the refusal of a limit, which applies to a repetition. */
 export interface Counted {
   readonly verified: Verified
   readonly refusal: ProvisioningError | undefined
-}
-
-/** A request that presents a key, and the requirements for the key. */
-export interface KeyRequest {
-  readonly presentedKey: PresentedCredential
-  readonly presented: PresentedRequest
-  readonly expected: Expectation
 }
 
 /**
@@ -33,16 +20,34 @@ export interface KeyRequest {
  * A bearer key has no limit of its own. A thief with a copy could use it up for the owner.
  */
 export async function verifyCounted(
-  { recognize }: Pick<VerifyingUseCases, 'recognize'>,
+  deployment: VerifyingDeployment,
   { addressRefusal, countKey }: KeyLimits,
-  { presentedKey, presented, expected }: KeyRequest,
+  presentation: Presentation,
 ): Promise<Counted> {
-  const recognized = await recognize(presentedKey, presented, expected)
+  const recognized = await recognizeKey(deployment, presentation)
   const { key, state, limit } = recognized
   const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
   const refusal = addressRefusal ?? limit ?? (await refusalOf(count))
   if (refusal !== undefined && state !== 'redeemed') throw refusal
-  return { verified: authorizeKey(recognized, expected), refusal }
+  return { verified: authorizeKey(recognized, presentation.expected), refusal }
+}
+
+/** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
+export async function redeemKey<T>(
+  { context, presented, target, keyLimits }: Visit,
+  credential: PresentedCredential,
+  scope: string,
+  act: (verified: Verified) => Promise<T>,
+): Promise<T> {
+  const { deployment } = context.config
+  const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
+  const presentation = { credential, presented, expected }
+  const { verified, refusal } = await verifyCounted(deployment, keyLimits, presentation)
+  const { address } = presented
+  const result = await actOrContain(deployment, { ...verified, address }, () => act(verified))
+  // Only a repeated redemption reaches this line despite a limit.
+  if (refusal !== undefined) throw refusal
+  return result
 }
 
 /** Runs a request even beyond a limit, to contain a replay. Every other error then becomes the refusal of the limit. */

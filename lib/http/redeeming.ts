@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
 import type { Redeemed } from '../redemption/reservation.js'
-import type { Redeem } from '../redemption/reserve.js'
+import { reserve } from '../redemption/reserve.js'
 import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
 import type { Counted } from './key-limits.js'
@@ -14,32 +14,31 @@ import { answerAgain } from './whole-answer.js'
 
 /** The parts of a guard that redeems. */
 export interface RedeemingParts {
-  readonly redeem: Redeem
   readonly receiveBody: ReceiveBody
   /** Returns the answer. `undefined` when the next handlers of the route answer by `res`. */
   readonly handler: RedemptionHandler | undefined
 }
 
-export function redeemingAcceptance({ redemptionLeaseSeconds }: StoringDeployment, parts: RedeemingParts) {
-  // The body may take three quarters of the lease, so that some time is left for the handler.
-  const longestBody = redemptionLeaseSeconds * 750
+export function redeemingAcceptance(deployment: StoringDeployment, parts: RedeemingParts) {
   return (accepted: AcceptedRequest, counted: Counted) =>
-    acceptRedeeming({ ...parts, longestBody }, accepted, counted)
+    acceptRedeeming({ ...parts, deployment }, accepted, counted)
 }
 
 /** Reserves the key and runs the handler. Its answer settles or releases the key. */
 async function acceptRedeeming(
-  { redeem, receiveBody, handler, longestBody }: RedeemingParts & { readonly longestBody: number },
+  { deployment, receiveBody, handler }: RedeemingParts & { readonly deployment: StoringDeployment },
   accepted: AcceptedRequest,
   { verified, refusal }: Counted,
 ): Promise<void> {
   const { req, res, next, presented, refuseWith } = accepted
+  // The body may take three quarters of the lease, so that some time is left for the handler.
+  const longestBody = deployment.redemptionLeaseSeconds * 750
   const { key, state } = verified
   const begun = performance.now()
   // A redeemed bearer key is always a replay, so its body does not matter.
   const isReplay = state === 'redeemed' && key.confirmation === undefined
   const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-  const redemption = await redeem(verified, purposeOf(req, presented.address, body?.digest))
+  const redemption = await reserve(deployment, verified, purposeOf(req, presented.address, body?.digest))
   if (redemption.kind === 'repetition') {
     if (refusal !== undefined) throw refusal
     return answerAgain(res, redemption.outcome)

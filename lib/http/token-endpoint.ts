@@ -1,12 +1,14 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
+import { authenticateClient } from '../clients/authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { tokenType } from '../possession/possession.js'
 import { readSubjectToken, TOKEN_SCOPE } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
-import { authenticatedForm, type Handle, ok, redeemKey, type Visit } from './visit.js'
+import { redeemKey } from './key-limits.js'
+import { authenticatedForm, type Handle, ok, type Visit } from './visit.js'
 import type { Answer } from './wire.js'
 
 type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
@@ -85,7 +87,7 @@ async function optionalClient({ context, presented }: Visit, parameters: Paramet
   const authenticates =
     presented.authorization.length > 0 || CLIENT_CREDENTIALS.some((name) => parameters.has(name))
   if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
-  const { clientId } = await context.useCases.authenticate(presented, parameters)
+  const { clientId } = await authenticateClient(context.config.deployment, presented, parameters)
   return { clientId, authenticates }
 }
 

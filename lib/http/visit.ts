@@ -1,12 +1,18 @@
 import type { Request, Response } from 'express'
+import type { ProvisioningError } from '../base/errors.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
-import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
-import type { PresentedCredential } from '../possession/possession.js'
+import { type AuthenticatedClient, authenticateClient } from '../clients/authentication/authenticate.js'
 import type { Target } from '../possession/target.js'
-import type { Verified } from '../redemption/verified.js'
 import type { HttpContext } from './context.js'
-import { type KeyLimits, verifyCounted } from './key-limits.js'
 import type { Answer } from './wire.js'
+
+/** The limits of one request that redeems a key. */
+export interface KeyLimits {
+  /** The refusal of the address, when too many requests come from it. */
+  readonly addressRefusal: ProvisioningError | undefined
+  /** Counts the request against its key. */
+  readonly countKey: (jti: string) => Promise<void>
+}
 
 /** One request at one of our endpoints. */
 export interface Visit {
@@ -30,26 +36,9 @@ export async function authenticatedForm(visit: Visit): Promise<[AuthenticatedCli
   const { context, req, res, presented, keyLimits } = visit
   if (keyLimits.addressRefusal !== undefined) throw keyLimits.addressRefusal
   const parameters = await context.form(req, res)
-  const client = await context.useCases.authenticate(presented, parameters)
+  const client = await authenticateClient(context.config.deployment, presented, parameters)
   await visit.limitClient(client.clientId)
   return [client, parameters]
-}
-
-/** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
-export async function redeemKey<T>(
-  { context, presented, target, keyLimits }: Visit,
-  presentedKey: PresentedCredential,
-  scope: string,
-  act: (verified: Verified) => Promise<T>,
-): Promise<T> {
-  const { useCases, config } = context
-  const expected = { audiences: config.deployment.audiences, scope: [scope], target, redeems: true }
-  const request = { presentedKey, presented, expected }
-  const { verified, refusal } = await verifyCounted(useCases, keyLimits, request)
-  const result = await useCases.containReplays(verified, presented.address, () => act(verified))
-  // Only a repeated redemption reaches this line despite a limit.
-  if (refusal !== undefined) throw refusal
-  return result
 }
 
 export function ok(body: object): Answer {

@@ -48,5 +48,6 @@ export function dpopRules(options: DpopOptions | undefined, now: () => number): 
   return Object.freeze({
     proofAgeSeconds,
     nonces: secret === undefined ? undefined : nonces(Buffer.from(secret), nonceLifetimeSeconds, now),
+    uses: new WeakMap(),
   })
 }

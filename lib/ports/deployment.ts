@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import type { PresentedRequest } from '../base/request.js'
 import type { KeyRing, VerificationKeys } from '../jose/key-ring.js'
 import type { TokenClock } from '../jose/signed-token.js'
 import type { IssueInTime } from './access-token-identity.js'
@@ -73,6 +74,8 @@ export interface DpopRules {
   readonly proofAgeSeconds: number
   /** Present when proofs must carry a nonce of this server (RFC 9449 8). */
   readonly nonces: Nonces | undefined
+  /** The use of the proof of each request. Two guards in a row verify one request twice, but use its proof once. */
+  readonly uses: WeakMap<PresentedRequest, Promise<void>>
 }
 
 /** The clock for checking tokens. */

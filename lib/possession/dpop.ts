@@ -31,46 +31,45 @@ export interface DpopProof {
   spend(owner: IdentifierOwner): Promise<void>
 }
 
-/**
- * Reads the DPoP proof of a request. `undefined`: the request has none.
- *
- * @param token the key or access token that the proof came with, if there is one
- * @param hashRequired whether the proof must have the hash of this token; otherwise a hash is checked if there is one
- * @throws ProvisioningError one of the `dpop_` reasons
- */
-export type ReadProof = (
-  presented: PresentedRequest,
-  target: Target,
-  token?: string,
-  hashRequired?: boolean,
-) => DpopProof | undefined
+/** What a DPoP proof must fit. */
+export interface ProofExpectation {
+  readonly target: Target
+  /** The key or access token that the proof came with, if there is one. */
+  readonly token?: string
+  /** Whether the proof must have the hash of this token. Without it, a hash is checked only if there is one. */
+  readonly hashRequired?: boolean
+}
 
 const LONGEST_JTI = 256
 
-/** Makes the reader of DPoP proofs (RFC 9449 4.3). */
-export function proofReader(deployment: VerificationRules): ReadProof {
-  // Two guards in a row verify one request twice. They must use its proof only once.
-  const spent = new WeakMap<PresentedRequest, Promise<void>>()
+/**
+ * Reads the DPoP proof of a request (RFC 9449 4.3). Returns `undefined` if the request has none.
+ *
+ * @throws ProvisioningError one of the `dpop_` reasons
+ */
+export function readProof(
+  deployment: VerificationRules,
+  presented: PresentedRequest,
+  { target, token, hashRequired = false }: ProofExpectation,
+): DpopProof | undefined {
+  const [proof, ...others] = presented.dpop
+  if (proof === undefined) return undefined
+  if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
   const kind = dpopKind(deployment)
-
-  return function readProof(presented, target, token, hashRequired) {
-    const [proof, ...others] = presented.dpop
-    if (proof === undefined) return undefined
-    if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
-    const { claims, publicKey } = verifyProof(proof, kind)
-    const { jti, iat } = claims
-    const url = requireTarget(claims, target)
-    requireInTime(claims, kind, clockOf(deployment))
-    if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
-    requireNonce(deployment, claims)
-    const proofKey = thumbprint(publicKey)
-    const spendOnce = (owner: IdentifierOwner) => {
-      const spending = spent.get(presented) ?? spend(deployment, { parts: [proofKey, url, jti], iat, owner })
-      spent.set(presented, spending)
-      return spending
-    }
-    return { thumbprint: proofKey, publicKey, spend: spendOnce }
+  const { claims, publicKey } = verifyProof(proof, kind)
+  const { jti, iat } = claims
+  const url = requireTarget(claims, target)
+  requireInTime(claims, kind, clockOf(deployment))
+  if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
+  requireNonce(deployment, claims)
+  const proofKey = thumbprint(publicKey)
+  const { uses } = deployment.dpop
+  const spendOnce = (owner: IdentifierOwner) => {
+    const use = uses.get(presented) ?? spend(deployment, { parts: [proofKey, url, jti], iat, owner })
+    uses.set(presented, use)
+    return use
   }
+  return { thumbprint: proofKey, publicKey, spend: spendOnce }
 }
 
 function refused(reason: Reason, message: string): ProvisioningError {

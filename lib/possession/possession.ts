@@ -1,12 +1,9 @@
 import { ProvisioningError, type RefusalFacts, unlessRefused } from '../base/errors.js'
 import { isObject } from '../base/object.js'
-import type { PresentedRequest } from '../base/request.js'
 import { text } from '../jose/signed-token.js'
-import type { VerificationRules } from '../ports/deployment.js'
 import type { Policy } from '../ports/policy-options.js'
 import type { Confirmation } from '../ports/store.js'
-import { type DpopProof, proofReader } from './dpop.js'
-import type { Target } from './target.js'
+import type { DpopProof } from './dpop.js'
 
 /** The DPoP key and the client certificate that a request has proven to possess. */
 export interface Possession {
@@ -23,21 +20,6 @@ export interface PresentedCredential {
 
 /** The possession of a request with a credential. */
 export type ProvenPossession = Possession & Pick<PresentedCredential, 'scheme'>
-
-/** @throws ProvisioningError one of the `dpop_` reasons when the request has an invalid proof */
-export type ReadPossession = (
-  credential: PresentedCredential,
-  presented: PresentedRequest,
-  target: Target,
-) => ProvenPossession
-
-export function possessionReader(deployment: VerificationRules): ReadPossession {
-  const readProof = proofReader(deployment)
-  return function readPossession({ token, scheme }, presented, target) {
-    const proof = readProof(presented, target, token, scheme !== 'body')
-    return { scheme, proof, certificate: presented.certificate?.thumbprint }
-  }
-}
 
 /** Runs a check of a credential. Its refusal is disclosed only to the owner, who proves possession. */
 export function discloseToOwner(cnf: unknown, possession: () => ProvenPossession, check: () => void): void {

@@ -86,22 +86,18 @@ function open({ outcomeCipher, redeemed: { request } }: Attempt, sealed: string)
  * Runs the action that a verified key was presented for. If the key was redeemed, a fault of the request does not hide
  * the replay: a thief must not be able to explore unseen what the key is good for.
  */
-export type ContainReplays = <T>(
-  verified: Pick<Verified, 'key' | 'state'>,
-  address: string | undefined,
+export async function actOrContain<T>(
+  deployment: StoringDeployment,
+  { key, state, address }: Pick<Verified, 'key' | 'state'> & { readonly address: string | undefined },
   act: () => Promise<T>,
-) => Promise<T>
-
-export function replayContainer(deployment: StoringDeployment): ContainReplays {
-  return async function containReplays({ key, state }, address, act) {
-    try {
-      return await act()
-    } catch (error) {
-      const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
-      if (state !== 'redeemed' || !isFault) throw error
-      await containReplay(deployment, key, address)
-      throw stateRefusal('key_redeemed', key)
-    }
+): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
+    if (state !== 'redeemed' || !isFault) throw error
+    await containReplay(deployment, key, address)
+    throw stateRefusal('key_redeemed', key)
   }
 }
 

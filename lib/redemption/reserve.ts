@@ -19,28 +19,30 @@ import type { Verified } from './verified.js'
  * The store makes each move atomically. This file reserves, reservation.ts settles and releases.
  */
 
-/** Reserves a verified key for one attempt. Of any number of concurrent calls exactly one gets the key. */
-export type Redeem = (
-  verified: Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'>,
-  redeemed: Redeemed,
-) => Promise<Reservation | Repetition>
-
 /** In milliseconds: how long a repeated request waits for the first one, and how often it looks. */
 const LONGEST_WAIT = 2_000
 const FIRST_PAUSE = 40
 const LONGEST_PAUSE = 320
 
-export function redeemer(deployment: StoringDeployment): Redeem {
-  return async function redeem(verified, redeemed) {
-    requireUnexpired(deployment, verified.key)
-    const ownerId = ownerIdOf(verified.key, redeemed)
-    const attempt = { ...verified, redeemed, ownerId, id: randomId() }
-    for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const reserved = await tryReserve(deployment, attempt)
-      if (reserved !== 'pending') return reserved
-      if (waited >= LONGEST_WAIT) throw pending(verified.key)
-      await deployment.pause(pause)
-    }
+/**
+ * Reserves a verified key for one attempt. Of any number of concurrent calls exactly one gets the key.
+ *
+ * @throws ProvisioningError `key_expired`, `key_redeemed`, `key_redeeming`, `key_revoked`, `key_unknown`,
+ *   `redemption_pending`, `dpop_replayed`, `store_unavailable`
+ */
+export async function reserve(
+  deployment: StoringDeployment,
+  verified: Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'>,
+  redeemed: Redeemed,
+): Promise<Reservation | Repetition> {
+  requireUnexpired(deployment, verified.key)
+  const ownerId = ownerIdOf(verified.key, redeemed)
+  const attempt = { ...verified, redeemed, ownerId, id: randomId() }
+  for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    const reserved = await tryReserve(deployment, attempt)
+    if (reserved !== 'pending') return reserved
+    if (waited >= LONGEST_WAIT) throw pending(verified.key)
+    await deployment.pause(pause)
   }
 }
 

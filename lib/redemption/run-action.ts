@@ -1,7 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { Redeemed, Reservation, SettleOptions } from './reservation.js'
-import type { Redeem } from './reserve.js'
+import { reserve } from './reserve.js'
 import type { Verified } from './verified.js'
 
 /** The result of an action, and how to undo it. */
@@ -15,37 +15,39 @@ export interface ActionResult<T> extends Omit<SettleOptions, 'outcome'> {
 }
 
 /** An action of ours that a key is redeemed for: an exchange, a binding, a registration. */
-export interface Action<J, T> extends Redeemed {
+export interface Action<V, T> extends Redeemed {
   /** Checks whether the action is possible, before the key is reserved: a refusal then reserves nothing. */
-  validate(): Promise<J>
+  validate(): Promise<V>
   /** Runs the action. If an earlier attempt was interrupted, it finds that attempt's result and continues. */
-  act(validated: J, redemptionId: string): Promise<ActionResult<T>>
+  act(validated: V, redemptionId: string): Promise<ActionResult<T>>
 }
 
-/** Redeems a key for an action: reserve, act, settle. If the action fails, the key is released. */
-export type RunAction = <J, T extends object>(verified: Verified, action: Action<J, T>) => Promise<T>
+export type RunAction = <V, T extends object>(verified: Verified, action: Action<V, T>) => Promise<T>
 
-export function actionRunner(deployment: StoringDeployment, redeem: Redeem): RunAction {
-  return async function runAction<J, T extends object>(verified: Verified, action: Action<J, T>): Promise<T> {
-    const validated = await validateFirst(deployment, verified, action)
-    const redemption = await redeem(verified, action)
-    // The first answer, byte for byte.
-    if (redemption.kind === 'repetition') return JSON.parse(redemption.outcome.toString()) as T
-    const done = await actOrRelease(redemption, async () =>
-      action.act(validated === undefined ? await action.validate() : validated.as, redemption.redemptionId),
-    )
-    await settleOrUndo(redemption, done)
-    done.emit()
-    return done.result
-  }
+/** Redeems a key for an action: reserve, act, settle. If the action fails, the key is released. */
+export async function runAction<V, T extends object>(
+  deployment: StoringDeployment,
+  verified: Verified,
+  action: Action<V, T>,
+): Promise<T> {
+  const validated = await validateFirst(deployment, verified, action)
+  const reserved = await reserve(deployment, verified, action)
+  // The first answer, byte for byte.
+  if (reserved.kind === 'repetition') return JSON.parse(reserved.outcome.toString()) as T
+  const done = await actOrRelease(reserved, async () =>
+    action.act(validated === undefined ? await action.validate() : validated.as, reserved.redemptionId),
+  )
+  await settleOrUndo(reserved, done)
+  done.emit()
+  return done.result
 }
 
 /** Skips the check once the key is reserved or redeemed, because the effect of the first attempt would fail it. */
-async function validateFirst<J>(
+async function validateFirst<V>(
   deployment: StoringDeployment,
   { key, state }: Verified,
-  action: Pick<Action<J, object>, 'validate'>,
-): Promise<{ readonly as: J } | undefined> {
+  action: Pick<Action<V, object>, 'validate'>,
+): Promise<{ readonly as: V } | undefined> {
   if (state !== 'issued') return undefined
   try {
     return { as: await action.validate() }

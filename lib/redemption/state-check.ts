@@ -1,4 +1,9 @@
-import { type AskingDeployment, callStore, type StoringDeployment } from '../ports/deployment.js'
+import {
+  type AskingDeployment,
+  callStore,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
 import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
@@ -14,22 +19,32 @@ export interface KeyPresentation {
   readonly address: string | undefined
 }
 
-/** Finds the state of a key, and refuses the key where that state does not fit the request. */
-export type StateOf = (key: VerifiedKey, presentation: KeyPresentation) => Promise<KnownState>
+/** Finds the state of a key, and refuses the key if that state does not fit the request. */
+export function findState(
+  deployment: VerifyingDeployment,
+  key: VerifiedKey,
+  presentation: KeyPresentation,
+): Promise<KnownState> {
+  return 'askIssuer' in deployment
+    ? stateAtIssuer(deployment, key, presentation)
+    : stateInStore(deployment, key, presentation)
+}
 
-export function stateInStore(deployment: StoringDeployment): StateOf {
-  return async function stateOf(key, { redeems, address }) {
-    const entry = await callStore(() => deployment.store.find(key))
-    if (entry === undefined) throw stateRefusal('key_unknown', key)
-    if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
-    const { state } = entry
-    const reason = STATE_REFUSALS[state]
-    const recheck = () => requireState(deployment, key, 'issued')
-    if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
-    if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
-    if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, address })
-    throw stateRefusal(reason, key)
-  }
+async function stateInStore(
+  deployment: StoringDeployment,
+  key: VerifiedKey,
+  { redeems, address }: KeyPresentation,
+): Promise<KnownState> {
+  const entry = await callStore(() => deployment.store.find(key))
+  if (entry === undefined) throw stateRefusal('key_unknown', key)
+  if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
+  const { state } = entry
+  const reason = STATE_REFUSALS[state]
+  const recheck = () => requireState(deployment, key, 'issued')
+  if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
+  if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
+  if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, address })
+  throw stateRefusal(reason, key)
 }
 
 function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
@@ -38,12 +53,14 @@ function forged(deployment: StoringDeployment, key: VerifiedKey, address: string
 }
 
 /** The issuer alone contains replays. It does not say why a key is no longer active. */
-export function stateAtIssuer({ askIssuer }: AskingDeployment): StateOf {
-  return async function stateOf(key, { token, claims }) {
-    const requireActive = async () => {
-      if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
-    }
-    await requireActive()
-    return { state: 'issued', recheck: requireActive }
+async function stateAtIssuer(
+  { askIssuer }: AskingDeployment,
+  key: VerifiedKey,
+  { token, claims }: KeyPresentation,
+): Promise<KnownState> {
+  const requireActive = async () => {
+    if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
   }
+  await requireActive()
+  return { state: 'issued', recheck: requireActive }
 }

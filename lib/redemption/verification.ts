@@ -1,10 +1,8 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { isInNetworks } from '../base/network.js'
-import type { PresentedRequest } from '../base/request.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import type { PresentedCredential } from '../possession/possession.js'
-import { type Expectation, missingScope } from '../tokens/expectation.js'
-import { presentationVerifier } from '../tokens/presentation.js'
+import { missingScope } from '../tokens/expectation.js'
+import { type Presentation, verifyPresentation } from '../tokens/presentation.js'
 import {
   type KeyClaims,
   PROVISIONING_KEY,
@@ -13,40 +11,33 @@ import {
 } from '../tokens/provisioning-key.js'
 import { isBound, keyRefusal } from './key-state.js'
 import { outcomeCipher } from './outcome.js'
-import { stateAtIssuer, stateInStore } from './state-check.js'
+import { findState } from './state-check.js'
 import type { RecognizedKey } from './verified.js'
 
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
- * between the two steps.
+ * between the two steps: `authorizeKey` is step two.
  *
  * The proof of a bound key is used here: only its owner can send one. Anybody can send proofs with a bearer key, so such
  * a proof is used when the key is redeemed with it, and fills no memory before.
  */
-export type Recognize = (
-  presentedKey: PresentedCredential,
-  presented: PresentedRequest,
-  expected: Expectation,
-) => Promise<RecognizedKey>
-
-export function recognizer(deployment: VerifyingDeployment): Recognize {
-  const verifyPresentation = presentationVerifier(deployment, PROVISIONING_KEY)
-  const stateOf = 'askIssuer' in deployment ? stateAtIssuer(deployment) : stateInStore(deployment)
-
-  return async function recognize(presentedKey, presented, expected) {
-    const { token } = presentedKey
-    const { claims, possession } = await verifyPresentation(presentedKey, presented, expected)
-    const { proof, certificate } = possession
-    const key = verifiedKey(claims)
-    // This comes before every other refusal: a copy of a refused request must be useless.
-    const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
-    requireNetwork(claims, key, presented.address)
-    // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
-    const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
-    const known = await stateOf(key, { token, claims, redeems, address: presented.address })
-    if (limit !== undefined && known.state !== 'redeemed') throw limit
-    return { key, ...known, ...(limit && { limit }), outcomeCipher: outcomeCipher(token), proof, certificate }
-  }
+export async function recognizeKey(
+  deployment: VerifyingDeployment,
+  presentation: Presentation,
+): Promise<RecognizedKey> {
+  const { credential, presented, expected } = presentation
+  const { token } = credential
+  const { claims, possession } = await verifyPresentation(deployment, PROVISIONING_KEY, presentation)
+  const { proof, certificate } = possession
+  const key = verifiedKey(claims)
+  // This comes before every other refusal: a copy of a refused request must be useless.
+  const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
+  requireNetwork(claims, key, presented.address)
+  // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
+  const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
+  const known = await findState(deployment, key, { token, claims, redeems, address: presented.address })
+  if (limit !== undefined && known.state !== 'redeemed') throw limit
+  return { key, ...known, ...(limit && { limit }), outcomeCipher: outcomeCipher(token), proof, certificate }
 }
 
 /**

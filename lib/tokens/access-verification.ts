@@ -1,8 +1,6 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
-import type { PresentedRequest } from '../base/request.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
-import type { PresentedCredential } from '../possession/possession.js'
 import {
   ACCESS_TOKEN,
   type AccessTokenClaims,
@@ -11,9 +9,9 @@ import {
   tokenFacts,
   tokenFault,
 } from './access-token.js'
-import { type Expectation, missingScope } from './expectation.js'
+import { missingScope } from './expectation.js'
 import { identityIn, type VerifiedIdentity, verifyTerms } from './issued-token.js'
-import { presentationVerifier } from './presentation.js'
+import { type Presentation, verifyPresentation } from './presentation.js'
 
 declare const verified: unique symbol
 
@@ -26,13 +24,6 @@ export interface VerifiedAccessToken extends VerifiedIdentity {
   readonly keyClientId: string
 }
 
-/** Verifies a presented access token: signature, terms, possession, state and scope. */
-export type VerifyAccessToken = (
-  presentedToken: PresentedCredential,
-  presented: PresentedRequest,
-  expected: Expectation,
-) => Promise<AcceptedToken>
-
 /** A verified access token, and a check that it is still valid. */
 export interface AcceptedToken {
   readonly token: VerifiedAccessToken
@@ -44,28 +35,29 @@ export interface AcceptedToken {
   recheck(): Promise<void>
 }
 
-export function accessTokenVerifier(deployment: VerifyingDeployment): VerifyAccessToken {
-  const verifyPresentation = presentationVerifier(deployment, ACCESS_TOKEN)
-
-  return async function verifyAccessToken(presentedToken, presented, expected) {
-    const { claims, possession } = await verifyPresentation(presentedToken, presented, expected)
-    // This comes before every other refusal: a copy of a refused request must be useless. Proofs with an unbound token
-    // are ignored, because anybody can send them.
-    if (claims.cnf !== undefined) await possession.proof?.spend(familyOf(claims))
-    const requireState = async () => {
-      const fault = await stateFault(deployment, presentedToken.token, claims)
-      if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
-    }
-    await requireState()
-    const token = verifiedAccessToken(claims)
-    requireScope(claims, token.scope, expected.scope)
-    return {
-      token,
-      async recheck() {
-        verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences)
-        await requireState()
-      },
-    }
+/** Verifies a presented access token: signature, terms, possession, state and scope. */
+export async function verifyAccessToken(
+  deployment: VerifyingDeployment,
+  presentation: Presentation,
+): Promise<AcceptedToken> {
+  const { credential, expected } = presentation
+  const { claims, possession } = await verifyPresentation(deployment, ACCESS_TOKEN, presentation)
+  // This comes before every other refusal: a copy of a refused request must be useless. Proofs with an unbound token
+  // are ignored, because anybody can send them.
+  if (claims.cnf !== undefined) await possession.proof?.spend(familyOf(claims))
+  const requireState = async () => {
+    const fault = await stateFault(deployment, credential.token, claims)
+    if (fault !== undefined) throw refusalOf(claims, fault, MESSAGES[fault])
+  }
+  await requireState()
+  const token = verifiedAccessToken(claims)
+  requireScope(claims, token.scope, expected.scope)
+  return {
+    token,
+    async recheck() {
+      verifyTerms(deployment, ACCESS_TOKEN, claims, expected.audiences)
+      await requireState()
+    },
   }
 }
 

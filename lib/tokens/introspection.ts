@@ -28,23 +28,23 @@ interface ActiveToken {
   readonly jti: string
 }
 
+const INACTIVE = Object.freeze({ active: false })
+
 /**
  * Describes a key or an access token to a client. The client must own it, or its policy must allow it to introspect the
  * audience. Everything else is inactive (RFC 7662 2.2).
  */
-export type Introspect = (client: AuthenticatedClient, parameters: Parameters) => Promise<IntrospectionAnswer>
-
-const INACTIVE = Object.freeze({ active: false })
-
-export function introspector(deployment: Deployment): Introspect {
-  return async function introspect(client, parameters) {
-    const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
-    const reference = readTokenReference(deployment, parameters, caller)
-    if (reference === undefined) return INACTIVE
-    return reference.kind === 'key'
-      ? describeKey(deployment, reference)
-      : describeAccessToken(deployment, reference)
-  }
+export async function introspect(
+  deployment: Deployment,
+  client: AuthenticatedClient,
+  parameters: Parameters,
+): Promise<IntrospectionAnswer> {
+  const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
+  const reference = readTokenReference(deployment, parameters, caller)
+  if (reference === undefined) return INACTIVE
+  return reference.kind === 'key'
+    ? describeKey(deployment, reference)
+    : describeAccessToken(deployment, reference)
 }
 
 async function describeKey(

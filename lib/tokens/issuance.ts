@@ -6,7 +6,7 @@ import { findClient } from '../clients/registry.js'
 import { callStore, type Deployment } from '../ports/deployment.js'
 import { PROVEN_BY } from '../ports/methods.js'
 import type { KeyRecord, RecordOutcome } from '../ports/store.js'
-import { proofReader } from '../possession/dpop.js'
+import { readProof } from '../possession/dpop.js'
 import { constrain } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
 import { newKey, signKey } from './provisioning-key.js'
@@ -28,8 +28,6 @@ export interface KeyRequest {
 }
 
 export function keyIssuer(deployment: Deployment): Issue {
-  const readProof = proofReader(deployment)
-
   return function issue(client, { parameters, presented, target }) {
     return disclosing({ clientId: client.clientId }, async () => {
       if (!client.grantTypes.includes('client_credentials')) {
@@ -38,7 +36,7 @@ export function keyIssuer(deployment: Deployment): Issue {
           'The client has not registered the grant client_credentials.',
         )
       }
-      const proof = readProof(presented, target)
+      const proof = readProof(deployment, presented, { target })
       const possession = { proof, certificate: presented.certificate?.thumbprint }
       const terms = permitTerms(client.clientId, client.policy, parameters)
       // A key for another subject is not bound to this certificate: the subject could not present it.

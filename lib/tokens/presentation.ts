@@ -2,12 +2,12 @@ import { malformed } from '../base/errors.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
 import type { VerificationRules } from '../ports/deployment.js'
+import { readProof } from '../possession/dpop.js'
 import {
   confirm,
   discloseToOwner,
   type PresentedCredential,
   type ProvenPossession,
-  possessionReader,
 } from '../possession/possession.js'
 import type { Expectation } from './expectation.js'
 import { type IssuedClaims, type IssuedKind, verifyGenuine, verifyTerms } from './issued-token.js'
@@ -64,24 +64,38 @@ export interface ConfirmedToken<C> {
   readonly possession: ProvenPossession
 }
 
-/** Makes the verifier of presented tokens of one kind. */
-export function presentationVerifier<C extends IssuedClaims>(
+/** A request that presents a key or an access token, and the requirements for it. */
+export interface Presentation {
+  readonly credential: PresentedCredential
+  readonly presented: PresentedRequest
+  readonly expected: Expectation
+}
+
+/**
+ * Verifies a presented token of one kind, except its state.
+ *
+ * @throws ProvisioningError as `verifyGenuine`, `verifyTerms`, `readProof` and `confirm` do, and
+ *   `signing_keys_unavailable`
+ */
+export async function verifyPresentation<C extends IssuedClaims>(
   deployment: VerificationRules,
   kind: IssuedKind<C>,
-) {
-  const readPossession = possessionReader(deployment)
+  presentation: Presentation,
+): Promise<ConfirmedToken<C>> {
+  const { credential, expected } = presentation
+  await loadKey(deployment.keyRing, credential.token)
+  const claims = verifyGenuine(deployment, kind, credential.token)
+  const read = () => readPossession(deployment, presentation)
+  discloseToOwner(claims.cnf, read, () => verifyTerms(deployment, kind, claims, expected.audiences))
+  const possession = read()
+  confirm(claims.cnf, possession, kind.factsOf(claims))
+  return { claims, possession }
+}
 
-  return async function verifyPresentation(
-    credential: PresentedCredential,
-    presented: PresentedRequest,
-    { target, audiences }: Expectation,
-  ): Promise<ConfirmedToken<C>> {
-    await loadKey(deployment.keyRing, credential.token)
-    const claims = verifyGenuine(deployment, kind, credential.token)
-    const read = () => readPossession(credential, presented, target)
-    discloseToOwner(claims.cnf, read, () => verifyTerms(deployment, kind, claims, audiences))
-    const possession = read()
-    confirm(claims.cnf, possession, kind.factsOf(claims))
-    return { claims, possession }
-  }
+function readPossession(
+  deployment: VerificationRules,
+  { credential: { token, scheme }, presented, expected: { target } }: Presentation,
+): ProvenPossession {
+  const proof = readProof(deployment, presented, { target, token, hashRequired: scheme !== 'body' })
+  return { scheme, proof, certificate: presented.certificate?.thumbprint }
 }

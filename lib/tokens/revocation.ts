@@ -10,16 +10,15 @@ import { PROVISIONING_KEY } from './provisioning-key.js'
 import { readTokenReference } from './token-reference.js'
 
 /** Revokes a key or an access token of the client. Others are ignored, without an error (RFC 7009 2.2). */
-export type Revoke = (client: AuthenticatedClient, parameters: Parameters) => Promise<void>
-
-export function revoker(deployment: Deployment): Revoke {
-  return async function revoke(client, parameters) {
-    // No audiences: a client that may introspect the tokens of others may not revoke them.
-    const caller = { clientId: client.clientId, audiences: [] }
-    const reference = readTokenReference(deployment, parameters, caller)
-    if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
-    if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
-  }
+export async function revokeOwnToken(
+  deployment: Deployment,
+  { clientId }: AuthenticatedClient,
+  parameters: Parameters,
+): Promise<void> {
+  // No audiences: a client that may introspect the tokens of others may not revoke them.
+  const reference = readTokenReference(deployment, parameters, { clientId, audiences: [] })
+  if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
+  if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
 }
 
 /** Revokes a key that is not redeemed yet. */
@@ -34,30 +33,31 @@ async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> 
   if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
 }
 
-/** Revokes the credentials among texts that were sent over cleartext. */
-export type RevokeExposed = (texts: readonly string[], address: string | undefined) => Promise<void>
+/** Texts that a request sent over cleartext, and its address. */
+export interface Exposure {
+  readonly texts: readonly string[]
+  readonly address: string | undefined
+}
 
-/** Revokes a text if it is a credential of one kind. May throw a `ProvisioningError` if it is not. */
-export type RevokeText = (text: string, address: string | undefined) => Promise<void>
-
-/** @param revokeOther revokes a credential that is not a JWT */
-export function exposureRevoker(
+/**
+ * Revokes the credentials among texts that were sent over cleartext.
+ *
+ * @param revokeOther revokes a text if it is a credential that is not a JWT
+ */
+export async function revokeExposed(
   deployment: VerifyingDeployment,
-  revokeOther: RevokeText = async () => undefined,
-): RevokeExposed {
-  const kinds: readonly RevokeText[] = [
-    (text, address) => revokeExposedKey(deployment, text, address),
-    (text, address) => revokeExposedAccessToken(deployment, text, address),
-    revokeOther,
-  ]
-  return async function revokeExposed(texts, address) {
-    for (const text of texts) {
-      await loadKey(deployment.keyRing, text)?.catch(() => undefined)
-      for (const revoke of kinds) await ignoreRefusal(revoke(text, address))
-    }
+  { texts, address }: Exposure,
+  revokeOther: (text: string) => Promise<void> = async () => undefined,
+): Promise<void> {
+  for (const text of texts) {
+    await loadKey(deployment.keyRing, text)?.catch(() => undefined)
+    await ignoreRefusal(revokeExposedKey(deployment, text, address))
+    await ignoreRefusal(revokeExposedAccessToken(deployment, text, address))
+    await ignoreRefusal(revokeOther(text))
   }
 }
 
+/** A text that is no credential of some kind is refused. */
 async function ignoreRefusal(revoking: Promise<void>): Promise<void> {
   try {
     await revoking

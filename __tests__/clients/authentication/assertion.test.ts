@@ -1,6 +1,7 @@
 import crypto, { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
-import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import type { Parameters, PresentedRequest } from '../../../lib/base/request.js'
+import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
 import { thumbprint } from '../../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import type { IdentifierOwner } from '../../../lib/ports/store.js'
@@ -40,7 +41,8 @@ function authenticator(client: Partial<ClientOptions> = {}) {
   }
   const plain = { clientId: 'plain', clientSecret: SECRET }
   const given = deployed({ clients: [signer, plain], policy: { scopes: ['read'] } })
-  const authenticate = clientAuthenticator(given.deployment)
+  const authenticate = (presented: PresentedRequest, form: Parameters) =>
+    authenticateClient(given.deployment, presented, form)
   const send = (assertion: string, form: Record<string, string> = {}) =>
     authenticate(
       request(),
@@ -226,7 +228,7 @@ describe('private_key_jwt', () => {
       const spies = (['createPublicKey', 'verify', 'createHash'] as const).map((name) =>
         jest.spyOn(crypto, name),
       )
-      await reasonOf(() => clientAuthenticator(deployment)(request(), parameters(form)))
+      await reasonOf(() => authenticateClient(deployment, request(), parameters(form)))
       works.push(spies.map((spy) => spy.mock.calls.length))
       for (const spy of spies) spy.mockRestore()
     }
@@ -280,19 +282,20 @@ describe('private_key_jwt', () => {
         return useOnce(id, until, owner)
       },
     }
-    const authenticate = clientAuthenticator({ ...deployment, store })
-    const form = (client_assertion: string) =>
-      parameters({ client_assertion, client_assertion_type: ASSERTION_TYPE })
+    const authenticate = (client_assertion: string) => {
+      const form = parameters({ client_assertion, client_assertion_type: ASSERTION_TYPE })
+      return authenticateClient({ ...deployment, store }, request(), form)
+    }
     for (const bad of [
       sign({}, STRANGER),
       sign({ claims: { aud: 'x' } }),
       sign({ claims: { exp: 0 } }),
       sign({}, EC, 'nobody'),
     ])
-      await refusalOf(() => authenticate(request(), form(bad)))
+      await refusalOf(() => authenticate(bad))
     expect(told).toEqual([])
     const jti = 'a-jti-that-would-tell'
-    await authenticate(request(), form(sign({ claims: { jti } })))
+    await authenticate(sign({ claims: { jti } }))
     expect(told).toEqual([expect.stringMatching(/^[\w-]{43}$/)])
     await expect(send(sign({ claims: { jti } }))).rejects.toMatchObject({
       reason: 'client_assertion_replayed',

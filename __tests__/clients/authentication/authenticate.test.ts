@@ -1,7 +1,8 @@
 import crypto from 'node:crypto'
 import { ProvisioningError } from '../../../lib/base/errors.js'
+import type { Parameters, PresentedRequest } from '../../../lib/base/request.js'
 import { hashSecret } from '../../../lib/base/secret.js'
-import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
 import { findClient } from '../../../lib/clients/registry.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { deployed, parameters, reasonOf, refusalOf, request, SECRET, START } from '../../support/deployed.js'
@@ -23,7 +24,8 @@ const CLIENTS: ClientOptions[] = [
 
 function authenticator(clients: unknown = CLIENTS) {
   const given = deployed({ clients: clients as ClientOptions[], policy: { scopes: ['read'] } })
-  const authenticate = clientAuthenticator(given.deployment)
+  const authenticate = (presented: PresentedRequest, form: Parameters) =>
+    authenticateClient(given.deployment, presented, form)
   const encoded = (id: string, secret: string) =>
     Buffer.from([id, secret].map(encodeURIComponent).join(':')).toString('base64')
   return {

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto'
 import { hashSecret } from '../../../lib/base/secret.js'
-import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { type IssuedCertificate, makeCertificate, TYPES } from '../../support/certificates.js'
 import { deployed, parameters, reasonOf, request, SECRET, START } from '../../support/deployed.js'
@@ -42,9 +42,12 @@ const LOOKUP = (id: string) => CLIENTS.find(({ clientId }) => clientId === id)
 
 function authenticator(clients: ClientOptions[] | typeof LOOKUP) {
   const { deployment } = deployed({ clients, policy: { scopes: ['read'] } })
-  const authenticate = clientAuthenticator(deployment)
   return ({ der, thumbprint }: IssuedCertificate, trusted: boolean, client_id: string) =>
-    authenticate(request({ certificate: { der, thumbprint, trusted } }), parameters({ client_id }))
+    authenticateClient(
+      deployment,
+      request({ certificate: { der, thumbprint, trusted } }),
+      parameters({ client_id }),
+    )
 }
 
 describe.each([

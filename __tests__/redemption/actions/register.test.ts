@@ -1,4 +1,4 @@
-import { clientAuthenticator } from '../../../lib/clients/authentication/authenticate.js'
+import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
 import type { Client } from '../../../lib/ports/client.js'
 import { registrar } from '../../../lib/redemption/actions/register.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
@@ -71,14 +71,14 @@ describe('register', () => {
   it('answers a secret with which the client can authenticate, by the method it named alone', async () => {
     const { ask, deployment } = await withKey()
     const { client_id, client_secret } = await ask({ token_endpoint_auth_method: 'client_secret_post' })
-    const authenticate = clientAuthenticator(deployment)
-    const client = await authenticate(
+    const client = await authenticateClient(
+      deployment,
       request(),
       parameters({ client_id, client_secret: client_secret ?? '' }),
     )
     expect(client).toMatchObject({ clientId: client_id })
     const authorization = [`Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`]
-    const basic = () => authenticate(request({ authorization }), parameters())
+    const basic = () => authenticateClient(deployment, request({ authorization }), parameters())
     expect(await reasonOf(basic)).toBe('client_method_refused')
   })
 

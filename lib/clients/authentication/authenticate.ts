@@ -29,34 +29,34 @@ export interface AuthenticatedClient {
 }
 
 /** Authenticates the client of a request. */
-export type Authenticate = (request: PresentedRequest, parameters: Parameters) => Promise<AuthenticatedClient>
-
-export function clientAuthenticator(deployment: Deployment): Authenticate {
-  return async function authenticate(request, parameters) {
-    const credentials = readClientCredentials(request, parameters)
-    if (credentials === undefined) {
-      throw new ProvisioningError(
-        'client_authentication_missing',
-        'The request has no client credentials: send a secret, an assertion or a certificate.',
-      )
-    }
-    const client = await findClient(deployment, credentials.clientId)
-    const method = credentials.methodFor(client)
-    const fault = checkCredentials(deployment, credentials, client)
-    if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
-    const oldest = oldestReplayable(deployment)
-    const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
-    await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
-    await credentials.spend?.(deployment, client)
-    return Object.freeze({
-      clientId: client.clientId,
-      method,
-      policy: deployment.policyOf(client),
-      ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
-      grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
-      ancestors,
-    }) as AuthenticatedClient
+export async function authenticateClient(
+  deployment: Deployment,
+  request: PresentedRequest,
+  parameters: Parameters,
+): Promise<AuthenticatedClient> {
+  const credentials = readClientCredentials(request, parameters)
+  if (credentials === undefined) {
+    throw new ProvisioningError(
+      'client_authentication_missing',
+      'The request has no client credentials: send a secret, an assertion or a certificate.',
+    )
   }
+  const client = await findClient(deployment, credentials.clientId)
+  const method = credentials.methodFor(client)
+  const fault = checkCredentials(deployment, credentials, client)
+  if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
+  const oldest = oldestReplayable(deployment)
+  const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
+  await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
+  await credentials.spend?.(deployment, client)
+  return Object.freeze({
+    clientId: client.clientId,
+    method,
+    policy: deployment.policyOf(client),
+    ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
+    grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
+    ancestors,
+  }) as AuthenticatedClient
 }
 
 /**

@@ -15,43 +15,40 @@ import { type ClientInformation, informationOf } from '../information.js'
 import { authorizeUnlessDeleted, type Count, type Managed, type ManagementRequest } from './authorization.js'
 
 /** Replaces all metadata of a client with those of the request (RFC 7592 2.2). */
-export type UpdateRegistration = (
+export async function updateRegistration(
+  deployment: Deployment,
   request: ManagementRequest & { readonly body: Claims },
   count: Count,
-) => Promise<ClientInformation>
-
-export function registrationUpdater(deployment: Deployment): UpdateRegistration {
-  return async function updateRegistration(request, count) {
-    const managed = await authorizeUnlessDeleted(deployment, request, count)
-    const { client } = managed
-    const { clientId } = client
-    const { body } = request
-    validateMembers(client, body)
-    const { permitted, scopes, policy } = await boundsOfUpdate(deployment, managed)
-    const accepted = await accept(deployment, {
-      operation: 'update',
-      clientId,
-      registeredBy: client.registeredBy?.clientId ?? clientId,
-      body,
-      policy,
-      bounds: { scopes: new Set(permitted), boundMethods: boundMethodsOf(client.bindings) },
-      ...(client.metadata && { current: client.metadata }),
-    })
-    const { client: updated, ...shown } = updatedClient(deployment, managed, {
-      metadata: accepted.metadata,
-      methods: methodsAfter(client, accepted),
-      policy,
-      scopes,
-      isSecretShown: Object.hasOwn(body, 'client_secret'),
-    })
-    await save(deployment, updated)
-    deployment.emit('client.updated', {
-      clientId,
-      tokenRotated: shown.token !== managed.token.text,
-      secretRenewed: shown.secret !== undefined,
-    })
-    return informationOf(updated, shown)
-  }
+): Promise<ClientInformation> {
+  const managed = await authorizeUnlessDeleted(deployment, request, count)
+  const { client } = managed
+  const { clientId } = client
+  const { body } = request
+  validateMembers(client, body)
+  const { permitted, scopes, policy } = await boundsOfUpdate(deployment, managed)
+  const accepted = await accept(deployment, {
+    operation: 'update',
+    clientId,
+    registeredBy: client.registeredBy?.clientId ?? clientId,
+    body,
+    policy,
+    bounds: { scopes: new Set(permitted), boundMethods: boundMethodsOf(client.bindings) },
+    ...(client.metadata && { current: client.metadata }),
+  })
+  const { client: updated, ...shown } = updatedClient(deployment, managed, {
+    metadata: accepted.metadata,
+    methods: methodsAfter(client, accepted),
+    policy,
+    scopes,
+    isSecretShown: Object.hasOwn(body, 'client_secret'),
+  })
+  await save(deployment, updated)
+  deployment.emit('client.updated', {
+    clientId,
+    tokenRotated: shown.token !== managed.token.text,
+    secretRenewed: shown.secret !== undefined,
+  })
+  return informationOf(updated, shown)
 }
 
 /** RFC 7592 2.2: an update MUST NOT have these members of the answer. The server alone sets them. */
