@@ -15,7 +15,7 @@ if (process.send !== undefined) process.once('message', serve)
 async function serve({ port, certificate, signingKey, isLimited }) {
   const redis = new Redis(port)
   const sendCommand = ([name, ...args]) => redis.call(name, ...args)
-  const scopes = ['provision:token']
+  const scopes = ['provision:token', 'devices:read']
   const limits = (name) =>
     new RedisLimits({ prefix: `limit:${name}:`, sendCommand: (...command) => sendCommand(command) })
   const keys = provisioningKeys({

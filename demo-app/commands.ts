@@ -80,10 +80,10 @@ ${introspectToken(origin, asClient)}`,
     },
     {
       title: 'Register a client with a third key (RFC 7591): 201, with a client id and secret.',
-      commands: `KEY3=$(newkey --data-urlencode "scope=provision:register provision:token")
+      commands: `KEY3=$(newkey --data-urlencode "scope=provision:register provision:token config:read")
 ${CURL} ${origin}/oauth/register \\
   -H "Authorization: Bearer $KEY3" -H "Content-Type: application/json" \\
-  -d '{"client_name":"lamp","scope":"provision:token"}'`,
+  -d '{"client_name":"lamp","scope":"provision:token config:read"}'`,
     },
     {
       title: 'Bind a public key to a device with a fourth key: 201. A signed JWT proves possession.',

@@ -96,7 +96,6 @@ describe('refused metadata', () => {
     ['contacts', [['a', ''], [1]], `a list in which each entry is ${text(320)}`],
     ['scope', ['', 1, null, ['read'], 'x'.repeat(4097), 'read\nwrite'], text(4096)],
     ['scope', [' read', 'read  write', 'r"d', 'lesé'], 'scope tokens separated by single spaces'],
-    ['scope', ['admin', 'read admin', 'READ', '*'], 'only scopes that the client may have'],
     ['software_id', ['', 1], text(256)],
     ['software_version', [2.2], text(256)],
     [
@@ -127,6 +126,15 @@ describe('refused metadata', () => {
       disclosed: true,
     })
     expect(refusal.message).toBe(`${name}: expected ${expected}.`)
+  })
+
+  it.each(['admin', 'read admin', 'READ', '*'])('have the scope %j; they name the option', async (scope) => {
+    const refusal = await refusalOf(() => accept({ scope }))
+    expect(refusal).toMatchObject({ reason: 'metadata_invalid', disclosed: true })
+    expect(refusal.message).toBe(
+      'scope: expected only scopes that the client may have. The scopes of a provisioned client are those of its key, ' +
+        'or policy.clientScopes of the client that asked for the key.',
+    )
   })
 
   it('name an address from which keys would have to be fetched', async () => {

@@ -52,9 +52,22 @@ describe('a policy beside another one', () => {
     ['requireSoftwareStatement', { requireSoftwareStatement: false }],
     ['outstandingKeys', { outstandingKeys: 6 }],
     ['accessTokenScopes', { accessTokenScopes: ['a', 'b', 'c'] }],
+    ['clientScopes', { clientScopes: ['a', 'b', 'c'] }],
     ['accessTokenLifetimeSeconds', { accessTokenLifetimeSeconds: 61 }],
   ])('allows more by its %s', (name, change) => {
     expect(beyond({ ...OWN, ...change })).toBe(name)
+  })
+
+  test.each(['accessTokenScopes', 'clientScopes'] as const)('allows more by its %s', (name) => {
+    const narrow = { ...OWN, [name]: ['a'] }
+    expect(beyond({ ...OWN, [name]: ['a', 'b'] }, narrow)).toBe(name)
+    expect(beyond(OWN, narrow)).toBe(name)
+    expect(beyond({ ...narrow, scopes: ['a'] }, narrow)).toBeUndefined()
+  })
+
+  test('allows no more by scopes that neither a token nor a new client gets', () => {
+    const wide = { ...OWN, scopes: ['a', 'provision:register'] }
+    expect(beyond(wide, { ...wide, accessTokenScopes: ['a'], clientScopes: ['a'] })).toBeUndefined()
   })
 
   test('allows more without networks of its own', () => {

@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { ProvisioningError } from '../../lib/base/errors.js'
-import { permitTerms } from '../../lib/clients/policy.js'
+import { inheritedPolicy, permitTerms } from '../../lib/clients/policy.js'
+import { clientScopes, tokenScopes } from '../../lib/clients/scopes.js'
+import { completePolicy } from '../../lib/options/narrowing.js'
 import type { Policy } from '../../lib/ports/policy-options.js'
 
-const SCOPES = ['read', 'write', 'admin', 'provision:token', 'a']
+const SCOPES = ['read', 'write', 'admin', 'provision:token', 'provision:register', 'a']
 const AUDIENCES = ['https://a.example', 'https://b.example/x', 'urn:c', 'https://d.example']
 const SUBJECTS = ['gateway-1', 'device:*', 'a.b/*', 'runner_*']
 const lifetime = fc.integer({ min: 100, max: 400 })
@@ -16,12 +18,17 @@ const policies: fc.Arbitrary<Policy> = fc
     networks: fc.subarray(['10.0.0.0/8', '::1']),
     subjects: fc.subarray(SUBJECTS, { minLength: 2 }),
     introspectAudiences: fc.constant([]),
+    // Lists for all clients of a deployment: they can contain scopes that this client does not have.
+    accessTokenScopes: fc.option(fc.subarray(SCOPES), { nil: undefined }),
+    clientScopes: fc.option(fc.subarray(SCOPES), { nil: undefined }),
   })
-  .chain(({ scopes, lifetimes: [a, b], ...rest }) =>
+  .chain(({ scopes, lifetimes: [a, b], accessTokenScopes, clientScopes, ...rest }) =>
     fc.subarray(scopes).map((defaultScopes) => ({
       ...rest,
       scopes: new Set(scopes),
       defaultScopes,
+      accessTokenScopes: accessTokenScopes && new Set(accessTokenScopes),
+      clientScopes: clientScopes && new Set(clientScopes),
       lifetimeSeconds: Math.min(a, b),
       maxLifetimeSeconds: Math.max(a, b),
       senderConstraint: 'none' as const,
@@ -32,7 +39,6 @@ const policies: fc.Arbitrary<Policy> = fc
       registrationPolicies: [],
       requireSoftwareStatement: false,
       outstandingKeys: 1,
-      accessTokenScopes: undefined,
       accessTokenLifetimeSeconds: 600,
     })),
   )
@@ -61,7 +67,7 @@ const requests = fc
 /** The granted terms, or `undefined` after a refusal. Any other error fails the test. */
 function permitted(policy: Policy, asked: ReadonlyMap<string, string>) {
   try {
-    return permitTerms('ci', policy, asked)
+    return permitTerms({ clientId: 'ci', policy }, asked)
   } catch (error) {
     expect(error).toBeInstanceOf(ProvisioningError)
     return undefined
@@ -131,6 +137,48 @@ describe('what is permitted', () => {
           expect(permitted(policy, new Map([...asked, [name, 'x-unknown:beyond']]))).toBeUndefined()
         },
       ),
+    )
+  })
+})
+
+describe('the scopes of a client that a key provisions', () => {
+  const keyScopes = fc.subarray(SCOPES)
+
+  it('are those of policy.clientScopes, or those of the key, within the scopes of the other client', () => {
+    fc.assert(
+      fc.property(policies, keyScopes, (policy, ofKey) => {
+        const wanted = policy.clientScopes ?? new Set(ofKey)
+        const expected = SCOPES.filter(
+          (scope) => scope !== 'provision:register' && wanted.has(scope) && policy.scopes.has(scope),
+        )
+        expect([...clientScopes(policy, ofKey)].sort()).toEqual(expected.sort())
+      }),
+    )
+  })
+
+  it('bound the scopes of all clients that this client provisions itself', () => {
+    fc.assert(
+      fc.property(policies, keyScopes, keyScopes, (policy, ofKey, ofNextKey) => {
+        const scopes = [...clientScopes(policy, ofKey)]
+        const inherited = inheritedPolicy(policy, { scopes, audience: 'https://a.example' })
+        const own = completePolicy(inherited, { audiences: AUDIENCES })
+        expect(own.clientScopes).toEqual(policy.clientScopes)
+        const ofGrandchild = [...clientScopes(own, ofNextKey)]
+        expect(scopes).toEqual(expect.arrayContaining(ofGrandchild))
+        if (policy.clientScopes !== undefined) expect(ofGrandchild.sort()).toEqual(scopes.sort())
+      }),
+    )
+  })
+
+  it('bound its access tokens, which never have provisioning scopes', () => {
+    fc.assert(
+      fc.property(policies, (policy) => {
+        const allowed = policy.accessTokenScopes ?? policy.scopes
+        const expected = ['a', 'admin', 'read', 'write'].filter(
+          (scope) => allowed.has(scope) && policy.scopes.has(scope),
+        )
+        expect([...tokenScopes(policy)].sort()).toEqual(expected)
+      }),
     )
   })
 })

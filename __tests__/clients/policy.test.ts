@@ -4,10 +4,10 @@ import {
   inheritedPolicy,
   isAudience,
   isSubjectWithin,
-  parseScope,
   permitAudience,
   permitTerms,
 } from '../../lib/clients/policy.js'
+import { parseScope } from '../../lib/clients/scopes.js'
 import type { Policy } from '../../lib/ports/policy-options.js'
 import { parameters, reasonOf, refusalOf } from '../support/deployed.js'
 
@@ -29,6 +29,7 @@ const POLICY: Policy = {
   requireSoftwareStatement: false,
   outstandingKeys: 10,
   accessTokenScopes: undefined,
+  clientScopes: undefined,
   accessTokenLifetimeSeconds: 600,
 }
 
@@ -42,7 +43,7 @@ describe('inheritedPolicy', () => {
 
 describe('permit', () => {
   it('grants what policy says to a request that asks for nothing', () => {
-    expect(permitTerms('ci', POLICY, parameters())).toEqual({
+    expect(permitTerms({ clientId: 'ci', policy: POLICY }, parameters())).toEqual({
       subject: 'ci',
       scope: ['read'],
       audience: 'https://api.example.com',
@@ -58,7 +59,7 @@ describe('permit', () => {
       requested_expiry: '900',
       requested_subject: 'device:7',
     }
-    expect(permitTerms('ci', POLICY, parameters(asked))).toEqual({
+    expect(permitTerms({ clientId: 'ci', policy: POLICY }, parameters(asked))).toEqual({
       subject: 'device:7',
       scope: ['write', 'read'],
       audience: 'urn:example:other',
@@ -68,16 +69,17 @@ describe('permit', () => {
   })
 
   it('grants a scope that is asked for twice once', () => {
-    expect(permitTerms('ci', POLICY, parameters({ scope: 'read write read' })).scope).toEqual([
-      'read',
-      'write',
-    ])
+    expect(
+      permitTerms({ clientId: 'ci', policy: POLICY }, parameters({ scope: 'read write read' })).scope,
+    ).toEqual(['read', 'write'])
   })
 
   it.each(['ci', 'gateway-1', 'device:7', 'device:aZ09-._~', 'device:..7', 'device:-', 'device:~'])(
     'lets a client ask for itself and for the subjects of its policy: %s',
     (requested) => {
-      expect(permitTerms('ci', POLICY, parameters({ requested_subject: requested })).subject).toBe(requested)
+      expect(
+        permitTerms({ clientId: 'ci', policy: POLICY }, parameters({ requested_subject: requested })).subject,
+      ).toBe(requested)
     },
   )
 
@@ -162,13 +164,17 @@ describe('permit', () => {
     ['requested_subject', `device:${'7'.repeat(249)}`, 'parameter_malformed', true],
   ]
   it.each(REFUSED)('refuses %s %j: %s', async (name, value, reason, disclosed) => {
-    const refusal = await refusalOf(() => permitTerms('ci', POLICY, parameters({ [name]: value })))
+    const refusal = await refusalOf(() =>
+      permitTerms({ clientId: 'ci', policy: POLICY }, parameters({ [name]: value })),
+    )
     expect([refusal.reason, refusal.disclosed]).toEqual([reason, disclosed])
   })
 
   it('refuses a request without a scope where there is no default', async () => {
     const policy = { ...POLICY, defaultScopes: [] }
-    expect(await reasonOf(() => permitTerms('ci', policy, parameters()))).toBe('scope_default_missing')
+    expect(await reasonOf(() => permitTerms({ clientId: 'ci', policy }, parameters()))).toBe(
+      'scope_default_missing',
+    )
   })
 
   it.each([
@@ -177,12 +183,28 @@ describe('permit', () => {
     [{ requested_subject: 'hunter2' }, 'requested_subject: expected only ci, gateway-1, device:*.'],
     [{ resource: 'https://hunter2' }, 'resource: expected only https://api.example.com, urn:example:other.'],
   ])('names the parameter and what it may say, not what it says: %j', async (asked, message) => {
-    expect((await refusalOf(() => permitTerms('ci', POLICY, parameters(asked)))).message).toBe(message)
+    expect(
+      (await refusalOf(() => permitTerms({ clientId: 'ci', policy: POLICY }, parameters(asked)))).message,
+    ).toBe(message)
+  })
+
+  it('names policy.clientScopes to a client that a key provisioned', async () => {
+    const client = { clientId: 'device:7', policy: POLICY, registeredBy: 'ci' }
+    expect(await refusalOf(() => permitTerms(client, parameters({ scope: 'admin' })))).toMatchObject({
+      reason: 'scope_not_permitted',
+      code: 'invalid_scope',
+      message:
+        'scope: expected only read, write. The scopes of a provisioned client are those of its key, or ' +
+        'policy.clientScopes of the client that asked for the key.',
+    })
   })
 
   it('says so where a client may have no scope', async () => {
     const refusal = await refusalOf(() =>
-      permitTerms('ci', { ...POLICY, scopes: new Set() }, parameters({ scope: 'read' })),
+      permitTerms(
+        { clientId: 'ci', policy: { ...POLICY, scopes: new Set() } },
+        parameters({ scope: 'read' }),
+      ),
     )
     expect(refusal.message).toBe('scope: the policy allows none.')
   })

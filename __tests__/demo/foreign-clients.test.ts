@@ -113,10 +113,10 @@ describe('the demo, to clients that we did not write', () => {
     const as = await oauth.processDiscoveryResponse(issuer, found)
     const asker = { client_id: 'demo-client' }
     const authentication = oauth.ClientSecretBasic(SECRET)
-    const scope = new URLSearchParams({ scope: 'provision:register provision:token' })
+    const scope = new URLSearchParams({ scope: 'provision:register provision:token config:read' })
     const asked = await oauth.clientCredentialsGrantRequest(as, asker, authentication, scope, options)
     const { access_token: key } = await oauth.processClientCredentialsResponse(as, asker, asked)
-    const metadata = { client_name: 'lamp', scope: 'provision:token' }
+    const metadata = { client_name: 'lamp', scope: 'provision:token config:read' }
     const initialAccessToken = { initialAccessToken: key, ...options }
     const answered = await oauth.dynamicClientRegistrationRequest(as, metadata, initialAccessToken)
     const registered = await oauth.processDynamicClientRegistrationResponse(answered)
@@ -125,7 +125,7 @@ describe('the demo, to clients that we did not write', () => {
     const secret = oauth.ClientSecretBasic(String(registered.client_secret))
     const again = await oauth.clientCredentialsGrantRequest(as, own, secret, new URLSearchParams(), options)
     expect(await oauth.processClientCredentialsResponse(as, own, again)).toMatchObject({
-      scope: 'provision:token',
+      scope: 'provision:token config:read',
     })
 
     const manage = (method: string) =>

@@ -29,10 +29,10 @@ export async function keyFor(demo: Demo, form: Record<string, string>): Promise<
 }
 
 export async function register(demo: Demo) {
-  const key = await keyFor(demo, { scope: 'provision:register provision:token' })
+  const key = await keyFor(demo, { scope: 'provision:register provision:token config:read' })
   const { body } = await request(demo, 'post', '/oauth/register')
     .set('Authorization', `Bearer ${key}`)
-    .send({ client_name: 'lamp', scope: 'provision:token' })
+    .send({ client_name: 'lamp', scope: 'provision:token config:read' })
     .expect(201)
   return body
 }

@@ -107,7 +107,7 @@ describe('the examples for an app', () => {
     const printed: unknown[] = []
     const console = { log: (line: string) => printed.push(line), error: (line: string) => printed.push(line) }
     run(codeUnder('docs/reference/events.md', 'Events'), { console })
-    const issued = await key('provision:token')
+    const issued = await key('provision:token devices:create')
     for (const _time of ['first', 'again']) {
       await supertest(app)
         .post('/oauth/token')

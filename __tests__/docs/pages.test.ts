@@ -180,7 +180,7 @@ describe('docs/guides/mutual-tls.md', () => {
         fetchTrusting(cert, shown)(`${origin}/oauth/token`, {
           method: 'POST',
           headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-          body: 'grant_type=client_credentials&scope=provision:token&client_id=sensor-7',
+          body: 'grant_type=client_credentials&scope=provision:token+devices:read&client_id=sensor-7',
         } as never)
       const name = ['dns', 'sensor-7.devices.example.com'] as const
       const own = makeCertificate({ names: [name], issuer: authority })

@@ -59,6 +59,14 @@ describe.each(GUARDS)('%s()', (name) => {
     ])
   })
 
+  it('refuses provisioning scopes where access tokens are wanted', () => {
+    const keys = made({ policy: { scopes: ['provision:token'] }, clients: () => undefined })
+    const fault = `${name}.scope: expected a scope other than provision:*, which access tokens never have, got "provision:token"`
+    expect(faultsWith({ scope: 'provision:token' }, keys)).toEqual(
+      name === 'requireAccessToken' ? [fault] : [],
+    )
+  })
+
   it('takes a scope of the deployment for a client without scopes of its own', () => {
     const keys = made({ policy: { scopes: ['config:read'] }, clients: [client] })
     expect(faultsWith({ scope: 'config:read' }, keys)).toEqual([])

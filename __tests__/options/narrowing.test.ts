@@ -56,6 +56,7 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
     'only what policy.accessTokenScopes allows, got "admin"',
     new Set(),
   ],
+  ['clientScopes', ['read'], ['write'], 'only what policy.clientScopes allows, got "write"', new Set()],
   ['maxLifetimeSeconds', 60, 61, 'at most 60, as policy.maxLifetimeSeconds says, got 61', 60],
   ['maxLifetimeSeconds', undefined, 901, 'at most 900, as policy.maxLifetimeSeconds says, got 901', 900],
   ['senderConstraint', 'dpop', 'none', "dpop, as policy.senderConstraint says, got 'none'", 'dpop'],
@@ -93,6 +94,15 @@ describe("a client's policy", () => {
     ])
   })
 
+  it('gives its clients no scope beyond its own', () => {
+    const policy = { scopes: ['read', 'write'], clientScopes: ['read', 'write'] }
+    expect(faultsUnder(policy, { scopes: ['read'], clientScopes: ['read', 'write'] })).toEqual([
+      'clients[0].policy.clientScopes: expected only what clients[0].policy.scopes allows, got "write"',
+    ])
+    // The list of the deployment is for all clients, so a client with fewer scopes is no fault.
+    expect(faultsUnder(policy, { scopes: ['read'] })).toEqual([])
+  })
+
   it('names its scopes where the deployment names none', () => {
     expect(faultsUnder(undefined, {})).toEqual([
       'clients[0].policy.scopes: expected the scopes the client may have, got undefined',
@@ -126,6 +136,7 @@ describe("a client's policy", () => {
       requireSoftwareStatement: false,
       outstandingKeys: 5,
       accessTokenScopes: undefined,
+      clientScopes: undefined,
       accessTokenLifetimeSeconds: 600,
     })
     expect(await policyUnder({}, { scopes: ['read'] })).toMatchObject({

@@ -1,6 +1,8 @@
 import { faultsOf, parse } from './faults-of.js'
 
 const SCOPE = 'a scope token without a wildcard (RFC 6749 3.3)'
+const TOKEN_SCOPE = 'a scope token without a wildcard, but not provision:*'
+const CLIENT_SCOPE = 'a scope token without a wildcard, but not provision:register'
 const AUDIENCE = 'an absolute URI without fragment or wildcard (RFC 8707 2)'
 const NETWORK = 'a network in CIDR notation'
 const SUBJECT = 'a client id, or a prefix that ends in one of : / . _ - followed by *'
@@ -23,6 +25,7 @@ describe('a policy', () => {
       maxBindings: 16,
       outstandingKeys: 1_000_000,
       accessTokenScopes: ['read'],
+      clientScopes: ['read', 'a:b/c.d'],
       accessTokenLifetimeSeconds: 3600,
     }
     expect(faultsOfPolicy(policy)).toEqual([])
@@ -46,7 +49,8 @@ describe('a policy', () => {
 
   const LISTS: [string, string, string[]][] = [
     ['scopes', SCOPE, ['*', 'read:*', '', 'a b', 'a"b', 'a\\b', 'lesé', 'a\n']],
-    ['accessTokenScopes', SCOPE, ['*', '']],
+    ['accessTokenScopes', TOKEN_SCOPE, ['*', '', 'provision:token', 'provision:x']],
+    ['clientScopes', CLIENT_SCOPE, ['*', '', 'provision:register']],
     ['networks', NETWORK, ['*', 'any', '10.0.0.0/33', '10.0.0.*', 'localhost', '']],
     [
       'subjects',
@@ -84,16 +88,21 @@ describe('a policy', () => {
     ])
   })
 
-  it.each(['scopes', 'defaultScopes', 'audiences', 'networks', 'subjects', 'accessTokenScopes'])(
-    'has a list of %s, not a text',
-    (name) => {
-      for (const value of ['read', null, { 0: 'read' }, new Set(['read'])]) {
-        expect(faultsOfPolicy({ [name]: value })).toEqual([
-          expect.stringMatching(new RegExp(`^policy\\.${name}: expected a list, each entry .+, got .+$`)),
-        ])
-      }
-    },
-  )
+  it.each([
+    'scopes',
+    'defaultScopes',
+    'audiences',
+    'networks',
+    'subjects',
+    'accessTokenScopes',
+    'clientScopes',
+  ])('has a list of %s, not a text', (name) => {
+    for (const value of ['read', null, { 0: 'read' }, new Set(['read'])]) {
+      expect(faultsOfPolicy({ [name]: value })).toEqual([
+        expect.stringMatching(new RegExp(`^policy\\.${name}: expected a list, each entry .+, got .+$`)),
+      ])
+    }
+  })
 
   it.each(['networks', 'audiences'])(
     'has no empty list of %s, which could be taken for all or for nothing',
@@ -130,6 +139,9 @@ describe('a policy', () => {
       'policy.defaultScopes: expected only what policy.scopes allows, got "write", "x"',
     ])
     expect(faultsOfPolicy({ defaultScopes: ['read'] })).toHaveLength(1)
+    expect(faultsOfPolicy({ scopes: ['read'], clientScopes: ['read', 'write'] })).toEqual([
+      'policy.clientScopes: expected only what policy.scopes allows, got "write"',
+    ])
     expect(faultsOfPolicy({ lifetimeSeconds: 301, maxLifetimeSeconds: 300 })).toEqual([
       'policy.lifetimeSeconds: expected at most maxLifetimeSeconds, which is 300, got 301',
     ])

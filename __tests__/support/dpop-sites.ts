@@ -43,7 +43,7 @@ export const SITES: readonly Site[] = [
     target: TOKEN_TARGET,
     refusal: 400,
     success: 200,
-    form: () => ({ scope: 'provision:token' }),
+    form: () => ({ scope: 'provision:token devices:read' }),
     namesKey: false,
     presented: (server, key) =>
       postForm(server, '/oauth/token', {

@@ -38,7 +38,7 @@ export async function wholeJourney(server: RunningServer, mountPath = '/oauth'):
     const { body } = await postForm(server, at('/token'), form).auth(CLIENT, SECRET).expect(200)
     return body.access_token as string
   }
-  const key = await ask('provision:token')
+  const key = await ask('provision:token devices:read')
   const isActive = async () => {
     const { body } = await postForm(server, at('/introspect'), { token: key })
       .auth(CLIENT, SECRET)

@@ -33,7 +33,7 @@ export interface Errand {
 
 export const TOKEN: Errand = {
   name: 'token exchange',
-  scope: 'provision:token devices:read',
+  scope: 'provision:token devices:create devices:read',
   origin: ISSUER,
   path: '/oauth/token',
   form: { scope: 'devices:read' },

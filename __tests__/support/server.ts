@@ -37,9 +37,13 @@ export function workingOptions(overrides: Partial<ProvisioningOptions> = {}): Pr
       {
         clientId: CLIENT,
         clientSecret: SECRET,
-        policy: { defaultScopes: ['provision:token'], subjects: ['device:*', 'gateway-1'] },
+        policy: { defaultScopes: ['provision:token', 'devices:read'], subjects: ['device:*', 'gateway-1'] },
       },
-      { clientId: 'bystander', clientSecret: SECRET, policy: { scopes: ['provision:token'] } },
+      {
+        clientId: 'bystander',
+        clientSecret: SECRET,
+        policy: { scopes: ['provision:token', 'devices:read'] },
+      },
     ],
     ...overrides,
   }

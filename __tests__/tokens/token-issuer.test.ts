@@ -1,6 +1,7 @@
 import { ProvisioningError } from '../../lib/base/errors.js'
+import { TOKEN_SCOPE } from '../../lib/clients/scopes.js'
 import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
-import { exchanger, TOKEN_SCOPE } from '../../lib/redemption/actions/token.js'
+import { exchanger } from '../../lib/redemption/actions/token.js'
 import {
   AUDIENCE,
   actionRunnerOf,
@@ -18,8 +19,9 @@ const GOOD = { accessToken: 'opaque-7', expiresIn: 60 }
 const BOUND = { 'x5t#S256': 'C'.repeat(43) }
 
 async function withIssuer(issueAccessToken: IssueAccessToken, jkt?: string) {
-  const given = deployed({ issueAccessToken, environment: 'staging' })
-  const issued = await issueKey(given, { requested_subject: 'device:7' })
+  const scopes = ['provision:token', 'devices:read', 'devices:write']
+  const given = deployed({ issueAccessToken, environment: 'staging', policy: { scopes } })
+  const issued = await issueKey(given, { requested_subject: 'device:7', scope: scopes.join(' ') })
   const exchange = exchanger(given.deployment, actionRunnerOf(given))
   const exchangeWith = async (form: Record<string, string> = {}) => {
     const verified = await verifyBearerKey(given, issued.key, TOKEN_SCOPE)
@@ -91,8 +93,8 @@ describe('issueAccessToken', () => {
     [{ ...GOOD, expiresIn: 1 }, { expires_in: 1 }],
     [{ ...GOOD, scope: 'devices:read' }, { scope: 'devices:read' }],
     [{ ...GOOD, scope: 'devices:read devices:read' }, { scope: 'devices:read' }],
-    [{ ...GOOD, scope: ['provision:token'] }, { scope: 'provision:token' }],
-    [GOOD, { scope: 'provision:token devices:read' }],
+    [{ ...GOOD, scope: ['devices:write'] }, { scope: 'devices:write' }],
+    [GOOD, { scope: 'devices:read devices:write' }],
     [{ ...GOOD, tokenType: 'bearer' }, { token_type: 'Bearer' }],
     [{ ...GOOD, issuedTokenType: JWT }, { issued_token_type: JWT }],
     [
@@ -123,6 +125,7 @@ describe('issueAccessToken', () => {
     ['a lifetime that is a text', { ...GOOD, expiresIn: '60' }, 'expiresIn'],
     ['a scope beyond the key', { ...GOOD, scope: 'devices:read admin' }, 'scope'],
     ['a list with a scope beyond the key', { ...GOOD, scope: ['admin'] }, 'scope'],
+    ['a scope that is for keys only', { ...GOOD, scope: 'provision:token' }, 'scope'],
     ['no scope at all', { ...GOOD, scope: '' }, 'scope'],
     ['an empty list of scopes', { ...GOOD, scope: [] }, 'scope'],
     ['a scope that is none', { ...GOOD, scope: 7 }, 'scope'],
@@ -259,7 +262,7 @@ describe('the initial access token', () => {
     [undefined, 3600, 3600],
   ])('lives as long as the policies %s and %s say: %s s, true to its claim', async (outer, own, lifetime) => {
     const limit = (seconds?: number) => (seconds === undefined ? {} : { accessTokenLifetimeSeconds: seconds })
-    const scopes = ['provision:token']
+    const scopes = ['provision:token', 'devices:read']
     const clientSecret = 'correct-horse-battery-staple'
     const policy = { ...limit(own), defaultScopes: scopes }
     const given = deployed({

@@ -87,17 +87,17 @@ export const FLOW: readonly Step[] = [
   keyStep({
     title: 'Get a key for a registration',
     name: 'provisioning key 3',
-    form: () => ({ scope: 'provision:register provision:token' }),
-    explanation: 'The key allows the registration. It also has the scope that the new client is to get.',
+    form: () => ({ scope: 'provision:register provision:token config:read' }),
+    explanation: 'The key allows the registration. It also has the scopes that the new client is to get.',
   }),
   {
     title: 'Register a client (RFC 7591)',
     call: postWith('/oauth/register', 'provisioning key 3', {
       client_name: 'lamp',
-      scope: 'provision:token',
+      scope: 'provision:token config:read',
     }),
     status: 201,
-    members: { client_name: 'lamp', scope: 'provision:token' },
+    members: { client_name: 'lamp', scope: 'provision:token config:read' },
     secrets: {
       client_secret: 'secret of the new client',
       registration_access_token: REGISTRATION_TOKEN,
@@ -140,6 +140,6 @@ function registrationCall(method: Call['method']): CallFactory {
 function renaming(name: string): CallFactory {
   return (site, memory) => ({
     ...registrationCall('PUT')(site, memory),
-    json: { client_id: memory.recall('new client'), client_name: name, scope: 'provision:token' },
+    json: { client_id: memory.recall('new client'), client_name: name, scope: 'provision:token config:read' },
   })
 }

@@ -5,8 +5,8 @@ import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/
 import type { Claims } from '../jose/jws.js'
 import { CLIENT_AUTHENTICATION_METHODS, type ClientAuthenticationMethod } from '../ports/methods.js'
 import { keySetFault, plainKeySet } from './client-keys.js'
-import { parseScope } from './policy.js'
 import { namesCertificate } from './registered-certificates.js'
+import { parseScope, SCOPES_OF_PROVISIONED } from './scopes.js'
 
 /** Validated client metadata (RFC 7591 2), in its wire names. It has no unknown members. */
 export interface AcceptedMetadata {
@@ -148,7 +148,7 @@ function requirePermitted(scope: string, permitted: ReadonlySet<string>): void {
   const scopes = unlessRefused(() => parseScope(scope))
   if (scopes === undefined) throw invalid('scope: expected scope tokens separated by single spaces.')
   if (!scopes.every((one) => permitted.has(one))) {
-    throw invalid('scope: expected only scopes that the client may have.')
+    throw invalid(`scope: expected only scopes that the client may have. ${SCOPES_OF_PROVISIONED}`)
   }
 }
 

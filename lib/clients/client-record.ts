@@ -175,6 +175,7 @@ const readStoredPolicy = object<PolicyOptions>({
   requireSoftwareStatement: flag,
   outstandingKeys: count,
   accessTokenScopes: texts,
+  clientScopes: texts,
   accessTokenLifetimeSeconds: count,
 })
 

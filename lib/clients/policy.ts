@@ -1,6 +1,7 @@
 import { malformed, ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
 import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
+import { parseScope, SCOPES_OF_PROVISIONED, scopesOf } from './scopes.js'
 
 /** A policy in the form that limits other policies. */
 export function boundsOf(policy: Policy): PolicyBounds {
@@ -21,6 +22,7 @@ export function boundsOf(policy: Policy): PolicyBounds {
     accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
     ...(networks !== undefined && { networks }),
     ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
+    ...(policy.clientScopes !== undefined && { clientScopes: [...policy.clientScopes] }),
   }
 }
 
@@ -48,6 +50,14 @@ export function inheritedPolicy(
   }
 }
 
+/** The client that asks for a key. */
+interface RequestingClient {
+  readonly clientId: string
+  readonly policy: Policy
+  /** The client that registered or bound this one. */
+  readonly registeredBy?: string
+}
+
 /** The terms of one key, as the policy allows them. */
 export interface Terms {
   readonly subject: string
@@ -58,29 +68,21 @@ export interface Terms {
 }
 
 /** Checks the parameters of a request for a key. It refuses a request that asks for too much, and never reduces it. */
-export function permitTerms(clientId: string, policy: Policy, parameters: Parameters): Terms {
+export function permitTerms(client: RequestingClient, parameters: Parameters): Terms {
+  const { clientId, policy } = client
   return {
     subject: permitSubject(clientId, policy, parameters.get('requested_subject')),
-    scope: permitScope(policy, parameters.get('scope')),
+    scope: permitScope(client, parameters.get('scope')),
     audience: permitAudience(policy.audiences, parameters.get('resource')),
     lifetimeSeconds: permitLifetime(policy, parameters.get('requested_expiry')),
     networks: policy.networks,
   }
 }
 
-/** RFC 6749 3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`. */
-export const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
-
-/** Reads a `scope` parameter. The result has no duplicates. */
-export function parseScope(text: string): readonly string[] {
-  const scopes = text.split(' ')
-  if (!scopes.every((scope) => SCOPE_TOKEN.test(scope))) {
-    throw malformed('scope_malformed', 'scope: expected scope tokens separated by single spaces.')
-  }
-  return [...new Set(scopes)]
-}
-
-function permitScope(policy: Policy, requested: string | undefined): readonly string[] {
+function permitScope(
+  { policy, registeredBy }: RequestingClient,
+  requested: string | undefined,
+): readonly string[] {
   if (requested === undefined) {
     if (policy.defaultScopes.length > 0) return policy.defaultScopes
     throw new ProvisioningError(
@@ -90,7 +92,11 @@ function permitScope(policy: Policy, requested: string | undefined): readonly st
   }
   const scopes = parseScope(requested)
   if (scopes.every((scope) => policy.scopes.has(scope))) return scopes
-  throw notPermitted('scope_not_permitted', 'scope', policy.scopes)
+  const { reason, message } = notPermitted('scope_not_permitted', 'scope', policy.scopes)
+  throw new ProvisioningError(
+    reason,
+    registeredBy === undefined ? message : `${message} ${SCOPES_OF_PROVISIONED}`,
+  )
 }
 
 /** Names the parameter and its allowed values, never the value in the request: clients paste secrets into wrong places. */
@@ -159,11 +165,9 @@ function permitSubject(clientId: string, policy: Policy, requested: string | und
 export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): keyof Policy | undefined {
   const isWithin: Partial<Record<keyof Policy, boolean>> = {
     subjects: policy.subjects.every((one) => other.subjects.some((pattern) => isSubjectWithin(one, pattern))),
-    introspectAudiences: policy.introspectAudiences.every((one) => other.introspectAudiences.includes(one)),
-    // A policy without scopes for access tokens allows all its scopes.
-    accessTokenScopes: [...(policy.accessTokenScopes ?? policy.scopes)].every((scope) =>
-      (other.accessTokenScopes ?? other.scopes).has(scope),
-    ),
+    introspectAudiences: isSubset(policy.introspectAudiences, other.introspectAudiences),
+    accessTokenScopes: isSubset(scopesOf(policy, 'accessTokenScopes'), scopesOf(other, 'accessTokenScopes')),
+    clientScopes: isSubset(scopesOf(policy, 'clientScopes'), scopesOf(other, 'clientScopes')),
     // The first only restricts. The other two are defaults within scopes and maxLifetimeSeconds.
     certificateBound: true,
     defaultScopes: true,
@@ -171,6 +175,10 @@ export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): k
   }
   const isSame = (name: keyof Policy) => textOf(policy[name]) === textOf(narrowed[name])
   return (Object.keys(policy) as (keyof Policy)[]).find((name) => !(isWithin[name] ?? isSame(name)))
+}
+
+function isSubset(inner: readonly string[], outer: readonly string[]): boolean {
+  return inner.every((one) => outer.includes(one))
 }
 
 /** The order of a list does not matter. */

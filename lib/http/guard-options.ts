@@ -1,6 +1,6 @@
 import { closest, describe, type Faults, faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
-import { SCOPE_TOKEN } from '../clients/policy.js'
+import { isExactScope, isForProvisioning } from '../clients/scopes.js'
 import type { GuardContext } from './context.js'
 
 /**
@@ -87,8 +87,10 @@ function readScope(
       describe(given),
     )
   for (const one of scope) {
-    if (typeof one !== 'string' || !SCOPE_TOKEN.test(one) || one.includes('*'))
+    if (typeof one !== 'string' || !isExactScope(one))
       noted.add(path, 'a scope, or a list of scopes', describe(one))
+    else if (caller === 'requireAccessToken' && isForProvisioning(one))
+      noted.add(path, 'a scope other than provision:*, which access tokens never have', describe(one))
     else if (grantable !== undefined && !grantable.includes(one))
       noted.add(path, `a scope that a policy grants${hint(one, grantable)}`, describe(one))
   }

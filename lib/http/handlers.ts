@@ -1,4 +1,5 @@
 import { listOwnBindings, revokeOwnBinding } from '../clients/bindings.js'
+import { BIND_SCOPE, REGISTER_SCOPE } from '../clients/scopes.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
@@ -7,7 +8,6 @@ import { deleteRegistration, readRegistration } from '../registration/management
 import { updateRegistration } from '../registration/management/update.js'
 import { introspect } from '../tokens/introspection.js'
 import { extractKey } from '../tokens/presentation.js'
-import { BIND_SCOPE, REGISTER_SCOPE } from '../tokens/provisioning-key.js'
 import { revokeOwnToken } from '../tokens/revocation.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'

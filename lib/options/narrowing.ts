@@ -21,7 +21,7 @@ export const DEFAULTS = {
   accessTokenLifetimeSeconds: 600,
 } as const
 
-type ListName = 'scopes' | 'audiences' | 'networks' | 'subjects' | 'accessTokenScopes'
+type ListName = 'scopes' | 'audiences' | 'networks' | 'subjects' | 'accessTokenScopes' | 'clientScopes'
 type Within = (inner: string, outer: string) => boolean
 
 const same: Within = (inner, outer) => inner === outer
@@ -33,6 +33,7 @@ const LISTS: Record<ListName, Within> = {
   networks: isNetworkWithin,
   subjects: isSubjectWithin,
   accessTokenScopes: same,
+  clientScopes: same,
 }
 
 const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
@@ -48,7 +49,8 @@ export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBo
   }
   const scopes = own.scopes ?? outer.scopes ?? []
   const exactly = (of: string) => ({ within: same, of, faults })
-  noteBeyond(join(path, 'defaultScopes'), own.defaultScopes, scopes, exactly(join(path, 'scopes')))
+  for (const name of ['defaultScopes', 'clientScopes'] as const)
+    noteBeyond(join(path, name), own[name], scopes, exactly(join(path, 'scopes')))
   const introspected = join(path, 'introspectAudiences')
   noteBeyond(introspected, own.introspectAudiences, outer.audiences, exactly('policy.audiences'))
   for (const name of COUNTS) {
@@ -137,7 +139,6 @@ export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certific
   const scopes = narrow('scopes', own, outer) ?? []
   const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
   const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
-  const tokenScopes = narrow('accessTokenScopes', own, outer)
   return Object.freeze({
     scopes: new Set(scopes),
     defaultScopes: (own.defaultScopes ?? outer.defaultScopes ?? []).filter((scope) => scopes.includes(scope)),
@@ -160,7 +161,8 @@ export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certific
     ],
     requireSoftwareStatement: [outer, own].some((one) => one.requireSoftwareStatement === true),
     outstandingKeys: least('outstandingKeys', own, outer),
-    accessTokenScopes: tokenScopes === undefined ? undefined : new Set(tokenScopes),
+    accessTokenScopes: narrowSet('accessTokenScopes', own, outer),
+    clientScopes: narrowSet('clientScopes', own, outer),
     accessTokenLifetimeSeconds: least('accessTokenLifetimeSeconds', own, outer),
   })
 }
@@ -169,6 +171,11 @@ function narrow(name: ListName, own: PolicyOptions, outer: PolicyBounds): readon
   const [inner, bounds] = [own[name], outer[name]]
   if (inner === undefined || bounds === undefined) return inner ?? bounds
   return inner.filter((one) => isWithinAny(one, bounds, LISTS[name]))
+}
+
+function narrowSet(name: ListName, own: PolicyOptions, outer: PolicyBounds): ReadonlySet<string> | undefined {
+  const list = narrow(name, own, outer)
+  return list && new Set(list)
 }
 
 /** A client may add a constraint, or replace `dpop` by `mtls` and the reverse. It cannot lift the outer constraint. */

@@ -1,6 +1,7 @@
 import { parseNetwork } from '../base/network.js'
 import { flag, object, oneOf, texts, whole } from '../base/schema.js'
-import { CLIENT_ID, isAudience, SCOPE_TOKEN } from '../clients/policy.js'
+import { CLIENT_ID, isAudience } from '../clients/policy.js'
+import { isExactScope, isForProvisioning, REGISTER_SCOPE } from '../clients/scopes.js'
 import {
   MOST_BINDINGS,
   type PolicyOptions,
@@ -19,16 +20,19 @@ export const AUDIENCE = [
   (uri: string) => isAudience(uri) && !uri.includes('*'),
 ] as const
 
-const scopes = texts(
-  'a scope token without a wildcard (RFC 6749 3.3)',
-  (scope) => SCOPE_TOKEN.test(scope) && !scope.includes('*'),
-)
+const scopes = texts('a scope token without a wildcard (RFC 6749 3.3)', isExactScope)
+const scopesExcept = (excluded: string, isExcluded: (scope: string) => boolean) =>
+  texts(
+    `a scope token without a wildcard, but not ${excluded}`,
+    (scope) => isExactScope(scope) && !isExcluded(scope),
+  )
 
 /** Reads a policy. Each member is checked alone; `validatePolicy` compares policies. */
 export const readPolicy = object<PolicyOptions>({
   scopes,
   defaultScopes: scopes,
-  accessTokenScopes: scopes,
+  accessTokenScopes: scopesExcept('provision:*', isForProvisioning),
+  clientScopes: scopesExcept(REGISTER_SCOPE, (scope) => scope === REGISTER_SCOPE),
   audiences: texts(...AUDIENCE, 1),
   networks: texts('a network in CIDR notation', (network) => parseNetwork(network) !== undefined, 1),
   subjects: texts(

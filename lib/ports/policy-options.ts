@@ -96,10 +96,17 @@ export interface PolicyOptions {
    */
   readonly outstandingKeys?: number
   /**
-   * The scopes an initial access token may carry. Default: those of the key that is exchanged for it.
+   * The scopes an initial access token may carry. It never has `provision:*` scopes. Default: the other scopes of the
+   * key that is exchanged for it.
    * @example ['devices:read']
    */
   readonly accessTokenScopes?: readonly string[]
+  /**
+   * The scopes of a client that is registered or bound with a key of this client. They must be among `scopes`, and not
+   * `provision:register`. Default: the scopes of the key without `provision:register`.
+   * @example ['provision:token', 'devices:read']
+   */
+  readonly clientScopes?: readonly string[]
   /**
    * Lifetime of an initial access token, in seconds. Default 600; at most 3600.
    * @example 300
@@ -164,6 +171,7 @@ export interface Policy {
   readonly requireSoftwareStatement: boolean
   readonly outstandingKeys: number
   readonly accessTokenScopes: ReadonlySet<string> | undefined
+  readonly clientScopes: ReadonlySet<string> | undefined
   readonly accessTokenLifetimeSeconds: number
 }
 

@@ -38,7 +38,7 @@ export function keyIssuer(deployment: Deployment): Issue {
       }
       const proof = readProof(deployment, presented, { target })
       const possession = { proof, certificate: presented.certificate?.thumbprint }
-      const terms = permitTerms(client.clientId, client.policy, parameters)
+      const terms = permitTerms(client, parameters)
       // A key for another subject is not bound to this certificate: the subject could not present it.
       const isOwn = terms.subject === client.clientId
       const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'

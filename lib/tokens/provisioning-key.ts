@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import type { Terms } from '../clients/policy.js'
+import { BIND_SCOPE } from '../clients/scopes.js'
 import type { Claims } from '../jose/jws.js'
 import { signJwt } from '../jose/jwt.js'
 import { texts, wholeSeconds } from '../jose/signed-token.js'
@@ -30,18 +31,8 @@ export interface VerifiedKey extends VerifiedIdentity {
   readonly ancestors: readonly KeyRef[]
 }
 
-/** The scope that lets a key register a client. */
-export const REGISTER_SCOPE = 'provision:register'
-/** The scope that lets a key bind a public key or a certificate. */
-export const BIND_SCOPE = 'provision:bind'
-
 /** The longest chain of bindings within the lifetime of a key, each asked for with the previous one. */
 const MOST_ANCESTORS = 16
-
-/** The scopes that a key can give to a client that outlives it. Such a client must not register others. */
-export function lastingScopes(key: VerifiedKey): readonly string[] {
-  return key.scope.filter((scope) => scope !== REGISTER_SCOPE)
-}
 
 /** A new `jti`: 160 random bits. */
 export function randomId(): string {

@@ -51,7 +51,7 @@ describe('a route behind requireAccessToken()', () => {
         expect(body).toEqual({
           clientId: 'device:7',
           subject: 'device:7',
-          scope: ['provision:token', 'devices:read'],
+          scope: ['devices:read'],
           audience: AUDIENCE,
           issuer: ISSUER,
           tokenId: payload.jti,

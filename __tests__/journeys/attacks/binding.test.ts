@@ -60,6 +60,7 @@ test.each<[string, PolicyOptions]>([
   ['outstanding keys', { outstandingKeys: 10 }],
   ['lifetimes of access tokens', { accessTokenLifetimeSeconds: 60 }],
   ['bindings', { maxBindings: 1 }],
+  ['scopes of new clients', { clientScopes: [] }],
 ])('a client keeps its bounds on %s when it binds its key to an identity without them', async (_, bounds) => {
   const refused = { status: 400, isClaimed: false, reason: 'subject_not_permitted' }
   expect(await takeOver(WITHIN, { ...ASKER, ...bounds })).toMatchObject(refused)

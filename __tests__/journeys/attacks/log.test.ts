@@ -98,7 +98,7 @@ describe('an attack by somebody who reads the log', () => {
     async (_title, parameter, ask) => {
       const server = await startServer()
       try {
-        const key = await obtainKey(server, { scope: 'provision:token' })
+        const key = await obtainKey(server, { scope: 'provision:token devices:read' })
         const { status, body } = await ask(server, key)
         expect(status).toBe(400)
         const told = [body.error_description, server.events.at(-1)]

@@ -213,7 +213,7 @@ describe('an attack', () => {
 
   test('by exchange reaches no audience but that of the key', () =>
     withServer({}, async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       await exchangeKey(server, key, { resource: 'https://other.example.com/things' }).expect(
         400,
         /invalid_target/,
@@ -223,8 +223,8 @@ describe('an attack', () => {
 
   test('by a client that has not registered the exchange gets no token', () =>
     withServer({}, async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:register provision:token' })
-      const metadata = { scope: 'provision:token', grant_types: ['client_credentials'] }
+      const key = await obtainKey(server, { scope: 'provision:register provision:token devices:read' })
+      const metadata = { scope: 'provision:token devices:read', grant_types: ['client_credentials'] }
       const { body } = await send(server, 'post', '/oauth/register')
         .set(bearer(key))
         .send(metadata)

@@ -32,7 +32,7 @@ async function twoInstances(
 const USES: Record<string, readonly [scope: string, status: number, use: Use]> = {
   'at a guarded route': ['devices:read', 200, (on, key) => send(on, 'get', '/devices').set(bearer(key))],
   'at a redeeming route': ['devices:create', 201, (on, key) => send(on, 'post', '/devices').set(bearer(key))],
-  'for an access token': ['provision:token', 200, (on, key) => exchangeKey(on, key)],
+  'for an access token': ['provision:token devices:read', 200, (on, key) => exchangeKey(on, key)],
   'to bind': [
     'provision:bind',
     201,
@@ -158,7 +158,7 @@ describe('revokeAllIssuedBefore', () => {
 
   test('of one client revokes its keys, those for it, and nobody else’s', () =>
     twoInstances(async (a, b) => {
-      const scope = 'provision:token'
+      const scope = 'provision:token devices:read'
       const own = await obtainKey(a, { scope })
       const forDevice = await obtainKey(a, { scope, requested_subject: 'device:1' })
       const another: string = (await askForKey(a, { scope }, AUTHORISED)).body.access_token

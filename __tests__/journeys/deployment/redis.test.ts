@@ -42,7 +42,7 @@ async function withProcesses(
 const at = (path: string) => ({ method: 'POST', url: `${ISSUER}/oauth${path}` })
 
 /** Asks for a key that is bound to a DPoP key. */
-async function obtainBoundKey(server: RunningServer, own: ClientKey, scope = 'provision:token') {
+async function obtainBoundKey(server: RunningServer, own: ClientKey, scope = 'provision:token devices:read') {
   const form = { grant_type: 'client_credentials', scope }
   const asking = postForm(server, '/oauth/token', form).auth(CLIENT, SECRET)
   const { body } = await asking.set('DPoP', signProof(own, at('/token'))).expect(200)

@@ -49,7 +49,7 @@ describe('rotation under load', () => {
         const refused: string[] = []
         const kids = new Set<unknown>()
         const worker = async (i: number) => {
-          const action = i % 2 === 0 ? 'devices:create' : 'provision:token'
+          const action = i % 2 === 0 ? 'devices:create' : 'provision:token devices:read'
           const issued = await askForKey(server, { scope: action })
           if (issued.status !== 200) return void refused.push(issued.text)
           const key: string = issued.body.access_token

@@ -45,7 +45,9 @@ describe('one middleware alone', () => {
     ],
   ])('issuance() and redemption() share the token endpoint: %s', (_title, mount) =>
     withApp(mount, async (server) => {
-      await exchangeKey(server, await obtainKey(server, { scope: 'provision:token' })).expect(200)
+      await exchangeKey(server, await obtainKey(server, { scope: 'provision:token devices:read' })).expect(
+        200,
+      )
       const { body } = await postForm(server, '/oauth/token', { grant_type: 'password' }).expect(400)
       expect(body.error).toBe('unsupported_grant_type')
       expect(server.events.filter(({ type }) => type === 'request.refused')).toHaveLength(1)

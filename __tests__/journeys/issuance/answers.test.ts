@@ -137,7 +137,7 @@ describe('an exchanged key', () => {
         aud: OTHER_AUDIENCE,
         sub: 'device:7',
         client_id: 'device:7',
-        scope: 'devices:read provision:token',
+        scope: 'devices:read',
         iat: TIME,
         exp: Number(payload.iat) + 600,
         jti: ID,
@@ -148,7 +148,7 @@ describe('an exchanged key', () => {
 
   test('is exchanged by its client with whichever credentials it has', () =>
     withServer(async (server) => {
-      const scope = { scope: 'provision:token' }
+      const scope = { scope: 'provision:token devices:read' }
       await exchangeKey(server, await obtainKey(server, scope))
         .auth(CLIENT, SECRET)
         .expect(200)
@@ -193,7 +193,7 @@ describe('introspection', () => {
 
   test('tells nothing of what is unknown, spent, revoked or of another client', () =>
     withServer(async (server) => {
-      const scope = { scope: 'provision:token' }
+      const scope = { scope: 'provision:token devices:read' }
       const [spent, revoked, foreign] = [
         await obtainKey(server, scope),
         await obtainKey(server, scope),
@@ -230,7 +230,7 @@ describe('revocation', () => {
     withServer(async (server) => {
       const { body } = await exchangeKey(
         server,
-        await obtainKey(server, { scope: 'provision:token' }),
+        await obtainKey(server, { scope: 'provision:token devices:read' }),
       ).expect(200)
       await revoke(server, body.access_token).expect(200)
       await introspect(server, body.access_token).expect(200, { active: false })
@@ -239,7 +239,7 @@ describe('revocation', () => {
 
   test('leaves alone, and does not tell, what is unknown or of another client', () =>
     withServer(async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       for (const one of ['unknown', 'a.b.c', key, refOf(key).jti])
         await revoke(server, one, 'bystander').expect(200)
       await introspect(server, key).expect(200)

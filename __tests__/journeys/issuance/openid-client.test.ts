@@ -161,7 +161,9 @@ describe('openid-client, which we did not write', () => {
   test('revokes a key, which is refused from then on', () =>
     withServer(async (server) => {
       const config = await discover(server, client.ClientSecretBasic(SECRET))
-      const { access_token: key } = await client.clientCredentialsGrant(config, { scope: 'provision:token' })
+      const { access_token: key } = await client.clientCredentialsGrant(config, {
+        scope: 'provision:token devices:read',
+      })
       await client.tokenRevocation(config, key)
       expect(await client.tokenIntrospection(config, key)).toEqual({ active: false })
       const exchange = client.genericGrantRequest(config, EXCHANGE, {
@@ -175,7 +177,7 @@ describe('openid-client, which we did not write', () => {
     withServer(async (server) => {
       const owner = await discover(server, client.ClientSecretBasic(SECRET))
       const { access_token: key } = await client.clientCredentialsGrant(owner, {
-        scope: 'provision:token',
+        scope: 'provision:token devices:read',
         requested_subject: 'device:7',
       })
       const device = await discover(server, client.None(), 'device:7')
@@ -189,7 +191,7 @@ describe('openid-client, which we did not write', () => {
   test('is told plainly when its secret is wrong', () =>
     withServer(async (server) => {
       const config = await discover(server, client.ClientSecretBasic('not-the-secret'))
-      const asked = client.clientCredentialsGrant(config, { scope: 'provision:token' })
+      const asked = client.clientCredentialsGrant(config, { scope: 'provision:token devices:read' })
       await expect(asked).rejects.toMatchObject({ code: 'OAUTH_WWW_AUTHENTICATE_CHALLENGE', status: 401 })
     }))
 })

@@ -64,7 +64,7 @@ describe('private_key_jwt by clients that we did not write', () => {
           subject_token: first.access_token,
           subject_token_type: JWT_TYPE,
         })
-        expect(exchanged).toMatchObject({ token_type: 'bearer', scope: 'provision:token devices:read' })
+        expect(exchanged).toMatchObject({ token_type: 'bearer', scope: 'devices:read' })
         const second = await ask()
         await client.tokenRevocation(config, second.access_token)
         expect(await client.tokenIntrospection(config, second.access_token)).toEqual({ active: false })

@@ -74,7 +74,7 @@ describe('rate limits', () => {
 
   test('count an exchange once, though two routers serve the token endpoint', () =>
     withLimits({ token: { limit: 3 } }, async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       const { headers } = await exchangeKey(server, key).expect(200)
       expect(headers.ratelimit).toMatch(/^"token-address"; r=1; t=\d+$/)
     }))
@@ -159,7 +159,7 @@ describe('rate limits', () => {
 
   test('introspect and revoke work within them', () =>
     withLimits({ introspect: { limit: 1 }, revoke: { limit: 1 } }, async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       const { body } = await postForm(server, '/oauth/introspect', { token: key })
         .auth(CLIENT, SECRET)
         .expect(200)

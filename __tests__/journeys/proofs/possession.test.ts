@@ -280,7 +280,7 @@ describe('what a bound key brings forth', () => {
   })
 
   test('of a key that is not bound is bound to the proof it is exchanged with', async () => {
-    const key = await obtainKey(server, { scope: 'provision:token' })
+    const key = await obtainKey(server, { scope: 'provision:token devices:read' })
     const { body } = await exchangeKey(server, key).set('DPoP', signProof(holder, TOKEN_TARGET)).expect(200)
     expect(body.token_type).toBe('DPoP')
     expect(decodeJwt(body.access_token).payload.cnf).toMatchObject({ jkt: expect.any(String) })

@@ -201,7 +201,7 @@ describe('a body that takes its time', () => {
 
   test('is read to its end, byte by byte', () =>
     withServer(async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       const sent = openRequest(server, { path: '/oauth/token', headers: { 'Content-Type': FORM } })
       const answered = answerTo(sent)
       const body = Buffer.from(`${form}&subject_token=${key}`)
@@ -216,7 +216,7 @@ describe('a body that takes its time', () => {
 
   test('keeps nobody else waiting, and spends nothing when it never ends', () =>
     withServer(async (server) => {
-      const key = await obtainKey(server, { scope: 'provision:token' })
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       const slow = Array.from({ length: 50 }, () => {
         const headers = { 'Content-Type': FORM, 'Content-Length': 5000 }
         const sent = openRequest(server, { path: '/oauth/token', headers })

@@ -180,7 +180,7 @@ describe('what a bound key was redeemed for', () => {
     ],
     [
       'with the proof that was used',
-      (server, { key, used }) => exchangeKey(server, key, { scope: 'provision:token' }).set('DPoP', used),
+      (server, { key, used }) => exchangeKey(server, key, { scope: 'devices:create' }).set('DPoP', used),
     ],
     [
       'with a proof for another place',
@@ -221,8 +221,9 @@ describe('what a bound key was redeemed for', () => {
     withFamilies(async (server) => {
       const family = await boundFamily(server)
       const bystander = { id: 'bystander', secret: SECRET }
-      const foreign = (await askForKey(server, { scope: 'provision:token' }, bystander)).body.access_token
-      for (const key of [foreign, await obtainKey(server, { scope: 'provision:token' })]) {
+      const scope = 'provision:token devices:read'
+      const foreign = (await askForKey(server, { scope }, bystander)).body.access_token
+      for (const key of [foreign, await obtainKey(server, { scope })]) {
         await exchangeKey(server, key).expect(200)
         await exchangeKey(server, key).expect(400)
       }

@@ -23,7 +23,7 @@ import {
 
 /** Differences of a request from the first one. */
 const CHANGES: [title: string, errand: Errand, change: (key: string) => Partial<Errand>][] = [
-  ['another scope', TOKEN, () => ({ form: { scope: 'provision:token' } })],
+  ['another scope', TOKEN, () => ({ form: { scope: 'devices:create' } })],
   ['no scope', TOKEN, () => ({ form: {} })],
   [
     'another parameter',
@@ -121,7 +121,7 @@ describe('a redeemed key with which its holder asks for something else', () => {
 describe('a key that is bound to a certificate', () => {
   const OTHER = makeCertificate()
   const SITES = [
-    ['token exchange', 'provision:token', 200],
+    ['token exchange', 'provision:token devices:read', 200],
     ['register', 'provision:register devices:read', 201],
   ] as const
 

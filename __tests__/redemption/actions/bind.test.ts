@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { PresentedCertificate } from '../../../lib/base/request.js'
+import { BIND_SCOPE } from '../../../lib/clients/scopes.js'
 import { thumbprint } from '../../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import type { Client, ClientRegistry } from '../../../lib/ports/client.js'
 import { binder } from '../../../lib/redemption/actions/bind.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
-import { BIND_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import { compact } from '../../support/compact.js'
 import {
   AUDIENCE,

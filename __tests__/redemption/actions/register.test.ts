@@ -1,8 +1,8 @@
 import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
+import { REGISTER_SCOPE } from '../../../lib/clients/scopes.js'
 import type { Client } from '../../../lib/ports/client.js'
 import { registrar } from '../../../lib/redemption/actions/register.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
-import { REGISTER_SCOPE } from '../../../lib/tokens/provisioning-key.js'
 import {
   AUDIENCE,
   actionRunnerOf,

@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
+import { TOKEN_SCOPE } from '../../../lib/clients/scopes.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
-import { exchanger, readSubjectToken, TOKEN_SCOPE } from '../../../lib/redemption/actions/token.js'
+import { exchanger, readSubjectToken } from '../../../lib/redemption/actions/token.js'
 import { ACCESS_TOKEN as ACCESS_TOKEN_KIND } from '../../../lib/tokens/access-token.js'
 import { verifyGenuine } from '../../../lib/tokens/issued-token.js'
 import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
@@ -61,13 +62,13 @@ describe('exchange', () => {
       issued_token_type: ACCESS_TOKEN,
       token_type: 'Bearer',
       expires_in: 600,
-      scope: 'provision:token devices:read',
+      scope: 'devices:read',
     })
     const claims = verifyGenuine(deployment, ACCESS_TOKEN_KIND, answer.access_token)
     expect(claims).toMatchObject({ aud: AUDIENCE, sub: 'device:7', exp: START + 600, key_id: record.jti })
     expect(await entry()).toMatchObject({ state: 'redeemed', retainUntil: START + 605 })
     const { jti: keyId, clientId, subject } = record
-    const scope = ['provision:token', 'devices:read']
+    const scope = ['devices:read']
     expect(events.slice(1)).toMatchObject([
       { type: 'key.redeemed', keyId, clientId, subject, action: 'token' },
       { type: 'token.issued', keyId, clientId, subject, tokenId: claims.jti, scope },
@@ -137,6 +138,59 @@ describe('exchange', () => {
     expect(await ask()).toMatchObject({ scope: 'devices:read', expires_in: 60 })
     const none = await withKey({ policy, clients }, { scope: 'provision:token' })
     expect(await refusalOf(none.ask)).toMatchObject({ reason: 'scope_not_permitted' })
+  })
+
+  const EVERYTHING = 'provision:token provision:bind devices:read'
+
+  it.each([undefined, 'devices:read'])(
+    'puts no provisioning scope into the token: scope=%s',
+    async (scope) => {
+      const { ask, deployment } = await withKey({}, { scope: EVERYTHING })
+      const answer = await ask(scope === undefined ? {} : { scope })
+      expect(answer.scope).toBe('devices:read')
+      expect(verifyGenuine(deployment, ACCESS_TOKEN_KIND, answer.access_token).scope).toBe('devices:read')
+    },
+  )
+
+  it.each(['provision:token', 'provision:bind', 'devices:read provision:token'])(
+    'refuses scope=%s, and the key stays unredeemed',
+    async (scope) => {
+      const { ask, entry } = await withKey({}, { scope: EVERYTHING })
+      expect(await refusalOf(() => ask({ scope }))).toMatchObject({
+        code: 'invalid_scope',
+        reason: 'scope_not_permitted',
+        message: 'scope: expected only devices:read.',
+      })
+      expect(await entry()).toMatchObject({ state: 'issued' })
+    },
+  )
+
+  const ONLY_PROVISIONING = 'The key has no scope for an access token (provision:* is for keys only).'
+  it.each([
+    [
+      { scopes: ['provision:token', 'provision:bind', 'devices:read', 'devices:write'] },
+      'Ask for a key that also has one of devices:read, devices:write.',
+    ],
+    [
+      {
+        scopes: ['provision:token', 'provision:bind', 'devices:read', 'devices:write'],
+        accessTokenScopes: ['devices:write', 'admin'],
+      },
+      'Ask for a key that also has one of devices:write.',
+    ],
+    [
+      { scopes: ['provision:token', 'provision:bind'] },
+      'The policy of the client allows none: see policy.scopes and policy.accessTokenScopes.',
+    ],
+  ])('refuses a key with only provisioning scopes, and names the remedy: %j', async (policy, remedy) => {
+    const clients = [{ clientId: 'ci-runner', clientSecret: SECRET }]
+    const given = await withKey({ policy, clients }, { scope: 'provision:token provision:bind' })
+    expect(await refusalOf(given.ask)).toMatchObject({
+      code: 'invalid_scope',
+      reason: 'scope_not_permitted',
+      message: `${ONLY_PROVISIONING} ${remedy}`,
+    })
+    expect(await given.entry()).toMatchObject({ state: 'issued' })
   })
 
   it('gives one of many concurrent requests a token', async () => {

@@ -135,7 +135,7 @@ const PRESENTED: Case[] = [
     headers: { 'www-authenticate': /error="insufficient_scope".*scope="devices:read"/ },
     description: /^The access token lacks the scope for this\.$/,
     act: async (server) => {
-      const { token } = await obtainToken(server, { form: { scope: 'provision:token' } })
+      const { token } = await obtainToken(server, { key: { scope: 'provision:token devices:create' } })
       return callApi(server, token)
     },
   },
@@ -236,7 +236,7 @@ function delegated(title: string, reason: Reason, status: number, issueAccessTok
   const error = status === 503 ? 'temporarily_unavailable' : 'server_error'
   const options = { issueAccessToken } as Partial<ProvisioningOptions>
   const act: Case['act'] = async (server) =>
-    exchangeKey(server, await obtainKey(server, { scope: 'provision:token' }))
+    exchangeKey(server, await obtainKey(server, { scope: 'provision:token devices:read' }))
   return { title, reason, status, error, options, act }
 }
 

@@ -74,7 +74,7 @@ export function exchangeRequest(
   title: string,
   reason: Reason,
   form: Record<string, string | undefined>,
-  scope = 'provision:token',
+  scope = 'provision:token devices:read',
 ): Case {
   const act = async (server: RunningServer) =>
     postForm(server, '/oauth/token', {

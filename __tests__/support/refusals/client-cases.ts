@@ -82,7 +82,7 @@ function vanishingClient(): ClientLookup {
   return () => {
     asked += 1
     return asked === 1
-      ? { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['provision:token'] } }
+      ? { clientId: CLIENT, clientSecret: SECRET, policy: { scopes: ['provision:token', 'devices:read'] } }
       : undefined
   }
 }
@@ -143,7 +143,7 @@ export const POLICY_CASES: Case[] = [
   exchangeRequest('an exchange by another client', 'client_mismatch', { client_id: 'bystander' }),
   {
     ...exchangeRequest('an exchange for a scope beyond the key', 'scope_not_permitted', {
-      scope: 'devices:read',
+      scope: 'devices:create',
     }),
     error: 'invalid_scope',
   },
@@ -153,7 +153,8 @@ export const POLICY_CASES: Case[] = [
     status: 400,
     error: 'invalid_request',
     options: { clients: vanishingClient() },
-    act: async (server) => exchangeKey(server, await obtainKey(server, { scope: 'provision:token' })),
+    act: async (server) =>
+      exchangeKey(server, await obtainKey(server, { scope: 'provision:token devices:read' })),
   },
 ]
 

@@ -9,11 +9,12 @@ import {
 } from '../../clients/bound-keys.js'
 import { boundsOf, inheritedPolicy, memberBeyond } from '../../clients/policy.js'
 import { type Changed, changeClient, findClient } from '../../clients/registry.js'
+import { clientScopes } from '../../clients/scopes.js'
 import type { Binding, Client } from '../../ports/client.js'
 import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
 import type { KeyEntry } from '../../ports/store.js'
-import { lastingScopes, randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
+import { randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import type { ActionResult, RunAction } from '../run-action.js'
@@ -126,9 +127,9 @@ async function policyFor(
   throw malformed('subject_not_permitted', message, { clientId: key.clientId, jti: key.jti })
 }
 
-/** The new client for a subject that is none yet. It gets at most the lasting scopes of the key. */
+/** The new client for a subject that is not a client yet. */
 function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
-  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+  const scopes = [...clientScopes(policy, key.scope)]
   return {
     clientId: key.subject,
     authenticationMethods: [],

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
-import { inheritedPolicy, parseScope } from '../../clients/policy.js'
+import { inheritedPolicy } from '../../clients/policy.js'
 import { callRegistry, findStored } from '../../clients/registry.js'
+import { clientScopes, parseScope } from '../../clients/scopes.js'
 import type { Claims } from '../../jose/jws.js'
 import { type Client, nextRevision } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -10,7 +11,7 @@ import { type AcceptedRegistration, accept } from '../../registration/acceptance
 import { issueRegistrationToken } from '../../registration/access-token.js'
 import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
-import { lastingScopes, type VerifiedKey } from '../../tokens/provisioning-key.js'
+import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
 import type { ActionResult, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
@@ -47,9 +48,9 @@ async function validate(
   body: Claims,
 ): Promise<Registration> {
   const policy = await policyOf(deployment, key)
-  const scopes = lastingScopes(key).filter((scope) => policy.scopes.has(scope))
+  const scopes = clientScopes(policy, key.scope)
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
-  const accepted = await accept(deployment, { ...application, bounds: { scopes: new Set(scopes) } })
+  const accepted = await accept(deployment, { ...application, bounds: { scopes } })
   const before = await findStored(deployment, clientId)
   if (before !== undefined && !isLeftover(before, key)) throw taken()
   return { clientId, policy, scopes, accepted, before }
@@ -84,7 +85,7 @@ interface Registration {
   /** The policy of the client that asked for the key. */
   readonly policy: Policy
   /** The scopes that the new client may have at most, now and after updates. */
-  readonly scopes: readonly string[]
+  readonly scopes: ReadonlySet<string>
   readonly accepted: AcceptedRegistration
   /** The leftover of an interrupted attempt, which the new client replaces. */
   readonly before: Client | undefined
@@ -106,7 +107,7 @@ function newClient(
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
-    registration: { issuedAt: numericDate(deployment), scopes: most, tokens: [token.stored] },
+    registration: { issuedAt: numericDate(deployment), scopes: [...most], tokens: [token.stored] },
   }
   return { client, token: token.text, secret: secret.issued }
 }

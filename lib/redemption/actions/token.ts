@@ -1,7 +1,8 @@
 import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
 import type { Parameters } from '../../base/request.js'
-import { notPermitted, parseScope, permitAudience } from '../../clients/policy.js'
+import { notPermitted, permitAudience } from '../../clients/policy.js'
 import { findClient } from '../../clients/registry.js'
+import { parseScope, tokenScopes } from '../../clients/scopes.js'
 import type { Client } from '../../ports/client.js'
 import type { Deployment } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
@@ -11,8 +12,6 @@ import { ACCESS_TOKEN_TYPE, issueToken, JWT_TOKEN_TYPE, type ReadyToken } from '
 import { requestDigest } from '../outcome.js'
 import type { ActionResult, RunAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
-
-export const TOKEN_SCOPE = 'provision:token'
 
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
@@ -145,14 +144,16 @@ function requireGrant({ metadata }: Client, key: VerifiedKey): void {
 }
 
 function permitScope(key: VerifiedKey, policy: Policy, requested: string | undefined): readonly string[] {
-  const permitted = key.scope.filter(
-    (scope) => policy.accessTokenScopes?.has(scope) ?? policy.scopes.has(scope),
-  )
+  const grantable = tokenScopes(policy)
+  const permitted = key.scope.filter((scope) => grantable.has(scope))
   const scopes = requested === undefined ? permitted : parseScope(requested)
   if (scopes.length > 0 && scopes.every((scope) => permitted.includes(scope))) return scopes
   const facts = factsOf(key)
   if (permitted.length > 0) throw notPermitted('scope_not_permitted', 'scope', permitted, facts)
-  throw new ProvisioningError('scope_not_permitted', NOTHING_LEFT, { facts })
+  const remedy =
+    grantable.size === 0
+      ? 'The policy of the client allows none: see policy.scopes and policy.accessTokenScopes.'
+      : `Ask for a key that also has one of ${[...grantable].join(', ')}.`
+  const message = `The key has no scope for an access token (provision:* is for keys only). ${remedy}`
+  throw new ProvisioningError('scope_not_permitted', message, { facts })
 }
-
-const NOTHING_LEFT = 'The key carries no scope that an access token may have.'

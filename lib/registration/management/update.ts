@@ -1,8 +1,9 @@
 import { malformed } from '../../base/errors.js'
 import { Secret, secretMatches } from '../../base/secret.js'
 import { boundMethodsOf, withBindings } from '../../clients/bound-keys.js'
-import { boundsOf, inheritedPolicy, parseScope } from '../../clients/policy.js'
+import { boundsOf, inheritedPolicy } from '../../clients/policy.js'
 import { callRegistry, findClient } from '../../clients/registry.js'
+import { clientScopes, parseScope } from '../../clients/scopes.js'
 import type { Claims } from '../../jose/jws.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -85,7 +86,7 @@ async function boundsOfUpdate(deployment: Deployment, { client, registration }: 
   const { registeredBy } = client
   const registrar = registeredBy && (await findClient(deployment, registeredBy.clientId))
   const bounds = registrar && deployment.policyOf(registrar)
-  const most = bounds?.scopes ?? deployment.policyOf(client).scopes
+  const most = bounds ? clientScopes(bounds) : deployment.policyOf(client).scopes
   const scopes = scopesLeft(client, registration)
   const policy = deployment.policyOf(client, bounds && boundsOf(bounds))
   if (policy.audiences.length === 0 || policy.networks?.length === 0)

@@ -22,6 +22,7 @@ const POLICY: Required<PolicyOptions> = {
   requireSoftwareStatement: false,
   outstandingKeys: 1_000_000,
   accessTokenScopes: ['devices:read'],
+  clientScopes: ['devices:read'],
   accessTokenLifetimeSeconds: 3600,
 }
 
