@@ -1,6 +1,6 @@
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
-import type { Redeemed, Reservation } from '../../lib/redemption/reservation.js'
+import type { RedemptionRequest, Reservation } from '../../lib/redemption/reservation.js'
 import { reserve } from '../../lib/redemption/reserve.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
 import { deployed, issueKey, reasonOf, refusalOf, storeBut } from '../support/deployed.js'
@@ -18,13 +18,13 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
     pauses.push(milliseconds)
     await then.shift()?.()
   }
-  const ask = (differences: Partial<Redeemed> = {}) =>
+  const ask = (differences: Partial<RedemptionRequest> = {}) =>
     reserve(
       { ...given.deployment, pause },
       { key: verified, state: 'issued', outcomeCipher: outcomeCipher(key), proof: undefined },
-      { action: 'route', holds: OURS, request: 'the same', ...differences },
+      { action: 'route', ownerConfirmation: OURS, digest: 'the same', ...differences },
     )
-  const claim = (differences: Partial<Redeemed> = {}) => ask(differences) as Promise<Reservation>
+  const claim = (differences: Partial<RedemptionRequest> = {}) => ask(differences) as Promise<Reservation>
   const redeemed = async (settled = { outcome: OUTCOME }) => (await claim()).settle(settled)
   return { ...given, verified: verified as VerifiedKey, record, pauses, then, ask, claim, redeemed }
 }
@@ -38,12 +38,12 @@ describe('a redemption by who has proven to hold something', () => {
     expect(types).toEqual(['key.issued', 'key.redeemed', ...Array(3).fill('redemption.repeated')])
   })
 
-  it.each<[string, Partial<Redeemed>]>([
-    ['for another request', { request: 'another' }],
-    ['for a request that cannot be told from others', { request: undefined }],
-    ['by another holder', { holds: OTHERS }],
-    ['by the holder of two things', { holds: { ...OURS, ...OTHERS } }],
-    ['by nobody', { holds: undefined }],
+  it.each<[string, Partial<RedemptionRequest>]>([
+    ['for another request', { digest: 'another' }],
+    ['for a request that cannot be told from others', { digest: undefined }],
+    ['by another holder', { ownerConfirmation: OTHERS }],
+    ['by the holder of two things', { ownerConfirmation: { ...OURS, ...OTHERS } }],
+    ['by nobody', { ownerConfirmation: undefined }],
   ])('is replayed %s, and then answered to nobody any more', async (_, differences) => {
     const { ask, redeemed, record, deployment, events } = await issued()
     await redeemed()
@@ -111,7 +111,7 @@ describe('a repetition while the first attempt is still at work', () => {
   ] as const)('is refused at once to %s, without any harm', async (_, holds) => {
     const { claim, ask, pauses } = await issued()
     const first = await claim()
-    expect(await reasonOf(() => ask({ holds }))).toBe('key_redeeming')
+    expect(await reasonOf(() => ask({ ownerConfirmation: holds }))).toBe('key_redeeming')
     expect(pauses).toEqual([])
     await first.settle()
   })
@@ -124,7 +124,7 @@ describe('a redemption that was interrupted', () => {
     clock.seconds += 19
     expect(await reasonOf(() => ask())).toBe('redemption_pending')
     clock.seconds += 1
-    const second = await claim({ request: 'the same' })
+    const second = await claim({ digest: 'the same' })
     expect(second.redemptionId).toBe(first.redemptionId)
     expect(await reasonOf(() => first.settle())).toBe('key_redeeming')
     expect(await first.release()).toBe(false)
@@ -139,14 +139,14 @@ describe('a redemption that was interrupted', () => {
     const { claim, ask, clock } = await issued()
     await claim()
     clock.seconds += 200
-    expect(await reasonOf(() => ask({ holds }))).toBe('key_redeeming')
+    expect(await reasonOf(() => ask({ ownerConfirmation: holds }))).toBe('key_redeeming')
   })
 
   it('leaves a bearer key dead', async () => {
     const { claim, ask, clock } = await issued()
-    await claim({ holds: undefined })
+    await claim({ ownerConfirmation: undefined })
     clock.seconds += 200
-    expect(await reasonOf(() => ask({ holds: undefined }))).toBe('key_redeeming')
+    expect(await reasonOf(() => ask({ ownerConfirmation: undefined }))).toBe('key_redeeming')
   })
 
   it('lets exactly one of many take it over', async () => {
@@ -168,7 +168,7 @@ describe('a redemption that was interrupted', () => {
     }
     const store = { ...deployment.store, recall }
     const { verified } = { verified: record as unknown as VerifiedKey }
-    const asked = { action: 'route', holds: OURS, request: 'the same' } as const
+    const asked = { action: 'route', ownerConfirmation: OURS, digest: 'the same' } as const
     expect(
       await reasonOf(() =>
         reserve(

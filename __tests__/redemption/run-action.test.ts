@@ -21,8 +21,8 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const ask = (differences: Partial<Action<string, Result>> = {}, state: KeyState = 'issued') =>
     runAction(deployment, verifiedIn(state, verified, key), {
       action: 'bind',
-      holds: { jkt: 'ours' },
-      request: 'the same',
+      ownerConfirmation: { jkt: 'ours' },
+      digest: 'the same',
       validate: async () => {
         log.push('judge')
         return 'judged'
@@ -97,7 +97,7 @@ describe('runAction', () => {
         await deployment.store.revoke(record)
         return did()
       }
-      const reason = await reasonOf(() => ask({ act, ...(holds ? {} : { holds: undefined }) }))
+      const reason = await reasonOf(() => ask({ act, ...(holds ? {} : { ownerConfirmation: undefined }) }))
       expect([reason, log]).toEqual(['key_revoked', ['judge', 'undo']])
     },
   )
@@ -174,7 +174,7 @@ describe('a settlement whose answer got lost', () => {
 
   it('of a bearer is taken back, since nobody can ask for it again', async () => {
     const { ask, log } = await losing(lostAfter)
-    expect(await reasonOf(() => ask({ holds: undefined }))).toBe('store_unavailable')
+    expect(await reasonOf(() => ask({ ownerConfirmation: undefined }))).toBe('store_unavailable')
     expect(log).toEqual(['judge', 'act judged', 'undo'])
   })
 })

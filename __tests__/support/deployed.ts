@@ -137,7 +137,7 @@ export async function reserveKey(
   address?: string,
 ): Promise<Reservation> {
   const verified = { key, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined } as const
-  const redemption = await reserve(deployment, verified, { action, address, request: undefined })
+  const redemption = await reserve(deployment, verified, { action, address, digest: undefined })
   if (redemption.kind !== 'reservation') throw new Error('expected a reservation, got a repetition')
   return redemption
 }

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
-import type { Redeemed } from '../redemption/reservation.js'
+import type { RedemptionRequest } from '../redemption/reservation.js'
 import { reserve } from '../redemption/reserve.js'
 import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
@@ -38,7 +38,11 @@ async function acceptRedeeming(
   // A redeemed bearer key is always a replay, so its body does not matter.
   const isReplay = state === 'redeemed' && key.confirmation === undefined
   const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-  const redemption = await reserve(deployment, verified, purposeOf(req, presented.address, body?.digest))
+  const redemption = await reserve(
+    deployment,
+    verified,
+    redemptionRequest(req, presented.address, body?.digest),
+  )
   if (redemption.kind === 'repetition') {
     if (refusal !== undefined) throw refusal
     return answerAgain(res, redemption.outcome)
@@ -56,16 +60,20 @@ async function acceptRedeeming(
   await returned.run(handler)
 }
 
-/** Names the route and the request that the key is redeemed for. */
-function purposeOf(req: Request, address: string | undefined, bodyDigest: string | undefined): Redeemed {
+/** Describes the request to the reservation. */
+function redemptionRequest(
+  req: Request,
+  address: string | undefined,
+  bodyDigest: string | undefined,
+): RedemptionRequest {
   const { method, originalUrl } = req
   const { 'content-type': type, 'content-length': length } = req.headers
   return {
     action: 'route',
-    at: requestDigest(method, originalUrl),
+    route: requestDigest(method, originalUrl),
     address,
-    request: bodyDigest && requestDigest('route', method, originalUrl, bodyDigest),
-    likeness: requestDigest('like', method, originalUrl, type, length),
+    digest: bodyDigest && requestDigest('route', method, originalUrl, bodyDigest),
+    approximateDigest: requestDigest('like', method, originalUrl, type, length),
   }
 }
 

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 
 /** The longest outcome that is kept, in bytes. */
-export const LONGEST_OUTCOME = 65_536
+export const MAX_OUTCOME_BYTES = 65_536
 
 /** Encrypts the answer to a redemption. Only the same key with the same request can decrypt it. */
 export interface OutcomeCipher {

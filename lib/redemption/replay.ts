@@ -51,13 +51,13 @@ export async function refuseRedeemed(
  * @throws ProvisioningError `key_redeemed`
  */
 export async function repeatOrContain(deployment: StoringDeployment, attempt: Attempt): Promise<Repetition> {
-  const { key, ownerId, redeemed } = attempt
-  const { action, address } = redeemed
+  const { key, ownerId, request } = attempt
+  const { action, address } = request
   const known =
     ownerId === undefined ? undefined : await callStore(() => deployment.store.recall(key, ownerId))
-  // A proof that was used before makes nobody the owner of a bearer key: then this is a replay.
+  // A proof that was used before does not show who the owner of a bearer key is. Then this is a replay.
   const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
-  // Compared apart from the outcome, which a thief can keep from being stored.
+  // The mark of the request is kept even if the outcome is not: a thief can prevent that the outcome is stored.
   const isSameRequest = recalled !== undefined && recalled.request === markOf(attempt)
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
   if (!isSameRequest) await containReplay(deployment, key, address)
@@ -78,8 +78,8 @@ async function isFresh(attempt: Attempt): Promise<boolean> {
   }
 }
 
-function open({ outcomeCipher, redeemed: { request } }: Attempt, sealed: string): Buffer | undefined {
-  return request === undefined ? undefined : outcomeCipher.open(sealed, request)
+function open({ outcomeCipher, request: { digest } }: Attempt, sealed: string): Buffer | undefined {
+  return digest === undefined ? undefined : outcomeCipher.open(sealed, digest)
 }
 
 /**

@@ -5,7 +5,7 @@ import type { RedemptionAction } from '../ports/redemption.js'
 import type { Confirmation, ReleaseOutcome, Settlement } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { requireState, stateRefusal } from './key-state.js'
-import { LONGEST_OUTCOME } from './outcome.js'
+import { MAX_OUTCOME_BYTES } from './outcome.js'
 import type { Verified } from './verified.js'
 
 /** One attempt's reservation of a key. The first call of `settle` or `release` ends it. */
@@ -35,8 +35,13 @@ export interface Reservation {
    * @returns whether the key may be presented again
    */
   release(hasActed?: boolean): Promise<boolean>
-  /** Finds out how a settlement ended whose answer was lost. Releases the key if it did not take place. Never throws. */
-  giveUp(hasActed: boolean): Promise<Fate>
+  /**
+   * Handles a settlement whose answer was lost. Releases the key, which has no effect if the settlement took place. Never
+   * throws.
+   *
+   * @returns how the reservation ended
+   */
+  releaseUnlessSettled(hasActed: boolean): Promise<Fate>
 }
 
 /**
@@ -53,25 +58,26 @@ export interface SettleOptions extends Pick<Settlement, 'familyClientId'> {
   readonly outcome?: Buffer
 }
 
-/** The purpose for which a key is redeemed. */
-export interface Redeemed {
+/** A request that redeems a key. */
+export interface RedemptionRequest {
   readonly action: RedemptionAction
   /** The digest of the route, if several routes have the same action. */
-  readonly at?: string
+  readonly route?: string
   readonly address?: string | undefined
-  /** What the client has proven to hold. Default: what the key is bound to. */
-  readonly holds?: Confirmation | undefined
-  /** The digest of the request. `undefined` keeps no outcome, because a repeated request cannot be recognised. */
-  readonly request: string | undefined
-  /** Recognises a repeated request that has no digest, less exactly. */
-  readonly likeness?: string
+  /** The key or certificate that the owner has proven to possess. Default: the one that the provisioning key is bound to. */
+  readonly ownerConfirmation?: Confirmation | undefined
+  /** Recognizes a repeated request. `undefined` if nothing can: then no outcome is kept. */
+  readonly digest: string | undefined
+  /** Recognizes a repeated request that has no digest, less exactly: by its URL and the length of its body. */
+  readonly approximateDigest?: string
 }
 
 /** One attempt to redeem a key. */
 export interface Attempt extends Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'> {
+  /** Random. The id of the first attempt is also the `redemptionId`. */
   readonly id: string
-  readonly redeemed: Redeemed
-  /** `undefined` for a bearer. */
+  readonly request: RedemptionRequest
+  /** Names the owner to the store. `undefined` for a bearer key, which has no owner. */
   readonly ownerId: string | undefined
 }
 
@@ -100,8 +106,8 @@ export class StoredReservation implements Reservation {
 
   async settle({ retainUntil, outcome, familyClientId }: SettleOptions = {}): Promise<void> {
     const { store, emit, clockToleranceSeconds } = this.#deployment
-    const { key, id, redeemed } = this.#attempt
-    this.#kept = encrypt(this.#attempt, outcome)
+    const { key, id, request } = this.#attempt
+    this.#kept = sealOutcome(this.#attempt, outcome)
     const settlement = withoutUndefined({
       outcome: this.#kept,
       request: markOf(this.#attempt),
@@ -109,35 +115,35 @@ export class StoredReservation implements Reservation {
     })
     const until = Math.max(retainUntil ?? 0, key.expiresAt + clockToleranceSeconds)
     const answer = await callStore(() => store.settle(key, id, until, settlement))
-    if (answer !== 'settled') throw lost(answer, key)
+    if (answer !== 'settled') throw lostRefusal(answer, key)
     const { jti: keyId, clientId, subject } = key
     const { redemptionId } = this
-    emit('key.redeemed', { keyId, clientId, subject, action: redeemed.action, redemptionId })
+    emit('key.redeemed', { keyId, clientId, subject, action: request.action, redemptionId })
   }
 
   async release(hasActed = false): Promise<boolean> {
-    return (await this.#letGo(hasActed)) === 'released'
+    return (await this.#release(hasActed)) === 'released'
   }
 
-  async giveUp(hasActed: boolean): Promise<Fate> {
-    const answer = await this.#letGo(hasActed)
+  async releaseUnlessSettled(hasActed: boolean): Promise<Fate> {
+    const answer = await this.#release(hasActed)
     if (answer === 'released' || answer === 'revoked') return 'ended'
-    return answer === 'lost' ? findOwner(this.#deployment, this.#attempt, this.#kept) : 'unknown'
+    return answer === 'lost' ? findFate(this.#deployment, this.#attempt, this.#kept) : 'unknown'
   }
 
   /** If the store does not answer, the key stays reserved until it expires, or until the lease of its owner ends. */
-  async #letGo(hasActed: boolean): Promise<ReleaseOutcome> {
+  async #release(hasActed: boolean): Promise<ReleaseOutcome> {
     const { store, emit } = this.#deployment
-    const { key, id, redeemed } = this.#attempt
+    const { key, id, request } = this.#attempt
     const answer = await callStore(() => store.release(key, id, hasActed)).catch(() => 'unknown' as const)
     const { jti: keyId, clientId } = key
-    if (answer === 'released') emit('key.released', { keyId, clientId, action: redeemed.action })
+    if (answer === 'released') emit('key.released', { keyId, clientId, action: request.action })
     return answer
   }
 }
 
-/** Finds the current owner of a lost reservation: this attempt, which has settled it, or another attempt. */
-async function findOwner(
+/** Finds out who ended the reservation of this attempt: the attempt itself, by settling it, or another attempt. */
+async function findFate(
   { store }: StoringDeployment,
   { key, ownerId }: Attempt,
   kept: string | undefined,
@@ -149,24 +155,25 @@ async function findOwner(
   return entry?.state === 'redeeming' ? 'superseded' : 'unknown'
 }
 
-function encrypt({ outcomeCipher, redeemed: { request }, ownerId }: Attempt, outcome: Buffer | undefined) {
-  if (outcome === undefined || ownerId === undefined || outcome.length > LONGEST_OUTCOME) return undefined
-  return request === undefined ? undefined : outcomeCipher.seal(outcome, request)
+/** Encrypts an outcome. Returns `undefined` for one that is not kept, because nobody can ask for it, or for its length. */
+function sealOutcome({ outcomeCipher, request: { digest }, ownerId }: Attempt, outcome: Buffer | undefined) {
+  if (outcome === undefined || ownerId === undefined || digest === undefined) return undefined
+  return outcome.length > MAX_OUTCOME_BYTES ? undefined : outcomeCipher.seal(outcome, digest)
 }
 
-/** Recognises the request of an owner. `undefined` for a bearer, and for a request that cannot be recognised. */
-export function markOf({ outcomeCipher, redeemed, ownerId }: Attempt): string | undefined {
-  const recognized = redeemed.request ?? redeemed.likeness
-  return ownerId === undefined || recognized === undefined ? undefined : outcomeCipher.mark(recognized)
+/** The mark by which the store recognizes the request of an owner. `undefined` for a bearer key. */
+export function markOf({ outcomeCipher, request, ownerId }: Attempt): string | undefined {
+  const digest = request.digest ?? request.approximateDigest
+  return ownerId === undefined || digest === undefined ? undefined : outcomeCipher.mark(digest)
 }
 
-/** Uses the proof that gives a bearer key an owner. The proof of a bound key was used during verification. */
+/** Uses the DPoP proof that gives a bearer key an owner. The proof of a bound key was used during verification. */
 export async function useProof({ key, proof, ownerId }: Attempt): Promise<void> {
   if (ownerId !== undefined && key.confirmation === undefined) await proof?.spend(key)
 }
 
-const LOST = { lost: 'key_redeeming', revoked: 'key_revoked', unknown: 'key_unknown' } as const
+const LOST_REASONS = { lost: 'key_redeeming', revoked: 'key_revoked', unknown: 'key_unknown' } as const
 
-function lost(outcome: keyof typeof LOST, key: VerifiedKey): ProvisioningError {
-  return stateRefusal(LOST[outcome], key)
+function lostRefusal(outcome: keyof typeof LOST_REASONS, key: VerifiedKey): ProvisioningError {
+  return stateRefusal(LOST_REASONS[outcome], key)
 }

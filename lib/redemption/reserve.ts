@@ -4,7 +4,13 @@ import type { RedeemOutcome } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
 import { type Repetition, repeatOrContain } from './replay.js'
-import { type Attempt, type Redeemed, type Reservation, StoredReservation, useProof } from './reservation.js'
+import {
+  type Attempt,
+  type RedemptionRequest,
+  type Reservation,
+  StoredReservation,
+  useProof,
+} from './reservation.js'
 import type { Verified } from './verified.js'
 
 /*
@@ -19,10 +25,8 @@ import type { Verified } from './verified.js'
  * The store makes each move atomically. This file reserves, reservation.ts settles and releases.
  */
 
-/** In milliseconds: how long a repeated request waits for the first one, and how often it looks. */
-const LONGEST_WAIT = 2_000
-const FIRST_PAUSE = 40
-const LONGEST_PAUSE = 320
+/** The pauses of a repeated request that waits for the first one. They take 2.2 seconds together. */
+const PAUSES_MILLISECONDS = [40, 80, 160, 320, 320, 320, 320, 320, 320]
 
 /**
  * Reserves a verified key for one attempt. Of any number of concurrent calls exactly one gets the key.
@@ -33,16 +37,16 @@ const LONGEST_PAUSE = 320
 export async function reserve(
   deployment: StoringDeployment,
   verified: Pick<Verified, 'key' | 'state' | 'outcomeCipher' | 'proof'>,
-  redeemed: Redeemed,
+  request: RedemptionRequest,
 ): Promise<Reservation | Repetition> {
   requireUnexpired(deployment, verified.key)
-  const ownerId = ownerIdOf(verified.key, redeemed)
-  const attempt = { ...verified, redeemed, ownerId, id: randomId() }
-  for (let waited = 0, pause = FIRST_PAUSE; ; waited += pause, pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+  const attempt = { ...verified, request, ownerId: ownerIdOf(verified.key, request), id: randomId() }
+  for (let i = 0; ; i += 1) {
     const reserved = await tryReserve(deployment, attempt)
     if (reserved !== 'pending') return reserved
-    if (waited >= LONGEST_WAIT) throw pending(verified.key)
-    await deployment.pause(pause)
+    const milliseconds = PAUSES_MILLISECONDS[i]
+    if (milliseconds === undefined) throw pending(verified.key)
+    await deployment.pause(milliseconds)
   }
 }
 
@@ -50,9 +54,13 @@ export async function reserve(
  * Names the owner of an attempt by its proven key, and the purpose of the redemption. `undefined` for a bearer key.
  * The purpose is part of the name: after an interrupted action the key must not be redeemed for a second one.
  */
-function ownerIdOf({ confirmation }: VerifiedKey, { holds = confirmation, action, at }: Redeemed) {
-  if (holds === undefined) return undefined
-  return JSON.stringify([holds.jkt ?? null, holds['x5t#S256'] ?? null, action, at ?? null])
+function ownerIdOf(
+  { confirmation }: VerifiedKey,
+  { ownerConfirmation = confirmation, action, route }: RedemptionRequest,
+): string | undefined {
+  if (ownerConfirmation === undefined) return undefined
+  const { jkt = null, 'x5t#S256': certificate = null } = ownerConfirmation
+  return JSON.stringify([jkt, certificate, action, route ?? null])
 }
 
 /** Makes one attempt. `pending`: the same owner has reserved the key in another request. */
@@ -86,14 +94,14 @@ async function resume(deployment: StoringDeployment, attempt: Attempt): Promise<
 /** Another request has reserved the key. The owner waits for it, and nobody else. */
 async function waitOrRefuse(deployment: StoringDeployment, attempt: Attempt): Promise<'pending'> {
   const { store } = deployment
-  const { key, ownerId, state, redeemed } = attempt
+  const { key, ownerId, state, request } = attempt
   if (ownerId !== undefined && (await callStore(() => store.recall(key, ownerId))) !== undefined)
     return 'pending'
   const entry = await callStore(() => store.find(key))
   // The other reservation has just ended: the next attempt finds out how.
   if (ownerId !== undefined && entry !== undefined && entry.state !== 'redeeming') return 'pending'
   if (entry?.state === 'redeeming' && state !== 'redeeming')
-    emitStalled(deployment, key, { entry, address: redeemed.address })
+    emitStalled(deployment, key, { entry, address: request.address })
   throw stateRefusal('key_redeeming', key)
 }
 

@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
-import type { Redeemed, Reservation, SettleOptions } from './reservation.js'
+import type { RedemptionRequest, Reservation, SettleOptions } from './reservation.js'
 import { reserve } from './reserve.js'
 import type { Verified } from './verified.js'
 
@@ -15,7 +15,7 @@ export interface ActionResult<T> extends Omit<SettleOptions, 'outcome'> {
 }
 
 /** An action of ours that a key is redeemed for: an exchange, a binding, a registration. */
-export interface Action<V, T> extends Redeemed {
+export interface Action<V, T> extends RedemptionRequest {
   /** Checks whether the action is possible, before the key is reserved: a refusal then reserves nothing. */
   validate(): Promise<V>
   /** Runs the action. If an earlier attempt was interrupted, it finds that attempt's result and continues. */
@@ -98,7 +98,7 @@ async function settleUncertain(
   emit: () => void,
   undo: ((isSuperseded: boolean) => unknown) | undefined,
 ): Promise<void> {
-  const fate = await reservation.giveUp(undo !== undefined)
+  const fate = await reservation.releaseUnlessSettled(undo !== undefined)
   if (fate === 'ended' || fate === 'superseded') await undo?.(fate === 'superseded')
   else emit()
 }

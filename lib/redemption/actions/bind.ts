@@ -38,8 +38,8 @@ export function binder(deployment: Deployment, perform: RunAction): Bind {
       action: 'bind',
       address: request.address,
       // A bearer key has no owner. Here the owner of the bound key becomes its owner.
-      holds: key.confirmation ?? proven.confirmation,
-      request: requestDigest('bind', proven.confirmation),
+      ownerConfirmation: key.confirmation ?? proven.confirmation,
+      digest: requestDigest('bind', proven.confirmation),
       // Each attempt to save validates again.
       async validate() {
         const client = await findClient(deployment, key.subject)

@@ -27,7 +27,7 @@ export function registrar(deployment: Deployment, perform: RunAction): Register 
     return perform(verified, {
       action: 'register',
       address,
-      request: bodyDigest('register', body),
+      digest: bodyDigest('register', body),
       validate: () => validate(deployment, key, clientId, body),
       async act(registration) {
         const result = await save(deployment, key, registration)

@@ -72,8 +72,8 @@ export function exchanger(deployment: Deployment, perform: RunAction): Exchange 
       action: 'token',
       address,
       // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
-      holds: key.confirmation ?? terms.confirmation,
-      request: requestDigest('token', askedFor(parameters)),
+      ownerConfirmation: key.confirmation ?? terms.confirmation,
+      digest: requestDigest('token', askedFor(parameters)),
       validate: async () => undefined,
       async act(_, redemptionId) {
         const issued = await issueToken(deployment, key, { terms, requestedType, redemptionId })
