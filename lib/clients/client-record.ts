@@ -15,7 +15,14 @@ import {
 } from '../base/schema.js'
 import { isSecretHash } from '../base/secret.js'
 import { publicJwkFault } from '../jose/jwk.js'
-import type { Binding, Client, ClientMetadata, Registration, RegistrationToken } from '../ports/client.js'
+import {
+  type Binding,
+  CLIENT_ID,
+  type Client,
+  type ClientMetadata,
+  type Registration,
+  type RegistrationToken,
+} from '../ports/client.js'
 import { CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
 import {
   MOST_BINDINGS,
@@ -27,7 +34,6 @@ import {
 import type { Confirmation, KeyRef } from '../ports/store.js'
 import { keySetFormFault } from './client-keys.js'
 import { GRANT_TYPES } from './client-metadata.js'
-import { CLIENT_ID } from './policy.js'
 
 const clientId = text('1 to 255 printable ASCII characters', CLIENT_ID)
 

@@ -1,5 +1,6 @@
 import { malformed, ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
+import { CLIENT_ID } from '../ports/client.js'
 import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
 import { parseScope, SCOPES_OF_PROVISIONED, scopesOf } from './scopes.js'
 
@@ -143,9 +144,6 @@ function permitLifetime(policy: Policy, requested: string | undefined): number {
   const message = `requested_expiry: expected at most ${policy.maxLifetimeSeconds} seconds.`
   throw new ProvisioningError('lifetime_not_permitted', message)
 }
-
-/** The form of a client id: printable ASCII (RFC 6749 A.1), at most 255 characters. */
-export const CLIENT_ID = /^[\x20-\x7e]{1,255}$/
 
 function permitSubject(clientId: string, policy: Policy, requested: string | undefined): string {
   if (requested === undefined || requested === clientId) return clientId

@@ -1,8 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
-import { type Client, nextRevision } from '../ports/client.js'
+import { CLIENT_ID, type Client, nextRevision } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
-import { CLIENT_ID } from './policy.js'
 
 /** Finds a client. A client that is being deleted counts as missing. */
 export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {

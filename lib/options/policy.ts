@@ -1,7 +1,8 @@
 import { parseNetwork } from '../base/network.js'
 import { flag, object, oneOf, texts, whole } from '../base/schema.js'
-import { CLIENT_ID, isAudience } from '../clients/policy.js'
+import { isAudience } from '../clients/policy.js'
 import { isExactScope, isForProvisioning, REGISTER_SCOPE } from '../clients/scopes.js'
+import { CLIENT_ID } from '../ports/client.js'
 import {
   MOST_BINDINGS,
   type PolicyOptions,

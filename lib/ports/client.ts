@@ -126,6 +126,9 @@ export interface Client {
   readonly deletedAt?: number
 }
 
+/** The form of a client id: printable ASCII (RFC 6749 A.1), at most 255 characters. */
+export const CLIENT_ID = /^[\x20-\x7e]{1,255}$/
+
 /** The revision with which a client can be saved over the stored one. */
 export function nextRevision(stored: Client | undefined): number {
   return (stored?.revision ?? 0) + 1

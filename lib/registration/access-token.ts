@@ -1,7 +1,6 @@
 import { decodeCanonical } from '../base/canonical-base64.js'
 import { hashSecret, randomSecret, Secret, secretMatches } from '../base/secret.js'
-import { CLIENT_ID } from '../clients/policy.js'
-import type { Registration, RegistrationToken } from '../ports/client.js'
+import { CLIENT_ID, type Registration, type RegistrationToken } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 
 /** A registration access token (RFC 7592 1.2): its text, which only the client has, and its stored hash. */
