@@ -4,7 +4,6 @@ import { type Guards, guards } from './http/guards.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
-import { useCases } from './http/use-cases.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { type Operations, operations } from './operations/operations.js'
 import { parseOptions } from './options/options.js'
@@ -43,15 +42,14 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readines
  */
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
-  const { deployment, events } = config
-  const context = httpContext(config, useCases(deployment))
+  const context = httpContext(config)
   return Object.freeze({
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
     ...readiness(context),
     ...operations(config),
-    on: events.on,
+    on: config.events.on,
   })
 }
 

@@ -5,14 +5,13 @@ import { thumbprint } from '../../lib/jose/jwk.js'
 import type { Client, ClientRegistry } from '../../lib/ports/client.js'
 import type { PolicyOptions } from '../../lib/ports/policy-options.js'
 import type { ProvisioningStore } from '../../lib/ports/store.js'
-import { binder } from '../../lib/redemption/actions/bind.js'
-import { registrar } from '../../lib/redemption/actions/register.js'
+import { bindKey } from '../../lib/redemption/actions/bind.js'
+import { registerClient } from '../../lib/redemption/actions/register.js'
 import { containReplay, revokeFamily } from '../../lib/redemption/containment.js'
 import { actOrContain } from '../../lib/redemption/replay.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { memoryClientRegistry } from '../../lib/stores/memory/memory-clients.js'
 import {
-  actionRunnerOf,
   CLIENT,
   deployed,
   ISSUER,
@@ -72,8 +71,9 @@ type Arranged = ReturnType<typeof arranged>
 
 async function registered(given: Arranged, asked: Record<string, string> = DEVICE) {
   const { key, record } = await issueKey(given, { scope: SCOPE, ...asked })
-  const register = registrar(given.deployment, actionRunnerOf(given))
-  return { record, answer: await register(await verifyBearerKey(given, key), { scope: 'devices:read' }) }
+  const verified = await verifyBearerKey(given, key)
+  const answer = await registerClient(given.deployment, verified, { body: { scope: 'devices:read' } })
+  return { record, answer }
 }
 
 async function bound(given: Arranged, asked: Record<string, string> = DEVICE) {
@@ -81,8 +81,8 @@ async function bound(given: Arranged, asked: Record<string, string> = DEVICE) {
   const { publicKey } = generateKeyPairSync('ed25519')
   const proof = { publicKey, thumbprint: thumbprint(publicKey), spend: async () => undefined }
   const verified = { ...(await verifyBearerKey(given, key)), proof }
-  const bind = binder(given.deployment, actionRunnerOf(given))
-  return { record, answer: await bind(verified, { body: {}, endpoint: `${ISSUER}/oauth/bind` }) }
+  const request = { body: {}, endpoint: `${ISSUER}/oauth/bind` }
+  return { record, answer: await bindKey(given.deployment, verified, request) }
 }
 
 describe('a replay', () => {

@@ -15,11 +15,10 @@ import type { Target } from '../../lib/possession/target.js'
 import { outcomeCipher } from '../../lib/redemption/outcome.js'
 import type { Reservation } from '../../lib/redemption/reservation.js'
 import { reserve } from '../../lib/redemption/reserve.js'
-import { type RunAction, runAction } from '../../lib/redemption/run-action.js'
 import { recognizeKey } from '../../lib/redemption/verification.js'
 import { authorizeKey, type Verified } from '../../lib/redemption/verified.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
-import { type IssuedKey, type KeyRequest, keyIssuer } from '../../lib/tokens/issuance.js'
+import { type IssuedKey, issueKey as issueWith, type KeyRequest } from '../../lib/tokens/issuance.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import type { Presentation } from '../../lib/tokens/presentation.js'
 import { PROVISIONING_KEY, type VerifiedKey, verifiedKey } from '../../lib/tokens/provisioning-key.js'
@@ -142,11 +141,6 @@ export async function reserveKey(
   return redemption
 }
 
-/** Runs actions as the endpoints of a deployment do. */
-export function actionRunnerOf({ deployment }: Pick<Deployed, 'deployment'>): RunAction {
-  return (verified, action) => runAction(deployment, verified, action)
-}
-
 /** A client that has authenticated with its secret. */
 export function authenticated(deployment: Deployment, clientId = CLIENT): Promise<AuthenticatedClient> {
   const credentials = parameters({ client_id: clientId, client_secret: SECRET })
@@ -159,7 +153,8 @@ export async function issueKey(
   asked: Record<string, string> = {},
   clientId = CLIENT,
 ): Promise<IssuedKey & { readonly verified: VerifiedKey }> {
-  const issued = await keyIssuer(deployment)(await authenticated(deployment, clientId), keyRequest(asked))
+  const client = await authenticated(deployment, clientId)
+  const issued = await issueWith(deployment, client, keyRequest(asked))
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, issued.key)
   return { ...issued, verified: verifiedKey(claims) }
 }

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import { hashSecret } from '../../lib/base/secret.js'
 import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
-import { keyIssuer } from '../../lib/tokens/issuance.js'
+import { issueKey as issueWith } from '../../lib/tokens/issuance.js'
 import {
   authenticated,
   deployed,
@@ -18,7 +18,7 @@ import {
 async function refusedWith(overrides: object, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const client = await authenticated(given.deployment)
-  const refusal = await refusalOf(() => keyIssuer(given.deployment)(client, keyRequest(asked)))
+  const refusal = await refusalOf(() => issueWith(given.deployment, client, keyRequest(asked)))
   return { refusal, ...given }
 }
 

@@ -1,10 +1,10 @@
 import { ProvisioningError } from '../../lib/base/errors.js'
 import { TOKEN_SCOPE } from '../../lib/clients/scopes.js'
 import type { AccessTokenIdentity, IssueAccessToken } from '../../lib/index.js'
-import { exchanger } from '../../lib/redemption/actions/token.js'
+import { exchangeKey } from '../../lib/redemption/actions/token.js'
+import type { Verified } from '../../lib/redemption/verified.js'
 import {
   AUDIENCE,
-  actionRunnerOf,
   deployed,
   issueKey,
   parameters,
@@ -22,11 +22,10 @@ async function withIssuer(issueAccessToken: IssueAccessToken, jkt?: string) {
   const scopes = ['provision:token', 'devices:read', 'devices:write']
   const given = deployed({ issueAccessToken, environment: 'staging', policy: { scopes } })
   const issued = await issueKey(given, { requested_subject: 'device:7', scope: scopes.join(' ') })
-  const exchange = exchanger(given.deployment, actionRunnerOf(given))
   const exchangeWith = async (form: Record<string, string> = {}) => {
     const verified = await verifyBearerKey(given, issued.key, TOKEN_SCOPE)
     const proof = jkt === undefined ? undefined : { thumbprint: jkt, publicKey: {} as never, spend: nothing }
-    return exchange({ ...verified, proof }, parameters(form))
+    return exchangeKey(given.deployment, { ...verified, proof }, { parameters: parameters(form) })
   }
   return { ...given, ...issued, exchangeWith, entry: () => given.deployment.store.find(issued.record) }
 }
@@ -215,13 +214,13 @@ describe('the initial access token', () => {
       senderConstraint,
     })
     const constrained = { ...deployment, policyOf }
-    const exchange = exchanger(constrained, actionRunnerOf({ deployment: constrained }))
+    const exchange = (verified: Verified) => exchangeKey(constrained, verified, { parameters: parameters() })
     return { ...given, ...issued, exchange, verified: await verifyBearerKey(given, issued.key), certificate }
   }
 
   it('is bound to the certificate where policy says mtls, though the key is not', async () => {
     const { exchange, verified, certificate } = await exchanging('mtls', BOUND['x5t#S256'])
-    const answer = await exchange({ ...verified, certificate }, parameters())
+    const answer = await exchange({ ...verified, certificate })
     expect(answer.token_type).toBe('Bearer')
     const [, payload = ''] = answer.access_token.split('.')
     expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({ cnf: BOUND })
@@ -230,14 +229,14 @@ describe('the initial access token', () => {
   it('is bound to the certificate where the key was, whatever policy says', async () => {
     const { exchange, verified, certificate } = await exchanging('none', BOUND['x5t#S256'])
     const key = { ...verified.key, confirmation: BOUND }
-    const answer = await exchange({ ...verified, key, certificate }, parameters())
+    const answer = await exchange({ ...verified, key, certificate })
     const [, payload = ''] = answer.access_token.split('.')
     expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({ cnf: BOUND })
   })
 
   it('is not bound to a certificate that is merely there', async () => {
     const { exchange, verified, certificate } = await exchanging('none', BOUND['x5t#S256'])
-    const answer = await exchange({ ...verified, certificate }, parameters())
+    const answer = await exchange({ ...verified, certificate })
     const [, payload = ''] = answer.access_token.split('.')
     expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).not.toHaveProperty('cnf')
   })
@@ -249,7 +248,7 @@ describe('the initial access token', () => {
     'is refused where policy says %s and nothing is proven, and the key is not spent',
     async (constraint, reason) => {
       const { exchange, verified, deployment, record } = await exchanging(constraint)
-      expect(await refusalOf(() => exchange(verified, parameters()))).toMatchObject({ reason })
+      expect(await refusalOf(() => exchange(verified))).toMatchObject({ reason })
       expect(await deployment.store.find(record)).toMatchObject({ state: 'issued' })
     },
   )
@@ -270,8 +269,8 @@ describe('the initial access token', () => {
       clients: [{ clientId: 'ci-runner', clientSecret, policy }],
     })
     const { key } = await issueKey(given)
-    const exchange = exchanger(given.deployment, actionRunnerOf(given))
-    const answer = await exchange(await verifyBearerKey(given, key), parameters())
+    const verified = await verifyBearerKey(given, key)
+    const answer = await exchangeKey(given.deployment, verified, { parameters: parameters() })
     const [, payload = ''] = answer.access_token.split('.')
     const { iat, exp } = JSON.parse(Buffer.from(payload, 'base64url').toString())
     expect([answer.expires_in, exp - iat, iat]).toEqual([lifetime, lifetime, START])

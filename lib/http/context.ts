@@ -14,7 +14,6 @@ import { limitStores } from './limit-stores.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { RefusalSite } from './refusal.js'
 import { resourceMetadataUrl } from './resource-metadata-url.js'
-import type { UseCases } from './use-cases.js'
 import { read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
@@ -45,7 +44,6 @@ export interface GuardContext {
 /** What the middlewares of one instance share. */
 export interface HttpContext extends GuardContext {
   readonly config: Config
-  readonly useCases: UseCases
   /** The form in the body. It is read once, even if the request passes several of our routers. */
   form(req: Request, res: Response): Promise<Parameters>
   /** The public URL of a path below the mount path. */
@@ -54,13 +52,12 @@ export interface HttpContext extends GuardContext {
   endpointAlias(path: string): string | undefined
 }
 
-export function httpContext(config: Config, useCases: UseCases): HttpContext {
+export function httpContext(config: Config): HttpContext {
   const forms = new WeakMap<Request, Promise<Parameters>>()
   const { origin: mtlsOrigin } = config.mtls
   return Object.freeze({
     ...guardContext(config),
     config,
-    useCases,
     form: (req, res) => remember(forms, req, () => readForm(req, res)),
     endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
     endpointAlias: (path) =>

@@ -1,6 +1,8 @@
 import { listOwnBindings, revokeOwnBinding } from '../clients/bindings.js'
 import { BIND_SCOPE, REGISTER_SCOPE } from '../clients/scopes.js'
 import type { Deployment } from '../ports/deployment.js'
+import { bindKey } from '../redemption/actions/bind.js'
+import { registerClient } from '../redemption/actions/register.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
 import type { ManagementRequest } from '../registration/management/authorization.js'
@@ -23,7 +25,7 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
     const { address, certificate } = presented
     const bind = (verified: Verified) =>
-      context.useCases.bind(verified, { body, endpoint, address, certificate })
+      bindKey(deploymentOf(visit), verified, { body, endpoint, address, certificate })
     return created(await redeemKey(visit, extractKey(presented), BIND_SCOPE, bind))
   },
   async bindings(visit) {
@@ -37,7 +39,8 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   async register(visit) {
     const { context, presented } = visit
     const body = await readJson(visit.req, visit.res)
-    const register = (verified: Verified) => context.useCases.register(verified, body, presented.address)
+    const { address } = presented
+    const register = (verified: Verified) => registerClient(deploymentOf(visit), verified, { body, address })
     const information = await redeemKey(visit, extractKey(presented), REGISTER_SCOPE, register)
     return created(withLocation(context, information))
   },

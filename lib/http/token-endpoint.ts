@@ -4,8 +4,9 @@ import { authenticateClient } from '../clients/authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
 import { tokenType } from '../possession/possession.js'
-import { readSubjectToken } from '../redemption/actions/token.js'
+import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
+import { issueKey } from '../tokens/issuance.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
 import { redeemKey } from './key-limits.js'
@@ -39,7 +40,7 @@ function isGrant(grant: string): grant is GrantType {
 async function issue(visit: Visit): Promise<Answer> {
   const { context, presented, target } = visit
   const [client, parameters] = await authenticatedForm(visit)
-  const { key, record } = await context.useCases.issue(client, { parameters, presented, target })
+  const { key, record } = await issueKey(context.config.deployment, client, { parameters, presented, target })
   return ok({
     access_token: key,
     issued_token_type: JWT_TOKEN_TYPE,
@@ -63,7 +64,7 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
   }
   const act = async (verified: Verified) => {
     refuseForeignClient(verified.key, (await identify()).clientId)
-    return context.useCases.exchange(verified, parameters, presented.address)
+    return exchangeKey(context.config.deployment, verified, { parameters, address: presented.address })
   }
   try {
     return ok(await redeemKey(visit, { token, scheme: 'body' }, TOKEN_SCOPE, act))

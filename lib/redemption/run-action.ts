@@ -22,8 +22,6 @@ export interface Action<V, T> extends RedemptionRequest {
   act(validated: V, redemptionId: string): Promise<ActionResult<T>>
 }
 
-export type RunAction = <V, T extends object>(verified: Verified, action: Action<V, T>) => Promise<T>
-
 /** Redeems a key for an action: reserve, act, settle. If the action fails, the key is released. */
 export async function runAction<V, T extends object>(
   deployment: StoringDeployment,

@@ -17,9 +17,6 @@ export interface IssuedKey {
   readonly record: KeyRecord
 }
 
-/** Issues a provisioning key to an authenticated client, within the terms of its policy. */
-export type Issue = (client: AuthenticatedClient, request: KeyRequest) => Promise<IssuedKey>
-
 /** A request for a key. */
 export interface KeyRequest {
   readonly parameters: Parameters
@@ -27,34 +24,37 @@ export interface KeyRequest {
   readonly target: Target
 }
 
-export function keyIssuer(deployment: Deployment): Issue {
-  return function issue(client, { parameters, presented, target }) {
-    return disclosing({ clientId: client.clientId }, async () => {
-      if (!client.grantTypes.includes('client_credentials')) {
-        throw new ProvisioningError(
-          'grant_not_permitted',
-          'The client has not registered the grant client_credentials.',
-        )
-      }
-      const proof = readProof(deployment, presented, { target })
-      const possession = { proof, certificate: presented.certificate?.thumbprint }
-      const terms = permitTerms(client, parameters)
-      // A key for another subject is not bound to this certificate: the subject could not present it.
-      const isOwn = terms.subject === client.clientId
-      const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
-      const confirmation = constrain(client.policy, possession, certificateUsed)
-      const unsigned = newKey(deployment, client, terms, confirmation)
-      const { record } = unsigned
-      await proof?.spend(client)
-      await storeRecord(deployment, record, client)
-      await requireStillClient(deployment, record)
-      const key = signKey(deployment, unsigned)
-      const { jti: keyId, clientId, subject, scope, audience, expiresAt } = record
-      const bound = confirmation && { confirmation }
-      deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...bound })
-      return { key, record }
-    })
-  }
+/** Issues a provisioning key to an authenticated client, within the terms of its policy. */
+export function issueKey(
+  deployment: Deployment,
+  client: AuthenticatedClient,
+  { parameters, presented, target }: KeyRequest,
+): Promise<IssuedKey> {
+  return disclosing({ clientId: client.clientId }, async () => {
+    if (!client.grantTypes.includes('client_credentials')) {
+      throw new ProvisioningError(
+        'grant_not_permitted',
+        'The client has not registered the grant client_credentials.',
+      )
+    }
+    const proof = readProof(deployment, presented, { target })
+    const possession = { proof, certificate: presented.certificate?.thumbprint }
+    const terms = permitTerms(client, parameters)
+    // A key for another subject is not bound to this certificate: the subject could not present it.
+    const isOwn = terms.subject === client.clientId
+    const certificateUsed = isOwn && PROVEN_BY[client.method] === 'certificate'
+    const confirmation = constrain(client.policy, possession, certificateUsed)
+    const unsigned = newKey(deployment, client, terms, confirmation)
+    const { record } = unsigned
+    await proof?.spend(client)
+    await storeRecord(deployment, record, client)
+    await requireStillClient(deployment, record)
+    const key = signKey(deployment, unsigned)
+    const { jti: keyId, clientId, subject, scope, audience, expiresAt } = record
+    const bound = confirmation && { confirmation }
+    deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...bound })
+    return { key, record }
+  })
 }
 
 /**

@@ -4,12 +4,11 @@ import { BIND_SCOPE } from '../../../lib/clients/scopes.js'
 import { thumbprint } from '../../../lib/jose/jwk.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import type { Client, ClientRegistry } from '../../../lib/ports/client.js'
-import { binder } from '../../../lib/redemption/actions/bind.js'
+import { bindKey } from '../../../lib/redemption/actions/bind.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { compact } from '../../support/compact.js'
 import {
   AUDIENCE,
-  actionRunnerOf,
   deployed,
   issueKey,
   reasonOf,
@@ -29,7 +28,6 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: 'provision:bind devices:read', ...asked })
   const { registry, store } = given.deployment
-  const bind = binder(given.deployment, actionRunnerOf(given))
   const proofOf = (claims: object = {}, header: object = {}, pair = ES256) =>
     compact(
       { alg: pair.alg, typ: 'provisioning-binding+jwt', ...header },
@@ -38,13 +36,13 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
       pair.alg,
     )
   const ask = async (body: object = { jwk, proof: proofOf() }, certificate?: PresentedCertificate) =>
-    bind(await verifyBearerKey(given, key, BIND_SCOPE), {
+    bindKey(given.deployment, await verifyBearerKey(given, key, BIND_SCOPE), {
       body: body as Record<string, unknown>,
       endpoint: ENDPOINT,
       certificate,
     })
   const stateOf = async () => (await store.find(record))?.state
-  return { ...given, key, verified, record, registry, bind, proofOf, ask, stateOf }
+  return { ...given, key, verified, record, registry, proofOf, ask, stateOf }
 }
 
 describe('bind', () => {
@@ -212,10 +210,14 @@ describe('bind with a registry that others use too', () => {
           throw new Error('down')
         },
       }))
-      const { ask, bind, key, verified, proofOf, stateOf, record } = await withKey({ clients })
+      const { ask, deployment, key, verified, proofOf, stateOf, record } = await withKey({ clients })
       expect([await reasonOf(ask), await stateOf()]).toEqual(['registry_unavailable', 'redeeming'])
       const request = { body: { jwk, proof: proofOf() }, endpoint: ENDPOINT }
-      const { binding_id: bindingId } = await bind(verifiedIn('redeeming', verified, key), request)
+      const { binding_id: bindingId } = await bindKey(
+        deployment,
+        verifiedIn('redeeming', verified, key),
+        request,
+      )
       expect((await kept.find(record.subject))?.bindings).toEqual([expect.objectContaining({ bindingId })])
       expect(await stateOf()).toBe('redeemed')
     },

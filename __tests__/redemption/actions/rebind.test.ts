@@ -6,12 +6,11 @@ import { type AsymmetricAlgorithm, thumbprint } from '../../../lib/jose/jwk.js'
 import type { Client, ClientRegistry } from '../../../lib/ports/client.js'
 import type { PolicyOptions } from '../../../lib/ports/policy-options.js'
 import type { KeyRef, ProvisioningStore } from '../../../lib/ports/store.js'
-import { binder } from '../../../lib/redemption/actions/bind.js'
+import { bindKey } from '../../../lib/redemption/actions/bind.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { makeCertificate } from '../../support/certificates.js'
 import { compact } from '../../support/compact.js'
 import {
-  actionRunnerOf,
   CLIENT,
   deployed,
   ISSUER,
@@ -48,7 +47,6 @@ function bindable({ policy, verbs = () => ({}), store }: Plan = {}) {
   const clients = { ...kept, ...verbs(kept) }
   const given = deployed({ clients, policy: {}, ...(store && { store: storeBut(store) }) })
   const { deployment } = given
-  const bind = binder(deployment, actionRunnerOf({ deployment }))
 
   async function ask(asked: Record<string, string> = {}, certificate?: PresentedCertificate) {
     const { key, record } = await issueKey(given, { scope: BIND_SCOPE, ...asked })
@@ -61,7 +59,7 @@ function bindable({ policy, verbs = () => ({}), store }: Plan = {}) {
     return {
       record,
       jkt: thumbprint(publicKey),
-      bind: () => bind(verified, { body, endpoint: ENDPOINT, certificate }),
+      bind: () => bindKey(deployment, verified, { body, endpoint: ENDPOINT, certificate }),
       stateOf: async () => (await deployment.store.find(record))?.state,
     }
   }
@@ -124,8 +122,7 @@ describe('what is bound', () => {
     const given = deployed()
     const { key } = await issueKey(given, { scope: BIND_SCOPE })
     const verified = { ...(await verifyBearerKey(given, key, BIND_SCOPE)), proof }
-    const bind = binder(given.deployment, actionRunnerOf(given))
-    return bind(verified, { body, endpoint: ENDPOINT, certificate: presented(inTime()) })
+    return bindKey(given.deployment, verified, { body, endpoint: ENDPOINT, certificate: presented(inTime()) })
   }
 
   it('is the key of a DPoP proof rather than the certificate of the connection', async () => {

@@ -1,11 +1,10 @@
 import { authenticateClient } from '../../../lib/clients/authentication/authenticate.js'
 import { REGISTER_SCOPE } from '../../../lib/clients/scopes.js'
 import type { Client } from '../../../lib/ports/client.js'
-import { registrar } from '../../../lib/redemption/actions/register.js'
+import { registerClient } from '../../../lib/redemption/actions/register.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import {
   AUDIENCE,
-  actionRunnerOf,
   deployed,
   issueKey,
   parameters,
@@ -22,9 +21,8 @@ const SCOPE = 'provision:register devices:read'
 async function withKey(overrides = {}, asked: Record<string, string> = {}) {
   const given = deployed(overrides)
   const { key, verified, record } = await issueKey(given, { scope: SCOPE, ...asked })
-  const register = registrar(given.deployment, actionRunnerOf(given))
   const ask = async (metadata: Record<string, unknown> = {}) =>
-    register(await verifyBearerKey(given, key, REGISTER_SCOPE), metadata)
+    registerClient(given.deployment, await verifyBearerKey(given, key, REGISTER_SCOPE), { body: metadata })
   const stateOf = async () => (await given.deployment.store.find(record))?.state
   return { ...given, verified, record, ask, stateOf, registry: given.deployment.registry }
 }

@@ -1,13 +1,12 @@
 import { decodeJwt } from 'jose'
 import { TOKEN_SCOPE } from '../../../lib/clients/scopes.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
-import { exchanger, readSubjectToken } from '../../../lib/redemption/actions/token.js'
+import { exchangeKey, readSubjectToken } from '../../../lib/redemption/actions/token.js'
 import { ACCESS_TOKEN as ACCESS_TOKEN_KIND } from '../../../lib/tokens/access-token.js'
 import { verifyGenuine } from '../../../lib/tokens/issued-token.js'
 import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
 import {
   AUDIENCE,
-  actionRunnerOf,
   deployed,
   issueKey,
   OTHER_AUDIENCE,
@@ -47,9 +46,11 @@ describe('exchange', () => {
   async function withKey(overrides = {}, asked: Record<string, string> = {}) {
     const given = deployed(overrides)
     const issued = await issueKey(given, asked)
-    const exchange = exchanger(given.deployment, actionRunnerOf(given))
     const ask = async (form: Record<string, string> = {}) =>
-      exchange(await verifyBearerKey(given, issued.key, TOKEN_SCOPE), parameters(form), '192.0.2.1')
+      exchangeKey(given.deployment, await verifyBearerKey(given, issued.key, TOKEN_SCOPE), {
+        parameters: parameters(form),
+        address: '192.0.2.1',
+      })
     const entry = () => given.deployment.store.find(issued.record)
     return { ...given, ...issued, ask, entry }
   }

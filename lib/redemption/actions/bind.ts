@@ -17,37 +17,37 @@ import type { KeyEntry } from '../../ports/store.js'
 import { randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
 import { stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
-import type { ActionResult, RunAction } from '../run-action.js'
+import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
-import { policyOf } from './token.js'
+import { policyOfKey } from './key-client.js'
 
 export interface BindAnswer extends BindingAnswer {
   readonly client_id: string
 }
 
 /** Redeems a key to bind a public key or a certificate, whose possession is proven, to the key's subject. */
-export type Bind = (verified: Verified, request: BindingRequest) => Promise<BindAnswer>
-
-export function binder(deployment: Deployment, perform: RunAction): Bind {
-  return async function bind(verified, request) {
-    const { key } = verified
-    const proven = provenKey(deployment, verified, request)
-    const binding = newBinding(deployment, key, proven)
-    return perform(verified, {
-      action: 'bind',
-      address: request.address,
-      // A bearer key has no owner. Here the owner of the bound key becomes its owner.
-      ownerConfirmation: key.confirmation ?? proven.confirmation,
-      digest: requestDigest('bind', proven.confirmation),
-      // Each attempt to save validates again.
-      async validate() {
-        const client = await findClient(deployment, key.subject)
-        bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
-      },
-      act: () => save(deployment, key, binding),
-    })
-  }
+export async function bindKey(
+  deployment: Deployment,
+  verified: Verified,
+  request: BindingRequest,
+): Promise<BindAnswer> {
+  const { key } = verified
+  const proven = provenKey(deployment, verified, request)
+  const binding = newBinding(deployment, key, proven)
+  return runAction(deployment, verified, {
+    action: 'bind',
+    address: request.address,
+    // A bearer key has no owner. Here the owner of the bound key becomes its owner.
+    ownerConfirmation: key.confirmation ?? proven.confirmation,
+    digest: requestDigest('bind', proven.confirmation),
+    // Each attempt to save validates again.
+    async validate() {
+      const client = await findClient(deployment, key.subject)
+      bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
+    },
+    act: () => save(deployment, key, binding),
+  })
 }
 
 function newBinding(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
@@ -114,7 +114,7 @@ async function policyFor(
 ): Promise<Policy> {
   const isOwn = subject !== undefined && key.clientId === key.subject
   if (isOwn) return deployment.policyOf(subject)
-  const policy = await policyOf(deployment, key)
+  const policy = await policyOfKey(deployment, key)
   // The client can act as an identity once it has bound a key to it. It must not gain permissions in this way.
   if (subject === undefined) return policy
   const beyond = memberBeyond(

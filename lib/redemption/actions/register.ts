@@ -13,32 +13,32 @@ import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
-import type { ActionResult, RunAction } from '../run-action.js'
+import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
-import { policyOf } from './token.js'
+import { policyOfKey } from './key-client.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
-export type Register = (verified: Verified, body: Claims, address?: string) => Promise<ClientInformation>
-
-export function registrar(deployment: Deployment, perform: RunAction): Register {
-  return async function register(verified, body, address) {
-    const { key } = verified
-    const clientId = identityFor(key)
-    return perform(verified, {
-      action: 'register',
-      address,
-      digest: bodyDigest('register', body),
-      validate: () => validate(deployment, key, clientId, body),
-      async act(registration) {
-        const result = await save(deployment, key, registration)
-        if (result !== undefined) return result
-        // Another request has changed the client since. It removed a leftover, or the identity is taken.
-        const again = await save(deployment, key, await validate(deployment, key, clientId, body))
-        if (again === undefined) throw taken()
-        return again
-      },
-    })
-  }
+export async function registerClient(
+  deployment: Deployment,
+  verified: Verified,
+  { body, address }: { readonly body: Claims; readonly address?: string | undefined },
+): Promise<ClientInformation> {
+  const { key } = verified
+  const clientId = identityFor(key)
+  return runAction(deployment, verified, {
+    action: 'register',
+    address,
+    digest: bodyDigest('register', body),
+    validate: () => validate(deployment, key, clientId, body),
+    async act(registration) {
+      const result = await save(deployment, key, registration)
+      if (result !== undefined) return result
+      // Another request has changed the client since. It removed a leftover, or the identity is taken.
+      const again = await save(deployment, key, await validate(deployment, key, clientId, body))
+      if (again === undefined) throw taken()
+      return again
+    },
+  })
 }
 
 async function validate(
@@ -47,7 +47,7 @@ async function validate(
   clientId: string,
   body: Claims,
 ): Promise<Registration> {
-  const policy = await policyOf(deployment, key)
+  const policy = await policyOfKey(deployment, key)
   const scopes = clientScopes(policy, key.scope)
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
   const accepted = await accept(deployment, { ...application, bounds: { scopes } })

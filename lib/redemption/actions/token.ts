@@ -1,7 +1,6 @@
 import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
 import type { Parameters } from '../../base/request.js'
 import { notPermitted, permitAudience } from '../../clients/policy.js'
-import { findClient } from '../../clients/registry.js'
 import { parseScope, tokenScopes } from '../../clients/scopes.js'
 import type { Client } from '../../ports/client.js'
 import type { Deployment } from '../../ports/deployment.js'
@@ -10,8 +9,9 @@ import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { ACCESS_TOKEN_TYPE, issueToken, JWT_TOKEN_TYPE, type ReadyToken } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
-import type { ActionResult, RunAction } from '../run-action.js'
+import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
+import { clientOfKey } from './key-client.js'
 
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
@@ -23,13 +23,6 @@ export interface ExchangeAnswer {
   readonly expires_in: number
   readonly scope: string
 }
-
-/** Redeems a key for the initial access token of its subject. */
-export type Exchange = (
-  verified: Verified,
-  parameters: Parameters,
-  address?: string,
-) => Promise<ExchangeAnswer>
 
 /**
  * Reads the subject token of an exchange, which is the provisioning key.
@@ -51,36 +44,39 @@ export function readSubjectToken(parameters: Parameters): string {
   return token
 }
 
-export function exchanger(deployment: Deployment, perform: RunAction): Exchange {
-  return async function exchange(verified, parameters, address) {
-    const { key } = verified
-    const client = await clientOf(deployment, key)
-    requireGrant(client, key)
-    const policy = deployment.policyOf(client)
-    const terms = {
-      scope: permitScope(key, policy, parameters.get('scope')),
-      audience: permitAudience(
-        policy.audiences.filter((one) => one === key.audience),
-        parameters.get('resource'),
-        factsOf(key),
-      ),
-      lifetimeSeconds: policy.accessTokenLifetimeSeconds,
-      confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
-    }
-    const requestedType = parameters.get('requested_token_type')
-    return perform(verified, {
-      action: 'token',
-      address,
-      // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
-      ownerConfirmation: key.confirmation ?? terms.confirmation,
-      digest: requestDigest('token', askedFor(parameters)),
-      validate: async () => undefined,
-      async act(_, redemptionId) {
-        const issued = await issueToken(deployment, key, { terms, requestedType, redemptionId })
-        return done(deployment, key, issued)
-      },
-    })
+/** Redeems a key for the initial access token of its subject. */
+export async function exchangeKey(
+  deployment: Deployment,
+  verified: Verified,
+  { parameters, address }: { readonly parameters: Parameters; readonly address?: string | undefined },
+): Promise<ExchangeAnswer> {
+  const { key } = verified
+  const client = await clientOfKey(deployment, key)
+  requireGrant(client, key)
+  const policy = deployment.policyOf(client)
+  const terms = {
+    scope: permitScope(key, policy, parameters.get('scope')),
+    audience: permitAudience(
+      policy.audiences.filter((one) => one === key.audience),
+      parameters.get('resource'),
+      factsOf(key),
+    ),
+    lifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
   }
+  const requestedType = parameters.get('requested_token_type')
+  return runAction(deployment, verified, {
+    action: 'token',
+    address,
+    // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
+    ownerConfirmation: key.confirmation ?? terms.confirmation,
+    digest: requestDigest('token', askedFor(parameters)),
+    validate: async () => undefined,
+    async act(_, redemptionId) {
+      const issued = await issueToken(deployment, key, { terms, requestedType, redemptionId })
+      return done(deployment, key, issued)
+    },
+  })
 }
 
 /** These parameters can differ in a repeated request. The client can renew its credentials; the `jti` names the key. */
@@ -114,20 +110,6 @@ function done(
     retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
     emit: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
   }
-}
-
-/** The current policy of the key's client. It may be narrower than at the issue of the key. */
-export async function policyOf(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
-  return deployment.policyOf(await clientOf(deployment, key))
-}
-
-async function clientOf(deployment: Deployment, key: VerifiedKey): Promise<Client> {
-  const client = await findClient(deployment, key.clientId)
-  if (client !== undefined) return client
-  throw new ProvisioningError('client_unknown', 'The client of the key has been deleted.', {
-    code: 'invalid_token',
-    facts: factsOf(key),
-  })
 }
 
 function factsOf({ clientId, jti }: VerifiedKey): RefusalFacts {
