@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, get } from 'node:http'
 import { connect } from 'node:net'
@@ -15,16 +15,22 @@ import {
   workingOptions,
 } from '../../support/server.js'
 
+/** Tells the client that its request has arrived, so that it does not break off before. */
+const arrivals = new EventEmitter()
+
 /** Waits until the client is gone, before any guard looks at the request. */
 const untilGone: RequestHandler = (req, _res, next) => {
-  if (req.headers['x-cut'] === undefined) next()
-  else req.socket.once('close', () => setImmediate(next))
+  if (req.headers['x-cut'] === undefined) return next()
+  req.socket.once('close', () => setImmediate(next))
+  arrivals.emit('arrived')
 }
 
 /** After a reset, the address can be gone before the socket counts as destroyed. */
 const noAddress: RequestHandler = (req, _res, next) => {
-  if (req.headers['x-cut'] !== undefined)
+  if (req.headers['x-cut'] !== undefined) {
     Object.defineProperty(req.socket, 'remoteAddress', { value: undefined })
+    arrivals.emit('arrived')
+  }
   next()
 }
 
@@ -54,7 +60,10 @@ async function cut(server: RunningServer, headers: Record<string, string>): Prom
   const socket = connect(await server.openHttp(), '127.0.0.1')
   const lines = Object.entries({ Host: 'api.example.com', 'X-Cut': '1', ...headers })
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.write(`GET /devices HTTP/1.1\r\n${head}\r\n`, () => setTimeout(() => socket.resetAndDestroy(), 50))
+  const arrived = once(arrivals, 'arrived')
+  socket.write(`GET /devices HTTP/1.1\r\n${head}\r\n`)
+  await arrived
+  socket.resetAndDestroy()
   while (server.events.filter(({ type }) => type === 'request.refused').length === refused)
     await new Promise((resolve) => setTimeout(resolve, 10))
 }
@@ -101,9 +110,9 @@ describe('a connection that breaks off', () => {
       withCuts(async (server) => {
         const key = await obtainKey(server, { scope: 'devices:read' })
         await cut(server, { Authorization: `Bearer ${key}`, ...headers })
-        await new Promise((resolve) => setTimeout(resolve, 50))
-        const exposed = server.events.filter(({ type }) => type === 'key.exposed')
-        expect(exposed).toMatchObject([{ revoked: true }])
+        const exposed = () => server.events.filter(({ type }) => type === 'key.exposed')
+        while (exposed().length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+        expect(exposed()).toMatchObject([{ revoked: true }])
       }),
   )
 })
