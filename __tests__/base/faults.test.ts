@@ -1,26 +1,26 @@
 import fc from 'fast-check'
 import { ConfigurationError } from '../../lib/base/errors.js'
-import { describeSecret, describe as describeValue, faults, join } from '../../lib/base/faults.js'
+import { describeSecret, describe as describeValue, join, newFaults } from '../../lib/base/faults.js'
 
 describe('faults', () => {
   it('are told as path, expectation and what was there instead, all at once', () => {
-    const noted = faults()
-    noted.add('issuer', 'an https URL', 'undefined')
-    noted.add('clients[0].clientSecret', 'at least 24 characters', 'a string of 3 characters')
-    expect(noted.list).toEqual([
+    const faults = newFaults()
+    faults.add('issuer', 'an https URL', 'undefined')
+    faults.add('clients[0].clientSecret', 'at least 24 characters', 'a string of 3 characters')
+    expect(faults.list).toEqual([
       'issuer: expected an https URL, got undefined',
       'clients[0].clientSecret: expected at least 24 characters, got a string of 3 characters',
     ])
-    expect(() => noted.throwIfAny()).toThrow(new ConfigurationError(noted.list))
+    expect(() => faults.throwIfAny()).toThrow(new ConfigurationError(faults.list))
   })
 
   it('describe a rejected value, and a secret only by its type and length', () => {
-    const noted = faults()
-    noted.reject('realm', 'printable ASCII', 'hunter2')
-    noted.reject('clientSecret', 'at least 24 characters', 'hunter2', describeSecret)
-    const hiding = faults(describeSecret)
+    const faults = newFaults()
+    faults.reject('realm', 'printable ASCII', 'hunter2')
+    faults.reject('clientSecret', 'at least 24 characters', 'hunter2', describeSecret)
+    const hiding = newFaults(describeSecret)
     hiding.reject('client.clientId', 'a client id', 'hunter2')
-    expect([...noted.list, ...hiding.list]).toEqual([
+    expect([...faults.list, ...hiding.list]).toEqual([
       'realm: expected printable ASCII, got "hunter2"',
       'clientSecret: expected at least 24 characters, got a string of 7 characters',
       'client.clientId: expected a client id, got a string of 7 characters',
@@ -28,7 +28,7 @@ describe('faults', () => {
   })
 
   it('throw nothing when there are none', () => {
-    expect(() => faults().throwIfAny()).not.toThrow()
+    expect(() => newFaults().throwIfAny()).not.toThrow()
   })
 })
 
@@ -50,9 +50,9 @@ describe('an unknown name', () => {
     ['timeout', 'timeoutSeconds'],
   ]
   it.each(NEAR)('%s is told with the name that was meant: %s', (name, meant) => {
-    const noted = faults()
-    noted.addUnknownNames('', { [name]: 1 }, KNOWN)
-    expect(noted.list).toEqual([
+    const faults = newFaults()
+    faults.addUnknownNames('', { [name]: 1 }, KNOWN)
+    expect(faults.list).toEqual([
       `${name}: expected a known option; did you mean ${meant}? got an unknown name`,
     ])
   })
@@ -64,31 +64,31 @@ describe('an unknown name', () => {
     ['two words', '(a name of 9 characters)'],
     ['first\nsecond', '(a name of 12 characters)'],
   ])('%j, near none, is reported with all known names', (name, shown) => {
-    const noted = faults()
-    noted.addUnknownNames('clients[3]', { [name]: 1 }, KNOWN)
-    expect(noted.list).toEqual([
+    const faults = newFaults()
+    faults.addUnknownNames('clients[3]', { [name]: 1 }, KNOWN)
+    expect(faults.list).toEqual([
       `clients[3].${shown}: expected one of ${KNOWN.join(', ')}, got an unknown name`,
     ])
   })
 
   it('means no known name that several others end or begin with as well', () => {
-    const noted = faults()
-    noted.addUnknownNames('', { secret: 1, expires: 1 }, [
+    const faults = newFaults()
+    faults.addUnknownNames('', { secret: 1, expires: 1 }, [
       'clientSecret',
       'secretHash',
       'secretExpires',
       'tokenExpires',
     ])
-    expect(noted.list).toEqual([
+    expect(faults.list).toEqual([
       'secret: expected a known option; did you mean clientSecret? got an unknown name',
       expect.stringMatching(/^expires: expected one of clientSecret, /),
     ])
   })
 
   it('is not one that is known, nor one that is inherited', () => {
-    const noted = faults()
-    noted.addUnknownNames('', Object.create({ isuer: 1 }, { alg: { value: 1, enumerable: true } }), KNOWN)
-    expect(noted.list).toEqual([])
+    const faults = newFaults()
+    faults.addUnknownNames('', Object.create({ isuer: 1 }, { alg: { value: 1, enumerable: true } }), KNOWN)
+    expect(faults.list).toEqual([])
   })
 })
 

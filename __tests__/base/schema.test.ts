@@ -1,4 +1,4 @@
-import { describeSecret, faults } from '../../lib/base/faults.js'
+import { describeSecret, newFaults } from '../../lib/base/faults.js'
 import {
   aFunction,
   flag,
@@ -39,21 +39,21 @@ const readLamp = object<Lamp>({
 })
 
 function read<T>(reader: Reader<T>, value: unknown, path = 'lamp') {
-  const noted = faults()
-  return { value: reader(value, path, noted), faults: noted.list }
+  const faults = newFaults()
+  return { value: reader(value, path, faults), faults: faults.list }
 }
 
 describe('the reader of an object', () => {
   it('answers a frozen copy of what is valid, without undefined members', () => {
     const rooms = ['hall']
-    const { value, faults: noted } = read(readLamp, {
+    const { value, faults } = read(readLamp, {
       name: 'a',
       rooms,
       watts: undefined,
       switch: { isOn: true },
     })
     rooms.push('attic')
-    expect(noted).toEqual([])
+    expect(faults).toEqual([])
     expect(value).toStrictEqual({ name: 'a', rooms: ['hall'], switch: { isOn: true } })
     expect([value, value.rooms, value.switch].every(Object.isFrozen)).toBe(true)
   })
@@ -93,8 +93,8 @@ describe('the reader of an object', () => {
   })
 
   it('calls the reader of an optional member only when it is present', () => {
-    const { faults: noted } = read(object<{ a?: string }>({ a: text('a text', /./) }), {})
-    expect(noted).toEqual([])
+    const { faults } = read(object<{ a?: string }>({ a: text('a text', /./) }), {})
+    expect(faults).toEqual([])
   })
 })
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { Request } from 'express'
-import { faults } from '../../lib/base/faults.js'
+import { newFaults } from '../../lib/base/faults.js'
 import { certificateReader } from '../../lib/http/client-certificate.js'
 import { readMtls } from '../../lib/options/mtls.js'
 import { makeCertificate } from '../support/certificates.js'
@@ -20,7 +20,7 @@ function read(state: TlsState): { trusted: boolean; thumbprint: string } | undef
   const getPeerX509Certificate = () =>
     certificate === undefined ? undefined : new X509Certificate(certificate)
   const socket = Object.assign(new Socket(), { ...rest, getPeerX509Certificate })
-  const reader = certificateReader(readMtls({}, 'mtls', faults()), () => undefined)
+  const reader = certificateReader(readMtls({}, 'mtls', newFaults()), () => undefined)
   return reader({ rawHeaders: [], socket } as unknown as Request).certificate
 }
 

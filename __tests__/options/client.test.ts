@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { faults } from '../../lib/base/faults.js'
+import { newFaults } from '../../lib/base/faults.js'
 import { hashSecret, Secret, secretMatches } from '../../lib/base/secret.js'
 import { publicJwk, thumbprint } from '../../lib/jose/jwk.js'
 import { type ClientOptions, readClient } from '../../lib/options/client.js'
@@ -27,16 +27,16 @@ const BOUND_CERTIFICATE = {
 }
 
 function read(value: unknown): { client: Client | undefined; faults: readonly string[] } {
-  const noted = faults()
-  return { client: readClient(value, 'client', noted), faults: noted.list }
+  const faults = newFaults()
+  return { client: readClient(value, 'client', faults), faults: faults.list }
 }
 
 const faultsOf = (members: object) => read({ clientId: 'ci', clientSecret: SECRET, ...members }).faults
 
 describe('a client', () => {
   it('is read into one that is complete and has no secret in it but hashed', () => {
-    const { client, faults: noted } = read({ clientId: 'ci', clientSecret: SECRET })
-    expect(noted).toEqual([])
+    const { client, faults } = read({ clientId: 'ci', clientSecret: SECRET })
+    expect(faults).toEqual([])
     expect(client).toEqual({
       clientId: 'ci',
       revision: 1,

@@ -5,7 +5,8 @@ const SECRET = 'correct-horse-battery-staple-0123'
 describe('the option dpop', () => {
   it('defaults to proofs of a minute that need no nonce', () => {
     for (const dpop of [undefined, {}, { proofAgeSeconds: undefined }]) {
-      expect(parse({ dpop }).deployment.dpop).toEqual({ proofAgeSeconds: 60, nonces: undefined })
+      const defaults = { proofAgeSeconds: 60, nonces: undefined, uses: expect.any(WeakMap) }
+      expect(parse({ dpop }).deployment.dpop).toEqual(defaults)
     }
     expect(Object.isFrozen(parse().deployment.dpop)).toBe(true)
   })

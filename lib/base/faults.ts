@@ -20,7 +20,7 @@ export interface Faults {
 type Describe = (value: unknown) => string
 
 /** @param describeAny describes the values by default; `describeSecret` never shows one */
-export function faults(describeAny: Describe = describe): Faults {
+export function newFaults(describeAny: Describe = describe): Faults {
   const list: string[] = []
   const add = (path: string, expected: string, got: string) => {
     list.push(`${path}: expected ${expected}, got ${got}`)

@@ -1,17 +1,17 @@
-import { type describeSecret, type Faults, faults, join } from './faults.js'
+import { type describeSecret, type Faults, join, newFaults } from './faults.js'
 import { isObject } from './object.js'
 
 /**
  * Reads the value at a path and notes its faults. A faulty value reads as `undefined`, so the result is a `T` only
- * after `noted.throwIfAny()`.
+ * after `faults.throwIfAny()`.
  */
-export type Reader<T> = (value: unknown, path: string, noted: Faults) => T
+export type Reader<T> = (value: unknown, path: string, faults: Faults) => T
 
 /** @throws ConfigurationError with all faults of the value */
 export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
-  const noted = faults()
-  const parsed = read(value, path, noted)
-  noted.throwIfAny()
+  const faults = newFaults()
+  const parsed = read(value, path, faults)
+  faults.throwIfAny()
   return parsed
 }
 
@@ -39,9 +39,9 @@ export function rule<T>(
   accepts: (value: unknown) => boolean,
   describeValue?: typeof describeSecret,
 ): Reader<T> {
-  return (value, path, noted) => {
+  return (value, path, faults) => {
     const isAccepted = accepts(value)
-    if (!isAccepted) noted.reject(path, expected, value, describeValue)
+    if (!isAccepted) faults.reject(path, expected, value, describeValue)
     return (isAccepted ? value : undefined) as T
   }
 }
@@ -101,15 +101,15 @@ export function list<T>(
   read: Reader<T>,
   { least = 0, most = Number.POSITIVE_INFINITY } = {},
 ): Reader<readonly T[]> {
-  return (value, path, noted) => {
+  return (value, path, faults) => {
     if (Array.isArray(value) && value.length >= least && value.length <= most)
       // Array.from() visits holes, map() would skip them.
       return Object.freeze(
-        Array.from(value, (entry, index) => read(entry, `${path}[${index}]`, noted)).filter(
+        Array.from(value, (entry, index) => read(entry, `${path}[${index}]`, faults)).filter(
           (entry) => entry !== undefined,
         ),
       )
-    noted.reject(path, expected, value)
+    faults.reject(path, expected, value)
     return undefined as never
   }
 }
@@ -119,10 +119,10 @@ export function noteRepeated(
   values: readonly unknown[],
   pathOf: (index: number) => string,
   expected: string,
-  noted: Faults,
+  faults: Faults,
 ): void {
   for (const [index, value] of values.entries())
-    if (value !== undefined && values.indexOf(value) !== index) noted.reject(pathOf(index), expected, value)
+    if (value !== undefined && values.indexOf(value) !== index) faults.reject(pathOf(index), expected, value)
 }
 
 /** Notes an object that has none or both of two members that exclude each other. */
@@ -130,11 +130,11 @@ export function noteExclusive(
   value: unknown,
   [one, other]: readonly [string, string],
   path: string,
-  noted: Faults,
+  faults: Faults,
   expected = `either ${one} or ${other}`,
 ): void {
   if (isObject(value) && (value[one] === undefined) === (value[other] === undefined))
-    noted.add(path, expected, value[one] === undefined ? 'neither' : 'both')
+    faults.add(path, expected, value[one] === undefined ? 'neither' : 'both')
 }
 
 /** Reads an object into a frozen copy, without the members that are faulty or `undefined`. */
@@ -145,16 +145,16 @@ export function object<T>(
 ): Reader<T> {
   const readers = Object.entries<Reader<unknown> & { readonly isRequired?: boolean }>(members)
   const names = Object.keys(members)
-  return (value, path, noted) => {
+  return (value, path, faults) => {
     if (!isObject(value)) {
-      noted.reject(path, expected, value, describeValue)
+      faults.reject(path, expected, value, describeValue)
       return {} as T
     }
-    noted.addUnknownNames(path, value, names)
+    faults.addUnknownNames(path, value, names)
     const read = readers.map(([name, reader]) => {
       const member = value[name]
       const isAbsent = member === undefined && reader.isRequired !== true
-      return [name, isAbsent ? undefined : reader(member, join(path, name), noted)] as const
+      return [name, isAbsent ? undefined : reader(member, join(path, name), faults)] as const
     })
     return Object.freeze(Object.fromEntries(read.filter(([, member]) => member !== undefined))) as T
   }

@@ -1,4 +1,4 @@
-import { describeSecret, type Faults, faults, join } from '../base/faults.js'
+import { describeSecret, type Faults, join, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import {
   flag,
@@ -74,14 +74,14 @@ const readBindingMembers = object<Binding>({
   flaggedAt: numericDate,
 })
 
-const readBinding: Reader<Binding> = (value, path, noted) => {
-  const binding = readBindingMembers(value, path, noted)
+const readBinding: Reader<Binding> = (value, path, faults) => {
+  const binding = readBindingMembers(value, path, faults)
   const jwk = isObject(value) ? value.jwk : undefined
   const { confirmation }: Partial<Binding> = binding
   if (confirmation?.jkt !== undefined && jwk === undefined)
-    noted.reject(join(path, 'jwk'), KEY_OF_THE_JKT, jwk)
+    faults.reject(join(path, 'jwk'), KEY_OF_THE_JKT, jwk)
   if (confirmation?.['x5t#S256'] !== undefined && jwk !== undefined)
-    noted.reject(join(path, 'jwk'), 'none beside the x5t#S256 of a certificate', jwk)
+    faults.reject(join(path, 'jwk'), 'none beside the x5t#S256 of a certificate', jwk)
   return binding
 }
 
@@ -96,17 +96,17 @@ const readBindingList = list(`a list of at most ${MOST_BINDINGS} bindings`, read
   most: MOST_BINDINGS,
 })
 
-const readBindings: Reader<readonly Binding[]> = (value, path, noted) => {
-  const bindings: readonly Partial<Binding>[] = readBindingList(value, path, noted) ?? []
+const readBindings: Reader<readonly Binding[]> = (value, path, faults) => {
+  const bindings: readonly Partial<Binding>[] = readBindingList(value, path, faults) ?? []
   const ids = bindings.map(({ bindingId }) => bindingId)
-  noteRepeated(ids, (index) => `${path}[${index}].bindingId`, 'an id that no other has', noted)
+  noteRepeated(ids, (index) => `${path}[${index}].bindingId`, 'an id that no other has', faults)
   return bindings as readonly Binding[]
 }
 
 /** Reads a JWK Set. It checks the form of the keys, and imports none of them. */
-export const readKeySet: Reader<NonNullable<ClientMetadata['jwks']>> = (value, path, noted) => {
+export const readKeySet: Reader<NonNullable<ClientMetadata['jwks']>> = (value, path, faults) => {
   const expected = keySetFormFault(value)
-  if (expected !== undefined) noted.reject(path, expected, value)
+  if (expected !== undefined) faults.reject(path, expected, value)
   return value as NonNullable<ClientMetadata['jwks']>
 }
 
@@ -117,13 +117,13 @@ const METADATA = {
 } satisfies { readonly [K in keyof ClientMetadata]?: Reader<unknown> }
 
 /** Reads metadata (RFC 7591 2). It checks only the members in `METADATA`, and returns all of them. */
-const readMetadata: Reader<ClientMetadata> = (value, path, noted) => {
+const readMetadata: Reader<ClientMetadata> = (value, path, faults) => {
   if (!isObject(value)) {
-    noted.reject(path, 'client metadata (RFC 7591 2)', value)
+    faults.reject(path, 'client metadata (RFC 7591 2)', value)
     return undefined as never
   }
   for (const [name, read] of Object.entries(METADATA))
-    if (value[name] !== undefined) read(value[name], join(path, name), noted)
+    if (value[name] !== undefined) read(value[name], join(path, name), faults)
   return value
 }
 
@@ -194,21 +194,21 @@ const readStoredClient = object<Client>({
 
 /** Checks a client before it is stored, or when it is read from storage. The text shows no values: they may be secrets. */
 export function clientFault(value: unknown): string | undefined {
-  const noted = faults(describeSecret)
-  noteJson(value, 'client', noted)
-  if (noted.list.length === 0) readStoredClient(value, 'client', noted)
-  return noted.list.length === 0 ? undefined : noted.list.join('; ')
+  const faults = newFaults(describeSecret)
+  noteJson(value, 'client', faults)
+  if (faults.list.length === 0) readStoredClient(value, 'client', faults)
+  return faults.list.length === 0 ? undefined : faults.list.join('; ')
 }
 
 /** Notes values that would change in JSON, such as dates, maps and instances of classes. */
-function noteJson(value: unknown, path: string, noted: Faults): void {
+function noteJson(value: unknown, path: string, faults: Faults): void {
   const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
   if (Array.isArray(value)) {
-    for (const [index, entry] of value.entries()) noteJson(entry, `${path}[${index}]`, noted)
+    for (const [index, entry] of value.entries()) noteJson(entry, `${path}[${index}]`, faults)
   } else if (isPlain(value)) {
     const present = Object.entries(value).filter(([, member]) => member !== undefined)
-    for (const [name, member] of present) noteJson(member, join(path, name), noted)
-  } else if (!isScalar && !Number.isFinite(value)) noted.reject(path, 'plain JSON', value)
+    for (const [name, member] of present) noteJson(member, join(path, name), faults)
+  } else if (!isScalar && !Number.isFinite(value)) faults.reject(path, 'plain JSON', value)
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

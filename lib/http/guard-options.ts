@@ -1,4 +1,4 @@
-import { closest, describe, type Faults, faults } from '../base/faults.js'
+import { closest, describe, type Faults, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { isExactScope, isForProvisioning } from '../clients/scopes.js'
 import type { GuardContext } from './context.js'
@@ -52,19 +52,19 @@ export function readGuardOptions(
   options: unknown,
 ): GuardRequirements {
   const { audiences, issueAccessToken } = context.config.deployment
-  const noted = faults()
+  const faults = newFaults()
   const given: Record<string, unknown> = isObject(options) ? options : {}
-  if (isObject(options)) noted.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
-  else noted.add(caller, 'an object with scope and audience', describe(options))
+  if (isObject(options)) faults.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
+  else faults.add(caller, 'an object with scope and audience', describe(options))
   const audience = given.audience ?? (audiences.length === 1 ? audiences[0] : undefined)
   if (typeof audience !== 'string' || !audiences.includes(audience)) {
-    noted.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
+    faults.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
   }
   if (caller === 'requireAccessToken' && issueAccessToken !== undefined) {
-    noted.add(caller, FOREIGN_TOKENS, 'one with issueAccessToken')
+    faults.add(caller, FOREIGN_TOKENS, 'one with issueAccessToken')
   }
-  const scope = readScope(given, caller, context.config.grantableScopes, noted)
-  noted.throwIfAny()
+  const scope = readScope(given, caller, context.config.grantableScopes, faults)
+  faults.throwIfAny()
   return { scope, audience: audience as string }
 }
 
@@ -73,26 +73,26 @@ function readScope(
   { scope: given, anyScope }: Record<string, unknown>,
   caller: GuardName,
   grantable: readonly string[] | undefined,
-  noted: Faults,
+  faults: Faults,
 ): readonly string[] {
   const path = `${caller}.scope`
   const scope = [given ?? []].flat()
   if (anyScope !== undefined && anyScope !== true)
-    noted.add(`${caller}.anyScope`, 'true, or scope instead', describe(anyScope))
-  if (anyScope !== undefined && given !== undefined) noted.add(path, 'either scope or anyScope', 'both')
+    faults.add(`${caller}.anyScope`, 'true, or scope instead', describe(anyScope))
+  if (anyScope !== undefined && given !== undefined) faults.add(path, 'either scope or anyScope', 'both')
   if (anyScope === undefined && scope.length === 0)
-    noted.add(
+    faults.add(
       path,
       'a scope that the key must have (or anyScope: true, which accepts every key)',
       describe(given),
     )
   for (const one of scope) {
     if (typeof one !== 'string' || !isExactScope(one))
-      noted.add(path, 'a scope, or a list of scopes', describe(one))
+      faults.add(path, 'a scope, or a list of scopes', describe(one))
     else if (caller === 'requireAccessToken' && isForProvisioning(one))
-      noted.add(path, 'a scope other than provision:*, which access tokens never have', describe(one))
+      faults.add(path, 'a scope other than provision:*, which access tokens never have', describe(one))
     else if (grantable !== undefined && !grantable.includes(one))
-      noted.add(path, `a scope that a policy grants${hint(one, grantable)}`, describe(one))
+      faults.add(path, `a scope that a policy grants${hint(one, grantable)}`, describe(one))
   }
   return scope as string[]
 }

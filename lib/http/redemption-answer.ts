@@ -1,7 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Request } from 'express'
 import { ConfigurationError } from '../base/errors.js'
-import { describeSecret, faults } from '../base/faults.js'
+import { describeSecret, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import type { Provisioning } from './provisioning.js'
 import type { WholeAnswer } from './whole-answer.js'
@@ -63,15 +63,15 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 export function readAnswer(returned: unknown): WholeAnswer {
   // `return res.json()` returns the response.
   if (!isObject(returned) || 'writeHead' in returned) throw new ConfigurationError([noAnswer(returned)])
-  const noted = faults()
-  noted.addUnknownNames('answer', returned, MEMBERS)
+  const faults = newFaults()
+  faults.addUnknownNames('answer', returned, MEMBERS)
   const { status = 200, headers = {}, body } = returned
-  if (!isStatus(status)) noted.add('answer.status', 'an integer from 200 to 599', describeStatus(status))
+  if (!isStatus(status)) faults.add('answer.status', 'an integer from 200 to 599', describeStatus(status))
   const entries = headerEntries(headers)
-  if (entries === undefined) noted.add('answer.headers', EXPECTED_HEADERS, 'something else')
+  if (entries === undefined) faults.add('answer.headers', EXPECTED_HEADERS, 'something else')
   const encoded = encodeBody(body)
-  if (encoded === undefined) noted.add('answer.body', EXPECTED_BODY, describeSecret(body))
-  noted.throwIfAny()
+  if (encoded === undefined) faults.add('answer.body', EXPECTED_BODY, describeSecret(body))
+  faults.throwIfAny()
   return assemble(status as number, entries as readonly HeaderEntry[], encoded as EncodedBody)
 }
 

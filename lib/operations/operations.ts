@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describe, faults } from '../base/faults.js'
+import { describe, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { object, parse, required, text } from '../base/schema.js'
 import { type BindingRef, bindingsOf, type RevokeBindingOutcome, revokeBinding } from '../clients/bindings.js'
@@ -137,16 +137,16 @@ export function operations(config: Config): Operations {
 
 /** An unreadable option must not mean all clients, or a time that covers nothing. */
 function readBound({ deployment }: Config, time: unknown, options: unknown) {
-  const noted = faults()
+  const faults = newFaults()
   const seconds = types.isDate(time) ? time.getTime() / 1000 : Number.NaN
   if (Number.isNaN(seconds)) {
-    noted.add('time', 'a valid Date', types.isDate(time) ? 'an invalid Date' : describe(time))
+    faults.add('time', 'a valid Date', types.isDate(time) ? 'an invalid Date' : describe(time))
   } else if (seconds > deployment.now() / 1000 + deployment.clockToleranceSeconds) {
-    noted.add('time', 'a Date that is not in the future', (time as Date).toISOString())
+    faults.add('time', 'a Date that is not in the future', (time as Date).toISOString())
   }
-  const { clientId } = options === undefined ? {} : readRevokeAllOptions(options, 'options', noted)
+  const { clientId } = options === undefined ? {} : readRevokeAllOptions(options, 'options', faults)
   if (isObject(options) && 'clientId' in options && options.clientId === undefined)
-    clientIdReader(undefined, 'options.clientId', noted)
-  noted.throwIfAny()
+    clientIdReader(undefined, 'options.clientId', faults)
+  faults.throwIfAny()
   return { issuedBefore: Math.floor(seconds), ...(clientId !== undefined && { identity: clientId }) }
 }

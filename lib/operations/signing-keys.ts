@@ -1,4 +1,4 @@
-import { describeSecret, type Faults, faults } from '../base/faults.js'
+import { describeSecret, type Faults, newFaults } from '../base/faults.js'
 import { object, whole } from '../base/schema.js'
 import type { ActiveKey, SigningKey } from '../jose/key-ring.js'
 import type { Config } from '../options/options.js'
@@ -75,11 +75,11 @@ export function signingKeyOperations({ deployment }: Config): SigningKeyOperatio
 }
 
 function add({ keyRing, emit }: Deployment, given: SigningKeyInput) {
-  const noted = faults()
-  const key = readSigningKey(given, 'key', noted)
+  const faults = newFaults()
+  const key = readSigningKey(given, 'key', faults)
   if (key !== undefined && keyRing.statusOf(key.kid) !== undefined)
-    noted.add('key', 'a key that is not among the signing keys', 'one that is')
-  const added = faultless(key, noted)
+    faults.add('key', 'a key that is not among the signing keys', 'one that is')
+  const added = faultless(key, faults)
   keyRing.add(added)
   emit('signing_key.added', { kid: added.kid })
   return { kid: added.kid }
@@ -90,42 +90,42 @@ type RotationArguments = Parameters<SigningKeyOperations['rotateSigningKey']>
 async function rotate(deployment: Deployment, given: RotationArguments): Promise<RotatedKey> {
   const { keyRing, emit } = deployment
   const [input, options = {}] = given
-  const noted = faults()
-  const { overlapSeconds = 0 } = readRotationOptions(options, 'options', noted)
+  const faults = newFaults()
+  const { overlapSeconds = 0 } = readRotationOptions(options, 'options', faults)
   // `undefined` by mistake must not generate a key that no other process knows.
   const material = given.length === 0 ? await generateSigningKey(keyRing.active().alg) : input
-  const next = readSigningKey(material, 'next', noted)
-  if (next !== undefined) validateNext(deployment, next, noted)
-  const active = faultless(next, noted) as ActiveKey
+  const next = readSigningKey(material, 'next', faults)
+  if (next !== undefined) validateNext(deployment, next, faults)
+  const active = faultless(next, faults) as ActiveKey
   const { kid: retiredKid, until } = keyRing.rotate(active, overlapSeconds)
   emit('signing_key.rotated', { kid: active.kid, retiredKid })
   return { kid: active.kid, retired: { kid: retiredKid, until: new Date(until * 1000) } }
 }
 
 function remove({ keyRing, emit }: Deployment, kid: string): void {
-  const noted = faults()
+  const faults = newFaults()
   const status = typeof kid === 'string' ? keyRing.statusOf(kid) : undefined
-  if (status === undefined) noted.reject('kid', 'the kid of a signing key', kid, describeSecret)
+  if (status === undefined) faults.reject('kid', 'the kid of a signing key', kid, describeSecret)
   if (status === 'active')
-    noted.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
-  noted.throwIfAny()
+    faults.add('kid', 'a key that does not sign; rotate first', 'the kid of the active key')
+  faults.throwIfAny()
   keyRing.remove(kid)
   emit('signing_key.removed', { kid })
 }
 
-function faultless<T>(read: T | undefined, noted: Faults): T {
-  noted.throwIfAny()
+function faultless<T>(read: T | undefined, faults: Faults): T {
+  faults.throwIfAny()
   return read as T
 }
 
-function validateNext({ keyRing }: Deployment, next: SigningKey, noted: Faults): void {
+function validateNext({ keyRing }: Deployment, next: SigningKey, faults: Faults): void {
   if (next.privateKey === undefined)
-    noted.add('next', 'a private key, since it is going to sign', 'a public key')
+    faults.add('next', 'a private key, since it is going to sign', 'a public key')
   const status = keyRing.statusOf(next.kid)
-  if (status === 'active') noted.add('next', 'another key than the active one', 'the active key')
+  if (status === 'active') faults.add('next', 'another key than the active one', 'the active key')
   // A retired key may have leaked since, so it must not sign again.
-  if (status === 'retired') noted.add('next', 'a key that has not been retired', 'a retired key')
+  if (status === 'retired') faults.add('next', 'a key that has not been retired', 'a retired key')
   const alg = keyRing.find(next.kid)?.alg
   if (status === 'waiting' && alg !== next.alg)
-    noted.add('next.alg', `${alg}, with which the key has been published`, next.alg)
+    faults.add('next.alg', `${alg}, with which the key has been published`, next.alg)
 }

@@ -90,18 +90,18 @@ const readMembers = object<AnyClient>(
 )
 
 /** Reads a client of the options. Its keys are imported, so that a faulty key is noted. */
-export function readClient(value: unknown, path: string, noted: Faults): Client | undefined {
-  const client = readFoundClient(value, path, noted)
+export function readClient(value: unknown, path: string, faults: Faults): Client | undefined {
+  const client = readFoundClient(value, path, faults)
   const { metadata, bindings = [] }: Partial<Client> = client ?? {}
   const keySet = metadata?.jwks
   const expected = keySetFormFault(keySet) === undefined ? keySetFault(keySet) : undefined
   const name = isObject(value) && value.jwks !== undefined ? 'jwks' : 'metadata.jwks'
-  if (expected !== undefined) noted.reject(join(path, name), expected, keySet)
+  if (expected !== undefined) faults.reject(join(path, name), expected, keySet)
   for (const [index, { confirmation, jwk }] of bindings.entries()) {
     if (confirmation?.jkt === undefined || jwk === undefined) continue
     const key = importPublicJwk(jwk)
     if (typeof key === 'string' || thumbprint(key) !== confirmation.jkt)
-      noted.reject(`${path}.bindings[${index}].jwk`, KEY_OF_THE_JKT, jwk)
+      faults.reject(`${path}.bindings[${index}].jwk`, KEY_OF_THE_JKT, jwk)
   }
   return client
 }
@@ -113,15 +113,15 @@ export function readClient(value: unknown, path: string, noted: Faults): Client 
  * Keys are not imported here, and only their form is checked: an existing client must not take more time than a missing
  * one. Authentication imports the keys that it tries, and refuses faulty keys.
  */
-export function readFoundClient(value: unknown, path: string, noted: Faults): Client | undefined {
-  const { clientSecret, jwks, policy = Object.freeze({}), ...members } = readMembers(value, path, noted)
+export function readFoundClient(value: unknown, path: string, faults: Faults): Client | undefined {
+  const { clientSecret, jwks, policy = Object.freeze({}), ...members } = readMembers(value, path, faults)
   if (!isObject(value)) return undefined
   const methods = Object.freeze([...(members.authenticationMethods ?? methodsFor(value))])
-  noteCredentials(path, value, methods, noted)
+  noteCredentials(path, value, methods, faults)
   const metadata = jwks === undefined ? members.metadata : { ...members.metadata, jwks }
   return Object.freeze({
     revision: 1,
-    ...clonePlain(path, { ...members, ...(metadata && { metadata }) }, noted),
+    ...clonePlain(path, { ...members, ...(metadata && { metadata }) }, faults),
     authenticationMethods: methods,
     policy,
     ...(clientSecret !== undefined && { secretHash: hashSecret(clientSecret) }),
@@ -154,20 +154,20 @@ function noteCredentials(
   path: string,
   client: Record<string, unknown>,
   methods: readonly unknown[],
-  noted: Faults,
+  faults: Faults,
 ): void {
   const { clientSecret, secretHash } = client
   if (clientSecret !== undefined && secretHash !== undefined) {
-    noted.add(join(path, 'clientSecret'), 'either a clientSecret or a secretHash', 'both')
+    faults.add(join(path, 'clientSecret'), 'either a clientSecret or a secretHash', 'both')
   }
   if (client.jwks !== undefined && isObject(client.metadata) && client.metadata.jwks !== undefined)
-    noted.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
+    faults.add(join(path, 'jwks'), 'either jwks or metadata.jwks', 'both')
   const wants = (names: readonly string[]) => names.some((one) => methods.includes(one))
   if (wants(SECRET_METHODS) && !hasSecret(client))
-    noted.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash to authenticate with', 'neither')
+    faults.add(join(path, 'clientSecret'), 'a clientSecret or a secretHash to authenticate with', 'neither')
   if (wants(['private_key_jwt']) && !hasKeys(client))
-    noted.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
-  noteCertificates(path, client, methods, noted)
+    faults.add(join(path, 'jwks'), 'the public keys it authenticates with', 'undefined')
+  noteCertificates(path, client, methods, faults)
 }
 
 /** Notes faults in the metadata for client certificates (RFC 8705 2). */
@@ -175,7 +175,7 @@ function noteCertificates(
   path: string,
   { jwks, metadata, bindings }: Record<string, unknown>,
   methods: readonly unknown[],
-  noted: Faults,
+  faults: Faults,
 ): void {
   const given: Record<string, unknown> = {
     ...(isObject(metadata) && metadata),
@@ -184,7 +184,7 @@ function noteCertificates(
   // Check absent members too, so that the time does not reveal which members a client has.
   for (const name of CERTIFICATE_NAME_MEMBERS) {
     const expected = certificateNameFault(name, given[name])
-    if (expected !== undefined) noted.reject(join(path, `metadata.${name}`), expected, given[name])
+    if (expected !== undefined) faults.reject(join(path, `metadata.${name}`), expected, given[name])
   }
   // A client that has bound a certificate needs none in its metadata.
   const isBound = bindsBy(bindings, 'x5t#S256')
@@ -193,7 +193,7 @@ function noteCertificates(
   if (fault === undefined) return
   const [member, expected] = fault
   const name = member === 'token_endpoint_auth_method' ? 'metadata' : `metadata.${member}`
-  noted.reject(join(path, name), expected, given[member])
+  faults.reject(join(path, name), expected, given[member])
 }
 
 /** Whether a key (`jkt`) or a certificate (`x5t#S256`) is bound. */
@@ -202,11 +202,11 @@ function bindsBy(bindings: unknown, member: keyof Confirmation): boolean {
   return Array.isArray(bindings) && bindings.some(isOfKind)
 }
 
-function clonePlain(path: string, members: object, noted: Faults): object {
+function clonePlain(path: string, members: object, faults: Faults): object {
   try {
     return structuredClone(members)
   } catch {
-    noted.add(path, 'plain JSON', 'something that cannot be copied')
+    faults.add(path, 'plain JSON', 'something that cannot be copied')
     return {}
   }
 }

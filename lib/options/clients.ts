@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import { describeSecret, type Faults, faults } from '../base/faults.js'
+import { describeSecret, type Faults, newFaults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import { noteRepeated, type Reader } from '../base/schema.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
@@ -28,8 +28,8 @@ export interface ReadClients {
 }
 
 /** Reads `clients`: a list, a lookup function, or a registry. */
-export const readClients: Reader<ReadClients> = (value, path, noted) => {
-  if (Array.isArray(value)) return readList(value, path, noted)
+export const readClients: Reader<ReadClients> = (value, path, faults) => {
+  if (Array.isArray(value)) return readList(value, path, faults)
   if (typeof value === 'function')
     return { registry: lookupRegistry(value as ClientLookup), registryWritable: false, listed: [] }
   if (hasMethods(value, ['find', 'save', 'delete'])) {
@@ -37,19 +37,19 @@ export const readClients: Reader<ReadClients> = (value, path, noted) => {
     return { registry, registryWritable: true, listed: [] }
   }
   const expected = 'a list of clients, a function that looks one up, or a ClientRegistry'
-  noted.reject(path, expected, value, describeSecret)
+  faults.reject(path, expected, value, describeSecret)
   return undefined as never
 }
 
-function readList(list: readonly unknown[], path: string, noted: Faults): ReadClients {
+function readList(list: readonly unknown[], path: string, faults: Faults): ReadClients {
   // Array.from() visits holes, map() would skip them.
   const listed = Array.from(list, (entry, index) => {
-    const client = readClient(entry, `${path}[${index}]`, noted)
+    const client = readClient(entry, `${path}[${index}]`, faults)
     return client === undefined ? [] : [{ path: `${path}[${index}]`, client }]
   }).flat()
   const ids = listed.map(({ client }) => client.clientId)
   const pathOf = (index: number) => `${listed[index]?.path}.clientId`
-  noteRepeated(ids, pathOf, 'an id that no other client has', noted)
+  noteRepeated(ids, pathOf, 'an id that no other client has', faults)
   const registry = memoryClientRegistry(listed.map(({ client }) => client))
   return { registry, registryWritable: true, listed }
 }
@@ -73,15 +73,15 @@ type ReadFound = (clientId: string, found: unknown) => Client | undefined
 function foundReader(): ReadFound {
   let decoy = NOBODY
   return (clientId, found) => {
-    const noted = faults()
-    const client = readFoundClient(found ?? decoy, 'client', noted)
+    const faults = newFaults()
+    const client = readFoundClient(found ?? decoy, 'client', faults)
     if (found === undefined || found === null) return undefined
     if (client?.clientId !== undefined && client.clientId !== clientId)
-      noted.add('client.clientId', 'the requested id', 'another')
-    if (noted.list.length > 0)
+      faults.add('client.clientId', 'the requested id', 'another')
+    if (faults.list.length > 0)
       throw new ProvisioningError(
         'server_fault',
-        `The registry or lookup function returned an invalid client: ${noted.list.join('; ')}`,
+        `The registry or lookup function returned an invalid client: ${faults.list.join('; ')}`,
       )
     decoy = isObject(found) && found.clientSecret !== undefined ? NOBODY_WITH_SECRET : NOBODY
     return client

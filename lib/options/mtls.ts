@@ -59,10 +59,10 @@ const readMembers = object<MtlsOptions>({
   ),
 })
 
-export const readMtls: Reader<MtlsRules> = (value, path, noted) => {
-  const { proxies = [], proxyVerifies = false, origin } = readMembers(value, path, noted)
+export const readMtls: Reader<MtlsRules> = (value, path, faults) => {
+  const { proxies = [], proxyVerifies = false, origin } = readMembers(value, path, faults)
   if (proxyVerifies && proxies.length === 0)
-    noted.reject(
+    faults.reject(
       join(path, 'proxies'),
       `the proxies that verify certificates, because ${path}.proxyVerifies is true`,
       proxies,

@@ -1,5 +1,5 @@
 import { deadline } from '../base/deadline.js'
-import { type Faults, faults, join } from '../base/faults.js'
+import { type Faults, join, newFaults } from '../base/faults.js'
 import { aFunction, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
@@ -56,8 +56,8 @@ const LONGEST_ISSUANCE_MILLISECONDS = 10_000
 
 const readIssueFunction = aFunction<IssueAccessToken>('a function that returns an access token')
 
-const readIssueAccessToken: Reader<IssueInTime> = (value, path, noted) =>
-  inTime(readIssueFunction(value, path, noted), LONGEST_ISSUANCE_MILLISECONDS)
+const readIssueAccessToken: Reader<IssueInTime> = (value, path, faults) =>
+  inTime(readIssueFunction(value, path, faults), LONGEST_ISSUANCE_MILLISECONDS)
 
 /** Limits the time of a function, and gives it a signal to stop its work. */
 export function inTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {
@@ -84,12 +84,12 @@ const readMembers = object<Parsed>({
  * @throws ConfigurationError with all faults
  */
 export function parseOptions(options: ProvisioningOptions): Config {
-  const noted = faults()
-  const read = readMembers(requireObject(options, noted), '', noted)
-  const registration = read.registration ?? readRegistration({}, '', noted)
-  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
-  const outer = validateTogether({ ...read, registration }, noted)
-  noted.throwIfAny(read.docs?.url)
+  const faults = newFaults()
+  const read = readMembers(requireObject(options, faults), '', faults)
+  const registration = read.registration ?? readRegistration({}, '', faults)
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', faults)
+  const outer = validateTogether({ ...read, registration }, faults)
+  faults.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http } = completeShared(read)
   const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth', policy } = read
@@ -130,24 +130,24 @@ function grantableScopes(
 /** Notes conflicts between options, and returns the bounds for all clients. */
 function validateTogether(
   read: Partial<Parsed> & { readonly registration: RegistrationRules },
-  noted: Faults,
+  faults: Faults,
 ): PolicyBounds {
   const { policy = {}, registration } = read
   const { audience: audiences = policy.audiences ?? [] } = read
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = policy
-  validatePolicy('policy', policy, { audiences, maxLifetimeSeconds }, noted)
-  validateRegistration('policy', policy, registration, noted)
+  validatePolicy('policy', policy, { audiences, maxLifetimeSeconds }, faults)
+  validateRegistration('policy', policy, registration, faults)
   if (policy.introspectAudiences !== undefined)
-    noted.add('policy.introspectAudiences', 'it only in the policy of a client', 'it for all clients')
+    faults.add('policy.introspectAudiences', 'it only in the policy of a client', 'it for all clients')
   const inMemory = read.store === undefined ? faultOfMemory() : undefined
-  if (inMemory !== undefined) noted.add('store', inMemory.expected, inMemory.got)
+  if (inMemory !== undefined) faults.add('store', inMemory.expected, inMemory.got)
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   for (const { path, client } of read.clients?.listed ?? []) {
     const own = client.policy ?? {}
     if (own.scopes === undefined && outer.scopes === undefined)
-      noted.add(join(path, 'policy.scopes'), 'the scopes the client may have', 'undefined')
-    validatePolicy(join(path, 'policy'), own, outer, noted)
-    validateRegistration(join(path, 'policy'), own, registration, noted)
+      faults.add(join(path, 'policy.scopes'), 'the scopes the client may have', 'undefined')
+    validatePolicy(join(path, 'policy'), own, outer, faults)
+    validateRegistration(join(path, 'policy'), own, registration, faults)
   }
   return outer
 }

@@ -115,9 +115,9 @@ export function rateLimitReader(
     { ...limits, store: aStoreMaker, timeoutSeconds: seconds(0.01, 60) },
     'false, or an object with limits per endpoint',
   )
-  return (value, path, noted) => {
+  return (value, path, faults) => {
     if (value === false) return { of: () => undefined, store: undefined, timeoutSeconds: 0 }
-    const { store, timeoutSeconds = 2, ...limits } = readMembers(value, path, noted)
+    const { store, timeoutSeconds = 2, ...limits } = readMembers(value, path, faults)
     const of = (endpoint: LimitedEndpoint) => {
       const { [endpoint]: limit = DEFAULT_LIMIT } = limits
       return limit === false ? undefined : limit
@@ -144,8 +144,8 @@ const readLimitMembers = object<EndpointLimit>(
   'false, or options of express-rate-limit',
 )
 
-const readLimit: Reader<false | EndpointLimit> = (value, path, noted) =>
-  value === false ? false : { ...DEFAULT_LIMIT, ...readLimitMembers(value, path, noted) }
+const readLimit: Reader<false | EndpointLimit> = (value, path, faults) =>
+  value === false ? false : { ...DEFAULT_LIMIT, ...readLimitMembers(value, path, faults) }
 
 function isPositive(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) > 0

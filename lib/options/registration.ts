@@ -98,7 +98,7 @@ type Parsed = Read<
 >
 
 /** Reads `registration` into complete rules. */
-export const readRegistration: Reader<RegistrationRules> = (value, path, noted) =>
+export const readRegistration: Reader<RegistrationRules> = (value, path, faults) =>
   Object.freeze({
     accessTokenLifetimeSeconds: 2_592_000,
     rotateAccessToken: false,
@@ -106,37 +106,37 @@ export const readRegistration: Reader<RegistrationRules> = (value, path, noted) 
     clientSecretLifetimeSeconds: 0,
     softwareStatements: new Map(),
     policies: new Map(),
-    ...readMembers(value, path, noted),
+    ...readMembers(value, path, faults),
   })
 
-const readPolicies: Reader<ReadonlyMap<string, RegistrationPolicy>> = (value, path, noted) => {
-  if (!isObject(value)) noted.reject(path, 'an object of functions', value)
+const readPolicies: Reader<ReadonlyMap<string, RegistrationPolicy>> = (value, path, faults) => {
+  if (!isObject(value)) faults.reject(path, 'an object of functions', value)
   const entries = Object.entries(isObject(value) ? value : {})
-  return new Map(entries.map(([name, policy]) => [name, readFunction(policy, join(path, name), noted)]))
+  return new Map(entries.map(([name, policy]) => [name, readFunction(policy, join(path, name), faults)]))
 }
 
 const readFunction = aFunction<RegistrationPolicy>()
 
-const readIssuers: Reader<ReadonlyMap<string, readonly StatementKey[]>> = (value, path, noted) => {
-  const issuers = readIssuerList(value, path, noted) ?? []
+const readIssuers: Reader<ReadonlyMap<string, readonly StatementKey[]>> = (value, path, faults) => {
+  const issuers = readIssuerList(value, path, faults) ?? []
   const names = issuers.map(({ issuer }) => issuer)
-  noteRepeated(names, (index) => `${path}[${index}].issuer`, ISSUER, noted)
+  noteRepeated(names, (index) => `${path}[${index}].issuer`, ISSUER, faults)
   return new Map(issuers.map(({ issuer, key, jwks = [] }) => [issuer, key === undefined ? jwks : [key]]))
 }
 
-const readKey: Reader<StatementKey> = (value, path, noted) => {
+const readKey: Reader<StatementKey> = (value, path, faults) => {
   const key = readPublicKey(value)
-  if (key === undefined) noted.reject(path, PUBLIC_KEY, value, describeSecret)
+  if (key === undefined) faults.reject(path, PUBLIC_KEY, value, describeSecret)
   return key === undefined ? (undefined as never) : named(value, key)
 }
 
-const readKeySet: Reader<readonly StatementKey[]> = (value, path, noted) => {
+const readKeySet: Reader<readonly StatementKey[]> = (value, path, faults) => {
   const keys: readonly unknown[] = isObject(value) && Array.isArray(value.keys) ? value.keys : []
-  if (keys.length === 0) noted.reject(path, 'a JWK Set with public keys', value, describeSecret)
+  if (keys.length === 0) faults.reject(path, 'a JWK Set with public keys', value, describeSecret)
   return keys.flatMap((jwk, index) => {
     const read = importPublicJwk(jwk)
     if (typeof read !== 'string') return [named(jwk, read)]
-    noted.add(`${path}.keys[${index}]`, 'a public key', `one that is refused: ${read}`)
+    faults.add(`${path}.keys[${index}]`, 'a public key', `one that is refused: ${read}`)
     return []
   })
 }
@@ -152,9 +152,9 @@ const readIssuerMembers = object<
   'an object with issuer, and key or jwks',
 )
 
-const readIssuer: typeof readIssuerMembers = (value, path, noted) => {
-  noteExclusive(value, ['key', 'jwks'], path, noted)
-  return readIssuerMembers(value, path, noted)
+const readIssuer: typeof readIssuerMembers = (value, path, faults) => {
+  noteExclusive(value, ['key', 'jwks'], path, faults)
+  return readIssuerMembers(value, path, faults)
 }
 
 const readIssuerList = list('a list of issuers with their keys', readIssuer)
@@ -181,12 +181,12 @@ export function validateRegistration(
   path: string,
   { registrationPolicies: names = [], requireSoftwareStatement: isRequired }: PolicyOptions,
   { policies, softwareStatements }: RegistrationRules,
-  noted: Faults,
+  faults: Faults,
 ): void {
   for (const name of names.filter((one) => !policies.has(one)))
-    noted.reject(join(path, 'registrationPolicies'), 'names of registration.policies', name)
+    faults.reject(join(path, 'registrationPolicies'), 'names of registration.policies', name)
   if (isRequired === true && softwareStatements.size === 0)
-    noted.add(
+    faults.add(
       join(path, 'requireSoftwareStatement'),
       'registration.softwareStatements with trusted issuers',
       'true',

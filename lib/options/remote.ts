@@ -88,9 +88,9 @@ type VerifierKeys = (parts: RemoteParts) => VerificationKeys
 /** Reads `jwks`: the URL of the JWK Set, or the set itself. */
 export function jwksReader(isLocal: boolean): Reader<VerifierKeys> {
   const readUrl = urlReader(isLocal, ', or a JWK Set')
-  return (value, path, noted) => {
-    if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, noted)
-    const url = readUrl(value, path, noted)
+  return (value, path, faults) => {
+    if (isObject(value) && !(value instanceof URL)) return readSet(value as unknown as JwkSet, path, faults)
+    const url = readUrl(value, path, faults)
     return ({ fetching, now, emit, jwksCache }) =>
       new RemoteKeys(() => fetchJson(fetching, url), { ...CACHE, ...jwksCache, now, emit })
   }
@@ -127,21 +127,21 @@ const readCacheMembers = object<JwksCacheOptions>({
   cooldownSeconds: whole(1, 600, ' seconds'),
 })
 
-export const readCache: Reader<JwksCacheOptions> = (value, path, noted) => {
-  const rules = { ...CACHE, ...readCacheMembers(value, path, noted) }
+export const readCache: Reader<JwksCacheOptions> = (value, path, faults) => {
+  const rules = { ...CACHE, ...readCacheMembers(value, path, faults) }
   const { freshSeconds, usableSeconds, cooldownSeconds } = rules
   if (!(cooldownSeconds <= freshSeconds && freshSeconds <= usableSeconds)) {
     const got = `${cooldownSeconds}, ${freshSeconds}, ${usableSeconds}`
-    noted.add(path, 'cooldownSeconds <= freshSeconds <= usableSeconds', got)
+    faults.add(path, 'cooldownSeconds <= freshSeconds <= usableSeconds', got)
   }
   return rules
 }
 
-const readPrivateKey: Reader<ActiveKey> = (value, path, noted) => {
-  const key = readSigningKey(value, path, noted)
+const readPrivateKey: Reader<ActiveKey> = (value, path, faults) => {
+  const key = readSigningKey(value, path, faults)
   const isPrivate = key?.privateKey?.type === 'private'
   if (key !== undefined && !isPrivate)
-    noted.add(path, 'a private key', key.privateKey ? 'a secret' : 'a public key')
+    faults.add(path, 'a private key', key.privateKey ? 'a secret' : 'a public key')
   return key as ActiveKey
 }
 
@@ -161,9 +161,9 @@ export function introspectionReader(isLocal: boolean): Reader<(parts: RemotePart
     'an object with clientId and clientSecret',
     describeSecret,
   )
-  return (value, path, noted) => {
-    const { endpoint, clientId, ...read } = readMembers(value, path, noted)
-    noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), noted)
+  return (value, path, faults) => {
+    const { endpoint, clientId, ...read } = readMembers(value, path, faults)
+    noteExclusive(value, ['clientSecret', 'clientKey'], join(path, 'clientSecret'), faults)
     const secret = new Secret(String(read.clientSecret))
     return ({ issuer, now, fetching }) => {
       const authenticate =
@@ -180,10 +180,10 @@ export function introspectionReader(isLocal: boolean): Reader<(parts: RemotePart
  * local issuer is on this machine, where that is not possible.
  */
 function urlReader(isLocal: boolean, or = ''): Reader<URL> {
-  return (value, path, noted) => {
+  return (value, path, faults) => {
     const url = isLocal ? localUrl(value) : httpsUrl(value)
     const text = value instanceof URL ? value.href : value
-    if (url === undefined) noted.reject(path, `an https URL without credentials or fragment${or}`, text)
+    if (url === undefined) faults.reject(path, `an https URL without credentials or fragment${or}`, text)
     return url as URL
   }
 }

@@ -56,19 +56,19 @@ export interface SharedOptions {
 const oneAudience = text(...AUDIENCE)
 const severalAudiences = texts(...AUDIENCE)
 
-const readAudience: Reader<readonly string[]> = (value, path, noted) => {
-  if (Array.isArray(value) && value.length > 0) return severalAudiences(value, path, noted)
-  const one = oneAudience(value, path, noted)
+const readAudience: Reader<readonly string[]> = (value, path, faults) => {
+  if (Array.isArray(value) && value.length > 0) return severalAudiences(value, path, faults)
+  const one = oneAudience(value, path, faults)
   return one === undefined ? (undefined as never) : Object.freeze([one])
 }
 
 const HTTPS_ISSUER = 'an https URL without query, fragment or credentials (RFC 8414 2)'
 const readHttpsIssuer = text(`${HTTPS_ISSUER}, or http://localhost:PORT for a local deployment`, isIssuer)
 
-const readIssuer: Reader<string> = (value, path, noted) => {
-  if (!isLocalIssuer(value)) return readHttpsIssuer(value, path, noted)
+const readIssuer: Reader<string> = (value, path, faults) => {
+  if (!isLocalIssuer(value)) return readHttpsIssuer(value, path, faults)
   const fault = faultOfLocal()
-  if (fault !== undefined) noted.add(path, HTTPS_ISSUER, fault)
+  if (fault !== undefined) faults.add(path, HTTPS_ISSUER, fault)
   return value as string
 }
 
@@ -122,10 +122,10 @@ function isClock(value: unknown): boolean {
   }
 }
 
-/** The options as an object. Anything else is noted, and all required options are missing. */
-export function requireObject(options: unknown, noted: Faults): Readonly<Record<string, unknown>> {
+/** The options as an object. Anything else is noted as a fault, and all required options are missing. */
+export function requireObject(options: unknown, faults: Faults): Readonly<Record<string, unknown>> {
   if (isObject(options)) return options
-  noted.reject('options', 'an object', options, describeSecret)
+  faults.reject('options', 'an object', options, describeSecret)
   return {}
 }
 

@@ -1,4 +1,4 @@
-import { faults } from '../base/faults.js'
+import { newFaults } from '../base/faults.js'
 import { aFunction, noteExclusive, object, type Read, required, whole } from '../base/schema.js'
 import type { VerificationKeys } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
@@ -67,12 +67,12 @@ const STATE = 'either store or introspection, because a key does not show whethe
  * @throws ConfigurationError with all faults
  */
 export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
-  const noted = faults()
-  const given = requireObject(options, noted)
-  const read = READERS[isLocalIssuer(given.issuer) ? 'local' : 'remote'](given, '', noted)
-  const rateLimits = read.rateLimit ?? readRateLimits({}, '', noted)
-  noteExclusive(options, ['store', 'introspection'], 'store', noted, STATE)
-  noted.throwIfAny(read.docs?.url)
+  const faults = newFaults()
+  const given = requireObject(options, faults)
+  const read = READERS[isLocalIssuer(given.issuer) ? 'local' : 'remote'](given, '', faults)
+  const rateLimits = read.rateLimit ?? readRateLimits({}, '', faults)
+  noteExclusive(options, ['store', 'introspection'], 'store', faults, STATE)
+  faults.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http } = completeShared(read)
   const { issuer, now, emit } = verification

@@ -1,5 +1,5 @@
 import crypto, { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
-import { faults } from '../../../lib/base/faults.js'
+import { newFaults } from '../../../lib/base/faults.js'
 import { isSignedBy } from '../../../lib/clients/authentication/signature.js'
 import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
 import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
@@ -38,9 +38,9 @@ function rsaOf(bits: number, first = 0xc0): PublicJwk {
 
 /** A client from a lookup function, with any keys. */
 function found(client: Partial<Client & ClientOptions>) {
-  const noted = faults()
-  const read = readFoundClient({ clientId: 'signer', ...client }, 'client', noted)
-  expect(noted.list).toEqual([])
+  const faults = newFaults()
+  const read = readFoundClient({ clientId: 'signer', ...client }, 'client', faults)
+  expect(faults.list).toEqual([])
   return read
 }
 
@@ -246,9 +246,9 @@ describe('a client that a lookup function finds', () => {
     ['lacks a member', { ...OLDEST.jwk, y: undefined }, 'it lacks one of crv, kty, x, y'],
     ['is no object', 'a', 'it is not a JSON object'],
   ])('is refused for a key that %s', (_, jwk, why) => {
-    const noted = faults()
-    readFoundClient({ clientId: 'signer', jwks: { keys: [jwk] } }, 'client', noted)
-    expect(noted.list).toEqual([
+    const faults = newFaults()
+    readFoundClient({ clientId: 'signer', jwks: { keys: [jwk] } }, 'client', faults)
+    expect(faults.list).toEqual([
       `client.jwks: expected public keys only (one is refused: ${why}), got an object`,
     ])
   })
@@ -261,10 +261,10 @@ describe('a client that a lookup function finds', () => {
       jwks: { keys: [EC[0].jwk, large] },
       bindings: [{ ...binding, jwk: NEWEST.jwk }],
     }
-    const noted = faults()
-    readClient(client, 'clients[0]', noted)
+    const faults = newFaults()
+    readClient(client, 'clients[0]', faults)
     const refused = 'one is refused: its curve, size or exponent is not accepted'
-    expect(noted.list).toEqual([
+    expect(faults.list).toEqual([
       `clients[0].jwks: expected public keys only (${refused}), got an object`,
       'clients[0].bindings[0].jwk: expected the public key of which the jkt is the thumbprint, got an object',
     ])

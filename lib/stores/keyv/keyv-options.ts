@@ -1,4 +1,4 @@
-import { describeSecret, faults } from '../../base/faults.js'
+import { describeSecret, newFaults } from '../../base/faults.js'
 import { hasMethods } from '../../base/object.js'
 import { aFunction, object, required, rule, seconds } from '../../base/schema.js'
 import type { ProvisioningStore } from '../../ports/store.js'
@@ -73,15 +73,15 @@ const readKeyv = rule<KeyvLike>(
 
 /** @throws ConfigurationError with all faults of the Keyv and of the options */
 export function readKeyvOptions(keyv: KeyvLike, given: KeyvClientRegistryOptions): KeyvOptions {
-  const noted = faults()
-  const read: Partial<KeyvLike> | undefined = readKeyv(keyv, 'keyv', noted)
+  const faults = newFaults()
+  const read: Partial<KeyvLike> | undefined = readKeyv(keyv, 'keyv', faults)
   if (read?.throwOnErrors === false)
-    noted.add(
+    faults.add(
       'keyv.throwOnErrors',
       'true; else a failing database would look like one without the client',
       'false',
     )
-  const { lock, timeoutSeconds = 2, now = Date.now } = readMembers(given ?? {}, '', noted)
-  noted.throwIfAny()
+  const { lock, timeoutSeconds = 2, now = Date.now } = readMembers(given ?? {}, '', faults)
+  faults.throwIfAny()
   return Object.freeze({ lock: lock === 'process' ? undefined : lock, timeoutSeconds, now })
 }

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster'
-import { faults } from '../../base/faults.js'
+import { newFaults } from '../../base/faults.js'
 import { aFunction, flag, object, whole } from '../../base/schema.js'
 
 /**
@@ -77,10 +77,10 @@ const readMembers = object<MemoryStoreOptions>({
 export function readMemoryOptions(
   given: MemoryStoreOptions,
 ): MemoryStoreOptions & Required<Pick<MemoryStoreOptions, 'maxKeys' | 'maxOutcomeCharacters' | 'now'>> {
-  const noted = faults()
-  const options = readMembers(given, '', noted)
+  const faults = newFaults()
+  const options = readMembers(given, '', faults)
   const fault = faultOfMemory()
-  if (fault !== undefined && options.singleProcess !== true) noted.add('store', fault.expected, fault.got)
-  noted.throwIfAny()
+  if (fault !== undefined && options.singleProcess !== true) faults.add('store', fault.expected, fault.got)
+  faults.throwIfAny()
   return { maxKeys: 100_000, maxOutcomeCharacters: 2 ** 26, now: () => Date.now(), ...options }
 }
