@@ -38,10 +38,10 @@ export async function bindKey(
   return runAction(deployment, verified, {
     action: 'bind',
     address: request.address,
-    // A bearer key has no owner. Here the owner of the bound key becomes its owner.
+    // A bearer key has no owner. The owner of the key to bind becomes its owner, and can repeat the request.
     ownerConfirmation: key.confirmation ?? proven.confirmation,
     digest: requestDigest('bind', proven.confirmation),
-    // Each attempt to save validates again.
+    // `save` checks this again for each revision of the client. Checked here, a refusal reserves nothing.
     async validate() {
       const client = await findClient(deployment, key.subject)
       bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
@@ -70,10 +70,10 @@ async function save(
 ): Promise<ActionResult<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
-    return withBindings(before ?? newcomer(key, policy), bindingsWith(binding, before?.bindings, policy))
+    return withBindings(before ?? newClient(key, policy), bindingsWith(binding, before?.bindings, policy))
   })
   const undo = async (isSuperseded: boolean) =>
-    changed && takeBack(deployment, changed, binding, isSuperseded)
+    changed && undoSave(deployment, changed, binding, isSuperseded)
   try {
     await requireUnrevoked(deployment, key)
   } catch (error) {
@@ -91,8 +91,8 @@ async function save(
 }
 
 /**
- * Checks that no key has been revoked from which this one descends. A binding is saved first and checked then. A replay
- * revokes first and looks for bindings then. So one of the two finds the other.
+ * Checks that no ancestor of the key has been revoked. A bind saves its binding first, and then looks for a revoked
+ * ancestor. A replay revokes first, and then looks for bindings. So at least one of the two finds the other.
  *
  * @throws ProvisioningError `key_revoked`
  */
@@ -103,7 +103,7 @@ async function requireUnrevoked({ store }: Deployment, key: VerifiedKey): Promis
 }
 
 /**
- * The policy of the client that asked for the key. If that is the subject itself, the policy is of the same revision.
+ * The policy of the client that asked for the key. If that client is the subject, it is the policy of this revision.
  *
  * @throws ProvisioningError `subject_not_permitted`
  */
@@ -128,7 +128,7 @@ async function policyFor(
 }
 
 /** The new client for a subject that is not a client yet. */
-function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
+function newClient(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
   const scopes = [...clientScopes(policy, key.scope)]
   return {
     clientId: key.subject,
@@ -142,30 +142,30 @@ function newcomer(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
  * Restores the client as it was before. If another request has changed it since, only the binding is removed. A binding
  * that an interrupted attempt had left is removed too, unless another attempt has superseded this one and needs it.
  */
-async function takeBack(
+async function undoSave(
   deployment: Deployment,
   { before, after }: Changed,
   { bindingId, keyId }: Binding,
   isSuperseded: boolean,
 ): Promise<void> {
   const { registry } = deployment
-  const isOwn = (one: Binding) => one.keyId === keyId
-  const kept = isSuperseded ? before : withoutLeftover(before, keyId)
-  const left = kept && (await withoutUndone(deployment, kept))
-  const restored =
-    left === undefined
+  const earlier = isSuperseded ? before : withoutLeftover(before, keyId)
+  const restored = earlier && (await withoutUndone(deployment, earlier))
+  const isRestored =
+    restored === undefined
       ? await registry.delete(after.clientId, after.revision)
-      : await registry.save({ ...left, revision: after.revision + 1 })
-  if (restored) return
-  const displaced = isSuperseded ? (before?.bindings ?? []).filter(isOwn) : []
-  await changeClient(deployment, after.clientId, (now) => {
-    const left = withoutBinding(now, bindingId)
-    return left && withBindings(left, [...(left.bindings ?? []), ...displaced])
+      : await registry.save({ ...restored, revision: after.revision + 1 })
+  if (isRestored) return
+  // The binding of the interrupted attempt, which this attempt has replaced.
+  const leftover = isSuperseded ? (before?.bindings ?? []).filter((one) => one.keyId === keyId) : []
+  await changeClient(deployment, after.clientId, (current) => {
+    const left = withoutBinding(current, bindingId)
+    return left && withBindings(left, [...(left.bindings ?? []), ...leftover])
   })
 }
 
 /**
- * A client without the bindings whose redemption was undone meanwhile: its own undo did not find them, because another
+ * Removes the bindings whose redemption was undone in the meantime. Their own undo did not find them, because the new
  * binding had replaced them.
  */
 async function withoutUndone({ store }: Deployment, client: Client): Promise<Client> {
@@ -177,7 +177,7 @@ async function withoutUndone({ store }: Deployment, client: Client): Promise<Cli
   return withoutBindings(client, (binding) => undone.includes(binding)) ?? client
 }
 
-/** A client without the bindings of a redemption; `undefined` if that redemption created the client. */
+/** Removes the bindings of a redemption. Returns `undefined` if that redemption also created the client. */
 function withoutLeftover(client: Client | undefined, keyId: string): Client | undefined {
   const left = withoutBindings(client, (binding) => binding.keyId === keyId)
   return left?.registeredBy?.keyId === keyId ? undefined : (left ?? client)

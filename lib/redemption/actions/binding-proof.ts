@@ -55,7 +55,7 @@ function provenBy(publicKey: KeyObject): ProvenKey {
   return { confirmation: { jkt: thumbprint(publicKey) }, jwk: publicJwk(publicKey) }
 }
 
-/** TLS has proven the possession (RFC 8705 2.2). A certificate that cannot authenticate must not use up a key. */
+/** TLS has proven possession (RFC 8705 2.2). A certificate that cannot authenticate a client is refused. */
 function provenByConnection(
   deployment: Deployment,
   { der, thumbprint: fingerprint }: PresentedCertificate,

@@ -70,16 +70,16 @@ export async function exchangeKey(
     address,
     // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
     ownerConfirmation: key.confirmation ?? terms.confirmation,
-    digest: requestDigest('token', askedFor(parameters)),
+    digest: requestDigest('token', sortedParameters(parameters)),
     validate: async () => undefined,
     async act(_, redemptionId) {
       const issued = await issueToken(deployment, key, { terms, requestedType, redemptionId })
-      return done(deployment, key, issued)
+      return resultOf(deployment, key, issued)
     },
   })
 }
 
-/** These parameters can differ in a repeated request. The client can renew its credentials; the `jti` names the key. */
+/** A repeated request can have other values of these parameters: new credentials, or another spelling of the key. */
 const CREDENTIALS: readonly string[] = [
   'subject_token',
   'client_secret',
@@ -87,17 +87,17 @@ const CREDENTIALS: readonly string[] = [
   'client_assertion_type',
 ]
 
-function askedFor(parameters: Parameters): readonly (readonly [string, string])[] {
+/** The parameters that a repeated request must repeat, in any order. */
+function sortedParameters(parameters: Parameters): readonly (readonly [string, string])[] {
   return [...parameters].filter(([name]) => !CREDENTIALS.includes(name)).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
-function done(
+function resultOf(
   deployment: Deployment,
   { jti: keyId, clientId, subject }: VerifiedKey,
   issued: ReadyToken,
 ): ActionResult<ExchangeAnswer> {
   const { tokenId, scope } = issued
-  const named = tokenId !== undefined && { tokenId }
   return {
     result: {
       access_token: issued.accessToken,
@@ -108,7 +108,10 @@ function done(
     },
     // The store can revoke the family for as long as the token is accepted anywhere.
     retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
-    emit: () => deployment.emit('token.issued', { keyId, clientId, subject, ...named, scope }),
+    emit() {
+      const details = { keyId, clientId, subject, scope, ...(tokenId !== undefined && { tokenId }) }
+      deployment.emit('token.issued', details)
+    },
   }
 }
 
