@@ -44,7 +44,7 @@ describe('docs/guides/production.md', () => {
     sandbox.write('production.mjs', `${code}\nconsole.log(typeof keys.router)\n`)
     const { stdout } = await inShell(sandbox.folder, `${commands}\nnode production.mjs`)
     expect(stdout).toBe('function\n')
-  })
+  }, 60_000)
 })
 
 describe('README.md', () => {
