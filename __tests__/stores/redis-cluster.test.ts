@@ -18,7 +18,7 @@ describe('replicas', () => {
       it(`refuse on whichever node the client lies, by ${name}`, async () => {
         const { sendCommand, close } = await connect(cluster.servers)
         const options = { sendCommand, prefix: `${name.replace(' ', '-')}:` }
-        const lax = redisStore(options)
+        const lax = redisStore({ ...options, timeoutSeconds: PATIENCE_SECONDS })
         const strict = redisStore({ ...options, minReplicas: 1, timeoutSeconds: 0.1 })
         try {
           for (const clientId of ['a', 'b', 'c', 'd', 'e', 'f']) {
@@ -102,7 +102,7 @@ describe('clients in a cluster', () => {
     const sizes = async () => Promise.all(cluster.servers.map(async ({ cli }) => Number(await cli('DBSIZE'))))
     try {
       const before = await sizes()
-      const store = redisStore({ sendCommand })
+      const store = redisStore({ sendCommand, timeoutSeconds: PATIENCE_SECONDS })
       const ids = Array.from({ length: 600 }, (_, i) => `client-${i}`)
       await Promise.all(ids.map((clientId) => store.record(keyFor('key', { clientId }), PLENTY)))
       const grown = (await sizes()).map((size, i) => size - (before[i] ?? 0))

@@ -45,7 +45,11 @@ describe('a user of Redis as docs/operations/redis.md makes one', () => {
       url: server.url.replace('redis://', 'redis://provisioning:secret@'),
     })
     try {
-      const store = redisStore({ sendCommand: client.sendCommand, minReplicas: 0 })
+      const store = redisStore({
+        sendCommand: client.sendCommand,
+        minReplicas: 0,
+        timeoutSeconds: PATIENCE_SECONDS,
+      })
       expect(await everyVerb(store)).toEqual(SUCCESS)
       expect(await store.check()).toEqual([])
       expect(await client.sendCommand(['WAIT', '0', '1'])).toBe(0)

@@ -6,6 +6,7 @@ import { disclosures } from '../../support/disclosures'
 import { wholeJourney } from '../../support/host-app'
 import { overhear } from '../../support/overheard'
 import { signProof } from '../../support/proof'
+import { PATIENCE_SECONDS } from '../../support/redis/bench'
 import { CLIENTS, type ConnectedClient } from '../../support/redis/clients'
 import { type RedisServer, startRedis } from '../../support/redis/servers'
 import { everything, watching } from '../../support/redis/watching'
@@ -22,7 +23,7 @@ afterAll(() => redis?.close())
 async function withProcesses(
   count: number,
   test: (servers: readonly RunningServer[]) => Promise<void>,
-  timeoutSeconds = 2,
+  timeoutSeconds = PATIENCE_SECONDS,
 ) {
   const clients: ConnectedClient[] = []
   const servers: RunningServer[] = []
@@ -148,7 +149,7 @@ describe('a deployment over Redis', () => {
         expect(performance.now() - start).toBeLessThan(5_000)
         await exchangeKey(server, key).expect(200)
       },
-      0.5,
+      2,
     ))
 
   it('refuses every key that was issued before FLUSHALL, and answers nothing again', () =>

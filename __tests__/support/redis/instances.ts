@@ -1,6 +1,7 @@
 import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
 import { redisStore } from '../../../lib/stores/redis/redis.js'
 import { AUDIENCE, type RunningServer, startServer } from '../server.js'
+import { PATIENCE_SECONDS } from './bench'
 import { CLIENTS, type ConnectedClient } from './clients'
 import { limitsIn } from './limits'
 import type { RedisServer } from './servers'
@@ -17,7 +18,7 @@ export interface InstancePlan {
 /** Instances of one deployment behind a local proxy. Each is an app with its own client of Redis. */
 export async function withInstances(
   redis: RedisServer,
-  { rateLimit, timeoutSeconds = 2, keysInMemory = false, options }: InstancePlan,
+  { rateLimit, timeoutSeconds = PATIENCE_SECONDS, keysInMemory = false, options }: InstancePlan,
   test: (one: RunningServer, other: RunningServer) => Promise<void>,
 ): Promise<void> {
   const clients: ConnectedClient[] = []
