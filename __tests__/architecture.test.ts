@@ -150,7 +150,7 @@ describe('the architecture of lib', () => {
     expect(leaks.filter((leak) => leak.startsWith('stores/'))).toEqual([])
   })
 
-  it('holds no state outside what it makes', () => {
+  it('keeps no state at module level', () => {
     expect(
       faults(({ path, state }) =>
         state.map(({ name, line }) => `${path}:${line} keeps ${name} at module level`),
@@ -158,7 +158,7 @@ describe('the architecture of lib', () => {
     ).toEqual([])
   })
 
-  it('gives files names that say what is in them', () => {
+  it('gives files descriptive names', () => {
     const words = (path: string) => path.replace(/\.ts$/, '').split('/')
     const empty = sources.filter(({ path }) => words(path).some((word) => NAMES_THAT_SAY_NOTHING.test(word)))
     expect(empty.map(({ path }) => path)).toEqual([])

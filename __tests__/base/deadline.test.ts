@@ -4,7 +4,7 @@ import { pause } from '../support/redis/servers.js'
 const never = () => new Promise<never>(() => undefined)
 
 describe('waiting for answers', () => {
-  it('answers what is answered, and rejects with what is thrown', async () => {
+  it('passes on answers and errors', async () => {
     const ask = deadline({ milliseconds: 60_000, who: 'It' })
     expect(await ask(() => 7)).toBe(7)
     expect(await ask(async () => 'later')).toBe('later')

@@ -37,7 +37,7 @@ describe('ProvisioningError', () => {
     expect(Object.isFrozen(error.facts)).toBe(true)
   })
 
-  it('is made anew, not altered, with some particulars replaced', () => {
+  it('is copied, not changed, when some particulars are replaced', () => {
     const cause = new Error('below')
     const facts = { clientId: 'a', jti: 'b' }
     const error = new ProvisioningError('client_unknown', 'why', { facts, cause })
@@ -96,7 +96,7 @@ describe('disclosing', () => {
 })
 
 describe('unlessRefused', () => {
-  it('answers what is read, nothing when that is refused, and hides no bug', () => {
+  it('returns the result, or undefined for a refusal, and hides no bug', () => {
     expect(unlessRefused(() => 1)).toBe(1)
     expect(
       unlessRefused(() => {

@@ -99,7 +99,7 @@ describe('ipAddress', () => {
     expect(ipAddress(text)).toBeUndefined()
   })
 
-  it('answers what it reads again as the same', () => {
+  it('reads its own output as the same', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
         const address = ipAddress(text)

@@ -44,7 +44,7 @@ function read<T>(reader: Reader<T>, value: unknown, path = 'lamp') {
 }
 
 describe('the reader of an object', () => {
-  it('answers a frozen copy of what is valid, without undefined members', () => {
+  it('returns a frozen copy of a valid value, without undefined members', () => {
     const rooms = ['hall']
     const { value, faults } = read(readLamp, {
       name: 'a',
@@ -58,7 +58,7 @@ describe('the reader of an object', () => {
     expect([value, value.rooms, value.switch].every(Object.isFrozen)).toBe(true)
   })
 
-  it('notes all faults at once, by their paths', () => {
+  it('reports all faults together, with their paths', () => {
     const wrong = {
       nam: 'a',
       watts: 0,

@@ -61,7 +61,7 @@ describe('Secret', () => {
     expect(written.join('')).not.toContain(TEXT)
   })
 
-  it('shows itself to the one who asks it to', () => {
+  it('shows itself on request', () => {
     expect(secret.reveal()).toBe(TEXT)
   })
 })
@@ -99,7 +99,7 @@ describe('hashSecret and secretMatches', () => {
     ` ${hash}`,
     `${hash}\n`,
   ]
-  it.each(MANGLED)('match nothing against what is no hash', (mangled) => {
+  it.each(MANGLED)('never match a text that is no hash', (mangled) => {
     expect(isSecretHash(mangled)).toBe(false)
     expect(secretMatches(new Secret(TEXT), mangled)).toBe(false)
     expect(secretMatches(new Secret(''), mangled)).toBe(false)

@@ -52,14 +52,14 @@ const revoke = (given: ReturnType<typeof withBound>, bindingId: string, clientId
   revokeBinding(given.deployment, { clientId, bindingId })
 
 describe('bindingsOf', () => {
-  it('answers what is bound to a client; nothing for one that has nothing, or does not exist', async () => {
+  it('returns the bindings of a client, or an empty list', async () => {
     const { deployment } = withBound()
     expect(await bindingsOf(deployment, 'ci-runner')).toEqual([FIRST.kept, SECOND.kept])
     expect(await bindingsOf(deployment, 'bystander')).toEqual([])
     expect(await bindingsOf(deployment, 'nobody')).toEqual([])
   })
 
-  it('answers a copy: whoever changes it changes no client', async () => {
+  it('returns a copy, so that a change of it changes no client', async () => {
     const { deployment } = withBound()
     const answered = (await bindingsOf(deployment, 'ci-runner')) as Binding[]
     answered.pop()
@@ -90,7 +90,7 @@ describe('the bindings endpoint', () => {
 })
 
 describe('revokeBinding', () => {
-  it('locks out the key at once, leaves the others, and tells of it', async () => {
+  it('locks out the key immediately, keeps the others, and emits an event', async () => {
     const given = withBound()
     expect(await given.enter(FIRST.key)).toMatchObject({ method: 'private_key_jwt' })
     expect(await revoke(given, 'first')).toBe<RevokeBindingOutcome>('revoked')
@@ -131,7 +131,7 @@ describe('revokeBinding', () => {
     expect(given.events).toEqual([])
   })
 
-  it('is told once, however many ask for it at once, and loses no other change', async () => {
+  it('emits one event for concurrent calls, and loses no other change', async () => {
     const given = withBound()
     const asked = ['first', 'second', 'first', 'second', 'first'].map((id) => revoke(given, id))
     expect((await Promise.all(asked)).sort()).toEqual(['revoked', 'revoked', 'unknown', 'unknown', 'unknown'])

@@ -25,7 +25,7 @@ const client = (members: Partial<Client> = {}): Client => ({
 const policy = (rebinding: Rebinding, maxBindings = 2) => ({ rebinding, maxBindings }) as Policy
 
 describe('withBindings', () => {
-  it('lets a client authenticate by what is bound to it', () => {
+  it('lets a client authenticate with a bound key', () => {
     expect(withBindings(client(), [key('a')])).toEqual({
       ...client(),
       bindings: [key('a')],

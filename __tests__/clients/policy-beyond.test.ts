@@ -76,7 +76,7 @@ describe('a policy beside another one', () => {
   })
 })
 
-test('a client whose keys are bound to its certificate leaves that to the clients that it brings forth', () => {
+test('a client whose keys are bound to its certificate does not pass this on to clients that it creates', () => {
   const bound = completePolicy({ ...OWN, senderConstraint: 'none' }, DEPLOYMENT, true)
   expect(inheritedPolicy(bound, { scopes: ['a'], audience: AUDIENCE })).toMatchObject({
     senderConstraint: 'mtls',

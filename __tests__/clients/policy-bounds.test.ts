@@ -85,7 +85,7 @@ function isAmong(subjects: readonly string[], subject: string): boolean {
 /** The least number of grants for which a property means something. */
 const ENOUGH = 30
 
-describe('what is permitted', () => {
+describe('a permission', () => {
   it('is never more than policy allows, whatever was asked for', () => {
     let granted = 0
     fc.assert(
@@ -107,7 +107,7 @@ describe('what is permitted', () => {
     expect(granted).toBeGreaterThan(ENOUGH)
   })
 
-  it('is what was asked for, or the default: nothing is cut down in silence', () => {
+  it('is the request or the default, and never silently less', () => {
     let granted = 0
     fc.assert(
       fc.property(policies, requests, (policy, asked) => {

@@ -52,7 +52,7 @@ describe('permit', () => {
     })
   })
 
-  it('grants what is asked for within policy', () => {
+  it('grants a request within the policy', () => {
     const asked = {
       scope: 'write read',
       resource: 'urn:example:other',
@@ -182,7 +182,7 @@ describe('permit', () => {
     [{ requested_expiry: '4111111' }, 'requested_expiry: expected at most 900 seconds.'],
     [{ requested_subject: 'hunter2' }, 'requested_subject: expected only ci, gateway-1, device:*.'],
     [{ resource: 'https://hunter2' }, 'resource: expected only https://api.example.com, urn:example:other.'],
-  ])('names the parameter and what it may say, not what it says: %j', async (asked, message) => {
+  ])('names the parameter and its allowed values, but not the value: %j', async (asked, message) => {
     expect(
       (await refusalOf(() => permitTerms({ clientId: 'ci', policy: POLICY }, parameters(asked)))).message,
     ).toBe(message)

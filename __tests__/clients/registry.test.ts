@@ -13,7 +13,7 @@ function withRegistry(verbs: (kept: ClientRegistry) => Partial<ClientRegistry> =
 }
 
 describe('changeClient', () => {
-  it('saves what is wanted as the next revision, and answers both', async () => {
+  it('saves the change as the next revision, and returns both', async () => {
     const { kept, deployment } = withRegistry()
     const changed = await changeClient(deployment, 'ci', () => ({ ...CLIENT, metadata: { a: 1 } }))
     expect(changed).toMatchObject({ before: { revision: 1 }, after: { revision: 2, metadata: { a: 1 } } })
@@ -32,7 +32,7 @@ describe('changeClient', () => {
     expect(await changeClient(deployment, 'ci', () => undefined)).toBeUndefined()
   })
 
-  it('asks anew, with what is kept by then, when somebody else was first', async () => {
+  it('repeats the change on the new client when another change was first', async () => {
     const { kept, deployment } = withRegistry()
     const seen: unknown[] = []
     await changeClient(deployment, 'ci', async (before) => {
@@ -60,7 +60,7 @@ describe('changeClient', () => {
     expect(await reasonOf(() => changeClient(deployment, 'ci', () => CLIENT))).toBe('registry_unavailable')
   })
 
-  it('hands on the refusal of what is asked, and saves nothing', async () => {
+  it('passes on a refusal of the change, and saves nothing', async () => {
     const { kept, deployment } = withRegistry()
     const refuse = () => callRegistry(() => Promise.reject(new Error('no')))
     expect(await reasonOf(() => changeClient(deployment, 'ci', refuse))).toBe('registry_unavailable')

@@ -77,7 +77,7 @@ describe(PAGE, () => {
     }
   })
 
-  it('ends a server after what it is at, and takes connections back from whoever keeps them', async () => {
+  it('ends a server after its current requests, and closes idle connections', async () => {
     type EndOf = (
       server: Server,
       keys: Pick<library.ProvisioningKeys, 'drain'>,
@@ -123,7 +123,7 @@ describe(PAGE, () => {
     expect(slow.received()).toMatch(/^HTTP\/1\.1 200 .*done$/s)
   })
 
-  it('computes what follows from what was measured', () => {
+  it('computes the capacity from the measurements', () => {
     const numbers = (text: string) =>
       (text.match(/\d[\d,.]*/g) ?? []).map((one) => Number(one.replaceAll(',', '')))
     const measured = tableRows(CAPACITY, 'Measurements').flatMap((cells) => cells.slice(1).flatMap(numbers))

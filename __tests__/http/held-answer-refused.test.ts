@@ -150,7 +150,7 @@ describe('an answer whose key cannot be settled', () => {
       },
     ))
 
-  test('lets no handler wait for ever for what it has written', async () => {
+  test('lets no handler wait forever for its writes', async () => {
     const told: string[] = []
     const waiting: RequestHandler = (_req, res) => {
       res.on('close', () => told.push('close'))

@@ -73,7 +73,7 @@ describe('the metadata of the authorization server', () => {
       ['introspection_endpoint', 'revocation_endpoint'],
       [],
     ],
-  ])('promise what has been made and nothing else: %s', (_title, mount, endpoints, grants) =>
+  ])('promise exactly the mounted endpoints: %s', (_title, mount, endpoints, grants) =>
     withApp(mount, async (server) => {
       const metadata = await metadataAt(server, SERVER_METADATA)
       const named = Object.keys(metadata).filter((name) => /_endpoint$|jwks_uri/.test(name))

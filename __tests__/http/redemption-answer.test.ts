@@ -88,7 +88,7 @@ describe('the answer that a handler returns', () => {
   })
 })
 
-describe('what is no answer', () => {
+describe('a value that is no answer', () => {
   const circle: Record<string, unknown> = {}
   circle.self = circle
   const response = { writeHead: () => undefined, statusCode: 200 }
@@ -125,7 +125,7 @@ describe('what is no answer', () => {
     expect(() => readAnswer(returned)).toThrow(message)
   })
 
-  it('names all faults at once', () => {
+  it('names all faults together', () => {
     expect(() => readAnswer({ status: 1, headers: 2, body: 3n })).toThrow(/^3 faults:/)
   })
 })

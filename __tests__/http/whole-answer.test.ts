@@ -64,7 +64,7 @@ describe('a whole answer', () => {
     expect(again({ statusMessage: 'Mine' })).toMatchObject({ statusCode: 201, statusMessage: 'Mine' })
   })
 
-  it('leaves the headers of others as they are now, and takes away what it took away', () => {
+  it('keeps the current headers of others, and removes those that it removed', () => {
     const before = { 'x-request-id': '1', 'x-theirs': 'a', 'x-gone': 'a' }
     const after = { 'x-request-id': '1', 'x-theirs': 'b', 'x-ours': ['a', 'b'], 'x-gone': undefined }
     const now = { 'x-request-id': '2', 'x-theirs': 'c', 'x-gone': 'c', 'x-new': 'c' }

@@ -93,7 +93,7 @@ describe('readJwkSet', () => {
   })
 
   it.each([undefined, null, 7, 'keys', [], [{ kty: 'EC' }], {}, { keys: {} }, { keys: 'a' }, { keys: null }])(
-    'refuses what is no set: %j',
+    'refuses a value that is no set: %j',
     (value) => {
       expect(readJwkSet(value)).toBe('it is not a JWK Set')
     },

@@ -144,7 +144,7 @@ describe('importPublicJwk', () => {
     ['a list', [p256], 'it is not a JSON object'],
     ['a private EC key', privateEc, holdsPrivate],
     ['a private RSA key', privateRsa, holdsPrivate],
-    ['a key with one private member, be it null', { ...p256, d: null }, holdsPrivate],
+    ['a key with one private member, even null', { ...p256, d: null }, holdsPrivate],
     ['an RSA key with other primes', { ...RFC_7638_KEY, oth: [] }, holdsPrivate],
     ['a symmetric key', { kty: 'oct', k: 'AAAA' }, holdsPrivate],
     ['a symmetric key without its secret', { kty: 'oct' }, neither],

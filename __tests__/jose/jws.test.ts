@@ -25,7 +25,7 @@ describe('kidOf', () => {
     jws('{'),
     jws({ kid: 'a' }, ''),
     `${jws({ kid: 'a' }, '=')}.e30.A`,
-  ])('is none of what is no JWS: %j', (text) => {
+  ])('is not found in a text that is no JWS: %j', (text) => {
     expect(kidOf(text)).toBeUndefined()
   })
 

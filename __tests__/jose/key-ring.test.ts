@@ -27,7 +27,7 @@ describe('a key ring', () => {
     expect(ring.find(kid)).toBeUndefined()
   })
 
-  it('publishes the asymmetric keys, the active one first, with what they are for', () => {
+  it('publishes the asymmetric keys with their use, the active one first', () => {
     const expected = [ES256, ES384, RS256].map(({ kid, alg, publicKey }) => ({
       ...publicKey.export({ format: 'jwk' }),
       kid,

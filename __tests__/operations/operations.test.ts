@@ -111,7 +111,7 @@ describe('rotateSigningKey', () => {
     expect(kids()).toEqual([OTHER, NEXT].map(kidOf).concat(FIRST))
   })
 
-  it('rotates twice when it is called twice at once', async () => {
+  it('rotates twice for two concurrent calls', async () => {
     const { rotateSigningKey, kids, config } = operated({ signingKeys: generateSigningKeys('RS256') })
     const rotated = await Promise.all([rotateSigningKey(), rotateSigningKey()])
     const last = rotated.find(({ kid }) => kid === config.deployment.keyRing.active().kid)
@@ -153,7 +153,7 @@ describe('rotateSigningKey', () => {
     expect(await faultsOf(({ rotateSigningKey }) => rotateSigningKey(next))).toEqual([fault])
   })
 
-  it('refuses the public half of the active key for both reasons at once', async () => {
+  it('refuses the public half of the active key for both reasons together', async () => {
     const { rotateSigningKey, config } = operated()
     const half = config.deployment.keyRing.active().publicKey
     expect(await faultsOn(() => rotateSigningKey(half))).toHaveLength(2)
@@ -349,7 +349,7 @@ describe('listBindings and revokeBinding', () => {
   const bound = { bindingId: 'one', confirmation: { 'x5t#S256': 'x'.repeat(43) }, boundAt: 1, keyId: 'k' }
   const clients = [{ clientId: 'ci', bindings: [bound] }]
 
-  it('list what is bound to a client, and take it away, once', async () => {
+  it('list the bindings of a client, and revoke each of them once', async () => {
     const { listBindings, revokeBinding, events } = operated({ clients })
     expect(await listBindings('ci')).toEqual([bound])
     const ref = { clientId: 'ci', bindingId: 'one' }

@@ -70,7 +70,7 @@ describe('a client', () => {
     expect(read({ clientId: 'ci', authenticationMethods: [] })).toMatchObject({ faults: [] })
   })
 
-  it('is not affected by what becomes of what it was read from', () => {
+  it('does not change with the object from which it was read', () => {
     const written = {
       clientId: 'ci',
       clientSecret: SECRET,

@@ -71,10 +71,10 @@ describe('clients as a function', () => {
   const lookup = (id: string) => entries[id as keyof typeof entries]
 
   it.each([
-    ['answers at once', lookup],
+    ['answers immediately', lookup],
     ['answers later', async (id: string) => lookup(id)],
     ['answers null for none', (id: string) => lookup(id) ?? null],
-  ])('are what it looks up when it %s', async (_, clients) => {
+  ])('are found when it %s', async (_, clients) => {
     const { registry, registryWritable } = deploymentOf(clients)
     expect(await registry.find('plain')).toMatchObject({ clientId: 'plain', policy, revision: 1 })
     expect(await registry.find('hashed')).toMatchObject({ secretHash: entries.hashed.secretHash })
@@ -199,7 +199,7 @@ describe('a client that was found', () => {
     }
   })
 
-  it('is judged each time anew', async () => {
+  it('is checked each time', async () => {
     const answers: unknown[] = [ci, { ...ci, clientSecret: 'short' }, ci]
     const { registry } = deploymentOf(() => answers.shift())
     const reasons = []

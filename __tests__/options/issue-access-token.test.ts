@@ -18,7 +18,7 @@ describe('the option issueAccessToken', () => {
 })
 
 describe('the limit of its time', () => {
-  it('lets through what is answered in time, and does not end its work afterwards', async () => {
+  it('passes on an answer in time, and does not abort its work afterwards', async () => {
     const signals: AbortSignal[] = []
     const issue = inTime((_, { signal }) => {
       signals.push(signal)
@@ -29,7 +29,7 @@ describe('the limit of its time', () => {
     expect(signals[0]?.aborted).toBe(false)
   })
 
-  it('rejects when it is over, and says so to what is still at work', async () => {
+  it('rejects after its time, and aborts the work', async () => {
     const seen: unknown[] = []
     const issue = inTime((_, { signal }) => {
       signal.addEventListener('abort', () => seen.push(signal.reason))
@@ -39,7 +39,7 @@ describe('the limit of its time', () => {
     expect(seen).toEqual([expect.any(Error)])
   })
 
-  it('rejects with what is thrown, at once or later', async () => {
+  it('rejects with the error of the function, immediate or late', async () => {
     const thrown = inTime(() => {
       throw new Error('one')
     }, 20)

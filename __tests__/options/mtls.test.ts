@@ -10,7 +10,7 @@ describe('the option mtls', () => {
     expect(Object.isFrozen(mtls)).toBe(true)
   })
 
-  it('says it when it is there, be it empty', () => {
+  it('is on when it is there, even empty', () => {
     expect(parse({ mtls: {} }).mtls.isAnnounced).toBe(true)
   })
 
@@ -34,7 +34,7 @@ describe('the option mtls', () => {
     expect(outside?.map(isProxy)).toEqual(outside?.map(() => false))
   })
 
-  it('reads a network of IPv4 in IPv6 form as what it means', () => {
+  it('reads an IPv4 network in IPv6 form', () => {
     const { isProxy } = parse({ mtls: { proxies: ['::ffff:10.0.0.0/104', '::1'] } }).mtls
     expect(['10.1.2.3', '::1', '11.0.0.1', '203.0.113.9', '::2'].map(isProxy)).toEqual([
       true,

@@ -85,7 +85,7 @@ describe("a client's policy", () => {
     expect((await policyUnder({ scopes: ['read'], [name]: outer }, { [name]: own }))[name]).toEqual(narrowed)
   })
 
-  it('may live no longer than its own cap, nor ask by default for what it may not have', () => {
+  it('may not live longer than its own cap, and its defaults must be allowed', () => {
     const policy = { scopes: ['read', 'write'] }
     const own = { scopes: ['read'], defaultScopes: ['write'], maxLifetimeSeconds: 60, lifetimeSeconds: 61 }
     expect(faultsUnder(policy, own)).toEqual([

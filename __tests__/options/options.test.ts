@@ -28,7 +28,7 @@ describe('options', () => {
     expect(rateLimits.of('token')).toEqual({ windowMs: 60_000, limit: 300 })
   })
 
-  it('are parsed into what is frozen', () => {
+  it('are parsed into a frozen value', () => {
     const config = parse()
     const { audiences, keyRing } = config.deployment
     expect(
@@ -151,7 +151,7 @@ describe('an option is refused', () => {
 })
 
 describe('all faults of a configuration', () => {
-  it('are told at once, each as path, expectation and what was there instead', () => {
+  it('are reported together, each as path, expectation and value', () => {
     const faults = faultsOf({
       issuer: 'http://auth.example.com',
       audience: '*',

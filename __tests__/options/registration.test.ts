@@ -33,7 +33,7 @@ describe('registration', () => {
     expect(only?.key.equals(publicKey)).toBe(true)
   })
 
-  it('keeps what it was told, whatever becomes of that', () => {
+  it('does not change with the object from which it was read', () => {
     const policies: Record<string, () => undefined> = { a: () => undefined }
     const { policies: kept } = rulesOf({ policies })
     policies.b = () => undefined
@@ -134,7 +134,7 @@ describe('registration', () => {
     expect(faults.join()).not.toMatch(/c2VjcmV0|PRIVATE/)
   })
 
-  it('cannot demand what nobody could bring, nor names that are nobody', () => {
+  it('cannot require the impossible, nor unknown names', () => {
     const policy = { requireSoftwareStatement: true, registrationPolicies: ['a'] }
     expect(faultsOf({ policy: { ...workingOptions().policy, ...policy } })).toEqual([
       'policy.registrationPolicies: expected names of registration.policies, got "a"',

@@ -78,7 +78,7 @@ describe('a signing key', () => {
     )
   })
 
-  it('that is rotated goes on verifying what it signed', () => {
+  it('that is rotated still verifies its own signatures', () => {
     const before = parse({ signingKeys: EC.privateKey }).deployment
     const terms = { subject: 'a', scope: ['a'], audience: AUDIENCE, lifetimeSeconds: 60, networks: undefined }
     const key = signKey(before, newKey(before, { clientId: 'a', ancestors: [] }, terms, undefined))
@@ -184,7 +184,7 @@ describe('a signing key is refused', () => {
     ])
   })
 
-  it('wherever in the list it stands, and all of them at once', () => {
+  it('anywhere in the list, all of them together', () => {
     const faults = faultsOf({ signingKeys: [EC.privateKey, 'a', { key: RSA.privateKey, alg: 'none' }, 7] })
     expect(faults.map((fault) => fault.split(':')[0])).toEqual([
       'signingKeys[1]',

@@ -189,7 +189,7 @@ describe('the options of a verifier', () => {
     expect(faultsOf({ rateLimit: { redeem: { limit: 1 } } })).toEqual([])
   })
 
-  it('are told of all at once', () => {
+  it('are all reported together', () => {
     expect(() => provisioningKeyVerifier({} as VerifierOptions)).toThrow(/^4 faults:/)
     expect(() => provisioningKeyVerifier(undefined as never)).toThrow(ConfigurationError)
   })

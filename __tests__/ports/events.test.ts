@@ -135,7 +135,7 @@ describe('a subscription', () => {
   )
 
   it.each([undefined, null, 'console.log', {}, 1])(
-    'with %j, which is no function, is refused at once',
+    'with %j, which is no function, is refused immediately',
     (observer) => {
       expect(() => hub().on('*', observer as never)).toThrow(TypeError)
     },

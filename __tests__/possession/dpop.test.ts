@@ -194,7 +194,7 @@ describe('a proof that is spent', () => {
     expect(await reasonOf(() => read({ ...presented }, TARGET)?.spend(OWNER))).toBe('dpop_replayed')
   })
 
-  it('has exactly one winner of many at once', async () => {
+  it('accepts exactly one of many concurrent uses', async () => {
     const { read, sign } = underTest()
     const proof = sign()
     const spend = () => reasonOf(() => read(request({ dpop: [proof] }), TARGET)?.spend(OWNER))

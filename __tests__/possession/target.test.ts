@@ -91,7 +91,7 @@ describe('normalizeTarget', () => {
     'https://api.example.com\\@evil.example/a/b',
     'https://api.example.com/a\\b',
     'https:\\\\api.example.com/a/b',
-  ])('takes %j for no target, be it that of the request', (url) => {
+  ])('does not accept %j as a target, even that of the request', (url) => {
     expect([isSameTarget(url, URL), isSameTarget(url, url)]).toEqual([false, false])
   })
 })

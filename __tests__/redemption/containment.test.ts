@@ -100,7 +100,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('leaves a client that a binding brought forth where it has become more than that', async () => {
+  it('keeps a client that a binding created if it has other bindings now', async () => {
     const given = arranged()
     const first = await bound(given)
     const client = (await given.clients.find('device:7')) as Client
@@ -261,7 +261,7 @@ describe('revokeFamily', () => {
     })
   })
 
-  it('revokes what is left where the tokens have been revoked already, and flags nothing', async () => {
+  it('revokes the rest if the tokens are already revoked, and flags nothing', async () => {
     const given = arranged({ policy: { onReplay: 'flag' } })
     const { record } = await registered(given)
     await given.deployment.store.revokeFamily(record)
@@ -298,7 +298,7 @@ describe('actOrContain', () => {
   }
 
   it.each<Reason>(['scope_not_permitted', 'client_mismatch', 'parameter_missing', 'client_unknown'])(
-    'takes what is refused for %s for a replay, if it was redeemed before',
+    'treats a refusal for %s as a replay if the key was redeemed before',
     async (reason) => {
       const error = new ProvisioningError(reason, 'No.')
       expect(await refusing(error, 'redeemed')).toEqual(['key_redeemed', true])
@@ -314,11 +314,11 @@ describe('actOrContain', () => {
     'registry_unavailable',
     'too_many_requests',
     'server_fault',
-  ])('leaves what is refused for %s', async (reason) => {
+  ])('ignores a refusal for %s', async (reason) => {
     expect(await refusing(new ProvisioningError(reason, 'No.'), 'redeemed')).toEqual([reason, false])
   })
 
-  it('leaves what is not ours', async () => {
+  it('ignores foreign errors', async () => {
     const error = new TypeError('no')
     expect(await refusing(error, 'redeemed')).toEqual([error, false])
   })

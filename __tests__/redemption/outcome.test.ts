@@ -6,7 +6,7 @@ const OUTCOME = Buffer.from('{"client_secret":"correct horse"}')
 const REQUEST = requestDigest('register', { a: 1 })
 
 describe('outcomeSealer', () => {
-  it('opens what it sealed, of whatever bytes', () => {
+  it('decrypts its own outcomes, with any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 3000 }), fc.string(), (bytes, request) => {
         const sealed = outcomeCipher(TOKEN).seal(Buffer.from(bytes), request)

@@ -29,7 +29,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   return { ...given, verified: verified as VerifiedKey, record, pauses, then, ask, claim, redeemed }
 }
 
-describe('a redemption by who has proven to hold something', () => {
+describe('a redemption by an owner', () => {
   it('is answered again for the same request, as often as asked, and is one redemption', async () => {
     const { ask, redeemed, events } = await issued()
     await redeemed()
@@ -108,7 +108,7 @@ describe('a repetition while the first attempt is still at work', () => {
   it.each([
     ['another holder', OTHERS],
     ['nobody', undefined],
-  ] as const)('is refused at once to %s, without any harm', async (_, holds) => {
+  ] as const)('is immediately refused to %s, without any harm', async (_, holds) => {
     const { claim, ask, pauses } = await issued()
     const first = await claim()
     expect(await reasonOf(() => ask({ ownerConfirmation: holds }))).toBe('key_redeeming')

@@ -108,7 +108,7 @@ describe('a claim', () => {
     expect(await stateOf()).toBe('redeemed')
   })
 
-  it('keeps the entry as long as what it brought forth lives, and no shorter than the key', async () => {
+  it('keeps the entry as long as its result is valid, and at least as long as the key', async () => {
     for (const [asked, kept] of [
       [10_000, 10_000],
       [10, 305],

@@ -60,13 +60,13 @@ describe('runAction', () => {
     expect([await stateOf(), events.map(({ type }) => type)]).toEqual(['issued', ['key.issued']])
   })
 
-  it('answers again though what was done the first time is what it would be refused for now', async () => {
+  it('repeats the answer although the first run itself would now cause a refusal', async () => {
     const { ask } = await issued()
     await ask()
     expect(await ask({ validate: down })).toEqual({ made: 'it' })
   })
 
-  it('judges after the claim what was not judged before, and releases what it refuses', async () => {
+  it('checks after the reservation if it did not before, and releases the key after a refusal', async () => {
     const { ask, log, stateOf } = await issued()
     expect(await ask({}, 'redeeming')).toEqual({ made: 'it' })
     expect(log).toEqual(['judge', 'act judged', 'tell'])
@@ -81,7 +81,7 @@ describe('runAction', () => {
     expect([log, await stateOf()]).toEqual([['judge'], 'issued'])
   })
 
-  it('keeps the entry until what was done ends, and whose it is', async () => {
+  it('keeps the entry until the result ends, with its owner', async () => {
     const { ask, did, deployment, record } = await issued()
     const retainUntil = record.retainUntil + 100
     await ask({ act: async () => did({ retainUntil, familyClientId: 'a-client' }) })
@@ -90,7 +90,7 @@ describe('runAction', () => {
   })
 
   it.each([true, false])(
-    'takes back what was done when the claim was lost, holder or not: %s',
+    'undoes the action when the reservation was lost, with or without owner: %s',
     async (holds) => {
       const { ask, did, log, deployment, record } = await issued()
       const act = async () => {
@@ -132,7 +132,7 @@ describe('a settlement whose answer got lost', () => {
 
   const settled = () => new Promise((resolve) => setImmediate(resolve))
 
-  it('that did not take place is taken back, and its holder goes on at once', async () => {
+  it('that did not take place is undone, and its owner can continue immediately', async () => {
     let settlements = 0
     const once: Settle = (store, ...given) => {
       settlements += 1

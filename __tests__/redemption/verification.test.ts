@@ -159,7 +159,7 @@ describe('verify', () => {
     expect(await reasonOf(() => verifyingText(deployment)(key, EXPECTED))).toBe('store_unavailable')
   })
 
-  it('asks the store about no key that is refused for what it says', async () => {
+  it('does not ask the store about a key that is refused for its claims', async () => {
     const find = () => Promise.reject(new Error('asked'))
     const { deployment, clock } = deployed({ store: storeBut({ find }) })
     const { key } = await issueKey({ deployment })

@@ -4,7 +4,7 @@ import { deployed, refusalOf, storeBut } from '../support/deployed.js'
 const CLIENT = { clientId: 'device:7', revision: 1, authenticationMethods: [] }
 
 describe('a deletion', () => {
-  it('that comes late spares whoever has come by the same identity since', async () => {
+  it('that comes late spares a new client with the same identity', async () => {
     let release = () => {}
     const held = new Promise<void>((resolve) => {
       release = resolve

@@ -41,7 +41,7 @@ const json =
     void res.writeHead(200, { 'Content-Type': 'application/json', ...headers }).end(body)
 
 describe('fetchJson', () => {
-  it('answers with JSON and with what is said of its caching', async () => {
+  it('returns the JSON and its cache time', async () => {
     const { fetched } = await fetchFrom(json('{"keys":[]}', { 'Cache-Control': 'max-age=5' }))
     expect(fetched).toEqual({ json: { keys: [] }, cacheControl: 'max-age=5' })
   })
@@ -88,7 +88,7 @@ describe('fetchJson', () => {
   })
 
   it.each(['', 'keys', '{"keys":[', '<html></html>', '\ufeff{}'])(
-    'refuses what is no JSON, and does not cite it: %j',
+    'refuses a text that is no JSON, and does not quote it: %j',
     async (body) => {
       const { fault } = await fetchFrom(json(body))
       expect(fault).toBe('the answer is not JSON')
@@ -102,7 +102,7 @@ describe('fetchJson', () => {
     expect((await fetchFrom(json(padded(65_537)))).fault).toBe('the answer has more than 65536 bytes')
   })
 
-  it('counts what it reads, whatever Content-Length says and however it is encoded', async () => {
+  it('counts the bytes that it reads, for every Content-Length and encoding', async () => {
     const zipped = json(gzipSync(padded(10_000_000)), { 'Content-Encoding': 'gzip' })
     expect((await fetchFrom(zipped)).fault).toBe('the answer has more than 65536 bytes')
   })
@@ -185,7 +185,7 @@ describe('fetchJson', () => {
     expect(sync.fault).toBe('the connection failed')
   })
 
-  it('sends what it is told to', async () => {
+  it('sends the given request', async () => {
     const { fetched } = await fetchFrom(
       async (req, res) => {
         const chunks: Buffer[] = []

@@ -39,7 +39,7 @@ describe('the options', () => {
     }
   }
 
-  it('are refused with every fault at once, and nothing of what they are', () => {
+  it('are refused with all faults together, without their values', () => {
     const faults = faultsOf(
       { get() {}, throwOnErrors: false },
       { lock: 'redis://:password@host', timeoutSeconds: 0, now: 1, loc: 1 },
@@ -76,7 +76,7 @@ describe('the options', () => {
   })
 })
 
-describe('what is kept', () => {
+describe('a stored client', () => {
   it('is ASCII, under a key that every database tells apart', async () => {
     const keyv = newKeyv()
     const registry = keyvClientRegistry(keyv, ALONE)
@@ -154,7 +154,7 @@ const STRANGE: readonly (readonly [path: string, members: Record<string, unknown
   ['client.deletedAt', { deletedAt: 1.5 }],
 ]
 
-describe('what is not kept', () => {
+describe('a client that is not stored', () => {
   it.each(STRANGE)('%s', async (path, members) => {
     const keyv = newKeyv()
     const registry = keyvClientRegistry(keyv, ALONE)
@@ -451,7 +451,7 @@ describe('the lease that processes share', () => {
     expect(database.writes).toEqual([])
   })
 
-  it('is not asked for what is too late anyway, nor to find a client', async () => {
+  it('is not asked when it is too late, nor to find a client', async () => {
     const useOnce = () => Promise.reject(new Error('asked'))
     const registry = keyvClientRegistry(newKeyv(), { lock: { useOnce } })
     expect(await registry.find('lamp')).toBeUndefined()
@@ -491,7 +491,7 @@ describe('the file of an SQLite database', () => {
     }
   })
 
-  it('is read by whoever opens it next', async () => {
+  it('is read by the next program that opens it', async () => {
     const database = sqliteDatabase()
     try {
       const secretHash = hashSecret('correct-horse-battery-staple')

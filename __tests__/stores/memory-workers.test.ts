@@ -37,7 +37,7 @@ describe('a store in memory', () => {
     )
   })
 
-  it('is refused there with all other faults at once', () => {
+  it('is refused there together with all other faults', () => {
     expect(outcomes.withOtherFaults).toMatch(
       /^ConfigurationError: 2 faults:\n.*issuer: .*\n.*store: expected/,
     )

@@ -43,7 +43,7 @@ describe('the options of memoryStore', () => {
       )
   })
 
-  it('are refused with all faults at once', () => {
+  it('are refused with all faults together', () => {
     const options = { maxkeys: 5, maxOutcomeCharacters: -1, now: 0, singleProcess: 'yes' }
     expect(() => memoryStore(options as unknown as MemoryStoreOptions)).toThrow(
       new ConfigurationError([

@@ -84,7 +84,7 @@ describe('a command that is sent twice', () => {
       expect([await a, await b, await c]).toEqual(['recorded', 'recorded', 'outstanding'])
     }))
 
-  it('takes a claim over once, and tells who asks after it that it is taken', () =>
+  it('takes over a reservation once, and later calls learn that it is taken', () =>
     withTwice(async (store) => {
       await store.record(keyFor('key'), PLENTY)
       expect(await store.redeem(keyFor('key'), 'one', OVER)).toBe('reserved')

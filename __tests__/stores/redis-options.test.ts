@@ -13,7 +13,7 @@ describe('options of redisStore', () => {
     }
   }
 
-  it('are told wrong all at once', () => {
+  it('are refused with all faults together', () => {
     expect(
       faultsOf({ prefix: '{a}', timeoutSeconds: 0, minReplicas: 1.5, accept: ['losses'], timeout: 2 }),
     ).toEqual([

@@ -64,7 +64,7 @@ describe('an outcome in Redis', () => {
     )
   })
 
-  it('is not taken for that of a key recorded anew under the same name', () =>
+  it('is not given to a new key with the same name', () =>
     withStore(server, async (store) => {
       await settled(store, { outcome: 'sealed' })
       await server.cli('DEL', ENTRY_NAME)

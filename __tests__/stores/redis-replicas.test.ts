@@ -67,7 +67,7 @@ describe('replicas', () => {
       ))
   }
 
-  it('that take over refuse what they had not been told of, and know what they had', () =>
+  it('that take over refuse keys that they did not get, and know those that they got', () =>
     withServer(['--repl-diskless-sync-delay', '0'], (primary) =>
       withServer(['--replicaof', `127.0.0.1 ${primary.port}`], async (replica) => {
         await withStore(primary, async (store) => {

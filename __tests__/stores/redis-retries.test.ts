@@ -67,7 +67,7 @@ describe('a claim that was taken over, and whose answer came too late', () => {
       }),
     ))
 
-  it('is not taken from who has taken it over since', () =>
+  it('is not taken from its new owner', () =>
     withStore(server, (store) =>
       withHeldAnswers(async (held, letGo) => {
         await store.record(key, PLENTY)
@@ -81,7 +81,7 @@ describe('a claim that was taken over, and whose answer came too late', () => {
       }),
     ))
 
-  it('is issued again when it was the first, whoever holds it', () =>
+  it('is issued again after its first reservation, with or without owner', () =>
     withStore(server, (store) =>
       withHeldAnswers(async (held, letGo) => {
         await store.record(key, PLENTY)

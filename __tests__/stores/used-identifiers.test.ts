@@ -106,7 +106,7 @@ describe('memory and timers of identifiers', () => {
     expect(jest.getTimerCount()).toBe(1)
   })
 
-  it('make no timer by what is refused', async () => {
+  it('start no timer for a refused identifier', async () => {
     const { useOnce } = identifiersInMemory(sharedLimits(10), () => Date.now())
     await expect(useOnce('a', 1)).rejects.toThrow(RangeError)
     expect(jest.getTimerCount()).toBe(0)

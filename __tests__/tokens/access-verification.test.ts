@@ -96,7 +96,7 @@ describe('verifyAccessToken', () => {
     ])
   })
 
-  it('asks the store about no token that is refused for what it says or who holds it', async () => {
+  it('does not ask the store about a token that is refused for its claims or its holder', async () => {
     const bound = await withToken({ confirmation: { 'x5t#S256': THUMBPRINT } })
     expect(await reasonOf(() => bound.verify({ audiences: [OTHER_AUDIENCE] }))).toBe('audience_wrong')
     expect(await reasonOf(() => bound.verify())).toBe('possession_unproven')

@@ -51,17 +51,20 @@ describe('a key that was signed, but never issued like that', () => {
     ['another audience', () => ({ aud: OTHER_AUDIENCE })],
     ['a later end', (exp) => ({ exp: exp + 1 })],
     ['another beginning', (exp) => ({ iat: exp - 301 })],
-  ])('is refused for %s, whoever signed it, and told of as high', async (_, change) => {
-    const { present, genuine, record, events, deployment } = await withThief()
-    expect(await reasonOf(() => present(change(record.expiresAt)))).toBe('key_forged')
-    const { jti: keyId, clientId } = record
-    expect(events.at(-1)).toMatchObject({ type: 'key.forged', severity: 'high', keyId, clientId })
-    expect(await deployment.store.find(record)).toMatchObject({ state: 'issued' })
-    expect(await genuine()).toMatchObject({ key: { jti: keyId } })
-  })
+  ])(
+    'is refused for %s although the signature is correct, with an event of severity high',
+    async (_, change) => {
+      const { present, genuine, record, events, deployment } = await withThief()
+      expect(await reasonOf(() => present(change(record.expiresAt)))).toBe('key_forged')
+      const { jti: keyId, clientId } = record
+      expect(events.at(-1)).toMatchObject({ type: 'key.forged', severity: 'high', keyId, clientId })
+      expect(await deployment.store.find(record)).toMatchObject({ state: 'issued' })
+      expect(await genuine()).toMatchObject({ key: { jti: keyId } })
+    },
+  )
 
   it.each<Confirmation>([{ jkt: 'j' }, { 'x5t#S256': 'x' }])(
-    'is refused for having lost what it is bound to: %j',
+    'is refused because its binding is missing: %j',
     async (confirmation) => {
       const { deployment, record, key } = await withThief()
       const entry = await deployment.store.find(record)

@@ -81,7 +81,7 @@ describe('introspect', () => {
     expect(await introspect(key, 'api')).toEqual(INACTIVE)
   })
 
-  it('tells a resource server nothing of what is for another audience', async () => {
+  it('says nothing to a resource server about another audience', async () => {
     const api = {
       clientId: 'api',
       clientSecret: SECRET,

@@ -52,7 +52,7 @@ describe('issue', () => {
     for (const part of key.split('.')) expect(JSON.stringify([events, record])).not.toContain(part)
   })
 
-  it('mints what it recorded', async () => {
+  it('signs the recorded key', async () => {
     const { key, record } = await issueKey(deployed())
     const { jti, client_id, sub, scope, aud, iat, exp } = decodeJwt(key)
     const { clientId, subject, audience, issuedAt, expiresAt } = record

@@ -105,7 +105,7 @@ describe('a key that is drawn up and minted', () => {
     expect(await reasonOf(present)).toBe('network_wrong')
   })
 
-  it('says what it is bound to, and so does its record', () => {
+  it('names its binding, like its record', () => {
     const { deployment } = deployed()
     const { claims, record } = newKey(deployment, CLIENT, TERMS, { jkt: 'a' })
     expect(claims).toMatchObject({ cnf: { jkt: 'a' } })

@@ -29,7 +29,7 @@ function stolen(given: ReturnType<typeof rotating>, key: ActiveKey = ES256) {
 const TERMS = { audience: AUDIENCE, scope: ['devices:read'], lifetimeSeconds: 600, confirmation: undefined }
 
 describe('a retired signing key', () => {
-  it('verifies what it signed up to its retirement, and the tolerance after it', async () => {
+  it('verifies tokens up to its retirement plus the tolerance', async () => {
     const given = rotating()
     given.ring.rotate(ES384, 0)
     for (const [seconds, reason] of [
@@ -88,7 +88,7 @@ describe('a retired signing key', () => {
     expect(reason).toBe('signature_wrong')
   })
 
-  it('verifies nothing any more once it has been forgotten, even what is dated back', async () => {
+  it('verifies nothing after it is forgotten, not even antedated tokens', async () => {
     const given = rotating()
     const { until } = given.ring.rotate(ES384, 0)
     const { key } = await issueKey(stolen({ ...given, clock: { seconds: START } }))

@@ -150,7 +150,7 @@ describe('issueAccessToken', () => {
   it.each([
     ['throws', () => Promise.reject(new Error('connect ECONNREFUSED'))],
     [
-      'throws at once',
+      'throws immediately',
       () => {
         throw 'no error even'
       },
@@ -183,7 +183,7 @@ describe('issueAccessToken', () => {
     expect(asked).toBe(1)
   })
 
-  it('brings forth nothing for a key that is revoked meanwhile: its token never leaves', async () => {
+  it('returns no token for a key that is revoked meanwhile', async () => {
     const given: { revoke?: () => Promise<unknown> } = {}
     const { exchangeWith, deployment, record } = await withIssuer(async () => {
       await given.revoke?.()

@@ -41,7 +41,7 @@ describe('readTokenReference', () => {
     },
   )
 
-  it("takes a text in the form of a jti for that of one of the caller's own keys, whoever's it is", async () => {
+  it('reads a text in the form of a jti as a key of the caller', async () => {
     const { read, ref } = await minted()
     expect(read(ref.jti, 'ci-runner')).toEqual({ kind: 'key', ref })
     expect(read(ref.jti, 'bystander')).toEqual({ kind: 'key', ref: { clientId: 'bystander', jti: ref.jti } })

@@ -271,7 +271,7 @@ describe('private_key_jwt', () => {
     expect(await reasonOf(() => send(sign({ claims: { jti } })))).toBe('client_assertion_replayed')
   })
 
-  it('remembers nothing of what it refuses', async () => {
+  it('does not remember a refused assertion', async () => {
     const { send, sign, deployment } = authenticator()
     const told: string[] = []
     const { useOnce } = deployment.store

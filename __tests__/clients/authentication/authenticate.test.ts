@@ -57,7 +57,7 @@ describe('authenticate', () => {
     expect([(await basic(id, secret)).clientId, (await post(id, secret)).clientId]).toEqual([id, id])
   })
 
-  it('answers nothing of the client but what it may do', async () => {
+  it('returns only the permissions of the client', async () => {
     const client = await authenticator().post('plain')
     expect(Object.keys(client).sort()).toEqual(['ancestors', 'clientId', 'grantTypes', 'method', 'policy'])
   })
@@ -110,7 +110,7 @@ describe('authenticate', () => {
     expect(await reasonOf(() => post('expiring'))).toBe('client_secret_wrong')
   })
 
-  it('refuses a method that the client may not use, and tells nobody who has not the secret', async () => {
+  it('refuses a forbidden method, and says so only to a client with the right secret', async () => {
     const { basic, post } = authenticator()
     expect([await reasonOf(() => basic('basic-only')), await reasonOf(() => post('post-only'))]).toEqual([
       undefined,

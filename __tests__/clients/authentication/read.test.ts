@@ -45,7 +45,7 @@ describe('client_secret_basic', () => {
     }
   })
 
-  it('reads what was encoded, whatever it was', () => {
+  it('reads every encoded text', () => {
     const id = fc.string({ minLength: 1, unit: 'grapheme' })
     fc.assert(
       fc.property(id, fc.string({ unit: 'grapheme' }), (clientId, secret) => {
@@ -87,7 +87,7 @@ describe('client_secret_basic', () => {
     })
   })
 
-  it('says nothing of what was presented when it refuses', async () => {
+  it('does not quote the credentials in a refusal', async () => {
     const refusal = await refusalOf(() => readHeader(raw('my-client:my-secret%')))
     expect(refusal.message).not.toMatch(/my-client|my-secret/)
   })
@@ -140,7 +140,7 @@ describe('readClientCredentials', () => {
     expect(refusal).toMatchObject({ reason: 'client_mismatch', disclosed: true })
   })
 
-  it('refuses more than one method, be it for the same client (RFC 6749 2.3)', async () => {
+  it('refuses two methods, also for the same client (RFC 6749 2.3)', async () => {
     const form = { client_id: 'a', client_secret: 'b' }
     const refusal = await refusalOf(() => readHeader(basic('a', 'b'), form))
     expect(refusal).toMatchObject({

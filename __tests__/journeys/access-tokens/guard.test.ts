@@ -167,7 +167,7 @@ describe('a route behind requireAccessToken()', () => {
 })
 
 describe('an access token that is bound to a DPoP key', () => {
-  test('is good for its holder, who is named by the thumbprint of that key', () =>
+  test('works for its holder, whom the thumbprint of the key names', () =>
     withServer(async (server) => {
       const { token, holder } = await obtainBoundToken(server)
       const { cnf } = decodeJwt(token).payload as { cnf: { jkt: string } }
@@ -260,7 +260,7 @@ describe('an access token ends', () => {
     ],
   ]
 
-  test.each(ENDS)('%s, at once, wherever it is asked for', (_, end) =>
+  test.each(ENDS)('%s, immediately and everywhere', (_, end) =>
     withServer(async (server) => {
       const { key, token } = await obtainToken(server)
       await callApi(server, token).expect(200)
@@ -356,7 +356,7 @@ describe('a race', () => {
     )
   })
 
-  test('of exchanges brings forth one token, and it is dead if any came after it', () =>
+  test('of exchanges creates one token, which ends if another exchange came after it', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       const answers = await Promise.all(Array.from({ length: 10 }, () => exchangeKey(server, key)))

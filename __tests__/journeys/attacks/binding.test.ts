@@ -49,7 +49,7 @@ test.each<[string, PolicyOptions]>([
   expect(await takeOver(policy)).toEqual(refused)
 })
 
-test('an identity that may have no more than who asks for it can be given a key', async () => {
+test('an identity without more permissions than the asking client can get a key', async () => {
   expect(await takeOver(WITHIN)).toMatchObject({ status: 201, afterwards: 200 })
   expect(await takeOver({ ...WITHIN, subjects: ['device:1-*'] })).toMatchObject({ status: 201 })
 })

@@ -58,7 +58,7 @@ test.each([
   expect(await bestOfThree(make())).toBeLessThan(10 * (await bestOfThree(other)))
 })
 
-test('a long object identifier in a Client-Cert header is refused at once', async () => {
+test('a long object identifier in a Client-Cert header is refused immediately', async () => {
   const server = await startMutualServer({ mtls: { proxies: ['127.0.0.1'] } })
   try {
     const headers = ['Client-Cert', clientCert(withIdentifierOf(11_000))]

@@ -113,7 +113,7 @@ describe.each(IDENTITIES)('a thief who binds to %s and binds once more with a ke
     }))
 })
 
-test('a client that authenticates with its secret keeps what it binds after a replay', () =>
+test('a client that authenticates with its secret keeps its binding after a replay', () =>
   withOwner({ rebinding: 'add' }, async (server) => {
     const stolen = await obtainKey(server, { scope: SCOPE })
     await bindWith(server, stolen)

@@ -32,7 +32,7 @@ function bind(key: string, headers: readonly string[]) {
   return sendMutual(server, { path: '/oauth/bind', certificate: PROXYS, headers: presented })
 }
 
-test('the certificate of a proxy is not bound to whoever is behind it', async () => {
+test('the certificate of a proxy is not bound to keys of its clients', async () => {
   const key = await deviceKey()
   expect((await bind(key, FORWARDED)).status).toBe(400)
   expect(await server.keys.listBindings('device:1')).toEqual([])

@@ -122,7 +122,7 @@ describe('a holder whose redemption was interrupted after it was done', () => {
   })
 })
 
-test('a repetition that comes while what was done is taken back is not told that the identity is taken', async () => {
+test('a retry during the undoing of the first attempt does not report that the identity is taken', async () => {
   const subject = 'device:taken-back'
   const kept = memoryClientRegistry([RUNNER])
   const [deleting, goOn] = [gate(), gate()]

@@ -87,7 +87,7 @@ describe('a client that narrowed itself before the operator narrowed it', () => 
     }
   }
 
-  test('does not get back what it gave up, when the operator takes all scopes away', () =>
+  test('does not get back a removed scope when the operator removes all scopes', () =>
     withNarrowed(async (operated) => {
       await operated.setScopes([])
       await expectNothingLeft(operated)

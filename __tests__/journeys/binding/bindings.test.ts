@@ -54,7 +54,7 @@ describe('a device without a secret', () => {
       }),
   )
 
-  test('changes its key by itself where policy lets it, and the old one stops at once', () =>
+  test('replaces its key where policy allows it, and the old key stops immediately', () =>
     withServer({ rebinding: 'replace' }, async (server) => {
       const [first, second] = [clientKey(), clientKey('Ed25519')]
       expect(await bindByProof(server, first, FOR_DEVICE)).toMatchObject({ status: 201 })
@@ -93,7 +93,7 @@ describe('a device without a secret', () => {
       await askSigned(server, third, DEVICE).expect(200)
     }))
 
-  test('is bound anew by the operator when it has lost its key', () =>
+  test('gets a new binding from the operator after it has lost its key', () =>
     withServer({}, async (server) => {
       const lost = clientKey()
       await bindByProof(server, lost, FOR_DEVICE)
@@ -208,7 +208,7 @@ describe('the bindings of a client', () => {
       await askForKey(server).expect(200)
     }))
 
-  test('are never more than policy allows, however many are asked for at once', () =>
+  test('are never more than policy allows, also with concurrent requests', () =>
     withServer({ rebinding: 'add', maxBindings: 3 }, async (server) => {
       const answers = await Promise.all(Array.from({ length: 30 }, () => bindWithProof(server)))
       const statuses = answers.map(({ status }) => status)

@@ -119,7 +119,7 @@ describe('openid-client, which we did not write', () => {
     }))
 })
 
-describe('oauth4webapi, with a certificate and DPoP at once', () => {
+describe('oauth4webapi, with a certificate and DPoP together', () => {
   test.each(['issuer', 'alias'])('proves both at the origin of the %s', (where) =>
     withServer(async (server, mtlsOrigin) => {
       const origin = where === 'alias' ? mtlsOrigin : server.origin

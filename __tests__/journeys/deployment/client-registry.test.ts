@@ -114,7 +114,7 @@ describe('clients in an SQLite file', () => {
     }
   })
 
-  it('lose none of the keys that are bound to one of them at once, by several servers', async () => {
+  it('lose none of the keys that several servers bind to one client concurrently', async () => {
     const database = sqliteDatabase()
     const store = memoryStore()
     try {
@@ -171,7 +171,7 @@ describe('a database that does not answer', () => {
     }
   })
 
-  it('is a 503 when what it holds of a client is damaged, until that is mended', async () => {
+  it('answers 503 for a damaged client until its record is repaired', async () => {
     const database = sqliteDatabase()
     const keyv = await database.connect()
     try {

@@ -110,7 +110,7 @@ describe('revokeAllIssuedBefore', () => {
     }
   })
 
-  test('leaves what was issued after the time alone', () =>
+  test('does not revoke keys that are issued after the time', () =>
     twoInstances(async (a, b, clock) => {
       const before = await obtainKey(a, { scope: 'devices:read' })
       clock.seconds += 60
@@ -130,7 +130,7 @@ describe('revokeAllIssuedBefore', () => {
       await send(b, 'get', '/devices').set(bearer(early)).expect(401)
     }))
 
-  test('refuses to issue keys that would be revoked at once, and says when to ask again', () =>
+  test('refuses to issue keys that would be revoked immediately, and says when to retry', () =>
     twoInstances(async (a, b, clock) => {
       await a.keys.revokeAllIssuedBefore(new Date(START * 1000))
       const { body, headers } = await askForKey(b).expect(503)

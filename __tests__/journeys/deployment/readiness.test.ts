@@ -160,7 +160,7 @@ describe('readiness', () => {
     }
   })
 
-  it('is yes while one primary of a cluster is down: who is on the others can be served', async () => {
+  it('is true while one primary of a cluster is down, because the others can serve their clients', async () => {
     const cluster = await startCluster()
     const client = await CLUSTER_CLIENTS['ioredis cluster'](cluster.servers)
     try {

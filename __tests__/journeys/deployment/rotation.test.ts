@@ -72,7 +72,7 @@ describe('rotation under load', () => {
 })
 
 describe('rotation over time', () => {
-  test('lets what was signed before live out its life, and the key go after that', async () => {
+  test('keeps the old key until the last token that it signed has expired', async () => {
     const clock = { seconds: START }
     const now = () => clock.seconds * 1000
     await withServers([{ now }], async (server) => {
@@ -96,7 +96,7 @@ describe('rotation over time', () => {
     })
   })
 
-  test('publishes each key with what it is for, and never a secret', () =>
+  test('publishes each key with its use, and never a secret', () =>
     withServers([{}], async (server) => {
       const secret = { kty: 'oct', k: Buffer.alloc(32, 7).toString('base64url') }
       const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
@@ -115,7 +115,7 @@ describe('rotation over time', () => {
       expect(key_id).toEqual(expect.any(String))
     }))
 
-  test('lets a foreign library verify what was signed before and after, from the published set', () =>
+  test('lets a foreign library verify old and new tokens with the published set', () =>
     withServers([{}], async (server) => {
       const tokens = [await obtainKey(server)]
       await server.keys.rotateSigningKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)

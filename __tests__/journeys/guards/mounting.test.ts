@@ -28,7 +28,7 @@ describe('router() in an app that parses bodies first', () => {
     ),
   )
 
-  test.each(PARSERS.slice(1, 5))('refuses what is no body for the endpoint behind %s', (_title, parsers) =>
+  test.each(PARSERS.slice(1, 5))('refuses a wrong body for the endpoint behind %s', (_title, parsers) =>
     withApp(
       (app, keys) => {
         for (const parser of parsers) app.use(parser)

@@ -191,7 +191,7 @@ describe('introspection', () => {
     }),
   )
 
-  test('tells nothing of what is unknown, spent, revoked or of another client', () =>
+  test('says nothing about keys that are unknown, redeemed, revoked or of another client', () =>
     withServer(async (server) => {
       const scope = { scope: 'provision:token devices:read' }
       const [spent, revoked, foreign] = [
@@ -237,7 +237,7 @@ describe('revocation', () => {
       expect(server.events.at(-1)).toMatchObject({ type: 'token.revoked', clientId: CLIENT })
     }))
 
-  test('leaves alone, and does not tell, what is unknown or of another client', () =>
+  test('does not revoke an unknown key or one of another client, and does not say so', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       for (const one of ['unknown', 'a.b.c', key, refOf(key).jti])

@@ -109,7 +109,7 @@ describe('openid-client, which we did not write', () => {
       })
     }))
 
-  test('manages a registration by what it was told (RFC 7592), for which it has no call of its own', () =>
+  test('manages a registration by RFC 7592 with the answer, though the library has no call for it', () =>
     withServer(async (server) => {
       const config = await discover(server, client.ClientSecretBasic(SECRET))
       const { access_token: initialAccessToken } = await client.clientCredentialsGrant(config, {

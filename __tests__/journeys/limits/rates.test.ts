@@ -94,7 +94,7 @@ describe('rate limits', () => {
       await askForKey(server).set(from('192.0.2.9')).expect(200)
     }))
 
-  test('do not count a bearer key: a thief who has a copy cannot use up its limit for the owner', () =>
+  test('do not count a bearer key, so that a thief with a copy cannot use up a limit of its owner', () =>
     withLimits({ token: { limit: 3 } }, async (server) => {
       const key = await obtainKey(server, { scope: 'provision:token devices:read' })
       for (const last of [1, 2, 3, 4])

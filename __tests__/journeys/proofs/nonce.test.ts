@@ -147,7 +147,7 @@ describe('nonces', () => {
       await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(200)
     }))
 
-  test('are not told by what is wrong otherwise: a proof that fails elsewhere is refused for that', () =>
+  test('are not sent for a proof with another fault, which is refused for that fault', () =>
     withNonces(async (server) => {
       const proof = signProof(holder, TOKEN_TARGET, {
         now: START,

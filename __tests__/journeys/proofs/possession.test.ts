@@ -257,7 +257,7 @@ describe('what a proof is for', () => {
   })
 })
 
-describe('what a bound key brings forth', () => {
+describe('the result of a bound key', () => {
   test('is bound to the same key: the access token says so, introspection and req.provisioning too', async () => {
     const asked = await askForKey(server, { scope: 'provision:token devices:read' }).set(
       'DPoP',

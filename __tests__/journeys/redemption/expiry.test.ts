@@ -126,7 +126,7 @@ describe('time', () => {
       expect(await introspect(server, token)).toEqual({ active: false })
     }))
 
-  test('does not let a replay pass as unknown, as long as what the key brought forth lives', () =>
+  test('recognizes a replay as long as the result of the key is valid', () =>
     withClock(async (server) => {
       const key = await shortKey(server)
       const { access_token: token } = (await exchangeKey(server, key).expect(200)).body

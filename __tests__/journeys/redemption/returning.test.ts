@@ -179,7 +179,7 @@ describe('a handler that fails', () => {
   const UNSENDABLE: typeof FAILURES = [
     ['returns no answer', (() => undefined) as never, expect.any(ConfigurationError)],
     ['answers by the response', ((req: express.Request) => req.res) as never, expect.any(ConfigurationError)],
-    ['returns what is no JSON', () => ({ body: { n: 1n } }), expect.any(ConfigurationError)],
+    ['returns a value that is no JSON', () => ({ body: { n: 1n } }), expect.any(ConfigurationError)],
     ['returns a bad header', () => ({ headers: { 'X-A': 'a\nb' } }), expect.any(ConfigurationError)],
   ]
 
@@ -212,7 +212,7 @@ describe('a handler that fails', () => {
     }
   })
 
-  test('says in the event, and not to the client, what is wrong with its answer', () =>
+  test('reports the fault of its answer in the event, and not to the client', () =>
     withRedeeming({ returns: (() => ({ statusCode: 201 })) as never }, async (server) => {
       const { text } = await server.act(await server.key()).expect(500)
       expect(text).not.toContain('statusCode')
@@ -270,7 +270,7 @@ describe('a key that ends while the handler works', () => {
   test.each([
     ['is revoked', 'key_revoked'],
     ['expires', 'key_expired'],
-  ])('is answered at once, and aborts the signal of a handler that never ends, when it %s', (how, reason) => {
+  ])('is answered immediately, and aborts the signal of an endless handler, when it %s', (how, reason) => {
     const { clock, now } = aClock()
     const started = gate()
     let signal: AbortSignal | undefined

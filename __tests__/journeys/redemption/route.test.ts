@@ -98,7 +98,7 @@ describe('a route that redeems', () => {
       },
     ],
     ['passes an error on', (_req, _res, next) => next(new Error('boom'))],
-    ['answers with what is no JSON', (_req, res) => void res.json({ n: 1n })],
+    ['answers with a value that is no JSON', (_req, res) => void res.json({ n: 1n })],
     ['passes an error on later', (_req, _res, next) => void setTimeout(() => next(new Error('boom')), 10)],
   ]
   if (!IS_EXPRESS_4) failures.push(['rejects', () => Promise.reject(new Error('boom'))])

@@ -65,7 +65,7 @@ describe('one key', () => {
   ] as const)('with a store that is %s', (_where, isFar) => {
     // With a distant store, only the slow actions are interesting.
     const actions = Object.entries(ACTIONS).filter(([title]) => !isFar || /slow|exchange|time/.test(title))
-    test.each(actions)('is good for one of many redemptions at once at %s', (_title, act) =>
+    test.each(actions)('is good for one of many concurrent redemptions at %s', (_title, act) =>
       withServer(async (server) => {
         const key = await obtainKey(server, EVERYTHING)
         const responses = await Promise.all(Array.from({ length: MANY }, () => act(server, key)))
@@ -78,7 +78,7 @@ describe('one key', () => {
       }, isFar),
     )
 
-    test('is good for one of many redemptions of all kinds at once', () =>
+    test('is good for one of many concurrent redemptions of all kinds', () =>
       withServer(async (server) => {
         const key = await obtainKey(server, EVERYTHING)
         const acts = Object.values(ACTIONS)
@@ -93,7 +93,7 @@ describe('one key', () => {
         expect(brought.length).toBeLessThanOrEqual(1)
       }, isFar))
 
-    test('is redeemed or revoked when both are tried at once, and never both', () =>
+    test('is either redeemed or revoked when both are tried concurrently', () =>
       withServer(async (server) => {
         const ends = { redeemed: 0, revoked: 0 }
         for (let round = 0; round < 30; round += 1) {
@@ -119,7 +119,7 @@ describe('one key', () => {
       }, isFar))
   })
 
-  test('brings forth nothing when it is revoked in the middle of a redemption, and what was done is undone', async () => {
+  test('has no result when it is revoked during a redemption, and the action is undone', async () => {
     const memory = memoryStore()
     const state: { keys?: ProvisioningKeys | undefined } = {}
     const settle: typeof memory.settle = async (ref, ...rest) => {
@@ -156,7 +156,7 @@ describe('a key that has been redeemed', () => {
       send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`),
   })
 
-  test.each(replays)('takes what it brought forth with it when it is replayed at %s', (_title, replay) =>
+  test.each(replays)('ends its result when it is replayed at %s', (_title, replay) =>
     withServer(async (server) => {
       const key = await obtainKey(server, EVERYTHING)
       const { body } = await exchangeKey(server, key).expect(200)

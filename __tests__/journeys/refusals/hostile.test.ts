@@ -148,7 +148,7 @@ describe('a text that is not what texts usually are', () => {
     ['other letters', 'приложение-ß-测试'],
     ['a reversed text', '\u202egnp.exe'],
     ['a very long text', 'x'.repeat(20_000)],
-  ])('is refused in a form with %s, and what is said of it is plain ASCII', (_title, text) =>
+  ])('is refused in a form with %s, and the answer is plain ASCII', (_title, text) =>
     withServer(async (server) => {
       const answers = [
         await askForKey(server, { scope: text }),
@@ -174,7 +174,7 @@ describe('a text that is not what texts usually are', () => {
     }),
   )
 
-  test('is refused in a path with null bytes and dots, by whoever has the path', () =>
+  test('is refused in a path with null bytes and dots, by the owner of the path', () =>
     withServer(async (server) => {
       for (const path of ['/oauth/token%00', '/oauth/%2e%2e/oauth/token', '/oauth/token;a=b', '/OAuth/token'])
         expect([path, (await exactly(server, { path, headers: { Authorization: BASIC } })).status]).toEqual([

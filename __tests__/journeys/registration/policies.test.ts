@@ -42,7 +42,7 @@ function statement(
 describe('a registration policy', () => {
   const named = (policy: RegistrationPolicy) => ({ policies: { mine: policy } })
 
-  test('sees what is registered, and judges every update again', () => {
+  test('sees the registration, and checks every update again', () => {
     const seen: ProposedRegistration[] = []
     const policy: RegistrationPolicy = (proposed) => {
       seen.push(proposed)
@@ -64,7 +64,7 @@ describe('a registration policy', () => {
     })
   })
 
-  test('can change what is registered, at first and later, and is not shed by an update', () => {
+  test('can change a registration and its updates, and no update avoids it', () => {
     const policy: RegistrationPolicy = async ({ metadata }) => ({ ...metadata, client_name: 'ours' })
     return withServer(named(policy), { registrationPolicies: ['mine'] }, async (server) => {
       const client = await registerClient(server, { client_name: 'theirs' })
@@ -93,7 +93,7 @@ describe('a registration policy', () => {
     })
   })
 
-  test('comes after those of the deployment, and sees what they made of it', () => {
+  test('comes after those of the deployment, and sees their result', () => {
     const add =
       (letter: string): RegistrationPolicy =>
       ({ metadata }) => ({ ...metadata, client_name: `${metadata.client_name ?? ''}${letter}` })
@@ -129,7 +129,7 @@ describe('a registration policy', () => {
     ['answers a scope beyond', ({ metadata }) => ({ ...metadata, scope: 'devices:create' })],
     ['answers what cannot be copied', () => ({ client_name: () => 'x' })],
     [
-      'writes into what it is shown',
+      'changes its argument',
       ({ metadata }) => {
         Object.assign(metadata, { scope: 'admin' })
       },

@@ -21,7 +21,7 @@ const typesOf = (events: readonly ProvisioningEvent[]) => events.map(({ type }) 
 const jwkOf = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 
 describe('a client that has registered', () => {
-  test('is told where and with what it manages its registration (RFC 7592 3)', () =>
+  test('gets the address and the token to manage its registration (RFC 7592 3)', () =>
     withServer(async (server) => {
       const client = await registerClient(
         server,
@@ -32,7 +32,7 @@ describe('a client that has registered', () => {
       expect(client.registration_access_token).toMatch(/^ZGV2aWNlOjc\.[\w-]{43}$/)
     }))
 
-  test('reads what it is registered with, but its secret', () =>
+  test('reads its registration, without its secret', () =>
     withServer(async (server) => {
       const client = await registerClient(server, { scope: 'devices:read', client_name: 'Sensor' })
       const { body, headers } = await manage(server, 'get', client).expect(200)
@@ -42,7 +42,7 @@ describe('a client that has registered', () => {
       await manage(server, 'head', client).expect(200)
     }))
 
-  test('replaces it, whole: what it leaves out is gone (RFC 7592 2.2)', () =>
+  test('replaces it completely: omitted members are removed (RFC 7592 2.2)', () =>
     withServer(async (server) => {
       const client = await registerClient(server, {
         scope: 'devices:read',
@@ -94,7 +94,7 @@ describe('a client that has registered', () => {
       expect((await askForKey(server, {}, credentials).expect(200)).body.scope).toBe(body.scope)
     }))
 
-  test('that named no method goes on as it likes when it repeats what it was told', () =>
+  test('that named no method can use every method after it repeats the answer', () =>
     withServer(async (server) => {
       const client = await registerClient(server)
       const { client_id, client_secret } = client
@@ -149,7 +149,7 @@ describe('a client that has registered', () => {
 })
 
 describe('a client that has registered and bound a key', () => {
-  test('keeps what is bound to it through every update, and loses it when it is deleted', () =>
+  test('keeps its bindings through every update, and loses them when it is deleted', () =>
     withServer(async (server) => {
       const subject = { requested_subject: 'device:7' }
       const client = await registerClient(server, { scope: 'devices:read' }, subject)
@@ -166,7 +166,7 @@ describe('a client that has registered and bound a key', () => {
 })
 
 describe('a client that deletes itself', () => {
-  test('is nobody from then on, and its keys and tokens are good for nothing', () =>
+  test('cannot authenticate afterwards, and its keys and tokens are invalid', () =>
     withServer(async (server) => {
       const client = await registerClient(server, { scope: 'provision:token devices:read' })
       const credentials = { id: client.client_id, secret: client.client_secret }
@@ -199,7 +199,7 @@ describe('a client that deletes itself', () => {
       await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`).expect(401)
     }))
 
-  test('is nobody although the store fails, and can finish when it answers again', async () => {
+  test('cannot authenticate although the store fails, and can finish when it answers again', async () => {
     const { memoryStore } = await import('../../../lib/index.js')
     const store = memoryStore()
     let fails = true
@@ -231,7 +231,7 @@ describe('a client that deletes itself', () => {
 })
 
 describe('an operator', () => {
-  test('deletes a client, whoever wrote it down', () =>
+  test('deletes a client, no matter who saved it', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'devices:read' })
       expect(await server.keys.deleteClient('ci-runner')).toBe('deleted')
@@ -321,7 +321,7 @@ describe('a token for another client', () => {
       ':client_id',
     ],
     ...['a'.repeat(6000), `${'%41'.repeat(1500)}`, ';', 'x%2Fy', '%252e'],
-  ])('is refused at the path %s, which is nobody', (segment) =>
+  ])('is refused at a path without a client: case %#', (segment) =>
     withServer(async (server) => {
       const client = await registerClient(server)
       const headers = { Authorization: `Bearer ${client.registration_access_token}` }
@@ -398,7 +398,7 @@ describe('a registration access token', () => {
       await manage(server, 'get', client).expect(200)
     }))
 
-  test('ends with its time, which each update begins anew', async () => {
+  test('ends with its time, which each update starts again', async () => {
     let seconds = Math.floor(Date.now() / 1000)
     const options = {
       now: () => seconds * 1000,

@@ -30,7 +30,7 @@ describe.each(kinds)('a key that was redeemed for a %s', (kind) => {
   // A key for a device. If the key binds or registers, this creates the device.
   const form = { requested_subject: 'device:7' }
 
-  test.each(places)('and is replayed at %s ends what it was redeemed for', (place) =>
+  test.each(places)('and is replayed at %s ends its result', (place) =>
     withFamilies(async (server) => {
       const family = await redeemed(server, kind, form)
       const others = [await redeemed(server, 'token'), await redeemed(server, 'registration')]

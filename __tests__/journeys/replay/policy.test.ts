@@ -192,7 +192,7 @@ test('where the store is away a replay is a 503, and told of by nobody', () => {
   )
 })
 
-test('an API with the store and no registry says what is left, and the operator takes it back', () => {
+test('an API with a store and no registry reports the rest, and the operator revokes it', () => {
   const store = memoryStore()
   return withFamilies(
     async (server) => {

@@ -46,7 +46,7 @@ describe('a client whose key is replayed', () => {
       }
     }))
 
-  test('loses what was bound to it since, with the identity', () =>
+  test('loses its later bindings together with the identity', () =>
     withFamilies(async (server) => {
       const family = await redeemed(server, 'registration', FORM)
       const bound = clientKey()
@@ -120,7 +120,7 @@ describe('what a client does with a key of its own', () => {
     },
   ]
 
-  test('deletes and unbinds nothing of another: it takes back what it did itself', () =>
+  test('deletes and unbinds only its own results', () =>
     withFamilies(
       async (server) => {
         const registered = await redeemed(server, 'registration', FORM)

@@ -46,7 +46,7 @@ function spoiling() {
   return { seen, verbs, spoilBy }
 }
 
-describe('what is kept of an outcome', () => {
+describe('a stored outcome', () => {
   test.each(ERRANDS)('tells nothing to who reads the store: $name', (errand) => {
     const { seen, verbs } = spoiling()
     return withRetrying({ verbs }, async (server) => {
@@ -110,7 +110,7 @@ describe('what is kept of an outcome', () => {
   })
 })
 
-describe('who has stolen', () => {
+describe('a thief of', () => {
   test('a bearer key gets no outcome, and no chance to wait for one', () =>
     withRetrying({}, async (server) => {
       const key = await server.bearer(TOKEN)
@@ -170,7 +170,7 @@ async function pipelined(server: RetryingServer, requests: readonly ExactRequest
 }
 
 describe('a connection used in uncommon ways', () => {
-  test('gets the same answer for the first and the repetition that it sends at once', () =>
+  test('gets the same answer for a request and its pipelined retry', () =>
     withRetrying({}, async (server) => {
       const key = await server.bound(ACT)
       const text = await pipelined(server, [requestFor(key, ACT), requestFor(key, ACT), requestFor(key, ACT)])

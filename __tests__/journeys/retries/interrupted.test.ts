@@ -16,7 +16,7 @@ const FAULTS: [title: string, settle: (store: ProvisioningStore) => Provisioning
   ],
   ['did not take place', () => () => Promise.reject(new Error('connection lost'))],
   [
-    'throws at once',
+    'throws immediately',
     () => () => {
       throw new Error('not connected')
     },

@@ -185,7 +185,7 @@ test('a claim that was taken over keeps its redemptionId when nobody is there be
 })
 
 test.each([BIND, REGISTER])(
-  'the late of two attempts harms nothing of what the second brought forth: $name',
+  'the late one of two attempts does not harm the result of the second: $name',
   async (errand) => {
     const stuck = gate()
     const goOn = gate()

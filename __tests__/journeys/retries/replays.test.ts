@@ -82,7 +82,7 @@ describe('a redeemed key with which its holder asks for something else', () => {
       expect((await run(server, key, both)).status).toBe(400)
     }))
 
-  test('takes back what the first brought forth', () =>
+  test('revokes the result of the first', () =>
     withRetrying({}, async (server) => {
       const key = await server.bound(REGISTER)
       const { registration_client_uri: uri, registration_access_token: token } = JSON.parse(

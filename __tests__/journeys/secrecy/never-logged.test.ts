@@ -147,7 +147,7 @@ describe('keys and secrets', () => {
     expectNothingOf(secrets, capture.written)
   })
 
-  test('are not told by a store whose errors quote what they were given', async () => {
+  test('are not logged by a store whose errors quote their arguments', async () => {
     const memory = memoryStore()
     let key = ''
     const find = () => Promise.reject(new Error(`ERR unknown command, with args beginning with: ${key}`))
@@ -167,7 +167,7 @@ describe('keys and secrets', () => {
     expectNothingOf([key], capture.written)
   })
 
-  test('are not told by an observer that fails with what it was told', async () => {
+  test('are not logged by an observer that fails with its event', async () => {
     const failing = (event: unknown) => {
       throw new Error(`cannot ship ${JSON.stringify(event)}`)
     }

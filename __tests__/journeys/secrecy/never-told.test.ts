@@ -239,7 +239,7 @@ describe('nothing that is secret is told to any log', () => {
       }),
   )
 
-  test('when an observer throws what it has been told, and what it has not', () =>
+  test('when an observer throws its event and a secret', () =>
     watch(async (log) => {
       const secrets: string[] = []
       const observer = (event: object) => {

@@ -81,7 +81,7 @@ async function expectUnavailable(api: RunningApi, key: string, reason: string): 
 
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-describe('a JWK Set that is not what it should be', () => {
+describe('a faulty JWK Set', () => {
   const jwksOf = (issuer: RunningServer) => send(issuer, 'get', '/oauth/jwks')
   const own = { ...stranger.privateKey.export({ format: 'jwk' }), kid: 'k', alg: 'ES256', use: 'sig' }
   const ANSWERS: [string, Answering][] = [
@@ -176,7 +176,7 @@ describe('an API whose issuer cannot be reached', () => {
     )
   })
 
-  it('goes on with the keys it has when the issuer goes down, and refuses what it cannot ask about', async () => {
+  it('continues with its signing keys when the issuer is down, and refuses keys that it cannot introspect', async () => {
     const issuer = await startIssuer()
     const api = await startApi(await askingOptions(issuer))
     try {
@@ -356,7 +356,7 @@ describe('an API with the store of its issuer', () => {
       )
     }))
 
-  it('refuses a key at once that was revoked at the issuer, and revokes what came in clear', () =>
+  it('refuses a revoked key immediately, and revokes a key that came in cleartext', () =>
     withCommon(async ({ issuer, api }) => {
       const key = await obtainKey(issuer, READ)
       await present(api, key).expect(200)

@@ -58,7 +58,7 @@ describe('an API that asks the issuer how keys stand', () => {
       (issuer, key) => postForm(issuer, '/oauth/revoke', { token: key }).auth(CLIENT, SECRET),
     ],
     ['redeemed', (issuer, key) => exchangeKey(issuer, key)],
-  ])('refuses a key at once that was %s at the issuer', (_, spend) =>
+  ])('immediately refuses a key that was %s at the issuer', (_, spend) =>
     withSplit(async ({ issuer, api }) => {
       const key = await obtainKey(issuer, { scope: 'devices:read provision:token' })
       await present(api, key).expect(200)
@@ -147,7 +147,7 @@ describe('an API that asks the issuer how keys stand', () => {
       )
     }))
 
-  it('passes an access token until what its key brought forth is revoked', () =>
+  it('accepts an access token until the family of its key is revoked', () =>
     withSplit(async ({ issuer, api }) => {
       const key = await obtainKey(issuer, { scope: 'devices:read provision:token' })
       const { body } = await exchangeKey(issuer, key).expect(200)

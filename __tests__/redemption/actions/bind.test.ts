@@ -199,7 +199,7 @@ describe('bind with a registry that others use too', () => {
   })
 
   it.each(['before', 'after'])(
-    'refuses with 503 when it does not answer, and the holder goes on at once: %s it has saved',
+    'refuses with 503 when it does not answer, and the owner can continue: %s it has saved',
     async (when) => {
       let saves = 0
       const { clients, kept } = await registryBut((inner) => ({

@@ -114,7 +114,7 @@ describe('a client certificate', () => {
   })
 })
 
-describe('what is bound', () => {
+describe('a bound key', () => {
   const { publicKey } = generateKeyPairSync('ed25519')
   const proof = { publicKey, thumbprint: thumbprint(publicKey), spend: async () => undefined }
 
@@ -216,7 +216,7 @@ describe('binding another key', () => {
   })
 })
 
-describe('many bindings at once', () => {
+describe('concurrent bindings', () => {
   /** A slow registry, so that all attempts read before the first one writes. */
   const slow = (kept: ClientRegistry) => ({
     async find(clientId: string) {
@@ -264,7 +264,7 @@ describe('many bindings at once', () => {
     120_000,
   )
 
-  it('leaves one key where they replace one another; who is told of a success, or to come again', async () => {
+  it('leave one key when they replace each other; each request gets a success or a retry', async () => {
     const { idsOf, won, contended, redeemed, issued, events } = await race({ rebinding: 'replace' })
     expect(await idsOf()).toHaveLength(1)
     expect([won + contended, redeemed, issued]).toEqual([100, won, contended])
@@ -291,7 +291,7 @@ describe('a registry that others write to', () => {
     expect((await kept.find(CLIENT))?.revision).toBe(3)
   })
 
-  it('is judged anew by the policy that the others have left', async () => {
+  it('is checked again by the policy after the others', async () => {
     let saves = 0
     const { ask, idsOf, events } = bindable({
       policy: { rebinding: 'add', maxBindings: 4 },
@@ -370,7 +370,7 @@ describe('a binding whose key is revoked meanwhile', () => {
     })
   })
 
-  it('overwrites no change of another with what was there before', async () => {
+  it('does not overwrite another change with the old client', async () => {
     const change = async () => {
       const client = (await given.kept.find(CLIENT)) as Client
       const metadata = { client_name: 'changed' }

@@ -77,7 +77,7 @@ describe('exchange', () => {
     expect(JSON.stringify(events)).not.toContain(answer.access_token)
   })
 
-  it('gives what is asked for within key and policy', async () => {
+  it('grants a request within key and policy', async () => {
     const { ask } = await withKey()
     const form = { scope: 'devices:read', resource: AUDIENCE, requested_token_type: JWT_TOKEN_TYPE }
     const answer = await ask(form)

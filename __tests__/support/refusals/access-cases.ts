@@ -79,7 +79,7 @@ const FORGED: Case[] = [
   forgedToken('an access token with more scope than its key had', 'token_forged', {
     claims: { scope: 'devices:read devices:create' },
   }),
-  forgedToken('an access token that is bound to what nobody knows', 'possession_unproven', {
+  forgedToken('an access token that is bound to something unknown', 'possession_unproven', {
     claims: { cnf: { kid: 'x' } },
   }),
   forgedToken('an access token that is bound to a certificate, without one', 'possession_unproven', {

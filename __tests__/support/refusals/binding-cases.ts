@@ -99,7 +99,7 @@ export const BINDING_CASES: Case[] = [
       send(server, 'post', '/oauth/bindings/revoke').auth(CLIENT, SECRET).send({ binding_id: 'a' }),
   },
   {
-    title: 'the revocation of two bindings at once',
+    title: 'the revocation of two bindings in one request',
     reason: 'parameter_repeated',
     status: 400,
     error: 'invalid_request',
