@@ -35,11 +35,20 @@ function formsOf(secret: string, identifiers: ReadonlySet<string>): Form[] {
   return [
     { name: 'itself', text: secret },
     ...segments.map((text) => ({ name: 'a part', text, part: PART_CHARACTERS })),
-    ...segments.flatMap((segment) => decodedForms(decoded(segment))),
+    ...segments.flatMap((segment) => decodedForms(withoutUserId(decoded(segment)))),
     ...encodings('encoded', Buffer.from(secret)),
     ...encodings('hashed', hash),
     { name: 'hashed', text: hash.toString('latin1') },
   ]
+}
+
+/**
+ * Basic credentials without the client id. It is not secret, and with the next letters of the secret it can look like the
+ * name of a key in Redis: `<client id>:<jti>`.
+ */
+function withoutUserId(bytes: Buffer): Buffer {
+  const [userId] = /^[\w.~-]+:(?=[\x21-\x7e]+$)/.exec(bytes.toString('latin1')) ?? []
+  return userId === undefined ? bytes : bytes.subarray(userId.length)
 }
 
 function decodedForms(bytes: Buffer): Form[] {
