@@ -45,4 +45,4 @@ const client = spawn(process.execPath, ['client.js'], {
 ;[process.exitCode] = await once(client, 'exit')
 console.log('\nThe events of both workers')
 console.table(events)
-for (const worker of workers) worker.kill()
+process.exit() // The workers end with this process.
