@@ -41,8 +41,6 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
   return {
     // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
     testTimeout: 30_000,
-    // Memory that a worker has used makes each collection of garbage longer, and the end of the worker too.
-    workerIdleMemoryLimit: '600MB',
     // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
     // tests wait for others: servers, processes, Redis.
     maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { runProgram } from './support/run-program'
 
 const ROOT = join(__dirname, '..')
 
@@ -37,11 +38,7 @@ function addProgram(name: string, script = 'exit 1'): void {
 function prepare(isRoot: boolean) {
   const url = pathToFileURL(join(ROOT, 'scripts/programs.mjs'))
   const script = `import('${url}').then((m) => { m.ensurePrograms({ isRoot: ${isRoot} }); console.log('tests') })`
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
-    env: { PATH: bin },
-    encoding: 'utf8',
-  })
-  return { status, stdout, stderr }
+  return runProgram(process.execPath, ['-e', script], { env: { PATH: bin } })
 }
 
 describe('a missing program', () => {
@@ -92,10 +89,9 @@ it('stops npm test before the first test if a program is missing, in less than 2
   symlinkSync(process.execPath, join(bin, 'node'))
   // `times` prints the processor time of the children in its last line. It depends little on other load.
   const script = `'${npm}' test -- __tests__/base; status=$?; times; exit $status`
-  const { status, stdout, stderr } = spawnSync('sh', ['-c', script], {
+  const { status, stdout, stderr } = runProgram('sh', ['-c', script], {
     cwd: ROOT,
     env: { PATH: bin, HOME: process.env.HOME },
-    encoding: 'utf8',
   })
   expect(status).toBe(1)
   expect(stderr).toBe('setup: missing redis-server; install with: brew install redis\n')
@@ -109,7 +105,7 @@ it('stops in one line and installs nothing if npm has no network', () => {
   try {
     for (const name of ['package.json', 'package-lock.json', 'scripts'])
       cpSync(join(ROOT, name), join(checkout, name), { recursive: true })
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs'], {
+    const { status, stderr } = runProgram(process.execPath, ['scripts/setup.mjs'], {
       cwd: checkout,
       env: {
         ...process.env,
@@ -117,7 +113,6 @@ it('stops in one line and installs nothing if npm has no network', () => {
         npm_config_cache: join(checkout, 'cache'),
         npm_config_fetch_retries: '0',
       },
-      encoding: 'utf8',
     })
     expect(status).toBe(1)
     expect(stderr).toMatch(

@@ -60,7 +60,7 @@ export async function startWorkers(settings: readonly WorkerSettings[]): Promise
 }
 
 function startWorker(settings: WorkerSettings, crashes: string[]): Member {
-  const execArgv = ['--expose-gc', '-r', require.resolve('esbuild-register')]
+  const execArgv = ['--expose-gc', '-r', require.resolve('../scripts/typescript.cjs')]
   // The workers must not inherit module loaders or the settings of a test.
   const { PATH, HOME } = process.env
   const child = fork(PROGRAM, [], { execArgv, env: { PATH, HOME }, cwd: join(__dirname, '..') })

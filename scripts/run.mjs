@@ -18,6 +18,6 @@ if (file === undefined) {
 if (needsPrograms) ensurePrograms()
 setUp()
 
-if (file.endsWith('.ts')) createRequire(import.meta.url)('esbuild-register')
+if (file.endsWith('.ts')) createRequire(import.meta.url)('./typescript.cjs')
 process.argv = [process.execPath, resolve(file), ...rest]
 Module.runMain()

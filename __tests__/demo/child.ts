@@ -1,36 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TYPESCRIPT } from '../support/run-program'
 
 export const ROOT = join(__dirname, '../..')
-
-const LOCK = join(ROOT, 'node_modules/.demo-build')
-
-/** The demo imports the built package. Test files run in parallel: one of them builds it, and the others wait. */
-export async function ensureBuilt(): Promise<void> {
-  while (!existsSync(join(ROOT, 'dist/index.js')) || existsSync(LOCK)) {
-    if (tryLock()) buildAndUnlock()
-    else await sleep(100)
-  }
-}
-
-function tryLock(): boolean {
-  try {
-    mkdirSync(LOCK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function buildAndUnlock(): void {
-  try {
-    execFileSync('npm', ['run', 'build'], { cwd: ROOT, stdio: 'pipe' })
-  } finally {
-    rmSync(LOCK, { recursive: true, force: true })
-  }
-}
 
 const started = new Set<ChildProcess>()
 
@@ -55,7 +29,7 @@ export function run(
   env: Record<string, string>,
   arguments_: readonly string[] = [],
 ): Child {
-  return launch(process.execPath, ['-r', 'esbuild-register', `demo-app/${program}`, ...arguments_], { env })
+  return launch(process.execPath, [...TYPESCRIPT, `demo-app/${program}`, ...arguments_], { env })
 }
 
 export function launch(
@@ -63,6 +37,7 @@ export function launch(
   args: readonly string[],
   { env = {}, input = '' }: { env?: Record<string, string>; input?: string },
 ): Child {
+  if (!existsSync(join(ROOT, 'dist/index.mjs'))) throw new Error('dist is missing; `npm run build` makes it')
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(command, args, { cwd: ROOT, env: { PATH, HOME, ...env } })
   started.add(child)
@@ -97,7 +72,6 @@ export async function startDemo(
   env: Record<string, string> = {},
   arguments_: readonly string[] = [],
 ): Promise<Demo> {
-  await ensureBuilt()
   const deadline = Date.now() + 20_000
   for (;;) {
     try {

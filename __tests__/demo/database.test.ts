@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientKey } from '../support/client-assertion.js'
-import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+import { type Demo, run, startDemo } from './child.js'
 import { ask, askSigned, bind, keyFor, register, request, SECRET } from './requests.js'
 
 jest.setTimeout(60_000)
@@ -94,7 +94,6 @@ it('lets no other user read the file, and stores no secret in it', async () => {
 })
 
 it('rejects a file that it cannot use, in one line', async () => {
-  await ensureBuilt()
   const text = join(folder, 'text')
   writeFileSync(text, 'This is a text, and a long one.\n'.repeat(200), { mode: 0o644 })
   symlinkSync(folder, join(folder, 'link'))

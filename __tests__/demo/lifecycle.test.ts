@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { leastOf } from '../support/least-of.js'
-import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+import { type Demo, run, startDemo } from './child.js'
 
 jest.setTimeout(60_000)
 
@@ -74,7 +74,6 @@ describe('a port that is in use', () => {
 })
 
 it('rejects invalid settings with one line on stderr and exit code 1', async () => {
-  await ensureBuilt()
   for (const program of ['main.ts', 'tour.ts'] as const) {
     const child = run(program, { PORT: 'abc' })
     expect(await child.exited).toBe(1)

@@ -1,7 +1,7 @@
 import { EnvironmentError } from '../../demo-app/environment.js'
 import { redaction } from '../../demo-app/tour/redaction.js'
 import { wrap } from '../../demo-app/tour/show.js'
-import { type Child, ensureBuilt, run, startDemo } from './child.js'
+import { type Child, run, startDemo } from './child.js'
 
 jest.setTimeout(30_000)
 
@@ -20,7 +20,6 @@ function expectNothingSecret(tour: Child, secret: string): void {
 const SECRET = 'a-secret-of-the-tour-and-of-nobody-else'
 
 it('starts a new demo, and prints requests, answers and events without secrets', async () => {
-  await ensureBuilt()
   const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
   expect(await tour.exited).toBe(0)
   expect(tour.stderr()).toBe('')
@@ -57,7 +56,6 @@ describe('the tour', () => {
   let step: (number: number) => string
 
   beforeAll(async () => {
-    await ensureBuilt()
     const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
     await tour.exited
     step = printedSteps(tour.stdout())
@@ -203,14 +201,12 @@ it.each([
   ['nonsense', URL_EXPECTED],
   ['https://localhost:1', 'DEMO_URL: there is no demo at https://localhost:1'],
 ])('rejects DEMO_URL=%s in one line', async (url, message) => {
-  await ensureBuilt()
   const { chooseTarget } = await import('../../demo-app/tour/target.js')
   const choice = chooseTarget({ DEMO_URL: url, DEMO_CLIENT_SECRET: SECRET })
   await expect(choice).rejects.toThrow(new EnvironmentError(message))
 })
 
 it('requires the secret of the demo at DEMO_URL', async () => {
-  await ensureBuilt()
   const tour = run('tour.ts', { DEMO_URL: 'https://localhost:8443' })
   expect(await tour.exited).toBe(1)
   expect(tour.stdout()).toBe('')

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 import { pause, type RedisServer, startRedis } from '../support/redis/servers.js'
-import { type Demo, ensureBuilt, run, startDemo } from './child.js'
+import { type Demo, run, startDemo } from './child.js'
 
 jest.setTimeout(120_000)
 
@@ -216,7 +216,6 @@ describe('the demo with several workers', () => {
 
 describe('several workers without Redis', () => {
   it('are rejected with the reason and the remedy', async () => {
-    await ensureBuilt()
     const stopped = await startRedis()
     await stopped.close()
     const child = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_REDIS: stopped.url }, ['--workers', '2'])

@@ -5,7 +5,6 @@ import { SHORT } from '../../faults/scale'
 import type { Scenario } from '../../faults/scenario'
 import { interleavings } from '../../faults/scenarios/interleavings'
 import { storm } from '../../faults/scenarios/storm'
-import { ensureBuilt } from '../demo/child'
 
 const STORE = join(__dirname, '../support/get-then-set-store.ts')
 
@@ -13,7 +12,6 @@ jest.setTimeout(120_000)
 
 let deployment: SingleRedisDeployment
 beforeAll(async () => {
-  await ensureBuilt()
   deployment = await deployOverSingleRedis({
     scale: { ...SHORT, randomSeconds: 3 },
     seed: 1,

@@ -2,15 +2,12 @@ import { catalog } from '../../faults/catalog'
 import type { Deployment } from '../../faults/deployment'
 import { runScenario } from '../../faults/result'
 import { SHORT } from '../../faults/scale'
-import { ensureBuilt } from '../demo/child'
 import { ALL } from '../support/scale'
 
 /** The longest duration of a scenario on a busy machine. */
 jest.setTimeout(150_000)
 
 const SEED = Date.now() % 1_000_000
-
-beforeAll(ensureBuilt)
 
 /** The scenarios that take a few seconds. `npm run test:all` runs the others too. */
 const QUICK = ['storm of 100', 'storm of 40, bound', 'flushall', 'redis killed']

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { runProgram } from '../support/run-program'
 
 export const NAME = 'express-provisioning-keys'
 export const ROOT = join(__dirname, '..', '..')
@@ -84,15 +84,7 @@ function run(command: string, arguments_: readonly string[], cwd: string, more =
       ([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix|JEST_|NODE_ENV)/.test(name),
     ),
   )
-  try {
-    return execFileSync(command, arguments_, {
-      cwd,
-      env: { ...own, ...more },
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: string; stderr?: string }
-    throw new Error(`${command} ${arguments_.join(' ')} failed\n${stdout}\n${stderr}`, { cause: error })
-  }
+  const { status, stdout, stderr } = runProgram(command, arguments_, { cwd, env: { ...own, ...more } })
+  if (status !== 0) throw new Error(`${command} ${arguments_.join(' ')} failed\n${stdout}\n${stderr}`)
+  return stdout
 }

@@ -1,8 +1,9 @@
 import type { Client } from '../../lib/ports/client.js'
 import { keyvClientRegistry } from '../../lib/stores/keyv/keyv.js'
-import { type Child, ensureBuilt, launch } from '../demo/child.js'
+import { type Child, launch } from '../demo/child.js'
 import { sqliteDatabase } from '../support/keyv/databases'
 import { pause, startRedis } from '../support/redis/servers'
+import { TYPESCRIPT } from '../support/run-program'
 
 jest.setTimeout(120_000)
 
@@ -13,11 +14,10 @@ function signaturesOf(child: Child): string[] {
 }
 
 it('loses no change that a process was told of, of those of several processes, one of them killed', async () => {
-  await ensureBuilt()
   const redis = await startRedis()
   const database = sqliteDatabase()
   const start = (name: string, times: number) => {
-    const script = ['-r', 'esbuild-register', '__tests__/support/keyv/writer.ts']
+    const script = [...TYPESCRIPT, '__tests__/support/keyv/writer.ts']
     return launch(process.execPath, [...script, database.path, redis.url, name, String(times)], {})
   }
   try {

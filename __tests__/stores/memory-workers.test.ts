@@ -1,27 +1,15 @@
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { buildSync } from 'esbuild'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
+import { runProgram, TYPESCRIPT } from '../support/run-program'
 
 const PROGRAM = join(__dirname, '../support/memory-in-a-worker.ts')
 
 describe('a store in memory', () => {
   let outcomes: Record<string, string>
 
-  beforeAll(async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'worker-'))
-    try {
-      const outfile = join(folder, 'program.cjs')
-      buildSync({ entryPoints: [PROGRAM], outfile, bundle: true, platform: 'node' })
-      const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 60_000 })
-      outcomes = JSON.parse(stdout)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
-  }, 60_000)
+  beforeAll(() => {
+    outcomes = JSON.parse(runProgram(process.execPath, [...TYPESCRIPT, PROGRAM]).stdout)
+  })
 
   it('is refused in a worker of node:cluster, with what to do instead', () => {
     for (const attempt of ['alone', 'byDefault', 'notSaidRight']) {

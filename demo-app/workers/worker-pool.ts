@@ -41,7 +41,7 @@ const WITHOUT_SECRETS = { DEMO_CLIENT_SECRET: '', DEMO_REDIS: '' }
 export function startWorkers(options: WorkerPoolOptions): WorkerPool {
   cluster.setupPrimary({
     exec: require.resolve('../main'),
-    execArgv: ['-r', require.resolve('esbuild-register')],
+    execArgv: ['-r', require.resolve('../../scripts/typescript.cjs')],
     args: [],
   })
   const pool: Pool = { ...options, workers: new Set(), restarts: new Set(), isStopping: false }
