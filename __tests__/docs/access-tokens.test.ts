@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { transformSync } from 'esbuild'
 import type { Express } from 'express'
 import supertest from 'supertest'
-import * as library from '../../lib/index.js'
-import { codeBlocks, codeIn, interfaceMembers, tableRows } from './markdown'
+import type * as library from '../../lib/index.js'
+import { codeIn, codeUnder, interfaceMembers, tableRows } from './markdown'
+import { runCode } from './run-code'
 
 const PAGE = 'docs/guides/access-tokens.md'
 const AUTHORIZATION_SERVER = 'docs/guides/authorization-server.md'
@@ -12,19 +12,10 @@ const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 const SECRET = randomBytes(32).toString('hex')
 process.env['RUNNER_SECRET'] = SECRET
 
-/** Runs the program under a heading of the page and returns its exports. */
-function run(
-  page: string,
-  heading: string,
-  globals: object = {},
-): { app: Express; keys: library.ProvisioningKeys } {
-  const [block] = codeBlocks(page).filter((one) => one.heading === heading && one.language === 'ts')
-  const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} }
-  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
-  const scope = { module, require: load, ...globals }
-  new Function(...Object.keys(scope), code)(...Object.values(scope))
-  return module.exports as ReturnType<typeof run>
+/** The exports of the program on a page. */
+interface Program {
+  readonly app: Express
+  readonly keys: library.ProvisioningKeys
 }
 
 function post(app: Express, form: Record<string, string>) {
@@ -48,7 +39,7 @@ function exchange(app: Express, key: string) {
 
 describe(PAGE, () => {
   it('guards an API with the token that a key was exchanged for', async () => {
-    const { app } = run(PAGE, 'Guard an API')
+    const { app } = runCode<Program>(codeUnder(PAGE, 'Guard an API'))
     const key = await obtainKey(app)
     const { body } = await exchange(app, key).expect(200)
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 600, scope: 'config:read' })
@@ -71,7 +62,9 @@ describe(PAGE, () => {
       asked.push([method, url, body === undefined ? undefined : JSON.parse(String(body))])
       return answers.shift()
     }
-    const { keys } = run(AUTHORIZATION_SERVER, 'Your own authorization server', { fetch })
+    const { keys } = runCode<Program>(codeUnder(AUTHORIZATION_SERVER, 'Your own authorization server'), {
+      globals: { fetch },
+    })
     const express: typeof import('express') = require('express')
     const app = express().set('trust proxy', 'loopback').use(keys.router())
     const key = await obtainKey(app)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { transformSync } from 'esbuild'
-import { codeBlocks } from './markdown'
+import { codeBlocks, codeUnder } from './markdown'
+import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
 import { freePort, inShell, promisedBy } from './shell'
 
@@ -16,12 +16,12 @@ afterAll(() => sandbox.remove())
 
 describe(`the two processes of ${PAGE}`, () => {
   it('do what the commands show', async () => {
-    const [makeCertificate = '', commands = ''] = blocks('Try it')
-    const [issuer = ''] = blocks('The issuer')
-    const [api = ''] = blocks('The API')
+    const [makeCertificate = '', commands = ''] = codeBlocks(PAGE)
+      .filter(({ heading }) => heading === 'Try it')
+      .map(({ code }) => code)
     const [issuing, verifying] = [await freePort(), await freePort()]
-    sandbox.write('issuer.mjs', javaScript(issuer))
-    sandbox.write('api.mjs', javaScript(api))
+    sandbox.write('issuer.mjs', javaScript(codeUnder(PAGE, 'The issuer'), 'es6'))
+    sandbox.write('api.mjs', javaScript(codeUnder(PAGE, 'The API'), 'es6'))
     const secrets = await secretsFrom(makeCertificate)
     const env = { ...secrets, ISSUER: `https://localhost:${issuing}`, PORT: String(verifying) }
     const children = [start('issuer.mjs', env), start('api.mjs', { ...env, NODE_EXTRA_CA_CERTS: 'cert.pem' })]
@@ -37,16 +37,6 @@ describe(`the two processes of ${PAGE}`, () => {
     }
   }, 60_000)
 })
-
-function blocks(heading: string): string[] {
-  return codeBlocks(PAGE)
-    .filter((block) => block.heading === heading)
-    .map(({ code }) => code)
-}
-
-function javaScript(code: string): string {
-  return transformSync(code, { loader: 'ts', format: 'esm' }).code
-}
 
 function start(program: string, env: Record<string, string>): ChildProcess {
   return spawn(process.execPath, [program], {

@@ -1,23 +1,18 @@
-import { createRequire } from 'node:module'
-import { transformSync } from 'esbuild'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import type { ProvisioningOptions } from '../../lib/index.js'
 import { fetchTrusting } from '../support/foreign-fetch.js'
 import { obtainKey } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, startServer } from '../support/server.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
+
+type Functions = Record<string, (...given: never[]) => unknown>
 
 /** The exports of the code under a heading of the page, run against a server. */
-function codeUnder(heading: string, server: RunningServer): Record<string, (...given: never[]) => unknown> {
-  const [block] = codeBlocks('docs/guides/binding.md').filter((one) => one.heading === heading)
-  const addressed = (block?.code ?? '').replaceAll('https://auth.example.com', server.origin)
-  const { code } = transformSync(addressed, { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} as Record<string, (...given: never[]) => unknown> }
-  const known: Record<string, unknown> = { 'openid-client': client, oauth4webapi: oauth }
-  const find = (name: string) => known[name] ?? createRequire(__filename)(name)
-  new Function('require', 'module', 'fetch', code)(find, module, fetchTrusting(server.cert))
-  return module.exports
+function exportsUnder(heading: string, { origin, cert }: RunningServer): Functions {
+  const code = codeUnder('docs/guides/binding.md', heading).replaceAll('https://auth.example.com', origin)
+  return runCode(code, { globals: { fetch: fetchTrusting(cert) } })
 }
 
 async function withServer(test: (server: RunningServer) => Promise<void>): Promise<void> {
@@ -33,7 +28,7 @@ async function withServer(test: (server: RunningServer) => Promise<void>): Promi
 describe('the code on binding', () => {
   test('binds a device with nothing but Node, which then asks for keys', () =>
     withServer(async (server) => {
-      const { bind, askForKey } = codeUnder('A device with nothing but Node', server)
+      const { bind, askForKey } = exportsUnder('A device with nothing but Node', server)
       const scope = 'provision:bind devices:read'
       const key = await obtainKey(server, { requested_subject: 'device:7', scope })
       const device = await bind?.(key as never)
@@ -47,7 +42,7 @@ describe('the code on binding', () => {
       const options = { algorithm: 'oauth2' as const, [client.customFetch]: fetchTrusting(server.cert) }
       const issuer = new URL(server.origin)
       const config = await client.discovery(issuer, CLIENT, SECRET, undefined, options)
-      const { bindOwnKey } = codeUnder('openid-client', server)
+      const { bindOwnKey } = exportsUnder('openid-client', server)
       const privateKey = (await bindOwnKey?.(config as never)) as client.CryptoKey
       const authentication = client.PrivateKeyJwt(privateKey)
       const bound = await client.discovery(issuer, CLIENT, undefined, authentication, options)
@@ -65,7 +60,7 @@ describe('the code on binding', () => {
         const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2' })
         const as = await oauth.processDiscoveryResponse(issuer, found)
         const self = { client_id: CLIENT }
-        const { bindOwnKey } = codeUnder('oauth4webapi', server)
+        const { bindOwnKey } = exportsUnder('oauth4webapi', server)
         const privateKey = (await bindOwnKey?.(...([as, self, SECRET] as never[]))) as oauth.CryptoKey
         const scope = 'devices:read'
         const proof = oauth.PrivateKeyJwt(privateKey)

@@ -1,30 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { transformSync } from 'esbuild'
-import * as library from '../../lib/index.js'
+import type * as library from '../../lib/index.js'
 import * as keyv from '../../lib/stores/keyv/keyv.js'
 import { clientRegistryContract } from '../../lib/testing/store-contract.js'
-import { codeBlocks, tableRows } from './markdown'
+import { codeUnder, tableRows } from './markdown'
+import { runCode } from './run-code'
 
 const PAGE = 'docs/guides/client-database.md'
 
-/** The exports of a piece of TypeScript on the page. */
-function exportsOf<T>(heading: string, index = 0): T {
-  const blocks = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
-  const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs', target: 'es2022' })
-  const modules: Record<string, unknown> = {
-    'express-provisioning-keys': library,
-    'express-provisioning-keys/keyv': keyv,
-  }
-  const module = { exports: {} }
-  new Function('module', 'require', code)(module, (name: string) => modules[name] ?? require(name))
-  return module.exports as T
-}
+const modules = { 'express-provisioning-keys/keyv': keyv }
 
 type Make = (path: string) => library.ClientRegistry
-const { clientsIn } = exportsOf<{ clientsIn: Make }>('SQLite')
-const { sqlClientRegistry } = exportsOf<{ sqlClientRegistry: Make }>('Your own registry')
+const { clientsIn } = runCode<{ clientsIn: Make }>(codeUnder(PAGE, 'SQLite'), { modules })
+const { sqlClientRegistry } = runCode<{ sqlClientRegistry: Make }>(codeUnder(PAGE, 'Your own registry'))
 
 function inFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'clients-'))
@@ -51,7 +40,7 @@ clientRegistryContract({
 describe('docs/guides/client-database.md', () => {
   it('puts a first client into the database, once', async () => {
     type Enrol = (registry: library.ClientRegistry, id: string, secret: string) => Promise<boolean>
-    const { enrol } = exportsOf<{ enrol: Enrol }>('Switch it on', 1)
+    const { enrol } = runCode<{ enrol: Enrol }>(codeUnder(PAGE, 'Switch it on', { index: 1 }), { modules })
     const { path, close } = inFolder()
     try {
       const registry = clientsIn(path)

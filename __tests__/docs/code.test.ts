@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { transformSync } from 'esbuild'
 import express, { type Express } from 'express'
 import supertest from 'supertest'
 import * as library from '../../lib/index.js'
-import { codeBlocks, DOCUMENTS } from './markdown'
+import { codeBlocks, codeUnder, DOCUMENTS } from './markdown'
+import { runCode } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
 
 const REDEEM = 'docs/guides/redeem-in-your-own-route.md'
@@ -155,11 +155,8 @@ describe('what the documentation says besides', () => {
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** The first TypeScript under a heading. */
-function codeUnder(document: string, heading: string): string {
-  const [block] = codeBlocks(document).filter((one) => one.heading === heading && one.language === 'ts')
-  if (block === undefined) throw new Error(`${document} has no code under ${heading}`)
-  return block.code
+interface PageExports {
+  bindNewKey(...given: string[]): Promise<unknown>
 }
 
 /** The app in which the pieces of code of the text run. */
@@ -190,7 +187,7 @@ function makeApp(secret = SECRET) {
     app,
     events,
     run: (code: string, globals: object = {}) =>
-      runCode(code, { app, keys, createDevice, createDeviceOnce, ...globals }),
+      runCode<PageExports>(code, { globals: { app, keys, createDevice, createDeviceOnce, ...globals } }),
     async key(scope: string): Promise<{ key: string; id: string }> {
       const request = supertest(app)
         .post('/oauth/token')
@@ -209,14 +206,4 @@ function makeApp(secret = SECRET) {
       return { status }
     },
   }
-}
-
-/** Runs a piece of TypeScript with some globals and returns its exports. */
-function runCode(typeScript: string, globals: object) {
-  const { code } = transformSync(typeScript, { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} as Record<string, (...args: unknown[]) => unknown> }
-  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
-  const scope = { module, require: load, ...globals }
-  new Function(...Object.keys(scope), code)(...Object.values(scope))
-  return module.exports as { bindNewKey: (...args: string[]) => Promise<unknown> }
 }

@@ -2,22 +2,17 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { transformSync } from 'esbuild'
 import { thumbprint } from '../../lib/jose/jwk.js'
 import { obtainKey, postForm, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, SIGNING_KEY, startServer } from '../support/server.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
 
 type Examples = Record<string, (...args: string[]) => Promise<unknown>>
 
 /** The code under a heading of the page, run with the keys of a server. */
 function examples(heading: string, { keys }: RunningServer, globals: object = {}): Examples {
-  const found = codeBlocks('docs/operations/key-rotation.md').filter((block) => block.heading === heading)
-  const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} as Examples }
-  const scope = { module, require, keys, ...globals }
-  new Function(...Object.keys(scope), code)(...Object.values(scope))
-  return module.exports
+  return runCode(codeUnder('docs/operations/key-rotation.md', heading), { globals: { keys, ...globals } })
 }
 
 async function withServer(test: (server: RunningServer) => Promise<void>) {

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { PassThrough } from 'node:stream'
-import { transformSync } from 'esbuild'
 import express, { type Express } from 'express'
 import morgan from 'morgan'
 import { type Options, pinoHttp } from 'pino-http'
 import supertest from 'supertest'
 import { generateSigningKeys, provisioningKeys } from '../../lib/index.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
 
 const SECRET = randomBytes(32).toString('hex')
 const HTTPS = { 'X-Forwarded-Proto': 'https' }
@@ -22,16 +22,14 @@ function appWithLoggerOf(code: string): Logged {
   const chunks: string[] = []
   stream.on('data', (chunk) => chunks.push(String(chunk)))
   // The loggers of the guide write to the standard output. Here they write to the stream.
-  const modules: Record<string, unknown> = {
+  const modules = {
     'pino-http': { pinoHttp: (options: Options) => pinoHttp(options, stream) },
     morgan: Object.assign((format: string, options = {}) => morgan(format, { ...options, stream }), {
       token: morgan.token,
     }),
   }
   const app = express().set('trust proxy', 'loopback')
-  const { code: script } = transformSync(code, { loader: 'ts', format: 'cjs' })
-  const load = (name: string) => modules[name] ?? require(name)
-  new Function('module', 'require', 'app', script)({ exports: {} }, load, app)
+  runCode(code, { modules, globals: { app } })
   mountKeys(app)
   return { app, printed: () => chunks.join('') }
 }
@@ -79,14 +77,9 @@ async function sendCredentials(app: Express): Promise<readonly string[]> {
 
 const basic = Buffer.from(`fleet:${SECRET}`).toString('base64')
 
-function recipe(heading: string): string {
-  const [block] = codeBlocks('docs/guides/logging.md').filter((one) => one.heading === heading)
-  return block?.code ?? ''
-}
-
 describe('a logger that is mounted first', () => {
   test.each(['pino-http', 'morgan'])('prints no credentials with %s as in the guide', async (name) => {
-    const { app, printed } = appWithLoggerOf(recipe(name))
+    const { app, printed } = appWithLoggerOf(codeUnder('docs/guides/logging.md', name))
     const credentials = await sendCredentials(app)
     const log = printed()
     expect(log.match(/\/oauth\/token/g)?.length).toBeGreaterThanOrEqual(2)

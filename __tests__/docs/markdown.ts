@@ -48,6 +48,15 @@ export function codeBlocks(document: string): CodeBlock[] {
   return blocks
 }
 
+/** The first TypeScript under a heading, or a later one. */
+export function codeUnder(document: string, heading: string, { index = 0 } = {}): string {
+  const found = codeBlocks(document).filter((one) => one.heading === heading && one.language === 'ts')
+  const block = found[index]
+  if (block === undefined)
+    throw new Error(`${document}: expected ${index + 1} blocks under "${heading}", got ${found.length}`)
+  return block.code
+}
+
 /** The text under a heading, up to the next heading. */
 export function section(document: string, heading: string): string {
   const [, ...sections] = readText(document).split(/^#+ /m)

@@ -1,7 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import * as https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { transformSync } from 'esbuild'
 import express from 'express'
 import * as client from 'openid-client'
 import supertest from 'supertest'
@@ -9,25 +8,13 @@ import * as library from '../../lib/index.js'
 import { makeAuthority, makeCertificate } from '../support/certificates.js'
 import { fetchTrusting } from '../support/foreign-fetch.js'
 import { localCertificate } from '../support/server.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
 
 const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 /** The pages read it from the environment. */
 const SECRET = randomBytes(32).toString('hex')
 process.env['FLEET_SECRET'] = SECRET
-
-/** The exports of a piece of TypeScript on a page, run with some modules. */
-function run<T>(page: string, heading: string, modules: Record<string, unknown> = {}, index = 0): T {
-  const blocks = codeBlocks(page).filter((one) => one.heading === heading && one.language === 'ts')
-  const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} }
-  const all: Record<string, unknown> = { 'express-provisioning-keys': library, ...modules }
-  const globals = { fetch: modules.fetch ?? globalThis.fetch }
-  const parameters = ['module', 'require', ...Object.keys(globals)]
-  const load = (name: string) => all[name] ?? require(name)
-  new Function(...parameters, code)(module, load, ...Object.values(globals))
-  return module.exports as T
-}
 
 function appOf(keys: library.ProvisioningKeys) {
   return express().set('trust proxy', 'loopback').use(keys.router())
@@ -67,7 +54,9 @@ describe('docs/guides/registration.md', () => {
   }
 
   it('registers a client that says its name, and renames it', async () => {
-    const { registering } = run<{ registering: library.ProvisioningKeys }>(PAGE, 'Switch it on')
+    const { registering } = runCode<{ registering: library.ProvisioningKeys }>(
+      codeUnder(PAGE, 'Switch it on'),
+    )
     const unnamed = await registered(registering, { scope: 'devices:read' })
     expect(unnamed.answer.body).toEqual({
       error: 'invalid_client_metadata',
@@ -76,7 +65,9 @@ describe('docs/guides/registration.md', () => {
     const { app, answer } = await registered(registering, { client_name: 'Sensor 7', scope: 'devices:read' })
     expect(answer.status).toBe(201)
     type Rename = (told: unknown, name: string) => Promise<Record<string, unknown>>
-    const { rename } = run<{ rename: Rename }>(PAGE, 'Managing it', { fetch: fetchFrom(app) })
+    const { rename } = runCode<{ rename: Rename }>(codeUnder(PAGE, 'Managing it'), {
+      globals: { fetch: fetchFrom(app) },
+    })
     const told = await rename(answer.body, 'Sensor 8')
     expect(told).toMatchObject({ client_name: 'Sensor 8', client_id: answer.body.client_id })
     expect(told.registration_access_token).not.toBe(answer.body.registration_access_token)
@@ -84,7 +75,9 @@ describe('docs/guides/registration.md', () => {
   })
 
   it('has redirects judged by a policy of the page', async () => {
-    const { ourRedirects } = run<{ ourRedirects: library.RegistrationPolicy }>(PAGE, 'Registration policies')
+    const { ourRedirects } = runCode<{ ourRedirects: library.RegistrationPolicy }>(
+      codeUnder(PAGE, 'Registration policies'),
+    )
     const keys = library.provisioningKeys({
       issuer: 'https://auth.example.com',
       audience: 'https://api.example.com',
@@ -100,7 +93,7 @@ describe('docs/guides/registration.md', () => {
 
   it('takes the options for software statements', () => {
     type Vendor = (jwk: object) => Partial<library.ProvisioningOptions>
-    const { vendor } = run<{ vendor: Vendor }>(PAGE, 'Software statements')
+    const { vendor } = runCode<{ vendor: Vendor }>(codeUnder(PAGE, 'Software statements'))
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const options = {
       issuer: 'https://auth.example.com',
@@ -139,18 +132,15 @@ describe('docs/guides/client-authentication.md', () => {
       askForKey: (key: unknown) => Promise<string>
     }
     const page = 'docs/guides/client-authentication.md'
-    const { keysOf } = run<Page>(page, 'private_key_jwt')
+    const { keysOf } = runCode<Page>(codeUnder(page, 'private_key_jwt'))
     const { key, cert } = localCertificate()
     const server = https.createServer({ key, cert }, express().use(keysOf(jwk).router())).listen(0)
     await served(server, async (fetching) => {
       const discovery: typeof client.discovery = (issuer, id, metadata, authentication, options) =>
         client.discovery(issuer, id, metadata, authentication, { ...options, [client.customFetch]: fetching })
-      const { askForKey } = run<Page>(
-        page,
-        'private_key_jwt',
-        { 'openid-client': { ...client, discovery } },
-        1,
-      )
+      const { askForKey } = runCode<Page>(codeUnder(page, 'private_key_jwt', { index: 1 }), {
+        modules: { 'openid-client': { ...client, discovery } },
+      })
       expect(await askForKey(privateKey)).toMatch(/^eyJ/)
     })
   })
@@ -174,7 +164,10 @@ describe('docs/guides/mutual-tls.md', () => {
       'node:fs': { readFileSync: (name: string) => files[name] },
       'node:https': { createServer },
     }
-    const { start } = run<{ start: () => https.Server }>('docs/guides/mutual-tls.md', 'Switch it on', modules)
+    const { start } = runCode<{ start: () => https.Server }>(
+      codeUnder('docs/guides/mutual-tls.md', 'Switch it on'),
+      { modules },
+    )
     await served(start(), async (_fetching, origin) => {
       const ask = (shown: ReturnType<typeof makeCertificate>) =>
         fetchTrusting(cert, shown)(`${origin}/oauth/token`, {

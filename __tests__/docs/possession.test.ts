@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { transformSync } from 'esbuild'
 import type { Express } from 'express'
 import * as client from 'openid-client'
-import * as library from '../../lib/index.js'
 import { fetchTrusting } from '../support/foreign-fetch.js'
 import { localCertificate } from '../support/server.js'
 import { codeBlocks } from './markdown'
+import { runCode } from './run-code'
 
 const PAGE = 'docs/concepts/possession.md'
 /** The page reads it from the environment. */
@@ -16,12 +15,8 @@ process.env['RUNNER_SECRET'] = SECRET
 
 /** Runs a piece of TypeScript of the page with some modules and returns its exports. */
 function run<T>(index: number, modules: Record<string, unknown> = {}): T {
-  const [...blocks] = codeBlocks(PAGE).filter(({ language }) => language === 'ts')
-  const { code } = transformSync(blocks[index]?.code ?? '', { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} }
-  const all: Record<string, unknown> = { 'express-provisioning-keys': library, ...modules }
-  new Function('module', 'require', code)(module, (name: string) => all[name] ?? require(name))
-  return module.exports as T
+  const blocks = codeBlocks(PAGE).filter(({ language }) => language === 'ts')
+  return runCode<T>(blocks[index]?.code ?? '', { modules })
 }
 
 /** A `fetch` for which every host of the page is a server on this machine. */

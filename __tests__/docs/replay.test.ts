@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { transformSync } from 'esbuild'
 import * as library from '../../lib/index.js'
 import { eventsOf, PLACES, redeemed, withFamilies } from '../support/families.js'
 import { REGISTERING } from '../support/registering.js'
@@ -7,17 +6,12 @@ import { obtainKey, send } from '../support/requests.js'
 import { AUDIENCE, CLIENT, ISSUER } from '../support/server.js'
 import { startApi } from '../support/split.js'
 import { trustingFetch } from '../support/trusting-fetch.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
 
 /** The code under a heading of the page, run with some globals. */
 function examples<T>(heading: string, globals: object = {}): T {
-  const found = codeBlocks('docs/concepts/replay.md').filter((block) => block.heading === heading)
-  const { code } = transformSync(found.map((block) => block.code).join('\n'), { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} }
-  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
-  const scope = { module, require: load, ...globals }
-  new Function(...Object.keys(scope), code)(...Object.values(scope))
-  return module.exports as T
+  return runCode<T>(codeUnder('docs/concepts/replay.md', heading), { globals })
 }
 
 /** The page reads them from the environment. */

@@ -1,30 +1,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { transformSync } from 'esbuild'
 import express, { type RequestHandler } from 'express'
 import Database from 'libsql'
 import type { ProvisioningStore } from '../../lib/index.js'
-import * as library from '../../lib/index.js'
 import { ACT, run as ask, withRetrying } from '../support/retrying.js'
-import { codeBlocks } from './markdown'
+import { codeUnder } from './markdown'
+import { runCode } from './run-code'
 
 const PAGE = 'docs/concepts/retries.md'
 
-/** The exports of the code under a heading of the page. */
-function codeUnder<T>(heading: string): T {
-  const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
-  const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs', target: 'es2022' })
-  const module = { exports: {} }
-  const load = (name: string) => (name === 'express-provisioning-keys' ? library : require(name))
-  new Function('module', 'require', code)(module, load)
-  return module.exports as T
-}
-
 type UntilAnswered = (ask: () => Promise<Response>, tries?: number) => Promise<Response>
-const { untilAnswered } = codeUnder<{ untilAnswered: UntilAnswered }>('What a client does')
-const { createDevices } = codeUnder<{ createDevices: (path: string) => RequestHandler }>(
-  'What a handler does',
+const { untilAnswered } = runCode<{ untilAnswered: UntilAnswered }>(codeUnder(PAGE, 'What a client does'))
+const { createDevices } = runCode<{ createDevices: (path: string) => RequestHandler }>(
+  codeUnder(PAGE, 'What a handler does'),
 )
 
 const folder = mkdtempSync(join(tmpdir(), 'retries-'))

@@ -4,14 +4,14 @@ import type { Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { transformSync } from 'esbuild'
 import type { Express } from 'express'
 import supertest from 'supertest'
-import * as library from '../../lib/index.js'
+import type * as library from '../../lib/index.js'
 import * as redisLibrary from '../../lib/stores/redis/redis.js'
 import { pause, startRedis } from '../support/redis/servers.js'
 import { SIGNING_KEY, startServer } from '../support/server.js'
-import { codeBlocks, tableRows } from './markdown'
+import { codeUnder, tableRows } from './markdown'
+import { runCode } from './run-code'
 
 const PAGE = 'docs/guides/several-processes.md'
 const CAPACITY = 'docs/operations/capacity.md'
@@ -19,15 +19,8 @@ const FROM_PROXY = { 'X-Forwarded-Proto': 'https' }
 
 /** The exports of the code under a heading of the page. */
 function run<T>(heading: string): T {
-  const [block] = codeBlocks(PAGE).filter((one) => one.heading === heading && one.language === 'ts')
-  const { code } = transformSync(block?.code ?? '', { loader: 'ts', format: 'cjs' })
-  const module = { exports: {} }
-  const ours: Record<string, unknown> = {
-    'express-provisioning-keys': library,
-    'express-provisioning-keys/redis': redisLibrary,
-  }
-  new Function('module', 'require', code)(module, (name: string) => ours[name] ?? require(name))
-  return module.exports as T
+  const modules = { 'express-provisioning-keys/redis': redisLibrary }
+  return runCode<T>(codeUnder(PAGE, heading), { modules })
 }
 
 interface Made {

@@ -1,5 +1,5 @@
-import { transformSync } from 'esbuild'
 import { codeBlocks, readText } from './markdown'
+import { javaScript } from './run-code'
 import { freePort, inShell, promisedBy } from './shell'
 
 /** A folder in which a reader follows a page. The package is installed there. */
@@ -12,8 +12,7 @@ interface Place {
 export async function follow(page: string, { folder, write }: Place): Promise<void> {
   const port = await freePort()
   const withPort = (text: string) => text.replaceAll('3000', `${port}`)
-  for (const [name, code] of Object.entries(filesOf(page)))
-    write(name, transformSync(withPort(code), { loader: 'ts', format: 'esm' }).code)
+  for (const [name, code] of Object.entries(filesOf(page))) write(name, javaScript(withPort(code), 'es6'))
   const commands = commandsOf(page)
   const { stdout } = await inShell(folder, startedOn(port, withPort(commands)))
   expect(stdout).toMatch(promisedBy(commands))

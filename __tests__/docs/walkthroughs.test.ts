@@ -1,5 +1,5 @@
-import { transformSync } from 'esbuild'
 import { codeBlocks, readText } from './markdown'
+import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
 import { freePort, inShell } from './shell'
 import { follow } from './walkthrough'
@@ -23,8 +23,7 @@ describe('docs/guides/local-development.md', () => {
     const [keys, listen] = blocks.filter(({ language }) => language === 'ts').map(({ code }) => code)
     const imports = "import express from 'express'\n"
     const app = `${imports}${keys?.replace('http:', 'https:')}\nconst app = express().use(keys.router())\n${listen}`
-    const { code } = transformSync(app.replaceAll('3000', `${port}`), { loader: 'ts', format: 'esm' })
-    sandbox.write('app.mjs', code)
+    sandbox.write('app.mjs', javaScript(app.replaceAll('3000', `${port}`), 'es6'))
     const [commands = ''] = blocks.filter(({ language }) => language === 'sh').map((block) => block.code)
     const jwks = `curl -sf --cacert cert.pem https://localhost:${port}/oauth/jwks`
     const wait = `node app.mjs & trap "kill $!" EXIT; until ${jwks}; do sleep 0.1; done`
@@ -40,8 +39,7 @@ describe('docs/guides/production.md', () => {
     const blocks = codeBlocks('docs/guides/production.md')
     const [program = ''] = blocks.filter(({ language }) => language === 'ts').map(({ code }) => code)
     const [commands = ''] = blocks.filter(({ language }) => language === 'sh').map(({ code }) => code)
-    const { code } = transformSync(program, { loader: 'ts', format: 'esm' })
-    sandbox.write('production.mjs', `${code}\nconsole.log(typeof keys.router)\n`)
+    sandbox.write('production.mjs', `${javaScript(program, 'es6')}\nconsole.log(typeof keys.router)\n`)
     const { stdout } = await inShell(sandbox.folder, `${commands}\nnode production.mjs`)
     expect(stdout).toBe('function\n')
   }, 60_000)
