@@ -14,19 +14,19 @@ export function line(name, unit, values, bound = {}) {
 }
 
 /**
- * Runs all candidates in turn, `rounds` times, and returns the cost of each in each round.
+ * Runs all candidates in turn, `rounds` times, and returns the cost of each in each round. Before, it runs them
+ * `warmUp` times, so that V8 has compiled what they run.
  *
  * @param candidates functions by name; each does one round and returns its cost
  * @returns {Promise<Record<string, number[]>>}
  */
-export async function alternate(rounds, candidates) {
+export async function alternate({ rounds, warmUp = 1 }, candidates) {
   const names = Object.keys(candidates)
   const costs = Object.fromEntries(names.map((name) => [name, []]))
-  // The first round compiles code and fills caches.
-  for (let round = -1; round < rounds; round += 1) {
+  for (let round = -warmUp; round < rounds; round += 1) {
     // Each round starts with another candidate, so that no candidate always follows the same one.
     for (const [i] of names.entries()) {
-      const name = names[(i + Math.max(round, 0)) % names.length]
+      const name = names[(i + round + warmUp) % names.length]
       const cost = await candidates[name]()
       if (round >= 0) costs[name].push(cost)
     }

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, IncomingMessage, request, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import express from 'express'
+import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
+import { dpopProof } from './dpop-proof.mjs'
+
+export const ORIGIN = 'https://api.example.com'
+
+const SECRET = randomBytes(32).toString('hex')
+const POLICY = {
+  scopes: ['read', 'provision:token', 'provision:bind', 'provision:register'],
+  defaultScopes: ['read'],
+  outstandingKeys: 1_000_000,
+}
+
+/** A deployment in this process, behind a proxy that ends TLS, without rate limits, and with one observer. */
+export async function deploy(options = {}) {
+  let events = 0
+  const keys = provisioningKeys({
+    issuer: ORIGIN,
+    audience: ORIGIN,
+    rateLimit: false,
+    clients: [{ clientId: 'bench', clientSecret: SECRET, policy: POLICY }],
+    store: memoryStore({ maxKeys: 10_000_000, maxProofsPerKey: 100_000, maxProofsPerClient: 100_000 }),
+    observer: () => {
+      events += 1
+    },
+    ...options,
+  })
+  const app = express().set('trust proxy', 'loopback').use(keys.router())
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const { port } = server.address()
+  const socket = await serverSocketOf(server, port)
+  return {
+    keys,
+    events: () => events,
+    /** Asks for a key. With `pair`, the key is bound to that pair of keys. */
+    async issue(pair) {
+      const url = `${ORIGIN}/oauth/token`
+      const proof = pair && { DPoP: dpopProof(pair, 'ES256', { method: 'POST', url }) }
+      return tokenOf(await send({ agent, port }, proof))
+    },
+    /** A request and a response as Express hands them to a middleware. */
+    exchange: (headers) => exchange(app, socket, { 'X-Forwarded-Proto': 'https', ...headers }),
+    close() {
+      agent.destroy()
+      socket.destroy()
+      server.close()
+    },
+  }
+}
+
+function send({ agent, port }, headers) {
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      agent,
+      method: 'POST',
+      path: '/oauth/token',
+      headers: {
+        'X-Forwarded-Proto': 'https',
+        Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
+        'Content-Type': 'application/x-www-form-urlencoded',
+        ...headers,
+      },
+    })
+    sent.on('error', reject).on('response', async (response) => {
+      const chunks = await response.toArray()
+      resolve(Buffer.concat(chunks).toString())
+    })
+    sent.end('grant_type=client_credentials&scope=read&requested_expiry=900')
+  })
+}
+
+function tokenOf(text) {
+  const { access_token } = JSON.parse(text)
+  if (access_token === undefined) throw new Error(`no key: ${text}`)
+  return access_token
+}
+
+/** The server's end of a connection that stays open. */
+async function serverSocketOf(server, port) {
+  const client = connect(port, '127.0.0.1')
+  const [socket] = await once(server, 'connection')
+  socket.once('close', () => client.destroy())
+  return socket
+}
+
+function exchange(app, socket, headers) {
+  const req = new IncomingMessage(socket)
+  req.method = 'GET'
+  req.url = req.originalUrl = '/telemetry'
+  req.httpVersionMajor = req.httpVersionMinor = 1
+  const lines = ['Host', 'api.example.com', ...Object.entries(headers).flat()]
+  req._addHeaderLines(lines, lines.length) // as Node's parser does
+  req.complete = true
+  const res = new ServerResponse(req)
+  req.res = res
+  res.req = req
+  Object.setPrototypeOf(req, app.request)
+  Object.setPrototypeOf(res, app.response)
+  return { req, res }
+}
