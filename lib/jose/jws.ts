@@ -11,7 +11,7 @@ import { isObject } from '../base/object.js'
 import { type KeyAlgorithm, type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
 /** A longer token is refused before it is parsed. */
-const MAXIMUM_LENGTH = 8192
+export const MAXIMUM_LENGTH = 8192
 
 /** The members of a JSON object. Their types are not checked yet. */
 export type Claims = Readonly<Record<string, unknown>>

@@ -22,6 +22,8 @@ export type ActiveKey = SigningKey & { readonly privateKey: KeyObject }
 
 /** Keys that verify: those of this process, or those of an issuer in another process. */
 export interface VerificationKeys {
+  /** The keys that verify at this moment. */
+  all(): readonly SigningKey[]
   find(kid: string | undefined): SigningKey | undefined
   /**
    * Fetches keys if `find` may need them for this `kid`. Absent if all keys are always available.
@@ -77,6 +79,12 @@ export class KeyRing implements VerificationKeys {
   find(kid: string | undefined): SigningKey | undefined {
     const entry = kid === undefined ? undefined : this.#entries.get(kid)
     return entry !== undefined && this.#isInUse(entry) ? entry.key : undefined
+  }
+
+  all(): readonly SigningKey[] {
+    const keys: SigningKey[] = []
+    for (const entry of this.#entries.values()) if (this.#isInUse(entry)) keys.push(entry.key)
+    return keys
   }
 
   /** The public keys. A symmetric key is never published. */

@@ -38,6 +38,9 @@ export interface TokenKind<C extends object> {
   readonly refuse: (fault: TokenFault, message: string) => ProvisioningError
 }
 
+/** A kind without the rules for its times, which are checked later. */
+export type SignedKind<C extends object> = Omit<TokenKind<C>, 'times'>
+
 /** The type of each claim. A claim that is added to `C` does not compile until it is added here. */
 export type ClaimTypes<C extends object> = {
   readonly [K in keyof C]-?: object extends Pick<C, K> ? OptionalClaim : ClaimType
@@ -86,7 +89,7 @@ export type CheckSignature = (token: ParsedJws) => Failure | undefined
  */
 export function verifySignedToken<C extends object>(
   text: unknown,
-  kind: TokenKind<C>,
+  kind: SignedKind<C>,
   checkSignature: CheckSignature,
 ): C {
   const token = parseSignedToken(text, kind)
@@ -96,7 +99,7 @@ export function verifySignedToken<C extends object>(
 }
 
 /** The first half of `verifySignedToken`, for a token whose claims name its signer. Nothing is verified yet. */
-export function parseSignedToken<C extends object>(text: unknown, kind: TokenKind<C>): ParsedJws {
+export function parseSignedToken<C extends object>(text: unknown, kind: SignedKind<C>): ParsedJws {
   // RFC 7515 5.2, steps 1 to 4.
   const token = typeof text === 'string' ? parseJws(text) : undefined
   if (token === undefined || typeof token === 'string') throw refusal(kind, ['form', 'is not a JWT'])
@@ -114,7 +117,7 @@ export function parseSignedToken<C extends object>(text: unknown, kind: TokenKin
 }
 
 /** The second half of `verifySignedToken`: the claims, if each is of its type. */
-export function typedClaims<C extends object>({ claims }: ParsedJws, kind: TokenKind<C>): C {
+export function typedClaims<C extends object>({ claims }: ParsedJws, kind: SignedKind<C>): C {
   if (claims === undefined) throw refusal(kind, ['payload', 'has a payload that is not a JSON object'])
   for (const [name, type] of Object.entries<ClaimType | OptionalClaim>(kind.claims)) {
     const value = claims[name]
@@ -174,7 +177,11 @@ function beginFailure({ iat, nbf }: TimeClaims, rules: TimeRules, clock: TokenCl
   return ['expired', `was made ${duration(now - iat)} ago, at most ${maxAgeSeconds} s are accepted`]
 }
 
-function refusal(kind: Omit<TokenKind<object>, 'claims'>, [fault, predicate]: Failure): ProvisioningError {
+/** The refusal for a failed check. */
+export function refusal(
+  kind: Pick<TokenKind<object>, 'noun' | 'refuse'>,
+  [fault, predicate]: Failure,
+): ProvisioningError {
   return kind.refuse(fault, `${kind.noun} ${predicate}.`)
 }
 

@@ -1,33 +1,44 @@
-import { createHash } from 'node:crypto'
+import * as crypto from 'node:crypto'
 
-/** The most tokens of one generation. A digest takes about 100 bytes. */
+/** A token whose signature was verified: its `typ`, and its claims, frozen. The same text always says the same. */
+export interface VerifiedToken {
+  readonly typ: string | undefined
+  readonly claims: object
+}
+
+/** The most tokens of one generation. An entry takes about 1 KB. */
 const MOST_OF_A_GENERATION = 1024
 
 /**
- * Remembers the tokens whose signature one signing key has verified, by the SHA-256 of the whole token. To verify ES256
- * again takes 95 us, to find a digest 3 us. It remembers nothing else of a token: claims, times and state are checked on
- * each request. Only a token with a right signature gets in, so strangers cannot fill it.
+ * Remembers the tokens that one signing key has verified, by the SHA-256 of the whole token. To verify and parse a token
+ * with ES256 again takes 100 us, to find its digest 2 us. Its times, its state and its presenter are checked on each
+ * request. Only a token with a right signature gets in, so strangers cannot fill it.
  *
  * It keeps two generations. When the newer one is full, it replaces the older one.
  */
 export class VerifiedTokens {
-  #newer = new Set<string>()
-  #older = new Set<string>()
+  #newer = new Map<string, VerifiedToken>()
+  #older = new Map<string, VerifiedToken>()
 
-  /** Whether this exact token was verified before; `verify` finds out about a new one. */
-  isVerified(token: string, verify: () => boolean): boolean {
-    const digest = createHash('sha256').update(token).digest('base64')
-    if (this.#newer.has(digest)) return true
-    if (!this.#older.has(digest) && !verify()) return false
-    this.#add(digest)
-    return true
+  find(digest: string): VerifiedToken | undefined {
+    const known = this.#newer.get(digest)
+    if (known !== undefined) return known
+    const older = this.#older.get(digest)
+    if (older !== undefined) this.add(digest, older)
+    return older
   }
 
-  #add(digest: string): void {
+  add(digest: string, token: VerifiedToken): void {
     if (this.#newer.size >= MOST_OF_A_GENERATION) {
       this.#older = this.#newer
-      this.#newer = new Set()
+      this.#newer = new Map()
     }
-    this.#newer.add(digest)
+    this.#newer.set(digest, token)
   }
 }
+
+/** Names a token in `VerifiedTokens`. Node 20.12 and newer can hash without an object, which saves 1 us. */
+export const tokenDigest: (token: string) => string =
+  typeof crypto.hash === 'function'
+    ? (token) => crypto.hash('sha256', token, 'binary')
+    : (token) => crypto.createHash('sha256').update(token).digest('binary')

@@ -104,7 +104,8 @@ function readSet(value: JwkSet, path: string, faults: Faults): VerifierKeys {
     faults.add(path, 'a JWK Set with the public keys of the issuer', `one that is refused: ${fault}`)
     return undefined as never
   }
-  const ring = Object.freeze({
+  const ring: VerificationKeys = Object.freeze({
+    all: () => [...keys.values()],
     find: (kid: string | undefined) => (kid === undefined ? undefined : keys.get(kid)),
   })
   return () => ring

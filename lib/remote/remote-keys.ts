@@ -43,6 +43,10 @@ export class RemoteKeys implements VerificationKeys {
     return kid === undefined ? undefined : this.#usable()?.get(kid)
   }
 
+  all(): readonly SigningKey[] {
+    return [...(this.#usable()?.values() ?? [])]
+  }
+
   async load(kid: string | undefined): Promise<void> {
     // A token without a `kid` is always refused, so it needs no keys.
     if (kid === undefined) return

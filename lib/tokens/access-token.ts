@@ -3,7 +3,7 @@ import { signJwt } from '../jose/jwt.js'
 import { text } from '../jose/signed-token.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
-import { ISSUED_CLAIMS, type IssuedClaims, type IssuedKind } from './issued-token.js'
+import { ISSUED_CLAIMS, type IssuedClaims, issuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
 
 /** The claims of an access token (RFC 9068 2.2). */
@@ -86,7 +86,7 @@ function isWithinKey({ sub, client_id, aud, scope, cnf }: AccessTokenClaims, key
 }
 
 /** The access token, as a kind of token. */
-export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
+export const ACCESS_TOKEN = issuedKind<AccessTokenClaims>({
   noun: 'The access token',
   // RFC 9068 2.1. We never mint the longer spelling, `application/at+jwt`, so we do not accept it.
   typ: 'at+jwt',
@@ -97,4 +97,4 @@ export const ACCESS_TOKEN: IssuedKind<AccessTokenClaims> = {
   },
   maxLifetimeSeconds: ({ maxAccessTokenLifetimeSeconds }) => maxAccessTokenLifetimeSeconds,
   factsOf: tokenFacts,
-}
+})

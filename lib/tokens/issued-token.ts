@@ -1,13 +1,12 @@
 import { ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
-import { signedByKey } from '../jose/jwt.js'
+import { verifySignedByUs } from '../jose/jwt.js'
 import {
   anything,
   type ClaimTypes,
-  requireInTime,
+  type SignedKind,
   type TokenFault,
-  type TokenKind,
   text,
-  verifySignedToken,
+  timesFailure,
   wholeSeconds,
 } from '../jose/signed-token.js'
 import { clockOf, type VerificationRules } from '../ports/deployment.js'
@@ -46,13 +45,20 @@ export const ISSUED_CLAIMS: ClaimTypes<IssuedClaims> = Object.freeze({
 })
 
 /** A kind of token that the deployment signs itself. */
-export interface IssuedKind<C extends IssuedClaims> extends Pick<TokenKind<C>, 'noun' | 'claims'> {
+export interface IssuedKind<C extends IssuedClaims> extends SignedKind<C> {
   /** RFC 8725 3.11: an explicit type, so that no other JWT of the issuer passes for this kind. */
   readonly typ: string
   /** The longest accepted lifetime. It limits what a thief of a signing key can make, whom no policy limits. */
   readonly maxLifetimeSeconds: (deployment: VerificationRules) => number
   /** Names the token in a refusal. */
   readonly factsOf: (claims: C) => RefusalFacts
+}
+
+/** Completes a kind. Its refusals name no client and no token, because nothing is verified yet. */
+export function issuedKind<C extends IssuedClaims>(
+  kind: Omit<IssuedKind<C>, 'types' | 'refuse'>,
+): IssuedKind<C> {
+  return { ...kind, types: [kind.typ], refuse: (fault, message) => refusalOf(fault, message, {}) }
 }
 
 /** The reason to refuse an issued token, for each fault. */
@@ -82,9 +88,7 @@ export function verifyGenuine<C extends IssuedClaims>(
   kind: IssuedKind<C>,
   token: string,
 ): C {
-  const checkSignature = signedByKey((kid) => deployment.keyRing.find(kid))
-  // A refusal names no client and no token, because the claims are not verified yet.
-  const claims = verifySignedToken(token, tokenKindOf(deployment, kind, {}), checkSignature)
+  const claims = verifySignedByUs(deployment.keyRing, kind, token)
   if (claims.iss === deployment.issuer) return claims
   const message = `${kind.noun} is from another issuer than ${deployment.issuer}.`
   throw new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
@@ -102,32 +106,22 @@ export function verifyTerms<C extends IssuedClaims>(
   claims: C,
   audiences: readonly string[],
 ): void {
-  const facts = kind.factsOf(claims)
   if (!audiences.includes(claims.aud)) {
     const message = `${kind.noun} is for ${claims.aud}; expected ${audiences.join(' or ')}.`
-    throw new ProvisioningError('audience_wrong', message, { facts })
+    throw new ProvisioningError('audience_wrong', message, { facts: kind.factsOf(claims) })
   }
   if (claims.env !== deployment.environment) {
     const [other, own] = [claims.env, deployment.environment].map((name) => name ?? 'none')
     const message = `${kind.noun} is of environment ${other}; expected ${own}.`
-    throw new ProvisioningError('environment_wrong', message, { facts })
+    throw new ProvisioningError('environment_wrong', message, { facts: kind.factsOf(claims) })
   }
-  requireInTime(claims, tokenKindOf(deployment, kind, facts), clockOf(deployment))
+  const times = { mustExpire: true, maxLifetimeSeconds: kind.maxLifetimeSeconds(deployment) }
+  const failure = timesFailure(claims, times, clockOf(deployment))
+  if (failure !== undefined) throw refusalOf(failure[0], `${kind.noun} ${failure[1]}.`, kind.factsOf(claims))
 }
 
-/** @param facts what a refusal says about the token */
-function tokenKindOf<C extends IssuedClaims>(
-  deployment: VerificationRules,
-  { noun, typ, claims, maxLifetimeSeconds }: IssuedKind<C>,
-  facts: RefusalFacts,
-): TokenKind<C> {
-  return {
-    noun,
-    types: [typ],
-    claims,
-    times: { mustExpire: true, maxLifetimeSeconds: maxLifetimeSeconds(deployment) },
-    refuse: (fault, message) => new ProvisioningError(ISSUED_TOKEN_REASONS[fault], message, { facts }),
-  }
+function refusalOf(fault: TokenFault, message: string, facts: RefusalFacts): ProvisioningError {
+  return new ProvisioningError(ISSUED_TOKEN_REASONS[fault], message, { facts })
 }
 
 /** The identity and the terms in a verified token. */

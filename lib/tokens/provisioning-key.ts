@@ -11,8 +11,8 @@ import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
 import {
   ISSUED_CLAIMS,
   type IssuedClaims,
-  type IssuedKind,
   identityIn,
+  issuedKind,
   type VerifiedIdentity,
 } from './issued-token.js'
 
@@ -120,7 +120,7 @@ export interface KeyClaims extends IssuedClaims {
 }
 
 /** The provisioning key, as a kind of token. */
-export const PROVISIONING_KEY: IssuedKind<KeyClaims> = {
+export const PROVISIONING_KEY = issuedKind<KeyClaims>({
   noun: 'The key',
   typ: 'provisioning-key+jwt',
   claims: {
@@ -131,7 +131,7 @@ export const PROVISIONING_KEY: IssuedKind<KeyClaims> = {
   },
   maxLifetimeSeconds: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
   factsOf: ({ client_id: clientId, jti }) => ({ clientId, jti }),
-}
+})
 
 function isKeyRefs(list: unknown): boolean {
   return Array.isArray(list) && list.every((one) => texts([one?.clientId, one?.jti]))
