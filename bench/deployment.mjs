@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, IncomingMessage, request, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Agent, createServer, request } from 'node:https'
+import { connect } from 'node:tls'
 import express from 'express'
 import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
+import { generate } from 'selfsigned'
 import { dpopProof } from './dpop-proof.mjs'
 
 export const ORIGIN = 'https://api.example.com'
@@ -15,7 +17,7 @@ const POLICY = {
   outstandingKeys: 1_000_000,
 }
 
-/** A deployment in this process, behind a proxy that ends TLS, without rate limits, and with one observer. */
+/** A deployment in this process, over HTTPS, without rate limits, and with one observer. */
 export async function deploy(options = {}) {
   let events = 0
   const keys = provisioningKeys({
@@ -29,12 +31,13 @@ export async function deploy(options = {}) {
     },
     ...options,
   })
-  const app = express().set('trust proxy', 'loopback').use(keys.router())
-  const server = app.listen(0, '127.0.0.1')
+  const app = express().use(keys.router())
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
+  const server = createServer({ key, cert }, app).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: cert })
   const { port } = server.address()
-  const socket = await serverSocketOf(server, port)
+  const socket = await serverSocketOf(server, { port, ca: cert })
   return {
     keys,
     events: () => events,
@@ -45,7 +48,7 @@ export async function deploy(options = {}) {
       return tokenOf(await send({ agent, port }, proof))
     },
     /** A request and a response as Express hands them to a middleware. */
-    exchange: (headers) => exchange(app, socket, { 'X-Forwarded-Proto': 'https', ...headers }),
+    exchange: (headers) => exchange(app, socket, headers),
     close() {
       agent.destroy()
       socket.destroy()
@@ -57,13 +60,12 @@ export async function deploy(options = {}) {
 function send({ agent, port }, headers) {
   return new Promise((resolve, reject) => {
     const sent = request({
-      host: '127.0.0.1',
+      host: 'localhost',
       port,
       agent,
       method: 'POST',
       path: '/oauth/token',
       headers: {
-        'X-Forwarded-Proto': 'https',
         Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
         'Content-Type': 'application/x-www-form-urlencoded',
         ...headers,
@@ -84,9 +86,9 @@ function tokenOf(text) {
 }
 
 /** The server's end of a connection that stays open. */
-async function serverSocketOf(server, port) {
-  const client = connect(port, '127.0.0.1')
-  const [socket] = await once(server, 'connection')
+async function serverSocketOf(server, { port, ca }) {
+  const client = connect({ port, ca, host: 'localhost' })
+  const [socket] = await once(server, 'secureConnection')
   socket.once('close', () => client.destroy())
   return socket
 }

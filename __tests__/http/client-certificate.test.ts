@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import type { Request } from 'express'
 import { newFaults } from '../../lib/base/faults.js'
 import { certificateReader } from '../../lib/http/client-certificate.js'
+import { headerFields } from '../../lib/http/header-fields.js'
 import { readMtls } from '../../lib/options/mtls.js'
 import { makeCertificate } from '../support/certificates.js'
 
@@ -21,7 +22,7 @@ function read(state: TlsState): { trusted: boolean; thumbprint: string } | undef
     certificate === undefined ? undefined : new X509Certificate(certificate)
   const socket = Object.assign(new Socket(), { ...rest, getPeerX509Certificate })
   const reader = certificateReader(readMtls({}, 'mtls', newFaults()), () => undefined)
-  return reader({ rawHeaders: [], socket } as unknown as Request).certificate
+  return reader({ socket } as unknown as Request, headerFields([])).certificate
 }
 
 describe('the certificate of a connection', () => {

@@ -1,5 +1,5 @@
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
-import { outcomeCipher } from '../../lib/redemption/outcome.js'
+import { OutcomeCipher } from '../../lib/redemption/outcome.js'
 import type { RedemptionRequest, Reservation } from '../../lib/redemption/reservation.js'
 import { reserve } from '../../lib/redemption/reserve.js'
 import type { VerifiedKey } from '../../lib/tokens/provisioning-key.js'
@@ -21,7 +21,7 @@ async function issued(overrides: Partial<ProvisioningOptions> = {}) {
   const ask = (differences: Partial<RedemptionRequest> = {}) =>
     reserve(
       { ...given.deployment, pause },
-      { key: verified, state: 'issued', outcomeCipher: outcomeCipher(key), proof: undefined },
+      { key: verified, state: 'issued', outcomeCipher: new OutcomeCipher(key), proof: undefined },
       { action: 'route', ownerConfirmation: OURS, digest: 'the same', ...differences },
     )
   const claim = (differences: Partial<RedemptionRequest> = {}) => ask(differences) as Promise<Reservation>
@@ -173,7 +173,7 @@ describe('a redemption that was interrupted', () => {
       await reasonOf(() =>
         reserve(
           { ...deployment, store },
-          { key: verified, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined },
+          { key: verified, state: 'issued', outcomeCipher: new OutcomeCipher('a.b.c'), proof: undefined },
           asked,
         ),
       ),

@@ -12,7 +12,7 @@ import type { ProvisioningEvent } from '../../lib/ports/events.js'
 import type { RedemptionAction } from '../../lib/ports/redemption.js'
 import type { KeyState, ProvisioningStore } from '../../lib/ports/store.js'
 import type { Target } from '../../lib/possession/target.js'
-import { outcomeCipher } from '../../lib/redemption/outcome.js'
+import { OutcomeCipher } from '../../lib/redemption/outcome.js'
 import type { Reservation } from '../../lib/redemption/reservation.js'
 import { reserve } from '../../lib/redemption/reserve.js'
 import { recognizeKey } from '../../lib/redemption/verification.js'
@@ -78,7 +78,7 @@ export function deployed(overrides: Partial<ProvisioningOptions> = {}): Deployed
 export function request(presented: Partial<PresentedRequest> = {}): PresentedRequest {
   return {
     authorization: [],
-    queryNames: new Set(),
+    queryNames: [],
     tokenInBody: false,
     method: 'POST',
     dpop: [],
@@ -117,7 +117,7 @@ export function verifyBearerKey(
 /** A verified key in the given state. */
 export function verifiedIn(state: KeyState, key: VerifiedKey, text: string): Verified {
   const nothing = { proof: undefined, certificate: undefined, recheck: async () => undefined }
-  return { key, outcomeCipher: outcomeCipher(text), state, ...nothing } as unknown as Verified
+  return { key, outcomeCipher: new OutcomeCipher(text), state, ...nothing } as unknown as Verified
 }
 
 /** Both steps of the verification of a key. */
@@ -135,7 +135,12 @@ export async function reserveKey(
   action: RedemptionAction = 'route',
   address?: string,
 ): Promise<Reservation> {
-  const verified = { key, state: 'issued', outcomeCipher: outcomeCipher('a.b.c'), proof: undefined } as const
+  const verified = {
+    key,
+    state: 'issued',
+    outcomeCipher: new OutcomeCipher('a.b.c'),
+    proof: undefined,
+  } as const
   const redemption = await reserve(deployment, verified, { action, address, digest: undefined })
   if (redemption.kind !== 'reservation') throw new Error('expected a reservation, got a repetition')
   return redemption

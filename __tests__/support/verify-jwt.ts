@@ -1,8 +1,7 @@
 import { ProvisioningError } from '../../lib/base/errors.js'
 import type { Claims } from '../../lib/jose/jws.js'
-import { verifySignedByUs } from '../../lib/jose/jwt.js'
 import type { SigningKey, VerificationKeys } from '../../lib/jose/key-ring.js'
-import { ISSUED_TOKEN_REASONS } from '../../lib/tokens/issued-token.js'
+import { ISSUED_TOKEN_REASONS, verifySignedByUs } from '../../lib/tokens/issued-token.js'
 
 export interface JwtExpectation {
   readonly typ: string

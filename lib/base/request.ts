@@ -3,7 +3,7 @@ export interface PresentedRequest {
   /** Every `Authorization` header field, in order. More than one is refused. */
   readonly authorization: readonly string[]
   /** The names of all query parameters. */
-  readonly queryNames: ReadonlySet<string>
+  readonly queryNames: readonly string[]
   /** Whether a body that the host has parsed contains an `access_token` (RFC 6750 2.2). */
   readonly tokenInBody: boolean
   readonly method: string

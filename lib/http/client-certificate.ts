@@ -4,12 +4,10 @@ import type { Request } from 'express'
 import type { PresentedCertificate, PresentedRequest } from '../base/request.js'
 import { certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { MtlsRules } from '../options/mtls.js'
+import type { HeaderFields } from './header-fields.js'
 
 /** The client certificate of a request, or the fault of it. */
 export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
-
-/** The header in which a proxy that terminates TLS passes the certificate on (RFC 9440 2.2). */
-const HEADER = 'client-cert'
 
 /** Longer certificates are refused before they are decoded. Node accepts 16 KiB of headers in total. */
 const LONGEST_HEADER = 16_384
@@ -24,32 +22,25 @@ const LONGEST_HEADER = 16_384
 export function certificateReader(
   { isProxy, proxyVerifies }: MtlsRules,
   advise: (advice: string, code?: string) => void,
-): (req: Request) => PresentedTls {
+): (req: Request, fields: HeaderFields) => PresentedTls {
   const ofConnection = connectionReader()
 
-  return function readClientCertificate(req) {
-    const fields = req.rawHeaders.filter(
-      (_, i) => i % 2 === 1 && req.rawHeaders[i - 1]?.toLowerCase() === HEADER,
-    )
+  return function readClientCertificate(req, { clientCert, isForwarded }) {
     // Use the peer of the connection: X-Forwarded-For cannot prove that a proxy sent the certificate.
-    if (isProxy(req.socket.remoteAddress)) return readHeader(fields, proxyVerifies)
-    if (fields.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
-    return { certificate: isForwarded(req) ? undefined : ofConnection(req.socket) }
+    if (isProxy(req.socket.remoteAddress)) return readHeader(clientCert, proxyVerifies)
+    if (clientCert.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
+    return { certificate: isForwarded && isFromProxy(req) ? undefined : ofConnection(req.socket) }
   }
 }
 
 /**
- * Whether a proxy forwards the request. The connection then has the certificate of the proxy, and all clients behind
- * the proxy would share it.
+ * Whether a trusted proxy sends the request. The connection of a forwarded request has the certificate of the proxy,
+ * and all clients behind the proxy would share it.
  */
-function isForwarded({ app, rawHeaders, socket }: Request): boolean {
-  const names = rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())
-  if (!FORWARDING.some((name) => names.includes(name))) return false
+function isFromProxy({ app, socket }: Request): boolean {
   const trust: (address: string, hop: number) => boolean = app.get('trust proxy fn')
   return trust(socket.remoteAddress ?? '', 0)
 }
-
-const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']
 
 const STRANGER =
   'A request has a Client-Cert header, but its sender is not among mtls.proxies, so the header is ignored. If TLS ends at ' +

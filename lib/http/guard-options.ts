@@ -2,6 +2,7 @@ import { closest, describe, type Faults, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { isExactScope, isForProvisioning } from '../clients/scopes.js'
 import type { GuardContext } from './context.js'
+import type { GuardName, GuardRequirements } from './request-notes.js'
 
 /**
  * The requirements of a guarded route.
@@ -38,12 +39,6 @@ export type GuardOptions = {
       }
   )
 }['either']
-
-/** The options of a guard, complete. */
-export interface GuardRequirements {
-  readonly scope: readonly string[]
-  readonly audience: string
-}
 
 /** @throws ConfigurationError with all faults of the options */
 export function readGuardOptions(
@@ -104,6 +99,3 @@ function hint(scope: string, grantable: readonly string[]): string {
 
 const FOREIGN_TOKENS =
   'a deployment that mints access tokens itself; guard the route by what your authorization server has for it'
-
-/** The method of `ProvisioningKeys` that makes a guard. */
-export type GuardName = 'requireProvisioningKey' | 'redeemProvisioningKey' | 'requireAccessToken'

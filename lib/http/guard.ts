@@ -3,18 +3,15 @@ import { ConfigurationError, malformed } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import type { Target } from '../possession/target.js'
 import { extractKey, type Presentation } from '../tokens/presentation.js'
+import { hasBody } from './body.js'
 import type { GuardContext } from './context.js'
-import {
-  type GuardName,
-  type GuardOptions,
-  type GuardRequirements,
-  readGuardOptions,
-} from './guard-options.js'
-import { httpsGuard } from './https.js'
+import { type GuardOptions, readGuardOptions } from './guard-options.js'
+import { type HttpsRequirement, httpsRequirement } from './https.js'
 import { refusalOf, unlessReplayed } from './key-limits.js'
 import type { Limiter } from './limits.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
+import type { GuardName, GuardRequirements, PassedGuard } from './request-notes.js'
 import type { KeyLimits } from './visit.js'
 
 /** A kind of guard: what is different between the guards. `V` is a verified credential. */
@@ -40,26 +37,12 @@ export interface AcceptedRequest {
   readonly refuseWith: (error: unknown) => void
 }
 
-/** What the guards of all routes share. */
-export interface RouteGuardContext extends GuardContext {
-  /** The guard of a key that a request has passed. */
-  readonly passed: WeakMap<Request, PassedGuard>
-}
-
-interface PassedGuard extends GuardRequirements {
-  readonly name: GuardName
-}
-
 /**
  * Makes a guard of a route.
  *
  * @throws ConfigurationError with all faults of the options
  */
-export function guard<V>(
-  context: RouteGuardContext,
-  kind: GuardKind<V>,
-  options: GuardOptions,
-): RequestHandler {
+export function guard<V>(context: GuardContext, kind: GuardKind<V>, options: GuardOptions): RequestHandler {
   const { name } = kind
   const guarded = new Guard(context, kind, readGuardOptions(context, name, options))
   // A computed method name makes stack traces show the name of the guard that the host has called.
@@ -72,40 +55,35 @@ export function guard<V>(
 }
 
 class Guard<V> {
-  readonly #context: RouteGuardContext
+  readonly #context: GuardContext
   readonly #kind: GuardKind<V>
   readonly #requirements: GuardRequirements
+  readonly #asPassed: PassedGuard
   readonly #site: RefusalSite
-  readonly #enforceHttps: RequestHandler
+  readonly #isSecure: HttpsRequirement
   readonly #limits: Limiter
   /** The public origin of the resource. It does not depend on the header `Host`. */
   readonly #origin: string | undefined
 
-  constructor(context: RouteGuardContext, kind: GuardKind<V>, requirements: GuardRequirements) {
+  constructor(context: GuardContext, kind: GuardKind<V>, requirements: GuardRequirements) {
     const { endpoint, credential } = kind
     const { audience } = requirements
     this.#context = context
     this.#kind = kind
     this.#requirements = requirements
+    this.#asPassed = { name: kind.name, ...requirements }
     this.#site = { ...context.siteOf({ name: endpoint, challenges: 'resource' }, audience), credential }
-    this.#enforceHttps = httpsGuard(context, this.#site)
+    this.#isSecure = httpsRequirement(context, this.#site)
     this.#limits = context.limiterOf(endpoint === 'redeem' ? endpoint : undefined)
     this.#origin = context.originOf(audience) ?? context.originOf(context.config.deployment.issuer)
   }
 
-  handle(req: Request, res: Response, next: (error?: unknown) => void): void {
-    this.#enforceHttps(req, res, (error?: unknown) =>
-      error === undefined ? this.#handleSecure(req, res, next) : next(error),
-    )
-  }
-
-  #handleSecure(req: Request, res: Response, proceed: (error?: unknown) => void): void {
+  handle(req: Request, res: Response, proceed: (error?: unknown) => void): void {
+    if (!this.#isSecure(req, res, proceed)) return
     const context = this.#context
     const presented = context.present(req)
     context.offerNonce(res, presented)
-    // Verification takes time. The route must get the whole body nevertheless.
-    const resumeBody = pauseFlow(req)
-    dropUnread(req, res)
+    const resumeBody = hasBody(req) ? holdBody(req, res) : NOTHING_TO_RESUME
     const next = (error?: unknown) => {
       resumeBody()
       proceed(error)
@@ -114,22 +92,24 @@ class Guard<V> {
       resumeBody()
       refuse(res, error, presented, this.#site)
     }
-    const fault = combinationFault(this.#asPassed, context.passed.get(req))
+    const fault = combinationFault(this.#asPassed, context.notes(req).passed)
     if (fault !== undefined) {
       context.advise(fault)
       next(new ConfigurationError([fault]))
       return
     }
-    this.#verify(req, res, presented)
-      .then((verified) => {
-        if (this.#kind.credential === 'provisioning key') context.passed.set(req, this.#asPassed)
-        return this.#kind.accept({ req, res, next, presented, refuseWith, resumeBody }, verified)
-      })
-      .catch(refuseWith)
+    void this.#run({ req, res, next, presented, refuseWith, resumeBody })
   }
 
-  get #asPassed(): PassedGuard {
-    return { name: this.#kind.name, ...this.#requirements }
+  async #run(request: AcceptedRequest): Promise<void> {
+    const { req, res, presented, refuseWith } = request
+    try {
+      const verified = await this.#verify(req, res, presented)
+      if (this.#kind.credential === 'provisioning key') this.#context.notes(req).passed = this.#asPassed
+      await this.#kind.accept(request, verified)
+    } catch (error) {
+      refuseWith(error)
+    }
   }
 
   async #verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
@@ -138,7 +118,8 @@ class Guard<V> {
     // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
     if (redeems && req.method === 'HEAD')
       throw malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' })
-    const addressRefusal = await refusalOf(() => this.#limits.byAddress(req, res))
+    const counting = this.#limits.byAddress(req, res)
+    const addressRefusal = counting && (await refusalOf(counting))
     const { scope, audience } = this.#requirements
     const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
@@ -157,12 +138,24 @@ class Guard<V> {
 }
 
 /**
+ * Holds a body back while the guard verifies, because the route must get all of it. Returns the function that resumes
+ * the body.
+ */
+function holdBody(req: Request, res: Response): () => void {
+  dropUnread(req, res)
+  return pauseFlow(req)
+}
+
+const NOTHING_TO_RESUME = () => undefined
+
+/**
  * The fault of two guards of a key on one route, one of which redeems it. The first would take the retry of a bound
  * client for a replay, or the second would find the key reserved by the first.
  */
 function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): string | undefined {
-  const names = [passed?.name, guard.name]
-  if (passed === undefined || !names.includes('redeemProvisioningKey')) return undefined
+  if (passed === undefined) return undefined
+  const names = [passed.name, guard.name]
+  if (!names.includes('redeemProvisioningKey')) return undefined
   const scopes = [...new Set([...passed.scope, ...guard.scope])].map((scope) => `'${scope}'`)
   const scope = scopes.length === 1 ? `scope: ${scopes[0]}` : `scope: [${scopes.join(', ')}]`
   const required = scopes.length === 0 ? 'anyScope: true' : scope

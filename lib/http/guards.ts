@@ -44,8 +44,7 @@ export interface Guards {
   requireAccessToken(options: GuardOptions): RequestHandler
 }
 
-export function guards(given: GuardContext): Guards {
-  const context = { ...given, passed: new WeakMap() }
+export function guards(context: GuardContext): Guards {
   const receiveBody = bodyReceiver()
   const requireKey = keyGuard(context)
   const requireToken = tokenGuard(context)

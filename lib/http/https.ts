@@ -10,36 +10,43 @@ import { read, scrubRequest } from './wire.js'
 export const STRICT_TRANSPORT_SECURITY = 'max-age=31536000; includeSubDomains'
 
 /** Accepts requests over HTTPS and refuses all others. Each of our middlewares that reads a request runs it first. */
-export function httpsGuard(
+export function httpsGuard(context: GuardContext, site: RefusalSite): RequestHandler {
+  const isAccepted = httpsRequirement(context, site)
+  return function enforceHttps(req, res, next) {
+    if (isAccepted(req, res, next)) next()
+  }
+}
+
+/** Whether a request may go on. If not, it is answered, or `next` gets the error. */
+export type HttpsRequirement = (req: Request, res: Response, next: (error: unknown) => void) => boolean
+
+/** The same as `httpsGuard`, for a middleware that does more. */
+export function httpsRequirement(
   { advise, config, revokeExposed }: GuardContext,
   site: RefusalSite,
-): RequestHandler {
-  return function enforceHttps(req, res, next) {
-    const fault = trustProxyFault(req)
+): HttpsRequirement {
+  const faultOf = trustProxyChecker()
+
+  return function isAccepted(req, res, next) {
+    const fault = faultOf(req.app.get('trust proxy fn'))
     if (fault !== undefined) {
       advise(fault)
       next(new ConfigurationError([fault]))
-      return
+      return false
     }
     if (isSecure(req)) {
       res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
-      next()
-      return
+      return true
     }
-    if (config.isLocal && isFromThisMachine(req)) {
-      next()
-      return
-    }
-    if (isCut(req)) {
-      refuse(res, CUT, read(req), site)
-      return
-    }
-    if (req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)) advise(UNTRUSTED_PROXY)
-    refuseCleartext(req, res)
+    if (config.isLocal && isFromThisMachine(req)) return true
+    if (isCut(req)) refuse(res, CUT, read(req), site)
+    else refuseCleartext(req, res)
+    return false
   }
 
   /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
+    if (req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)) advise(UNTRUSTED_PROXY)
     const presented = read(req)
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
@@ -101,8 +108,16 @@ const FAR_HOP = 1000
 const STRANGERS = ['192.0.2.1', '198.51.100.1', '203.0.113.1']
 const STRANGERS_IPV6 = ['2001:db8::1', '3fff::1']
 
-function trustProxyFault(req: Request): string | undefined {
-  const trust: TrustProxy = req.app.get('trust proxy fn')
+/** Finds the fault of `trust proxy`. Express makes a new function for each setting, so each is tried once (7 us). */
+function trustProxyChecker(): (trust: TrustProxy) => string | undefined {
+  const faults = new WeakMap<TrustProxy, string | undefined>()
+  return (trust) => {
+    if (!faults.has(trust)) faults.set(trust, trustProxyFault(trust))
+    return faults.get(trust)
+  }
+}
+
+function trustProxyFault(trust: TrustProxy): string | undefined {
   const trustsAll = (addresses: readonly string[]) => addresses.every((address) => trust(address, FAR_HOP))
   return trustsAll(STRANGERS) || trustsAll(STRANGERS_IPV6) ? PERMISSIVE_PROXY : undefined
 }

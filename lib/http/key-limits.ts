@@ -26,8 +26,9 @@ export async function verifyCounted(
 ): Promise<Counted> {
   const recognized = await recognizeKey(deployment, presentation)
   const { key, state, limit } = recognized
-  const count = async () => (key.confirmation === undefined ? undefined : countKey(key.jti))
-  const refusal = addressRefusal ?? limit ?? (await refusalOf(count))
+  const early = addressRefusal ?? limit
+  const counting = early === undefined && key.confirmation !== undefined ? countKey(key.jti) : undefined
+  const refusal = early ?? (counting && (await refusalOf(counting)))
   if (refusal !== undefined && state !== 'redeemed') throw refusal
   return { verified: authorizeKey(recognized, presentation.expected), refusal }
 }
@@ -51,14 +52,15 @@ export async function redeemKey<T>(
 }
 
 /** Runs a request even beyond a limit, to contain a replay. Every other error then becomes the refusal of the limit. */
-export async function unlessReplayed<T>(
-  refusal: ProvisioningError | undefined,
-  run: () => T | Promise<T>,
-): Promise<T> {
+export function unlessReplayed<T>(refusal: ProvisioningError | undefined, run: () => Promise<T>): Promise<T> {
+  return refusal === undefined ? run() : refusedUnlessReplayed(refusal, run)
+}
+
+async function refusedUnlessReplayed<T>(refusal: ProvisioningError, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
-    throw refusal === undefined || isReplay(error) ? error : refusal
+    throw isReplay(error) ? error : refusal
   }
 }
 
@@ -66,10 +68,10 @@ function isReplay(error: unknown): boolean {
   return error instanceof ProvisioningError && error.reason === 'key_redeemed'
 }
 
-/** Returns the refusal that `check` throws. */
-export async function refusalOf(check: () => Promise<void>): Promise<ProvisioningError | undefined> {
+/** Returns the refusal of a check. */
+export async function refusalOf(check: Promise<void> | undefined): Promise<ProvisioningError | undefined> {
   try {
-    await check()
+    await check
     return undefined
   } catch (error) {
     if (error instanceof ProvisioningError) return error

@@ -4,20 +4,23 @@ import { ProvisioningError } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
 
-/** The limits of one endpoint. Each throws `too_many_requests`. A request counts once, even in several routers. */
+/**
+ * The limits of one endpoint. Each rejects with `too_many_requests`, or is `undefined` without a limit. A request counts
+ * once, even in several routers.
+ */
 export interface Limiter {
   /** Counts the request against its address. Call it before any costly work. */
-  byAddress(req: Request, res: Response): Promise<void>
+  byAddress(req: Request, res: Response): Promise<void> | undefined
   /** Counts it against its client. Call it after authentication, so that no stranger can use up the limit. */
-  byClient(req: Request, res: Response, clientId: string): Promise<void>
+  byClient(req: Request, res: Response, clientId: string): Promise<void> | undefined
   /** Counts it against its key: one copied key must not use up the limit of the whole client. */
-  byKey(req: Request, res: Response, jti: string): Promise<void>
+  byKey(req: Request, res: Response, jti: string): Promise<void> | undefined
 }
 
 export const UNLIMITED: Limiter = {
-  byAddress: async () => undefined,
-  byClient: async () => undefined,
-  byKey: async () => undefined,
+  byAddress: () => undefined,
+  byClient: () => undefined,
+  byKey: () => undefined,
 }
 
 /** @param store makes the store of a limiter from its name; `undefined`: the limiter counts in memory */

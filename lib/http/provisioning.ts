@@ -56,21 +56,24 @@ export function attachProvisioning(
   key: VerifiedKey,
   redeeming?: { readonly redemptionId: string; readonly signal: () => AbortSignal },
 ): void {
-  const { clientId, subject, scope, audience, issuer, jti } = key
-  const provisioning: Provisioning = {
-    clientId,
-    subject,
-    scope,
-    audience,
-    issuer,
-    keyId: jti,
-    ...circumstances(key),
-    ...(redeeming && { redemptionId: redeeming.redemptionId }),
+  const { clientId, subject, scope, audience, issuer, jti: keyId } = key
+  const names = { clientId, subject, scope, audience, issuer, keyId }
+  const provisioning: Provisioning = { ...names, ...circumstances(key) }
+  if (redeeming) {
+    Object.assign(provisioning, { redemptionId: redeeming.redemptionId })
+    // Reading `signal` changes how a failure is settled. Not enumerable, so that a logger does not read it by accident.
+    Object.defineProperty(provisioning, 'signal', { get: redeeming.signal })
   }
-  // Reading `signal` changes how a failure is settled. Not enumerable, so that a logger does not read it by accident.
-  if (redeeming) Object.defineProperty(provisioning, 'signal', { get: redeeming.signal })
-  Object.freeze(provisioning)
-  fix(req, 'provisioning', provisioning)
+  fix(req, 'provisioning', Object.freeze(provisioning))
+}
+
+/** What the identities behind a key and behind an access token have in common. */
+interface Circumstances {
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  environment?: string
+  proofKeyThumbprint?: string
+  certificateThumbprint?: string
 }
 
 /** The times, the environment and the proven possession of a key or token. */
@@ -78,16 +81,14 @@ export function circumstances({
   issuedAt,
   expiresAt,
   environment,
-  confirmation = {},
-}: Pick<VerifiedKey, 'issuedAt' | 'expiresAt' | 'environment' | 'confirmation'>) {
-  const { jkt, 'x5t#S256': certificateThumbprint } = confirmation
-  return {
-    issuedAt: new Date(issuedAt * 1000),
-    expiresAt: new Date(expiresAt * 1000),
-    ...(environment !== undefined && { environment }),
-    ...(jkt !== undefined && { proofKeyThumbprint: jkt }),
-    ...(certificateThumbprint !== undefined && { certificateThumbprint }),
-  }
+  confirmation,
+}: Pick<VerifiedKey, 'issuedAt' | 'expiresAt' | 'environment' | 'confirmation'>): Circumstances {
+  const found: Circumstances = { issuedAt: new Date(issuedAt * 1000), expiresAt: new Date(expiresAt * 1000) }
+  if (environment !== undefined) found.environment = environment
+  const { jkt, 'x5t#S256': certificateThumbprint } = confirmation ?? {}
+  if (jkt !== undefined) found.proofKeyThumbprint = jkt
+  if (certificateThumbprint !== undefined) found.certificateThumbprint = certificateThumbprint
+  return found
 }
 
 /** Puts an identity on a request so that no assignment can replace it. */

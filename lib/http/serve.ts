@@ -20,7 +20,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     res: Response,
     presented: PresentedRequest,
   ): Promise<Answer | undefined> {
-    const addressRefusal = await refusalOf(() => limits.byAddress(req, res))
+    const addressRefusal = await refusalOf(limits.byAddress(req, res))
     if (addressRefusal !== undefined && endpoint.redeems === undefined) throw addressRefusal
     const answered = await unlessReplayed(addressRefusal, async () => {
       refuseTokenInQuery(presented)

@@ -11,7 +11,7 @@ export interface KeyLimits {
   /** The refusal of the address, when too many requests come from it. */
   readonly addressRefusal: ProvisioningError | undefined
   /** Counts the request against its key. */
-  readonly countKey: (jti: string) => Promise<void>
+  readonly countKey: (jti: string) => Promise<void> | undefined
 }
 
 /** One request at one of our endpoints. */
@@ -23,7 +23,7 @@ export interface Visit {
   /** The request target that a DPoP proof must name. */
   readonly target: Target
   /** Counts the request against a client that has proven its identity. */
-  readonly limitClient: (clientId: string) => Promise<void>
+  readonly limitClient: (clientId: string) => Promise<void> | undefined
   /** The limits of the key that the request redeems. */
   readonly keyLimits: KeyLimits
 }

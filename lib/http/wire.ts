@@ -1,22 +1,36 @@
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { Request, Response } from 'express'
 import { ipAddress } from '../base/network.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { REDACTED } from '../base/secret.js'
 import type { PresentedTls } from './client-certificate.js'
+import { type HeaderFields, headerFields, NONE } from './header-fields.js'
 
-/** Reads the parts of a request that the protocol needs. `tls` holds its client certificate. */
-export function read(req: Request, tls: PresentedTls = { certificate: undefined }): PresentedRequest {
-  const { rawHeaders, ip, method } = req
-  const fieldsOf = (name: string) =>
-    rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name)
-  const authorization = fieldsOf('authorization')
-  const query = req.originalUrl.indexOf('?')
-  const queryNames = new Set(query === -1 ? [] : new URLSearchParams(req.originalUrl.slice(query + 1)).keys())
+/** Reads the client certificate of a request. */
+export type ReadTls = (req: Request, fields: HeaderFields) => PresentedTls
+
+/** Reads the parts of a request that the protocol needs. `readTls` reads its client certificate. */
+export function read(req: Request, readTls: ReadTls = withoutCertificate): PresentedRequest {
+  const { method, rawHeaders, originalUrl } = req
+  const fields = headerFields(rawHeaders)
+  const { authorization, dpop } = fields
+  const { certificate, certificateFault } = readTls(req, fields)
+  const query = originalUrl.indexOf('?')
   const body: unknown = req.body
-  const tokenInBody = typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token')
-  const dpop = fieldsOf('dpop')
-  return { method, authorization, dpop, queryNames, tokenInBody, ...tls, address: ipAddress(ip) }
+  return {
+    method,
+    authorization,
+    dpop,
+    queryNames: query === -1 ? NONE : [...new URLSearchParams(originalUrl.slice(query + 1)).keys()],
+    tokenInBody: typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token'),
+    certificate,
+    certificateFault,
+    address: ipAddress(req.ip),
+  }
 }
+
+const withoutCertificate = (): PresentedTls => ({ certificate: undefined })
 
 /** The headers that carry credentials. A server that does not remember used proofs would accept a proof again. */
 const CREDENTIAL_HEADERS = ['authorization', 'dpop'] as const
@@ -29,17 +43,35 @@ export function scrubRequest(req: Request, presented: PresentedRequest): Present
   for (const name of CREDENTIAL_HEADERS) if (presented[name].length > 0) redactHeader(req, name)
   // A token in a parsed body (RFC 6750 2.2) is refused or ignored, but it must not stay in the request.
   if (presented.tokenInBody) Object.assign(req.body, { access_token: REDACTED })
-  if (SECRET_PARAMETERS.some((name) => presented.queryNames.has(name))) redactQuery(req)
+  if (
+    presented.queryNames.length > 0 &&
+    SECRET_PARAMETERS.some((name) => presented.queryNames.includes(name))
+  )
+    redactQuery(req)
   return presented
 }
 
-function redactHeader({ headers, headersDistinct, rawHeaders }: Request, name: string): void {
+function redactHeader(req: Request, name: string): void {
+  const { headers, rawHeaders } = req
   delete headers[name]
-  delete headersDistinct[name]
+  // Node makes `headersDistinct` from `rawHeaders` when it is first read. To make it only for this would take 2 us.
+  if (HEADERS_DISTINCT === undefined || Reflect.get(req, HEADERS_DISTINCT)) delete req.headersDistinct[name]
   // Replace the value and do not remove it, because Node relies on the length of this list.
-  for (const [i, text] of rawHeaders.entries()) {
-    if (i % 2 === 0 && text.toLowerCase() === name) rawHeaders[i + 1] = REDACTED
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name)
+      rawHeaders[i + 1] = REDACTED
   }
+}
+
+/** Where Node keeps `headersDistinct` once it has been read. */
+const HEADERS_DISTINCT = distinctSymbol()
+
+function distinctSymbol(): symbol | undefined {
+  const message = new IncomingMessage(new Socket())
+  return (
+    message.headersDistinct &&
+    Object.getOwnPropertySymbols(message).find((one) => /distinct/i.test(`${one.description}`))
+  )
 }
 
 /** Removes the query from a request, wherever Express and `parseurl` keep it. */

@@ -1,8 +1,7 @@
 import jsonwebtoken from 'jsonwebtoken'
-import { type Claims, isSignedWith, kidOf, MAXIMUM_LENGTH, type ParsedJws } from './jws.js'
+import { type Claims, isSignedWith, kidOf, type ParsedJws } from './jws.js'
 import type { ActiveKey, SigningKey, VerificationKeys } from './key-ring.js'
-import { type Failure, refusal, type SignedKind, verifySignedToken } from './signed-token.js'
-import { tokenDigest } from './verified-tokens.js'
+import type { Failure } from './signed-token.js'
 
 /** Signs claims. They must have an `iat`, because jsonwebtoken would otherwise add the system time. */
 export function signJwt(
@@ -23,38 +22,6 @@ export function loadKey(keys: VerificationKeys, token: string): Promise<void> | 
   return keys.load?.(kidOf(token))
 }
 
-/**
- * Verifies that one of our keys has signed a token of this kind. A token that was verified before is recognized.
- *
- * @throws ProvisioningError what `kind.refuse` makes
- */
-export function verifySignedByUs<C extends object>(
-  keys: VerificationKeys,
-  kind: SignedKind<C>,
-  token: string,
-): C {
-  const [typ] = kind.types
-  const digest = token.length <= MAXIMUM_LENGTH ? tokenDigest(token) : ''
-  for (const key of keys.all()) {
-    const known = key.verifiedTokens?.find(digest)
-    if (known?.typ !== typ || known === undefined) continue
-    const failure = retirementFailure(key, known.claims as Claims)
-    if (failure !== undefined) throw refusal(kind, failure)
-    return known.claims as C
-  }
-  let signer: SigningKey | undefined
-  const claims = verifySignedToken(token, kind, (parsed) => {
-    signer = keys.find(kidIn(parsed))
-    return signatureFailure(parsed, signer)
-  })
-  signer?.verifiedTokens?.add(digest, { typ, claims: deeplyFrozen(claims) })
-  return claims
-}
-
-function kidIn({ header: { kid } }: ParsedJws): string | undefined {
-  return typeof kid === 'string' ? kid : undefined
-}
-
 /** Why a key, which the `kid` names, has not signed a token. */
 export function signatureFailure(token: ParsedJws, key: SigningKey | undefined): Failure | undefined {
   const { kid, alg } = token.header
@@ -67,15 +34,8 @@ export function signatureFailure(token: ParsedJws, key: SigningKey | undefined):
 }
 
 /** A retired key does not sign. So a token with a later `iat` was signed by a thief. */
-function retirementFailure({ lastIssuedAt }: SigningKey, claims: Claims = {}): Failure | undefined {
+export function retirementFailure({ lastIssuedAt }: SigningKey, claims: Claims = {}): Failure | undefined {
   const { iat } = claims
   if (lastIssuedAt === undefined || typeof iat !== 'number' || iat <= lastIssuedAt) return undefined
   return ['retired', 'claims to be signed after its signing key was retired']
-}
-
-/** Freezes JSON. */
-function deeplyFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  for (const member of Object.values(value)) deeplyFrozen(member)
-  return Object.freeze(value)
 }

@@ -1,9 +1,10 @@
 import * as crypto from 'node:crypto'
+import type { Claims } from './jws.js'
 
 /** A token whose signature was verified: its `typ`, and its claims, frozen. The same text always says the same. */
 export interface VerifiedToken {
   readonly typ: string | undefined
-  readonly claims: object
+  readonly claims: Claims
 }
 
 /** The most tokens of one generation. An entry takes about 1 KB. */

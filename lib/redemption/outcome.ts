@@ -3,54 +3,56 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 /** The longest outcome that is kept, in bytes. */
 export const MAX_OUTCOME_BYTES = 65_536
 
-/** Encrypts the answer to a redemption. Only the same key with the same request can decrypt it. */
-export interface OutcomeCipher {
-  /** Recognises a repeated request. It reveals nothing of the request to a reader of the store. */
-  mark(request: string): string
-  seal(outcome: Buffer, request: string): string
-  /** `undefined` when it was sealed for another request, or was altered. */
-  open(sealed: string, request: string): Buffer | undefined
-}
-
 const VERSION = 1
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 /**
- * AES-256-GCM (NIST SP 800-38D) under a key that HKDF-SHA-256 (RFC 5869) derives from the provisioning key itself. The
- * server does not keep the provisioning key, so the entry in the store is useless without it. The digest of the request
- * goes into the derivation, so that another request opens nothing.
- *
- * @param token the provisioning key, as presented
+ * Encrypts the answer to a redemption. Only the same key with the same request can decrypt it: AES-256-GCM
+ * (NIST SP 800-38D) under a key that HKDF-SHA-256 (RFC 5869) derives from the provisioning key itself. The server does
+ * not keep the provisioning key, so the entry in the store is useless without it. The digest of the request goes into
+ * the derivation, so that another request opens nothing.
  */
-export function outcomeCipher(token: string): OutcomeCipher {
-  const derive = (purpose: string, request: string) => {
-    const info = `express-provisioning-keys ${purpose} ${VERSION}\0${request}`
-    return new Uint8Array(hkdfSync('sha256', canonical(token), '', info, 32))
+export class OutcomeCipher {
+  readonly #token: string
+
+  /** @param token the provisioning key, as presented */
+  constructor(token: string) {
+    this.#token = token
   }
-  const keyFor = (request: string) => derive('outcome', request)
-  return Object.freeze<OutcomeCipher>({
-    mark: (request) => Buffer.from(derive('request', request)).toString('base64url'),
-    seal(outcome, request) {
-      const nonce = randomBytes(NONCE_BYTES)
-      const cipher = createCipheriv('aes-256-gcm', keyFor(request), nonce)
-      const sealed = Buffer.concat([cipher.update(outcome), cipher.final()])
-      return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), sealed]).toString('base64url')
-    },
-    open(text, request) {
-      const bytes = Buffer.from(text, 'base64url')
-      const start = 1 + NONCE_BYTES + TAG_BYTES
-      if (bytes.length < start || bytes[0] !== VERSION) return undefined
-      const nonce = bytes.subarray(1, 1 + NONCE_BYTES)
-      const decipher = createDecipheriv('aes-256-gcm', keyFor(request), nonce, { authTagLength: TAG_BYTES })
-      decipher.setAuthTag(bytes.subarray(1 + NONCE_BYTES, start))
-      try {
-        return Buffer.concat([decipher.update(bytes.subarray(start)), decipher.final()])
-      } catch {
-        return undefined
-      }
-    },
-  })
+
+  /** Recognises a repeated request. It reveals nothing of the request to a reader of the store. */
+  mark(request: string): string {
+    return Buffer.from(this.#derive('request', request)).toString('base64url')
+  }
+
+  seal(outcome: Buffer, request: string): string {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.#derive('outcome', request), nonce)
+    const sealed = Buffer.concat([cipher.update(outcome), cipher.final()])
+    return Buffer.concat([Buffer.of(VERSION), nonce, cipher.getAuthTag(), sealed]).toString('base64url')
+  }
+
+  /** `undefined` when it was sealed for another request, or was altered. */
+  open(text: string, request: string): Buffer | undefined {
+    const bytes = Buffer.from(text, 'base64url')
+    const start = 1 + NONCE_BYTES + TAG_BYTES
+    if (bytes.length < start || bytes[0] !== VERSION) return undefined
+    const key = this.#derive('outcome', request)
+    const nonce = bytes.subarray(1, 1 + NONCE_BYTES)
+    const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
+    decipher.setAuthTag(bytes.subarray(1 + NONCE_BYTES, start))
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(start)), decipher.final()])
+    } catch {
+      return undefined
+    }
+  }
+
+  #derive(purpose: 'outcome' | 'request', request: string): Uint8Array {
+    const info = `express-provisioning-keys ${purpose} ${VERSION}\0${request}`
+    return new Uint8Array(hkdfSync('sha256', canonical(this.#token), '', info, 32))
+  }
 }
 
 /** One signature has several spellings in base64url, because its last character has unused bits (RFC 4648 3.5). */

@@ -1,5 +1,6 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { isInNetworks } from '../base/network.js'
+import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import { missingScope } from '../tokens/expectation.js'
 import { type Presentation, verifyPresentation } from '../tokens/presentation.js'
@@ -10,7 +11,7 @@ import {
   verifiedKey,
 } from '../tokens/provisioning-key.js'
 import { isBound, keyRefusal } from './key-state.js'
-import { outcomeCipher } from './outcome.js'
+import { OutcomeCipher } from './outcome.js'
 import { findState } from './state-check.js'
 import type { RecognizedKey } from './verified.js'
 
@@ -27,7 +28,9 @@ export async function recognizeKey(
 ): Promise<RecognizedKey> {
   const { credential, presented, expected } = presentation
   const { token } = credential
-  const { claims, possession } = await verifyPresentation(deployment, PROVISIONING_KEY, presentation)
+  const loading = loadKey(deployment.keyRing, credential.token)
+  if (loading !== undefined) await loading
+  const { claims, possession } = verifyPresentation(deployment, PROVISIONING_KEY, presentation)
   const { proof, certificate } = possession
   const key = verifiedKey(claims)
   // This comes before every other refusal: a copy of a refused request must be useless.
@@ -37,7 +40,8 @@ export async function recognizeKey(
   const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
   const known = await findState(deployment, key, { token, claims, redeems, address: presented.address })
   if (limit !== undefined && known.state !== 'redeemed') throw limit
-  return { key, ...known, ...(limit && { limit }), outcomeCipher: outcomeCipher(token), proof, certificate }
+  const { state, recheck } = known
+  return { key, state, recheck, limit, outcomeCipher: new OutcomeCipher(token), proof, certificate }
 }
 
 /**

@@ -21,7 +21,7 @@ export interface KnownState {
 export interface RecognizedKey extends Possession, KnownState {
   readonly key: VerifiedKey
   /** The refusal of a limit, for a redeemed key: the request may not repeat the redemption, but a replay is contained. */
-  readonly limit?: ProvisioningError
+  readonly limit: ProvisioningError | undefined
   /** Encrypts the outcome of the redemption. */
   readonly outcomeCipher: OutcomeCipher
 }

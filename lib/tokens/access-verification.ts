@@ -1,4 +1,5 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
+import { loadKey } from '../jose/jwt.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
 import {
@@ -41,7 +42,9 @@ export async function verifyAccessToken(
   presentation: Presentation,
 ): Promise<AcceptedToken> {
   const { credential, expected } = presentation
-  const { claims, possession } = await verifyPresentation(deployment, ACCESS_TOKEN, presentation)
+  const loading = loadKey(deployment.keyRing, credential.token)
+  if (loading !== undefined) await loading
+  const { claims, possession } = verifyPresentation(deployment, ACCESS_TOKEN, presentation)
   // This comes before every other refusal: a copy of a refused request must be useless. Proofs with an unbound token
   // are ignored, because anybody can send them.
   if (claims.cnf !== undefined) await possession.proof?.spend(familyOf(claims))

@@ -1,14 +1,19 @@
 import { ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
-import { verifySignedByUs } from '../jose/jwt.js'
+import { type Claims, MAXIMUM_LENGTH } from '../jose/jws.js'
+import { retirementFailure, signatureFailure } from '../jose/jwt.js'
+import type { SigningKey, VerificationKeys } from '../jose/key-ring.js'
 import {
   anything,
   type ClaimTypes,
+  refusal,
   type SignedKind,
   type TokenFault,
   text,
   timesFailure,
+  verifySignedToken,
   wholeSeconds,
 } from '../jose/signed-token.js'
+import { tokenDigest } from '../jose/verified-tokens.js'
 import { clockOf, type VerificationRules } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
 
@@ -92,6 +97,42 @@ export function verifyGenuine<C extends IssuedClaims>(
   if (claims.iss === deployment.issuer) return claims
   const message = `${kind.noun} is from another issuer than ${deployment.issuer}.`
   throw new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
+}
+
+/**
+ * Verifies that one of our keys has signed a token of this kind. A token that was verified before is recognized.
+ *
+ * @throws ProvisioningError what `kind.refuse` makes
+ */
+export function verifySignedByUs<C extends object>(
+  keys: VerificationKeys,
+  kind: SignedKind<C>,
+  token: string,
+): C {
+  const [typ] = kind.types
+  const digest = token.length <= MAXIMUM_LENGTH ? tokenDigest(token) : ''
+  for (const key of keys.all()) {
+    const known = key.verifiedTokens?.find(digest)
+    if (known === undefined || known.typ !== typ) continue
+    const failure = retirementFailure(key, known.claims)
+    if (failure !== undefined) throw refusal(kind, failure)
+    return known.claims as C
+  }
+  let signer: SigningKey | undefined
+  const claims = verifySignedToken(token, kind, (parsed) => {
+    const { kid } = parsed.header
+    signer = typeof kid === 'string' ? keys.find(kid) : undefined
+    return signatureFailure(parsed, signer)
+  })
+  signer?.verifiedTokens?.add(digest, { typ, claims: deeplyFrozen<object>(claims) as Claims })
+  return claims
+}
+
+/** Freezes JSON. */
+function deeplyFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const member of Object.values(value)) deeplyFrozen(member)
+  return Object.freeze(value)
 }
 
 /**

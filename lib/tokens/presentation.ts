@@ -1,6 +1,5 @@
 import { malformed } from '../base/errors.js'
 import { type Credential, type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
-import { loadKey } from '../jose/jwt.js'
 import type { VerificationRules } from '../ports/deployment.js'
 import { readProof } from '../possession/dpop.js'
 import {
@@ -49,7 +48,7 @@ export function extractKey(
 
 /** A query ends up in logs and histories (RFC 9700 2.4). */
 export function refuseTokenInQuery(request: PresentedRequest): void {
-  if (!SECRET_PARAMETERS.some((name) => request.queryNames.has(name))) return
+  if (!SECRET_PARAMETERS.some((name) => request.queryNames.includes(name))) return
   throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
 }
 
@@ -72,18 +71,16 @@ export interface Presentation {
 }
 
 /**
- * Verifies a presented token of one kind, except its state.
+ * Verifies a presented token of one kind, except its state. Await `loadKey` before.
  *
- * @throws ProvisioningError as `verifyGenuine`, `verifyTerms`, `readProof` and `confirm` do, and
- *   `signing_keys_unavailable`
+ * @throws ProvisioningError as `verifyGenuine`, `verifyTerms`, `readProof` and `confirm` do
  */
-export async function verifyPresentation<C extends IssuedClaims>(
+export function verifyPresentation<C extends IssuedClaims>(
   deployment: VerificationRules,
   kind: IssuedKind<C>,
   presentation: Presentation,
-): Promise<ConfirmedToken<C>> {
+): ConfirmedToken<C> {
   const { credential, expected } = presentation
-  await loadKey(deployment.keyRing, credential.token)
   const claims = verifyGenuine(deployment, kind, credential.token)
   const read = () => readPossession(deployment, presentation)
   discloseToOwner(claims.cnf, read, () => verifyTerms(deployment, kind, claims, expected.audiences))

@@ -94,7 +94,14 @@ export function signKey(deployment: Deployment, key: UnsignedKey): string {
 
 /** The key with these claims. Call it only after all checks. */
 export function verifiedKey(claims: KeyClaims): VerifiedKey {
-  return Object.freeze({ ...identityIn(claims), ancestors: claims.ancestors ?? [] }) as VerifiedKey
+  const { ancestors = NO_ANCESTORS } = claims
+  return Object.freeze(Object.assign(identityIn(claims), { ancestors })) as VerifiedKey
+}
+
+const NO_ANCESTORS: readonly KeyRef[] = Object.freeze([])
+
+function areEqual(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((one, i) => one === right[i])
 }
 
 /** Whether a key matches its record. Otherwise a thief of a signing key could sign a key with other terms. */
@@ -103,7 +110,7 @@ export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
   return (
     key.subject === record.subject &&
     key.audience === record.audience &&
-    key.scope.join(' ') === record.scope.join(' ') &&
+    areEqual(key.scope, record.scope) &&
     key.issuedAt === record.issuedAt &&
     key.expiresAt === record.expiresAt &&
     jkt === record.confirmation?.jkt &&

@@ -21,7 +21,7 @@ export interface ManagementRequest {
 }
 
 /** Counts a request against the rate limit of an authenticated client. */
-export type Count = (clientId: string) => Promise<void>
+export type Count = (clientId: string) => Promise<void> | undefined
 
 /**
  * Finds the client that a registration access token belongs to (RFC 7592 2).
