@@ -97,9 +97,9 @@ function writeToDocs(numbers: string, seconds: number, seed: number): void {
   const [, redis = '?'] = /v=(\S+)/.exec(version) ?? []
   const [, , load = 0] = loadavg()
   const setting =
-    `A run of ${seconds.toFixed(0)} seconds with seed ${seed}: Redis ${redis}, Node ${process.versions.node}. ` +
-    `Redis, the workers and the clients shared ${availableParallelism()} cores with everything else on the machine; ` +
-    `its load average was ${load.toFixed(1)}.`
+    `This run took ${seconds.toFixed(0)} seconds, with seed ${seed}, Redis ${redis} and Node ${process.versions.node}. ` +
+    `Redis, the server processes and the test clients shared ${availableParallelism()} cores. ` +
+    `The load average of the machine was ${load.toFixed(1)}, other programs included.`
   writeFileSync(
     PAGE,
     page.replace(BETWEEN, (_all, begin, end) => `${begin}${setting}\n\n${numbers}\n${end}`),

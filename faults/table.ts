@@ -1,15 +1,15 @@
 import type { Numbers, ScenarioResult } from './result'
 
 const COLUMNS: readonly (readonly [head: string, cell: (result: ScenarioResult) => string])[] = [
-  ['What was done', ({ scenario }) => scenario.title],
+  ['Scenario', ({ scenario }) => scenario.title],
   ['Keys', ({ numbers }) => whole(numbers.keys)],
   ['Requests', ({ numbers }) => whole(numbers.calls)],
-  ['Answered', ({ numbers }) => answers(numbers)],
-  ['Actions run', ({ numbers }) => whole(numbers.executions)],
-  ['Twice', ({ numbers }) => whole(numbers.executedTwice)],
+  ['Answers by status', ({ numbers }) => answers(numbers)],
+  ['Actions started', ({ numbers }) => whole(numbers.executions)],
+  ['Actions started twice', ({ numbers }) => whole(numbers.executedTwice)],
   ['Longest time without a success', ({ numbers }) => seconds(numbers.longestGap)],
   ['First success afterwards', ({ numbers }) => seconds(numbers.firstSuccess)],
-  ['Last 503 afterwards', ({ numbers }) => seconds(numbers.lastRefusal)],
+  ['Last failed request afterwards', ({ numbers }) => seconds(numbers.lastRefusal)],
   ['Slowest 503', ({ numbers }) => seconds(numbers.slowestRefusal)],
 ]
 
@@ -21,7 +21,9 @@ export function table(results: readonly ScenarioResult[]): string {
   ]
   const [head = '', ...body] = rows.map((cells) => `| ${cells.join(' | ')} |`)
   const rule = `|${COLUMNS.map(() => '---').join('|')}|`
-  const lines = results.flatMap(({ scenario, notes }) => notes.map((note) => `- ${scenario.title}: ${note}.`))
+  const lines = results.flatMap(({ scenario, notes }) =>
+    notes.map((note) => `- **${scenario.title}.** ${note}.`),
+  )
   return [head, rule, ...body, '', ...lines].join('\n')
 }
 

@@ -8,7 +8,7 @@ import { type Scenario, underLoad } from '../scenario'
 /** Kills the primary. The sentinels promote its replica, and the killed server comes back as a replica. */
 export const failover: Scenario<ReplicatedDeployment> = {
   name: 'failover',
-  title: '`kill -9` of a primary, failover to its replica, `minReplicas: 1`',
+  title: 'The primary is killed, with `minReplicas: 1`',
   run: (deployment) =>
     underLoad(deployment, {
       async inject({ recorder }) {
@@ -21,7 +21,7 @@ export const failover: Scenario<ReplicatedDeployment> = {
 /** Interrupts the replication before that. Redemptions that the replica does not confirm must fail. */
 export const cutOff: Scenario<ReplicatedDeployment> = {
   name: 'cut',
-  title: 'The replica cut off, then the primary killed, `minReplicas: 1`',
+  title: 'The replica is disconnected, then the primary is killed, with `minReplicas: 1`',
   run: (deployment) =>
     underLoad(deployment, {
       inject: async (session) => {
@@ -31,7 +31,7 @@ export const cutOff: Scenario<ReplicatedDeployment> = {
           const calls = await redeemAll(session, deployment, keys)
           await failOver(deployment)
           const succeeded = calls.filter(isSuccess).length
-          const note = `${succeeded} of ${keys.length} redemptions without the replica succeeded`
+          const note = `Without the replica, ${succeeded} of ${keys.length} redemptions succeeded`
           return { notes: [note], failures: succeeded === 0 ? [] : [note] }
         })
       },
@@ -41,7 +41,7 @@ export const cutOff: Scenario<ReplicatedDeployment> = {
 /** Shows the worst case of a failover without `minReplicas`, which the documentation describes. */
 export const cutOffUnconfirmed: Scenario<ReplicatedDeployment> = {
   name: 'cut, unconfirmed',
-  title: 'The same without `minReplicas`',
+  title: 'The replica is disconnected, then the primary is killed, without `minReplicas`',
   mayViolate: ['executed twice', 'redeemed twice', 'revoked and redeemed'],
   run: (deployment) =>
     underLoad(deployment, {
@@ -53,7 +53,7 @@ export const cutOffUnconfirmed: Scenario<ReplicatedDeployment> = {
           await failOver(deployment)
           const second = await redeemAll(session, deployment, keys)
           const twice = keys.filter((_, i) => [first[i], second[i]].every((call) => call && isSuccess(call)))
-          const note = `${twice.length} of ${keys.length} keys that were redeemed without the replica could be redeemed again`
+          const note = `Of ${keys.length} keys that were redeemed without the replica, ${twice.length} could be redeemed again after the failover`
           return { notes: [note] }
         })
       },

@@ -12,7 +12,7 @@ const MEBIBYTE = 2 ** 20
 /** Redis keeps its connections but does not answer, while requests continue to arrive. */
 export const redisPaused: Scenario<SingleRedisDeployment> = {
   name: 'redis paused',
-  title: '`SIGSTOP` of Redis under load, then `SIGCONT`',
+  title: 'Redis is paused under load',
   run: (deployment) =>
     underLoad(deployment, {
       async inject(session, { keys }, onEnd) {
@@ -66,7 +66,7 @@ function findings(rate: number, before: readonly Measurement[], after: readonly 
   const mebibytes = (growth / MEBIBYTE).toFixed(1)
   return {
     notes: [
-      `at ${rate} requests a second, a worker had at most ${inFlight} open, and its heap grew by ${mebibytes} MiB`,
+      `At ${rate} requests a second, a server process had at most ${inFlight} open requests, and its heap grew by at most ${mebibytes} MiB`,
     ],
     failures: growth <= LIMITS.heapGrowth ? [] : [`the heap of a worker grew by ${growth} bytes`],
   }

@@ -8,7 +8,7 @@ import { earlyRefusals, type Findings, loadOptions, type Scenario, underLoad } f
 /** Kills Redis, and starts an empty one. */
 export const redisCrash: Scenario<SingleRedisDeployment> = {
   name: 'redis killed',
-  title: '`kill -9` of Redis, and a restart',
+  title: 'Redis is killed and restarted',
   run: (deployment) =>
     underLoad(deployment, {
       async inject({ recorder }) {
@@ -24,7 +24,7 @@ export const redisCrash: Scenario<SingleRedisDeployment> = {
 
 export const flushAll: Scenario<SingleRedisDeployment> = {
   name: 'flushall',
-  title: '`FLUSHALL`',
+  title: 'Redis loses all data (`FLUSHALL`)',
   run: (deployment) =>
     underLoad(deployment, {
       redisStaysAvailable: true,
@@ -33,7 +33,7 @@ export const flushAll: Scenario<SingleRedisDeployment> = {
         await session.recorder.recordLoss('forgot', () => deployment.redis.cli('FLUSHALL'))
         onEnd()
         await audit(loadOptions(deployment, session), before)
-        return { notes: [`none of the ${before.length} earlier keys was valid afterwards`] }
+        return { notes: [`None of the ${before.length} earlier keys was valid afterwards`] }
       },
     }),
 }
@@ -42,7 +42,7 @@ const FLUSHES = 5
 
 export const scriptFlush: Scenario<SingleRedisDeployment> = {
   name: 'script flush',
-  title: `\`SCRIPT FLUSH\`, ${FLUSHES} times`,
+  title: `Redis loses its scripts ${FLUSHES} times (\`SCRIPT FLUSH\`)`,
   run: (deployment) =>
     underLoad(deployment, {
       redisStaysAvailable: true,
@@ -61,7 +61,7 @@ export const scriptFlush: Scenario<SingleRedisDeployment> = {
 
 export const fullMemory: Scenario<SingleRedisDeployment> = {
   name: 'maxmemory',
-  title: 'Redis at `maxmemory`',
+  title: 'Redis is full (`maxmemory`)',
   run: (deployment) =>
     underLoad(deployment, {
       async inject(session, { keys }) {
@@ -85,7 +85,7 @@ function fullMemoryFindings(calls: readonly Call[]): Findings {
   const redeemed = calls.filter((call) => isRedemption(call) && isSuccess(call)).length
   const refused = calls.filter(({ verb, status }) => verb === 'issue' && status === 503).length
   return {
-    notes: [`${redeemed} keys were redeemed while Redis was full`],
+    notes: [`While Redis was full, ${redeemed} keys were redeemed`],
     failures: [
       ...(redeemed > 0 ? [] : ['no key was redeemed while Redis was full']),
       ...(refused > 0 ? [] : ['Redis was not full']),

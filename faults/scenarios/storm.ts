@@ -9,7 +9,7 @@ export function storm(options: Storm): Scenario {
   const { count, isBound = false } = options
   return {
     name: `storm of ${count}${isBound ? ', bound' : ''}`,
-    title: `${count.toLocaleString('en')} concurrent redemptions of one ${isBound ? 'bound ' : ''}key`,
+    title: `${count.toLocaleString('en')} requests redeem one ${isBound ? 'bound ' : ''}key at the same time`,
     run: (deployment) => run(deployment, options),
   }
 }
@@ -27,7 +27,7 @@ async function run(deployment: Deployment, { count, isBound = false }: Storm): P
   const outcomes = new Set(succeeded.map(({ outcome }) => outcome))
   const isRight = outcomes.size === 1 && (isBound || succeeded.length === 1)
   const note = isBound
-    ? `${succeeded.length} calls succeeded, with ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
-    : `${succeeded.length} succeeded`
+    ? `${succeeded.length} requests succeeded, with ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
+    : `Requests that succeeded: ${succeeded.length}`
   return { history: history(), notes: [note], failures: isRight ? [] : [note] }
 }

@@ -14,7 +14,7 @@ const AFTER_LEASE_MILLISECONDS = LIMITS.leaseSeconds * 1000 + 500
 /** Kills a worker while it redeems many keys, and replaces it. Then all clients try again. */
 export const workerCrash: Scenario = {
   name: 'worker killed',
-  title: '`kill -9` of a worker in the middle of redemptions',
+  title: 'A server process is killed in the middle of redemptions',
   mayGoUnanswered: true,
   run: (deployment) =>
     underLoad(deployment, {
@@ -78,9 +78,8 @@ function findings(keys: readonly Key[], { early, late, repeated }: Tries): Findi
   })
   const bearers = isBound.filter((bound) => !bound).length
   const notes = [
-    `of ${keys.length} keys in the middle of a redemption, the owners redeemed ${resumed.length} of ` +
-      `${keys.length - bearers} bound keys after the lease of ${LIMITS.leaseSeconds} seconds; the ${bearers} bearer keys ` +
-      'stay reserved',
+    `The process was redeeming ${keys.length} keys. After the lease of ${LIMITS.leaseSeconds} seconds, the owners redeemed ` +
+      `${resumed.length} of the ${keys.length - bearers} bound keys. The ${bearers} bearer keys stay reserved`,
   ]
   return { notes, failures }
 }
