@@ -3,7 +3,9 @@
  * and starts it. The example uses the package of this checkout.
  */
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setUp } from './setup.mjs'
 import { ROOT, runStep } from './step.mjs'
@@ -21,5 +23,17 @@ const cwd = join(EXAMPLES, name)
 const shell = process.platform === 'win32' // where npm is a batch file
 const install = ['npm', 'install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund']
 runStep(`installing what ${name} needs`, install, { cwd, shell })
-const { status } = spawnSync('npm', ['start', '--silent'], { cwd, shell, stdio: 'inherit' })
+const env = { ...process.env, PORT: process.env.PORT ?? `${await freePort(3000)}` }
+const { status } = spawnSync('npm', ['start', '--silent'], { cwd, shell, stdio: 'inherit', env })
 process.exitCode = status ?? 1
+
+/** The wanted port, or another one if a program uses it. */
+async function freePort(wanted) {
+  const server = createServer().listen(wanted, 'localhost')
+  const port = await once(server, 'listening').then(
+    () => server.address().port,
+    () => freePort(0),
+  )
+  server.close()
+  return port
+}

@@ -1,4 +1,4 @@
-import cluster from 'node:cluster'
+import { isClusterWorker } from '../base/cluster.js'
 import { LOOPBACK_HOSTS } from '../base/network.js'
 
 /**
@@ -15,5 +15,5 @@ export function isLocalIssuer(issuer: unknown): boolean {
 /** Why this process must not be a local deployment; `undefined` if it may. */
 export function faultOfLocal(): string | undefined {
   if (process.env['NODE_ENV'] === 'production') return 'an http issuer while NODE_ENV is production'
-  return cluster.isWorker ? 'an http issuer in a worker of node:cluster' : undefined
+  return isClusterWorker() ? 'an http issuer in a worker of node:cluster' : undefined
 }

@@ -1,4 +1,4 @@
-import cluster from 'node:cluster'
+import { isClusterWorker } from '../../base/cluster.js'
 import { newFaults } from '../../base/faults.js'
 import { aFunction, flag, object, whole } from '../../base/schema.js'
 
@@ -52,7 +52,7 @@ export interface MemoryStoreOptions {
  * how many other workers there are.
  */
 export function faultOfMemory(): { readonly expected: string; readonly got: string } | undefined {
-  return cluster.isWorker ? MEMORY_OF_A_WORKER : undefined
+  return isClusterWorker() ? MEMORY_OF_A_WORKER : undefined
 }
 
 const MEMORY_OF_A_WORKER = Object.freeze({
