@@ -58,8 +58,8 @@ describe('README.md', () => {
   })
 
   it('has two commands for a clone', () => {
-    const [block] = codeBlocks('README.md').filter(({ heading }) => heading === 'Try it in a clone')
-    expect(block?.code.trim().split('\n')).toEqual(['npm run demo', 'npm test'])
+    const blocks = codeBlocks('README.md').filter(({ heading }) => heading === 'Try it in a clone')
+    expect(blocks.map(({ code }) => code)).toEqual(['npm run demo\n', 'npm test\n'])
   })
 
   it('has a table with four rows to choose from', () => {

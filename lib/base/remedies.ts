@@ -117,7 +117,8 @@ export const REMEDIES: Record<Reason, string> = {
   too_many_keys_outstanding: 'Redeem or revoke keys first, or raise policy.outstandingKeys.',
   too_many_proofs: 'Wait until earlier proofs have expired.',
   redemption_pending: 'Repeat the same request after Retry-After.',
-  issuance_suspended: 'Wait until the time of revokeAllIssuedBefore has passed.',
+  issuance_suspended:
+    'Wait a few seconds: the client or the subject was deleted a moment ago, or all keys were revoked.',
   store_full: 'Wait until entries expire, or raise the limit of the store.',
   store_unavailable: 'Check that the store is reachable.',
   registry_unavailable: 'Check that the client registry is reachable.',
