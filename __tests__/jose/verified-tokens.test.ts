@@ -102,7 +102,7 @@ describe('a signing key that remembers the tokens that it has verified', () => {
     const tokens = new VerifiedTokens()
     const isNew = (token: string) => {
       const digest = tokenDigest(token)
-      if (tokens.find(digest) !== undefined) return false
+      if (tokens.get(digest) !== undefined) return false
       tokens.add(digest, { typ: 'jwt', claims: {} })
       return true
     }

@@ -1,3 +1,4 @@
+import { RecentMap } from '../../lib/base/recent-map.js'
 import { faultsOf, parse } from './faults-of.js'
 
 const SECRET = 'correct-horse-battery-staple-0123'
@@ -5,7 +6,12 @@ const SECRET = 'correct-horse-battery-staple-0123'
 describe('the option dpop', () => {
   it('defaults to proofs of a minute that need no nonce', () => {
     for (const dpop of [undefined, {}, { proofAgeSeconds: undefined }]) {
-      const defaults = { proofAgeSeconds: 60, nonces: undefined, uses: expect.any(WeakMap) }
+      const defaults = {
+        proofAgeSeconds: 60,
+        nonces: undefined,
+        uses: expect.any(WeakMap),
+        proofKeys: expect.any(RecentMap),
+      }
       expect(parse({ dpop }).deployment.dpop).toEqual(defaults)
     }
     expect(Object.isFrozen(parse().deployment.dpop)).toBe(true)

@@ -1,3 +1,4 @@
+import crypto from 'node:crypto'
 import type { PresentedRequest } from '../../lib/base/request.js'
 import type { ProvisioningOptions } from '../../lib/options/provisioning-options.js'
 import type { UseOnceOutcome } from '../../lib/ports/store.js'
@@ -49,6 +50,28 @@ describe('a reader of proofs', () => {
     clock.seconds = Date.now() / 1000
     const proof = make((parts) => signProof(holder, TARGET, parts), { holder, target: TARGET })
     expect(await reasonOf(() => read(request({ dpop: [proof] }), TARGET))).toBe(reason)
+    // The same after a valid proof, whose key is remembered.
+    expect(
+      await reasonOf(() => read(request({ dpop: [signProof(holder, TARGET, {})] }), TARGET)),
+    ).toBeUndefined()
+    expect(await reasonOf(() => read(request({ dpop: [proof] }), TARGET))).toBe(reason)
+  })
+
+  it('imports the key of several proofs once, and remembers no key of a refused proof', async () => {
+    const { read, sign } = underTest()
+    const imports = jest.spyOn(crypto, 'createPublicKey')
+    const importsOf = async (proof: string) => {
+      imports.mockClear()
+      await reasonOf(() => read(request({ dpop: [proof] }), TARGET))
+      return imports.mock.calls.length
+    }
+    try {
+      expect([await importsOf(sign()), await importsOf(sign()), await importsOf(sign())]).toEqual([1, 0, 0])
+      const forged = `${sign({}, clientKey()).slice(0, -8)}AAAAAAAA`
+      expect([await importsOf(forged), await importsOf(forged)]).toEqual([1, 1])
+    } finally {
+      imports.mockRestore()
+    }
   })
 
   it('refuses two proofs, and one header with two', async () => {

@@ -1,4 +1,5 @@
 import * as crypto from 'node:crypto'
+import { RecentMap } from '../base/recent-map.js'
 import type { Claims } from './jws.js'
 
 /** A token whose signature was verified: its `typ`, and its claims, frozen. The same text always says the same. */
@@ -11,30 +12,13 @@ export interface VerifiedToken {
 const MOST_OF_A_GENERATION = 1024
 
 /**
- * Remembers the tokens that one signing key has verified, by the SHA-256 of the whole token. To verify and parse a token
- * with ES256 again takes 100 us, to find its digest 2 us. Its times, its state and its presenter are checked on each
- * request. Only a token with a right signature gets in, so strangers cannot fill it.
- *
- * It keeps two generations. When the newer one is full, it replaces the older one.
+ * The tokens that one signing key has verified, by the SHA-256 of the whole token. To verify and parse a token with ES256
+ * again takes 100 us, to find its digest 2 us. Its times, its state and its presenter are checked on each request. Only a
+ * token with a right signature gets in, so strangers cannot fill it.
  */
-export class VerifiedTokens {
-  #newer = new Map<string, VerifiedToken>()
-  #older = new Map<string, VerifiedToken>()
-
-  find(digest: string): VerifiedToken | undefined {
-    const known = this.#newer.get(digest)
-    if (known !== undefined) return known
-    const older = this.#older.get(digest)
-    if (older !== undefined) this.add(digest, older)
-    return older
-  }
-
-  add(digest: string, token: VerifiedToken): void {
-    if (this.#newer.size >= MOST_OF_A_GENERATION) {
-      this.#older = this.#newer
-      this.#newer = new Map()
-    }
-    this.#newer.set(digest, token)
+export class VerifiedTokens extends RecentMap<VerifiedToken> {
+  constructor() {
+    super(MOST_OF_A_GENERATION)
   }
 }
 

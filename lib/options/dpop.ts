@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto'
 import { describeSecret } from '../base/faults.js'
+import { RecentMap } from '../base/recent-map.js'
 import { object, rule, whole } from '../base/schema.js'
 import type { DpopRules } from '../ports/deployment.js'
 import { nonces } from '../possession/dpop.js'
@@ -32,6 +34,9 @@ export interface DpopOptions {
 
 const SHORTEST_NONCE_SECRET = 32
 
+/** The most remembered public keys of one generation. A key takes about 2 KB outside of the JavaScript heap. */
+const MOST_PROOF_KEYS = 1024
+
 export const readDpop = object<DpopOptions>({
   proofAgeSeconds: whole(1, 300, ' seconds'),
   nonceSecret: rule(
@@ -49,5 +54,6 @@ export function dpopRules(options: DpopOptions | undefined, now: () => number): 
     proofAgeSeconds,
     nonces: secret === undefined ? undefined : nonces(Buffer.from(secret), nonceLifetimeSeconds, now),
     uses: new WeakMap(),
+    proofKeys: new RecentMap<KeyObject>(MOST_PROOF_KEYS),
   })
 }

@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
+import type { RecentMap } from '../base/recent-map.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { KeyRing, VerificationKeys } from '../jose/key-ring.js'
 import type { TokenClock } from '../jose/signed-token.js'
@@ -76,6 +78,8 @@ export interface DpopRules {
   readonly nonces: Nonces | undefined
   /** The use of the proof of each request. Two guards in a row verify one request twice, but use its proof once. */
   readonly uses: WeakMap<PresentedRequest, Promise<void>>
+  /** The public keys of valid proofs, by their thumbprint. To import a key takes as long as to verify a signature. */
+  readonly proofKeys: RecentMap<KeyObject>
 }
 
 /** The clock for checking tokens. */

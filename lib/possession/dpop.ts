@@ -1,7 +1,13 @@
 import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import type { PresentedRequest } from '../base/request.js'
-import { importPublicJwk, PROOF_ALGORITHMS, thumbprint } from '../jose/jwk.js'
+import {
+  importPublicJwk,
+  jwkThumbprint,
+  PROOF_ALGORITHMS,
+  type PublicJwk,
+  publicJwkFault,
+} from '../jose/jwk.js'
 import { verifiesWith } from '../jose/jws.js'
 import {
   anything,
@@ -12,7 +18,7 @@ import {
   text,
   typedClaims,
 } from '../jose/signed-token.js'
-import { clockOf, type Nonces, type VerificationRules } from '../ports/deployment.js'
+import { clockOf, type DpopRules, type Nonces, type VerificationRules } from '../ports/deployment.js'
 import type { IdentifierOwner } from '../ports/store.js'
 import { type SingleUse, useOnce } from './once.js'
 import { normalizeTarget, type Target } from './target.js'
@@ -56,20 +62,19 @@ export function readProof(
   if (proof === undefined) return undefined
   if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
   const kind = dpopKind(deployment)
-  const { claims, publicKey } = verifyProof(proof, kind)
+  const { claims, publicKey, thumbprint } = verifyProof(proof, kind, deployment.dpop.proofKeys)
   const { jti, iat } = claims
   const url = requireTarget(claims, target)
   requireInTime(claims, kind, clockOf(deployment))
   if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
   requireNonce(deployment, claims)
-  const proofKey = thumbprint(publicKey)
   const { uses } = deployment.dpop
   const spendOnce = (owner: IdentifierOwner) => {
-    const use = uses.get(presented) ?? spend(deployment, { parts: [proofKey, url, jti], iat, owner })
+    const use = uses.get(presented) ?? spend(deployment, { parts: [thumbprint, url, jti], iat, owner })
     uses.set(presented, use)
     return use
   }
-  return { thumbprint: proofKey, publicKey, spend: spendOnce }
+  return { thumbprint, publicKey, spend: spendOnce }
 }
 
 function refused(reason: Reason, message: string): ProvisioningError {
@@ -123,14 +128,19 @@ function dpopKind({ dpop }: VerificationRules): TokenKind<ProofClaims> {
 }
 
 /** RFC 9449 4.3, 6 and 7: the proof is signed by the key in its own header. */
-function verifyProof(proof: string, kind: TokenKind<ProofClaims>) {
+function verifyProof(proof: string, kind: TokenKind<ProofClaims>, known: DpopRules['proofKeys']) {
   const token = parseSignedToken(proof, kind)
-  const publicKey = importPublicJwk(token.header.jwk)
+  const { jwk } = token.header
+  const fault = publicJwkFault(jwk)
+  // Only a JWK in its canonical form is remembered, so no other text has its thumbprint.
+  const thumbprint = fault === undefined ? jwkThumbprint(jwk as PublicJwk) : ''
+  const publicKey = fault ?? known.get(thumbprint) ?? importPublicJwk(jwk)
   if (typeof publicKey === 'string')
     throw kind.refuse('signer', `The jwk of the DPoP proof is refused: ${publicKey}.`)
   if (!verifiesWith(token, publicKey))
     throw kind.refuse('signature', 'The DPoP proof is not signed by the key in its jwk.')
-  return { claims: typedClaims(token, kind), publicKey }
+  known.add(thumbprint, publicKey)
+  return { claims: typedClaims(token, kind), publicKey, thumbprint }
 }
 
 /** RFC 9449 4.3, 8 and 9. */

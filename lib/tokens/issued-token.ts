@@ -112,7 +112,7 @@ export function verifySignedByUs<C extends object>(
   const [typ] = kind.types
   const digest = token.length <= MAXIMUM_LENGTH ? tokenDigest(token) : ''
   for (const key of keys.all()) {
-    const known = key.verifiedTokens?.find(digest)
+    const known = key.verifiedTokens?.get(digest)
     if (known === undefined || known.typ !== typ) continue
     const failure = retirementFailure(key, known.claims)
     if (failure !== undefined) throw refusal(kind, failure)

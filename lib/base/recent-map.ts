@@ -1,0 +1,29 @@
+/**
+ * A map of what was used recently, of a bounded size. It keeps two generations. When the newer one is full, it replaces
+ * the older one.
+ */
+export class RecentMap<V> {
+  readonly #mostOfGeneration: number
+  #newer = new Map<string, V>()
+  #older = new Map<string, V>()
+
+  constructor(mostOfGeneration: number) {
+    this.#mostOfGeneration = mostOfGeneration
+  }
+
+  get(name: string): V | undefined {
+    const known = this.#newer.get(name)
+    if (known !== undefined) return known
+    const older = this.#older.get(name)
+    if (older !== undefined) this.add(name, older)
+    return older
+  }
+
+  add(name: string, value: V): void {
+    if (this.#newer.size >= this.#mostOfGeneration) {
+      this.#older = this.#newer
+      this.#newer = new Map()
+    }
+    this.#newer.set(name, value)
+  }
+}
