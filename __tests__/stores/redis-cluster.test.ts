@@ -78,7 +78,7 @@ async function moveSlot(
   between: () => Promise<void>,
 ): Promise<void> {
   const [any] = servers
-  const slot = (await any?.cli('CLUSTER', 'KEYSLOT', layout(prefix).notBefore(clientId))) ?? ''
+  const slot = (await any?.cli('CLUSTER', 'KEYSLOT', layout(prefix).ofClient(clientId).notBefore)) ?? ''
   const counts = await Promise.all(servers.map(({ cli }) => cli('CLUSTER', 'COUNTKEYSINSLOT', slot)))
   const from = counts.findIndex((count) => Number(count) > 0)
   const [source, target] = [servers[from], servers[(from + 1) % servers.length]]

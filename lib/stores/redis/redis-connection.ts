@@ -7,8 +7,15 @@ export type Keys = readonly [string, ...string[]]
 
 /** Sends commands to Redis through the client library of the host. */
 export interface Connection {
-  run(script: Script, keys: Keys, args: readonly string[]): Promise<unknown>
+  /** Runs a script, and reads its reply. */
+  run<T>(
+    script: Script,
+    keys: Keys,
+    args: readonly string[],
+    read: (reply: unknown) => T | Promise<T>,
+  ): Promise<T>
   send: SendCommand
+  readonly minReplicas: number
   /** Waits until `minReplicas` replicas have the last write. */
   replicate(key: string): Promise<void>
   /** Runs commands within `timeoutSeconds`, and at most `maxPending` at the same time. */
@@ -17,24 +24,37 @@ export interface Connection {
 
 type Settings = Pick<RedisOptions, 'sendCommand' | 'timeoutSeconds' | 'maxPending' | 'minReplicas'>
 
-export function connection(options: Settings): Connection {
+/** @param onFirstAnswer is called once, after the first reply to a script */
+export function connection(options: Settings, onFirstAnswer: () => void): Connection {
   const { sendCommand, timeoutSeconds, maxPending, minReplicas } = options
-  // Async, so that an error that the client library throws becomes a rejection.
-  const send: SendCommand = async (command, key) => sendCommand(command, key)
+  const send: SendCommand = (command, key) => {
+    // An error that the client library throws becomes a rejection.
+    try {
+      return Promise.resolve(sendCommand(command, key))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+  let isAnswered = false
   return {
+    minReplicas,
     send,
-    async run({ source, sha }, keys, args) {
-      const operands = [String(keys.length), ...keys, ...args]
-      try {
-        return await send(['EVALSHA', sha, ...operands], keys[0])
-      } catch (error) {
+    run({ source, sha }, keys, args, read) {
+      const answered = (reply: unknown) => {
+        if (!isAnswered) {
+          isAnswered = true
+          onFirstAnswer()
+        }
+        return read(reply)
+      }
+      const failed = (error: unknown) => {
         if (!isUnknownScript(error)) throw error
         // The script did not run, so send its source. EVAL also makes it known to this node.
-        return send(['EVAL', source, ...operands], keys[0])
+        return send(['EVAL', source, String(keys.length), ...keys, ...args], keys[0]).then(answered)
       }
+      return send(['EVALSHA', sha, String(keys.length), ...keys, ...args], keys[0]).then(answered, failed)
     },
     async replicate(key) {
-      if (minReplicas === 0) return
       // Half of the time limit. The other half is left to give a reservation back.
       const milliseconds = String(Math.ceil(timeoutSeconds * 500))
       const reached = Number(await send(['WAIT', String(minReplicas), milliseconds], key))

@@ -1,11 +1,10 @@
 import type { KeyRef } from '../../ports/store.js'
 import { requireTime } from '../verb-arguments.js'
 import type { Connection, Keys } from './redis-connection.js'
-import { encoded, type Layout } from './redis-layout.js'
+import type { ClientNames, Layout } from './redis-layout.js'
 import type { RedisOptions } from './redis-options.js'
-import { textOf } from './redis-records.js'
-import type { Script } from './redis-scripts.js'
-import { runVerb, type Verb } from './redis-verbs.js'
+import type { KeyScript } from './redis-scripts.js'
+import { type KeyVerb, runVerb } from './redis-verbs.js'
 
 /** The connection, the names and the limits of one store. */
 export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
@@ -18,42 +17,32 @@ export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 
   nextCall(): string
 }
 
-/** The KEYS of a script about one provisioning key, in the order of `ENTRY` in redis-scripts.ts. */
-export function keysOf({ names }: RedisContext, { clientId, jti }: KeyRef): Keys {
-  const ofClient = [names.notBefore(clientId), names.open(clientId), names.seen(clientId)]
-  return [names.entry(clientId, jti), ...ofClient, names.outcome(clientId, jti)]
-}
-
-/** The ARGV of such a script: four arguments that all scripts have, then the operands of the verb. */
-export function argsOf(
-  { seconds }: RedisContext,
-  { clientId, jti }: KeyRef,
-  call: string,
-  operands: readonly string[],
-) {
-  return [String(seconds()), textOf(clientId), call, encoded(jti), ...operands]
-}
-
 /** Runs the script of a verb that changes one provisioning key. */
 export function changeKey<T extends string>(
-  context: RedisContext,
-  verb: Verb<T>,
-  ref: KeyRef,
+  { redis, names, seconds, nextCall }: RedisContext,
+  verb: KeyVerb<T>,
+  { clientId, jti }: KeyRef,
   operands: readonly string[],
+  call = nextCall(),
 ): Promise<T> {
-  const args = argsOf(context, ref, context.nextCall(), operands)
-  return context.redis.inTime(() => runVerb(context.redis, verb, keysOf(context, ref), args))
+  const keys = keysOf(names.ofClient(clientId), verb.script, jti)
+  return runVerb(redis, verb, keys, [String(seconds()), clientId, call, ...operands])
 }
 
 /** Runs a script that only reads one provisioning key. */
-export function readKey(
-  context: RedisContext,
-  script: Script,
-  ref: KeyRef,
-  operands: readonly string[] = [],
-): Promise<unknown> {
-  const args = argsOf(context, ref, '', operands)
-  return context.redis.inTime(() => context.redis.run(script, keysOf(context, ref), args))
+export function readKey<T>(
+  { redis, names, seconds }: RedisContext,
+  script: KeyScript,
+  { clientId, jti }: KeyRef,
+  operands: readonly string[],
+  read: (reply: unknown) => T,
+): Promise<T> {
+  const keys = keysOf(names.ofClient(clientId), script, jti)
+  return redis.run(script, keys, [String(seconds()), clientId, ...operands], read)
+}
+
+function keysOf(client: ClientNames, { others }: KeyScript, jti: string): Keys {
+  return [client.entry(jti), client.notBefore, ...others.map((other) => client[other](jti))]
 }
 
 /** No entry may be kept for longer than the times of `revokeIssuedBefore`, or it could become valid again. */

@@ -17,6 +17,7 @@ import { encoded } from './redis-layout.js'
  */
 export function operandsOf(key: KeyRecord, outstanding: number): string[] {
   return [
+    encoded(key.jti),
     textOf(key.subject),
     numberOf(key.issuedAt, 'issuedAt'),
     String(key.retainUntil),

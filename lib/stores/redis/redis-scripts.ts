@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ANSWERED, ENTRY, entryFields, FAMILY, MOVE, NOW, TTL } from './redis-entry.js'
 import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
 
 /** A Lua script, and the hash by which Redis knows it after the first call. */
@@ -7,92 +8,35 @@ export interface Script {
   readonly sha: string
 }
 
+/** A script about one provisioning key. */
+export interface KeyScript extends Script {
+  /** The names of KEYS after ENTRY and NOT_BEFORE. */
+  readonly others: readonly OtherKey[]
+}
+
+type OtherKey = 'open' | 'seen' | 'outcome'
+
 function script(...parts: readonly string[]): Script {
   const source = parts.map((part) => part.trim()).join('\n')
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
 
-/*
- * Numbers are passed on as text, because Lua would print them with 14 digits. Each script decides before its first
- * write. At `maxmemory` Redis refuses the first write of a script if it needs memory, but no later write. So a script
- * that moves a key begins with a PEXPIRE or a ZREM and always succeeds, and a script that adds a key is refused.
- */
-
-/** Redis keeps an entry for some seconds after its end. No verb finds it, except for a caller whose clock is behind. */
-const TIME = `
-local NOW = tonumber(ARGV[1])
-local GRACE_MILLISECONDS = 10000
-local function ttl(last)
-  return string.format('%.0f', math.ceil((tonumber(last) - NOW) * 1000) + GRACE_MILLISECONDS)
-end
--- Only the error for a full memory becomes 'full'. The caller gets any other error.
-local function answered(reply, answer)
-  if type(reply) ~= 'table' or not reply.err then return answer end
-  return string.find(reply.err, 'OOM', 1, true) and 'full' or reply
-end`
-
-/*
- * An entry is the hash of one provisioning key. Its fields:
- *
- * - `sub`, `scope`, `aud`, `iat`, `exp`, `cnf`: the record, by the names of the claims
- * - `until`: the end of the entry (`retainUntil`), `state`: its state, `at`: `changedAt`, `first`: `reservedAt`
- * - `attempt`: the attempt that has the reservation
- * - `owner`, `lease`: who may resume the reservation, and from when
- * - `redemption`: the first attempt, if another one has resumed the reservation
- * - `outcome_until`: until when the outcome may be read, if there is one
- * - `request`: the mark of the request, `family_client`: `familyClientId`, `family`: `revoked` if the family is revoked
- * - `call`: the mark of the call that wrote last. A call that is sent twice gets the same answer twice
- *
- * Field `*` of NOT_BEFORE is the time for everybody, `=id` that of one identity, and `#` the mark of the last change.
- */
-const ENTRY = `
-local CLIENT, CALL, JTI = ARGV[2], ARGV[3], ARGV[4]
-local ENTRY, NOT_BEFORE, OPEN, SEEN, OUTCOME = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local function covered(subject, issued_at)
-  for _, time in ipairs(redis.call('HMGET', NOT_BEFORE, '*', '=' .. CLIENT, '=' .. subject)) do
-    if time and tonumber(issued_at) <= tonumber(time) then return true end
-  end
-  return false
-end
--- The entry, with the revocations of NOT_BEFORE applied; nil if it is unknown or expired. Then whether it is in Redis.
-local function find()
-  local names = { 'state', 'sub', 'iat', 'until', 'attempt', 'family', 'call', 'scope', 'aud', 'exp', 'cnf',
-    'family_client', 'owner', 'lease', 'redemption', 'outcome_until', 'at', 'first', 'request' }
-  local kept = redis.call('HMGET', ENTRY, unpack(names))
-  if not kept[1] then return nil, false end
-  local entry = {}
-  for i, name in ipairs(names) do entry[name] = kept[i] end
-  if tonumber(entry['until']) < NOW then return nil, true end
-  if entry.state ~= 'revoked' and covered(entry.sub, entry.iat) then
-    if entry.state == 'redeemed' then entry.family = 'revoked' else entry.state = 'revoked' end
-  end
-  return entry, true
-end
--- The member of OPEN for a key.
-local function place(entry)
-  return entry.iat .. ':' .. JTI .. ':' .. entry.sub
-end
-local function write(last, ...)
-  redis.call('PEXPIRE', ENTRY, ttl(last))
-  redis.call('HSET', ENTRY, 'call', CALL, ...)
-end
--- Writes a change of state, with the time of the caller.
-local function move(last, ...)
-  write(last, 'at', ARGV[1], ...)
-end`
+/** @param fields the further fields of the entry that the script reads, each into a local variable of its name */
+function keyScript(others: readonly OtherKey[], fields: string, ...parts: readonly string[]): KeyScript {
+  const keys = others.map((name, i) => `local ${name.toUpperCase()} = KEYS[${i + 3}]`)
+  return { ...script(NOW, ...keys, entryFields(fields), ENTRY, ...parts), others }
+}
 
 /** Answers the state of the key, then its record. */
 const FIND = `
-local entry = find()
-if not entry then return {} end
-return {
-  entry.state, entry.family or '', entry.sub, entry.scope, entry.aud, entry.iat, entry.exp, entry['until'],
-  entry.at or entry.iat, entry.first or '', entry.cnf or '', entry.family_client or nil }`
+if not state then return {} end
+return { state, family or '', sub, scope, aud, iat, exp, ends, at or iat, first or '', cnf or '', family_client or nil }`
 
+/** The arguments from the fourth on are the operands of `operandsOf`. */
 const RECORD = `
-local subject, issued_at, last, limit = ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+local JTI, SUBJECT, ISSUED_AT, LAST, LIMIT = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
 local function has_place()
-  return redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') < limit
+  return redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') < LIMIT
 end
 -- Removes revoked keys from OPEN. It runs for a client at its limit only, once after each change of NOT_BEFORE.
 local function free_covered()
@@ -104,41 +48,41 @@ local function free_covered()
   end
   redis.pcall('SET', SEEN, revision, 'PX', redis.call('PTTL', NOT_BEFORE))
 end
-local known, is_there = find()
-if known then return known.call == CALL and 'recorded' or 'duplicate' end
-if covered(subject, issued_at) then return 'revoked' end
+if state then return call == CALL and 'recorded' or 'duplicate' end
+if covered(SUBJECT, ISSUED_AT) then return 'revoked' end
 if not has_place() then
   free_covered()
   if not has_place() then return 'outstanding' end
 end
-if is_there then redis.call('DEL', ENTRY) end
-local reply = redis.pcall('HSET', ENTRY, 'state', 'issued', 'sub', subject, 'scope', ARGV[9], 'aud', ARGV[10],
-  'iat', issued_at, 'exp', ARGV[11], 'until', last, 'call', CALL)
+-- An entry whose time is over.
+if ends then redis.call('DEL', ENTRY) end
+local reply = redis.pcall('HSET', ENTRY, 'state', 'issued', 'sub', SUBJECT, 'scope', ARGV[9], 'aud', ARGV[10],
+  'iat', ISSUED_AT, 'exp', ARGV[11], 'until', LAST, 'call', CALL)
 local answer = answered(reply, 'recorded')
 if answer ~= 'recorded' then return answer end
 if ARGV[12] ~= '' then redis.call('HSET', ENTRY, 'cnf', ARGV[12]) end
-redis.call('PEXPIRE', ENTRY, ttl(last))
-redis.call('ZADD', OPEN, last, place({ iat = issued_at, sub = subject }))
+local lasting = ttl(LAST)
+redis.call('PEXPIRE', ENTRY, lasting)
+redis.call('ZADD', OPEN, LAST, ISSUED_AT .. ':' .. JTI .. ':' .. SUBJECT)
 redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', '(' .. ARGV[1])
-if redis.call('PTTL', OPEN) < tonumber(ttl(last)) then redis.call('PEXPIRE', OPEN, ttl(last)) end
+if redis.call('PTTL', OPEN) < tonumber(lasting) then redis.call('PEXPIRE', OPEN, lasting) end
 return answer`
 
+/** The fourth argument is the encoded `jti`. */
 const REVOKE = `
-local entry = find()
-if not entry then return 'unknown' end
-if entry.state == 'redeemed' then return 'redeemed' end
-if entry.state == 'revoked' then return entry.call == CALL and 'revoked' or 'unchanged' end
-redis.call('ZREM', OPEN, place(entry))
-move(entry['until'], 'state', 'revoked')
+if not state then return 'unknown' end
+if state == 'redeemed' then return 'redeemed' end
+if state == 'revoked' then return call == CALL and 'revoked' or 'unchanged' end
+redis.call('ZREM', OPEN, iat .. ':' .. ARGV[4] .. ':' .. sub)
+move('at', ARGV[1], 'state', 'revoked')
 return 'revoked'`
 
 const REVOKE_FAMILY = `
-local entry = find()
-if not entry then return 'unknown' end
-if entry.state ~= 'redeemed' then return 'not_redeemed' end
+if not state then return 'unknown' end
+if state ~= 'redeemed' then return 'not_redeemed' end
 redis.call('DEL', OUTCOME)
-if entry.family then return entry.call == CALL and 'revoked' or 'unchanged' end
-write(entry['until'], 'family', 'revoked')
+if family then return call == CALL and 'revoked' or 'unchanged' end
+move('family', 'revoked')
 return 'revoked'`
 
 const REVOKE_ISSUED_BEFORE = `
@@ -189,16 +133,18 @@ for i = 2, #KEYS do
 end
 return answer`
 
+const RECORD_FIELDS = 'scope aud exp at first cnf family_client'
+
 /** The verbs of the port, each one script on keys of one hash slot. */
 export const SCRIPTS = Object.freeze({
-  find: script(TIME, ENTRY, FIND),
-  recall: script(TIME, ENTRY, RECALL),
-  record: script(TIME, ENTRY, RECORD),
-  redeem: script(TIME, ENTRY, REDEEM),
-  settle: script(TIME, ENTRY, SETTLE),
-  release: script(TIME, ENTRY, RELEASE),
-  revoke: script(TIME, ENTRY, REVOKE),
-  revokeFamily: script(TIME, ENTRY, REVOKE_FAMILY),
-  revokeIssuedBefore: script(TIME, REVOKE_ISSUED_BEFORE),
-  useOnce: script(TIME, USE_ONCE),
+  find: keyScript([], `family ${RECORD_FIELDS}`, FAMILY, FIND),
+  recall: keyScript(['outcome'], 'family attempt owner redemption outcome_until request', FAMILY, RECALL),
+  record: keyScript(['open', 'seen'], 'call', TTL, ANSWERED, RECORD),
+  redeem: keyScript([], 'call first', MOVE, REDEEM),
+  settle: keyScript(['open', 'outcome'], 'call attempt', TTL, ANSWERED, SETTLE),
+  release: keyScript([], 'call attempt owner redemption', MOVE, RELEASE),
+  revoke: keyScript(['open'], 'call', MOVE, REVOKE),
+  revokeFamily: keyScript(['outcome'], 'family call', FAMILY, MOVE, REVOKE_FAMILY),
+  revokeIssuedBefore: script(NOW, TTL, REVOKE_ISSUED_BEFORE),
+  useOnce: script(NOW, TTL, ANSWERED, USE_ONCE),
 })

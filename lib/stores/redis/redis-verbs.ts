@@ -1,20 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { ANSWERS } from '../checked-store.js'
 import type { Connection, Keys } from './redis-connection.js'
-import { SCRIPTS, type Script } from './redis-scripts.js'
+import { type KeyScript, SCRIPTS, type Script } from './redis-scripts.js'
 
 /** A script that answers one word, all its words, and the words for which replicas must have the write. */
-export interface Verb<T extends string> {
-  readonly script: Script
+export interface Verb<T extends string, S extends Script = Script> {
+  readonly script: S
   readonly answers: readonly T[]
   readonly replicated: readonly T[]
 }
 
-function verb<T extends string>(
-  script: Script,
+/** A verb about one provisioning key. */
+export type KeyVerb<T extends string> = Verb<T, KeyScript>
+
+function verb<T extends string, S extends Script>(
+  script: S,
   answers: readonly T[],
   replicated: readonly NoInfer<T>[] = [],
-): Verb<T> {
+): Verb<T, S> {
   return { script, answers, replicated }
 }
 
@@ -37,17 +40,19 @@ export const VERBS = Object.freeze({
  *
  * @throws Error also when the reply is not one of the words of the script
  */
-export async function runVerb<T extends string>(
+export function runVerb<T extends string>(
   redis: Connection,
   { script, answers, replicated }: Verb<T>,
   keys: Keys,
   args: readonly string[],
 ): Promise<T> {
-  const reply = String(await redis.run(script, keys, args))
-  const answer = answers.find((one) => one === reply)
-  if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
-  if (replicated.includes(answer)) await redis.replicate(keys[0])
-  return answer
+  return redis.run(script, keys, args, (reply) => {
+    const word = String(reply)
+    const answer = answers.find((one) => one === word)
+    if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
+    if (redis.minReplicas === 0 || !replicated.includes(answer)) return answer
+    return redis.replicate(keys[0]).then(() => answer)
+  })
 }
 
 /** Makes a unique mark for each call, in all processes. By its mark, Redis recognises a call that is sent twice. */

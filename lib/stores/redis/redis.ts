@@ -1,9 +1,9 @@
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
-import { type Connection, connection, type Keys } from './redis-connection.js'
-import { argsOf, changeKey, keysOf, type RedisContext, readKey, requireRetention } from './redis-context.js'
-import { layout } from './redis-layout.js'
+import { connection, type Keys } from './redis-connection.js'
+import { changeKey, type RedisContext, readKey, requireRetention } from './redis-context.js'
+import { encoded, layout } from './redis-layout.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
@@ -75,11 +75,13 @@ export interface RedisStore extends ProvisioningStore {
 export function redisStore(options: RedisStoreOptions): RedisStore {
   const { prefix, now, maxRetentionSeconds, maxProofsPerClient, maxProofsPerKey, ...parsed } =
     readRedisOptions(options)
-  const redis = connection(parsed)
   const names = layout(prefix)
+  const redis = connection(parsed, () => {
+    inspect().catch(() => undefined)
+  })
   const inspect = inspector(parsed, redis.send, names.home)
   const context: RedisContext = {
-    redis: inspectAfterFirstAnswer(redis, inspect),
+    redis,
     names,
     seconds: () => secondsOf(now()),
     maxRetentionSeconds,
@@ -89,7 +91,6 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   }
   return Object.freeze<RedisStore>({
     ...recordVerbs(context),
-    recall: recallVerb(context),
     ...redemptionVerbs(context),
     ...revocationVerbs(context),
     useOnce: onceVerb(context),
@@ -105,36 +106,18 @@ function secondsOf(milliseconds: number): number {
   throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
 }
 
-/** Runs scripts as `redis` does, and inspects the settings of Redis after the first answer. */
-function inspectAfterFirstAnswer(redis: Connection, inspect: () => Promise<unknown>): Connection {
-  let isInspected = false
+function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find' | 'recall'> {
+  const { inTime } = context.redis
   return {
-    ...redis,
-    async run(...all) {
-      const answer = await redis.run(...all)
-      if (!isInspected) {
-        isInspected = true
-        inspect().catch(() => undefined)
-      }
-      return answer
-    },
-  }
-}
-
-function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find'> {
-  return {
-    async record(key, limits) {
-      requireFuture('retainUntil', key.retainUntil, context.seconds())
-      requireRetention(context, key.retainUntil)
-      return changeKey(context, VERBS.record, key, operandsOf(key, limits.outstanding))
-    },
-    find: async (ref) => entryFrom(ref, await readKey(context, SCRIPTS.find, ref)),
-  }
-}
-
-function recallVerb(context: RedisContext): ProvisioningStore['recall'] {
-  return async function recall(ref, ownerId) {
-    return recollectionFrom(await readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)]))
+    record: (key, limits) =>
+      inTime(() => {
+        requireFuture('retainUntil', key.retainUntil, context.seconds())
+        requireRetention(context, key.retainUntil)
+        return changeKey(context, VERBS.record, key, operandsOf(key, limits.outstanding))
+      }),
+    find: (ref) => inTime(() => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply))),
+    recall: (ref, ownerId) =>
+      inTime(() => readKey(context, SCRIPTS.recall, ref, [textOf(ownerId)], recollectionFrom)),
   }
 }
 
@@ -142,33 +125,34 @@ function recallVerb(context: RedisContext): ProvisioningStore['recall'] {
 const RESERVED: readonly RedeemOutcome[] = ['reserved', 'resumed']
 
 function redemptionVerbs(context: RedisContext): Pick<ProvisioningStore, 'redeem' | 'settle' | 'release'> {
-  const { redis, nextCall } = context
+  const { inTime } = context.redis
   return {
-    async redeem(ref, attempt, lease) {
-      const call = nextCall()
-      const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
-      const args = argsOf(context, ref, call, operands)
+    redeem(ref, attempt, lease) {
+      const call = context.nextCall()
       // Gives back a reservation whose answer was lost. It names the call, because the attempt may have reserved again.
-      const giveBack = () =>
-        changeKey(context, VERBS.release, ref, [textOf(attempt), call]).catch(() => undefined)
-      const reserve = () => runVerb(redis, VERBS.redeem, keysOf(context, ref), args)
-      const reserveOrGiveBack = () =>
-        reserve().catch((error) => {
+      const giveBack = () => {
+        inTime(() => changeKey(context, VERBS.release, ref, [attempt, call])).catch(() => undefined)
+      }
+      const reserveOrGiveBack = () => {
+        const operands = [textOf(attempt), ...leaseOperands(lease, context.seconds())]
+        return changeKey(context, VERBS.redeem, ref, operands, call).catch((error) => {
           giveBack()
           throw error
         })
-      return redis.inTime(reserveOrGiveBack, (late) => RESERVED.includes(late) && giveBack())
+      }
+      return inTime(reserveOrGiveBack, (late) => RESERVED.includes(late) && giveBack())
     },
-    async settle(ref, attempt, retainUntil, settlement) {
-      requireRetention(context, retainUntil)
-      const operands = [textOf(attempt), String(retainUntil), ...settlementOperands(settlement)]
-      return changeKey(context, VERBS.settle, ref, operands)
-    },
-    async release(ref, attempt, hasActed) {
-      // The empty operand releases any reservation of the attempt, not only that of one call.
-      const operands = [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]
-      return changeKey(context, VERBS.release, ref, operands)
-    },
+    settle: (ref, attempt, retainUntil, settlement) =>
+      inTime(() => {
+        requireRetention(context, retainUntil)
+        const operands = [textOf(attempt), String(retainUntil), ...settlementOperands(settlement)]
+        return changeKey(context, VERBS.settle, ref, [encoded(ref.jti), ...operands])
+      }),
+    // The empty operand releases any reservation of the attempt, not only that of one call.
+    release: (ref, attempt, hasActed) =>
+      inTime(() =>
+        changeKey(context, VERBS.release, ref, [textOf(attempt), ...(hasActed ? ['', 'acted'] : [])]),
+      ),
   }
 }
 
@@ -177,8 +161,8 @@ type RevocationVerbs = Pick<ProvisioningStore, 'revoke' | 'revokeFamily' | 'revo
 function revocationVerbs(context: RedisContext): RevocationVerbs {
   const { redis, names, seconds, nextCall, maxRetentionSeconds } = context
   return {
-    revoke: async (ref) => changeKey(context, VERBS.revoke, ref, []),
-    revokeFamily: async (ref) => changeKey(context, VERBS.revokeFamily, ref, []),
+    revoke: (ref) => redis.inTime(() => changeKey(context, VERBS.revoke, ref, [encoded(ref.jti)])),
+    revokeFamily: (ref) => redis.inTime(() => changeKey(context, VERBS.revokeFamily, ref, [])),
     async revokeIssuedBefore({ identity, issuedBefore, retainUntil }) {
       const now = seconds()
       requireFuture('retainUntil', retainUntil, now)
@@ -197,17 +181,19 @@ function revocationVerbs(context: RedisContext): RevocationVerbs {
 function onceVerb(context: RedisContext): ProvisioningStore['useOnce'] {
   const { redis, names, seconds, nextCall, maxProofsPerClient, maxProofsPerKey } = context
   // A client and its keys have separate counts, so that a stolen key cannot lock out the client itself.
-  const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] =>
-    jti === undefined
-      ? [[names.proofs(clientId), maxProofsPerClient]]
-      : [
-          [names.keyProofs(clientId), maxProofsPerClient],
-          [names.proofs(clientId, jti), maxProofsPerKey],
-        ]
+  const countsOf = ({ clientId, jti }: IdentifierOwner): (readonly [name: string, limit: number])[] => {
+    const client = names.ofClient(clientId)
+    if (jti === undefined) return [[client.proofs(), maxProofsPerClient]]
+    return [
+      [client.keyProofs(), maxProofsPerClient],
+      [client.proofs(jti), maxProofsPerKey],
+    ]
+  }
   return async function useOnce(id, until, owner) {
     requireFuture('until', until, seconds())
     const counts = owner === undefined ? [] : countsOf(owner)
-    const keys: Keys = [names.once(id, owner?.clientId), ...counts.map(([name]) => name)]
+    const name = owner === undefined ? names.once(id) : names.ofClient(owner.clientId).once(id)
+    const keys: Keys = [name, ...counts.map(([count]) => count)]
     const args = [seconds(), until, nextCall(), ...counts.map(([, limit]) => limit)].map(String)
     return redis.inTime(() => runVerb(redis, VERBS.useOnce, keys, args))
   }
