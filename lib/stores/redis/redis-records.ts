@@ -3,6 +3,7 @@ import type {
   KeyEntry,
   KeyRecord,
   KeyRef,
+  KeyState,
   Lease,
   Recollection,
   Settlement,
@@ -57,16 +58,12 @@ export function recollectionFrom(reply: unknown): Recollection | undefined {
   })
 }
 
-/** Reads the reply of the script `find`. */
+/** Reads the reply of the script `find`: a JSON text, in which a missing field is `false`. */
 export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry | undefined {
-  if (!Array.isArray(reply)) throw new Error('Redis: expected a list as the answer of find')
-  if (reply.length === 0) return undefined
-  const [stateName, family, subject = '', scope = '', audience = '', ...rest] = reply.map(String)
-  const [issuedAt = '', expiresAt = '', retainUntil = '', changedAt = '', reservedAt, ...others] = rest
-  const [confirmation, familyClientId] = others
-  const state = STATES.find((one) => one === stateName)
-  if (reply.length < 11 || reply.length > 12 || state === undefined)
-    throw new Error('Redis: an entry is incomplete')
+  const text = String(reply)
+  if (text === 'unknown') return undefined
+  const [state, family, subject, scope, audience, ...rest] = fieldsFrom(text)
+  const [issuedAt, expiresAt, retainUntil, changedAt, reservedAt, confirmation, familyClientId] = rest
   return Object.freeze({
     clientId,
     jti,
@@ -78,11 +75,29 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     retainUntil: Number(retainUntil),
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
     state,
-    changedAt: Number(changedAt),
+    changedAt: Number(changedAt || issuedAt),
     ...(reservedAt && { reservedAt: Number(reservedAt) }),
     familyRevoked: family === 'revoked',
-    ...(familyClientId !== undefined && { familyClientId }),
+    ...(familyClientId !== false && { familyClientId }),
   })
+}
+
+type Optional = string | false
+type Fields = readonly [
+  ...[state: KeyState, family: Optional, subject: string, scope: string, audience: string],
+  ...[issuedAt: string, expiresAt: string, retainUntil: string, changedAt: Optional, reservedAt: Optional],
+  ...[confirmation: Optional, familyClientId: Optional],
+]
+
+function fieldsFrom(text: string): Fields {
+  let fields: unknown
+  try {
+    fields = JSON.parse(text)
+  } catch {
+    // Handled with other nonsense. The text is not repeated, because it could be anything.
+  }
+  if (Array.isArray(fields) && fields.length === 12 && STATES.includes(fields[0])) return fields as never
+  throw new Error('Redis: expected an entry as the answer of find')
 }
 
 /** The text itself. @throws URIError when it is not valid Unicode, which Redis would change */
