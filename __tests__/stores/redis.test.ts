@@ -1,5 +1,6 @@
 import { redisStore } from '../../lib/stores/redis/redis.js'
-import { keyFor, PLENTY, withStore } from '../support/redis/bench'
+import { layout } from '../../lib/stores/redis/redis-layout.js'
+import { HELD, keyFor, PLENTY, withStore } from '../support/redis/bench'
 import { EVERY_VERB, everyVerb } from '../support/redis/every-verb'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 
@@ -189,6 +190,29 @@ describe('names in redisStore', () => {
       const names = (await server.cli('--scan')).split('\n').map((name) => name.replace(/^epk:{.+?}/, ''))
       expect(names.sort()).toEqual([':key:a%3Ab:c%3A%7Bd%7D', ':outcome:a%3Ab:c%3A%7Bd%7D'])
     }))
+
+  it('are the same when they come back, whatever is in them', () =>
+    withStore(server, async (store) => {
+      const odd = '\n\r\t\0"\\/\u007f\u0080\u2028\ufeff\u{1f511}[",]:=*#'
+      const key = keyFor(odd, { clientId: odd, subject: odd, audience: odd, scope: [odd] })
+      await store.record(key, PLENTY)
+      await store.redeem(key, odd, { ...HELD, ownerId: odd })
+      await store.settle(key, odd, now() + 60, { outcome: odd, request: odd, familyClientId: odd })
+      expect(await store.find(key)).toMatchObject({
+        ...{ clientId: odd, jti: odd, subject: odd, audience: odd, scope: [odd], familyClientId: odd },
+      })
+      expect(await store.recall(key, odd)).toEqual({ redemption: odd, outcome: odd, request: odd })
+      await store.revokeIssuedBefore({ identity: odd, issuedBefore: now(), retainUntil: now() + 60 })
+      expect(await store.find(key)).toMatchObject({ state: 'redeemed', familyRevoked: true })
+    }))
+
+  it('of a client are the same after those of many others', () => {
+    const names = layout('epk:')
+    const first = names.ofClient('a-client').entry('key')
+    for (let i = 0; i < 5_000; i += 1) names.ofClient(`client-${i}`)
+    expect(names.ofClient('a-client').entry('key')).toBe(first)
+    expect(first).toBe('epk:{37/64}:key:a-client:key')
+  })
 
   it('are refused where UTF-8 would make one of two', () =>
     withStore(server, async (store) => {
