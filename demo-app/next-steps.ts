@@ -35,7 +35,7 @@ export function nextSteps(
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
     '  The tour sends these requests itself and explains each answer. It also shows DPoP,',
-    '  private_key_jwt and a lost answer. Run it in the same terminal:',
+    '  private_key_jwt and a lost answer. Run it where you have set the secret:',
     `  ${tourCommand(demo)}`,
     '',
     '  Press Ctrl-C to stop the demo. It prints an event below for each thing that happens to a key:',

@@ -24,12 +24,12 @@ function filesOf(page: string): Record<string, string> {
   return Object.fromEntries([...saved].map(([, name = '', code = '']) => [name, code]))
 }
 
-/** The commands of a page, without those that install something or belong to a clone. */
+/** The commands of a page, without those that install something. */
 function commandsOf(page: string): string {
   const blocks = codeBlocks(page).filter(({ language }) => language === 'sh')
   return blocks
     .map(({ code }) => code)
-    .filter((code) => !/^npm /m.test(code))
+    .filter((code) => !/\bnpm /.test(code))
     .join('')
 }
 

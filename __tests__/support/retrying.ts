@@ -61,7 +61,7 @@ export const ERRANDS: readonly Errand[] = [TOKEN, BIND, REGISTER, ACT]
 export function ownerIdFor(jkt: string | undefined, { method = 'POST', path }: Errand): string {
   const [, action] = /^\/oauth\/(\w+)$/.exec(path) ?? []
   const at = action === undefined ? requestDigest(method, path) : null
-  return JSON.stringify([jkt ?? null, null, action ?? 'route', at])
+  return requestDigest(jkt ?? null, null, action ?? 'route', at)
 }
 
 /** The credentials of a request for an errand. */

@@ -12,7 +12,7 @@ const [FEW, MORE, MANY] = [1_000, 2_000, 4_000]
 const EMPTY_SCRIPT = "return 'reserved'"
 const JKT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 /** As an exchange names its owner. */
-const LEASE = { ownerId: JSON.stringify([JKT, null, 'exchange', null]), leaseSeconds: 30 }
+const LEASE = { ownerId: JKT, leaseSeconds: 30 }
 
 /**
  * Compares the store in Redis with bare commands of the same client: `find` of each guard, and what a redemption adds.

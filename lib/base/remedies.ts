@@ -70,7 +70,7 @@ export const REMEDIES: Record<Reason, string> = {
 
   client_authentication_missing: 'Authenticate, for example with curl -u client_id:client_secret.',
   client_authentication_repeated: 'Authenticate with one method only.',
-  client_unknown: 'Check client_id, and that the client is in the option clients.',
+  client_unknown: 'Check client_id. The client may have been deleted, by a replay too, or lost at a restart.',
   client_secret_wrong: 'Check the secret. In a Basic header, client_id and secret are form-encoded.',
   client_method_refused: 'Use an authentication method that is set up for this client.',
   client_assertion_malformed: 'Send a JWT as client_assertion, with the matching client_assertion_type.',
@@ -118,7 +118,7 @@ export const REMEDIES: Record<Reason, string> = {
   too_many_proofs: 'Wait until earlier proofs have expired.',
   redemption_pending: 'Repeat the same request after Retry-After.',
   issuance_suspended:
-    'Wait a few seconds: the client or the subject was deleted a moment ago, or all keys were revoked.',
+    'Ask again after Retry-After. A replay deletes a bound client, and all keys of a deleted client are revoked.',
   store_full: 'Wait until entries expire, or raise the limit of the store.',
   store_unavailable: 'Check that the store is reachable.',
   registry_unavailable: 'Check that the client registry is reachable.',

@@ -76,9 +76,7 @@ export function bindingsWith(
   // If a key had two bindings, it would stay valid after the revocation of one.
   if (others.some(isSameKey(added))) throw exists('This key is already bound to the client.')
   if (rebinding === 'refuse')
-    throw exists(
-      'The client already has a bound key, and the policy does not allow another: revoke its binding first.',
-    )
+    throw exists('The client already has a bound key, and the policy does not allow another.')
   if (others.length >= maxBindings)
     throw exists(
       `The client already has ${others.length} bound keys, and the policy allows ${maxBindings}: revoke one first.`,

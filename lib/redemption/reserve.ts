@@ -3,6 +3,7 @@ import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedeemOutcome } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
+import { requestDigest } from './outcome.js'
 import { type Repetition, repeatOrContain } from './replay.js'
 import {
   type Attempt,
@@ -60,7 +61,8 @@ function ownerIdOf(
 ): string | undefined {
   if (ownerConfirmation === undefined) return undefined
   const { jkt = null, 'x5t#S256': certificate = null } = ownerConfirmation
-  return JSON.stringify([jkt, certificate, action, route ?? null])
+  // A hash, because Redis needs 700 bytes more for a field of over 64 characters.
+  return requestDigest(jkt, certificate, action, route ?? null)
 }
 
 /** Makes one attempt. `pending`: the same owner has reserved the key in another request. */

@@ -97,7 +97,7 @@ describe('authenticate', () => {
         disclosed: false,
       })
       expect(refusal.facts).toEqual({})
-      expect(refusal.message).toBe('No client has this id. (client_secret_post)')
+      expect(refusal.message).toBe('No client has this id (client_secret_post).')
     },
   )
 

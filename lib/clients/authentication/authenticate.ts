@@ -113,5 +113,5 @@ function refusal(
 ): ProvisioningError {
   // The id of an unknown client is a text that a stranger chose, so events do not contain it.
   const facts = reason === 'client_unknown' ? {} : { clientId }
-  return new ProvisioningError(reason, `${message} (${method})`, { facts })
+  return new ProvisioningError(reason, `${message.slice(0, -1)} (${method}).`, { facts })
 }
