@@ -38,6 +38,7 @@ export async function deploy(options = {}) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: cert })
   const { port } = server.address()
   const socket = await serverSocketOf(server, { port, ca: cert })
+  const response = Object.create(app.response, { end: { value: refused } })
   return {
     keys,
     events: () => events,
@@ -48,7 +49,7 @@ export async function deploy(options = {}) {
       return tokenOf(await send({ agent, port }, proof))
     },
     /** A request and a response as Express hands them to a middleware. */
-    exchange: (headers) => exchange(app, socket, headers),
+    exchange: (headers) => exchange(app, { socket, response }, headers),
     close() {
       agent.destroy()
       socket.destroy()
@@ -93,7 +94,11 @@ async function serverSocketOf(server, { port, ca }) {
   return socket
 }
 
-function exchange(app, socket, headers) {
+function refused() {
+  throw new Error(`the request is refused with ${this.statusCode}`)
+}
+
+function exchange(app, { socket, response }, headers) {
   const req = new IncomingMessage(socket)
   req.method = 'GET'
   req.url = req.originalUrl = '/telemetry'
@@ -105,6 +110,6 @@ function exchange(app, socket, headers) {
   req.res = res
   res.req = req
   Object.setPrototypeOf(req, app.request)
-  Object.setPrototypeOf(res, app.response)
+  Object.setPrototypeOf(res, response)
   return { req, res }
 }

@@ -118,7 +118,7 @@ export const REMEDIES: Record<Reason, string> = {
   too_many_proofs: 'Wait until earlier proofs have expired.',
   redemption_pending: 'Repeat the same request after Retry-After.',
   issuance_suspended:
-    'Ask again after Retry-After. A replay deletes a bound client, and all keys of a deleted client are revoked.',
+    'This happens after revokeAllIssuedBefore, a deletion or a replay, which deletes a bound client.',
   store_full: 'Wait until entries expire, or raise the limit of the store.',
   store_unavailable: 'Check that the store is reachable.',
   registry_unavailable: 'Check that the client registry is reachable.',

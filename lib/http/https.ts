@@ -110,10 +110,12 @@ const STRANGERS_IPV6 = ['2001:db8::1', '3fff::1']
 
 /** Finds the fault of `trust proxy`. Express makes a new function for each setting, so each is tried once (7 us). */
 function trustProxyChecker(): (trust: TrustProxy) => string | undefined {
-  const faults = new WeakMap<TrustProxy, string | undefined>()
+  const sound = new WeakSet<TrustProxy>()
   return (trust) => {
-    if (!faults.has(trust)) faults.set(trust, trustProxyFault(trust))
-    return faults.get(trust)
+    if (sound.has(trust)) return undefined
+    const fault = trustProxyFault(trust)
+    if (fault === undefined) sound.add(trust)
+    return fault
   }
 }
 

@@ -148,9 +148,10 @@ function requireTarget({ htm, htu }: ProofClaims, target: Target): string {
   if (htm !== target.method)
     throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
   const url = normalizeTarget(htu)
-  const places = [target.url, target.alias ?? target.url].map(normalizeTarget)
-  if (url !== undefined && places.includes(url)) return url
-  const [expected = 'a URL'] = places
+  const isFor = (place: string | undefined) =>
+    place !== undefined && (htu === place || url === normalizeTarget(place))
+  if (url !== undefined && (isFor(target.url) || isFor(target.alias))) return url
+  const expected = normalizeTarget(target.url) ?? 'a URL'
   throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
 }
 

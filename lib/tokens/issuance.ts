@@ -83,7 +83,7 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
   revoked: (_, { clockToleranceSeconds }) =>
     new ProvisioningError(
       'issuance_suspended',
-      'The keys of this client or of this subject were revoked a moment ago.',
+      'The keys of this client or of this subject were revoked a moment ago; ask again after Retry-After.',
       { facts: { retryAfterSeconds: clockToleranceSeconds + 1 } },
     ),
   outstanding: (limit) =>

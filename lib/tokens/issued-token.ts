@@ -110,9 +110,11 @@ export function verifySignedByUs<C extends object>(
   token: string,
 ): C {
   const [typ] = kind.types
-  const digest = token.length <= MAXIMUM_LENGTH ? tokenDigest(token) : ''
+  let digest: string | undefined
   for (const key of keys.all()) {
-    const known = key.verifiedTokens?.get(digest)
+    if (key.verifiedTokens === undefined || token.length > MAXIMUM_LENGTH) continue
+    digest ??= tokenDigest(token)
+    const known = key.verifiedTokens.get(digest)
     if (known === undefined || known.typ !== typ) continue
     const failure = retirementFailure(key, known.claims)
     if (failure !== undefined) throw refusal(kind, failure)
@@ -124,7 +126,8 @@ export function verifySignedByUs<C extends object>(
     signer = typeof kid === 'string' ? keys.find(kid) : undefined
     return signatureFailure(parsed, signer)
   })
-  signer?.verifiedTokens?.add(digest, { typ, claims: deeplyFrozen<object>(claims) as Claims })
+  if (digest !== undefined)
+    signer?.verifiedTokens?.add(digest, { typ, claims: deeplyFrozen<object>(claims) as Claims })
   return claims
 }
 

@@ -36,13 +36,13 @@ export function extractKey(
       'The request presents a token in its body besides the Authorization header.',
     )
   }
-  if (header === undefined || !/^(Bearer|DPoP)\b/i.test(header)) {
+  const [, scheme, token] = CREDENTIALS.exec(header ?? '') ?? []
+  if (token === undefined && /^(Bearer|DPoP)\b/i.test(header ?? ''))
+    throw malformed('header_malformed', `The Authorization header is not Bearer ${word} or DPoP ${word}.`)
+  if (token === undefined) {
     const message = `Present the ${credential} as Authorization: Bearer ${word}, or DPoP ${word}.`
     throw malformed('credentials_missing', message)
   }
-  const [, scheme, token] = CREDENTIALS.exec(header) ?? []
-  if (token === undefined)
-    throw malformed('header_malformed', `The Authorization header is not Bearer ${word} or DPoP ${word}.`)
   return { token, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer' }
 }
 

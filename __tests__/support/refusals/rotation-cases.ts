@@ -68,7 +68,7 @@ export const ROTATION_CASES: Case[] = [
     status: 503,
     error: 'temporarily_unavailable',
     headers: { 'retry-after': /^6$/ },
-    description: /ask again in a few seconds/,
+    description: /ask again after Retry-After/,
     act: async (server) => {
       await server.keys.revokeAllIssuedBefore(new Date())
       return askForKey(server)
