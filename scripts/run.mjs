@@ -15,7 +15,11 @@ if (file === undefined) {
   console.error('usage: node scripts/run.mjs [--with-programs] FILE [ARGUMENTS]')
   process.exit(2)
 }
-if (needsPrograms) ensurePrograms()
+if (needsPrograms) {
+  ensurePrograms()
+  // Tests cause warnings of the library on purpose. Printed ones would look like faults of the tests.
+  process.env.NODE_NO_WARNINGS = '1'
+}
 setUp()
 
 if (file.endsWith('.ts')) createRequire(import.meta.url)('./typescript.cjs')
