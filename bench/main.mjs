@@ -1,14 +1,18 @@
 /**
  * Measures speed and memory against peers and limits: `npm run bench`. Prints a table, and writes `bench/results.json`.
- * Exits with 1 if a bound is missed. `npm run bench -- --only guard,redis` runs some parts.
+ * Exits with 1 if a bound is missed. `npm run bench -- --only guard,redis` runs some parts. `-- --docs` also writes the
+ * table into docs/performance.md.
  */
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { parseArgs, styleText } from 'node:util'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { markdownTable, printPart } from './table.mjs'
 
 const PARTS = ['guard', 'stack', 'endpoints', 'redis', 'memory', 'import', 'garbage']
+const PAGE = new URL('../docs/performance.md', import.meta.url)
+const BLOCK = /(?<=<!-- bench: begin -->\n)[\s\S]*(?=<!-- bench: end -->)/
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } })
+const { values } = parseArgs({ options: { only: { type: 'string' }, docs: { type: 'boolean' } } })
 const chosen = values.only?.split(',') ?? PARTS
 const unknown = chosen.filter((name) => !PARTS.includes(name))
 if (unknown.length > 0) {
@@ -23,28 +27,17 @@ for (const name of chosen) {
   const started = performance.now()
   const { run } = await import(`./parts/${name}.mjs`)
   results[name] = await run()
-  print(name, results[name], (performance.now() - started) / 1_000)
+  printPart(name, results[name], (performance.now() - started) / 1_000)
 }
-writeFileSync(new URL('results.json', import.meta.url), JSON.stringify({ machine, results }, null, 2))
+const load = loadavg()[1].toFixed(1)
+writeFileSync(new URL('results.json', import.meta.url), JSON.stringify({ machine, load, results }, null, 2))
+if (values.docs) {
+  const text = `${machine}. The load average was ${load}.\n\n${markdownTable(results)}\n`
+  writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(BLOCK, text))
+}
 const missed = Object.values(results)
   .flat()
   .filter(({ passed }) => !passed)
 console.log(missed.length === 0 ? 'All bounds hold.' : `${missed.length} bounds are missed.`)
 // A peer may keep connections or timers.
 process.exit(missed.length === 0 ? 0 : 1)
-
-function print(part, lines, seconds) {
-  console.log(`${styleText('bold', part.padEnd(50))}median    quartiles     bound`)
-  for (const { name, value, unit, low, high, most, least, passed } of lines) {
-    const bound = most !== undefined ? `<= ${most}` : least !== undefined ? `>= ${least}` : ''
-    const verdict = bound === '' ? '' : passed ? styleText('green', 'ok') : styleText('red', 'missed')
-    const cells = [`  ${name}`.padEnd(46), `${digits(value)} ${unit}`.padStart(12)]
-    const spread = low === high ? '' : `${digits(low)} - ${digits(high)}`
-    console.log(`${cells.join('')} ${spread.padStart(15)} ${bound.padStart(9)}  ${verdict}`.trimEnd())
-  }
-  console.log(`  (${seconds.toFixed(0)} s)\n`)
-}
-
-function digits(value) {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
-}
