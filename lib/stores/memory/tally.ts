@@ -1,6 +1,8 @@
+import { SplitMap } from './split-map.js'
+
 /** Counts by name. A count of 0 takes no memory. */
 export class Tally {
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new SplitMap<number>()
 
   of(name: string): number {
     return this.#counts.get(name) ?? 0
