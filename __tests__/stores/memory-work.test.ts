@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector/promises'
+import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import type { KeyRecord, ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
@@ -116,10 +117,13 @@ describe('work of memoryStore', () => {
       for (const seconds of [held / 2, held + 100, 2.5 * held, 4 * held]) {
         clock.seconds = START + seconds
         await store.find(key(0))
+        // A sweep continues in later turns.
+        for (let turn = 0; turn < 15; turn += 1) await setImmediate()
       }
     })
     expect(await store.find(key(1))).toBeUndefined()
     expect(steps).toBeGreaterThan(10 * held)
-    expect(steps).toBeLessThan(30 * held * Math.log2(held))
+    // No two ends are the same. Usually many keys share one.
+    expect(steps).toBeLessThan(45 * held * Math.log2(held))
   })
 })

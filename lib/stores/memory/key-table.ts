@@ -1,78 +1,19 @@
 import type {
   IdentifierOwner,
   IssuedBefore,
-  KeyEntry,
   KeyRecord,
   KeyRef,
   KeyState,
   RecordLimits,
 } from '../../ports/store.js'
-import { copyOfConfirmation } from '../verb-arguments.js'
-import type { Expiring, ExpiryQueue } from './expiry.js'
+import { ClientKeys } from './client-keys.js'
+import type { ExpiryQueue } from './expiry.js'
+import { TermsPool } from './key-terms.js'
 import type { NotBeforeTable } from './not-before.js'
+import { SplitMap } from './split-map.js'
+import { isOutstanding, KeyProgress, type Reservation, StoredKey } from './stored-key.js'
+import type { Sweep } from './sweep.js'
 import { Tally } from './tally.js'
-
-/** A key in the table. Its record never changes; its state does. */
-export class StoredKey implements Expiring {
-  readonly record: KeyRecord
-  readonly client: ClientKeys
-  state: KeyState = 'issued'
-  /** NumericDate of the last change of `state`. */
-  changedAt: number
-  /** NumericDate of the first reservation. */
-  reservedAt: number | undefined = undefined
-  familyRevoked = false
-  /** The attempt that has reserved the key, or has redeemed it. */
-  reservation: Reservation | undefined = undefined
-  familyClientId: string | undefined = undefined
-  /** Recognises the request of the redemption. */
-  request: string | undefined = undefined
-  /** The encrypted answer to a redemption, kept until the record's own `retainUntil`. */
-  outcome: string | undefined = undefined
-  retainUntil: number
-  due: number
-  readonly #table: KeyTable
-
-  constructor(table: KeyTable, record: KeyRecord, client: ClientKeys) {
-    this.#table = table
-    this.record = record
-    this.client = client
-    this.changedAt = record.issuedAt
-    this.retainUntil = record.retainUntil
-    this.due = record.retainUntil
-  }
-
-  forget(): void {
-    this.#table.forget(this)
-  }
-
-  defer(): void {
-    this.#table.dropOutcome(this)
-  }
-}
-
-export interface Reservation {
-  /** `undefined` after a release that left the reservation to its owner. */
-  readonly attempt: string | undefined
-  /** The first of all attempts that have had this reservation. */
-  readonly redemption: string
-  /** Whether an earlier attempt may have acted: then a release does not issue the key again. */
-  readonly staysWithOwner: boolean
-  readonly ownerId: string | undefined
-  /** NumericDate from which the same owner may resume the redemption. */
-  readonly leaseUntil: number
-}
-
-/** The keys of one client. */
-interface ClientKeys {
-  readonly keys: Map<string, StoredKey>
-  /** The client that registered this one. */
-  readonly registeredBy: string | undefined
-  /** An upper bound, exact for all keys but those revoked by `revokeIssuedBefore` since `revision`. */
-  outstanding: number
-  /** The revision of `NotBeforeTable` when the keys were last counted exactly. */
-  revision: number
-}
 
 /** The limits of the whole table. */
 interface TableLimits {
@@ -85,10 +26,12 @@ interface TableLimits {
  * same for any number of keys.
  */
 export class KeyTable {
-  // Nested, because a client id and a jti are free text.
-  readonly #clients = new Map<string, ClientKeys>()
+  /** A client with one key has that key here. A map of its own took 230 bytes more. */
+  readonly #clients = new SplitMap<StoredKey | ClientKeys>()
+  readonly #terms = new TermsPool()
   readonly #ofRegistrars = new Tally()
-  readonly #expiry: ExpiryQueue
+  readonly #sweep: Sweep
+  readonly #expiry: ExpiryQueue<StoredKey>
   readonly #notBefore: NotBeforeTable
   readonly #limits: TableLimits
   #size = 0
@@ -96,19 +39,26 @@ export class KeyTable {
   /** The latest `retainUntil` of all keys. A revocation by time is kept as long, so that no revoked key comes back. */
   #latest = Number.NEGATIVE_INFINITY
 
-  constructor(expiry: ExpiryQueue, notBefore: NotBeforeTable, limits: TableLimits) {
-    this.#expiry = expiry
+  constructor(sweep: Sweep, notBefore: NotBeforeTable, limits: TableLimits) {
+    this.#sweep = sweep
+    this.#expiry = sweep.queue<StoredKey>({
+      forget: (stored) => this.#forget(stored),
+      keep: (stored) => this.dropOutcome(stored),
+    })
     this.#notBefore = notBefore
     this.#limits = limits
   }
 
+  /** An upper bound, like all counts here: see `Sweep`. */
   get size(): number {
     return this.#size
   }
 
-  get({ clientId, jti }: KeyRef): StoredKey | undefined {
-    const stored = this.#clients.get(clientId)?.keys.get(jti)
-    return stored && this.#withRevocation(stored)
+  get(ref: KeyRef): StoredKey | undefined {
+    const stored = this.#find(ref)
+    if (stored === undefined || !stored.end.isOver) return stored && this.#withRevocation(stored)
+    this.#forget(stored)
+    return undefined
   }
 
   /** Whether `revokeIssuedBefore` covers a key that is about to be recorded. */
@@ -122,27 +72,24 @@ export class KeyTable {
       return false
     const client = this.#clients.get(clientId)
     // Written so that a limit that is not a number refuses.
-    if ((client?.outstanding ?? 0) < outstanding) return true
-    if (client === undefined || client.revision === this.#notBefore.revision) return false
-    for (const stored of client.keys.values()) this.#withRevocation(stored)
-    client.revision = this.#notBefore.revision
-    return client.outstanding < outstanding
+    if (outstandingOf(client) < outstanding) return true
+    const keys = client instanceof ClientKeys ? client.keysToCount(this.#notBefore.revision) : [client]
+    for (const stored of keys) if (stored !== undefined) this.#withRevocation(stored)
+    return outstandingOf(client) < outstanding
   }
 
-  add(record: KeyRecord, registeredBy: string | undefined): void {
-    const client = this.#clients.get(record.clientId) ?? {
-      keys: new Map<string, StoredKey>(),
-      registeredBy,
-      outstanding: 0,
-      revision: this.#notBefore.revision,
-    }
-    this.#clients.set(record.clientId, client)
-    const stored = new StoredKey(this, record, client)
-    client.keys.set(record.jti, stored)
-    client.outstanding += 1
-    if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, 1)
-    this.retain(stored, record.retainUntil)
+  add(record: KeyRecord, registrar: string | undefined): void {
+    const client = this.#clients.get(record.clientId)
+    const { clientId, registeredBy } = client ?? { clientId: record.clientId, registeredBy: registrar }
+    const end = this.#expiry.momentAt(record.retainUntil)
+    const stored = new StoredKey(clientId, record, this.#terms.take(record, registeredBy), end)
+    if (client instanceof ClientKeys) client.add(stored)
+    else if (client === undefined) this.#clients.set(clientId, stored)
+    else this.#clients.set(clientId, new ClientKeys(client, this.#notBefore.revision).add(stored))
+    if (registeredBy !== undefined) this.#ofRegistrars.add(registeredBy, 1)
+    this.#latest = Math.max(this.#latest, end.time)
     this.#expiry.add(stored)
+    this.#sweep.start()
     this.#size += 1
   }
 
@@ -152,88 +99,80 @@ export class KeyTable {
     return registeredBy === undefined ? owner : { ...owner, registeredBy }
   }
 
+  /** Every change of state goes through here, so that the count of outstanding keys stays right. */
+  move(
+    stored: StoredKey,
+    state: KeyState,
+    { at, reservation }: { readonly at: number; readonly reservation?: Reservation | undefined },
+  ): KeyProgress {
+    const client =
+      isOutstanding(state) === isOutstanding(stored.state) ? undefined : this.#clients.get(stored.clientId)
+    if (client instanceof ClientKeys) client.outstanding += isOutstanding(state) ? 1 : -1
+    stored.progress ??= new KeyProgress(state, at)
+    const { progress } = stored
+    progress.state = state
+    progress.changedAt = at
+    if (state === 'redeeming') progress.reservedAt ??= at
+    progress.reservation = reservation
+    return progress
+  }
+
   retain(stored: StoredKey, until: number): void {
-    stored.retainUntil = Math.max(stored.retainUntil, until)
-    this.#latest = Math.max(this.#latest, stored.retainUntil)
+    if (until <= stored.end.time) return
+    stored.end = this.#expiry.momentAt(until)
+    this.#latest = Math.max(this.#latest, until)
   }
 
-  /** Keeps an outcome if there is room for it. */
-  keepOutcome(stored: StoredKey, outcome: string): void {
-    if (this.#outcomeCharacters + outcome.length > this.#limits.maxOutcomeCharacters) return
-    stored.outcome = outcome
-    this.#outcomeCharacters += outcome.length
+  hasRoomFor(outcome: string): boolean {
+    return this.#outcomeCharacters + outcome.length <= this.#limits.maxOutcomeCharacters
   }
 
-  dropOutcome(stored: StoredKey): void {
-    this.#outcomeCharacters -= stored.outcome?.length ?? 0
-    stored.outcome = undefined
+  keepOutcome(stored: StoredKey, text: string): void {
+    if (stored.progress === undefined) return
+    stored.progress.outcome = { text, end: stored.end }
+    this.#outcomeCharacters += text.length
+  }
+
+  dropOutcome({ progress }: StoredKey): void {
+    if (progress?.outcome === undefined) return
+    this.#outcomeCharacters -= progress.outcome.text.length
+    progress.outcome = undefined
   }
 
   revokeIssuedBefore(bound: IssuedBefore) {
     return this.#notBefore.raise(bound, Math.max(bound.retainUntil, this.#latest))
   }
 
-  forget(stored: StoredKey): void {
-    const { client, record, state } = stored
+  #find({ clientId, jti }: KeyRef): StoredKey | undefined {
+    const client = this.#clients.get(clientId)
+    if (client instanceof ClientKeys) return client.get(jti)
+    return client?.jti === jti ? client : undefined
+  }
+
+  #forget(stored: StoredKey): void {
+    // A verb may have forgotten it before the sweep came to it.
+    if (this.#find(stored) !== stored) return
+    const { clientId, terms } = stored
     this.dropOutcome(stored)
     this.#size -= 1
-    client.outstanding -= placesOf(state)
-    client.keys.delete(record.jti)
-    if (client.registeredBy !== undefined) this.#ofRegistrars.add(client.registeredBy, -1)
-    if (client.keys.size === 0) this.#clients.delete(record.clientId)
+    if (terms.registeredBy !== undefined) this.#ofRegistrars.add(terms.registeredBy, -1)
+    this.#terms.giveBack(terms)
+    const client = this.#clients.get(clientId)
+    const rest = client instanceof ClientKeys ? client.without(stored) : undefined
+    if (rest === undefined) this.#clients.delete(clientId)
+    else if (rest !== client) this.#clients.set(clientId, rest)
   }
 
   #withRevocation(stored: StoredKey): StoredKey {
-    if (stored.state === 'revoked' || !this.#notBefore.covers(stored.record)) return stored
-    if (stored.state === 'redeemed') stored.familyRevoked = true
-    else move(stored, 'revoked', { at: stored.changedAt })
+    const { progress } = stored
+    if (progress?.state === 'revoked' || !this.#notBefore.covers(stored)) return stored
+    if (progress?.state === 'redeemed') progress.familyRevoked = true
+    else this.move(stored, 'revoked', { at: stored.changedAt })
     return stored
   }
 }
 
-/** Every change of state goes through here, so that the count of outstanding keys stays right. */
-export function move(
-  stored: StoredKey,
-  state: KeyState,
-  { at, reservation }: { readonly at: number; readonly reservation?: Reservation | undefined },
-): void {
-  stored.client.outstanding += placesOf(state) - placesOf(stored.state)
-  stored.state = state
-  stored.changedAt = at
-  if (state === 'redeeming') stored.reservedAt ??= at
-  stored.reservation = reservation
-}
-
-function placesOf(state: KeyState): 0 | 1 {
-  return state === 'issued' || state === 'redeeming' ? 1 : 0
-}
-
-/** Copies a record member by member. If the caller's object also has the key itself, it must not get into the store. */
-export function copyOf(key: KeyRecord): KeyRecord {
-  const { clientId, jti, subject, audience, issuedAt, expiresAt, retainUntil, confirmation } = key
-  return Object.freeze({
-    clientId,
-    jti,
-    subject,
-    scope: Object.freeze([...key.scope]),
-    audience,
-    issuedAt,
-    expiresAt,
-    retainUntil,
-    ...(confirmation !== undefined && { confirmation: copyOfConfirmation(confirmation) }),
-  })
-}
-
-/** The answer of `find`. */
-export function entryOf(stored: StoredKey): KeyEntry {
-  const { record, state, changedAt, reservedAt, familyRevoked, familyClientId, retainUntil } = stored
-  return Object.freeze({
-    ...record,
-    retainUntil,
-    state,
-    changedAt,
-    ...(reservedAt !== undefined && { reservedAt }),
-    familyRevoked,
-    ...(familyClientId !== undefined && { familyClientId }),
-  })
+function outstandingOf(client: StoredKey | ClientKeys | undefined): number {
+  if (client instanceof ClientKeys) return client.outstanding
+  return client !== undefined && !client.end.isOver && isOutstanding(client.state) ? 1 : 0
 }

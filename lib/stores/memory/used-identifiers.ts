@@ -1,26 +1,13 @@
 import type { IdentifierOwner, ProvisioningStore, UseOnceOutcome } from '../../ports/store.js'
 import { requireFuture } from '../verb-arguments.js'
-import { type Expiring, ExpiryQueue } from './expiry.js'
+import type { Expiring, ExpiryQueue } from './expiry.js'
+import { SplitMap } from './split-map.js'
+import { Sweep, type WAIT } from './sweep.js'
 import { Tally } from './tally.js'
 
-class Used implements Expiring {
+interface Used extends Expiring<Used> {
   readonly id: string
   readonly owner: IdentifierOwner | undefined
-  retainUntil: number
-  due: number
-  readonly #table: UsedIdentifiers
-
-  constructor(table: UsedIdentifiers, id: string, owner: IdentifierOwner | undefined, until: number) {
-    this.#table = table
-    this.id = id
-    this.owner = owner
-    this.retainUntil = until
-    this.due = until
-  }
-
-  forget(): void {
-    this.#table.forget(this)
-  }
 }
 
 /** The most identifiers that are remembered. `maxPerClient` holds for a client, and again for all its keys together. */
@@ -61,8 +48,9 @@ export function halfOf(maximum: number): number {
 
 /** Remembers identifiers that may be used once. At a limit it refuses new ones and evicts nothing. */
 export class UsedIdentifiers {
-  readonly #used = new Set<string>()
-  readonly #expiry: ExpiryQueue
+  readonly #used = new SplitMap<Used>()
+  readonly #sweep: Sweep
+  readonly #expiry: ExpiryQueue<Used>
   readonly #limits: IdentifierLimits
   // A client and its keys have separate counts, so that a stolen key cannot lock out the client itself.
   readonly #ofClients = new Tally()
@@ -70,25 +58,32 @@ export class UsedIdentifiers {
   readonly #ofKeys = new Tally()
   readonly #ofRegistrars = new Tally()
 
-  constructor(expiry: ExpiryQueue, limits: IdentifierLimits) {
-    this.#expiry = expiry
+  constructor(sweep: Sweep, limits: IdentifierLimits) {
+    this.#sweep = sweep
+    this.#expiry = sweep.queue<Used>({ forget: (used) => this.#forget(used) })
     this.#limits = limits
   }
 
-  use(id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome {
-    if (this.#used.has(id)) return 'used'
-    if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most)) return 'limited'
-    if (this.#used.size >= this.#limits.maximum) return 'full'
-    this.#used.add(id)
-    const used = new Used(this, id, owner && copyOf(owner), until)
+  use(id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome | typeof WAIT {
+    const known = this.#used.get(id)
+    if (known?.end.isOver === false) return 'used'
+    if (known !== undefined) this.#forget(known)
+    if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most))
+      return this.#sweep.refusal('limited')
+    if (this.#used.size >= this.#limits.maximum) return this.#sweep.refusal('full')
+    const used = { id, owner: owner && copyOf(owner), end: this.#expiry.momentAt(until), next: undefined }
+    this.#used.set(id, used)
     this.#count(used.owner, 1)
     this.#expiry.add(used)
+    this.#sweep.start()
     return 'first'
   }
 
-  forget({ id, owner }: Used): void {
-    this.#used.delete(id)
-    this.#count(owner, -1)
+  #forget(used: Used): void {
+    // A verb may have forgotten it before the sweep came to it.
+    if (this.#used.get(used.id) !== used) return
+    this.#used.delete(used.id)
+    this.#count(used.owner, -1)
   }
 
   #count(owner: IdentifierOwner | undefined, difference: 1 | -1): void {
@@ -123,20 +118,22 @@ export function identifiersInMemory(
   limits: IdentifierLimits,
   now: () => number,
 ): Pick<ProvisioningStore, 'useOnce'> {
-  const expiry = new ExpiryQueue(now)
-  const useOnce = useOnceVerb(new UsedIdentifiers(expiry, limits), expiry)
+  const sweep = new Sweep(now)
+  const useOnce = useOnceVerb(new UsedIdentifiers(sweep, limits), sweep)
   return Object.freeze<Pick<ProvisioningStore, 'useOnce'>>({ useOnce })
 }
 
 /** The verb `useOnce`. `completed` may add to an owner what else is known of it. */
 export function useOnceVerb(
   identifiers: UsedIdentifiers,
-  expiry: ExpiryQueue,
+  sweep: Sweep,
   completed = (owner: IdentifierOwner) => owner,
 ): ProvisioningStore['useOnce'] {
-  return async function useOnce(id, until, owner) {
-    requireFuture('until', until, expiry.nowSeconds())
-    expiry.sweep()
-    return identifiers.use(id, until, owner && completed(owner))
+  return function useOnce(id, until, owner) {
+    return sweep.decide(() => {
+      requireFuture('until', until, sweep.nowSeconds())
+      sweep.run()
+      return identifiers.use(id, until, owner && completed(owner))
+    })
   }
 }

@@ -1,0 +1,42 @@
+import type { KeyRecord } from '../../ports/store.js'
+import { SplitMap } from './split-map.js'
+
+/** Terms that many keys have in common. */
+export class SharedTerms {
+  /** All of them as one text. */
+  readonly text: string
+  readonly scope: readonly string[]
+  readonly audience: string
+  /** The client that registered the client of the keys. */
+  readonly registeredBy: string | undefined
+  /** How many keys have them. */
+  keys = 0
+
+  constructor(text: string, { scope, audience }: KeyRecord, registeredBy: string | undefined) {
+    this.text = text
+    this.scope = Object.freeze([...scope])
+    this.audience = audience
+    this.registeredBy = registeredBy
+  }
+}
+
+/**
+ * Keeps equal terms once, as long as a key has them. Each request brings texts of its own: two scopes and an audience
+ * would take 230 bytes of each key.
+ */
+export class TermsPool {
+  readonly #shared = new SplitMap<SharedTerms>()
+
+  take(record: KeyRecord, registeredBy: string | undefined): SharedTerms {
+    const text = JSON.stringify([record.audience, registeredBy, record.scope])
+    const shared = this.#shared.get(text) ?? new SharedTerms(text, record, registeredBy)
+    if (shared.keys === 0) this.#shared.set(text, shared)
+    shared.keys += 1
+    return shared
+  }
+
+  giveBack(shared: SharedTerms): void {
+    shared.keys -= 1
+    if (shared.keys === 0) this.#shared.delete(shared.text)
+  }
+}

@@ -1,0 +1,113 @@
+import type { Confirmation, KeyEntry, KeyRecord, KeyState } from '../../ports/store.js'
+import { copyOfConfirmation } from '../verb-arguments.js'
+import type { Expiring, Moment } from './expiry.js'
+import type { SharedTerms } from './key-terms.js'
+
+/**
+ * A key in the table, without the key itself. There can be millions, so it is one flat object: each member takes 8
+ * bytes. A key that was only issued has no `progress`, which takes another 120.
+ */
+export class StoredKey implements Expiring<StoredKey> {
+  readonly clientId: string
+  readonly jti: string
+  readonly subject: string
+  readonly terms: SharedTerms
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly confirmation: Confirmation | undefined
+  end: Moment<StoredKey>
+  next: StoredKey | undefined = undefined
+  progress: KeyProgress | undefined = undefined
+
+  /** @param clientId equal to that of the record; the text of an earlier key, so that it is kept once */
+  constructor(clientId: string, record: KeyRecord, terms: SharedTerms, end: Moment<StoredKey>) {
+    const { jti, subject, issuedAt, expiresAt, confirmation } = record
+    this.clientId = clientId
+    this.jti = jti
+    this.subject = subject === clientId ? clientId : subject
+    this.terms = terms
+    this.issuedAt = issuedAt
+    this.expiresAt = expiresAt
+    this.confirmation = confirmation && copyOfConfirmation(confirmation)
+    this.end = end
+  }
+
+  /** The client that registered the client of this key. */
+  get registeredBy(): string | undefined {
+    return this.terms.registeredBy
+  }
+
+  get state(): KeyState {
+    return this.progress?.state ?? 'issued'
+  }
+
+  get changedAt(): number {
+    return this.progress?.changedAt ?? this.issuedAt
+  }
+}
+
+/** The changes of a key after it was recorded. */
+export class KeyProgress {
+  state: KeyState
+  /** NumericDate of the last change of `state`. */
+  changedAt: number
+  /** NumericDate of the first reservation. */
+  reservedAt: number | undefined = undefined
+  familyRevoked = false
+  /** The attempt that has reserved the key, or has redeemed it. */
+  reservation: Reservation | undefined = undefined
+  familyClientId: string | undefined = undefined
+  /** Recognises the request of the redemption. */
+  request: string | undefined = undefined
+  outcome: Outcome | undefined = undefined
+
+  constructor(state: KeyState, changedAt: number) {
+    this.state = state
+    this.changedAt = changedAt
+  }
+}
+
+export interface Reservation {
+  /** `undefined` after a release that left the reservation to its owner. */
+  readonly attempt: string | undefined
+  /** The first of all attempts that have had this reservation. */
+  readonly redemption: string
+  /** Whether an earlier attempt may have acted: then a release does not issue the key again. */
+  readonly staysWithOwner: boolean
+  readonly ownerId: string | undefined
+  /** NumericDate from which the same owner may resume the redemption. */
+  readonly leaseUntil: number
+}
+
+/** The encrypted answer to a redemption. It is kept until the `retainUntil` of the record, even if the key stays. */
+interface Outcome {
+  readonly text: string
+  readonly end: Moment<StoredKey>
+}
+
+/** Whether a key in this state counts as outstanding. */
+export function isOutstanding(state: KeyState): boolean {
+  return state === 'issued' || state === 'redeeming'
+}
+
+/** The answer of `find`. */
+export function entryOf(stored: StoredKey): KeyEntry {
+  const { clientId, jti, subject, terms, issuedAt, expiresAt, confirmation, progress } = stored
+  const { reservedAt, familyRevoked = false, familyClientId } = progress ?? {}
+  return Object.freeze({
+    clientId,
+    jti,
+    subject,
+    scope: terms.scope,
+    audience: terms.audience,
+    issuedAt,
+    expiresAt,
+    ...(confirmation !== undefined && { confirmation }),
+    retainUntil: stored.end.time,
+    state: stored.state,
+    changedAt: stored.changedAt,
+    ...(reservedAt !== undefined && { reservedAt }),
+    familyRevoked,
+    ...(familyClientId !== undefined && { familyClientId }),
+  })
+}
