@@ -1,0 +1,28 @@
+// The app whose answers bench/parts/memory.mjs times, in its own process. The argument says how many keys its store has.
+import express from 'express'
+import { generateSigningKeys, memoryStore, provisioningKeys } from 'express-provisioning-keys'
+import { fill } from './memory-keys.mjs'
+
+export const ORIGIN = 'https://keys.test'
+export const SECRET = 'correct-horse-battery-staple'
+
+if (process.send !== undefined) await serve(Number(process.argv[2]))
+
+async function serve(count) {
+  const store = memoryStore({ maxKeys: 10_000_000 })
+  await fill(store, { count, clients: Math.min(count, 1_000), now: Math.floor(Date.now() / 1_000) })
+  const policy = { scopes: ['read'], outstandingKeys: 1_000_000 }
+  const keys = provisioningKeys({
+    issuer: ORIGIN,
+    audience: ORIGIN,
+    signingKeys: generateSigningKeys(),
+    rateLimit: false,
+    clients: [{ clientId: 'bench', clientSecret: SECRET, policy }],
+    store,
+  })
+  const app = express()
+  app.set('trust proxy', 'loopback')
+  app.use(keys.router())
+  app.get('/guarded', keys.requireProvisioningKey({ anyScope: true }), (_req, res) => res.sendStatus(204))
+  const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+}
