@@ -61,7 +61,7 @@ function ours(app) {
     store: memoryStore({ maxKeys: 10_000_000 }),
     observer: () => undefined,
   })
-  app.use('/telemetry', keys.securityHeaders(), rateLimit(LIMIT))
+  app.use(keys.securityHeaders(), rateLimit(LIMIT))
   app.get('/telemetry', keys.requireProvisioningKey({ scope: 'read' }), answer)
   app.use(keys.router(), keys.errorHandler())
 }
