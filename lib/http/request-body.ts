@@ -145,9 +145,10 @@ export function pauseFlow(req: Request): () => void {
   return () => void req.resume()
 }
 
-/** Whether the client has closed the connection. */
+/** Whether the client has closed the connection. Body parsers skip an unread body when only its half is closed. */
 export function isGone(req: Request, res: Response): boolean {
-  return res.destroyed || req.readableAborted
+  const isUnreadable = req.socket.readable === false && hasBody(req) && !req.readableEnded
+  return res.destroyed || req.readableAborted || isUnreadable
 }
 
 /** The digest of what a parser has left. `undefined` if that may be a part of the body only, as for a form with files. */
