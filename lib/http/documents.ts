@@ -1,12 +1,11 @@
-import { type Request, type RequestHandler, Router } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import type { GuardContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
-import { errorHandler } from './error-handler.js'
 import { protectedResourceMetadata } from './metadata.js'
 import { refuse } from './refusal.js'
 import { resourceMetadataUrl } from './resource-metadata-url.js'
-import { protection, ROUTING, refuseMount, refuseOtherMethods } from './routing.js'
+import { refuseMount, routeTable } from './routing.js'
 import { answer } from './wire.js'
 
 /** A public, cacheable document about the server. */
@@ -19,19 +18,19 @@ export interface PublicDocument {
 /** The metadata that an API publishes. */
 export interface ResourceMetadata {
   /** The metadata that challenges point to. Mount it at the root of the app, because RFC 9728 defines the path. */
-  metadata(): Router
+  metadata(): RequestHandler
 }
 
 export function resourceMetadata(context: GuardContext): ResourceMetadata {
-  return { metadata: () => documentsAtRoot(context, documentRouter(context, resourceDocuments(context))) }
+  return { metadata: () => documentsAtRoot(context, documentHandler(context, resourceDocuments(context))) }
 }
 
 /** Serves documents at the root of an app only, because RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
-export function documentsAtRoot(context: GuardContext, documents: Router): Router {
-  return Router(ROUTING).use((req, res, next) => {
+export function documentsAtRoot(context: GuardContext, documents: RequestHandler): RequestHandler {
+  return function serveDocumentsAtRoot(req, res, next) {
     if (req.baseUrl === '') return documents(req, res, next)
     refuseMount(context, next, documentsFault('metadata', req.baseUrl))
-  })
+  }
 }
 
 export function documentsFault(name: 'metadata' | 'router', baseUrl: string): string {
@@ -41,19 +40,20 @@ export function documentsFault(name: 'metadata' | 'router', baseUrl: string): st
   )
 }
 
-/** Makes the router that serves documents, for the root of an app. */
-export function documentRouter(context: GuardContext, documents: readonly PublicDocument[]): Router {
-  const router = Router(ROUTING)
-  const before = protection(context)
-  for (const { path, name, body } of documents) {
-    const endpoint = { name, method: 'GET', path, challenges: 'client' } as const
-    router
-      .route(escapePath(path))
-      .all(before)
-      .get(serveDocument(context, endpoint, body))
-      .all(refuseOtherMethods(context, endpoint))
+/** Makes the handler that serves documents, for the root of an app. */
+export function documentHandler(context: GuardContext, documents: readonly PublicDocument[]): RequestHandler {
+  const find = routeTable(
+    context,
+    documents.map(({ path, name, body }) => {
+      const endpoint = { name, method: 'GET', path, challenges: 'client' } as const
+      return { path, endpoint, handle: serveDocument(context, endpoint, body) }
+    }),
+  )
+  return function serveDocuments(req, res, next) {
+    const handle = find(req.path)
+    if (handle === undefined) next()
+    else handle(req, res, next)
   }
-  return router.use(errorHandler(context))
 }
 
 function serveDocument(
@@ -103,9 +103,4 @@ function byMetadataPath({ config, originOf }: GuardContext): Map<string, string[
 /** The resource on the host of the request, or the first. The host is not trusted, but all of this is public. */
 function resourceAt(req: Request, resources: readonly string[]): string {
   return resources.find((resource) => new URL(resource).host === req.headers.host) ?? resources[0] ?? ''
-}
-
-/** Escapes the characters that Express reads as patterns. */
-function escapePath(path: string): string {
-  return path.replace(/[?*+:(){}[\]!\\]/g, '\\$&')
 }

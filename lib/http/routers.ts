@@ -1,12 +1,11 @@
-import { Router } from 'express'
+import type { RequestHandler } from 'express'
 import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
-import { documentRouter, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
+import { documentHandler, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
 import { ENDPOINTS, type Endpoint } from './endpoints.js'
-import { errorHandler } from './error-handler.js'
 import { HANDLERS } from './handlers.js'
 import { authorizationServerMetadata, authorizationServerMetadataPath, type Served } from './metadata.js'
-import { protection, ROUTING, refuseMount, refuseOtherMethods, restOfMountPath } from './routing.js'
+import { type Route, refuseMount, restOfMountPath, routeTable } from './routing.js'
 import { serve } from './serve.js'
 import { tokenHandler } from './token-endpoint.js'
 import type { Handle } from './visit.js'
@@ -16,20 +15,18 @@ import type { Handle } from './visit.js'
  * as `/oauth`: the endpoints have the same URLs either way.
  */
 export interface Routers {
-  issuance(): Router
-  redemption(): Router
+  issuance(): RequestHandler
+  redemption(): RequestHandler
   /** Clients list and revoke their bound keys here. Empty if clients cannot be saved. */
-  bindings(): Router
-  introspection(): Router
-  revocation(): Router
-  jwks(): Router
+  bindings(): RequestHandler
+  introspection(): RequestHandler
+  revocation(): RequestHandler
+  jwks(): RequestHandler
   /** Only at the root, because RFC 8414 and RFC 9728 define the paths. */
-  metadata(): Router
+  metadata(): RequestHandler
   /** All of them. */
-  router(): Router
+  router(): RequestHandler
 }
-
-type Route = readonly [Endpoint, Handle]
 
 /** What the routers made so far serve. */
 interface ServedSoFar extends Served {
@@ -39,95 +36,93 @@ interface ServedSoFar extends Served {
   metadataRouters: number
 }
 
+type Part = Exclude<keyof Routers, 'metadata' | 'router'>
+
+/** What each router serves. */
+const PARTS: Record<
+  Part,
+  { readonly grant?: GrantType; readonly names: readonly (keyof typeof HANDLERS)[] }
+> = {
+  issuance: { grant: 'client_credentials', names: [] },
+  redemption: {
+    grant: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    names: ['bind', 'register', 'readRegistration', 'updateRegistration', 'deleteRegistration'],
+  },
+  bindings: { names: ['bindings', 'revokeBinding'] },
+  introspection: { names: ['introspect'] },
+  revocation: { names: ['revoke'] },
+  jwks: { names: ['jwks'] },
+}
+
 export function routers(context: HttpContext): Routers {
   const served: ServedSoFar = { endpoints: new Set(), grants: new Set(), metadataRouters: 0 }
-  const make = (...names: (keyof typeof HANDLERS)[]) => {
-    const routes = names.map((name): Route => [ENDPOINTS[name], HANDLERS[name]])
-    return endpointRouter(context, served, routes)
-  }
-  // Clients that cannot be saved cannot be bound or registered.
-  const makeIfWritable: typeof make = (...names) =>
-    context.config.deployment.registryWritable ? make(...names) : make()
-  const all: Routers = {
-    issuance: () => tokenRouter(context, served, 'client_credentials'),
-    redemption: () =>
-      Router(ROUTING).use(
-        tokenRouter(context, served, 'urn:ietf:params:oauth:grant-type:token-exchange'),
-        makeIfWritable('bind', 'register', 'readRegistration', 'updateRegistration', 'deleteRegistration'),
-      ),
-    bindings: () => makeIfWritable('bindings', 'revokeBinding'),
-    introspection: () => make('introspect'),
-    revocation: () => make('revoke'),
-    jwks: () => make('jwks'),
+  const make = (part: Part) => () => endpointHandler(context, served, [part])
+  return {
+    issuance: make('issuance'),
+    redemption: make('redemption'),
+    bindings: make('bindings'),
+    introspection: make('introspection'),
+    revocation: make('revocation'),
+    jwks: make('jwks'),
     metadata() {
       served.metadataRouters += 1
-      return documentsAtRoot(context, metadataRouter(context, served))
+      return documentsAtRoot(context, metadataHandler(context, served))
     },
     router() {
       served.metadataRouters += 1
-      const { issuance, redemption, bindings, introspection, revocation, jwks } = all
-      const parts = [issuance, redemption, bindings, introspection, revocation, jwks]
-      return wholeRouter(
-        context,
-        served,
-        parts.map((makePart) => makePart()),
-      )
+      return wholeRouter(context, served)
     },
   }
-  return all
 }
 
-/** All routers, and the metadata if it is mounted at the root, where RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
-function wholeRouter(context: HttpContext, served: ServedSoFar, parts: Router[]): Router {
-  const metadata = metadataRouter(context, served)
-  return Router(ROUTING)
-    .use((req, _res, next) => {
-      // At the mount path it cannot serve the metadata, so there must be another router that does.
-      if (req.baseUrl === '' || served.metadataRouters > 1) next()
-      else refuseMount(context, next, documentsFault('router', req.baseUrl))
-    })
-    .use(parts)
-    .use((req, res, next) => (req.baseUrl === '' ? metadata(req, res, next) : next()))
-}
-
-/** The part of the token endpoint that serves one grant. It leaves other grants to the routers that serve them. */
-function tokenRouter(context: HttpContext, served: ServedSoFar, grant: GrantType): Router {
-  served.grants.add(grant)
-  const handle = tokenHandler([grant], (other) => served.grants.has(other))
-  return endpointRouter(context, served, [[ENDPOINTS.token, handle]])
-}
-
-/** A router that serves its endpoints below the mount path. You can mount it at the root or at the mount path. */
-function endpointRouter(context: HttpContext, served: ServedSoFar, routes: readonly Route[]): Router {
-  const router = Router(ROUTING)
-  const before = protection(context)
-  for (const [endpoint] of routes) served.endpoints.add(endpoint)
-  // Endpoints that share a path share a route, so that one does not refuse the methods of another.
-  const byPath = new Map(routes.map(([endpoint]) => [endpoint.path, endpoint]))
-  for (const [path, endpoint] of byPath) {
-    const own = routes.filter(([other]) => other.path === path)
-    const methods = own.map(([{ method }]) => method)
-    const route = router.route(pathPattern(path)).all(before)
-    for (const [one, handle] of own) route[VERBS[one.method]](serve(context, one, handle))
-    route.all(refuseOtherMethods(context, endpoint, methods))
+/** All endpoints, and the metadata if it is mounted at the root, where RFC 8414 3.1 and RFC 9728 3.1 define their paths. */
+function wholeRouter(context: HttpContext, served: ServedSoFar): RequestHandler {
+  const endpoints = endpointHandler(context, served, Object.keys(PARTS) as Part[])
+  const metadata = metadataHandler(context, served)
+  return function serveAll(req, res, next) {
+    const isAtRoot = req.baseUrl === ''
+    // At the mount path it cannot serve the metadata, so there must be another router that does.
+    if (!isAtRoot && served.metadataRouters === 1)
+      return refuseMount(context, next, documentsFault('router', req.baseUrl))
+    endpoints(req, res, (error?: unknown) =>
+      isAtRoot && error === undefined ? metadata(req, res, next) : next(error),
+    )
   }
-  router.use(errorHandler(context))
-  return atMountPath(context, router)
 }
 
-/** Serves `router` below the mount path, no matter if the app mounts it there or at the start of that path. */
-function atMountPath(context: HttpContext, router: Router): Router {
+/** Serves the endpoints of some parts below the mount path, if the app mounts it there or at the start of that path. */
+function endpointHandler(context: HttpContext, served: ServedSoFar, parts: readonly Part[]): RequestHandler {
   const { mountPath } = context.config
-  const byRest = new Map([['', router]])
-  return Router(ROUTING).use((req, res, next) => {
-    const { baseUrl } = req
+  const find = routeTable(context, routesOf(context, served, parts))
+
+  return function serveEndpoints(req, res, next) {
+    const { baseUrl, path } = req
     const rest = restOfMountPath(mountPath, baseUrl)
     if (rest === undefined) return refuseMount(context, next, mountFault(mountPath, baseUrl))
-    // The client wrote the mount path in another case. Our paths are case-sensitive.
-    if (!mountPath.startsWith(baseUrl)) return next()
-    const mounted = byRest.get(rest) ?? Router(ROUTING).use(rest, router)
-    byRest.set(rest, mounted)
-    mounted(req, res, next)
+    // If not, the client wrote the mount path in another case. Our paths are case-sensitive.
+    const isBelow = mountPath.startsWith(baseUrl) && path.startsWith(rest)
+    const handle = isBelow ? find(path.slice(rest.length)) : undefined
+    if (handle === undefined) next()
+    else handle(req, res, next)
+  }
+}
+
+function routesOf(context: HttpContext, served: ServedSoFar, parts: readonly Part[]): readonly Route[] {
+  const grants = parts.flatMap((part) => PARTS[part].grant ?? [])
+  // Clients that cannot be saved cannot be bound or registered.
+  const { registryWritable } = context.config.deployment
+  const names = parts.flatMap((part) =>
+    registryWritable || !['redemption', 'bindings'].includes(part) ? PARTS[part].names : [],
+  )
+  const handleToken = tokenHandler(grants, (other) => served.grants.has(other))
+  const handles: (readonly [Endpoint, Handle])[] = [
+    ...(grants.length > 0 ? [[ENDPOINTS.token, handleToken] as const] : []),
+    ...names.map((name) => [ENDPOINTS[name], HANDLERS[name]] as const),
+  ]
+  for (const grant of grants) served.grants.add(grant)
+  return handles.map(([endpoint, handle]) => {
+    served.endpoints.add(endpoint)
+    return { path: pathPattern(endpoint.path), endpoint, handle: serve(context, endpoint, handle) }
   })
 }
 
@@ -138,17 +133,14 @@ function mountFault(mountPath: string, baseUrl: string): string {
   )
 }
 
-/** The functions of an Express route. */
-const VERBS = { GET: 'get', POST: 'post', PUT: 'put', DELETE: 'delete' } as const
-
-/** A variable segment is matched but not captured, because Express throws if it cannot decode a capture. */
+/** A variable segment is matched but not captured, so that a broken percent-encoding is only refused later. */
 function pathPattern(path: string): string | RegExp {
   return path.includes(':') ? new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`) : path
 }
 
-function metadataRouter(context: HttpContext, served: Served): Router {
+function metadataHandler(context: HttpContext, served: Served): RequestHandler {
   const { deployment, knownScopes } = context.config
-  return documentRouter(context, [
+  return documentHandler(context, [
     {
       path: authorizationServerMetadataPath(deployment.issuer),
       name: 'authorization_server_metadata',

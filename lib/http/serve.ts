@@ -44,7 +44,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     // Only `POST` endpoints take proofs, and a nonce would make other answers uncacheable.
     if (endpoint.method === 'POST') context.offerNonce(res, presented)
     visit(req, res, presented)
-      .then((done) => (done === undefined ? next('route') : answer(res, done)))
+      .then((done) => (done === undefined ? next() : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))
   }
 }
