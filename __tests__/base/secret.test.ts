@@ -125,13 +125,11 @@ describe('hashSecret and secretMatches', () => {
     ['is of an unknown client', TEXT, undefined],
   ]
   it.each(KINDS)('do the same work when the secret %s', (_, presented, kept) => {
-    const spies = (['createHmac', 'createHash', 'timingSafeEqual'] as const).map((name) =>
-      jest.spyOn(crypto, name),
-    )
+    const spies = (['createHmac', 'timingSafeEqual'] as const).map((name) => jest.spyOn(crypto, name))
     try {
       secretMatches(new Secret(presented), kept)
-      expect(spies.map((spy) => spy.mock.calls.length)).toEqual([1, 2, 1])
-      const compared = spies[2]?.mock.calls[0] as unknown as [Buffer, Buffer]
+      expect(spies.map((spy) => spy.mock.calls.length)).toEqual([1, 1])
+      const compared = spies[1]?.mock.calls[0] as unknown as [Buffer, Buffer]
       expect(compared.map(({ length }) => length)).toEqual([32, 32])
     } finally {
       for (const spy of spies) spy.mockRestore()

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ConfigurationError } from './errors.js'
 
 /** Replaces a secret in logs and messages. */
@@ -31,8 +31,8 @@ export class Secret {
 
 const HASH = /^hmac-sha256:([\w-]{22}):([\w-]{43})$/
 
-function hashWith(salt: string, secret: string): string {
-  return createHmac('sha256', salt).update(secret, 'utf8').digest('base64url')
+function hashWith(salt: string, secret: string): Buffer {
+  return createHmac('sha256', salt).update(secret, 'utf8').digest()
 }
 
 /** In characters: 24 hexadecimal digits are 96 random bits. */
@@ -64,7 +64,7 @@ export function hashSecret(secret: string): string {
     throw new ConfigurationError([`secret: expected ${SECRET_FORM}, got ${got}`])
   }
   const salt = randomBytes(16).toString('base64url')
-  return `hmac-sha256:${salt}:${hashWith(salt, secret)}`
+  return `hmac-sha256:${salt}:${hashWith(salt, secret).toString('base64url')}`
 }
 
 /** Whether a text has the form of a result of `hashSecret`. */
@@ -78,13 +78,8 @@ const DECOY = hashSecret(randomBytes(32).toString('base64url'))
 /** Compares in constant time. Without a hash, as for an unknown client, it does the same work and returns `false`. */
 export function secretMatches(presented: Secret, hash: string | undefined): boolean {
   const [, salt = '', expected = ''] = HASH.exec(hash ?? DECOY) ?? []
-  // timingSafeEqual() needs equal lengths, which sha256() guarantees.
-  const equal = timingSafeEqual(sha256(hashWith(salt, presented.reveal())), sha256(expected))
-  return equal && hash !== undefined
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  const [own, other] = [hashWith(salt, presented.reveal()), Buffer.from(expected, 'base64url')]
+  return own.length === other.length && timingSafeEqual(own, other) && hash !== undefined
 }
 
 /** A new random secret of 256 bits. */

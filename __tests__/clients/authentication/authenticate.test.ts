@@ -125,16 +125,14 @@ describe('authenticate', () => {
   it('does the same work for an unknown client, a wrong secret and a right one', async () => {
     const { post } = authenticator()
     const work = async (id: string, secret: string) => {
-      const spies = (['createHmac', 'createHash', 'timingSafeEqual'] as const).map((name) =>
-        jest.spyOn(crypto, name),
-      )
+      const spies = (['createHmac', 'timingSafeEqual'] as const).map((name) => jest.spyOn(crypto, name))
       await reasonOf(() => post(id, secret))
       const calls = spies.map((spy) => spy.mock.calls.length)
       for (const spy of spies) spy.mockRestore()
       return calls
     }
     const right = await work('hashed', SECRET)
-    expect(right).toEqual([1, 2, 1])
+    expect(right).toEqual([1, 1])
     for (const id of ['nobody', 'ünknown', 'hashed', 'expired', 'never'])
       expect(await work(id, 'wrong')).toEqual(right)
   })
