@@ -1,3 +1,5 @@
+import { LazyAbort } from './lazy-abort.js'
+
 /** The limits of calls to a server that may not answer. */
 export interface DeadlineOptions {
   readonly milliseconds: number
@@ -44,29 +46,25 @@ export function deadline({
   }
 }
 
-/** Rejects after a time. It makes the signal only for work that reads it, because most work does not. */
+/** Rejects after a time. */
 class Timer {
   isOver = false
   readonly over: Promise<never>
-  readonly #tooLate: () => Error
   #timeout: NodeJS.Timeout | undefined
-  #controller: AbortController | undefined
+  readonly #aborting = new LazyAbort()
 
   constructor(milliseconds: number, tooLate: () => Error) {
-    this.#tooLate = tooLate
     this.over = new Promise((_, reject) => {
       this.#timeout = setTimeout(() => {
         this.isOver = true
-        this.#controller?.abort(tooLate())
+        this.#aborting.abort(tooLate())
         reject(tooLate())
       }, milliseconds)
     })
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.isOver) this.#controller.abort(this.#tooLate())
-    return this.#controller.signal
+    return this.#aborting.signal
   }
 
   stop(): void {

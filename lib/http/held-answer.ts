@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import { LazyAbort } from '../base/lazy-abort.js'
 import type { Reservation } from '../redemption/reservation.js'
 import { hasPrecondition, isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
 import { ResponseGate } from './response-gate.js'
@@ -10,7 +11,7 @@ export interface HeldAnswer {
    * Aborted when the connection breaks before the handler has answered, or when the key is revoked or expires. After a
    * broken connection, a failure of a handler that has read it releases the key.
    */
-  readonly signal: AbortSignal
+  signal(): AbortSignal
   /** The server closes the connection, not the client. A failure of the handler then releases the key. */
   breakOff(): void
   /** Answers for a handler that still waits for the end of its body. */
@@ -33,7 +34,7 @@ export class HeldResponse implements HeldAnswer {
   readonly #reservation: Reservation
   readonly #refuseWith: (error: unknown) => void
   readonly #gate: ResponseGate
-  readonly #aborting = new AbortController()
+  readonly #aborting = new LazyAbort()
   readonly #watch: NodeJS.Timeout
   readonly #choice: { wasMade(): boolean }
   readonly #isConditional: boolean
@@ -57,7 +58,7 @@ export class HeldResponse implements HeldAnswer {
     res.once('close', onBroken)
   }
 
-  get signal(): AbortSignal {
+  signal(): AbortSignal {
     this.#isWatched = true
     return this.#aborting.signal
   }
@@ -83,7 +84,7 @@ export class HeldResponse implements HeldAnswer {
     this.#aborting.abort()
   }
 
-  #decide(status: number, whole: WholeAnswer | undefined): void {
+  #decide(status: number, whole: () => WholeAnswer | undefined): void {
     clearInterval(this.#watch)
     const decided = this.#isReleasedBy(status) ? this.#reservation.release() : this.#settle(whole)
     decided
@@ -105,9 +106,9 @@ export class HeldResponse implements HeldAnswer {
     return isGone && !this.#isWatched && !this.#isBrokenByServer
   }
 
-  #settle(whole: WholeAnswer | undefined): Promise<void> {
-    const isKept = whole !== undefined && this.#reservation.keepsOutcome
-    return this.#reservation.settle(isKept ? { outcome: encodeAnswer(whole) } : {})
+  #settle(whole: () => WholeAnswer | undefined): Promise<void> {
+    const kept = this.#reservation.keepsOutcome ? whole() : undefined
+    return this.#reservation.settle(kept && { outcome: encodeAnswer(kept) })
   }
 }
 

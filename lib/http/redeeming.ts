@@ -8,7 +8,7 @@ import { HeldResponse } from './held-answer.js'
 import type { Counted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
 import type { RedemptionHandler } from './redemption-answer.js'
-import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody } from './request-body.js'
+import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody, type ReceivedBody } from './request-body.js'
 import { returnedAnswer } from './returned-answer.js'
 import { answerAgain } from './whole-answer.js'
 
@@ -30,7 +30,8 @@ async function acceptRedeeming(
   accepted: AcceptedRequest,
   { verified, refusal }: Counted,
 ): Promise<void> {
-  const { req, res, next, presented, refuseWith } = accepted
+  const { req, res, next, refuseWith } = accepted
+  const { address } = accepted.presented
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = deployment.redemptionLeaseSeconds * 750
   const { key, state } = verified
@@ -38,11 +39,9 @@ async function acceptRedeeming(
   // A redeemed bearer key is always a replay, so its body does not matter.
   const isReplay = state === 'redeemed' && key.confirmation === undefined
   const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-  const redemption = await reserve(
-    deployment,
-    verified,
-    redemptionRequest(req, presented.address, body?.digest),
-  )
+  // Only an owner can repeat a request, so only its request needs digests. They and its kept answer took 6 %.
+  const digests = key.confirmation === undefined ? WITHOUT_OWNER : digestsOf(req, body)
+  const redemption = await reserve(deployment, verified, { action: 'route', address, ...digests })
   if (redemption.kind === 'repetition') {
     if (refusal !== undefined) throw refusal
     return answerAgain(res, redemption.outcome)
@@ -54,25 +53,23 @@ async function acceptRedeeming(
   checkAtEnd(req, res, check, (error) => held.refuse(error))
   abortSlowBody(req, res, longestBody - (performance.now() - begun), () => held.breakOff())
   const { redemptionId } = redemption
-  attachProvisioning(req, key, { redemptionId, signal: () => held.signal })
+  attachProvisioning(req, key, { redemptionId, signal: () => held.signal() })
   if (handler === undefined || returned === undefined) return next()
   accepted.resumeBody()
   await returned.run(handler)
 }
 
-/** Describes the request to the reservation. */
-function redemptionRequest(
-  req: Request,
-  address: string | undefined,
-  bodyDigest: string | undefined,
-): RedemptionRequest {
-  const { method, originalUrl } = req
-  const { 'content-type': type, 'content-length': length } = req.headers
+type Digests = Pick<RedemptionRequest, 'route' | 'digest' | 'approximateDigest'>
+
+const WITHOUT_OWNER: Digests = { digest: undefined }
+
+/** The digests by which a repeated request is recognized. */
+function digestsOf({ method, originalUrl, headers }: Request, body: ReceivedBody | undefined): Digests {
+  const { 'content-type': type, 'content-length': length } = headers
+  const ofBody = body?.digest
   return {
-    action: 'route',
     route: requestDigest(method, originalUrl),
-    address,
-    digest: bodyDigest && requestDigest('route', method, originalUrl, bodyDigest),
+    digest: ofBody && requestDigest('route', method, originalUrl, ofBody),
     approximateDigest: requestDigest('like', method, originalUrl, type, length),
   }
 }

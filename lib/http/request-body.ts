@@ -16,7 +16,10 @@ const SHARED_BYTES = 64 * 1_048_576
 export interface ReceivedBody {
   /** Whether the whole body has arrived. A longer body continues to arrive while the handler runs. */
   readonly isWhole: boolean
-  /** SHA-256 of the body. `undefined` if the body is too long, or if a parser has left only a part of it. */
+  /**
+   * SHA-256 of the body, made when it is read. `undefined` if the body is too long, or if a parser has left only a part
+   * of it.
+   */
   readonly digest: string | undefined
 }
 
@@ -35,10 +38,10 @@ export function bodyReceiver(): ReceiveBody {
   const room = { left: SHARED_BYTES }
 
   return async function receiveBody(req, milliseconds) {
-    if (!hasBody(req)) return whole(sha256(''))
-    if (req.readableEnded) return whole(digestOfParsed(req))
+    if (!hasBody(req)) return whole(() => sha256(''))
+    if (req.readableEnded) return whole(() => digestOfParsed(req))
     const held = isBeingRead(req) ? undefined : await holdBody(req, milliseconds, room)
-    return held === undefined ? { isWhole: false, digest: undefined } : whole(sha256(held))
+    return held === undefined ? { isWhole: false, digest: undefined } : whole(() => sha256(held))
   }
 }
 
@@ -48,8 +51,13 @@ function isBeingRead(req: Request): boolean {
   return req.readableDidRead || readers > 0 || req.readableEncoding !== null
 }
 
-function whole(digest: string | undefined): ReceivedBody {
-  return { isWhole: true, digest }
+function whole(digestOf: () => string | undefined): ReceivedBody {
+  return {
+    isWhole: true,
+    get digest() {
+      return digestOf()
+    },
+  }
 }
 
 /** The part of a body that has arrived. Beyond `ALWAYS_HELD` it takes room that all bodies share. */

@@ -18,8 +18,8 @@ type Output = (typeof OUTPUTS)[number]
 /** Express changes headers with these methods. They fail or do nothing after the first output. */
 const HEADER_METHODS = ['setHeader', 'removeHeader']
 
-/** Gets the status of an answer, and all of the answer when it was written in one piece. */
-export type Decide = (status: number, whole: WholeAnswer | undefined) => void
+/** Gets the status of an answer, and makes all of the answer when it was written in one piece. */
+export type Decide = (status: number, whole: () => WholeAnswer | undefined) => void
 
 /**
  * Holds the output of a response until the gate opens, or until another answer replaces it.
@@ -150,7 +150,8 @@ export class ResponseGate {
     if (this.#isDecided || this.#state !== 'holding') return
     this.#isDecided = true
     const [, args = []] = this.#held.at(-1) ?? []
-    this.#decide(head.status, this.#hasEnded ? wholeAnswer(this.#headBefore, head, args) : undefined)
+    const whole = () => (this.#hasEnded ? wholeAnswer(this.#headBefore, head, args) : undefined)
+    this.#decide(head.status, whole)
   }
 
   /** The result of `write`: false from the high-water mark on, as for any stream. `open` emits 'drain' later. */

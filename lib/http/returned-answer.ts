@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import { LazyAbort } from '../base/lazy-abort.js'
 import { isObject } from '../base/object.js'
 import type { Reservation } from '../redemption/reservation.js'
 import type { AcceptedRequest } from './guard.js'
@@ -26,7 +27,7 @@ type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown; read
  */
 export function returnedAnswer(accepted: AcceptedRequest, reservation: Reservation): ReturnedAnswer {
   const { req, res, next, refuseWith } = accepted
-  const aborting = new AbortController()
+  const aborting = new LazyAbort()
   let isRunning = true
   const isAnswered = () => res.headersSent || res.writableEnded
 
@@ -55,7 +56,7 @@ export function returnedAnswer(accepted: AcceptedRequest, reservation: Reservati
     return ending.error instanceof ProvisioningError ? refuseWith(ending.error) : next(asError(ending.error))
   }
 
-  return { signal: aborting.signal, refuse, breakOff: () => undefined, run }
+  return { signal: () => aborting.signal, refuse, breakOff: () => undefined, run }
 }
 
 async function endingOf(handler: RedemptionHandler, req: AcceptedRequest['req']): Promise<Ending> {
@@ -84,7 +85,8 @@ async function decide(reservation: Reservation, ending: Ending): Promise<void> {
       : ending.hasActed ||
         isChosenByClient((ending.error as { readonly status?: unknown } | undefined)?.status)
   if (!isSettled) return void (await reservation.release())
-  return reservation.settle('answer' in ending ? { outcome: encodeAnswer(ending.answer) } : {})
+  const isKept = 'answer' in ending && reservation.keepsOutcome
+  return reservation.settle(isKept ? { outcome: encodeAnswer(ending.answer) } : {})
 }
 
 /** Express takes `next(undefined)` and `next('route')` for no error. */

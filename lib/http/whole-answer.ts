@@ -28,7 +28,7 @@ export interface Head {
 /** The head of the answer as it is now. */
 export function headOf(res: Response): Head {
   const { statusCode: status, statusMessage } = res
-  return { status, statusMessage, headers: { ...res.getHeaders() } }
+  return { status, statusMessage, headers: res.getHeaders() }
 }
 
 /**
@@ -37,6 +37,10 @@ export function headOf(res: Response): Head {
  * @throws what Node would throw, so that a head that cannot be written fails in the handler, not after it
  */
 export function headToBe(res: Response, written: readonly unknown[]): Head {
+  const { statusCode } = res
+  const isUsual = written.length === 0 && !res.statusMessage && statusCode >= 100 && statusCode <= 999
+  // Node has checked these headers already, so no trial is needed.
+  if (isUsual && Number.isInteger(statusCode)) return headOf(res)
   const trial = new ServerResponse(res.req)
   // Node keeps the headers of `writeHead` only where there are others.
   trial.setHeader('Date', '')
