@@ -6,10 +6,10 @@ const COLUMNS: readonly (readonly [head: string, cell: (result: ScenarioResult) 
   ['Requests', ({ numbers }) => whole(numbers.calls)],
   ['Answers by status', ({ numbers }) => answers(numbers)],
   ['Actions started', ({ numbers }) => whole(numbers.executions)],
-  ['Actions started twice', ({ numbers }) => whole(numbers.executedTwice)],
-  ['Longest time without a success', ({ numbers }) => seconds(numbers.longestGap)],
-  ['First success afterwards', ({ numbers }) => seconds(numbers.firstSuccess)],
-  ['Last failed request afterwards', ({ numbers }) => seconds(numbers.lastRefusal)],
+  ['Actions started wrongly', ({ numbers }) => whole(numbers.executedTwice)],
+  ['Longest time without a success during the fault', ({ numbers }) => seconds(numbers.longestGap)],
+  ['First success after the fault', ({ numbers }) => seconds(numbers.firstSuccess)],
+  ['Last failed request after the fault', ({ numbers }) => seconds(numbers.lastRefusal)],
   ['Slowest 503', ({ numbers }) => seconds(numbers.slowestRefusal)],
 ]
 
