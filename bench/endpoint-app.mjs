@@ -1,7 +1,7 @@
-// One candidate of bench/parts/endpoints.mjs, as an Express app in its own process. The first argument is its name.
+/** The candidates of bench/parts/endpoints.mjs. Each function adds its routes to an app. */
 import { generateKeyPairSync, randomUUID, sign, timingSafeEqual, verify } from 'node:crypto'
-import express from 'express'
 import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
+import { serve } from './app-server.mjs'
 
 export const ORIGIN = 'https://api.example.com'
 export const SECRET = 'bench-secret-0123456789abcdef0123456789'
@@ -13,21 +13,7 @@ const POLICY = {
   outstandingKeys: 1_000_000,
 }
 
-/** Each adds its routes to an app. The result goes to the parent. */
-const CANDIDATES = { ours, raw, provider }
-
-if (process.send !== undefined) await serve(CANDIDATES[process.argv[2]])
-
-async function serve(addRoutes) {
-  const app = express().set('trust proxy', 'loopback')
-  const facts = await addRoutes(app)
-  const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port, ...facts }))
-  process.on('disconnect', () => process.exit())
-  process.on('message', () => {
-    const { user, system } = process.cpuUsage()
-    process.send(user + system)
-  })
-}
+if (process.send !== undefined) await serve({ ours, raw, provider })
 
 function ours(app) {
   const keys = provisioningKeys({

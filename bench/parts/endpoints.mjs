@@ -1,19 +1,6 @@
-/**
- * Bound 5: the CPU time of a request at our endpoints, against what no server can avoid and against oidc-provider.
- *
- * Each candidate is an Express app in its own process, behind a proxy that ends TLS. The cost of a round is the CPU time
- * that this process has used for it, so a busy machine changes little.
- */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { connect } from 'node:net'
+/** Bound 5: the CPU time of a request at our endpoints, against what no server can avoid and against oidc-provider. */
 import { EXCHANGE_TYPE, SECRET } from '../endpoint-app.mjs'
-import { alternate, line, ratios } from '../measure.mjs'
-
-const ROUNDS = { rounds: 25, warmUp: 12 }
-/** Requests in a round, and the connections that send them. */
-const COUNT = 200
-const CONNECTIONS = 4
+import { compare } from '../http-load.mjs'
 
 export async function run() {
   const lines = []
@@ -21,51 +8,54 @@ export async function run() {
   return lines
 }
 
-async function issuance() {
-  return measure(
+function issuance() {
+  return compare(
     {
-      ours: ['ours', issue],
-      limit: ['raw', issue],
-      peer: ['provider', { ...issue, path: '/token' }],
+      ours: candidate('ours', issue),
+      limit: candidate('raw', issue),
+      peer: candidate('provider', { ...issue, path: '/token' }),
     },
     [
-      ['issue, of a bare handler', 'ours', 'limit', 0.75],
-      ['issue, of oidc-provider', 'ours', 'peer', 1.15],
-      ['issue: p99, of oidc-provider', 'ours', 'peer'],
+      { name: 'issue, of a bare handler', ours: 'ours', peer: 'limit', least: 0.75 },
+      { name: 'issue, of oidc-provider', ours: 'ours', peer: 'peer', least: 1.15 },
+      { name: 'issue: p99, of oidc-provider', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
     ],
   )
 }
 
-async function registration() {
-  return measure(
-    { ours: ['ours', register, keysFor('provision:register')], peer: ['provider', peerRegister] },
+function registration() {
+  return compare(
+    {
+      ours: candidate('ours', register, keysFor('provision:register')),
+      peer: candidate('provider', peerRegister),
+    },
     [
-      ['register, of oidc-provider', 'ours', 'peer', 1],
-      ['register: p99, of oidc-provider', 'ours', 'peer'],
+      { name: 'register, of oidc-provider', ours: 'ours', peer: 'peer', least: 1 },
+      { name: 'register: p99, of oidc-provider', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
     ],
   )
 }
 
-async function exchange() {
-  return measure(
+function exchange() {
+  return compare(
     {
-      ours: ['ours', exchangeAt('/oauth/token'), keysFor('read provision:token')],
-      limit: ['raw', exchangeAt('/oauth/exchange'), keysFor('read')],
+      ours: candidate('ours', exchangeAt('/oauth/token'), keysFor('read provision:token')),
+      limit: candidate('raw', exchangeAt('/oauth/exchange'), keysFor('read')),
     },
-    [['exchange, of a bare handler', 'ours', 'limit', 0.75]],
+    [{ name: 'exchange, of a bare handler', ours: 'ours', peer: 'limit', least: 0.75 }],
   )
 }
 
-async function redemption() {
-  return measure(
+function redemption() {
+  return compare(
     {
-      route: ['ours', redeemAt('/devices'), keysFor('read')],
-      returned: ['ours', redeemAt('/returned'), keysFor('read')],
-      limit: ['raw', redeemAt('/devices'), keysFor('read')],
+      route: candidate('ours', redeemAt('/devices'), keysFor('read')),
+      returned: candidate('ours', redeemAt('/returned'), keysFor('read')),
+      limit: candidate('raw', redeemAt('/devices'), keysFor('read')),
     },
     [
-      ['redeem in a route, of a bare handler', 'route', 'limit', 0.65],
-      ['redeem and return, of a bare handler', 'returned', 'limit', 0.7],
+      { name: 'redeem in a route, of a bare handler', ours: 'route', peer: 'limit', least: 0.65 },
+      { name: 'redeem and return, of a bare handler', ours: 'returned', peer: 'limit', least: 0.7 },
     ],
   )
 }
@@ -120,113 +110,11 @@ const redeemAt = (path) => ({
 })
 
 /** Issues a key for each request of the next round. */
-const keysFor = (scope) => ({
-  ...issue,
-  body: () => `grant_type=client_credentials&requested_expiry=900&scope=${encodeURIComponent(scope)}`,
-})
-
-/** Measures candidates in turn. Each line compares two of them: the CPU time, or p99 without a bound in its entry. */
-async function measure(candidates, comparisons) {
-  const apps = {}
-  for (const [name, candidate] of Object.entries(candidates)) apps[name] = await start(...candidate)
-  const rounds = await alternate(
-    ROUNDS,
-    Object.fromEntries(Object.entries(apps).map(([name, app]) => [name, app.round])),
-  )
-  for (const app of Object.values(apps)) app.close()
-  const of = (name, member) => rounds[name].map((round) => round[member])
-  return [
-    ...comparisons.map(([title, own, other, least]) =>
-      least === undefined
-        ? line(title, 'x', ratios(of(own, 'p99'), of(other, 'p99')), { most: 1 })
-        : line(title, 'x', ratios(of(other, 'cpu'), of(own, 'cpu')), { least }),
-    ),
-    ...Object.keys(apps).map((name) => line(`  ${name}`, 'us', of(name, 'cpu'))),
-  ]
+const keysFor = (scope) => {
+  const body = () => `grant_type=client_credentials&requested_expiry=900&scope=${encodeURIComponent(scope)}`
+  return async (send) => (await send({ ...issue, body })).map(({ text }) => JSON.parse(text).access_token)
 }
 
-async function start(candidate, request, preparation) {
-  const child = fork(new URL('../endpoint-app.mjs', import.meta.url), [candidate])
-  const ask = async () => {
-    child.send('cpu')
-    return (await once(child, 'message'))[0]
-  }
-  const [{ port, initialAccessToken }] = await once(child, 'message')
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(port)))
-  const unprepared = Array.from({ length: COUNT }, () => initialAccessToken)
-  return {
-    async round() {
-      const prepared = preparation && (await sendAll(connections, preparation, unprepared)).map(tokenOf)
-      const before = await ask()
-      const answers = await sendAll(connections, request, prepared ?? unprepared)
-      const cpu = ((await ask()) - before) / COUNT
-      const latencies = answers.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b)
-      return { cpu, p99: latencies[Math.floor(0.99 * COUNT)] }
-    },
-    close() {
-      for (const connection of connections) connection.close()
-      child.disconnect()
-    },
-  }
-}
-
-async function sendAll(connections, { path, status, headers, body }, tokens) {
-  const requests = tokens.map((token) => {
-    const content = body(token)
-    const fields = { Host: 'api.example.com', 'X-Forwarded-Proto': 'https', ...headers(token) }
-    const lines = Object.entries({ ...fields, 'Content-Length': Buffer.byteLength(content) })
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    return `POST ${path} HTTP/1.1\r\n${head}\r\n${content}`
-  })
-  const answers = []
-  await Promise.all(
-    connections.map(async (connection) => {
-      while (requests.length > 0) answers.push(await connection.send(requests.pop(), status))
-    }),
-  )
-  return answers
-}
-
-const tokenOf = ({ text }) => JSON.parse(text).access_token
-
-/** A connection that stays open. It costs little, because the cores are shared with the server. */
-class Connection {
-  #socket
-  #text = ''
-  #receive
-
-  static async open(port) {
-    const connection = new Connection()
-    connection.#socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    connection.#socket.setEncoding('latin1').on('data', (text) => connection.#read(text))
-    await once(connection.#socket, 'connect')
-    return connection
-  }
-
-  async send(request, status) {
-    const start = performance.now()
-    const text = await new Promise((resolve) => {
-      this.#receive = resolve
-      this.#socket.write(request)
-    })
-    const milliseconds = performance.now() - start
-    if (!text.startsWith(`HTTP/1.1 ${status} `)) throw new Error(`expected ${status}, got ${text}`)
-    return { milliseconds, text: text.slice(text.indexOf('\r\n\r\n') + 4) }
-  }
-
-  close() {
-    this.#socket.destroy()
-  }
-
-  #read(text) {
-    this.#text += text
-    const end = this.#text.indexOf('\r\n\r\n')
-    if (end === -1) return
-    const [, length = Number.NaN] = /\r\ncontent-length: (\d+)/i.exec(this.#text) ?? []
-    const chunked = Number.isNaN(length) && this.#text.endsWith('0\r\n\r\n')
-    if (!chunked && !(this.#text.length >= end + 4 + Number(length))) return
-    const answer = this.#text
-    this.#text = ''
-    this.#receive(answer)
-  }
+function candidate(name, request, prepare) {
+  return { program: './endpoint-app.mjs', name, request, prepare }
 }
