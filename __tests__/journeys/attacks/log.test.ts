@@ -69,7 +69,7 @@ describe('an attack by somebody who reads the log', () => {
       await send(server, 'get', '/devices')
         .set({ Authorization: `DPoP ${key}`, DPoP: proof })
         .expect(204)
-      expect(seen).toEqual([undefined, ["[redacted]"], "[redacted]"])
+      expect(seen).toEqual([undefined, ['[redacted]'], '[redacted]'])
     } finally {
       await server.close()
     }
