@@ -14,7 +14,13 @@ const SECTIONS = [
   ['Operations', 'docs/operations'],
 ]
 
-const ALONE = ['docs/performance.md', 'docs/troubleshooting.md', 'docs/security.md', 'docs/architecture.md', 'CHANGELOG.md']
+const ALONE = [
+  'docs/performance.md',
+  'docs/troubleshooting.md',
+  'docs/security.md',
+  'docs/architecture.md',
+  'CHANGELOG.md',
+]
 
 export default defineConfig({
   title: 'express-provisioning-keys',

@@ -261,7 +261,7 @@ describe('a refusal of a local deployment', () => {
       expect(refused.body).toEqual({
         error: 'invalid_client',
         error_description:
-          'The client secret is wrong or has expired. (client_secret_basic) Check the secret. In a Basic header, client_id and secret are form-encoded.',
+          'The client secret is wrong or has expired (client_secret_basic). Check the secret. In a Basic header, client_id and secret are form-encoded.',
       })
       const key = await obtainKey(server)
       await keys.revokeKey({ clientId: CLIENT, keyId: decodeJwt(key).payload.jti as string })
