@@ -1,8 +1,12 @@
 // The load of bench/parts/redis.mjs. As a process of its own, runs the lives of keys for a second when it is told to.
+import { createRequire } from 'node:module'
 import { redisStore } from 'express-provisioning-keys/redis'
 import { Redis } from 'ioredis'
 
-const { checkedStore } = await import(new URL('../dist/stores/checked-store.js', import.meta.url))
+// The package does not export it.
+const require = createRequire(import.meta.url)
+require('../scripts/typescript.cjs')
+const { checkedStore } = require('../lib/stores/checked-store.ts')
 
 const CONCURRENCY = 64
 const RUN_MILLISECONDS = 1_000

@@ -51,19 +51,22 @@ async function throughput({ redis, store, newKeys, record }) {
   const set = ({ jti }) => redis.call('SET', `used:${jti}`, '1', 'NX', 'PX', '305000')
   const empty = ({ clientId, jti }) =>
     redis.call('EVALSHA', sha, '2', `{a}:${clientId}:${jti}`, '{a}', clientId, jti, jti, jti)
-  const costs = await alternate(ROUNDS, {
-    set: () => inFlight(newKeys(MANY), set),
-    get: () => inFlight([...known, ...known], ({ jti }) => redis.call('GET', `used:${jti}`)),
-    scripts: () => inFlight(newKeys(MORE), (key) => empty(key).then(() => empty(key))),
-    find: () => inFlight(known, (key) => store.find(key)),
-    async redeem() {
-      const keys = newKeys(FEW)
-      await inFlight(keys, record)
-      return inFlight(keys, (key) => redeem(store, key))
+  const costs = await alternate(
+    { rounds: ROUNDS },
+    {
+      set: () => inFlight(newKeys(MANY), set),
+      get: () => inFlight([...known, ...known], ({ jti }) => redis.call('GET', `used:${jti}`)),
+      scripts: () => inFlight(newKeys(MORE), (key) => empty(key).then(() => empty(key))),
+      find: () => inFlight(known, (key) => store.find(key)),
+      async redeem() {
+        const keys = newKeys(FEW)
+        await inFlight(keys, record)
+        return inFlight(keys, (key) => redeem(store, key))
+      },
+      record: () => inFlight(newKeys(FEW), record),
+      useOnce: () => inFlight(newKeys(FEW), (key) => store.useOnce(`proof-${key.jti}`, key.expiresAt, key)),
     },
-    record: () => inFlight(newKeys(FEW), record),
-    useOnce: () => inFlight(newKeys(FEW), (key) => store.useOnce(`proof-${key.jti}`, key.expiresAt, key)),
-  })
+  )
   const ofSet = (name, bound) => line(`${name} / SET NX PX`, 'x', ratios(costs.set, costs[name]), bound)
   return [
     { ...ofSet('redeem', { least: 0.25 }), name: 'reserve and settle / SET NX PX' },
@@ -164,7 +167,7 @@ async function processes({ port, redis }) {
     return counts.reduce((sum, each) => sum + each) / seconds
   }
   try {
-    const rates = await alternate(5, { one: lives(1), two: lives(2), four: lives(4) })
+    const rates = await alternate({ rounds: 5 }, { one: lives(1), two: lives(2), four: lives(4) })
     return [
       line('keys of 1 process', '/s', rates.one),
       line('keys of 2 processes', '/s', rates.two),

@@ -12,9 +12,9 @@ function stacks(kind, prepare) {
     { ours: candidate('ours'), fast: candidate('fast'), limit: candidate('limit'), bare: candidate('bare') },
     [
       { name: `stack, ${kind}, of the fast-jwt stack`, ours: 'ours', peer: 'fast', least: 0.95 },
-      { name: `stack, ${kind}: p99, of the fast-jwt stack`, ours: 'ours', peer: 'fast', of: 'p99' },
+      { name: `stack, ${kind}: p99, of fast-jwt`, ours: 'ours', peer: 'fast', of: 'p99' },
       { name: `stack, ${kind}, of bare Express`, ours: 'ours', peer: 'bare' },
-      { name: `fast-jwt stack, ${kind}, of bare Express`, ours: 'fast', peer: 'bare' },
+      { name: `fast-jwt, ${kind}, of bare Express`, ours: 'fast', peer: 'bare' },
       { name: `stack, ${kind}, of the limit`, ours: 'ours', peer: 'limit' },
     ],
   )
