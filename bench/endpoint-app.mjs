@@ -1,30 +1,14 @@
 /** The candidates of bench/parts/endpoints.mjs. Each function adds its routes to an app. */
 import { generateKeyPairSync, randomUUID, sign, timingSafeEqual, verify } from 'node:crypto'
-import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
 import { serve } from './app-server.mjs'
+import { ORIGIN, ourKeys, SECRET } from './our-keys.mjs'
 
-export const ORIGIN = 'https://api.example.com'
-export const SECRET = 'bench-secret-0123456789abcdef0123456789'
 export const EXCHANGE_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-
-const POLICY = {
-  scopes: ['read', 'provision:token', 'provision:register'],
-  defaultScopes: ['read'],
-  outstandingKeys: 1_000_000,
-}
 
 if (process.send !== undefined) await serve({ ours, raw, provider })
 
 function ours(app) {
-  const keys = provisioningKeys({
-    issuer: ORIGIN,
-    audience: ORIGIN,
-    signingKeys: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-    rateLimit: false,
-    clients: [{ clientId: 'bench', clientSecret: SECRET, policy: POLICY }],
-    store: memoryStore({ maxKeys: 10_000_000 }),
-    observer: () => undefined,
-  })
+  const keys = ourKeys(['read', 'provision:token', 'provision:register'])
   const options = { scope: 'read' }
   const create = (_req, res) => res.status(201).json({ id: 'device' })
   const createReturned = () => ({ status: 201, body: { id: 'device' } })

@@ -1,14 +1,10 @@
 /** The candidates of bench/parts/stack.mjs and bench/parts/garbage.mjs. */
 import { generateKeyPairSync, randomUUID, verify } from 'node:crypto'
-import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
 import { rateLimit } from 'express-rate-limit'
 import { createSigner, createVerifier } from 'fast-jwt'
 import helmet from 'helmet'
 import { serve } from './app-server.mjs'
-
-const ORIGIN = 'https://api.example.com'
-export const SECRET = 'bench-secret-0123456789abcdef0123456789'
-const POLICY = { scopes: ['read'], defaultScopes: ['read'], outstandingKeys: 1_000_000 }
+import { ORIGIN, ourKeys } from './our-keys.mjs'
 
 const LIMIT = { limit: 1_000_000_000, standardHeaders: 'draft-8', legacyHeaders: false, validate: false }
 const answer = (_req, res) => res.json({ celsius: 21.5 })
@@ -52,15 +48,7 @@ function fast(app) {
 }
 
 function ours(app) {
-  const keys = provisioningKeys({
-    issuer: ORIGIN,
-    audience: ORIGIN,
-    signingKeys: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey,
-    rateLimit: false,
-    clients: [{ clientId: 'bench', clientSecret: SECRET, policy: POLICY }],
-    store: memoryStore({ maxKeys: 10_000_000 }),
-    observer: () => undefined,
-  })
+  const keys = ourKeys(['read'])
   app.use(keys.securityHeaders(), rateLimit(LIMIT))
   app.get('/telemetry', keys.requireProvisioningKey({ scope: 'read' }), answer)
   app.use(keys.router(), keys.errorHandler())

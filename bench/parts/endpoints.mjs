@@ -1,6 +1,7 @@
 /** Bound 5: the CPU time of a request at our endpoints, against what no server can avoid and against oidc-provider. */
-import { EXCHANGE_TYPE, SECRET } from '../endpoint-app.mjs'
+import { EXCHANGE_TYPE } from '../endpoint-app.mjs'
 import { compare } from '../http-load.mjs'
+import { issue, keysFor } from '../our-keys.mjs'
 
 export async function run() {
   const lines = []
@@ -61,16 +62,6 @@ function redemption() {
 }
 
 /** A request: its path, its status on success, and its headers and body, which can depend on a key. */
-const issue = {
-  path: '/oauth/token',
-  status: 200,
-  headers: () => ({
-    Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
-    'Content-Type': 'application/x-www-form-urlencoded',
-  }),
-  body: () => 'grant_type=client_credentials&scope=read',
-}
-
 const register = {
   path: '/oauth/register',
   status: 201,
@@ -108,12 +99,6 @@ const redeemAt = (path) => ({
   headers: (token) => ({ Authorization: `Bearer ${token}` }),
   body: () => '',
 })
-
-/** Issues a key for each request of the next round. */
-const keysFor = (scope) => {
-  const body = () => `grant_type=client_credentials&requested_expiry=900&scope=${encodeURIComponent(scope)}`
-  return async (send) => (await send({ ...issue, body })).map(({ text }) => JSON.parse(text).access_token)
-}
 
 function candidate(name, request, prepare) {
   return { program: './endpoint-app.mjs', name, request, prepare }

@@ -1,6 +1,6 @@
 /** Bound 4: a whole stack of security headers, rate limit and guard, against helmet, express-rate-limit and fast-jwt. */
 import { compare } from '../http-load.mjs'
-import { SECRET } from '../stack-app.mjs'
+import { keysFor } from '../our-keys.mjs'
 
 export async function run() {
   return [...(await stacks('repeated key', repeated)), ...(await stacks('fresh key', fresh))]
@@ -28,20 +28,8 @@ export const telemetry = {
   body: () => '',
 }
 
-const issue = {
-  path: '/oauth/token',
-  status: 200,
-  headers: () => ({
-    Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
-    'Content-Type': 'application/x-www-form-urlencoded',
-  }),
-  body: () => 'grant_type=client_credentials&requested_expiry=900',
-}
-
 /** A new key for each request. */
-export async function fresh(send) {
-  return (await send(issue)).map(({ text }) => JSON.parse(text).access_token)
-}
+export const fresh = keysFor('read')
 
 /** One key for all requests of a round. It was presented before. */
 async function repeated(send) {
