@@ -41,7 +41,7 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
   return {
     // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
     testTimeout: 30_000,
-    reporters: ['default', '<rootDir>/scripts/hang-reporter.cjs'],
+    reporters: ['default', ['<rootDir>/scripts/hang-reporter.cjs', { minutes: all ? 10 : 3 }]],
     // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
     // tests wait for others: servers, processes, Redis.
     maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),

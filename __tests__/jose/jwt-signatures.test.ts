@@ -104,6 +104,15 @@ describe('a signature', () => {
     expect(await reasonFor(withSignature(token, damage(signatureBytes(token))), pair)).toBe('signature_wrong')
   })
 
+  it('of PS256 that has lost its leading zero is refused, although OpenSSL accepts it', async () => {
+    // One in 256 signatures begins with a zero.
+    let token = signJwt(CLAIMS, PAIRS.PS256, TYP)
+    while (signatureBytes(token)[0] !== 0) token = signJwt(CLAIMS, PAIRS.PS256, TYP)
+    expect(verifyJwt(token, { typ: TYP, keyFor: () => PAIRS.PS256 })).toEqual(CLAIMS)
+    const shorter = withSignature(token, signatureBytes(token).subarray(1))
+    expect(await reasonFor(shorter, PAIRS.PS256)).toBe('signature_wrong')
+  })
+
   it.each(ALL)('of $alg holds for no other bit pattern than its own', async (pair) => {
     const token = signJwt(CLAIMS, pair, TYP)
     const bytes = signatureBytes(token)

@@ -88,7 +88,7 @@ describe.each(ALGORITHMS)('the signature of a token, %s', (algorithm) => {
     const [header, payload, signature = ''] = token.split('.')
     const bytes = Buffer.from(signature, 'base64url')
     for (const other of [
-      bytes.subarray(1),
+      bytes.subarray(0, -1),
       Buffer.concat([bytes, bytes]),
       Buffer.alloc(1),
       Buffer.alloc(64),

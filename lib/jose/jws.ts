@@ -86,7 +86,16 @@ export function isSignedWith(
     return signature.length === expected.length && timingSafeEqual(signature, expected)
   }
   const [digest, options] = VERIFICATIONS[algorithm]
-  return verify(digest, Buffer.from(signingInput), { key, ...options }, signature)
+  const isVerified = verify(digest, Buffer.from(signingInput), { key, ...options }, signature)
+  return isVerified && isAsLongAs(key, signature)
+}
+
+/**
+ * Whether an RSA signature is as long as its key (RFC 8017 8.1.2 and 8.2.2, step 1). OpenSSL accepts a PSS signature
+ * without its leading zeros. This comes after the verification, because time must not show the length of a key.
+ */
+function isAsLongAs({ asymmetricKeyDetails: { modulusLength } = {} }: KeyObject, signature: Buffer): boolean {
+  return modulusLength === undefined || signature.length === modulusLength / 8
 }
 
 /** Verifies the signature of a client. The algorithm in the header must fit the key (RFC 8725 3.1). */
