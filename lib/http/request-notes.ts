@@ -9,7 +9,7 @@ export interface GuardRequirements {
   readonly audience: string
 }
 
-/** What one instance notes about a request. */
+/** What one deployment remembers about a request. */
 export interface RequestNotes {
   presented?: PresentedRequest
   /** The form in its body. */

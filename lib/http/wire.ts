@@ -5,7 +5,7 @@ import { ipAddress } from '../base/network.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { REDACTED } from '../base/secret.js'
 import type { PresentedTls } from './client-certificate.js'
-import { type HeaderFields, headerFields, NONE } from './header-fields.js'
+import { type HeaderFields, headerFields } from './header-fields.js'
 
 /** Reads the client certificate of a request. */
 export type ReadTls = (req: Request, fields: HeaderFields) => PresentedTls
@@ -22,7 +22,7 @@ export function read(req: Request, readTls: ReadTls = withoutCertificate): Prese
     method,
     authorization,
     dpop,
-    queryNames: query === -1 ? NONE : [...new URLSearchParams(originalUrl.slice(query + 1)).keys()],
+    queryNames: query === -1 ? [] : [...new URLSearchParams(originalUrl.slice(query + 1)).keys()],
     tokenInBody: typeof body === 'object' && body !== null && Object.hasOwn(body, 'access_token'),
     certificate,
     certificateFault,
