@@ -1,36 +1,19 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Agent, createServer, request } from 'node:https'
 import { connect } from 'node:tls'
 import express from 'express'
-import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
 import { generate } from 'selfsigned'
 import { dpopProof } from './dpop-proof.mjs'
-
-export const ORIGIN = 'https://api.example.com'
-
-const SECRET = randomBytes(32).toString('hex')
-const POLICY = {
-  scopes: ['read', 'provision:token', 'provision:bind', 'provision:register'],
-  defaultScopes: ['read'],
-  outstandingKeys: 1_000_000,
-}
+import { issue, ORIGIN, ourKeys } from './our-keys.mjs'
 
 /** A deployment in this process, over HTTPS, without rate limits, and with one observer. */
 export async function deploy(options = {}) {
   let events = 0
-  const keys = provisioningKeys({
-    issuer: ORIGIN,
-    audience: ORIGIN,
-    rateLimit: false,
-    clients: [{ clientId: 'bench', clientSecret: SECRET, policy: POLICY }],
-    store: memoryStore({ maxKeys: 10_000_000, maxProofsPerKey: 100_000, maxProofsPerClient: 100_000 }),
-    observer: () => {
-      events += 1
-    },
-    ...options,
-  })
+  const observer = () => {
+    events += 1
+  }
+  const keys = ourKeys(['read'], { observer, ...options })
   const app = express().use(keys.router())
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
   const server = createServer({ key, cert }, app).listen(0, '127.0.0.1')
@@ -65,18 +48,14 @@ function send({ agent, port }, headers) {
       port,
       agent,
       method: 'POST',
-      path: '/oauth/token',
-      headers: {
-        Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
-        'Content-Type': 'application/x-www-form-urlencoded',
-        ...headers,
-      },
+      path: issue.path,
+      headers: { ...issue.headers(), ...headers },
     })
     sent.on('error', reject).on('response', async (response) => {
       const chunks = await response.toArray()
       resolve(Buffer.concat(chunks).toString())
     })
-    sent.end('grant_type=client_credentials&scope=read&requested_expiry=900')
+    sent.end(`${issue.body()}&requested_expiry=900`)
   })
 }
 

@@ -68,7 +68,9 @@ async function sendAll(connections, { method = 'POST', path, status, headers, bo
     const content = body(token)
     const fields = { Host: 'api.example.com', 'X-Forwarded-Proto': 'https', ...headers(token) }
     const lines = Object.entries({ ...fields, 'Content-Length': Buffer.byteLength(content) })
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    const head = lines
+      .flatMap(([name, values]) => [values].flat().map((one) => `${name}: ${one}\r\n`))
+      .join('')
     return `${method} ${path} HTTP/1.1\r\n${head}\r\n${content}`
   })
   const answers = []

@@ -1,25 +1,15 @@
 // The app whose answers bench/parts/memory.mjs times, in its own process. The argument says how many keys its store has.
 import express from 'express'
-import { generateSigningKeys, memoryStore, provisioningKeys } from 'express-provisioning-keys'
+import { memoryStore } from 'express-provisioning-keys'
 import { fill } from './memory-keys.mjs'
-
-export const ORIGIN = 'https://keys.test'
-export const SECRET = 'correct-horse-battery-staple'
+import { ourKeys } from './our-keys.mjs'
 
 if (process.send !== undefined) await serve(Number(process.argv[2]))
 
 async function serve(count) {
   const store = memoryStore({ maxKeys: 10_000_000 })
   await fill(store, { count, clients: Math.min(count, 1_000), now: Math.floor(Date.now() / 1_000) })
-  const policy = { scopes: ['read'], outstandingKeys: 1_000_000 }
-  const keys = provisioningKeys({
-    issuer: ORIGIN,
-    audience: ORIGIN,
-    signingKeys: generateSigningKeys(),
-    rateLimit: false,
-    clients: [{ clientId: 'bench', clientSecret: SECRET, policy }],
-    store,
-  })
+  const keys = ourKeys(['read'], { store })
   const app = express()
   app.set('trust proxy', 'loopback')
   app.use(keys.router())

@@ -4,8 +4,8 @@ import { memoryStore, provisioningKeys } from 'express-provisioning-keys'
 export const ORIGIN = 'https://api.example.com'
 export const SECRET = 'bench-secret-0123456789abcdef0123456789'
 
-/** Our middlewares, with ES256, a store in memory, no rate limits of their own, and one observer. */
-export function ourKeys(scopes) {
+/** Our middlewares, with ES256, a store in memory, no rate limits of their own, and one observer. `more` are options. */
+export function ourKeys(scopes, more) {
   return provisioningKeys({
     issuer: ORIGIN,
     audience: ORIGIN,
@@ -18,8 +18,9 @@ export function ourKeys(scopes) {
         policy: { scopes, defaultScopes: ['read'], outstandingKeys: 1_000_000 },
       },
     ],
-    store: memoryStore({ maxKeys: 10_000_000 }),
+    store: memoryStore({ maxKeys: 10_000_000, maxProofsPerKey: 100_000, maxProofsPerClient: 100_000 }),
     observer: () => undefined,
+    ...more,
   })
 }
 

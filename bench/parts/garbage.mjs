@@ -8,12 +8,18 @@ const app = { program: './stack-app.mjs', name: 'ours' }
 const CANDIDATES = {
   'valid key': { ...app, request: telemetry, prepare: fresh },
   forgery: { ...app, request: refused, prepare: forgeries },
+  headers: {
+    ...app,
+    request: { ...refused, headers: () => ({ DPoP: Array(1_500).fill('a') }) },
+    prepare: fresh,
+  },
   garbage: { ...app, request: refused, prepare: async (send) => (await fresh(send)).map(reversed) },
 }
 
 export async function run() {
   const costs = await compare(CANDIDATES, [
     { name: 'forgery, of a valid key', ours: 'forgery', peer: 'valid key', most: 1.05 },
+    { name: '1,500 headers DPoP, of a valid key', ours: 'headers', peer: 'valid key' },
     { name: 'garbage, of a valid key', ours: 'garbage', peer: 'valid key', most: 1 },
   ])
   return [...costs, await growth('forgery'), await growth('garbage')]

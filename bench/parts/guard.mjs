@@ -8,9 +8,10 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto'
-import { deploy, ORIGIN } from '../deployment.mjs'
+import { deploy } from '../deployment.mjs'
 import { dpopProof } from '../dpop-proof.mjs'
 import { alternate, line, ratios, timed } from '../measure.mjs'
+import { ORIGIN } from '../our-keys.mjs'
 
 const ROUNDS = { rounds: 41, warmUp: 80 }
 const ALL_ROUNDS = ROUNDS.rounds + ROUNDS.warmUp

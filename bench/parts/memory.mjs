@@ -8,8 +8,8 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { fileURLToPath } from 'node:url'
 import { memoryStore } from 'express-provisioning-keys'
 import { line } from '../measure.mjs'
-import { SECRET } from '../memory-app.mjs'
 import { fill, keyOf } from '../memory-keys.mjs'
+import { issue } from '../our-keys.mjs'
 
 const MILLION = 1_000_000
 const KEYS = 200_000
@@ -190,12 +190,8 @@ async function startServer(count) {
 }
 
 function issueKey(server) {
-  const headers = {
-    Authorization: `Basic ${Buffer.from(`bench:${SECRET}`).toString('base64')}`,
-    'Content-Type': 'application/x-www-form-urlencoded',
-  }
-  const form = 'grant_type=client_credentials&scope=read&requested_expiry=900'
-  return send(server, { method: 'POST', path: '/oauth/token', headers }, { form, status: 200 })
+  const form = `${issue.body()}&requested_expiry=900`
+  return send(server, { method: 'POST', path: issue.path, headers: issue.headers() }, { form, status: 200 })
 }
 
 function guarded(server, key) {
