@@ -1,6 +1,6 @@
 /**
- * A map of what was used recently, of a bounded size. It keeps two generations. When the newer one is full, it replaces
- * the older one.
+ * A map of bounded size that keeps the recently used entries, in two generations. When the newer generation is full, it
+ * replaces the older one.
  */
 export class RecentMap<V> {
   readonly #mostOfGeneration: number

@@ -1,6 +1,6 @@
 /*
- * Lua code that several scripts begin with. A script has only the parts that it needs: Redis makes each function anew
- * at each call.
+ * The Lua functions that the scripts share. Each script includes only the functions that it calls, because Redis creates
+ * them again for every call.
  *
  * Numbers are passed on as text, because Lua would print them with 14 digits. Each script decides before its first
  * write. At `maxmemory` Redis refuses the first write of a script if it needs memory, but no later write. So a script
