@@ -51,6 +51,7 @@ describe('provisioningKeys', () => {
         ],
         ...[
           'on',
+          'droppedEvents',
           'revokeAllIssuedBefore',
           'listBindings',
           'revokeBinding',

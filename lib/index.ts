@@ -23,6 +23,8 @@ import type { VerifierOptions } from './options/verifier-options.js'
 export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
+  /** How many events were dropped since the start, because an observer was too slow. */
+  readonly droppedEvents: EventHub['droppedEvents']
 }
 
 /**
@@ -50,6 +52,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...readiness(context),
     ...operations(config),
     on: config.events.on,
+    droppedEvents: config.events.droppedEvents,
   })
 }
 
@@ -65,6 +68,8 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
 export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness, ResourceMetadata {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
+  /** How many events were dropped since the start, because an observer was too slow. */
+  readonly droppedEvents: EventHub['droppedEvents']
 }
 
 /**
@@ -92,6 +97,7 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
     ...readiness(context),
     ...resourceMetadata(context),
     on: config.events.on,
+    droppedEvents: config.events.droppedEvents,
   })
 }
 
@@ -113,7 +119,7 @@ export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export type { DocsOptions } from './options/shared-options.js'
+export type { AuditOptions, DocsOptions } from './options/shared-options.js'
 export {
   generateSigningKeys,
   type KeyMaterial,

@@ -99,6 +99,7 @@ describe('revokeBinding', () => {
     expect(given.events).toEqual([
       {
         type: 'client.unbound',
+        code: 'client.unbound:by_operator',
         severity: 'notice',
         at: new Date(START * 1000),
         clientId: 'ci-runner',

@@ -21,6 +21,7 @@ declare const agent: import('undici-types').Dispatcher
 declare const redis: { sendCommand<Reply>(command: readonly string[]): Promise<Reply> }
 declare const RedisLimits: typeof import('rate-limit-redis').RedisStore
 declare const keyv: import('keyv').Keyv
+declare const appendFile: typeof import('node:fs/promises').appendFile
 /** Stands for the function of a test file that makes a store and its clock. */
 declare function storeUnderTest(
   options?: import('express-provisioning-keys').MemoryStoreOptions,

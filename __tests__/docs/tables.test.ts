@@ -65,7 +65,7 @@ describe('the tables of the reference', () => {
       severity,
     ])
     expect(Object.fromEntries(rows)).toEqual(objectEntries('lib/ports/events.ts', 'SEVERITY'))
-    expect(rows.map(([type]) => type)).toEqual(interfaceMembers('lib/ports/events.ts', 'EventDetails'))
+    expect(rows.map(([type]) => type)).toEqual(interfaceMembers('lib/ports/event-details.ts', 'EventDetails'))
   })
 
   it('have every reason once, with the status and the error that it is told as', () => {

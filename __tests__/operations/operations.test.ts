@@ -279,9 +279,16 @@ describe('events of rotation', () => {
     const kid = kidOf(NEXT)
     const at = new Date(START * 1000)
     expect(events).toEqual([
-      { type: 'signing_key.added', at, severity: 'notice', kid },
-      { type: 'signing_key.rotated', at, severity: 'notice', kid, retiredKid: FIRST },
-      { type: 'signing_key.removed', at, severity: 'high', kid: FIRST },
+      { type: 'signing_key.added', code: 'signing_key.added', at, severity: 'notice', kid },
+      {
+        type: 'signing_key.rotated',
+        code: 'signing_key.rotated',
+        at,
+        severity: 'notice',
+        kid,
+        retiredKid: FIRST,
+      },
+      { type: 'signing_key.removed', code: 'signing_key.removed', at, severity: 'high', kid: FIRST },
     ])
   })
 })
@@ -337,6 +344,7 @@ describe('revokeAllIssuedBefore', () => {
     }
     const told = {
       type: 'keys.revoked',
+      code: 'keys.revoked',
       at: new Date(START * 1000),
       severity: 'high',
       issuedBefore: START - 56,

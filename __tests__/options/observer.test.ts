@@ -18,13 +18,16 @@ async function warningsOf(act: () => void): Promise<unknown[]> {
 }
 
 describe('the observer of the options', () => {
-  it('is told of every event', () => {
+  it('is told of every event', async () => {
     const told: ProvisioningEvent[] = []
     parse({ observer: (event: ProvisioningEvent) => told.push(event), now: () => 7000 }).deployment.emit(
       'key.revoked',
       KEY,
     )
-    expect(told).toEqual([{ type: 'key.revoked', at: new Date(7000), severity: 'notice', ...KEY }])
+    await Promise.resolve()
+    expect(told).toEqual([
+      { type: 'key.revoked', code: 'key.revoked', at: new Date(7000), severity: 'notice', ...KEY },
+    ])
   })
 
   it('is warned of once when it fails, with no key in the warning', async () => {
@@ -41,11 +44,10 @@ describe('the observer of the options', () => {
   it('is named in one warning if a request is refused and nobody listens', async () => {
     const refusal = {
       endpoint: 'token',
-      code: 'invalid_client',
+      error: 'invalid_client',
       reason: 'client_unknown',
       detail: '',
       status: 401,
-      address: undefined,
     } as const
     const { deployment } = parse({})
     const warnings = await warningsOf(() => {

@@ -211,6 +211,7 @@ describe('provisioningKeyVerifier', () => {
         'errorHandler',
         'metadata',
         'on',
+        'droppedEvents',
         ...['readiness', 'isReady', 'drain'],
       ].sort(),
     )

@@ -91,12 +91,12 @@ describe('a replay', () => {
     const { record, verified } = await issueKey(given, { scope: SCOPE })
     await (await reserveKey(given, verified)).settle()
     const told = given.since()
-    for (let i = 0; i < 2; i++) await containReplay(given.deployment, record, ADDRESS)
+    for (let i = 0; i < 2; i++) await containReplay(given.deployment, record, { address: ADDRESS })
     const envelope = { type: 'key.replayed', severity: 'high', at: new Date(START * 1000) }
-    const said = { ...envelope, keyId: record.jti, clientId: CLIENT, address: ADDRESS }
+    const said = { ...envelope, keyId: record.jti, clientId: CLIENT, subject: CLIENT, address: ADDRESS }
     expect(told()).toEqual([
-      { ...said, familyRevoked: true },
-      { ...said, familyRevoked: false },
+      { ...said, code: 'key.replayed:family_revoked', familyRevoked: true },
+      { ...said, code: 'key.replayed:nothing_revoked', familyRevoked: false },
     ])
   })
 
@@ -292,7 +292,7 @@ describe('actOrContain', () => {
     await (await reserveKey(given, key)).settle()
     const act = () => Promise.reject(error)
     const reason = await reasonOf(() =>
-      actOrContain(given.deployment, { key, state, address: ADDRESS }, act),
+      actOrContain(given.deployment, { key, state, source: { address: ADDRESS } }, act),
     ).catch((thrown) => thrown)
     return [reason, (await given.deployment.store.find(record))?.familyRevoked]
   }

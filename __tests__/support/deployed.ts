@@ -141,7 +141,8 @@ export async function reserveKey(
     outcomeCipher: new OutcomeCipher('a.b.c'),
     proof: undefined,
   } as const
-  const redemption = await reserve(deployment, verified, { action, address, digest: undefined })
+  const request = { action, source: { address }, digest: undefined }
+  const redemption = await reserve(deployment, verified, request)
   if (redemption.kind !== 'reservation') throw new Error('expected a reservation, got a repetition')
   return redemption
 }

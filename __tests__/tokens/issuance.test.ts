@@ -38,6 +38,9 @@ describe('issue', () => {
     expect(events).toEqual([
       {
         type: 'key.issued',
+        code: 'key.issued',
+        address: '192.0.2.1',
+        authenticationMethod: 'client_secret_post',
         at: new Date(START * 1000),
         severity: 'info',
         keyId,

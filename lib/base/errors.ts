@@ -119,6 +119,7 @@ export const REASONS = {
   signing_keys_unavailable: 'temporarily_unavailable',
   introspection_unavailable: 'temporarily_unavailable',
   token_issuer_unavailable: 'temporarily_unavailable',
+  audit_unavailable: 'temporarily_unavailable',
   server_fault: 'server_error',
 } as const satisfies Record<string, string>
 
@@ -141,6 +142,7 @@ export type ErrorCode = (typeof REASONS)[Reason]
 /** Facts about a refusal that its answer or its event needs. They never contain a secret. */
 export interface RefusalFacts {
   readonly clientId?: string
+  readonly subject?: string
   /** The `jti` of the key. */
   readonly jti?: string
   /** The `jti` of the access token. */

@@ -126,5 +126,7 @@ export const REMEDIES: Record<Reason, string> = {
   signing_keys_unavailable: 'Check that the JWK Set of the issuer is reachable.',
   introspection_unavailable: 'Check that the introspection endpoint of the issuer is reachable.',
   token_issuer_unavailable: 'Check the function issueAccessToken and the server that it calls.',
+  audit_unavailable:
+    'Repair the audit log that the option audit.sink writes to, then send the request again.',
   server_fault: 'Look at the event request.refused: its detail has the cause.',
 }

@@ -1,5 +1,17 @@
+/** Where a request comes from, as events say it. */
+export interface RequestSource {
+  /** The normalized IP address of the caller, from `trust proxy` of Express; `undefined` if that is no IP address. */
+  readonly address: string | undefined
+  /** The `User-Agent` header field. */
+  readonly userAgent?: string | undefined
+  /** The `traceparent` header field (W3C Trace Context 3.2). */
+  readonly traceparent?: string | undefined
+  /** How the client of the request has authenticated. */
+  readonly authenticationMethod?: string | undefined
+}
+
 /** The parts of an HTTP request that the protocol reads. Only `http/wire.ts` makes it. */
-export interface PresentedRequest {
+export interface PresentedRequest extends RequestSource {
   /** Every `Authorization` header field, in order. More than one is refused. */
   readonly authorization: readonly string[]
   /** The names of all query parameters. */
@@ -13,8 +25,6 @@ export interface PresentedRequest {
   readonly certificate: PresentedCertificate | undefined
   /** Why the `Client-Cert` header of a proxy cannot be read (RFC 9440); absent if it is valid. */
   readonly certificateFault?: string | undefined
-  /** The normalized IP address of the caller, from `trust proxy` of Express; `undefined` if that is no IP address. */
-  readonly address: string | undefined
 }
 
 /** The kind of credential that a route expects in `Authorization`, as error messages name it. */

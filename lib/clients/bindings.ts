@@ -1,5 +1,5 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
-import type { Parameters } from '../base/request.js'
+import type { Parameters, RequestSource } from '../base/request.js'
 import type { Binding } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { Emit, EventDetails } from '../ports/events.js'
@@ -53,27 +53,33 @@ export async function bindingsOf(deployment: Deployment, clientId: string): Prom
 export async function revokeBinding(
   deployment: Deployment,
   { clientId, bindingId }: BindingRef,
-  by: 'client' | 'operator' = 'operator',
+  cause: UnbindingCause = { by: 'operator' },
 ): Promise<RevokeBindingOutcome> {
   if (!deployment.registryWritable) throw new ProvisioningError('server_fault', NOT_WRITABLE)
   const changed = await changeClient(deployment, clientId, (client) => withoutBinding(client, bindingId))
   const removed = changed?.before?.bindings?.filter((binding) => binding.bindingId === bindingId) ?? []
-  emitUnbound(deployment.emit, clientId, removed, by)
+  emitUnbound(deployment.emit, clientId, removed, cause)
   return changed === undefined ? 'unknown' : 'revoked'
 }
 
 const NOT_WRITABLE =
   'clients is a lookup function, which cannot save clients: pass a list or a ClientRegistry to revoke bindings.'
 
+/** Why bindings are removed, and the request that caused this. */
+export interface UnbindingCause {
+  readonly by: EventDetails['client.unbound']['by']
+  readonly source?: RequestSource | undefined
+}
+
 /** Emits an event for each removed binding. */
 export function emitUnbound(
   emit: Emit,
   clientId: string,
   removed: readonly Binding[],
-  by: EventDetails['client.unbound']['by'],
+  { by, source }: UnbindingCause,
 ): void {
   for (const { keyId, bindingId, confirmation } of removed)
-    emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by })
+    emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by }, source)
 }
 
 /** A binding, as the endpoints show it to its client. */
@@ -99,10 +105,10 @@ export async function listOwnBindings(
 /** Revokes a binding of the client that asks. The answer is the same for an unknown binding (as in RFC 7009 2.2). */
 export async function revokeOwnBinding(
   deployment: Deployment,
-  { clientId }: AuthenticatedClient,
+  { clientId, source }: AuthenticatedClient,
   parameters: Parameters,
 ): Promise<void> {
   const bindingId = parameters.get('binding_id')
   if (bindingId === undefined) throw malformed('parameter_missing', 'binding_id is missing.')
-  await revokeBinding(deployment, { clientId, bindingId }, 'client')
+  await revokeBinding(deployment, { clientId, bindingId }, { by: 'client', source })
 }

@@ -121,7 +121,7 @@ function present(req: Request, notes: RequestNotes, readTls: ReadTls): Presented
 /** Registration access tokens are among the credentials if this process has a client registry. */
 function revokeAllExposed(deployment: VerifyingDeployment | Deployment, exposure: Exposure): Promise<void> {
   if (!('registry' in deployment)) return revokeExposed(deployment, exposure)
-  const revokeOther = (text: string) => revokeExposedToken(deployment, text, exposure.address)
+  const revokeOther = (text: string) => revokeExposedToken(deployment, text, exposure.source)
   return revokeExposed(deployment, exposure, revokeOther)
 }
 

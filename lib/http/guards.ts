@@ -71,8 +71,7 @@ function keyGuard({ config: { deployment } }: GuardContext): GuardKind<Counted> 
     accept(accepted, { verified: { key, recheck } }) {
       const { jti: keyId, clientId, subject } = key
       proceed(accepted, recheck, () => {
-        const { address } = accepted.presented
-        deployment.emit('key.verified', { keyId, clientId, subject, address })
+        deployment.emit('key.verified', { keyId, clientId, subject }, accepted.presented)
         attachProvisioning(accepted.req, key)
       })
     },
@@ -88,8 +87,7 @@ function tokenGuard({ config: { deployment } }: GuardContext): GuardKind<Accepte
     accept(accepted, { token, recheck }) {
       const { keyId, keyClientId: clientId, subject, jti: tokenId } = token
       proceed(accepted, recheck, () => {
-        const { address } = accepted.presented
-        deployment.emit('token.verified', { keyId, clientId, subject, tokenId, address })
+        deployment.emit('token.verified', { keyId, clientId, subject, tokenId }, accepted.presented)
         attachAccessToken(accepted.req, token)
       })
     },

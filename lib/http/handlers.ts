@@ -23,9 +23,9 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     const { context, presented } = visit
     const body = await readOptionalJson(visit.req, visit.res)
     const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
-    const { address, certificate } = presented
+    const { certificate } = presented
     const bind = (verified: Verified) =>
-      bindKey(deploymentOf(visit), verified, { body, endpoint, address, certificate })
+      bindKey(deploymentOf(visit), verified, { body, endpoint, source: presented, certificate })
     return created(await redeemKey(visit, extractKey(presented), BIND_SCOPE, bind))
   },
   async bindings(visit) {
@@ -39,8 +39,8 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   async register(visit) {
     const { context, presented } = visit
     const body = await readJson(visit.req, visit.res)
-    const { address } = presented
-    const register = (verified: Verified) => registerClient(deploymentOf(visit), verified, { body, address })
+    const register = (verified: Verified) =>
+      registerClient(deploymentOf(visit), verified, { body, source: presented })
     const information = await redeemKey(visit, extractKey(presented), REGISTER_SCOPE, register)
     return created(withLocation(context, information))
   },

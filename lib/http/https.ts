@@ -51,8 +51,7 @@ export function httpsRequirement(
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
     refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
-    const { address } = presented
-    void exposed.then((texts) => revokeExposed({ texts, address })).catch(() => undefined)
+    void exposed.then((texts) => revokeExposed({ texts, source: presented })).catch(() => undefined)
   }
 }
 

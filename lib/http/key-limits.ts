@@ -44,8 +44,7 @@ export async function redeemKey<T>(
   const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
   const presentation = { credential, presented, expected }
   const { verified, refusal } = await verifyCounted(deployment, keyLimits, presentation)
-  const { address } = presented
-  const result = await actOrContain(deployment, { ...verified, address }, () => act(verified))
+  const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
   // Only a repeated redemption reaches this line despite a limit.
   if (refusal !== undefined) throw refusal
   return result

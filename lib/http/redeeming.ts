@@ -31,7 +31,6 @@ async function acceptRedeeming(
   { verified, refusal }: Counted,
 ): Promise<void> {
   const { req, res, next, refuseWith } = accepted
-  const { address } = accepted.presented
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = deployment.redemptionLeaseSeconds * 750
   const { key, state } = verified
@@ -41,7 +40,11 @@ async function acceptRedeeming(
   const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
   // Only an owner can repeat a request, so only its request needs digests. They and its kept answer took 6 %.
   const digests = key.confirmation === undefined ? WITHOUT_OWNER : digestsOf(req, body)
-  const redemption = await reserve(deployment, verified, { action: 'route', address, ...digests })
+  const redemption = await reserve(deployment, verified, {
+    action: 'route',
+    source: accepted.presented,
+    ...digests,
+  })
   if (redemption.kind === 'repetition') {
     if (refusal !== undefined) throw refusal
     return answerAgain(res, redemption.outcome)

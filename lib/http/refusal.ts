@@ -1,5 +1,6 @@
 import type { Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import { REMEDIES } from '../base/remedies.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import { jwtsIn, registrationTokensIn, scrub } from '../base/secret.js'
@@ -67,17 +68,17 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   const query = res.req.originalUrl.replace(/^[^?]*/, '')
   if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
   const status = statusOf(error, site)
-  site.emit('request.refused', {
+  const { clientId, subject, jti: keyId, tokenId } = facts
+  const identity = withoutUndefined({ clientId, subject, keyId, tokenId })
+  const details = {
     endpoint: site.endpoint,
-    code,
+    error: code,
     reason,
     detail: detailOf(error),
     status,
-    address: presented.address,
-    ...(facts.clientId !== undefined && { clientId: facts.clientId }),
-    ...(facts.jti !== undefined && { keyId: facts.jti }),
-    ...(facts.tokenId !== undefined && { tokenId: facts.tokenId }),
-  })
+    ...identity,
+  }
+  site.emit('request.refused', details, presented)
   if (res.headersSent) {
     res.destroy()
     return

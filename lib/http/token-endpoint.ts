@@ -64,7 +64,7 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
   }
   const act = async (verified: Verified) => {
     refuseForeignClient(verified.key, (await identify()).clientId)
-    return exchangeKey(context.config.deployment, verified, { parameters, address: presented.address })
+    return exchangeKey(context.config.deployment, verified, { parameters, source: presented })
   }
   try {
     return ok(await redeemKey(visit, { token, scheme: 'body' }, TOKEN_SCOPE, act))

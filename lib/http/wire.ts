@@ -12,7 +12,7 @@ export type ReadTls = (req: Request, fields: HeaderFields) => PresentedTls
 
 /** Reads the parts of a request that the protocol needs. `readTls` reads its client certificate. */
 export function read(req: Request, readTls: ReadTls = withoutCertificate): PresentedRequest {
-  const { method, rawHeaders, originalUrl } = req
+  const { method, rawHeaders, originalUrl, headers } = req
   const fields = headerFields(rawHeaders)
   const { authorization, dpop } = fields
   const { certificate, certificateFault } = readTls(req, fields)
@@ -27,7 +27,14 @@ export function read(req: Request, readTls: ReadTls = withoutCertificate): Prese
     certificate,
     certificateFault,
     address: ipAddress(req.ip),
+    userAgent: headers['user-agent'],
+    traceparent: oneOf(headers.traceparent),
   }
+}
+
+/** The value of a field that may not be repeated. */
+function oneOf(field: string | readonly string[] | undefined): string | undefined {
+  return typeof field === 'string' ? field : undefined
 }
 
 const withoutCertificate = (): PresentedTls => ({ certificate: undefined })

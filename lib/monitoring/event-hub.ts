@@ -1,5 +1,7 @@
 import {
+  codeOf,
   type Emit,
+  type EmitAudited,
   type EventDetails,
   type EventOf,
   type EventType,
@@ -7,53 +9,106 @@ import {
   type ProvisioningEvent,
   SEVERITY,
 } from '../ports/events.js'
+import { EventQueue, type OnEnd, type QueueParts } from './event-queue.js'
+import { type EventSource, sourceDescriber } from './event-source.js'
 
 /** The subscriptions of one deployment. */
 export interface EventHub {
   readonly emit: Emit
+  readonly emitAudited: EmitAudited
   /** Subscribes to one type of event, or to `'*'` for all. Returns the function that ends the subscription. */
   on<T extends EventType>(type: T, observer: Observer<EventOf<T>>): () => void
   on(type: '*', observer: Observer): () => void
+  /** How many events were dropped, because an observer was too slow. */
+  droppedEvents(): number
 }
 
-/**
- * @param now the time in milliseconds
- * @param onFault receives the first error of each observer
- * @param onUnheard is called for each event that no observer receives
- */
-export function eventHub(
-  now: () => number,
-  onFault: (fault: unknown) => void,
-  onUnheard: (type: EventType) => void = () => undefined,
-): EventHub {
-  const observers = new Map<string, Set<Observer<never>>>()
-  const noteFault = firstFaultOfEach(onFault)
-
-  function emit<T extends EventType>(type: T, details: EventDetails[T]): void {
-    const listening = [...(observers.get(type) ?? []), ...(observers.get('*') ?? [])]
-    if (listening.length === 0) {
-      onUnheard(type)
-      return
-    }
-    const event = frozenEvent(type, now(), details)
-    for (const observer of listening)
-      deliver(observer as Observer, event as unknown as ProvisioningEvent, noteFault)
-  }
-
-  function on(type: string, observer: Observer<never>): () => void {
-    requireSubscription(type, observer)
-    const set = observers.get(type) ?? new Set()
-    observers.set(type, set.add(observer))
-    return () => void set.delete(observer)
-  }
-
-  return { emit, on }
+/** The parts of an event hub. */
+export interface EventHubOptions {
+  /** The time in milliseconds. */
+  readonly now: () => number
+  /** Receives the first error of each observer. */
+  readonly onFault: (fault: unknown) => void
+  /** Is called for each event that no observer receives. */
+  readonly onUnheard?: (type: EventType) => void
+  /** An observer of all events. With `failClosed`, some requests wait for it. */
+  readonly audit?: { readonly sink: Observer; readonly failClosed: boolean } | undefined
 }
 
-type NoteFault = (observer: Observer, fault: unknown) => void
+export function eventHub({ now, onFault, onUnheard = () => undefined, audit }: EventHubOptions): EventHub {
+  const describeSource = sourceDescriber()
+  const subscriptions = new Subscriptions({
+    onFault: firstFaultOfEach(onFault),
+    gap: (count) => newEvent('events.dropped', now(), { count }),
+  })
+  const audited = audit && subscriptions.add('*', audit.sink)
+
+  const dispatch = (...[type, details, source, onAudited]: [...Parameters<Emit>, onAudited?: OnEnd]) => {
+    if (!subscriptions.has(type)) return onUnheard(type)
+    const event = newEvent(type, now(), details, source && describeSource(source))
+    subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))
+  }
+
+  return {
+    emit: (type, details, source) => dispatch(type, details, source),
+    emitAudited(type, details, source) {
+      if (!audit?.failClosed) return void dispatch(type, details, source)
+      return new Promise((resolve, reject) => {
+        dispatch(type, details, source, (error) => (error === undefined ? resolve() : reject(error)))
+      })
+    },
+    on(type: string, observer: Observer<never>) {
+      requireSubscription(type, observer)
+      const queue = subscriptions.add(type, observer as Observer)
+      return () => subscriptions.end(type, queue)
+    },
+    droppedEvents: () => subscriptions.dropped,
+  }
+}
+
+/** The queues of all observers, by the type of event that they receive. */
+class Subscriptions {
+  readonly #parts: QueueParts
+  readonly #queues = new Map<string, Set<EventQueue>>()
+  /** The dropped events of subscriptions that have ended. */
+  #droppedBefore = 0
+
+  constructor(parts: QueueParts) {
+    this.#parts = parts
+  }
+
+  get dropped(): number {
+    let sum = this.#droppedBefore
+    for (const set of this.#queues.values()) for (const { dropped } of set) sum += dropped
+    return sum
+  }
+
+  has(type: string): boolean {
+    return this.#queues.has(type) || this.#queues.has('*')
+  }
+
+  deliver(event: ProvisioningEvent, onEndOf: (queue: EventQueue) => OnEnd | undefined): void {
+    for (const set of [this.#queues.get(event.type), this.#queues.get('*')])
+      for (const queue of set ?? []) queue.add(event, onEndOf(queue))
+  }
+
+  add(type: string, observer: Observer): EventQueue {
+    const queue = new EventQueue(observer, this.#parts)
+    this.#queues.set(type, (this.#queues.get(type) ?? new Set()).add(queue))
+    return queue
+  }
+
+  end(type: string, queue: EventQueue): void {
+    const set = this.#queues.get(type)
+    if (!set?.delete(queue)) return
+    if (set.size === 0) this.#queues.delete(type)
+    queue.clear()
+    this.#droppedBefore += queue.dropped
+  }
+}
 
 /** An observer may fail on every request, so only its first fault is reported. */
-function firstFaultOfEach(onFault: (fault: unknown) => void): NoteFault {
+function firstFaultOfEach(onFault: (fault: unknown) => void): QueueParts['onFault'] {
   const faulty = new WeakSet<Observer>()
   return (observer, fault) => {
     if (faulty.has(observer)) return
@@ -66,17 +121,6 @@ function firstFaultOfEach(onFault: (fault: unknown) => void): NoteFault {
   }
 }
 
-/** Calls an observer immediately. The request does not wait for its promise, and does not fail with it. */
-function deliver(observer: Observer, event: ProvisioningEvent, noteFault: NoteFault): void {
-  const note = (fault: unknown) => noteFault(observer, fault)
-  try {
-    const result = observer(event)
-    if (typeof result === 'object' && result !== null) void Promise.resolve(result).catch(note)
-  } catch (fault) {
-    note(fault)
-  }
-}
-
 function requireSubscription(type: unknown, observer: unknown): void {
   if (type !== '*' && !Object.hasOwn(SEVERITY, String(type)))
     throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
@@ -85,12 +129,18 @@ function requireSubscription(type: unknown, observer: unknown): void {
 }
 
 /** A frozen event with frozen copies of its lists, so that no observer can change the data of a request. */
-function frozenEvent(type: EventType, now: number, details: object): object {
-  const event: Record<string, unknown> = { type, at: new Date(now), severity: SEVERITY[type], ...details }
+function newEvent<T extends EventType>(
+  type: T,
+  now: number,
+  details: EventDetails[T],
+  source?: EventSource,
+): ProvisioningEvent {
+  const envelope = { type, code: codeOf(type, details), at: new Date(now), severity: SEVERITY[type] }
+  const event: Record<string, unknown> = { ...envelope, ...details, ...source }
   // Most events have no list, and then this takes 1 us less than a copy of all members.
   for (const name in event) {
     const value = event[name]
     if (Array.isArray(value)) event[name] = Object.freeze([...value])
   }
-  return Object.freeze(event)
+  return Object.freeze(event) as unknown as ProvisioningEvent
 }

@@ -9,7 +9,7 @@ import type { DpopOptions } from './dpop.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { RegistrationOptions } from './registration.js'
-import type { DocsOptions } from './shared-options.js'
+import type { AuditOptions, DocsOptions } from './shared-options.js'
 import type { SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -115,6 +115,11 @@ export interface ProvisioningOptions {
    * @example ({ type, ...details }) => console.log(type, JSON.stringify(details))
    */
   readonly observer?: Observer
+  /**
+   * Where the audit log goes, and whether keys are issued and redeemed without it. Default: none.
+   * @example { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
+   */
+  readonly audit?: AuditOptions
   /**
    * The clock: returns milliseconds since the epoch. Default `Date.now`.
    * @example () => performance.timeOrigin + performance.now()

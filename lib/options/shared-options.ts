@@ -3,6 +3,7 @@ import { describeSecret, type Faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import {
   aFunction,
+  flag,
   type Members,
   object,
   type Reader,
@@ -37,6 +38,26 @@ export interface DocsOptions {
   readonly url: string
 }
 
+/**
+ * Where the audit log goes.
+ *
+ * @example
+ * const audit: AuditOptions = { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
+ */
+export interface AuditOptions {
+  /**
+   * Receives every event, in order. If it returns a promise, the next event waits for it.
+   * @example (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`)
+   */
+  readonly sink: Observer
+  /**
+   * Whether the server issues and redeems no key while the sink fails. Each of these requests then waits for the sink,
+   * at most 10 seconds, and gets 503 if the sink does not take its event. Verification never waits. Default `false`.
+   * @example true
+   */
+  readonly failClosed?: boolean
+}
+
 /** The options that an issuer and a verifier share, after they are read. */
 export interface SharedOptions {
   readonly issuer: string
@@ -49,6 +70,7 @@ export interface SharedOptions {
   readonly clockToleranceSeconds?: number
   readonly redemptionLeaseSeconds?: number
   readonly observer?: Observer
+  readonly audit?: AuditOptions
   readonly now?: () => number
   readonly docs?: DocsOptions
 }
@@ -100,6 +122,10 @@ export const sharedMembers: Members<SharedOptions> = {
   clockToleranceSeconds: whole(0, 60, ' seconds'),
   redemptionLeaseSeconds: whole(1, 900, ' seconds'),
   observer: aFunction(),
+  audit: object<AuditOptions>({
+    sink: required(aFunction('a function that receives events')),
+    failClosed: flag,
+  }),
   now: rule('a function that returns milliseconds', isClock),
   docs: object<DocsOptions>({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
 }
@@ -137,12 +163,14 @@ export function completeShared(read: SharedOptions) {
   const environment = read.environment ?? (isLocal ? 'local' : undefined)
   const { clockToleranceSeconds = 5, redemptionLeaseSeconds = 30, realm = new URL(issuer).host } = read
   const dpop = dpopRules(read.dpop, now)
-  const events: EventHub = eventHub(now, warnOfObserver, warnerOfSilence())
+  const audit = read.audit && { failClosed: false, ...read.audit }
+  const events: EventHub = eventHub({ now, onFault: warnOfObserver, onUnheard: warnerOfSilence(), audit })
+  const { emit, emitAudited } = events
   if (read.observer !== undefined) events.on('*', read.observer)
   const pause = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
   return {
-    verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit: events.emit },
-    reservations: { redemptionLeaseSeconds, pause },
+    verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit },
+    reservations: { redemptionLeaseSeconds, pause, emitAudited, isAuditRequired: audit?.failClosed ?? false },
     http: { events, realm, mtls, isLocal, docsUrl: read.docs?.url },
   }
 }

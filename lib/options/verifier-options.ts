@@ -5,7 +5,7 @@ import type { DpopOptions } from './dpop.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
-import type { DocsOptions } from './shared-options.js'
+import type { AuditOptions, DocsOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -109,6 +109,11 @@ export interface VerifierOptions {
    * @example ({ type, ...details }) => console.log(type, JSON.stringify(details))
    */
   readonly observer?: Observer
+  /**
+   * Where the audit log goes, and whether keys are issued and redeemed without it. Default: none.
+   * @example { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
+   */
+  readonly audit?: AuditOptions
   /**
    * How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900.
    * @example 120

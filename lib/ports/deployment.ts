@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
 import type { RecentMap } from '../base/recent-map.js'
-import type { PresentedRequest } from '../base/request.js'
+import type { PresentedRequest, RequestSource } from '../base/request.js'
 import type { KeyRing, VerificationKeys } from '../jose/key-ring.js'
 import type { TokenClock } from '../jose/signed-token.js'
 import type { IssueInTime } from './access-token-identity.js'
 import type { Client, ClientRegistry } from './client.js'
-import type { Emit } from './events.js'
+import type { Emit, EmitAudited, EventDetails, EventType } from './events.js'
 import type { AskIssuer } from './issuer-state.js'
 import type { Policy, PolicyBounds } from './policy-options.js'
 import type { RegistrationRules } from './rules.js'
@@ -39,6 +39,10 @@ export interface StoringDeployment extends VerificationRules {
   readonly store: ProvisioningStore
   /** The seconds after which the owner of a reservation may resume the redemption. */
   readonly redemptionLeaseSeconds: number
+  /** Whether keys are issued and redeemed only if the audit log takes the events. */
+  readonly isAuditRequired: boolean
+  /** Emits an event. If `isAuditRequired`, the promise rejects unless the audit log takes it. */
+  readonly emitAudited: EmitAudited
   /** Waits for some milliseconds. */
   readonly pause: (milliseconds: number) => Promise<void>
 }
@@ -94,6 +98,22 @@ export function numericDate(deployment: Pick<Deployment, 'now'>): number {
   if (!Number.isFinite(seconds))
     throw new ProvisioningError('server_fault', 'now() must return a finite number of milliseconds.')
   return seconds
+}
+
+/**
+ * Emits an event that the audit log must have.
+ *
+ * @throws ProvisioningError `audit_unavailable`
+ */
+export async function audited<T extends EventType>(
+  { emitAudited }: Pick<StoringDeployment, 'emitAudited'>,
+  ...event: readonly [type: T, details: EventDetails[T], source: RequestSource | undefined]
+): Promise<void> {
+  try {
+    await emitAudited(...event)
+  } catch (cause) {
+    throw new ProvisioningError('audit_unavailable', 'The audit log did not take the event.', { cause })
+  }
 }
 
 /** Calls the store. If the store does not answer, the request is refused. */

@@ -1,22 +1,7 @@
-import type { ErrorCode, Reason } from '../base/errors.js'
-import type { Confirmation } from './key-record.js'
-import type { FamilyEnd, RedemptionAction } from './redemption.js'
+import type { RequestSource } from '../base/request.js'
+import type { EventDetails } from './event-details.js'
 
-/** The routes that can refuse a request; `resource` is a route of the host. */
-export type EndpointName =
-  | 'token'
-  | 'bind'
-  | 'bindings'
-  | 'revoke_binding'
-  | 'register'
-  | 'registration'
-  | 'introspect'
-  | 'revoke'
-  | 'jwks'
-  | 'authorization_server_metadata'
-  | 'protected_resource_metadata'
-  | 'resource'
-  | 'redeem'
+export type { EndpointName, EventDetails } from './event-details.js'
 
 /**
  * How urgent an event is: `high` means that somebody should look at it now.
@@ -25,146 +10,6 @@ export type EndpointName =
  * const paged: readonly Severity[] = ['high']
  */
 export type Severity = 'info' | 'notice' | 'warning' | 'high'
-
-interface KeyIdentity {
-  /** The key's `jti`. */
-  readonly keyId: string
-  /** The client that asked for the key. */
-  readonly clientId: string
-}
-
-/** The details of each event. Identifiers and reasons only: never a key, a secret or a part of one. */
-export interface EventDetails {
-  'key.issued': KeyIdentity & {
-    readonly subject: string
-    readonly scope: readonly string[]
-    readonly audience: string
-    /** NumericDate. */
-    readonly expiresAt: number
-    /** The binding of the key, if it has one. */
-    readonly confirmation?: Confirmation
-  }
-  /** A guard let a request with a key pass. */
-  'key.verified': KeyIdentity & { readonly subject: string; readonly address: string | undefined }
-  'key.redeemed': KeyIdentity & {
-    readonly subject: string
-    readonly action: RedemptionAction
-    readonly redemptionId: string
-  }
-  /** The owner of a redeemed key repeated the request, and got the same answer. */
-  'redemption.repeated': KeyIdentity & {
-    readonly action: RedemptionAction
-    readonly address: string | undefined
-  }
-  /** The action failed. The key is valid again. */
-  'key.released': KeyIdentity & { readonly action: RedemptionAction }
-  /** A bearer key was refused because another request is redeeming it. It was first reserved over five seconds ago. */
-  'redemption.stalled': KeyIdentity & {
-    readonly address: string | undefined
-    /** How long ago the key was first reserved. */
-    readonly reservedSeconds: number
-  }
-  /** A redeemed key was used again. */
-  'key.replayed': KeyIdentity & FamilyEnd & { readonly address: string | undefined }
-  /** An operator has revoked the results of a redeemed key. */
-  'family.revoked': KeyIdentity & FamilyEnd
-  'key.revoked': KeyIdentity
-  /** A key has a signature of ours, but was never issued with these claims: a signing key has leaked. */
-  'key.forged': KeyIdentity & { readonly address: string | undefined }
-  /** All keys, or all keys of one client, that were issued until a given second. */
-  'keys.revoked': {
-    /** NumericDate. */
-    readonly issuedBefore: number
-    readonly clientId?: string
-  }
-  /** A valid key came over cleartext. A bound key is not revoked. */
-  'key.exposed': KeyIdentity & { readonly address: string | undefined; readonly revoked: boolean }
-  'client.bound': KeyIdentity & {
-    readonly subject: string
-    readonly bindingId: string
-    readonly confirmation: Confirmation
-  }
-  'client.unbound': {
-    /** The client that had the key. */
-    readonly clientId: string
-    /** The `jti` of the provisioning key that had been redeemed for the binding. */
-    readonly keyId: string
-    readonly bindingId: string
-    readonly confirmation: Confirmation
-    /** The cause: the client itself, the operator, a binding that replaced it, or a replay of its key. */
-    readonly by: 'client' | 'operator' | 'replacement' | 'replay'
-  }
-  'client.registered': KeyIdentity & { readonly registeredClientId: string }
-  'client.updated': {
-    readonly clientId: string
-    /** Whether the client got a new registration access token, or a new secret. */
-    readonly tokenRotated: boolean
-    readonly secretRenewed: boolean
-  }
-  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' | 'replay' }
-  /** The key of a registration or a binding was replayed. Policy keeps the result, and the operator decides. */
-  'client.flagged': {
-    readonly clientId: string
-    /** The `jti` of the replayed key. */
-    readonly keyId: string
-    readonly bindingId?: string
-  }
-  /** A registration access token was used for another client. */
-  'registration.misused': {
-    readonly clientId: string
-    readonly address: string | undefined
-    readonly tokenRevoked: boolean
-  }
-  /** A registration access token came over cleartext. */
-  'registration.exposed': {
-    readonly clientId: string
-    readonly address: string | undefined
-    readonly tokenRevoked: boolean
-  }
-  'token.issued': KeyIdentity & {
-    readonly subject: string
-    /** The token's `jti`; absent where the host's own authorization server issued it. */
-    readonly tokenId?: string
-    readonly scope: readonly string[]
-  }
-  'token.verified': KeyIdentity & {
-    readonly subject: string
-    readonly tokenId: string
-    readonly address: string | undefined
-  }
-  'token.revoked': KeyIdentity
-  /** A token has a signature of ours, but claims more than the key that it names: a signing key has leaked. */
-  'token.forged': KeyIdentity & { readonly tokenId: string }
-  /** A valid access token came over cleartext. A bound token is not revoked. */
-  'token.exposed': KeyIdentity & {
-    readonly tokenId: string
-    readonly address: string | undefined
-    readonly revoked: boolean
-  }
-  'signing_key.added': { readonly kid: string }
-  'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
-  'signing_key.removed': { readonly kid: string }
-  /** The signing keys of a remote issuer could not be fetched. */
-  'signing_keys.unavailable': {
-    readonly detail: string
-    /** Whether keys from an earlier fetch are still in use; if not, every key and token is refused. */
-    readonly usable: boolean
-  }
-  'request.refused': {
-    readonly endpoint: EndpointName
-    readonly code: ErrorCode
-    readonly reason: Reason
-    /** The precise reason, in words. */
-    readonly detail: string
-    readonly status: number
-    readonly address: string | undefined
-    readonly clientId?: string
-    readonly keyId?: string
-    readonly tokenId?: string
-  }
-  /** A setting of the host is missing or risky. */
-  'configuration.advised': { readonly advice: string }
-}
 
 /**
  * The type of an event.
@@ -178,6 +23,7 @@ export type EventType = keyof EventDetails
 export const SEVERITY: Record<EventType, Severity> = {
   'key.issued': 'info',
   'key.verified': 'info',
+  'redemption.started': 'info',
   'key.redeemed': 'info',
   'key.released': 'notice',
   'redemption.repeated': 'notice',
@@ -207,40 +53,96 @@ export const SEVERITY: Record<EventType, Severity> = {
   'signing_keys.unavailable': 'warning',
   'request.refused': 'warning',
   'configuration.advised': 'warning',
+  'events.dropped': 'warning',
+}
+
+/** What every event has. */
+interface EventEnvelope<T extends EventType> {
+  readonly type: T
+  /**
+   * The outcome, in one stable text for filters and alert rules: the type, and what distinguishes its outcomes, as in
+   * `request.refused:key_expired` and `key.exposed:revoked`.
+   */
+  readonly code: string
+  readonly at: Date
+  readonly severity: Severity
+  /** The IP address of the client, if a request caused the event. */
+  readonly address?: string | undefined
+  /** The `User-Agent` of that request: at most 256 characters, without control characters and secrets. */
+  readonly userAgent?: string | undefined
+  /** How the client of that request has authenticated. */
+  readonly authenticationMethod?: string | undefined
+  /** The trace of that request (W3C Trace Context 3.2.2.3). */
+  readonly traceId?: string | undefined
 }
 
 /**
  * One event of one type: an envelope and what the type adds.
  *
  * @example
- * function report({ keyId, familyRevoked }: EventOf<'key.replayed'>): void {
- *   console.error(`Key ${keyId} was replayed. Its tokens are ${familyRevoked ? 'revoked' : 'expired'}.`)
+ * function report({ keyId, address, familyRevoked }: EventOf<'key.replayed'>): void {
+ *   console.error(`Key ${keyId} was replayed from ${address}. Its tokens are ${familyRevoked ? 'revoked' : 'expired'}.`)
  * }
  */
-export type EventOf<T extends EventType> = EventDetails[T] & {
-  readonly type: T
-  readonly at: Date
-  readonly severity: Severity
+export type EventOf<T extends EventType> = EventDetails[T] & EventEnvelope<T>
+
+/** What distinguishes the outcomes of an event, for the types that have more than one. */
+const OUTCOMES: { readonly [T in EventType]?: (details: EventDetails[T]) => string } = {
+  'request.refused': ({ reason }) => reason,
+  'key.redeemed': ({ action }) => action,
+  'key.replayed': ({ familyRevoked }) => (familyRevoked ? 'family_revoked' : 'nothing_revoked'),
+  'key.exposed': ({ revoked }) => (revoked ? 'revoked' : 'kept'),
+  'token.exposed': ({ revoked }) => (revoked ? 'revoked' : 'kept'),
+  'registration.exposed': ({ tokenRevoked }) => (tokenRevoked ? 'revoked' : 'kept'),
+  'registration.misused': ({ tokenRevoked }) => (tokenRevoked ? 'revoked' : 'kept'),
+  'client.unbound': ({ by }) => `by_${by}`,
+  'client.deleted': ({ by }) => `by_${by}`,
+  'signing_keys.unavailable': ({ usable }) => (usable ? 'usable' : 'unusable'),
+}
+
+/** The `code` of an event. */
+export function codeOf<T extends EventType>(type: T, details: EventDetails[T]): string {
+  const outcome = OUTCOMES[type]
+  return outcome === undefined ? type : `${type}:${outcome(details)}`
 }
 
 /**
  * Every event, distinguished by `type`.
  *
  * @example
- * function line({ at, severity, type }: ProvisioningEvent): string {
- *   return `${at.toISOString()} ${severity} ${type}`
+ * function line({ at, severity, code }: ProvisioningEvent): string {
+ *   return `${at.toISOString()} ${severity} ${code}`
  * }
  */
 export type ProvisioningEvent = { [T in EventType]: EventOf<T> }[EventType]
 
 /**
- * Receives events. Its errors and rejections are dropped: an observer cannot make a request fail.
+ * Receives events. Events of one observer come in order, one at a time: if it returns a promise, the next event waits
+ * for it. Its errors and rejections are dropped: an observer cannot make a request fail.
  *
  * @example
- * const log: Observer = ({ type, ...details }) => console.log(type, JSON.stringify(details))
+ * const log: Observer = ({ code, ...details }) => console.log(code, JSON.stringify(details))
  * keys.on('*', log)
  */
 export type Observer<E = ProvisioningEvent> = (event: E) => unknown
 
-/** Emits one event to all observers. */
-export type Emit = <T extends EventType>(type: T, details: EventDetails[T]) => void
+/**
+ * Emits one event to all observers.
+ *
+ * @param source the request that caused the event
+ */
+export type Emit = <T extends EventType>(
+  type: T,
+  details: EventDetails[T],
+  source?: RequestSource | undefined,
+) => void
+
+/**
+ * Emits one event to all observers. With `audit.failClosed`, it returns a promise that rejects unless the sink takes
+ * the event.
+ */
+export type EmitAudited = <T extends EventType>(
+  type: T,
+  details: EventDetails[T],
+  source?: RequestSource | undefined,
+) => Promise<void> | undefined

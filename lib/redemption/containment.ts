@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import type { RequestSource } from '../base/request.js'
 import { emitUnbound } from '../clients/bindings.js'
 import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.js'
 import { changeClient, findClient } from '../clients/registry.js'
@@ -21,12 +22,13 @@ import { deleteClient } from '../registration/deletion.js'
  */
 export async function containReplay(
   deployment: StoringDeployment | Deployment,
-  key: KeyRef,
-  address?: string,
+  key: KeyRef & { readonly subject?: string },
+  source?: RequestSource,
 ): Promise<void> {
-  const { jti: keyId, clientId } = key
+  const { jti: keyId, clientId, subject } = key
+  const whose = { keyId, clientId, ...(subject !== undefined && { subject }) }
   const emitReplay = (familyRevoked: boolean, end: RegistryEnd) =>
-    deployment.emit('key.replayed', { keyId, clientId, address, familyRevoked, ...end })
+    deployment.emit('key.replayed', { ...whose, familyRevoked, ...end }, source)
   const outcome = await callStore(() => deployment.store.revokeFamily(key)).catch((error) => {
     // The replay took place, whether or not the store can contain it.
     emitReplay(false, { family: { fate: 'unreached' } })
@@ -128,7 +130,7 @@ async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): 
   if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
   const isFromKey = comesFrom(key.jti)
   const changed = await changeClient(deployment, clientId, (client) => withoutBindings(client, isFromKey))
-  emitUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isFromKey) ?? [], by)
+  emitUnbound(deployment.emit, clientId, changed?.before?.bindings?.filter(isFromKey) ?? [], { by })
   return changed === undefined ? 'gone' : 'revoked'
 }
 

@@ -1,5 +1,6 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
+import type { RequestSource } from '../base/request.js'
 import {
   callStore,
   numericDate,
@@ -46,12 +47,12 @@ const STALLED_SECONDS = 5
 export function emitStalled(
   deployment: StoringDeployment,
   key: VerifiedKey,
-  { entry, address }: { readonly entry: KeyEntry; readonly address: string | undefined },
+  { entry, source }: { readonly entry: KeyEntry; readonly source: RequestSource | undefined },
 ): void {
   const reservedSeconds = Math.floor(deployment.now() / 1000 - (entry.reservedAt ?? entry.changedAt))
   if (isBound(key) || reservedSeconds < STALLED_SECONDS) return
-  const { jti: keyId, clientId } = key
-  deployment.emit('redemption.stalled', { keyId, clientId, address, reservedSeconds })
+  const { jti: keyId, clientId, subject } = key
+  deployment.emit('redemption.stalled', { keyId, clientId, subject, reservedSeconds }, source)
 }
 
 /** Whether the key is bound: its presenter has proven to be its owner. */

@@ -1,4 +1,5 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
+import type { RequestSource } from '../base/request.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { KeyEntry } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
@@ -38,10 +39,10 @@ const OVERLAP_SECONDS = 2
 export async function refuseRedeemed(
   deployment: StoringDeployment,
   key: VerifiedKey,
-  { entry, address }: { readonly entry: KeyEntry; readonly address: string | undefined },
+  { entry, source }: { readonly entry: KeyEntry; readonly source: RequestSource },
 ): Promise<never> {
   const isOverlap = isBound(key) && deployment.now() / 1000 - entry.changedAt <= OVERLAP_SECONDS
-  if (!isOverlap) await containReplay(deployment, key, address)
+  if (!isOverlap) await containReplay(deployment, key, source)
   throw stateRefusal('key_redeemed', key)
 }
 
@@ -52,7 +53,7 @@ export async function refuseRedeemed(
  */
 export async function repeatOrContain(deployment: StoringDeployment, attempt: Attempt): Promise<Repetition> {
   const { key, ownerId, request } = attempt
-  const { action, address } = request
+  const { action, source } = request
   const known =
     ownerId === undefined ? undefined : await callStore(() => deployment.store.recall(key, ownerId))
   // A proof that was used before does not show who the owner of a bearer key is. Then this is a replay.
@@ -60,10 +61,10 @@ export async function repeatOrContain(deployment: StoringDeployment, attempt: At
   // The mark of the request is kept even if the outcome is not: a thief can prevent that the outcome is stored.
   const isSameRequest = recalled !== undefined && recalled.request === markOf(attempt)
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
-  if (!isSameRequest) await containReplay(deployment, key, address)
+  if (!isSameRequest) await containReplay(deployment, key, source)
   if (!isSameRequest || outcome === undefined) throw stateRefusal('key_redeemed', key)
-  const { jti: keyId, clientId } = key
-  deployment.emit('redemption.repeated', { keyId, clientId, action, address })
+  const { jti: keyId, clientId, subject } = key
+  deployment.emit('redemption.repeated', { keyId, clientId, subject, action }, source)
   return { kind: 'repetition', outcome }
 }
 
@@ -88,7 +89,7 @@ function open({ outcomeCipher, request: { digest } }: Attempt, sealed: string): 
  */
 export async function actOrContain<T>(
   deployment: StoringDeployment,
-  { key, state, address }: Pick<Verified, 'key' | 'state'> & { readonly address: string | undefined },
+  { key, state, source }: Pick<Verified, 'key' | 'state'> & { readonly source: RequestSource },
   act: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -96,7 +97,7 @@ export async function actOrContain<T>(
   } catch (error) {
     const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
     if (state !== 'redeemed' || !isFault) throw error
-    await containReplay(deployment, key, address)
+    await containReplay(deployment, key, source)
     throw stateRefusal('key_redeemed', key)
   }
 }

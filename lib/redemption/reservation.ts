@@ -1,5 +1,6 @@
 import type { ProvisioningError } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
+import type { RequestSource } from '../base/request.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedemptionAction } from '../ports/redemption.js'
 import type { Confirmation, ReleaseOutcome, Settlement } from '../ports/store.js'
@@ -63,7 +64,7 @@ export interface RedemptionRequest {
   readonly action: RedemptionAction
   /** The digest of the route, if several routes have the same action. */
   readonly route?: string
-  readonly address?: string | undefined
+  readonly source?: RequestSource | undefined
   /** The key or certificate that the owner has proven to possess. Default: the one that the provisioning key is bound to. */
   readonly ownerConfirmation?: Confirmation | undefined
   /** Recognizes a repeated request. `undefined` if nothing can: then no outcome is kept. */
@@ -118,7 +119,7 @@ export class StoredReservation implements Reservation {
     if (answer !== 'settled') throw lostRefusal(answer, key)
     const { jti: keyId, clientId, subject } = key
     const { redemptionId } = this
-    emit('key.redeemed', { keyId, clientId, subject, action: request.action, redemptionId })
+    emit('key.redeemed', { keyId, clientId, subject, action: request.action, redemptionId }, request.source)
   }
 
   async release(hasActed = false): Promise<boolean> {
@@ -136,8 +137,9 @@ export class StoredReservation implements Reservation {
     const { store, emit } = this.#deployment
     const { key, id, request } = this.#attempt
     const answer = await callStore(() => store.release(key, id, hasActed)).catch(() => 'unknown' as const)
-    const { jti: keyId, clientId } = key
-    if (answer === 'released') emit('key.released', { keyId, clientId, action: request.action })
+    const { jti: keyId, clientId, subject } = key
+    if (answer === 'released')
+      emit('key.released', { keyId, clientId, subject, action: request.action }, request.source)
     return answer
   }
 }

@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import { callStore, type StoringDeployment } from '../ports/deployment.js'
+import { audited, callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedeemOutcome } from '../ports/store.js'
 import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
@@ -75,7 +75,7 @@ async function tryReserve(
   const lease = ownerId === undefined ? undefined : { ownerId, leaseSeconds }
   const outcome = await callStore(() => store.redeem(key, id, lease))
   const next: Record<RedeemOutcome, () => Promise<Reservation | Repetition | 'pending'>> = {
-    reserved: () => proven(new StoredReservation(deployment, attempt, id), attempt),
+    reserved: () => begin(deployment, attempt, new StoredReservation(deployment, attempt, id)),
     resumed: () => resume(deployment, attempt),
     redeeming: () => waitOrRefuse(deployment, attempt),
     redeemed: () => repeatOrContain(deployment, attempt),
@@ -90,7 +90,7 @@ async function resume(deployment: StoringDeployment, attempt: Attempt): Promise<
   const { key, ownerId = '' } = attempt
   const recalled = await callStore(() => deployment.store.recall(key, ownerId))
   if (recalled === undefined) throw stateRefusal('key_revoked', key)
-  return proven(new StoredReservation(deployment, attempt, recalled.redemption), attempt)
+  return begin(deployment, attempt, new StoredReservation(deployment, attempt, recalled.redemption))
 }
 
 /** Another request has reserved the key. The owner waits for it, and nobody else. */
@@ -103,14 +103,27 @@ async function waitOrRefuse(deployment: StoringDeployment, attempt: Attempt): Pr
   // The other reservation has just ended: the next attempt finds out how.
   if (ownerId !== undefined && entry !== undefined && entry.state !== 'redeeming') return 'pending'
   if (entry?.state === 'redeeming' && state !== 'redeeming')
-    emitStalled(deployment, key, { entry, address: request.address })
+    emitStalled(deployment, key, { entry, source: request.source })
   throw stateRefusal('key_redeeming', key)
 }
 
-/** The reservation of an attempt whose proof was not used before. */
-async function proven(reservation: Reservation, attempt: Attempt): Promise<Reservation> {
+/** Begins a redemption, if the proof of the attempt was not used before, and the audit log takes the event. */
+async function begin(
+  deployment: StoringDeployment,
+  attempt: Attempt,
+  reservation: Reservation,
+): Promise<Reservation> {
+  const { key, request } = attempt
+  const { jti: keyId, clientId, subject } = key
   try {
     await useProof(attempt)
+    if (deployment.isAuditRequired)
+      await audited(
+        deployment,
+        'redemption.started',
+        { keyId, clientId, subject, action: request.action },
+        request.source,
+      )
     return reservation
   } catch (error) {
     await reservation.release()

@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import type { RequestSource } from '../base/request.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { RedemptionRequest, Reservation, SettleOptions } from './reservation.js'
 import { reserve } from './reserve.js'
@@ -8,8 +9,8 @@ import type { Verified } from './verified.js'
 export interface ActionResult<T> extends Omit<SettleOptions, 'outcome'> {
   /** The answer: plain JSON. */
   readonly result: T
-  /** Emits the events of the action. */
-  emit(): void
+  /** Emits the events of the action, with the source of its request. */
+  emit(source: RequestSource | undefined): void
   /** @param isSuperseded whether another attempt has resumed the redemption, from the state before this attempt */
   undo?(isSuperseded: boolean): Promise<unknown>
 }
@@ -35,8 +36,9 @@ export async function runAction<V, T extends object>(
   const done = await actOrRelease(reserved, async () =>
     action.act(validated === undefined ? await action.validate() : validated.as, reserved.redemptionId),
   )
-  await settleOrUndo(reserved, done)
-  done.emit()
+  const emit = () => done.emit(action.source)
+  await settleOrUndo(reserved, { ...done, emit })
+  emit()
   return done.result
 }
 
@@ -68,7 +70,7 @@ async function actOrRelease<T>(reservation: Reservation, act: () => Promise<T>):
 
 async function settleOrUndo<T>(
   reservation: Reservation,
-  { result, emit, undo, ...settled }: ActionResult<T>,
+  { result, emit, undo, ...settled }: ActionResult<T> & { emit(): void },
 ): Promise<void> {
   // If it cannot be undone, it stays: operators must know.
   const undoOrEmit = (isSuperseded = false) => undo?.(isSuperseded).catch(emit)

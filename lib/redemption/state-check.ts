@@ -1,3 +1,4 @@
+import type { RequestSource } from '../base/request.js'
 import {
   type AskingDeployment,
   callStore,
@@ -16,7 +17,7 @@ export interface KeyPresentation {
   readonly claims: KeyClaims
   /** Whether the request redeems the key. */
   readonly redeems: boolean
-  readonly address: string | undefined
+  readonly source: RequestSource
 }
 
 /** Finds the state of a key, and refuses the key if that state does not fit the request. */
@@ -33,22 +34,23 @@ export function findState(
 async function stateInStore(
   deployment: StoringDeployment,
   key: VerifiedKey,
-  { redeems, address }: KeyPresentation,
+  { redeems, source }: KeyPresentation,
 ): Promise<KnownState> {
   const entry = await callStore(() => deployment.store.find(key))
   if (entry === undefined) throw stateRefusal('key_unknown', key)
-  if (!isAsRecorded(key, entry)) throw forged(deployment, key, address)
+  if (!isAsRecorded(key, entry)) throw forged(deployment, key, source)
   const { state } = entry
   const reason = STATE_REFUSALS[state]
   const recheck = () => requireState(deployment, key, 'issued')
-  if (state === 'redeeming') emitStalled(deployment, key, { entry, address })
+  if (state === 'redeeming') emitStalled(deployment, key, { entry, source })
   if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
-  if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, address })
+  if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, source })
   throw stateRefusal(reason, key)
 }
 
-function forged(deployment: StoringDeployment, key: VerifiedKey, address: string | undefined) {
-  deployment.emit('key.forged', { keyId: key.jti, clientId: key.clientId, address })
+function forged(deployment: StoringDeployment, key: VerifiedKey, source: RequestSource) {
+  const { jti: keyId, clientId, subject } = key
+  deployment.emit('key.forged', { keyId, clientId, subject }, source)
   return stateRefusal('key_forged', key)
 }
 

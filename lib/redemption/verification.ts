@@ -38,7 +38,7 @@ export async function recognizeKey(
   requireNetwork(claims, key, presented.address)
   // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
   const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
-  const known = await findState(deployment, key, { token, claims, redeems, address: presented.address })
+  const known = await findState(deployment, key, { token, claims, redeems, source: presented })
   if (limit !== undefined && known.state !== 'redeemed') throw limit
   const { state, recheck } = known
   return { key, state, recheck, limit, outcomeCipher: new OutcomeCipher(token), proof, certificate }

@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import type { RequestSource } from '../base/request.js'
 import { callRegistry, changeClient, findStored } from '../clients/registry.js'
 import type { Client } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
@@ -8,6 +9,8 @@ import { revokeIssuedBefore } from '../tokens/issued-before.js'
 export interface Deletion {
   /** Who causes the deletion. Default `operator`. */
   readonly by?: EventDetails['client.deleted']['by']
+  /** The request that causes it. */
+  readonly source?: RequestSource
   /** Decides from the stored client whether it is deleted. Default: it is. */
   readonly provided?: (client: Client) => boolean
 }
@@ -32,7 +35,7 @@ export type DeleteOutcome = 'deleted' | 'unknown'
 export async function deleteClient(
   deployment: Deployment,
   clientId: string,
-  { by = 'operator', provided = () => true }: Deletion = {},
+  { by = 'operator', source, provided = () => true }: Deletion = {},
 ): Promise<DeleteOutcome> {
   if (!deployment.registryWritable) throw new ProvisioningError('server_fault', NOT_WRITABLE)
   const marked = await mark(deployment, clientId, provided)
@@ -40,7 +43,7 @@ export async function deleteClient(
   await revokeIssuedBefore(deployment, { identity: clientId, issuedBefore: numericDate(deployment) })
   // The revision spares a new client that has taken the same id since.
   const isOurs = await callRegistry(() => deployment.registry.delete(clientId, marked.revision))
-  if (isOurs) deployment.emit('client.deleted', { clientId, by })
+  if (isOurs) deployment.emit('client.deleted', { clientId, by }, source)
   return 'deleted'
 }
 

@@ -1,5 +1,5 @@
 import { unlessRefused } from '../base/errors.js'
-import type { Parameters } from '../base/request.js'
+import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation } from '../ports/store.js'
@@ -43,13 +43,14 @@ export async function introspect(
   const reference = readTokenReference(deployment, parameters, caller)
   if (reference === undefined) return INACTIVE
   return reference.kind === 'key'
-    ? describeKey(deployment, reference)
+    ? describeKey(deployment, reference, client.source)
     : describeAccessToken(deployment, reference)
 }
 
 async function describeKey(
   deployment: Deployment,
   { ref, claims }: TokenReference & { kind: 'key' },
+  source: RequestSource,
 ): Promise<IntrospectionAnswer> {
   if (claims !== undefined && !meetsTerms(deployment, PROVISIONING_KEY, claims)) return INACTIVE
   const entry = await callStore(() => deployment.store.find(ref))
@@ -57,7 +58,8 @@ async function describeKey(
   if (entry?.state !== 'issued' || expired) return INACTIVE
   // The client acts on the claims in the key, so a key with other claims than its record must not be active.
   if (claims !== undefined && !isAsRecorded(verifiedKey(claims), entry)) {
-    deployment.emit('key.forged', { keyId: entry.jti, clientId: entry.clientId, address: undefined })
+    const { jti: keyId, clientId, subject } = entry
+    deployment.emit('key.forged', { keyId, clientId, subject }, source)
     return INACTIVE
   }
   return {

@@ -3,7 +3,7 @@ import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { permitTerms } from '../clients/policy.js'
 import { findClient } from '../clients/registry.js'
-import { callStore, type Deployment } from '../ports/deployment.js'
+import { audited, callStore, type Deployment } from '../ports/deployment.js'
 import { PROVEN_BY } from '../ports/methods.js'
 import type { KeyRecord, RecordOutcome } from '../ports/store.js'
 import { readProof } from '../possession/dpop.js'
@@ -52,7 +52,12 @@ export function issueKey(
     const key = signKey(deployment, unsigned)
     const { jti: keyId, clientId, subject, scope, audience, expiresAt } = record
     const bound = confirmation && { confirmation }
-    deployment.emit('key.issued', { keyId, clientId, subject, scope, audience, expiresAt, ...bound })
+    const details = { keyId, clientId, subject, scope, audience, expiresAt, ...bound }
+    await audited(deployment, 'key.issued', details, client.source).catch(async (error) => {
+      // Nobody gets the key, so it must not count as outstanding.
+      await deployment.store.revoke(record).catch(() => undefined)
+      throw error
+    })
     return { key, record }
   })
 }

@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import type { Parameters } from '../base/request.js'
+import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
 import { callStore, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
@@ -12,31 +12,37 @@ import { readTokenReference } from './token-reference.js'
 /** Revokes a key or an access token of the client. Others are ignored, without an error (RFC 7009 2.2). */
 export async function revokeOwnToken(
   deployment: Deployment,
-  { clientId }: AuthenticatedClient,
+  { clientId, source }: AuthenticatedClient,
   parameters: Parameters,
 ): Promise<void> {
   // No audiences: a client that may introspect the tokens of others may not revoke them.
   const reference = readTokenReference(deployment, parameters, { clientId, audiences: [] })
-  if (reference?.kind === 'key') await revokeKey(deployment, reference.ref)
-  if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref)
+  if (reference?.kind === 'key') await revokeKey(deployment, reference.ref, source)
+  if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref, source)
 }
 
 /** Revokes a key that is not redeemed yet. */
-export async function revokeKey(deployment: Deployment, ref: KeyRef): Promise<RevokeOutcome> {
+export async function revokeKey(
+  deployment: Deployment,
+  ref: KeyRef,
+  source?: RequestSource,
+): Promise<RevokeOutcome> {
   const outcome = await callStore(() => deployment.store.revoke(ref))
-  if (outcome === 'revoked') deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId })
+  if (outcome === 'revoked')
+    deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId }, source)
   return outcome
 }
 
-async function revokeTokens(deployment: Deployment, ref: KeyRef): Promise<void> {
+async function revokeTokens(deployment: Deployment, ref: KeyRef, source: RequestSource): Promise<void> {
   const outcome = await callStore(() => deployment.store.revokeFamily(ref))
-  if (outcome === 'revoked') deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId })
+  if (outcome === 'revoked')
+    deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId }, source)
 }
 
-/** Texts that a request sent over cleartext, and its address. */
+/** Texts that a request sent over cleartext. */
 export interface Exposure {
   readonly texts: readonly string[]
-  readonly address: string | undefined
+  readonly source: RequestSource
 }
 
 /**
@@ -46,13 +52,13 @@ export interface Exposure {
  */
 export async function revokeExposed(
   deployment: VerifyingDeployment,
-  { texts, address }: Exposure,
+  { texts, source }: Exposure,
   revokeOther: (text: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
   for (const text of texts) {
     await loadKey(deployment.keyRing, text)?.catch(() => undefined)
-    await ignoreRefusal(revokeExposedKey(deployment, text, address))
-    await ignoreRefusal(revokeExposedAccessToken(deployment, text, address))
+    await ignoreRefusal(revokeExposedKey(deployment, text, source))
+    await ignoreRefusal(revokeExposedAccessToken(deployment, text, source))
     await ignoreRefusal(revokeOther(text))
   }
 }
@@ -69,26 +75,27 @@ async function ignoreRefusal(revoking: Promise<void>): Promise<void> {
 async function revokeExposedKey(
   deployment: VerifyingDeployment,
   text: string,
-  address: string | undefined,
+  source: RequestSource,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, text)
   if (isExpired(deployment, claims)) return
   const { client_id: clientId, jti } = claims
   const revoked = await revokeBearer(deployment, claims, (store) => store.revoke({ clientId, jti }))
-  deployment.emit('key.exposed', { keyId: jti, clientId, address, revoked })
+  deployment.emit('key.exposed', { keyId: jti, clientId, subject: claims.sub, revoked }, source)
 }
 
 async function revokeExposedAccessToken(
   deployment: VerifyingDeployment,
   text: string,
-  address: string | undefined,
+  source: RequestSource,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, ACCESS_TOKEN, text)
   if (isExpired(deployment, claims)) return
   const family = familyOf(claims)
   const revoked = await revokeBearer(deployment, claims, (store) => store.revokeFamily(family))
   const { clientId, jti: keyId } = family
-  deployment.emit('token.exposed', { keyId, clientId, tokenId: claims.jti, address, revoked })
+  const details = { keyId, clientId, subject: claims.sub, tokenId: claims.jti, revoked }
+  deployment.emit('token.exposed', details, source)
 }
 
 /** An expired credential does no harm. If it caused events, anybody could raise alarms with old copies. */

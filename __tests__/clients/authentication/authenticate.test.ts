@@ -59,7 +59,14 @@ describe('authenticate', () => {
 
   it('returns only the permissions of the client', async () => {
     const client = await authenticator().post('plain')
-    expect(Object.keys(client).sort()).toEqual(['ancestors', 'clientId', 'grantTypes', 'method', 'policy'])
+    expect(Object.keys(client).sort()).toEqual([
+      'ancestors',
+      'clientId',
+      'grantTypes',
+      'method',
+      'policy',
+      'source',
+    ])
   })
 
   it('answers the grants a client has registered', async () => {

@@ -49,7 +49,7 @@ describe('exchange', () => {
     const ask = async (form: Record<string, string> = {}) =>
       exchangeKey(given.deployment, await verifyBearerKey(given, issued.key, TOKEN_SCOPE), {
         parameters: parameters(form),
-        address: '192.0.2.1',
+        source: { address: '192.0.2.1' },
       })
     const entry = () => given.deployment.store.find(issued.record)
     return { ...given, ...issued, ask, entry }

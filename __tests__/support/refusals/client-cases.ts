@@ -7,6 +7,14 @@ import { bind, type Case, exchangeRequest, present, publicJwk, READ, register, t
 
 export const CLIENT_CASES: Case[] = [
   {
+    title: 'a request for a key while the audit log is broken',
+    reason: 'audit_unavailable',
+    status: 503,
+    error: 'temporarily_unavailable',
+    options: { audit: { sink: () => Promise.reject(new Error('ENOSPC')), failClosed: true } },
+    act: (server) => askForKey(server, READ),
+  },
+  {
     title: 'a client that does not authenticate',
     reason: 'client_authentication_missing',
     status: 401,

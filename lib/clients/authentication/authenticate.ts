@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../../base/errors.js'
-import type { Parameters, PresentedRequest } from '../../base/request.js'
+import type { Parameters, PresentedRequest, RequestSource } from '../../base/request.js'
 import type { Client } from '../../ports/client.js'
 import { callStore, type Deployment, numericDate } from '../../ports/deployment.js'
 import { type ClientAuthenticationMethod, PROVEN_BY } from '../../ports/methods.js'
@@ -26,6 +26,8 @@ export interface AuthenticatedClient {
   readonly grantTypes: readonly string[]
   /** The provisioning keys behind its newest bindings. Empty if it authenticated with a secret. */
   readonly ancestors: readonly KeyRef[]
+  /** Its request. */
+  readonly source: RequestSource
 }
 
 /** Authenticates the client of a request. */
@@ -45,6 +47,7 @@ export async function authenticateClient(
   const method = credentials.methodFor(client)
   const fault = checkCredentials(deployment, credentials, client)
   if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
+  const { address, userAgent, traceparent } = request
   const oldest = oldestReplayable(deployment)
   const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
   await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
@@ -56,6 +59,7 @@ export async function authenticateClient(
     ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
     grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     ancestors,
+    source: { address, userAgent, traceparent, authenticationMethod: method },
   }) as AuthenticatedClient
 }
 

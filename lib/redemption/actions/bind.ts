@@ -1,4 +1,5 @@
 import { malformed } from '../../base/errors.js'
+import type { RequestSource } from '../../base/request.js'
 import { type BindingAnswer, bindingAnswer, emitUnbound } from '../../clients/bindings.js'
 import {
   bindingsWith,
@@ -37,7 +38,7 @@ export async function bindKey(
   const binding = newBinding(deployment, key, proven)
   return runAction(deployment, verified, {
     action: 'bind',
-    address: request.address,
+    source: request.source,
     // A bearer key has no owner. The owner of the key to bind becomes its owner, and can repeat the request.
     ownerConfirmation: key.confirmation ?? proven.confirmation,
     digest: requestDigest('bind', proven.confirmation),
@@ -85,7 +86,7 @@ async function save(
   return {
     result: { client_id: key.subject, ...bindingAnswer(binding) },
     familyClientId: key.subject,
-    emit: () => emitBound(deployment, key, binding, replaced),
+    emit: (source) => emitBound({ deployment, source }, key, binding, replaced),
     undo,
   }
 }
@@ -184,17 +185,14 @@ function withoutLeftover(client: Client | undefined, keyId: string): Client | un
 }
 
 function emitBound(
-  deployment: Deployment,
+  {
+    deployment: { emit },
+    source,
+  }: { readonly deployment: Deployment; readonly source: RequestSource | undefined },
   { jti: keyId, clientId, subject }: VerifiedKey,
   { bindingId, confirmation }: Binding,
   replaced: readonly Binding[],
 ): void {
-  emitUnbound(deployment.emit, subject, replaced, 'replacement')
-  deployment.emit('client.bound', {
-    keyId,
-    clientId,
-    subject,
-    bindingId,
-    confirmation: { ...confirmation },
-  })
+  emitUnbound(emit, subject, replaced, { by: 'replacement', source })
+  emit('client.bound', { keyId, clientId, subject, bindingId, confirmation: { ...confirmation } }, source)
 }

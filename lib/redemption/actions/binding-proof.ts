@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { malformed, type ProvisioningError } from '../../base/errors.js'
-import type { PresentedCertificate } from '../../base/request.js'
+import type { PresentedCertificate, RequestSource } from '../../base/request.js'
 import { isInTime, readCertificate } from '../../certificates/certificate.js'
 import type { ProvenKey } from '../../clients/bound-keys.js'
 import { importPublicJwk, PROOF_ALGORITHMS, publicJwk, thumbprint } from '../../jose/jwk.js'
@@ -25,7 +25,7 @@ export interface BindingRequest {
   readonly endpoint: string
   /** The client certificate of its connection. */
   readonly certificate?: PresentedCertificate | undefined
-  readonly address?: string | undefined
+  readonly source?: RequestSource | undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
+import type { RequestSource } from '../../base/request.js'
 import { inheritedPolicy } from '../../clients/policy.js'
 import { callRegistry, findStored } from '../../clients/registry.js'
 import { clientScopes, parseScope } from '../../clients/scopes.js'
@@ -21,13 +22,13 @@ import { policyOfKey } from './key-client.js'
 export async function registerClient(
   deployment: Deployment,
   verified: Verified,
-  { body, address }: { readonly body: Claims; readonly address?: string | undefined },
+  { body, source }: { readonly body: Claims; readonly source?: RequestSource | undefined },
 ): Promise<ClientInformation> {
   const { key } = verified
   const clientId = identityFor(key)
   return runAction(deployment, verified, {
     action: 'register',
-    address,
+    source,
     digest: bodyDigest('register', body),
     validate: () => validate(deployment, key, clientId, body),
     async act(registration) {
@@ -124,13 +125,15 @@ async function save(
   const saved = { ...client, revision: nextRevision(before) }
   const { clientId } = saved
   if (!(await callRegistry(() => registry.save(saved)))) return undefined
-  const { jti: keyId, clientId: registeredBy } = key
+  const { jti: keyId, clientId: registeredBy, subject } = key
   return {
     result: informationOf(saved, { token, secret }),
     familyClientId: clientId,
     // Observers must hear of the new client, since it can ask for keys of its own.
-    emit: () =>
-      deployment.emit('client.registered', { keyId, clientId: registeredBy, registeredClientId: clientId }),
+    emit(source) {
+      const details = { keyId, clientId: registeredBy, subject, registeredClientId: clientId }
+      deployment.emit('client.registered', details, source)
+    },
     undo: async (isSuperseded) =>
       // The leftover that this attempt replaced may be the result of the attempt that superseded it.
       isSuperseded && before !== undefined

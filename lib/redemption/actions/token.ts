@@ -1,5 +1,5 @@
 import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
-import type { Parameters } from '../../base/request.js'
+import type { Parameters, RequestSource } from '../../base/request.js'
 import { notPermitted, permitAudience } from '../../clients/policy.js'
 import { parseScope, tokenScopes } from '../../clients/scopes.js'
 import type { Client } from '../../ports/client.js'
@@ -48,7 +48,7 @@ export function readSubjectToken(parameters: Parameters): string {
 export async function exchangeKey(
   deployment: Deployment,
   verified: Verified,
-  { parameters, address }: { readonly parameters: Parameters; readonly address?: string | undefined },
+  { parameters, source }: { readonly parameters: Parameters; readonly source?: RequestSource | undefined },
 ): Promise<ExchangeAnswer> {
   const { key } = verified
   const client = await clientOfKey(deployment, key)
@@ -67,7 +67,7 @@ export async function exchangeKey(
   const requestedType = parameters.get('requested_token_type')
   return runAction(deployment, verified, {
     action: 'token',
-    address,
+    source,
     // A bearer key has no owner. The proof of the request names one, and the token is bound to the same key.
     ownerConfirmation: key.confirmation ?? terms.confirmation,
     digest: requestDigest('token', sortedParameters(parameters)),
@@ -108,9 +108,9 @@ function resultOf(
     },
     // The store can revoke the family for as long as the token is accepted anywhere.
     retainUntil: issued.expiresAt + deployment.clockToleranceSeconds,
-    emit() {
+    emit(source) {
       const details = { keyId, clientId, subject, scope, ...(tokenId !== undefined && { tokenId }) }
-      deployment.emit('token.issued', details)
+      deployment.emit('token.issued', details, source)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { malformed, type ProvisioningError, type Reason } from '../../base/errors.js'
-import type { PresentedRequest } from '../../base/request.js'
+import type { PresentedRequest, RequestSource } from '../../base/request.js'
 import { changeClient, findStored } from '../../clients/registry.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -44,7 +44,7 @@ export async function authorize(
     throw refused('registration_token_expired', owner)
   if (owner === clientId) return managed
   const tokenRevoked = await revokeToken(deployment, owner, text)
-  deployment.emit('registration.misused', { clientId: owner, address: presented.address, tokenRevoked })
+  deployment.emit('registration.misused', { clientId: owner, tokenRevoked }, presented)
   throw refused('registration_token_misused', owner)
 }
 
@@ -74,14 +74,14 @@ export async function authorizeUnlessDeleted(
 export async function revokeExposedToken(
   deployment: Deployment,
   text: string,
-  address: string | undefined,
+  source: RequestSource,
 ): Promise<void> {
   const managed = await findManaged(deployment, text)
   if (managed === undefined || !isUnexpired(managed.token.stored, numericDate(deployment))) return
   const { clientId, deletedAt } = managed.client
   if (deletedAt !== undefined) return
   const tokenRevoked = await revokeToken(deployment, clientId, text)
-  deployment.emit('registration.exposed', { clientId, address, tokenRevoked })
+  deployment.emit('registration.exposed', { clientId, tokenRevoked }, source)
 }
 
 /** Revokes one token of a client. Returns `false` on failure, and never throws: the request is refused anyway. */

@@ -21,5 +21,5 @@ export async function deleteRegistration(
 ): Promise<void> {
   const { client } = await authorize(deployment, request)
   await count(client.clientId)
-  await deleteClient(deployment, client.clientId, { by: 'client' })
+  await deleteClient(deployment, client.clientId, { by: 'client', source: request.presented })
 }

@@ -44,11 +44,9 @@ export async function updateRegistration(
     isSecretShown: Object.hasOwn(body, 'client_secret'),
   })
   await save(deployment, updated)
-  deployment.emit('client.updated', {
-    clientId,
-    tokenRotated: shown.token !== managed.token.text,
-    secretRenewed: shown.secret !== undefined,
-  })
+  const tokenRotated = shown.token !== managed.token.text
+  const secretRenewed = shown.secret !== undefined
+  deployment.emit('client.updated', { clientId, tokenRotated, secretRenewed }, request.presented)
   return informationOf(updated, shown)
 }
 

@@ -1,0 +1,160 @@
+import type { ErrorCode, Reason } from '../base/errors.js'
+import type { Confirmation } from './key-record.js'
+import type { FamilyEnd, RedemptionAction } from './redemption.js'
+
+/** The routes that can refuse a request; `resource` is a route of the host. */
+export type EndpointName =
+  | 'token'
+  | 'bind'
+  | 'bindings'
+  | 'revoke_binding'
+  | 'register'
+  | 'registration'
+  | 'introspect'
+  | 'revoke'
+  | 'jwks'
+  | 'authorization_server_metadata'
+  | 'protected_resource_metadata'
+  | 'resource'
+  | 'redeem'
+
+interface KeyIdentity {
+  /** The key's `jti`. */
+  readonly keyId: string
+  /** The client that asked for the key. */
+  readonly clientId: string
+  /** The identity that the key is for, if it is known. */
+  readonly subject?: string
+}
+
+/** The details of each event. Identifiers and reasons only: never a key, a secret or a part of one. */
+export interface EventDetails {
+  'key.issued': KeyIdentity & {
+    readonly subject: string
+    readonly scope: readonly string[]
+    readonly audience: string
+    /** NumericDate. */
+    readonly expiresAt: number
+    /** The binding of the key, if it has one. */
+    readonly confirmation?: Confirmation
+  }
+  /** A guard let a request with a key pass. */
+  'key.verified': KeyIdentity & { readonly subject: string }
+  /** A request has reserved a key, and its action begins. It is emitted with `audit.failClosed` only. */
+  'redemption.started': KeyIdentity & { readonly action: RedemptionAction }
+  'key.redeemed': KeyIdentity & {
+    readonly subject: string
+    readonly action: RedemptionAction
+    readonly redemptionId: string
+  }
+  /** The owner of a redeemed key repeated the request, and got the same answer. */
+  'redemption.repeated': KeyIdentity & {
+    readonly action: RedemptionAction
+  }
+  /** The action failed. The key is valid again. */
+  'key.released': KeyIdentity & { readonly action: RedemptionAction }
+  /** A bearer key was refused because another request is redeeming it. It was first reserved over five seconds ago. */
+  'redemption.stalled': KeyIdentity & {
+    /** How long ago the key was first reserved. */
+    readonly reservedSeconds: number
+  }
+  /** A redeemed key was used again. */
+  'key.replayed': KeyIdentity & FamilyEnd
+  /** An operator has revoked the results of a redeemed key. */
+  'family.revoked': KeyIdentity & FamilyEnd
+  'key.revoked': KeyIdentity
+  /** A key has a signature of ours, but was never issued with these claims: a signing key has leaked. */
+  'key.forged': KeyIdentity
+  /** All keys, or all keys of one client, that were issued until a given second. */
+  'keys.revoked': {
+    /** NumericDate. */
+    readonly issuedBefore: number
+    readonly clientId?: string
+  }
+  /** A valid key came over cleartext. A bound key is not revoked. */
+  'key.exposed': KeyIdentity & { readonly revoked: boolean }
+  'client.bound': KeyIdentity & {
+    readonly subject: string
+    readonly bindingId: string
+    readonly confirmation: Confirmation
+  }
+  'client.unbound': {
+    /** The client that had the key. */
+    readonly clientId: string
+    /** The `jti` of the provisioning key that had been redeemed for the binding. */
+    readonly keyId: string
+    readonly bindingId: string
+    readonly confirmation: Confirmation
+    /** The cause: the client itself, the operator, a binding that replaced it, or a replay of its key. */
+    readonly by: 'client' | 'operator' | 'replacement' | 'replay'
+  }
+  'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'client.updated': {
+    readonly clientId: string
+    /** Whether the client got a new registration access token, or a new secret. */
+    readonly tokenRotated: boolean
+    readonly secretRenewed: boolean
+  }
+  'client.deleted': { readonly clientId: string; readonly by: 'client' | 'operator' | 'replay' }
+  /** The key of a registration or a binding was replayed. Policy keeps the result, and the operator decides. */
+  'client.flagged': {
+    readonly clientId: string
+    /** The `jti` of the replayed key. */
+    readonly keyId: string
+    readonly bindingId?: string
+  }
+  /** A registration access token was used for another client. */
+  'registration.misused': {
+    readonly clientId: string
+    readonly tokenRevoked: boolean
+  }
+  /** A registration access token came over cleartext. */
+  'registration.exposed': {
+    readonly clientId: string
+    readonly tokenRevoked: boolean
+  }
+  'token.issued': KeyIdentity & {
+    readonly subject: string
+    /** The token's `jti`; absent where the host's own authorization server issued it. */
+    readonly tokenId?: string
+    readonly scope: readonly string[]
+  }
+  'token.verified': KeyIdentity & {
+    readonly subject: string
+    readonly tokenId: string
+  }
+  'token.revoked': KeyIdentity
+  /** A token has a signature of ours, but claims more than the key that it names: a signing key has leaked. */
+  'token.forged': KeyIdentity & { readonly tokenId: string }
+  /** A valid access token came over cleartext. A bound token is not revoked. */
+  'token.exposed': KeyIdentity & {
+    readonly tokenId: string
+    readonly revoked: boolean
+  }
+  'signing_key.added': { readonly kid: string }
+  'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
+  'signing_key.removed': { readonly kid: string }
+  /** The signing keys of a remote issuer could not be fetched. */
+  'signing_keys.unavailable': {
+    readonly detail: string
+    /** Whether keys from an earlier fetch are still in use; if not, every key and token is refused. */
+    readonly usable: boolean
+  }
+  'request.refused': {
+    readonly endpoint: EndpointName
+    /** The OAuth error code in the answer. */
+    readonly error: ErrorCode
+    readonly reason: Reason
+    /** The precise reason, in words. */
+    readonly detail: string
+    readonly status: number
+    readonly clientId?: string
+    readonly subject?: string
+    readonly keyId?: string
+    readonly tokenId?: string
+  }
+  /** A setting of the host is missing or risky. */
+  'configuration.advised': { readonly advice: string }
+  /** An observer was too slow, and has missed events. Only this observer gets the event. */
+  'events.dropped': { readonly count: number }
+}
