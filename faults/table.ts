@@ -4,7 +4,7 @@ const COLUMNS: readonly (readonly [head: string, cell: (result: ScenarioResult) 
   ['Scenario', ({ scenario }) => scenario.title],
   ['Keys', ({ numbers }) => whole(numbers.keys)],
   ['Requests', ({ numbers }) => whole(numbers.calls)],
-  ['Answers by status', ({ numbers }) => answers(numbers)],
+  ['Status: number of answers', ({ numbers }) => answers(numbers)],
   ['Actions started', ({ numbers }) => whole(numbers.executions)],
   ['Actions started wrongly', ({ numbers }) => whole(numbers.executedTwice)],
   ['Longest time without a success during the fault', ({ numbers }) => seconds(numbers.longestGap)],
