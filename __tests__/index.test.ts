@@ -33,6 +33,7 @@ describe('provisioningKeys', () => {
       [
         ...[
           'issuance',
+          'leakReports',
           'redemption',
           'bindings',
           'introspection',

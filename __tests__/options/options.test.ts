@@ -130,7 +130,7 @@ describe('an option is refused', () => {
     )
     const [inner] = faultsOf({ rateLimit: { everything: 5 } })
     expect(inner).toBe(
-      'rateLimit.everything: expected one of token, bind, bindings, register, introspect, revoke, redeem, store, timeoutSeconds, got an unknown name',
+      'rateLimit.everything: expected one of token, bind, bindings, register, introspect, revoke, leaked, redeem, store, timeoutSeconds, got an unknown name',
     )
   })
 

@@ -4,7 +4,7 @@ import { faultsOf, parse } from './faults-of.js'
 const limitsOf = (rateLimit: unknown) => parse({ rateLimit }).rateLimits
 
 describe('rate limits', () => {
-  it('are 300 a minute for every endpoint, unless something else is said', () => {
+  it('are 300 a minute for every endpoint but one, unless something else is said', () => {
     const { of, store } = limitsOf({ token: { limit: 5 }, bind: false, redeem: { windowMs: 1000 } })
     expect(of('token')).toEqual({ windowMs: 60_000, limit: 5 })
     expect(of('bind')).toBeUndefined()
@@ -12,6 +12,8 @@ describe('rate limits', () => {
     expect([of('register'), of('introspect'), of('revoke')]).toEqual(
       Array(3).fill({ windowMs: 60_000, limit: 300 }),
     )
+    expect(of('leaked')).toEqual({ windowMs: 60_000, limit: 10 })
+    expect(limitsOf({ leaked: { windowMs: 1000 } }).of('leaked')).toEqual({ windowMs: 1000, limit: 10 })
     expect(store).toBeUndefined()
   })
 

@@ -1,7 +1,7 @@
 import type { IssuedBefore } from '../../lib/ports/store.js'
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
 import { revokeIssuedBefore } from '../../lib/tokens/issued-before.js'
-import { revokeExposed, revokeKey, revokeOwnToken } from '../../lib/tokens/revocation.js'
+import { revokeCompromised, revokeKey, revokeOwnToken } from '../../lib/tokens/revocation.js'
 import {
   AUDIENCE,
   authenticated,
@@ -101,7 +101,11 @@ describe('revokeKey', () => {
 describe('a key that travelled in clear', () => {
   it('is revoked, and told of as exposed, with the address it came from', async () => {
     const { deployment, key, record, entry, events } = await withKey()
-    await revokeExposed(deployment, { texts: ['Mozilla/5.0', key], source: { address: '198.51.100.7' } })
+    await revokeCompromised(deployment, {
+      how: 'exposed',
+      texts: ['Mozilla/5.0', key],
+      source: { address: '198.51.100.7' },
+    })
     expect(await entry()).toMatchObject({ state: 'revoked' })
     const { jti: keyId, clientId } = record
     const told = {
@@ -118,7 +122,7 @@ describe('a key that travelled in clear', () => {
 
   it('is told of again when it travels again, though it was revoked already', async () => {
     const { deployment, key, events } = await withKey()
-    await revokeExposed(deployment, { texts: [key, key], source: { address: undefined } })
+    await revokeCompromised(deployment, { how: 'exposed', texts: [key, key], source: { address: undefined } })
     expect(events.slice(1)).toMatchObject([{ revoked: true }, { revoked: false }])
   })
 
@@ -126,20 +130,24 @@ describe('a key that travelled in clear', () => {
     'is not found in a text that holds none',
     async (text) => {
       const { deployment, told } = await withKey()
-      await revokeExposed(deployment, { texts: [text], source: { address: undefined } })
+      await revokeCompromised(deployment, { how: 'exposed', texts: [text], source: { address: undefined } })
       expect(told()).toEqual([])
     },
   )
 
   it('is not what a forger sends: no genuine key is revoked by it', async () => {
     const { deployment, key, entry, told } = await withKey()
-    await revokeExposed(deployment, { texts: [`${key.slice(0, -4)}AAAA`], source: { address: undefined } })
+    await revokeCompromised(deployment, {
+      how: 'exposed',
+      texts: [`${key.slice(0, -4)}AAAA`],
+      source: { address: undefined },
+    })
     expect([(await entry())?.state, told()]).toEqual(['issued', []])
   })
 
   it.each([down, thrown])('is told of as not revoked while the store does not answer', async (revoke) => {
     const { deployment, key, events } = await withKey({ store: storeBut({ revoke }) })
-    await revokeExposed(deployment, { texts: [key], source: { address: undefined } })
+    await revokeCompromised(deployment, { how: 'exposed', texts: [key], source: { address: undefined } })
     expect(events.slice(1)).toMatchObject([{ type: 'key.exposed', revoked: false }])
   })
 })
@@ -210,7 +218,11 @@ describe('an access token that travelled in clear', () => {
 
   it('is revoked with its family, and told of as exposed', async () => {
     const { deployment, token, claims, record, entry, events } = await withToken()
-    await revokeExposed(deployment, { texts: [token, token], source: { address: '198.51.100.7' } })
+    await revokeCompromised(deployment, {
+      how: 'exposed',
+      texts: [token, token],
+      source: { address: '198.51.100.7' },
+    })
     expect(await entry()).toMatchObject({ state: 'redeemed', familyRevoked: true })
     const names = { keyId: record.jti, clientId: record.clientId, tokenId: claims.jti }
     const told = { type: 'token.exposed', severity: 'high', ...names, address: '198.51.100.7' }
@@ -223,9 +235,13 @@ describe('an access token that travelled in clear', () => {
 
   it('is let be when its time is over, or a forger made it', async () => {
     const { deployment, token, entry, told, clock } = await withToken()
-    await revokeExposed(deployment, { texts: [`${token.slice(0, -4)}AAAA`], source: { address: undefined } })
+    await revokeCompromised(deployment, {
+      how: 'exposed',
+      texts: [`${token.slice(0, -4)}AAAA`],
+      source: { address: undefined },
+    })
     clock.seconds += 65
-    await revokeExposed(deployment, { texts: [token], source: { address: undefined } })
+    await revokeCompromised(deployment, { how: 'exposed', texts: [token], source: { address: undefined } })
     expect(await entry()).toMatchObject({ familyRevoked: false })
     expect(told()).toEqual(['key.redeemed info'])
   })
@@ -234,7 +250,7 @@ describe('an access token that travelled in clear', () => {
     'is told of as not revoked while the store does not answer',
     async (revokeFamily) => {
       const { deployment, token, events } = await withToken({ store: storeBut({ revokeFamily }) })
-      await revokeExposed(deployment, { texts: [token], source: { address: undefined } })
+      await revokeCompromised(deployment, { how: 'exposed', texts: [token], source: { address: undefined } })
       expect(events.at(-1)).toMatchObject({ type: 'token.exposed', revoked: false })
     },
   )

@@ -29,7 +29,7 @@ const readText = express.text({
  *   `media_type_unsupported`, `body_malformed`, `body_too_large`, `body_incomplete`
  */
 export async function readForm(req: Request, res: Response): Promise<Parameters> {
-  const body = await readBody(req, res, 'form')
+  const body = await readObject(req, res, 'form')
   return typeof body === 'string' ? parseForm(body) : parametersOf(Object.entries(body))
 }
 
@@ -39,18 +39,36 @@ export async function readForm(req: Request, res: Response): Promise<Parameters>
  * @throws ProvisioningError `parameter_repeated`, and for the body as a whole the same as `readForm`
  */
 export async function readJson(req: Request, res: Response): Promise<Claims> {
-  const body = await readBody(req, res, 'json')
-  return typeof body === 'string' ? parseJson(body) : body
+  const body = await readObject(req, res, 'json')
+  return typeof body === 'string' ? objectOf(parseJson(body)) : body
 }
 
 /** Reads a JSON object. A missing body counts as an empty object. */
 export async function readOptionalJson(req: Request, res: Response): Promise<Claims> {
-  const body = await readBody(req, res, 'json')
-  return body === '' ? {} : typeof body === 'string' ? parseJson(body) : body
+  const body = await readObject(req, res, 'json')
+  return body === '' ? {} : typeof body === 'string' ? objectOf(parseJson(body)) : body
 }
 
-/** Returns the text of the body, or the object that an earlier parser made of it. Removes both from `req`. */
-async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
+/**
+ * Reads a form, a JSON object, or a list of JSON objects, as a list.
+ *
+ * @throws ProvisioningError the same as `readForm` and `readJson`
+ */
+export async function readFormOrJson(req: Request, res: Response): Promise<readonly Claims[]> {
+  if (mediaTypeOf(req) !== MEDIA_TYPES.json) return [Object.fromEntries(await readForm(req, res))]
+  const body = await readBody(req, res, 'json')
+  const parsed = typeof body === 'string' ? parseJson(body) : body
+  return Array.isArray(parsed) ? parsed.map(objectOf) : [objectOf(parsed)]
+}
+
+async function readObject(req: Request, res: Response, kind: BodyKind): Promise<string | Claims> {
+  const body = await readBody(req, res, kind)
+  if (!Array.isArray(body)) return body as string | Claims
+  throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
+}
+
+/** Returns the text of the body, or the object or list that an earlier parser made of it. Removes both from `req`. */
+async function readBody(req: Request, res: Response, kind: BodyKind): Promise<string | object> {
   const parsedBefore: unknown = req.body
   req.body = {}
   requireMediaType(req, kind)
@@ -58,7 +76,7 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
   if (body === undefined || body === null) return ''
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
   // Express 4 sets an empty object if there is no body.
-  if (typeof body === 'object' && !Array.isArray(body)) return hasBody(req) ? (body as Claims) : ''
+  if (typeof body === 'object') return hasBody(req) ? body : ''
   throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
 }
 
@@ -76,12 +94,21 @@ export function hasBody({ headers }: Request): boolean {
 }
 
 function requireMediaType(req: Request, kind: BodyKind): void {
-  const [type = '', ...parameters] = (req.headers['content-type'] ?? '').toLowerCase().split(';')
+  const [, ...parameters] = contentType(req)
   // Body parsers also accept other spellings of a charset, so we accept only the usual one.
   const named = parameters.map((one) => one.trim()).filter((one) => one.includes('charset'))
   const isUtf8 = named.every((one) => /^charset="?utf-8"?$/.test(one))
-  if ((type.trim() === MEDIA_TYPES[kind] && isUtf8) || !hasBody(req)) return
+  if ((mediaTypeOf(req) === MEDIA_TYPES[kind] && isUtf8) || !hasBody(req)) return
   throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
+}
+
+function mediaTypeOf(req: Request): string | undefined {
+  return contentType(req)[0]?.trim()
+}
+
+/** The media type, and then its parameters. */
+function contentType({ headers }: Request): readonly string[] {
+  return (headers['content-type'] ?? '').toLowerCase().split(';')
 }
 
 /** `URLSearchParams` would accept broken percent-encodings. */
@@ -118,17 +145,20 @@ function parametersOf(entries: readonly (readonly [string, unknown])[]): Paramet
   return parameters
 }
 
-function parseJson(text: string): Claims {
+function parseJson(text: string): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     throw malformed('body_malformed', 'The body is not JSON.')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw malformed('body_malformed', 'The body is not a JSON object.')
   if (hasMemberTwice(text)) throw malformed('parameter_repeated', 'A member of the body is sent twice.')
-  return value as Claims
+  return value
+}
+
+function objectOf(value: unknown): Claims {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims
+  throw malformed('body_malformed', 'The body is not a JSON object.')
 }
 
 /** The error types of body-parser, and our refusals for them. */

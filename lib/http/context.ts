@@ -4,8 +4,8 @@ import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { Config } from '../options/options.js'
 import type { LimitedEndpoint } from '../options/rate-limits.js'
 import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
-import { revokeExposedToken } from '../registration/management/authorization.js'
-import { type Exposure, revokeExposed } from '../tokens/revocation.js'
+import { revokeCompromisedToken } from '../registration/management/authorization.js'
+import { type Compromise, revokeCompromised } from '../tokens/revocation.js'
 import { adviser } from './advice.js'
 import { readForm } from './body.js'
 import { certificateReader } from './client-certificate.js'
@@ -34,8 +34,8 @@ export interface GuardContext {
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
   /** Sends a nonce to a request with a DPoP proof, if proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
-  /** Revokes the credentials that a cleartext request has exposed. */
-  revokeExposed(exposure: Exposure): Promise<void>
+  /** Revokes the credentials among texts that have come into wrong hands. */
+  revokeCompromised(compromise: Compromise): Promise<void>
   /** Warns the operator once about a wrong setup. */
   advise(advice: string, code?: string): void
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
@@ -97,7 +97,7 @@ export function guardContext(config: GuardConfig): GuardContext {
       // RFC 9449 8.2: a cached answer would carry an expired nonce.
       res.setHeader('Cache-Control', 'no-store')
     },
-    revokeExposed: (exposure) => revokeAllExposed(config.deployment, exposure),
+    revokeCompromised: (compromise) => revokeAllCompromised(config.deployment, compromise),
     advise,
     originOf,
     siteOf: (endpoint, audience = config.deployment.audiences[0]) =>
@@ -119,10 +119,13 @@ function present(req: Request, notes: RequestNotes, readTls: ReadTls): Presented
 }
 
 /** Registration access tokens are among the credentials if this process has a client registry. */
-function revokeAllExposed(deployment: VerifyingDeployment | Deployment, exposure: Exposure): Promise<void> {
-  if (!('registry' in deployment)) return revokeExposed(deployment, exposure)
-  const revokeOther = (text: string) => revokeExposedToken(deployment, text, exposure.source)
-  return revokeExposed(deployment, exposure, revokeOther)
+function revokeAllCompromised(
+  deployment: VerifyingDeployment | Deployment,
+  compromise: Compromise,
+): Promise<void> {
+  if (!('registry' in deployment)) return revokeCompromised(deployment, compromise)
+  const revokeOther = (text: string) => revokeCompromisedToken(deployment, text, compromise)
+  return revokeCompromised(deployment, compromise, revokeOther)
 }
 
 function originReader(isLocal: boolean): GuardContext['originOf'] {

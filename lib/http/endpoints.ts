@@ -104,6 +104,8 @@ export const ENDPOINTS = {
     member: 'revocation_endpoint',
     facts: clientAuthentication('revocation'),
   },
+  /** Its answers challenge nobody: everybody may report. No RFC defines a member of the metadata for it. */
+  leaked: { name: 'leaked', method: 'POST', path: '/leaked', challenges: 'client', limit: 'leaked' },
   jwks: { name: 'jwks', method: 'GET', path: '/jwks', challenges: 'client', member: 'jwks_uri' },
 } as const satisfies Record<string, Endpoint>
 

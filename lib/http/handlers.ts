@@ -15,6 +15,7 @@ import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import { redeemKey } from './key-limits.js'
+import { acceptLeakReport } from './leak-report.js'
 import { authenticatedForm, created, type Handle, ok, type Visit } from './visit.js'
 
 /** The handler of each endpoint. The token endpoint has one per grant: see `tokenHandler`. */
@@ -64,6 +65,7 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     await revokeOwnToken(deploymentOf(visit), ...(await authenticatedForm(visit)))
     return { status: 200 }
   },
+  leaked: acceptLeakReport,
   async jwks(visit) {
     const headers = { 'Cache-Control': 'public, max-age=300' }
     return { status: 200, body: deploymentOf(visit).keyRing.jwks(), headers }

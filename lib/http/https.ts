@@ -22,7 +22,7 @@ export type HttpsRequirement = (req: Request, res: Response, next: (error: unkno
 
 /** The same as `httpsGuard`, for a middleware that does more. */
 export function httpsRequirement(
-  { advise, config, revokeExposed }: GuardContext,
+  { advise, config, revokeCompromised }: GuardContext,
   site: RefusalSite,
 ): HttpsRequirement {
   const faultOf = trustProxyChecker()
@@ -51,7 +51,9 @@ export function httpsRequirement(
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
     refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
-    void exposed.then((texts) => revokeExposed({ texts, source: presented })).catch(() => undefined)
+    void exposed
+      .then((texts) => revokeCompromised({ how: 'exposed', texts, source: presented }))
+      .catch(() => undefined)
   }
 }
 

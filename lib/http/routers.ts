@@ -21,6 +21,8 @@ export interface Routers {
   bindings(): RequestHandler
   introspection(): RequestHandler
   revocation(): RequestHandler
+  /** Everybody can report leaked keys and tokens here. */
+  leakReports(): RequestHandler
   jwks(): RequestHandler
   /** Only at the root, because RFC 8414 and RFC 9728 define the paths. */
   metadata(): RequestHandler
@@ -51,6 +53,7 @@ const PARTS: Record<
   bindings: { names: ['bindings', 'revokeBinding'] },
   introspection: { names: ['introspect'] },
   revocation: { names: ['revoke'] },
+  leakReports: { names: ['leaked'] },
   jwks: { names: ['jwks'] },
 }
 
@@ -63,6 +66,7 @@ export function routers(context: HttpContext): Routers {
     bindings: make('bindings'),
     introspection: make('introspection'),
     revocation: make('revocation'),
+    leakReports: make('leakReports'),
     jwks: make('jwks'),
     metadata() {
       served.metadataRouters += 1

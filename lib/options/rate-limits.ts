@@ -16,7 +16,7 @@ export interface EndpointLimit {
    */
   readonly windowMs?: Options['windowMs']
   /**
-   * The accepted requests per window: a number, or a function of the request. Default 300.
+   * The accepted requests per window: a number, or a function of the request. Default 300, for `leaked` 10.
    * @example (req) => (req.ip === '10.0.0.7' ? 600 : 60)
    */
   readonly limit?: Options['limit']
@@ -66,6 +66,11 @@ export interface RateLimitOptions {
    */
   readonly revoke?: false | EndpointLimit
   /**
+   * The endpoint for reports of leaked keys. Everybody may use it. Default: 10 requests a minute.
+   * @example { limit: 100 }
+   */
+  readonly leaked?: false | EndpointLimit
+  /**
    * All routes behind `redeemProvisioningKey()`, together. Default: 300 requests a minute.
    * @example { limit: 120 }
    */
@@ -92,6 +97,7 @@ export const LIMITED_ENDPOINTS = [
   'register',
   'introspect',
   'revoke',
+  'leaked',
   'redeem',
 ] as const satisfies readonly LimitedEndpoint[]
 
@@ -104,12 +110,21 @@ export interface RateLimits {
 
 const DEFAULT_LIMIT: EndpointLimit = { windowMs: 60_000, limit: 300 }
 
+/** Nobody authenticates at `leaked`, so only the address limits how many tokens a stranger has verified. */
+const OWN_DEFAULTS: { readonly [E in LimitedEndpoint]?: EndpointLimit } = {
+  leaked: { windowMs: 60_000, limit: 10 },
+}
+
+function defaultLimit(endpoint: LimitedEndpoint): EndpointLimit {
+  return OWN_DEFAULTS[endpoint] ?? DEFAULT_LIMIT
+}
+
 /** @param endpoints the endpoints of this deployment */
 export function rateLimitReader(
   endpoints: readonly LimitedEndpoint[] = LIMITED_ENDPOINTS,
 ): Reader<RateLimits> {
-  const limits = Object.fromEntries(endpoints.map((endpoint) => [endpoint, readLimit])) as {
-    readonly [E in LimitedEndpoint]: typeof readLimit
+  const limits = Object.fromEntries(endpoints.map((endpoint) => [endpoint, limitReader(endpoint)])) as {
+    readonly [E in LimitedEndpoint]: ReturnType<typeof limitReader>
   }
   const readMembers = object<RateLimitOptions>(
     { ...limits, store: aStoreMaker, timeoutSeconds: seconds(0.01, 60) },
@@ -119,7 +134,7 @@ export function rateLimitReader(
     if (value === false) return { of: () => undefined, store: undefined, timeoutSeconds: 0 }
     const { store, timeoutSeconds = 2, ...limits } = readMembers(value, path, faults)
     const of = (endpoint: LimitedEndpoint) => {
-      const { [endpoint]: limit = DEFAULT_LIMIT } = limits
+      const { [endpoint]: limit = defaultLimit(endpoint) } = limits
       return limit === false ? undefined : limit
     }
     return Object.freeze({ of, store, timeoutSeconds })
@@ -144,8 +159,10 @@ const readLimitMembers = object<EndpointLimit>(
   'false, or options of express-rate-limit',
 )
 
-const readLimit: Reader<false | EndpointLimit> = (value, path, faults) =>
-  value === false ? false : { ...DEFAULT_LIMIT, ...readLimitMembers(value, path, faults) }
+function limitReader(endpoint: LimitedEndpoint): Reader<false | EndpointLimit> {
+  return (value, path, faults) =>
+    value === false ? false : { ...defaultLimit(endpoint), ...readLimitMembers(value, path, faults) }
+}
 
 function isPositive(value: unknown): boolean {
   return Number.isInteger(value) && Number(value) > 0

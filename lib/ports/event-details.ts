@@ -12,6 +12,7 @@ export type EndpointName =
   | 'registration'
   | 'introspect'
   | 'revoke'
+  | 'leaked'
   | 'jwks'
   | 'authorization_server_metadata'
   | 'protected_resource_metadata'
@@ -73,6 +74,8 @@ export interface EventDetails {
   }
   /** A valid key came over cleartext. A bound key is not revoked. */
   'key.exposed': KeyIdentity & { readonly revoked: boolean }
+  /** Somebody has found a valid key, and reported it. A redeemed key is not revoked. */
+  'key.leaked': KeyIdentity & { readonly revoked: boolean }
   'client.bound': KeyIdentity & {
     readonly subject: string
     readonly bindingId: string
@@ -113,6 +116,11 @@ export interface EventDetails {
     readonly clientId: string
     readonly tokenRevoked: boolean
   }
+  /** Somebody has found a registration access token, and reported it. */
+  'registration.leaked': {
+    readonly clientId: string
+    readonly tokenRevoked: boolean
+  }
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */
@@ -128,6 +136,11 @@ export interface EventDetails {
   'token.forged': KeyIdentity & { readonly tokenId: string }
   /** A valid access token came over cleartext. A bound token is not revoked. */
   'token.exposed': KeyIdentity & {
+    readonly tokenId: string
+    readonly revoked: boolean
+  }
+  /** Somebody has found a valid access token, and reported it. */
+  'token.leaked': KeyIdentity & {
     readonly tokenId: string
     readonly revoked: boolean
   }

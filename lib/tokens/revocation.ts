@@ -39,26 +39,27 @@ async function revokeTokens(deployment: Deployment, ref: KeyRef, source: Request
     deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId }, source)
 }
 
-/** Texts that a request sent over cleartext. */
-export interface Exposure {
+/** Texts that have come into wrong hands, and how: over cleartext (`exposed`), or as somebody reports (`leaked`). */
+export interface Compromise {
   readonly texts: readonly string[]
+  readonly how: 'exposed' | 'leaked'
   readonly source: RequestSource
 }
 
 /**
- * Revokes the credentials among texts that were sent over cleartext.
+ * Revokes the credentials among compromised texts.
  *
  * @param revokeOther revokes a text if it is a credential that is not a JWT
  */
-export async function revokeExposed(
+export async function revokeCompromised(
   deployment: VerifyingDeployment,
-  { texts, source }: Exposure,
+  { texts, ...compromise }: Compromise,
   revokeOther: (text: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
   for (const text of texts) {
     await loadKey(deployment.keyRing, text)?.catch(() => undefined)
-    await ignoreRefusal(revokeExposedKey(deployment, text, source))
-    await ignoreRefusal(revokeExposedAccessToken(deployment, text, source))
+    await ignoreRefusal(revokeCompromisedKey(deployment, text, compromise))
+    await ignoreRefusal(revokeCompromisedAccessToken(deployment, text, compromise))
     await ignoreRefusal(revokeOther(text))
   }
 }
@@ -72,30 +73,34 @@ async function ignoreRefusal(revoking: Promise<void>): Promise<void> {
   }
 }
 
-async function revokeExposedKey(
+async function revokeCompromisedKey(
   deployment: VerifyingDeployment,
   text: string,
-  source: RequestSource,
+  { how, source }: Omit<Compromise, 'texts'>,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, PROVISIONING_KEY, text)
   if (isExpired(deployment, claims)) return
   const { client_id: clientId, jti } = claims
-  const revoked = await revokeBearer(deployment, claims, (store) => store.revoke({ clientId, jti }))
-  deployment.emit('key.exposed', { keyId: jti, clientId, subject: claims.sub, revoked }, source)
+  // A redeemed key stays as it is, and so does its family. An old key in a log is harmless, so a report of it must not
+  // take the access of its owner away.
+  const revoke = (store: ProvisioningStore) => store.revoke({ clientId, jti })
+  const revoked = !isKept(claims, how) && (await hasRevoked(deployment, revoke))
+  deployment.emit(`key.${how}`, { keyId: jti, clientId, subject: claims.sub, revoked }, source)
 }
 
-async function revokeExposedAccessToken(
+async function revokeCompromisedAccessToken(
   deployment: VerifyingDeployment,
   text: string,
-  source: RequestSource,
+  { how, source }: Omit<Compromise, 'texts'>,
 ): Promise<void> {
   const claims = verifyGenuine(deployment, ACCESS_TOKEN, text)
   if (isExpired(deployment, claims)) return
   const family = familyOf(claims)
-  const revoked = await revokeBearer(deployment, claims, (store) => store.revokeFamily(family))
+  const revoked =
+    !isKept(claims, how) && (await hasRevoked(deployment, (store) => store.revokeFamily(family)))
   const { clientId, jti: keyId } = family
   const details = { keyId, clientId, subject: claims.sub, tokenId: claims.jti, revoked }
-  deployment.emit('token.exposed', details, source)
+  deployment.emit(`token.${how}`, details, source)
 }
 
 /** An expired credential does no harm. If it caused events, anybody could raise alarms with old copies. */
@@ -104,16 +109,19 @@ function isExpired(deployment: VerifyingDeployment, { exp }: IssuedClaims): bool
 }
 
 /**
- * Revokes a bearer credential, and returns whether it did. A bound one stays valid: an observer cannot use it, and
- * otherwise anybody with a copy could take it from its owner. A process without the store cannot revoke, so its event
- * tells the operator to.
+ * Whether a credential stays valid. A cleartext request shows a bound credential, but not its private key, so an observer
+ * cannot use it. Where somebody has found one, the private key may lie beside it.
  */
-async function revokeBearer(
+function isKept({ cnf }: IssuedClaims, how: Compromise['how']): boolean {
+  return cnf !== undefined && how === 'exposed'
+}
+
+/** Revokes, and never throws. A process without the store cannot revoke, so its event tells the operator to. */
+async function hasRevoked(
   deployment: VerifyingDeployment,
-  { cnf }: IssuedClaims,
   revoke: (store: ProvisioningStore) => Promise<RevokeOutcome | RevokeFamilyOutcome>,
 ): Promise<boolean> {
-  if (cnf !== undefined || 'askIssuer' in deployment) return false
+  if ('askIssuer' in deployment) return false
   return callStore(() => revoke(deployment.store)).then(
     (outcome) => outcome === 'revoked',
     () => false,

@@ -1,9 +1,10 @@
 import { malformed, type ProvisioningError, type Reason } from '../../base/errors.js'
-import type { PresentedRequest, RequestSource } from '../../base/request.js'
+import type { PresentedRequest } from '../../base/request.js'
 import { changeClient, findStored } from '../../clients/registry.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
+import type { Compromise } from '../../tokens/revocation.js'
 import { clientIdIn, findToken, isUnexpired, type RegistrationAccessToken } from '../access-token.js'
 
 /** A client that has proven its identity to the management endpoint, and the registration access token it used. */
@@ -70,18 +71,18 @@ export async function authorizeUnlessDeleted(
   return managed
 }
 
-/** Revokes a registration access token that was sent over cleartext. Texts that are no valid token are ignored. */
-export async function revokeExposedToken(
+/** Revokes a compromised registration access token. Texts that are no valid token are ignored. */
+export async function revokeCompromisedToken(
   deployment: Deployment,
   text: string,
-  source: RequestSource,
+  { how, source }: Omit<Compromise, 'texts'>,
 ): Promise<void> {
   const managed = await findManaged(deployment, text)
   if (managed === undefined || !isUnexpired(managed.token.stored, numericDate(deployment))) return
   const { clientId, deletedAt } = managed.client
   if (deletedAt !== undefined) return
   const tokenRevoked = await revokeToken(deployment, clientId, text)
-  deployment.emit('registration.exposed', { clientId, tokenRevoked }, source)
+  deployment.emit(`registration.${how}`, { clientId, tokenRevoked }, source)
 }
 
 /** Revokes one token of a client. Returns `false` on failure, and never throws: the request is refused anyway. */
