@@ -26,9 +26,9 @@ function files(folder: string): string[] {
 }
 
 describe('the packed package', () => {
-  it('holds the compiled code with its types, the README, the changelog and the license', () => {
+  it('holds the compiled code with its types, files for monitoring, the README, changelog and license', () => {
     const names = readdirSync(installed()).sort()
-    expect(names).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json'])
+    expect(names).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'monitoring', 'package.json'])
     const kinds = files('dist').filter((file) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(file))
     expect(kinds.filter((file) => /\.\w+$/.test(file))).toEqual([])
   })

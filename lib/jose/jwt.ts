@@ -3,7 +3,11 @@ import { type Claims, isSignedWith, kidOf, type ParsedJws } from './jws.js'
 import type { ActiveKey, SigningKey, VerificationKeys } from './key-ring.js'
 import type { Failure } from './signed-token.js'
 
-/** Signs claims. They must have an `iat`, because jsonwebtoken would otherwise add the system time. */
+/**
+ * Signs claims. They must have an `iat`, because jsonwebtoken would otherwise add the system time.
+ *
+ * The members of the header stay in this order: `alg`, `typ`, `kid`. Secret scanners find keys by the text of the header.
+ */
 export function signJwt(
   claims: Claims,
   key: Pick<ActiveKey, 'kid' | 'alg' | 'privateKey'>,
