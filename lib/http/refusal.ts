@@ -144,7 +144,10 @@ function refusalHeaders(
   const retryAfter = facts.retryAfterSeconds ?? RETRY_AFTER_SECONDS[code]
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter)
   if (facts.allowedMethods !== undefined) headers.Allow = facts.allowedMethods
-  if (code === 'invalid_client' && presented.authorization.length > 0) {
+  // RFC 6749 5.2, RFC 9110 15.5.2. Client libraries hide the error code behind a challenge, so a client that used
+  // another method than the header gets none.
+  const expectsHeader = presented.authorization.length > 0 || reason === 'client_authentication_missing'
+  if (code === 'invalid_client' && expectsHeader) {
     headers['WWW-Authenticate'] = `Basic realm="${site.realm}", charset="UTF-8"`
   }
   if (site.challenges !== 'client' && CHALLENGED.has(code) && STATUS_OF_REASON[reason] === undefined) {

@@ -19,6 +19,7 @@ export const CLIENT_CASES: Case[] = [
     reason: 'client_authentication_missing',
     status: 401,
     error: 'invalid_client',
+    headers: { 'www-authenticate': /^Basic realm="auth\.example\.com", charset="UTF-8"$/ },
     act: (server) =>
       postForm(server, '/oauth/token', { grant_type: 'client_credentials', client_id: CLIENT }),
   },
