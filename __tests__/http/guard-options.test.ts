@@ -33,7 +33,7 @@ describe.each(GUARDS)('%s()', (name) => {
     expect(faultsWith({ scope: undefined })).toEqual([needed('undefined')])
     expect(faultsWith({ scope: [] })).toEqual([needed('an empty list')])
     expect(faultsWith(undefined)).toEqual([
-      `${name}: expected an object with scope and audience, got undefined`,
+      `${name}: expected an object, such as { scope: 'devices:create' }, got undefined`,
       needed('undefined'),
     ])
     expect(faultsWith({ anyScope: true })).toEqual([])
@@ -52,7 +52,7 @@ describe.each(GUARDS)('%s()', (name) => {
   it('refuses a scope that no policy grants, and says which was probably meant', () => {
     const expected = `${name}.scope: expected a scope that a policy grants`
     expect(faultsWith({ scope: 'device:read' })).toEqual([
-      `${expected}; did you mean devices:read?, got "device:read"`,
+      `${expected}; did you mean devices:read? got "device:read"`,
     ])
     expect(faultsWith({ scope: ['devices:read', 'admin'] })).toEqual([
       `${expected} (devices:create, devices:read), got "admin"`,

@@ -23,7 +23,8 @@ type Describe = (value: unknown) => string
 export function newFaults(describeAny: Describe = describe): Faults {
   const list: string[] = []
   const add = (path: string, expected: string, got: string) => {
-    list.push(`${path}: expected ${expected}, got ${got}`)
+    const comma = expected.endsWith('?') ? '' : ','
+    list.push(`${path}: expected ${expected}${comma} got ${got}`)
   }
   return {
     list,
@@ -33,8 +34,8 @@ export function newFaults(describeAny: Describe = describe): Faults {
       for (const name of Object.keys(value).filter((one) => !known.includes(one))) {
         const meant = meantBy(name, known)
         const hint =
-          meant === undefined ? `one of ${known.join(', ')},` : `a known option; did you mean ${meant}?`
-        list.push(`${join(path, name)}: expected ${hint} got an unknown name`)
+          meant === undefined ? `one of ${known.join(', ')}` : `a known option; did you mean ${meant}?`
+        add(join(path, name), hint, 'an unknown name')
       }
     },
     throwIfAny(docsUrl) {

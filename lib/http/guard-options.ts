@@ -50,7 +50,7 @@ export function readGuardOptions(
   const faults = newFaults()
   const given: Record<string, unknown> = isObject(options) ? options : {}
   if (isObject(options)) faults.addUnknownNames(caller, given, ['scope', 'anyScope', 'audience'])
-  else faults.add(caller, 'an object with scope and audience', describe(options))
+  else faults.add(caller, "an object, such as { scope: 'devices:create' }", describe(options))
   const audience = given.audience ?? (audiences.length === 1 ? audiences[0] : undefined)
   if (typeof audience !== 'string' || !audiences.includes(audience)) {
     faults.add(`${caller}.audience`, `one of ${audiences.join(', ')}`, describe(audience))
