@@ -6,16 +6,16 @@ import type { Reason } from './errors.js'
  */
 export const REMEDIES: Record<Reason, string> = {
   cleartext: 'Use https. If TLS ends at a proxy, set trust proxy in Express.',
-  credentials_missing: 'Send the header Authorization: Bearer <key>, or DPoP <key> for a bound key.',
+  credentials_missing: 'Check that no proxy and no redirect removes the header.',
   header_repeated: 'Send the header Authorization once.',
   header_malformed: 'Send Authorization as the scheme, one space and the token.',
   token_in_query: 'Send the token in the Authorization header, not in the URL.',
   token_presented_twice: 'Send the token in the Authorization header only.',
-  media_type_unsupported: 'Send the Content-Type that the endpoint expects.',
+  media_type_unsupported: 'Check the headers Content-Type and Content-Encoding.',
   body_too_large: 'Send a smaller body.',
   body_malformed: 'Check that the body is complete and fits its Content-Type.',
-  body_incomplete: 'Send the whole body soon after the headers.',
-  method_not_allowed: 'Use a method that the header Allow names.',
+  body_incomplete: 'Check the connection, and the Content-Length of the request.',
+  method_not_allowed: 'Check the method and the path of the request.',
   parameter_repeated: 'Send each parameter once.',
   parameter_malformed: 'Correct the parameter.',
   parameter_missing: 'Add the parameter.',
@@ -66,7 +66,7 @@ export const REMEDIES: Record<Reason, string> = {
   dpop_missing: 'Send a DPoP proof with the request.',
   certificate_missing: 'Present the client certificate in the TLS handshake.',
   certificate_header_malformed: 'Let the proxy write one valid certificate header.',
-  dpop_nonce_wanted: 'Repeat the request with the nonce of the header DPoP-Nonce in the proof.',
+  dpop_nonce_wanted: 'Repeat the request with a new proof that has this nonce.',
 
   client_authentication_missing: 'Authenticate, for example with curl -u client_id:client_secret.',
   client_authentication_repeated: 'Authenticate with one method only.',
@@ -88,10 +88,10 @@ export const REMEDIES: Record<Reason, string> = {
   grant_unsupported: 'Use a grant_type that the message names.',
   grant_not_permitted: 'Allow this grant for the client.',
   subject_not_permitted: 'Allow this subject in policy.subjects of the client.',
-  scope_malformed: 'Separate scopes with single spaces.',
+  scope_malformed: 'Write for example scope=devices:read devices:create.',
   scope_not_permitted: 'Ask for other scopes, or allow this one in the policy of the client.',
-  scope_default_missing: 'Send a scope, or set policy.defaultScopes.',
-  audience_malformed: 'Send an absolute URI without a fragment as resource.',
+  scope_default_missing: 'To give the client a default, set policy.defaultScopes.',
+  audience_malformed: 'Send the audience of the API, for example resource=https://api.example.com.',
   audience_not_permitted: 'Ask for another resource, or allow this one in policy.audiences.',
   lifetime_not_permitted: 'Ask for a shorter lifetime, or raise policy.maxLifetimeSeconds.',
   token_type_unsupported: 'Use a token type that the message names.',
@@ -104,7 +104,7 @@ export const REMEDIES: Record<Reason, string> = {
   metadata_invalid: 'Correct the member that the message names.',
   redirect_uri_invalid:
     'Send https URLs, http URLs of a loopback address, or URLs with a private-use scheme.',
-  software_statement_missing: 'Send a software_statement: the policy requires one.',
+  software_statement_missing: 'Get a statement from an issuer that the option registration trusts.',
   software_statement_invalid: 'Send a valid statement of a trusted issuer for this server.',
   software_statement_unapproved: 'Get a statement from an issuer that the option registration trusts.',
   registration_refused: 'A registration policy refused these metadata; ask the operator for its rules.',
@@ -114,7 +114,7 @@ export const REMEDIES: Record<Reason, string> = {
   client_changed: 'Read the registration again, and repeat the update.',
 
   too_many_requests: 'Wait as long as Retry-After says. The option rateLimit sets the limits.',
-  too_many_keys_outstanding: 'Redeem or revoke keys first, or raise policy.outstandingKeys.',
+  too_many_keys_outstanding: 'To allow more, raise policy.outstandingKeys.',
   too_many_proofs: 'Wait until earlier proofs have expired.',
   redemption_pending: 'Repeat the same request after Retry-After.',
   issuance_suspended:
@@ -128,5 +128,5 @@ export const REMEDIES: Record<Reason, string> = {
   token_issuer_unavailable: 'Check the function issueAccessToken and the server that it calls.',
   audit_unavailable:
     'Repair the audit log that the option audit.sink writes to, then send the request again.',
-  server_fault: 'Look at the event request.refused: its detail has the cause.',
+  server_fault: 'Correct this fault. The event request.refused has the same text in its detail.',
 }

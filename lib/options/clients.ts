@@ -81,7 +81,7 @@ function foundReader(): ReadFound {
     if (faults.list.length > 0)
       throw new ProvisioningError(
         'server_fault',
-        `The registry or lookup function returned an invalid client: ${faults.list.join('; ')}`,
+        `The registry or lookup function returned an invalid client: ${faults.list.join('; ')}.`,
       )
     decoy = isObject(found) && found.clientSecret !== undefined ? NOBODY_WITH_SECRET : NOBODY
     return client

@@ -275,6 +275,47 @@ describe('a refusal of a local deployment', () => {
       })
     }))
 
+  it.each([
+    [
+      'a request without a key',
+      ['-X', 'POST'],
+      '/devices',
+      'Present the provisioning key as Authorization: Bearer <key>, or DPoP <key>. Check that no proxy and no redirect removes the header.',
+    ],
+    [
+      'a body of another type',
+      ['-H', 'Content-Type: text/plain', '-d', 'x'],
+      '/oauth/token',
+      'Send the body as application/x-www-form-urlencoded in UTF-8. Check the headers Content-Type and Content-Encoding.',
+    ],
+    [
+      'another method',
+      ['-X', 'PUT'],
+      '/oauth/token',
+      'The method must be POST. Check the method and the path of the request.',
+    ],
+    [
+      'a request without a scope',
+      ['-u', `${CLIENT}:${SECRET}`, '-d', 'grant_type=client_credentials'],
+      '/oauth/token',
+      'scope is missing, and the client has no default scope: send a scope. To give the client a default, set policy.defaultScopes.',
+    ],
+    [
+      'a fault of the app',
+      ['-u', `${CLIENT}:${SECRET}`, '-d', FORM],
+      '/oauth/token',
+      'The registry or lookup function returned an invalid client: client.clientId: expected the requested id, got another. Correct this fault. The event request.refused has the same text in its detail.',
+    ],
+  ])('says once what is wrong with %s, and once what to do', (what, given, path, description) =>
+    withLocal(
+      async ({ origin }) => {
+        const { stdout } = await run('curl', ['-sS', ...given, `${origin}${path}`])
+        expect(JSON.parse(stdout).error_description).toBe(description)
+      },
+      what === 'a fault of the app' ? { clients: () => ({ clientId: 'other', clientSecret: SECRET }) } : {},
+    ),
+  )
+
   it('links to the section of its reason, if the deployment has a page', () =>
     withLocal(
       async ({ origin }) => {

@@ -19,7 +19,7 @@ export function readClientCredentials(
   parameters: Parameters,
 ): ClientCredentials | undefined {
   if (request.authorization.length > 1) {
-    throw malformed('header_repeated', 'The request has more than one Authorization header; send one.')
+    throw malformed('header_repeated', 'The request has more than one Authorization header.')
   }
   const presented = READERS.flatMap((read) => read(request, parameters) ?? [])
   // A connection can have a certificate for other reasons, so it counts only without other credentials.
@@ -27,7 +27,7 @@ export function readClientCredentials(
   if (presented.length > 1) {
     throw malformed(
       'client_authentication_repeated',
-      'The request authenticates the client by more than one method; use one.',
+      'The request authenticates the client by more than one method.',
     )
   }
   const named = parameters.get('client_id')
