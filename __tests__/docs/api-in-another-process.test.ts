@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { codeBlocks, codeUnder } from './markdown'
 import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { freePort, inShell, promisedBy } from './shell'
+import { commentsIn, freePort, inShell, printing } from './shell'
 
 const PAGE = 'docs/guides/api-in-another-process.md'
 
@@ -31,7 +31,7 @@ describe(`the two processes of ${PAGE}`, () => {
       )
       const addressed = commands.replaceAll('4001', `${issuing}`).replaceAll('4002', `${verifying}`)
       const { stdout } = await inShell(sandbox.folder, waits.join('') + addressed, secrets)
-      expect(stdout).toMatch(promisedBy(commands))
+      expect(stdout).toMatch(printing(commentsIn(commands)))
     } finally {
       for (const child of children) child.kill()
     }

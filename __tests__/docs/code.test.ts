@@ -33,7 +33,7 @@ afterAll(() => sandbox.remove())
 describe('the code in the documentation', () => {
   it('is in languages that are looked at here', () => {
     const languages = new Set(blocks.map(({ language }) => language))
-    expect([...languages].sort()).toEqual(['', 'js', 'nginx', 'sh', 'toml', 'ts'])
+    expect([...languages].sort()).toEqual(['', 'js', 'nginx', 'sh', 'text', 'toml', 'ts'])
   })
 
   it('is accepted by the compiler, which would notice if it were wrong', () => {

@@ -20,11 +20,15 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** The answers that the commands promise in comments, in their order. `...` stands for an omission. */
-export function promisedBy(commands: string): RegExp {
-  const answers = [...commands.matchAll(/ # (.+)$/gm)].map(([, answer = '']) => asPattern(answer))
+/** The answers that commands promise in comments. */
+export function commentsIn(commands: string): string[] {
+  return [...commands.matchAll(/ # (.+)$/gm)].map(([, answer = '']) => answer)
+}
+
+/** An output with these answers, in their order. `...` stands for an omission. */
+export function printing(answers: readonly string[]): RegExp {
   if (answers.length === 0) throw new Error('the commands promise nothing')
-  return new RegExp(answers.join('[\\s\\S]*'))
+  return new RegExp(answers.map(asPattern).join('[\\s\\S]*'))
 }
 
 function asPattern(text: string): string {

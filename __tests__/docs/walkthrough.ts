@@ -1,6 +1,6 @@
 import { codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
-import { freePort, inShell, promisedBy } from './shell'
+import { commentsIn, freePort, inShell, printing } from './shell'
 
 /** A folder in which a reader follows a page. The package is installed there. */
 interface Place {
@@ -8,14 +8,14 @@ interface Place {
   write(name: string, text: string): void
 }
 
-/** Does what a page says: saves its files and pastes its commands. Expects the answers that the comments promise. */
+/** Does what a page says: saves its files and pastes its commands. Expects what the page promises. */
 export async function follow(page: string, { folder, write }: Place): Promise<void> {
   const port = await freePort()
   const withPort = (text: string) => text.replaceAll('3000', `${port}`)
   for (const [name, code] of Object.entries(filesOf(page))) write(name, javaScript(withPort(code), 'es6'))
   const commands = commandsOf(page)
   const { stdout } = await inShell(folder, startedOn(port, withPort(commands)))
-  expect(stdout).toMatch(promisedBy(commands))
+  expect(stdout).toMatch(printing(promisesOf(page)))
 }
 
 /** The files that a page tells its reader to save, by their names. */
@@ -33,9 +33,19 @@ function commandsOf(page: string): string {
     .join('')
 }
 
-/** Waits until the app listens, because a second is not always enough, and stops it at the end. */
+/** What the commands of a page print: the comments after commands, and the blocks of text. */
+function promisesOf(page: string): string[] {
+  return codeBlocks(page).flatMap(({ language, code }) => {
+    if (language === 'text') return code.trim().split('\n')
+    return language === 'sh' ? commentsIn(code) : []
+  })
+}
+
+/** Stops the app at the end. If the page only sleeps, waits until the app listens: a second is not always enough. */
 function startedOn(port: number, commands: string): string {
   const isListening = `curl -so /dev/null localhost:${port}`
-  const start = `node app.mjs & trap "kill $!" EXIT; until ${isListening}; do sleep 0.1; done`
-  return commands.replace('node app.mjs & sleep 1', start)
+  const start = 'node app.mjs & trap "kill $!" EXIT'
+  return commands
+    .replace('node app.mjs & sleep 1', `${start}; until ${isListening}; do sleep 0.1; done`)
+    .replace(/node app\.mjs &$/m, start)
 }
