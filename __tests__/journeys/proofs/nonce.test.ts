@@ -58,7 +58,7 @@ describe.each(SITES)('a server that wants nonces, at $name,', (site) => {
       expect(asked.headers).toMatchObject({ 'dpop-nonce': nonceOf(server), 'cache-control': 'no-store' })
       if (site.refusal === 401)
         expect(asked.headers['www-authenticate']).toMatch(/^DPoP .*error="use_dpop_nonce"/)
-      expect(server.events.at(-1)).toMatchObject({ reason: 'dpop_nonce_wanted', code: 'use_dpop_nonce' })
+      expect(server.events.at(-1)).toMatchObject({ reason: 'dpop_nonce_wanted', error: 'use_dpop_nonce' })
       expect(server.writes.slice(before)).toEqual([])
       expect(await stateOf(server, key)).toBe('issued')
 
