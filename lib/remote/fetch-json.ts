@@ -1,5 +1,5 @@
 import { deadline } from '../base/deadline.js'
-import { isObject } from '../base/object.js'
+import { systemCode } from '../base/system-code.js'
 
 /** How documents are fetched from the issuer. */
 export interface Fetching {
@@ -92,17 +92,7 @@ async function redactErrors<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    const code = codeOf(error)
+    const code = systemCode(error)
     throw new Error(`the connection failed${code === undefined ? '' : ` (${code})`}`)
   }
-}
-
-/** The code of an error, or of its cause: `fetch` puts the error of the connection there. */
-function codeOf(error: unknown): string | undefined {
-  const codes = [memberOf(memberOf(error, 'cause'), 'code'), memberOf(error, 'code')]
-  return codes.find((code): code is string => typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code))
-}
-
-function memberOf(value: unknown, name: string): unknown {
-  return isObject(value) ? value[name] : undefined
 }
