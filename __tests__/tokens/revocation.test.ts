@@ -37,6 +37,15 @@ describe('revoke', () => {
     expect(told()).toEqual(['key.revoked notice'])
   })
 
+  it('emits the subject of a revoked key, if it gets more than the id of the key', async () => {
+    const { deployment, revoke, key, record, events } = await withKey()
+    await revoke(key)
+    const other = await issueKey({ deployment })
+    await revoke(other.record.jti)
+    const known = events.flatMap((event) => (event.type === 'key.revoked' ? [event.subject] : []))
+    expect(known).toEqual([record.subject, undefined])
+  })
+
   it.each(['key', 'jti'])("leaves another's key alone, silently, by its %s (RFC 7009 2.2)", async (how) => {
     const { revoke, key, record, entry, told } = await withKey()
     expect(await reasonOf(() => revoke(how === 'key' ? key : record.jti, 'bystander'))).toBeUndefined()

@@ -63,8 +63,8 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
   return hasChanged(end) ? 'revoked' : 'unchanged'
 }
 
-/** What happened to the client that a redemption created or changed. Empty if it created or changed none. */
-type RegistryEnd = Pick<FamilyEnd, 'family'>
+/** Whose key it was, and what happened to the client that its redemption created or changed. */
+type RegistryEnd = Pick<FamilyEnd, 'family'> & { readonly subject?: string }
 
 const NOT_WRITABLE = 'clients is a lookup function: what the key registered or bound cannot be revoked.'
 
@@ -91,12 +91,16 @@ async function undoInRegistry(
 ): Promise<RegistryEnd> {
   let end: RegistryEnd = { family: { fate: 'unreached' } }
   try {
-    const clientId = (await callStore(() => deployment.store.find(key)))?.familyClientId
-    end = clientId === undefined ? {} : { family: { clientId, fate: 'unreached' } }
+    const { subject, familyClientId: clientId } = (await callStore(() => deployment.store.find(key))) ?? {}
+    const whose = subject === undefined ? {} : { subject }
+    end = clientId === undefined ? whose : { ...whose, family: { clientId, fate: 'unreached' } }
     if (clientId !== undefined && 'registry' in deployment && deployment.registryWritable) {
       const isFlagged = (await containment(deployment, key)) === 'flag'
       const family = { deployment, key, clientId }
-      end = { family: { clientId, fate: isFlagged ? await flag(family) : await revoke(family, by) } }
+      end = {
+        ...whose,
+        family: { clientId, fate: isFlagged ? await flag(family) : await revoke(family, by) },
+      }
     }
   } finally {
     emit(end)

@@ -17,26 +17,37 @@ export async function revokeOwnToken(
 ): Promise<void> {
   // No audiences: a client that may introspect the tokens of others may not revoke them.
   const reference = readTokenReference(deployment, parameters, { clientId, audiences: [] })
-  if (reference?.kind === 'key') await revokeKey(deployment, reference.ref, source)
-  if (reference?.kind === 'access_token') await revokeTokens(deployment, reference.ref, source)
+  if (reference === undefined) return
+  const { kind, ref, claims } = reference
+  const named = claims === undefined ? ref : { ...ref, subject: claims.sub }
+  await (kind === 'key' ? revokeKey : revokeTokens)(deployment, named, source)
 }
+
+/** A key, and the identity that it is for, if that is known. */
+type NamedKey = KeyRef & { readonly subject?: string }
 
 /** Revokes a key that is not redeemed yet. */
 export async function revokeKey(
   deployment: Deployment,
-  ref: KeyRef,
+  { subject, ...ref }: NamedKey,
   source?: RequestSource,
 ): Promise<RevokeOutcome> {
   const outcome = await callStore(() => deployment.store.revoke(ref))
-  if (outcome === 'revoked')
-    deployment.emit('key.revoked', { keyId: ref.jti, clientId: ref.clientId }, source)
+  if (outcome === 'revoked') deployment.emit('key.revoked', identityOf(ref, subject), source)
   return outcome
 }
 
-async function revokeTokens(deployment: Deployment, ref: KeyRef, source: RequestSource): Promise<void> {
+async function revokeTokens(
+  deployment: Deployment,
+  { subject, ...ref }: NamedKey,
+  source?: RequestSource,
+): Promise<void> {
   const outcome = await callStore(() => deployment.store.revokeFamily(ref))
-  if (outcome === 'revoked')
-    deployment.emit('token.revoked', { keyId: ref.jti, clientId: ref.clientId }, source)
+  if (outcome === 'revoked') deployment.emit('token.revoked', identityOf(ref, subject), source)
+}
+
+function identityOf({ jti: keyId, clientId }: KeyRef, subject: string | undefined) {
+  return { keyId, clientId, ...(subject !== undefined && { subject }) }
 }
 
 /** Texts that have come into wrong hands, and how: over cleartext (`exposed`), or as somebody reports (`leaked`). */
