@@ -158,6 +158,7 @@ describe('an ES module consumer', () => {
   it.each([
     [NAME, ['ConfigurationError', 'ProvisioningError', 'provisioningKeys']],
     [`${NAME}/keyv`, ['keyvClientRegistry']],
+    [`${NAME}/notifications`, ['securityEventTransmitter', 'webhook']],
     [`${NAME}/redis`, ['redisStore']],
     [`${NAME}/testing`, ['clientRegistryContract', 'storeContract']],
   ])('gets the same names and the very same classes of %s as CommonJS does', (specifier, known) => {

@@ -27,6 +27,7 @@ export const kinds: readonly (new (...given: never) => Error)[] = [ProvisioningE
 const JWK_APP = `import { generateKeyPairSync } from 'node:crypto'
 import { type ClientOptions, provisioningKeys } from '${NAME}'
 import { keyvClientRegistry } from '${NAME}/keyv'
+import { type Notifier, securityEventTransmitter, webhook } from '${NAME}/notifications'
 import { redisStore } from '${NAME}/redis'
 import { storeContract } from '${NAME}/testing'
 
@@ -38,7 +39,9 @@ provisioningKeys({ ...options, signingKeys: privateKey.export({ format: 'jwk' })
 provisioningKeys({ ...options, signingKeys: 1 })
 // @ts-expect-error nor is it an issuer
 provisioningKeys({ issuer: 1 })
-export const all = [keyvClientRegistry, redisStore, storeContract]
+const hook: Notifier = webhook({ url: 'https://a.example', secrets: ['whsec_'] })
+provisioningKeys({ ...options, signingKeys: privateKey, observer: hook.observer }).on('*', hook.observer)
+export const all = [keyvClientRegistry, redisStore, securityEventTransmitter, storeContract]
 `
 
 const tsconfig = (files: readonly string[]) =>

@@ -9,7 +9,7 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { ConfigurationError } from '../base/errors.js'
-import { describe, type Faults } from '../base/faults.js'
+import { describe, describeSecret, type Faults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import type { Reader } from '../base/schema.js'
 import {
@@ -153,6 +153,16 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
   const verifiedTokens = new VerifiedTokens()
   return { kid, alg, publicKey, verifiedTokens, ...(key.type === 'private' && { privateKey: key }) }
+}
+
+/** Reads a private RSA key that signs with RS256. No fault shows a part of it. */
+export const readRs256Key: Reader<ActiveKey> = (value, path, faults) => {
+  const key = readMaterial(value)
+  if (key?.type === 'private' && algorithmsFor(key).includes('RS256'))
+    return { kid: thumbprint(key), alg: 'RS256', privateKey: key, publicKey: createPublicKey(key) }
+  const given = key === undefined ? describeSecret(value) : `a ${key.type} key: ${describeKey(key)}`
+  faults.add(path, `${RSA_FORM}, as a private PEM, JWK or KeyObject`, given)
+  return undefined as never
 }
 
 /** Reads the public key of another party. `undefined`: it is not a public key, or it is too weak. */

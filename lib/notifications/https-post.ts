@@ -1,0 +1,120 @@
+import { Agent, type RequestOptions, request } from 'node:https'
+import { isIP, type LookupFunction } from 'node:net'
+import { systemCode } from '../base/system-code.js'
+import type { DeliverySettings } from './delivery-options.js'
+import { isPublicAddress } from './public-address.js'
+
+/** The request of one attempt. */
+export interface Message {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** The answer of the receiver, with the beginning of its body. */
+export interface Answer {
+  readonly status: number
+  readonly retryAfter: string | undefined
+  readonly body: string
+}
+
+/** No answer. The text is a code, and quotes nothing of the request. */
+export interface NoAnswer {
+  readonly failure: string
+}
+
+/** Sends one message. It never rejects. It ends early when the signal is aborted. */
+export type Post = (message: Message, signal: AbortSignal) => Promise<Answer | NoAnswer>
+
+/** No more of an answer is read. The body of a refusal (RFC 8935 2.3) is much shorter. */
+const MOST_BYTES = 16 * 1024
+
+const REFUSED = 'ADDRESS_REFUSED'
+
+/**
+ * Makes the function that posts to one URL. It checks the address of the receiver when it connects, so that no answer of
+ * the DNS can lead it to another address than the checked one. It does not follow redirects, and ignores proxies.
+ */
+export function httpsPost(url: URL, settings: DeliverySettings): Post {
+  const { ca, timeoutSeconds } = settings
+  const options: RequestOptions = {
+    method: 'POST',
+    // A new connection for each message: an old one could already be closed, and its address was checked long ago.
+    agent: new Agent({ keepAlive: false }),
+    lookup: checkedLookup(settings),
+    // Set here, so that no environment variable can switch it off.
+    rejectUnauthorized: true,
+    ...(ca !== undefined && { ca: [ca].flat() }),
+  }
+  return (message, signal) => new Attempt(signal).run(url, options, message, timeoutSeconds * 1000)
+}
+
+/** One request: it ends with an answer, an error, the deadline or an abort, whichever is first. */
+class Attempt {
+  readonly #signal: AbortSignal
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+  #head: Omit<Answer, 'body'> | undefined
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+  }
+
+  run(url: URL, options: RequestOptions, { headers, body }: Message, milliseconds: number) {
+    return new Promise<Answer | NoAnswer>((resolve) => {
+      const sent = request(url, { ...options, headers })
+      const end = (failure: string) => {
+        clearTimeout(timer)
+        this.#signal.removeEventListener('abort', abort)
+        sent.destroy()
+        resolve(this.#result(failure))
+      }
+      const abort = () => end('ABORTED')
+      const timer = setTimeout(end, milliseconds, 'TIMEOUT')
+      this.#signal.addEventListener('abort', abort)
+      sent.on('error', (error) => end(systemCode(error) ?? 'CONNECTION_FAILED'))
+      sent.on('close', () => end('CONNECTION_CLOSED'))
+      sent.on('response', (response) => {
+        const { statusCode = 0, headers } = response
+        this.#head = { status: statusCode, retryAfter: headers['retry-after'] }
+        const done = () => end('CONNECTION_CLOSED')
+        response.on('data', (chunk: Buffer) => this.#isFull(chunk) && done())
+        response.on('error', done).on('end', done).on('close', done)
+      })
+      sent.end(body)
+      if (this.#signal.aborted) abort()
+    })
+  }
+
+  #isFull(chunk: Buffer): boolean {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    return this.#bytes > MOST_BYTES
+  }
+
+  /** If the status has arrived, the receiver has answered, however slowly it sends the rest. */
+  #result(failure: string): Answer | NoAnswer {
+    if (this.#head === undefined) return { failure }
+    return { ...this.#head, body: Buffer.concat(this.#chunks).toString('utf8', 0, MOST_BYTES) }
+  }
+}
+
+/** Resolves names to addresses that may be connected to. The socket uses no others. */
+export function checkedLookup({ resolveHost, allowPrivateNetworks }: DeliverySettings): LookupFunction {
+  const mayConnect = (address: string) =>
+    isIP(address) !== 0 && (allowPrivateNetworks || isPublicAddress(address))
+  return async (hostname, { all }, callback) => {
+    try {
+      const found = (await resolveHost(hostname)).filter(mayConnect)
+      const [first] = found
+      if (first === undefined) throw Object.assign(new Error('The address is private'), { code: REFUSED })
+      if (all) callback(null, found.map(withFamily))
+      else callback(null, first, isIP(first))
+    } catch (error) {
+      callback(error as NodeJS.ErrnoException, '')
+    }
+  }
+}
+
+function withFamily(address: string) {
+  return { address, family: isIP(address) }
+}

@@ -1,0 +1,48 @@
+import { type Reader, rule } from '../base/schema.js'
+import type { EventType, Observer, ProvisioningEvent } from '../ports/events.js'
+import type { DeliveryQueue, DeliveryStats, Letter } from './delivery-queue.js'
+
+/**
+ * Sends events to one receiver.
+ *
+ * @example
+ * async function stop(notifier: Notifier) {
+ *   console.log(notifier.stats().queued, 'events were not sent')
+ *   notifier.close()
+ * }
+ */
+export interface Notifier {
+  /** Receives events. It returns immediately, and never throws. Pass it to `keys.on()` or as the option `observer`. */
+  readonly observer: Observer
+  stats(): DeliveryStats
+  /** Ends all attempts and timers. Events that are not delivered become dead letters. */
+  close(): void
+}
+
+/** A letter, or why there is none: `undefined` for events that are not sent. */
+type WriteLetter<L> = (event: ProvisioningEvent) => L | undefined
+
+/** Makes a notifier that sends the events for which `write` returns a letter. */
+export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: WriteLetter<L>): Notifier {
+  return {
+    observer: (event: ProvisioningEvent) => {
+      try {
+        const letter = write(event)
+        if (letter !== undefined) queue.add(letter)
+      } catch {
+        const type: unknown = event?.type
+        queue.giveUp({ id: '', type: typeof type === 'string' ? type : 'unknown' }, 'invalid')
+      }
+    },
+    stats: () => queue.stats(),
+    close: () => queue.close(),
+  }
+}
+
+/** Reads one of these types of events. */
+export function eventTypes(known: readonly EventType[]): Reader<EventType> {
+  return rule(
+    `one of ${known.join(', ')}`,
+    (value) => typeof value === 'string' && (known as readonly string[]).includes(value),
+  )
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { isObject } from '../base/object.js'
+import { type JwkSet, publicJwk } from '../jose/jwk.js'
+import { signJwt } from '../jose/jwt.js'
+import type { ActiveKey } from '../jose/key-ring.js'
+import type { ProvisioningEvent } from '../ports/events.js'
+import { caepClaims } from './caep.js'
+import { DeliveryQueue, type Letter, type Verdict } from './delivery-queue.js'
+import { type Answer, httpsPost, type NoAnswer } from './https-post.js'
+import { type Notifier, notifierOf } from './notifier.js'
+import {
+  parseTransmitterOptions,
+  type SecurityEventTransmitterOptions,
+  type TransmitterSettings,
+} from './security-event-transmitter-options.js'
+import { verdictOf } from './verdict.js'
+
+/**
+ * Pushes Security Event Tokens to one receiver.
+ *
+ * @example
+ * function publish(transmitter: SecurityEventTransmitter) {
+ *   app.get('/security-events/jwks', (req, res) => res.json(transmitter.jwks()))
+ * }
+ */
+export interface SecurityEventTransmitter extends Notifier {
+  /** The public key of the tokens (RFC 7517 5). Serve it, and give the URL to the receiver. */
+  jwks(): JwkSet
+}
+
+/** A token. It is signed at the first attempt, and each attempt sends the same one (RFC 8935 2). */
+interface TokenLetter extends Letter {
+  token(): string
+}
+
+/**
+ * Pushes Security Event Tokens (RFC 8417, RFC 8935) with CAEP 1.0 events: `credential-change` and `session-revoked`. It is
+ * a push transmitter only, and no complete transmitter of the Shared Signals Framework: it has no streams, no verification
+ * events and no poll delivery.
+ *
+ * @throws ConfigurationError with all faults of the options
+ *
+ * @example
+ * const { EVENT_KEY = '' } = process.env
+ * const transmitter = securityEventTransmitter({
+ *   issuer: 'https://auth.example.com',
+ *   signingKey: EVENT_KEY,
+ *   receiver: { url: 'https://soc.example.com/events', audience: 'https://soc.example.com' },
+ * })
+ * keys.on('*', transmitter.observer)
+ */
+export function securityEventTransmitter(options: SecurityEventTransmitterOptions): SecurityEventTransmitter {
+  const settings = parseTransmitterOptions(options)
+  const { url, delivery, types, key } = settings
+  const post = httpsPost(url, delivery)
+
+  async function send(letter: TokenLetter, signal: AbortSignal): Promise<Verdict> {
+    const authorization = await settings.authorization()
+    const headers = {
+      'content-type': 'application/secevent+jwt',
+      accept: 'application/json',
+      'user-agent': 'express-provisioning-keys',
+      ...(authorization !== undefined && { authorization }),
+    }
+    const result = await post({ headers, body: letter.token() }, signal)
+    return transmissionVerdict(result, settings)
+  }
+
+  const queue = new DeliveryQueue(send, delivery)
+  const write = (event: ProvisioningEvent) => (types.has(event.type) ? letterOf(event, settings) : undefined)
+  return Object.freeze({ ...notifierOf(queue, write), jwks: () => jwksOf(key) })
+}
+
+function letterOf(event: ProvisioningEvent, settings: TransmitterSettings): TokenLetter | undefined {
+  const caep = caepClaims(event)
+  if (caep === undefined) return undefined
+  const { issuer, audience, key, delivery } = settings
+  const id = randomUUID()
+  const claims = {
+    iss: issuer,
+    jti: id,
+    iat: Math.floor(delivery.now() / 1000),
+    aud: audience,
+    ...(event.traceId !== undefined && { txn: event.traceId }),
+    // RFC 9493 3.2.2.
+    sub_id: { format: 'iss_sub', iss: issuer, sub: caep.subject ?? issuer },
+    events: caep.events,
+  }
+  let token: string | undefined
+  return {
+    id,
+    type: event.type,
+    token: () => {
+      token ??= signJwt(claims, key, 'secevent+jwt')
+      return token
+    },
+  }
+}
+
+/** The registered error codes (RFC 8935 7.1). Any other text of the receiver is not passed on. */
+const ERROR_CODES: readonly unknown[] = [
+  'invalid_request',
+  'invalid_key',
+  'invalid_issuer',
+  'invalid_audience',
+  'authentication_failed',
+  'access_denied',
+]
+
+/** 202 is the only success (RFC 8935 2.2). A token that was refused is not sent again (RFC 8935 2). */
+function transmissionVerdict(result: Answer | NoAnswer, settings: TransmitterSettings): Verdict {
+  const status = 'status' in result ? result.status : 0
+  if (status === 202) return { kind: 'delivered' }
+  const error = status === 400 ? errorCodeIn(result as Answer) : undefined
+  const detail = error === undefined ? String(status) : `${status} ${error}`
+  // An expired access token is recoverable, if the next attempt has another one.
+  const isUnauthenticated = status === 401 || error === 'authentication_failed'
+  if (isUnauthenticated && settings.renewsAuthorization) return { kind: 'failed', detail }
+  return error === undefined ? verdictOf(result, settings.delivery.now()) : { kind: 'rejected', detail }
+}
+
+function errorCodeIn({ body }: Answer): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body)
+    const error = isObject(parsed) ? parsed.err : undefined
+    return ERROR_CODES.includes(error) ? (error as string) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function jwksOf({ publicKey, kid, alg }: ActiveKey): JwkSet {
+  return { keys: [{ ...publicJwk(publicKey), kid, alg, use: 'sig' }] }
+}
