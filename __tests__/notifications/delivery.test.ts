@@ -270,6 +270,19 @@ describe('the queue of a notifier', () => {
     expect(new Set(deadLetters.map(({ reason }) => reason))).toEqual(new Set(['queue_full']))
   })
 
+  it('keeps place for other events when somebody replays one key again and again', async () => {
+    const receiver = await receiverWith((res, attempt) => res.writeHead(attempt <= 4 ? 500 : 202).end())
+    const { hook, deadLetters } = hookTo(receiver, { maxQueued: 100, retryDelaySeconds: 0.2 })
+    for (let i = 0; i < 1000; i += 1) hook.observer(replayEvent())
+    for (let i = 0; i < 50; i += 1) hook.observer(replayEvent({ keyId: `other-${i}` }))
+    expect(hook.stats()).toMatchObject({ queued: 70, deadLetters: 980 })
+    await until(() => hook.stats().delivered === 70)
+    expect(new Set(deadLetters.map(({ reason }) => reason))).toEqual(new Set(['repeated']))
+    // When they are delivered, the same key can be reported again.
+    hook.observer(replayEvent())
+    await until(() => hook.stats().delivered === 71)
+  })
+
   it('sends at most four events at once', async () => {
     let open = 0
     let most = 0

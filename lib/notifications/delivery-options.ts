@@ -12,13 +12,21 @@ import { isPrivateHost } from './public-address.js'
  * - `expired`: all attempts failed until `giveUpAfterSeconds`
  * - `gone`: the receiver wants no more events (410)
  * - `queue_full`: too many events waited
+ * - `repeated`: 20 events of this type about the same key waited
  * - `closed`: you called `close()`
  * - `invalid`: the event cannot be written as JSON
  *
  * @example
  * const temporary: readonly DeadLetterReason[] = ['expired', 'queue_full', 'closed']
  */
-export type DeadLetterReason = 'rejected' | 'expired' | 'gone' | 'queue_full' | 'closed' | 'invalid'
+export type DeadLetterReason =
+  | 'rejected'
+  | 'expired'
+  | 'gone'
+  | 'queue_full'
+  | 'repeated'
+  | 'closed'
+  | 'invalid'
 
 /**
  * An event that was given up. It contains no secret, and no text of the receiver.

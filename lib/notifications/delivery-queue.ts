@@ -5,6 +5,8 @@ import type { DeadLetterReason, DeliverySettings } from './delivery-options.js'
 export interface Letter {
   readonly id: string
   readonly type: string
+  /** What the event is about. Only some letters of one topic wait at the same time. */
+  readonly topic: string
 }
 
 /** The result of an attempt. `detail` is a code, and never a text of the receiver. */
@@ -46,6 +48,9 @@ interface QueuedLetter<L> {
 /** So a receiver that hangs cannot stop all deliveries, and one that was down is not overrun. */
 const MOST_IN_FLIGHT = 4
 
+/** Otherwise a thief with one redeemed key could fill the queue, so that it drops all other events. */
+const MOST_OF_ONE_TOPIC = 20
+
 /**
  * Delivers letters to one receiver, with retries. A letter that fails does not hold up the others, so their order may
  * change. The queue has a limit, and its timers do not keep the process alive.
@@ -56,6 +61,8 @@ export class DeliveryQueue<L extends Letter> {
   readonly #aborting = new AbortController()
   readonly #waiting = new Set<QueuedLetter<L>>()
   readonly #inFlight = new Set<QueuedLetter<L>>()
+  /** How many letters of each topic wait or are being sent. */
+  readonly #topics = new Map<string, number>()
   readonly #counts = { delivered: 0, failedAttempts: 0, deadLetters: 0 }
   #state: DeliveryStats['state'] = 'open'
   #pausedUntil = 0
@@ -70,11 +77,12 @@ export class DeliveryQueue<L extends Letter> {
 
   /** Accepts a letter. It is sent after the code that runs now. */
   add(letter: L): void {
-    const isFull = this.#waiting.size + this.#inFlight.size >= this.#settings.maxQueued
-    if (this.#state !== 'open' || isFull) {
-      this.giveUp(letter, this.#state === 'open' ? 'queue_full' : this.#state)
+    const refused = this.#refusalOf(letter)
+    if (refused !== undefined) {
+      this.giveUp(letter, refused)
       return
     }
+    this.#count(letter, 1)
     const now = performance.now()
     const expiresAt = now + this.#settings.giveUpAfterSeconds * 1000
     this.#waiting.add({ letter, expiresAt, dueAt: now, attempts: 0 })
@@ -93,12 +101,33 @@ export class DeliveryQueue<L extends Letter> {
     this.#end('closed')
   }
 
+  #refusalOf({ topic }: L): DeadLetterReason | undefined {
+    if (this.#state !== 'open') return this.#state
+    if (this.#waiting.size + this.#inFlight.size >= this.#settings.maxQueued) return 'queue_full'
+    return (this.#topics.get(topic) ?? 0) >= MOST_OF_ONE_TOPIC ? 'repeated' : undefined
+  }
+
+  #count({ topic }: L, difference: 1 | -1): void {
+    const count = (this.#topics.get(topic) ?? 0) + difference
+    if (count === 0) this.#topics.delete(topic)
+    else this.#topics.set(topic, count)
+  }
+
   /** Counts a letter that is not delivered, and reports it. The report cannot fail or delay its caller. */
-  giveUp({ id, type }: Letter, reason: DeadLetterReason, { attempts, lastFailure }: Attempts = NONE): void {
+  giveUp(
+    { id, type }: Pick<Letter, 'id' | 'type'>,
+    reason: DeadLetterReason,
+    { attempts, lastFailure }: Attempts = NONE,
+  ): void {
     this.#counts.deadLetters += 1
     const detail = lastFailure === undefined ? {} : { detail: lastFailure }
     const report = async () => this.#settings.onDeadLetter({ id, type, reason, ...detail, attempts })
     queueMicrotask(() => void report().catch(() => undefined))
+  }
+
+  #drop(one: QueuedLetter<L>, reason: DeadLetterReason): void {
+    this.#count(one.letter, -1)
+    this.giveUp(one.letter, reason, one)
   }
 
   #end(state: 'gone' | 'closed'): void {
@@ -110,7 +139,7 @@ export class DeliveryQueue<L extends Letter> {
     const left = [...this.#inFlight, ...this.#waiting]
     this.#inFlight.clear()
     this.#waiting.clear()
-    for (const one of left) this.giveUp(one.letter, state, one)
+    for (const one of left) this.#drop(one, state)
   }
 
   /** Starts as many attempts as are due and allowed, and wakes up for the next one. */
@@ -125,7 +154,7 @@ export class DeliveryQueue<L extends Letter> {
         return
       }
       this.#waiting.delete(next)
-      if (performance.now() >= next.expiresAt) this.giveUp(next.letter, 'expired', next)
+      if (performance.now() >= next.expiresAt) this.#drop(next, 'expired')
       else void this.#attempt(next)
     }
   }
@@ -149,12 +178,13 @@ export class DeliveryQueue<L extends Letter> {
   #settle(one: QueuedLetter<L>, verdict: Verdict): void {
     if (verdict.kind === 'delivered') {
       this.#counts.delivered += 1
+      this.#count(one.letter, -1)
       return
     }
     this.#counts.failedAttempts += 1
     one.lastFailure = verdict.detail
     if (verdict.kind === 'failed') this.#retry(one, verdict.afterSeconds)
-    else this.giveUp(one.letter, verdict.kind, one)
+    else this.#drop(one, verdict.kind)
     if (verdict.kind === 'gone') this.#end('gone')
   }
 
@@ -165,7 +195,7 @@ export class DeliveryQueue<L extends Letter> {
     this.#pausedUntil = Math.max(this.#pausedUntil, now + Math.min(afterSeconds, maxRetryDelaySeconds) * 1000)
     const longest = Math.min(maxRetryDelaySeconds, retryDelaySeconds * 2 ** (one.attempts - 1))
     one.dueAt = Math.max(this.#pausedUntil, now) + Math.random() * longest * 1000
-    if (one.dueAt >= one.expiresAt) this.giveUp(one.letter, 'expired', one)
+    if (one.dueAt >= one.expiresAt) this.#drop(one, 'expired')
     else this.#waiting.add(one)
   }
 }

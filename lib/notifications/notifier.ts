@@ -39,6 +39,12 @@ export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: Wri
   }
 }
 
+/** What an event is about: its type, and the key, the sender of the request or the client, whichever is known first. */
+export function topicOf(event: ProvisioningEvent): string {
+  const { type, keyId, address, clientId }: Readonly<Record<string, unknown>> = { ...event }
+  return `${type} ${keyId ?? address ?? clientId ?? ''}`
+}
+
 /** Reads one of these types of events. */
 export function eventTypes(known: readonly EventType[]): Reader<EventType> {
   return rule(

@@ -7,7 +7,7 @@ import type { ProvisioningEvent } from '../ports/events.js'
 import { caepClaims } from './caep.js'
 import { DeliveryQueue, type Letter, type Verdict } from './delivery-queue.js'
 import { type Answer, httpsPost, type NoAnswer } from './https-post.js'
-import { type Notifier, notifierOf } from './notifier.js'
+import { type Notifier, notifierOf, topicOf } from './notifier.js'
 import {
   parseTransmitterOptions,
   type SecurityEventTransmitterOptions,
@@ -90,6 +90,7 @@ function letterOf(event: ProvisioningEvent, settings: TransmitterSettings): Toke
   return {
     id,
     type: event.type,
+    topic: topicOf(event),
     token: () => {
       token ??= signJwt(claims, key, 'secevent+jwt')
       return token

@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { ProvisioningEvent } from '../ports/events.js'
 import { DeliveryQueue, type Letter, type Verdict } from './delivery-queue.js'
 import { type Answer, httpsPost, type NoAnswer } from './https-post.js'
-import { type Notifier, notifierOf } from './notifier.js'
+import { type Notifier, notifierOf, topicOf } from './notifier.js'
 import { verdictOf } from './verdict.js'
 import { parseWebhookOptions, type WebhookOptions } from './webhook-options.js'
 
@@ -52,7 +52,7 @@ export function webhook(options: WebhookOptions): Notifier {
 function letterOf(event: ProvisioningEvent): WebhookLetter {
   const { type, at } = event
   const body = JSON.stringify({ type, timestamp: at.toISOString(), data: event })
-  return { id: `msg_${randomUUID()}`, type, body }
+  return { id: `msg_${randomUUID()}`, type, topic: topicOf(event), body }
 }
 
 /** One signature for each secret, so that a receiver can change its secret at any time during a rotation. */
