@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { codeBlocks, codeUnder } from './markdown'
 import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { commentsIn, freePort, inShell, printing } from './shell'
+import { commentsIn, freePort, inShell, printing, untilItSucceeds } from './shell'
 
 const PAGE = 'docs/guides/api-in-another-process.md'
 
@@ -27,7 +27,7 @@ describe(`the two processes of ${PAGE}`, () => {
     const children = [start('issuer.mjs', env), start('api.mjs', { ...env, NODE_EXTRA_CA_CERTS: 'cert.pem' })]
     try {
       const waits = [issuing, verifying].map(
-        (port) => `until curl -sko /dev/null https://localhost:${port}; do sleep 0.1; done\n`,
+        (port) => `${untilItSucceeds(`curl -sko /dev/null https://localhost:${port}`)}\n`,
       )
       const addressed = commands.replaceAll('4001', `${issuing}`).replaceAll('4002', `${verifying}`)
       const { stdout } = await inShell(sandbox.folder, waits.join('') + addressed, secrets)

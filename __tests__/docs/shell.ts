@@ -12,6 +12,11 @@ export async function inShell(
   return promisify(execFile)('sh', ['-ec', commands], { cwd, env: { ...process.env, ...env } })
 }
 
+/** A command that repeats another one until it succeeds, and fails after a minute. It must never outlive its test. */
+export function untilItSucceeds(command: string): string {
+  return `tries=0; until ${command}; do tries=$((tries+1)); [ $tries -lt 300 ]; sleep 0.2; done`
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, resolve))

@@ -1,6 +1,6 @@
 import { codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
-import { commentsIn, freePort, inShell, printing } from './shell'
+import { commentsIn, freePort, inShell, printing, untilItSucceeds } from './shell'
 
 /** A folder in which a reader follows a page. The package is installed there. */
 interface Place {
@@ -46,6 +46,6 @@ function startedOn(port: number, commands: string): string {
   const isListening = `curl -so /dev/null localhost:${port}`
   const start = 'node app.mjs & trap "kill $!" EXIT'
   return commands
-    .replace('node app.mjs & sleep 1', `${start}; until ${isListening}; do sleep 0.1; done`)
+    .replace('node app.mjs & sleep 1', `${start}; ${untilItSucceeds(isListening)}`)
     .replace(/node app\.mjs &$/m, start)
 }

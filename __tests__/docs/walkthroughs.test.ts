@@ -1,7 +1,7 @@
 import { codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { freePort, inShell } from './shell'
+import { freePort, inShell, untilItSucceeds } from './shell'
 import { follow } from './walkthrough'
 
 let sandbox: Sandbox
@@ -26,7 +26,7 @@ describe('docs/guides/local-development.md', () => {
     sandbox.write('app.mjs', javaScript(app.replaceAll('3000', `${port}`), 'es6'))
     const [commands = ''] = blocks.filter(({ language }) => language === 'sh').map((block) => block.code)
     const jwks = `curl -sf --cacert cert.pem https://localhost:${port}/oauth/jwks`
-    const wait = `node app.mjs & trap "kill $!" EXIT; until ${jwks}; do sleep 0.1; done`
+    const wait = `node app.mjs & trap "kill $!" EXIT; ${untilItSucceeds(jwks)}`
     const { stdout } = await inShell(sandbox.folder, commands.replace('node app.mjs', wait), {
       FLEET_SECRET: 'f'.repeat(32),
     })
