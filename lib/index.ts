@@ -109,6 +109,7 @@ export type { GuardOptions } from './http/guard-options.js'
 export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answer.js'
 export type { Jwk, JwkSet, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
+export type { MeterProviderLike, TracerProviderLike } from './monitoring/providers.js'
 export type { IssuedKeyRef, Operations, RevokeAllOptions } from './operations/operations.js'
 export type { RotatedKey, RotationOptions } from './operations/signing-keys.js'
 export type { ClientOptions } from './options/client.js'
@@ -119,7 +120,7 @@ export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export type { AuditOptions, DocsOptions } from './options/shared-options.js'
+export type { AuditOptions, DocsOptions, TelemetryOptions } from './options/shared-options.js'
 export {
   generateSigningKeys,
   type KeyMaterial,

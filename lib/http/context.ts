@@ -18,7 +18,8 @@ import { resourceMetadataUrl } from './resource-metadata-url.js'
 import { type ReadTls, read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
-export interface GuardConfig extends Pick<Config, 'rateLimits' | 'realm' | 'mtls' | 'isLocal' | 'docsUrl'> {
+export interface GuardConfig
+  extends Pick<Config, 'rateLimits' | 'realm' | 'mtls' | 'isLocal' | 'docsUrl' | 'useCases'> {
   /** The scopes that a policy grants, if all policies are known at start. */
   readonly grantableScopes?: readonly string[] | undefined
   readonly deployment: VerifyingDeployment

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
+import type { Observation } from '../monitoring/use-case-recorder.js'
 import type { Target } from '../possession/target.js'
 import { extractKey, type Presentation } from '../tokens/presentation.js'
 import { hasBody } from './body.js'
@@ -20,9 +21,9 @@ export interface GuardKind<V> {
   readonly credential: Credential
   /** The endpoint in events. A guard of the endpoint `redeem` redeems keys, and has rate limits. */
   readonly endpoint: 'resource' | 'redeem'
-  verify(presentation: Presentation, limits: KeyLimits): Promise<V>
+  verify(presentation: Presentation, limits: KeyLimits, observation?: Observation): Promise<V>
   /** Hands a request with a valid credential to the route. */
-  accept(accepted: AcceptedRequest, verified: V): void | Promise<void>
+  accept(accepted: AcceptedRequest, verified: V, observation?: Observation): void | Promise<void>
 }
 
 /** A request that a guard accepts. */
@@ -98,21 +99,22 @@ class Guard<V> {
       next(new ConfigurationError([fault]))
       return
     }
-    void this.#run({ req, res, next, presented, refuseWith, resumeBody })
+    const request = { req, res, next, presented, refuseWith, resumeBody }
+    const useCases = this.#kind.endpoint === 'redeem' ? context.config.useCases : undefined
+    const run =
+      useCases === undefined
+        ? this.#run(request)
+        : useCases.observe('route', (observation) => this.#run(request, observation))
+    run.catch(refuseWith)
   }
 
-  async #run(request: AcceptedRequest): Promise<void> {
-    const { req, res, presented, refuseWith } = request
-    try {
-      const verified = await this.#verify(req, res, presented)
-      if (this.#kind.credential === 'provisioning key') this.#context.notes(req).passed = this.#asPassed
-      await this.#kind.accept(request, verified)
-    } catch (error) {
-      refuseWith(error)
-    }
+  async #run(request: AcceptedRequest, observation?: Observation): Promise<void> {
+    const verified = await this.#verify(request, observation)
+    if (this.#kind.credential === 'provisioning key') this.#context.notes(request.req).passed = this.#asPassed
+    await this.#kind.accept(request, verified, observation)
   }
 
-  async #verify(req: Request, res: Response, presented: PresentedRequest): Promise<V> {
+  async #verify({ req, res, presented }: AcceptedRequest, observation?: Observation): Promise<V> {
     const { endpoint, credential } = this.#kind
     const redeems = endpoint === 'redeem'
     // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
@@ -123,9 +125,10 @@ class Guard<V> {
     const { scope, audience } = this.#requirements
     const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
-    return unlessReplayed(addressRefusal, () =>
-      this.#kind.verify({ credential: extractKey(presented, credential), presented, expected }, limits),
-    )
+    return unlessReplayed(addressRefusal, () => {
+      const presentation = { credential: extractKey(presented, credential), presented, expected }
+      return this.#kind.verify(presentation, limits, observation)
+    })
   }
 
   /** The request target that a DPoP proof must name. */

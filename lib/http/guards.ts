@@ -55,19 +55,28 @@ export function guards(context: GuardContext): Guards {
       if ('askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
       const handler = readHandler(options, handlers)
       const accept = redeemingAcceptance(deployment, { receiveBody, handler })
-      const kind = { ...requireKey, name: 'redeemProvisioningKey', endpoint: 'redeem', accept } as const
+      const verify: GuardKind<Counted>['verify'] = (presentation, limits, observation) =>
+        verifyCounted(deployment, limits, presentation, observation)
+      const kind = {
+        ...requireKey,
+        name: 'redeemProvisioningKey',
+        endpoint: 'redeem',
+        verify,
+        accept,
+      } as const
       return guard(context, kind, options)
     },
     requireAccessToken: (options) => guard(context, requireToken, options),
   }
 }
 
-function keyGuard({ config: { deployment } }: GuardContext): GuardKind<Counted> {
+function keyGuard(context: GuardContext): GuardKind<Counted> {
+  const { deployment } = context.config
   return {
     name: 'requireProvisioningKey',
     credential: 'provisioning key',
     endpoint: 'resource',
-    verify: (presentation, limits) => verifyCounted(deployment, limits, presentation),
+    verify: keyVerifier(context),
     accept(accepted, { verified: { key, recheck } }) {
       const { jti: keyId, clientId, subject } = key
       proceed(accepted, recheck, () => {
@@ -76,6 +85,18 @@ function keyGuard({ config: { deployment } }: GuardContext): GuardKind<Counted> 
       })
     },
   }
+}
+
+/** Decides once how verifications are measured, so that without telemetry no request does any work for it. */
+function keyVerifier({ config: { deployment, useCases } }: GuardContext): GuardKind<Counted>['verify'] {
+  const verify: GuardKind<Counted>['verify'] = (presentation, limits, observation) =>
+    verifyCounted(deployment, limits, presentation, observation)
+  if (useCases === undefined) return verify
+  const begin = useCases.beginVerification
+  if (begin !== undefined)
+    return (presentation, limits) => verifyCounted(deployment, limits, presentation, begin())
+  return (presentation, limits) =>
+    useCases.observe('verify', (observation) => verify(presentation, limits, observation))
 }
 
 function tokenGuard({ config: { deployment } }: GuardContext): GuardKind<AcceptedToken> {

@@ -25,9 +25,10 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     const body = await readOptionalJson(visit.req, visit.res)
     const endpoint = context.endpointUrl(ENDPOINTS.bind.path)
     const { certificate } = presented
-    const bind = (verified: Verified) =>
+    const act = (verified: Verified) =>
       bindKey(deploymentOf(visit), verified, { body, endpoint, source: presented, certificate })
-    return created(await redeemKey(visit, extractKey(presented), BIND_SCOPE, bind))
+    const redeeming = { action: 'bind', credential: extractKey(presented), scope: BIND_SCOPE, act } as const
+    return created(await redeemKey(visit, redeeming))
   },
   async bindings(visit) {
     const [client] = await authenticatedForm(visit)
@@ -40,9 +41,11 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   async register(visit) {
     const { context, presented } = visit
     const body = await readJson(visit.req, visit.res)
-    const register = (verified: Verified) =>
+    const act = (verified: Verified) =>
       registerClient(deploymentOf(visit), verified, { body, source: presented })
-    const information = await redeemKey(visit, extractKey(presented), REGISTER_SCOPE, register)
+    const credential = extractKey(presented)
+    const redeeming = { action: 'register', credential, scope: REGISTER_SCOPE, act } as const
+    const information = await redeemKey(visit, redeeming)
     return created(withLocation(context, information))
   },
   async readRegistration(visit) {

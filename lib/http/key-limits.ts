@@ -1,5 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
+import type { Observation, VerificationObserver } from '../monitoring/use-case-recorder.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
+import type { RedemptionAction } from '../ports/redemption.js'
 import type { PresentedCredential } from '../possession/possession.js'
 import { actOrContain } from '../redemption/replay.js'
 import { recognizeKey } from '../redemption/verification.js'
@@ -23,27 +25,49 @@ export async function verifyCounted(
   deployment: VerifyingDeployment,
   { addressRefusal, countKey }: KeyLimits,
   presentation: Presentation,
+  observer?: VerificationObserver,
 ): Promise<Counted> {
-  const recognized = await recognizeKey(deployment, presentation)
-  const { key, state, limit } = recognized
-  const early = addressRefusal ?? limit
-  const counting = early === undefined && key.confirmation !== undefined ? countKey(key.jti) : undefined
-  const refusal = early ?? (counting && (await refusalOf(counting)))
-  if (refusal !== undefined && state !== 'redeemed') throw refusal
-  return { verified: authorizeKey(recognized, presentation.expected), refusal }
+  try {
+    const recognized = await recognizeKey(deployment, presentation)
+    const { key, state, limit } = recognized
+    const early = addressRefusal ?? limit
+    const counting = early === undefined && key.confirmation !== undefined ? countKey(key.jti) : undefined
+    const refusal = early ?? (counting && (await refusalOf(counting)))
+    if (refusal !== undefined && state !== 'redeemed') throw refusal
+    const verified = authorizeKey(recognized, presentation.expected)
+    observer?.accepted(key)
+    return { verified, refusal }
+  } catch (error) {
+    observer?.refused(error)
+    throw error
+  }
+}
+
+/** A redemption with an action of ours. */
+export interface RedeemingVisit<T> {
+  readonly action: RedemptionAction
+  readonly credential: PresentedCredential
+  /** The scope that the key must have. */
+  readonly scope: string
+  act(verified: Verified): Promise<T>
 }
 
 /** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
-export async function redeemKey<T>(
+export function redeemKey<T>(visit: Visit, redeeming: RedeemingVisit<T>): Promise<T> {
+  const { useCases } = visit.context.config
+  if (useCases === undefined) return redeem(visit, redeeming)
+  return useCases.observe(redeeming.action, (observation) => redeem(visit, redeeming, observation))
+}
+
+async function redeem<T>(
   { context, presented, target, keyLimits }: Visit,
-  credential: PresentedCredential,
-  scope: string,
-  act: (verified: Verified) => Promise<T>,
+  { credential, scope, act }: RedeemingVisit<T>,
+  observation?: Observation,
 ): Promise<T> {
   const { deployment } = context.config
   const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
   const presentation = { credential, presented, expected }
-  const { verified, refusal } = await verifyCounted(deployment, keyLimits, presentation)
+  const { verified, refusal } = await verifyCounted(deployment, keyLimits, presentation, observation)
   const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
   // Only a repeated redemption reaches this line despite a limit.
   if (refusal !== undefined) throw refusal

@@ -1,11 +1,15 @@
 import type { Request, Response } from 'express'
+import type { Observation } from '../monitoring/use-case-recorder.js'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { requestDigest } from '../redemption/outcome.js'
-import type { RedemptionRequest } from '../redemption/reservation.js'
+import type { Repetition } from '../redemption/replay.js'
+import type { RedemptionRequest, Reservation } from '../redemption/reservation.js'
 import { reserve } from '../redemption/reserve.js'
+import type { Verified } from '../redemption/verified.js'
 import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
 import type { Counted } from './key-limits.js'
+import { ObservedReservation } from './observed-reservation.js'
 import { attachProvisioning } from './provisioning.js'
 import type { RedemptionHandler } from './redemption-answer.js'
 import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody, type ReceivedBody } from './request-body.js'
@@ -20,35 +24,33 @@ export interface RedeemingParts {
 }
 
 export function redeemingAcceptance(deployment: StoringDeployment, parts: RedeemingParts) {
-  return (accepted: AcceptedRequest, counted: Counted) =>
-    acceptRedeeming({ ...parts, deployment }, accepted, counted)
+  return (accepted: AcceptedRequest, counted: Counted, observation?: Observation) =>
+    acceptRedeeming({ ...parts, deployment, observation }, accepted, counted)
+}
+
+interface RouteRedemption extends RedeemingParts {
+  readonly deployment: StoringDeployment
+  readonly observation: Observation | undefined
 }
 
 /** Reserves the key and runs the handler. Its answer settles or releases the key. */
 async function acceptRedeeming(
-  { deployment, receiveBody, handler }: RedeemingParts & { readonly deployment: StoringDeployment },
+  route: RouteRedemption,
   accepted: AcceptedRequest,
   { verified, refusal }: Counted,
 ): Promise<void> {
+  const { deployment, handler, observation } = route
   const { req, res, next, refuseWith } = accepted
   // The body may take three quarters of the lease, so that some time is left for the handler.
   const longestBody = deployment.redemptionLeaseSeconds * 750
-  const { key, state } = verified
   const begun = performance.now()
-  // A redeemed bearer key is always a replay, so its body does not matter.
-  const isReplay = state === 'redeemed' && key.confirmation === undefined
-  const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
-  // Only an owner can repeat a request, so only its request needs digests. They and its kept answer took 6 %.
-  const digests = key.confirmation === undefined ? WITHOUT_OWNER : digestsOf(req, body)
-  const redemption = await reserve(deployment, verified, {
-    action: 'route',
-    source: accepted.presented,
-    ...digests,
-  })
-  if (redemption.kind === 'repetition') {
+  const reserved = await reserveForRoute(route, accepted, verified, longestBody)
+  if (reserved.kind === 'repetition') {
     if (refusal !== undefined) throw refusal
-    return answerAgain(res, redemption.outcome)
+    return answerAgain(res, reserved.outcome)
   }
+  const observed = observation && new ObservedReservation(reserved, observation)
+  const redemption = observed ?? reserved
   if (isGone(req, res)) return void (await redemption.release())
   const returned = handler && returnedAnswer(accepted, redemption)
   const held = returned ?? new HeldResponse(res, redemption, refuseWith)
@@ -56,10 +58,29 @@ async function acceptRedeeming(
   checkAtEnd(req, res, check, (error) => held.refuse(error))
   abortSlowBody(req, res, longestBody - (performance.now() - begun), () => held.breakOff())
   const { redemptionId } = redemption
-  attachProvisioning(req, key, { redemptionId, signal: () => held.signal() })
-  if (handler === undefined || returned === undefined) return next()
+  attachProvisioning(req, verified.key, { redemptionId, signal: () => held.signal() })
+  if (handler === undefined || returned === undefined) {
+    next()
+    return observed?.ended
+  }
   accepted.resumeBody()
   await returned.run(handler)
+}
+
+/** Waits for the body, and reserves the key. */
+async function reserveForRoute(
+  { deployment, receiveBody }: RouteRedemption,
+  { req, res, presented }: AcceptedRequest,
+  verified: Verified,
+  longestBody: number,
+): Promise<Reservation | Repetition> {
+  const { key, state } = verified
+  // A redeemed bearer key is always a replay, so its body does not matter.
+  const isReplay = state === 'redeemed' && key.confirmation === undefined
+  const body = isReplay ? undefined : await receiveBody(req, longestBody).catch(closing(res))
+  // Only an owner can repeat a request, so only its request needs digests. They and its kept answer took 6 %.
+  const digests = key.confirmation === undefined ? WITHOUT_OWNER : digestsOf(req, body)
+  return reserve(deployment, verified, { action: 'route', source: presented, ...digests })
 }
 
 type Digests = Pick<RedemptionRequest, 'route' | 'digest' | 'approximateDigest'>

@@ -3,6 +3,7 @@ import type { Parameters } from '../base/request.js'
 import { authenticateClient } from '../clients/authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
+import type { Observation } from '../monitoring/use-case-recorder.js'
 import { tokenType } from '../possession/possession.js'
 import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
@@ -37,10 +38,17 @@ function isGrant(grant: string): grant is GrantType {
 }
 
 /** Issues a key (RFC 6749 4.4). */
-async function issue(visit: Visit): Promise<Answer> {
+function issue(visit: Visit): Promise<Answer> {
+  const { useCases } = visit.context.config
+  if (useCases === undefined) return issueTo(visit)
+  return useCases.observe('issue', (observation) => issueTo(visit, observation))
+}
+
+async function issueTo(visit: Visit, observation?: Observation): Promise<Answer> {
   const { context, presented, target } = visit
   const [client, parameters] = await authenticatedForm(visit)
   const { key, record } = await issueKey(context.config.deployment, client, { parameters, presented, target })
+  observation?.identify(record)
   return ok({
     access_token: key,
     issued_token_type: JWT_TOKEN_TYPE,
@@ -67,7 +75,8 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
     return exchangeKey(context.config.deployment, verified, { parameters, source: presented })
   }
   try {
-    return ok(await redeemKey(visit, { token, scheme: 'body' }, TOKEN_SCOPE, act))
+    const credential = { token, scheme: 'body' } as const
+    return ok(await redeemKey(visit, { action: 'token', credential, scope: TOKEN_SCOPE, act }))
   } catch (error) {
     throw error instanceof ProvisioningError ? await asSubjectTokenRefusal(error, identify) : error
   }

@@ -10,6 +10,7 @@ import {
   SEVERITY,
 } from '../ports/events.js'
 import { EventQueue, type OnEnd, type QueueParts } from './event-queue.js'
+import type { RecordEvent } from './event-recorder.js'
 import { type EventSource, sourceDescriber } from './event-source.js'
 
 /** The subscriptions of one deployment. */
@@ -31,11 +32,19 @@ export interface EventHubOptions {
   readonly onFault: (fault: unknown) => void
   /** Is called for each event that no observer receives. */
   readonly onUnheard?: (type: EventType) => void
+  /** Counts each event, also those that no observer receives. Must not throw. */
+  readonly record?: RecordEvent | undefined
   /** An observer of all events. With `failClosed`, some requests wait for it. */
   readonly audit?: { readonly sink: Observer; readonly failClosed: boolean } | undefined
 }
 
-export function eventHub({ now, onFault, onUnheard = () => undefined, audit }: EventHubOptions): EventHub {
+export function eventHub({
+  now,
+  onFault,
+  onUnheard = () => undefined,
+  record,
+  audit,
+}: EventHubOptions): EventHub {
   const describeSource = sourceDescriber()
   const subscriptions = new Subscriptions({
     onFault: firstFaultOfEach(onFault),
@@ -44,6 +53,7 @@ export function eventHub({ now, onFault, onUnheard = () => undefined, audit }: E
   const audited = audit && subscriptions.add('*', audit.sink)
 
   const dispatch = (...[type, details, source, onAudited]: [...Parameters<Emit>, onAudited?: OnEnd]) => {
+    record?.(type, details)
     if (!subscriptions.has(type)) return onUnheard(type)
     const event = newEvent(type, now(), details, source && describeSource(source))
     subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))

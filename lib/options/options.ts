@@ -3,11 +3,11 @@ import { type Faults, join, newFaults } from '../base/faults.js'
 import { aFunction, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
+import type { UseCaseRecorder } from '../monitoring/use-case-recorder.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { PolicyBounds } from '../ports/policy-options.js'
 import type { RegistrationRules } from '../ports/rules.js'
-import { checkedStore } from '../stores/checked-store.js'
 import { memoryStore } from '../stores/memory/memory.js'
 import { faultOfMemory } from '../stores/memory/memory-options.js'
 import { type ReadClients, readClients } from './clients.js'
@@ -17,13 +17,15 @@ import { LONGEST_LIFETIME_SECONDS, readPolicy } from './policy.js'
 import type { ProvisioningOptions } from './provisioning-options.js'
 import { type RateLimits, rateLimitReader } from './rate-limits.js'
 import { readRegistration, validateRegistration } from './registration.js'
-import { completeShared, requireObject, sharedMembers } from './shared-options.js'
+import { completeShared, measuredStore, requireObject, sharedMembers } from './shared-options.js'
 import { readSigningKeys, type SigningKeys } from './signing-keys.js'
 
 /** The parsed options of an issuer. */
 export interface Config {
   readonly deployment: Deployment
   readonly events: EventHub
+  /** Measures and traces the use cases. `undefined` without telemetry. */
+  readonly useCases: UseCaseRecorder | undefined
   readonly mountPath: string
   readonly rateLimits: RateLimits
   readonly realm: string
@@ -91,7 +93,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   const outer = validateTogether({ ...read, registration }, faults)
   faults.throwIfAny(read.docs?.url)
 
-  const { verification, reservations, http } = completeShared(read)
+  const { verification, reservations, http, telemetry } = completeShared(read)
   const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth', policy } = read
   const { now, clockToleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
@@ -110,7 +112,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds,
     issueAccessToken,
-    store: checkedStore(store ?? memoryStore({ now })),
+    store: measuredStore(store ?? memoryStore({ now }), telemetry),
     registration,
   })
   const { scopes } = policy ?? {}

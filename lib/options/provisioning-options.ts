@@ -9,7 +9,7 @@ import type { DpopOptions } from './dpop.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { RegistrationOptions } from './registration.js'
-import type { AuditOptions, DocsOptions } from './shared-options.js'
+import type { AuditOptions, DocsOptions, TelemetryOptions } from './shared-options.js'
 import type { SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -120,6 +120,11 @@ export interface ProvisioningOptions {
    * @example { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
    */
   readonly audit?: AuditOptions
+  /**
+   * Where metrics and traces go. Default: the library measures and traces nothing.
+   * @example { meterProvider: (await import('@opentelemetry/api')).metrics }
+   */
+  readonly telemetry?: TelemetryOptions
   /**
    * The clock: returns milliseconds since the epoch. Default `Date.now`.
    * @example () => performance.timeOrigin + performance.now()

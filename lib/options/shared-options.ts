@@ -15,8 +15,12 @@ import {
 } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
+import type { MeterProviderLike, TracerProviderLike } from '../monitoring/providers.js'
+import { type Telemetry, telemetryOf } from '../monitoring/telemetry.js'
 import type { EventType, Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
+import { checkedStore } from '../stores/checked-store.js'
+import { isInMemory } from '../stores/memory/memory.js'
 import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
 import { httpsUrl } from './https-url.js'
 import { faultOfLocal, isLocalIssuer } from './local.js'
@@ -58,6 +62,26 @@ export interface AuditOptions {
   readonly failClosed?: boolean
 }
 
+/**
+ * Where metrics and traces go. Without a provider, the library measures and traces nothing.
+ *
+ * @example
+ * import { metrics, trace } from '@opentelemetry/api'
+ * const telemetry: TelemetryOptions = { meterProvider: metrics, tracerProvider: trace }
+ */
+export interface TelemetryOptions {
+  /**
+   * Receives metrics: the `metrics` of `@opentelemetry/api`, or a `MeterProvider` of its SDK. Default: no metrics.
+   * @example (await import('@opentelemetry/api')).metrics
+   */
+  readonly meterProvider?: MeterProviderLike
+  /**
+   * Receives traces: the `trace` of `@opentelemetry/api`, or a `TracerProvider` of its SDK. Default: no traces.
+   * @example (await import('@opentelemetry/api')).trace
+   */
+  readonly tracerProvider?: TracerProviderLike
+}
+
 /** The options that an issuer and a verifier share, after they are read. */
 export interface SharedOptions {
   readonly issuer: string
@@ -71,6 +95,7 @@ export interface SharedOptions {
   readonly redemptionLeaseSeconds?: number
   readonly observer?: Observer
   readonly audit?: AuditOptions
+  readonly telemetry?: TelemetryOptions
   readonly now?: () => number
   readonly docs?: DocsOptions
 }
@@ -126,8 +151,16 @@ export const sharedMembers: Members<SharedOptions> = {
     sink: required(aFunction('a function that receives events')),
     failClosed: flag,
   }),
+  telemetry: object<TelemetryOptions>({
+    meterProvider: provider('metrics of @opentelemetry/api, or a MeterProvider', 'getMeter'),
+    tracerProvider: provider('trace of @opentelemetry/api, or a TracerProvider', 'getTracer'),
+  }),
   now: rule('a function that returns milliseconds', isClock),
   docs: object<DocsOptions>({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
+}
+
+function provider<T>(expected: string, method: string): Reader<T> {
+  return rule(expected, (value) => hasMethods(value, [method]))
 }
 
 function isPageUrl(given: string): boolean {
@@ -164,15 +197,31 @@ export function completeShared(read: SharedOptions) {
   const { clockToleranceSeconds = 5, redemptionLeaseSeconds = 30, realm = new URL(issuer).host } = read
   const dpop = dpopRules(read.dpop, now)
   const audit = read.audit && { failClosed: false, ...read.audit }
-  const events: EventHub = eventHub({ now, onFault: warnOfObserver, onUnheard: warnerOfSilence(), audit })
+  const droppedEvents = (): number => events.droppedEvents()
+  const telemetry = read.telemetry && telemetryOf(read.telemetry, { now, droppedEvents })
+  const record = telemetry?.recordEvent
+  const events: EventHub = eventHub({
+    now,
+    onFault: warnOfObserver,
+    onUnheard: warnerOfSilence(),
+    record,
+    audit,
+  })
   const { emit, emitAudited } = events
   if (read.observer !== undefined) events.on('*', read.observer)
   const pause = (milliseconds: number): Promise<void> => setTimeout(milliseconds)
   return {
     verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit },
     reservations: { redemptionLeaseSeconds, pause, emitAudited, isAuditRequired: audit?.failClosed ?? false },
-    http: { events, realm, mtls, isLocal, docsUrl: read.docs?.url },
+    http: { events, realm, mtls, isLocal, docsUrl: read.docs?.url, useCases: telemetry?.useCases },
+    telemetry,
   }
+}
+
+/** A store whose answers are checked, and measured if there is telemetry. */
+export function measuredStore(store: ProvisioningStore, telemetry: Telemetry | undefined): ProvisioningStore {
+  const checked = checkedStore(store)
+  return telemetry === undefined || isInMemory(store) ? checked : telemetry.measure(checked)
 }
 
 /** Nothing else reports the error of an observer. */

@@ -5,7 +5,7 @@ import type { DpopOptions } from './dpop.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
-import type { AuditOptions, DocsOptions } from './shared-options.js'
+import type { AuditOptions, DocsOptions, TelemetryOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -114,6 +114,11 @@ export interface VerifierOptions {
    * @example { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
    */
   readonly audit?: AuditOptions
+  /**
+   * Where metrics and traces go. Default: the library measures and traces nothing.
+   * @example { meterProvider: (await import('@opentelemetry/api')).metrics }
+   */
+  readonly telemetry?: TelemetryOptions
   /**
    * How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900.
    * @example 120

@@ -2,9 +2,9 @@ import { newFaults } from '../base/faults.js'
 import { aFunction, noteExclusive, object, type Read, required, whole } from '../base/schema.js'
 import type { VerificationKeys } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
+import type { UseCaseRecorder } from '../monitoring/use-case-recorder.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
-import { checkedStore } from '../stores/checked-store.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
 import { isLocalIssuer } from './local.js'
 import type { MtlsRules } from './mtls.js'
@@ -12,13 +12,15 @@ import { DEFAULTS } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
 import { type RateLimits, rateLimitReader } from './rate-limits.js'
 import { introspectionReader, jwksReader, type RemoteParts, readCache } from './remote.js'
-import { completeShared, requireObject, sharedMembers } from './shared-options.js'
+import { completeShared, measuredStore, requireObject, sharedMembers } from './shared-options.js'
 import type { VerifierOptions } from './verifier-options.js'
 
 /** The parsed options of a verifier. */
 export interface VerifierConfig {
   readonly deployment: VerifyingDeployment
   readonly events: EventHub
+  /** Measures and traces the use cases. `undefined` without telemetry. */
+  readonly useCases: UseCaseRecorder | undefined
   readonly rateLimits: RateLimits
   readonly mtls: MtlsRules
   /** Whether the issuer is an http URL of this machine. */
@@ -74,7 +76,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
   noteExclusive(options, ['store', 'introspection'], 'store', faults, STATE)
   faults.throwIfAny(read.docs?.url)
 
-  const { verification, reservations, http } = completeShared(read)
+  const { verification, reservations, http, telemetry } = completeShared(read)
   const { issuer, now, emit } = verification
   const { store, introspection, jwksCache = {}, fetch = globalThis.fetch, timeoutSeconds = 5 } = read
   const remote = {
@@ -98,7 +100,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
           store: identifiersInMemory(sharedLimits(MOST_PROOFS), now),
           askIssuer: introspection?.(remote) as AskIssuer,
         }
-      : { ...rules, ...reservations, store: checkedStore(store) },
+      : { ...rules, ...reservations, store: measuredStore(store, telemetry) },
   )
   return Object.freeze({ deployment, ...http, rateLimits })
 }

@@ -47,6 +47,10 @@ export interface EventDetails {
     readonly subject: string
     readonly action: RedemptionAction
     readonly redemptionId: string
+    /** NumericDate. */
+    readonly issuedAt: number
+    /** NumericDate. */
+    readonly expiresAt: number
   }
   /** The owner of a redeemed key repeated the request, and got the same answer. */
   'redemption.repeated': KeyIdentity & {

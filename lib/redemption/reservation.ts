@@ -117,9 +117,10 @@ export class StoredReservation implements Reservation {
     const until = Math.max(retainUntil ?? 0, key.expiresAt + clockToleranceSeconds)
     const answer = await callStore(() => store.settle(key, id, until, settlement))
     if (answer !== 'settled') throw lostRefusal(answer, key)
-    const { jti: keyId, clientId, subject } = key
+    const { jti: keyId, clientId, subject, issuedAt, expiresAt } = key
     const { redemptionId } = this
-    emit('key.redeemed', { keyId, clientId, subject, action: request.action, redemptionId }, request.source)
+    const details = { keyId, clientId, subject, action: request.action, redemptionId, issuedAt, expiresAt }
+    emit('key.redeemed', details, request.source)
   }
 
   async release(hasActed = false): Promise<boolean> {

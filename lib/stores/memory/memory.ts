@@ -33,13 +33,22 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
   const tables: Tables = { keys, maxKeys, sweep }
 
   // Each verb is atomic because it awaits nothing between its read and its write.
-  return Object.freeze<ProvisioningStore>({
+  const store: ProvisioningStore = {
     ...recordVerbs(tables),
     ...reservationVerbs(tables),
     ...outcomeVerbs(tables),
     ...revocationVerbs(tables),
     useOnce: useOnceVerb(identifiers, sweep, (owner) => keys.withRegistrar(owner)),
-  })
+  }
+  // Not enumerable, so a copy with other verbs does not have it.
+  return Object.freeze(Object.defineProperty(store, IN_MEMORY, { value: true }))
+}
+
+const IN_MEMORY = Symbol('memoryStore')
+
+/** Whether a store is from `memoryStore()`. It takes longer to measure its answers than to get them. */
+export function isInMemory(store: ProvisioningStore): boolean {
+  return IN_MEMORY in store
 }
 
 /** What the verbs work on. Each verb checks its parameters, calls `sweep.run()` once, and then reads and writes. */
