@@ -8,8 +8,10 @@ import {
   type PolicyOptions,
   type ProvisioningKeys,
   provisioningKeys,
+  type TelemetryOptions,
 } from 'express-provisioning-keys'
 import { type Devices, devicesInMemory, isDeviceName } from './devices'
+import { demoMetrics } from './metrics'
 import type { Shared } from './redis'
 
 export interface DemoOptions {
@@ -39,7 +41,10 @@ export const CLIENT_POLICY: PolicyOptions = {
   subjects: ['device:*'],
 }
 
-function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): ProvisioningKeys {
+function demoKeys(
+  { issuer, clientId, clientSecret, ...demo }: DemoOptions,
+  telemetry: TelemetryOptions,
+): ProvisioningKeys {
   const { observer, shared, registry } = demo
   return provisioningKeys({
     issuer,
@@ -49,6 +54,7 @@ function demoKeys({ issuer, clientId, clientSecret, ...demo }: DemoOptions): Pro
     clients: registry ?? [{ clientId, clientSecret, policy: CLIENT_POLICY }],
     ...(shared && { store: shared.state.store, rateLimit: { store: shared.state.limits } }),
     observer,
+    telemetry,
   })
 }
 
@@ -67,11 +73,14 @@ export interface DemoApp {
 /** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
 export function demoApp(options: DemoOptions): DemoApp {
   const { issuer } = options
-  const keys = demoKeys(options)
+  const metrics = demoMetrics()
+  const keys = demoKeys(options, metrics.telemetry)
   const app = express()
   app.get('/ready', keys.readiness())
   app.use(keys.securityHeaders(), keys.enforceHttps())
   app.use(keys.router())
+  // Only this machine can reach the demo. In production, serve the metrics where only Prometheus can reach them.
+  app.get('/metrics', metrics.serve)
   app.get('/', (_req, res) => {
     res.json(describeDemo(issuer))
   })
@@ -136,6 +145,7 @@ function describeDemo(issuer: string) {
     metadata: `${issuer}/.well-known/oauth-authorization-server`,
     routes: {
       'GET /ready': 'answers 200 while this process can serve requests, else 503',
+      'GET /metrics': 'returns the metrics of this process for Prometheus',
       'GET /whoami': 'returns the identity of a key with the scope devices:create',
       'GET /devices': 'lists the devices of that identity',
       'POST /devices': 'redeems such a key and creates a device from {"name": "..."}',
