@@ -55,7 +55,7 @@ function introduction(
   const rows: readonly Row[] = [
     ['HTTPS', demo.origin, 'OAuth endpoints under /oauth; GET / lists the other routes'],
     ['HTTP', demo.cleartextOrigin, 'rejects every request, and revokes the keys it receives'],
-    ['metrics', `${demo.origin}/metrics`, 'for Prometheus; monitoring/ has a dashboard and alerts'],
+    ['metrics', `${demo.origin}/metrics`, 'for Prometheus; see docs/operations/monitoring.md'],
     ['client', clientId],
     ['scopes', SCOPES.join(', ')],
     ...(database === undefined ? [] : [['clients', `stored in ${quote(database)}`] as const]),

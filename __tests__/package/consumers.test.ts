@@ -48,6 +48,26 @@ describe('the packed package', () => {
   })
 })
 
+describe('OpenTelemetry', () => {
+  it('is not installed with the package, and no file loads it', () => {
+    const lock = JSON.parse(readFileSync(join(project.folder, 'node_modules', '.package-lock.json'), 'utf8'))
+    expect(Object.keys(lock.packages).filter((path) => path.includes('@opentelemetry'))).toEqual([])
+    const code = files('dist').filter((file) => /\.(js|mjs)$/.test(file))
+    const loading = code.filter((file) =>
+      /(require|import|from)\W+@opentelemetry/.test(readFileSync(join(installed(), file), 'utf8')),
+    )
+    expect(loading).toEqual([])
+  })
+
+  it('is an optional peer dependency, so that npm rejects versions that do not fit', () => {
+    const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+      readFileSync(join(installed(), 'package.json'), 'utf8'),
+    )
+    expect(peerDependencies['@opentelemetry/api']).toBe('^1.9.0')
+    expect(peerDependenciesMeta['@opentelemetry/api']).toEqual({ optional: true })
+  })
+})
+
 describe('a CommonJS consumer', () => {
   it('requires the package, without the help of require(esm)', () => {
     project.write(

@@ -1,0 +1,61 @@
+import { metrics } from '@opentelemetry/api'
+import { parse } from 'yaml'
+import type { ProvisioningKeys } from '../../lib/index.js'
+import { METRICS, USE_CASES } from '../../lib/monitoring/metrics.js'
+import { SIGNING_KEY } from '../support/server.js'
+import { codeIn, codeUnder, readText, tableRows } from './markdown'
+import { runCode } from './run-code'
+import { freePort } from './shell'
+
+const PAGE = 'docs/operations/monitoring.md'
+
+describe('the page about monitoring', () => {
+  it('has every metric with its kind, its unit and its attributes, and no other', () => {
+    const written = tableRows(PAGE, 'Metrics').map(([name = '', kind, unit = '', attributes = '']) => [
+      codeIn(name)[0],
+      kind,
+      codeIn(unit)[0],
+      codeIn(attributes),
+    ])
+    expect(written).toEqual(
+      METRICS.map(([kind, { name, unit, attributes }]) => [name, kind, unit, attributes]),
+    )
+  })
+
+  it('has every span, and no other', () => {
+    const written = tableRows(PAGE, 'Traces').map(([name = '']) => codeIn(name)[0])
+    expect(written).toEqual([...new Set(Object.values(USE_CASES).map(({ span }) => span))])
+  })
+
+  it('says what to do about every alert, and no other', () => {
+    const written = tableRows(PAGE, 'Alerts').flatMap(([names = '']) => codeIn(names))
+    const { groups } = parse(readText('monitoring/prometheus-alerts.yml'))
+    const alerts: readonly string[] = groups[0].rules.map(({ alert }: { alert: string }) => alert)
+    expect(written).toEqual(alerts)
+  })
+
+  it('switches on metrics that Prometheus can get', async () => {
+    const port = await freePort()
+    process.env['SIGNING_KEY'] = String(SIGNING_KEY.export({ type: 'pkcs8', format: 'pem' }))
+    process.env['FLEET_SECRET'] = 'f'.repeat(32)
+    const code = codeUnder(PAGE, 'Switch it on').replace('9464', String(port))
+    const exporters: { shutdown(): Promise<void> }[] = []
+    const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus')
+    class Tracked extends PrometheusExporter {
+      constructor(...given: ConstructorParameters<typeof PrometheusExporter>) {
+        super(...given)
+        exporters.push(this)
+      }
+    }
+    const modules = { '@opentelemetry/exporter-prometheus': { PrometheusExporter: Tracked } }
+    try {
+      const { keys } = runCode<{ keys: ProvisioningKeys }>(code, { modules })
+      expect(keys.router()).toBeInstanceOf(Function)
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+      expect(await answer.text()).toMatch(/^provisioning_key_outstanding\{.* 0$/m)
+    } finally {
+      metrics.disable()
+      await Promise.all(exporters.map((exporter) => exporter.shutdown()))
+    }
+  })
+})
