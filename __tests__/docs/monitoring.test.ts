@@ -38,7 +38,7 @@ describe('the page about monitoring', () => {
     const port = await freePort()
     process.env['SIGNING_KEY'] = String(SIGNING_KEY.export({ type: 'pkcs8', format: 'pem' }))
     process.env['FLEET_SECRET'] = 'f'.repeat(32)
-    const code = codeUnder(PAGE, 'Switch it on').replace('9464', String(port))
+    const code = codeUnder(PAGE, 'Switch it on').replaceAll('9464', String(port))
     const exporters: { shutdown(): Promise<void> }[] = []
     const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus')
     class Tracked extends PrometheusExporter {
