@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { metrics } from '@opentelemetry/api'
 import { parse } from 'yaml'
 import type { ProvisioningKeys } from '../../lib/index.js'
@@ -8,6 +9,18 @@ import { runCode } from './run-code'
 import { freePort } from './shell'
 
 const PAGE = 'docs/operations/monitoring.md'
+
+/** Repeats a request until the server listens: the exporter does not say when. */
+async function fetchSoon(url: string): Promise<Response> {
+  for (let left = 100; ; left -= 1) {
+    try {
+      return await fetch(url)
+    } catch (error) {
+      if (left === 0) throw error
+      await sleep(50)
+    }
+  }
+}
 
 describe('the page about monitoring', () => {
   it('has every metric with its kind, its unit and its attributes, and no other', () => {
@@ -51,7 +64,7 @@ describe('the page about monitoring', () => {
     try {
       const { keys } = runCode<{ keys: ProvisioningKeys }>(code, { modules })
       expect(keys.router()).toBeInstanceOf(Function)
-      const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+      const answer = await fetchSoon(`http://127.0.0.1:${port}/metrics`)
       expect(await answer.text()).toMatch(/^provisioning_key_outstanding\{.* 0$/m)
     } finally {
       metrics.disable()
