@@ -4,15 +4,28 @@ import type {
   Attributes,
   MeterLike,
   MeterProviderLike,
+  ObservableInstrument,
   RecordingInstrument,
 } from './providers.js'
 
 /** The instrumentation scope. */
 export const SCOPE = { name: 'express-provisioning-keys', version: '0.1.0' } as const
 
+/**
+ * An asynchronous instrument, whose callback reports what was counted. It never has a value, so no exporter prints it.
+ * Asynchronous counters would not do: if one process has two deployments, the values of one replace those of the other.
+ */
+const COLLECTION: Metric = {
+  name: 'provisioning_key.collection',
+  unit: '1',
+  description: 'Never has a value',
+  attributes: [],
+}
+
 /** Makes the instruments of one meter. They are safe to use in a request. */
 export class Meters {
   readonly #meter: MeterLike
+  #collection: ObservableInstrument | undefined
 
   constructor(provider: MeterProviderLike) {
     this.#meter = provider.getMeter(SCOPE.name, SCOPE.version)
@@ -40,18 +53,10 @@ export class Meters {
     }
   }
 
-  /**
-   * Calls a function when the metrics are collected, before they are read. An asynchronous instrument does this, which
-   * never has a value. Asynchronous counters would not do instead: if one process has two instances of this library, the
-   * values of one replace those of the other.
-   */
+  /** Calls a function when the metrics are collected, before they are read. */
   onCollection(report: () => void): void {
-    const description = 'Never has a value'
-    const trigger = this.#meter.createObservableGauge('provisioning_key.collection', {
-      description,
-      unit: '1',
-    })
-    trigger.addCallback(report)
+    this.#collection ??= this.#meter.createObservableGauge(COLLECTION.name, optionsOf(COLLECTION))
+    this.#collection.addCallback(report)
   }
 }
 

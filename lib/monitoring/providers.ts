@@ -42,7 +42,8 @@ export interface RecordingInstrument {
   record(value: number, attributes?: Attributes): void
 }
 
-interface ObservableInstrument {
+/** An `ObservableGauge`. */
+export interface ObservableInstrument {
   addCallback(callback: () => void): void
 }
 

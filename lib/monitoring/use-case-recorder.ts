@@ -66,21 +66,51 @@ function recordersOf(meters: Meters): Map<UseCase, RecordRun> {
     Object.entries(USE_CASES).map(([useCase, { duration, attributes }]) => {
       const histogram = histograms.get(duration.name) ?? meters.histogram(duration)
       histograms.set(duration.name, histogram)
-      return [useCase as UseCase, recorderOf(histogram, attributes)]
+      return [useCase as UseCase, recorderOf(histogram, attributes, meters)]
     }),
   )
 }
 
-/** Makes the attributes of each failure once. Without attributes, an SDK needs a quarter of the time. */
-function recorderOf(histogram: RecordingInstrument, attributes: Attributes): RecordRun {
-  const ofSuccess = Object.keys(attributes).length === 0 ? undefined : Object.freeze({ ...attributes })
+/** Makes the attributes of each failure once. */
+function recorderOf(histogram: RecordingInstrument, attributes: Attributes, meters: Meters): RecordRun {
+  const buffer = Object.keys(attributes).length === 0 ? new DurationBuffer(histogram) : undefined
+  if (buffer !== undefined) meters.onCollection(() => buffer.report())
+  const ofSuccess = Object.freeze({ ...attributes })
   const ofFailures = new Map<Failure, Attributes>()
   return (begun, failure) => {
     const seconds = (performance.now() - begun) / 1000
-    if (failure === undefined) return histogram.record(seconds, ofSuccess)
+    if (failure === undefined) return buffer ? buffer.add(seconds) : histogram.record(seconds, ofSuccess)
     const ofFailure = ofFailures.get(failure) ?? Object.freeze({ ...attributes, [ERROR_TYPE]: failure })
     ofFailures.set(failure, ofFailure)
     histogram.record(seconds, ofFailure)
+  }
+}
+
+/** So many durations are reported together. */
+const BUFFERED = 256
+
+/**
+ * Collects the durations of successful verifications, and records them together. Then the code of the SDK is in the
+ * caches of the processor. In the middle of a request, each record takes twice as long.
+ */
+class DurationBuffer {
+  readonly #histogram: RecordingInstrument
+  readonly #seconds = new Float64Array(BUFFERED)
+  #count = 0
+
+  constructor(histogram: RecordingInstrument) {
+    this.#histogram = histogram
+  }
+
+  add(seconds: number): void {
+    this.#seconds[this.#count] = seconds
+    this.#count += 1
+    if (this.#count === BUFFERED) this.report()
+  }
+
+  report(): void {
+    for (let i = 0; i < this.#count; i += 1) this.#histogram.record(this.#seconds[i] ?? 0)
+    this.#count = 0
   }
 }
 
