@@ -110,8 +110,7 @@ export async function startWatched(options: Partial<ProvisioningOptions> = {}): 
       return answer
     }
   const watched: ProvisioningStore = {
-    find: store.find,
-    recall: store.recall,
+    ...store,
     record: noting('record', store.record),
     redeem: noting('redeem', store.redeem),
     settle: noting('settle', store.settle),

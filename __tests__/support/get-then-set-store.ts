@@ -1,4 +1,4 @@
-import type { KeyEntry, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
+import type { KeyEntry, KeyRef, MonitoringStore, ProvisioningStore } from '../../lib/ports/store.js'
 
 type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
 /** The time between the read and the write with a busy Redis on another machine. */
@@ -64,5 +64,22 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
       await sendCommand(['SET', name, '1', 'PX', '600000'])
       return 'first'
     },
+    ...unmonitored(),
+  }
+}
+
+/** The recipes know no monitoring: nobody is locked, and nothing is remembered. */
+function unmonitored(): MonitoringStore {
+  return {
+    notePresentation: async () => 'unknown',
+    lock: () => Promise.reject(new Error('This store has no locks.')),
+    unlock: async () => 'unknown',
+    locks: async () => [],
+    noteFinding: async (finding) => ({ finding, isOpened: true }),
+    findings: async () => [],
+    closeFinding: async () => 'unknown',
+    noteUse: async () => undefined,
+    lastUses: async () => [],
+    unusedSince: async () => [],
   }
 }

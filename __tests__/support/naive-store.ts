@@ -7,6 +7,7 @@ import type {
   ProvisioningStore,
   UseOnceOutcome,
 } from '../../lib/ports/store.js'
+import { naiveMonitoring } from './naive-monitoring.js'
 
 /** The limits of a store. */
 export interface Caps {
@@ -16,7 +17,7 @@ export interface Caps {
   readonly maxProofsPerKey: number
 }
 
-interface Modelled {
+export interface Modelled {
   entry: KeyEntry
   claim?: {
     readonly attempt: string | undefined
@@ -44,11 +45,14 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
     living().find(({ entry }) => entry.clientId === ref.clientId && entry.jti === ref.jti)
   const open = ({ clientId }: KeyRef) =>
     living().filter(({ entry }) => entry.clientId === clientId && /^(issued|redeeming)$/.test(entry.state))
+  const monitoring = naiveMonitoring(now, caps, one)
   return {
     async record(key, limits) {
       if (key.retainUntil <= now()) throw new RangeError()
       if (one(key)) return 'duplicate'
       if (revoked.covers(key)) return 'revoked'
+      const refusal = monitoring.refusalOf(key, open(key))
+      if (refusal !== undefined) return refusal
       if (open(key).length >= limits.outstanding) return 'outstanding'
       if (living().length >= caps.maxKeys) return 'full'
       all.push({ entry: { ...key, state: 'issued', changedAt: key.issuedAt, familyRevoked: false } })
@@ -60,7 +64,8 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
       living()
       return revoked.raise(bound)
     },
-    find: async (ref) => one(ref)?.entry,
+    find: async (ref) => monitoring.withLock(one(ref)?.entry),
+    ...monitoring.verbs,
     async useOnce(id, until, owner) {
       if (until <= now()) throw new RangeError()
       living()

@@ -130,6 +130,16 @@ const STORE_VERBS = [
   'revokeFamily',
   'revokeIssuedBefore',
   'useOnce',
+  'notePresentation',
+  'lock',
+  'unlock',
+  'locks',
+  'noteFinding',
+  'findings',
+  'closeFinding',
+  'noteUse',
+  'lastUses',
+  'unusedSince',
 ] as const satisfies (keyof ProvisioningStore)[]
 
 export const sharedMembers: Members<SharedOptions> = {

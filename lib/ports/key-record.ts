@@ -1,3 +1,5 @@
+import type { Lock } from './monitoring-store.js'
+
 /**
  * Names one key: the client that asked for it and the key's `jti`. Both are identifiers, never key material.
  *
@@ -29,6 +31,10 @@ export interface KeyRecord extends KeyRef {
   readonly retainUntil: number
   /** What the key is bound to, if it is sender-constrained. */
   readonly confirmation?: Confirmation
+  /** The network of the request that the key was issued to, such as `192.0.2.0/24`. */
+  readonly issuedTo?: string
+  /** A digest of the `User-Agent` of that request. */
+  readonly issuedToAgent?: string
 }
 
 /**
@@ -75,4 +81,13 @@ export interface KeyEntry extends KeyRecord {
   readonly familyRevoked: boolean
   /** The client that the redemption registered or changed, if it did. */
   readonly familyClientId?: string
+  /** The networks that the key was presented from: see `notePresentation`. */
+  readonly networks?: readonly string[]
+  /** The lock of the client or the subject of the key. If both are locked: the stronger one, or else the longer one. */
+  readonly lock?: Lock
+}
+
+/** Whether the client or the subject of a key is locked, so that the key and its access token are refused. */
+export function isLocked({ lock }: KeyEntry): boolean {
+  return lock?.kind === 'lock'
 }

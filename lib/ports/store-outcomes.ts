@@ -6,7 +6,14 @@
  *   return insertedRows === 1 ? 'recorded' : 'duplicate'
  * }
  */
-export type RecordOutcome = 'recorded' | 'duplicate' | 'revoked' | 'outstanding' | 'full'
+export type RecordOutcome =
+  | 'recorded'
+  | 'duplicate'
+  | 'revoked'
+  | 'outstanding'
+  | 'full'
+  | 'locked'
+  | 'unbound'
 
 /**
  * The answer of `redeem`. `resumed`: the same owner had reserved the key, and its lease has ended.

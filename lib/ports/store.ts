@@ -1,4 +1,5 @@
 import type { KeyEntry, KeyRecord, KeyRef } from './key-record.js'
+import type { MonitoringStore } from './monitoring-store.js'
 import type {
   RecordOutcome,
   RedeemOutcome,
@@ -11,6 +12,7 @@ import type {
 } from './store-outcomes.js'
 
 export type * from './key-record.js'
+export type * from './monitoring-store.js'
 export type * from './store-outcomes.js'
 
 /**
@@ -27,7 +29,7 @@ export type * from './store-outcomes.js'
  *   return sendCommand === undefined ? memoryStore() : redisStore({ sendCommand })
  * }
  */
-export interface ProvisioningStore {
+export interface ProvisioningStore extends MonitoringStore {
   /**
    * Records a key as `issued`.
    *
@@ -35,8 +37,9 @@ export interface ProvisioningStore {
    * @param limits.registeredBy the client that registered this one. A store with a cap keeps half of it free of all
    *   clients that one client has registered
    * @returns `recorded`; or, with nothing changed: `duplicate` (the `jti` is known), `revoked` (`revokeIssuedBefore`
-   *   covers it already), `outstanding` (the client, or all clients of its registrar, have too many), `full` (the store
-   *   is at its cap; nothing live is ever evicted)
+   *   covers it already), `locked` (its client or its subject is locked), `unbound` (they are locked by `stepUp`, and the
+   *   key is not bound), `outstanding` (the client, or all clients of its registrar, have too many; with `throttle`:
+   *   one), `full` (the store is at its cap; nothing live is ever evicted)
    * @throws RangeError when `retainUntil` is past or not a number: a record that is gone immediately would allow a
    *   replay
    */

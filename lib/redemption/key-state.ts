@@ -7,6 +7,7 @@ import {
   type StoringDeployment,
   type VerificationRules,
 } from '../ports/deployment.js'
+import { isLocked } from '../ports/key-record.js'
 import type { KeyEntry, KeyState } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 
@@ -19,9 +20,10 @@ export const STATE_REFUSALS: Record<KeyState, Reason | undefined> = {
 }
 
 /**
- * Checks that a key is in time and in one of the two states in which a handler may work.
+ * Checks that a key is in time and in one of the two states in which a handler may work, and that nobody has locked its
+ * client or its subject.
  *
- * @throws ProvisioningError `key_expired`, or the reason of the state that the key is in
+ * @throws ProvisioningError `key_expired`, `client_locked`, or the reason of the state that the key is in
  */
 export async function requireState(
   deployment: StoringDeployment,
@@ -30,7 +32,10 @@ export async function requireState(
 ): Promise<void> {
   requireUnexpired(deployment, key)
   const entry = await callStore(() => deployment.store.find(key))
-  if (entry?.state === wanted) return
+  if (entry?.state === wanted) {
+    if (isLocked(entry)) throw stateRefusal('client_locked', key)
+    return
+  }
   throw stateRefusal(
     entry === undefined ? 'key_unknown' : (STATE_REFUSALS[entry.state] ?? 'key_redeeming'),
     key,
@@ -76,6 +81,7 @@ const MESSAGES: Partial<Record<Reason, string>> = {
   key_redeemed: 'The key has been redeemed; a key is good for one redemption.',
   key_revoked: 'The key has been revoked.',
   key_unknown: 'The store has no record of the key.',
+  client_locked: 'The client or the subject of the key is locked.',
   key_forged: 'The key is signed, but it differs from the key that was issued under its jti.',
   inactive_at_issuer: 'The issuer says that the key is not active.',
 }

@@ -6,6 +6,7 @@ import {
   type VerifyingDeployment,
 } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
+import { isLocked } from '../ports/key-record.js'
 import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
 import { refuseRedeemed } from './replay.js'
@@ -43,7 +44,11 @@ async function stateInStore(
   const reason = STATE_REFUSALS[state]
   const recheck = () => requireState(deployment, key, 'issued')
   if (state === 'redeeming') emitStalled(deployment, key, { entry, source })
-  if (reason === undefined || (redeems && state !== 'revoked')) return { state, recheck }
+  const lockRefusal = isLocked(entry) ? stateRefusal('client_locked', key) : undefined
+  // A replay of a redeemed key must be contained, although its client is locked.
+  if (lockRefusal !== undefined && (state === 'issued' || state === 'redeeming')) throw lockRefusal
+  if (reason === undefined || (redeems && state !== 'revoked'))
+    return { state, recheck, ...(lockRefusal && { lockRefusal }) }
   if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, source })
   throw stateRefusal(reason, key)
 }

@@ -34,13 +34,14 @@ export async function recognizeKey(
   const { proof, certificate } = possession
   const key = verifiedKey(claims)
   // This comes before every other refusal: a copy of a refused request must be useless.
-  const limit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
+  const proofLimit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
   requireNetwork(claims, key, presented.address)
   // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
   const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
   const known = await findState(deployment, key, { token, claims, redeems, source: presented })
-  if (limit !== undefined && known.state !== 'redeemed') throw limit
-  const { state, recheck } = known
+  const { state, recheck, lockRefusal } = known
+  const limit = proofLimit ?? lockRefusal
+  if (limit !== undefined && state !== 'redeemed') throw limit
   return { key, state, recheck, limit, outcomeCipher: new OutcomeCipher(token), proof, certificate }
 }
 

@@ -9,6 +9,8 @@ import type { OutcomeCipher } from './outcome.js'
 /** The state of a key during verification. */
 export interface KnownState {
   readonly state: KeyState
+  /** The refusal of a locked client, for a redeemed key. */
+  readonly lockRefusal?: ProvisioningError
   /**
    * Checks that the key is still good, for a request whose body took its time.
    *
@@ -18,9 +20,12 @@ export interface KnownState {
 }
 
 /** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
-export interface RecognizedKey extends Possession, KnownState {
+export interface RecognizedKey extends Possession, Omit<KnownState, 'lockRefusal'> {
   readonly key: VerifiedKey
-  /** The refusal of a limit, for a redeemed key: the request may not repeat the redemption, but a replay is contained. */
+  /**
+   * The refusal of a limit or of a locked client, for a redeemed key: the request may not repeat the redemption, but a
+   * replay is contained.
+   */
   readonly limit: ProvisioningError | undefined
   /** Encrypts the outcome of the redemption. */
   readonly outcomeCipher: OutcomeCipher

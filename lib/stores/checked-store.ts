@@ -1,8 +1,12 @@
 import { isObject } from '../base/object.js'
 import type {
+  CloseFindingOutcome,
   KeyEntry,
   KeyRef,
   KeyState,
+  LockOutcome,
+  MonitoringStore,
+  NotePresentationOutcome,
   ProvisioningStore,
   Recollection,
   RecordOutcome,
@@ -12,12 +16,22 @@ import type {
   RevokeIssuedOutcome,
   RevokeOutcome,
   SettleOutcome,
+  UnlockOutcome,
   UseOnceOutcome,
 } from '../ports/store.js'
+import { areFindings, areLocks, areNetworks, areUses, isLock, isNotedFinding } from './checked-monitoring.js'
 
-/** The words that each verb may answer. `find` and `recall` answer more than a word. */
+/** The words that verbs may answer. The other verbs answer more than a word. */
 export const ANSWERS = Object.freeze({
-  record: words<RecordOutcome>({ recorded: 1, duplicate: 1, revoked: 1, outstanding: 1, full: 1 }),
+  record: words<RecordOutcome>({
+    recorded: 1,
+    duplicate: 1,
+    revoked: 1,
+    locked: 1,
+    unbound: 1,
+    outstanding: 1,
+    full: 1,
+  }),
   redeem: words<RedeemOutcome>({
     reserved: 1,
     resumed: 1,
@@ -32,6 +46,10 @@ export const ANSWERS = Object.freeze({
   revokeFamily: words<RevokeFamilyOutcome>({ revoked: 1, unchanged: 1, not_redeemed: 1, unknown: 1 }),
   revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1 }),
   useOnce: words<UseOnceOutcome>({ first: 1, used: 1, limited: 1, full: 1 }),
+  notePresentation: words<NotePresentationOutcome>({ noted: 1, known: 1, full: 1, unknown: 1 }),
+  lock: words<LockOutcome>({ locked: 1, unchanged: 1 }),
+  unlock: words<UnlockOutcome>({ unlocked: 1, unknown: 1 }),
+  closeFinding: words<CloseFindingOutcome>({ closed: 1, unknown: 1 }),
 })
 
 /** All states of a key. */
@@ -59,7 +77,40 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
     revokeFamily: async (ref) => word('revokeFamily', await store.revokeFamily(ref)),
     revokeIssuedBefore: async (bound) => word('revokeIssuedBefore', await store.revokeIssuedBefore(bound)),
     useOnce: async (id, until, owner) => word('useOnce', await store.useOnce(id, until, owner)),
+    ...checkedMonitoring(store),
   })
+}
+
+function checkedMonitoring(store: ProvisioningStore): MonitoringStore {
+  return {
+    notePresentation: async (ref, network) =>
+      word('notePresentation', await store.notePresentation(ref, network)),
+    lock: async (lock) => word('lock', await store.lock(lock)),
+    unlock: async (clientId) => word('unlock', await store.unlock(clientId)),
+    locks: async () => checked('locks', 'a list of locks', await store.locks(), areLocks),
+    noteFinding: async (report) =>
+      checked(
+        'noteFinding',
+        'the finding, and whether it was opened',
+        await store.noteFinding(report),
+        (noted) => isNotedFinding(noted, report.id),
+      ),
+    findings: async () => checked('findings', 'a list of findings', await store.findings(), areFindings),
+    closeFinding: async (id) => word('closeFinding', await store.closeFinding(id)),
+    noteUse: async (use) =>
+      checked('noteUse', 'nothing', await store.noteUse(use), (nothing) => nothing === undefined),
+    lastUses: async (clientId) =>
+      checked('lastUses', 'a list of uses of the client', await store.lastUses(clientId), (uses) =>
+        areUses(uses, clientId),
+      ),
+    unusedSince: async (time, limit) =>
+      checked('unusedSince', 'a list of uses', await store.unusedSince(time, limit), (uses) => areUses(uses)),
+  }
+}
+
+function checked<T>(verb: string, expected: string, answer: T, isExpected: (answer: unknown) => boolean): T {
+  if (isExpected(answer)) return answer
+  throw nonsense(verb, expected)
 }
 
 function word<V extends keyof typeof ANSWERS>(verb: V, answer: Awaited<ReturnType<ProvisioningStore[V]>>) {
@@ -89,7 +140,25 @@ function isEntry(entry: unknown): boolean {
     Number.isFinite(entry.retainUntil) &&
     Number.isFinite(entry.changedAt) &&
     (entry.reservedAt === undefined || Number.isFinite(entry.reservedAt)) &&
-    (confirmation === undefined || isConfirmation(confirmation))
+    (confirmation === undefined || isConfirmation(confirmation)) &&
+    isMonitored(entry)
+  )
+}
+
+/** Only `undefined` means that nobody is locked. */
+function isMonitored({
+  clientId,
+  subject,
+  issuedTo,
+  issuedToAgent,
+  networks,
+  lock,
+}: Partial<KeyEntry>): boolean {
+  return (
+    isOptionalText(issuedTo) &&
+    isOptionalText(issuedToAgent) &&
+    (networks === undefined || areNetworks(networks)) &&
+    (lock === undefined || isLock(lock, [String(clientId), String(subject)]))
   )
 }
 

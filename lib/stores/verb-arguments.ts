@@ -21,6 +21,11 @@ export function requireLease({ leaseSeconds }: Lease): void {
     throw new RangeError(`leaseSeconds: expected a number of seconds above 0, got ${String(leaseSeconds)}`)
 }
 
+/** Whether a key is bound to a DPoP key or a certificate. */
+export function isBound({ confirmation }: { readonly confirmation?: Confirmation }): boolean {
+  return Boolean(confirmation?.jkt || confirmation?.['x5t#S256'])
+}
+
 /** A copy without empty members, and without anything that does not belong to a confirmation. */
 export function copyOfConfirmation(confirmation: Confirmation): Confirmation {
   const { jkt, 'x5t#S256': certificate } = confirmation

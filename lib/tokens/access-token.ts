@@ -2,6 +2,7 @@ import type { Reason } from '../base/errors.js'
 import { signJwt } from '../jose/jwt.js'
 import { text } from '../jose/signed-token.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
+import { isLocked } from '../ports/key-record.js'
 import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
 import { ISSUED_CLAIMS, type IssuedClaims, issuedKind } from './issued-token.js'
 import { randomId, type VerifiedKey } from './provisioning-key.js'
@@ -55,11 +56,14 @@ export function familyOf({ key_id, key_client_id }: AccessTokenClaims): KeyRef {
 }
 
 /** The reasons to refuse a genuine token for its state. */
-export type TokenStateFault = Extract<Reason, 'token_revoked' | 'token_unknown' | 'token_forged'>
+export type TokenStateFault = Extract<
+  Reason,
+  'token_revoked' | 'token_unknown' | 'token_forged' | 'client_locked'
+>
 
 /**
  * Checks the state of a genuine token: its key must be redeemed, its family not revoked, and its terms within those of
- * the key. Otherwise a thief of a signing key could sign a token with wider terms.
+ * the key. Otherwise a thief of a signing key could sign a token with wider terms. And nobody may have locked its client.
  */
 export async function tokenFault(
   deployment: StoringDeployment,
@@ -68,7 +72,7 @@ export async function tokenFault(
   const entry = await callStore(() => deployment.store.find(familyOf(claims)))
   if (entry?.familyRevoked || entry?.state === 'revoked') return 'token_revoked'
   if (entry?.state !== 'redeemed') return 'token_unknown'
-  if (isWithinKey(claims, entry)) return undefined
+  if (isWithinKey(claims, entry)) return isLocked(entry) ? 'client_locked' : undefined
   const { clientId, jti: keyId, tokenId } = tokenFacts(claims)
   deployment.emit('token.forged', { keyId, clientId, tokenId })
   return 'token_forged'

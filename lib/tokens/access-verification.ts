@@ -31,7 +31,8 @@ export interface AcceptedToken {
   /**
    * Checks the token again at the end of a body, which may arrive slowly.
    *
-   * @throws ProvisioningError `key_expired`, `token_revoked`, `token_unknown`, `inactive_at_issuer`
+   * @throws ProvisioningError `key_expired`, `client_locked`, `token_revoked`, `token_unknown`,
+   *   `inactive_at_issuer`
    */
   recheck(): Promise<void>
 }
@@ -76,6 +77,7 @@ async function stateFault(
 const MESSAGES: Record<TokenStateFault | 'inactive_at_issuer', string> = {
   token_forged: 'The access token is signed, but exceeds the terms of the provisioning key that it names.',
   token_revoked: 'The access token has been revoked.',
+  client_locked: 'The client of the access token, or the client that asked for its key, is locked.',
   token_unknown: 'The store has no record of the redemption that the access token came from.',
   inactive_at_issuer: 'The issuer says that the access token is not active.',
 }

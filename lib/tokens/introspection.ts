@@ -2,6 +2,7 @@ import { unlessRefused } from '../base/errors.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
+import { isLocked } from '../ports/key-record.js'
 import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
 import { ACCESS_TOKEN, tokenFault } from './access-token.js'
@@ -62,6 +63,7 @@ async function describeKey(
     deployment.emit('key.forged', { keyId, clientId, subject }, source)
     return INACTIVE
   }
+  if (isLocked(entry)) return INACTIVE
   return {
     active: true,
     iss: deployment.issuer,

@@ -91,10 +91,22 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
       'The keys of this client or of this subject were revoked a moment ago; ask again after Retry-After.',
       { facts: { retryAfterSeconds: clockToleranceSeconds + 1 } },
     ),
+  locked: () =>
+    new ProvisioningError(
+      'client_locked',
+      'The client or the subject of the key is locked; an operator can unlock it.',
+      // RFC 6749 5.2. A key or token that is refused for the same reason gets `invalid_token`.
+      { code: 'unauthorized_client' },
+    ),
+  unbound: () =>
+    new ProvisioningError(
+      'possession_required',
+      'Each key of this client or for this subject must be bound, because of a lock; send a DPoP proof. A key for the client itself may also be bound to its certificate.',
+    ),
   outstanding: (limit) =>
     new ProvisioningError(
       'too_many_keys_outstanding',
-      `The client has ${limit} keys that are neither redeemed nor expired, or all clients of its registrar fill half of the store; redeem or revoke some keys first, or wait until some expire.`,
+      `The client has too many keys that are neither redeemed nor expired: it may have ${limit}, or one while it is throttled. Or all clients of its registrar fill half of the store. Redeem or revoke some keys first, or wait until some expire.`,
       { facts: { retryAfterSeconds: 60 } },
     ),
   full: () => new ProvisioningError('store_full', 'The store of keys is full.'),

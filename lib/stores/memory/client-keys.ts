@@ -23,6 +23,10 @@ export class ClientKeys {
     return this.#keys.get(jti)
   }
 
+  all(): Iterable<StoredKey> {
+    return this.#keys.values()
+  }
+
   add(stored: StoredKey): this {
     this.#keys.set(stored.jti, stored)
     if (isOutstanding(stored.state)) this.outstanding += 1

@@ -9,6 +9,7 @@ import type {
 import { ClientKeys } from './client-keys.js'
 import type { ExpiryQueue } from './expiry.js'
 import { TermsPool } from './key-terms.js'
+import type { KeyLocks } from './locks.js'
 import type { NotBeforeTable } from './not-before.js'
 import { SplitMap } from './split-map.js'
 import { isOutstanding, KeyProgress, type Reservation, StoredKey } from './stored-key.js'
@@ -67,15 +68,22 @@ export class KeyTable {
   }
 
   /** Whether the client, and all clients of its registrar together, may have one more key. */
-  hasPlace(clientId: string, { outstanding, registeredBy }: RecordLimits): boolean {
+  hasPlace(
+    { clientId, subject }: KeyRecord,
+    { outstanding, registeredBy }: RecordLimits,
+    { ofClient, ofSubject }: KeyLocks,
+  ): boolean {
     if (registeredBy !== undefined && this.#ofRegistrars.of(registeredBy) >= this.#limits.maxKeysPerRegistrar)
       return false
     const client = this.#clients.get(clientId)
     // Written so that a limit that is not a number refuses.
-    if (outstandingOf(client) < outstanding) return true
-    const keys = client instanceof ClientKeys ? client.keysToCount(this.#notBefore.revision) : [client]
-    for (const stored of keys) if (stored !== undefined) this.#withRevocation(stored)
-    return outstandingOf(client) < outstanding
+    const most = ofClient?.kind === 'throttle' ? Math.min(outstanding, 1) : outstanding
+    if (!(outstandingOf(client) < most)) {
+      const keys = client instanceof ClientKeys ? client.keysToCount(this.#notBefore.revision) : [client]
+      for (const stored of keys) if (stored !== undefined) this.#withRevocation(stored)
+      if (!(outstandingOf(client) < most)) return false
+    }
+    return ofSubject?.kind !== 'throttle' || !this.#hasOutstanding(client, subject)
   }
 
   add(record: KeyRecord, registrar: string | undefined): void {
@@ -141,6 +149,16 @@ export class KeyTable {
 
   revokeIssuedBefore(bound: IssuedBefore) {
     return this.#notBefore.raise(bound, Math.max(bound.retainUntil, this.#latest))
+  }
+
+  /** Whether a client has an outstanding key for a subject. */
+  #hasOutstanding(client: StoredKey | ClientKeys | undefined, subject: string): boolean {
+    const keys = client instanceof ClientKeys ? client.all() : [client]
+    for (const stored of keys) {
+      if (stored === undefined || stored.subject !== subject || stored.end.isOver) continue
+      if (isOutstanding(this.#withRevocation(stored).state)) return true
+    }
+    return false
   }
 
   #find({ clientId, jti }: KeyRef): StoredKey | undefined {

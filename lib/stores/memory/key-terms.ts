@@ -9,14 +9,19 @@ export class SharedTerms {
   readonly audience: string
   /** The client that registered the client of the keys. */
   readonly registeredBy: string | undefined
+  /** The network that the keys were issued to, and a digest of the user agent. */
+  readonly issuedTo: string | undefined
+  readonly issuedToAgent: string | undefined
   /** How many keys have them. */
   keys = 0
 
-  constructor(text: string, { scope, audience }: KeyRecord, registeredBy: string | undefined) {
+  constructor(text: string, record: KeyRecord, registeredBy: string | undefined) {
     this.text = text
-    this.scope = Object.freeze([...scope])
-    this.audience = audience
+    this.scope = Object.freeze([...record.scope])
+    this.audience = record.audience
     this.registeredBy = registeredBy
+    this.issuedTo = record.issuedTo
+    this.issuedToAgent = record.issuedToAgent
   }
 }
 
@@ -28,7 +33,8 @@ export class TermsPool {
   readonly #shared = new SplitMap<SharedTerms>()
 
   take(record: KeyRecord, registeredBy: string | undefined): SharedTerms {
-    const text = JSON.stringify([record.audience, registeredBy, record.scope])
+    const { audience, scope, issuedTo, issuedToAgent } = record
+    const text = JSON.stringify([audience, registeredBy, scope, issuedTo, issuedToAgent])
     const shared = this.#shared.get(text) ?? new SharedTerms(text, record, registeredBy)
     if (shared.keys === 0) this.#shared.set(text, shared)
     shared.keys += 1

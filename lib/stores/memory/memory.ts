@@ -1,7 +1,9 @@
-import type { Lease, ProvisioningStore } from '../../ports/store.js'
-import { requireFuture, requireLease, requireTime } from '../verb-arguments.js'
+import type { KeyRecord, Lease, LockKind, ProvisioningStore } from '../../ports/store.js'
+import { isBound, requireFuture, requireLease, requireTime } from '../verb-arguments.js'
 import { KeyTable } from './key-table.js'
+import { type KeyLocks, LockTable, strongestOf } from './locks.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
+import { monitoringVerbs } from './monitoring.js'
 import { NotBeforeTable } from './not-before.js'
 import { entryOf, type Reservation, type StoredKey } from './stored-key.js'
 import { type Slice, Sweep, WAIT } from './sweep.js'
@@ -30,7 +32,7 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
   const limits = { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters }
   const keys = new KeyTable(sweep, notBefore, limits)
   const identifiers = new UsedIdentifiers(sweep, sharedLimits(maxKeys, options))
-  const tables: Tables = { keys, maxKeys, sweep }
+  const tables: Tables = { keys, maxKeys, sweep, locks: new LockTable(sweep, maxKeys) }
 
   // Each verb is atomic because it awaits nothing between its read and its write.
   const store: ProvisioningStore = {
@@ -38,6 +40,7 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
     ...reservationVerbs(tables),
     ...outcomeVerbs(tables),
     ...revocationVerbs(tables),
+    ...monitoringVerbs(tables),
     useOnce: useOnceVerb(identifiers, sweep, (owner) => keys.withRegistrar(owner)),
   }
   // Not enumerable, so a copy with other verbs does not have it.
@@ -54,13 +57,14 @@ export function isInMemory(store: ProvisioningStore): boolean {
 /** What the verbs work on. Each verb checks its parameters, calls `sweep.run()` once, and then reads and writes. */
 interface Tables {
   readonly keys: KeyTable
+  readonly locks: LockTable
   readonly maxKeys: number
   readonly sweep: Sweep
 }
 
 type RecordVerbs = Pick<ProvisioningStore, 'record' | 'find'>
 
-function recordVerbs({ keys, maxKeys, sweep }: Tables): RecordVerbs {
+function recordVerbs({ keys, locks, maxKeys, sweep }: Tables): RecordVerbs {
   return {
     record(key, limits) {
       return sweep.decide(() => {
@@ -68,7 +72,10 @@ function recordVerbs({ keys, maxKeys, sweep }: Tables): RecordVerbs {
         sweep.run()
         if (keys.get(key) !== undefined) return 'duplicate'
         if (keys.isRevoked(key)) return 'revoked'
-        if (!keys.hasPlace(key.clientId, limits)) return sweep.refusal('outstanding')
+        const keyLocks = locks.ofKey(key)
+        const refusal = refusalFor(key, keyLocks)
+        if (refusal !== undefined) return refusal
+        if (!keys.hasPlace(key, limits, keyLocks)) return sweep.refusal('outstanding')
         if (keys.size >= maxKeys) return sweep.refusal('full')
         keys.add(key, limits.registeredBy)
         return 'recorded'
@@ -77,9 +84,16 @@ function recordVerbs({ keys, maxKeys, sweep }: Tables): RecordVerbs {
     async find(ref) {
       sweep.run()
       const stored = keys.get(ref)
-      return stored && entryOf(stored)
+      return stored && entryOf(stored, strongestOf(locks.ofKey(stored)))
     },
   }
+}
+
+/** Why the locks of a key refuse it. */
+function refusalFor(key: KeyRecord, { ofClient, ofSubject }: KeyLocks): 'locked' | 'unbound' | undefined {
+  const hasKind = (kind: LockKind) => ofClient?.kind === kind || ofSubject?.kind === kind
+  if (hasKind('lock')) return 'locked'
+  return hasKind('stepUp') && !isBound(key) ? 'unbound' : undefined
 }
 
 function reservationVerbs({ keys, sweep }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {

@@ -1,4 +1,12 @@
-import type { Confirmation, KeyEntry, KeyRecord, KeyState } from '../../ports/store.js'
+import { MOST_NETWORKS } from '../../ports/monitoring-store.js'
+import type {
+  Confirmation,
+  KeyEntry,
+  KeyRecord,
+  KeyState,
+  Lock,
+  NotePresentationOutcome,
+} from '../../ports/store.js'
 import { copyOfConfirmation } from '../verb-arguments.js'
 import type { Expiring, Moment } from './expiry.js'
 import type { SharedTerms } from './key-terms.js'
@@ -44,7 +52,18 @@ export class StoredKey implements Expiring<StoredKey> {
   get changedAt(): number {
     return this.progress?.changedAt ?? this.issuedAt
   }
+
+  notePresentation(network: string): Exclude<NotePresentationOutcome, 'unknown'> {
+    const { networks = NO_NETWORKS } = this.progress ?? {}
+    if (networks.includes(network)) return 'known'
+    if (networks.length >= MOST_NETWORKS) return 'full'
+    this.progress ??= new KeyProgress(this.state, this.changedAt)
+    this.progress.networks = Object.freeze([...networks, network])
+    return 'noted'
+  }
 }
+
+const NO_NETWORKS: readonly string[] = Object.freeze([])
 
 /** The changes of a key after it was recorded. */
 export class KeyProgress {
@@ -60,6 +79,8 @@ export class KeyProgress {
   /** Recognises the request of the redemption. */
   request: string | undefined = undefined
   outcome: Outcome | undefined = undefined
+  /** The networks that the key was presented from. */
+  networks: readonly string[] | undefined = undefined
 
   constructor(state: KeyState, changedAt: number) {
     this.state = state
@@ -91,9 +112,10 @@ export function isOutstanding(state: KeyState): boolean {
 }
 
 /** The answer of `find`. */
-export function entryOf(stored: StoredKey): KeyEntry {
+export function entryOf(stored: StoredKey, lock: Lock | undefined): KeyEntry {
   const { clientId, jti, subject, terms, issuedAt, expiresAt, confirmation, progress } = stored
-  const { reservedAt, familyRevoked = false, familyClientId } = progress ?? {}
+  const { reservedAt, familyRevoked = false, familyClientId, networks } = progress ?? {}
+  const { issuedTo, issuedToAgent } = terms
   return Object.freeze({
     clientId,
     jti,
@@ -104,10 +126,14 @@ export function entryOf(stored: StoredKey): KeyEntry {
     expiresAt,
     ...(confirmation !== undefined && { confirmation }),
     retainUntil: stored.end.time,
+    ...(issuedTo !== undefined && { issuedTo }),
+    ...(issuedToAgent !== undefined && { issuedToAgent }),
     state: stored.state,
     changedAt: stored.changedAt,
     ...(reservedAt !== undefined && { reservedAt }),
     familyRevoked,
     ...(familyClientId !== undefined && { familyClientId }),
+    ...(networks !== undefined && { networks }),
+    ...(lock !== undefined && { lock }),
   })
 }

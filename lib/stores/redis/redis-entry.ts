@@ -33,6 +33,8 @@ end`
  * - `owner`, `lease`: who may resume the reservation, and from when
  * - `redemption`: the first attempt, if another one has resumed the reservation
  * - `outcome_until`: until when the outcome may be read, if there is one
+ * - `seen`: the network and the user agent of the issuance, and the networks of presentations; `noted`: the mark of the
+ *   call that added one last
  * - `request`: the mark of the request, `family_client`: `familyClientId`, `family`: `revoked` if the family is revoked
  * - `call`: the mark of the call that wrote last. A call that is sent twice gets the same answer twice
  *
@@ -47,12 +49,20 @@ export function entryFields(further: string): string {
 
 /**
  * It applies the revocations of NOT_BEFORE to `state`, which is false if the entry is unknown or expired. Field `*` of
- * NOT_BEFORE is the time for everybody, `=id` that of one identity, and `#` the mark of the last change.
+ * NOT_BEFORE is the time for everybody, `=id` that of one identity, and `#` the mark of the last change. `lock=id` is the
+ * lock of an identity: see redis-lock-scripts.ts.
  */
 export const ENTRY = `
 local ENTRY, NOT_BEFORE, CLIENT, CALL = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
-local function covered(subject, issued_at)
-  local times = redis.call('HMGET', NOT_BEFORE, '*', '=' .. CLIENT, '=' .. subject)
+local client_lock, subject_lock
+local function covered(subject, issued_at, reads_locks)
+  local times
+  if reads_locks then
+    times = redis.call('HMGET', NOT_BEFORE, '*', '=' .. CLIENT, '=' .. subject, 'lock=' .. CLIENT, 'lock=' .. subject)
+    client_lock, subject_lock = times[4], times[5]
+  else
+    times = redis.call('HMGET', NOT_BEFORE, '*', '=' .. CLIENT, '=' .. subject)
+  end
   for i = 1, 3 do
     if times[i] and tonumber(issued_at) <= tonumber(times[i]) then return true end
   end

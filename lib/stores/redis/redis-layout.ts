@@ -9,18 +9,27 @@ const PARTS = 64
 /** Most clients whose names are kept. To compute the part of a client at each call took 8 % of a reservation. */
 const MAX_KNOWN_CLIENTS = 2_048
 
+export type NotBeforeNames = readonly [notBefore: string, ends: string, locks: string]
+export type FindingNames = readonly [findings: string, bound: string, unbound: string, ends: string]
+export type UseNames = readonly [uses: string, times: string, ends: string]
+
 /** The names of all Redis keys of a store. Only this file makes them. */
 export interface Layout {
   ofClient(clientId: string): ClientNames
   /** A string: one used identifier without an owner. */
   once(id: string): string
-  /** `notBefore` of each part, and the sorted set of the ends of its times. */
-  readonly allNotBefore: readonly (readonly [notBefore: string, ends: string])[]
+  /** `notBefore` of each part, and the sorted sets of the ends of its times and of its locks. */
+  readonly allNotBefore: readonly [NotBeforeNames, ...NotBeforeNames[]]
+  /** The hash of the findings, and the sorted sets of those with bound and with unbound evidence, and of all ends. */
+  readonly findings: FindingNames
+  /** The names of the uses of each part. */
+  readonly allUses: readonly UseNames[]
   /** Any of the names. It selects the node for questions about Redis itself. */
   readonly home: string
 }
 
 export function layout(prefix: string): Layout {
+  const first = tag(prefix, 0)
   const parts = Array.from({ length: PARTS }, (_, part) => tag(prefix, part))
   const known = new Map<string, ClientNames>()
   return {
@@ -34,9 +43,24 @@ export function layout(prefix: string): Layout {
       return names
     },
     once: (id) => `${prefix}once:${encoded(id)}`,
-    allNotBefore: parts.map((part) => [`${part}:revoked`, `${part}:revoked-until`] as const),
-    home: `${parts[0]}:revoked`,
+    allNotBefore: [notBeforeOf(first), ...parts.slice(1).map(notBeforeOf)],
+    findings: findingsIn(first),
+    allUses: parts.map(usesOf),
+    home: `${first}:revoked`,
   }
+}
+
+function notBeforeOf(part: string): NotBeforeNames {
+  return [`${part}:revoked`, `${part}:revoked-until`, `${part}:locked`]
+}
+
+/** All findings are in one part, so that one script can limit them. */
+function findingsIn(part: string): FindingNames {
+  return [`${part}:findings`, `${part}:findings-bound`, `${part}:findings-unbound`, `${part}:findings-until`]
+}
+
+function usesOf(part: string): UseNames {
+  return [`${part}:uses`, `${part}:uses-at`, `${part}:uses-until`]
 }
 
 /** The names of the Redis keys of one client. All have the tag of its part. */
@@ -81,6 +105,11 @@ export class ClientNames {
   proofs(jti?: string): string {
     const ofClient = `${this.#part}:proofs:${this.#id}`
     return jti === undefined ? ofClient : `${ofClient}:${encoded(jti)}`
+  }
+
+  /** In the part of the client: the uses of all its clients. */
+  get uses(): UseNames {
+    return usesOf(this.#part)
   }
 
   /** A sorted set: the same, of all keys of the client together. */

@@ -11,6 +11,7 @@ import type {
 import { STATES } from '../checked-store.js'
 import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments.js'
 import { encoded } from './redis-layout.js'
+import { lockFrom, seenAtIssuance, sightingsFrom } from './redis-sightings.js'
 
 /**
  * The operands of the script `record`, in its order. They are taken member by member, so that nothing else of the
@@ -26,7 +27,8 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
     JSON.stringify(key.scope),
     textOf(key.audience),
     numberOf(key.expiresAt, 'expiresAt'),
-    key.confirmation === undefined ? '' : JSON.stringify(copyOfConfirmation(key.confirmation)),
+    ...(key.confirmation === undefined ? [] : ['cnf', JSON.stringify(copyOfConfirmation(key.confirmation))]),
+    ...(key.issuedTo === undefined && key.issuedToAgent === undefined ? [] : ['seen', seenAtIssuance(key)]),
   ]
 }
 
@@ -63,7 +65,8 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   const text = String(reply)
   if (text === 'unknown') return undefined
   const [state, family, subject, scope, audience, ...rest] = fieldsFrom(text)
-  const [issuedAt, expiresAt, retainUntil, changedAt, reservedAt, confirmation, familyClientId] = rest
+  const [issuedAt, expiresAt, retainUntil, changedAt, reservedAt, confirmation, ...monitored] = rest
+  const [familyClientId, seen, lock] = monitored
   return Object.freeze({
     clientId,
     jti,
@@ -79,6 +82,8 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     ...(reservedAt && { reservedAt: Number(reservedAt) }),
     familyRevoked: family === 'revoked',
     ...(familyClientId !== false && { familyClientId }),
+    ...(seen !== false && sightingsFrom(seen)),
+    ...(lock !== undefined && { lock: lockFrom(lock) }),
   })
 }
 
@@ -86,7 +91,7 @@ type Optional = string | false
 type Fields = readonly [
   ...[state: KeyState, family: Optional, subject: string, scope: string, audience: string],
   ...[issuedAt: string, expiresAt: string, retainUntil: string, changedAt: Optional, reservedAt: Optional],
-  ...[confirmation: Optional, familyClientId: Optional],
+  ...[confirmation: Optional, familyClientId: Optional, seen: Optional, lock?: string],
 ]
 
 function fieldsFrom(text: string): Fields {
@@ -96,7 +101,7 @@ function fieldsFrom(text: string): Fields {
   } catch {
     // Handled with other nonsense. The text is not repeated, because it could be anything.
   }
-  if (Array.isArray(fields) && fields.length === 12 && STATES.includes(fields[0])) return fields as never
+  if (Array.isArray(fields) && fields.length >= 13 && STATES.includes(fields[0])) return fields as never
   throw new Error('Redis: expected an entry as the answer of find')
 }
 

@@ -22,7 +22,7 @@ function verb<T extends string, S extends Script>(
 }
 
 /**
- * All verbs except `find` and `recall`, which answer more than a word. A failover may lose a `record` or a `release`.
+ * All verbs that answer a word. A failover may lose a `record` or a `release`.
  */
 export const VERBS = Object.freeze({
   record: verb(SCRIPTS.record, ANSWERS.record),
@@ -33,6 +33,11 @@ export const VERBS = Object.freeze({
   revokeFamily: verb(SCRIPTS.revokeFamily, ANSWERS.revokeFamily, ['revoked', 'unchanged']),
   revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ANSWERS.revokeIssuedBefore, ['revoked', 'unchanged']),
   useOnce: verb(SCRIPTS.useOnce, ANSWERS.useOnce, ['first']),
+  notePresentation: verb(SCRIPTS.notePresentation, ANSWERS.notePresentation),
+  lock: verb(SCRIPTS.lock, [...ANSWERS.lock, 'full'], ['locked', 'unchanged']),
+  unlock: verb(SCRIPTS.unlock, ANSWERS.unlock, ['unlocked', 'unknown']),
+  closeFinding: verb(SCRIPTS.closeFinding, ANSWERS.closeFinding),
+  noteUse: verb(SCRIPTS.noteUse, ['noted', 'unchanged']),
 })
 
 /**

@@ -4,6 +4,7 @@ import { inspector } from './redis-advice.js'
 import { connection, type Keys } from './redis-connection.js'
 import { changeKey, type RedisContext, readKey, requireRetention } from './redis-context.js'
 import { encoded, layout } from './redis-layout.js'
+import { monitoringVerbs } from './redis-monitoring.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
@@ -93,6 +94,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     ...recordVerbs(context),
     ...redemptionVerbs(context),
     ...revocationVerbs(context),
+    ...monitoringVerbs(context),
     useOnce: onceVerb(context),
     async check() {
       await redis.inTime(() => redis.send(['PING'], names.home))

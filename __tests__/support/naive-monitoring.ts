@@ -1,0 +1,129 @@
+import {
+  type ClientUse,
+  type Finding,
+  LOCK_KINDS,
+  type Lock,
+  MOST_NETWORKS,
+  type MonitoringStore,
+} from '../../lib/ports/monitoring-store.js'
+import type { KeyEntry, KeyRecord, KeyRef } from '../../lib/ports/store.js'
+import type { Caps, Modelled } from './naive-store.js'
+
+type One = (ref: KeyRef) => Modelled | undefined
+
+/** The simplest correct monitoring: lists that every verb searches from beginning to end. */
+export function naiveMonitoring(now: () => number, caps: Pick<Caps, 'maxKeys'>, one: One) {
+  const locks = naiveLocks(now, caps)
+  const verbs: MonitoringStore = {
+    async notePresentation(ref, network) {
+      const found = one(ref)
+      const networks = found?.entry.networks ?? []
+      if (found === undefined) return 'unknown'
+      if (networks.includes(network)) return 'known'
+      if (networks.length === MOST_NETWORKS) return 'full'
+      found.entry = { ...found.entry, networks: [...networks, network] }
+      return 'noted'
+    },
+    ...locks.verbs,
+    ...naiveFindings(now),
+    ...naiveUses(now, caps),
+  }
+  return { verbs, withLock: locks.withLock, refusalOf: locks.refusalOf }
+}
+
+function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
+  let all: Lock[] = []
+  const living = () => {
+    all = all.filter(({ until }) => until >= now())
+    return all
+  }
+  const strength = ({ kind, until }: Lock) => LOCK_KINDS.indexOf(kind) * 1e12 + until
+  const of = ({ clientId, subject }: Pick<KeyRecord, 'clientId' | 'subject'>) =>
+    living().filter((lock) => [clientId, subject].includes(lock.clientId))
+  return {
+    withLock(entry: KeyEntry | undefined): KeyEntry | undefined {
+      const [lock] = entry === undefined ? [] : of(entry).sort((a, b) => strength(b) - strength(a))
+      return entry && { ...entry, ...(lock && { lock }) }
+    },
+    refusalOf(key: KeyRecord, open: readonly Modelled[]) {
+      const kinds = of(key).map(({ kind }) => kind)
+      if (kinds.includes('lock')) return 'locked'
+      if (kinds.includes('stepUp') && key.confirmation === undefined) return 'unbound'
+      const isThrottled = (identity: string) =>
+        of(key).some(({ clientId, kind }) => clientId === identity && kind === 'throttle')
+      const ofSubject = open.filter(({ entry }) => entry.subject === key.subject)
+      if (isThrottled(key.clientId) && open.length > 0) return 'outstanding'
+      return isThrottled(key.subject) && ofSubject.length > 0 ? 'outstanding' : undefined
+    },
+    verbs: {
+      async lock(lock) {
+        if (lock.until <= now()) throw new RangeError()
+        const present = living().find(({ clientId }) => clientId === lock.clientId)
+        if (present !== undefined && strength(present) > strength(lock)) return 'unchanged'
+        if (present === undefined && all.length >= maxKeys) throw new Error('too many')
+        all = [...all.filter((other) => other !== present), lock]
+        return 'locked'
+      },
+      async unlock(identity) {
+        const isLocked = living().some(({ clientId }) => clientId === identity)
+        all = all.filter(({ clientId }) => clientId !== identity)
+        return isLocked ? 'unlocked' : 'unknown'
+      },
+      locks: async () => living(),
+    } satisfies Partial<MonitoringStore>,
+  }
+}
+
+/** Without the limits of a finding: the contract tests those. */
+function naiveFindings(
+  now: () => number,
+): Pick<MonitoringStore, 'noteFinding' | 'findings' | 'closeFinding'> {
+  let all: Finding[] = []
+  const living = () => all.filter(({ until }) => until >= now())
+  return {
+    async noteFinding(report) {
+      if (report.until <= now()) throw new RangeError()
+      const present = living().find(({ id }) => id === report.id)
+      const sums = present && {
+        count: present.count + report.count,
+        firstAt: Math.min(present.firstAt, report.firstAt),
+        lastAt: Math.max(present.lastAt, report.lastAt),
+        until: Math.max(present.until, report.until),
+      }
+      const finding = { ...report, ...sums }
+      all = [...living().filter((other) => other !== present), finding]
+      return { finding, isOpened: present === undefined }
+    },
+    findings: async () => living().sort((a, b) => b.lastAt - a.lastAt || (a.id < b.id ? -1 : 1)),
+    async closeFinding(id) {
+      const isOpen = living().some((one) => one.id === id)
+      all = all.filter((one) => one.id !== id)
+      return isOpen ? 'closed' : 'unknown'
+    },
+  }
+}
+
+function naiveUses(
+  now: () => number,
+  { maxKeys }: Pick<Caps, 'maxKeys'>,
+): Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'> {
+  let all: ClientUse[] = []
+  const living = () => all.filter(({ until }) => until >= now())
+  const inOrder = () => living().sort((a, b) => a.lastUsedAt - b.lastUsedAt)
+  return {
+    async noteUse(use) {
+      if (use.until <= now()) throw new RangeError()
+      const isSame = (one: ClientUse) => one.clientId === use.clientId && one.bindingId === use.bindingId
+      const present = living().find(isSame)
+      if (present !== undefined && present.lastUsedAt > use.lastUsedAt) return
+      const others = inOrder().filter((one) => !isSame(one))
+      const until = Math.max(use.until, present?.until ?? 0)
+      all = [...others.slice(Math.max(0, others.length + 1 - maxKeys)), { ...use, until }]
+    },
+    lastUses: async (clientId) => living().filter((use) => use.clientId === clientId),
+    unusedSince: async (time, limit) =>
+      inOrder()
+        .filter(({ lastUsedAt }) => lastUsedAt < time)
+        .slice(0, limit),
+  }
+}

@@ -1,0 +1,235 @@
+import type { Severity } from './events.js'
+import type { KeyRef } from './key-record.js'
+
+/**
+ * The verbs of a store for monitoring. All processes that share the store see the same locks, findings and uses.
+ *
+ * A finding, a lock and a use are found up to and including their `until`. All times are NumericDates (seconds).
+ *
+ * @example
+ * async function lockedClients(store: MonitoringStore): Promise<string[]> {
+ *   return (await store.locks()).map(({ clientId }) => clientId)
+ * }
+ */
+export interface MonitoringStore {
+  /**
+   * Notes the network that a key was presented from. An entry keeps at most `MOST_NETWORKS` networks.
+   *
+   * @returns `noted`; or, with nothing changed: `known`, `full` (the entry has as many networks as it may), `unknown`
+   */
+  notePresentation(ref: KeyRef, network: string): Promise<NotePresentationOutcome>
+
+  /**
+   * Locks an identity. From then on, `find` answers the lock with each key whose client or subject it is, and `record`
+   * refuses its keys as `LockKind` says. An identity has one lock: a new one replaces it if it is stronger (in the order
+   * of `LOCK_KINDS`), or of the same kind and not shorter.
+   *
+   * A store on several machines writes the lock everywhere, and then answers.
+   *
+   * @returns `unchanged` if the present lock is stronger or longer
+   * @throws RangeError when `until` is past, a time is not a number, or `kind` is none of `LOCK_KINDS`; Error when the
+   *   store has too many locks, with nothing changed
+   */
+  lock(lock: Lock): Promise<LockOutcome>
+
+  /** Ends the lock of an identity. */
+  unlock(clientId: string): Promise<UnlockOutcome>
+
+  /** All locks, in any order. */
+  locks(): Promise<readonly Lock[]>
+
+  /**
+   * Opens a finding, or adds a report to the open finding with the same `id`: the `count` is added, `firstAt` becomes
+   * the earlier time, `lastAt` and `until` become the later times, `severity` becomes the higher one, `actions` that
+   * are new are appended up to `MOST_ACTIONS`, and so are `samples`, of which the last `MOST_SAMPLES` are kept. A finding
+   * is `bound` from the first report with `bound` evidence on. The rule and the subject stay. Give reports with different
+   * evidence different ids, because their counts are added.
+   *
+   * A store keeps at most `MOST_FINDINGS` findings with `bound` evidence, and as many with `unbound` evidence. In each
+   * group the finding with the earliest `lastAt` makes room for a new one, so that strangers cannot push out findings
+   * with bound evidence.
+   *
+   * @returns the finding after the change, and whether it was opened
+   * @throws RangeError when `until` is past, a time is not a number, `count` is not a whole number from 0 on, or
+   *   `severity` or `evidence` is an unknown word
+   */
+  noteFinding(report: Finding): Promise<NotedFinding>
+
+  /** All open findings, the latest `lastAt` first. */
+  findings(): Promise<readonly Finding[]>
+
+  /** Closes a finding: the store forgets it. */
+  closeFinding(id: string): Promise<CloseFindingOutcome>
+
+  /**
+   * Notes that a client or a binding was used. An earlier time than the noted one changes nothing. In a full store, the
+   * client or binding that is unused for the longest time makes room.
+   *
+   * @throws RangeError when `until` is past or a time is not a number
+   */
+  noteUse(use: ClientUse): Promise<void>
+
+  /** The last use of a client, and of each of its bindings, in any order. */
+  lastUses(clientId: string): Promise<readonly ClientUse[]>
+
+  /** The clients and bindings that were last used before a time, the longest unused first, and at most `limit`. */
+  unusedSince(time: number, limit: number): Promise<readonly ClientUse[]>
+}
+
+/** The most networks that an entry keeps. */
+export const MOST_NETWORKS = 8
+
+/** The most findings that a store keeps with bound evidence, and again with unbound evidence. */
+export const MOST_FINDINGS = 500
+
+/** The most samples that a finding keeps. */
+export const MOST_SAMPLES = 5
+
+/** The most characters of a sample. A store cuts longer ones. */
+export const MOST_SAMPLE_CHARACTERS = 256
+
+/** The most actions that a finding keeps. */
+export const MOST_ACTIONS = 16
+
+/** The severities of findings, the lowest first. */
+export const SEVERITIES: readonly Severity[] = Object.freeze(['info', 'notice', 'warning', 'high'])
+
+/** The two kinds of evidence. */
+export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])
+
+/**
+ * The kinds of locks, the weakest first.
+ *
+ * - `throttle`: the client may have one outstanding key at a time. If only the subject of a key is throttled: its client
+ *   may have one outstanding key for that subject
+ * - `stepUp`: every new key of the client or for the subject must be bound to a DPoP key or a certificate
+ * - `lock`: the identity gets no keys, neither as client nor as subject, and its keys and access tokens are refused
+ */
+export const LOCK_KINDS = Object.freeze(['throttle', 'stepUp', 'lock'] as const)
+
+/**
+ * A kind of lock.
+ *
+ * @example
+ * const gentle: readonly LockKind[] = ['throttle', 'stepUp']
+ */
+export type LockKind = (typeof LOCK_KINDS)[number]
+
+/**
+ * A lock of one identity.
+ *
+ * @example
+ * function describeLock({ clientId, kind, reason, until }: Lock): string {
+ *   return `${clientId}: ${kind} until ${new Date(until * 1000).toISOString()}, because ${reason}`
+ * }
+ */
+export interface Lock {
+  /** The identity: a client, or the subject of keys. */
+  readonly clientId: string
+  readonly kind: LockKind
+  /** The reason in words, or the id of a finding. */
+  readonly reason: string
+  /** The operator or the rule that locked it. */
+  readonly author: string
+  readonly lockedAt: number
+  readonly until: number
+}
+
+/**
+ * Whether the evidence names its subject beyond doubt. `bound`: the subject has authenticated, or has presented its own
+ * genuine key. `unbound`: anybody can cause it.
+ *
+ * @example
+ * const actionable: Evidence = 'bound'
+ */
+export type Evidence = 'bound' | 'unbound'
+
+/**
+ * What a rule has found about a subject in one hour.
+ *
+ * @example
+ * function title({ rule, subject, count }: Finding): string {
+ *   return `${rule}: ${subject} (${count} times)`
+ * }
+ */
+export interface Finding {
+  readonly id: string
+  /** The id of the rule. */
+  readonly rule: string
+  readonly severity: Severity
+  readonly evidence: Evidence
+  /** A client id, an address or a network, with its kind, as in `client:fleet` and `address:192.0.2.1`. */
+  readonly subject: string
+  /** How often the rule has matched. */
+  readonly count: number
+  readonly firstAt: number
+  readonly lastAt: number
+  /** The codes, ids and addresses of some of the events: at most `MOST_SAMPLE_CHARACTERS` each. */
+  readonly samples: readonly string[]
+  /** The responses that were taken. */
+  readonly actions: readonly string[]
+  /** The store forgets the finding after this time. */
+  readonly until: number
+}
+
+/**
+ * The last use of a client or of one of its bindings.
+ *
+ * @example
+ * function isStale({ lastUsedAt }: ClientUse, days: number): boolean {
+ *   return lastUsedAt < Date.now() / 1000 - days * 86_400
+ * }
+ */
+export interface ClientUse {
+  readonly clientId: string
+  readonly bindingId?: string
+  readonly lastUsedAt: number
+  /** The network of the request: see `networkOf`. */
+  readonly network?: string
+  readonly until: number
+}
+
+/**
+ * The answer of `noteFinding`.
+ *
+ * @example
+ * function isNew({ isOpened }: NotedFinding): boolean {
+ *   return isOpened
+ * }
+ */
+export interface NotedFinding {
+  readonly finding: Finding
+  readonly isOpened: boolean
+}
+
+/**
+ * The answer of `notePresentation`.
+ *
+ * @example
+ * const changedSomething: NotePresentationOutcome = 'noted'
+ */
+export type NotePresentationOutcome = 'noted' | 'known' | 'full' | 'unknown'
+
+/**
+ * The answer of `lock`.
+ *
+ * @example
+ * const isInForce: readonly LockOutcome[] = ['locked', 'unchanged']
+ */
+export type LockOutcome = 'locked' | 'unchanged'
+
+/**
+ * The answer of `unlock`.
+ *
+ * @example
+ * const wasLocked: UnlockOutcome = 'unlocked'
+ */
+export type UnlockOutcome = 'unlocked' | 'unknown'
+
+/**
+ * The answer of `closeFinding`.
+ *
+ * @example
+ * const wasOpen: CloseFindingOutcome = 'closed'
+ */
+export type CloseFindingOutcome = 'closed' | 'unknown'

@@ -1,0 +1,67 @@
+import { type Evidence, type Finding, MOST_FINDINGS, SEVERITIES } from '../../ports/monitoring-store.js'
+import type { CloseFindingOutcome, NotedFinding } from '../../ports/store.js'
+import { byLastAt, keptActions, keptSamples } from '../monitoring-arguments.js'
+import { type Slot, Slots } from './slots.js'
+import type { Sweep } from './sweep.js'
+
+/** The open findings. In each group of evidence, the finding with the earliest `lastAt` makes room for a new one. */
+export class FindingTable {
+  readonly #byId = new Map<string, Slot<Finding>>()
+  readonly #slots: Slots<Finding>
+
+  constructor(sweep: Sweep) {
+    this.#slots = new Slots(sweep, ({ id }) => this.#byId.delete(id))
+  }
+
+  note(report: Finding): NotedFinding {
+    const slot = this.#byId.get(report.id)
+    const present = this.#slots.entryIn(slot)
+    const finding = Object.freeze(present === undefined ? report : merged(present, report))
+    if (slot === undefined) this.#byId.set(report.id, this.#slots.fill(finding))
+    else this.#slots.replace(slot, finding)
+    if (present?.evidence !== finding.evidence) this.#makeRoom(finding)
+    return Object.freeze({ finding, isOpened: present === undefined })
+  }
+
+  /** The latest first. */
+  all(): readonly Finding[] {
+    const living = [...this.#byId.values()].flatMap((slot) => this.#slots.entryIn(slot) ?? [])
+    return living.sort(byLastAt)
+  }
+
+  close(id: string): CloseFindingOutcome {
+    const outcome = this.#slots.entryIn(this.#byId.get(id)) === undefined ? 'unknown' : 'closed'
+    this.#forget(id)
+    return outcome
+  }
+
+  /** The new one stays, even if others are later. */
+  #makeRoom({ id, evidence }: { readonly id: string; readonly evidence: Evidence }): void {
+    const group = this.all().filter((one) => one.evidence === evidence)
+    const earliest = group.length > MOST_FINDINGS ? group.findLast((one) => one.id !== id) : undefined
+    if (earliest !== undefined) this.#forget(earliest.id)
+  }
+
+  #forget(id: string): void {
+    const slot = this.#byId.get(id)
+    if (slot === undefined) return
+    this.#byId.delete(id)
+    this.#slots.clear(slot)
+  }
+}
+
+/** An open finding with one more report. */
+function merged(present: Finding, report: Finding): Finding {
+  const severest = Math.max(...[present, report].map(({ severity }) => SEVERITIES.indexOf(severity)))
+  return {
+    ...present,
+    severity: SEVERITIES[severest] ?? present.severity,
+    evidence: [present, report].some(({ evidence }) => evidence === 'bound') ? 'bound' : 'unbound',
+    count: present.count + report.count,
+    firstAt: Math.min(present.firstAt, report.firstAt),
+    lastAt: Math.max(present.lastAt, report.lastAt),
+    samples: keptSamples([...present.samples, ...report.samples]),
+    actions: keptActions([...present.actions, ...report.actions]),
+    until: Math.max(present.until, report.until),
+  }
+}

@@ -1,0 +1,50 @@
+import { MOST_NETWORKS } from '../../ports/monitoring-store.js'
+import { STRENGTH } from './redis-lock-scripts.js'
+
+/** The fields of the entry that `find` reads, besides those that all scripts read. */
+export const FIND_FIELDS = 'family scope aud exp at first cnf family_client seen'
+
+/**
+ * It does what ENTRY and FAMILY do, and reads the locks along, without a function: it is the script that runs most often.
+ * It answers a JSON text, because client libraries read one text faster than a list: it saves 18 %. Of two locks it
+ * answers the stronger one, or else the longer one.
+ */
+export const FIND = `
+if not state or tonumber(ends) < NOW then return 'unknown' end
+local client, lock = ARGV[2], nil
+local everybody, own, its, own_lock, its_lock
+if client == sub then
+  everybody, own, own_lock = unpack(redis.call('HMGET', KEYS[2], '*', '=' .. sub, 'lock=' .. sub))
+else
+  everybody, own, its, own_lock, its_lock = unpack(
+    redis.call('HMGET', KEYS[2], '*', '=' .. client, '=' .. sub, 'lock=' .. client, 'lock=' .. sub))
+end
+if everybody or own or its then
+  local at = tonumber(iat)
+  local function is_since(time) return time and at <= tonumber(time) end
+  if state ~= 'revoked' and (is_since(everybody) or is_since(own) or is_since(its)) then
+    if state == 'redeemed' then family = 'revoked' else state = 'revoked' end
+  end
+end
+if own_lock or its_lock then${STRENGTH}
+  local own_kind, own_end = strength(own_lock)
+  local its_kind, its_end = strength(its_lock)
+  if own_kind > its_kind or (own_kind == its_kind and own_end >= its_end) then its_lock = own_lock end
+  if own_kind + its_kind > 0 then lock = its_lock end
+end
+return cjson.encode({ state, family, sub, scope, aud, iat, exp, ends, at, first, cnf, family_client, seen, lock })`
+
+/** The fourth argument is the network, as `seen` has it. The first two words of `seen` belong to the issuance. */
+export const NOTE_PRESENTATION = `
+if not state then return 'unknown' end
+if noted == CALL then return 'noted' end
+local words = {}
+for word in string.gmatch(seen or ', ,', '%S+') do words[#words + 1] = word end
+local network = words[1] == ARGV[4] and '=' or ARGV[4]
+for i = 3, #words do
+  if words[i] == network then return 'known' end
+end
+if #words - 2 >= ${MOST_NETWORKS} then return 'full' end
+words[#words + 1] = network
+redis.call('HSET', ENTRY, 'seen', table.concat(words, ' '), 'noted', CALL)
+return 'noted'`

@@ -1,0 +1,192 @@
+import type { ClientUse, Finding, Lock, MonitoringStore } from '../../ports/store.js'
+import { areFindings, areUses } from '../checked-monitoring.js'
+import {
+  byLastAt,
+  copyOfFinding,
+  copyOfLock,
+  copyOfUse,
+  requireLimit,
+  strengthOf,
+} from '../monitoring-arguments.js'
+import { requireTime } from '../verb-arguments.js'
+import type { Keys } from './redis-connection.js'
+import { changeKey, type RedisContext } from './redis-context.js'
+import { encoded } from './redis-layout.js'
+import { textOf } from './redis-records.js'
+import { SCRIPTS } from './redis-scripts.js'
+import { lockFrom, objectFrom, sightingWord, textOfLock } from './redis-sightings.js'
+import { runVerb, VERBS } from './redis-verbs.js'
+
+/** The most locks. Each one takes 64 fields. */
+const MOST_LOCKS = 10_000
+
+/** The verbs for monitoring. */
+export function monitoringVerbs(context: RedisContext): MonitoringStore {
+  return {
+    ...presentationVerb(context),
+    ...lockVerbs(context),
+    ...findingVerbs(context),
+    ...useVerbs(context),
+  }
+}
+
+function presentationVerb(context: RedisContext): Pick<MonitoringStore, 'notePresentation'> {
+  return {
+    notePresentation: (ref, network) =>
+      context.redis.inTime(async () =>
+        changeKey(context, VERBS.notePresentation, ref, [sightingWord(network)]),
+      ),
+  }
+}
+
+/**
+ * A lock is written to the first part before all others, and removed from it after all others. So `locks` shows each lock
+ * that a part may have, even if a call fails half-way.
+ */
+function lockVerbs({
+  redis,
+  names,
+  seconds,
+  nextCall,
+}: RedisContext): Pick<MonitoringStore, 'lock' | 'unlock' | 'locks'> {
+  const { allNotBefore } = names
+  const [first, ...others] = allNotBefore
+  return {
+    lock: (given) =>
+      redis.inTime(async () => {
+        const now = seconds()
+        const lock = copyOfLock(given, now)
+        const text = textOf(textOfLock(lock))
+        const args = [now, textOf(lock.clientId), strengthOf(lock) + 1, lock.until, text].map(String)
+        const outcome = await runVerb(redis, VERBS.lock, first, [...args, String(MOST_LOCKS)])
+        if (outcome === 'full') throw new Error('The store cannot remember any more locks.')
+        // The other parts have the same locks, and the first one has counted them.
+        await Promise.all(others.map((keys) => runVerb(redis, VERBS.lock, keys, [...args, '+inf'])))
+        return outcome
+      }),
+    unlock: (clientId) =>
+      redis.inTime(async () => {
+        const args = [String(seconds()), textOf(clientId), nextCall()]
+        const remove = (keys: Keys) => runVerb(redis, VERBS.unlock, keys, args)
+        const outcomes = [...(await Promise.all(others.map(remove))), await remove(first)]
+        return outcomes.includes('unlocked') ? 'unlocked' : 'unknown'
+      }),
+    locks: () =>
+      redis.inTime(async () =>
+        redis.run(SCRIPTS.locks, first, [String(seconds())], (reply): readonly Lock[] =>
+          listFrom(reply, 'locks').map(lockFrom),
+        ),
+      ),
+  }
+}
+
+type FindingVerbs = Pick<MonitoringStore, 'noteFinding' | 'findings' | 'closeFinding'>
+
+function findingVerbs({ redis, names, seconds, nextCall }: RedisContext): FindingVerbs {
+  const { findings } = names
+  return {
+    noteFinding: (report) =>
+      redis.inTime(async () => {
+        const now = seconds()
+        const copy = copyOfFinding(report, now)
+        const args = [String(now), textOf(copy.id), nextCall(), jsonOf(copy)]
+        return redis.run(SCRIPTS.noteFinding, findings, args, (reply) => {
+          const [, word, json = ''] = /^(opened|changed) (.*)$/s.exec(String(reply)) ?? []
+          return Object.freeze({ finding: findingFrom(json), isOpened: word === 'opened' })
+        })
+      }),
+    findings: () =>
+      redis.inTime(async () => {
+        const now = seconds()
+        return redis.run(SCRIPTS.findings, findings, [], (reply) =>
+          listFrom(reply, 'findings')
+            .map(findingFrom)
+            .filter(({ until }) => until >= now)
+            .sort(byLastAt),
+        )
+      }),
+    closeFinding: (id) =>
+      redis.inTime(async () =>
+        runVerb(redis, VERBS.closeFinding, findings, [String(seconds()), textOf(id), nextCall()]),
+      ),
+  }
+}
+
+type UseVerbs = Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'>
+
+function useVerbs({ redis, names, seconds }: RedisContext): UseVerbs {
+  return {
+    noteUse: (given) =>
+      redis.inTime(async () => {
+        const now = seconds()
+        const { clientId, bindingId, lastUsedAt, network, until } = copyOfUse(given, now)
+        const member = bindingId === undefined ? '' : `:${encoded(bindingId)}`
+        const kept = network === undefined ? [] : [textOf(network)]
+        const args = [String(now), encoded(clientId), member, String(lastUsedAt), String(until), ...kept]
+        await runVerb(redis, VERBS.noteUse, names.ofClient(clientId).uses, args)
+      }),
+    lastUses: (clientId) =>
+      redis.inTime(async () => {
+        const args = [String(seconds()), encoded(clientId)]
+        return redis.run(SCRIPTS.lastUses, names.ofClient(clientId).uses, args, usesFrom)
+      }),
+    unusedSince: (time, limit) =>
+      redis.inTime(async () => {
+        requireTime('time', time)
+        requireLimit(limit)
+        const args = [seconds(), time, limit].map(String)
+        const ofPart = (keys: Keys) => redis.run(SCRIPTS.unusedSince, keys, args, usesFrom)
+        const all = (await Promise.all(names.allUses.map(ofPart))).flat()
+        return all.sort((one, other) => one.lastUsedAt - other.lastUsedAt).slice(0, limit)
+      }),
+  }
+}
+
+/** @throws Error when the reply is no list. The message does not repeat the reply, which could be anything. */
+function listFrom(reply: unknown, verb: string): readonly unknown[] {
+  if (Array.isArray(reply)) return reply
+  throw new Error(`Redis: expected a list as the answer of ${verb}`)
+}
+
+const NUMBERS = ['count', 'firstAt', 'lastAt', 'until'] as const
+
+/** A finding as JSON, with its numbers as texts. */
+function jsonOf(finding: Finding): string {
+  const texts = NUMBERS.map((name) => [name, String(finding[name])])
+  return textOf(JSON.stringify({ ...finding, ...Object.fromEntries(texts) }))
+}
+
+/** Reads the JSON of a finding. In Lua an empty list and an empty object are the same. */
+function findingFrom(text: unknown): Finding {
+  const { id, rule, severity, evidence, subject, ...rest } = objectFrom(text)
+  const [samples, actions] = [rest.samples, rest.actions].map((list) => (Array.isArray(list) ? list : []))
+  const numbers = Object.fromEntries(NUMBERS.map((name) => [name, Number(rest[name])]))
+  const finding: unknown = Object.freeze({
+    id,
+    rule,
+    severity,
+    evidence,
+    subject,
+    ...numbers,
+    samples,
+    actions,
+  })
+  const findings = [finding]
+  if (areFindings(findings)) return findings[0] as Finding
+  throw new Error('Redis: expected a finding')
+}
+
+function usesFrom(reply: unknown): readonly ClientUse[] {
+  const uses: unknown = listFrom(reply, 'uses').map((text) => {
+    const [client, member, lastUsedAt, until, network] = Object.values(objectFrom(text)).map(String)
+    return Object.freeze({
+      clientId: decodeURIComponent(client ?? ''),
+      ...(member && { bindingId: decodeURIComponent(member.slice(1)) }),
+      lastUsedAt: Number(lastUsedAt),
+      ...(network !== undefined && { network }),
+      until: Number(until),
+    })
+  })
+  if (areUses(uses)) return uses
+  throw new Error('Redis: expected uses')
+}
