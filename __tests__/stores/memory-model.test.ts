@@ -18,7 +18,7 @@ const CAPS: Caps = {
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
   pass: ['undefined'],
-  record: ['RangeError', 'duplicate', 'full', 'outstanding', 'recorded', 'revoked'],
+  record: ['RangeError', 'duplicate', 'full', 'locked', 'outstanding', 'recorded', 'revoked', 'unbound'],
   recall: ['object', 'outcome', 'undefined'],
   redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
@@ -27,6 +27,16 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
   useOnce: ['RangeError', 'first', 'full', 'limited', 'used'],
+  notePresentation: ['known', 'noted', 'unknown'],
+  lock: ['RangeError', 'locked', 'unchanged'],
+  unlock: ['unknown', 'unlocked'],
+  locks: ['none', 'some'],
+  noteFinding: ['RangeError', 'object'],
+  findings: ['none', 'some'],
+  closeFinding: ['closed', 'unknown'],
+  noteUse: ['RangeError', 'undefined'],
+  lastUses: ['none', 'some'],
+  unusedSince: ['none', 'some'],
 }
 
 // With the small slice, most verbs find expired entries that are not removed yet.

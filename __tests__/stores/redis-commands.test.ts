@@ -1,10 +1,11 @@
 import { inspect } from 'node:util'
+import type { Finding } from '../../lib/ports/monitoring-store.js'
 import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import { SCRIPTS } from '../../lib/stores/redis/redis-scripts.js'
 import { readText } from '../docs/markdown'
 import { HELD, HOLDER, keyFor, OVER, PATIENCE_SECONDS, PLENTY, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
-import { EVERY_VERB, everyVerb, SUCCESS } from '../support/redis/every-verb'
+import { EVERY_VERB, everyVerb, READING, SUCCESS } from '../support/redis/every-verb'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 
 let server: RedisServer
@@ -26,7 +27,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
           await server.cli('SCRIPT', 'FLUSH')
           expect(await everyVerb(store)).toEqual(SUCCESS)
           const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
-          expect(known.split('\n')).toEqual(Array(10).fill('1'))
+          expect(known.split('\n')).toEqual(Array(20).fill('1'))
         },
         {},
         connect,
@@ -62,6 +63,11 @@ describe('a user of Redis as docs/operations/redis.md makes one', () => {
   })
 })
 
+const finding: Finding = {
+  ...{ id: 'one', rule: 'replay', severity: 'high', evidence: 'bound', subject: 'client:a', count: 1 },
+  ...{ firstAt: 1_700_000_000.123, lastAt: 1_700_000_000.456, samples: [], actions: [], until: 9e9 },
+}
+
 /** A store that sends every command twice, like a client that has lost the first answer. */
 async function withTwice(test: (store: RedisStore) => Promise<void>): Promise<void> {
   const client = await CLIENTS.ioredis(server)
@@ -84,6 +90,24 @@ describe('a command that is sent twice', () => {
       expect([await a, await b, await c]).toEqual(['recorded', 'recorded', 'outstanding'])
     }))
 
+  it('counts a report of a finding once, also if another report comes in between', async () => {
+    const client = await CLIENTS.ioredis(server)
+    const between: (() => Promise<unknown>)[] = []
+    const sendCommand: SendCommand = async (command, key) => {
+      await client.sendCommand(command, key)
+      if (command[0] !== 'CONFIG' && command[0] !== 'INFO') await between.pop()?.()
+      return client.sendCommand(command, key)
+    }
+    await withStore(server, async (other) => {
+      const store = redisStore({ sendCommand, timeoutSeconds: PATIENCE_SECONDS })
+      between.push(() => other.noteFinding(finding))
+      expect(await store.noteFinding(finding)).toMatchObject({ finding: { count: 2 }, isOpened: true })
+      between.push(() => other.noteFinding(finding))
+      expect(await store.noteFinding(finding)).toMatchObject({ finding: { count: 4 }, isOpened: false })
+      expect(await store.findings()).toEqual([{ ...finding, count: 4 }])
+    }).finally(client.close)
+  })
+
   it('takes over a reservation once, and later calls learn that it is taken', () =>
     withTwice(async (store) => {
       await store.record(keyFor('key'), PLENTY)
@@ -99,14 +123,18 @@ describe('an answer that is none of the verb', () => {
   for (const nonsense of [undefined, null, 'OK', 'QUEUED', 'claimed!', 1, [], {}, ['reserved']]) {
     it(`rejects: ${inspect(nonsense)}`, async () => {
       const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
-      const { find, recall, ...verbs } = EVERY_VERB
+      const { find, recall, locks, noteFinding, findings, lastUses, unusedSince } = EVERY_VERB
       const isList = Array.isArray(nonsense)
-      for (const [name, act] of Object.entries(verbs)) {
+      for (const [name, act] of Object.entries(EVERY_VERB)) {
+        if (READING.includes(name)) continue
         if (isList && nonsense[0] === 'reserved' && name.startsWith('redeem')) continue
         await expect(act(store)).rejects.toThrow('Redis: expected one of')
       }
       if (!isList || nonsense.length > 0) await expect(find?.(store)).rejects.toThrow('Redis')
       if (!isList) await expect(recall?.(store)).rejects.toThrow('Redis: expected a list')
+      await expect(noteFinding?.(store)).rejects.toThrow('Redis: expected an object')
+      for (const act of [locks, findings, lastUses, unusedSince])
+        if (!isList || nonsense.length > 0) await expect(act?.(store)).rejects.toThrow('Redis: expected a')
     })
   }
 })

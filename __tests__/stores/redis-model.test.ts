@@ -36,7 +36,7 @@ function comparable(one: Step): Step {
 // Without one of these answers, the stories would test less than they seem to.
 const EVERY_ANSWER: Record<string, readonly string[]> = {
   find: ['object', 'undefined'],
-  record: ['RangeError', 'duplicate', 'outstanding', 'recorded', 'revoked'],
+  record: ['RangeError', 'duplicate', 'locked', 'outstanding', 'recorded', 'revoked', 'unbound'],
   recall: ['object', 'outcome', 'undefined'],
   redeem: ['RangeError', 'reserved', 'redeemed', 'redeeming', 'resumed', 'revoked', 'unknown'],
   release: ['lost', 'released', 'revoked', 'unknown'],
@@ -45,6 +45,16 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
   useOnce: ['RangeError', 'first', 'limited', 'used'],
+  notePresentation: ['known', 'noted', 'unknown'],
+  lock: ['RangeError', 'locked', 'unchanged'],
+  unlock: ['unknown', 'unlocked'],
+  locks: ['none', 'some'],
+  noteFinding: ['RangeError', 'object'],
+  findings: ['none', 'some'],
+  closeFinding: ['closed', 'unknown'],
+  noteUse: ['RangeError', 'undefined'],
+  lastUses: ['none', 'some'],
+  unusedSince: ['none', 'some'],
 }
 
 describe('redisStore beside memoryStore', () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { KeyRecord, KeyRef, ProvisioningStore } from '../../lib/ports/store.js'
+import type { KeyRecord, KeyRef, LockKind, ProvisioningStore } from '../../lib/ports/store.js'
 
 /** The time at which each story begins. */
 export const START = 1_700_000_000
@@ -18,7 +18,8 @@ export const step = fc.record({
       'useOnce',
       'useOnce',
     ] as const),
-    ...(['pass', 'revokeIssuedBefore'] as const),
+    ...(['pass', 'revokeIssuedBefore', 'lock', 'unlock', 'notePresentation'] as const),
+    ...(['locks', 'noteFinding', 'findings', 'closeFinding', 'noteUse', 'lastUses', 'unusedSince'] as const),
   ),
   ref: fc.record({ clientId: fc.constantFrom('a', '__proto__'), jti: fc.constantFrom('1', '2', '3') }),
   attempt: fc.constantFrom('one', 'one', 'other'),
@@ -30,6 +31,8 @@ export const step = fc.record({
   identity: fc.constantFrom(undefined, 'a', '__proto__', 'device'),
   holder: fc.constantFrom(undefined, 'ours', 'ours', 'ours', 'others'),
   leaseSeconds: fc.constantFrom<number>(1, 1, 6, 0),
+  kind: fc.constantFrom<LockKind>('throttle', 'stepUp', 'lock'),
+  isBound: fc.boolean(),
   settlement: fc.constantFrom(undefined, {}, { outcome: 'sealed' }, { outcome: '', familyClientId: 'b' }),
 })
 
@@ -47,7 +50,7 @@ export const SELDOM = (
     const times = { seconds: 12, passing: 2, issuedAt: START, leaseSeconds: 1 }
     const claim = { attempt: 'one', holder: 'ours', settlement: { outcome: 'sealed' } } as const
     const who = { ref: { clientId: 'a', jti }, subject: 'device', identity: undefined } as const
-    return { move, ...who, ...times, ...claim, outstanding: 3 }
+    return { move, ...who, ...times, ...claim, outstanding: 3, kind: 'throttle', isBound: false }
   }),
 )
 
@@ -57,7 +60,7 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
   switch (move) {
     case 'record':
       return store
-        .record(recordOf({ ...ref, subject, issuedAt }, now + seconds), { outstanding })
+        .record(recordOf({ ...ref, subject, issuedAt }, now + seconds, step.isBound), { outstanding })
         .catch((error) => error.name)
     case 'settle':
       return store.settle(ref, attempt, now + 2 * seconds, step.settlement)
@@ -80,7 +83,9 @@ export function perform(store: ProvisioningStore, step: Step, now: number): Prom
     case 'pass':
       return Promise.resolve()
     default:
-      return store[move](ref)
+      return move === 'revoke' || move === 'revokeFamily' || move === 'find'
+        ? store[move](ref)
+        : monitor(store, step, now)
   }
 }
 
@@ -94,9 +99,66 @@ function useOnceOf(store: ProvisioningStore, { ref, attempt, seconds, holder }: 
 /** The kind of an answer. */
 export function kindOf(answer: unknown): string {
   if (typeof answer === 'string') return answer
+  if (Array.isArray(answer)) return answer.length === 0 ? 'none' : 'some'
   return typeof answer === 'object' && answer !== null && 'outcome' in answer ? 'outcome' : typeof answer
 }
 
-function recordOf(given: Pick<KeyRecord, keyof KeyRef | 'subject' | 'issuedAt'>, retainUntil: number) {
-  return { ...given, scope: ['read'], audience: 'urn:api', expiresAt: retainUntil, retainUntil }
+function recordOf(
+  given: Pick<KeyRecord, keyof KeyRef | 'subject' | 'issuedAt'>,
+  retainUntil: number,
+  isBound: boolean,
+): KeyRecord {
+  const bound = isBound ? { confirmation: { jkt: 'a-thumbprint' } } : {}
+  return { ...given, ...bound, scope: ['read'], audience: 'urn:api', expiresAt: retainUntil, retainUntil }
+}
+
+/** A step of monitoring. Lists are sorted, because the port leaves their order open. */
+function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unknown> {
+  const { ref, seconds, subject, issuedAt: at, attempt } = step
+  const until = now + seconds
+  switch (step.move) {
+    case 'notePresentation':
+      return store.notePresentation(ref, `${seconds}`)
+    case 'lock': {
+      const words = { kind: step.kind, reason: attempt, author: 'operator' }
+      return store.lock({ clientId: subject, ...words, lockedAt: at, until }).catch((error) => error.name)
+    }
+    case 'unlock':
+      return store.unlock(subject)
+    case 'locks':
+      return store.locks().then(sorted)
+    case 'noteFinding': {
+      const words = { rule: 'replay', severity: 'high', evidence: 'bound', subject: 'client:a' } as const
+      const report = {
+        id: ref.jti,
+        ...words,
+        count: 2,
+        firstAt: at,
+        lastAt: at,
+        samples: [],
+        actions: [],
+        until,
+      }
+      return store.noteFinding(report).catch((error) => error.name)
+    }
+    case 'findings':
+      return store.findings()
+    case 'closeFinding':
+      return store.closeFinding(ref.jti)
+    case 'noteUse': {
+      const binding = attempt === 'one' ? {} : { bindingId: ref.jti }
+      return store
+        .noteUse({ clientId: subject, ...binding, lastUsedAt: at, until })
+        .catch((error) => error.name)
+    }
+    case 'lastUses':
+      return store.lastUses(subject).then(sorted)
+    default:
+      // Those with the same time may come in any order, so all of them are listed.
+      return store.unusedSince(at, 100).then(sorted)
+  }
+}
+
+function sorted(list: readonly object[]): readonly object[] {
+  return [...list].sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
 }

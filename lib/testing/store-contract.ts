@@ -2,7 +2,9 @@
 import { testChanges } from './store-contract/changes.js'
 import { testConcurrency } from './store-contract/concurrency.js'
 import { testExpiry } from './store-contract/expiry.js'
+import { testFindings } from './store-contract/findings.js'
 import { testCap, testOutstanding } from './store-contract/limits.js'
+import { testLocks } from './store-contract/locks.js'
 import { testMoves } from './store-contract/moves.js'
 import { testNames } from './store-contract/names.js'
 import { testNotBefore } from './store-contract/not-before.js'
@@ -11,8 +13,10 @@ import { testOnce, testOnceCap } from './store-contract/once.js'
 import { testOnceLimits } from './store-contract/once-limits.js'
 import { testOutcomes } from './store-contract/outcomes.js'
 import { testOwners } from './store-contract/owners.js'
+import { testPresentations } from './store-contract/presentations.js'
 import { testRecords } from './store-contract/records.js'
 import { type StoreUnderTest, storeTest } from './store-contract/setup.js'
+import { testUses } from './store-contract/uses.js'
 
 export type * from '../ports/store.js'
 export {
@@ -85,6 +89,10 @@ export function storeContract(options: StoreContractOptions): void {
       testNotBeforeOverTime(test)
     })
     describe('single use', () => testOnce(test))
+    describe('presentations', () => testPresentations(test))
+    describe('locks', () => testLocks(test))
+    describe('findings', () => testFindings(test))
+    describe('uses', () => testUses(test))
     const createLimited = options.createLimited?.bind(options)
     if (createLimited !== undefined)
       describe('limits of single use', () => testOnceLimits(storeTest(createLimited)))
