@@ -63,6 +63,76 @@ function answering(verb: Verb, nonsense: unknown, isNonsense: (count: number) =>
   }
 }
 
+/** Stores that are wrong about locks, findings and uses in one way. */
+const FAULTS: Record<string, (store: ProvisioningStore, now: () => number) => Partial<ProvisioningStore>> = {
+  'forgets the locks of subjects': ({ find, record, locks }) => ({
+    async find(ref) {
+      const entry = await find(ref)
+      if (entry?.lock === undefined || entry.lock.clientId === entry.clientId) return entry
+      const { lock: _, ...unlocked } = entry
+      return unlocked
+    },
+    async record(key, limits) {
+      const outcome = await record(key, limits)
+      const isOwn = (await locks()).some(({ clientId }) => clientId === key.clientId)
+      return outcome === 'locked' && !isOwn ? record({ ...key, subject: 'somebody else' }, limits) : outcome
+    },
+  }),
+  'records the keys of locked clients': ({ record, unlock }) => ({
+    async record(key, limits) {
+      const outcome = await record(key, limits)
+      if (outcome !== 'locked') return outcome
+      await unlock(key.clientId)
+      return record(key, limits)
+    },
+  }),
+  'takes stepUp for a remark': ({ lock }) => ({
+    lock: async (given) => (given.kind === 'stepUp' ? 'locked' : lock(given)),
+  }),
+  'replaces a lock by a weaker one': ({ lock, unlock }) => ({
+    async lock(given) {
+      const outcome = await lock(given)
+      if (outcome === 'locked') return outcome
+      await unlock(given.clientId)
+      return lock(given)
+    },
+  }),
+  'keeps locks for good': ({ lock }, now) => ({
+    lock: (given) => lock(given.until > now() ? { ...given, until: given.until + 1e6 } : given),
+  }),
+  'lets a throttled client have two keys': ({ record, unlock, lock, locks }) => ({
+    async record(key, limits) {
+      const throttle = (await locks()).find(({ clientId }) => clientId === key.clientId)
+      if (throttle?.kind !== 'throttle') return record(key, limits)
+      await unlock(key.clientId)
+      const outcome = await record(key, { outstanding: 2 })
+      await lock(throttle)
+      return outcome
+    },
+  }),
+  'lets strangers push out findings with bound evidence': ({ noteFinding }) => ({
+    async noteFinding(report) {
+      const noted = await noteFinding({ ...report, evidence: 'unbound' })
+      return { ...noted, finding: { ...noted.finding, evidence: report.evidence } }
+    },
+  }),
+  'counts a report of an open finding as the only one': ({ noteFinding, closeFinding }) => ({
+    async noteFinding(report) {
+      const outcome = await closeFinding(report.id)
+      return { ...(await noteFinding(report)), isOpened: outcome !== 'closed' }
+    },
+  }),
+  'loses a binding when the client is used': ({ lastUses }) => ({
+    lastUses: async (clientId) => (await lastUses(clientId)).slice(0, 1),
+  }),
+  'notes the same network twice': ({ notePresentation }) => ({
+    async notePresentation(ref, network) {
+      const outcome = await notePresentation(ref, network)
+      return outcome === 'known' ? notePresentation(ref, `${network}'`) : outcome
+    },
+  }),
+}
+
 describe('the contract of stores', () => {
   it('is met by a store that does as the port says', async () => {
     expect(await failures(testsOf((now) => memoryStore({ now })))).toBe(0)
@@ -74,6 +144,16 @@ describe('the contract of stores', () => {
         expect(await failures(testsOf(answering(verb, nonsense, () => true)))).toBe(1)
       })
     }
+  }
+
+  for (const [fault, change] of Object.entries(FAULTS)) {
+    it(`is broken by one that ${fault}`, async () => {
+      const tests = testsOf((now) => {
+        const memory = memoryStore({ now })
+        return { ...memory, ...change(memory, () => now() / 1000) }
+      })
+      expect(await failures(tests)).toBe(1)
+    })
   }
 
   it('is broken by one whose record answers nonsense where no test looks at the answer', async () => {

@@ -26,23 +26,22 @@ export function naiveMonitoring(now: () => number, caps: Pick<Caps, 'maxKeys'>, 
     },
     ...locks.verbs,
     ...naiveFindings(now),
-    ...naiveUses(now, caps),
+    ...naiveUses(now),
   }
   return { verbs, withLock: locks.withLock, refusalOf: locks.refusalOf }
 }
 
 function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
   let all: Lock[] = []
-  const living = () => {
-    all = all.filter(({ until }) => until >= now())
-    return all
-  }
+  const living = () => all.filter(({ until }) => until >= now())
   const strength = ({ kind, until }: Lock) => LOCK_KINDS.indexOf(kind) * 1e12 + until
   const of = ({ clientId, subject }: Pick<KeyRecord, 'clientId' | 'subject'>) =>
     living().filter((lock) => [clientId, subject].includes(lock.clientId))
   return {
     withLock(entry: KeyEntry | undefined): KeyEntry | undefined {
-      const [lock] = entry === undefined ? [] : of(entry).sort((a, b) => strength(b) - strength(a))
+      const isOwn = ({ clientId }: Lock) => Number(clientId === entry?.clientId)
+      const locks = entry === undefined ? [] : of(entry)
+      const [lock] = locks.sort((a, b) => strength(b) - strength(a) || isOwn(b) - isOwn(a))
       return entry && { ...entry, ...(lock && { lock }) }
     },
     refusalOf(key: KeyRecord, open: readonly Modelled[]) {
@@ -60,8 +59,8 @@ function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
         if (lock.until <= now()) throw new RangeError()
         const present = living().find(({ clientId }) => clientId === lock.clientId)
         if (present !== undefined && strength(present) > strength(lock)) return 'unchanged'
-        if (present === undefined && all.length >= maxKeys) throw new Error('too many')
-        all = [...all.filter((other) => other !== present), lock]
+        if (present === undefined && living().length >= maxKeys) throw new Error('too many')
+        all = [...all.filter(({ clientId }) => clientId !== lock.clientId), lock]
         return 'locked'
       },
       async unlock(identity) {
@@ -74,7 +73,7 @@ function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
   }
 }
 
-/** Without the limits of a finding: the contract tests those. */
+/** Without the limits of a finding: other tests test those. */
 function naiveFindings(
   now: () => number,
 ): Pick<MonitoringStore, 'noteFinding' | 'findings' | 'closeFinding'> {
@@ -91,7 +90,7 @@ function naiveFindings(
         until: Math.max(present.until, report.until),
       }
       const finding = { ...report, ...sums }
-      all = [...living().filter((other) => other !== present), finding]
+      all = [...all.filter(({ id }) => id !== report.id), finding]
       return { finding, isOpened: present === undefined }
     },
     findings: async () => living().sort((a, b) => b.lastAt - a.lastAt || (a.id < b.id ? -1 : 1)),
@@ -103,10 +102,8 @@ function naiveFindings(
   }
 }
 
-function naiveUses(
-  now: () => number,
-  { maxKeys }: Pick<Caps, 'maxKeys'>,
-): Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'> {
+/** Without a cap: other tests test it. */
+function naiveUses(now: () => number): Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'> {
   let all: ClientUse[] = []
   const living = () => all.filter(({ until }) => until >= now())
   const inOrder = () => living().sort((a, b) => a.lastUsedAt - b.lastUsedAt)
@@ -116,9 +113,8 @@ function naiveUses(
       const isSame = (one: ClientUse) => one.clientId === use.clientId && one.bindingId === use.bindingId
       const present = living().find(isSame)
       if (present !== undefined && present.lastUsedAt > use.lastUsedAt) return
-      const others = inOrder().filter((one) => !isSame(one))
       const until = Math.max(use.until, present?.until ?? 0)
-      all = [...others.slice(Math.max(0, others.length + 1 - maxKeys)), { ...use, until }]
+      all = [...all.filter((one) => !isSame(one)), { ...use, until }]
     },
     lastUses: async (clientId) => living().filter((use) => use.clientId === clientId),
     unusedSince: async (time, limit) =>

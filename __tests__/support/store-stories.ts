@@ -118,7 +118,7 @@ function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unk
   const until = now + seconds
   switch (step.move) {
     case 'notePresentation':
-      return store.notePresentation(ref, `${seconds}`)
+      return store.notePresentation(ref, attempt)
     case 'lock': {
       const words = { kind: step.kind, reason: attempt, author: 'operator' }
       return store.lock({ clientId: subject, ...words, lockedAt: at, until }).catch((error) => error.name)
@@ -146,7 +146,7 @@ function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unk
     case 'closeFinding':
       return store.closeFinding(ref.jti)
     case 'noteUse': {
-      const binding = attempt === 'one' ? {} : { bindingId: ref.jti }
+      const binding = attempt === 'one' ? {} : { bindingId: 'laptop' }
       return store
         .noteUse({ clientId: subject, ...binding, lastUsedAt: at, until })
         .catch((error) => error.name)

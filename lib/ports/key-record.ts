@@ -83,7 +83,10 @@ export interface KeyEntry extends KeyRecord {
   readonly familyClientId?: string
   /** The networks that the key was presented from: see `notePresentation`. */
   readonly networks?: readonly string[]
-  /** The lock of the client or the subject of the key. If both are locked: the stronger one, or else the longer one. */
+  /**
+   * The lock of the client or the subject of the key. If both are locked: the stronger one, or else the longer one,
+   * or else that of the client.
+   */
   readonly lock?: Lock
 }
 

@@ -9,6 +9,7 @@ import {
   ACTION_CASES,
   CAPACITY_CASES,
   CLIENT_CASES,
+  LOCK_CASES,
   POLICY_CASES,
 } from '../../support/refusals/client-cases.js'
 import { DPOP_CASES } from '../../support/refusals/dpop-cases.js'
@@ -32,6 +33,7 @@ const CASES = [
   ...DPOP_CASES,
   ...POLICY_CASES,
   ...ACTION_CASES,
+  ...LOCK_CASES,
   ...BINDING_CASES,
   ...CAPACITY_CASES,
   ...ROTATION_CASES,

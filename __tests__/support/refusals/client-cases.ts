@@ -1,4 +1,5 @@
-import { type ClientLookup, memoryStore } from '../../../lib/index.js'
+import { type ClientLookup, memoryStore, type ProvisioningStore } from '../../../lib/index.js'
+import type { LockKind } from '../../../lib/ports/store.js'
 import { bindWithProof } from '../binding.js'
 import { signedAs } from '../forge.js'
 import { askForKey, EXCHANGE, exchangeKey, obtainKey, postForm } from '../requests.js'
@@ -264,6 +265,46 @@ export const ACTION_CASES: Case[] = [
 
 /** A statement by an unknown issuer. */
 const unapproved = signedAs('AAAA')({ header: { alg: 'ES256' }, claims: { iss: 'https://evil.example' } })
+
+/** A store that has locked a client or a subject. */
+function lockedStore(clientId: string, kind: LockKind): ProvisioningStore {
+  const store = memoryStore()
+  const lockedAt = Math.floor(Date.now() / 1000)
+  void store.lock({ clientId, kind, reason: 'stolen', author: 'operator', lockedAt, until: lockedAt + 600 })
+  return store
+}
+
+export const LOCK_CASES: Case[] = [
+  tokenRequest('a request of a locked client', 'client_locked', 'unauthorized_client', READ, {
+    options: { store: lockedStore(CLIENT, 'lock') },
+    description: /locked; an operator can unlock it/,
+  }),
+  tokenRequest(
+    'a request for a locked subject',
+    'client_locked',
+    'unauthorized_client',
+    { requested_subject: 'device:7', scope: 'devices:read' },
+    { options: { store: lockedStore('device:7', 'lock') } },
+  ),
+  tokenRequest(
+    'a request without a proof while stepUp holds',
+    'possession_required',
+    'invalid_request',
+    READ,
+    {
+      options: { store: lockedStore(CLIENT, 'stepUp') },
+      description: /send a DPoP proof/,
+    },
+  ),
+  tokenRequest('a second key of a throttled client', 'too_many_keys_outstanding', 'slow_down', READ, {
+    status: 429,
+    options: { store: lockedStore(CLIENT, 'throttle') },
+    async act(server) {
+      await askForKey(server, READ).expect(200)
+      return askForKey(server, READ)
+    },
+  }),
+]
 
 const RETRY = { 'retry-after': /^\d+$/ }
 
