@@ -18,6 +18,16 @@ export function measuredStore(store: ProvisioningStore, meters: Meters): Provisi
     revokeFamily: verb('revokeFamily'),
     revokeIssuedBefore: verb('revokeIssuedBefore'),
     useOnce: verb('useOnce'),
+    notePresentation: verb('notePresentation'),
+    lock: verb('lock'),
+    unlock: verb('unlock'),
+    locks: verb('locks'),
+    noteFinding: verb('noteFinding'),
+    findings: verb('findings'),
+    closeFinding: verb('closeFinding'),
+    noteUse: verb('noteUse'),
+    lastUses: verb('lastUses'),
+    unusedSince: verb('unusedSince'),
   })
 }
 
@@ -57,7 +67,7 @@ function attributesOf(...values: readonly [verb: string, outcome: string]): Attr
   )
 }
 
-/** The word that a verb answers. `find` and `recall` answer an object, or nothing. */
+/** The word that a verb answers. Other verbs answer an object, a list, or nothing. */
 function outcomeOf(answer: unknown): string {
   if (typeof answer === 'string') return answer
   return answer === undefined ? 'absent' : 'found'

@@ -19,6 +19,7 @@ import type { MeterProviderLike, TracerProviderLike } from '../monitoring/provid
 import { type Telemetry, telemetryOf } from '../monitoring/telemetry.js'
 import type { EventType, Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
+import { STORE_VERBS } from '../ports/store-verbs.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { isInMemory } from '../stores/memory/memory.js'
 import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
@@ -118,29 +119,6 @@ const readIssuer: Reader<string> = (value, path, faults) => {
   if (fault !== undefined) faults.add(path, HTTPS_ISSUER, fault)
   return value as string
 }
-
-const STORE_VERBS = [
-  'record',
-  'find',
-  'redeem',
-  'recall',
-  'settle',
-  'release',
-  'revoke',
-  'revokeFamily',
-  'revokeIssuedBefore',
-  'useOnce',
-  'notePresentation',
-  'lock',
-  'unlock',
-  'locks',
-  'noteFinding',
-  'findings',
-  'closeFinding',
-  'noteUse',
-  'lastUses',
-  'unusedSince',
-] as const satisfies (keyof ProvisioningStore)[]
 
 export const sharedMembers: Members<SharedOptions> = {
   issuer: required(readIssuer),

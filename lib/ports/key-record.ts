@@ -1,4 +1,4 @@
-import type { Lock } from './monitoring-store.js'
+import type { Lock } from './lock.js'
 
 /**
  * Names one key: the client that asked for it and the key's `jti`. Both are identifiers, never key material.
@@ -88,9 +88,4 @@ export interface KeyEntry extends KeyRecord {
    * or else that of the client.
    */
   readonly lock?: Lock
-}
-
-/** Whether the client or the subject of a key is locked, so that the key and its access token are refused. */
-export function isLocked({ lock }: KeyEntry): boolean {
-  return lock?.kind === 'lock'
 }

@@ -1,5 +1,8 @@
 import type { Severity } from './events.js'
 import type { KeyRef } from './key-record.js'
+import type { Lock } from './lock.js'
+
+export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
 
 /**
  * The verbs of a store for monitoring. All processes that share the store see the same locks, findings and uses.
@@ -96,44 +99,6 @@ export const SEVERITIES: readonly Severity[] = Object.freeze(['info', 'notice', 
 
 /** The two kinds of evidence. */
 export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])
-
-/**
- * The kinds of locks, the weakest first.
- *
- * - `throttle`: the client may have one outstanding key at a time. If only the subject of a key is throttled: its client
- *   may have one outstanding key for that subject
- * - `stepUp`: every new key of the client or for the subject must be bound to a DPoP key or a certificate
- * - `lock`: the identity gets no keys, neither as client nor as subject, and its keys and access tokens are refused
- */
-export const LOCK_KINDS = Object.freeze(['throttle', 'stepUp', 'lock'] as const)
-
-/**
- * A kind of lock.
- *
- * @example
- * const gentle: readonly LockKind[] = ['throttle', 'stepUp']
- */
-export type LockKind = (typeof LOCK_KINDS)[number]
-
-/**
- * A lock of one identity.
- *
- * @example
- * function describeLock({ clientId, kind, reason, until }: Lock): string {
- *   return `${clientId}: ${kind} until ${new Date(until * 1000).toISOString()}, because ${reason}`
- * }
- */
-export interface Lock {
-  /** The identity: a client, or the subject of keys. */
-  readonly clientId: string
-  readonly kind: LockKind
-  /** The reason in words, or the id of a finding. */
-  readonly reason: string
-  /** The operator or the rule that locked it. */
-  readonly author: string
-  readonly lockedAt: number
-  readonly until: number
-}
 
 /**
  * Whether the evidence names its subject beyond doubt. `bound`: the subject has authenticated, or has presented its own

@@ -12,7 +12,19 @@ import type {
 } from './store-outcomes.js'
 
 export type * from './key-record.js'
-export type * from './monitoring-store.js'
+export type {
+  ClientUse,
+  CloseFindingOutcome,
+  Evidence,
+  Finding,
+  Lock,
+  LockKind,
+  LockOutcome,
+  MonitoringStore,
+  NotedFinding,
+  NotePresentationOutcome,
+  UnlockOutcome,
+} from './monitoring-store.js'
 export type * from './store-outcomes.js'
 
 /**

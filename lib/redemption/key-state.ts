@@ -7,7 +7,7 @@ import {
   type StoringDeployment,
   type VerificationRules,
 } from '../ports/deployment.js'
-import { isLocked } from '../ports/key-record.js'
+import { isLocked } from '../ports/lock.js'
 import type { KeyEntry, KeyState } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 

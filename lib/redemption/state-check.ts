@@ -6,7 +6,7 @@ import {
   type VerifyingDeployment,
 } from '../ports/deployment.js'
 import { isActive } from '../ports/issuer-state.js'
-import { isLocked } from '../ports/key-record.js'
+import { isLocked } from '../ports/lock.js'
 import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
 import { refuseRedeemed } from './replay.js'

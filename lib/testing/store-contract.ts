@@ -4,6 +4,7 @@ import { testConcurrency } from './store-contract/concurrency.js'
 import { testExpiry } from './store-contract/expiry.js'
 import { testFindings } from './store-contract/findings.js'
 import { testCap, testOutstanding } from './store-contract/limits.js'
+import { testLockedRecords } from './store-contract/locked-records.js'
 import { testLocks } from './store-contract/locks.js'
 import { testMoves } from './store-contract/moves.js'
 import { testNames } from './store-contract/names.js'
@@ -90,7 +91,10 @@ export function storeContract(options: StoreContractOptions): void {
     })
     describe('single use', () => testOnce(test))
     describe('presentations', () => testPresentations(test))
-    describe('locks', () => testLocks(test))
+    describe('locks', () => {
+      testLocks(test)
+      testLockedRecords(test)
+    })
     describe('findings', () => testFindings(test))
     describe('uses', () => testUses(test))
     const createLimited = options.createLimited?.bind(options)

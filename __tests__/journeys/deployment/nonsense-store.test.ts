@@ -39,6 +39,7 @@ const NONSENSE = sampled<unknown>(
 )
 
 const KEY = clientKey()
+const LOCK = { clientId: CLIENT, kind: 'lock', reason: 'stolen', author: 'operator', lockedAt: 1, until: 9e9 }
 const CREATE = { scope: 'devices:create devices:read' }
 const TOKEN = { method: 'POST', url: `${ISSUER}/oauth/token` }
 
@@ -128,6 +129,16 @@ describe('a store that answers nonsense', () => {
     'of another key': { jti: 'another' },
     'that does not say whether its family is revoked': { familyRevoked: undefined },
     'that is bound to nothing': { confirmation: {} },
+    'with the lock null': { lock: null },
+    'with the lock false': { lock: false },
+    'with a lock of no kind': { lock: { ...LOCK, kind: undefined } },
+    'with a lock of an unknown kind': { lock: { ...LOCK, kind: 'none' } },
+    'with a lock of somebody else': { lock: { ...LOCK, clientId: 'somebody-else' } },
+    'with a lock without an end': { lock: { ...LOCK, until: undefined } },
+    'with networks that are no list': { networks: '192.0.2.0/24' },
+    'with a network that is no text': { networks: [7] },
+    'with too many networks': { networks: Array(9).fill('192.0.2.0/24') },
+    'that was issued to no text': { issuedTo: 7 },
     'without times': { retainUntil: undefined, expiresAt: null },
   })) {
     it(`lets nothing pass: find answers an entry ${title}`, () =>

@@ -13,6 +13,7 @@ import type { Setup, StoreTest } from './setup.js'
 export function testFindings(test: StoreTest): void {
   testOpen(test)
   testMerged(test)
+  testKept(test)
   testLimits(test)
   testRoom(test)
   testEnds(test)
@@ -85,6 +86,9 @@ function testMerged(test: StoreTest): void {
     })
     expect(await setup.store.findings()).toEqual([finding])
   })
+}
+
+function testKept(test: StoreTest): void {
   test('keeps the rule and the subject of the first report', async (setup) => {
     const first = findingOf(setup, 'id')
     await setup.store.noteFinding(first)

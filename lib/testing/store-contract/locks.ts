@@ -1,17 +1,15 @@
 import type { Lock, LockKind } from '../../ports/monitoring-store.js'
 import type { KeyRecord } from '../../ports/store.js'
-import { call, hundred, recordAll, recorded } from './calls.js'
+import { call, recordAll, recorded } from './calls.js'
 import { lockOf, ODD_TEXTS } from './monitoring.js'
 import { PLENTY, type StoreTest } from './setup.js'
-
-const BOUND = { confirmation: { jkt: 'a-thumbprint' } }
 
 /** A lock of an identity concerns its keys, as client and as subject. */
 export function testLocks(test: StoreTest): void {
   testAnswers(test)
+  testStates(test)
+  testStronger(test)
   testReplaced(test)
-  testRecord(test)
-  testThrottle(test)
   testEnds(test)
   testArguments(test)
   for (const identity of ODD_TEXTS) testIdentity(test, identity)
@@ -41,6 +39,9 @@ function testAnswers(test: StoreTest): void {
     expect(await store.locks()).toEqual([])
     expect(await store.record(setup.key('next'), PLENTY)).toBe('recorded')
   })
+}
+
+function testStates(test: StoreTest): void {
   for (const history of [['redeem'], ['redeem', 'settle'], ['revoke']] as const) {
     test(`answers the lock with a key in any state, after ${history.join(', ')}`, async (setup) => {
       const key = await recorded(setup, history)
@@ -56,6 +57,9 @@ function testAnswers(test: StoreTest): void {
     const answers = ['reserved', 'settled', 'revoked']
     expect(await call(setup.store, key, ['redeem', 'settle', 'revokeFamily'])).toEqual(answers)
   })
+}
+
+function testStronger(test: StoreTest): void {
   test('answers the stronger lock if client and subject are locked, or else the longer one', async (setup) => {
     const key = await recorded(setup)
     const lockAs = async (clientId: string, kind: LockKind, seconds: number) => {
@@ -91,98 +95,6 @@ function testReplaced(test: StoreTest): void {
       }
     }
   }
-}
-
-/** The answers of `record` to a key of the client for the subject, and of others. */
-function testRecord(test: StoreTest): void {
-  for (const identity of ['client', 'device']) {
-    test(`refuses the keys of a locked ${identity}, and no others, with nothing recorded`, async (setup) => {
-      const { store, key } = setup
-      await store.lock(lockOf(setup, identity))
-      expect(await store.record(key('key', BOUND), PLENTY)).toBe('locked')
-      expect(await store.find(key())).toBeUndefined()
-      const other = identity === 'client' ? { clientId: 'other' } : { subject: 'other' }
-      expect(await store.record(key('other', other), PLENTY)).toBe('recorded')
-      await store.unlock(identity)
-      expect(await store.record(key(), PLENTY)).toBe('recorded')
-    })
-    test(`refuses only unbound keys while ${identity} has stepUp`, async (setup) => {
-      const { store, key } = setup
-      await store.lock(lockOf(setup, identity, 'stepUp'))
-      expect(await store.record(key(), PLENTY)).toBe('unbound')
-      expect(await store.find(key())).toBeUndefined()
-      expect(await store.record(key('dpop', BOUND), PLENTY)).toBe('recorded')
-      const certificate = { confirmation: { 'x5t#S256': 'a-thumbprint' } }
-      expect(await store.record(key('mtls', certificate), PLENTY)).toBe('recorded')
-    })
-  }
-  test('answers duplicate and revoked before it looks for a lock', async (setup) => {
-    const { store, key } = setup
-    await store.record(key(), PLENTY)
-    await store.lock(lockOf(setup, 'client'))
-    expect(await store.record(key(), PLENTY)).toBe('duplicate')
-    const { issuedAt: issuedBefore, retainUntil } = key()
-    await store.revokeIssuedBefore({ identity: 'client', issuedBefore, retainUntil })
-    expect(await store.record(key('late'), PLENTY)).toBe('revoked')
-  })
-  test('applies both locks if the client and the subject have one', async (setup) => {
-    const { store, key } = setup
-    await store.lock(lockOf(setup, 'client', 'throttle'))
-    await store.lock(lockOf(setup, 'device', 'stepUp'))
-    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
-    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
-    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
-  })
-}
-
-function testThrottle(test: StoreTest): void {
-  test('lets a throttled client have one outstanding key at a time', async (setup) => {
-    const { store, key } = setup
-    await store.lock(lockOf(setup, 'client', 'throttle'))
-    expect(await recordAll(setup, [key('a'), key('b', { subject: 'other' })])).toEqual([
-      'recorded',
-      'outstanding',
-    ])
-    await call(store, key('a'), ['redeem', 'settle'])
-    expect(await recordAll(setup, [key('b'), key('c')])).toEqual(['recorded', 'outstanding'])
-    expect(await store.record(key('d', { clientId: 'other' }), PLENTY)).toBe('recorded')
-    await store.unlock('client')
-    expect(await recordAll(setup, [key('c')])).toEqual(['recorded'])
-  })
-  test('refuses a throttled client until its earlier keys are redeemed', async (setup) => {
-    const { store, key } = setup
-    await recordAll(setup, [key('a'), key('b')])
-    await store.lock(lockOf(setup, 'client', 'throttle'))
-    await store.revoke(key('a'))
-    expect(await store.record(key('c'), PLENTY)).toBe('outstanding')
-    await store.revoke(key('b'))
-    expect(await store.record(key('c'), PLENTY)).toBe('recorded')
-  })
-  test('lets a client have one outstanding key for a throttled subject, and more for others', async (setup) => {
-    const { store, key } = setup
-    await recordAll(setup, [key('a', { subject: 'other' }), key('b', { subject: 'other' })])
-    await store.lock(lockOf(setup, 'device', 'throttle'))
-    expect(await recordAll(setup, [key('c'), key('d')])).toEqual(['recorded', 'outstanding'])
-    expect(await store.record(key('e', { subject: 'other' }), PLENTY)).toBe('recorded')
-    await call(store, key('c'), ['redeem', 'settle'])
-    expect(await store.record(key('d'), PLENTY)).toBe('recorded')
-  })
-  for (const identity of ['client', 'device']) {
-    test(`does not count keys that revokeIssuedBefore covers for a throttled ${identity}`, async (setup) => {
-      const { store, key } = setup
-      const { issuedAt, retainUntil } = key()
-      await store.record(key('key', { issuedAt: issuedAt - 5 }), PLENTY)
-      await store.lock(lockOf(setup, identity, 'throttle'))
-      expect(await store.record(key('late'), PLENTY)).toBe('outstanding')
-      await store.revokeIssuedBefore({ issuedBefore: issuedAt - 5, retainUntil })
-      expect(await recordAll(setup, [key('b'), key('c')])).toEqual(['recorded', 'outstanding'])
-    })
-  }
-  test('gives a throttled client exactly one of 100 concurrent keys', async (setup) => {
-    await setup.store.lock(lockOf(setup, 'client', 'throttle'))
-    const answers = await hundred((i) => setup.store.record(setup.key(`${i}`), PLENTY))
-    expect(answers.filter((answer) => answer === 'recorded')).toHaveLength(1)
-  })
 }
 
 function testEnds(test: StoreTest): void {

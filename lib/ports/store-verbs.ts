@@ -1,0 +1,27 @@
+import type { ProvisioningStore } from './store.js'
+
+/** All verbs of a store. The compiler rejects a list without one of them. */
+export const STORE_VERBS = Object.freeze(
+  Object.keys({
+    record: 1,
+    find: 1,
+    redeem: 1,
+    recall: 1,
+    settle: 1,
+    release: 1,
+    revoke: 1,
+    revokeFamily: 1,
+    revokeIssuedBefore: 1,
+    useOnce: 1,
+    notePresentation: 1,
+    lock: 1,
+    unlock: 1,
+    locks: 1,
+    noteFinding: 1,
+    findings: 1,
+    closeFinding: 1,
+    noteUse: 1,
+    lastUses: 1,
+    unusedSince: 1,
+  } satisfies Record<keyof ProvisioningStore, 1>) as (keyof ProvisioningStore)[],
+)
