@@ -106,7 +106,7 @@ const refusals: Record<Exclude<RecordOutcome, 'recorded'>, Refuse> = {
   outstanding: (limit) =>
     new ProvisioningError(
       'too_many_keys_outstanding',
-      `The client has too many keys that are neither redeemed nor expired: it may have ${limit}, or one while it is throttled. Or all clients of its registrar fill half of the store. Redeem or revoke some keys first, or wait until some expire.`,
+      `The client has ${limit} keys that are neither redeemed nor expired, or has one and is throttled, or all clients of its registrar fill half of the store; redeem or revoke some keys first, or wait until some expire.`,
       { facts: { retryAfterSeconds: 60 } },
     ),
   full: () => new ProvisioningError('store_full', 'The store of keys is full.'),

@@ -12,6 +12,8 @@ export class SharedTerms {
   /** The network that the keys were issued to, and a digest of the user agent. */
   readonly issuedTo: string | undefined
   readonly issuedToAgent: string | undefined
+  /** The networks of a key that was presented only from the network that it was issued to, as most keys are. */
+  readonly networksOfIssuance: readonly string[]
   /** How many keys have them. */
   keys = 0
 
@@ -22,6 +24,7 @@ export class SharedTerms {
     this.registeredBy = registeredBy
     this.issuedTo = record.issuedTo
     this.issuedToAgent = record.issuedToAgent
+    this.networksOfIssuance = Object.freeze(record.issuedTo === undefined ? [] : [record.issuedTo])
   }
 }
 

@@ -67,7 +67,7 @@ export interface KeyLocks {
   readonly ofSubject: Lock | undefined
 }
 
-const UNLOCKED: KeyLocks = Object.freeze({ ofClient: undefined, ofSubject: undefined })
+export const UNLOCKED: KeyLocks = Object.freeze({ ofClient: undefined, ofSubject: undefined })
 
 /** The lock that `find` answers. */
 export function strongestOf({ ofClient, ofSubject }: KeyLocks): Lock | undefined {

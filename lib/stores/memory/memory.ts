@@ -1,7 +1,7 @@
 import type { KeyRecord, Lease, LockKind, ProvisioningStore } from '../../ports/store.js'
 import { isBound, requireFuture, requireLease, requireTime } from '../verb-arguments.js'
 import { KeyTable } from './key-table.js'
-import { type KeyLocks, LockTable, strongestOf } from './locks.js'
+import { type KeyLocks, LockTable, strongestOf, UNLOCKED } from './locks.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
 import { monitoringVerbs } from './monitoring.js'
 import { NotBeforeTable } from './not-before.js'
@@ -73,7 +73,7 @@ function recordVerbs({ keys, locks, maxKeys, sweep }: Tables): RecordVerbs {
         if (keys.get(key) !== undefined) return 'duplicate'
         if (keys.isRevoked(key)) return 'revoked'
         const keyLocks = locks.ofKey(key)
-        const refusal = refusalFor(key, keyLocks)
+        const refusal = keyLocks === UNLOCKED ? undefined : refusalFor(key, keyLocks)
         if (refusal !== undefined) return refusal
         if (!keys.hasPlace(key, limits, keyLocks)) return sweep.refusal('outstanding')
         if (keys.size >= maxKeys) return sweep.refusal('full')

@@ -58,7 +58,8 @@ export class StoredKey implements Expiring<StoredKey> {
     if (networks.includes(network)) return 'known'
     if (networks.length >= MOST_NETWORKS) return 'full'
     this.progress ??= new KeyProgress(this.state, this.changedAt)
-    this.progress.networks = Object.freeze([...networks, network])
+    const isFirst = networks.length === 0 && network === this.terms.issuedTo
+    this.progress.networks = isFirst ? this.terms.networksOfIssuance : Object.freeze([...networks, network])
     return 'noted'
   }
 }
