@@ -10,8 +10,9 @@ import { aFunction, flag, object, whole } from '../../base/schema.js'
  */
 export interface MemoryStoreOptions {
   /**
-   * The most keys, the most used identifiers and the most revoked identities at a time. A full store refuses new ones
-   * and evicts nothing. Default 100,000.
+   * The most keys, the most used identifiers, the most revoked identities and the most locks at a time. A full store
+   * refuses new ones and evicts nothing. It is also the most last uses of clients: there the longest unused client makes
+   * room. Default 100,000.
    * @example 10_000
    */
   readonly maxKeys?: number

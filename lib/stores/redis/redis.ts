@@ -47,7 +47,8 @@ export interface RedisStore extends ProvisioningStore {
  * tag, as in `epk:{07/64}:key:a-client:a-jti`. So they are on one hash slot, and a verb is one script on one node. An
  * entry is a hash with an expiry. Each client has a sorted set of its outstanding keys. Each part has all times of
  * `revokeIssuedBefore`: that verb writes its time into every part before it answers, and every other verb reads it
- * inside its script. If `revokeIssuedBefore` rejects half-way, it covers some clients already; call it again.
+ * inside its script. If `revokeIssuedBefore` rejects half-way, it covers some clients already; call it again. Locks are
+ * in the same hashes, so `find` and `record` read them along. All findings are in the first part.
  *
  * **Time.** The clock of the caller decides when an entry ends, because it also set `exp` and checks it. The expiry in
  * Redis is a duration that ends ten seconds later and only frees memory. A time in the past is refused.
