@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { ServerResponse } from 'node:http'
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express'
 import {
   getProvisioning,
@@ -55,6 +56,7 @@ export function workerApp(options: WorkerAppOptions): WorkerApp {
     res.once('close', () => {
       inFlight -= 1
     })
+    endLater(res)
     contexts.run({ call: callOf(req), res }, next)
   })
   app.use(keys.router())
@@ -81,11 +83,21 @@ function provisioning(options: WorkerAppOptions, ...observers: readonly Observer
   })
 }
 
+/** Observers get an event after the code that has emitted it, so the answer must wait for the header of `sendReason`. */
+function endLater(res: Response): void {
+  const end = res.end.bind(res) as (...given: unknown[]) => unknown
+  res.end = (...given: unknown[]) => {
+    queueMicrotask(() => end(...given))
+    return res
+  }
+}
+
 function sendReason(contexts: AsyncLocalStorage<Context>): Observer {
   return (event) => {
     const context = contexts.getStore()
     if (event.type === 'request.refused' && context?.res.headersSent === false)
-      context.res.setHeader(HEADERS.reason, event.reason)
+      // The answer is decided already, so the method of the response itself would change nothing any more.
+      ServerResponse.prototype.setHeader.call(context.res, HEADERS.reason, event.reason)
   }
 }
 

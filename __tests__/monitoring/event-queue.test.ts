@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventQueue, MOST_WAITING } from '../../lib/monitoring/event-queue.js'
 import type { Observer, ProvisioningEvent } from '../../lib/ports/events.js'
 
@@ -31,6 +32,20 @@ function slowObserver() {
 }
 
 describe('a queue of events', () => {
+  it('delivers each event in the asynchronous context that emitted it, also later', async () => {
+    const request = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const queue = queueTo(async (one) => {
+      seen.push([one, request.getStore()])
+      await settled()
+      seen.push([one, request.getStore()])
+    })
+    for (const number of [1, 2, 3]) request.run(`request ${number}`, () => queue.add(event(number)))
+    for (let i = 0; i < 12; i += 1) await settled()
+    const expected = [1, 2, 3].flatMap((number) => Array(2).fill([event(number), `request ${number}`]))
+    expect(seen).toEqual(expected)
+  })
+
   it('delivers after the code that adds events, in their order', async () => {
     const seen: unknown[] = []
     const queue = queueTo((one) => void seen.push(one))

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { deadline } from '../base/deadline.js'
 import type { Observer, ProvisioningEvent } from '../ports/events.js'
 
@@ -10,6 +11,8 @@ const LONGEST_MILLISECONDS = 10_000
 interface Waiting {
   readonly event: ProvisioningEvent
   readonly onEnd: OnEnd | undefined
+  /** The asynchronous context of the event, if the observer is still busy with an earlier one. */
+  context?: AsyncResource
 }
 
 /** Hears how a delivery ended: with an error, or without one. */
@@ -24,9 +27,9 @@ export interface QueueParts {
 }
 
 /**
- * Delivers events to one observer: in order, one at a time, and after the code that emitted them. If the observer
- * returns a promise, the next event waits for it. If too many events wait, new ones are dropped, and the observer gets
- * an event with their number instead.
+ * Delivers events to one observer: in order, one at a time, after the code that emitted them, and in its asynchronous
+ * context. If the observer returns a promise, the next event waits for it. If too many events wait, new ones are dropped,
+ * and the observer gets an event with their number instead.
  */
 export class EventQueue {
   readonly #observer: Observer
@@ -35,7 +38,7 @@ export class EventQueue {
   #waiting: Waiting[] = []
   /** The index of the event that is delivered next. */
   #next = 0
-  #isDelivering = false
+  #isBusy = false
   #dropped = 0
   #droppedBefore = 0
 
@@ -57,11 +60,8 @@ export class EventQueue {
     }
     const missed = this.#dropped - this.#droppedBefore
     this.#droppedBefore = this.#dropped
-    if (missed > 0) this.#waiting.push({ event: this.#parts.gap(missed), onEnd: undefined })
-    this.#waiting.push({ event, onEnd })
-    if (this.#isDelivering) return
-    this.#isDelivering = true
-    queueMicrotask(() => void this.#deliverAll())
+    if (missed > 0) this.#schedule({ event: this.#parts.gap(missed), onEnd: undefined })
+    this.#schedule({ event, onEnd })
   }
 
   /** Drops all events that wait. */
@@ -70,18 +70,19 @@ export class EventQueue {
     this.#next = 0
   }
 
-  async #deliverAll(): Promise<void> {
-    for (let one = this.#take(); one !== undefined; one = this.#take()) {
-      const pending = this.#deliver(one)
-      if (pending !== undefined) await pending
-    }
-    this.#isDelivering = false
+  /** A microtask runs in the context of the code that schedules it: a logger then finds the id of the request. */
+  #schedule(one: Waiting): void {
+    this.#waiting.push(one)
+    queueMicrotask(() => {
+      if (this.#isBusy) one.context = new AsyncResource('ProvisioningEvent')
+      else if (this.#waiting[this.#next] === one) this.#deliver(this.#take())
+    })
   }
 
-  #take(): Waiting | undefined {
-    const one = this.#waiting[this.#next]
+  #take(): Waiting {
+    const one = this.#waiting[this.#next] as Waiting
     this.#next += 1
-    if (one === undefined) this.clear()
+    if (this.#next === this.#waiting.length) this.clear()
     else if (this.#next >= MOST_WAITING) {
       this.#waiting = this.#waiting.slice(this.#next)
       this.#next = 0
@@ -89,25 +90,36 @@ export class EventQueue {
     return one
   }
 
-  /** Returns a promise only if the observer does: to await nothing costs a turn. */
-  #deliver({ event, onEnd }: Waiting): Promise<void> | undefined {
-    try {
-      const result = this.#observer(event)
-      if (isThenable(result)) return this.#finish(result, onEnd)
-      onEnd?.()
-    } catch (fault) {
-      this.#fail(fault, onEnd)
-    }
-    return undefined
+  /** Goes on with the events that have come in the meantime. */
+  #goOn(): void {
+    this.#isBusy = false
+    for (let context = this.#contextOfNext(); context !== undefined; context = this.#contextOfNext())
+      context.runInAsyncScope(() => this.#deliver(this.#take()))
   }
 
-  async #finish(result: PromiseLike<unknown>, onEnd: OnEnd | undefined): Promise<void> {
+  /** `undefined` if no event waits, or if its own microtask is still to come, or if the observer is busy again. */
+  #contextOfNext(): AsyncResource | undefined {
+    return this.#isBusy ? undefined : this.#waiting[this.#next]?.context
+  }
+
+  #deliver({ event, onEnd }: Waiting): void {
     try {
-      await this.#inTime(async () => void (await result))
-      onEnd?.()
+      const result = this.#observer(event)
+      if (isThenable(result)) this.#await(result, onEnd)
+      else onEnd?.()
     } catch (fault) {
       this.#fail(fault, onEnd)
     }
+  }
+
+  #await(result: PromiseLike<unknown>, onEnd: OnEnd | undefined): void {
+    this.#isBusy = true
+    this.#inTime(async () => void (await result))
+      .then(
+        () => onEnd?.(),
+        (fault) => this.#fail(fault, onEnd),
+      )
+      .finally(() => this.#goOn())
   }
 
   #fail(fault: unknown, onEnd: OnEnd | undefined): void {
