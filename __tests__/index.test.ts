@@ -53,6 +53,7 @@ describe('provisioningKeys', () => {
         ...[
           'on',
           'droppedEvents',
+          ...['findings', 'closeFinding', 'lockClient', 'unlockClient', 'locks', 'lastUses', 'unusedClients'],
           'revokeAllIssuedBefore',
           'listBindings',
           'revokeBinding',

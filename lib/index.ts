@@ -5,6 +5,7 @@ import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
 import type { EventHub } from './monitoring/event-hub.js'
+import { startMonitoring } from './operations/monitoring.js'
 import { type Operations, operations } from './operations/operations.js'
 import { parseOptions } from './options/options.js'
 import type { ProvisioningOptions } from './options/provisioning-options.js'
@@ -45,6 +46,7 @@ export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readines
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
   const context = httpContext(config)
+  if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
   return Object.freeze({
     ...routers(context),
     ...guards(context),
@@ -91,6 +93,7 @@ export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness,
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
   const context = guardContext(config)
+  if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
   return Object.freeze({
     ...guards(context),
     ...middlewares(context),
@@ -110,17 +113,20 @@ export { getProvisioning, type Provisioning } from './http/provisioning.js'
 export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answer.js'
 export type { Jwk, JwkSet, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
 export type { MeterProviderLike, TracerProviderLike } from './monitoring/providers.js'
+export type { RuleId, RuleResponse, Threshold } from './monitoring/rules/rule.js'
 export type { IssuedKeyRef, Operations, RevokeAllOptions } from './operations/operations.js'
 export type { RotatedKey, RotationOptions } from './operations/signing-keys.js'
+export type { AuditOptions } from './options/audit.js'
 export type { ClientOptions } from './options/client.js'
 export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
+export type { ExemptionOptions, MonitoringOptions, RuleOptions } from './options/monitoring.js'
 export type { MtlsOptions } from './options/mtls.js'
 export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export type { AuditOptions, DocsOptions, TelemetryOptions } from './options/shared-options.js'
+export type { DocsOptions, TelemetryOptions } from './options/shared-options.js'
 export {
   generateSigningKeys,
   type KeyMaterial,
@@ -157,12 +163,20 @@ export type {
   RegistrationVerdict,
 } from './ports/rules.js'
 export type {
+  ClientUse,
+  CloseFindingOutcome,
   Confirmation,
+  Evidence,
+  Finding,
   KeyRef,
+  Lock,
+  LockKind,
+  LockOutcome,
   ProvisioningStore,
   RevokeFamilyOutcome,
   RevokeIssuedOutcome,
   RevokeOutcome,
+  UnlockOutcome,
 } from './ports/store.js'
 export type { DeleteOutcome } from './registration/deletion.js'
 export { memoryStore } from './stores/memory/memory.js'

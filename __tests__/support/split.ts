@@ -61,6 +61,7 @@ export async function askingOptions(
     },
     fetch: await trustingFetch(issuer.cert),
     rateLimit: false,
+    monitoring: false,
     ...overrides,
   }
 }

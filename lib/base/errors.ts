@@ -141,15 +141,15 @@ export type Reason = keyof typeof REASONS
  */
 export type ErrorCode = (typeof REASONS)[Reason]
 
-/** Facts about a refusal that its answer or its event needs. They never contain a secret. */
+/** Facts about a refusal, for its answer or its event. They never contain a secret. */
 export interface RefusalFacts {
   readonly clientId?: string
   readonly subject?: string
-  /** The `jti` of the key. */
+  /** NumericDate: only of a genuine key. */
+  readonly expiresAt?: number
+  readonly isForwardedByStranger?: boolean
   readonly jti?: string
-  /** The `jti` of the access token. */
   readonly tokenId?: string
-  /** The scope that the request needs (RFC 6750 3). */
   readonly requiredScope?: string
   readonly retryAfterSeconds?: number
   readonly allowedMethods?: string

@@ -37,6 +37,21 @@ function octets(group: number): readonly number[] {
   return [group >> 8, group & 0xff]
 }
 
+/**
+ * The network of an address, as monitoring compares networks: the first 24 bits of IPv4, and the first 48 of IPv6, which a
+ * provider gives to one site (RFC 6177).
+ */
+export function networkOf(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined
+  if (!address.includes(':')) return `${address.slice(0, address.lastIndexOf('.'))}.0/24`
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const after = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length
+  const all = [...groups, ...Array<string>(zeros).fill('0'), ...after]
+  return `${all.slice(0, 3).join(':')}::/48`
+}
+
 /** Whether an address lies in one of the networks. An IPv4 address that is mapped into IPv6 counts as IPv4. */
 export function isInNetworks(address: string | undefined, networks: readonly string[]): boolean {
   return networkTester(networks)(address)

@@ -19,6 +19,12 @@ export class RecentMap<V> {
     return older
   }
 
+  /** All entries, the newer generation first. An entry that is in both comes twice. */
+  *entries(): Iterable<readonly [name: string, value: V]> {
+    yield* this.#newer
+    yield* this.#older
+  }
+
   add(name: string, value: V): void {
     if (this.#newer.size >= this.#mostOfGeneration) {
       this.#older = this.#newer

@@ -46,11 +46,13 @@ export function httpsRequirement(
 
   /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
-    if (req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)) advise(UNTRUSTED_PROXY)
+    const isForwardedByStranger = req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)
+    if (isForwardedByStranger) advise(UNTRUSTED_PROXY)
     const presented = read(req)
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
-    refuse(res, CLEARTEXT, { ...presented, authorization: [] }, site)
+    const refusal = isForwardedByStranger ? CLEARTEXT.with({ facts: { isForwardedByStranger } }) : CLEARTEXT
+    refuse(res, refusal, { ...presented, authorization: [] }, site)
     void exposed
       .then((texts) => revokeCompromised({ how: 'exposed', texts, source: presented }))
       .catch(() => undefined)

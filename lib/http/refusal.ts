@@ -68,8 +68,8 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   const query = res.req.originalUrl.replace(/^[^?]*/, '')
   if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
   const status = statusOf(error, site)
-  const { clientId, subject, jti: keyId, tokenId } = facts
-  const identity = withoutUndefined({ clientId, subject, keyId, tokenId })
+  const { clientId, subject, jti: keyId, tokenId, expiresAt, isForwardedByStranger } = facts
+  const identity = withoutUndefined({ clientId, subject, keyId, tokenId, expiresAt, isForwardedByStranger })
   const details = {
     endpoint: site.endpoint,
     error: code,

@@ -12,6 +12,7 @@ import {
 import { EventQueue, type OnEnd, type QueueParts } from './event-queue.js'
 import type { RecordEvent } from './event-recorder.js'
 import { type EventSource, sourceDescriber } from './event-source.js'
+import type { Monitor } from './monitor.js'
 
 /** The subscriptions of one deployment. */
 export interface EventHub {
@@ -22,6 +23,8 @@ export interface EventHub {
   on(type: '*', observer: Observer): () => void
   /** How many events were dropped, because an observer was too slow. */
   droppedEvents(): number
+  /** Lets a monitor look at each event before the observers. */
+  watch(monitor: Monitor): void
 }
 
 /** The parts of an event hub. */
@@ -38,24 +41,23 @@ export interface EventHubOptions {
   readonly audit?: { readonly sink: Observer; readonly failClosed: boolean } | undefined
 }
 
-export function eventHub({
-  now,
-  onFault,
-  onUnheard = () => undefined,
-  record,
-  audit,
-}: EventHubOptions): EventHub {
+export function eventHub(options: EventHubOptions): EventHub {
+  const { now, onFault, onUnheard = () => undefined, record, audit } = options
   const describeSource = sourceDescriber()
   const subscriptions = new Subscriptions({
     onFault: firstFaultOfEach(onFault),
     gap: (count) => newEvent('events.dropped', now(), { count }),
   })
   const audited = audit && subscriptions.add('*', audit.sink)
+  let monitor: Monitor | undefined
 
   const dispatch = (...[type, details, source, onAudited]: [...Parameters<Emit>, onAudited?: OnEnd]) => {
     record?.(type, details)
-    if (!subscriptions.has(type)) return onUnheard(type)
+    const isHeard = subscriptions.has(type)
+    if (!isHeard) onUnheard(type)
+    if (!isHeard && !monitor?.watches(type)) return
     const event = newEvent(type, now(), details, source && describeSource(source))
+    if (monitor?.inspect(event) === false) return onAudited?.()
     subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))
   }
 
@@ -63,9 +65,7 @@ export function eventHub({
     emit: (type, details, source) => dispatch(type, details, source),
     emitAudited(type, details, source) {
       if (!audit?.failClosed) return void dispatch(type, details, source)
-      return new Promise((resolve, reject) => {
-        dispatch(type, details, source, (error) => (error === undefined ? resolve() : reject(error)))
-      })
+      return promised((onEnd) => dispatch(type, details, source, onEnd))
     },
     on(type: string, observer: Observer<never>) {
       requireSubscription(type, observer)
@@ -73,7 +73,17 @@ export function eventHub({
       return () => subscriptions.end(type, queue)
     },
     droppedEvents: () => subscriptions.dropped,
+    watch(given) {
+      monitor = given
+    },
   }
+}
+
+/** Resolves or rejects as a delivery ends. */
+function promised(deliver: (onEnd: OnEnd) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    deliver((error) => (error === undefined ? resolve() : reject(error)))
+  })
 }
 
 /** The queues of all observers, by the type of event that they receive. */

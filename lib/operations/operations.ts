@@ -10,6 +10,7 @@ import { revokeFamily } from '../redemption/containment.js'
 import { type DeleteOutcome, deleteClient } from '../registration/deletion.js'
 import { revokeIssuedBefore } from '../tokens/issued-before.js'
 import { revokeKey } from '../tokens/revocation.js'
+import { type MonitoringOperations, monitoringOperations } from './monitoring-operations.js'
 import { type SigningKeyOperations, signingKeyOperations } from './signing-keys.js'
 
 /**
@@ -58,7 +59,7 @@ export interface IssuedKeyRef {
  *   await operations.deleteClient(clientId)
  * }
  */
-export interface Operations extends SigningKeyOperations {
+export interface Operations extends SigningKeyOperations, MonitoringOperations {
   /**
    * Revokes every key issued up to a time, and the results of its redemption, on every process that shares the store.
    * Clocks may differ, so everything issued within the clock tolerance after that time is revoked too.
@@ -112,6 +113,7 @@ export function operations(config: Config): Operations {
   const { deployment } = config
   return {
     ...signingKeyOperations(config),
+    ...monitoringOperations(deployment),
     async deleteClient(clientId) {
       return deleteClient(deployment, parse(clientIdReader, clientId, 'clientId'))
     },

@@ -1,16 +1,18 @@
 import { deadline } from '../base/deadline.js'
 import { type Faults, join, newFaults } from '../base/faults.js'
 import { aFunction, object, type Read, type Reader, required, text } from '../base/schema.js'
+import { LastUses } from '../clients/last-use.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
 import type { UseCaseRecorder } from '../monitoring/use-case-recorder.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
-import type { Deployment } from '../ports/deployment.js'
+import type { Deployment, UsedClient } from '../ports/deployment.js'
 import type { PolicyBounds } from '../ports/policy-options.js'
 import type { RegistrationRules } from '../ports/rules.js'
 import { memoryStore } from '../stores/memory/memory.js'
 import { faultOfMemory } from '../stores/memory/memory-options.js'
 import { type ReadClients, readClients } from './clients.js'
+import type { MonitoringRules } from './monitoring.js'
 import type { MtlsRules } from './mtls.js'
 import { DEFAULTS, policyCompleter, validatePolicy } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, readPolicy } from './policy.js'
@@ -30,6 +32,8 @@ export interface Config {
   readonly rateLimits: RateLimits
   readonly realm: string
   readonly mtls: MtlsRules
+  /** The rules that find misuse; `false` if they are switched off. */
+  readonly monitoring: false | MonitoringRules
   /** Whether the issuer is an http URL of this machine. */
   readonly isLocal: boolean
   /** The page that explains refusals, for links to it. */
@@ -49,6 +53,7 @@ type Parsed = Read<
     issueAccessToken: IssueInTime
     rateLimit: RateLimits
     mtls: MtlsRules
+    monitoring: false | MonitoringRules
     registration: RegistrationRules
   }
 >
@@ -98,7 +103,9 @@ export function parseOptions(options: ProvisioningOptions): Config {
   const { now, clockToleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
-  const deployment = Object.freeze({
+  const checked = measuredStore(store ?? memoryStore({ now }), telemetry)
+  const lastUses = new LastUses(checked, now)
+  const deployment: Deployment = Object.freeze({
     ...verification,
     ...reservations,
     keyRing: new KeyRing(signingKeys.active, signingKeys.others, {
@@ -112,7 +119,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
     maxLifetimeSeconds,
     maxAccessTokenLifetimeSeconds,
     issueAccessToken,
-    store: measuredStore(store ?? memoryStore({ now }), telemetry),
+    store: checked,
+    noteUse: (use: UsedClient) => lastUses.note(use),
     registration,
   })
   const { scopes } = policy ?? {}

@@ -3,13 +3,15 @@ import type { ClientRegistry } from '../ports/client.js'
 import type { Observer } from '../ports/events.js'
 import type { PolicyOptions } from '../ports/policy-options.js'
 import type { ProvisioningStore } from '../ports/store.js'
+import type { AuditOptions } from './audit.js'
 import type { ClientOptions } from './client.js'
 import type { ClientLookup } from './clients.js'
 import type { DpopOptions } from './dpop.js'
+import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { RegistrationOptions } from './registration.js'
-import type { AuditOptions, DocsOptions, TelemetryOptions } from './shared-options.js'
+import type { DocsOptions, TelemetryOptions } from './shared-options.js'
 import type { SigningKeyInput } from './signing-keys.js'
 
 /**
@@ -125,6 +127,11 @@ export interface ProvisioningOptions {
    * @example { meterProvider: (await import('@opentelemetry/api')).metrics }
    */
   readonly telemetry?: TelemetryOptions
+  /**
+   * The rules that find misuse, and the responses to it. `false` switches them off. Default: all rules report.
+   * @example { exempt: { networks: ['10.0.0.0/8'] } }
+   */
+  readonly monitoring?: false | MonitoringOptions
   /**
    * The clock: returns milliseconds since the epoch. Default `Date.now`.
    * @example () => performance.timeOrigin + performance.now()

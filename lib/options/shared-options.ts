@@ -3,7 +3,6 @@ import { describeSecret, type Faults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
 import {
   aFunction,
-  flag,
   type Members,
   object,
   type Reader,
@@ -22,9 +21,11 @@ import type { ProvisioningStore } from '../ports/store.js'
 import { STORE_VERBS } from '../ports/store-verbs.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { isInMemory } from '../stores/memory/memory.js'
+import { type AuditOptions, readAudit } from './audit.js'
 import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
 import { httpsUrl } from './https-url.js'
 import { faultOfLocal, isLocalIssuer } from './local.js'
+import { completeMonitoring, type MonitoringRules, readMonitoring } from './monitoring.js'
 import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
 import { AUDIENCE } from './policy.js'
 
@@ -41,26 +42,6 @@ export interface DocsOptions {
    * @example 'https://docs.example.com/errors'
    */
   readonly url: string
-}
-
-/**
- * Where the audit log goes.
- *
- * @example
- * const audit: AuditOptions = { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
- */
-export interface AuditOptions {
-  /**
-   * Receives every event, in order. If it returns a promise, the next event waits for it.
-   * @example (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`)
-   */
-  readonly sink: Observer
-  /**
-   * Whether the server issues and redeems no key while the sink fails. Each of these requests then waits for the sink,
-   * at most 10 seconds, and gets 503 if the sink does not take its event. Verification never waits. Default `false`.
-   * @example true
-   */
-  readonly failClosed?: boolean
 }
 
 /**
@@ -97,6 +78,7 @@ export interface SharedOptions {
   readonly observer?: Observer
   readonly audit?: AuditOptions
   readonly telemetry?: TelemetryOptions
+  readonly monitoring?: false | MonitoringRules
   readonly now?: () => number
   readonly docs?: DocsOptions
 }
@@ -135,14 +117,12 @@ export const sharedMembers: Members<SharedOptions> = {
   clockToleranceSeconds: whole(0, 60, ' seconds'),
   redemptionLeaseSeconds: whole(1, 900, ' seconds'),
   observer: aFunction(),
-  audit: object<AuditOptions>({
-    sink: required(aFunction('a function that receives events')),
-    failClosed: flag,
-  }),
+  audit: readAudit,
   telemetry: object<TelemetryOptions>({
     meterProvider: provider('metrics of @opentelemetry/api, or a MeterProvider', 'getMeter'),
     tracerProvider: provider('trace of @opentelemetry/api, or a TracerProvider', 'getTracer'),
   }),
+  monitoring: readMonitoring,
   now: rule('a function that returns milliseconds', isClock),
   docs: object<DocsOptions>({ url: required(text('an http or https URL without a fragment', isPageUrl)) }),
 }
@@ -201,7 +181,15 @@ export function completeShared(read: SharedOptions) {
   return {
     verification: { issuer, audiences, environment, clockToleranceSeconds, dpop, now, emit },
     reservations: { redemptionLeaseSeconds, pause, emitAudited, isAuditRequired: audit?.failClosed ?? false },
-    http: { events, realm, mtls, isLocal, docsUrl: read.docs?.url, useCases: telemetry?.useCases },
+    http: {
+      events,
+      monitoring: read.monitoring ?? completeMonitoring({}),
+      realm,
+      mtls,
+      isLocal,
+      docsUrl: read.docs?.url,
+      useCases: telemetry?.useCases,
+    },
     telemetry,
   }
 }

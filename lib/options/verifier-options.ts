@@ -1,11 +1,13 @@
 import type { JwkSet } from '../jose/jwk.js'
 import type { Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
+import type { AuditOptions } from './audit.js'
 import type { DpopOptions } from './dpop.js'
+import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
-import type { AuditOptions, DocsOptions, TelemetryOptions } from './shared-options.js'
+import type { DocsOptions, TelemetryOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -119,6 +121,11 @@ export interface VerifierOptions {
    * @example { meterProvider: (await import('@opentelemetry/api')).metrics }
    */
   readonly telemetry?: TelemetryOptions
+  /**
+   * The rules that find misuse, and the responses to it. `false` switches them off. Default: all rules report.
+   * @example { exempt: { networks: ['10.0.0.0/8'] } }
+   */
+  readonly monitoring?: false | MonitoringOptions
   /**
    * How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900.
    * @example 120

@@ -7,6 +7,7 @@ import type { VerifyingDeployment } from '../ports/deployment.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
 import { identifiersInMemory, sharedLimits } from '../stores/memory/used-identifiers.js'
 import { isLocalIssuer } from './local.js'
+import type { MonitoringRules } from './monitoring.js'
 import type { MtlsRules } from './mtls.js'
 import { DEFAULTS } from './narrowing.js'
 import { LONGEST_LIFETIME_SECONDS, lifetime } from './policy.js'
@@ -28,6 +29,8 @@ export interface VerifierConfig {
   /** The page that explains refusals, for links to it. */
   readonly docsUrl: string | undefined
   readonly realm: string
+  /** The rules that find misuse; `false` if they are switched off. */
+  readonly monitoring: false | MonitoringRules
 }
 
 type Parsed = Read<
@@ -38,6 +41,7 @@ type Parsed = Read<
     introspection: (parts: RemoteParts) => AskIssuer
     rateLimit: RateLimits
     mtls: MtlsRules
+    monitoring: false | MonitoringRules
   }
 >
 

@@ -64,6 +64,15 @@ export interface Deployment extends StoringDeployment {
   /** The complete policy of a found client, limited by `within` if that is given. Without it, the policy is made once. */
   readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   readonly registration: RegistrationRules
+  /** Notes that a client has authenticated, and with which binding. */
+  readonly noteUse: (use: UsedClient) => void
+}
+
+/** A client that has authenticated, and the binding that it has used, if it has. */
+export interface UsedClient {
+  readonly clientId: string
+  readonly bindingId: string | undefined
+  readonly source: RequestSource
 }
 
 /** Server nonces for DPoP proofs (RFC 9449 8). Not stored: instances with the same secret accept each other's. */

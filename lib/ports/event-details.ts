@@ -1,5 +1,6 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
 import type { Confirmation } from './key-record.js'
+import type { Finding, LockKind } from './monitoring-store.js'
 import type { FamilyEnd, RedemptionAction } from './redemption.js'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
@@ -28,6 +29,10 @@ interface KeyIdentity {
   readonly subject?: string
 }
 
+interface FindingDetails extends Omit<Finding, 'id' | 'until'> {
+  readonly findingId: string
+}
+
 /** The details of each event. Identifiers and reasons only: never a key, a secret or a part of one. */
 export interface EventDetails {
   'key.issued': KeyIdentity & {
@@ -51,6 +56,16 @@ export interface EventDetails {
     readonly issuedAt: number
     /** NumericDate. */
     readonly expiresAt: number
+  }
+  /** A key came from a network that it had not come from before, and that it was not issued to. */
+  'key.moved': KeyIdentity & {
+    /** The network that the key was issued to, such as `192.0.2.0/24`. */
+    readonly issuedTo: string
+    readonly network: string
+    /** The number of networks that have presented the key, with that of the issuance. */
+    readonly networkCount: number
+    /** Whether the user agent differs from that of the issuance too. */
+    readonly agentChanged: boolean
   }
   /** The owner of a redeemed key repeated the request, and got the same answer. */
   'redemption.repeated': KeyIdentity & {
@@ -125,6 +140,27 @@ export interface EventDetails {
     readonly clientId: string
     readonly tokenRevoked: boolean
   }
+  /** More refusals of one address in one minute, without their details. */
+  'refusals.summarized': {
+    readonly count: number
+    /** Each reason with its number, as in `client_secret_wrong: 12`. */
+    readonly reasons: readonly string[]
+  }
+  /** A rule has found something new. `severity` is that of the rule. */
+  'finding.opened': FindingDetails
+  /** A rule has found more of the same. */
+  'finding.updated': FindingDetails
+  'finding.closed': { readonly findingId: string; readonly author: string }
+  'client.locked': {
+    readonly clientId: string
+    readonly kind: LockKind
+    readonly reason: string
+    /** The operator or the rule that locked the client. */
+    readonly author: string
+    /** NumericDate. */
+    readonly lockedUntil: number
+  }
+  'client.unlocked': { readonly clientId: string; readonly author: string }
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */
@@ -169,6 +205,10 @@ export interface EventDetails {
     readonly subject?: string
     readonly keyId?: string
     readonly tokenId?: string
+    /** When the refused key expires or has expired (NumericDate), if it is genuine. */
+    readonly expiresAt?: number
+    /** Whether the request has headers of a proxy, but does not come from a trusted one. */
+    readonly isForwardedByStranger?: boolean
   }
   /** A setting of the host is missing or risky. */
   'configuration.advised': { readonly advice: string }

@@ -1,15 +1,9 @@
 import type { RequestSource } from '../base/request.js'
 import type { EventDetails } from './event-details.js'
+import type { Severity } from './severity.js'
 
 export type { EndpointName, EventDetails } from './event-details.js'
-
-/**
- * How urgent an event is: `high` means that somebody should look at it now.
- *
- * @example
- * const paged: readonly Severity[] = ['high']
- */
-export type Severity = 'info' | 'notice' | 'warning' | 'high'
+export type { Severity } from './severity.js'
 
 /**
  * The type of an event.
@@ -19,12 +13,13 @@ export type Severity = 'info' | 'notice' | 'warning' | 'high'
  */
 export type EventType = keyof EventDetails
 
-/** The severity of each event. */
+/** The severity of each event. A finding has the severity of its rule instead. */
 export const SEVERITY: Record<EventType, Severity> = {
   'key.issued': 'info',
   'key.verified': 'info',
   'redemption.started': 'info',
   'key.redeemed': 'info',
+  'key.moved': 'notice',
   'key.released': 'notice',
   'redemption.repeated': 'notice',
   'redemption.stalled': 'high',
@@ -44,6 +39,12 @@ export const SEVERITY: Record<EventType, Severity> = {
   'registration.misused': 'high',
   'registration.exposed': 'high',
   'registration.leaked': 'high',
+  'refusals.summarized': 'warning',
+  'finding.opened': 'notice',
+  'finding.updated': 'notice',
+  'finding.closed': 'notice',
+  'client.locked': 'high',
+  'client.unlocked': 'notice',
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',
@@ -93,6 +94,9 @@ export type EventOf<T extends EventType> = EventDetails[T] & EventEnvelope<T>
 const OUTCOMES: { readonly [T in EventType]?: (details: EventDetails[T]) => string } = {
   'request.refused': ({ reason }) => reason,
   'key.redeemed': ({ action }) => action,
+  'finding.opened': ({ rule }) => rule,
+  'finding.updated': ({ rule }) => rule,
+  'client.locked': ({ kind }) => kind,
   'key.replayed': ({ familyRevoked }) => (familyRevoked ? 'family_revoked' : 'nothing_revoked'),
   'key.exposed': ({ revoked }) => (revoked ? 'revoked' : 'kept'),
   'key.leaked': ({ revoked }) => (revoked ? 'revoked' : 'kept'),

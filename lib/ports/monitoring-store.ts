@@ -1,8 +1,9 @@
-import type { Severity } from './events.js'
 import type { KeyRef } from './key-record.js'
 import type { Lock } from './lock.js'
+import type { Severity } from './severity.js'
 
 export { LOCK_KINDS, type Lock, type LockKind } from './lock.js'
+export { SEVERITIES } from './severity.js'
 
 /**
  * The verbs of a store for monitoring. All processes that share the store see the same locks, findings and uses.
@@ -93,9 +94,6 @@ export const MOST_SAMPLE_CHARACTERS = 256
 
 /** The most actions that a finding keeps. */
 export const MOST_ACTIONS = 16
-
-/** The severities of findings, the lowest first. */
-export const SEVERITIES: readonly Severity[] = Object.freeze(['info', 'notice', 'warning', 'high'])
 
 /** The two kinds of evidence. */
 export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])

@@ -98,6 +98,7 @@ export function keyRefusal(
   message: string,
   requiredScope?: string,
 ): ProvisioningError {
-  const facts = withoutUndefined({ clientId: key.clientId, jti: key.jti, requiredScope })
+  const { clientId, jti, subject, expiresAt } = key
+  const facts = withoutUndefined({ clientId, jti, subject, expiresAt, requiredScope })
   return new ProvisioningError(reason, message, { facts, disclosed: isBound(key) })
 }

@@ -9,6 +9,7 @@ import { isActive } from '../ports/issuer-state.js'
 import { isLocked } from '../ports/lock.js'
 import { isAsRecorded, type KeyClaims, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
+import { noteNetwork } from './moved-key.js'
 import { refuseRedeemed } from './replay.js'
 import type { KnownState } from './verified.js'
 
@@ -40,6 +41,7 @@ async function stateInStore(
   const entry = await callStore(() => deployment.store.find(key))
   if (entry === undefined) throw stateRefusal('key_unknown', key)
   if (!isAsRecorded(key, entry)) throw forged(deployment, key, source)
+  noteNetwork(deployment, entry, source)
   const { state } = entry
   const reason = STATE_REFUSALS[state]
   const recheck = () => requireState(deployment, key, 'issued')

@@ -15,6 +15,7 @@ import {
   issuedKind,
   type VerifiedIdentity,
 } from './issued-token.js'
+import { originOf } from './origin.js'
 
 /** A key that is not signed yet: its record for the store, and its claims. */
 export interface UnsignedKey {
@@ -44,6 +45,10 @@ export function isRandomId(text: string): boolean {
   return /^[\w-]{27}$/.test(text)
 }
 
+/** The client that a key is made for. Without the source of its request, the record does not say where it was issued to. */
+type KeyClient = Pick<AuthenticatedClient, 'clientId' | 'ancestors'> &
+  Partial<Pick<AuthenticatedClient, 'source'>>
+
 /**
  * Makes a key for a client, with terms that its policy allows.
  *
@@ -51,7 +56,7 @@ export function isRandomId(text: string): boolean {
  */
 export function newKey(
   deployment: Deployment,
-  { clientId, ancestors }: Pick<AuthenticatedClient, 'clientId' | 'ancestors'>,
+  { clientId, ancestors, source }: KeyClient,
   terms: Terms,
   confirmation: Confirmation | undefined,
 ): UnsignedKey {
@@ -61,7 +66,14 @@ export function newKey(
   const retainUntil = expiresAt + deployment.clockToleranceSeconds
   const identity = { jti: randomId(), clientId, subject, scope, audience }
   return {
-    record: { ...identity, issuedAt, expiresAt, retainUntil, ...(confirmation && { confirmation }) },
+    record: {
+      ...identity,
+      issuedAt,
+      expiresAt,
+      retainUntil,
+      ...(confirmation && { confirmation }),
+      ...(source && originOf(source)),
+    },
     claims: {
       iss: deployment.issuer,
       aud: audience,
@@ -137,7 +149,12 @@ export const PROVISIONING_KEY = issuedKind<KeyClaims>({
     ancestors: { optional: isKeyRefs },
   },
   maxLifetimeSeconds: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
-  factsOf: ({ client_id: clientId, jti }) => ({ clientId, jti }),
+  factsOf: ({ client_id: clientId, jti, sub: subject, exp: expiresAt }) => ({
+    clientId,
+    jti,
+    subject,
+    expiresAt,
+  }),
 })
 
 function isKeyRefs(list: unknown): boolean {

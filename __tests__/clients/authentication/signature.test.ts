@@ -1,6 +1,6 @@
 import crypto, { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
 import { newFaults } from '../../../lib/base/faults.js'
-import { isSignedBy } from '../../../lib/clients/authentication/signature.js'
+import { signerOf } from '../../../lib/clients/authentication/signature.js'
 import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
 import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
 import { type ClientOptions, readClient, readFoundClient } from '../../../lib/options/client.js'
@@ -11,6 +11,10 @@ import {
   clientKey,
   signAssertion,
 } from '../../support/client-assertion.js'
+
+function isSignedBy(...given: Parameters<typeof signerOf>): boolean {
+  return signerOf(...given) !== undefined
+}
 
 /** More keys of a kind than the server tries. */
 const EC = Array.from({ length: 8 }, () => clientKey('ES256')) as [ClientKey, ...ClientKey[]]
@@ -69,7 +73,7 @@ interface Verification {
 }
 
 /** The work to find the key of an assertion. */
-function workOf(client: Parameters<typeof isSignedBy>[0], jws: ParsedJws) {
+function workOf(client: Parameters<typeof signerOf>[0], jws: ParsedJws) {
   const spies = (['createPublicKey', 'createHash', 'verify'] as const).map((name) => jest.spyOn(crypto, name))
   try {
     const holds = isSignedBy(client, jws)
@@ -82,7 +86,7 @@ function workOf(client: Parameters<typeof isSignedBy>[0], jws: ParsedJws) {
   }
 }
 
-const CLIENTS: Record<string, Parameters<typeof isSignedBy>[0]> = {
+const CLIENTS: Record<string, Parameters<typeof signerOf>[0]> = {
   'that does not exist': undefined,
   'with a secret alone': found({ clientSecret: randomBytes(32).toString('hex') }),
   'with one EC key': found(jwks(EC[0].jwk)),
@@ -140,7 +144,7 @@ describe('an attacker who measures the work for an assertion', () => {
   })
 
   it.each(ASSERTIONS)('has the same kinds of keys tried for every client with %s', (_, jws) => {
-    const kindsOf = (client: Parameters<typeof isSignedBy>[0]) =>
+    const kindsOf = (client: Parameters<typeof signerOf>[0]) =>
       workOf(client, jws).verified.map(({ key }) => [key.asymmetricKeyType, key.asymmetricKeyDetails])
     const unknown = kindsOf(undefined)
     for (const [name, client] of Object.entries(CLIENTS))

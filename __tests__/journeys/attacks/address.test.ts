@@ -63,7 +63,9 @@ describe('an attack by X-Forwarded-For, through a proxy that passes it on', () =
           .expect(200)
         await send(server, 'get', '/devices').set(from(text)).expect(401)
       }
-      expect(addressesIn(server)).toEqual(['127.0.0.1', undefined, undefined, 'fe80::1', 'fe80::1'])
+      // The key comes from another network than it was issued to, which is an event of its own.
+      const moved = ['fe80::1', 'fe80::1', 'fe80::1']
+      expect(addressesIn(server)).toEqual(['127.0.0.1', undefined, undefined, ...moved])
       expect(JSON.stringify(server.events)).not.toContain(key.slice(0, 20))
     }))
 

@@ -12,7 +12,7 @@ import {
 import { clockOf, type Deployment } from '../../ports/deployment.js'
 import { useOnce } from '../../possession/once.js'
 import type { ClientCredentials, Fault, ReadCredentials } from './credentials.js'
-import { isSignedBy } from './signature.js'
+import { type Candidate, signerOf } from './signature.js'
 
 /** RFC 7523 2.2. */
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -61,15 +61,18 @@ export const readAssertion: ReadCredentials = (_request, parameters) => {
 
 function credentials(jws: ParsedJws, claims: AssertionClaims): ClientCredentials {
   const { sub: clientId } = claims
+  let signer: Candidate | undefined
   return {
     clientId,
     methodFor: () => 'private_key_jwt',
     check(deployment, client) {
-      if (!isSignedBy(client, jws)) {
+      signer = signerOf(client, jws)
+      if (signer === undefined) {
         return fault('client_assertion_signature_wrong', 'is not signed by a key of the client')
       }
       return claimsFault(deployment, claims) ?? timesFault(deployment, claims)
     },
+    provenKey: () => ({ jkt: signer?.jkt }),
     spend(deployment, { registeredBy }) {
       const parts = ['client_assertion', clientId, String(claims.jti)]
       const until = Math.ceil(Number(claims.exp)) + deployment.clockToleranceSeconds + 1

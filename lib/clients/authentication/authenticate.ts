@@ -7,6 +7,7 @@ import type { Policy } from '../../ports/policy-options.js'
 import type { KeyRef } from '../../ports/store.js'
 import { ancestorsOf } from '../bound-keys.js'
 import { GRANT_TYPES } from '../client-metadata.js'
+import { bindingIdOf } from '../last-use.js'
 import { findClient } from '../registry.js'
 import { type ClientCredentials, type Fault, METHOD_REFUSED } from './credentials.js'
 import { readClientCredentials } from './read.js'
@@ -52,6 +53,9 @@ export async function authenticateClient(
   const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
   await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
   await credentials.spend?.(deployment, client)
+  const source = { address, userAgent, traceparent, authenticationMethod: method }
+  const bindingId = bindingIdOf(client.bindings ?? [], credentials.provenKey?.() ?? {})
+  deployment.noteUse({ clientId: client.clientId, bindingId, source })
   return Object.freeze({
     clientId: client.clientId,
     method,
@@ -59,7 +63,7 @@ export async function authenticateClient(
     ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
     grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     ancestors,
-    source: { address, userAgent, traceparent, authenticationMethod: method },
+    source,
   }) as AuthenticatedClient
 }
 

@@ -27,6 +27,7 @@ export const readClientCertificate: ReadCredentials = ({ authorization, certific
   return {
     clientId,
     methodFor: (client) => methodFor(client, presented),
+    provenKey: () => ({ certificate: certificate.thumbprint }),
     check(deployment, client) {
       const faults = faultsOf(deployment, presented, client)
       const method = methodFor(client, presented)

@@ -15,6 +15,8 @@ export interface ClientCredentials {
    * that does not exist as for one with other credentials.
    */
   check(deployment: Deployment, client: Client | undefined): Fault | undefined
+  /** The bound key or certificate that proves the identity, if one does. Called after all checks have passed. */
+  provenKey?(): { readonly jkt?: string | undefined; readonly certificate?: string | undefined }
   /** Spends single-use credentials. Called after all checks have passed. */
   spend?(deployment: Deployment, client: Client): Promise<void>
 }

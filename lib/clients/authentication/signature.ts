@@ -11,7 +11,7 @@ import { MOST_KEYS } from '../../ports/policy-options.js'
 import { type Decoy, decoyFor } from './decoy.js'
 
 /** A key that a client has registered, or one that it has bound. */
-interface Candidate {
+export interface Candidate {
   readonly jwk: PublicJwk
   /** The thumbprint of a bound key. */
   readonly jkt?: string | undefined
@@ -21,17 +21,18 @@ interface Candidate {
 const TRIES_WITHOUT_KID = 2
 
 /**
- * Whether an assertion is signed by a key of the client.
+ * Finds the key of the client that has signed an assertion; `undefined` if none has.
  *
  * The work depends only on the assertion, so time does not show which clients exist, or which keys they have. With a
  * `kid` one key is imported and tried, without a `kid` two. Decoys replace missing keys.
  */
-export function isSignedBy(client: Client | undefined, jws: ParsedJws): boolean {
+export function signerOf(client: Client | undefined, jws: ParsedJws): Candidate | undefined {
   const decoy = decoyFor(jws.header.alg as ProofAlgorithm, jws.signature)
   const keys = candidatesOf(client)
   const chosen = typeof jws.header.kid === 'string' ? named(jws, keys, decoy) : newest(jws, keys)
-  // map() tries all of them. some() would stop at the first match.
-  return chosen.map((candidate) => verifies(jws, candidate, decoy)).includes(true)
+  // map() tries all of them. find() would stop at the first match.
+  const verified = chosen.map((candidate) => verifies(jws, candidate, decoy))
+  return chosen[verified.indexOf(true)]
 }
 
 /** The keys of a client, the newest last. If the method came with a binding, registered keys do not count. */

@@ -1,0 +1,101 @@
+import { Detector } from '../../lib/monitoring/detector.js'
+import { RULES } from '../../lib/monitoring/rules/rules.js'
+import { heapBytes } from '../support/heap'
+import { detectorOf, eventAt } from './events.js'
+
+const MINUTE = 60_000
+
+function refused(reason: string, details: object = {}, at = 0) {
+  return eventAt(at, 'request.refused', { reason, ...details })
+}
+
+describe('a detector', () => {
+  it('opens a finding at the first event of a rule without a threshold', () => {
+    const event = eventAt(0, 'key.replayed', { clientId: 'fleet', keyId: 'a' })
+    const [detection, ...others] = detectorOf('replayed_key').inspect(event)
+    expect(others).toEqual([])
+    expect(detection).toMatchObject({ subject: 'client:fleet', count: 1, event, rule: RULES.replayed_key })
+  })
+
+  it('counts up to the threshold, says the count, and then says each further event', () => {
+    const detector = detectorOf('client_guessing')
+    const counts = Array.from({ length: 12 }, () =>
+      detector.inspect(refused('client_secret_wrong', { clientId: 'fleet' })).map(({ count }) => count),
+    )
+    expect(counts).toEqual([...Array(9).fill([]), [10], [1], [1]])
+  })
+
+  it('counts each subject apart', () => {
+    const detector = detectorOf('client_guessing')
+    const found = Array.from({ length: 18 }, (_, i) =>
+      detector.inspect(refused('client_secret_wrong', { clientId: i % 2 === 0 ? 'one' : 'two' })),
+    ).flat()
+    expect(found).toEqual([])
+  })
+
+  it('forgets what is older than the window of the threshold', () => {
+    const detector = detectorOf('client_guessing')
+    const wrong = (at: number) => detector.inspect(refused('client_secret_wrong', { clientId: 'fleet' }, at))
+    for (let i = 0; i < 9; i += 1) wrong(0)
+    expect(wrong(10 * MINUTE)).toEqual([])
+  })
+
+  it('looks only at the reasons of a rule', () => {
+    const detector = detectorOf('client_guessing')
+    const found = Array.from({ length: 50 }, () =>
+      detector.inspect(refused('body_malformed', { clientId: 'fleet' })),
+    )
+    expect(found.flat()).toEqual([])
+  })
+
+  it('finds nothing about a client that the event does not name', () => {
+    const detector = detectorOf('client_guessing')
+    const found = Array.from({ length: 50 }, () => detector.inspect(refused('client_secret_wrong')))
+    expect(found.flat()).toEqual([])
+  })
+
+  it('looks at no exempt event', () => {
+    const active = [{ rule: RULES.replayed_key, threshold: RULES.replayed_key.threshold }]
+    const detector = new Detector(active, {
+      canaries: new Set(),
+      isExempt: ({ address }) => address === '10.0.0.1',
+    })
+    const replay = (address: string) =>
+      detector.inspect(eventAt(0, 'key.replayed', { clientId: 'a', address }))
+    expect([replay('10.0.0.1').length, replay('10.0.0.2').length]).toEqual([0, 1])
+  })
+
+  it('watches no type of event without a rule', () => {
+    const detector = detectorOf(...(Object.keys(RULES) as (keyof typeof RULES)[]))
+    expect(detector.watches('request.refused')).toBe(true)
+    expect(detector.watches('signing_key.added')).toBe(false)
+  })
+
+  it('stays within its memory for many clients and addresses', async () => {
+    const detector = detectorOf(...(Object.keys(RULES) as (keyof typeof RULES)[]))
+    const flood = (from: number, to: number) => {
+      for (let i = from; i < to; i += 1) {
+        const source = {
+          address: `${i % 256}.${(i >> 8) % 256}.${(i >> 16) % 256}.7`,
+          clientId: `client-${i}`,
+        }
+        detector.inspect(refused('client_secret_wrong', source, i))
+        detector.inspect(eventAt(i, 'key.issued', { ...source, keyId: `key-${i}` }))
+      }
+    }
+    flood(0, 30_000)
+    const before = await heapBytes()
+    flood(30_000, 150_000)
+    expect((await heapBytes()) - before).toBeLessThan(4_000_000)
+  })
+
+  it('finds an attacker in a flood of others', () => {
+    const detector = detectorOf('source_guessing')
+    let found = 0
+    for (let i = 0; i < 200_000; i += 1) {
+      detector.inspect(refused('client_unknown', { address: `stranger-${i}` }))
+      if (i % 100 === 0) found += detector.inspect(refused('client_unknown', { address: '192.0.2.1' })).length
+    }
+    expect(found).toBeGreaterThan(0)
+  })
+})

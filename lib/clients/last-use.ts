@@ -1,0 +1,55 @@
+import { networkOf } from '../base/network.js'
+import { RecentMap } from '../base/recent-map.js'
+import type { Binding } from '../ports/client.js'
+import type { UsedClient } from '../ports/deployment.js'
+import type { MonitoringStore } from '../ports/monitoring-store.js'
+
+/** The same client is noted at most once in this time, so that its last use costs a busy client nothing. */
+const PRECISION_MILLISECONDS = 60_000
+
+/** A client that was not used for so long counts as never used. */
+const RETENTION_SECONDS = 400 * 86_400
+
+const CLIENTS_OF_A_GENERATION = 5_000
+
+/** Notes the last use of clients and bindings. */
+export class LastUses {
+  readonly #store: Pick<MonitoringStore, 'noteUse'>
+  readonly #now: () => number
+  /** When each of them was last noted, by this process. */
+  readonly #noted = new RecentMap<number>(CLIENTS_OF_A_GENERATION)
+
+  constructor(store: Pick<MonitoringStore, 'noteUse'>, now: () => number) {
+    this.#store = store
+    this.#now = now
+  }
+
+  /** The request does not wait for it, and a store that does not answer refuses nothing. */
+  note({ clientId, bindingId, source }: UsedClient): void {
+    const now = this.#now()
+    const name = JSON.stringify([clientId, bindingId])
+    if (now - (this.#noted.get(name) ?? Number.NEGATIVE_INFINITY) < PRECISION_MILLISECONDS) return
+    this.#noted.add(name, now)
+    const lastUsedAt = Math.floor(now / 1_000)
+    const network = networkOf(source.address)
+    const use = {
+      clientId,
+      lastUsedAt,
+      until: lastUsedAt + RETENTION_SECONDS,
+      ...(bindingId !== undefined && { bindingId }),
+      ...(network !== undefined && { network }),
+    }
+    this.#store.noteUse(use).catch(() => undefined)
+  }
+}
+
+/** The binding of a key or certificate. */
+export function bindingIdOf(
+  bindings: readonly Binding[],
+  { jkt, certificate }: { readonly jkt?: string | undefined; readonly certificate?: string | undefined },
+): string | undefined {
+  const isUsed = ({ confirmation }: Binding) =>
+    (jkt !== undefined && confirmation.jkt === jkt) ||
+    (certificate !== undefined && confirmation['x5t#S256'] === certificate)
+  return bindings.find(isUsed)?.bindingId
+}

@@ -1,0 +1,99 @@
+import type { EventType, ProvisioningEvent } from '../ports/events.js'
+import { HeavyHitters } from './heavy-hitters.js'
+import { memberOf, type Rule, type RuleContext, type SubjectKind, type Threshold } from './rules/rule.js'
+
+/** The most subjects of each kind that one rule counts at a time. */
+const MOST_SUBJECTS: Record<SubjectKind, number> = { client: 2_000, address: 1_000, deployment: 1 }
+
+/** A rule whose threshold has been reached. */
+export interface Detection {
+  readonly rule: Rule
+  readonly subject: string
+  /** The event that reached the threshold, or one after it. */
+  readonly event: ProvisioningEvent
+  /** How many events have matched since the last detection. */
+  readonly count: number
+}
+
+/** A rule with the settings of a deployment. */
+export interface ActiveRule {
+  readonly rule: Rule
+  readonly threshold: Threshold
+}
+
+interface Watcher extends ActiveRule {
+  readonly counts: HeavyHitters
+  readonly isUnusual: ReturnType<NonNullable<Rule['watch']>> | undefined
+  readonly reasons: ReadonlySet<string> | undefined
+}
+
+/**
+ * Finds misuse in events, by all active rules. It looks at every event once and takes constant time for it. Its memory is
+ * bounded, whatever strangers send.
+ */
+export class Detector {
+  readonly #context: RuleContext
+  readonly #isExempt: (event: ProvisioningEvent) => boolean
+  readonly #watchers = new Map<EventType, Watcher[]>()
+
+  constructor(
+    rules: readonly ActiveRule[],
+    { isExempt, ...context }: RuleContext & { readonly isExempt: (event: ProvisioningEvent) => boolean },
+  ) {
+    this.#context = context
+    this.#isExempt = isExempt
+    for (const active of rules) this.#add(active)
+  }
+
+  /** Whether a rule watches events of a type. */
+  watches(type: EventType): boolean {
+    return this.#watchers.has(type)
+  }
+
+  inspect(event: ProvisioningEvent): readonly Detection[] {
+    const watchers = this.#watchers.get(event.type)
+    if (watchers === undefined || this.#isExempt(event)) return NOTHING
+    let detections: Detection[] | undefined
+    for (const watcher of watchers) {
+      const detection = this.#detect(watcher, event)
+      if (detection === undefined) continue
+      detections ??= []
+      detections.push(detection)
+    }
+    return detections ?? NOTHING
+  }
+
+  #add({ rule, threshold }: ActiveRule): void {
+    const { signal, watch } = rule
+    const watcher: Watcher = {
+      rule,
+      threshold,
+      counts: new HeavyHitters(MOST_SUBJECTS[signal.by], threshold.seconds * 1_000),
+      isUnusual: watch?.(),
+      reasons: signal.reasons && new Set(signal.reasons),
+    }
+    for (const type of signal.events) this.#watchers.set(type, [...(this.#watchers.get(type) ?? []), watcher])
+  }
+
+  #detect(watcher: Watcher, event: ProvisioningEvent): Detection | undefined {
+    const { rule, threshold, counts, isUnusual, reasons } = watcher
+    if (reasons !== undefined && !reasons.has(String(memberOf(event, 'reason')))) return undefined
+    if (rule.where?.(event, this.#context) === false) return undefined
+    const unusual = isUnusual?.(event) ?? true
+    if (unusual === false) return undefined
+    const subject = typeof unusual === 'string' ? `client:${unusual}` : subjectOf(event, rule.signal.by)
+    if (subject === undefined) return undefined
+    const count = counts.add(subject, event.at.getTime())
+    if (count < threshold.count) return undefined
+    return { rule, subject, event, count: count === threshold.count ? count : 1 }
+  }
+}
+
+const NOTHING: readonly Detection[] = Object.freeze([])
+
+/** `undefined` for an event without a subject of this kind: nobody could act on such a finding. */
+function subjectOf(event: ProvisioningEvent, kind: SubjectKind): string | undefined {
+  if (kind === 'deployment') return kind
+  const value = memberOf(event, kind === 'client' ? 'clientId' : 'address')
+  return typeof value === 'string' ? `${kind}:${value}` : undefined
+}

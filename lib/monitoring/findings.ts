@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import type { Emit, ProvisioningEvent } from '../ports/events.js'
+import type { KeyRef } from '../ports/key-record.js'
+import { type Finding, MOST_SAMPLES, type MonitoringStore } from '../ports/monitoring-store.js'
+import type { Detection } from './detector.js'
+import { memberOf, type Rule } from './rules/rule.js'
+
+/** How long a store keeps a finding after its last event. */
+const RETENTION_SECONDS = 7 * 86_400
+
+/** One finding is about one hour. */
+const HOUR_SECONDS = 3_600
+
+/** The least time between two writes of findings. In between, detections are counted. */
+const PAUSE_MILLISECONDS = 1_000
+
+/** The most findings that wait for a write. */
+const MOST_WAITING = 500
+
+/** The most keys of one finding that a response acts on at a time. */
+const MOST_TARGETS = 100
+
+const LONGEST_SAMPLE = 256
+
+/** Calls a function after some time, unless the process ends before. */
+export type Schedule = (act: () => void, milliseconds: number) => void
+
+/** What a response acts on. */
+export interface Incident {
+  readonly rule: Rule
+  readonly findingId: string
+  /** The client of the finding, if it is about one. */
+  readonly clientId: string | undefined
+  /** The keys of its new events. */
+  readonly keys: readonly KeyRef[]
+}
+
+export interface FindingRecorderOptions {
+  /** `undefined` in a process without a store: its findings are events only. */
+  readonly store: MonitoringStore | undefined
+  readonly emit: Emit
+  readonly schedule: Schedule
+  /** Carries out the responses of a rule, and returns those that took effect. */
+  readonly respond: (incident: Incident) => Promise<readonly string[]>
+}
+
+interface Waiting {
+  readonly rule: Rule
+  report: Finding
+  readonly keys: Map<string, KeyRef>
+}
+
+/**
+ * Makes findings from detections: one for each rule, subject and hour. It writes them at most once a second, so a flood of
+ * events does not become a flood of writes.
+ */
+export class FindingRecorder {
+  readonly #options: FindingRecorderOptions
+  #waiting = new Map<string, Waiting>()
+  #isWriting = false
+
+  constructor(options: FindingRecorderOptions) {
+    this.#options = options
+  }
+
+  add(detection: Detection): void {
+    const { rule, event } = detection
+    const report = reportOf(detection)
+    const known = this.#waiting.get(report.id)
+    if (known === undefined && this.#waiting.size >= MOST_WAITING) return
+    const waiting = known ?? { rule, report, keys: new Map<string, KeyRef>() }
+    if (known !== undefined) known.report = merged(known.report, report)
+    const key = keyOf(event)
+    if (key !== undefined && waiting.keys.size < MOST_TARGETS) waiting.keys.set(key.jti, key)
+    this.#waiting.set(report.id, waiting)
+    if (this.#isWriting) return
+    this.#isWriting = true
+    queueMicrotask(() => void this.#writeAll())
+  }
+
+  async #writeAll(): Promise<void> {
+    const batch = [...this.#waiting.values()]
+    this.#waiting = new Map()
+    for (const one of batch) await this.#write(one)
+    const again = () => {
+      this.#isWriting = this.#waiting.size > 0
+      if (this.#isWriting) void this.#writeAll()
+    }
+    this.#options.schedule(again, PAUSE_MILLISECONDS)
+  }
+
+  async #write({ rule, report, keys }: Waiting): Promise<void> {
+    const { store, emit, respond } = this.#options
+    const clientId = report.subject.startsWith('client:') ? report.subject.slice('client:'.length) : undefined
+    const incident = { rule, findingId: report.id, clientId, keys: [...keys.values()] }
+    // Act first: a store that is slow to write findings must not delay the response.
+    const actions = await respond(incident).catch(() => [])
+    const complete = { ...report, actions }
+    const noted = await store?.noteFinding(complete).catch(() => undefined)
+    const { finding, isOpened } = noted ?? { finding: complete, isOpened: true }
+    const { id: findingId, until: _, ...details } = finding
+    emit(isOpened ? 'finding.opened' : 'finding.updated', { findingId, ...details })
+  }
+}
+
+function reportOf({ rule, subject, event, count }: Detection): Finding {
+  const at = Math.floor(event.at.getTime() / 1_000)
+  const { id, severity, evidence } = rule
+  return {
+    id: findingIdOf(id, subject, at),
+    rule: id,
+    severity,
+    evidence,
+    subject,
+    count,
+    firstAt: at,
+    lastAt: at,
+    samples: [sampleOf(event)],
+    actions: [],
+    until: at + RETENTION_SECONDS,
+  }
+}
+
+/** The same in all processes, so that their findings become one. */
+function findingIdOf(rule: string, subject: string, at: number): string {
+  const digest = createHash('sha256').update(subject).digest('base64url').slice(0, 16)
+  return `${rule}.${Math.floor(at / HOUR_SECONDS)}.${digest}`
+}
+
+/** The code of an event, and whose it was, in one line. */
+function sampleOf(event: ProvisioningEvent): string {
+  const { code, at, address, userAgent } = event
+  const keyId = memberOf(event, 'keyId')
+  const parts = [
+    at.toISOString(),
+    code,
+    keyId && `key ${keyId}`,
+    address && `from ${address}`,
+    userAgent && `by ${userAgent}`,
+  ]
+  return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
+}
+
+function keyOf(event: ProvisioningEvent): KeyRef | undefined {
+  const [clientId, jti] = [memberOf(event, 'clientId'), memberOf(event, 'keyId')]
+  return typeof clientId === 'string' && typeof jti === 'string' ? { clientId, jti } : undefined
+}
+
+function merged(earlier: Finding, later: Finding): Finding {
+  return {
+    ...later,
+    count: earlier.count + later.count,
+    firstAt: Math.min(earlier.firstAt, later.firstAt),
+    samples: [...earlier.samples, ...later.samples].slice(-MOST_SAMPLES),
+  }
+}

@@ -1,0 +1,33 @@
+import type { Rule } from './rule.js'
+
+export const algorithmTricks: Rule = {
+  id: 'algorithm_tricks',
+  version: 1,
+  title: 'Tokens with forged headers or signatures come from one address',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'unbound',
+  techniques: ['T1606.001'],
+  signal: {
+    events: ['request.refused'],
+    reasons: [
+      'key_algorithm_refused',
+      'key_header_refused',
+      'key_type_wrong',
+      'signing_key_unknown',
+      'signing_key_retired',
+      'signature_wrong',
+      'dpop_algorithm_refused',
+      'dpop_signature_wrong',
+    ],
+    by: 'address',
+  },
+  threshold: { count: 10, seconds: 600 },
+  falsePositives:
+    'Clients that still use keys of another deployment, or of a signing key that you have removed.',
+  runbook: [
+    'If the reason is signing_key_unknown only, check whether a signing key was removed too early.',
+    'Otherwise somebody tries forged tokens. All were refused: block the address at your proxy if it goes on.',
+  ],
+  responses: ['report'],
+}

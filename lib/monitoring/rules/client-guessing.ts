@@ -1,0 +1,29 @@
+import type { Rule } from './rule.js'
+
+export const GUESSES = [
+  'client_secret_wrong',
+  'client_assertion_signature_wrong',
+  'client_assertion_claims_wrong',
+  'client_certificate_wrong',
+  'client_certificate_untrusted',
+  'client_method_refused',
+] as const
+
+export const clientGuessing: Rule = {
+  id: 'client_guessing',
+  version: 1,
+  title: 'Somebody guesses the credentials of a client',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'unbound',
+  techniques: ['T1110.001'],
+  signal: { events: ['request.refused'], reasons: GUESSES, by: 'client' },
+  threshold: { count: 10, seconds: 600 },
+  falsePositives: 'A client whose secret was rotated on the server only.',
+  runbook: [
+    'If all attempts come from an address of the client, give it its new credentials.',
+    'Otherwise block the address at your proxy. A secret of 24 characters cannot be guessed.',
+    'The client is not locked, because a stranger must not be able to lock out a client.',
+  ],
+  responses: ['report'],
+}

@@ -1,0 +1,35 @@
+import { memberOf, type Rule } from './rule.js'
+
+/** A client may be late by the skew of its clock and the time of its retries. */
+const LATE_SECONDS = 120
+
+export const deadKey: Rule = {
+  id: 'dead_key',
+  version: 1,
+  title: 'An expired or revoked key was used',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'bound',
+  techniques: ['T1528'],
+  signal: {
+    events: ['request.refused'],
+    reasons: ['key_expired', 'key_revoked'],
+    condition: `a revoked key, or a key that expired more than ${LATE_SECONDS} seconds ago`,
+    by: 'client',
+  },
+  threshold: { count: 3, seconds: 3600 },
+  falsePositives: 'A script or a unit file that still contains an old key and presents it at each start.',
+  runbook: [
+    'Look at the addresses of the finding. One known address is usually an old key in a configuration: remove it there.',
+    'Unknown addresses mean that old keys have leaked, for example with a log or a disk image. Find the source.',
+    'The keys themselves are worthless. Check how the same source stores secrets that are still valid.',
+  ],
+  responses: ['report'],
+  where(event) {
+    const expiresAt = memberOf(event, 'expiresAt')
+    const isExpired = memberOf(event, 'reason') === 'key_expired'
+    return (
+      !isExpired || (typeof expiresAt === 'number' && event.at.getTime() / 1000 - expiresAt > LATE_SECONDS)
+    )
+  },
+}

@@ -1,0 +1,47 @@
+import { RecentMap } from '../../base/recent-map.js'
+import { ClientHistory, FadingMean } from './client-history.js'
+import { memberOf, type Rule } from './rule.js'
+
+const KEYS_OF_A_GENERATION = 5_000
+/** No program gets an answer and sends the next request that fast, unless it runs next to the server. */
+const FASTEST_MILLISECONDS = 20
+const USUAL_MILLISECONDS = 1_000
+const LEAST_REDEMPTIONS = 20
+
+export const fastRedemption: Rule = {
+  id: 'fast_redemption',
+  version: 1,
+  title: 'A key was redeemed implausibly fast',
+  kind: 'statistical',
+  severity: 'notice',
+  evidence: 'bound',
+  techniques: ['T1528'],
+  signal: {
+    events: ['key.issued', 'key.redeemed'],
+    condition: `within ${FASTEST_MILLISECONDS} milliseconds, although the client usually takes longer than a second; only if the same process has issued the key`,
+    by: 'client',
+  },
+  threshold: { count: 3, seconds: 3600 },
+  falsePositives: 'A health check of your own that redeems keys of the same client.',
+  runbook: [
+    'Compare the networks of the events key.issued and key.redeemed.',
+    'A program near the server, or between the client and the server, may redeem the keys first.',
+  ],
+  responses: ['report'],
+  watch() {
+    const issuedAt = new RecentMap<number>(KEYS_OF_A_GENERATION)
+    const clients = new ClientHistory(() => ({ age: new FadingMean(LEAST_REDEMPTIONS), count: 0 }))
+    return (event) => {
+      const keyId = String(memberOf(event, 'keyId'))
+      if (event.type === 'key.issued') issuedAt.add(keyId, event.at.getTime())
+      const since = event.type === 'key.redeemed' ? issuedAt.get(keyId) : undefined
+      if (since === undefined) return false
+      const age = event.at.getTime() - since
+      const client = clients.of(String(memberOf(event, 'clientId')))
+      const isUnusual = client.count >= LEAST_REDEMPTIONS && client.age.value > USUAL_MILLISECONDS
+      client.age.add(age)
+      client.count += 1
+      return isUnusual && age < FASTEST_MILLISECONDS
+    }
+  },
+}

@@ -1,0 +1,42 @@
+import { ClientHistory } from './client-history.js'
+import { memberOf, type Rule } from './rule.js'
+
+/** The last part of the lifetime of a key. */
+const LAST_PART = 0.05
+/** So many keys in a row. */
+const IN_A_ROW = 10
+
+export const lateRedemption: Rule = {
+  id: 'late_redemption',
+  version: 1,
+  title: 'A client always redeems its keys in the last moment',
+  kind: 'statistical',
+  severity: 'notice',
+  evidence: 'bound',
+  techniques: ['T1528'],
+  signal: {
+    events: ['key.redeemed'],
+    condition: `${IN_A_ROW} keys in a row, each in the last ${LAST_PART * 100} percent of its lifetime`,
+    by: 'client',
+  },
+  threshold: { count: 1, seconds: 3600 },
+  falsePositives: 'Devices that start slowly, with keys that are too short-lived for them.',
+  runbook: [
+    'If the devices need the time, let the client ask for a longer lifetime.',
+    'Otherwise find out who waits with the keys, and why.',
+  ],
+  responses: ['report'],
+  watch() {
+    const clients = new ClientHistory(() => ({ inARow: 0 }))
+    return (event) => {
+      const [issuedAt, expiresAt] = [
+        Number(memberOf(event, 'issuedAt')),
+        Number(memberOf(event, 'expiresAt')),
+      ]
+      const client = clients.of(String(memberOf(event, 'clientId')))
+      const left = expiresAt - event.at.getTime() / 1000
+      client.inARow = left < LAST_PART * (expiresAt - issuedAt) ? client.inARow + 1 : 0
+      return client.inARow >= IN_A_ROW
+    }
+  },
+}

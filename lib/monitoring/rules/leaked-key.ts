@@ -1,0 +1,19 @@
+import type { Rule } from './rule.js'
+
+export const leakedKey: Rule = {
+  id: 'leaked_key',
+  version: 1,
+  title: 'Somebody has found and reported a key',
+  kind: 'evidence',
+  severity: 'high',
+  evidence: 'bound',
+  techniques: ['T1552'],
+  signal: { events: ['key.leaked', 'token.leaked', 'registration.leaked'], by: 'client' },
+  threshold: { count: 1, seconds: 3600 },
+  falsePositives: 'None: the reporter has the key.',
+  runbook: [
+    'The key is revoked already. Find out where the reporter has found it.',
+    'Remove it from that place, and look there for other secrets.',
+  ],
+  responses: ['report'],
+}

@@ -1,0 +1,24 @@
+import { memberOf, type Rule } from './rule.js'
+
+export const manyNetworks: Rule = {
+  id: 'many_networks',
+  version: 1,
+  title: 'One key was presented from several networks',
+  kind: 'evidence',
+  severity: 'high',
+  evidence: 'bound',
+  techniques: ['T1528', 'T1550.001'],
+  signal: {
+    events: ['key.moved'],
+    condition: 'the third network, or a later one, that presents the same key',
+    by: 'client',
+  },
+  threshold: { count: 1, seconds: 3600 },
+  falsePositives: 'A mobile device that changes networks within minutes.',
+  runbook: [
+    'Several parties have the key. Revoke the key with revokeKey, or its results with revokeFamily.',
+    'Look for the place where the key was published: a log, a ticket, a chat, a repository.',
+  ],
+  responses: ['revokeKey'],
+  where: (event) => Number(memberOf(event, 'networkCount')) >= 3,
+}

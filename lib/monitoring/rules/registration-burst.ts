@@ -1,0 +1,20 @@
+import type { Rule } from './rule.js'
+
+export const registrationBurst: Rule = {
+  id: 'registration_burst',
+  version: 1,
+  title: 'A client registers many clients in a minute',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'bound',
+  techniques: ['T1098.005', 'T1136'],
+  signal: { events: ['client.registered'], by: 'client' },
+  threshold: { count: 30, seconds: 60 },
+  falsePositives: 'The first installation of a fleet. Raise the threshold for clients that install fleets.',
+  runbook: [
+    'Ask the owner of the client whether it installs devices now.',
+    'If not, lock the client, and delete the new clients with deleteClient.',
+    'Lower policy.outstandingKeys of the client to what it needs.',
+  ],
+  responses: ['report'],
+}

@@ -1,0 +1,31 @@
+import type { Rule } from './rule.js'
+
+export const scopeEscalation: Rule = {
+  id: 'scope_escalation',
+  version: 1,
+  title: 'A client asks for more than its policy allows',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'bound',
+  techniques: ['T1078.004', 'T1098'],
+  signal: {
+    events: ['request.refused'],
+    reasons: [
+      'scope_not_permitted',
+      'scope_insufficient',
+      'subject_not_permitted',
+      'audience_not_permitted',
+      'lifetime_not_permitted',
+    ],
+    by: 'client',
+  },
+  threshold: { count: 10, seconds: 600 },
+  falsePositives:
+    'A new version of a client that needs another scope, while its policy is still the old one.',
+  runbook: [
+    'Read the detail of the refusals: it names what the client has asked for, and what its policy allows.',
+    'If the client needs the scope, change its policy. Otherwise correct the client.',
+    'If nobody has changed the client, its credentials may be stolen: rotate them.',
+  ],
+  responses: ['report'],
+}

@@ -1,0 +1,85 @@
+import { RecentMap } from '../../base/recent-map.js'
+import { memberOf, type Rule } from './rule.js'
+
+const HOUR = 3_600_000
+const CLIENTS_OF_A_GENERATION = 5_000
+const LOOK_MILLISECONDS = 60_000
+/** The rule is silent before a client was active for a day, with so many keys. */
+const LEAST_MILLISECONDS = 24 * HOUR
+const LEAST_KEYS = 48
+/** A client is silent if it misses so many of its usual intervals, and for at least so long. */
+const MISSED_INTERVALS = 20
+const LEAST_SILENCE = 6 * HOUR
+
+interface Activity {
+  readonly first: number
+  last: number
+  keys: number
+  /** Whether a finding says already that it is silent. */
+  isKnown: boolean
+}
+
+class Activities {
+  readonly #clients = new RecentMap<Activity>(CLIENTS_OF_A_GENERATION)
+  #lookedAt = Number.NEGATIVE_INFINITY
+
+  note(clientId: string, now: number): void {
+    const activity = this.#clients.get(clientId)
+    if (activity === undefined) {
+      this.#clients.add(clientId, { first: now, last: now, keys: 1, isKnown: false })
+      return
+    }
+    activity.last = now
+    activity.keys += 1
+    activity.isKnown = false
+  }
+
+  /** Finds a client that has fallen silent, if there is a new one. It looks once a minute. */
+  findSilent(now: number): string | undefined {
+    if (now - this.#lookedAt < LOOK_MILLISECONDS) return undefined
+    this.#lookedAt = now
+    for (const [clientId, activity] of this.#clients.entries()) {
+      if (activity.isKnown || !isSilent(activity, now)) continue
+      activity.isKnown = true
+      return clientId
+    }
+    return undefined
+  }
+}
+
+function isSilent({ first, last, keys }: Activity, now: number): boolean {
+  const isRegular = last - first >= LEAST_MILLISECONDS && keys >= LEAST_KEYS
+  const usual = (last - first) / (keys - 1)
+  return isRegular && now - last > Math.max(LEAST_SILENCE, MISSED_INTERVALS * usual)
+}
+
+export const silentClient: Rule = {
+  id: 'silent_client',
+  version: 1,
+  title: 'A client that was active every hour has fallen silent',
+  kind: 'statistical',
+  severity: 'notice',
+  evidence: 'unbound',
+  techniques: ['T1489'],
+  signal: {
+    events: ['key.issued'],
+    condition: `no key for ${LEAST_SILENCE / HOUR} hours and ${MISSED_INTERVALS} times the usual interval; other clients must be active`,
+    by: 'client',
+  },
+  threshold: { count: 1, seconds: 3600 },
+  falsePositives: 'A client that you have switched off.',
+  runbook: [
+    'Check whether the client runs, and whether it can reach the server.',
+    'Look for refusals of the client: its credentials may have expired.',
+  ],
+  responses: ['report'],
+  watch() {
+    const activities = new Activities()
+    return (event) => {
+      const now = event.at.getTime()
+      const silent = activities.findSilent(now)
+      activities.note(String(memberOf(event, 'clientId')), now)
+      return silent ?? false
+    }
+  },
+}

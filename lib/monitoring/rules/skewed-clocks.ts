@@ -1,0 +1,35 @@
+import { HeavyHitters } from '../heavy-hitters.js'
+import { memberOf, type Rule } from './rule.js'
+
+const WINDOW = 600_000
+const LEAST_CLIENTS = 5
+
+export const skewedClocks: Rule = {
+  id: 'skewed_clocks',
+  version: 1,
+  title: 'The clocks of several clients are wrong',
+  kind: 'statistical',
+  severity: 'notice',
+  evidence: 'unbound',
+  techniques: [],
+  signal: {
+    events: ['request.refused'],
+    reasons: ['key_not_yet_valid', 'client_assertion_expired', 'dpop_stale'],
+    condition: `at least ${LEAST_CLIENTS} addresses within 10 minutes`,
+    by: 'deployment',
+  },
+  threshold: { count: 1, seconds: 3600 },
+  falsePositives: 'Requests that a network has delayed for minutes.',
+  runbook: [
+    'Check the clock of the server first: compare it with a time server.',
+    'If the server is right, look at the addresses for what the clients share: an image, a site, a time server.',
+  ],
+  responses: ['report'],
+  watch() {
+    const addresses = new HeavyHitters(1_000, WINDOW)
+    return (event) => {
+      addresses.add(String(memberOf(event, 'address')), event.at.getTime())
+      return addresses.size >= LEAST_CLIENTS
+    }
+  },
+}

@@ -1,0 +1,28 @@
+import { memberOf, type Rule } from './rule.js'
+
+export const spoofedProxy: Rule = {
+  id: 'spoofed_proxy',
+  version: 1,
+  title: 'A stranger claims to be a proxy',
+  kind: 'evidence',
+  severity: 'notice',
+  evidence: 'unbound',
+  techniques: ['T1090', 'T1036'],
+  signal: {
+    events: ['request.refused'],
+    reasons: ['cleartext', 'certificate_header_malformed'],
+    condition: 'the request has headers that only a trusted proxy may set',
+    by: 'address',
+  },
+  threshold: { count: 5, seconds: 600 },
+  falsePositives: 'A proxy of yours that `trust proxy` does not name yet.',
+  runbook: [
+    'If the address is a proxy of yours, name it in `trust proxy` of Express.',
+    'Otherwise a stranger tries to pass for HTTPS or for a client certificate. The request was refused.',
+    'Close the port of the app to everybody but your proxy.',
+  ],
+  responses: ['report'],
+  where: (event) =>
+    memberOf(event, 'isForwardedByStranger') === true ||
+    memberOf(event, 'reason') === 'certificate_header_malformed',
+}

@@ -1,0 +1,24 @@
+import type { Rule } from './rule.js'
+
+export const wrongPlace: Rule = {
+  id: 'wrong_place',
+  version: 1,
+  title: 'A genuine key came to the wrong client, audience or environment',
+  kind: 'evidence',
+  severity: 'warning',
+  evidence: 'bound',
+  techniques: ['T1528', 'T1550.001'],
+  signal: {
+    events: ['request.refused'],
+    reasons: ['audience_wrong', 'environment_wrong', 'network_wrong'],
+    by: 'client',
+  },
+  threshold: { count: 3, seconds: 600 },
+  falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
+  runbook: [
+    'Read the detail of the refusals: it names the expected and the actual audience or environment.',
+    'If the address is one of yours, correct the configuration of that client.',
+    'Otherwise somebody tries where a stolen key works. Revoke the outstanding keys of the client.',
+  ],
+  responses: ['report'],
+}

@@ -1,0 +1,22 @@
+import type { Rule } from './rule.js'
+
+export const wrongProofKey: Rule = {
+  id: 'wrong_proof_key',
+  version: 1,
+  title: 'A bound key came without the private key that it is bound to',
+  kind: 'evidence',
+  severity: 'high',
+  evidence: 'bound',
+  techniques: ['T1528', 'T1550.001'],
+  signal: { events: ['request.refused'], reasons: ['possession_unproven'], by: 'client' },
+  threshold: { count: 2, seconds: 3600 },
+  falsePositives:
+    'A client that makes a new DPoP key at each start, and keeps its provisioning key over a restart.',
+  runbook: [
+    'The key was refused, so nothing is lost. Somebody else may have a copy of the key.',
+    'Compare the address and the user agent with those of the event key.issued.',
+    'If they differ, revoke the key with revokeKey, and find out where it was copied.',
+    'If they are the same, let the client keep its DPoP key together with the provisioning key.',
+  ],
+  responses: ['report'],
+}
