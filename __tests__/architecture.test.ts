@@ -25,6 +25,7 @@ const FOLDERS = [
   '',
   // Entries of their own: nothing else in lib imports them.
   'notifications',
+  'siem',
   'testing',
 ] as const
 

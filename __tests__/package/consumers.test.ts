@@ -180,6 +180,7 @@ describe('an ES module consumer', () => {
     [`${NAME}/keyv`, ['keyvClientRegistry']],
     [`${NAME}/notifications`, ['securityEventTransmitter', 'webhook']],
     [`${NAME}/redis`, ['redisStore']],
+    [`${NAME}/siem`, ['sigmaRules', 'toEcs', 'toOcsf']],
     [`${NAME}/testing`, ['clientRegistryContract', 'storeContract']],
   ])('gets the same names and the very same classes of %s as CommonJS does', (specifier, known) => {
     project.write(
