@@ -108,8 +108,8 @@ const DETAILS: { readonly [T in EventType]: EventDetails[T] } = {
   'client.locked': {
     clientId: 'fleet',
     kind: 'lock',
-    reason: FINDING.findingId,
-    author: 'replayed_key',
+    reason: `finding ${FINDING.findingId}`,
+    author: 'rule replayed_key',
     lockedUntil: SECONDS + 3_600,
   },
   'client.unlocked': { clientId: 'fleet', author: 'alice' },

@@ -40,7 +40,7 @@ export interface EcsEvent {
   readonly [fields: string]: unknown
 }
 
-/** Syslog calls events that need action at once `alert`. */
+/** In syslog, `alert` means that somebody must act immediately. */
 const LEVELS: Record<Severity, { readonly severity: number; readonly level: string }> = {
   info: { severity: 1, level: 'info' },
   notice: { severity: 2, level: 'notice' },

@@ -4,7 +4,7 @@ import { ACTIVITIES, type ActivityName, type OcsfActivity } from './ocsf-activit
 /** Whether the activity succeeded. `ifRevoked`: a success if the event says that something was revoked. */
 type RowOutcome = 'success' | 'failure' | 'unknown' | 'ifRevoked' | 'none'
 
-/** What one type of events becomes in OCSF and in ECS. */
+/** The form of one type of events in OCSF and in ECS. */
 export interface EventRow {
   readonly activity: OcsfActivity
   /** `event.category` of ECS. */
@@ -25,7 +25,7 @@ function row([activity, ecs, outcome, message]: Cells, kind: EventRow['kind'] = 
   return { activity: ACTIVITIES[activity], category, types: types.split(', '), kind, outcome, message }
 }
 
-/** What each type of events becomes. The guide `siem.md` has the same tables. */
+/** The form of each type of events. `docs/guides/siem.md` has tables that are made from it. */
 export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
   'key.issued': row(['apiCreate', 'iam: creation', 'success', 'A client got a provisioning key']),
   'key.verified': row(['logon', 'authentication: start', 'success', 'A route accepted a provisioning key']),

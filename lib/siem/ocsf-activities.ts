@@ -13,7 +13,7 @@ export const DETECTION_FINDING: OcsfClass = { uid: 2004, name: 'Detection Findin
 export const AUTHENTICATION: OcsfClass = { uid: 3002, name: 'Authentication', category: IAM }
 export const ENTITY_MANAGEMENT: OcsfClass = { uid: 3004, name: 'Entity Management', category: IAM }
 export const API_ACTIVITY: OcsfClass = { uid: 6003, name: 'API Activity', category: APPLICATION }
-export const APPLICATION_ERROR: OcsfClass = { uid: 6008, name: 'Application Error', category: APPLICATION }
+const APPLICATION_ERROR: OcsfClass = { uid: 6008, name: 'Application Error', category: APPLICATION }
 
 /** An activity of a class. An activity without a name of its own in OCSF has the id 99. */
 export interface OcsfActivity {

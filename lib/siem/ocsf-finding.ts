@@ -48,7 +48,7 @@ function timesOf(members: EventMembers) {
   return { start_time: members.milliseconds('firstAt'), end_time: members.milliseconds('lastAt') }
 }
 
-/** Who has authenticated can be named. Anybody can cause the others, and a statistic may be wrong. */
+/** Bound evidence is certain. Anybody can cause unbound evidence, and a statistic may be wrong. */
 function confidenceOf(rule: Rule | undefined) {
   if (rule === undefined) return {}
   if (rule.kind === 'statistical') return { confidence_id: 1, confidence: 'Low' }

@@ -68,7 +68,7 @@ const OTHER = 99
 /** "Client Token": a token that an identity provider has issued to an application. */
 const CLIENT_TOKEN = 6
 
-/** The attributes of a class, which takes what it needs from the members. */
+/** Takes members of an event, and returns the attributes of a class. */
 type ClassAttributes = (members: EventMembers, event: ProvisioningEvent) => Record<string, unknown>
 
 const ATTRIBUTES: Readonly<Record<number, ClassAttributes>> = {

@@ -11,8 +11,8 @@ import { type YamlValue, yamlOf } from './yaml.js'
  * counts them.
  *
  * @example
- * const files: Record<string, string> = {}
- * for (const { fileName, yaml }: SigmaRule of []) files[fileName] = yaml
+ * const entry = ({ fileName, yaml }: SigmaRule): [string, string] => [fileName, yaml]
+ * const files = Object.fromEntries(sigmaRules().map(entry))
  */
 export interface SigmaRule {
   /** Such as `provisioning_keys_replayed_key.yml`. */
@@ -27,7 +27,7 @@ const LEVELS: Record<Severity, string> = {
   high: 'high',
 }
 
-/** What is counted: the member of the event that names the subject. */
+/** The member of the event that names the subject of a finding. */
 const GROUPS = { client: 'clientId', address: 'address' } as const
 
 type Selection = Readonly<Record<string, YamlValue>>
@@ -45,7 +45,7 @@ const CONDITIONS: { readonly [id in RuleId]?: readonly Selection[] } = {
  * `keys.on('*', (event) => log(event))` writes it. The rules name the members of events. Their thresholds are the
  * defaults of the library.
  *
- * Sigma cannot remember what is usual, and does not know your canaries. The rules that need this match the event
+ * A Sigma rule has no memory, and does not know your canaries. So the rules that need one of these match the event
  * `finding.opened` of the library instead.
  *
  * @returns the files, in the order of the documentation

@@ -1,0 +1,35 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ruleSections, ruleTable } from './render'
+import { ecsTable, ocsfTable } from './siem-tables'
+
+const ROOT = join(__dirname, '..', '..')
+
+/** The parts of pages that are made from tables in the code, by page and name. */
+const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'docs/operations/rules.md': {
+    'table of rules': ruleTable,
+    'evidence rules': () => ruleSections('evidence'),
+    'statistical rules': () => ruleSections('statistical'),
+  },
+  'docs/guides/siem.md': { 'OCSF table': ocsfTable, 'ECS table': ecsTable },
+}
+
+export const PAGES = Object.keys(PARTS)
+
+/** A page as it must be: the text as it is, with the parts from the code. */
+export function pageFromCode(page: string): string {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  return Object.entries(PARTS[page] ?? {}).reduce((current, [name, render]) => {
+    const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`]
+    const [before, rest, ...others] = current.split(begin)
+    const [, after] = rest?.split(end) ?? []
+    if (before === undefined || after === undefined || others.length > 0)
+      throw new Error(`${page}: expected the comments around "${name}" once`)
+    return `${before}${begin}\n${render()}\n\n${end}${after}`
+  }, text)
+}
+
+export function writePage(page: string): void {
+  writeFileSync(join(ROOT, page), pageFromCode(page))
+}

@@ -1,0 +1,92 @@
+import type { Rule, RuleResponse, SubjectKind } from '../../lib/monitoring/rules/rule'
+import { RULES } from '../../lib/monitoring/rules/rules'
+
+const rules = Object.values(RULES)
+
+/** The table of all rules in docs/operations/rules.md. */
+export function ruleTable(): string {
+  const rows = rules.map(
+    ({ id, title, severity, evidence, kind, responses }) =>
+      `| [\`${id}\`](#${id}) | ${title} | ${severity} | ${kind === 'statistical' ? 'statistical, ' : ''}\`${evidence}\` | ${codes(responses)} |`,
+  )
+  return ['| Rule | Meaning | Severity | Evidence | Response |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+/** A section for each rule: those of one kind under one heading. */
+export function ruleSections(kind: Rule['kind']): string {
+  return rules
+    .filter((rule) => rule.kind === kind)
+    .map(sectionOf)
+    .join('\n\n')
+}
+
+const EVIDENCE: Record<Rule['evidence'], string> = {
+  bound:
+    '`bound`. The client that the finding names has authenticated, or somebody has presented a genuine key of it.',
+  unbound: '`unbound`. Anybody can cause this finding for any subject, so the server only reports it.',
+}
+
+const RESPONSES: Record<RuleResponse, string> = {
+  report: '`report`: it opens a finding, and does nothing more',
+  throttle: '`throttle`: it limits the client to one outstanding key at a time, for `lockSeconds`',
+  stepUp:
+    '`stepUp`: it gives the client only keys that are bound to a DPoP key or a certificate, for `lockSeconds`',
+  revokeKey: '`revokeKey`: it revokes the key',
+  revokeFamily: '`revokeFamily`: it revokes everything that the key was redeemed for',
+  lockClient: '`lockClient`: it locks the client, for `lockSeconds`',
+}
+
+function sectionOf(rule: Rule): string {
+  const { id, title, severity, evidence, techniques, falsePositives, runbook, responses } = rule
+  return [
+    `### ${id}`,
+    '',
+    `**${title}.**`,
+    '',
+    `- **Matching events:** ${signalOf(rule)}`,
+    `- **Threshold:** the rule opens a finding ${thresholdOf(rule)}`,
+    `- **Severity:** ${severity}`,
+    `- **Evidence:** ${EVIDENCE[evidence]}`,
+    `- **Response of the server:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
+    ...(techniques.length === 0 ? [] : [`- **Techniques:** ${techniques.map(techniqueLink).join(', ')}`]),
+    `- **Harmless events that look like this:** ${falsePositives}`,
+    '',
+    'What to do:',
+    '',
+    ...runbook.map((step, i) => `${i + 1}. ${step}`),
+  ].join('\n')
+}
+
+function signalOf({ signal: { events, reasons, condition } }: Rule): string {
+  const from = `the ${events.length === 1 ? 'event' : 'events'} ${codes(events)}`
+  const why = reasons === undefined ? '' : `, if the \`reason\` is ${codes(reasons, 'or')}`
+  return `${from}${why}.${condition === undefined ? '' : ` Condition: ${condition}.`}`
+}
+
+const SUBJECTS: Record<SubjectKind, string> = {
+  client: 'of one client',
+  address: 'from one address',
+  deployment: 'in the whole deployment',
+}
+
+/** `with 3 matching events of one client within 10 minutes.`. */
+function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
+  if (count === 1) return `with the first matching event ${SUBJECTS[by]}.`
+  return `with ${count} matching events ${SUBJECTS[by]} within ${duration(seconds)}.`
+}
+
+function duration(seconds: number): string {
+  if (seconds === 3_600) return 'an hour'
+  if (seconds === 60) return 'a minute'
+  return seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} seconds`
+}
+
+function techniqueLink(technique: string): string {
+  return `[${technique}](https://attack.mitre.org/techniques/${technique.replace('.', '/')}/)`
+}
+
+function codes(names: readonly string[], conjunction = 'and'): string {
+  const quoted = names.map((name) => `\`${name}\``)
+  const last = quoted.pop() ?? ''
+  return quoted.length === 0 ? last : `${quoted.join(', ')} ${conjunction} ${last}`
+}
