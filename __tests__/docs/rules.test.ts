@@ -3,16 +3,7 @@ import type * as library from '../../lib/index.js'
 import { RESPONSES } from '../../lib/monitoring/rules/rule.js'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
 import { PAGES, pageFromCode } from '../../scripts/rules-page/pages'
-import {
-  codeBlocks,
-  codeIn,
-  codeUnder,
-  interfaceMembers,
-  ROOT,
-  readText,
-  section,
-  tableRows,
-} from './markdown'
+import { codeBlocks, codeIn, codeUnder, interfaceMembers, readText, section, tableRows } from './markdown'
 import { runCode } from './run-code'
 
 const PAGE = 'docs/operations/rules.md'

@@ -141,7 +141,7 @@ describe('toEcs', () => {
 
   it('names the client or the address that a finding is about', () => {
     expect(toEcs(sampleEvent('finding.opened'))).toMatchObject({
-      event: { id: 'replayed_key.498876.b0aS3kZx1sLm9QpT', end: AT.toISOString() },
+      event: { id: 'replayed_key.498867.b0aS3kZx1sLm9QpT', end: AT.toISOString() },
       user: { id: 'fleet' },
       provisioning_key: { count: 2, evidence: 'bound', actions: ['revokeFamily'] },
     })

@@ -184,7 +184,7 @@ describe('toOcsf', () => {
       count: 2,
       start_time: AT.getTime() - 240_000,
       end_time: AT.getTime(),
-      finding_info: { uid: 'replayed_key.498876.b0aS3kZx1sLm9QpT', related_events_count: 2 },
+      finding_info: { uid: 'replayed_key.498867.b0aS3kZx1sLm9QpT', related_events_count: 2 },
       evidences: [
         { user: { uid: 'fleet' } },
         { data: { sample: expect.stringContaining('key.replayed:family_revoked') } },

@@ -21,7 +21,7 @@ const token = { ...key, tokenId: 't-9Xc4' }
 const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 
 const FINDING = {
-  findingId: 'replayed_key.498876.b0aS3kZx1sLm9QpT',
+  findingId: 'replayed_key.498867.b0aS3kZx1sLm9QpT',
   rule: 'replayed_key',
   severity: 'high',
   evidence: 'bound',
