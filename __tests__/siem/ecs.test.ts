@@ -150,6 +150,11 @@ describe('toEcs', () => {
     expect([user, source]).toEqual([undefined, undefined])
   })
 
+  it('alerts once for a finding', () => {
+    const alerts = TYPES.filter((type) => toEcs(sampleEvent(type)).event.kind === 'alert')
+    expect(alerts).toEqual(['finding.opened'])
+  })
+
   it('maps a finding of a rule that this version does not know', () => {
     const mapped = toEcs(sampleEvent('finding.opened', { rule: 'constructor' }))
     expect(schemaFaults(mapped)).toEqual([])

@@ -155,6 +155,14 @@ describe('toOcsf', () => {
     expect(refused({ clientId: undefined })).toMatchObject({ user: { name: 'unknown' } })
   })
 
+  it('gives the count and the minute of a summary', () => {
+    expect(toOcsf(sampleEvent('refusals.summarized'))).toMatchObject({
+      count: 812,
+      start_time: AT.getTime() - 60_000,
+      end_time: AT.getTime(),
+    })
+  })
+
   it('says of leaked credentials whether they were revoked', () => {
     const statusOf = (revoked: boolean) => toOcsf(sampleEvent('key.leaked', { revoked }))['status_id']
     expect([statusOf(true), statusOf(false)]).toEqual([1, 0])

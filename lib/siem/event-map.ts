@@ -107,10 +107,7 @@ export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
     ['findingCreate', 'intrusion_detection: info', 'none', 'A finding was opened'],
     'alert',
   ),
-  'finding.updated': row(
-    ['findingUpdate', 'intrusion_detection: info', 'none', 'A finding has grown'],
-    'alert',
-  ),
+  'finding.updated': row(['findingUpdate', 'intrusion_detection: info', 'none', 'A finding has grown']),
   'finding.closed': row(['findingClose', 'intrusion_detection: info', 'none', 'A finding was closed']),
   'client.locked': row(['suspend', 'iam: user, change', 'success', 'A client was locked']),
   'client.unlocked': row(['resume', 'iam: user, change', 'success', 'A client was unlocked']),
