@@ -29,6 +29,7 @@ import { type ClientOptions, provisioningKeys } from '${NAME}'
 import { keyvClientRegistry } from '${NAME}/keyv'
 import { type Notifier, securityEventTransmitter, webhook } from '${NAME}/notifications'
 import { redisStore } from '${NAME}/redis'
+import { type OcsfEvent, sigmaRules, toOcsf } from '${NAME}/siem'
 import { storeContract } from '${NAME}/testing'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -41,7 +42,12 @@ provisioningKeys({ ...options, signingKeys: 1 })
 provisioningKeys({ issuer: 1 })
 const hook: Notifier = webhook({ url: 'https://a.example', secrets: ['whsec_'] })
 provisioningKeys({ ...options, signingKeys: privateKey, observer: hook.observer }).on('*', hook.observer)
-export const all = [keyvClientRegistry, redisStore, securityEventTransmitter, storeContract]
+export const classes: number[] = []
+provisioningKeys({ ...options, signingKeys: privateKey }).on('*', (event) => {
+  const { class_uid }: OcsfEvent = toOcsf(event)
+  classes.push(class_uid)
+})
+export const all = [keyvClientRegistry, redisStore, securityEventTransmitter, sigmaRules, storeContract]
 `
 
 const tsconfig = (files: readonly string[]) =>

@@ -1,38 +1,9 @@
-import { isIP } from 'node:net'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
 import type { ProvisioningEvent } from '../../lib/ports/events.js'
 import { type EcsEvent, sigmaRules, toEcs } from '../../lib/siem/siem.js'
-import { CATEGORIES, FIELDS, KINDS, OUTCOMES } from './ecs-schema'
+import { schemaFaults } from './ecs-faults'
+import { CATEGORIES, KINDS, OUTCOMES } from './ecs-schema'
 import { AT, REQUEST, sampleEvent, sampleFinding, TYPES } from './sample-events'
-
-/** The fields of an event, by their full names. Our own namespace is left out. */
-function fieldsOf(value: object, prefix = ''): [string, unknown][] {
-  return Object.entries(value).flatMap(([name, member]): [string, unknown][] => {
-    if (name === 'provisioning_key') return []
-    const isGroup = typeof member === 'object' && member !== null && !Array.isArray(member)
-    return isGroup ? fieldsOf(member, `${prefix}${name}.`) : [[`${prefix}${name}`, member]]
-  })
-}
-
-const CHECKS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  keyword: (value) => typeof value === 'string',
-  text: (value) => typeof value === 'string',
-  ip: (value) => isIP(String(value)) > 0,
-  date: (value) => new Date(String(value)).toISOString() === value,
-  long: Number.isSafeInteger,
-}
-
-function schemaFaults(event: EcsEvent): string[] {
-  return fieldsOf(event).flatMap(([name, value]) => {
-    const type = FIELDS[name]
-    if (type === undefined) return [`has ${name}`]
-    const check = CHECKS[type.replace('[]', '')]
-    const isValid = type.endsWith('[]')
-      ? Array.isArray(value) && value.every((each) => check?.(each))
-      : check?.(value)
-    return isValid === true ? [] : [`${name}: ${value}`]
-  })
-}
 
 const leavesOf = (value: unknown): unknown[] =>
   typeof value === 'object' && value !== null ? Object.values(value).flatMap(leavesOf) : [value]
