@@ -14,7 +14,7 @@ export const registrationBurst: Rule = {
   runbook: [
     'Ask the owner of the client whether it installs devices now.',
     'If not, lock the client, and delete the new clients with deleteClient.',
-    'Lower policy.outstandingKeys of the client to what it needs.',
+    'Lower policy.outstandingKeys of the client to the number that it really needs.',
   ],
   responses: ['report'],
 }
