@@ -32,7 +32,7 @@ export const telemetry = {
 export const fresh = keysFor('read')
 
 /** One key for all requests of a round. It was presented before. */
-async function repeated(send) {
+export async function repeated(send) {
   const [key, ...others] = await fresh(send)
   return others.concat(key).map(() => key)
 }
