@@ -83,10 +83,10 @@ describe('a detector', () => {
         detector.inspect(eventAt(i, 'key.issued', { ...source, keyId: `key-${i}` }))
       }
     }
-    flood(0, 30_000)
+    flood(0, 15_000)
     const before = await heapBytes()
-    flood(30_000, 150_000)
-    expect((await heapBytes()) - before).toBeLessThan(4_000_000)
+    flood(15_000, 60_000)
+    expect((await heapBytes()) - before).toBeLessThan(2_000_000)
   })
 
   it('finds an attacker in a flood of others', () => {

@@ -75,6 +75,13 @@ export const EVENT_COUNTERS: readonly EventCounter[] = [
     attributes: ['provisioning_key.endpoint', ERROR_TYPE],
     counts: { 'request.refused': ({ endpoint, reason }) => [endpoint, reason] },
   },
+  {
+    name: 'provisioning_key.findings',
+    unit: '{finding}',
+    description: 'Opened findings by rule',
+    attributes: ['security_rule.name', 'provisioning_key.finding.severity'],
+    counts: { 'finding.opened': ({ rule, severity }) => [rule, severity] },
+  },
 ]
 
 export const DROPPED_EVENTS: Metric = {

@@ -246,8 +246,10 @@ async function kidOf(server: RunningServer) {
 
 describe('the table of metrics', () => {
   it('is what a real exporter prints, with the same kinds', async () => {
-    const { server, metrics } = await measured({ store: otherStore() })
-    await exchangeKey(server, await obtainKey(server)).expect(200)
+    const { server, metrics } = await measured({ store: otherStore(), monitoring: {} })
+    const key = await obtainKey(server)
+    await exchangeKey(server, key).expect(200)
+    await exchangeKey(server, key).expect(400)
     const read = await obtainKey(server, { scope: 'devices:read' })
     await present(server, read).expect(200)
     await present(server, 'junk').expect(401)

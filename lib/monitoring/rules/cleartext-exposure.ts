@@ -10,7 +10,8 @@ export const cleartextExposure: Rule = {
   techniques: ['T1040', 'T1528'],
   signal: { events: ['key.exposed', 'token.exposed', 'registration.exposed'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'None: everybody who sees the traffic has the key. The usual cause is a wrong URL in a client.',
+  falsePositives:
+    'None: everybody who sees the traffic has the key. The usual cause is a wrong URL in a client.',
   runbook: [
     'The server has revoked the credential, unless it is bound to a key that the network does not see.',
     'Correct the URL of the client: it must begin with https.',
