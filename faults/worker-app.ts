@@ -75,6 +75,7 @@ function provisioning(options: WorkerAppOptions, ...observers: readonly Observer
     policy: { scopes: [...SCOPES], defaultScopes: [...SCOPES], outstandingKeys: 1_000_000 },
     // All load comes from one address.
     rateLimit: false,
+    monitoring: { detailedRefusals: 1_000_000 },
     redemptionLeaseSeconds: leaseSeconds,
     store,
     observer: (event) => {

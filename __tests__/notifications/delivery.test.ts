@@ -304,7 +304,9 @@ describe('the queue of a notifier', () => {
       // One event waits for its retry, and one for its answer.
       if (attempt === 1) res.writeHead(500).end()
     })
-    const { hook, deadLetters } = hookTo(receiver, { retryDelaySeconds: 0.2, maxRetryDelaySeconds: 0.2 })
+    // No retry comes before the hook is closed, and no answer is late.
+    const waits = { retryDelaySeconds: 600, maxRetryDelaySeconds: 600, giveUpAfterSeconds: 3_600 }
+    const { hook, deadLetters } = hookTo(receiver, { ...waits, timeoutSeconds: 30 })
     hook.observer(replayEvent())
     await until(() => hook.stats().failedAttempts === 1)
     hook.observer(replayEvent())

@@ -139,7 +139,7 @@ const readMembers = object<MonitoringOptions>({
   }),
   canaries: readClientIds,
   lockSeconds: whole(60, 7 * DAY_SECONDS, ' seconds'),
-  detailedRefusals: whole(1, 10_000),
+  detailedRefusals: whole(1, 1_000_000),
 })
 
 /** Reads `monitoring`. */
