@@ -13,6 +13,8 @@ export interface Detection {
   readonly event: ProvisioningEvent
   /** How many events have matched since the last detection. */
   readonly count: number
+  /** Whether the event is that of another client: the subject is found by its silence. */
+  readonly isByAnother: boolean
 }
 
 /** A rule with the settings of a deployment. */
@@ -85,7 +87,8 @@ export class Detector {
     if (subject === undefined) return undefined
     const count = counts.add(subject, event.at.getTime())
     if (count < threshold.count) return undefined
-    return { rule, subject, event, count: count === threshold.count ? count : 1 }
+    const isByAnother = typeof unusual === 'string'
+    return { rule, subject, event, isByAnother, count: count === threshold.count ? count : 1 }
   }
 }
 

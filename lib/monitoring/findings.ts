@@ -70,7 +70,7 @@ export class FindingRecorder {
     if (known === undefined && this.#waiting.size >= MOST_WAITING) return
     const waiting = known ?? { rule, report, keys: new Map<string, KeyRef>() }
     if (known !== undefined) known.report = merged(known.report, report)
-    const key = keyOf(event)
+    const key = detection.isByAnother ? undefined : keyOf(event)
     if (key !== undefined && waiting.keys.size < MOST_TARGETS) waiting.keys.set(key.jti, key)
     this.#waiting.set(report.id, waiting)
     if (this.#isWriting) return
@@ -103,7 +103,7 @@ export class FindingRecorder {
   }
 }
 
-function reportOf({ rule, subject, event, count }: Detection): Finding {
+function reportOf({ rule, subject, event, isByAnother, count }: Detection): Finding {
   const at = Math.floor(event.at.getTime() / 1_000)
   const { id, severity, evidence } = rule
   return {
@@ -115,7 +115,7 @@ function reportOf({ rule, subject, event, count }: Detection): Finding {
     count,
     firstAt: at,
     lastAt: at,
-    samples: [sampleOf(event)],
+    samples: isByAnother ? [] : [sampleOf(event)],
     actions: [],
     until: at + RETENTION_SECONDS,
   }

@@ -26,6 +26,28 @@ const EVIDENCE: Record<Rule['evidence'], string> = {
   unbound: '`unbound`. Anybody can cause this finding for any subject, so the server only reports it.',
 }
 
+/** Only the clients and addresses of others can be named by a stranger. */
+function evidenceOf({ evidence, signal: { by } }: Rule): string {
+  return by === 'deployment' ? '`unbound`. The finding names no client.' : EVIDENCE[evidence]
+}
+
+/** Calls and events in a step of a runbook, and the pages that it names. */
+function withLinks(step: string): string {
+  return step
+    .replace(
+      'the section "A stolen signing key" of the page "Key rotation"',
+      '[A stolen signing key](key-rotation.md#a-stolen-signing-key)',
+    )
+    .replace(
+      /\b(?:revokeKey|revokeFamily|deleteClient|lockClient)\b/g,
+      (name) => `[\`${name}\`](#calls-that-you-need)`,
+    )
+    .replace(
+      /\b(?:key|client|request|registration)\.[a-z]+\b|\bfamily\.fate\b|\bkeyId\b/g,
+      (name) => `\`${name}\``,
+    )
+}
+
 const RESPONSES: Record<RuleResponse, string> = {
   report: '`report`: it opens a finding, and does nothing more',
   throttle: '`throttle`: it limits the client to one outstanding key at a time, for `lockSeconds`',
@@ -37,7 +59,7 @@ const RESPONSES: Record<RuleResponse, string> = {
 }
 
 function sectionOf(rule: Rule): string {
-  const { id, title, severity, evidence, techniques, falsePositives, runbook, responses } = rule
+  const { id, title, severity, techniques, falsePositives, runbook, responses } = rule
   return [
     `### ${id}`,
     '',
@@ -46,14 +68,14 @@ function sectionOf(rule: Rule): string {
     `- **Matching events:** ${signalOf(rule)}`,
     `- **Threshold:** the rule opens a finding ${thresholdOf(rule)}`,
     `- **Severity:** ${severity}`,
-    `- **Evidence:** ${EVIDENCE[evidence]}`,
+    `- **Evidence:** ${evidenceOf(rule)}`,
     `- **Response of the server:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
     ...(techniques.length === 0 ? [] : [`- **Techniques:** ${techniques.map(techniqueLink).join(', ')}`]),
     `- **Harmless events that look like this:** ${falsePositives}`,
     '',
     'What to do:',
     '',
-    ...runbook.map((step, i) => `${i + 1}. ${step}`),
+    ...runbook.map((step, i) => `${i + 1}. ${withLinks(step)}`),
   ].join('\n')
 }
 

@@ -21,8 +21,8 @@ export const clientGuessing: Rule = {
   threshold: { count: 10, seconds: 600 },
   falsePositives: 'A client whose secret was rotated on the server only.',
   runbook: [
-    'If all attempts come from an address of the client, give it its new credentials.',
-    'Otherwise block the address at your proxy. A secret of 24 characters cannot be guessed.',
+    'If the events request.refused in your log come from an address of the client, give it its new credentials.',
+    'Otherwise block the address at your proxy. Nobody can guess a generated secret of 24 characters.',
     'The client is not locked, because a stranger must not be able to lock out a client.',
   ],
   responses: ['report'],

@@ -13,9 +13,9 @@ export const forgedKey: Rule = {
   falsePositives:
     'A second deployment that signs with the same key, such as staging with the key of production.',
   runbook: [
-    'A signing key has leaked, or two deployments share it. Treat it as leaked until you know better.',
-    'Call addSigningKey, rotateSigningKey and removeSigningKey to replace the signing key now.',
-    'Call revokeAllIssuedBefore for the time at which the key may have leaked.',
+    'The server has refused the token. But somebody has a signing key of yours, or two deployments share one. Do not ignore this: treat the signing key as leaked.',
+    'Follow the section "A stolen signing key" of the page "Key rotation": it replaces the signing key in every process, and revokes everything that was issued until now.',
+    'Look at the events client.bound and client.registered since the theft, and delete what you do not know.',
     'Find out where the signing key was stored, and who could read it.',
   ],
   responses: ['report'],

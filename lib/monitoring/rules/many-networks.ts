@@ -16,7 +16,8 @@ export const manyNetworks: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A mobile device that changes networks within minutes.',
   runbook: [
-    'Several parties have the key. Revoke the key with revokeKey, or its results with revokeFamily.',
+    'Several parties have the key. If the finding has the action revokeKey, the key is revoked already. Otherwise the key is redeemed: call revokeFamily.',
+    'Issue a new key for the device or client.',
     'Look for the place where the key was published: a log, a ticket, a chat, a repository.',
   ],
   responses: ['revokeKey'],
