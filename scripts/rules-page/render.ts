@@ -34,10 +34,7 @@ function evidenceOf({ evidence, signal: { by } }: Rule): string {
 /** Calls and events in a step of a runbook, and the pages that it names. */
 function withLinks(step: string): string {
   return step
-    .replace(
-      'the section "A stolen signing key" of the page "Key rotation"',
-      '[A stolen signing key](key-rotation.md#a-stolen-signing-key)',
-    )
+    .replace('"A stolen signing key"', '["A stolen signing key"](key-rotation.md#a-stolen-signing-key)')
     .replace(
       /\b(?:revokeKey|revokeFamily|deleteClient|lockClient)\b/g,
       (name) => `[\`${name}\`](#calls-that-you-need)`,

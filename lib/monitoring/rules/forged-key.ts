@@ -14,7 +14,7 @@ export const forgedKey: Rule = {
     'A second deployment that signs with the same key, such as staging with the key of production.',
   runbook: [
     'The server has refused the token. But somebody has a signing key of yours, or two deployments share one. Do not ignore this: treat the signing key as leaked.',
-    'Follow the section "A stolen signing key" of the page "Key rotation": it replaces the signing key in every process, and revokes everything that was issued until now.',
+    'Follow "A stolen signing key" in the page about key rotation: it replaces the signing key in every process, and revokes everything that was issued until now.',
     'Look at the events client.bound and client.registered since the theft, and delete what you do not know.',
     'Find out where the signing key was stored, and who could read it.',
   ],
