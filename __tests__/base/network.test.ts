@@ -4,7 +4,9 @@ import {
   ipAddress,
   isInNetworks,
   isNetworkWithin,
+  networkOf,
   parseNetwork,
+  sourceOf,
 } from '../../lib/base/network.js'
 
 describe('parseNetwork', () => {
@@ -267,3 +269,30 @@ function colons(address: bigint): string {
   const groups = Array.from({ length: 8 }, (_, i) => (address >> BigInt(112 - 16 * i)) & 0xffffn)
   return groups.map((group) => group.toString(16)).join(':')
 }
+
+describe('monitoring', () => {
+  it.each([
+    ['192.0.2.77', '192.0.2.0/24', '192.0.2.77'],
+    ['2001:db8::1', '2001:db8:0::/48', '2001:db8:0:0::/64'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1:2::/64'],
+    ['fe80::1', 'fe80:0:0::/48', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0::/48', '0:0:0:0::/64'],
+    ['::', '0:0:0::/48', '0:0:0:0::/64'],
+    ['2001:db8:1:2::', '2001:db8:1::/48', '2001:db8:1:2::/64'],
+  ])('counts %s as the network %s and as the source %s', (address, network, source) => {
+    expect([networkOf(address), sourceOf(address)]).toEqual([network, source])
+  })
+
+  it('knows no network of an unknown address', () => {
+    expect(networkOf(undefined)).toBeUndefined()
+  })
+
+  it('counts all addresses of 64 bits as one source', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 65_535 }), { minLength: 4, maxLength: 4 }), (groups) => {
+        const host = groups.map((group) => group.toString(16)).join(':')
+        expect(sourceOf(ipAddress(`2001:db8:7:9:${host}`) ?? '')).toBe('2001:db8:7:9::/64')
+      }),
+    )
+  })
+})

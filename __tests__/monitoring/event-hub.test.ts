@@ -211,3 +211,21 @@ describe('a faulty observer', () => {
     expect(() => emit('key.revoked', KEY)).not.toThrow()
   })
 })
+
+describe('a monitor that fails', () => {
+  it('neither fails the caller nor hides the event', async () => {
+    const [faults, seen] = [[] as unknown[], [] as string[]]
+    const { emit, on, watch } = hub(faults)
+    const fault = new Error('monitor')
+    watch({
+      watches: () => true,
+      inspect: () => {
+        throw fault
+      },
+    })
+    on('*', ({ type }) => seen.push(type))
+    expect(() => emit('key.revoked', KEY)).not.toThrow()
+    await settled()
+    expect([seen, faults]).toEqual([['key.revoked'], [fault]])
+  })
+})

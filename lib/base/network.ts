@@ -44,12 +44,24 @@ function octets(group: number): readonly number[] {
 export function networkOf(address: string | undefined): string | undefined {
   if (address === undefined) return undefined
   if (!address.includes(':')) return `${address.slice(0, address.lastIndexOf('.'))}.0/24`
+  return `${groupsOf(address).slice(0, 3).join(':')}::/48`
+}
+
+/**
+ * The source of a request, as monitoring counts sources: an IPv4 address, or the first 64 bits of an IPv6 address, because
+ * one machine can use all addresses of such a network (RFC 4291 2.5.1).
+ */
+export function sourceOf(address: string): string {
+  return address.includes(':') ? `${groupsOf(address).slice(0, 4).join(':')}::/64` : address
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): readonly string[] {
   const [head = '', tail] = address.split('::')
   const groups = head === '' ? [] : head.split(':')
   const after = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = tail === undefined ? 0 : 8 - groups.length - after.length
-  const all = [...groups, ...Array<string>(zeros).fill('0'), ...after]
-  return `${all.slice(0, 3).join(':')}::/48`
+  return [...groups, ...Array<string>(zeros).fill('0'), ...after]
 }
 
 /** Whether an address lies in one of the networks. An IPv4 address that is mapped into IPv6 counts as IPv4. */

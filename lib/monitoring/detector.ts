@@ -1,3 +1,4 @@
+import { sourceOf } from '../base/network.js'
 import type { EventType, ProvisioningEvent } from '../ports/events.js'
 import { HeavyHitters } from './heavy-hitters.js'
 import { memberOf, type Rule, type RuleContext, type SubjectKind, type Threshold } from './rules/rule.js'
@@ -97,6 +98,8 @@ const NOTHING: readonly Detection[] = Object.freeze([])
 /** `undefined` for an event without a subject of this kind: nobody could act on such a finding. */
 function subjectOf(event: ProvisioningEvent, kind: SubjectKind): string | undefined {
   if (kind === 'deployment') return kind
-  const value = memberOf(event, kind === 'client' ? 'clientId' : 'address')
-  return typeof value === 'string' ? `${kind}:${value}` : undefined
+  if (kind === 'address')
+    return event.address === undefined ? undefined : `address:${sourceOf(event.address)}`
+  const clientId = memberOf(event, 'clientId')
+  return typeof clientId === 'string' ? `client:${clientId}` : undefined
 }

@@ -1,3 +1,4 @@
+import { deadline } from '../base/deadline.js'
 import {
   codeOf,
   type Emit,
@@ -49,15 +50,16 @@ export function eventHub(options: EventHubOptions): EventHub {
     gap: (count) => newEvent('events.dropped', now(), { count }),
   })
   const audited = audit && subscriptions.add('*', audit.sink)
-  let monitor: Monitor | undefined
+  const auditInTime = deadline({ milliseconds: LONGEST_AUDIT_MILLISECONDS, who: 'The audit log' })
+  const monitored = monitorSlot(onFault)
 
   const dispatch = (...[type, details, source, onAudited]: [...Parameters<Emit>, onAudited?: OnEnd]) => {
     record?.(type, details)
     const isHeard = subscriptions.has(type)
     if (!isHeard) onUnheard(type)
-    if (!isHeard && !monitor?.watches(type)) return
+    if (!isHeard && !monitored.watches(type)) return
     const event = newEvent(type, now(), details, source && describeSource(source))
-    if (monitor?.inspect(event) === false) return onAudited?.()
+    if (!monitored.inspect(event)) return onAudited?.()
     subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))
   }
 
@@ -65,7 +67,7 @@ export function eventHub(options: EventHubOptions): EventHub {
     emit: (type, details, source) => dispatch(type, details, source),
     emitAudited(type, details, source) {
       if (!audit?.failClosed) return void dispatch(type, details, source)
-      return promised((onEnd) => dispatch(type, details, source, onEnd))
+      return auditInTime(() => promised((onEnd) => dispatch(type, details, source, onEnd)))
     },
     on(type: string, observer: Observer<never>) {
       requireSubscription(type, observer)
@@ -73,11 +75,31 @@ export function eventHub(options: EventHubOptions): EventHub {
       return () => subscriptions.end(type, queue)
     },
     droppedEvents: () => subscriptions.dropped,
-    watch(given) {
+    watch: (monitor) => monitored.set(monitor),
+  }
+}
+
+/** The place of a monitor. One that fails must neither fail the request nor hide the event. */
+function monitorSlot(onFault: (fault: unknown) => void): Monitor & { set(monitor: Monitor): void } {
+  let monitor: Monitor | undefined
+  return {
+    set(given) {
       monitor = given
+    },
+    watches: (type) => monitor?.watches(type) ?? false,
+    inspect(event) {
+      try {
+        return monitor?.inspect(event) ?? true
+      } catch (fault) {
+        onFault(fault)
+        return true
+      }
     },
   }
 }
+
+/** A request waits so long for the audit log, also if other events are before its own. */
+const LONGEST_AUDIT_MILLISECONDS = 10_000
 
 /** Resolves or rejects as a delivery ends. */
 function promised(deliver: (onEnd: OnEnd) => void): Promise<void> {

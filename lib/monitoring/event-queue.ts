@@ -53,9 +53,11 @@ export class EventQueue {
   }
 
   add(event: ProvisioningEvent, onEnd?: OnEnd): void {
-    if (this.#waiting.length - this.#next >= MOST_WAITING) {
+    // An event that a request waits for has a place of its own, so that strangers cannot fill the queue before it.
+    const most = onEnd === undefined ? MOST_WAITING : 2 * MOST_WAITING
+    if (this.#waiting.length - this.#next >= most) {
       this.#dropped += 1
-      onEnd?.(new Error(`An observer has not taken ${MOST_WAITING} earlier events`))
+      onEnd?.(new Error(`An observer has not taken ${most} earlier events`))
       return
     }
     const missed = this.#dropped - this.#droppedBefore

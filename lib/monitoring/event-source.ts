@@ -46,7 +46,13 @@ const LONGEST_USER_AGENT = 256
 /** No secret is that long. The text is searched for secrets before it is cut, because half a secret looks like none. */
 const LONGEST_SEARCHED = 1_024
 
+/** The last word could be a part of a secret. */
+function withoutLastWord(userAgent: string): string {
+  return userAgent.slice(0, LONGEST_SEARCHED).replace(/[\w.-]+$/, '')
+}
+
 function plainText(userAgent: string): string {
-  const printable = userAgent.slice(0, LONGEST_SEARCHED).replace(/[^\x20-\x7e\xa0-\uffff]/g, '?')
+  const searched = userAgent.length > LONGEST_SEARCHED ? withoutLastWord(userAgent) : userAgent
+  const printable = searched.replace(/[^\x20-\x7e\xa0-\uffff]/g, '?')
   return scrub(printable).slice(0, LONGEST_USER_AGENT)
 }

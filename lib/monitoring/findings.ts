@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { deadline } from '../base/deadline.js'
+import { RecentMap } from '../base/recent-map.js'
 import type { Emit, ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef } from '../ports/key-record.js'
 import { type Finding, MOST_SAMPLES, type MonitoringStore } from '../ports/monitoring-store.js'
@@ -18,7 +20,7 @@ const PAUSE_MILLISECONDS = 1_000
 const MOST_WAITING = 500
 
 /** The most keys of one finding that a response acts on at a time. */
-const MOST_TARGETS = 100
+const MOST_TARGETS = 1_000
 
 const LONGEST_SAMPLE = 256
 
@@ -52,10 +54,41 @@ interface Waiting {
 
 /**
  * Makes findings from detections: one for each rule, subject and hour. It writes them at most once a second, so a flood of
- * events does not become a flood of writes.
+ * events does not become a flood of writes. Findings with `bound` evidence have a lane of their own, so that no stranger
+ * can delay a response.
  */
 export class FindingRecorder {
+  readonly #bound: Lane
+  readonly #unbound: Lane
+
+  constructor(options: FindingRecorderOptions) {
+    this.#bound = new Lane(options)
+    this.#unbound = new Lane(options)
+  }
+
+  add(detection: Detection): void {
+    const lane = detection.rule.evidence === 'bound' ? this.#bound : this.#unbound
+    lane.add(detection)
+  }
+}
+
+/** A time limit for each call of a store or a response, so that one that hangs does not stop the others. */
+const LONGEST_MILLISECONDS = 5_000
+
+/** Observers hear of a finding that grows when its count has doubled, or after this time. */
+const QUIET_SECONDS = 60
+
+/** What this process knows of a finding: its count, and what observers last heard of it. */
+interface Known {
+  readonly total: number
+  readonly heard: number
+  readonly heardAt: number
+}
+
+class Lane {
   readonly #options: FindingRecorderOptions
+  readonly #inTime = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
+  readonly #known = new RecentMap<Known>(MOST_WAITING)
   #waiting = new Map<string, Waiting>()
   #isWriting = false
 
@@ -64,13 +97,12 @@ export class FindingRecorder {
   }
 
   add(detection: Detection): void {
-    const { rule, event } = detection
     const report = reportOf(detection)
     const known = this.#waiting.get(report.id)
     if (known === undefined && this.#waiting.size >= MOST_WAITING) return
-    const waiting = known ?? { rule, report, keys: new Map<string, KeyRef>() }
+    const waiting = known ?? { rule: detection.rule, report, keys: new Map<string, KeyRef>() }
     if (known !== undefined) known.report = merged(known.report, report)
-    const key = detection.isByAnother ? undefined : keyOf(event)
+    const key = detection.isByAnother ? undefined : keyOf(detection.event)
     if (key !== undefined && waiting.keys.size < MOST_TARGETS) waiting.keys.set(key.jti, key)
     this.#waiting.set(report.id, waiting)
     if (this.#isWriting) return
@@ -81,7 +113,9 @@ export class FindingRecorder {
   async #writeAll(): Promise<void> {
     const batch = [...this.#waiting.values()]
     this.#waiting = new Map()
-    for (const one of batch) await this.#write(one)
+    // Act first: a store that is slow to write findings must not delay a response.
+    const actions = await Promise.all(batch.map((one) => this.#respond(one)))
+    for (const [i, { report }] of batch.entries()) await this.#write({ ...report, actions: actions[i] ?? [] })
     const again = () => {
       this.#isWriting = this.#waiting.size > 0
       if (this.#isWriting) void this.#writeAll()
@@ -89,15 +123,28 @@ export class FindingRecorder {
     this.#options.schedule(again, PAUSE_MILLISECONDS)
   }
 
-  async #write({ rule, report, keys }: Waiting): Promise<void> {
-    const { store, emit, respond } = this.#options
+  async #respond({ rule, report, keys }: Waiting): Promise<readonly string[]> {
     const clientId = report.subject.startsWith('client:') ? report.subject.slice('client:'.length) : undefined
     const incident = { rule, findingId: report.id, clientId, keys: [...keys.values()] }
-    // Act first: a store that is slow to write findings must not delay the response.
-    const actions = await respond(incident).catch(() => [])
-    const complete = { ...report, actions }
-    const noted = await store?.noteFinding(complete).catch(() => undefined)
-    const { finding, isOpened } = noted ?? { finding: complete, isOpened: true }
+    return this.#inTime(() => this.#options.respond(incident)).catch(() => [])
+  }
+
+  async #write(report: Finding): Promise<void> {
+    const { store, emit } = this.#options
+    const noted = store && (await this.#inTime(() => store.noteFinding(report)).catch(() => undefined))
+    const known = this.#known.get(report.id)
+    // Without a store, the process adds up what it has found.
+    const total = noted?.finding.count ?? (known?.total ?? 0) + report.count
+    const finding = noted?.finding ?? { ...report, count: total }
+    const isOpened = noted?.isOpened ?? known === undefined
+    const isNews =
+      isOpened ||
+      known === undefined ||
+      total >= 2 * known.heard ||
+      report.lastAt - known.heardAt >= QUIET_SECONDS
+    const { heard, heardAt } = isNews ? { heard: total, heardAt: report.lastAt } : known
+    this.#known.add(report.id, { total, heard, heardAt })
+    if (!isNews) return
     const { id: findingId, until: _, ...details } = finding
     emit(isOpened ? 'finding.opened' : 'finding.updated', { findingId, ...details })
   }

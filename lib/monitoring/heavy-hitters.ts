@@ -40,7 +40,10 @@ export class HeavyHitters {
 
   /** Counts a name, and returns how often it was counted in this window, at least. */
   add(name: string, nowMilliseconds: number): number {
-    if (nowMilliseconds >= this.#windowEnd) this.#startWindow(nowMilliseconds)
+    // A clock that was ahead must not keep a window open.
+    const isOutside =
+      nowMilliseconds >= this.#windowEnd || nowMilliseconds < this.#windowEnd - this.#windowMilliseconds
+    if (isOutside) this.#startWindow(nowMilliseconds)
     const counted = this.#names.get(name) ?? this.#makePlace(name)
     this.#raise(counted)
     return counted.bucket.count - counted.inherited

@@ -1,31 +1,38 @@
+import { sourceOf } from '../base/network.js'
 import type { Emit, EventOf } from '../ports/events.js'
 import type { Schedule } from './findings.js'
 
 const MINUTE = 60_000
 
-/** The most addresses that are told apart in one minute. All others share one summary. */
-const MOST_ADDRESSES = 1_000
+/** The most sources that are told apart in one minute. All others share one summary. */
+const MOST_SOURCES = 1_000
 
+/** The most summaries of one minute: those of the sources with the most refusals. The others share one. */
+const MOST_SUMMARIES = 100
+
+/** The refusals of one source, or of one genuine key. */
 interface Refusals {
   detailed: number
   readonly suppressed: Map<string, number>
+  readonly of: Partial<Pick<EventOf<'request.refused'>, 'address' | 'clientId' | 'keyId'>>
 }
 
-/** The name under which all addresses beyond the limit are counted. No address has it. */
+/** The name under which everything beyond the limit is counted. No address and no key has it. */
 const OTHERS = 'others'
 
 /**
- * Limits the refusals of each address that observers get: the first of each minute are complete events, and the others
- * become one summary at the end of the minute. So strangers cannot flood a log, and still no refusal is invisible.
+ * Limits the refusals of each source that observers get: the first of each minute are complete events, and the others
+ * become one summary at the end of the minute. So strangers cannot flood a log, and still no refusal is invisible. The
+ * refusals of a genuine key are counted apart, so that strangers cannot hide them.
  */
 export class RefusalLimiter {
   readonly #most: number
   readonly #emit: Emit
   readonly #schedule: Schedule
-  #addresses = new Map<string, Refusals>()
+  #sources = new Map<string, Refusals>()
   #hasTimer = false
 
-  /** @param most the complete events of one address and minute */
+  /** @param most the complete events of one source and minute */
   constructor(most: number, { emit, schedule }: { readonly emit: Emit; readonly schedule: Schedule }) {
     this.#most = most
     this.#emit = emit
@@ -33,21 +40,25 @@ export class RefusalLimiter {
   }
 
   /** Whether observers get a refusal. */
-  passes({ address, reason }: EventOf<'request.refused'>): boolean {
-    const refusals = this.#of(address ?? 'unknown')
+  passes(event: EventOf<'request.refused'>): boolean {
+    const refusals = this.#of(event)
     if (refusals.detailed < this.#most) {
       refusals.detailed += 1
       return true
     }
-    refusals.suppressed.set(reason, (refusals.suppressed.get(reason) ?? 0) + 1)
+    refusals.suppressed.set(event.reason, (refusals.suppressed.get(event.reason) ?? 0) + 1)
     return false
   }
 
-  #of(address: string): Refusals {
+  #of({ address, clientId, keyId }: EventOf<'request.refused'>): Refusals {
     this.#startMinute()
-    const name = this.#addresses.has(address) || this.#addresses.size < MOST_ADDRESSES ? address : OTHERS
-    const refusals = this.#addresses.get(name) ?? { detailed: 0, suppressed: new Map<string, number>() }
-    this.#addresses.set(name, refusals)
+    const wanted = keyId === undefined ? `source ${address && sourceOf(address)}` : `key ${clientId} ${keyId}`
+    const name = this.#sources.has(wanted) || this.#sources.size < MOST_SOURCES ? wanted : OTHERS
+    const known = this.#sources.get(name)
+    if (known !== undefined) return known
+    const of = name === OTHERS ? {} : { address, ...(keyId !== undefined && { clientId, keyId }) }
+    const refusals: Refusals = { detailed: 0, suppressed: new Map(), of: of as Refusals['of'] }
+    this.#sources.set(name, refusals)
     return refusals
   }
 
@@ -58,15 +69,29 @@ export class RefusalLimiter {
   }
 
   #summarize(): void {
-    const addresses = this.#addresses
-    this.#addresses = new Map()
+    const all = [...this.#sources.values()].filter(({ suppressed }) => suppressed.size > 0)
+    this.#sources = new Map()
     this.#hasTimer = false
-    for (const [name, { suppressed }] of addresses) {
-      if (suppressed.size === 0) continue
-      const count = [...suppressed.values()].reduce((sum, one) => sum + one, 0)
-      const reasons = [...suppressed].map(([reason, times]) => `${reason}: ${times}`)
-      const address = name === OTHERS || name === 'unknown' ? undefined : name
-      this.#emit('refusals.summarized', { count, reasons }, { address })
-    }
+    const sorted = all.sort((left, right) => countOf(right) - countOf(left))
+    for (const refusals of sorted.slice(0, MOST_SUMMARIES)) this.#emitSummary(refusals)
+    const rest = sorted.slice(MOST_SUMMARIES)
+    if (rest.length > 0) this.#emitSummary(together(rest))
   }
+
+  #emitSummary({ suppressed, of: { address, ...identity } }: Refusals): void {
+    const reasons = [...suppressed].map(([reason, times]) => `${reason}: ${times}`)
+    this.#emit('refusals.summarized', { ...identity, count: countOf({ suppressed }), reasons }, { address })
+  }
+}
+
+function countOf({ suppressed }: Pick<Refusals, 'suppressed'>): number {
+  return [...suppressed.values()].reduce((sum, one) => sum + one, 0)
+}
+
+function together(all: readonly Refusals[]): Refusals {
+  const suppressed = new Map<string, number>()
+  for (const one of all)
+    for (const [reason, times] of one.suppressed)
+      suppressed.set(reason, (suppressed.get(reason) ?? 0) + times)
+  return { detailed: 0, suppressed, of: {} }
 }

@@ -39,10 +39,10 @@ export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: Wri
   }
 }
 
-/** What an event is about: its type, and the key, the sender of the request or the client, whichever is known first. */
+/** What an event is about: its type, and the key, the finding, the sender or the client, whichever is known first. */
 export function topicOf(event: ProvisioningEvent): string {
-  const { type, keyId, address, clientId }: Readonly<Record<string, unknown>> = { ...event }
-  return `${type} ${keyId ?? address ?? clientId ?? ''}`
+  const { type, keyId, findingId, address, clientId }: Readonly<Record<string, unknown>> = { ...event }
+  return `${type} ${keyId ?? findingId ?? address ?? clientId ?? ''}`
 }
 
 /** Reads one of these types of events. */

@@ -1,4 +1,4 @@
-import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
+import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { Lock, LockKind, LockOutcome, UnlockOutcome } from '../ports/store.js'
 
 /** A lock to make, for some seconds from now. */
@@ -9,7 +9,7 @@ export interface NewLock extends Pick<Lock, 'clientId' | 'reason' | 'author'> {
 
 /** Locks a client in all processes that share the store. */
 export async function lockClient(
-  deployment: Deployment,
+  deployment: StoringDeployment,
   { clientId, kind, reason, author, lockSeconds }: NewLock,
 ): Promise<LockOutcome> {
   const lockedAt = numericDate(deployment)

@@ -6,9 +6,9 @@ import { monitor } from '../monitoring/monitor.js'
 import { RefusalLimiter } from '../monitoring/refusal-limiter.js'
 import { memberOf, type RuleResponse } from '../monitoring/rules/rule.js'
 import type { MonitoringRules } from '../options/monitoring.js'
-import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
+import type { Deployment, StoringDeployment, VerifyingDeployment } from '../ports/deployment.js'
 import type { ProvisioningEvent } from '../ports/events.js'
-import type { LockKind } from '../ports/store.js'
+import type { KeyRef, LockKind } from '../ports/store.js'
 import { revokeFamily } from '../redemption/containment.js'
 import { revokeKey } from '../tokens/revocation.js'
 import { lockClient } from './locks.js'
@@ -22,7 +22,7 @@ export function startMonitoring(
   const { emit } = events
   const isExempt = exemption(rules)
   const store = 'askIssuer' in deployment ? undefined : deployment.store
-  const respond = 'registry' in deployment ? responder(deployment, rules) : async () => ['report']
+  const respond = 'askIssuer' in deployment ? async () => ['report'] : responder(deployment, rules)
   const parts = {
     detector: new Detector(rules.active, { canaries: rules.canaries, isExempt }),
     recorder: new FindingRecorder({ store, emit, schedule, respond }),
@@ -49,7 +49,7 @@ const LOCKS: Partial<Record<RuleResponse, LockKind>> = {
 }
 
 /** Carries out the responses of a rule. It returns those that have taken effect. */
-function responder(deployment: Deployment, { active, lockSeconds }: MonitoringRules) {
+function responder(deployment: Deployment | StoringDeployment, { active, lockSeconds }: MonitoringRules) {
   const responsesOf = new Map(active.map(({ rule, responses }) => [rule.id, responses]))
 
   async function act(
@@ -62,9 +62,8 @@ function responder(deployment: Deployment, { active, lockSeconds }: MonitoringRu
       const lock = { clientId, kind, reason: `finding ${findingId}`, author: `rule ${rule.id}` }
       return (await lockClient(deployment, { ...lock, lockSeconds })) === 'locked'
     }
-    if (response === 'report') return true
-    const revoke = response === 'revokeKey' ? revokeKey : revokeFamily
-    const outcomes = await Promise.all(keys.map((key) => revoke(deployment, key)))
+    if (response !== 'revokeKey' && response !== 'revokeFamily') return response === 'report'
+    const outcomes = await inSlices(keys, (key) => revoke(deployment, response, key))
     return outcomes.includes('revoked')
   }
 
@@ -74,4 +73,24 @@ function responder(deployment: Deployment, { active, lockSeconds }: MonitoringRu
       if (await act(response, incident).catch(() => false)) taken.push(response)
     return taken
   }
+}
+
+/** Only a process that can save clients can revoke what a key was redeemed for. */
+async function revoke(
+  deployment: Deployment | StoringDeployment,
+  response: 'revokeKey' | 'revokeFamily',
+  key: KeyRef,
+): Promise<string> {
+  if (response === 'revokeKey') return revokeKey(deployment, key)
+  return 'registry' in deployment ? revokeFamily(deployment, key) : 'unknown'
+}
+
+/** Calls of a store at a time. */
+const SLICE = 50
+
+async function inSlices<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (let i = 0; i < all.length; i += SLICE)
+    results.push(...(await Promise.all(all.slice(i, i + SLICE).map((one) => act(one)))))
+  return results
 }

@@ -142,6 +142,9 @@ export interface EventDetails {
   }
   /** More refusals of one address in one minute, without their details. */
   'refusals.summarized': {
+    /** The genuine key that was refused, and its client, if all refusals were about one. */
+    readonly keyId?: string
+    readonly clientId?: string
     readonly count: number
     /** Each reason with its number, as in `client_secret_wrong: 12`. */
     readonly reasons: readonly string[]

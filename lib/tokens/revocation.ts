@@ -2,7 +2,13 @@ import { ProvisioningError } from '../base/errors.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
-import { callStore, type Deployment, numericDate, type VerifyingDeployment } from '../ports/deployment.js'
+import {
+  callStore,
+  type Deployment,
+  numericDate,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from '../ports/deployment.js'
 import type { KeyRef, ProvisioningStore, RevokeFamilyOutcome, RevokeOutcome } from '../ports/store.js'
 import { ACCESS_TOKEN, familyOf } from './access-token.js'
 import { type IssuedClaims, verifyGenuine } from './issued-token.js'
@@ -28,7 +34,7 @@ type NamedKey = KeyRef & { readonly subject?: string }
 
 /** Revokes a key that is not redeemed yet. */
 export async function revokeKey(
-  deployment: Deployment,
+  deployment: StoringDeployment,
   { subject, ...ref }: NamedKey,
   source?: RequestSource,
 ): Promise<RevokeOutcome> {

@@ -58,7 +58,8 @@ beforeAll(async () => {
   const metrics = realMetrics()
   // A copy, because memoryStore() itself is not measured.
   const store = { ...memoryStore() }
-  server = await startServer({ options: { telemetry: { meterProvider: metrics.meterProvider }, store } })
+  const telemetry = { meterProvider: metrics.meterProvider }
+  server = await startServer({ options: { telemetry, store, monitoring: {} } })
   const present = (key: string) => send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)
   const key = await obtainKey(server)
   await exchangeKey(server, key).expect(200)
@@ -131,6 +132,7 @@ describe('the dashboard and the alerts', () => {
     const known: Readonly<Record<string, readonly string[]>> = {
       ...values,
       provisioning_key_event_severity: Object.values(SEVERITY),
+      provisioning_key_finding_severity: Object.values(SEVERITY),
     }
     const compared = selectors.flatMap(({ matchers }) =>
       matchers.flatMap(([, label = '', , value = '']) =>
