@@ -48,9 +48,9 @@ describe('the page about rules', () => {
   })
 
   it.each([
-    ['client_guessing', '10 matching events of one client within 10 minutes'],
-    ['source_guessing', '100 matching events from one address within 10 minutes'],
-    ['registration_burst', '30 matching events of one client within a minute'],
+    ['client_guessing', '10 matching events of one client within an hour'],
+    ['source_guessing', '100 matching events from one address within an hour'],
+    ['registration_burst', '30 matching events of one client within 10 minutes'],
     ['dead_key', '3 matching events of one client within an hour'],
     ['forged_key', 'the first matching event in the whole deployment'],
   ])('says the threshold of %s in words', (id, words) => {

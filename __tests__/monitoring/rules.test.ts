@@ -59,7 +59,11 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
     ],
   },
   cleartext_exposure: { found: [[0, 'key.exposed', KEY]], harmless: [refusals(50, 'cleartext', {})] },
-  forged_key: { found: [[0, 'token.forged', KEY]], harmless: [refusals(50, 'signature_wrong', {})] },
+  forged_key: {
+    // The store has no record of a key that a thief of the signing key has made.
+    found: refusals(1, 'key_unknown'),
+    harmless: [refusals(50, 'signature_wrong', {}), refusals(50, 'key_expired')],
+  },
   wrong_proof_key: {
     found: refusals(2, 'possession_unproven'),
     harmless: [refusals(1, 'possession_unproven'), refusals(50, 'dpop_stale')],
@@ -104,7 +108,7 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
   },
   registration_burst: {
     found: repeat(30, (i) => [i * 1_000, 'client.registered', KEY]),
-    harmless: [repeat(200, (i) => [i * 3_000, 'client.registered', KEY])],
+    harmless: [repeat(200, (i) => [i * 30_000, 'client.registered', KEY])],
   },
   misused_registration_token: {
     found: [[0, 'registration.misused', { clientId: 'device:7' }]],
@@ -130,6 +134,14 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
         ...repeat(200, (i) => [60 * HOUR + i, 'key.issued', { ...KEY, address: '192.0.2.9' }] as const),
       ],
       repeat(200, (i) => [i, 'key.issued', { ...KEY, address: `198.51.${i}.9` }]),
+      // Autoscaling: a third of a roll-out comes from new networks.
+      [
+        ...usual(60, 2),
+        ...repeat(90, (i) => {
+          const address = i % 3 === 0 ? `198.51.${i}.9` : '192.0.2.9'
+          return [60 * HOUR + i, 'key.issued', { ...KEY, address }] as const
+        }),
+      ],
     ],
   },
   stockpiling: {
@@ -185,6 +197,13 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
     harmless: [
       [...usual(60), [62 * HOUR, 'key.issued', { ...KEY, clientId: 'other' }]],
       [...usual(3), [9 * DAY, 'key.issued', { ...KEY, clientId: 'other' }]],
+      // A client with office hours, and its first weekend.
+      [
+        ...[0, 1, 2].flatMap((day) =>
+          usual(10, 4).map(([at, ...rest]): Story[number] => [day * DAY + at, ...rest]),
+        ),
+        [5 * DAY, 'key.issued', { ...KEY, clientId: 'other' }],
+      ],
     ],
   },
 }

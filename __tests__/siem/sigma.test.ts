@@ -88,7 +88,9 @@ const EVENTS: readonly ProvisioningEvent[] = [
 function counts({ signal, where }: Rule, event: ProvisioningEvent): boolean {
   const isSignal = signal.events.includes(event.type)
   const hasReason =
-    signal.reasons === undefined || ('reason' in event && signal.reasons.includes(event.reason as never))
+    signal.reasons === undefined ||
+    event.type !== 'request.refused' ||
+    signal.reasons.includes(event.reason as never)
   return isSignal && hasReason && (where?.(event, { canaries: new Set() }) ?? true)
 }
 

@@ -80,7 +80,7 @@ export class Detector {
 
   #detect(watcher: Watcher, event: ProvisioningEvent): Detection | undefined {
     const { rule, threshold, counts, isUnusual, reasons } = watcher
-    if (reasons !== undefined && !reasons.has(String(memberOf(event, 'reason')))) return undefined
+    if (event.type === 'request.refused' && reasons?.has(event.reason) === false) return undefined
     if (rule.where?.(event, this.#context) === false) return undefined
     const unusual = isUnusual?.(event) ?? true
     if (unusual === false) return undefined

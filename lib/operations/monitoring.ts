@@ -13,11 +13,16 @@ import { revokeFamily } from '../redemption/containment.js'
 import { revokeKey } from '../tokens/revocation.js'
 import { lockClient } from './locks.js'
 
-/** Lets the rules look at each event of a deployment. */
+/**
+ * Lets the rules look at each event of a deployment.
+ *
+ * @param schedule the timers. The simulation has its own clock.
+ */
 export function startMonitoring(
   deployment: Deployment | VerifyingDeployment,
   events: EventHub,
   rules: MonitoringRules,
+  schedule: Schedule = scheduleUnreferenced,
 ): void {
   const { emit } = events
   const isExempt = exemption(rules)
@@ -32,7 +37,7 @@ export function startMonitoring(
 }
 
 /** A timer of monitoring does not keep the process alive. */
-const schedule: Schedule = (act, milliseconds) => void setTimeout(act, milliseconds).unref()
+const scheduleUnreferenced: Schedule = (act, milliseconds) => void setTimeout(act, milliseconds).unref()
 
 function exemption({ exemptClients, exemptNetworks }: MonitoringRules) {
   const isExemptAddress = networkTester(exemptNetworks)

@@ -1,5 +1,5 @@
 import { SCOPE } from '../monitoring/meters.js'
-import type { Rule, RuleId } from '../monitoring/rules/rule.js'
+import type { Rule, RuleId, Signal } from '../monitoring/rules/rule.js'
 import { RULES } from '../monitoring/rules/rules.js'
 import type { Severity } from '../ports/events.js'
 import { techniqueUrl } from './ocsf-finding.js'
@@ -63,13 +63,20 @@ export function sigmaRules(): readonly SigmaRule[] {
 function documentsOf(rule: Rule): readonly { readonly [key: string]: YamlValue | undefined }[] {
   if (!canBeExpressed(rule)) return [singleRule(rule, [{ code: `finding.opened:${rule.id}` }])]
   const { id, signal, threshold } = rule
-  const events: Selection = {
-    type: listOrOne(signal.events),
-    ...(signal.reasons && { reason: listOrOne(signal.reasons) }),
-  }
-  const selections = CONDITIONS[id]?.map((condition) => ({ ...events, ...condition })) ?? [events]
+  const conditions = CONDITIONS[id] ?? [{}]
+  const selections = eventsOf(signal).flatMap((events) =>
+    conditions.map((condition) => ({ ...events, ...condition })),
+  )
   if (threshold.count === 1 || signal.by === 'deployment') return [singleRule(rule, selections)]
   return countedRule(rule, selections, GROUPS[signal.by])
+}
+
+/** Only refusals have a reason. So a rule that also watches other events needs a selection for each of both. */
+function eventsOf({ events, reasons }: Signal): readonly Selection[] {
+  if (reasons === undefined) return [{ type: listOrOne(events) }]
+  const others = events.filter((type) => type !== 'request.refused')
+  const refusals = { type: 'request.refused', reason: listOrOne(reasons) }
+  return others.length === 0 ? [refusals] : [{ type: listOrOne(others) }, refusals]
 }
 
 /** Whether a log query finds the same: without memory, and with all conditions in the event. */

@@ -78,8 +78,14 @@ function sectionOf(rule: Rule): string {
 
 function signalOf({ signal: { events, reasons, condition } }: Rule): string {
   const from = `the ${events.length === 1 ? 'event' : 'events'} ${codes(events)}`
-  const why = reasons === undefined ? '' : `, if the \`reason\` is ${codes(reasons, 'or')}`
+  const why =
+    reasons === undefined ? '' : `${ofRefusals(events)} if the \`reason\` is ${codes(reasons, 'or')}`
   return `${from}${why}.${condition === undefined ? '' : ` Condition: ${condition}.`}`
+}
+
+/** Only refusals have a reason. */
+function ofRefusals(events: Rule['signal']['events']): string {
+  return events.length === 1 ? ',' : '. `request.refused` counts only'
 }
 
 const SUBJECTS: Record<SubjectKind, string> = {

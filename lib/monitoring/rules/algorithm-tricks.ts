@@ -22,7 +22,7 @@ export const algorithmTricks: Rule = {
     ],
     by: 'address',
   },
-  threshold: { count: 10, seconds: 600 },
+  threshold: { count: 10, seconds: 3600 },
   falsePositives:
     'Clients that still use keys of another deployment, or of a signing key that you have removed.',
   runbook: [

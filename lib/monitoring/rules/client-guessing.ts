@@ -18,7 +18,7 @@ export const clientGuessing: Rule = {
   evidence: 'unbound',
   techniques: ['T1110.001'],
   signal: { events: ['request.refused'], reasons: GUESSES, by: 'client' },
-  threshold: { count: 10, seconds: 600 },
+  threshold: { count: 10, seconds: 3600 },
   falsePositives: 'A client whose secret was rotated on the server only.',
   runbook: [
     'If the events request.refused in your log come from an address of the client, give it its new credentials.',

@@ -11,35 +11,48 @@ const LEAST_EVENTS = 50
 const LEAST_BURST = 20
 const LEAST_RATIO = 5
 const MOST_PROBABILITY = 1e-6
-/** Networks of a client that the rule remembers. */
+/** Autoscaling adds a new network for a few keys of a roll-out. A thief asks for most of them from new networks. */
+const LEAST_NEW_SHARE = 0.5
+/** So long is a network new. */
+const NEW_MINUTES = 60
+/** Networks of a client that the rule remembers: those that it has used last. */
 const MOST_NETWORKS = 32
 /** After so many minutes without an event, older minutes count as nothing. */
 const LONGEST_GAP_MINUTES = 600
 
 class Issuance {
   readonly #mean = new FadingMean(HALF_LIFE_MINUTES)
-  readonly #networks = new Set<string>()
+  /** The minute in which each network was first used. */
+  readonly #networks = new Map<string, number>()
   #minute = Number.NaN
   #count = 0
   #minutes = 0
   #events = 0
-  #newNetworks = 0
+  #countOfNew = 0
 
   /** Counts a key, and returns whether the keys of this minute are a burst. */
   add(nowMilliseconds: number, network: string): boolean {
     this.#goTo(Math.floor(nowMilliseconds / MINUTE))
     this.#count += 1
     this.#events += 1
-    if (!this.#networks.has(network)) {
-      if (this.#networks.size < MOST_NETWORKS) this.#networks.add(network)
-      this.#newNetworks += 1
-    }
+    if (this.#isNew(network)) this.#countOfNew += 1
     return this.#isBurst()
+  }
+
+  #isNew(network: string): boolean {
+    const firstUsed = this.#networks.get(network) ?? this.#minute
+    // A Map keeps the order in which its entries were set, so its first entry is the one not used for longest.
+    this.#networks.delete(network)
+    const [oldest] = this.#networks.keys()
+    if (this.#networks.size >= MOST_NETWORKS && oldest !== undefined) this.#networks.delete(oldest)
+    this.#networks.set(network, firstUsed)
+    return this.#minute - firstUsed < NEW_MINUTES
   }
 
   #isBurst(): boolean {
     const hasHistory = this.#minutes >= LEAST_MINUTES && this.#events - this.#count >= LEAST_EVENTS
-    if (!hasHistory || this.#newNetworks === 0 || this.#count < LEAST_BURST) return false
+    if (!hasHistory || this.#count < LEAST_BURST) return false
+    if (this.#countOfNew < LEAST_NEW_SHARE * this.#count) return false
     const mean = this.#mean.value
     return this.#count >= LEAST_RATIO * mean && poissonTail(this.#count, mean) < MOST_PROBABILITY
   }
@@ -51,21 +64,21 @@ class Issuance {
     this.#minutes += gap
     this.#minute = minute
     this.#count = 0
-    this.#newNetworks = 0
+    this.#countOfNew = 0
   }
 }
 
 export const issuanceBurst: Rule = {
   id: 'issuance_burst',
   version: 1,
-  title: 'A client asks for unusually many keys, also from a new network',
+  title: 'A client asks for unusually many keys from new networks',
   kind: 'statistical',
   severity: 'notice',
   evidence: 'bound',
   techniques: ['T1078.004', 'T1528'],
   signal: {
     events: ['key.issued'],
-    condition: `at least ${LEAST_BURST} keys in a minute and ${LEAST_RATIO} times the mean of the client, and some of them from a network that the client has not used before`,
+    condition: `at least ${LEAST_BURST} keys in a minute and ${LEAST_RATIO} times the mean of the client, and at least half of them from networks that the client has first used within the last hour`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

@@ -3,13 +3,13 @@ import type { Rule } from './rule.js'
 export const registrationBurst: Rule = {
   id: 'registration_burst',
   version: 1,
-  title: 'A client registers many clients in a minute',
+  title: 'A client registers many clients within minutes',
   kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
   techniques: ['T1098.005', 'T1136'],
   signal: { events: ['client.registered'], by: 'client' },
-  threshold: { count: 30, seconds: 60 },
+  threshold: { count: 30, seconds: 600 },
   falsePositives: 'The first installation of a fleet. Raise the threshold for clients that install fleets.',
   runbook: [
     'Ask the owner of the client whether it installs devices now.',

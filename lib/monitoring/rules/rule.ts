@@ -54,7 +54,7 @@ export type SubjectKind = 'client' | 'address' | 'deployment'
 /** The events that a rule watches, in a form from which its Sigma rule is generated. */
 export interface Signal {
   readonly events: readonly EventType[]
-  /** Only refusals for these reasons. */
+  /** Of `request.refused`, only refusals for these reasons count. */
   readonly reasons?: readonly Reason[]
   /** A further condition, in words. `Rule.where` decides it. */
   readonly condition?: string

@@ -19,7 +19,7 @@ export const scopeEscalation: Rule = {
     ],
     by: 'client',
   },
-  threshold: { count: 10, seconds: 600 },
+  threshold: { count: 10, seconds: 3600 },
   falsePositives:
     'A new version of a client that needs another scope, while its policy is still the old one.',
   runbook: [

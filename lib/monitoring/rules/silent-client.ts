@@ -10,11 +10,14 @@ const LEAST_KEYS = 48
 /** A client is silent if it misses so many of its usual intervals, and for at least so long. */
 const MISSED_INTERVALS = 20
 const LEAST_SILENCE = 6 * HOUR
+/** And so many times its longest pause so far. A weekend is 4.4 times as long as the night before it. */
+const LONGEST_PAUSES = 5
 
 interface Activity {
   readonly first: number
   last: number
   keys: number
+  longestPause: number
   /** Whether a finding says already that it is silent. */
   isKnown: boolean
 }
@@ -26,9 +29,10 @@ class Activities {
   note(clientId: string, now: number): void {
     const activity = this.#clients.get(clientId)
     if (activity === undefined) {
-      this.#clients.add(clientId, { first: now, last: now, keys: 1, isKnown: false })
+      this.#clients.add(clientId, { first: now, last: now, keys: 1, longestPause: 0, isKnown: false })
       return
     }
+    activity.longestPause = Math.max(activity.longestPause, now - activity.last)
     activity.last = now
     activity.keys += 1
     activity.isKnown = false
@@ -47,27 +51,28 @@ class Activities {
   }
 }
 
-function isSilent({ first, last, keys }: Activity, now: number): boolean {
+function isSilent({ first, last, keys, longestPause }: Activity, now: number): boolean {
   const isRegular = last - first >= LEAST_MILLISECONDS && keys >= LEAST_KEYS
   const usual = (last - first) / (keys - 1)
-  return isRegular && now - last > Math.max(LEAST_SILENCE, MISSED_INTERVALS * usual)
+  const longest = Math.max(LEAST_SILENCE, MISSED_INTERVALS * usual, LONGEST_PAUSES * longestPause)
+  return isRegular && now - last > longest
 }
 
 export const silentClient: Rule = {
   id: 'silent_client',
   version: 1,
-  title: 'A client that was active every hour has fallen silent',
+  title: 'A client that was regularly active has fallen silent',
   kind: 'statistical',
   severity: 'notice',
   evidence: 'unbound',
   techniques: ['T1489'],
   signal: {
     events: ['key.issued'],
-    condition: `no key for ${LEAST_SILENCE / HOUR} hours and ${MISSED_INTERVALS} times the usual interval; other clients must be active`,
+    condition: `no key for ${LEAST_SILENCE / HOUR} hours, ${MISSED_INTERVALS} times the usual interval, and ${LONGEST_PAUSES} times its longest pause so far; other clients must be active`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'A client that you have switched off.',
+  falsePositives: 'A client that you have switched off, also for its first weekend.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
     'Look for refusals of the client: its credentials may have expired.',

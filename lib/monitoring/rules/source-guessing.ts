@@ -10,7 +10,7 @@ export const sourceGuessing: Rule = {
   evidence: 'unbound',
   techniques: ['T1110.003'],
   signal: { events: ['request.refused'], reasons: ['client_unknown', ...GUESSES], by: 'address' },
-  threshold: { count: 100, seconds: 600 },
+  threshold: { count: 100, seconds: 3600 },
   falsePositives: 'Many devices behind one address whose client was deleted.',
   runbook: [
     'Look at the reasons: client_unknown means that the ids are guessed too.',

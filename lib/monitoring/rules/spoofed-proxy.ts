@@ -14,7 +14,7 @@ export const spoofedProxy: Rule = {
     condition: 'the request has headers that only a trusted proxy may set',
     by: 'address',
   },
-  threshold: { count: 5, seconds: 600 },
+  threshold: { count: 5, seconds: 3600 },
   falsePositives: 'A proxy of yours that `trust proxy` does not name yet.',
   runbook: [
     'If the address is a proxy of yours, name it in `trust proxy` of Express.',

@@ -13,7 +13,7 @@ export const wrongPlace: Rule = {
     reasons: ['audience_wrong', 'environment_wrong', 'network_wrong'],
     by: 'client',
   },
-  threshold: { count: 3, seconds: 600 },
+  threshold: { count: 3, seconds: 3600 },
   falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
   runbook: [
     'Read the detail of the refusals: it names the expected and the actual audience or environment.',
