@@ -183,7 +183,7 @@ describe('the architecture of lib', () => {
   })
 })
 
-describe.each(['lib', 'demo-app', 'faults'])('the imports of %s', (tree) => {
+describe.each(['lib', 'demo-app', 'faults', 'simulation'])('the imports of %s', (tree) => {
   const files = tree === 'lib' ? sources : readTree(join(root, tree))
 
   it('form no circles of files', () => {

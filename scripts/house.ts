@@ -68,7 +68,7 @@ function printImports(lib: readonly Source[]): void {
   chain.forEach((file, index) => {
     note(`${index === 0 ? '' : 'imports '}${file}`)
   })
-  for (const tree of ['lib', 'demo-app', 'faults']) {
+  for (const tree of ['lib', 'demo-app', 'faults', 'simulation']) {
     const sources = tree === 'lib' ? lib : readTree(join(ROOT, tree))
     const circles = [circlesOfFiles(sources), circlesOfFolders(sources)]
     row(`circles in ${tree}: of files, of folders`, ...circles.map(({ length }) => length))

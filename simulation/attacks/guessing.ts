@@ -1,0 +1,119 @@
+import { MINUTE, SECOND } from '../world'
+import { type Attack, repeat, type Stage, type Variant } from './attack'
+
+interface Guessing {
+  readonly count: number
+  readonly interval: number
+  /** The request number `i`. */
+  readonly guess: (stage: Stage, i: number) => unknown
+}
+
+function guessing(
+  title: string,
+  { count, interval, guess }: Guessing,
+  subject?: Variant['subject'],
+): Variant {
+  return {
+    title,
+    ...(subject !== undefined && { subject }),
+    run: (stage) => repeat(count, interval, (at, i) => stage.at(at, () => guess(stage, i))),
+  }
+}
+
+function wrongSecret(i: number): string {
+  return `guess-number-${i}-0000000000000000`
+}
+
+export const clientGuessing: Attack = {
+  rule: 'client_guessing',
+  variants: [
+    guessing('quickly', {
+      count: 50,
+      interval: SECOND,
+      guess: ({ world, thief }, i) => world.requests.ask({ ...thief, secret: wrongSecret(i) }),
+    }),
+    guessing('once in four minutes', {
+      count: 40,
+      interval: 4 * MINUTE,
+      guess: ({ world, thief }, i) => world.requests.ask({ ...thief, secret: wrongSecret(i) }),
+    }),
+    guessing('each guess from another network', {
+      count: 40,
+      interval: 10 * SECOND,
+      guess: ({ world, from }, i) => world.requests.ask({ ...from(i), secret: wrongSecret(i) }),
+    }),
+  ],
+}
+
+export const sourceGuessing: Attack = {
+  rule: 'source_guessing',
+  variants: [
+    guessing('clients that do not exist, quickly', {
+      count: 200,
+      interval: SECOND / 4,
+      guess: ({ world, thief }, i) => world.requests.ask({ ...thief, clientId: `user-${i}` }),
+    }),
+    guessing('clients that do not exist, once in 20 seconds', {
+      count: 400,
+      interval: 20 * SECOND,
+      guess: ({ world, thief }, i) => world.requests.ask({ ...thief, clientId: `user-${i}` }),
+    }),
+    guessing('one wrong secret for each real client', {
+      count: 200,
+      interval: SECOND,
+      guess: ({ world, thief }, i) =>
+        world.requests.ask({ ...thief, clientId: `device-${i}`, secret: wrongSecret(0) }),
+    }),
+  ],
+}
+
+export const scopeEscalation: Attack = {
+  rule: 'scope_escalation',
+  variants: [
+    guessing('many scopes, quickly', {
+      count: 30,
+      interval: SECOND,
+      guess: ({ world, thief }, i) => world.requests.ask(thief, { scope: `admin:${i}` }),
+    }),
+    guessing('many subjects, once in a minute', {
+      count: 30,
+      interval: MINUTE,
+      guess: ({ world, thief }, i) => world.requests.ask(thief, { requested_subject: `admin-${i}` }),
+    }),
+    guessing('scopes, subjects and lifetimes, once in four minutes', {
+      count: 40,
+      interval: 4 * MINUTE,
+      guess: ({ world, owner }, i) => world.requests.ask(owner, FORBIDDEN[i % FORBIDDEN.length]),
+    }),
+  ],
+}
+
+const FORBIDDEN = [
+  { scope: 'admin' },
+  { requested_subject: 'root' },
+  { resource: 'https://internal.example.com' },
+]
+
+/** A client that nobody should use. */
+export const CANARY = 'canary'
+
+function useCanary(title: string, guess: (stage: Stage) => unknown): Variant {
+  return guessing(title, { count: 1, interval: 0, guess }, () => `client:${CANARY}`)
+}
+
+export const canary: Attack = {
+  rule: 'canary',
+  variants: [
+    useCanary('with its secret', ({ world, thief }) => world.requests.ask(canaryOf(thief))),
+    useCanary('with a wrong secret', ({ world, thief }) =>
+      world.requests.ask({ ...canaryOf(thief), secret: wrongSecret(0) }),
+    ),
+    useCanary('with its secret, for a scope that it may not have', ({ world, thief }) =>
+      world.requests.ask(canaryOf(thief), { scope: 'admin' }),
+    ),
+  ],
+}
+
+function canaryOf(thief: Stage['thief']): Stage['thief'] {
+  return { ...thief, clientId: CANARY, secret: 'secret-of-canary-'.padEnd(32, '0') }
+}

@@ -1,0 +1,85 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RuleId } from '../lib/index.js'
+import { RULES } from '../lib/monitoring/rules/rules.js'
+import { type AttacksResult, type LifeResult, type Simulation, VARIANTS } from './run'
+import { failuresOf, resultsOf, table, variantsTable } from './table'
+import { simulateAll } from './workers'
+
+const USAGE = 'usage: npm run test:simulation -- [--only RULE] [--seed NUMBER] [--document]'
+
+/** The seeds of a complete run. */
+const SEEDS = [1, 2, 3]
+
+interface Options {
+  readonly rules: readonly RuleId[]
+  readonly seeds: readonly number[]
+  /** Whether to write the results to docs/operations/detection.md. */
+  readonly isDocumented: boolean
+}
+
+/** @throws RangeError with the usage */
+function readArguments(arguments_: readonly string[]): Options {
+  let rules = Object.keys(RULES) as readonly RuleId[]
+  let seeds: readonly number[] = SEEDS
+  let isDocumented = false
+  const remaining = [...arguments_]
+  for (let argument = remaining.shift(); argument !== undefined; argument = remaining.shift()) {
+    if (argument === '--document') isDocumented = true
+    else if (argument === '--only') rules = rules.filter((rule) => rule === remaining[0])
+    else if (argument === '--seed') seeds = [Number(remaining[0])]
+    else throw new RangeError(USAGE)
+    if (argument !== '--document') remaining.shift()
+  }
+  const isPartial = rules.length !== Object.keys(RULES).length || seeds !== SEEDS
+  if (rules.length === 0 || !seeds.every(Number.isInteger) || (isDocumented && isPartial))
+    throw new RangeError(USAGE)
+  return { rules, seeds, isDocumented }
+}
+
+function simulationsOf({ rules, seeds }: Options): Simulation[] {
+  // The long ones come first, so that no thread is idle at the end.
+  return [
+    ...seeds.map((seed) => ({ kind: 'life', seed }) as const),
+    ...seeds.flatMap((seed) =>
+      VARIANTS.map((variant) => ({ kind: 'attacks', seed, variant, rules }) as const),
+    ),
+  ]
+}
+
+async function main(): Promise<void> {
+  const options = readArguments(process.argv.slice(2))
+  const begin = performance.now()
+  const simulated = await simulateAll(simulationsOf(options))
+  const results = resultsOf(options.rules, simulated)
+  const seconds = (performance.now() - begin) / 1_000
+  console.log(`${summary(options, simulated)}\n\n${table(results)}\n\nin ${seconds.toFixed(0)} s`)
+  const failures = failuresOf(results)
+  if (failures.length > 0) throw new RangeError(failures.join('\n'))
+  if (options.isDocumented)
+    writeToDocs([summary(options, simulated), table(results), variantsTable(results)].join('\n\n'))
+}
+
+function summary({ seeds }: Options, simulated: readonly (LifeResult | AttacksResult)[]): string {
+  const requests = simulated.reduce((sum, result) => sum + result.requests, 0)
+  const clients = simulated.find((result) => result.kind === 'life')?.clients ?? 0
+  const words = seeds.length === 1 ? 'The seed is' : 'The seeds are'
+  return `${words} ${seeds.join(', ')}. ${clients.toLocaleString('en')} clients lived for a week with each seed. The server answered ${requests.toLocaleString('en')} requests.`
+}
+
+const PAGE = join(__dirname, '../docs/operations/detection.md')
+const BETWEEN = /(<!-- simulation: begin -->\n)[\s\S]*(<!-- simulation: end -->)/
+
+function writeToDocs(text: string): void {
+  const page = readFileSync(PAGE, 'utf8')
+  if (!BETWEEN.test(page)) throw new Error(`${PAGE} does not contain the comments around the results`)
+  writeFileSync(
+    PAGE,
+    page.replace(BETWEEN, (_all, begin, end) => `${begin}${text}\n${end}`),
+  )
+}
+
+main().catch((error) => {
+  console.error(error instanceof RangeError ? error.message : error)
+  process.exit(1)
+})
