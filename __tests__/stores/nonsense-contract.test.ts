@@ -127,8 +127,15 @@ const FAULTS: Record<string, (store: ProvisioningStore, now: () => number) => Pa
   }),
   'notes the same network twice': ({ notePresentation }) => ({
     async notePresentation(ref, network) {
-      const outcome = await notePresentation(ref, network)
-      return outcome === 'known' ? notePresentation(ref, `${network}'`) : outcome
+      const noted = await notePresentation(ref, network)
+      return noted.outcome === 'known' ? notePresentation(ref, `${network}'`) : noted
+    },
+  }),
+  'counts the networks that it had before a call': ({ find, notePresentation }) => ({
+    async notePresentation(ref, network) {
+      const { networks = [] } = (await find(ref)) ?? {}
+      const noted = await notePresentation(ref, network)
+      return noted.outcome === 'noted' ? { ...noted, networks: networks.length + 1 } : noted
     },
   }),
 }

@@ -71,7 +71,7 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
 /** The recipes know no monitoring: nobody is locked, and nothing is remembered. */
 function unmonitored(): MonitoringStore {
   return {
-    notePresentation: async () => 'unknown',
+    notePresentation: async () => ({ outcome: 'unknown', networks: 0 }),
     lock: () => Promise.reject(new Error('This store has no locks.')),
     unlock: async () => 'unknown',
     locks: async () => [],

@@ -18,11 +18,12 @@ export function naiveMonitoring(now: () => number, caps: Pick<Caps, 'maxKeys'>, 
     async notePresentation(ref, network) {
       const found = one(ref)
       const networks = found?.entry.networks ?? []
-      if (found === undefined) return 'unknown'
-      if (networks.includes(network)) return 'known'
-      if (networks.length === MOST_NETWORKS) return 'full'
+      if (found === undefined) return { outcome: 'unknown', networks: 0 }
+      const { length } = networks
+      if (networks.includes(network)) return { outcome: 'known', networks: length }
+      if (length === MOST_NETWORKS) return { outcome: 'full', networks: length }
       found.entry = { ...found.entry, networks: [...networks, network] }
-      return 'noted'
+      return { outcome: 'noted', networks: length + 1 }
     },
     ...locks.verbs,
     ...naiveFindings(now),

@@ -118,7 +118,7 @@ function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unk
   const until = now + seconds
   switch (step.move) {
     case 'notePresentation':
-      return store.notePresentation(ref, attempt)
+      return store.notePresentation(ref, attempt).then(({ outcome, networks }) => `${outcome} ${networks}`)
     case 'lock': {
       const words = { kind: step.kind, reason: attempt, author: 'operator' }
       return store.lock({ clientId: subject, ...words, lockedAt: at, until }).catch((error) => error.name)

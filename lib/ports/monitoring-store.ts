@@ -19,9 +19,12 @@ export interface MonitoringStore {
   /**
    * Notes the network that a key was presented from. An entry keeps at most `MOST_NETWORKS` networks.
    *
+   * The count of the answer is that of the same atomic operation. So of several new networks at the same time, each one
+   * gets another count.
+   *
    * @returns `noted`; or, with nothing changed: `known`, `full` (the entry has as many networks as it may), `unknown`
    */
-  notePresentation(ref: KeyRef, network: string): Promise<NotePresentationOutcome>
+  notePresentation(ref: KeyRef, network: string): Promise<NotedPresentation>
 
   /**
    * Locks an identity. From then on, `find` answers the lock with each key whose client or subject it is, and `record`
@@ -167,6 +170,20 @@ export interface NotedFinding {
 
 /**
  * The answer of `notePresentation`.
+ *
+ * @example
+ * function isSecondNetwork({ outcome, networks }: NotedPresentation): boolean {
+ *   return outcome === 'noted' && networks === 2
+ * }
+ */
+export interface NotedPresentation {
+  readonly outcome: NotePresentationOutcome
+  /** How many networks the entry has after the call: at most `MOST_NETWORKS`, and 0 if the key is unknown. */
+  readonly networks: number
+}
+
+/**
+ * What `notePresentation` has done.
  *
  * @example
  * const changedSomething: NotePresentationOutcome = 'noted'

@@ -22,6 +22,7 @@ export type {
   LockOutcome,
   MonitoringStore,
   NotedFinding,
+  NotedPresentation,
   NotePresentationOutcome,
   UnlockOutcome,
 } from './monitoring-store.js'

@@ -15,10 +15,13 @@ export function noteNetwork(deployment: StoringDeployment, entry: KeyEntry, sour
   if (network === issuedTo || networks.includes(network)) return
   const { jti: keyId, clientId, subject } = entry
   const agentChanged = agentDigest(source.userAgent) !== issuedToAgent
-  const networkCount = networks.length + 2
-  const details = { keyId, clientId, subject, issuedTo, network, networkCount, agentChanged }
+  const details = { keyId, clientId, subject, issuedTo, network, agentChanged }
   deployment.store.notePresentation(entry, network).then(
-    (outcome) => outcome === 'noted' && deployment.emit('key.moved', details, source),
+    (noted) => {
+      if (noted.outcome !== 'noted') return
+      // The network of the issuance counts too, and is never noted.
+      deployment.emit('key.moved', { ...details, networkCount: noted.networks + 1 }, source)
+    },
     () => undefined,
   )
 }

@@ -7,6 +7,8 @@ import {
   type Lock,
   MOST_NETWORKS,
   type NotedFinding,
+  type NotedPresentation,
+  type NotePresentationOutcome,
   SEVERITIES,
 } from '../ports/monitoring-store.js'
 
@@ -35,6 +37,23 @@ export function areLocks(locks: unknown): locks is readonly Lock[] {
 /** The networks of an entry. */
 export function areNetworks(networks: unknown): boolean {
   return isTexts(networks) && networks.length <= MOST_NETWORKS
+}
+
+/** An unknown entry has no networks, and every other one has at least this one, or is full. */
+export function isNotedPresentation(
+  noted: unknown,
+  outcomes: readonly NotePresentationOutcome[],
+): noted is NotedPresentation {
+  if (!isObject(noted)) return false
+  const { outcome, networks } = noted
+  const least = outcome === 'unknown' ? 0 : outcome === 'full' ? MOST_NETWORKS : 1
+  const most = outcome === 'unknown' ? 0 : MOST_NETWORKS
+  return (
+    outcomes.some((one) => one === outcome) &&
+    Number.isSafeInteger(networks) &&
+    Number(networks) >= least &&
+    Number(networks) <= most
+  )
 }
 
 function isFinding(finding: unknown): finding is Finding {

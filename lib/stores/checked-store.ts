@@ -19,7 +19,15 @@ import type {
   UnlockOutcome,
   UseOnceOutcome,
 } from '../ports/store.js'
-import { areFindings, areLocks, areNetworks, areUses, isLock, isNotedFinding } from './checked-monitoring.js'
+import {
+  areFindings,
+  areLocks,
+  areNetworks,
+  areUses,
+  isLock,
+  isNotedFinding,
+  isNotedPresentation,
+} from './checked-monitoring.js'
 
 /** The words that verbs may answer. The other verbs answer more than a word. */
 export const ANSWERS = Object.freeze({
@@ -84,7 +92,12 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
 function checkedMonitoring(store: ProvisioningStore): MonitoringStore {
   return {
     notePresentation: async (ref, network) =>
-      word('notePresentation', await store.notePresentation(ref, network)),
+      checked(
+        'notePresentation',
+        'what it did, and the number of networks',
+        await store.notePresentation(ref, network),
+        (noted) => isNotedPresentation(noted, ANSWERS.notePresentation),
+      ),
     lock: async (lock) => word('lock', await store.lock(lock)),
     unlock: async (clientId) => word('unlock', await store.unlock(clientId)),
     locks: async () => checked('locks', 'a list of locks', await store.locks(), areLocks),
@@ -113,7 +126,10 @@ function checked<T>(verb: string, expected: string, answer: T, isExpected: (answ
   throw nonsense(verb, expected)
 }
 
-function word<V extends keyof typeof ANSWERS>(verb: V, answer: Awaited<ReturnType<ProvisioningStore[V]>>) {
+function word<V extends Exclude<keyof typeof ANSWERS, 'notePresentation'>>(
+  verb: V,
+  answer: Awaited<ReturnType<ProvisioningStore[V]>>,
+) {
   if ((ANSWERS[verb] as readonly unknown[]).includes(answer)) return answer
   throw nonsense(verb, `one of ${ANSWERS[verb].join(', ')}`)
 }

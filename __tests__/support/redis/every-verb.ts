@@ -53,7 +53,8 @@ export const SUCCESS = [
   ...['reserved', 'released', 'reserved', 'resumed', 'settled'],
   { redemption: 'two', outcome: 'sealed' },
   ...['revoked', 'recorded', 'revoked', 'first', 'first'],
-  ...['noted', 'locked', [expect.objectContaining({ clientId: 'locked' })], 'unlocked'],
+  { outcome: 'noted', networks: 1 },
+  ...['locked', [expect.objectContaining({ clientId: 'locked' })], 'unlocked'],
   ...[{ finding: FOUND, isOpened: true }, [FOUND], 'closed', undefined, USES, USES],
   'revoked',
 ]

@@ -25,7 +25,7 @@ function presentationVerb({ keys, sweep }: MonitoringTables): Pick<MonitoringSto
     async notePresentation(ref, network) {
       sweep.run()
       const stored = keys.get(ref)
-      return stored === undefined ? 'unknown' : stored.notePresentation(network)
+      return stored === undefined ? { outcome: 'unknown', networks: 0 } : stored.notePresentation(network)
     },
   }
 }

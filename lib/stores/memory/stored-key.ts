@@ -5,7 +5,7 @@ import type {
   KeyRecord,
   KeyState,
   Lock,
-  NotePresentationOutcome,
+  NotedPresentation,
 } from '../../ports/store.js'
 import { copyOfConfirmation } from '../verb-arguments.js'
 import type { Expiring, Moment } from './expiry.js'
@@ -53,14 +53,14 @@ export class StoredKey implements Expiring<StoredKey> {
     return this.progress?.changedAt ?? this.issuedAt
   }
 
-  notePresentation(network: string): Exclude<NotePresentationOutcome, 'unknown'> {
+  notePresentation(network: string): NotedPresentation {
     const { networks = NO_NETWORKS } = this.progress ?? {}
-    if (networks.includes(network)) return 'known'
-    if (networks.length >= MOST_NETWORKS) return 'full'
+    if (networks.includes(network)) return { outcome: 'known', networks: networks.length }
+    if (networks.length >= MOST_NETWORKS) return { outcome: 'full', networks: networks.length }
     this.progress ??= new KeyProgress(this.state, this.changedAt)
     const isFirst = networks.length === 0 && network === this.terms.issuedTo
     this.progress.networks = isFirst ? this.terms.networksOfIssuance : Object.freeze([...networks, network])
-    return 'noted'
+    return { outcome: 'noted', networks: networks.length + 1 }
   }
 }
 

@@ -4,7 +4,7 @@ import type { Connection, Keys } from './redis-connection.js'
 import type { ClientNames, Layout } from './redis-layout.js'
 import type { RedisOptions } from './redis-options.js'
 import type { KeyScript } from './redis-scripts.js'
-import { type KeyVerb, runVerb } from './redis-verbs.js'
+import { type FullAnswer, type KeyVerb, runVerb, runVerbInFull } from './redis-verbs.js'
 
 /** The connection, the names and the limits of one store. */
 export interface RedisContext extends Pick<RedisOptions, 'maxProofsPerClient' | 'maxProofsPerKey'> {
@@ -27,6 +27,17 @@ export function changeKey<T extends string>(
 ): Promise<T> {
   const keys = keysOf(names.ofClient(clientId), verb.script, jti)
   return runVerb(redis, verb, keys, [String(seconds()), clientId, call, ...operands])
+}
+
+/** The same for a verb that answers more than a word. */
+export function changeKeyInFull<T extends string>(
+  { redis, names, seconds, nextCall }: RedisContext,
+  verb: KeyVerb<T>,
+  { clientId, jti }: KeyRef,
+  operands: readonly string[],
+): Promise<FullAnswer<T>> {
+  const keys = keysOf(names.ofClient(clientId), verb.script, jti)
+  return runVerbInFull(redis, verb, keys, [String(seconds()), clientId, nextCall(), ...operands])
 }
 
 /** Runs a script that only reads one provisioning key. */

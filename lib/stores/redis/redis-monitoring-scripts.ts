@@ -34,17 +34,20 @@ if own_lock or its_lock then${STRENGTH}
 end
 return cjson.encode({ state, family, sub, scope, aud, iat, exp, ends, at, first, cnf, family_client, seen, lock })`
 
-/** The fourth argument is the network, as `seen` has it. The first two words of `seen` belong to the issuance. */
+/**
+ * The fourth argument is the network, as `seen` has it. The first two words of `seen` belong to the issuance. Answers a
+ * word and the number of networks.
+ */
 export const NOTE_PRESENTATION = `
-if not state then return 'unknown' end
-if noted == CALL then return 'noted' end
+if not state then return 'unknown 0' end
 local words = {}
 for word in string.gmatch(seen or ', ,', '%S+') do words[#words + 1] = word end
+if noted == CALL then return 'noted ' .. #words - 2 end
 local network = words[1] == ARGV[4] and '=' or ARGV[4]
 for i = 3, #words do
-  if words[i] == network then return 'known' end
+  if words[i] == network then return 'known ' .. #words - 2 end
 end
-if #words - 2 >= ${MOST_NETWORKS} then return 'full' end
+if #words - 2 >= ${MOST_NETWORKS} then return 'full ' .. #words - 2 end
 words[#words + 1] = network
 redis.call('HSET', ENTRY, 'seen', table.concat(words, ' '), 'noted', CALL)
-return 'noted'`
+return 'noted ' .. #words - 2`

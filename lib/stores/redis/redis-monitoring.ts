@@ -10,7 +10,7 @@ import {
 } from '../monitoring-arguments.js'
 import { requireTime } from '../verb-arguments.js'
 import type { Keys } from './redis-connection.js'
-import { changeKey, type RedisContext } from './redis-context.js'
+import { changeKeyInFull, type RedisContext } from './redis-context.js'
 import { encoded } from './redis-layout.js'
 import { textOf } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
@@ -33,9 +33,11 @@ export function monitoringVerbs(context: RedisContext): MonitoringStore {
 function presentationVerb(context: RedisContext): Pick<MonitoringStore, 'notePresentation'> {
   return {
     notePresentation: (ref, network) =>
-      context.redis.inTime(async () =>
-        changeKey(context, VERBS.notePresentation, ref, [sightingWord(network)]),
-      ),
+      context.redis.inTime(async () => {
+        const verb = VERBS.notePresentation
+        const { answer, rest } = await changeKeyInFull(context, verb, ref, [sightingWord(network)])
+        return { outcome: answer, networks: Number(rest) }
+      }),
   }
 }
 

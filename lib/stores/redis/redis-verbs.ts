@@ -47,17 +47,44 @@ export const VERBS = Object.freeze({
  */
 export function runVerb<T extends string>(
   redis: Connection,
-  { script, answers, replicated }: Verb<T>,
+  verb: Verb<T>,
   keys: Keys,
   args: readonly string[],
 ): Promise<T> {
-  return redis.run(script, keys, args, (reply) => {
-    const word = String(reply)
-    const answer = answers.find((one) => one === word)
-    if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
-    if (redis.minReplicas === 0 || !replicated.includes(answer)) return answer
-    return redis.replicate(keys[0]).then(() => answer)
+  return redis.run(verb.script, keys, args, (reply) => {
+    const answer = answerOf(verb, String(reply))
+    return isReplicated(redis, verb, answer) ? redis.replicate(keys[0]).then(() => answer) : answer
   })
+}
+
+/** The word of a script, and what follows it after a space. */
+export interface FullAnswer<T extends string> {
+  readonly answer: T
+  readonly rest: string
+}
+
+/** Runs the script of a verb that answers more than a word, as `runVerb` does. */
+export function runVerbInFull<T extends string>(
+  redis: Connection,
+  verb: Verb<T>,
+  keys: Keys,
+  args: readonly string[],
+): Promise<FullAnswer<T>> {
+  return redis.run(verb.script, keys, args, (reply) => {
+    const [word = ''] = String(reply).split(' ', 1)
+    const full = { answer: answerOf(verb, word), rest: String(reply).slice(word.length + 1) }
+    return isReplicated(redis, verb, full.answer) ? redis.replicate(keys[0]).then(() => full) : full
+  })
+}
+
+function answerOf<T extends string>({ answers }: Verb<T>, word: string): T {
+  const answer = answers.find((one) => one === word)
+  if (answer === undefined) throw new Error(`Redis: expected one of ${answers.join(', ')} as the answer`)
+  return answer
+}
+
+function isReplicated<T extends string>({ minReplicas }: Connection, verb: Verb<T>, answer: T): boolean {
+  return minReplicas > 0 && verb.replicated.includes(answer)
 }
 
 /** Makes a unique mark for each call, in all processes. By its mark, Redis recognises a call that is sent twice. */
