@@ -27,7 +27,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
           await server.cli('SCRIPT', 'FLUSH')
           expect(await everyVerb(store)).toEqual(SUCCESS)
           const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
-          expect(known.split('\n')).toEqual(Array(20).fill('1'))
+          expect(known.split('\n')).toEqual(Array(22).fill('1'))
         },
         {},
         connect,

@@ -1,15 +1,24 @@
 /*
- * The scripts of locks. A lock is a field of NOT_BEFORE, `lock=` and its identity, in each of the parts. So a script that
- * reads NOT_BEFORE reads it along. LOCKS is the sorted set of the locked identities by the ends of their locks.
+ * The scripts of locks. The lock of an identity is a field of NOT_BEFORE, `lock=` and the identity, in each of the parts. So
+ * a script that reads NOT_BEFORE reads it along. LOCKS is the sorted set of these identities by the ends of their locks.
+ *
+ * The first part decides: it gives each change of a lock a version, which only ever grows. The other parts take what the
+ * first part has decided, unless they have a later version. So all parts agree in the end, in whatever order changes reach
+ * them. A part keeps the version of a lock that was ended for a while, so that an earlier change cannot lock again.
  */
 
-/** The text of a lock is its strength, its end and its JSON. The strength is 0 if the lock is not in force. */
-export const STRENGTH = `
-local function strength(text)
-  if not text then return 0, 0 end
-  local kind, last = string.match(text, '^(%d+) (%S+) ')
-  if tonumber(last) < NOW then return 0, 0 end
-  return tonumber(kind), tonumber(last)
+/**
+ * The text of a lock has lines: the version, and its strength, its end and its JSON. Answers what is in force, by the
+ * strength, which is from 1 on.
+ */
+export const LOCKS_IN = `
+local function locks_in(text)
+  local found = {}
+  for line in string.gmatch(text or '', '[^\\n]+') do
+    local kind, last = string.match(line, '^(%d) (%S+) {')
+    if kind and tonumber(last) >= NOW then found[tonumber(kind)] = { last = tonumber(last), text = line } end
+  end
+  return found
 end`
 
 /** Keeps NOT_BEFORE and its two indexes for the same time, so that no field is left without its end. */
@@ -20,40 +29,84 @@ local function keep(last)
   for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], string.format('%.0f', lasting)) end
 end`
 
-/** The arguments are the identity, the strength, the end, the text, and the most locks. */
-export const LOCK = `
-local NOT_BEFORE, LOCKS = KEYS[1], KEYS[3]
-local IDENTITY, KIND, LAST, TEXT, MOST = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6])
+/** What each change begins with. Its first write needs no memory, so a full Redis takes also the further ones. */
+const CHANGE = `
+local NOT_BEFORE, LOCKS, IDENTITY = KEYS[1], KEYS[3], ARGV[2]
+local FIELD = 'lock=' .. IDENTITY
 for _, stale in ipairs(redis.call('ZRANGEBYSCORE', LOCKS, '-inf', '(' .. ARGV[1])) do
   redis.call('HDEL', NOT_BEFORE, 'lock=' .. stale)
 end
 redis.call('ZREMRANGEBYSCORE', LOCKS, '-inf', '(' .. ARGV[1])
-local kind, last = strength(redis.call('HGET', NOT_BEFORE, 'lock=' .. IDENTITY))
-if kind > KIND or (kind == KIND and last > tonumber(LAST)) then return 'unchanged' end
-if kind == 0 and redis.call('ZCARD', LOCKS) >= MOST then return 'full' end
-redis.call('HSET', NOT_BEFORE, 'lock=' .. IDENTITY, TEXT)
-redis.call('ZADD', LOCKS, LAST, IDENTITY)
-keep(redis.call('ZREVRANGE', LOCKS, 0, 0, 'WITHSCORES')[2])
-return 'locked'`
+local present = redis.call('HGET', NOT_BEFORE, FIELD)
+local function version_of(text) return tonumber(string.match(text or '', '^%d+') or 0) end
+local function write(text, last)
+  redis.call('HSET', NOT_BEFORE, FIELD, text)
+  redis.call('ZADD', LOCKS, string.format('%.17g', last), IDENTITY)
+  keep(redis.call('ZREVRANGE', LOCKS, 0, 0, 'WITHSCORES')[2])
+end`
 
 /**
- * The arguments are the identity and the mark of the call. The mark is written before the lock is removed, because a hash
- * without fields loses its expiry.
+ * The version of the last change is the field `lock#` of the first part. Versions begin with the time, so that they also
+ * grow after a failover that has lost some of them.
  */
-export const UNLOCK = `
-local NOT_BEFORE, LOCKS = KEYS[1], KEYS[3]
-local IDENTITY, CALL = ARGV[2], ARGV[3]
-if strength(redis.call('HGET', NOT_BEFORE, 'lock=' .. IDENTITY)) == 0 then
-  return redis.call('HGET', NOT_BEFORE, 'lock#') == CALL and 'unlocked' or 'unknown'
-end
-redis.call('ZREM', LOCKS, IDENTITY)
-redis.call('HSET', NOT_BEFORE, 'lock#', CALL)
-redis.call('HDEL', NOT_BEFORE, 'lock=' .. IDENTITY)
-return 'unlocked'`
+const VERSIONS = `
+local latest = math.max(tonumber(redis.call('HGET', NOT_BEFORE, 'lock#') or 0), math.floor(NOW * 1000) - 1)
+local next_version = string.format('%.0f', latest + 1)`
 
-export const LOCKS = `
+/** For the first part. The arguments are the identity, the strength, the end, the line, and the most locks. */
+const LOCK = `
+local KIND, LAST, LINE, MOST = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local is_ending = string.find(present or '', '^%d+ ending')
+for kind, lock in pairs(is_ending and {} or locks_in(present)) do
+  if kind > KIND or (kind == KIND and lock.last > LAST) then return 'unchanged ' .. present end
+end
+if not present and redis.call('ZCARD', LOCKS) >= MOST then return 'full' end
+local text = next_version .. '\\n' .. LINE
+redis.call('HSET', NOT_BEFORE, 'lock#', next_version)
+write(text, LAST)
+return 'locked ' .. text`
+
+/**
+ * For the first part. It marks the lock as ending, so that it is listed until the other parts have ended it. A call that is
+ * sent twice, or repeated after a failure, ends it again.
+ */
+const UNLOCK = `
+if not next(locks_in(present)) then return 'unknown ' .. string.format('%.0f', latest) end
+local text = string.gsub(present, '^%d+[^\\n]*', next_version .. ' ending', 1)
+redis.call('HSET', NOT_BEFORE, 'lock#', next_version, FIELD, text)
+return 'unlocked ' .. next_version`
+
+/** A lock that was ended is remembered for so long. No earlier change is still under way then. */
+const REMEMBERED_SECONDS = 3_600
+
+/** For the other parts. The third argument is the text of the first part, or a version alone if the lock was ended. */
+const COPY = `
+local TEXT = ARGV[3]
+if version_of(present) >= version_of(TEXT) then return 'unchanged' end
+local last = nil
+for _, lock in pairs(locks_in(TEXT)) do last = math.max(last or lock.last, lock.last) end
+write(TEXT, last or NOW + ${REMEMBERED_SECONDS})
+return 'copied'`
+
+/** The third argument is a version. A later lock stays. */
+const REMOVE = `
+if not present or version_of(present) > tonumber(ARGV[3]) then return 'unknown' end
+redis.call('ZREM', LOCKS, IDENTITY)
+redis.call('HDEL', NOT_BEFORE, FIELD)
+return next(locks_in(present)) and 'unlocked' or 'unknown'`
+
+const ALL = `
 local texts = {}
 for _, identity in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], ARGV[1], '+inf')) do
-  texts[#texts + 1] = redis.call('HGET', KEYS[1], 'lock=' .. identity)
+  for _, lock in pairs(locks_in(redis.call('HGET', KEYS[1], 'lock=' .. identity))) do texts[#texts + 1] = lock.text end
 end
 return texts`
+
+/** The parts of each script, after NOW and TTL. */
+export const LOCK_SCRIPTS = {
+  lock: [LOCKS_IN, KEEP, CHANGE, VERSIONS, LOCK],
+  unlock: [LOCKS_IN, KEEP, CHANGE, VERSIONS, UNLOCK],
+  copy: [LOCKS_IN, KEEP, CHANGE, COPY],
+  remove: [LOCKS_IN, KEEP, CHANGE, REMOVE],
+  all: [LOCKS_IN, ALL],
+} as const

@@ -1,5 +1,5 @@
 import { MOST_NETWORKS } from '../../ports/monitoring-store.js'
-import { STRENGTH } from './redis-lock-scripts.js'
+import { LOCKS_IN } from './redis-lock-scripts.js'
 
 /** The fields of the entry that `find` reads, besides those that all scripts read. */
 export const FIND_FIELDS = 'family scope aud exp at first cnf family_client seen'
@@ -26,11 +26,14 @@ if everybody or own or its then
     if state == 'redeemed' then family = 'revoked' else state = 'revoked' end
   end
 end
-if own_lock or its_lock then${STRENGTH}
-  local own_kind, own_end = strength(own_lock)
-  local its_kind, its_end = strength(its_lock)
-  if own_kind > its_kind or (own_kind == its_kind and own_end >= its_end) then its_lock = own_lock end
-  if own_kind + its_kind > 0 then lock = its_lock end
+if own_lock or its_lock then${LOCKS_IN}
+  local own_locks, its_locks = locks_in(own_lock), locks_in(its_lock)
+  for kind = 1, 3 do
+    local one, other = own_locks[kind], its_locks[kind]
+    if one and other and other.last > one.last then one = other end
+    one = one or other
+    if one then lock = one.text end
+  end
 end
 return cjson.encode({ state, family, sub, scope, aud, iat, exp, ends, at, first, cnf, family_client, seen, lock })`
 

@@ -15,7 +15,7 @@ import { encoded } from './redis-layout.js'
 import { textOf } from './redis-records.js'
 import { SCRIPTS } from './redis-scripts.js'
 import { lockFrom, objectFrom, sightingWord, textOfLock } from './redis-sightings.js'
-import { runVerb, VERBS } from './redis-verbs.js'
+import { runVerb, runVerbInFull, VERBS, type Verb } from './redis-verbs.js'
 
 /** The most locks. Each one takes 64 fields. */
 const MOST_LOCKS = 10_000
@@ -42,35 +42,38 @@ function presentationVerb(context: RedisContext): Pick<MonitoringStore, 'notePre
 }
 
 /**
- * A lock is written to the first part before all others, and removed from it after all others. So `locks` shows each lock
- * that a part may have, even if a call fails half-way.
+ * The first part decides, and then the others copy what it says. The first part shows a lock until no other part can have
+ * it. So `locks` shows each lock that a part may have, even if a call fails half-way.
  */
-function lockVerbs({
-  redis,
-  names,
-  seconds,
-  nextCall,
-}: RedisContext): Pick<MonitoringStore, 'lock' | 'unlock' | 'locks'> {
-  const { allNotBefore } = names
-  const [first, ...others] = allNotBefore
+function lockVerbs(context: RedisContext): Pick<MonitoringStore, 'lock' | 'unlock' | 'locks'> {
+  const { redis, names, seconds } = context
+  const [first, ...others] = names.allNotBefore
+  const inOthers = <T extends string>(verb: Verb<T>, args: readonly string[]): Promise<T[]> =>
+    Promise.all(others.map((keys) => runVerb(redis, verb, keys, args)))
   return {
     lock: (given) =>
       redis.inTime(async () => {
         const now = seconds()
         const lock = copyOfLock(given, now)
-        const text = textOf(textOfLock(lock))
-        const args = [now, textOf(lock.clientId), strengthOf(lock) + 1, lock.until, text].map(String)
-        const outcome = await runVerb(redis, VERBS.lock, first, [...args, String(MOST_LOCKS)])
-        if (outcome === 'full') throw new Error('The store cannot remember any more locks.')
-        // The other parts have the same locks, and the first one has counted them.
-        await Promise.all(others.map((keys) => runVerb(redis, VERBS.lock, keys, [...args, '+inf'])))
-        return outcome
+        const identity = textOf(lock.clientId)
+        const line = textOf(textOfLock(lock))
+        const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKS].map(String)
+        const { answer, rest } = await runVerbInFull(redis, VERBS.lock, first, args)
+        if (answer === 'full') throw new Error('The store cannot remember any more locks.')
+        await inOthers(VERBS.copyLock, [String(now), identity, rest])
+        return answer
       }),
     unlock: (clientId) =>
       redis.inTime(async () => {
-        const args = [String(seconds()), textOf(clientId), nextCall()]
-        const remove = (keys: Keys) => runVerb(redis, VERBS.unlock, keys, args)
-        const outcomes = [...(await Promise.all(others.map(remove))), await remove(first)]
+        const args = [String(seconds()), textOf(clientId)]
+        const { answer, rest: version } = await runVerbInFull(redis, VERBS.unlock, first, args)
+        if (answer === 'unlocked') {
+          await inOthers(VERBS.copyLock, [...args, version])
+          await runVerb(redis, VERBS.removeLock, first, [...args, version])
+          return answer
+        }
+        // After a failover the others can have a lock that the first part has lost.
+        const outcomes = await inOthers(VERBS.removeLock, [...args, version])
         return outcomes.includes('unlocked') ? 'unlocked' : 'unknown'
       }),
     locks: () =>

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ANSWERED, ENTRY, entryFields, FAMILY, MOVE, NOW, TTL } from './redis-entry.js'
 import { FINDING_SCRIPTS } from './redis-finding-scripts.js'
-import { KEEP, LOCK, LOCKS, STRENGTH, UNLOCK } from './redis-lock-scripts.js'
+import { KEEP, LOCK_SCRIPTS, LOCKS_IN } from './redis-lock-scripts.js'
 import { FIND, FIND_FIELDS, NOTE_PRESENTATION } from './redis-monitoring-scripts.js'
 import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
 import { USE_SCRIPTS } from './redis-use-scripts.js'
@@ -38,7 +38,7 @@ local IS_BOUND = ARGV[12] == 'cnf' and ARGV[13] ~= '{}'
 local THROTTLE, STEP_UP, FULL_LOCK = 1, 2, 3
 local function has_place()
   if redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') >= LIMIT then return false end
-  if strength(subject_lock) ~= THROTTLE then return true end
+  if not locks_in(subject_lock)[THROTTLE] then return true end
   for _, one in ipairs(redis.call('ZRANGEBYSCORE', OPEN, ARGV[1], '+inf')) do
     if string.match(one, '^[^:]*:[^:]*:(.*)$') == SUBJECT then return false end
   end
@@ -56,10 +56,10 @@ local function free_covered()
 end
 if state then return call == CALL and 'recorded' or 'duplicate' end
 if covered(SUBJECT, ISSUED_AT, true) then return 'revoked' end
-local own_kind, its_kind = strength(client_lock), strength(subject_lock)
-if own_kind == FULL_LOCK or its_kind == FULL_LOCK then return 'locked' end
-if (own_kind == STEP_UP or its_kind == STEP_UP) and not IS_BOUND then return 'unbound' end
-if own_kind == THROTTLE then LIMIT = math.min(LIMIT, 1) end
+local own, its = locks_in(client_lock), locks_in(subject_lock)
+if own[FULL_LOCK] or its[FULL_LOCK] then return 'locked' end
+if (own[STEP_UP] or its[STEP_UP]) and not IS_BOUND then return 'unbound' end
+if own[THROTTLE] then LIMIT = math.min(LIMIT, 1) end
 if not has_place() then
   free_covered()
   if not has_place() then return 'outstanding' end
@@ -145,7 +145,7 @@ return answer`
 export const SCRIPTS = Object.freeze({
   find: { ...script(NOW, entryFields(FIND_FIELDS), FIND), others: [] },
   recall: keyScript(['outcome'], 'family attempt owner redemption outcome_until request', FAMILY, RECALL),
-  record: keyScript(['open', 'seen'], 'call', TTL, ANSWERED, STRENGTH, RECORD),
+  record: keyScript(['open', 'seen'], 'call', TTL, ANSWERED, LOCKS_IN, RECORD),
   redeem: keyScript([], 'call first', MOVE, REDEEM),
   settle: keyScript(['open', 'outcome'], 'call attempt', TTL, ANSWERED, SETTLE),
   release: keyScript([], 'call attempt owner redemption', MOVE, RELEASE),
@@ -154,9 +154,11 @@ export const SCRIPTS = Object.freeze({
   revokeIssuedBefore: script(NOW, TTL, KEEP, REVOKE_ISSUED_BEFORE),
   useOnce: script(NOW, TTL, ANSWERED, USE_ONCE),
   notePresentation: keyScript([], 'seen noted', NOTE_PRESENTATION),
-  lock: script(NOW, TTL, STRENGTH, KEEP, LOCK),
-  unlock: script(NOW, STRENGTH, UNLOCK),
-  locks: script(NOW, LOCKS),
+  lock: script(NOW, TTL, ...LOCK_SCRIPTS.lock),
+  unlock: script(NOW, TTL, ...LOCK_SCRIPTS.unlock),
+  copyLock: script(NOW, TTL, ...LOCK_SCRIPTS.copy),
+  removeLock: script(NOW, TTL, ...LOCK_SCRIPTS.remove),
+  locks: script(NOW, ...LOCK_SCRIPTS.all),
   noteFinding: script(NOW, TTL, ...FINDING_SCRIPTS.note),
   closeFinding: script(NOW, ...FINDING_SCRIPTS.close),
   findings: script(...FINDING_SCRIPTS.all),

@@ -36,6 +36,8 @@ export const VERBS = Object.freeze({
   notePresentation: verb(SCRIPTS.notePresentation, ANSWERS.notePresentation),
   lock: verb(SCRIPTS.lock, [...ANSWERS.lock, 'full'], ['locked', 'unchanged']),
   unlock: verb(SCRIPTS.unlock, ANSWERS.unlock, ['unlocked', 'unknown']),
+  copyLock: verb(SCRIPTS.copyLock, ['copied', 'unchanged'], ['copied', 'unchanged']),
+  removeLock: verb(SCRIPTS.removeLock, ANSWERS.unlock, ['unlocked', 'unknown']),
   closeFinding: verb(SCRIPTS.closeFinding, ANSWERS.closeFinding),
   noteUse: verb(SCRIPTS.noteUse, ['noted', 'unchanged']),
 })
