@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { LOCK_KINDS, type Lock } from '../../lib/ports/lock.js'
 import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
@@ -89,12 +90,29 @@ const FAULTS: Record<string, (store: ProvisioningStore, now: () => number) => Pa
   'takes stepUp for a remark': ({ lock }) => ({
     lock: async (given) => (given.kind === 'stepUp' ? 'locked' : lock(given)),
   }),
-  'replaces a lock by a weaker one': ({ lock, unlock }) => ({
+  'replaces a lock by a shorter one': ({ lock, unlock }) => ({
     async lock(given) {
       const outcome = await lock(given)
       if (outcome === 'locked') return outcome
       await unlock(given.clientId)
       return lock(given)
+    },
+  }),
+  'replaces a lock by a stronger one': ({ lock, unlock, locks }) => ({
+    async lock(given) {
+      const isWeaker = ({ clientId, kind }: Lock) =>
+        clientId === given.clientId && LOCK_KINDS.indexOf(kind) < LOCK_KINDS.indexOf(given.kind)
+      if ((await locks()).some(isWeaker)) await unlock(given.clientId)
+      return lock(given)
+    },
+  }),
+  'ends only the strongest lock': ({ lock, unlock, locks }) => ({
+    async unlock(identity) {
+      const own = (await locks()).filter(({ clientId }) => clientId === identity)
+      const outcome = await unlock(identity)
+      own.sort((one, other) => LOCK_KINDS.indexOf(one.kind) - LOCK_KINDS.indexOf(other.kind))
+      for (const weaker of own.slice(0, -1)) await lock(weaker)
+      return outcome
     },
   }),
   'keeps locks for good': ({ lock }, now) => ({

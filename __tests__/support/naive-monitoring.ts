@@ -58,10 +58,13 @@ function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
     verbs: {
       async lock(lock) {
         if (lock.until <= now()) throw new RangeError()
-        const present = living().find(({ clientId }) => clientId === lock.clientId)
-        if (present !== undefined && strength(present) > strength(lock)) return 'unchanged'
-        if (present === undefined && living().length >= maxKeys) throw new Error('too many')
-        all = [...all.filter(({ clientId }) => clientId !== lock.clientId), lock]
+        const own = living().filter(({ clientId }) => clientId === lock.clientId)
+        const present = own.find(({ kind }) => kind === lock.kind)
+        if (present !== undefined && present.until > lock.until) return 'unchanged'
+        const identities = new Set(living().map(({ clientId }) => clientId))
+        if (own.length === 0 && identities.size >= maxKeys) throw new Error('too many')
+        const kept = own.filter((one) => one !== present)
+        all = [...all.filter(({ clientId }) => clientId !== lock.clientId), ...kept, lock]
         return 'locked'
       },
       async unlock(identity) {

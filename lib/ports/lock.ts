@@ -17,7 +17,7 @@ export const LOCK_KINDS = Object.freeze(['throttle', 'stepUp', 'lock'] as const)
 export type LockKind = (typeof LOCK_KINDS)[number]
 
 /**
- * A lock of one identity.
+ * A lock of one identity. It can have one of each kind at the same time.
  *
  * @example
  * function describeLock({ clientId, kind, reason, until }: Lock): string {

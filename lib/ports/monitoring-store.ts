@@ -28,21 +28,25 @@ export interface MonitoringStore {
 
   /**
    * Locks an identity. From then on, `find` answers the lock with each key whose client or subject it is, and `record`
-   * refuses its keys as `LockKind` says. An identity has one lock: a new one replaces it if it is stronger (in the order
-   * of `LOCK_KINDS`), or of the same kind and not shorter.
+   * refuses its keys as `LockKind` says. An identity has one lock of each kind: a new one replaces that of the same kind if
+   * it is not shorter, and changes no other kind. So a short strong lock does not end a long weak one. `record` applies all
+   * locks, and `find` answers the strongest one (in the order of `LOCK_KINDS`), or else the longest one.
    *
    * A store on several machines writes the lock everywhere, and then answers.
    *
-   * @returns `unchanged` if the present lock is stronger or longer
+   * @returns `unchanged` if the present lock of this kind is longer
    * @throws RangeError when `until` is past, a time is not a number, or `kind` is none of `LOCK_KINDS`; Error when the
-   *   store has too many locks, with nothing changed
+   *   store has too many locked identities, with nothing changed
    */
   lock(lock: Lock): Promise<LockOutcome>
 
-  /** Ends the lock of an identity. */
+  /**
+   * Ends the locks of an identity, of all kinds. If `lock` and `unlock` of one identity run at the same time, either may come
+   * first. When both have answered, `find`, `record` and `locks` agree.
+   */
   unlock(clientId: string): Promise<UnlockOutcome>
 
-  /** All locks, in any order. */
+  /** All locks of all kinds, in any order. */
   locks(): Promise<readonly Lock[]>
 
   /**

@@ -29,16 +29,16 @@ export function strengthOf({ kind }: Lock): number {
   return LOCK_KINDS.indexOf(kind)
 }
 
-/** Whether a lock is in force instead of another one, if only one of them can be. */
-export function replaces(lock: Lock, other: Lock): boolean {
-  const difference = strengthOf(lock) - strengthOf(other)
-  return difference > 0 || (difference === 0 && lock.until >= other.until)
+/** The strongest one of some locks, or else the longest one, or else the first one. */
+export function strongestOf(locks: readonly Lock[]): Lock | undefined {
+  let strongest: Lock | undefined
+  for (const lock of locks) if (strongest === undefined || isAbove(lock, strongest)) strongest = lock
+  return strongest
 }
 
-/** The stronger one of two locks, or else the longer one. */
-export function strongerOf(one: Lock | undefined, other: Lock | undefined): Lock | undefined {
-  if (one === undefined || other === undefined) return one ?? other
-  return replaces(one, other) ? one : other
+function isAbove(lock: Lock, other: Lock): boolean {
+  const difference = strengthOf(lock) - strengthOf(other)
+  return difference > 0 || (difference === 0 && lock.until > other.until)
 }
 
 /**

@@ -9,7 +9,7 @@ import type {
 import { ClientKeys } from './client-keys.js'
 import type { ExpiryQueue } from './expiry.js'
 import { TermsPool } from './key-terms.js'
-import type { KeyLocks } from './locks.js'
+import { hasKind, type KeyLocks } from './locks.js'
 import type { NotBeforeTable } from './not-before.js'
 import { SplitMap } from './split-map.js'
 import { isOutstanding, KeyProgress, type Reservation, StoredKey } from './stored-key.js'
@@ -77,13 +77,13 @@ export class KeyTable {
       return false
     const client = this.#clients.get(clientId)
     // Written so that a limit that is not a number refuses.
-    const most = ofClient?.kind === 'throttle' ? Math.min(outstanding, 1) : outstanding
+    const most = hasKind(ofClient, 'throttle') ? Math.min(outstanding, 1) : outstanding
     if (!(outstandingOf(client) < most)) {
       const keys = client instanceof ClientKeys ? client.keysToCount(this.#notBefore.revision) : [client]
       for (const stored of keys) if (stored !== undefined) this.#withRevocation(stored)
       if (!(outstandingOf(client) < most)) return false
     }
-    return ofSubject?.kind !== 'throttle' || !this.#hasOutstanding(client, subject)
+    return !hasKind(ofSubject, 'throttle') || !this.#hasOutstanding(client, subject)
   }
 
   add(record: KeyRecord, registrar: string | undefined): void {

@@ -1,49 +1,58 @@
-import type { Lock, LockOutcome, UnlockOutcome } from '../../ports/store.js'
-import { replaces, strongerOf } from '../monitoring-arguments.js'
+import type { Lock, LockKind, LockOutcome, UnlockOutcome } from '../../ports/store.js'
 import { type Slot, Slots } from './slots.js'
 import type { Sweep } from './sweep.js'
 
-/** The locks of identities: one for each. */
+/** The locks of identities: one of each kind for each identity. */
 export class LockTable {
-  readonly #byIdentity = new Map<string, Slot<Lock>>()
-  readonly #slots: Slots<Lock>
+  readonly #byIdentity = new Map<string, Slot<IdentityLocks>>()
+  readonly #slots: Slots<IdentityLocks>
+  readonly #sweep: Sweep
   readonly #maximum: number
 
+  /** @param maximum the most locked identities */
   constructor(sweep: Sweep, maximum: number) {
     this.#slots = new Slots(sweep, ({ clientId }) => this.#byIdentity.delete(clientId))
+    this.#sweep = sweep
     this.#maximum = maximum
   }
 
-  /** The locks of a key: that of its client, and that of its subject. */
+  /** The locks of a key: those of its client, and those of its subject. */
   ofKey({ clientId, subject }: { readonly clientId: string; readonly subject: string }): KeyLocks {
     if (this.#byIdentity.size === 0) return UNLOCKED
-    return { ofClient: this.#get(clientId), ofSubject: this.#get(subject) }
+    return { ofClient: this.#of(clientId), ofSubject: this.#of(subject) }
   }
 
   /** `full`: nothing is changed, and nothing is evicted. */
   add(lock: Lock): LockOutcome | 'full' {
     const { clientId } = lock
-    const present = this.#get(clientId)
-    if (present !== undefined && !replaces(lock, present)) return 'unchanged'
+    const present = this.#of(clientId)
+    const same = present.find(({ kind }) => kind === lock.kind)
+    if (same !== undefined && same.until > lock.until) return 'unchanged'
+    const locks = Object.freeze([...present.filter((one) => one !== same), lock])
+    const entry = { clientId, locks, until: Math.max(...locks.map(({ until }) => until)) }
     const slot = this.#byIdentity.get(clientId)
-    if (slot !== undefined) this.#slots.replace(slot, lock)
-    else if (this.#hasPlace()) this.#byIdentity.set(clientId, this.#slots.fill(lock))
+    if (slot !== undefined) this.#slots.replace(slot, entry)
+    else if (this.#hasPlace()) this.#byIdentity.set(clientId, this.#slots.fill(entry))
     else return 'full'
     return 'locked'
   }
 
+  /** Ends the locks of all kinds. */
   remove(identity: string): UnlockOutcome {
-    const outcome = this.#get(identity) === undefined ? 'unknown' : 'unlocked'
+    const outcome = this.#of(identity).length === 0 ? 'unknown' : 'unlocked'
     this.#forget(identity)
     return outcome
   }
 
   all(): readonly Lock[] {
-    return [...this.#byIdentity.values()].flatMap((slot) => this.#slots.entryIn(slot) ?? [])
+    return [...this.#byIdentity.keys()].flatMap((identity) => this.#of(identity))
   }
 
-  #get(identity: string): Lock | undefined {
-    return this.#slots.entryIn(this.#byIdentity.get(identity))
+  /** The locks of an identity that have not ended. */
+  #of(identity: string): readonly Lock[] {
+    const { locks = NONE } = this.#slots.entryIn(this.#byIdentity.get(identity)) ?? {}
+    const now = this.#sweep.nowSeconds()
+    return locks.every(({ until }) => until >= now) ? locks : locks.filter(({ until }) => until >= now)
   }
 
   #hasPlace(): boolean {
@@ -61,15 +70,23 @@ export class LockTable {
   }
 }
 
-/** The locks that concern a key. */
-export interface KeyLocks {
-  readonly ofClient: Lock | undefined
-  readonly ofSubject: Lock | undefined
+/** The locks of one identity, and the last end of them. */
+interface IdentityLocks {
+  readonly clientId: string
+  readonly locks: readonly Lock[]
+  readonly until: number
 }
 
-export const UNLOCKED: KeyLocks = Object.freeze({ ofClient: undefined, ofSubject: undefined })
+const NONE: readonly Lock[] = Object.freeze([])
 
-/** The lock that `find` answers. */
-export function strongestOf({ ofClient, ofSubject }: KeyLocks): Lock | undefined {
-  return strongerOf(ofClient, ofSubject)
+/** The locks that concern a key. */
+export interface KeyLocks {
+  readonly ofClient: readonly Lock[]
+  readonly ofSubject: readonly Lock[]
+}
+
+export const UNLOCKED: KeyLocks = Object.freeze({ ofClient: NONE, ofSubject: NONE })
+
+export function hasKind(locks: readonly Lock[], wanted: LockKind): boolean {
+  return locks.some(({ kind }) => kind === wanted)
 }

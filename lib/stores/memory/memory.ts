@@ -1,7 +1,8 @@
-import type { KeyRecord, Lease, LockKind, ProvisioningStore } from '../../ports/store.js'
+import type { KeyRecord, Lease, ProvisioningStore } from '../../ports/store.js'
+import { strongestOf } from '../monitoring-arguments.js'
 import { isBound, requireFuture, requireLease, requireTime } from '../verb-arguments.js'
 import { KeyTable } from './key-table.js'
-import { type KeyLocks, LockTable, strongestOf, UNLOCKED } from './locks.js'
+import { hasKind, type KeyLocks, LockTable, UNLOCKED } from './locks.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
 import { monitoringVerbs } from './monitoring.js'
 import { NotBeforeTable } from './not-before.js'
@@ -84,16 +85,19 @@ function recordVerbs({ keys, locks, maxKeys, sweep }: Tables): RecordVerbs {
     async find(ref) {
       sweep.run()
       const stored = keys.get(ref)
-      return stored && entryOf(stored, strongestOf(locks.ofKey(stored)))
+      if (stored === undefined) return undefined
+      const keyLocks = locks.ofKey(stored)
+      const { ofClient, ofSubject } = keyLocks
+      return entryOf(stored, keyLocks === UNLOCKED ? undefined : strongestOf([...ofClient, ...ofSubject]))
     },
   }
 }
 
 /** Why the locks of a key refuse it. */
 function refusalFor(key: KeyRecord, { ofClient, ofSubject }: KeyLocks): 'locked' | 'unbound' | undefined {
-  const hasKind = (kind: LockKind) => ofClient?.kind === kind || ofSubject?.kind === kind
-  if (hasKind('lock')) return 'locked'
-  return hasKind('stepUp') && !isBound(key) ? 'unbound' : undefined
+  const locks = [...ofClient, ...ofSubject]
+  if (hasKind(locks, 'lock')) return 'locked'
+  return hasKind(locks, 'stepUp') && !isBound(key) ? 'unbound' : undefined
 }
 
 function reservationVerbs({ keys, sweep }: Tables): Pick<ProvisioningStore, 'redeem' | 'release'> {

@@ -1,14 +1,14 @@
 /*
- * The scripts of locks. The lock of an identity is a field of NOT_BEFORE, `lock=` and the identity, in each of the parts. So
- * a script that reads NOT_BEFORE reads it along. LOCKS is the sorted set of these identities by the ends of their locks.
+ * The scripts of locks. The locks of an identity, one of each kind, are a field of NOT_BEFORE in each of the parts: `lock=`
+ * and the identity. So a script that reads NOT_BEFORE reads them along. LOCKS is the sorted set of these identities by the last ends of their locks.
  *
- * The first part decides: it gives each change of a lock a version, which only ever grows. The other parts take what the
+ * The first part decides: it gives each change of an identity a version, which only ever grows. The other parts take what the
  * first part has decided, unless they have a later version. So all parts agree in the end, in whatever order changes reach
- * them. A part keeps the version of a lock that was ended for a while, so that an earlier change cannot lock again.
+ * them. A part keeps the version of locks that were ended for a while, so that an earlier change cannot lock again.
  */
 
 /**
- * The text of a lock has lines: the version, and its strength, its end and its JSON. Answers what is in force, by the
+ * The text of the locks has lines: the version; then, for each lock, its strength, its end and its JSON. Answers what is in force, by the
  * strength, which is from 1 on.
  */
 export const LOCKS_IN = `
@@ -53,22 +53,28 @@ const VERSIONS = `
 local latest = math.max(tonumber(redis.call('HGET', NOT_BEFORE, 'lock#') or 0), math.floor(NOW * 1000) - 1)
 local next_version = string.format('%.0f', latest + 1)`
 
-/** For the first part. The arguments are the identity, the strength, the end, the line, and the most locks. */
+/** For the first part. The arguments are the identity, the strength, the end, the line, and the most locked identities. */
 const LOCK = `
 local KIND, LAST, LINE, MOST = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local is_ending = string.find(present or '', '^%d+ ending')
-for kind, lock in pairs(is_ending and {} or locks_in(present)) do
-  if kind > KIND or (kind == KIND and lock.last > LAST) then return 'unchanged ' .. present end
-end
+local locks = is_ending and {} or locks_in(present)
+local same = locks[KIND]
+if same and same.last > LAST then return 'unchanged ' .. present end
 if not present and redis.call('ZCARD', LOCKS) >= MOST then return 'full' end
-local text = next_version .. '\\n' .. LINE
+locks[KIND] = { last = LAST, text = LINE }
+local lines, last = { next_version }, LAST
+for _, lock in pairs(locks) do
+  lines[#lines + 1] = lock.text
+  last = math.max(last, lock.last)
+end
+local text = table.concat(lines, '\\n')
 redis.call('HSET', NOT_BEFORE, 'lock#', next_version)
-write(text, LAST)
+write(text, last)
 return 'locked ' .. text`
 
 /**
- * For the first part. It marks the lock as ending, so that it is listed until the other parts have ended it. A call that is
- * sent twice, or repeated after a failure, ends it again.
+ * For the first part. It marks the locks as ending, so that they are listed until the other parts have ended them. A call that is
+ * sent twice, or repeated after a failure, ends them again.
  */
 const UNLOCK = `
 if not next(locks_in(present)) then return 'unknown ' .. string.format('%.0f', latest) end
@@ -76,10 +82,10 @@ local text = string.gsub(present, '^%d+[^\\n]*', next_version .. ' ending', 1)
 redis.call('HSET', NOT_BEFORE, 'lock#', next_version, FIELD, text)
 return 'unlocked ' .. next_version`
 
-/** A lock that was ended is remembered for so long. No earlier change is still under way then. */
+/** An identity whose locks were ended is remembered for so long. No earlier change is still under way then. */
 const REMEMBERED_SECONDS = 3_600
 
-/** For the other parts. The third argument is the text of the first part, or a version alone if the lock was ended. */
+/** For the other parts. The third argument is the text of the first part, or a version alone if its locks were ended. */
 const COPY = `
 local TEXT = ARGV[3]
 if version_of(present) >= version_of(TEXT) then return 'unchanged' end
@@ -88,7 +94,7 @@ for _, lock in pairs(locks_in(TEXT)) do last = math.max(last or lock.last, lock.
 write(TEXT, last or NOW + ${REMEMBERED_SECONDS})
 return 'copied'`
 
-/** The third argument is a version. A later lock stays. */
+/** The third argument is a version. Later locks stay. */
 const REMOVE = `
 if not present or version_of(present) > tonumber(ARGV[3]) then return 'unknown' end
 redis.call('ZREM', LOCKS, IDENTITY)

@@ -17,8 +17,8 @@ import { SCRIPTS } from './redis-scripts.js'
 import { lockFrom, objectFrom, sightingWord, textOfLock } from './redis-sightings.js'
 import { runVerb, runVerbInFull, VERBS, type Verb } from './redis-verbs.js'
 
-/** The most locks. Each one takes 64 fields. */
-const MOST_LOCKS = 10_000
+/** The most locked identities. Each one takes 64 fields. */
+const MOST_LOCKED = 10_000
 
 /** The verbs for monitoring. */
 export function monitoringVerbs(context: RedisContext): MonitoringStore {
@@ -57,7 +57,7 @@ function lockVerbs(context: RedisContext): Pick<MonitoringStore, 'lock' | 'unloc
         const lock = copyOfLock(given, now)
         const identity = textOf(lock.clientId)
         const line = textOf(textOfLock(lock))
-        const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKS].map(String)
+        const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKED].map(String)
         const { answer, rest } = await runVerbInFull(redis, VERBS.lock, first, args)
         if (answer === 'full') throw new Error('The store cannot remember any more locks.')
         await inOthers(VERBS.copyLock, [String(now), identity, rest])

@@ -41,7 +41,7 @@ function textFrom(word: string): string {
   return word.includes('%') ? decodeURIComponent(word) : word
 }
 
-/** The text of a lock: its strength, from 1 on, and its end, which scripts read, and then the lock. */
+/** The line of a lock: its strength, from 1 on, and its end, which scripts read, and then the lock. */
 export function textOfLock(lock: Lock): string {
   return `${strengthOf(lock) + 1} ${lock.until} ${JSON.stringify(lock)}`
 }

@@ -8,6 +8,7 @@ const BOUND = { confirmation: { jkt: 'a-thumbprint' } }
 export function testLockedRecords(test: StoreTest): void {
   testRefused(test)
   testOrder(test)
+  testKinds(test)
   testThrottle(test)
   testThrottledSubject(test)
 }
@@ -53,6 +54,26 @@ function testOrder(test: StoreTest): void {
     expect(await store.record(key('a'), PLENTY)).toBe('unbound')
     expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
     expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
+  })
+}
+
+function testKinds(test: StoreTest): void {
+  test('applies stepUp and throttle of one client at the same time', async (setup) => {
+    const { store, key } = setup
+    await store.lock(lockOf(setup, 'client', 'stepUp'))
+    await store.lock(lockOf(setup, 'client', 'throttle'))
+    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
+    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
+    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
+  })
+  test('applies stepUp and throttle of one subject at the same time', async (setup) => {
+    const { store, key } = setup
+    await store.lock(lockOf(setup, 'device', 'throttle'))
+    await store.lock(lockOf(setup, 'device', 'stepUp'))
+    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
+    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
+    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
+    expect(await store.record(key('d', { subject: 'other' }), PLENTY)).toBe('recorded')
   })
 }
 

@@ -10,6 +10,8 @@ export function testLocks(test: StoreTest): void {
   testStates(test)
   testStronger(test)
   testReplaced(test)
+  testKinds(test)
+  testOutlasting(test)
   testEnds(test)
   testArguments(test)
   for (const identity of ODD_TEXTS) testIdentity(test, identity)
@@ -76,25 +78,86 @@ function testStronger(test: StoreTest): void {
   })
 }
 
+const KINDS: readonly LockKind[] = ['throttle', 'stepUp', 'lock']
+
+/** A new lock replaces that of the same kind, if it is not shorter. */
 function testReplaced(test: StoreTest): void {
-  const kinds: readonly LockKind[] = ['throttle', 'stepUp', 'lock']
-  for (const [strength, kind] of kinds.entries()) {
-    for (const [newStrength, newKind] of kinds.entries()) {
-      for (const seconds of [-5, 0, 5]) {
-        const isReplaced = newStrength > strength || (newStrength === strength && seconds >= 0)
-        const length = seconds < 0 ? 'shorter' : seconds > 0 ? 'longer' : 'equally long'
-        const outcome = isReplaced ? 'locked' : 'unchanged'
-        test(`answers ${outcome} to a ${length} ${newKind} of a client with ${kind}`, async (setup) => {
-          const present = lockOf(setup, 'client', kind)
-          const until = present.until + seconds
-          const other = lockOf(setup, 'client', newKind, { until, reason: 'another', author: 'another' })
-          await setup.store.lock(present)
-          expect(await setup.store.lock(other)).toBe(outcome)
-          expect(await setup.store.locks()).toEqual([isReplaced ? other : present])
+  for (const kind of KINDS) {
+    for (const seconds of [-5, 0, 5]) {
+      const length = seconds < 0 ? 'shorter' : seconds > 0 ? 'longer' : 'equally long'
+      const outcome = seconds < 0 ? 'unchanged' : 'locked'
+      test(`answers ${outcome} to a ${length} ${kind} of a client with ${kind}`, async (setup) => {
+        const present = lockOf(setup, 'client', kind)
+        const until = present.until + seconds
+        const other = lockOf(setup, 'client', kind, { until, reason: 'another', author: 'another' })
+        await setup.store.lock(present)
+        expect(await setup.store.lock(other)).toBe(outcome)
+        expect(await setup.store.locks()).toEqual([seconds < 0 ? present : other])
+      })
+    }
+  }
+}
+
+function testKinds(test: StoreTest): void {
+  for (const kind of KINDS) {
+    for (const other of KINDS.filter((one) => one !== kind)) {
+      for (const seconds of [-5, 5]) {
+        const length = seconds < 0 ? 'shorter' : 'longer'
+        test(`adds a ${length} ${other} to ${kind}, answers the stronger one, and unlocks both`, async (setup) => {
+          const { store } = setup
+          const key = await recorded(setup, [], { lifetimeSeconds: 600 })
+          const first = lockOf(setup, 'client', kind, { until: Math.floor(setup.nowSeconds()) + 60 })
+          const second = lockOf(setup, 'client', other, { until: first.until + seconds })
+          const stronger = KINDS.indexOf(kind) > KINDS.indexOf(other) ? first : second
+          expect([await store.lock(first), await store.lock(second)]).toEqual(['locked', 'locked'])
+          const locks = await store.locks()
+          expect(locks).toHaveLength(2)
+          expect(locks).toEqual(expect.arrayContaining([first, second]))
+          expect((await store.find(key))?.lock).toEqual(stronger)
+          expect([await store.unlock('client'), await store.unlock('client')]).toEqual([
+            'unlocked',
+            'unknown',
+          ])
+          expect(await store.locks()).toEqual([])
+          expect(await store.find(key)).not.toHaveProperty('lock')
         })
       }
     }
   }
+}
+
+/** An automatic lock for an hour does not end the lock of an operator. */
+function testOutlasting(test: StoreTest): void {
+  test('keeps a long stepUp that a short lock covers, and applies it when the lock has ended', async (setup) => {
+    const { store, key, advance } = setup
+    const seconds = Math.floor(setup.nowSeconds())
+    const record = key('key', { lifetimeSeconds: 600 })
+    await store.record(record, PLENTY)
+    const stepUp = lockOf(setup, 'client', 'stepUp', { until: seconds + 30 * 86_400 })
+    const lock = lockOf(setup, 'client', 'lock', { until: seconds + 3 })
+    expect([await store.lock(stepUp), await store.lock(lock)]).toEqual(['locked', 'locked'])
+    expect(await store.record(key('during'), PLENTY)).toBe('locked')
+    await advance(4)
+    expect(await store.locks()).toEqual([stepUp])
+    expect((await store.find(record))?.lock).toEqual(stepUp)
+    expect(await store.record(key('after'), PLENTY)).toBe('unbound')
+    expect(await store.lock(lockOf(setup, 'client', 'throttle'))).toBe('locked')
+    expect((await store.find(record))?.lock).toEqual(stepUp)
+    expect(await store.unlock('client')).toBe('unlocked')
+    expect(await store.record(key('after'), PLENTY)).toBe('recorded')
+  })
+  test('keeps a long lock although a shorter lock of each other kind ends', async (setup) => {
+    const { store, advance } = setup
+    const until = Math.floor(setup.nowSeconds()) + 3
+    const lasting = lockOf(setup, 'client', 'throttle')
+    await store.lock(lockOf(setup, 'client', 'stepUp', { until }))
+    await store.lock(lasting)
+    await store.lock(lockOf(setup, 'client', 'lock', { until }))
+    expect(await store.locks()).toHaveLength(3)
+    await advance(4)
+    expect(await store.locks()).toEqual([lasting])
+    expect(await store.lock(lasting)).toBe('locked')
+  })
 }
 
 function testEnds(test: StoreTest): void {
