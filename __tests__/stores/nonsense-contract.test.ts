@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { LOCK_KINDS, type Lock } from '../../lib/ports/lock.js'
+import { MOST_FINDINGS } from '../../lib/ports/monitoring-store.js'
 import type { ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
@@ -132,6 +133,14 @@ const FAULTS: Record<string, (store: ProvisioningStore, now: () => number) => Pa
     async noteFinding(report) {
       const noted = await noteFinding({ ...report, evidence: 'unbound' })
       return { ...noted, finding: { ...noted.finding, evidence: report.evidence } }
+    },
+  }),
+  'lets small findings push out a severe one': ({ noteFinding, findings, closeFinding }) => ({
+    async noteFinding(report) {
+      const group = (await findings()).filter(({ evidence }) => evidence === report.evidence)
+      const isFull = group.length >= MOST_FINDINGS && group.every(({ id }) => id !== report.id)
+      if (isFull) await closeFinding(group.at(-1)?.id ?? '')
+      return noteFinding(report)
     },
   }),
   'counts a report of an open finding as the only one': ({ noteFinding, closeFinding }) => ({

@@ -57,8 +57,9 @@ export interface MonitoringStore {
    * evidence different ids, because their counts are added.
    *
    * A store keeps at most `MOST_FINDINGS` findings with `bound` evidence, and as many with `unbound` evidence. In each
-   * group the finding with the earliest `lastAt` makes room for a new one, so that strangers cannot push out findings
-   * with bound evidence.
+   * group a finding of the lowest severity makes room for a new one, and of these the one with the earliest `lastAt`. So
+   * strangers cannot push out findings with bound evidence, and many small findings cannot push out a severe one. The new
+   * finding itself stays.
    *
    * @returns the finding after the change, and whether it was opened
    * @throws RangeError when `until` is past, a time is not a number, `count` is not a whole number from 0 on, or

@@ -2,6 +2,7 @@
 import { testChanges } from './store-contract/changes.js'
 import { testConcurrency } from './store-contract/concurrency.js'
 import { testExpiry } from './store-contract/expiry.js'
+import { testFindingRoom } from './store-contract/finding-room.js'
 import { testFindings } from './store-contract/findings.js'
 import { testCap, testOutstanding } from './store-contract/limits.js'
 import { testLockedRecords } from './store-contract/locked-records.js'
@@ -96,6 +97,7 @@ export function storeContract(options: StoreContractOptions): void {
       testLockedRecords(test)
     })
     describe('findings', () => testFindings(test))
+    describe('room for findings', () => testFindingRoom(test))
     describe('uses', () => testUses(test))
     const createLimited = options.createLimited?.bind(options)
     if (createLimited !== undefined)

@@ -4,7 +4,10 @@ import { byLastAt, keptActions, keptSamples } from '../monitoring-arguments.js'
 import { type Slot, Slots } from './slots.js'
 import type { Sweep } from './sweep.js'
 
-/** The open findings. In each group of evidence, the finding with the earliest `lastAt` makes room for a new one. */
+/**
+ * The open findings. In each group of evidence, a finding of the lowest severity makes room for a new one, and of these the
+ * one with the earliest `lastAt`.
+ */
 export class FindingTable {
   readonly #byId = new Map<string, Slot<Finding>>()
   readonly #slots: Slots<Finding>
@@ -35,11 +38,14 @@ export class FindingTable {
     return outcome
   }
 
-  /** The new one stays, even if others are later. */
+  /** The new one stays, even if others are later or more severe. */
   #makeRoom({ id, evidence }: { readonly id: string; readonly evidence: Evidence }): void {
     const group = this.all().filter((one) => one.evidence === evidence)
-    const earliest = group.length > MOST_FINDINGS ? group.findLast((one) => one.id !== id) : undefined
-    if (earliest !== undefined) this.#forget(earliest.id)
+    if (group.length <= MOST_FINDINGS) return
+    const others = group.filter((one) => one.id !== id)
+    const lowest = Math.min(...others.map(rankOf))
+    const least = others.findLast((one) => rankOf(one) === lowest)
+    if (least !== undefined) this.#forget(least.id)
   }
 
   #forget(id: string): void {
@@ -50,9 +56,14 @@ export class FindingTable {
   }
 }
 
+/** The rank of the severity: 0 for the lowest. */
+function rankOf({ severity }: Finding): number {
+  return SEVERITIES.indexOf(severity)
+}
+
 /** An open finding with one more report. */
 function merged(present: Finding, report: Finding): Finding {
-  const severest = Math.max(...[present, report].map(({ severity }) => SEVERITIES.indexOf(severity)))
+  const severest = Math.max(rankOf(present), rankOf(report))
   return {
     ...present,
     severity: SEVERITIES[severest] ?? present.severity,

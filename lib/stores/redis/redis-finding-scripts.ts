@@ -3,7 +3,7 @@ import { MOST_ACTIONS, MOST_FINDINGS, MOST_SAMPLES, SEVERITIES } from '../../por
 /*
  * The scripts of findings. FINDINGS is a hash: a JSON text for each finding, under `=` and its id, and the mark of the
  * call that closed a finding last, under `#`. Three sorted sets of ids belong to it: the findings with bound evidence and
- * those with unbound evidence by `lastAt`, and all findings by `until`.
+ * those with unbound evidence by severity and `lastAt`, and all findings by `until`.
  *
  * Numbers are texts in the JSON, because Lua would print them with 14 digits.
  */
@@ -26,11 +26,19 @@ end`
 /** How many calls of a finding are known by their marks, so that a call that is sent twice counts once. */
 const KNOWN_CALLS = 8
 
+/** Above each time, so that the severity comes first. */
+const RANK = 100_000_000_000
+
 const MERGE = `
 local RANKS = { ${SEVERITIES.map((severity, rank) => `${severity} = ${rank}`).join(', ')} }
 local function has(list, text)
   for _, one in ipairs(list) do if one == text then return true end end
   return false
+end
+-- The place in its group, of which the lowest makes room: by severity, and then by time.
+local function place_of(finding)
+  local time = math.max(0, math.min(tonumber(finding.lastAt), ${RANK} - 1))
+  return string.format('%.17g', RANKS[finding.severity] * ${RANK} + time)
 end
 local function later(one, other) return tonumber(other) > tonumber(one) and other or one end
 local function merge(finding, report)
@@ -71,12 +79,12 @@ local text = cjson.encode(finding)
 redis.call('HSET', FINDINGS, '=' .. ID, text)
 local group = GROUPS[finding.evidence]
 if finding.evidence == 'bound' then redis.call('ZREM', GROUPS.unbound, ID) end
-redis.call('ZADD', group, finding.lastAt, ID)
+redis.call('ZADD', group, place_of(finding), ID)
 redis.call('ZADD', ENDS, finding['until'], ID)
 for _, stale in ipairs(redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])) do forget(stale) end
 if redis.call('ZCARD', group) > ${MOST_FINDINGS} then
-  local earliest = redis.call('ZRANGE', group, 0, 1)
-  forget(earliest[1] == ID and earliest[2] or earliest[1])
+  local least = redis.call('ZRANGE', group, 0, 1)
+  forget(least[1] == ID and least[2] or least[1])
 end
 local latest = redis.call('ZREVRANGE', ENDS, 0, 0, 'WITHSCORES')[2]
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ttl(latest)) end

@@ -1,13 +1,12 @@
 import {
   type Finding,
   MOST_ACTIONS,
-  MOST_FINDINGS,
   MOST_SAMPLE_CHARACTERS,
   MOST_SAMPLES,
 } from '../../ports/monitoring-store.js'
 import { hundred } from './calls.js'
 import { findingOf, ODD_TEXTS } from './monitoring.js'
-import type { Setup, StoreTest } from './setup.js'
+import type { StoreTest } from './setup.js'
 
 /** A finding has the sum of its reports, as long as it is open. */
 export function testFindings(test: StoreTest): void {
@@ -15,7 +14,6 @@ export function testFindings(test: StoreTest): void {
   testMerged(test)
   testKept(test)
   testLimits(test)
-  testRoom(test)
   testEnds(test)
   testFaults(test)
 }
@@ -134,31 +132,6 @@ function testLimits(test: StoreTest): void {
     for (const one of [...actions, 'action 0'])
       await setup.store.noteFinding(findingOf(setup, 'id', { actions: [one] }))
     expect((await setup.store.findings())[0]?.actions).toEqual(actions.slice(0, MOST_ACTIONS))
-  })
-}
-
-function testRoom(test: StoreTest): void {
-  const note = (setup: Setup, id: string, differences: Partial<Finding>) =>
-    setup.store.noteFinding(findingOf(setup, id, differences))
-  test('lets 1,000 unbound findings push out no bound one', async (setup) => {
-    await note(setup, 'of the owner', { evidence: 'bound', lastAt: 1 })
-    for (let i = 0; i < 1_000; i += 1) await note(setup, `${i}`, { evidence: 'unbound' })
-    const findings = await setup.store.findings()
-    expect(findings).toHaveLength(MOST_FINDINGS + 1)
-    expect(findings.find(({ evidence }) => evidence === 'bound')?.id).toBe('of the owner')
-  })
-  test('lets the earliest finding of the same evidence make room for a new one', async (setup) => {
-    const { lastAt } = findingOf(setup)
-    for (let i = 0; i < MOST_FINDINGS; i += 1)
-      await note(setup, `${i}`, { lastAt: lastAt + ((i + 3) % MOST_FINDINGS) })
-    const earliest = `${MOST_FINDINGS - 3}`
-    await note(setup, 'other evidence', { evidence: 'unbound' })
-    await note(setup, earliest, { lastAt: lastAt + 1_000 })
-    await note(setup, 'new', { lastAt: lastAt + 999 })
-    const ids = (await setup.store.findings()).map(({ id }) => id)
-    expect(ids).toHaveLength(MOST_FINDINGS + 1)
-    expect(ids).not.toContain(`${MOST_FINDINGS - 2}`)
-    expect(ids.slice(0, 2)).toEqual([earliest, 'new'])
   })
 }
 
