@@ -1,4 +1,4 @@
-import type { Finding, Lock } from '../../lib/ports/monitoring-store.js'
+import { type Finding, LOCK_KINDS, type Lock } from '../../lib/ports/monitoring-store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import type { MemoryStoreOptions } from '../../lib/stores/memory/memory-options.js'
 import { heapBytes } from '../support/heap.js'
@@ -35,6 +35,16 @@ describe('the locks of memoryStore', () => {
     expect(await store.lock(lockOf('later'))).toBe('locked')
     await expect(store.lock(lockOf('latest'))).rejects.toThrow('any more locks')
     expect((await store.locks()).map(({ clientId }) => clientId)).toContain('9')
+  })
+
+  it('have room for each kind of lock of maxKeys identities', async () => {
+    const { store } = underTest({ maxKeys: 2 })
+    for (const clientId of ['a', 'b'])
+      for (const kind of LOCK_KINDS) expect(await store.lock({ ...lockOf(clientId), kind })).toBe('locked')
+    expect(await store.locks()).toHaveLength(6)
+    await expect(store.lock(lockOf('c'))).rejects.toThrow('any more locks')
+    expect(await store.unlock('a')).toBe('unlocked')
+    expect(await store.lock(lockOf('c'))).toBe('locked')
   })
 
   it('tell why they are rejected', async () => {

@@ -136,6 +136,24 @@ describe('locks in Redis', () => {
       await client.close()
     }))
 
+  it('are ended in all parts although the first one has lost them, and a new lock is in all parts again', () =>
+    withStore(server, async (store) => {
+      await store.lock(lockOf('a'))
+      const [first, ...others] = NAMES.allNotBefore
+      await server.cli('DEL', ...first)
+      expect(await store.locks()).toEqual([])
+      expect([await store.unlock('a'), await store.unlock('a')]).toEqual(['unlocked', 'unknown'])
+      for (const [notBefore] of others) expect(await server.cli('HEXISTS', notBefore, 'lock=a')).toBe('0')
+      await store.lock(lockOf('a', { until: now() + 90 }))
+      await server.cli('DEL', ...first)
+      const shorter = lockOf('a', { until: now() + 60, kind: 'stepUp' })
+      expect(await store.lock(shorter)).toBe('locked')
+      for (const [notBefore] of NAMES.allNotBefore) {
+        const text = await server.cli('HGET', notBefore, 'lock=a')
+        expect(text.split('\n').slice(1)).toEqual([`2 ${shorter.until} ${JSON.stringify(shorter)}`])
+      }
+    }))
+
   it('are refused where UTF-8 would make one of two', () =>
     withStore(server, async (store) => {
       for (const clientId of ['\ud800', 'a\udfff']) {

@@ -6,8 +6,8 @@ export const FIND_FIELDS = 'family scope aud exp at first cnf family_client seen
 
 /**
  * It does what ENTRY and FAMILY do, and reads the locks along, without a function: it is the script that runs most often.
- * It answers a JSON text, because client libraries read one text faster than a list: it saves 18 %. Of two locks it
- * answers the stronger one, or else the longer one.
+ * It answers a JSON text, because client libraries read one text faster than a list: it saves 18 %. Of all locks it
+ * answers the strongest one, or else the longest one.
  */
 export const FIND = `
 if not state or tonumber(ends) < NOW then return 'unknown' end
