@@ -77,13 +77,13 @@ export class KeyTable {
       return false
     const client = this.#clients.get(clientId)
     // Written so that a limit that is not a number refuses.
-    const most = hasKind(ofClient, 'throttle') ? Math.min(outstanding, 1) : outstanding
+    const most = ofClient.length > 0 && hasKind(ofClient, 'throttle') ? Math.min(outstanding, 1) : outstanding
     if (!(outstandingOf(client) < most)) {
       const keys = client instanceof ClientKeys ? client.keysToCount(this.#notBefore.revision) : [client]
       for (const stored of keys) if (stored !== undefined) this.#withRevocation(stored)
       if (!(outstandingOf(client) < most)) return false
     }
-    return !hasKind(ofSubject, 'throttle') || !this.#hasOutstanding(client, subject)
+    return ofSubject.length === 0 || !hasKind(ofSubject, 'throttle') || !this.#hasOutstanding(client, subject)
   }
 
   add(record: KeyRecord, registrar: string | undefined): void {

@@ -8,8 +8,8 @@
  */
 
 /**
- * The text of the locks has lines: the version; then, for each lock, its strength, its end and its JSON. Answers what is in force, by the
- * strength, which is from 1 on.
+ * The first line of the text is the version. Each further line is a lock: its strength, its end and its JSON. The function
+ * answers the locks that are in force, by their strengths from 1 on.
  */
 export const LOCKS_IN = `
 local function locks_in(text)

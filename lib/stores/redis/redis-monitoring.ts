@@ -42,8 +42,8 @@ function presentationVerb(context: RedisContext): Pick<MonitoringStore, 'notePre
 }
 
 /**
- * The first part decides, and then the others copy what it says. The first part shows a lock until no other part can have
- * it. So `locks` shows each lock that a part may have, even if a call fails half-way.
+ * The first part decides, and the others copy its locks. It shows a lock until no other part can have it. So `locks` shows
+ * each lock that a part may have, even if a call fails half-way.
  */
 function lockVerbs(context: RedisContext): Pick<MonitoringStore, 'lock' | 'unlock' | 'locks'> {
   const { redis, names, seconds } = context
