@@ -27,7 +27,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
   useOnce: ['RangeError', 'first', 'full', 'limited', 'used'],
-  notePresentation: ['known 1', 'known 2', 'noted 1', 'noted 2', 'unknown 0'],
+  notePresentation: ['known', 'noted', 'unknown'],
   lock: ['RangeError', 'locked', 'unchanged'],
   unlock: ['unknown', 'unlocked'],
   locks: ['none', 'some'],

@@ -96,9 +96,9 @@ function useOnceOf(store: ProvisioningStore, { ref, attempt, seconds, holder }: 
   return store.useOnce(id, now + seconds, holder === 'ours' ? ref : { clientId: ref.clientId })
 }
 
-/** The kind of an answer. */
+/** The kind of an answer: of a text, its first word. */
 export function kindOf(answer: unknown): string {
-  if (typeof answer === 'string') return answer
+  if (typeof answer === 'string') return answer.split(' ', 1)[0] ?? ''
   if (Array.isArray(answer)) return answer.length === 0 ? 'none' : 'some'
   return typeof answer === 'object' && answer !== null && 'outcome' in answer ? 'outcome' : typeof answer
 }
