@@ -119,12 +119,12 @@ export interface MonitoringOperations {
   /**
    * Locks a client. It applies to the next request at every process.
    *
-   * @returns `unchanged` when a stronger or longer lock is in force
+   * @returns `unchanged` when a longer lock of the same kind is in force
    * @throws ConfigurationError when an argument is missing or wrong; ProvisioningError when the store does not answer
    */
   lockClient(options: LockOptions): Promise<LockOutcome>
   /**
-   * Ends the lock of a client, whether an operator or a rule has made it.
+   * Ends all locks of a client, whether an operator or a rule has made them.
    *
    * @throws ConfigurationError when an argument is missing; ProvisioningError when the store does not answer
    */
