@@ -8,6 +8,8 @@ export async function serve(candidates) {
   const app = express().set('trust proxy', 'loopback')
   const facts = await candidates[process.argv[2]](app)
   const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port, ...facts }))
+  // The connections of a candidate are idle while the others have their turn.
+  server.keepAliveTimeout = 0
   process.on('disconnect', () => process.exit())
   process.on('message', (question) => process.send(ANSWERS[question]()))
 }

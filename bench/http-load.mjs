@@ -87,19 +87,23 @@ class Connection {
   #socket
   #text = ''
   #receive
+  #fail = () => undefined
 
   static async open(port) {
     const connection = new Connection()
     connection.#socket = connect({ port, host: '127.0.0.1', noDelay: true })
     connection.#socket.setEncoding('latin1').on('data', (text) => connection.#read(text))
+    // Otherwise the round would wait for ever.
+    connection.#socket.once('close', () => connection.#fail(new Error('the app has closed the connection')))
     await once(connection.#socket, 'connect')
     return connection
   }
 
   async send(request, status) {
     const start = performance.now()
-    const text = await new Promise((resolve) => {
+    const text = await new Promise((resolve, reject) => {
       this.#receive = resolve
+      this.#fail = reject
       this.#socket.write(request)
     })
     const milliseconds = performance.now() - start
