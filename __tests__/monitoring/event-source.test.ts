@@ -50,6 +50,16 @@ describe('the source of an event', () => {
     for (let i = 0; i < 2; i += 1) expect(describe({ address: undefined, userAgent }).userAgent).toBe(plain)
   })
 
+  it('has no part of a secret that is cut at the end of the searched text', () => {
+    const token = `rc_1.${'d'.repeat(43)}`
+    const secrets = `${'e'.repeat(20)}.${'f'.repeat(43)} `.repeat(15)
+    for (let cut = 1; cut < token.length; cut += 7) {
+      const before = secrets.slice(0, 1_024 - cut - 1)
+      const plain = describeOne({ userAgent: `${before} ${token}` }).userAgent ?? ''
+      expect(plain).not.toMatch(/d{5}/)
+    }
+  })
+
   const KEY = `eyJhbGciOiJIUzI1NiJ9.${'a'.repeat(60)}.${'b'.repeat(43)}`
   const REGISTRATION_TOKEN = `${'c'.repeat(20)}.${'d'.repeat(43)}`
 

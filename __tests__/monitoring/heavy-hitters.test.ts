@@ -15,6 +15,13 @@ describe('heavy hitters', () => {
     expect(hitters.add('a', 1_500)).toBe(1)
   })
 
+  it('starts a window anew if the clock was ahead before', () => {
+    const hitters = new HeavyHitters(3, 1_000)
+    hitters.add('a', 1_000_000)
+    hitters.add('a', 500)
+    expect(hitters.add('a', 1_500)).toBe(1)
+  })
+
   it('never holds more names than it may, nor counts too high', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 300 }), (names) => {

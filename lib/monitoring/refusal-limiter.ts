@@ -4,7 +4,7 @@ import type { Schedule } from './findings.js'
 
 const MINUTE = 60_000
 
-/** The most sources that are told apart in one minute. All others share one summary. */
+/** The most sources, and again the most keys, that are told apart in one minute. All others share one summary. */
 const MOST_SOURCES = 1_000
 
 /** The most summaries of one minute: those of the sources with the most refusals. The others share one. */
@@ -30,6 +30,8 @@ export class RefusalLimiter {
   readonly #emit: Emit
   readonly #schedule: Schedule
   #sources = new Map<string, Refusals>()
+  /** Apart from the sources, so that strangers cannot use up the places of keys. */
+  #keys = new Map<string, Refusals>()
   #hasTimer = false
 
   /** @param most the complete events of one source and minute */
@@ -52,13 +54,14 @@ export class RefusalLimiter {
 
   #of({ address, clientId, keyId }: EventOf<'request.refused'>): Refusals {
     this.#startMinute()
+    const all = keyId === undefined ? this.#sources : this.#keys
     const wanted = keyId === undefined ? `source ${address && sourceOf(address)}` : `key ${clientId} ${keyId}`
-    const name = this.#sources.has(wanted) || this.#sources.size < MOST_SOURCES ? wanted : OTHERS
-    const known = this.#sources.get(name)
+    const name = all.has(wanted) || all.size < MOST_SOURCES ? wanted : OTHERS
+    const known = all.get(name)
     if (known !== undefined) return known
     const of = name === OTHERS ? {} : { address, ...(keyId !== undefined && { clientId, keyId }) }
     const refusals: Refusals = { detailed: 0, suppressed: new Map(), of: of as Refusals['of'] }
-    this.#sources.set(name, refusals)
+    all.set(name, refusals)
     return refusals
   }
 
@@ -69,8 +72,11 @@ export class RefusalLimiter {
   }
 
   #summarize(): void {
-    const all = [...this.#sources.values()].filter(({ suppressed }) => suppressed.size > 0)
+    const all = [...this.#keys.values(), ...this.#sources.values()].filter(
+      ({ suppressed }) => suppressed.size > 0,
+    )
     this.#sources = new Map()
+    this.#keys = new Map()
     this.#hasTimer = false
     const sorted = all.sort((left, right) => countOf(right) - countOf(left))
     for (const refusals of sorted.slice(0, MOST_SUMMARIES)) this.#emitSummary(refusals)

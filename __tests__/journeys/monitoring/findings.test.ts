@@ -188,28 +188,6 @@ describe('refusals of one address', () => {
   })
 })
 
-describe('a stranger', () => {
-  it('cannot delay the response to bound evidence by findings of many addresses', async () => {
-    const rules = {
-      replayed_key: { responses: ['lockClient'] as const },
-      algorithm_tricks: { threshold: { count: 1, seconds: 60 } },
-    }
-    server = await startServer({ options: { monitoring: { rules } } })
-    const key = await obtainKey(server)
-    await exchangeKey(server, key)
-    await Promise.all(
-      Array.from({ length: 200 }, (_, i) =>
-        send(server, 'get', '/devices')
-          .set('Authorization', `Bearer ${tampered(key)}`)
-          .set('User-Agent', `a${i}`),
-      ),
-    )
-    await exchangeKey(server, key)
-    const [locked] = await until('client.locked')
-    expect(locked).toMatchObject({ clientId: CLIENT, author: 'rule replayed_key' })
-  })
-})
-
 describe('the last use', () => {
   it('of a client says when and from which network', async () => {
     server = await startServer({ options: { monitoring: {} } })
