@@ -22,7 +22,7 @@ async function settled(store: RedisStore, settlement: Settlement, holding = OVER
   expect(await store.settle(own, 'one', now() + 3_600, settlement)).toBe('settled')
 }
 
-const scanned = async () => (await server.cli('--scan')).split('\n').sort()
+const scanned = async () => (await server.cli('KEYS', '*')).split('\n').sort()
 
 describe('an outcome in Redis', () => {
   it('lies beside its entry, which says who may read it, and no longer than the record was to', () =>

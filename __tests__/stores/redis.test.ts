@@ -21,7 +21,7 @@ describe('what redisStore leaves in Redis', () => {
       await store.record(key, PLENTY)
       await store.redeem(key, 'an-attempt')
       await store.useOnce('a:{proof}', now() + 60)
-      const names = (await server.cli('--scan')).split('\n').sort()
+      const names = (await server.cli('KEYS', '*')).split('\n').sort()
       expect(names).toEqual([
         'epk:once:a%3A%7Bproof%7D',
         'epk:{37/64}:key:a-client:a-jti',
@@ -59,7 +59,7 @@ describe('what redisStore leaves in Redis', () => {
       await store.revokeIssuedBefore({ ...later(), identity: 'a-client' })
       // At its limit, so that the store looks through the keys of the client.
       await store.record(keyFor('late', { issuedAt: 5 }), { outstanding: 0 })
-      const names = (await server.cli('--scan')).split('\n')
+      const names = (await server.cli('KEYS', '*')).split('\n')
       expect(names.filter((name) => name.endsWith('revoked'))).toHaveLength(64)
       const lasting = await Promise.all(
         names.map(async (name) => [name, Number(await server.cli('TTL', name))]),
@@ -187,7 +187,7 @@ describe('names in redisStore', () => {
       await store.record(key, PLENTY)
       await store.redeem(key, 'one')
       await store.settle(key, 'one', now() + 60, { outcome: 'sealed' })
-      const names = (await server.cli('--scan')).split('\n').map((name) => name.replace(/^epk:{.+?}/, ''))
+      const names = (await server.cli('KEYS', '*')).split('\n').map((name) => name.replace(/^epk:{.+?}/, ''))
       expect(names.sort()).toEqual([':key:a%3Ab:c%3A%7Bd%7D', ':outcome:a%3Ab:c%3A%7Bd%7D'])
     }))
 

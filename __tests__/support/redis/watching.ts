@@ -34,7 +34,7 @@ function unescaped(shown: string): string {
 
 /** All names and values in Redis. */
 export async function everything({ cli }: RedisServer): Promise<string> {
-  const names = (await cli('--scan')).split('\n')
+  const names = (await cli('KEYS', '*')).split('\n')
   const values = names.map(async (name) => {
     const type = await cli('TYPE', name)
     if (type === 'hash') return cli('HGETALL', name)
