@@ -1,5 +1,3 @@
-import { generate } from 'selfsigned'
-
 /** The types of a GeneralName (RFC 5280 4.2.1.6). */
 const DNS_NAME = 2
 const IP_ADDRESS = 7
@@ -14,6 +12,8 @@ export interface Certificate {
 
 /** Creates a self-signed certificate for localhost. It stays in memory and expires after a day. */
 export async function localhostCertificate(): Promise<Certificate> {
+  // Workers get the certificate of their primary process, so they do not load this package.
+  const { generate } = await import('selfsigned')
   const made = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
     algorithm: 'sha256',

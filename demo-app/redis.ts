@@ -1,7 +1,6 @@
 import type { ClientRegistry, RateLimitOptions } from 'express-provisioning-keys'
 import { type RedisStore, redisStore, type SendCommand } from 'express-provisioning-keys/redis'
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
-import { createClient } from 'redis'
 import type { Certificate } from './certificate'
 import { type Device, type Devices, newDevice } from './devices'
 import { EnvironmentError } from './environment'
@@ -40,6 +39,8 @@ const DAY_SECONDS = '86400'
  * @throws EnvironmentError that says how to start a Redis, if there is none
  */
 export async function connectRedis(url: string, onLoss: (reason: string) => void): Promise<ConnectedRedis> {
+  // Most demos use no Redis, and to load this package takes a third of their start.
+  const { createClient } = await import('redis')
   let wasConnected = false
   const reconnectStrategy = () => (wasConnected ? 200 : false)
   const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy } })
