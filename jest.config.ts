@@ -41,6 +41,8 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
   return {
     // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
     testTimeout: 30_000,
+    // After 500 ms, the default, Jest would report a leak whenever a busy machine needs longer to end a process.
+    workerGracefulExitTimeout: 10_000,
     reporters: ['default', ['<rootDir>/scripts/hang-reporter.cjs', { minutes: all ? 10 : 3 }]],
     // Jest leaves one core to itself, which on two cores leaves half the machine idle. One more than there are, since
     // tests wait for others: servers, processes, Redis.
