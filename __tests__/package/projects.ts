@@ -78,7 +78,7 @@ export function npm(
 }
 
 /** The npm that runs these tests describes its own package in variables. The program does not get these. */
-function run(command: string, arguments_: readonly string[], cwd: string, more = {}): string {
+export function run(command: string, arguments_: readonly string[], cwd: string, more = {}): string {
   const own = Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) => !/^(npm_(package|lifecycle)_|npm_config_local_prefix|JEST_|NODE_ENV)/.test(name),
