@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientKey } from '../support/client-assertion.js'
+import { sampled } from '../support/scale.js'
 import { type Demo, run, startDemo } from './child.js'
 import { ask, askSigned, bind, keyFor, register, request, SECRET } from './requests.js'
 
@@ -111,7 +112,7 @@ it('rejects a file that it cannot use, in one line', async () => {
     expect(child.stderr()).toContain(`: ${problem}\n`)
     expect(child.stdout()).toBe('')
   }
-  await Promise.all(cases.map(expectRejected))
+  await Promise.all(sampled(cases, ([, problem]) => /folder/.test(problem)).map(expectRejected))
   // A file that is not a database stays unchanged.
   expect(statSync(text).mode & 0o777).toBe(0o644)
   expect(readFileSync(text, 'utf8')).toMatch(/^This is a text/)
@@ -120,7 +121,7 @@ it('rejects a file that it cannot use, in one line', async () => {
 it('rejects a file that another demo has open, also through a link', async () => {
   symlinkSync(path, join(folder, 'link'))
   await withDemo(async () => {
-    for (const name of [path, join(folder, 'link')]) {
+    for (const name of sampled([join(folder, 'link'), path], () => 'the same file')) {
       const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', DEMO_DATABASE: name })
       expect(await second.exited).toBe(1)
       expect(second.stderr()).toMatch(/: another demo or program has it open\n$/)

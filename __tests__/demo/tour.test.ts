@@ -19,8 +19,15 @@ function expectNothingSecret(tour: Child, secret: string): void {
 
 const SECRET = 'a-secret-of-the-tour-and-of-nobody-else'
 
+/** A tour of a new demo. */
+let tour: Child
+
+beforeAll(async () => {
+  tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
+  await tour.exited
+})
+
 it('starts a new demo, and prints requests, answers and events without secrets', async () => {
-  const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
   expect(await tour.exited).toBe(0)
   expect(tour.stderr()).toBe('')
   expectNothingSecret(tour, SECRET)
@@ -55,9 +62,7 @@ function inThisOrder(...lines: readonly string[]): RegExp {
 describe('the tour', () => {
   let step: (number: number) => string
 
-  beforeAll(async () => {
-    const tour = run('tour.ts', { PORT: '0', DEMO_CLIENT_SECRET: SECRET })
-    await tour.exited
+  beforeAll(() => {
     step = printedSteps(tour.stdout())
   })
 
