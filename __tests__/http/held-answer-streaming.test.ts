@@ -14,7 +14,7 @@ import { startServer } from '../support/server.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'held-answer-'))
 const file = join(folder, 'large.bin')
-const large = randomBytes(3 * 1024 * 1024)
+const large = randomBytes(1.5 * 1024 * 1024)
 writeFileSync(file, large)
 afterAll(() => rmSync(folder, { recursive: true }))
 
