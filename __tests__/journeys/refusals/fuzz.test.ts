@@ -84,7 +84,7 @@ function mount(app: Express, keys: ProvisioningKeys): void {
 
 const AT_ONCE = 16
 
-const COUNT = times({ all: 500, few: 50 })
+const COUNT = times({ all: 500, few: 30 })
 
 async function answersTo(server: RunningServer, requests: readonly ExactRequest[]): Promise<string[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE, ca: server.cert })
