@@ -12,6 +12,7 @@ import type {
 } from './store-outcomes.js'
 
 export type * from './key-record.js'
+export type { KeyCounts, KeyPage, KeyQuery, ListingStore, PageQuery, UsePage } from './listing.js'
 export type {
   ClientUse,
   CloseFindingOutcome,
