@@ -1,4 +1,10 @@
-import type { KeyEntry, KeyRef, MonitoringStore, ProvisioningStore } from '../../lib/ports/store.js'
+import type {
+  KeyEntry,
+  KeyRef,
+  ListingStore,
+  MonitoringStore,
+  ProvisioningStore,
+} from '../../lib/ports/store.js'
 
 type SendCommand = (command: [string, ...string[]]) => Promise<unknown>
 /** The time between the read and the write with a busy Redis on another machine. */
@@ -68,8 +74,8 @@ export function storeOver(sendCommand: SendCommand): ProvisioningStore {
   }
 }
 
-/** The recipes know no monitoring: nobody is locked, and nothing is remembered. */
-function unmonitored(): MonitoringStore {
+/** The recipes know no monitoring and no lists: nobody is locked, and nothing is remembered. */
+function unmonitored(): MonitoringStore & ListingStore {
   return {
     notePresentation: async () => ({ outcome: 'unknown', networks: 0 }),
     lock: () => Promise.reject(new Error('This store has no locks.')),
@@ -81,5 +87,8 @@ function unmonitored(): MonitoringStore {
     noteUse: async () => undefined,
     lastUses: async () => [],
     unusedSince: async () => [],
+    listKeys: async () => ({ keys: [] }),
+    countKeys: async () => ({ issued: 0, redeeming: 0, redeemed: 0, revoked: 0, expired: 0 }),
+    listUses: async () => ({ uses: [] }),
   }
 }

@@ -14,6 +14,7 @@ type One = (ref: KeyRef) => Modelled | undefined
 /** The simplest correct monitoring: lists that every verb searches from beginning to end. */
 export function naiveMonitoring(now: () => number, caps: Pick<Caps, 'maxKeys'>, one: One) {
   const locks = naiveLocks(now, caps)
+  const uses = naiveUses(now)
   const verbs: MonitoringStore = {
     async notePresentation(ref, network) {
       const found = one(ref)
@@ -27,9 +28,9 @@ export function naiveMonitoring(now: () => number, caps: Pick<Caps, 'maxKeys'>, 
     },
     ...locks.verbs,
     ...naiveFindings(now),
-    ...naiveUses(now),
+    ...uses.verbs,
   }
-  return { verbs, withLock: locks.withLock, refusalOf: locks.refusalOf }
+  return { verbs, uses: uses.living, withLock: locks.withLock, refusalOf: locks.refusalOf }
 }
 
 function naiveLocks(now: () => number, { maxKeys }: Pick<Caps, 'maxKeys'>) {
@@ -107,11 +108,11 @@ function naiveFindings(
 }
 
 /** Without a cap: other tests test it. */
-function naiveUses(now: () => number): Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'> {
+function naiveUses(now: () => number) {
   let all: ClientUse[] = []
   const living = () => all.filter(({ until }) => until >= now())
   const inOrder = () => living().sort((a, b) => a.lastUsedAt - b.lastUsedAt)
-  return {
+  const verbs: Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'> = {
     async noteUse(use) {
       if (use.until <= now()) throw new RangeError()
       const isSame = (one: ClientUse) => one.clientId === use.clientId && one.bindingId === use.bindingId
@@ -126,4 +127,5 @@ function naiveUses(now: () => number): Pick<MonitoringStore, 'noteUse' | 'lastUs
         .filter(({ lastUsedAt }) => lastUsedAt < time)
         .slice(0, limit),
   }
+  return { verbs, living }
 }

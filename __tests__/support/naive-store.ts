@@ -7,6 +7,7 @@ import type {
   ProvisioningStore,
   UseOnceOutcome,
 } from '../../lib/ports/store.js'
+import { naiveListing } from './naive-listing.js'
 import { naiveMonitoring } from './naive-monitoring.js'
 
 /** The limits of a store. */
@@ -66,6 +67,10 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
     },
     find: async (ref) => monitoring.withLock(one(ref)?.entry),
     ...monitoring.verbs,
+    ...naiveListing(now, {
+      keys: () => living().flatMap(({ entry }) => monitoring.withLock(entry) ?? []),
+      uses: monitoring.uses,
+    }),
     async useOnce(id, until, owner) {
       if (until <= now()) throw new RangeError()
       living()

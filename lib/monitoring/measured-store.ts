@@ -28,6 +28,9 @@ export function measuredStore(store: ProvisioningStore, meters: Meters): Provisi
     noteUse: verb('noteUse'),
     lastUses: verb('lastUses'),
     unusedSince: verb('unusedSince'),
+    listKeys: verb('listKeys'),
+    countKeys: verb('countKeys'),
+    listUses: verb('listUses'),
   })
 }
 

@@ -23,5 +23,8 @@ export const STORE_VERBS = Object.freeze(
     noteUse: 1,
     lastUses: 1,
     unusedSince: 1,
+    listKeys: 1,
+    countKeys: 1,
+    listUses: 1,
   } satisfies Record<keyof ProvisioningStore, 1>) as (keyof ProvisioningStore)[],
 )

@@ -1,4 +1,5 @@
 import type { KeyEntry, KeyRecord, KeyRef } from './key-record.js'
+import type { ListingStore } from './listing.js'
 import type { MonitoringStore } from './monitoring-store.js'
 import type {
   RecordOutcome,
@@ -43,7 +44,7 @@ export type * from './store-outcomes.js'
  *   return sendCommand === undefined ? memoryStore() : redisStore({ sendCommand })
  * }
  */
-export interface ProvisioningStore extends MonitoringStore {
+export interface ProvisioningStore extends MonitoringStore, ListingStore {
   /**
    * Records a key as `issued`.
    *

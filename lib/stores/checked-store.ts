@@ -3,7 +3,7 @@ import type {
   CloseFindingOutcome,
   KeyEntry,
   KeyRef,
-  KeyState,
+  ListingStore,
   LockOutcome,
   MonitoringStore,
   NotePresentationOutcome,
@@ -19,15 +19,9 @@ import type {
   UnlockOutcome,
   UseOnceOutcome,
 } from '../ports/store.js'
-import {
-  areFindings,
-  areLocks,
-  areNetworks,
-  areUses,
-  isLock,
-  isNotedFinding,
-  isNotedPresentation,
-} from './checked-monitoring.js'
+import { isEntry, isOptionalText, words } from './checked-entry.js'
+import { areCounts, isKeyPage, isUsePage } from './checked-listing.js'
+import { areFindings, areLocks, areUses, isNotedFinding, isNotedPresentation } from './checked-monitoring.js'
 
 /** The words that verbs may answer. The other verbs answer more than a word. */
 export const ANSWERS = Object.freeze({
@@ -60,14 +54,6 @@ export const ANSWERS = Object.freeze({
   closeFinding: words<CloseFindingOutcome>({ closed: 1, unknown: 1 }),
 })
 
-/** All states of a key. */
-export const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
-
-/** All members of a union. The compiler rejects a list without one of them. */
-function words<T extends string>(all: Record<T, 1>): readonly T[] {
-  return Object.freeze(Object.keys(all) as T[])
-}
-
 /**
  * Checks the answers of a store. If a verb answers something that the port does not allow, it rejects, as if the store
  * had not answered. So no caller can take nonsense for permission.
@@ -86,6 +72,7 @@ export function checkedStore(store: ProvisioningStore): ProvisioningStore {
     revokeIssuedBefore: async (bound) => word('revokeIssuedBefore', await store.revokeIssuedBefore(bound)),
     useOnce: async (id, until, owner) => word('useOnce', await store.useOnce(id, until, owner)),
     ...checkedMonitoring(store),
+    ...checkedListing(store),
   })
 }
 
@@ -121,6 +108,18 @@ function checkedMonitoring(store: ProvisioningStore): MonitoringStore {
   }
 }
 
+function checkedListing(store: ProvisioningStore): ListingStore {
+  return {
+    listKeys: async (query) =>
+      checked('listKeys', 'a page of the keys', await store.listKeys(query), (page) =>
+        isKeyPage(page, query),
+      ),
+    countKeys: async () => checked('countKeys', 'five counts', await store.countKeys(), areCounts),
+    listUses: async (query) =>
+      checked('listUses', 'a page of uses', await store.listUses(query), (page) => isUsePage(page, query)),
+  }
+}
+
 function checked<T>(verb: string, expected: string, answer: T, isExpected: (answer: unknown) => boolean): T {
   if (isExpected(answer)) return answer
   throw nonsense(verb, expected)
@@ -140,51 +139,6 @@ function entryOf({ clientId, jti }: KeyRef, entry: KeyEntry | undefined): KeyEnt
   throw nonsense('find', 'the entry of the key, or undefined')
 }
 
-function isEntry(entry: unknown): boolean {
-  if (!isObject(entry)) return false
-  const { state, familyRevoked, familyClientId, confirmation, scope } = entry
-  return (
-    STATES.some((one) => one === state) &&
-    typeof familyRevoked === 'boolean' &&
-    isOptionalText(familyClientId) &&
-    typeof entry.subject === 'string' &&
-    typeof entry.audience === 'string' &&
-    Array.isArray(scope) &&
-    scope.every((one) => typeof one === 'string') &&
-    Number.isFinite(entry.issuedAt) &&
-    Number.isFinite(entry.expiresAt) &&
-    Number.isFinite(entry.retainUntil) &&
-    Number.isFinite(entry.changedAt) &&
-    (entry.reservedAt === undefined || Number.isFinite(entry.reservedAt)) &&
-    (confirmation === undefined || isConfirmation(confirmation)) &&
-    isMonitored(entry)
-  )
-}
-
-/** Only `undefined` means that nobody is locked. */
-function isMonitored({
-  clientId,
-  subject,
-  issuedTo,
-  issuedToAgent,
-  networks,
-  lock,
-}: Partial<KeyEntry>): boolean {
-  return (
-    isOptionalText(issuedTo) &&
-    isOptionalText(issuedToAgent) &&
-    (networks === undefined || areNetworks(networks)) &&
-    (lock === undefined || isLock(lock, [String(clientId), String(subject)]))
-  )
-}
-
-/** With an empty confirmation, a bound key would count as a bearer key. */
-function isConfirmation(confirmation: unknown): boolean {
-  if (!isObject(confirmation)) return false
-  const { jkt, 'x5t#S256': certificate } = confirmation
-  return isOptionalText(jkt) && isOptionalText(certificate) && Boolean(jkt || certificate)
-}
-
 function recollection(recalled: Recollection | undefined): Recollection | undefined {
   if (recalled === undefined || isRecollection(recalled)) return recalled
   throw nonsense('recall', 'a redemption and its outcome, or undefined')
@@ -197,10 +151,6 @@ function isRecollection(recalled: unknown): boolean {
     isOptionalText(recalled.outcome) &&
     isOptionalText(recalled.request)
   )
-}
-
-function isOptionalText(value: unknown): boolean {
-  return value === undefined || typeof value === 'string'
 }
 
 /** The message does not contain the answer, which could be anything, also a secret. */

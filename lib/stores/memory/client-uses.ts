@@ -51,6 +51,19 @@ export class UseTable {
     return found
   }
 
+  /** The uses of clients, without those of their bindings, also those that are over. */
+  *ofClients(): Generator<ClientUse> {
+    for (const ofClient of this.#clients.values()) {
+      const own = ofClient.get(undefined)
+      if (own !== undefined) yield own.use
+    }
+  }
+
+  /** Whether a use has not ended, and no later one has replaced it. */
+  isKept(use: ClientUse): boolean {
+    return this.#slots.entryIn(this.#get(use)?.slot)?.use === use
+  }
+
   #get({ clientId, bindingId }: ClientUse): ListedUse | undefined {
     return this.#clients.get(clientId)?.get(bindingId)
   }

@@ -62,6 +62,29 @@ export class KeyTable {
     return undefined
   }
 
+  /**
+   * All keys, also those that have expired. You may change the table meanwhile: a key that stays comes once, and a new key
+   * at most once.
+   */
+  *all(): Generator<StoredKey> {
+    for (const client of this.#clients.values())
+      if (client instanceof ClientKeys) yield* client.all()
+      else yield client
+  }
+
+  /** The same for the keys of one client. */
+  ofClient(clientId: string): Iterable<StoredKey> {
+    const client = this.#clients.get(clientId)
+    if (client instanceof ClientKeys) return client.all()
+    return client === undefined ? [] : [client]
+  }
+
+  /** The state that `get` would give to a key. */
+  stateOf(stored: StoredKey): KeyState {
+    const { state } = stored
+    return state === 'redeemed' || state === 'revoked' || !this.#notBefore.covers(stored) ? state : 'revoked'
+  }
+
   /** Whether `revokeIssuedBefore` covers a key that is about to be recorded. */
   isRevoked(record: KeyRecord): boolean {
     return this.#notBefore.covers(record)

@@ -1,4 +1,5 @@
 import type { Lock, LockKind, LockOutcome, UnlockOutcome } from '../../ports/store.js'
+import { strongestOf } from '../monitoring-arguments.js'
 import { type Slot, Slots } from './slots.js'
 import type { Sweep } from './sweep.js'
 
@@ -20,6 +21,12 @@ export class LockTable {
   ofKey({ clientId, subject }: { readonly clientId: string; readonly subject: string }): KeyLocks {
     if (this.#byIdentity.size === 0) return UNLOCKED
     return { ofClient: this.#of(clientId), ofSubject: this.#of(subject) }
+  }
+
+  /** The lock that `find` answers with a key. */
+  strongestOfKey(key: { readonly clientId: string; readonly subject: string }): Lock | undefined {
+    const locks = this.ofKey(key)
+    return locks === UNLOCKED ? undefined : strongestOf([...locks.ofClient, ...locks.ofSubject])
   }
 
   /** `full`: nothing is changed, and nothing is evicted. */

@@ -1,7 +1,8 @@
 import type { KeyRecord, Lease, ProvisioningStore } from '../../ports/store.js'
-import { strongestOf } from '../monitoring-arguments.js'
 import { isBound, requireFuture, requireLease, requireTime } from '../verb-arguments.js'
+import { UseTable } from './client-uses.js'
 import { KeyTable } from './key-table.js'
+import { listingVerbs } from './listing.js'
 import { hasKind, type KeyLocks, LockTable, UNLOCKED } from './locks.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
 import { monitoringVerbs } from './monitoring.js'
@@ -33,7 +34,9 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
   const limits = { maxKeysPerRegistrar: halfOf(maxKeys), maxOutcomeCharacters }
   const keys = new KeyTable(sweep, notBefore, limits)
   const identifiers = new UsedIdentifiers(sweep, sharedLimits(maxKeys, options))
-  const tables: Tables = { keys, maxKeys, sweep, locks: new LockTable(sweep, maxKeys) }
+  const locks = new LockTable(sweep, maxKeys)
+  const uses = new UseTable(sweep, maxKeys)
+  const tables: Tables = { keys, maxKeys, sweep, locks, uses }
 
   // Each verb is atomic because it awaits nothing between its read and its write.
   const store: ProvisioningStore = {
@@ -42,6 +45,7 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
     ...outcomeVerbs(tables),
     ...revocationVerbs(tables),
     ...monitoringVerbs(tables),
+    ...listingVerbs(tables),
     useOnce: useOnceVerb(identifiers, sweep, (owner) => keys.withRegistrar(owner)),
   }
   // Not enumerable, so a copy with other verbs does not have it.
@@ -59,6 +63,7 @@ export function isInMemory(store: ProvisioningStore): boolean {
 interface Tables {
   readonly keys: KeyTable
   readonly locks: LockTable
+  readonly uses: UseTable
   readonly maxKeys: number
   readonly sweep: Sweep
 }
@@ -85,10 +90,7 @@ function recordVerbs({ keys, locks, maxKeys, sweep }: Tables): RecordVerbs {
     async find(ref) {
       sweep.run()
       const stored = keys.get(ref)
-      if (stored === undefined) return undefined
-      const keyLocks = locks.ofKey(stored)
-      const { ofClient, ofSubject } = keyLocks
-      return entryOf(stored, keyLocks === UNLOCKED ? undefined : strongestOf([...ofClient, ...ofSubject]))
+      return stored && entryOf(stored, locks.strongestOfKey(stored))
     },
   }
 }

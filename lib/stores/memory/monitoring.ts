@@ -1,7 +1,7 @@
 import type { MonitoringStore } from '../../ports/store.js'
 import { copyOfFinding, copyOfLock, copyOfUse, requireLimit } from '../monitoring-arguments.js'
 import { requireTime } from '../verb-arguments.js'
-import { UseTable } from './client-uses.js'
+import type { UseTable } from './client-uses.js'
 import { FindingTable } from './findings.js'
 import type { KeyTable } from './key-table.js'
 import type { LockTable } from './locks.js'
@@ -11,7 +11,7 @@ import type { Sweep } from './sweep.js'
 export interface MonitoringTables {
   readonly keys: KeyTable
   readonly locks: LockTable
-  readonly maxKeys: number
+  readonly uses: UseTable
   readonly sweep: Sweep
 }
 
@@ -73,23 +73,22 @@ function findingVerbs({ sweep }: MonitoringTables): FindingVerbs {
 
 type UseVerbs = Pick<MonitoringStore, 'noteUse' | 'lastUses' | 'unusedSince'>
 
-function useVerbs({ maxKeys, sweep }: MonitoringTables): UseVerbs {
-  const table = new UseTable(sweep, maxKeys)
+function useVerbs({ uses, sweep }: MonitoringTables): UseVerbs {
   return {
     async noteUse(use) {
       const copy = copyOfUse(use, sweep.nowSeconds())
       sweep.run()
-      table.note(copy)
+      uses.note(copy)
     },
     async lastUses(clientId) {
       sweep.run()
-      return table.ofClient(clientId)
+      return uses.ofClient(clientId)
     },
     async unusedSince(time, limit) {
       requireTime('time', time)
       requireLimit(limit)
       sweep.run()
-      return table.unusedSince(time, limit)
+      return uses.unusedSince(time, limit)
     },
   }
 }

@@ -11,6 +11,7 @@ const MAX_KNOWN_CLIENTS = 2_048
 
 export type NotBeforeNames = readonly [notBefore: string, ends: string, locks: string]
 export type FindingNames = readonly [findings: string, bound: string, unbound: string, ends: string]
+export type ListedNames = readonly [listed: string, notBefore: string]
 export type UseNames = readonly [uses: string, times: string, ends: string]
 
 /** The names of all Redis keys of a store. Only this file makes them. */
@@ -22,6 +23,8 @@ export interface Layout {
   readonly allNotBefore: readonly [NotBeforeNames, ...NotBeforeNames[]]
   /** The hash of the findings, and the sorted sets of those with bound and with unbound evidence, and of all ends. */
   readonly findings: FindingNames
+  /** The sorted set of all keys of each part, and its `notBefore`. */
+  readonly allListed: readonly ListedNames[]
   /** The names of the uses of each part. */
   readonly allUses: readonly UseNames[]
   /** Any of the names. It selects the node for questions about Redis itself. */
@@ -45,6 +48,7 @@ export function layout(prefix: string): Layout {
     once: (id) => `${prefix}once:${encoded(id)}`,
     allNotBefore: [notBeforeOf(first), ...parts.slice(1).map(notBeforeOf)],
     findings: findingsIn(first),
+    allListed: parts.map(listedIn),
     allUses: parts.map(usesOf),
     home: `${first}:revoked`,
   }
@@ -57,6 +61,11 @@ function notBeforeOf(part: string): NotBeforeNames {
 /** All findings are in one part, so that one script can limit them. */
 function findingsIn(part: string): FindingNames {
   return [`${part}:findings`, `${part}:findings-bound`, `${part}:findings-unbound`, `${part}:findings-until`]
+}
+
+/** The name of an entry is that of the sorted set, a colon, and the member of the set. */
+function listedIn(part: string): ListedNames {
+  return [`${part}:key`, `${part}:revoked`]
 }
 
 function usesOf(part: string): UseNames {
@@ -79,6 +88,16 @@ export class ClientNames {
   /** A hash: the record of one provisioning key, and its state. */
   entry(jti: string): string {
     return `${this.#part}:key:${this.#id}:${encoded(jti)}`
+  }
+
+  /** A sorted set in the part of the client: all keys of its clients by `issuedAt`. */
+  listed(): string {
+    return this.listedKeys[0]
+  }
+
+  /** The same, and `notBefore`. */
+  get listedKeys(): ListedNames {
+    return listedIn(this.#part)
   }
 
   /** A string: the encrypted answer to the redemption of one provisioning key. */

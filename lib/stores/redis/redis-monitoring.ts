@@ -148,7 +148,7 @@ function useVerbs({ redis, names, seconds }: RedisContext): UseVerbs {
 }
 
 /** @throws Error when the reply is no list. The message does not repeat the reply, which could be anything. */
-function listFrom(reply: unknown, verb: string): readonly unknown[] {
+export function listFrom(reply: unknown, verb: string): readonly unknown[] {
   if (Array.isArray(reply)) return reply
   throw new Error(`Redis: expected a list as the answer of ${verb}`)
 }
@@ -181,7 +181,7 @@ function findingFrom(text: unknown): Finding {
   throw new Error('Redis: expected a finding')
 }
 
-function usesFrom(reply: unknown): readonly ClientUse[] {
+export function usesFrom(reply: unknown): readonly ClientUse[] {
   const uses: unknown = listFrom(reply, 'uses').map((text) => {
     const [client, member, lastUsedAt, until, network] = Object.values(objectFrom(text)).map(String)
     return Object.freeze({

@@ -8,7 +8,7 @@ import type {
   Recollection,
   Settlement,
 } from '../../ports/store.js'
-import { STATES } from '../checked-store.js'
+import { STATES } from '../checked-entry.js'
 import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments.js'
 import { encoded } from './redis-layout.js'
 import { lockFrom, seenAtIssuance, sightingsFrom } from './redis-sightings.js'
@@ -17,7 +17,13 @@ import { lockFrom, seenAtIssuance, sightingsFrom } from './redis-sightings.js'
  * The operands of the script `record`, in its order. They are taken member by member, so that nothing else of the
  * caller's object is sent.
  */
-export function operandsOf(key: KeyRecord, outstanding: number): string[] {
+export function operandsOf(
+  key: KeyRecord,
+  {
+    outstanding,
+    maxRetentionSeconds,
+  }: { readonly outstanding: number; readonly maxRetentionSeconds: number },
+): string[] {
   return [
     encoded(key.jti),
     textOf(key.subject),
@@ -27,6 +33,7 @@ export function operandsOf(key: KeyRecord, outstanding: number): string[] {
     JSON.stringify(key.scope),
     textOf(key.audience),
     numberOf(key.expiresAt, 'expiresAt'),
+    String(maxRetentionSeconds),
     ...(key.confirmation === undefined ? [] : ['cnf', JSON.stringify(copyOfConfirmation(key.confirmation))]),
     ...(key.issuedTo === undefined && key.issuedToAgent === undefined ? [] : ['seen', seenAtIssuance(key)]),
   ]

@@ -83,4 +83,5 @@ export const USE_SCRIPTS = {
   note: [USES, NOTE],
   ofClient: [USES, OF_CLIENT],
   unused: [USES, UNUSED],
+  read: USES,
 } as const

@@ -4,6 +4,7 @@ import { inspector } from './redis-advice.js'
 import { connection, type Keys } from './redis-connection.js'
 import { changeKey, type RedisContext, readKey, requireRetention } from './redis-context.js'
 import { encoded, layout } from './redis-layout.js'
+import { listingVerbs } from './redis-listing.js'
 import { monitoringVerbs } from './redis-monitoring.js'
 import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
@@ -96,6 +97,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     ...redemptionVerbs(context),
     ...revocationVerbs(context),
     ...monitoringVerbs(context),
+    ...listingVerbs(context),
     useOnce: onceVerb(context),
     async check() {
       await redis.inTime(() => redis.send(['PING'], names.home))
@@ -116,7 +118,9 @@ function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 
       inTime(() => {
         requireFuture('retainUntil', key.retainUntil, context.seconds())
         requireRetention(context, key.retainUntil)
-        return changeKey(context, VERBS.record, key, operandsOf(key, limits.outstanding))
+        const { maxRetentionSeconds } = context
+        const operands = operandsOf(key, { outstanding: limits.outstanding, maxRetentionSeconds })
+        return changeKey(context, VERBS.record, key, operands)
       }),
     find: (ref) => inTime(() => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply))),
     recall: (ref, ownerId) =>

@@ -1,0 +1,62 @@
+import { isObject } from '../base/object.js'
+import type { KeyEntry, KeyState } from '../ports/store.js'
+import { areNetworks, isLock } from './checked-monitoring.js'
+
+/** All states of a key. */
+export const STATES = words<KeyState>({ issued: 1, redeeming: 1, redeemed: 1, revoked: 1 })
+
+/** All members of a union. The compiler rejects a list without one of them. */
+export function words<T extends string>(all: Record<T, 1>): readonly T[] {
+  return Object.freeze(Object.keys(all) as T[])
+}
+
+/** Whether an answer is the entry of a key. */
+export function isEntry(entry: unknown): entry is KeyEntry {
+  if (!isObject(entry)) return false
+  const { state, familyRevoked, familyClientId, confirmation, scope } = entry
+  return (
+    STATES.some((one) => one === state) &&
+    typeof familyRevoked === 'boolean' &&
+    isOptionalText(familyClientId) &&
+    typeof entry.subject === 'string' &&
+    typeof entry.audience === 'string' &&
+    Array.isArray(scope) &&
+    scope.every((one) => typeof one === 'string') &&
+    Number.isFinite(entry.issuedAt) &&
+    Number.isFinite(entry.expiresAt) &&
+    Number.isFinite(entry.retainUntil) &&
+    Number.isFinite(entry.changedAt) &&
+    (entry.reservedAt === undefined || Number.isFinite(entry.reservedAt)) &&
+    (confirmation === undefined || isConfirmation(confirmation)) &&
+    isMonitored(entry)
+  )
+}
+
+/** Only `undefined` means that nobody is locked. */
+function isMonitored({
+  clientId,
+  subject,
+  issuedTo,
+  issuedToAgent,
+  networks,
+  lock,
+}: Partial<KeyEntry>): boolean {
+  return (
+    isOptionalText(issuedTo) &&
+    isOptionalText(issuedToAgent) &&
+    (networks === undefined || areNetworks(networks)) &&
+    (lock === undefined || isLock(lock, [String(clientId), String(subject)]))
+  )
+}
+
+/** With an empty confirmation, a bound key would count as a bearer key. */
+function isConfirmation(confirmation: unknown): boolean {
+  if (!isObject(confirmation)) return false
+  const { jkt, 'x5t#S256': certificate } = confirmation
+  return isOptionalText(jkt) && isOptionalText(certificate) && Boolean(jkt || certificate)
+}
+
+/** Text, or nothing. */
+export function isOptionalText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string'
+}
