@@ -5,6 +5,8 @@ import { testExpiry } from './store-contract/expiry.js'
 import { testFindingRoom } from './store-contract/finding-room.js'
 import { testFindings } from './store-contract/findings.js'
 import { testCap, testOutstanding } from './store-contract/limits.js'
+import { testListedUses } from './store-contract/listed-uses.js'
+import { testLists } from './store-contract/listing.js'
 import { testLockedRecords } from './store-contract/locked-records.js'
 import { testLocks } from './store-contract/locks.js'
 import { testMoves } from './store-contract/moves.js'
@@ -99,6 +101,8 @@ export function storeContract(options: StoreContractOptions): void {
     describe('findings', () => testFindings(test))
     describe('room for findings', () => testFindingRoom(test))
     describe('uses', () => testUses(test))
+    describe('lists of keys', () => testLists(test))
+    describe('lists of uses', () => testListedUses(test))
     const createLimited = options.createLimited?.bind(options)
     if (createLimited !== undefined)
       describe('limits of single use', () => testOnceLimits(storeTest(createLimited)))
