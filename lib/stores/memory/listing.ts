@@ -27,8 +27,8 @@ export function listingVerbs({ keys, uses, locks, sweep }: ListedTables): Listin
         !stored.end.isOver && (state === undefined || keys.stateOf(stored) === state)
       sweep.run()
       const found = await firstAfter(clientId === undefined ? keys.all() : keys.ofClient(clientId), {
-        ...{ limit, after, isWanted },
-        placeOf: ({ issuedAt, clientId: id, jti }: StoredKey) => ({ time: issuedAt, ids: [id, jti] }),
+        ...{ limit, isWanted, compare: byIssuance, placeOf: placeOfKey },
+        after: after && { issuedAt: after.time, clientId: after.ids[0] ?? '', jti: after.ids[1] ?? '' },
       })
       // Others may have changed or ended during the scan.
       sweep.run()
@@ -52,42 +52,60 @@ export function listingVerbs({ keys, uses, locks, sweep }: ListedTables): Listin
       const isWanted = (use: ClientUse) => uses.isKept(use)
       sweep.run()
       const found = await firstAfter(uses.ofClients(), {
-        ...{ limit, after, isWanted },
-        placeOf: ({ lastUsedAt, clientId }) => ({ time: lastUsedAt, ids: [clientId] }),
+        ...{ limit, isWanted, compare: byLastUse, placeOf: placeOfUse },
+        after: after && { lastUsedAt: after.time, clientId: after.ids[0] ?? '' },
       })
       return { uses: Object.freeze(found.page.filter(isWanted)), ...found.next }
     },
   }
 }
 
-/** Which entries a page has. */
-interface Selection<T> {
+type ListedKey = Pick<StoredKey, 'issuedAt' | 'clientId' | 'jti'>
+type ListedUse = Pick<ClientUse, 'lastUsedAt' | 'clientId'>
+
+function placeOfKey({ issuedAt, clientId, jti }: ListedKey): Place {
+  return { time: issuedAt, ids: [clientId, jti] }
+}
+
+function placeOfUse({ lastUsedAt, clientId }: ListedUse): Place {
+  return { time: lastUsedAt, ids: [clientId] }
+}
+
+/** The latest first. */
+function byIssuance(one: ListedKey, other: ListedKey): number {
+  return other.issuedAt - one.issuedAt || byText(one.clientId, other.clientId) || byText(one.jti, other.jti)
+}
+
+function byLastUse(one: ListedUse, other: ListedUse): number {
+  return other.lastUsedAt - one.lastUsedAt || byText(one.clientId, other.clientId)
+}
+
+function byText(one: string, other: string): number {
+  if (one === other) return 0
+  return one < other ? -1 : 1
+}
+
+/** Which entries a page has. `L` is the part of an entry that orders it. */
+interface Selection<L, T extends L> {
   readonly limit: number
-  readonly after: Place | undefined
+  readonly after: L | undefined
   isWanted(entry: T): boolean
-  placeOf(entry: T): Place
+  compare(one: L, other: L): number
+  placeOf(entry: L): Place
 }
 
 /** The first entries after a place, and the `next` of their page if there are more. */
-async function firstAfter<T>(
+async function firstAfter<L, T extends L>(
   entries: Iterable<T>,
-  { limit, after, isWanted, placeOf }: Selection<T>,
+  { limit, after, isWanted, compare, placeOf }: Selection<L, T>,
 ): Promise<{ readonly page: readonly T[]; readonly next: { readonly next?: string } }> {
-  const first = new FirstOf<T>(limit + 1, (one, other) => compare(placeOf(one), placeOf(other)))
+  const first = new FirstOf<T>(limit + 1, compare)
   await visitAll(entries, (entry) => {
-    if ((after === undefined || compare(placeOf(entry), after) > 0) && isWanted(entry)) first.add(entry)
+    if ((after === undefined || compare(entry, after) > 0) && isWanted(entry)) first.add(entry)
   })
   const found = first.inOrder()
   const page = found.slice(0, limit)
   const last = page.at(-1)
   const hasMore = last !== undefined && found.length > limit
   return { page, next: hasMore ? { next: textOfPlace(placeOf(last)) } : {} }
-}
-
-/** The latest first, and those of the same time by their ids. */
-function compare(one: Place, other: Place): number {
-  if (one.time !== other.time) return other.time - one.time
-  const differing = one.ids.findIndex((id, i) => id !== other.ids[i])
-  if (differing === -1) return 0
-  return (one.ids[differing] ?? '') < (other.ids[differing] ?? '') ? -1 : 1
 }

@@ -13,16 +13,21 @@ import { copyOfConfirmation, requireLease, requireTime } from '../verb-arguments
 import { encoded } from './redis-layout.js'
 import { lockFrom, seenAtIssuance, sightingsFrom } from './redis-sightings.js'
 
+/** The operands of `record` that the key does not have. */
+interface RecordSettings {
+  readonly outstanding: number
+  readonly maxRetentionSeconds: number
+  /** How often to look for keys that are gone, and still listed. */
+  readonly looks: number
+}
+
 /**
  * The operands of the script `record`, in its order. They are taken member by member, so that nothing else of the
  * caller's object is sent.
  */
 export function operandsOf(
   key: KeyRecord,
-  {
-    outstanding,
-    maxRetentionSeconds,
-  }: { readonly outstanding: number; readonly maxRetentionSeconds: number },
+  { outstanding, maxRetentionSeconds, looks }: RecordSettings,
 ): string[] {
   return [
     encoded(key.jti),
@@ -34,6 +39,7 @@ export function operandsOf(
     textOf(key.audience),
     numberOf(key.expiresAt, 'expiresAt'),
     String(maxRetentionSeconds),
+    String(looks),
     ...(key.confirmation === undefined ? [] : ['cnf', JSON.stringify(copyOfConfirmation(key.confirmation))]),
     ...(key.issuedTo === undefined && key.issuedToAgent === undefined ? [] : ['seen', seenAtIssuance(key)]),
   ]

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ANSWERED, ENTRY, entryFields, FAMILY, MOVE, NOW, TTL } from './redis-entry.js'
 import { FINDING_SCRIPTS } from './redis-finding-scripts.js'
-import { LISTING_SCRIPTS } from './redis-listing-scripts.js'
+import { LIST, LISTING_SCRIPTS } from './redis-listing-scripts.js'
 import { KEEP, LOCK_SCRIPTS, LOCKS_IN } from './redis-lock-scripts.js'
 import { FIND, FIND_FIELDS, NOTE_PRESENTATION } from './redis-monitoring-scripts.js'
 import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
@@ -32,14 +32,10 @@ function keyScript(others: readonly OtherKey[], fields: string, ...parts: readon
   return { ...script(NOW, ...keys, entryFields(fields), ENTRY, ...parts), others }
 }
 
-/** How often a new key looks for keys in LISTED that are gone. In the steady state, a quarter of LISTED is gone. */
-const MOST_LOOKS = 16
-
-/** The arguments from the fourth on are the operands of `operandsOf`. Those from the 13th on are names and values. */
+/** The arguments from the fourth on are the operands of `operandsOf`. Those from the 14th on are names and values. */
 const RECORD = `
 local JTI, SUBJECT, ISSUED_AT, LAST, LIMIT = ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
-local MAX_RETENTION_SECONDS = tonumber(ARGV[12])
-local IS_BOUND = ARGV[13] == 'cnf' and ARGV[14] ~= '{}'
+local IS_BOUND = ARGV[14] == 'cnf' and ARGV[15] ~= '{}'
 local THROTTLE, STEP_UP, FULL_LOCK = 1, 2, 3
 local function has_place()
   if redis.call('ZCOUNT', OPEN, ARGV[1], '+inf') >= LIMIT then return false end
@@ -59,23 +55,6 @@ local function free_covered()
   end
   redis.pcall('SET', SEEN, revision, 'PX', redis.call('PTTL', NOT_BEFORE))
 end
--- At its end, an entry may be kept by a settlement for as long again. No settlement reads LISTED, so LISTED waits for that.
-local function list()
-  redis.call('ZADD', LISTED, ISSUED_AT, string.sub(ENTRY, #LISTED + 2))
-  local lasting = tonumber(ttl(tonumber(LAST) + MAX_RETENTION_SECONDS))
-  if redis.call('PTTL', LISTED) < lasting then redis.call('PEXPIRE', LISTED, string.format('%.0f', lasting)) end
-  -- Entries are gone without notice. So look at two members by chance, and at two more as long as one of them is gone.
-  for _ = 1, ${MOST_LOOKS} do
-    local is_one_gone = false
-    for _, one in ipairs(redis.call('ZRANDMEMBER', LISTED, -2)) do
-      if redis.call('EXISTS', LISTED .. ':' .. one) == 0 then
-        is_one_gone = true
-        redis.call('ZREM', LISTED, one)
-      end
-    end
-    if not is_one_gone then return end
-  end
-end
 if state then return call == CALL and 'recorded' or 'duplicate' end
 if covered(SUBJECT, ISSUED_AT, true) then return 'revoked' end
 local own, its = locks_in(client_lock), locks_in(subject_lock)
@@ -89,7 +68,7 @@ end
 -- An entry whose time is over.
 if ends then redis.call('DEL', ENTRY) end
 local reply = redis.pcall('HSET', ENTRY, 'state', 'issued', 'sub', SUBJECT, 'scope', ARGV[9], 'aud', ARGV[10],
-  'iat', ISSUED_AT, 'exp', ARGV[11], 'until', LAST, 'call', CALL, unpack(ARGV, 13))
+  'iat', ISSUED_AT, 'exp', ARGV[11], 'until', LAST, 'call', CALL, unpack(ARGV, 14))
 local answer = answered(reply, 'recorded')
 if answer ~= 'recorded' then return answer end
 local lasting = ttl(LAST)
@@ -97,7 +76,7 @@ redis.call('PEXPIRE', ENTRY, lasting)
 redis.call('ZADD', OPEN, LAST, ISSUED_AT .. ':' .. JTI .. ':' .. SUBJECT)
 redis.call('ZREMRANGEBYSCORE', OPEN, '-inf', '(' .. ARGV[1])
 if redis.call('PTTL', OPEN) < tonumber(lasting) then redis.call('PEXPIRE', OPEN, lasting) end
-list()
+list(ISSUED_AT, tonumber(LAST))
 return answer`
 
 /** The fourth argument is the encoded `jti`. */
@@ -168,7 +147,7 @@ return answer`
 export const SCRIPTS = Object.freeze({
   find: { ...script(NOW, entryFields(FIND_FIELDS), FIND), others: [] },
   recall: keyScript(['outcome'], 'family attempt owner redemption outcome_until request', FAMILY, RECALL),
-  record: keyScript(['open', 'seen', 'listed'], 'call', TTL, ANSWERED, LOCKS_IN, RECORD),
+  record: keyScript(['open', 'seen', 'listed'], 'call', TTL, ANSWERED, LOCKS_IN, LIST, RECORD),
   redeem: keyScript([], 'call first', MOVE, REDEEM),
   settle: keyScript(['open', 'outcome'], 'call attempt', TTL, ANSWERED, SETTLE),
   release: keyScript([], 'call attempt owner redemption', MOVE, RELEASE),

@@ -111,15 +111,23 @@ function secondsOf(milliseconds: number): number {
   throw new RangeError(`now: expected a time in milliseconds, got ${milliseconds}`)
 }
 
+/** The first key of a store, and each 16th after it, removes keys that are gone from the list of keys. */
+const RECORDS_BETWEEN_LOOKS = 16
+const MOST_LOOKS = 16
+
 function recordVerbs(context: RedisContext): Pick<ProvisioningStore, 'record' | 'find' | 'recall'> {
-  const { inTime } = context.redis
+  const { redis, maxRetentionSeconds } = context
+  const { inTime } = redis
+  let recorded = 0
   return {
     record: (key, limits) =>
       inTime(() => {
         requireFuture('retainUntil', key.retainUntil, context.seconds())
         requireRetention(context, key.retainUntil)
-        const { maxRetentionSeconds } = context
-        const operands = operandsOf(key, { outstanding: limits.outstanding, maxRetentionSeconds })
+        const { outstanding } = limits
+        const looks = recorded % RECORDS_BETWEEN_LOOKS === 0 ? MOST_LOOKS : 0
+        recorded += 1
+        const operands = operandsOf(key, { outstanding, maxRetentionSeconds, looks })
         return changeKey(context, VERBS.record, key, operands)
       }),
     find: (ref) => inTime(() => readKey(context, SCRIPTS.find, ref, [], (reply) => entryFrom(ref, reply))),
