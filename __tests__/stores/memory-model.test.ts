@@ -37,6 +37,9 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   noteUse: ['RangeError', 'undefined'],
   lastUses: ['none', 'some'],
   unusedSince: ['none', 'some'],
+  listKeys: ['none', 'some'],
+  countKeys: ['object'],
+  listUses: ['none', 'some'],
 }
 
 // With the small slice, most verbs find expired entries that are not removed yet.

@@ -27,7 +27,7 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
           await server.cli('SCRIPT', 'FLUSH')
           expect(await everyVerb(store)).toEqual(SUCCESS)
           const known = await server.cli('SCRIPT', 'EXISTS', ...Object.values(SCRIPTS).map(({ sha }) => sha))
-          expect(known.split('\n')).toEqual(Array(22).fill('1'))
+          expect(known.split('\n')).toEqual(Array(25).fill('1'))
         },
         {},
         connect,
@@ -124,6 +124,7 @@ describe('an answer that is none of the verb', () => {
     it(`rejects: ${inspect(nonsense)}`, async () => {
       const store = redisStore({ sendCommand: async () => nonsense, advise: () => undefined })
       const { find, recall, locks, noteFinding, findings, lastUses, unusedSince } = EVERY_VERB
+      const { listKeys, countKeys, listUses } = EVERY_VERB
       const isList = Array.isArray(nonsense)
       for (const [name, act] of Object.entries(EVERY_VERB)) {
         if (READING.includes(name)) continue
@@ -131,6 +132,8 @@ describe('an answer that is none of the verb', () => {
         await expect(act(store)).rejects.toThrow('Redis: expected one of')
       }
       if (!isList || nonsense.length > 0) await expect(find?.(store)).rejects.toThrow('Redis')
+      for (const act of [listKeys, countKeys, listUses])
+        await expect(act?.(store)).rejects.toThrow('Redis: expected a')
       if (!isList) await expect(recall?.(store)).rejects.toThrow('Redis: expected a list')
       await expect(noteFinding?.(store)).rejects.toThrow('Redis: expected an object')
       for (const act of [locks, findings, lastUses, unusedSince])

@@ -55,6 +55,9 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   noteUse: ['RangeError', 'undefined'],
   lastUses: ['none', 'some'],
   unusedSince: ['none', 'some'],
+  listKeys: ['none', 'some'],
+  countKeys: ['object'],
+  listUses: ['none', 'some'],
 }
 
 describe('redisStore beside memoryStore', () => {

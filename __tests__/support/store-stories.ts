@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { KeyRecord, KeyRef, LockKind, ProvisioningStore } from '../../lib/ports/store.js'
+import type { KeyRecord, KeyRef, KeyState, LockKind, ProvisioningStore } from '../../lib/ports/store.js'
 
 /** The time at which each story begins. */
 export const START = 1_700_000_000
@@ -20,6 +20,7 @@ export const step = fc.record({
     ] as const),
     ...(['pass', 'revokeIssuedBefore', 'lock', 'unlock', 'notePresentation'] as const),
     ...(['locks', 'noteFinding', 'findings', 'closeFinding', 'noteUse', 'lastUses', 'unusedSince'] as const),
+    ...(['listKeys', 'countKeys', 'listUses'] as const),
   ),
   ref: fc.record({ clientId: fc.constantFrom('a', '__proto__'), jti: fc.constantFrom('1', '2', '3') }),
   attempt: fc.constantFrom('one', 'one', 'other'),
@@ -153,6 +154,12 @@ function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unk
     }
     case 'lastUses':
       return store.lastUses(subject).then(sorted)
+    case 'listKeys':
+      return listKeys(store, step)
+    case 'countKeys':
+      return store.countKeys()
+    case 'listUses':
+      return listUses(store)
     default:
       // Those with the same time may come in any order, so all of them are listed.
       return store.unusedSince(at, 100).then(sorted)
@@ -161,4 +168,44 @@ function monitor(store: ProvisioningStore, step: Step, now: number): Promise<unk
 
 function sorted(list: readonly object[]): readonly object[] {
   return [...list].sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
+}
+
+/** All pages of two keys each: of a client, in a state, or of everybody. Those of the same time may come in any order. */
+async function listKeys(store: ProvisioningStore, step: Step): Promise<readonly object[]> {
+  const { ref, subject, isBound, settlement } = step
+  const state: KeyState | undefined = settlement === undefined ? undefined : isBound ? 'revoked' : 'redeemed'
+  const query = { limit: 2, ...(subject === 'a' && { clientId: ref.clientId }), ...(state && { state }) }
+  const listed = await allPages(async (after) => {
+    const { keys, next } = await store.listKeys({ ...query, ...after })
+    return { list: keys, next }
+  })
+  return inOrder(listed, ({ issuedAt }) => issuedAt)
+}
+
+async function listUses(store: ProvisioningStore): Promise<readonly object[]> {
+  const listed = await allPages(async (after) => {
+    const { uses, next } = await store.listUses({ limit: 1, ...after })
+    return { list: uses, next }
+  })
+  return inOrder(listed, ({ lastUsedAt }) => lastUsedAt)
+}
+
+type ReadPage<T> = (after: { after?: string }) => Promise<{ list: readonly T[]; next: string | undefined }>
+
+async function allPages<T>(read: ReadPage<T>): Promise<readonly T[]> {
+  const all: T[] = []
+  let after: { after?: string } | undefined = {}
+  while (after !== undefined) {
+    const { list, next }: Awaited<ReturnType<ReadPage<T>>> = await read(after)
+    all.push(...list)
+    after = next === undefined ? undefined : { after: next }
+  }
+  return all
+}
+
+/** @throws Error when the latest one is not the first */
+function inOrder<T extends object>(list: readonly T[], timeOf: (one: T) => number): readonly object[] {
+  const times = list.map(timeOf)
+  if (times.some((time, i) => time > (times[i - 1] ?? time))) throw new Error('a list is out of order')
+  return sorted(list)
 }

@@ -16,7 +16,10 @@ const FOUND = expect.objectContaining({ id: 'a-finding', count: 1 })
 const USES = [expect.objectContaining({ bindingId: 'laptop' })]
 
 /** The verbs whose answers are more than a word. */
-export const READING = ['find', 'recall', 'locks', 'noteFinding', 'findings', 'lastUses', 'unusedSince']
+export const READING = [
+  ...['find', 'recall', 'locks', 'noteFinding', 'findings', 'lastUses', 'unusedSince'],
+  ...['listKeys', 'countKeys', 'listUses'],
+]
 
 /** Every verb once, on a key in the right state. */
 export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>> = {
@@ -43,6 +46,9 @@ export const EVERY_VERB: Record<string, (store: RedisStore) => Promise<unknown>>
   noteUse: (store) => store.noteUse(USE()),
   lastUses: (store) => store.lastUses('a-client'),
   unusedSince: (store) => store.unusedSince(2, 10),
+  listKeys: (store) => store.listKeys({ limit: 10, state: 'revoked' }),
+  countKeys: (store) => store.countKeys(),
+  listUses: (store) => store.listUses({ limit: 10 }),
   revokeIssuedBefore: (store) => store.revokeIssuedBefore({ issuedBefore: 1, retainUntil: now() + 60 }),
 }
 
@@ -56,6 +62,9 @@ export const SUCCESS = [
   { outcome: 'noted', networks: 1 },
   ...['locked', [expect.objectContaining({ clientId: 'locked' })], 'unlocked'],
   ...[{ finding: FOUND, isOpened: true }, [FOUND], 'closed', undefined, USES, USES],
+  { keys: [expect.objectContaining({ jti: 'other', state: 'revoked' })] },
+  { issued: 0, redeeming: 0, redeemed: 1, revoked: 1, expired: 0 },
+  { uses: [] },
   'revoked',
 ]
 

@@ -51,6 +51,10 @@ export interface RedisStore extends ProvisioningStore {
  * inside its script. If `revokeIssuedBefore` rejects half-way, it covers some clients already; call it again. Locks are
  * in the same hashes, so `find` and `record` read them along. All findings are in the first part.
  *
+ * **Lists.** Each part has a sorted set of its keys by `issuedAt`. A list or a count reads it in many short scripts, of which
+ * at most eight run at the same time. These scripts, and `record`, make the names of entries from the members of the set.
+ * All of these names are on the hash slot of the set.
+ *
  * **Time.** The clock of the caller decides when an entry ends, because it also set `exp` and checks it. The expiry in
  * Redis is a duration that ends ten seconds later and only frees memory. A time in the past is refused.
  *
