@@ -45,9 +45,6 @@ export interface ListingStore {
   listUses(query: PageQuery): Promise<UsePage>
 }
 
-/** The most entries of a page. */
-export const MOST_LISTED = 1_000
-
 /**
  * Which page of a list to read.
  *

@@ -94,6 +94,9 @@ export const MOST_NETWORKS = 8
 /** The most findings that a store keeps with bound evidence, and again with unbound evidence. */
 export const MOST_FINDINGS = 500
 
+/** The most entries of a page of a list. */
+export const MOST_LISTED = 1_000
+
 /** The most samples that a finding keeps. */
 export const MOST_SAMPLES = 5
 

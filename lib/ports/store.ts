@@ -33,7 +33,8 @@ export type * from './store-outcomes.js'
 /**
  * The port to the store of keys.
  *
- * Every verb is one atomic operation that says what happened. Do not build a verb from a read and a later write. An
+ * Every verb that changes something is one atomic operation that says what happened. Do not build it from a read and a
+ * later write. Every other verb reads, and `ListingStore` says which ones may read while others write. An
  * entry is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot
  * answer rejects: then the request is refused with 503.
  *

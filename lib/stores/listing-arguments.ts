@@ -1,4 +1,4 @@
-import { MOST_LISTED } from '../ports/listing.js'
+import { MOST_LISTED } from '../ports/monitoring-store.js'
 import type { KeyCounts, KeyQuery, KeyState, PageQuery } from '../ports/store.js'
 import { STATES } from './checked-entry.js'
 

@@ -19,7 +19,11 @@ interface ListedTables {
  * The verbs that list and count. They visit all keys or uses each time, in slices, because an order of all keys would take
  * memory of each key, and time of each request.
  */
-export function listingVerbs({ keys, uses, locks, sweep }: ListedTables): ListingStore {
+export function listingVerbs(tables: ListedTables): ListingStore {
+  return { ...keyVerbs(tables), ...useVerb(tables) }
+}
+
+function keyVerbs({ keys, locks, sweep }: ListedTables): Pick<ListingStore, 'listKeys' | 'countKeys'> {
   return {
     async listKeys(query) {
       const { clientId, state, limit, after } = pageOfKeys(query)
@@ -47,6 +51,11 @@ export function listingVerbs({ keys, uses, locks, sweep }: ListedTables): Listin
       })
       return counts
     },
+  }
+}
+
+function useVerb({ uses, sweep }: ListedTables): Pick<ListingStore, 'listUses'> {
+  return {
     async listUses(query) {
       const { limit, after } = pageOfUses(query)
       const isWanted = (use: ClientUse) => uses.isKept(use)

@@ -7,14 +7,17 @@ import { PLENTY, type Setup, type StoreTest } from './setup.js'
 /** Lists have the entries that `find` answers, the latest first, page by page. */
 export function testLists(test: StoreTest): void {
   testEntries(test)
+  testPresence(test)
   testPages(test)
+  testChanges(test)
   testClients(test)
   testStates(test)
+  testCounts(test)
   testPageFaults(test)
 }
 
 /** Reads all pages. No page may be longer than `limit`. */
-export async function listAll(
+async function listAll(
   { store }: Pick<Setup, 'store'>,
   query: KeyQuery,
   between: (page: readonly KeyEntry[]) => Promise<unknown> = async () => undefined,
@@ -69,6 +72,9 @@ function testEntries(test: StoreTest): void {
     expect(listed).toEqual([0, 1, 2, 3, 4].map((i) => found[i]))
     expect(listed[3]).toMatchObject({ clientId: 'locked', lock: { clientId: 'locked' } })
   })
+}
+
+function testPresence(test: StoreTest): void {
   test('lists all of 100 keys that are recorded at the same time', async (setup) => {
     await hundred((i) => setup.store.record(setup.key(`${i}`, { clientId: `client-${i % 7}` }), PLENTY))
     expect(new Set(names((await setup.store.listKeys({ limit: 100 })).keys)).size).toBe(100)
@@ -101,6 +107,9 @@ function testPages(test: StoreTest): void {
       expect(lengths).toEqual(keys.flatMap((_, i) => (i % limit === 0 ? Math.min(limit, 30 - i) : [])))
     })
   }
+}
+
+function testChanges(test: StoreTest): void {
   test('lists a key that stays exactly once, while others come, change and go', async (setup) => {
     const { store, key, advance } = setup
     const many = manyKeys(setup, 40)
@@ -193,6 +202,9 @@ function testStates(test: StoreTest): void {
     expect(families.map(({ familyRevoked }) => familyRevoked)).toEqual(redeemed.map(() => true))
     expect(await listAll(setup, { state: 'issued', limit: 10 })).toEqual([])
   })
+}
+
+function testCounts(test: StoreTest): void {
   test('counts keys by their states, and apart those that were not redeemed in time', async (setup) => {
     const { store, key, nowSeconds } = setup
     expect(await store.countKeys()).toEqual({ issued: 0, redeeming: 0, redeemed: 0, revoked: 0, expired: 0 })
