@@ -7,10 +7,14 @@ const TERMS = '"audience":"https://api.example.com","scope":["provision:bind","d
  * Records keys of some clients, that have ended `endsIn` seconds after `now` at the latest.
  *
  * @param ends over how many seconds the ends are spread
+ * @param networkOf the network that a client asks from
  */
-export async function fill(store, { count, clients, now, endsIn = 3_600, ends = 300, redeemed = false }) {
+export async function fill(
+  store,
+  { count, clients, now, endsIn = 3_600, ends = 300, redeemed = false, networkOf = oneNetwork },
+) {
   for (let i = 0; i < count; i += 1) {
-    const key = keyOf(i % clients, now + endsIn - (i % ends))
+    const key = keyOf(i % clients, now + endsIn - (i % ends), networkOf)
     const outcome = store.record(key, { outstanding: Number.POSITIVE_INFINITY })
     // The store decides without waiting. To await each answer would only take time.
     if (i % 1_000 === 0 && (await outcome) !== 'recorded') throw new Error(`record answered ${await outcome}`)
@@ -18,12 +22,27 @@ export async function fill(store, { count, clients, now, endsIn = 3_600, ends = 
   }
 }
 
+function oneNetwork() {
+  return '203.0.113.0/24'
+}
+
 /** Each request brings texts of its own, as a parser makes them: no two keys share a string. */
-export function keyOf(client, retainUntil) {
+export function keyOf(client, retainUntil, networkOf = oneNetwork) {
   const clientId = `device-${String(client).padStart(7, '0')}`
   const names = `"clientId":"${clientId}","subject":"${clientId}","jti":"${newId()}"`
   const times = `"issuedAt":${retainUntil - 305},"expiresAt":${retainUntil - 5},"retainUntil":${retainUntil}`
-  return JSON.parse(`{${names},${times},${TERMS}}`)
+  const origin = `"issuedTo":"${networkOf(client)}","issuedToAgent":"NzbLsXh8uDCcd-6M"`
+  return JSON.parse(`{${names},${times},${origin},${TERMS}}`)
+}
+
+/** Each client has its own network. */
+export function ipv4NetworkOf(client) {
+  return `${100 + (client >> 16)}.${(client >> 8) % 256}.${client % 256}.0/24`
+}
+
+/** Each client has its own network. */
+export function ipv6NetworkOf(client) {
+  return `2a0${(client >> 16).toString(16)}:${(client % 65_536).toString(16)}:ffff::/48`
 }
 
 async function redeem(store, key) {

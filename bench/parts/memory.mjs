@@ -8,7 +8,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promi
 import { fileURLToPath } from 'node:url'
 import { memoryStore } from 'express-provisioning-keys'
 import { line } from '../measure.mjs'
-import { fill, keyOf } from '../memory-keys.mjs'
+import { fill, ipv4NetworkOf, ipv6NetworkOf, keyOf } from '../memory-keys.mjs'
 import { issue } from '../our-keys.mjs'
 
 const MILLION = 1_000_000
@@ -25,14 +25,20 @@ export async function run() {
 
 async function bytes() {
   // Bytes differ little from run to run.
-  const outstanding = (clients) => repeat(2, () => bytesOfKey({ clients }))
-  const redeemed = (clients) => repeat(2, () => bytesOfKey({ clients, redeemed: true }))
+  const outstanding = (clients, kind) => repeat(2, () => bytesOfKey({ clients, ...kind }))
+  const redeemed = (clients, kind) => outstanding(clients, { ...kind, redeemed: true })
+  const [ipv4, ipv6] = [{ networkOf: ipv4NetworkOf }, { networkOf: ipv6NetworkOf }]
   return [
     line('outstanding key, 1,000 clients', 'bytes', await outstanding(1_000), { most: 260 }),
     line('outstanding key, one per client', 'bytes', await outstanding(KEYS), { most: 260 }),
+    line('outstanding key, one network per client', 'bytes', await outstanding(KEYS, ipv4), { most: 260 }),
+    line('outstanding key, one IPv6 network per client', 'bytes', await outstanding(KEYS, ipv6), {
+      most: 260,
+    }),
     line('outstanding key, two per client', 'bytes', await outstanding(KEYS / 2)),
     line('redeemed key, 1,000 clients', 'bytes', await redeemed(1_000), { most: 380 }),
     line('redeemed key, one per client', 'bytes', await redeemed(KEYS), { most: 380 }),
+    line('redeemed key, one network per client', 'bytes', await redeemed(KEYS, ipv4), { most: 380 }),
   ]
 }
 

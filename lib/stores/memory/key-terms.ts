@@ -9,11 +9,8 @@ export class SharedTerms {
   readonly audience: string
   /** The client that registered the client of the keys. */
   readonly registeredBy: string | undefined
-  /** The network that the keys were issued to, and a digest of the user agent. */
-  readonly issuedTo: string | undefined
+  /** A digest of the user agent that the keys were issued to. Many clients run the same few programs. */
   readonly issuedToAgent: string | undefined
-  /** The networks of a key that was presented only from the network that it was issued to, as most keys are. */
-  readonly networksOfIssuance: readonly string[]
   /** How many keys have them. */
   keys = 0
 
@@ -22,9 +19,7 @@ export class SharedTerms {
     this.scope = Object.freeze([...record.scope])
     this.audience = record.audience
     this.registeredBy = registeredBy
-    this.issuedTo = record.issuedTo
     this.issuedToAgent = record.issuedToAgent
-    this.networksOfIssuance = Object.freeze(record.issuedTo === undefined ? [] : [record.issuedTo])
   }
 }
 
@@ -36,8 +31,8 @@ export class TermsPool {
   readonly #shared = new SplitMap<SharedTerms>()
 
   take(record: KeyRecord, registeredBy: string | undefined): SharedTerms {
-    const { audience, scope, issuedTo, issuedToAgent } = record
-    const text = JSON.stringify([audience, registeredBy, scope, issuedTo, issuedToAgent])
+    const { audience, scope, issuedToAgent } = record
+    const text = JSON.stringify([audience, registeredBy, scope, issuedToAgent])
     const shared = this.#shared.get(text) ?? new SharedTerms(text, record, registeredBy)
     if (shared.keys === 0) this.#shared.set(text, shared)
     shared.keys += 1

@@ -10,6 +10,7 @@ import type {
 import { copyOfConfirmation } from '../verb-arguments.js'
 import type { Expiring, Moment } from './expiry.js'
 import type { SharedTerms } from './key-terms.js'
+import { type PackedNetwork, packNetwork, unpackNetwork } from './packed-network.js'
 
 /**
  * A key in the table, without the key itself. There can be millions, so it is one flat object: each member takes 8
@@ -23,13 +24,15 @@ export class StoredKey implements Expiring<StoredKey> {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly confirmation: Confirmation | undefined
+  /** The network that the key was issued to. Nearly every client can have a network of its own. */
+  readonly #issuedTo: PackedNetwork | undefined
   end: Moment<StoredKey>
   next: StoredKey | undefined = undefined
   progress: KeyProgress | undefined = undefined
 
   /** @param clientId equal to that of the record; the text of an earlier key, so that it is kept once */
   constructor(clientId: string, record: KeyRecord, terms: SharedTerms, end: Moment<StoredKey>) {
-    const { jti, subject, issuedAt, expiresAt, confirmation } = record
+    const { jti, subject, issuedAt, expiresAt, confirmation, issuedTo } = record
     this.clientId = clientId
     this.jti = jti
     this.subject = subject === clientId ? clientId : subject
@@ -37,12 +40,24 @@ export class StoredKey implements Expiring<StoredKey> {
     this.issuedAt = issuedAt
     this.expiresAt = expiresAt
     this.confirmation = confirmation && copyOfConfirmation(confirmation)
+    this.#issuedTo = issuedTo === undefined ? undefined : packNetwork(issuedTo)
     this.end = end
   }
 
   /** The client that registered the client of this key. */
   get registeredBy(): string | undefined {
     return this.terms.registeredBy
+  }
+
+  /** The network that the key was issued to. */
+  get issuedTo(): string | undefined {
+    return this.#issuedTo === undefined ? undefined : unpackNetwork(this.#issuedTo)
+  }
+
+  /** The networks that the key was presented from. */
+  get networks(): readonly string[] | undefined {
+    const { networks } = this.progress ?? {}
+    return networks === 'issuedTo' ? Object.freeze([this.issuedTo ?? '']) : networks
   }
 
   get state(): KeyState {
@@ -54,12 +69,12 @@ export class StoredKey implements Expiring<StoredKey> {
   }
 
   notePresentation(network: string): NotedPresentation {
-    const { networks = NO_NETWORKS } = this.progress ?? {}
+    const { networks = NO_NETWORKS } = this
     if (networks.includes(network)) return { outcome: 'known', networks: networks.length }
     if (networks.length >= MOST_NETWORKS) return { outcome: 'full', networks: networks.length }
     this.progress ??= new KeyProgress(this.state, this.changedAt)
-    const isFirst = networks.length === 0 && network === this.terms.issuedTo
-    this.progress.networks = isFirst ? this.terms.networksOfIssuance : Object.freeze([...networks, network])
+    const isFirst = networks.length === 0 && network === this.issuedTo
+    this.progress.networks = isFirst ? 'issuedTo' : Object.freeze([...networks, network])
     return { outcome: 'noted', networks: networks.length + 1 }
   }
 }
@@ -80,8 +95,8 @@ export class KeyProgress {
   /** Recognises the request of the redemption. */
   request: string | undefined = undefined
   outcome: Outcome | undefined = undefined
-  /** The networks that the key was presented from. */
-  networks: readonly string[] | undefined = undefined
+  /** See `StoredKey.networks`. Most keys come only from the network that they were issued to: they need no list. */
+  networks: readonly string[] | 'issuedTo' | undefined = undefined
 
   constructor(state: KeyState, changedAt: number) {
     this.state = state
@@ -115,8 +130,9 @@ export function isOutstanding(state: KeyState): boolean {
 /** The answer of `find`. */
 export function entryOf(stored: StoredKey, lock: Lock | undefined): KeyEntry {
   const { clientId, jti, subject, terms, issuedAt, expiresAt, confirmation, progress } = stored
-  const { reservedAt, familyRevoked = false, familyClientId, networks } = progress ?? {}
-  const { issuedTo, issuedToAgent } = terms
+  const { reservedAt, familyRevoked = false, familyClientId } = progress ?? {}
+  const { issuedTo, networks } = stored
+  const { issuedToAgent } = terms
   return Object.freeze({
     clientId,
     jti,
