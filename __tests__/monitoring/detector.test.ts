@@ -44,6 +44,38 @@ describe('a detector', () => {
     expect(wrong(60 * MINUTE)).toEqual([])
   })
 
+  it.each([0, 3, 5, 8])('finds events on both sides of the end of an hour, %i minutes later too', (later) => {
+    const detector = detectorOf('client_guessing')
+    const wrong = (minutes: number) => {
+      const at = (later + minutes) * MINUTE
+      return detector.inspect(refused('client_secret_wrong', { clientId: 'fleet' }, at))
+    }
+    // The first one begins an hour that ends in the middle of the others.
+    const found = [0, 56, 57, 58, 59, 59, 61, 61, 62, 63, 64].flatMap(wrong)
+    expect(found).toMatchObject([{ subject: 'client:fleet', count: 10 }])
+  })
+
+  it('finds steady guesses from the threshold on, and none below it', () => {
+    const findingsAtRate = (minutesBetween: number) => {
+      const detector = detectorOf('client_guessing')
+      return Array.from({ length: 200 }, (_, i) => {
+        const at = i * minutesBetween * MINUTE
+        return detector.inspect(refused('client_secret_wrong', { clientId: 'fleet' }, at))
+      }).flat().length
+    }
+    expect([findingsAtRate(6) > 0, findingsAtRate(6.7)]).toEqual([true, 0])
+  })
+
+  it('counts an event in one detection only, also after the threshold was left and reached again', () => {
+    const detector = detectorOf('client_guessing')
+    const at = (minutes: number) =>
+      detector
+        .inspect(refused('client_secret_wrong', { clientId: 'fleet' }, minutes * MINUTE))
+        .map(({ count }) => count)
+    const story = [0, 0, 0, 0, 0, 25, 25, 25, 25, 25, 70, 70, 70, 70, 70]
+    expect(story.map(at)).toEqual([...Array(9).fill([]), [10], ...Array(4).fill([]), [5]])
+  })
+
   it('looks only at the reasons of a rule', () => {
     const detector = detectorOf('client_guessing')
     const found = Array.from({ length: 50 }, () =>

@@ -8,11 +8,13 @@ describe('heavy hitters', () => {
     expect(counts).toEqual([1, 1, 2, 1, 3, 2])
   })
 
-  it('counts anew in the next window', () => {
-    const hitters = new HeavyHitters(3, 1_000)
+  it('forgets a count when the window has passed', () => {
+    const hitters = new HeavyHitters(3, 6_000)
     hitters.add('a', 500)
-    expect(hitters.add('a', 1_499)).toBe(2)
-    expect(hitters.add('a', 1_500)).toBe(1)
+    expect(hitters.add('a', 5_999)).toBe(2)
+    expect(hitters.add('a', 6_000)).toBe(2)
+    expect(hitters.add('a', 20_000)).toBe(1)
+    expect(hitters.size).toBe(1)
   })
 
   it('starts a window anew if the clock was ahead before', () => {
@@ -20,6 +22,40 @@ describe('heavy hitters', () => {
     hitters.add('a', 1_000_000)
     hitters.add('a', 500)
     expect(hitters.add('a', 1_500)).toBe(1)
+  })
+
+  it('keeps its counts if the clock is set back by a moment', () => {
+    const hitters = new HeavyHitters(3, 6_000)
+    hitters.add('a', 10_000)
+    expect(hitters.add('a', 9_999)).toBe(2)
+  })
+
+  it('counts all of the last five sixths of the window, and nothing that is older than the window', () => {
+    const pauses = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 0, max: 2_000 })))
+    fc.assert(
+      fc.property(pauses, fc.integer({ min: -10_000, max: 10_000 }), (events, start) => {
+        const hitters = new HeavyHitters(3, 6_000)
+        const seen: [name: string, at: number][] = []
+        let now = start
+        for (const [name, pause] of events) {
+          now += pause
+          seen.push([name, now])
+          const within = (time: number) => seen.filter(([one, at]) => one === name && at > now - time).length
+          const counted = hitters.add(name, now)
+          expect(counted).toBeGreaterThanOrEqual(within(5_000))
+          expect(counted).toBeLessThanOrEqual(within(6_000))
+        }
+      }),
+    )
+  })
+
+  it('says what it has counted since it was last asked, within the window', () => {
+    const hitters = new HeavyHitters(3, 6_000)
+    for (const at of [0, 1, 2]) hitters.add('a', at)
+    expect([hitters.take('a'), hitters.take('a'), hitters.take('b')]).toEqual([3, 0, 0])
+    hitters.add('a', 3)
+    hitters.add('a', 6_000)
+    expect(hitters.take('a')).toBe(1)
   })
 
   it('never holds more names than it may, nor counts too high', () => {
@@ -46,5 +82,17 @@ describe('heavy hitters', () => {
       if (i % 50 === 0) counted = hitters.add('attacker', 0)
     }
     expect(counted).toBeGreaterThan(1_900)
+  })
+
+  it('finds a frequent name again in each window, in a flood that never ends', () => {
+    const hitters = new HeavyHitters(100, 60_000)
+    let least = Number.POSITIVE_INFINITY
+    for (let i = 0; i < 300_000; i += 1) {
+      hitters.add(`stranger-${i}`, i)
+      const counted = i % 50 === 0 ? hitters.add('attacker', i) : undefined
+      if (i >= 60_000) least = Math.min(least, counted ?? least)
+    }
+    expect(hitters.size).toBeLessThanOrEqual(100)
+    expect(least).toBeGreaterThan(950)
   })
 })

@@ -12,7 +12,7 @@ export interface Detection {
   readonly subject: string
   /** The event that reached the threshold, or one after it. */
   readonly event: ProvisioningEvent
-  /** How many events have matched since the last detection. */
+  /** How many events have matched since the last detection, within the time of the threshold. */
   readonly count: number
   /** Whether the event is that of another client: the subject is found by its silence. */
   readonly isByAnother: boolean
@@ -25,7 +25,8 @@ export interface ActiveRule {
 }
 
 interface Watcher extends ActiveRule {
-  readonly counts: HeavyHitters
+  /** `undefined` if the first event opens a finding. */
+  readonly counts: HeavyHitters | undefined
   readonly isUnusual: ReturnType<NonNullable<Rule['watch']>> | undefined
   readonly reasons: ReadonlySet<string> | undefined
 }
@@ -71,7 +72,10 @@ export class Detector {
     const watcher: Watcher = {
       rule,
       threshold,
-      counts: new HeavyHitters(MOST_SUBJECTS[signal.by], threshold.seconds * 1_000),
+      counts:
+        threshold.count === 1
+          ? undefined
+          : new HeavyHitters(MOST_SUBJECTS[signal.by], threshold.seconds * 1_000),
       isUnusual: watch?.(),
       reasons: signal.reasons && new Set(signal.reasons),
     }
@@ -86,10 +90,9 @@ export class Detector {
     if (unusual === false) return undefined
     const subject = typeof unusual === 'string' ? `client:${unusual}` : subjectOf(event, rule.signal.by)
     if (subject === undefined) return undefined
-    const count = counts.add(subject, event.at.getTime())
-    if (count < threshold.count) return undefined
+    if (counts !== undefined && counts.add(subject, event.at.getTime()) < threshold.count) return undefined
     const isByAnother = typeof unusual === 'string'
-    return { rule, subject, event, isByAnother, count: count === threshold.count ? count : 1 }
+    return { rule, subject, event, isByAnother, count: counts?.take(subject) ?? 1 }
   }
 }
 
