@@ -2,8 +2,8 @@ import { RefusalLimiter } from '../../lib/monitoring/refusal-limiter.js'
 import type { EventOf } from '../../lib/ports/events.js'
 import { eventAt } from './events.js'
 
-function refusal(details: object): EventOf<'request.refused'> {
-  return eventAt(0, 'request.refused', {
+function refusal(details: object, at = 0): EventOf<'request.refused'> {
+  return eventAt(at, 'request.refused', {
     reason: 'signature_wrong',
     ...details,
   }) as EventOf<'request.refused'>
@@ -11,14 +11,12 @@ function refusal(details: object): EventOf<'request.refused'> {
 
 function limiterOf(most: number) {
   const summaries: object[] = []
-  let end: () => void = () => undefined
+  const timers: (() => void)[] = []
   const limiter = new RefusalLimiter(most, {
     emit: (type, details, source) => void summaries.push({ type, ...details, ...source }),
-    schedule: (act) => {
-      end = act
-    },
+    schedule: (act) => void timers.push(act),
   })
-  return { limiter, summaries, endMinute: () => end() }
+  return { limiter, summaries, endMinute: () => timers.shift()?.() }
 }
 
 describe('the limit of refusals', () => {
@@ -53,5 +51,25 @@ describe('the limit of refusals', () => {
       count: 102,
       reasons: ['signature_wrong: 102'],
     })
+  })
+
+  it('summarizes at the next refusal if the timer of a minute never comes', () => {
+    const { limiter, summaries } = limiterOf(1)
+    const refuse = (at: number) => limiter.passes(refusal({ address: '192.0.2.1' }, at))
+    expect([0, 1, 59_999].map(refuse)).toEqual([true, false, false])
+    expect(summaries).toEqual([])
+    expect(refuse(60_000)).toBe(true)
+    expect(summaries).toMatchObject([{ type: 'refusals.summarized', address: '192.0.2.1', count: 2 }])
+  })
+
+  it('lets a late timer end no minute but its own', () => {
+    const { limiter, summaries, endMinute } = limiterOf(1)
+    const refuse = (at: number) => limiter.passes(refusal({ address: '192.0.2.1' }, at))
+    expect([0, 1, 70_000, 70_001].map(refuse)).toEqual([true, false, true, false])
+    endMinute()
+    expect(summaries).toHaveLength(1)
+    expect(refuse(70_002)).toBe(false)
+    endMinute()
+    expect(summaries).toMatchObject([{ count: 1 }, { count: 2 }])
   })
 })

@@ -23,7 +23,8 @@ const OTHERS = 'others'
 /**
  * Limits the refusals of each source that observers get: the first of each minute are complete events, and the others
  * become one summary at the end of the minute. So strangers cannot flood a log, and still no refusal is invisible. The
- * refusals of a genuine key are counted apart, so that strangers cannot hide them.
+ * refusals of a genuine key are counted apart, so that strangers cannot hide them. If the timer of a minute is late or
+ * never comes, the next refusal ends the minute.
  */
 export class RefusalLimiter {
   readonly #most: number
@@ -32,7 +33,8 @@ export class RefusalLimiter {
   #sources = new Map<string, Refusals>()
   /** Apart from the sources, so that strangers cannot use up the places of keys. */
   #keys = new Map<string, Refusals>()
-  #hasTimer = false
+  /** When the current minute ends. `undefined` before its first refusal. */
+  #end: number | undefined
 
   /** @param most the complete events of one source and minute */
   constructor(most: number, { emit, schedule }: { readonly emit: Emit; readonly schedule: Schedule }) {
@@ -52,8 +54,8 @@ export class RefusalLimiter {
     return false
   }
 
-  #of({ address, clientId, keyId }: EventOf<'request.refused'>): Refusals {
-    this.#startMinute()
+  #of({ at, address, clientId, keyId }: EventOf<'request.refused'>): Refusals {
+    this.#startMinute(at.getTime())
     const all = keyId === undefined ? this.#sources : this.#keys
     const wanted = keyId === undefined ? `source ${address && sourceOf(address)}` : `key ${clientId} ${keyId}`
     const name = all.has(wanted) || all.size < MOST_SOURCES ? wanted : OTHERS
@@ -65,10 +67,14 @@ export class RefusalLimiter {
     return refusals
   }
 
-  #startMinute(): void {
-    if (this.#hasTimer) return
-    this.#hasTimer = true
-    this.#schedule(() => this.#summarize(), MINUTE)
+  #startMinute(now: number): void {
+    if (this.#end !== undefined && now >= this.#end) this.#summarize()
+    if (this.#end !== undefined) return
+    const end = now + MINUTE
+    this.#end = end
+    this.#schedule(() => {
+      if (this.#end === end) this.#summarize()
+    }, MINUTE)
   }
 
   #summarize(): void {
@@ -77,7 +83,7 @@ export class RefusalLimiter {
     )
     this.#sources = new Map()
     this.#keys = new Map()
-    this.#hasTimer = false
+    this.#end = undefined
     const sorted = all.sort((left, right) => countOf(right) - countOf(left))
     for (const refusals of sorted.slice(0, MOST_SUMMARIES)) this.#emitSummary(refusals)
     const rest = sorted.slice(MOST_SUMMARIES)
