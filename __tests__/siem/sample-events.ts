@@ -80,6 +80,7 @@ const DETAILS: { readonly [T in EventType]: EventDetails[T] } = {
   'client.updated': { clientId: 'c-55', tokenRotated: true, secretRenewed: false },
   'client.deleted': { clientId: 'c-55', by: 'operator' },
   'client.flagged': { clientId: 'c-55', keyId: 'k-7Qm2', bindingId: 'b-3' },
+  'canary.used': { clientId: 'backup-runner', endpoint: 'introspect' },
   'registration.misused': { clientId: 'c-55', tokenRevoked: true },
   'registration.exposed': { clientId: 'c-55', tokenRevoked: true },
   'registration.leaked': { clientId: 'c-55', tokenRevoked: false },

@@ -1,11 +1,12 @@
 import { listOwnBindings, revokeOwnBinding } from '../clients/bindings.js'
+import { noteCanary } from '../clients/canary.js'
 import { BIND_SCOPE, REGISTER_SCOPE } from '../clients/scopes.js'
 import type { Deployment } from '../ports/deployment.js'
 import { bindKey } from '../redemption/actions/bind.js'
 import { registerClient } from '../redemption/actions/register.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
-import type { ManagementRequest } from '../registration/management/authorization.js'
+import type { Count, ManagementRequest } from '../registration/management/authorization.js'
 import { deleteRegistration, readRegistration } from '../registration/management/read-or-delete.js'
 import { updateRegistration } from '../registration/management/update.js'
 import { introspect } from '../tokens/introspection.js'
@@ -49,16 +50,16 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
     return created(withLocation(context, information))
   },
   async readRegistration(visit) {
-    const information = await readRegistration(deploymentOf(visit), managementOf(visit), visit.limitClient)
+    const information = await readRegistration(deploymentOf(visit), managementOf(visit), limitManaged(visit))
     return ok(withLocation(visit.context, information))
   },
   async updateRegistration(visit) {
     const request = { ...managementOf(visit), body: await readJson(visit.req, visit.res) }
-    const information = await updateRegistration(deploymentOf(visit), request, visit.limitClient)
+    const information = await updateRegistration(deploymentOf(visit), request, limitManaged(visit))
     return ok(withLocation(visit.context, information))
   },
   async deleteRegistration(visit) {
-    await deleteRegistration(deploymentOf(visit), managementOf(visit), visit.limitClient)
+    await deleteRegistration(deploymentOf(visit), managementOf(visit), limitManaged(visit))
     return { status: 204 }
   },
   async introspect(visit) {
@@ -92,5 +93,13 @@ function managementOf({ req, presented }: Visit): ManagementRequest {
     return { clientId: decodeURIComponent(req.path.slice(req.path.lastIndexOf('/') + 1)), presented }
   } catch {
     return { clientId: undefined, presented }
+  }
+}
+
+/** Counts a request against the client that its registration access token belongs to. */
+function limitManaged(visit: Visit): Count {
+  return (clientId) => {
+    noteCanary(deploymentOf(visit), { clientId, endpoint: visit.endpoint }, visit.presented)
+    return visit.limitClient(clientId)
   }
 }

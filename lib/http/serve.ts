@@ -27,6 +27,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
       refuseUnreadableCertificate(presented)
       return handle({
         context,
+        endpoint: endpoint.name,
         req,
         res,
         presented,

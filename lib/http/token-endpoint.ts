@@ -1,6 +1,5 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
-import { authenticateClient } from '../clients/authentication/authenticate.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
 import type { Observation } from '../monitoring/use-case-recorder.js'
@@ -11,7 +10,7 @@ import { issueKey } from '../tokens/issuance.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
 import { redeemKey } from './key-limits.js'
-import { authenticatedForm, type Handle, ok, type Visit } from './visit.js'
+import { authenticate, authenticatedForm, type Handle, ok, type Visit } from './visit.js'
 import type { Answer } from './wire.js'
 
 type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
@@ -94,11 +93,11 @@ const asStranger = async () => STRANGER
 const CLIENT_CREDENTIALS = ['client_secret', 'client_assertion', 'client_assertion_type']
 
 /** The key alone is enough. If the request also names or authenticates a client, the key must be of this client. */
-async function optionalClient({ context, presented }: Visit, parameters: Parameters): Promise<Caller> {
+async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
   const authenticates =
-    presented.authorization.length > 0 || CLIENT_CREDENTIALS.some((name) => parameters.has(name))
+    visit.presented.authorization.length > 0 || CLIENT_CREDENTIALS.some((name) => parameters.has(name))
   if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
-  const { clientId } = await authenticateClient(context.config.deployment, presented, parameters)
+  const { clientId } = await authenticate(visit, parameters)
   return { clientId, authenticates }
 }
 

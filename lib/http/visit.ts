@@ -2,6 +2,8 @@ import type { Request, Response } from 'express'
 import type { ProvisioningError } from '../base/errors.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import { type AuthenticatedClient, authenticateClient } from '../clients/authentication/authenticate.js'
+import { noteCanary } from '../clients/canary.js'
+import type { EndpointName } from '../ports/events.js'
 import type { Target } from '../possession/target.js'
 import type { HttpContext } from './context.js'
 import type { Answer } from './wire.js'
@@ -17,6 +19,7 @@ export interface KeyLimits {
 /** One request at one of our endpoints. */
 export interface Visit {
   readonly context: HttpContext
+  readonly endpoint: EndpointName
   readonly req: Request
   readonly res: Response
   readonly presented: PresentedRequest
@@ -33,12 +36,23 @@ export type Handle = (visit: Visit) => Promise<Answer | undefined>
 
 /** Authenticates the client that sends a form, and counts the request against the client. */
 export async function authenticatedForm(visit: Visit): Promise<[AuthenticatedClient, Parameters]> {
-  const { context, req, res, presented, keyLimits } = visit
+  const { context, req, res, keyLimits } = visit
   if (keyLimits.addressRefusal !== undefined) throw keyLimits.addressRefusal
   const parameters = await context.form(req, res)
-  const client = await authenticateClient(context.config.deployment, presented, parameters)
+  const client = await authenticate(visit, parameters)
   await visit.limitClient(client.clientId)
   return [client, parameters]
+}
+
+/** Authenticates the client of a request. The use of a canary is an event, also if the request is refused later. */
+export async function authenticate(
+  { context, endpoint, presented }: Visit,
+  parameters: Parameters,
+): Promise<AuthenticatedClient> {
+  const { deployment } = context.config
+  const client = await authenticateClient(deployment, presented, parameters)
+  noteCanary(deployment, { clientId: client.clientId, endpoint }, client.source)
+  return client
 }
 
 export function ok(body: object): Answer {

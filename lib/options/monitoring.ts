@@ -34,7 +34,7 @@ export interface MonitoringOptions {
    */
   readonly exempt?: ExemptionOptions
   /**
-   * The ids of clients that nobody should use: any use opens a finding. Default: none.
+   * The ids of clients that nobody should use: any use of their credentials or keys opens a finding. Default: none.
    * @example ['backup-runner']
    */
   readonly canaries?: readonly string[]

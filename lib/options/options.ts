@@ -120,6 +120,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     maxAccessTokenLifetimeSeconds,
     issueAccessToken,
     store: checked,
+    canaries: http.monitoring === false ? new Set<string>() : http.monitoring.canaries,
     noteUse: (use: UsedClient) => lastUses.note(use),
     registration,
   })

@@ -64,6 +64,8 @@ export interface Deployment extends StoringDeployment {
   /** The complete policy of a found client, limited by `within` if that is given. Without it, the policy is made once. */
   readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   readonly registration: RegistrationRules
+  /** The ids of the clients that nobody should use. */
+  readonly canaries: ReadonlySet<string>
   /** Notes that a client has authenticated, and with which binding. */
   readonly noteUse: (use: UsedClient) => void
 }

@@ -125,6 +125,11 @@ export interface EventDetails {
     readonly keyId: string
     readonly bindingId?: string
   }
+  /** A client authenticated that nobody should use, or another client asked about a key or token of it. */
+  'canary.used': {
+    readonly clientId: string
+    readonly endpoint: EndpointName
+  }
   /** A registration access token was used for another client. */
   'registration.misused': {
     readonly clientId: string

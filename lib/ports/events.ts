@@ -36,6 +36,7 @@ export const SEVERITY: Record<EventType, Severity> = {
   'client.updated': 'notice',
   'client.deleted': 'notice',
   'client.flagged': 'high',
+  'canary.used': 'high',
   'registration.misused': 'high',
   'registration.exposed': 'high',
   'registration.leaked': 'high',

@@ -58,6 +58,7 @@ export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
     'success',
     'A client was flagged after a replay',
   ]),
+  'canary.used': row(['logon', 'authentication: start', 'success', 'A canary was used']),
   'registration.misused': row([
     'logon',
     'authentication: start',

@@ -1,6 +1,7 @@
 import { unlessRefused } from '../base/errors.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
+import { noteCanary } from '../clients/canary.js'
 import { callStore, type Deployment, numericDate } from '../ports/deployment.js'
 import { isLocked } from '../ports/lock.js'
 import type { Confirmation } from '../ports/store.js'
@@ -43,6 +44,9 @@ export async function introspect(
   const caller = { clientId: client.clientId, audiences: client.policy.introspectAudiences }
   const reference = readTokenReference(deployment, parameters, caller)
   if (reference === undefined) return INACTIVE
+  const { clientId } = reference.ref
+  if (clientId !== client.clientId)
+    noteCanary(deployment, { clientId, endpoint: 'introspect' }, client.source)
   return reference.kind === 'key'
     ? describeKey(deployment, reference, client.source)
     : describeAccessToken(deployment, reference)
