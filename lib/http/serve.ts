@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { PresentedRequest } from '../base/request.js'
+import type { Target } from '../possession/target.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
@@ -12,8 +13,7 @@ import { type Answer, answer } from './wire.js'
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
   const limits = context.limiterOf(endpoint.limit)
   const site = context.siteOf(endpoint)
-  const { method, path } = endpoint
-  const target = { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
+  const target = targetOf(context, endpoint)
 
   async function visit(
     req: Request,
@@ -48,4 +48,8 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
       .then((done) => (done === undefined ? next() : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))
   }
+}
+
+function targetOf(context: HttpContext, { method, path }: Endpoint): Target {
+  return { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
 }
