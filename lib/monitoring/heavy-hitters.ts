@@ -85,7 +85,7 @@ export class HeavyHitters {
     return all.filter((counted) => sumOf(counted) > 0)
   }
 
-  /** Makes the table anew. @param all the names, the rarest first */
+  /** Replaces the table. @param all the names, the rarest first */
   #fill(all: readonly Counted[]): void {
     this.#names = new Map(all.map((counted) => [counted.name, counted]))
     this.#lowest = undefined
