@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RuleId } from '../lib/index.js'
 import { RULES } from '../lib/monitoring/rules/rules.js'
-import { type AttacksResult, type LifeResult, type Simulation, VARIANTS } from './run'
+import { type AttacksResult, type LifeResult, rulesWithVariant, type Simulation, VARIANTS } from './run'
 import { failuresOf, resultsOf, table, variantsTable } from './table'
 import { simulateAll } from './workers'
 
@@ -42,7 +42,9 @@ function simulationsOf({ rules, seeds }: Options): Simulation[] {
   return [
     ...seeds.map((seed) => ({ kind: 'life', seed }) as const),
     ...seeds.flatMap((seed) =>
-      VARIANTS.map((variant) => ({ kind: 'attacks', seed, variant, rules }) as const),
+      VARIANTS.map(
+        (variant) => ({ kind: 'attacks', seed, variant, rules: rulesWithVariant(rules, variant) }) as const,
+      ).filter((simulation) => simulation.rules.length > 0),
     ),
   ]
 }

@@ -7,7 +7,7 @@ import { live } from './life/life'
 import { client, clientsOf, type Population, SMALL, WEEK_OF_1000 } from './life/population'
 import { createWorld, DAY, MINUTE, type OpenedFinding, START, type World } from './world'
 
-export const VARIANTS = [0, 1, 2] as const
+export const VARIANTS = [0, 1, 2, 3] as const
 export type VariantNumber = (typeof VARIANTS)[number]
 
 /** One world that is simulated. */
@@ -56,6 +56,11 @@ export async function liveFor(days: number, seed: number, population: Population
   return { kind: 'life', seed, clients: clients.length, requests: requests.sent, findings }
 }
 
+/** The rules whose attack has a variant of this number. */
+export function rulesWithVariant(rules: readonly RuleId[], variant: VariantNumber): readonly RuleId[] {
+  return rules.filter((rule) => ATTACKS[rule].variants[variant] !== undefined)
+}
+
 /** Injects one variant of each attack into the second of two days of normal life. */
 async function attack({
   seed,
@@ -64,7 +69,7 @@ async function attack({
 }: Simulation & { readonly kind: 'attacks' }): Promise<AttacksResult> {
   const world = attackedWorld(seed, rules)
   live(world, SMALL)
-  const planned = rules.map((rule) => planAttack(world, rule, variant))
+  const planned = rules.flatMap((rule) => planAttack(world, rule, variant) ?? [])
   await world.timeline.runUntil(START + 2 * DAY + MINUTE)
   return { kind: 'attacks', seed, requests: world.requests.sent, attacks: planned.map((result) => result()) }
 }
@@ -78,12 +83,13 @@ function attackedWorld(seed: number, rules: readonly RuleId[], population: Popul
 }
 
 /** Plans one attack, and returns the function that says whether a finding of the right rule and subject has come. */
-function planAttack(world: World, rule: RuleId, variant: VariantNumber): () => AttackResult {
+function planAttack(world: World, rule: RuleId, variant: VariantNumber): (() => AttackResult) | undefined {
   const plan = ATTACKS[rule]
-  const { title, run } = plan.variants[variant]
+  const variantPlan = plan.variants[variant]
+  if (variantPlan === undefined) return undefined
+  const { title, run } = variantPlan
   const stage = createStage(world, rule, Object.keys(ATTACKS).indexOf(rule) + 1)
   run(stage)
-  const variantPlan = plan.variants[variant]
   return () => {
     const subject = subjectOf(plan, variantPlan, stage)
     const isFound = world.findings.some(

@@ -27,10 +27,10 @@ export interface Variant {
   readonly run: (stage: Stage) => void
 }
 
-/** Three ways to do what one rule must find. */
+/** The ways to do what one rule must find. */
 export interface Attack {
   readonly rule: RuleId
-  readonly variants: readonly [Variant, Variant, Variant]
+  readonly variants: readonly [Variant, Variant, Variant, fourth?: Variant]
 }
 
 /** The client that the attack for a rule is about. */

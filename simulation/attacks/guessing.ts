@@ -4,19 +4,37 @@ import { type Attack, repeat, type Stage, type Variant } from './attack'
 interface Guessing {
   readonly count: number
   readonly interval: number
+  /** When the first request comes. Default: at the start. */
+  readonly after?: number
   /** The request number `i`. */
   readonly guess: (stage: Stage, i: number) => unknown
 }
 
 function guessing(
   title: string,
-  { count, interval, guess }: Guessing,
+  { count, interval, after = 0, guess }: Guessing,
   subject?: Variant['subject'],
 ): Variant {
   return {
     title,
     ...(subject !== undefined && { subject }),
-    run: (stage) => repeat(count, interval, (at, i) => stage.at(at, () => guess(stage, i))),
+    run: (stage) => repeat(count, interval, (at, i) => stage.at(after + at, () => guess(stage, i))),
+  }
+}
+
+/**
+ * The first guess begins an hour, and the others come on both sides of its end: in each of two hours that do not slide,
+ * there are too few.
+ */
+function aroundTheHour(title: string, count: number, guess: Guessing['guess']): Variant {
+  const interval = (8 * MINUTE) / count
+  const others = guessing(title, { count, interval, after: 56 * MINUTE, guess })
+  return {
+    title,
+    run(stage) {
+      stage.at(0, () => guess(stage, count))
+      others.run(stage)
+    },
   }
 }
 
@@ -42,6 +60,9 @@ export const clientGuessing: Attack = {
       interval: 10 * SECOND,
       guess: ({ world, from }, i) => world.requests.ask({ ...from(i), secret: wrongSecret(i) }),
     }),
+    aroundTheHour('within eight minutes, around the end of an hour', 12, ({ world, thief }, i) =>
+      world.requests.ask({ ...thief, secret: wrongSecret(i) }),
+    ),
   ],
 }
 
@@ -64,6 +85,9 @@ export const sourceGuessing: Attack = {
       guess: ({ world, thief }, i) =>
         world.requests.ask({ ...thief, clientId: `device-${i}`, secret: wrongSecret(0) }),
     }),
+    aroundTheHour('within eight minutes, around the end of an hour', 120, ({ world, thief }, i) =>
+      world.requests.ask({ ...thief, clientId: `user-${i}` }),
+    ),
   ],
 }
 
@@ -110,6 +134,9 @@ export const canary: Attack = {
     ),
     useCanary('with its secret, for a scope that it may not have', ({ world, thief }) =>
       world.requests.ask(canaryOf(thief), { scope: 'admin' }),
+    ),
+    useCanary('with its secret, to list its bindings', ({ world, thief }) =>
+      world.requests.form(canaryOf(thief), '/oauth/bindings', {}),
     ),
   ],
 }
