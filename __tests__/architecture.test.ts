@@ -24,6 +24,7 @@ const FOLDERS = [
   // The wiring and the public names.
   '',
   // Entries of their own: nothing else in lib imports them.
+  'client',
   'notifications',
   'siem',
   'testing',
@@ -38,6 +39,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   helmet: ['http/'],
   'express-rate-limit': ['http/', 'options/rate-limits.ts'],
   jsonwebtoken: ['jose/jwt.ts'],
+  oauth4webapi: ['client/issuer.ts'],
 }
 
 /** Files that a store may import: the ports, errors, the schema of clients, and its own parts. */
@@ -135,14 +137,33 @@ describe('the architecture of lib', () => {
     expect(leaks.filter(ofProtocol)).toEqual([])
   })
 
-  it('reads nothing of the environment but NODE_ENV, and writes nothing to the console', () => {
-    const readsNodeEnv = (path: string, name: string) => path === 'options/local.ts' && name === 'process.env'
+  it('reads nothing of the environment but NODE_ENV and named secrets, and writes nothing to the console', () => {
+    const readers = ['options/local.ts', 'client/node/secrets.ts']
+    const readsNodeEnv = (path: string, name: string) => readers.includes(path) && name === 'process.env'
     const leaks = faults(({ path, globals }) =>
       globals
         .filter(({ name }) => /^(process\.env|console)$/.test(name) && !readsNodeEnv(path, name))
         .map(({ name, line }) => `${path}:${line} uses ${name}`),
     )
     expect(leaks).toEqual([])
+  })
+
+  it('has a client that needs nothing of Node, except in the entry client/node', () => {
+    const isForNode = (path: string) => path === 'client/node.ts' || path.startsWith('client/node/')
+    const reached = new Set(['client/client.ts'])
+    for (const path of reached)
+      for (const { file, isRuntime } of sources.find((source) => source.path === path)?.imports ?? [])
+        if (file !== undefined && isRuntime) reached.add(file)
+    const needs = faults(({ path, imports, globals }) => [
+      ...imports
+        .filter(({ specifier }) => specifier.startsWith('node:'))
+        .map(({ line }) => `${path}:${line}`),
+      ...globals
+        .filter(({ name }) => /^(process|Buffer|require|setImmediate)$/.test(name))
+        .map(({ line }) => `${path}:${line}`),
+    ])
+    expect(needs.filter((place) => reached.has(place.replace(/:.*/, '')))).toEqual([])
+    expect([...reached].filter(isForNode)).toEqual([])
   })
 
   it('lets stores know nothing but their port and the errors', () => {

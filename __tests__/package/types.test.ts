@@ -26,6 +26,8 @@ export const kinds: readonly (new (...given: never) => Error)[] = [ProvisioningE
 
 const JWK_APP = `import { generateKeyPairSync } from 'node:crypto'
 import { type ClientOptions, provisioningKeys } from '${NAME}'
+import { type Provisioned, provision } from '${NAME}/client'
+import { fileState, secretFromFile } from '${NAME}/client/node'
 import { keyvClientRegistry } from '${NAME}/keyv'
 import { type Notifier, securityEventTransmitter, webhook } from '${NAME}/notifications'
 import { redisStore } from '${NAME}/redis'
@@ -42,6 +44,10 @@ provisioningKeys({ ...options, signingKeys: 1 })
 provisioningKeys({ issuer: 1 })
 const hook: Notifier = webhook({ url: 'https://a.example', secrets: ['whsec_'] })
 provisioningKeys({ ...options, signingKeys: privateKey, observer: hook.observer }).on('*', hook.observer)
+export function enroll(): Promise<Provisioned> {
+  const options = { issuer: 'https://a.example', action: 'bind', key: secretFromFile('/key') } as const
+  return provision({ ...options, state: fileState('/state') })
+}
 export const classes: number[] = []
 provisioningKeys({ ...options, signingKeys: privateKey }).on('*', (event) => {
   const { class_uid }: OcsfEvent = toOcsf(event)

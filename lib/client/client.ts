@@ -1,0 +1,7 @@
+export { ConfigurationError } from '../base/errors.js'
+export { type ProvisionBlame, ProvisionError, type ProvisionErrorCode } from './failure.js'
+export type { ClientCredentials, ProvisionOptions, SecretSource } from './options.js'
+export type { ProvisionProgress } from './progress.js'
+export { type Provisioned, provision } from './provision.js'
+export { type PublicKeyJwk, type Signer, type SignerAlgorithm, signWith } from './signer.js'
+export type { ProvisionAction, StateStorage } from './state.js'

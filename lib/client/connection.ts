@@ -1,0 +1,175 @@
+import { isObject } from '../base/object.js'
+import { systemCode } from '../base/system-code.js'
+import { dpopProof } from './assertions.js'
+import { oneLine, ProvisionError } from './failure.js'
+import { Correctable } from './patience.js'
+import type { OnProgress } from './progress.js'
+import type { ServerClock } from './server-clock.js'
+import type { Signer } from './signer.js'
+
+/** The largest answer of an issuer that is read. */
+const MOST_BYTES = 262_144
+
+/** What all requests to an issuer have in common. */
+export interface Connection {
+  readonly fetch: typeof fetch
+  readonly clock: ServerClock
+  /** The last DPoP nonce of each origin (RFC 9449 8). */
+  readonly nonces: Map<string, string>
+  readonly notify: OnProgress
+}
+
+/** A request, without its DPoP proof. */
+export interface OutgoingRequest {
+  readonly url: string
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  /** Makes the DPoP proof. Without it, the request has none. */
+  readonly signer?: Signer | undefined
+  /** The token in the header `Authorization`, which the proof is bound to. */
+  readonly token?: string | undefined
+  readonly signal: AbortSignal
+}
+
+/**
+ * Sends a request to the issuer once, and reads the whole answer.
+ *
+ * @throws ProvisionError for each answer but a success; `Correctable` if the next attempt can be better
+ */
+export async function sendToIssuer(connection: Connection, request: OutgoingRequest): Promise<Response> {
+  const { url, method, headers, body, signal } = request
+  const proof = request.signer && (await proofFor(connection, request.signer, request))
+  let response: Response
+  let text: string
+  try {
+    response = await connection.fetch(url, {
+      method,
+      headers: { Accept: 'application/json', ...headers, ...(proof !== undefined && { DPoP: proof }) },
+      ...(body !== undefined && { body }),
+      redirect: 'manual',
+      cache: 'no-store',
+      signal,
+    } as RequestInit)
+    text = await readText(response, url)
+  } catch (error) {
+    throw signal.aborted ? signal.reason : networkFailure(error, url)
+  }
+  const isCorrected = learnFrom(connection, url, response)
+  const { status, statusText, ok } = response
+  if (ok) return new Response(text, { status, statusText, headers: response.headers })
+  const refusal = refusalOf(response, text, url)
+  const isClaimOfTime = isCorrected && (status === 400 || status === 401)
+  const isNonceWanted = refusal.oauthError === 'use_dpop_nonce' && response.headers.has('DPoP-Nonce')
+  throw isNonceWanted || isClaimOfTime ? new Correctable(refusal) : refusal
+}
+
+/** Makes the DPoP proof of a request, with the last nonce of its server. */
+export function proofFor(
+  { clock, nonces }: Connection,
+  signer: Signer,
+  { method, url, token }: Pick<OutgoingRequest, 'method' | 'url' | 'token'>,
+): Promise<string> {
+  const nonce = nonces.get(new URL(url).origin)
+  return dpopProof(signer, { method, url, now: clock.seconds, token, nonce })
+}
+
+/** Keeps the nonce and the time of an answer. Returns whether the clock was wrong. */
+export function learnFrom(
+  { clock, nonces, notify }: Connection,
+  url: string,
+  { headers }: Response,
+): boolean {
+  const nonce = headers.get('DPoP-Nonce')
+  if (nonce !== null) nonces.set(new URL(url).origin, nonce)
+  const bySeconds = clock.correctBy(headers)
+  if (bySeconds !== undefined) notify({ type: 'clock.corrected', bySeconds })
+  return bySeconds !== undefined
+}
+
+async function readText(response: Response, url: string): Promise<string> {
+  const decoder = new TextDecoder()
+  const reader = response.body?.getReader()
+  let bytes = 0
+  let text = ''
+  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
+    bytes += part.value.byteLength
+    if (bytes > MOST_BYTES) {
+      await reader?.cancel().catch(() => undefined)
+      throw invalidAnswer(url, `with more than ${MOST_BYTES} bytes`, response.status)
+    }
+    text += decoder.decode(part.value, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+/** The codes that Node and OpenSSL have for a certificate that cannot be trusted. */
+const UNTRUSTED =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/
+
+function networkFailure(error: unknown, url: string): ProvisionError {
+  if (error instanceof ProvisionError) return error
+  const { host } = new URL(url)
+  const code = systemCode(error)
+  const details = { cause: error }
+  if (code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED') {
+    const message = `The certificate of ${host} is not valid now (${code}), or the clock of this machine is wrong.`
+    return new ProvisionError('issuer_untrusted', message, details)
+  }
+  if (code !== undefined && UNTRUSTED.test(code))
+    return new ProvisionError(
+      'issuer_untrusted',
+      `The certificate of ${host} cannot be trusted (${code}).`,
+      details,
+    )
+  return new ProvisionError(
+    'issuer_unreachable',
+    `No answer from ${host}: ${code ?? oneLine(error)}.`,
+    details,
+  )
+}
+
+/** An answer that no issuer gives that follows the RFCs. */
+export function invalidAnswer(url: string, what: string, status?: number): ProvisionError {
+  return new ProvisionError('issuer_invalid', `${withoutQuery(url)} answered ${what}.`, { status })
+}
+
+function refusalOf(response: Response, text: string, url: string): ProvisionError {
+  const { status, type, headers } = response
+  if (type === 'opaqueredirect' || (status >= 300 && status < 400))
+    return invalidAnswer(url, 'with a redirect, which the client does not follow', status)
+  const { error, error_description: description } = readObject(text)
+  const oauthError = typeof error === 'string' ? error.slice(0, 100) : undefined
+  const details = { status, oauthError, retryAfterSeconds: retryAfter(headers) }
+  const said = [oauthError, typeof description === 'string' ? oneLine(description) : undefined]
+  const reason = said.filter((part) => part !== undefined).join(': ') || kindOf(headers)
+  const message = `${withoutQuery(url)} answered ${status} (${reason})`.replace(/\.?\)$/, ').')
+  if ([408, 409, 425, 429].includes(status) || status >= 500)
+    return new ProvisionError('issuer_unavailable', message, details)
+  return new ProvisionError(oauthError === undefined ? 'issuer_invalid' : 'refused', message, details)
+}
+
+function readObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : {}
+  } catch {
+    return {}
+  }
+}
+
+function kindOf(headers: Headers): string {
+  return `${headers.get('Content-Type')?.split(';')[0] || 'no type'}, not an OAuth error`
+}
+
+/** The seconds of `Retry-After`, which is a number or a date (RFC 9110 10.2.3). */
+function retryAfter(headers: Headers): number | undefined {
+  const value = headers.get('Retry-After')?.trim() ?? ''
+  if (/^\d{1,9}$/.test(value)) return Number(value)
+  const seconds = (Date.parse(value) - Date.parse(headers.get('Date') ?? '')) / 1000
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '')
+}

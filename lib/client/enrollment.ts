@@ -1,0 +1,212 @@
+import type { Connection } from './connection.js'
+import { oneLine, ProvisionError } from './failure.js'
+import type { Issuer } from './issuer.js'
+import { type KeyDemand, obtainKey } from './key-supply.js'
+import type { Settings } from './options.js'
+import { Patience } from './patience.js'
+import { readProvisioningKey } from './provisioning-key.js'
+import { findBinding, newAttempt, redeem } from './redemption.js'
+import { newPrivateKey, type PrivateKeyJwk, type Signer, signerOf, thumbprintOf } from './signer.js'
+import {
+  type Attempt,
+  clearState,
+  type Loaded,
+  loadState,
+  type Result,
+  type SavedKeyPair,
+  type State,
+  type StateStorage,
+  saveState,
+  unusable,
+} from './state.js'
+
+/** One device, and what all its calls share. */
+export interface Device {
+  readonly settings: Settings
+  readonly storage: StateStorage
+  readonly connection: Connection
+  /** Finds the issuer, once. */
+  issuer(patience: Patience): Promise<Issuer>
+}
+
+/** A renewal must not keep a device from starting, whose key still works. */
+const RENEWAL_SECONDS = 20
+/** Each of these rounds means that another process has changed the state in the meantime. */
+const MOST_ROUNDS = 20
+
+/** Errors of a request that did not redeem the key: a corrected request can still redeem it. */
+const LEAVES_KEY: readonly string[] = [
+  'invalid_scope',
+  'invalid_target',
+  'insufficient_scope',
+  'invalid_client_metadata',
+  'invalid_redirect_uri',
+  'invalid_software_statement',
+  'unapproved_software_statement',
+]
+
+/**
+ * Brings a device to its result: the saved one, or that of an attempt that was interrupted, or that of a new attempt.
+ *
+ * An attempt is saved before it is sent. So a crash at any moment leaves a state with which the next call goes on: the
+ * issuer gives the same answer to the same request of the same key pair.
+ */
+export class Enrollment {
+  readonly #device: Device
+  readonly #patience: Patience
+
+  constructor(device: Device, patience: Patience) {
+    this.#device = device
+    this.#patience = patience
+  }
+
+  /** @throws ProvisionError */
+  async result(): Promise<Result> {
+    const { storage, settings } = this.#device
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      const result = await this.#advance(await loadState(storage, settings))
+      if (result !== undefined) return result
+    }
+    const message = 'The state could not be saved: other processes keep changing it. Let one process use it.'
+    throw new ProvisionError('state_not_saved', message)
+  }
+
+  /** One round. Resolves with `undefined` if another process has changed the state in the meantime. */
+  async #advance(loaded: Loaded): Promise<Result | undefined> {
+    const { settings, connection } = this.#device
+    const { result, attempt } = loaded.state ?? {}
+    await requireSameSigner(settings, attempt ?? result)
+    const age = result === undefined ? 0 : connection.clock.seconds - result.completedAt
+    const isDue = settings.renewAfterSeconds !== undefined && age >= settings.renewAfterSeconds
+    if (result !== undefined && (isDue || attempt !== undefined)) return this.#renew(loaded, result)
+    if (attempt !== undefined) return this.#resume(loaded, attempt)
+    if (result === undefined || hasEnded(result, connection.clock.seconds)) return this.#begin(loaded)
+    connection.notify({ type: 'state.found', clientId: result.clientId })
+    return result
+  }
+
+  /** Binds another key pair. If this fails, the device keeps the one that it has. */
+  async #renew(loaded: Loaded, old: Result): Promise<Result | undefined> {
+    const { settings, connection } = this.#device
+    const deadlineSeconds = Math.min(RENEWAL_SECONDS, settings.deadlineSeconds)
+    const patience = new Patience({ deadlineSeconds, signal: settings.signal, notify: connection.notify })
+    const renewal = new Enrollment(this.#device, patience)
+    const attempt = loaded.state?.attempt
+    try {
+      const result = await (attempt === undefined ? renewal.#begin(loaded) : renewal.#resume(loaded, attempt))
+      if (result !== undefined) connection.notify({ type: 'binding.renewed', clientId: result.clientId })
+      return result
+    } catch (error) {
+      settings.signal?.throwIfAborted()
+      connection.notify({ type: 'renewal.failed', reason: oneLine(error) })
+      return old
+    }
+  }
+
+  /** Makes an attempt, saves it, and sends it. */
+  async #begin(loaded: Loaded, refused?: KeyDemand['refused']): Promise<Result | undefined> {
+    const { settings, connection } = this.#device
+    const patience = this.#patience
+    const issuer = await this.#device.issuer(patience)
+    const { signer, pair } = await this.#newPair()
+    // A binding stays in use until it is renewed. An access token that has ended does not.
+    const old = settings.action === 'bind' ? loaded.state?.result : undefined
+    const self = old && { clientId: old.clientId, signer: await this.#signer(old) }
+    const redeemedKeyId = loaded.state?.result?.keyId
+    const key = await obtainKey(settings, { issuer, patience, signer, self, redeemedKeyId, refused })
+    connection.notify({
+      type: 'key.received',
+      keyId: key.keyId,
+      expiresInSeconds: key.expiresAt - issuer.now,
+    })
+    const attempt = newAttempt(issuer, settings, { key, pair, signer })
+    const saved = await this.#save({ attempt, ...(old && { result: old }) }, loaded)
+    return saved && this.#send(saved, attempt)
+  }
+
+  /** Sends a saved attempt again. If its key is of no use any more, begins with a new key. */
+  async #resume(loaded: Loaded, attempt: Attempt): Promise<Result | undefined> {
+    const { keyId, token } = readProvisioningKey(attempt.key)
+    this.#device.connection.notify({ type: 'attempt.resumed', keyId })
+    try {
+      return await this.#send(loaded, attempt, true)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const now = await loadState(this.#device.storage, this.#device.settings)
+      return this.#begin(now, { token, error })
+    }
+  }
+
+  async #send(loaded: Loaded, attempt: Attempt, isResumed = false): Promise<Result | undefined> {
+    const { settings, connection } = this.#device
+    const patience = this.#patience
+    const issuer = await this.#device.issuer(patience)
+    const sending = { attempt, signer: await this.#signer(attempt), patience }
+    try {
+      const result = await redeem(issuer, settings, sending)
+      connection.notify({ type: 'key.redeemed', keyId: result.keyId, clientId: result.clientId })
+      return (await this.#save({ result }, loaded)) && result
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const isUncertain = settings.action === 'bind' && (isResumed || patience.hasFailed)
+      const result = isUncertain ? await findBinding(issuer, sending) : undefined
+      if (result === undefined) {
+        await this.#drop(loaded, error)
+        throw error
+      }
+      connection.notify({ type: 'binding.recovered', clientId: result.clientId })
+      return (await this.#save({ result }, loaded)) && result
+    }
+  }
+
+  /** Forgets a refused attempt if nothing can come of it, and if the device does not need it to know its key. */
+  async #drop(loaded: Loaded, { oauthError = '' }: ProvisionError): Promise<void> {
+    const result = loaded.state?.result
+    if (result !== undefined) await this.#save({ result }, loaded)
+    else if (LEAVES_KEY.includes(oauthError)) await clearState(this.#device.storage)
+  }
+
+  async #save(state: Pick<State, 'result' | 'attempt'>, { text }: Loaded): Promise<Loaded | undefined> {
+    const { settings, storage, connection } = this.#device
+    const { issuer, action } = settings
+    const saved = await saveState(storage, { issuer, action, ...state }, text)
+    const has = state.attempt === undefined ? 'result' : 'attempt'
+    if (saved !== undefined) connection.notify({ type: 'state.saved', has })
+    return saved
+  }
+
+  async #newPair(): Promise<{ readonly signer: Signer; readonly pair: SavedKeyPair }> {
+    const { signer } = this.#device.settings
+    if (signer !== undefined) return { signer, pair: { thumbprint: await thumbprintOf(signer) } }
+    const privateKey = await newPrivateKey()
+    const made = await signerOf(privateKey)
+    return { signer: made, pair: { privateKey, thumbprint: await thumbprintOf(made) } }
+  }
+
+  #signer(pair: SavedKeyPair): Promise<Signer> {
+    return signerFor(this.#device.settings, pair)
+  }
+}
+
+/** The signer of a saved key pair. */
+export async function signerFor({ signer }: Settings, { privateKey }: SavedKeyPair): Promise<Signer> {
+  return signer ?? signerOf(privateKey as PrivateKeyJwk)
+}
+
+/** Whether the access token of a result has ended. */
+export function hasEnded({ expiresAt }: Result, now: number): boolean {
+  return expiresAt !== undefined && expiresAt <= now
+}
+
+function isRefusal(error: unknown): error is ProvisionError {
+  return error instanceof ProvisionError && error.code === 'refused'
+}
+
+/** @throws ProvisionError `state_unusable` */
+async function requireSameSigner({ signer }: Settings, pair: SavedKeyPair | undefined): Promise<void> {
+  if (pair === undefined) return
+  if (signer === undefined && pair.privateKey === undefined)
+    throw unusable('the private key is not in it, and you passed no signer')
+  if (signer !== undefined && (await thumbprintOf(signer)) !== pair.thumbprint)
+    throw unusable('it belongs to another key pair than the signer')
+}

@@ -1,0 +1,84 @@
+import { oneLine, ProvisionError } from './failure.js'
+import type { Authentication, Issuer } from './issuer.js'
+import { readSecret, type SecretSource, type Settings } from './options.js'
+import type { Patience } from './patience.js'
+import { type ProvisioningKey, readProvisioningKey, requireUsable } from './provisioning-key.js'
+import type { Signer } from './signer.js'
+
+/** The scope of a key for another key pair. */
+const RENEWAL_SCOPE = 'provision:bind'
+
+/** The circumstances of a new key. */
+export interface KeyDemand {
+  readonly issuer: Issuer
+  readonly patience: Patience
+  /** The key pair that the key is for. */
+  readonly signer: Signer
+  /** The identity that renews its binding. It needs no other credentials. */
+  readonly self?: Authentication | undefined
+  /** The `jti` of a key that has been redeemed already. */
+  readonly redeemedKeyId?: string | undefined
+  /** A key that the issuer has refused, and why. */
+  readonly refused?: { readonly token: string; readonly error: ProvisionError } | undefined
+}
+
+/**
+ * Gets a provisioning key, and checks it before anything is sent.
+ *
+ * @throws ProvisionError
+ */
+export async function obtainKey(settings: Settings, demand: KeyDemand): Promise<ProvisioningKey> {
+  const key = await (demand.self === undefined ? givenKey(settings, demand) : renewalKey(demand.self, demand))
+  requireUsable(key, demand.issuer.identifier, demand.issuer.now)
+  return key
+}
+
+function renewalKey(self: Authentication, { issuer, signer, patience }: KeyDemand): Promise<ProvisioningKey> {
+  return issuer.requestKey(self, { signer, patience, scope: RENEWAL_SCOPE })
+}
+
+async function givenKey(settings: Settings, demand: KeyDemand): Promise<ProvisioningKey> {
+  const { client, subject, resource } = settings
+  const { issuer, signer, patience } = demand
+  if (client !== undefined) {
+    const { id: clientId } = client
+    const authentication =
+      'signer' in client
+        ? { clientId, signer: client.signer }
+        : { clientId, secret: await read(client.secret, 'client.secret') }
+    return issuer.requestKey(authentication, {
+      signer,
+      patience,
+      scope: scopeOf(settings),
+      subject,
+      resource,
+    })
+  }
+  const key = readProvisioningKey(await read(settings.key ?? '', 'key'))
+  if (key.token === demand.refused?.token) throw demand.refused.error
+  if (key.keyId === demand.redeemedKeyId) {
+    const message = `The saved access token has ended, and the key ${key.keyId} was redeemed for it. Get a new key.`
+    throw new ProvisionError('key_redeemed', message)
+  }
+  return key
+}
+
+/** The scope of the key: what the action needs, and what the access tokens need later. */
+function scopeOf({ action, scope }: Settings): string {
+  const own = [
+    `provision:${action}`,
+    ...(action === 'token' || scope === undefined ? [] : ['provision:token']),
+  ]
+  return [...new Set([...own, ...(scope?.split(' ') ?? [])])].join(' ')
+}
+
+async function read(source: SecretSource, name: string): Promise<string> {
+  let secret: unknown
+  try {
+    secret = await readSecret(source)
+  } catch (cause) {
+    throw new ProvisionError('key_unavailable', `${name} could not be read: ${oneLine(cause)}`, { cause })
+  }
+  if (typeof secret === 'string' && secret.trim() !== '') return secret.trim()
+  throw new ProvisionError('key_unavailable', `${name}: expected a text that is not empty, got nothing`)
+}

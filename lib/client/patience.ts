@@ -1,0 +1,135 @@
+import { ProvisionError } from './failure.js'
+import type { OnProgress } from './progress.js'
+
+/** The longest time that one request may take. */
+const REQUEST_SECONDS = 15
+const FIRST_DELAY_SECONDS = 0.5
+const LONGEST_DELAY_SECONDS = 30
+const MOST_CORRECTIONS = 3
+
+/** The issuer refused a request, but told the client what to correct: the DPoP nonce or the time. */
+export class Correctable extends Error {
+  readonly refusal: ProvisionError
+
+  constructor(refusal: ProvisionError) {
+    super(refusal.message)
+    this.refusal = refusal
+  }
+}
+
+/** How long one call of `provision()` may take. */
+export interface PatienceOptions {
+  readonly deadlineSeconds: number
+  readonly signal: AbortSignal | undefined
+  readonly notify: OnProgress
+}
+
+/** Repeats requests until the issuer has answered, with one deadline for all of them. */
+export class Patience {
+  readonly #options: PatienceOptions
+  readonly #end: number
+  #hasFailed = false
+
+  constructor(options: PatienceOptions) {
+    this.#options = options
+    this.#end = performance.now() + options.deadlineSeconds * 1000
+  }
+
+  /** Whether a request was not answered. The issuer may have done what it asked for. */
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  /**
+   * Sends a request again while its error is transient.
+   *
+   * @param send sends the request; called again for each attempt, so that each has its own proof and assertion
+   * @throws ProvisionError of the last attempt, or the reason of the aborted signal
+   */
+  async untilAnswered<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#options
+    let corrections = 0
+    for (let failures = 0; ; ) {
+      signal?.throwIfAborted()
+      try {
+        return await this.#inTime(send)
+      } catch (error) {
+        signal?.throwIfAborted()
+        const isCorrectable = error instanceof Correctable
+        if (isCorrectable && corrections < MOST_CORRECTIONS) corrections += 1
+        else {
+          await this.#pause(isCorrectable ? error.refusal : error, failures)
+          failures += 1
+        }
+      }
+    }
+  }
+
+  async #inTime<T>(send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const seconds = Math.max(1, Math.min(REQUEST_SECONDS, this.#secondsLeft))
+    const controller = new AbortController()
+    const abort = () => controller.abort(this.#options.signal?.reason)
+    this.#options.signal?.addEventListener('abort', abort, { once: true })
+    const message = `The issuer did not answer within ${Math.round(seconds)} seconds.`
+    const timer = setTimeout(
+      () => controller.abort(new ProvisionError('issuer_unreachable', message)),
+      seconds * 1000,
+    )
+    try {
+      return await send(controller.signal)
+    } catch (error) {
+      // Some implementations of fetch reject with an error of their own.
+      throw controller.signal.aborted ? controller.signal.reason : error
+    } finally {
+      clearTimeout(timer)
+      this.#options.signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Waits before the next attempt. Throws the error if it is final, or if the deadline comes first. */
+  async #pause(error: unknown, failures: number): Promise<void> {
+    if (!(error instanceof ProvisionError) || !error.isTransient) throw error
+    this.#hasFailed = true
+    const delaySeconds = delayOf(failures, error.retryAfterSeconds)
+    if (delaySeconds >= this.#secondsLeft) throw this.#expired(error)
+    this.#options.notify({ type: 'retry.scheduled', reason: error.message, delaySeconds })
+    await sleep(delaySeconds, this.#options.signal)
+  }
+
+  #expired(error: ProvisionError): ProvisionError {
+    const { status, oauthError, retryAfterSeconds } = error
+    const { deadlineSeconds } = this.#options
+    const wanted = retryAfterSeconds ?? 0
+    const why =
+      wanted >= deadlineSeconds
+        ? `the issuer wants to be asked again in ${wanted} seconds`
+        : `gave up after ${deadlineSeconds} seconds`
+    const message = `${error.message.replace(/\.$/, '')} (${why}).`
+    return new ProvisionError(error.code, message, { cause: error, status, oauthError, retryAfterSeconds })
+  }
+
+  get #secondsLeft(): number {
+    return (this.#end - performance.now()) / 1000
+  }
+}
+
+/** Full jitter, so that a fleet that lost its issuer does not come back at one moment. */
+function delayOf(failures: number, retryAfterSeconds: number | undefined): number {
+  if (retryAfterSeconds !== undefined)
+    return retryAfterSeconds + Math.random() * Math.max(1, retryAfterSeconds)
+  return Math.random() * Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** failures)
+}
+
+function sleep(seconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, seconds * 1000)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}

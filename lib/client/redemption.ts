@@ -1,0 +1,160 @@
+import { isObject } from '../base/object.js'
+import { invalidAnswer } from './connection.js'
+import { ProvisionError } from './failure.js'
+import type { Authentication, Issuer } from './issuer.js'
+import type { Settings } from './options.js'
+import type { Patience } from './patience.js'
+import { claimsOf, type ProvisioningKey, readProvisioningKey } from './provisioning-key.js'
+import type { Signer } from './signer.js'
+import type { Attempt, Result, SavedKeyPair } from './state.js'
+
+const FORM = 'application/x-www-form-urlencoded'
+const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+
+/** The request that redeems a key. It is the same each time that it is sent, except for its proof. */
+export function newAttempt(
+  issuer: Issuer,
+  settings: Settings,
+  {
+    key,
+    pair,
+    signer,
+  }: { readonly key: ProvisioningKey; readonly pair: SavedKeyPair; readonly signer: Signer },
+): Attempt {
+  const saved = { ...pair, key: key.token }
+  switch (settings.action) {
+    case 'token': {
+      const url = issuer.endpoint('token_endpoint')
+      return { ...saved, url, contentType: FORM, body: exchangeForm(key, settings) }
+    }
+    case 'bind':
+      // The key of the DPoP proof is bound, so the request needs no body.
+      return { ...saved, url: issuer.endpoint('provisioning_binding_endpoint') }
+    case 'register': {
+      const url = issuer.endpoint('registration_endpoint')
+      return { ...saved, url, contentType: 'application/json', body: registration(settings, signer) }
+    }
+  }
+}
+
+/** The form of an exchange (RFC 8693 2.1). */
+export function exchangeForm(
+  key: ProvisioningKey,
+  { scope, resource }: Pick<Settings, 'scope' | 'resource'>,
+): string {
+  const form = new URLSearchParams({
+    grant_type: EXCHANGE_GRANT,
+    subject_token: key.token,
+    subject_token_type: JWT_TYPE,
+  })
+  if (scope !== undefined) form.set('scope', scope)
+  if (resource !== undefined) form.set('resource', resource)
+  return String(form)
+}
+
+function registration({ metadata }: Settings, { publicJwk }: Signer): string {
+  const usesKeyPair = (metadata?.['token_endpoint_auth_method'] ?? 'private_key_jwt') === 'private_key_jwt'
+  const own = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [publicJwk] } }
+  return JSON.stringify({ ...(usesKeyPair && own), ...metadata })
+}
+
+/**
+ * Sends the request of an attempt, and reads the answer.
+ *
+ * @throws ProvisionError
+ */
+export async function redeem(
+  issuer: Issuer,
+  settings: Settings,
+  {
+    attempt,
+    signer,
+    patience,
+  }: { readonly attempt: Attempt; readonly signer: Signer; readonly patience: Patience },
+): Promise<Result> {
+  const key = readProvisioningKey(attempt.key)
+  const isToken = settings.action === 'token'
+  const headers = {
+    ...(attempt.contentType !== undefined && { 'Content-Type': attempt.contentType }),
+    ...(!isToken && { Authorization: `${key.jkt === undefined ? 'Bearer' : 'DPoP'} ${key.token}` }),
+  }
+  const { url, body } = attempt
+  const response = await issuer.post(
+    { url, headers, body, signer, ...(!isToken && { token: key.token }) },
+    patience,
+  )
+  const answer = await response.clone().text()
+  const facts = await ANSWERS[settings.action](issuer, response, { key, pair: attempt })
+  return { ...resultFor(attempt, key, issuer), answer, ...facts }
+}
+
+function resultFor({ privateKey, thumbprint }: SavedKeyPair, { keyId }: ProvisioningKey, issuer: Issuer) {
+  return { ...(privateKey && { privateKey }), thumbprint, keyId, completedAt: issuer.now }
+}
+
+type ReadAnswer = (
+  issuer: Issuer,
+  response: Response,
+  redeemed: { readonly key: ProvisioningKey; readonly pair: SavedKeyPair },
+) => Promise<Pick<Result, 'clientId' | 'expiresAt'>>
+
+const ANSWERS: Record<Settings['action'], ReadAnswer> = {
+  async token(issuer, response, { key }) {
+    const { access_token: token, expires_in: seconds } = await issuer.readToken(response, key.subject)
+    const expiresAt = endOf(token, seconds, issuer.now)
+    return { clientId: key.subject, ...(expiresAt !== undefined && { expiresAt }) }
+  },
+  async bind(_, response, { pair }) {
+    const url = 'The endpoint bind'
+    const answer: unknown = await response.json().catch(() => undefined)
+    if (!isObject(answer) || typeof answer['client_id'] !== 'string')
+      throw invalidAnswer(url, 'with no client_id', response.status)
+    if (!isBoundTo(answer, pair)) throw invalidAnswer(url, 'with a binding for another key', response.status)
+    return { clientId: answer['client_id'] }
+  },
+  async register(issuer, response) {
+    return { clientId: (await issuer.readRegistration(response)).client_id }
+  },
+}
+
+/** A repeated answer has the `expires_in` of the first one. So the `exp` of the token counts, if it has one. */
+export function endOf(token: string, expiresIn: number | undefined, now: number): number | undefined {
+  const exp = claimsOf(token)?.['exp']
+  if (typeof exp === 'number') return exp
+  return expiresIn === undefined ? undefined : now + Math.floor(expiresIn)
+}
+
+function isBoundTo({ cnf }: Record<string, unknown>, { thumbprint }: SavedKeyPair): boolean {
+  return isObject(cnf) && cnf['jkt'] === thumbprint
+}
+
+/**
+ * Looks whether the key pair of an attempt is bound, although its key is refused: the answer was lost, and the issuer does
+ * not have it any more.
+ *
+ * @throws ProvisionError if the issuer does not answer
+ */
+export async function findBinding(
+  issuer: Issuer,
+  {
+    attempt,
+    signer,
+    patience,
+  }: { readonly attempt: Attempt; readonly signer: Signer; readonly patience: Patience },
+): Promise<Result | undefined> {
+  const key = readProvisioningKey(attempt.key)
+  const self: Authentication = { clientId: key.subject, signer }
+  try {
+    const response = await issuer.postAs(self, 'provisioning_bindings_endpoint', patience)
+    const { bindings } = (await response.json()) as { readonly bindings: readonly Record<string, unknown>[] }
+    const binding = bindings.find((one) => isBoundTo(one, attempt))
+    const answer = binding && JSON.stringify({ client_id: key.subject, ...binding })
+    return answer === undefined
+      ? undefined
+      : { ...resultFor(attempt, key, issuer), clientId: key.subject, answer }
+  } catch (error) {
+    if (error instanceof ProvisionError && error.isTransient) throw error
+    return undefined
+  }
+}
