@@ -1,5 +1,11 @@
 import express from 'express'
-import type { ProvisionOptions, ProvisionProgress, StateStorage } from '../../lib/client/client.js'
+import {
+  type ProvisionError,
+  type ProvisionOptions,
+  type ProvisionProgress,
+  provision,
+  type StateStorage,
+} from '../../lib/client/client.js'
 import type { PolicyOptions, ProvisioningOptions } from '../../lib/index.js'
 import { fetchTrusting } from '../support/foreign-fetch.js'
 import { type RunningServer, SECRET, startServer } from '../support/server.js'
@@ -106,4 +112,14 @@ export function deviceOf(
   }
   // `progress` is for the test alone, and provision() rejects unknown options.
   return Object.defineProperty(options, 'progress', { value: progress }) as never
+}
+
+/** The error that a device gets. */
+export async function failureOf(options: ProvisionOptions): Promise<ProvisionError> {
+  return provision(options).then(
+    ({ clientId }) => {
+      throw new Error(`expected an error, but ${clientId} was provisioned`)
+    },
+    (error) => error,
+  )
 }

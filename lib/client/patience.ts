@@ -75,11 +75,12 @@ export class Patience {
       () => controller.abort(new ProvisionError('issuer_unreachable', message)),
       seconds * 1000,
     )
+    // A fetch of the user may ignore the signal.
+    const aborted = new Promise<never>((_, reject) => {
+      controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+    })
     try {
-      return await send(controller.signal)
-    } catch (error) {
-      // Some implementations of fetch reject with an error of their own.
-      throw controller.signal.aborted ? controller.signal.reason : error
+      return await Promise.race([send(controller.signal), aborted])
     } finally {
       clearTimeout(timer)
       this.#options.signal?.removeEventListener('abort', abort)

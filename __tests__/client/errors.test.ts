@@ -1,0 +1,236 @@
+import type { RequestHandler } from 'express'
+import {
+  ConfigurationError,
+  ProvisionError,
+  type ProvisionOptions,
+  provision,
+} from '../../lib/client/client.js'
+import { SECRET } from '../support/server.js'
+import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
+
+let issuer: TestIssuer
+let misbehave: RequestHandler | undefined
+
+beforeAll(async () => {
+  issuer = await startIssuer({
+    before: (req, res, next) => (misbehave === undefined ? next() : misbehave(req, res, next)),
+  })
+})
+
+afterAll(() => issuer.close())
+
+beforeEach(() => {
+  misbehave = undefined
+  issuer.requests.length = 0
+})
+
+/** One line, without a secret. */
+function expectPlain({ message }: Error): void {
+  expect(message).toMatch(/^[^\n]{20,400}$/)
+  expect(message).not.toMatch(/eyJ|correct-horse/)
+}
+
+describe('the options', () => {
+  it.each<[string, Partial<ProvisionOptions>, string]>([
+    ['no key', { client: undefined as never }, '(options): expected either key or client'],
+    ['two keys', { key: 'a' }, 'expected either key or client, got both'],
+    ['an issuer without TLS', { issuer: 'http://auth.example.com' }, 'issuer: expected an https URL'],
+    ['an unknown action', { action: 'enrol' as never }, 'action: expected token or bind or register'],
+    ['no state to bind', { state: undefined as never }, 'state: expected a place for the private key'],
+    ['metadata to bind', { metadata: {} }, 'metadata: expected the action register, got bind'],
+    ['a scope with two spaces', { scope: 'a  b' }, 'scope: expected scopes, separated by single spaces'],
+    ['an unknown name', { scopes: 'a' } as never, 'scopes: expected a known option; did you mean scope?'],
+    ['a deadline of zero', { deadlineSeconds: 0 }, 'deadlineSeconds: expected a number of seconds'],
+  ])('name %s', async (_, wrong, message) => {
+    const failure = await failureOf({ ...deviceOf(issuer), ...wrong })
+    expect(failure).toBeInstanceOf(ConfigurationError)
+    expect(failure.message).toContain(message.replace('(options): ', ''))
+    expect(issuer.requests).toEqual([])
+  })
+})
+
+describe('a saved state', () => {
+  const good = {
+    format: 'express-provisioning-keys/client',
+    version: 1,
+    action: 'bind',
+    result: { thumbprint: 'a', clientId: 'a', keyId: 'a', answer: '{}', completedAt: 1 },
+  }
+  it.each<[string, () => string, string]>([
+    ['that is damaged', () => JSON.stringify(good).slice(0, 40), 'it is damaged: expected JSON'],
+    ['that is empty', () => '', 'it is damaged: expected JSON'],
+    ['of another program', () => '{"token":"a"}', 'another program wrote it'],
+    ['of a newer version', () => JSON.stringify({ ...good, version: 2 }), 'a newer version of this package'],
+    ['with a part missing', () => JSON.stringify({ ...good, issuer: issuer.origin, result: {} }), 'result.'],
+    [
+      'for another issuer',
+      () => JSON.stringify({ ...good, issuer: 'https://a.example' }),
+      'https://a.example',
+    ],
+    [
+      'for another action',
+      () => JSON.stringify({ ...good, issuer: issuer.origin, action: 'token' }),
+      'it is for the action token, and you asked for bind',
+    ],
+    [
+      'without its private key',
+      () => JSON.stringify({ ...good, issuer: issuer.origin }),
+      'the private key is not',
+    ],
+  ])('%s ends the call, and stays as it is', async (_, text, message) => {
+    const state = memoryOf(text())
+    const failure = await failureOf(deviceOf(issuer, { state }))
+    expect(failure).toMatchObject({ code: 'state_unusable', blame: 'you', isTransient: false })
+    expect(failure.message).toContain(message)
+    expectPlain(failure)
+    expect([issuer.requests, state.text]).toEqual([[], text()])
+  })
+
+  it('that cannot be written ends the call before the key is redeemed', async () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    const state = { ...memoryOf(), save: () => Promise.reject(full) }
+    const failure = await failureOf(deviceOf(issuer, { state }))
+    expect(failure).toMatchObject({ code: 'state_not_saved', isTransient: true })
+    expectPlain(failure)
+    expect(issuer.requests).not.toContain('POST /oauth/bind')
+  })
+})
+
+describe('a key', () => {
+  const withKey = (key: ProvisionOptions['key']) => {
+    const { client: _, subject: __, ...options } = deviceOf(issuer)
+    return failureOf({ ...options, key: key ?? '' })
+  }
+  const forged = (claims: object) => {
+    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+    const all = { iss: issuer.origin, jti: 'j', sub: 'device:1', exp: 1e10, ...claims }
+    return `${encode({ typ: 'provisioning-key+jwt', alg: 'ES256' })}.${encode(all)}.c2ln`
+  }
+
+  it.each<[string, () => ProvisionOptions['key'], string, string]>([
+    ['that is empty', () => ' \n', 'key_unavailable', 'key: expected a text that is not empty'],
+    ['that is no JWT', () => 'hunter2', 'key_malformed', 'got 7 other characters'],
+    [
+      'of another issuer',
+      () => forged({ iss: 'https://b.example' }),
+      'key_of_other_issuer',
+      'https://b.example',
+    ],
+    [
+      'that has expired',
+      () => forged({ exp: 1000 }),
+      'key_expired',
+      'seconds ago, by the clock of the issuer',
+    ],
+    [
+      'that cannot be read',
+      () => () => Promise.reject(new Error('ENOENT: no such file')),
+      'key_unavailable',
+      'key could not be read: ENOENT',
+    ],
+  ])('%s is never sent', async (_, key, code, message) => {
+    const failure = await withKey(key())
+    expect(failure).toMatchObject({ code, blame: 'you', isTransient: false })
+    expect(failure.message).toContain(message)
+    expectPlain(failure)
+    expect(issuer.requests.filter((one) => one.startsWith('POST'))).toEqual([])
+  })
+
+  it('that is forged is refused once', async () => {
+    const failure = await withKey(forged({}))
+    expect(failure).toMatchObject({ code: 'refused', status: 401, oauthError: 'invalid_token' })
+    expectPlain(failure)
+    expect(issuer.requests.filter((one) => one === 'POST /oauth/bind')).toHaveLength(1)
+  })
+
+  it('without the scope of the action can be used later, for another action', async () => {
+    const state = memoryOf()
+    const key = await issuer.keyFor('device:scope', 'provision:token telemetry:write')
+    const { client: _, subject: __, ...options } = deviceOf(issuer, { state })
+    expect(await failureOf({ ...options, key })).toMatchObject({
+      status: 403,
+      oauthError: 'insufficient_scope',
+    })
+    expect(state.text).toBeUndefined()
+    expect((await provision({ ...options, key, action: 'token' })).clientId).toBe('device:scope')
+  })
+})
+
+describe('an issuer', () => {
+  const answering =
+    (status: number, headers: Record<string, string>, body: string): RequestHandler =>
+    (_req, res) =>
+      void res.status(status).set(headers).send(body)
+
+  it.each<[string, RequestHandler, string, string]>([
+    [
+      'that redirects',
+      answering(302, { Location: 'https://evil.example' }, ''),
+      'issuer_invalid',
+      'with a redirect',
+    ],
+    ['that answers HTML', answering(200, { 'Content-Type': 'text/html' }, '<h1>'), 'issuer_invalid', 'RFC'],
+    [
+      'that has no metadata',
+      answering(404, { 'Content-Type': 'text/html' }, ''),
+      'issuer_invalid',
+      '404 (text/html',
+    ],
+    [
+      'that is another one',
+      answering(200, { 'Content-Type': 'application/json' }, '{"issuer":"https://evil.example"}'),
+      'issuer_invalid',
+      'RFC',
+    ],
+    [
+      'whose answer has no end',
+      answering(200, { 'Content-Type': 'application/json' }, `"${'a'.repeat(300_000)}"`),
+      'issuer_invalid',
+      'with more than 262144 bytes',
+    ],
+  ])('%s ends the call after one request', async (_, handler, code, message) => {
+    misbehave = handler
+    const failure = await failureOf(deviceOf(issuer))
+    expect(failure).toMatchObject({ code, blame: 'issuer', isTransient: false })
+    expect(failure.message).toContain(message)
+    expectPlain(failure)
+    expect(issuer.requests).toHaveLength(1)
+  })
+
+  it('with an unknown certificate ends the call, and gets nothing', async () => {
+    const failure = await failureOf(deviceOf(issuer, { fetch }))
+    expect(failure).toMatchObject({ code: 'issuer_untrusted', blame: 'issuer', isTransient: false })
+    expectPlain(failure)
+    expect(issuer.requests).toEqual([])
+  })
+
+  it('that issues keys without the DPoP binding ends the call', async () => {
+    const key = await issuer.keyFor('device:bearer', 'provision:bind')
+    misbehave = (req, res, next) => {
+      if (req.method === 'GET') return next()
+      return void res.json({ access_token: key, token_type: 'Bearer', expires_in: 60 })
+    }
+    const failure = await failureOf(deviceOf(issuer))
+    expect(failure).toMatchObject({ code: 'issuer_invalid', blame: 'issuer' })
+    expect(failure.message).toContain('not bound to the DPoP key')
+  })
+
+  it('refuses a wrong secret once, and the error says so', async () => {
+    const failure = await failureOf(deviceOf(issuer, { client: { id: 'fleet', secret: `${SECRET}!` } }))
+    expect(failure).toMatchObject({ code: 'refused', status: 401, oauthError: 'invalid_client' })
+    expectPlain(failure)
+    expect(issuer.requests.filter((one) => one === 'POST /oauth/token')).toHaveLength(1)
+  })
+})
+
+describe('a signer', () => {
+  it.each<[string, () => Promise<Uint8Array>]>([
+    ['fails', () => Promise.reject(new Error('the TPM is locked'))],
+    ['returns nothing', async () => undefined as never],
+  ])('that %s ends the call', async (_, sign) => {
+    const publicJwk = { kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }
+    const failure = await failureOf(deviceOf(issuer, { signer: { algorithm: 'ES256', publicJwk, sign } }))
+    expect(failure).toBeInstanceOf(ProvisionError)
+    expect(failure).toMatchObject({ code: 'signer_failed', isTransient: false })
+  })
+})

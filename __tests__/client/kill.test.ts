@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type LocalServer, startLocalServer } from '../support/local-server.js'
+import { TYPESCRIPT } from '../support/run-program.js'
+import { sampled, times } from '../support/scale.js'
+import { SECRET } from '../support/server.js'
+
+/** A device in a process of its own, which is killed and started again. */
+
+const MINUTE = 60_000
+
+let issuer: LocalServer
+let folder: string
+let devices = 0
+const running = new Set<ChildProcess>()
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'device-'))
+  const scopes = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
+  issuer = await startLocalServer({
+    rateLimit: false,
+    clients: [{ clientId: 'fleet', clientSecret: SECRET, policy: { scopes, subjects: ['device:*'] } }],
+  })
+})
+
+afterAll(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await issuer.close()
+  rmSync(folder, { recursive: true })
+})
+
+interface Run {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly clientId?: string
+  readonly steps?: number
+}
+
+interface Device {
+  readonly subject: string
+  readonly state: string
+}
+
+function newDevice(): Device {
+  devices += 1
+  const subject = `device:${devices}`
+  return { subject, state: join(folder, `${devices}.json`) }
+}
+
+function start({ subject, state }: Device, env: Readonly<Record<string, string>> = {}) {
+  const { PATH = '' } = process.env
+  const given = { PATH, ISSUER: issuer.origin, STATE: state, SUBJECT: subject, SECRET, ...env }
+  const child = spawn(process.execPath, [...TYPESCRIPT, join(__dirname, 'device-process.ts')], { env: given })
+  running.add(child)
+  let printed = ''
+  child.stdout.on('data', (text) => {
+    printed += text
+  })
+  const ended = new Promise<Run>((resolve) =>
+    child.once('close', (code, signal) => {
+      running.delete(child)
+      resolve({ code, signal, ...(printed && JSON.parse(printed)) })
+    }),
+  )
+  return { child, ended }
+}
+
+/** A device is enrolled once, has its answer, and leaves nothing else behind. */
+async function expectEnrolled(device: Device, action = 'bind'): Promise<void> {
+  const { subject, state } = device
+  const run = await start(device, { ACTION: action }).ended
+  expect(run).toMatchObject({ code: 0, clientId: subject })
+  const about = issuer.events.filter((event) => 'subject' in event && event.subject === subject)
+  const redeemed = about.filter(({ type }) => type === 'key.redeemed')
+  expect([redeemed.length, about.filter(({ type }) => type === 'key.replayed').length]).toEqual([1, 0])
+  if (action === 'bind') expect(await issuer.keys.listBindings(subject)).toHaveLength(1)
+  expect(statSync(state).mode & 0o777).toBe(0o600)
+  const name = state.slice(folder.length + 1)
+  // The lock of a process that was killed after its last write stays until the next write.
+  expect(readdirSync(folder).filter((file) => file.startsWith(name) && file !== `${name}.lock`)).toEqual([
+    name,
+  ])
+}
+
+/** The number of steps of an undisturbed device; see `device-process.ts`. */
+const STEPS = 32
+
+describe('a device that is killed', () => {
+  const steps = Array.from({ length: STEPS }, (_, index) => index + 1)
+
+  it.each(sampled(steps, (step) => Math.floor(step / 8)))(
+    'at step %i is enrolled once when it starts again',
+    async (step) => {
+      const device = newDevice()
+      const { signal, code } = await start(device, { KILL_AT: String(step) }).ended
+      expect(signal ?? code).toBe('SIGKILL')
+      await expectEnrolled(device)
+    },
+    MINUTE,
+  )
+
+  it('has as many steps as are tried', async () => {
+    expect(await start(newDevice()).ended).toMatchObject({ code: 0, steps: STEPS })
+  })
+
+  it(
+    'at any moment is enrolled once when it starts again',
+    async () => {
+      for (let run = 0; run < times({ all: 200, few: 3 }); run += 1) {
+        const device = newDevice()
+        const { child, ended } = start(device)
+        await sleep(200 + Math.random() * 600)
+        child.kill('SIGKILL')
+        await ended
+        await expectEnrolled(device)
+      }
+    },
+    10 * MINUTE,
+  )
+})
+
+describe('two processes with one state file', () => {
+  it.each(sampled(['bind', 'register', 'token'], () => 0))(
+    'redeem one key to %s',
+    async (action) => {
+      const device = newDevice()
+      const both = [start(device, { ACTION: action }).ended, start(device, { ACTION: action }).ended]
+      for (const run of await Promise.all(both))
+        expect(run).toMatchObject({ code: 0, clientId: device.subject })
+      await expectEnrolled(device, action)
+    },
+    MINUTE,
+  )
+})

@@ -1,0 +1,170 @@
+import { provision } from '../../lib/client/client.js'
+import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
+
+let issuer: TestIssuer
+
+beforeAll(async () => {
+  issuer = await startIssuer()
+})
+
+afterAll(() => issuer.close())
+
+beforeEach(() => {
+  issuer.requests.length = 0
+  issuer.events.length = 0
+})
+
+const countEvents = (type: string) => issuer.events.filter((event) => event.type === type).length
+
+/** A fetch whose answers to a path are lost on their way, as often as said. */
+function losing(path: string, times: number): typeof fetch {
+  let left = times
+  return async (input, init) => {
+    const response = await issuer.fetch(input, init)
+    if (new URL(String(input)).pathname !== path || left === 0) return response
+    left -= 1
+    throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNRESET' }) })
+  }
+}
+
+describe('a device with a result', () => {
+  it('reads no key and sends no request', async () => {
+    const state = memoryOf()
+    const first = await provision(deviceOf(issuer, { state, subject: 'device:again' }))
+    issuer.requests.length = 0
+    const { client: _, subject: __, progress, ...options } = deviceOf(issuer, { state })
+    const key = () => {
+      throw new Error('the key was read')
+    }
+    const second = await provision({ ...options, key })
+    expect([second.clientId, second.answer]).toEqual([first.clientId, first.answer])
+    expect(issuer.requests).toEqual([])
+  })
+
+  it('gets a new access token with a new key when the saved one has ended', async () => {
+    const state = memoryOf()
+    const options = deviceOf(issuer, { state, action: 'token', subject: 'device:ended' })
+    const first = await provision(options)
+    state.text = state.text?.replace(/"expiresAt": \d+/, '"expiresAt": 1000') ?? ''
+    const second = await provision(options)
+    expect(second.answer.access_token).not.toBe(first.answer.access_token)
+  })
+
+  it('does not redeem the same key again when its access token has ended', async () => {
+    const state = memoryOf()
+    const key = await issuer.keyFor('device:same', 'provision:token telemetry:write')
+    const { client: _, subject: __, ...options } = deviceOf(issuer, { state, action: 'token' })
+    await provision({ ...options, key })
+    state.text = state.text?.replace(/"expiresAt": \d+/, '"expiresAt": 1000') ?? ''
+    expect(await failureOf({ ...options, key })).toMatchObject({ code: 'key_redeemed', isTransient: false })
+    expect(countEvents('key.replayed')).toBe(0)
+  })
+})
+
+describe('a lost answer', () => {
+  it.each([
+    ['bind', '/oauth/bind'],
+    ['register', '/oauth/register'],
+    ['token', '/oauth/token'],
+  ] as const)('to %s is got again within one call', async (action, path) => {
+    const fetching = losing(path, 2)
+    const device = await provision(
+      deviceOf(issuer, { action, subject: `device:lost-${action}`, fetch: fetching }),
+    )
+    expect(device.clientId).toBe(`device:lost-${action}`)
+    expect(countEvents('key.replayed')).toBe(0)
+  })
+
+  it.each([
+    ['bind', '/oauth/bind'],
+    ['register', '/oauth/register'],
+    ['token', '/oauth/token'],
+  ] as const)('to %s is got again by the next call, and the key is redeemed once', async (action, path) => {
+    const state = memoryOf()
+    const subject = `device:crashed-${action}`
+    const controller = new AbortController()
+    const dying: typeof fetch = async (input, init) => {
+      const response = await issuer.fetch(input, init)
+      const isRedemption = path !== '/oauth/token' || String(init?.body).includes('token-exchange')
+      if (new URL(String(input)).pathname !== path || !isRedemption) return response
+      controller.abort(new Error('killed'))
+      throw new TypeError('fetch failed')
+    }
+    const options = deviceOf(issuer, { state, action, subject })
+    await expect(provision({ ...options, fetch: dying, signal: controller.signal })).rejects.toThrow('killed')
+    const device = await provision(options)
+    expect(device.clientId).toBe(subject)
+    expect(options.progress).toContainEqual({ type: 'attempt.resumed', keyId: expect.any(String) })
+    expect([countEvents('key.redeemed'), countEvents('redemption.repeated')]).toEqual([1, 1])
+  })
+})
+
+describe('an attempt whose key is refused later', () => {
+  const interrupted = async (state: ReturnType<typeof memoryOf>, subject: string) => {
+    const options = deviceOf(issuer, { state, subject, deadlineSeconds: 1, fetch: losing('/oauth/bind', 99) })
+    const failure = await failureOf(options)
+    expect(failure).toMatchObject({ code: 'issuer_unreachable', isTransient: true })
+  }
+
+  it('finds the binding that it made, although the issuer has no answer any more', async () => {
+    const state = memoryOf()
+    await interrupted(state, 'device:forgotten')
+    const { key } = JSON.parse(state.text ?? '').attempt
+    const stranger = { method: 'POST', headers: { Authorization: `Bearer ${key}` } }
+    await issuer.fetch(`${issuer.origin}/oauth/bind`, stranger)
+    const forgetful: typeof fetch = async (input, init) =>
+      String(input).endsWith('/oauth/bind')
+        ? new Response('{"error":"invalid_token"}', { status: 401 })
+        : issuer.fetch(input, init)
+    const options = deviceOf(issuer, { state, subject: 'device:forgotten', fetch: forgetful })
+    const device = await provision(options)
+    expect(options.progress).toContainEqual({ type: 'binding.recovered', clientId: 'device:forgotten' })
+    expect(device.answer).toMatchObject({ cnf: { jkt: device.thumbprint } })
+  })
+
+  it('begins again with a new key if nothing came of it', async () => {
+    const state = memoryOf()
+    const unsent: typeof fetch = async (input, init) => {
+      if (String(input).endsWith('/oauth/bind')) throw new TypeError('fetch failed')
+      return issuer.fetch(input, init)
+    }
+    const options = deviceOf(issuer, { state, subject: 'device:revoked' })
+    await failureOf({ ...options, deadlineSeconds: 1, fetch: unsent })
+    const keyId = JSON.parse(atob(JSON.parse(state.text ?? '').attempt.key.split('.')[1])).jti
+    await issuer.keys.revokeKey({ clientId: 'fleet', keyId })
+    expect((await provision(options)).clientId).toBe('device:revoked')
+  })
+
+  it('says why the key was refused if there is no other key', async () => {
+    const state = memoryOf()
+    const key = await issuer.keyFor('device:dead', 'provision:bind')
+    const keyId = JSON.parse(atob(key.split('.')[1] ?? '')).jti
+    await issuer.keys.revokeKey({ clientId: 'fleet', keyId })
+    const { client: _, subject: __, ...options } = deviceOf(issuer, { state })
+    for (const _run of [1, 2]) {
+      const failure = await failureOf({ ...options, key })
+      expect(failure).toMatchObject({ code: 'refused', status: 401, oauthError: 'invalid_token' })
+    }
+    const other = await issuer.keyFor('device:dead', 'provision:bind provision:token telemetry:write')
+    expect((await provision({ ...options, key: other })).clientId).toBe('device:dead')
+  })
+})
+
+describe('two calls with one state', () => {
+  it('redeem one key, and get the same result', async () => {
+    let text: string | undefined
+    const state = {
+      load: async () => text,
+      save: async (next: string, previous: string | undefined) => {
+        if (text !== previous) return false
+        text = next
+        return true
+      },
+      clear: async () => undefined,
+    }
+    const make = () => provision(deviceOf(issuer, { state, subject: 'device:twice' }))
+    const devices = await Promise.all([make(), make(), make()])
+    expect(new Set(devices.map(({ thumbprint }) => thumbprint)).size).toBe(1)
+    expect([countEvents('key.redeemed'), countEvents('key.replayed')]).toEqual([1, 0])
+  })
+})

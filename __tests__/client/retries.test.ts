@@ -1,0 +1,144 @@
+import type { RequestHandler } from 'express'
+import { provision } from '../../lib/client/client.js'
+import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
+
+let issuer: TestIssuer
+let disturb: RequestHandler | undefined
+
+beforeAll(async () => {
+  issuer = await startIssuer({
+    before: (req, res, next) => (disturb === undefined ? next() : disturb(req, res, next)),
+    options: { dpop: { nonceSecret: 'a-secret-for-nonces-that-is-long-enough', nonceLifetimeSeconds: 60 } },
+  })
+})
+
+afterAll(() => issuer.close())
+
+beforeEach(() => {
+  disturb = undefined
+  issuer.requests.length = 0
+})
+
+/** Answers the first requests to a path in another way. */
+function first(times: number, path: string, handler: RequestHandler): void {
+  let left = times
+  disturb = (req, res, next) => {
+    if (req.path !== path || left === 0) return next()
+    left -= 1
+    return handler(req, res, next)
+  }
+}
+
+describe('a passing error', () => {
+  it.each([408, 409, 425, 429, 500, 502, 503])('with the status %i is tried again', async (status) => {
+    first(2, '/oauth/bind', (_req, res) => void res.status(status).json({ error: 'temporarily_unavailable' }))
+    const options = deviceOf(issuer, { subject: `device:${status}` })
+    expect((await provision(options)).clientId).toBe(`device:${status}`)
+    const retries = options.progress.filter(({ type }) => type === 'retry.scheduled')
+    expect(retries).toHaveLength(2)
+  })
+
+  it('waits at least as long as Retry-After says', async () => {
+    first(1, '/oauth/bind', (_req, res) => void res.status(503).set('Retry-After', '1').end())
+    const options = deviceOf(issuer, { subject: 'device:later' })
+    const start = performance.now()
+    await provision(options)
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1000)
+  })
+
+  it('ends the call if Retry-After is later than the deadline, and says when to come back', async () => {
+    first(9, '/oauth/bind', (_req, res) => void res.status(429).set('Retry-After', '900').end())
+    const start = performance.now()
+    const failure = await failureOf(deviceOf(issuer, { subject: 'device:busy' }))
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(failure).toMatchObject({ code: 'issuer_unavailable', isTransient: true, retryAfterSeconds: 900 })
+    expect(failure.message).toContain('wants to be asked again in 900 seconds')
+  })
+
+  it('ends the call at the deadline', async () => {
+    first(99, '/oauth/bind', (_req, res) => void res.status(503).end())
+    const failure = await failureOf(deviceOf(issuer, { subject: 'device:never', deadlineSeconds: 1 }))
+    expect(failure).toMatchObject({ code: 'issuer_unavailable', status: 503, isTransient: true })
+    expect(failure.message).toContain('gave up after 1 seconds')
+  })
+
+  it('of an issuer that hangs ends the call at the deadline', async () => {
+    first(99, '/oauth/bind', () => undefined)
+    const start = performance.now()
+    const failure = await failureOf(deviceOf(issuer, { subject: 'device:hangs', deadlineSeconds: 2 }))
+    expect(failure).toMatchObject({ code: 'issuer_unreachable', blame: 'network', isTransient: true })
+    expect(performance.now() - start).toBeLessThan(6000)
+  })
+
+  it('of an issuer that is down names its host', async () => {
+    const failure = await failureOf(deviceOf(issuer, { issuer: 'https://127.0.0.1:1', deadlineSeconds: 1 }))
+    expect(failure).toMatchObject({ code: 'issuer_unreachable', isTransient: true })
+    expect(failure.message).toContain('No answer from 127.0.0.1:1: ECONNREFUSED')
+  })
+})
+
+describe('the DPoP nonce', () => {
+  it('is taken from the answer of the issuer, and the key is redeemed once', async () => {
+    issuer.events.length = 0
+    const options = deviceOf(issuer, { subject: 'device:nonce' })
+    const device = await provision(options)
+    expect(options.progress.filter(({ type }) => type === 'retry.scheduled')).toEqual([])
+    const response = await device.fetch(`${issuer.origin}/telemetry`, { method: 'POST', body: 'hot' })
+    expect(response.status).toBe(200)
+    expect(issuer.events.filter(({ type }) => type === 'key.redeemed')).toHaveLength(2)
+  })
+
+  it('that the issuer never accepts ends the call', async () => {
+    first(
+      99,
+      '/oauth/bind',
+      (_req, res) => void res.status(401).set('DPoP-Nonce', 'n').json({ error: 'use_dpop_nonce' }),
+    )
+    const failure = await failureOf(deviceOf(issuer, { subject: 'device:nonces' }))
+    expect(failure).toMatchObject({ code: 'refused', oauthError: 'use_dpop_nonce' })
+    expect(issuer.requests.filter((one) => one === 'POST /oauth/bind')).toHaveLength(4)
+  })
+})
+
+describe('a wrong clock', () => {
+  afterEach(() => jest.restoreAllMocks())
+
+  it.each([-3600, 120, 86_400])('of %i seconds is corrected by the issuer', async (seconds) => {
+    const { now } = Date
+    const server = Date.now
+    expect(server).toBe(now)
+    // The issuer is in the same process, so it must not see the wrong clock: only the client asks for the time at its start.
+    const wrong = jest.spyOn(Date, 'now').mockReturnValueOnce(now() + seconds * 1000)
+    const options = deviceOf(issuer, { subject: `device:clock${seconds}` })
+    expect((await provision(options)).clientId).toBe(`device:clock${seconds}`)
+    expect(wrong).toHaveBeenCalled()
+    const [corrected] = options.progress.filter(({ type }) => type === 'clock.corrected')
+    expect(Math.abs(Number(Reflect.get(corrected ?? {}, 'bySeconds')) + seconds)).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('an aborted signal', () => {
+  it('ends a request with its reason', async () => {
+    first(99, '/oauth/bind', () => undefined)
+    const controller = new AbortController()
+    const reason = new Error('the agent stops')
+    setTimeout(() => controller.abort(reason), 300)
+    const state = memoryOf()
+    const call = provision(deviceOf(issuer, { subject: 'device:stop', signal: controller.signal, state }))
+    await expect(call).rejects.toBe(reason)
+    disturb = undefined
+    expect((await provision(deviceOf(issuer, { subject: 'device:stop', state }))).clientId).toBe(
+      'device:stop',
+    )
+  })
+
+  it('ends the wait before a retry, and a call that has not begun', async () => {
+    first(99, '/oauth/bind', (_req, res) => void res.status(503).set('Retry-After', '5').end())
+    const signal = AbortSignal.timeout(500)
+    const options = deviceOf(issuer, { subject: 'device:wait', signal, deadlineSeconds: 60 })
+    const start = performance.now()
+    await expect(provision(options)).rejects.toMatchObject({ name: 'TimeoutError' })
+    expect(performance.now() - start).toBeLessThan(3000)
+    await expect(provision(options)).rejects.toBe(signal.reason)
+  })
+})
