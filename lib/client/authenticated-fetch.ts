@@ -27,7 +27,7 @@ export function authenticatedFetch(connection: Connection, tokens: AccessTokens)
       if (!canImprove) return response
       const isNonceWanted = /\buse_dpop_nonce\b/.test(response.headers.get('WWW-Authenticate') ?? '')
       if (isNonceWanted || isClockWrong) await response.body?.cancel()
-      else if (refused === token || !(await canReplace(tokens, token))) return response
+      else if (refused !== undefined || !(await canReplace(tokens, token))) return response
       else {
         await response.body?.cancel()
         refused = token

@@ -1,0 +1,90 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileState } from '../../lib/client/node.js'
+
+let folder: string
+let file: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'state-'))
+  file = join(folder, 'identity.json')
+})
+
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const DEAD_PROCESS = 2 ** 22 + 1
+
+describe('fileState()', () => {
+  it('keeps the text in a file that only its owner can use', async () => {
+    const state = fileState(file)
+    expect(await state.load()).toBeUndefined()
+    expect(await state.save('one', undefined)).toBe(true)
+    expect(await state.save('two', 'one')).toBe(true)
+    expect([await state.load(), statSync(file).mode & 0o777]).toEqual(['two', 0o600])
+    await state.clear()
+    expect([await state.load(), existsSync(file)]).toEqual([undefined, false])
+    await state.clear()
+  })
+
+  it('saves nothing if another process has saved something since', async () => {
+    const [one, other] = [fileState(file), fileState(file)]
+    const saves = await Promise.all([one.save('one', undefined), other.save('other', undefined)])
+    expect(saves.filter(Boolean)).toHaveLength(1)
+    expect(await one.load()).toBe(saves[0] ? 'one' : 'other')
+  })
+
+  it.each([0o644, 0o660, 0o602])('refuses a file of the mode %o', async (mode) => {
+    writeFileSync(file, '{}')
+    chmodSync(file, mode)
+    await expect(Promise.resolve(fileState(file).load())).rejects.toMatchObject({
+      code: 'state_unusable',
+      message: expect.stringMatching(/others can use the file .*identity\.json \(mode 6\d\d, expected 600\)/),
+    })
+  })
+
+  it('refuses a file that is no state by its size', async () => {
+    writeFileSync(file, Buffer.alloc(1_048_577), { mode: 0o600 })
+    await expect(Promise.resolve(fileState(file).load())).rejects.toThrow('is too large (1048577 bytes)')
+  })
+
+  it('replaces the lock and the half file of a process that was killed', async () => {
+    writeFileSync(`${file}.lock`, `${hostname()} ${DEAD_PROCESS} a`)
+    writeFileSync(`${file}.tmp`, 'ha', { mode: 0o644 })
+    expect(await fileState(file).save('one', undefined)).toBe(true)
+    expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['one', 0o600])
+    expect([existsSync(`${file}.lock`), existsSync(`${file}.tmp`)]).toEqual([false, false])
+  })
+
+  it('lets several processes replace a dead lock, and only one of them save', async () => {
+    writeFileSync(`${file}.lock`, `${hostname()} ${DEAD_PROCESS} a`)
+    const texts = ['a', 'b', 'c', 'd', 'e']
+    const saves = await Promise.all(texts.map((text) => fileState(file).save(text, undefined)))
+    expect(saves.filter(Boolean)).toHaveLength(1)
+  })
+
+  it('replaces an old lock of another machine, and waits for a new one', async () => {
+    const lock = `${file}.lock`
+    writeFileSync(lock, 'elsewhere 1 a')
+    const saving = Promise.resolve(fileState(file).save('one', undefined))
+    expect(await Promise.race([saving, new Promise((resolve) => setTimeout(resolve, 300, 'waits'))])).toBe(
+      'waits',
+    )
+    utimesSync(lock, new Date(), new Date(Date.now() - 11_000))
+    expect(await saving).toBe(true)
+  })
+
+  it('names the folder that is missing', async () => {
+    const state = fileState(join(folder, 'none', 'identity.json'))
+    await expect(Promise.resolve(state.save('a', undefined))).rejects.toThrow(/ENOENT.*none/)
+  })
+})
