@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 process.env.FLEET_SECRET ??= randomBytes(32).toString('hex')
 const { origin, server } = await import('./server.js')
@@ -20,13 +23,17 @@ const asked = await fetch(`${origin}/oauth/token`, {
 const { access_token: key, expires_in: seconds } = await asked.json()
 console.log(`operator  has a provisioning key for device:42, good for one use within ${seconds} seconds`)
 
-// The device is a process of its own, and gets nothing but the key and the address of the server.
+// The device is a process of its own, and gets nothing but the key and the address of the server. It starts twice.
 const { FLEET_SECRET, ...env } = process.env
-const device = spawn(process.execPath, ['device.js'], {
-  env: { ...env, SERVER: origin, PROVISIONING_KEY: key },
-  stdio: 'inherit',
-})
-const [code] = await once(device, 'exit')
+const folder = mkdtempSync(join(tmpdir(), 'device-'))
+const settings = { ...env, SERVER: origin, STATE: join(folder, 'device.json') }
+async function startDevice(more) {
+  const device = spawn(process.execPath, ['device.js'], { env: { ...settings, ...more }, stdio: 'inherit' })
+  const [code] = await once(device, 'exit')
+  return code
+}
+const codes = [await startDevice({ PROVISIONING_KEY: key }), await startDevice({})]
+rmSync(folder, { recursive: true })
 
 // Somebody has copied the key, and tries it too.
 const headers = { Authorization: `Bearer ${key}` }
@@ -36,4 +43,4 @@ console.log(`thief     presents a copy of the key: ${stolen.status} ${error}. ${
 console.log('server    cannot know who was first, the device or the thief: device:42 has to enroll again')
 
 server.close()
-process.exitCode = code === 0 && stolen.status === 401 ? 0 : 1
+process.exitCode = codes.every((code) => code === 0) && stolen.status === 401 ? 0 : 1

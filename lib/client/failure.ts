@@ -1,9 +1,14 @@
-/** Who has to do something about an error. */
+/**
+ * Who must correct an error: you, the operator of the issuer, or the network.
+ *
+ * @example
+ * const advice: Record<ProvisionBlame, string> = { you: 'see the message', issuer: 'tell its operator', network: 'wait' }
+ */
 export type ProvisionBlame = 'you' | 'issuer' | 'network'
 
 /**
- * What can go wrong, who has to do something about it, and whether another attempt can succeed. A transient error says
- * nothing about the key: call `provision()` again, with the same state.
+ * All errors, with the party that must correct each of them. After a transient error, another call of `provision()` with
+ * the same state can succeed.
  */
 const ERRORS = {
   key_unavailable: { blame: 'you', isTransient: false },
@@ -57,7 +62,7 @@ export interface RefusalDetails {
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError'
   readonly code: ProvisionErrorCode
-  /** Who has to do something: you, the operator of the issuer, or the network. */
+  /** Who must correct it: you, the operator of the issuer, or the network. */
   readonly blame: ProvisionBlame
   /** Whether another call of `provision()` with the same state can succeed. */
   readonly isTransient: boolean

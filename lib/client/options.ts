@@ -98,7 +98,7 @@ export interface ProvisionOptions {
   /**
    * The private key of the device, if it is in a TPM, an HSM or WebCrypto. Default: a new key for ES256, which is kept in
    * the state.
-   * @example await signWith(await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']) as CryptoKeyPair)
+   * @example await signWith(await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']))
    */
   readonly signer?: Signer
   /**

@@ -35,7 +35,7 @@ export class Patience {
     this.#end = performance.now() + options.deadlineSeconds * 1000
   }
 
-  /** Whether a request was not answered. The issuer may have done what it asked for. */
+  /** Whether a request was not answered. The issuer may still have carried it out. */
   get hasFailed(): boolean {
     return this.#hasFailed
   }

@@ -26,5 +26,5 @@ export type ProvisionProgress =
   /** The device keeps its key pair. The next call of `provision()` tries again. */
   | { readonly type: 'renewal.failed'; readonly reason: string }
 
-/** Receives the progress. What it throws is ignored. */
+/** Receives the progress. Its errors are ignored. */
 export type OnProgress = (progress: ProvisionProgress) => void

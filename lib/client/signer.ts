@@ -3,7 +3,12 @@ import { oneLine, ProvisionError } from './failure.js'
 /** A key of WebCrypto, extractable or not. */
 export type WebCryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>
 
-/** A public key as a JWK (RFC 7517). */
+/**
+ * A public key as a JWK (RFC 7517).
+ *
+ * @example
+ * const publicJwk: PublicKeyJwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
+ */
 export interface PublicKeyJwk {
   readonly kty: string
   readonly crv?: string
@@ -13,7 +18,12 @@ export interface PublicKeyJwk {
   readonly e?: string
 }
 
-/** A JWS algorithm that the server accepts for DPoP proofs and client assertions. */
+/**
+ * A JWS algorithm that the server accepts for DPoP proofs and client assertions.
+ *
+ * @example
+ * const algorithm: SignerAlgorithm = 'ES256'
+ */
 export type SignerAlgorithm = 'ES256' | 'ES384' | 'ES512' | 'RS256' | 'PS256' | 'Ed25519'
 
 /**

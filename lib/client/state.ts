@@ -18,21 +18,26 @@ import type { PrivateKeyJwk } from './signer.js'
  * }
  */
 export interface StateStorage {
-  /** Returns what was saved last, or `undefined` if nothing is saved. */
+  /** Returns the saved text, or `undefined` if there is none. */
   load(): string | undefined | Promise<string | undefined>
   /**
    * Saves the text. It must be durable when this returns.
    *
    * @param text the new state
-   * @param previous what must be saved now: the text of the last `load()`. If two processes can use the state, save only
-   *   if this is so, and otherwise return `false`.
+   * @param previous the text of the last `load()`. If two processes can use the storage, compare it with the saved text: if
+   *   they differ, save nothing and return `false`.
    */
   save(text: string, previous: string | undefined): unknown
-  /** Deletes what is saved. */
+  /** Deletes the saved text. */
   clear(): unknown
 }
 
-/** What a key is redeemed for. */
+/**
+ * The action for which a key is redeemed: bind a key pair, register a client, or get an access token.
+ *
+ * @example
+ * const action: ProvisionAction = 'bind'
+ */
 export type ProvisionAction = 'token' | 'bind' | 'register'
 export const ACTIONS: readonly ProvisionAction[] = ['token', 'bind', 'register']
 
@@ -113,7 +118,7 @@ function isJsonObject(value: unknown): boolean {
   }
 }
 
-export function writeState(state: State): string {
+function writeState(state: State): string {
   return `${JSON.stringify({ format: FORMAT, version: VERSION, ...state }, undefined, 2)}\n`
 }
 
@@ -123,7 +128,7 @@ export function writeState(state: State): string {
  * @throws ProvisionError `state_unusable` if it is damaged, from another tool, from a newer version, or for another
  *   issuer or action
  */
-export function parseState(saved: string, expected: Pick<State, 'issuer' | 'action'>): State {
+function parseState(saved: string, expected: Pick<State, 'issuer' | 'action'>): State {
   let value: unknown
   try {
     value = JSON.parse(saved)
@@ -151,7 +156,7 @@ export function unusable(why: string): ProvisionError {
   return new ProvisionError('state_unusable', `The saved state cannot be used: ${why}. ${remedy}`)
 }
 
-/** A state as it was loaded. `text` is what must still be saved when the next state is saved. */
+/** A state as it was loaded. When the next state is saved, `text` must still be the saved one. */
 export interface Loaded {
   readonly text: string | undefined
   readonly state: State | undefined
@@ -172,7 +177,7 @@ export async function loadState(
 }
 
 /**
- * Saves a state. Returns what is saved now, or `undefined` if another process has saved another state in the meantime.
+ * Saves a state. Returns the saved state, or `undefined` if another process has saved another one in the meantime.
  *
  * @throws ProvisionError `state_not_saved`
  */
