@@ -30,6 +30,12 @@ function expectPlain({ message }: Error): void {
   expect(message).not.toMatch(/eyJ|correct-horse/)
 }
 
+function forged(claims: object): string {
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const all = { iss: issuer.origin, jti: 'j', sub: 'device:1', exp: 1e10, ...claims }
+  return `${encode({ typ: 'provisioning-key+jwt', alg: 'ES256' })}.${encode(all)}.c2ln`
+}
+
 describe('the options', () => {
   it.each<[string, Partial<ProvisionOptions>, string]>([
     ['no key', { client: undefined as never }, '(options): expected either key or client'],
@@ -73,6 +79,24 @@ describe('a saved state', () => {
       'it is for the action token, and you asked for bind',
     ],
     [
+      'with a damaged private key',
+      () => {
+        const privateKey = { kty: 'EC', crv: 'P-256', x: 'a', y: 'a', d: 'a' }
+        const url = `${issuer.origin}/oauth/bind`
+        const attempt = { privateKey, thumbprint: 'a', key: forged({}), url }
+        return JSON.stringify({ ...good, issuer: issuer.origin, result: undefined, attempt })
+      },
+      'its private key is wrong',
+    ],
+    [
+      'with a damaged key',
+      () => {
+        const attempt = { thumbprint: 'a', key: 'a', url: 'https://a.example' }
+        return JSON.stringify({ ...good, issuer: issuer.origin, attempt })
+      },
+      'attempt.key: expected a provisioning key, got a string of 1 characters',
+    ],
+    [
       'without its private key',
       () => JSON.stringify({ ...good, issuer: issuer.origin }),
       'the private key is not',
@@ -83,7 +107,8 @@ describe('a saved state', () => {
     expect(failure).toMatchObject({ code: 'state_unusable', blame: 'you', isTransient: false })
     expect(failure.message).toContain(message)
     expectPlain(failure)
-    expect([issuer.requests, state.text]).toEqual([[], text()])
+    expect(issuer.requests.filter((one) => one.startsWith('POST'))).toEqual([])
+    expect(state.text).toBe(text())
   })
 
   it('that cannot be written ends the call before the key is redeemed', async () => {
@@ -101,12 +126,6 @@ describe('a key', () => {
     const { client: _, subject: __, ...options } = deviceOf(issuer)
     return failureOf({ ...options, key: key ?? '' })
   }
-  const forged = (claims: object) => {
-    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
-    const all = { iss: issuer.origin, jti: 'j', sub: 'device:1', exp: 1e10, ...claims }
-    return `${encode({ typ: 'provisioning-key+jwt', alg: 'ES256' })}.${encode(all)}.c2ln`
-  }
-
   it.each<[string, () => ProvisionOptions['key'], string, string]>([
     ['that is empty', () => ' \n', 'key_unavailable', 'key: expected a text that is not empty'],
     ['that is no JWT', () => 'hunter2', 'key_malformed', 'got 7 other characters'],

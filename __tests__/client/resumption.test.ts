@@ -61,6 +61,19 @@ describe('a device with a result', () => {
   })
 })
 
+describe('a device whose clock is far ahead', () => {
+  afterEach(() => jest.restoreAllMocks())
+
+  it('keeps an access token that has not ended by the clock of the issuer', async () => {
+    const options = deviceOf(issuer, { action: 'token', subject: 'device:ahead' })
+    const first = await provision(options)
+    jest.spyOn(Date, 'now').mockReturnValueOnce(Date.now() + 86_400_000)
+    const second = await provision(options)
+    expect(second.answer).toEqual(first.answer)
+    expect(countEvents('key.redeemed')).toBe(1)
+  })
+})
+
 describe('a lost answer', () => {
   it.each([
     ['bind', '/oauth/bind'],

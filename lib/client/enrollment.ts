@@ -76,13 +76,22 @@ export class Enrollment {
     const { settings, connection } = this.#device
     const { result, attempt } = loaded.state ?? {}
     await requireSameSigner(settings, attempt ?? result)
-    const age = result === undefined ? 0 : connection.clock.seconds - result.completedAt
-    const isDue = settings.renewAfterSeconds !== undefined && age >= settings.renewAfterSeconds
-    if (result !== undefined && (isDue || attempt !== undefined)) return this.#renew(loaded, result)
-    if (attempt !== undefined) return this.#resume(loaded, attempt)
-    if (result === undefined || hasEnded(result, connection.clock.seconds)) return this.#begin(loaded)
+    if (attempt !== undefined && result === undefined) return this.#resume(loaded, attempt)
+    if (result === undefined || this.#hasEnded(result)) return this.#begin(loaded)
+    if (attempt !== undefined || this.#isDue(result)) return this.#renew(loaded, result)
     connection.notify({ type: 'state.found', clientId: result.clientId })
     return result
+  }
+
+  #hasEnded(result: Result): boolean {
+    return hasEnded(result, this.#device.connection.clock.seconds)
+  }
+
+  /** Whether a binding is old enough to be renewed. */
+  #isDue({ completedAt }: Result): boolean {
+    const { settings, connection } = this.#device
+    const age = connection.clock.seconds - completedAt
+    return settings.renewAfterSeconds !== undefined && age >= settings.renewAfterSeconds
   }
 
   /** Binds another key pair. If this fails, the device keeps the one that it has. */
@@ -94,7 +103,8 @@ export class Enrollment {
     const attempt = loaded.state?.attempt
     try {
       const result = await (attempt === undefined ? renewal.#begin(loaded) : renewal.#resume(loaded, attempt))
-      if (result !== undefined) connection.notify({ type: 'binding.renewed', clientId: result.clientId })
+      if (result !== undefined && result.thumbprint !== old.thumbprint)
+        connection.notify({ type: 'binding.renewed', clientId: result.clientId })
       return result
     } catch (error) {
       settings.signal?.throwIfAborted()
@@ -108,11 +118,14 @@ export class Enrollment {
     const { settings, connection } = this.#device
     const patience = this.#patience
     const issuer = await this.#device.issuer(patience)
+    const result = loaded.state?.result
+    // By the clock of the issuer, which is known only now, the result may still be good.
+    if (result !== undefined && !this.#hasEnded(result) && !this.#isDue(result)) return result
     const { signer, pair } = await this.#newPair()
     // A binding stays in use until it is renewed. An access token that has ended does not.
-    const old = settings.action === 'bind' ? loaded.state?.result : undefined
+    const old = settings.action === 'bind' ? result : undefined
     const self = old && { clientId: old.clientId, signer: await this.#signer(old) }
-    const redeemedKeyId = loaded.state?.result?.keyId
+    const redeemedKeyId = result?.keyId
     const key = await obtainKey(settings, { issuer, patience, signer, self, redeemedKeyId, refused })
     connection.notify({
       type: 'key.received',
@@ -188,9 +201,20 @@ export class Enrollment {
   }
 }
 
-/** The signer of a saved key pair. */
-export async function signerFor({ signer }: Settings, { privateKey }: SavedKeyPair): Promise<Signer> {
-  return signer ?? signerOf(privateKey as PrivateKeyJwk)
+/**
+ * The signer of a saved key pair.
+ *
+ * @throws ProvisionError `state_unusable`
+ */
+export async function signerFor(
+  settings: Settings,
+  { privateKey, thumbprint }: SavedKeyPair,
+): Promise<Signer> {
+  if (settings.signer !== undefined) return settings.signer
+  const signer = await signerOf(privateKey as PrivateKeyJwk).catch(() => undefined)
+  if (signer === undefined || (await thumbprintOf(signer)) !== thumbprint)
+    throw unusable('it is damaged: its private key is wrong')
+  return signer
 }
 
 /** Whether the access token of a result has ended. */

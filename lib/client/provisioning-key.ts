@@ -43,6 +43,15 @@ export function readProvisioningKey(text: string): ProvisioningKey {
   }
 }
 
+/** Whether a value has the form of a provisioning key. */
+export function isProvisioningKey(value: unknown): boolean {
+  try {
+    return typeof value === 'string' && readProvisioningKey(value).token === value
+  } catch {
+    return false
+  }
+}
+
 /** The claims of any JWT, without checking its signature. */
 export function claimsOf(token: string): Record<string, unknown> | undefined {
   return readJson(token.split('.')[1] ?? '')

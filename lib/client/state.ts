@@ -2,6 +2,7 @@ import { describeSecret, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { object, oneOf, required, rule, text, whole } from '../base/schema.js'
 import { oneLine, ProvisionError } from './failure.js'
+import { isProvisioningKey } from './provisioning-key.js'
 import type { PrivateKeyJwk } from './signer.js'
 
 /**
@@ -95,7 +96,7 @@ const readState = object<State & { readonly format: string; readonly version: nu
   action: required(oneOf(ACTIONS)),
   attempt: object<Attempt>({
     ...readPair,
-    key: required(rule('a provisioning key', (value) => typeof value === 'string', describeSecret)),
+    key: required(rule('a provisioning key', isProvisioningKey, describeSecret)),
     url: required(rule('a URL', (value) => typeof value === 'string' && URL.canParse(value))),
     contentType: aText,
     body: rule('a text', (value) => typeof value === 'string', describeSecret),
