@@ -38,7 +38,7 @@ function forged(claims: object): string {
 
 describe('the options', () => {
   it.each<[string, Partial<ProvisionOptions>, string]>([
-    ['no key', { client: undefined as never }, '(options): expected either key or client'],
+    ['no key', { client: undefined as never }, 'key: expected either key or client, got neither'],
     ['two keys', { key: 'a' }, 'expected either key or client, got both'],
     ['an issuer without TLS', { issuer: 'http://auth.example.com' }, 'issuer: expected an https URL'],
     ['an unknown action', { action: 'enrol' as never }, 'action: expected token or bind or register'],
@@ -50,7 +50,7 @@ describe('the options', () => {
   ])('name %s', async (_, wrong, message) => {
     const failure = await failureOf({ ...deviceOf(issuer), ...wrong })
     expect(failure).toBeInstanceOf(ConfigurationError)
-    expect(failure.message).toContain(message.replace('(options): ', ''))
+    expect(failure.message).toContain(message)
     expect(issuer.requests).toEqual([])
   })
 })

@@ -79,6 +79,19 @@ describe('fetch() of a device', () => {
     expect(response.status).toBe(404)
   })
 
+  it('stops waiting for an access token when its request is aborted', async () => {
+    let isHanging = false
+    const hanging: typeof fetch = (input, init) =>
+      isHanging ? new Promise(() => {}) : issuer.fetch(input, init)
+    const controller = new AbortController()
+    const given = { subject: 'device:hanging', fetch: hanging, signal: controller.signal }
+    const device = await provision(deviceOf(issuer, given))
+    isHanging = true
+    const signal = AbortSignal.timeout(200)
+    await expect(device.fetch(telemetry(), { signal })).rejects.toMatchObject({ name: 'TimeoutError' })
+    controller.abort()
+  })
+
   it('sends no token in cleartext', async () => {
     const device = await provision(deviceOf(issuer, { subject: 'device:clear' }))
     await expect(device.fetch('http://api.example.com/')).rejects.toThrow(

@@ -1,5 +1,5 @@
 import type { AccessTokens } from './access-tokens.js'
-import { type Connection, learnFrom, proofFor } from './connection.js'
+import { type Connection, learnNonce, learnTime, proofFor } from './connection.js'
 import { isProtected } from './options.js'
 
 /** One request, one with a new nonce or the right time, and one with a new token. */
@@ -15,16 +15,18 @@ export function authenticatedFetch(connection: Connection, tokens: AccessTokens)
     const body = isStream ? request.body : await bytesOf(request)
     let refused: string | undefined
     for (let tries = 1; ; tries += 1) {
-      const { token, signer } = await tokens.get(refused)
+      const { token, signer } = await unlessAborted(tokens.get(refused), request.signal)
       const headers = new Headers(request.headers)
       headers.set('Authorization', `DPoP ${token}`)
       headers.set('DPoP', await proofFor(connection, signer, { method, url, token }))
       const sent = { ...init, method, headers, body, signal: request.signal, duplex: 'half' }
       // The proof is for this URL only, so a redirect is left to the caller.
       const response = await connection.fetch(url, { redirect: 'manual', ...sent } as RequestInit)
-      const isClockWrong = learnFrom(connection, url, response)
+      learnNonce(connection, url, response)
       const canImprove = response.status === 401 && !isStream && tries < MOST_TRIES
       if (!canImprove) return response
+      // An API with another time than the issuer corrects the clock only if it has refused the proof.
+      const isClockWrong = learnTime(connection, response)
       const isNonceWanted = /\buse_dpop_nonce\b/.test(response.headers.get('WWW-Authenticate') ?? '')
       if (isNonceWanted || isClockWrong) await response.body?.cancel()
       else if (refused !== undefined || !(await canReplace(tokens, token))) return response
@@ -34,6 +36,17 @@ export function authenticatedFetch(connection: Connection, tokens: AccessTokens)
       }
     }
   }
+}
+
+/** Waits for a promise that other requests may need too, and stops waiting when this request is aborted. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+  })
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** Whether there is another token in place of a refused one. */

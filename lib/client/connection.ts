@@ -55,7 +55,8 @@ export async function sendToIssuer(connection: Connection, request: OutgoingRequ
   } catch (error) {
     throw signal.aborted ? signal.reason : networkFailure(error, url)
   }
-  const isCorrected = learnFrom(connection, url, response)
+  learnNonce(connection, url, response)
+  const isCorrected = learnTime(connection, response)
   const { status, statusText, ok } = response
   if (ok) return new Response(text, { status, statusText, headers: response.headers })
   const refusal = refusalOf(response, text, url)
@@ -74,14 +75,14 @@ export function proofFor(
   return dpopProof(signer, { method, url, now: clock.seconds, token, nonce })
 }
 
-/** Keeps the nonce and the time of an answer. Returns whether the clock was wrong. */
-export function learnFrom(
-  { clock, nonces, notify }: Connection,
-  url: string,
-  { headers }: Response,
-): boolean {
+/** Keeps the nonce of an answer for the next request to the same server. */
+export function learnNonce({ nonces }: Connection, url: string, { headers }: Response): void {
   const nonce = headers.get('DPoP-Nonce')
   if (nonce !== null) nonces.set(new URL(url).origin, nonce)
+}
+
+/** Corrects the clock by an answer. Returns whether it was wrong. */
+export function learnTime({ clock, notify }: Connection, { headers }: Response): boolean {
   const bySeconds = clock.correctBy(headers)
   if (bySeconds !== undefined) notify({ type: 'clock.corrected', bySeconds })
   return bySeconds !== undefined

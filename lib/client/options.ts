@@ -188,7 +188,7 @@ const readOptions = object<ProvisionOptions>({
 export function parseOptions(options: ProvisionOptions): Settings {
   const faults = newFaults()
   const given = readOptions(options, '', faults)
-  noteExclusive(options, ['key', 'client'], '', faults, 'either key or client')
+  noteExclusive(options, ['key', 'client'], 'key', faults, 'either key or client')
   const { action, state, subject, client, metadata, renewAfterSeconds, signer } = given
   const needsState = action === 'bind' || action === 'register'
   if (needsState && state === undefined)
