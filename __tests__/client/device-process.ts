@@ -28,15 +28,15 @@ function count(of: object, names: readonly string[]): void {
   }
 }
 
-const module_: typeof files = require('node:fs/promises')
-const open = module_.open
-Reflect.set(module_, 'open', async (...given: Parameters<typeof open>) => {
+const promises: typeof files = require('node:fs/promises')
+const open = promises.open
+Reflect.set(promises, 'open', async (...given: Parameters<typeof open>) => {
   step()
   const handle = await open(...given)
   count(handle, ['writeFile', 'sync', 'close'])
   return handle
 })
-count(module_, ['rename', 'rm', 'writeFile'])
+count(promises, ['rename', 'rm', 'writeFile'])
 
 provision({
   issuer: ISSUER,
