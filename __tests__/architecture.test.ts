@@ -21,6 +21,7 @@ const FOLDERS = [
   'options',
   'operations',
   'http',
+  'administration',
   // The wiring and the public names.
   '',
   // Entries of their own: nothing else in lib imports them.
@@ -35,7 +36,8 @@ const PROTOCOL: readonly string[] = FOLDERS.slice(0, FOLDERS.indexOf('remote'))
 
 /** The packages of lib, and the only files and folders that may import them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  express: ['http/'],
+  express: ['http/', 'administration/'],
+  uplot: ['administration/'],
   helmet: ['http/'],
   'express-rate-limit': ['http/', 'options/rate-limits.ts'],
   jsonwebtoken: ['jose/jwt.ts'],

@@ -1,3 +1,4 @@
+import { type Administration, administration } from './administration/administration.js'
 import { guardContext, httpContext } from './http/context.js'
 import { type ResourceMetadata, resourceMetadata } from './http/documents.js'
 import { type Guards, guards } from './http/guards.js'
@@ -21,7 +22,13 @@ import type { VerifierOptions } from './options/verifier-options.js'
  *   keys.on('key.replayed', ({ keyId }) => console.error(`the key ${keyId} was copied`))
  * }
  */
-export interface ProvisioningKeys extends Routers, Guards, Middlewares, Readiness, Operations {
+export interface ProvisioningKeys
+  extends Routers,
+    Guards,
+    Middlewares,
+    Readiness,
+    Operations,
+    Administration {
   /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
   readonly on: EventHub['on']
   /** How many events were dropped since the start, because an observer was too slow. */
@@ -47,12 +54,15 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   const config = parseOptions(options)
   const context = httpContext(config)
   if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
+  const ready = readiness(context)
+  const operate = operations(config)
   return Object.freeze({
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
-    ...readiness(context),
-    ...operations(config),
+    ...ready,
+    ...operate,
+    ...administration({ context, operations: operate, isReady: ready.isReady }),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
   })
@@ -104,6 +114,11 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
   })
 }
 
+export type {
+  AdministrationAccess,
+  AdministrationOptions,
+  AdministrationRole,
+} from './administration/administration-options.js'
 export { ConfigurationError, type ErrorCode, ProvisioningError, type Reason } from './base/errors.js'
 export { hashSecret } from './base/secret.js'
 export type { BindingRef, RevokeBindingOutcome } from './clients/bindings.js'

@@ -114,6 +114,14 @@ const DETAILS: { readonly [T in EventType]: EventDetails[T] } = {
     lockedUntil: SECONDS + 3_600,
   },
   'client.unlocked': { clientId: 'fleet', author: 'alice' },
+  'administration.acted': {
+    action: 'revoke_key',
+    author: 'alice',
+    outcome: 'revoked',
+    clientId: 'fleet',
+    keyId: FINDING.findingId,
+  },
+  'administration.refused': { reason: 'forbidden', method: 'GET', path: '/api/overview' },
   'configuration.advised': { advice: 'Set `trust proxy`.' },
   'events.dropped': { count: 40 },
 }

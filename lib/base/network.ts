@@ -113,5 +113,10 @@ export function holdsMappedAddresses(network: string): boolean {
 /** The names of this machine that other machines cannot reach, as the URL parser writes them (RFC 8252 8.3). */
 export const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 
+/** Whether a `Host` header names this machine, with any port. */
+export function isLoopbackName(host: string | undefined): boolean {
+  return LOOPBACK_HOSTS.has(`${host}`.toLowerCase().replace(/:\d+$/, ''))
+}
+
 /** Whether an address belongs to this machine only (RFC 1122 3.2.1.3, RFC 4291 2.5.3). */
 export const isLoopback = networkTester(['127.0.0.0/8', '::1'])

@@ -77,7 +77,7 @@ function isSecure(req: Request): boolean {
  * Whether a request comes from a process on this machine and through no proxy. Only the address of the connection
  * counts, whatever `trust proxy` says.
  */
-function isFromThisMachine({ socket, headers }: Request): boolean {
+export function isFromThisMachine({ socket, headers }: Request): boolean {
   const isForwarded = Object.keys(headers).some(
     (name) => name === 'forwarded' || name.startsWith('x-forwarded-'),
   )

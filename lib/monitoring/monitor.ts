@@ -1,7 +1,7 @@
 import type { EventType, ProvisioningEvent } from '../ports/events.js'
 import type { Detector } from './detector.js'
 import type { FindingRecorder } from './findings.js'
-import type { RefusalLimiter } from './refusal-limiter.js'
+import { isRefusal, type RefusalLimiter } from './refusal-limiter.js'
 
 /** Looks at each event before the observers get it. */
 export interface Monitor {
@@ -23,7 +23,7 @@ export function monitor({ detector, recorder, refusals }: MonitorParts): Monitor
     watches: (type) => detector.watches(type),
     inspect(event) {
       for (const detection of detector.inspect(event)) recorder.add(detection)
-      return event.type !== 'request.refused' || refusals.passes(event)
+      return !isRefusal(event) || refusals.passes(event)
     },
   }
 }

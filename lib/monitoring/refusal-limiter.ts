@@ -1,5 +1,5 @@
 import { sourceOf } from '../base/network.js'
-import type { Emit, EventOf } from '../ports/events.js'
+import type { Emit, EventOf, ProvisioningEvent } from '../ports/events.js'
 import type { Schedule } from './findings.js'
 
 const MINUTE = 60_000
@@ -9,6 +9,13 @@ const MOST_SOURCES = 1_000
 
 /** The most summaries of one minute: those of the sources with the most refusals. The others share one. */
 const MOST_SUMMARIES = 100
+
+/** The events of refused requests, which strangers can cause. */
+type Refusal = EventOf<'request.refused'> | EventOf<'administration.refused'>
+
+export function isRefusal(event: ProvisioningEvent): event is Refusal {
+  return event.type === 'request.refused' || event.type === 'administration.refused'
+}
 
 /** The refusals of one source, or of one genuine key. */
 interface Refusals {
@@ -44,7 +51,7 @@ export class RefusalLimiter {
   }
 
   /** Whether observers get a refusal. */
-  passes(event: EventOf<'request.refused'>): boolean {
+  passes(event: Refusal): boolean {
     const refusals = this.#of(event)
     if (refusals.detailed < this.#most) {
       refusals.detailed += 1
@@ -54,8 +61,10 @@ export class RefusalLimiter {
     return false
   }
 
-  #of({ at, address, clientId, keyId }: EventOf<'request.refused'>): Refusals {
+  #of(event: Refusal): Refusals {
+    const { at, address } = event
     this.#startMinute(at.getTime())
+    const { clientId, keyId } = event.type === 'request.refused' ? event : {}
     const all = keyId === undefined ? this.#sources : this.#keys
     const wanted = keyId === undefined ? `source ${address && sourceOf(address)}` : `key ${clientId} ${keyId}`
     const name = all.has(wanted) || all.size < MOST_SOURCES ? wanted : OTHERS

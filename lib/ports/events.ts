@@ -2,7 +2,7 @@ import type { RequestSource } from '../base/request.js'
 import type { EventDetails } from './event-details.js'
 import type { Severity } from './severity.js'
 
-export type { EndpointName, EventDetails } from './event-details.js'
+export type { AdministrationRefusal, EndpointName, EventDetails } from './event-details.js'
 export type { Severity } from './severity.js'
 
 /**
@@ -46,6 +46,8 @@ export const SEVERITY: Record<EventType, Severity> = {
   'finding.closed': 'notice',
   'client.locked': 'high',
   'client.unlocked': 'notice',
+  'administration.acted': 'notice',
+  'administration.refused': 'warning',
   'token.issued': 'info',
   'token.verified': 'info',
   'token.revoked': 'notice',
@@ -95,6 +97,8 @@ export type EventOf<T extends EventType> = EventDetails[T] & EventEnvelope<T>
 const OUTCOMES: { readonly [T in EventType]?: (details: EventDetails[T]) => string } = {
   'request.refused': ({ reason }) => reason,
   'key.redeemed': ({ action }) => action,
+  'administration.acted': ({ action }) => action,
+  'administration.refused': ({ reason }) => reason,
   'finding.opened': ({ rule }) => rule,
   'finding.updated': ({ rule }) => rule,
   'client.locked': ({ kind }) => kind,

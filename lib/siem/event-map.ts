@@ -112,6 +112,13 @@ export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
   'finding.closed': row(['findingClose', 'intrusion_detection: info', 'none', 'A finding was closed']),
   'client.locked': row(['suspend', 'iam: user, change', 'success', 'A client was locked']),
   'client.unlocked': row(['resume', 'iam: user, change', 'success', 'A client was unlocked']),
+  'administration.acted': row(['apiOther', 'iam: admin', 'unknown', 'An operator has acted']),
+  'administration.refused': row([
+    'apiOther',
+    'api: denied',
+    'failure',
+    'The administration refused a request',
+  ]),
   'configuration.advised': row(['error', 'configuration: info', 'none', 'A setting is missing or risky']),
   'events.dropped': row(
     ['error', 'configuration: info', 'none', 'An observer has missed events'],

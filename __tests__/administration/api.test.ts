@@ -1,0 +1,311 @@
+import { AS, act, readApi, startAdministration } from '../support/administration.js'
+import { bindingBody } from '../support/binding.js'
+import { refOf } from '../support/redeeming.js'
+import { exchangeKey, obtainKey, send } from '../support/requests.js'
+import { CLIENT, type RunningServer } from '../support/server.js'
+
+let server: RunningServer
+
+beforeEach(async () => {
+  server = await startAdministration({ options: { monitoring: {} } })
+})
+afterEach(() => server.close())
+
+const nameOf = (key: string) => {
+  const { clientId, jti } = refOf(key)
+  return { clientId, keyId: jti }
+}
+
+const queryOf = (members: Record<string, string>) => new URLSearchParams(members).toString()
+
+const acted = () =>
+  server.events.flatMap((event) =>
+    event.type === 'administration.acted' ? [[event.action, event.author, event.outcome]] : [],
+  )
+
+/** Replays a key, so that a rule finds something. */
+async function replayKey(): Promise<string> {
+  const key = await obtainKey(server, { scope: 'provision:token devices:read' })
+  await exchangeKey(server, key)
+  await exchangeKey(server, key)
+  for (let tries = 0; tries < 100 && (await server.keys.findings()).length === 0; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  return key
+}
+
+describe('the overview', () => {
+  it('shows who asks, the health, and how many of everything there are', async () => {
+    await replayKey()
+    await obtainKey(server)
+    await server.keys.lockClient({ clientId: 'runner-7', reason: 'stolen', author: 'bob' })
+    const { body } = await readApi(server, 'overview')
+    expect(body).toMatchObject({
+      role: 'operate',
+      actor: 'alice',
+      health: { status: 'ready', store: { isReachable: true }, droppedEvents: 0 },
+      keys: { issued: 1, redeeming: 0, redeemed: 1, revoked: 0, expired: 0 },
+      findings: { open: 1, bySeverity: { high: 1 } },
+      locks: 1,
+      process: { pid: process.pid },
+    })
+    expect(body.history.at).toHaveLength(1)
+    expect(body.history.redeemed).toEqual([1])
+  })
+
+  it('shows a process that is about to stop', async () => {
+    server.keys.drain()
+    expect((await readApi(server, 'health')).body.status).toBe('draining')
+  })
+})
+
+describe('the list of keys', () => {
+  it('shows ids and never a key', async () => {
+    const key = await obtainKey(server, { scope: 'devices:create', requested_subject: 'device:7' })
+    const { body, text } = await readApi(server, 'keys')
+    expect(body).toEqual({
+      items: [
+        {
+          ...nameOf(key),
+          subject: 'device:7',
+          scope: ['devices:create'],
+          audience: expect.any(String),
+          issuedAt: expect.any(Number),
+          expiresAt: expect.any(Number),
+          changedAt: expect.any(Number),
+          isExpired: false,
+          state: 'issued',
+          binding: 'none',
+          familyRevoked: false,
+          issuedTo: '127.0.0.0/24',
+          networks: [],
+        },
+      ],
+    })
+    for (const part of key.split('.')) expect(text).not.toContain(part)
+  })
+
+  it('has pages, and filters by client and state', async () => {
+    const keys = []
+    for (let i = 0; i < 5; i += 1) keys.push(nameOf(await obtainKey(server)).keyId)
+    const seen: string[] = []
+    let after: string | undefined
+    do {
+      const query = queryOf({
+        limit: '2',
+        state: 'issued',
+        clientId: CLIENT,
+        ...(after !== undefined && { after }),
+      })
+      const { body } = await readApi(server, `keys?${query}`)
+      seen.push(...body.items.map(({ keyId }: { keyId: string }) => keyId))
+      after = body.next
+    } while (after !== undefined)
+    expect(seen.sort()).toEqual(keys.sort())
+    expect((await readApi(server, 'keys?state=redeemed')).body).toEqual({ items: [] })
+    expect((await readApi(server, 'keys?clientId=bystander')).body).toEqual({ items: [] })
+  })
+
+  it('lists an expired key as expired only', async () => {
+    let now = Date.now()
+    const own = await startAdministration({
+      options: {
+        now: () => now,
+        policy: {
+          maxLifetimeSeconds: 60,
+          scopes: ['devices:read', 'provision:token', 'provision:bind', 'devices:create'],
+        },
+      },
+    })
+    try {
+      await obtainKey(own)
+      const countOf = async (state: string) => (await readApi(own, `keys?state=${state}`)).body.items.length
+      expect([await countOf('issued'), await countOf('expired')]).toEqual([1, 0])
+      now += 61_000
+      expect([await countOf('issued'), await countOf('expired')]).toEqual([0, 1])
+    } finally {
+      await own.close()
+    }
+  })
+})
+
+describe('one key', () => {
+  it('has its state and its history', async () => {
+    const key = await obtainKey(server, { scope: 'devices:create' })
+    await send(server, 'post', '/devices').set('Authorization', `Bearer ${key}`)
+    const { body, text } = await readApi(server, `key?${queryOf(nameOf(key))}`)
+    expect(body.key).toMatchObject({ state: 'redeemed', reservedAt: expect.any(Number) })
+    expect(body.events.map(({ type }: { type: string }) => type)).toEqual([
+      'key.issued',
+      'redemption.started',
+      'key.redeemed',
+    ])
+    for (const part of key.split('.')) expect(text).not.toContain(part)
+  })
+
+  it('is 404 if nobody knows it', async () => {
+    const { status, body } = await readApi(server, 'key?clientId=fleet&keyId=nobodys')
+    expect([status, body.detail]).toEqual([404, expect.stringMatching(/There is no such key/)])
+  })
+
+  it('can be revoked once', async () => {
+    const key = await obtainKey(server, { scope: 'devices:read' })
+    expect((await act(server, 'keys/revoke', nameOf(key))).body).toEqual({ outcome: 'revoked' })
+    expect((await act(server, 'keys/revoke', nameOf(key))).body).toEqual({ outcome: 'unchanged' })
+    expect((await send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)).status).toBe(401)
+    expect(acted()).toEqual([
+      ['revoke_key', 'alice', 'revoked'],
+      ['revoke_key', 'alice', 'unchanged'],
+    ])
+  })
+
+  it('gives results that can be revoked', async () => {
+    const key = await obtainKey(server, { scope: 'provision:token devices:read' })
+    expect((await act(server, 'families/revoke', nameOf(key))).body).toEqual({ outcome: 'not_redeemed' })
+    await exchangeKey(server, key)
+    expect((await act(server, 'families/revoke', nameOf(key))).body).toEqual({ outcome: 'revoked' })
+    expect((await readApi(server, `key?${queryOf(nameOf(key))}`)).body.key.familyRevoked).toBe(true)
+  })
+})
+
+describe('clients', () => {
+  it('have a last use and locks', async () => {
+    await obtainKey(server)
+    await act(server, 'clients/lock', { clientId: CLIENT, reason: 'stolen', kind: 'stepUp', lockSeconds: 60 })
+    const item = {
+      clientId: CLIENT,
+      lastUsedAt: expect.any(Number),
+      network: '127.0.0.0/24',
+      locks: [expect.objectContaining({ kind: 'stepUp', reason: 'stolen', author: 'alice' })],
+    }
+    expect((await readApi(server, 'clients')).body).toEqual({ items: [item] })
+    expect((await readApi(server, `clients?clientId=${CLIENT}`)).body).toEqual({ items: [item] })
+    expect((await readApi(server, 'clients?clientId=bystander')).body).toEqual({
+      items: [{ clientId: 'bystander', locks: [] }],
+    })
+    expect((await readApi(server, 'clients?clientId=nobody')).body).toEqual({ items: [] })
+  })
+
+  it('are locked and unlocked from the next request on', async () => {
+    const key = await obtainKey(server, { scope: 'devices:read' })
+    const use = () => send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)
+    expect((await use()).status).toBe(200)
+    await act(server, 'clients/lock', { clientId: CLIENT, reason: 'stolen' })
+    expect((await use()).status).toBe(401)
+    expect((await readApi(server, 'locks')).body.items).toHaveLength(1)
+    expect((await act(server, 'clients/unlock', { clientId: CLIENT })).body).toEqual({ outcome: 'unlocked' })
+    expect((await use()).status).toBe(200)
+    expect((await act(server, 'clients/unlock', { clientId: CLIENT })).status).toBe(404)
+    expect(acted()).toEqual([
+      ['lock_client', 'alice', 'locked'],
+      ['unlock_client', 'alice', 'unlocked'],
+      ['unlock_client', 'alice', 'unknown'],
+    ])
+  })
+
+  it('have bindings that can be revoked', async () => {
+    const key = await obtainKey(server, { scope: 'provision:bind', requested_subject: 'device:7' })
+    const bound = await send(server, 'post', '/oauth/bind')
+      .set('Authorization', `Bearer ${key}`)
+      .send(bindingBody(key))
+    const { body } = await readApi(server, 'bindings?clientId=device:7')
+    expect(body.items).toEqual([
+      {
+        bindingId: bound.body.binding_id,
+        kind: 'jwk',
+        boundAt: expect.any(Number),
+        keyId: nameOf(key).keyId,
+      },
+    ])
+    const binding = { clientId: 'device:7', bindingId: bound.body.binding_id }
+    expect((await act(server, 'bindings/revoke', binding)).body).toEqual({ outcome: 'revoked' })
+    expect((await act(server, 'bindings/revoke', binding)).status).toBe(404)
+  })
+})
+
+describe('findings', () => {
+  it('say what happened and what to do, and can be closed', async () => {
+    await replayKey()
+    const { body } = await readApi(server, 'findings')
+    expect(body.items).toEqual([
+      expect.objectContaining({
+        rule: 'replayed_key',
+        title: 'A redeemed key was used again',
+        severity: 'high',
+        evidence: 'bound',
+        subject: `client:${CLIENT}`,
+        count: 1,
+        actions: ['report'],
+        runbook: expect.arrayContaining([expect.any(String)]),
+      }),
+    ])
+    const [{ id: findingId }] = body.items
+    expect((await readApi(server, 'findings?rule=dead_key')).body).toEqual({ items: [] })
+    expect((await readApi(server, `findings?clientId=${CLIENT}`)).body.items).toHaveLength(1)
+    expect((await act(server, 'findings/close', { findingId })).body).toEqual({ outcome: 'closed' })
+    expect((await act(server, 'findings/close', { findingId })).status).toBe(404)
+    expect((await readApi(server, 'findings')).body).toEqual({ items: [] })
+  })
+})
+
+describe('a wrong request', () => {
+  const reads: readonly (readonly [path: string, faults: readonly string[]])[] = [
+    ['keys?limit=0', ['limit: expected a whole number from 1 to 200, got 0']],
+    ['keys?limit=many', ['limit: expected a whole number from 1 to 200, got "many"']],
+    [
+      'keys?state=lost',
+      ['state: expected issued or redeeming or redeemed or revoked or expired, got "lost"'],
+    ],
+    ['keys?client=fleet', [expect.stringMatching(/^client: expected .*clientId/) as unknown as string]],
+    ['key?clientId=fleet', [expect.stringMatching(/^keyId: expected an id/) as unknown as string]],
+    ['bindings', [expect.stringMatching(/^clientId: expected the id of a client/) as unknown as string]],
+    ['findings?rule=bad', [expect.stringMatching(/^rule: expected replayed_key or/) as unknown as string]],
+    ['overview?verbose=1', [expect.stringMatching(/^verbose: expected/) as unknown as string]],
+  ]
+  for (const [path, faults] of reads)
+    it(`gets the faults of ${path}`, async () => {
+      const { status, body } = await readApi(server, path)
+      expect([status, body.title, body.faults]).toEqual([400, 'Bad Request', faults])
+    })
+
+  it('may not have a parameter twice', async () => {
+    const { status, body } = await readApi(server, 'keys?limit=1&limit=2')
+    expect([status, body.detail]).toEqual([400, 'The parameter "limit" is there twice.'])
+  })
+
+  it('may not have a cursor that no page gave', async () => {
+    expect((await readApi(server, 'keys?after=nonsense')).status).toBe(400)
+    expect((await readApi(server, 'clients?after=nonsense')).status).toBe(400)
+  })
+
+  it('gets the faults of its body, and changes nothing', async () => {
+    const { status, body } = await act(server, 'clients/lock', {
+      clientId: CLIENT,
+      kind: 'for ever',
+      lockSeconds: -1,
+    })
+    expect([status, body.faults]).toEqual([
+      400,
+      [
+        'reason: expected an id of 1 to 256 characters, got undefined',
+        'kind: expected throttle or stepUp or lock, got "for ever"',
+        'lockSeconds: expected a whole number from 1 to 31536000 seconds, got -1',
+      ],
+    ])
+    expect(await server.keys.locks()).toEqual([])
+  })
+
+  it('gets 404 at an unknown path, and 405 for another method', async () => {
+    expect((await readApi(server, 'secrets')).status).toBe(404)
+    expect((await send(server, 'get', '/admin/').set(AS, 'alice')).status).toBe(404)
+    const { status, headers } = await send(server, 'put', '/admin/api/locks').set(AS, 'alice')
+    expect([status, headers.allow]).toEqual([405, 'GET, HEAD'])
+    const get = await readApi(server, 'keys/revoke')
+    expect([get.status, get.headers.allow]).toEqual([405, 'POST'])
+  })
+
+  it('gets 400 for a body that is not JSON, and 413 for a long one', async () => {
+    const post = () => send(server, 'post', '/admin/api/keys/revoke').set(AS, 'alice').type('json')
+    expect((await post().send('{"clientId":')).status).toBe(400)
+    expect((await post().send(JSON.stringify({ clientId: 'x'.repeat(40_000) }))).status).toBe(413)
+  })
+})

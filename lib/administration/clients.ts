@@ -1,0 +1,102 @@
+import { withoutUndefined } from '../base/object.js'
+import { object, oneOf, parse, required, whole } from '../base/schema.js'
+import type { BindingRef } from '../clients/bindings.js'
+import { findClient } from '../clients/registry.js'
+import type { LockOptions } from '../operations/monitoring-operations.js'
+import { callStore } from '../ports/deployment.js'
+import { LOCK_KINDS } from '../ports/lock.js'
+import type { ClientUse, Lock } from '../ports/store.js'
+import { act } from './act.js'
+import type { Call } from './call.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf } from './parameters.js'
+import { Problem } from './problem.js'
+
+interface ClientsQuery extends ListQuery {
+  readonly clientId?: string
+}
+
+const readClientsQuery = object<ClientsQuery>({ clientId: aClientId, ...listMembers })
+const readClientName = object<{ readonly clientId: string }>({ clientId: required(aClientId) })
+const readBindingName = object<BindingRef>({ clientId: required(aClientId), bindingId: required(anId) })
+const readLock = object<Omit<LockOptions, 'author'>>({
+  clientId: required(aClientId),
+  reason: required(anId),
+  kind: oneOf(LOCK_KINDS),
+  lockSeconds: whole(1, 31_536_000, ' seconds'),
+})
+
+/** Lists the clients that were used, the last used first, or finds one by its id. */
+export async function listClients(call: Call): Promise<object> {
+  const { clientId, ...list } = parse(readClientsQuery, call.parameters, '')
+  const { store } = call.context.config.deployment
+  const locks = await callStore(() => store.locks())
+  if (clientId !== undefined) return { items: await oneClient(call, clientId, locks) }
+  const { uses, next } = await callStore(() => store.listUses(pageOf(list)))
+  return withoutUndefined({ items: uses.map((use) => clientView(use, locks)), next })
+}
+
+async function oneClient({ context }: Call, clientId: string, locks: readonly Lock[]): Promise<object[]> {
+  const { deployment } = context.config
+  const [uses, client] = await Promise.all([
+    callStore(() => deployment.store.lastUses(clientId)),
+    findClient(deployment, clientId),
+  ])
+  const use = uses.find(({ bindingId }) => bindingId === undefined) ?? { clientId }
+  const view = clientView(use, locks)
+  return client === undefined && uses.length === 0 && view.locks.length === 0 ? [] : [view]
+}
+
+function clientView(use: Pick<ClientUse, 'clientId'> & Partial<ClientUse>, locks: readonly Lock[]) {
+  const { clientId, lastUsedAt, network } = use
+  const own = locks.filter((lock) => lock.clientId === clientId)
+  return { ...withoutUndefined({ clientId, lastUsedAt, network }), locks: own }
+}
+
+/** Lists the bindings of a client with their last uses. */
+export async function listBindings({ context, parameters }: Call): Promise<object> {
+  const { clientId } = parse(readClientName, parameters, '')
+  const { operations } = context
+  const [bindings, uses] = await Promise.all([
+    operations.listBindings(clientId),
+    operations.lastUses(clientId),
+  ])
+  const items = bindings.map(({ bindingId, boundAt, keyId, flaggedAt, confirmation }) => {
+    const { lastUsedAt, network } = uses.find((use) => use.bindingId === bindingId) ?? {}
+    const kind = confirmation.jkt === undefined ? 'certificate' : 'jwk'
+    return withoutUndefined({ bindingId, kind, boundAt, keyId, flaggedAt, lastUsedAt, network })
+  })
+  return { items }
+}
+
+export async function revokeBinding(call: Call): Promise<object> {
+  const binding = parse(readBindingName, call.parameters, '')
+  const outcome = await act(call, { action: 'revoke_binding', ...binding }, () =>
+    call.context.operations.revokeBinding(binding),
+  )
+  if (outcome === 'unknown') throw new Problem(404, 'The client has no such binding.')
+  return { outcome }
+}
+
+export async function listLocks({ context }: Call): Promise<object> {
+  const items = await context.operations.locks()
+  return { items: [...items].sort((a, b) => b.lockedAt - a.lockedAt) }
+}
+
+export async function lockClient(call: Call): Promise<object> {
+  const { operator, context, parameters } = call
+  const lock = parse(readLock, parameters, '')
+  const outcome = await act(call, { action: 'lock_client', clientId: lock.clientId }, () =>
+    context.operations.lockClient({ ...lock, author: operator.actor }),
+  )
+  return { outcome }
+}
+
+export async function unlockClient(call: Call): Promise<object> {
+  const { operator, context, parameters } = call
+  const { clientId } = parse(readClientName, parameters, '')
+  const outcome = await act(call, { action: 'unlock_client', clientId }, () =>
+    context.operations.unlockClient({ clientId, author: operator.actor }),
+  )
+  if (outcome === 'unknown') throw new Problem(404, 'The client is not locked.')
+  return { outcome }
+}

@@ -1,0 +1,63 @@
+import type { Response } from 'express'
+import type { EventLog, LoggedEvent } from './event-log.js'
+import { Problem } from './problem.js'
+
+/**
+ * The server ends a stream after this time. The page then asks again, so a session that has ended gets no more events, with
+ * any kind of `authorize`.
+ */
+const LONGEST_MILLISECONDS = 60_000
+
+const HEARTBEAT_MILLISECONDS = 15_000
+
+/** A reader that is slower than this is disconnected, and asks again. */
+const MOST_WAITING_BYTES = 1_048_576
+
+/** Each open page takes one. */
+const MOST_STREAMS = 50
+
+/** A page gets at most this many earlier events when it connects. */
+const MOST_EARLIER = 200
+
+/** Streams the events of a log, as lines of JSON. */
+export class EventStreams {
+  readonly #log: EventLog
+  #open = 0
+
+  constructor(log: EventLog) {
+    this.#log = log
+  }
+
+  /**
+   * @param after the id of the last event that the reader has. Default: it has none
+   * @throws Problem if too many streams are open
+   */
+  serve(res: Response, after: string | undefined): void {
+    if (this.#open >= MOST_STREAMS)
+      throw new Problem(503, `${MOST_STREAMS} pages are open already. Close some of them.`)
+    this.#open += 1
+    // Proxies must not collect, compress or delay the lines.
+    const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' }
+    res.writeHead(200, { ...headers, 'Content-Type': 'application/x-ndjson' })
+    const earlier = this.#log.after(after).slice(-MOST_EARLIER)
+    res.write(earlier.map(lineOf).join(''))
+
+    const stopWatching = this.#log.watch((event) => {
+      if (res.writableLength > MOST_WAITING_BYTES) res.destroy()
+      else res.write(lineOf(event))
+    })
+    const heartbeat = setInterval(() => res.write('{"type":"heartbeat"}\n'), HEARTBEAT_MILLISECONDS).unref()
+    const end = setTimeout(() => res.end(), LONGEST_MILLISECONDS).unref()
+    res.once('close', () => {
+      this.#open -= 1
+      stopWatching()
+      clearInterval(heartbeat)
+      clearTimeout(end)
+    })
+    res.write('{"type":"heartbeat"}\n')
+  }
+}
+
+function lineOf(event: LoggedEvent): string {
+  return `${JSON.stringify(event)}\n`
+}

@@ -1,0 +1,100 @@
+import { withoutUndefined } from '../base/object.js'
+import { object, oneOf, parse, required } from '../base/schema.js'
+import { callStore, numericDate } from '../ports/deployment.js'
+import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
+import { act } from './act.js'
+import type { Call } from './call.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf } from './parameters.js'
+import { Problem } from './problem.js'
+
+const STATES = ['issued', 'redeeming', 'redeemed', 'revoked', 'expired'] as const
+type State = (typeof STATES)[number]
+
+interface KeysQuery extends ListQuery {
+  readonly clientId?: string
+  readonly state?: State
+}
+
+const readKeysQuery = object<KeysQuery>({ clientId: aClientId, state: oneOf(STATES), ...listMembers })
+
+interface KeyName {
+  readonly clientId: string
+  readonly keyId: string
+}
+
+const readKeyName = object<KeyName>({ clientId: required(aClientId), keyId: required(anId) })
+
+/** The most pages of the store that one answer reads, if most keys are in another state. */
+const MOST_PAGES = 20
+
+/** Lists keys, the latest first. */
+export async function listKeys(call: Call): Promise<object> {
+  const { state, clientId, ...list } = parse(readKeysQuery, call.parameters, '')
+  const { deployment } = call.context.config
+  const now = numericDate(deployment)
+  let query: KeyQuery = withoutUndefined({ ...pageOf(list), clientId, state: storedState(state) })
+  for (let pages = 1; ; pages += 1) {
+    const page: KeyPage = await callStore(() => deployment.store.listKeys(query))
+    const items = page.keys.map((key) => keyView(key, now)).filter((key) => matches(key, state))
+    // An expired key is stored as issued, so a page can lose some items, but the answer should not be empty.
+    if (items.length > 0 || page.next === undefined || pages === MOST_PAGES)
+      return withoutUndefined({ items, next: page.next })
+    query = { ...query, after: page.next }
+  }
+}
+
+function storedState(state: State | undefined) {
+  return state === 'expired' ? undefined : state
+}
+
+function matches({ state, isExpired }: KeyView, wanted: State | undefined): boolean {
+  const isOver = isExpired && (state === 'issued' || state === 'redeeming')
+  return wanted === undefined || (wanted === 'expired' ? isOver : !isOver)
+}
+
+/** Shows one key, and the events of this process that name it. */
+export async function showKey({ context, parameters }: Call): Promise<object> {
+  const { deployment } = context.config
+  const name = parse(readKeyName, parameters, '')
+  const entry = await callStore(() => deployment.store.find({ clientId: name.clientId, jti: name.keyId }))
+  const events = context.log.ofKey(name)
+  if (entry === undefined && events.length === 0) throw NO_KEY
+  return withoutUndefined({ key: entry && keyView(entry, numericDate(deployment)), events })
+}
+
+export async function revokeKey(call: Call): Promise<object> {
+  const key = parse(readKeyName, call.parameters, '')
+  const outcome = await act(call, { action: 'revoke_key', ...key }, () =>
+    call.context.operations.revokeKey(key),
+  )
+  if (outcome === 'unknown') throw NO_KEY
+  return { outcome }
+}
+
+export async function revokeFamily(call: Call): Promise<object> {
+  const key = parse(readKeyName, call.parameters, '')
+  const outcome = await act(call, { action: 'revoke_family', ...key }, () =>
+    call.context.operations.revokeFamily(key),
+  )
+  if (outcome === 'unknown') throw NO_KEY
+  return { outcome }
+}
+
+const NO_KEY = new Problem(
+  404,
+  'There is no such key. The server forgets a key when it and its access token have expired.',
+)
+
+/** A key, as the API shows it. It has ids, and never the key itself. */
+interface KeyView extends Omit<KeyEntry, 'jti' | 'confirmation' | 'issuedToAgent' | 'retainUntil'> {
+  readonly keyId: string
+  readonly isExpired: boolean
+  readonly binding: 'none' | 'dpop' | 'certificate'
+}
+
+function keyView(entry: KeyEntry, now: number): KeyView {
+  const { jti, confirmation, issuedToAgent, retainUntil, ...shown } = entry
+  const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
+  const binding = jkt !== undefined ? 'dpop' : certificate !== undefined ? 'certificate' : 'none'
+  return { ...shown, keyId: jti, isExpired: entry.expiresAt < now, binding }
+}

@@ -1,0 +1,28 @@
+import type { Request } from 'express'
+import { Problem } from './problem.js'
+
+/**
+ * Refuses requests that another site has caused in the browser of an operator. It needs no token, because browsers say
+ * where a request comes from (W3C Fetch Metadata). A client that is no browser sends neither of the two headers.
+ *
+ * @throws Problem
+ */
+export function refuseCrossSite({ headers }: Request): void {
+  const site = headers['sec-fetch-site']
+  if (site === 'same-origin' || site === 'none') return
+  if (site !== undefined) throw CROSS_SITE
+  // Older browsers name only the origin, and some proxies remove the other header.
+  if (headers.origin !== undefined && hostOf(headers.origin) !== headers.host) throw CROSS_SITE
+}
+
+const CROSS_SITE = new Problem(
+  403,
+  'This request comes from another site. Use the page of the administration itself.',
+  {
+    refusal: 'cross_site',
+  },
+)
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined
+}

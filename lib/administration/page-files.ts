@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
+
+/** One file of the page. */
+export interface PageFile {
+  readonly type: string
+  readonly content: Buffer
+}
+
+/** All files of the page. */
+export interface PageFiles {
+  /** The page itself. Its links to the other files contain the hash. */
+  readonly document: PageFile
+  /** Changes with each file, so that browsers may keep the files for ever. */
+  readonly hash: string
+  readonly files: ReadonlyMap<string, PageFile>
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+/** The chart library of the page, and the names of its files there. */
+const UPLOT = [
+  ['uplot.js', 'uplot/dist/uPlot.iife.min.js'],
+  ['uplot.css', 'uplot/dist/uPlot.min.css'],
+] as const
+
+/** Reads the page: about 100 KB. */
+export function readPageFiles(folder = join(__dirname, 'page')): PageFiles {
+  const own = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => TYPES[extname(name)] !== undefined)
+    .map((name) => [name.replaceAll('\\', '/'), join(folder, name)] as const)
+  const paths = [...own, ...UPLOT.map(([name, path]) => [name, require.resolve(path)] as const)]
+  const files = new Map(paths.map(([name, path]) => [name, pageFile(path)]))
+  const digest = createHash('sha256')
+  for (const [name, { content }] of files) digest.update(`${name}\0`).update(content)
+  const hash = digest.digest('hex').slice(0, 16)
+  const template = files.get('index.html')?.content.toString('utf8') ?? ''
+  files.delete('index.html')
+  const content = Buffer.from(template.replaceAll('{{assets}}', `assets/${hash}`))
+  return { document: { type: TYPES['.html'] as string, content }, hash, files }
+}
+
+function pageFile(path: string): PageFile {
+  return { type: TYPES[extname(path)] as string, content: readFileSync(path) }
+}

@@ -1,0 +1,50 @@
+import { type Reader, text, whole } from '../base/schema.js'
+import { CLIENT_ID } from '../ports/client.js'
+
+/** The parameters that several endpoints have. */
+export const aClientId = text('the id of a client', CLIENT_ID)
+export const anId = text('an id of 1 to 256 characters', isShort)
+export const aCursor = text(
+  'the next of an earlier page',
+  (given) => given.length > 0 && given.length <= 2_048,
+)
+
+/** Which part of a list to answer. */
+export interface ListQuery {
+  readonly after?: string
+  readonly limit?: number
+}
+
+const DEFAULT_LIMIT = 50
+const MOST_ITEMS = 200
+
+/** A whole number, which is text in a query. */
+const aLimit: Reader<number> = (value, path, faults) =>
+  whole(1, MOST_ITEMS)(
+    typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,
+    path,
+    faults,
+  )
+
+export const listMembers = { after: aCursor, limit: aLimit }
+
+/** The query that a verb of the store gets. */
+export function pageOf({ after, limit = DEFAULT_LIMIT }: ListQuery) {
+  return { limit, ...(after !== undefined && { after }) }
+}
+
+/** One page of a list that is in memory. `after` is the id of the last item of the page before. */
+export function pageIn<T>(
+  items: readonly T[],
+  idOf: (item: T) => string,
+  { after, limit = DEFAULT_LIMIT }: ListQuery,
+): { readonly items: readonly T[]; readonly next?: string } {
+  const first = after === undefined ? 0 : items.findIndex((item) => idOf(item) === after) + 1
+  const page = items.slice(first, first + limit)
+  const last = page.at(-1)
+  return { items: page, ...(last !== undefined && first + limit < items.length && { next: idOf(last) }) }
+}
+
+function isShort(given: string): boolean {
+  return given.length > 0 && given.length <= 256
+}

@@ -1,0 +1,128 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { readJson } from '../http/body.js'
+import { read } from '../http/wire.js'
+import { type FindOperator, type Operator, requireRole } from './access.js'
+import type { AdministrationContext, ApiEndpoint } from './call.js'
+import * as clients from './clients.js'
+import { EventStreams } from './event-stream.js'
+import * as findings from './findings.js'
+import * as keys from './keys.js'
+import { openApiDescription } from './openapi.js'
+import { refuseCrossSite } from './origin.js'
+import { showHealth, showOverview } from './overview.js'
+import { Page } from './page.js'
+import { answerProblem, Problem } from './problem.js'
+
+const view = (handle: ApiEndpoint['handle']): ApiEndpoint => ({ role: 'view', handle })
+const operate = (handle: ApiEndpoint['handle']): ApiEndpoint => ({ role: 'operate', handle })
+
+/** The endpoints of the API, by method and path. The OpenAPI description has the same ones. */
+export const ENDPOINTS: Readonly<Record<string, ApiEndpoint>> = {
+  'GET /api/overview': view(showOverview),
+  'GET /api/health': view(showHealth),
+  'GET /api/keys': view(keys.listKeys),
+  'GET /api/key': view(keys.showKey),
+  'GET /api/clients': view(clients.listClients),
+  'GET /api/bindings': view(clients.listBindings),
+  'GET /api/locks': view(clients.listLocks),
+  'GET /api/findings': view(findings.listFindings),
+  'POST /api/keys/revoke': operate(keys.revokeKey),
+  'POST /api/families/revoke': operate(keys.revokeFamily),
+  'POST /api/bindings/revoke': operate(clients.revokeBinding),
+  'POST /api/clients/lock': operate(clients.lockClient),
+  'POST /api/clients/unlock': operate(clients.unlockClient),
+  'POST /api/findings/close': operate(findings.closeFinding),
+}
+
+/** What the router serves, and to whom. */
+export interface AdministrationParts {
+  readonly context: AdministrationContext
+  readonly findOperator: FindOperator
+  readonly hasPage: boolean
+}
+
+/** Makes the handler of all requests below the mount path. They have passed the HTTPS check. */
+export function administrationRouter({
+  context,
+  findOperator,
+  hasPage,
+}: AdministrationParts): RequestHandler {
+  const streams = new EventStreams(context.log)
+  const page = hasPage ? new Page() : undefined
+
+  async function answerRequest(req: Request, res: Response): Promise<void> {
+    const { path } = req
+    const isOfPage = path === '/' || path.startsWith('/assets/')
+    // A link on another site may lead to the page. Its API answers only the page.
+    if (!isOfPage) refuseCrossSite(req)
+    const operator = await findOperator(req)
+    const method = req.method === 'HEAD' ? 'GET' : req.method
+    const endpoint = ENDPOINTS[`${method} ${path}`]
+    if (endpoint !== undefined) return answerCall(req, res, { context, operator, endpoint })
+    requireMethod(method, path)
+    if (path === '/api/events') return streams.serve(res, afterOf(req))
+    if (path === '/openapi.json') return sendJson(res, openApiDescription())
+    if (page === undefined || !isOfPage)
+      throw new Problem(404, 'There is no such endpoint. /openapi.json lists them.')
+    return page.serve(req, res, path)
+  }
+
+  return function serveAdministration(req, res) {
+    answerRequest(req, res).catch((error) => {
+      recordRefusal(context, error, req)
+      answerProblem(res, error)
+    })
+  }
+}
+
+interface AuthorizedCall {
+  readonly context: AdministrationContext
+  readonly operator: Operator
+  readonly endpoint: ApiEndpoint
+}
+
+async function answerCall(
+  req: Request,
+  res: Response,
+  { context, operator, endpoint }: AuthorizedCall,
+): Promise<void> {
+  requireRole(operator, endpoint.role)
+  const parameters = req.method === 'POST' ? await readJson(req, res) : queryOf(req)
+  sendJson(res, await endpoint.handle({ context, operator, parameters, source: read(req) }))
+}
+
+/** The parameters of the query. Each may be there once. */
+function queryOf({ originalUrl }: Request): Readonly<Record<string, unknown>> {
+  const pairs = [...new URLSearchParams(originalUrl.split('?')[1] ?? '')]
+  const repeated = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) !== index)
+  if (repeated !== undefined)
+    throw new Problem(400, `The parameter ${JSON.stringify(repeated[0])} is there twice.`)
+  return Object.fromEntries(pairs)
+}
+
+function afterOf(req: Request): string | undefined {
+  const { after } = queryOf(req)
+  return typeof after === 'string' ? after : undefined
+}
+
+/** The methods that a path has. What is no endpoint is a file or the stream, and can only be read. */
+function requireMethod(method: string, path: string): void {
+  const known = Object.keys(ENDPOINTS).filter((name) => name.endsWith(` ${path}`))
+  const methods = known.length > 0 ? known.map((name) => name.split(' ')[0] as string) : ['GET']
+  if (methods.includes(method)) return
+  const allowed = methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : one)).join(', ')
+  throw new Problem(405, `The method must be ${allowed}.`, { headers: { Allow: allowed } })
+}
+
+function sendJson(res: Response, body: object): void {
+  res.setHeader('Content-Type', 'application/json')
+  res.end(JSON.stringify(body))
+}
+
+/** Observers get a limited number of these events, like those of other refusals. */
+function recordRefusal({ config }: AdministrationContext, error: unknown, req: Request): void {
+  if (!(error instanceof Problem) || error.refusal === undefined) return
+  const { method, path } = req
+  const details = { reason: error.refusal, method, path: path.slice(0, 100) }
+  config.deployment.emit('administration.refused', details, read(req))
+}
