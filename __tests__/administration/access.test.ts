@@ -30,7 +30,7 @@ describe('the option authorize', () => {
 
   for (const [name, access] of [
     ['a role', 'view'],
-    ['a promise of a role', Promise.resolve('operate')],
+    ['a promise of a role', Promise.resolve('operate' as const)],
     ['a role and an actor', { role: 'view', actor: 'alice' }],
   ] as const)
     it(`lets a request in with ${name}`, () =>

@@ -8,7 +8,7 @@ import { LOCK_KINDS } from '../ports/lock.js'
 import type { ClientUse, Lock } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
-import { aClientId, anId, type ListQuery, listMembers, pageOf } from './parameters.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf, readPage } from './parameters.js'
 import { Problem } from './problem.js'
 
 interface ClientsQuery extends ListQuery {
@@ -31,7 +31,7 @@ export async function listClients(call: Call): Promise<object> {
   const { store } = call.context.config.deployment
   const locks = await callStore(() => store.locks())
   if (clientId !== undefined) return { items: await oneClient(call, clientId, locks) }
-  const { uses, next } = await callStore(() => store.listUses(pageOf(list)))
+  const { uses, next } = await readPage(() => store.listUses(pageOf(list)))
   return withoutUndefined({ items: uses.map((use) => clientView(use, locks)), next })
 }
 

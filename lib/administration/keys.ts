@@ -4,7 +4,7 @@ import { callStore, numericDate } from '../ports/deployment.js'
 import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
-import { aClientId, anId, type ListQuery, listMembers, pageOf } from './parameters.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf, readPage } from './parameters.js'
 import { Problem } from './problem.js'
 
 const STATES = ['issued', 'redeeming', 'redeemed', 'revoked', 'expired'] as const
@@ -34,7 +34,7 @@ export async function listKeys(call: Call): Promise<object> {
   const now = numericDate(deployment)
   let query: KeyQuery = withoutUndefined({ ...pageOf(list), clientId, state: storedState(state) })
   for (let pages = 1; ; pages += 1) {
-    const page: KeyPage = await callStore(() => deployment.store.listKeys(query))
+    const page: KeyPage = await readPage(() => deployment.store.listKeys(query))
     const items = page.keys.map((key) => keyView(key, now)).filter((key) => matches(key, state))
     // An expired key is stored as issued, so a page can lose some items, but the answer should not be empty.
     if (items.length > 0 || page.next === undefined || pages === MOST_PAGES)

@@ -1,5 +1,8 @@
+import { ProvisioningError } from '../base/errors.js'
 import { type Reader, text, whole } from '../base/schema.js'
 import { CLIENT_ID } from '../ports/client.js'
+import { callStore } from '../ports/deployment.js'
+import { Problem } from './problem.js'
 
 /** The parameters that several endpoints have. */
 export const aClientId = text('the id of a client', CLIENT_ID)
@@ -32,6 +35,24 @@ export const listMembers = { after: aCursor, limit: aLimit }
 export function pageOf({ after, limit = DEFAULT_LIMIT }: ListQuery) {
   return { limit, ...(after !== undefined && { after }) }
 }
+
+/**
+ * Reads a page from the store.
+ *
+ * @throws Problem if the store did not give the cursor
+ */
+export async function readPage<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await callStore(ask)
+  } catch (error) {
+    if (error instanceof ProvisioningError && error.cause instanceof RangeError) throw WRONG_CURSOR
+    throw error
+  }
+}
+
+const WRONG_CURSOR = new Problem(400, 'Some parameters are wrong.', {
+  faults: ['after: expected the next of an earlier page, got another text'],
+})
 
 /** One page of a list that is in memory. `after` is the id of the last item of the page before. */
 export function pageIn<T>(

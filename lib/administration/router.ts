@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { object, parse } from '../base/schema.js'
 import { readJson } from '../http/body.js'
 import { read } from '../http/wire.js'
 import { type FindOperator, type Operator, requireRole } from './access.js'
@@ -11,6 +12,7 @@ import { openApiDescription } from './openapi.js'
 import { refuseCrossSite } from './origin.js'
 import { showHealth, showOverview } from './overview.js'
 import { Page } from './page.js'
+import { aCursor, type ListQuery } from './parameters.js'
 import { answerProblem, Problem } from './problem.js'
 
 const view = (handle: ApiEndpoint['handle']): ApiEndpoint => ({ role: 'view', handle })
@@ -100,9 +102,10 @@ function queryOf({ originalUrl }: Request): Readonly<Record<string, unknown>> {
   return Object.fromEntries(pairs)
 }
 
+const readStreamQuery = object<Pick<ListQuery, 'after'>>({ after: aCursor })
+
 function afterOf(req: Request): string | undefined {
-  const { after } = queryOf(req)
-  return typeof after === 'string' ? after : undefined
+  return parse(readStreamQuery, queryOf(req), '').after
 }
 
 /** The methods that a path has. What is no endpoint is a file or the stream, and can only be read. */
