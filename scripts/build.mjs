@@ -4,7 +4,7 @@
  * load the same classes and state. The types stay in one file for each file of `lib`.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,6 +15,9 @@ const require = createRequire(import.meta.url)
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const dist = join(ROOT, 'dist')
+
+/** The administration is loaded at its first request, and finds its files beside its own. */
+const ADMINISTRATION = 'administration/router'
 
 try {
   await build()
@@ -31,7 +34,9 @@ async function build() {
     .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
   rmSync(dist, { recursive: true, force: true })
   declare(entries.map(({ name }) => sourceOf(name)))
-  await bundle(Object.fromEntries(entries.map(({ name }) => [name, sourceOf(name)])))
+  const names = [...entries.map(({ name }) => name), ADMINISTRATION]
+  await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
+  copyFiles()
   for (const entry of entries) await wrap(entry)
 }
 
@@ -46,6 +51,12 @@ function readEntry(subpath, target) {
     throw new Error(`exports["${subpath}"] in package.json must be ${JSON.stringify(expected)}`)
   }
   return { subpath, name }
+}
+
+/** Copies the files that the administration serves. */
+function copyFiles() {
+  const copy = (name) => cpSync(join(ROOT, 'lib', name), join(dist, name), { recursive: true })
+  for (const name of ['administration/openapi.json', 'administration/page']) copy(name)
 }
 
 function sourceOf(name) {

@@ -25,10 +25,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The chart library of the page, and the names of its files there. */
+/** The files of the chart library. */
 const UPLOT = [
-  ['uplot.js', 'uplot/dist/uPlot.iife.min.js'],
-  ['uplot.css', 'uplot/dist/uPlot.min.css'],
+  ['uplot.js', require.resolve('uplot/dist/uPlot.iife.min.js')],
+  ['uplot.css', require.resolve('uplot/dist/uPlot.min.css')],
 ] as const
 
 /** Reads the page: about 100 KB. */
@@ -36,8 +36,7 @@ export function readPageFiles(folder = join(__dirname, 'page')): PageFiles {
   const own = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => TYPES[extname(name)] !== undefined)
     .map((name) => [name.replaceAll('\\', '/'), join(folder, name)] as const)
-  const paths = [...own, ...UPLOT.map(([name, path]) => [name, require.resolve(path)] as const)]
-  const files = new Map(paths.map(([name, path]) => [name, pageFile(path)]))
+  const files = new Map([...own, ...UPLOT].map(([name, path]) => [name, pageFile(path)]))
   const digest = createHash('sha256')
   for (const [name, { content }] of files) digest.update(`${name}\0`).update(content)
   const hash = digest.digest('hex').slice(0, 16)
