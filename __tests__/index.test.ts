@@ -49,6 +49,7 @@ describe('provisioningKeys', () => {
           'enforceHttps',
           'securityHeaders',
           'errorHandler',
+          'administration',
         ],
         ...[
           'on',

@@ -1,5 +1,5 @@
 /**
- * Compares the pages about rules and SIEMs with the tables in the code: `node scripts/run.mjs scripts/rules-page.ts`. With
+ * Compares the pages about rules, SIEMs and the administration with the code: `node scripts/run.mjs scripts/rules-page.ts`. With
  * `--write`, it writes the tables into the pages. Run it after each change of a rule or a mapping.
  */
 import { readFileSync } from 'node:fs'

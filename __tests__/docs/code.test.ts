@@ -19,6 +19,7 @@ const SURROUNDINGS = `
 declare const app: import('express').Express
 declare const keys: import('express-provisioning-keys').ProvisioningKeys
 declare function createDevice(owner: string, body: unknown, signal?: AbortSignal): Promise<object | undefined>
+declare function isAdministrator(req: import('express').Request): boolean
 declare function createDeviceOnce(redemptionId: string, owner: string, body: unknown): Promise<object | undefined>
 `
 

@@ -1,7 +1,7 @@
-import type { EventDetails } from '../ports/events.js'
+import type { AdministrationAct } from '../ports/administration-events.js'
 import type { Call } from './call.js'
 
-type Act = Omit<EventDetails['administration.acted'], 'author' | 'outcome'>
+type Act = Omit<AdministrationAct, 'author' | 'outcome'>
 
 /** Carries out what an operator wants, and records it for the audit, also if it fails. */
 export async function act<T extends string>(

@@ -1,6 +1,6 @@
 import type { Response } from 'express'
 import { ConfigurationError, ProvisioningError } from '../base/errors.js'
-import type { AdministrationRefusal } from '../ports/events.js'
+import type { AdministrationRefusal } from '../ports/administration-events.js'
 
 /** The statuses of the API, and their standard phrases (RFC 9110 15). */
 const TITLES = {
@@ -19,7 +19,7 @@ type ProblemStatus = keyof typeof TITLES
 interface ProblemOptions {
   readonly faults?: readonly string[]
   readonly headers?: Readonly<Record<string, string>>
-  readonly refusal?: AdministrationRefusal
+  readonly refusal?: AdministrationRefusal['reason']
 }
 
 /** A request that the API refuses. `detail` says why, for the operator. */
@@ -30,7 +30,7 @@ export class Problem extends Error {
   readonly faults: readonly string[]
   readonly headers: Readonly<Record<string, string>>
   /** Why the sender may not do this, for the event. */
-  readonly refusal: AdministrationRefusal | undefined
+  readonly refusal: AdministrationRefusal['reason'] | undefined
 
   constructor(
     status: ProblemStatus,

@@ -1,19 +1,8 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
+import type { AdministrationAct, AdministrationRefusal } from './administration-events.js'
 import type { Confirmation } from './key-record.js'
 import type { Finding, LockKind } from './monitoring-store.js'
 import type { FamilyEnd, RedemptionAction } from './redemption.js'
-
-/** What operators can do in the administration. */
-export type AdministrationAction =
-  | 'revoke_key'
-  | 'revoke_family'
-  | 'revoke_binding'
-  | 'lock_client'
-  | 'unlock_client'
-  | 'close_finding'
-
-/** Why the administration refuses a request: see `authorize` for all but `cross_site`. */
-export type AdministrationRefusal = 'forbidden' | 'read_only' | 'undecided' | 'cross_site'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
 export type EndpointName =
@@ -183,24 +172,9 @@ export interface EventDetails {
   }
   'client.unlocked': { readonly clientId: string; readonly author: string }
   /** An operator has acted in the administration, or has tried to. */
-  'administration.acted': {
-    readonly action: AdministrationAction
-    /** The operator, as `authorize` names it. */
-    readonly author: string
-    /** The answer of the operation, or `failed` if there was none. */
-    readonly outcome: string
-    readonly clientId?: string
-    readonly keyId?: string
-    readonly bindingId?: string
-    readonly findingId?: string
-  }
+  'administration.acted': AdministrationAct
   /** The administration has refused a request. */
-  'administration.refused': {
-    readonly reason: AdministrationRefusal
-    readonly method: string
-    /** Below the mount path, and at most 100 characters. */
-    readonly path: string
-  }
+  'administration.refused': AdministrationRefusal
   'token.issued': KeyIdentity & {
     readonly subject: string
     /** The token's `jti`; absent where the host's own authorization server issued it. */

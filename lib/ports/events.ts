@@ -2,7 +2,7 @@ import type { RequestSource } from '../base/request.js'
 import type { EventDetails } from './event-details.js'
 import type { Severity } from './severity.js'
 
-export type { AdministrationRefusal, EndpointName, EventDetails } from './event-details.js'
+export type { EndpointName, EventDetails } from './event-details.js'
 export type { Severity } from './severity.js'
 
 /**

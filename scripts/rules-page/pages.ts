@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { endpointTable, objectTables } from './api-tables'
 import { ruleSections, ruleTable } from './render'
 import { ecsTable, ocsfTable } from './siem-tables'
 
@@ -11,6 +12,11 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = 
     'table of rules': ruleTable,
     'evidence rules': () => ruleSections('evidence'),
     'statistical rules': () => ruleSections('statistical'),
+  },
+  'docs/reference/administration.md': {
+    'reading endpoints': () => endpointTable('Read'),
+    'acting endpoints': () => endpointTable('Act'),
+    objects: objectTables,
   },
   'docs/guides/siem.md': { 'OCSF table': ocsfTable, 'ECS table': ecsTable },
 }
