@@ -7,14 +7,15 @@ import { generate } from 'selfsigned'
 import { dpopProof } from './dpop-proof.mjs'
 import { issue, ORIGIN, ourKeys } from './our-keys.mjs'
 
-/** A deployment in this process, over HTTPS, without rate limits, and with one observer. */
-export async function deploy(options = {}) {
+/** A deployment in this process, over HTTPS, without rate limits, and with one observer. `mount` adds routes. */
+export async function deploy(options = {}, mount = () => undefined) {
   let events = 0
   const observer = () => {
     events += 1
   }
   const keys = ourKeys(['read'], { observer, ...options })
   const app = express().use(keys.router())
+  mount(app, keys)
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
   const server = createServer({ key, cert }, app).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -24,6 +25,8 @@ export async function deploy(options = {}) {
   const response = Object.create(app.response, { end: { value: refused } })
   return {
     keys,
+    /** Sends a GET request. */
+    get: (path) => get({ agent: new Agent({ ca: cert }), port, host: 'localhost', path }),
     events: () => events,
     /** Asks for a key. With `pair`, the key is bound to that pair of keys. */
     async issue(pair) {
@@ -57,6 +60,12 @@ function send({ agent, port }, headers) {
     })
     sent.end(`${issue.body()}&requested_expiry=900`)
   })
+}
+
+async function get(options) {
+  const [response] = await once(request(options).end(), 'response')
+  if (response.statusCode !== 200) throw new Error(`${options.path}: ${response.statusCode}`)
+  return response
 }
 
 function tokenOf(text) {

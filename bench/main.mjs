@@ -8,7 +8,17 @@ import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { markdownTable, printPart } from './table.mjs'
 
-const PARTS = ['guard', 'stack', 'endpoints', 'redis', 'memory', 'import', 'garbage', 'monitoring']
+const PARTS = [
+  'guard',
+  'stack',
+  'endpoints',
+  'redis',
+  'memory',
+  'import',
+  'garbage',
+  'monitoring',
+  'administration',
+]
 const PAGE = new URL('../docs/performance.md', import.meta.url)
 const BLOCK = /(?<=<!-- bench: begin -->\n)[\s\S]*(?=<!-- bench: end -->)/
 

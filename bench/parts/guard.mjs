@@ -79,7 +79,7 @@ function verifyProof(proof) {
 }
 
 /** Rounds of a guard. Requests are made before each round, because they are not the guard's work. */
-function guardRounds(deployment, guard, texts, headersOf, count = COUNT) {
+export function guardRounds(deployment, guard, texts, headersOf, count = COUNT) {
   let begin = 0
   return async () => {
     const exchanges = texts.slice(begin, begin + count).map((one) => deployment.exchange(headersOf(one)))
@@ -95,7 +95,7 @@ function passes(guard, { req, res }) {
   return new Promise((resolve) => guard(req, res, resolve))
 }
 
-const bearer = (token) => ({ Authorization: `Bearer ${token}` })
+export const bearer = (token) => ({ Authorization: `Bearer ${token}` })
 
 /** A signing key, and the bare verification of a token that it has signed. */
 function signer(algorithm) {
