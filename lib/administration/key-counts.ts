@@ -1,3 +1,4 @@
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import type { KeyCounts, ProvisioningStore } from '../ports/store.js'
 import { Ring } from './event-log.js'
 
@@ -18,9 +19,13 @@ const STATES = [
 /** A count serves all requests for so long. */
 const FRESH_MILLISECONDS = 3_000
 
+/** A request waits so long for a new count, if there is an earlier one. */
+const LONGEST_WAIT_MILLISECONDS = 200
+
 /** How often the keys are counted while nobody asks, for the history: an hour has 240 counts. */
 const INTERVAL_MILLISECONDS = 15_000
 const HISTORY = 240
+const SHORTEST_INTERVAL_SECONDS = 10
 
 /** To count many keys takes the store long. It then has this many times as long for other work. */
 const SHARE = 50
@@ -35,19 +40,24 @@ export class KeyCounter {
   readonly #store: Pick<ProvisioningStore, 'countKeys'>
   readonly #now: () => number
   readonly #history = new Ring<Count>(HISTORY)
-  #latest: { readonly since: number; readonly count: Promise<KeyCounts> } | undefined
+  #counts: KeyCounts | undefined
+  #latest: { freshUntil: number; readonly count: Promise<KeyCounts> } | undefined
 
   constructor(store: Pick<ProvisioningStore, 'countKeys'>, now: () => number) {
     this.#store = store
     this.#now = now
   }
 
-  /** Counts the keys, if the last count is older than 3 seconds. */
-  count(): Promise<KeyCounts> {
-    const since = performance.now()
-    if (this.#latest === undefined || since - this.#latest.since >= FRESH_MILLISECONDS)
-      this.#latest = { since, count: this.#countNow() }
-    return this.#latest.count
+  /**
+   * The keys as counted last, at most 3 seconds ago. If the store takes long to count its many keys, an earlier count is
+   * better than no answer.
+   */
+  async count(): Promise<KeyCounts> {
+    const counting = this.#refresh()
+    const earlier = this.#counts
+    if (earlier === undefined) return counting
+    counting.catch(() => undefined)
+    return Promise.race([counting, setTimeoutPromise(LONGEST_WAIT_MILLISECONDS, earlier, { ref: false })])
   }
 
   get history(): KeyHistory {
@@ -56,21 +66,41 @@ export class KeyCounter {
     return { at: all.map(({ at }) => at), ...Object.fromEntries(lists) }
   }
 
+  #refresh(): Promise<KeyCounts> {
+    const now = performance.now()
+    if (this.#latest === undefined || now >= this.#latest.freshUntil) {
+      this.#latest = { freshUntil: Number.POSITIVE_INFINITY, count: this.#countNow(now) }
+    }
+    return this.#latest.count
+  }
+
   /** Counts again and again, as long as the process has other work. */
   start(): void {
     const countOnce = async () => {
-      const before = performance.now()
       // A store that does not answer leaves a gap in the history.
-      await this.count().catch(() => undefined)
-      const pause = Math.max(INTERVAL_MILLISECONDS, SHARE * (performance.now() - before))
-      setTimeout(countOnce, pause).unref()
+      await this.#refresh().catch(() => undefined)
+      setTimeout(countOnce, INTERVAL_MILLISECONDS).unref()
     }
     void countOnce()
   }
 
-  async #countNow(): Promise<KeyCounts> {
-    const counts = await this.#store.countKeys()
-    this.#history.add({ at: this.#now() / 1000, counts })
-    return counts
+  async #countNow(before: number): Promise<KeyCounts> {
+    try {
+      const counts = await this.#store.countKeys()
+      this.#counts = counts
+      this.#remember({ at: this.#now() / 1000, counts })
+      return counts
+    } finally {
+      const after = performance.now()
+      if (this.#latest !== undefined)
+        this.#latest.freshUntil = after + Math.max(FRESH_MILLISECONDS, SHARE * (after - before))
+    }
+  }
+
+  /** Counts for an operator come more often than the history needs. */
+  #remember(count: Count): void {
+    const last = [...this.#history].at(-1)
+    if (last !== undefined && Math.abs(count.at - last.at) < SHORTEST_INTERVAL_SECONDS) return
+    this.#history.add(count)
   }
 }
