@@ -120,7 +120,7 @@ describe(PAGE, () => {
     const numbers = (text: string) =>
       (text.match(/\d[\d,.]*/g) ?? []).map((one) => Number(one.replaceAll(',', '')))
     const measured = tableRows(CAPACITY, 'Measurements').flatMap((cells) => cells.slice(1).flatMap(numbers))
-    const stated = [...measured, 41, 87, 570, 510, 3605, 305, 75]
+    const stated = [...measured, 41, 87, 720, 510, 3605, 305, 75]
     for (const [what = '', how = '', amount = ''] of tableRows(CAPACITY, 'What follows').slice(0, 14)) {
       const plain = how
         .replaceAll(',', '')

@@ -164,7 +164,7 @@ describe('locks in Redis', () => {
       }
       await store.record(keyFor('key'), PLENTY)
       await expect(store.notePresentation(keyFor('key'), '\ud800')).rejects.toThrow(URIError)
-      expect(await server.cli('DBSIZE')).toBe('2')
+      expect(await server.cli('DBSIZE')).toBe('3')
     }))
 })
 

@@ -4,6 +4,7 @@ import { HELD, HOLDER, keyFor, OVER, PLENTY, until, withStore } from '../support
 import { type RedisServer, startRedis } from '../support/redis/servers'
 
 const OUTCOME_NAME = 'epk:{37/64}:outcome:a-client:key'
+const LIST_NAME = 'epk:{37/64}:key'
 const ENTRY_NAME = 'epk:{37/64}:key:a-client:key'
 const LONG = 'aZ0-_'.repeat(26_000)
 const key = keyFor('key')
@@ -28,7 +29,7 @@ describe('an outcome in Redis', () => {
   it('lies beside its entry, which says who may read it, and no longer than the record was to', () =>
     withStore(server, async (store) => {
       await settled(store, { outcome: LONG, familyClientId: 'brought' })
-      expect(await scanned()).toEqual([ENTRY_NAME, OUTCOME_NAME])
+      expect(await scanned()).toEqual([LIST_NAME, ENTRY_NAME, OUTCOME_NAME])
       expect(await server.cli('GET', OUTCOME_NAME)).toBe(LONG)
       const fields = ['owner', 'redemption', 'outcome_until', 'family_client']
       const kept = (await server.cli('HMGET', ENTRY_NAME, ...fields)).split('\n')
