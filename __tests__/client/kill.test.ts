@@ -139,7 +139,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
   it.each(Array.from({ length: times({ all: 40, few: 1 }) }, (_, index) => index + 1))(
     'that is killed at any moment is enrolled once when it starts again, part %i',
     async () => {
-      for (let run = 0; run < 5; run += 1) {
+      for (let run = 0; run < times({ all: 5, few: 2 }); run += 1) {
         const device = newDevice()
         const { child, ended } = start(device)
         await sleep(200 + Math.random() * 600)
