@@ -1,0 +1,169 @@
+import { SessionEnded } from './api.mjs'
+
+/** The most events that the page keeps. */
+const MOST_EVENTS = 500
+
+/** The server sends a sign of life every 15 seconds. */
+const SILENCE_MILLISECONDS = 40_000
+const SHORTEST_PAUSE = 1_000
+const LONGEST_PAUSE = 30_000
+
+/** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
+/** @typedef {'connecting' | 'live' | 'waiting'} StreamState */
+
+/** The last events, the latest first. */
+export class EventLog {
+  /** @type {LoggedEvent[]} */
+  events = []
+  /** The events that have come since the reader has paused the list. */
+  waiting = 0
+  /** @type {LoggedEvent[] | undefined} */
+  #paused
+  #known = new Set()
+
+  /** What the lists show. */
+  get shown() {
+    return this.#paused ?? this.events
+  }
+
+  get isPaused() {
+    return this.#paused !== undefined
+  }
+
+  pause() {
+    this.#paused = this.events
+    this.waiting = 0
+  }
+
+  resume() {
+    this.#paused = undefined
+  }
+
+  get lastId() {
+    return this.events[0]?.id
+  }
+
+  /**
+   * @param {LoggedEvent} event
+   * @returns {boolean} whether the event is new: after a reconnection, the server repeats some
+   */
+  add(event) {
+    if (this.#known.has(event.id)) return false
+    this.#known.add(event.id)
+    this.events = [event, ...this.events].slice(0, MOST_EVENTS)
+    if (this.#known.size > 2 * MOST_EVENTS) this.#known = new Set(this.events.map(({ id }) => id))
+    if (this.isPaused) this.waiting += 1
+    return true
+  }
+
+  clear() {
+    this.events = []
+    this.resume()
+    this.#known.clear()
+  }
+}
+
+/** Reads the stream of events for as long as the page is open, and connects again after each end. */
+export class EventStream {
+  #api
+  #log
+  #on
+  #failures = 0
+  #isUpToDate = false
+  #wake = () => {}
+
+  /**
+   * @param {import('./api.mjs').Api} api
+   * @param {EventLog} log
+   * @param {{ event: (event: LoggedEvent, isNew: boolean) => void, state: (state: StreamState) => void }} on
+   */
+  constructor(api, log, on) {
+    this.#api = api
+    this.#log = log
+    this.#on = on
+  }
+
+  /** Ends a pause, for example when the network is back. */
+  retry() {
+    this.#wake()
+  }
+
+  async run() {
+    while (!this.#api.isEnded) {
+      try {
+        await this.#connect()
+        this.#failures = 0
+      } catch (error) {
+        if (error instanceof SessionEnded) return
+        this.#failures += 1
+      }
+      if (this.#failures > 0) this.#on.state('waiting')
+      await this.#pause(this.#failures)
+    }
+  }
+
+  /** Resolves when the server ends the stream, which it does every minute so that it can ask who reads. */
+  async #connect() {
+    const watchdog = new AbortController()
+    let timer = setTimeout(() => watchdog.abort(), SILENCE_MILLISECONDS)
+    const after = this.#log.lastId
+    const path = after === undefined ? 'events' : `events?after=${encodeURIComponent(after)}`
+    try {
+      const response = await this.#api.send(path, { signal: watchdog.signal })
+      if (response.status === 403) this.#api.end()
+      if (!response.ok || response.body === null) throw new Error('no stream')
+      this.#on.state('live')
+      for await (const line of lines(response.body)) {
+        clearTimeout(timer)
+        timer = setTimeout(() => watchdog.abort(), SILENCE_MILLISECONDS)
+        this.#read(line)
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** @param {string} line */
+  #read(line) {
+    const event = JSON.parse(line)
+    if (event.type === 'heartbeat') {
+      // The first one comes after the earlier events.
+      this.#isUpToDate = true
+      return
+    }
+    if (event.type === 'unauthorized') this.#api.end()
+    else if (this.#log.add(event)) this.#on.event(event, this.#isUpToDate)
+  }
+
+  /** @param {number} failures */
+  #pause(failures) {
+    const longest = Math.min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** failures)
+    const milliseconds = failures === 0 ? 250 : longest * (0.5 + Math.random() / 2)
+    return /** @type {Promise<void>} */ (
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, milliseconds)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    )
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<string>}
+ */
+async function* lines(body) {
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  while (true) {
+    const { done, value } = await reader.read()
+    if (done) return
+    const parts = (rest + decoder.decode(value, { stream: true })).split('\n')
+    rest = parts.pop() ?? ''
+    yield* parts.filter((part) => part !== '')
+  }
+}
