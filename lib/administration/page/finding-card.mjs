@@ -1,0 +1,165 @@
+import { closeFinding, lock, unlock } from './actions.mjs'
+import { element, fragment } from './dom.mjs'
+import { readSample, wordsOfCode } from './event-words.mjs'
+import { clientOf, isFinal, locksOf, responsesOf, subjectOf } from './findings.mjs'
+import { icon } from './icons.mjs'
+import { button, facts, severityBadge } from './parts.mjs'
+import { wordsOfRule } from './rules.mjs'
+import { clientLink, counted, identifier, keyLink, name, shortened, visible } from './text.mjs'
+import { absolute, time, timeOfDay } from './times.mjs'
+
+/** @typedef {import('./api.mjs').Finding} Finding */
+/** @typedef {import('./screen.mjs').Context} Context */
+
+/**
+ * A finding: what, who, the evidence, the response, and what the operator can do.
+ *
+ * @param {Finding} finding
+ * @param {readonly import('./api.mjs').Lock[]} locks
+ * @param {Context} context
+ */
+export function findingCard(finding, locks, context) {
+  const { rule, severity, count, lastAt } = finding
+  const { title, meaning } = wordsOfRule(rule, finding.title)
+  const id = `finding-${finding.id}`
+  return element(
+    'article',
+    { class: `card ${severity}`, 'data-key': finding.id, 'aria-labelledby': id },
+    element('div', { class: 'head' }, severityBadge(severity), element('h3', { id }, title)),
+    element(
+      'p',
+      { class: 'meta' },
+      element('span', null, whose(finding)),
+      element('span', null, counted(count, 'time')),
+      element('span', null, 'last ', time(lastAt, context.clock)),
+    ),
+    meaning !== '' && element('p', null, meaning),
+    response(finding, locks, context),
+    element(
+      'div',
+      { class: 'tools' },
+      context.role === 'operate' && buttons(finding, title, locksOf(finding, locks), context),
+      evidence(finding, context),
+      runbook(finding),
+    ),
+  )
+}
+
+/**
+ * @param {Finding} finding
+ * @param {readonly import('./api.mjs').Lock[]} locks
+ * @param {Context} context
+ */
+function response(finding, locks, { clock }) {
+  const done = responsesOf(finding, locks, clock.now())
+  return element(
+    'div',
+    { class: 'response' },
+    element('p', { class: 'strong' }, 'The server'),
+    element(
+      'ul',
+      null,
+      done.map((each) => element('li', null, icon('done'), element('span', null, each))),
+    ),
+    isFinal(finding) &&
+      element('p', { class: 'small' }, 'You cannot undo a revocation: issue a new key instead.'),
+  )
+}
+
+/** @param {Finding} finding */
+function whose(finding) {
+  const { kind, id } = subjectOf(finding.subject)
+  if (kind === 'client') return fragment('client ', element('a', { href: clientLink(id) }, name(id)))
+  return id === '' ? fragment('the whole deployment') : fragment(`${kind} `, name(id))
+}
+
+/**
+ * @param {Finding} finding
+ * @param {Context} context
+ */
+function evidence(finding, { clock }) {
+  const clientId = clientOf(finding)
+  return element(
+    'details',
+    { class: 'more' },
+    element('summary', null, `Evidence (${finding.samples.length})`),
+    facts([
+      ['First', time(finding.firstAt, clock)],
+      ['Last', time(finding.lastAt, clock)],
+      [
+        'Is it certain?',
+        finding.evidence === 'bound' ? 'yes: the client has proved who it is' : 'no: anybody can cause this',
+      ],
+    ]),
+    element(
+      'ol',
+      { class: 'samples' },
+      [...finding.samples].reverse().map((each) => element('li', null, sample(each, clientId))),
+    ),
+  )
+}
+
+/**
+ * @param {string} text
+ * @param {string | undefined} clientId
+ */
+function sample(text, clientId) {
+  const read = readSample(text)
+  if (read === undefined) return fragment(visible(text))
+  const { at, code, keyId, address, agent } = read
+  const stamp = element(
+    'time',
+    { datetime: new Date(at * 1000).toISOString(), title: absolute(at) },
+    timeOfDay(at),
+  )
+  const href = clientId === undefined || keyId === undefined ? undefined : keyLink({ clientId, keyId })
+  return fragment(
+    stamp,
+    ` ${wordsOfCode(code)}`,
+    keyId !== undefined && [' · key ', identifier(keyId, href)],
+    address !== undefined && [' · from ', element('bdi', null, shortened(address))],
+    agent !== undefined && [' · program ', name(agent)],
+  )
+}
+
+/** @param {Finding} finding */
+function runbook({ runbook = [], falsePositives }) {
+  if (runbook.length === 0) return fragment()
+  return element(
+    'details',
+    { class: 'more' },
+    element('summary', null, 'What to do'),
+    element(
+      'ol',
+      { class: 'steps' },
+      runbook.map((step) => element('li', null, step)),
+    ),
+    falsePositives !== undefined &&
+      element('p', null, element('strong', null, 'Harmless events that look like this: '), falsePositives),
+  )
+}
+
+/**
+ * @param {Finding} finding
+ * @param {string} title
+ * @param {readonly import('./api.mjs').Lock[]} inForce
+ * @param {Context} context
+ */
+function buttons(finding, title, inForce, { ask }) {
+  const clientId = clientOf(finding)
+  const [strongest] = inForce
+  const reason = `finding ${finding.id}`
+  return element(
+    'div',
+    { class: 'actions' },
+    clientId !== undefined &&
+      strongest !== undefined && [
+        button('Unlock', () => ask(unlock(clientId))),
+        button('Lock longer', () => ask(lock({ clientId, kind: strongest.kind, reason, isLonger: true }))),
+      ],
+    clientId !== undefined &&
+      strongest === undefined &&
+      button('Lock client', () => ask(lock({ clientId, reason }))),
+    button('Close finding', () => ask(closeFinding(finding, title))),
+  )
+}
