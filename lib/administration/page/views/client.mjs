@@ -1,0 +1,157 @@
+import { lock, revokeBinding, unlock } from '../actions.mjs'
+import { element, fragment } from '../dom.mjs'
+import { findingCard } from '../finding-card.mjs'
+import { button, empty, facts, lockBadge, section, table } from '../parts.mjs'
+import { identifier, link, name, nameInFull, visible } from '../text.mjs'
+import { time } from '../times.mjs'
+import { keyTable } from './keys.mjs'
+
+/** @typedef {import('../screen.mjs').Context} Context */
+/** @typedef {import('../api.mjs').Binding} Binding */
+/** @typedef {import('../api.mjs').Finding} Finding */
+/** @typedef {import('../api.mjs').Lock} Lock */
+/** @typedef {import('../api.mjs').Key} Key */
+
+/**
+ * @typedef {object} Data
+ * @property {string} clientId
+ * @property {import('../api.mjs').Client | undefined} client
+ * @property {Binding[]} bindings
+ * @property {Key[]} keys
+ * @property {Finding[]} findings
+ * @property {Lock[]} locks
+ */
+
+const MOST_KEYS = 10
+
+/** @type {import('../screen.mjs').View<Data>} */
+export const clientView = {
+  title: 'Client',
+  async load(api, { clientId = '' }) {
+    /** @type {[{ items: import('../api.mjs').Client[] }, { items: Binding[] }, { items: Key[] }, { items: Finding[] }, { items: Lock[] }]} */
+    const [clients, bindings, keys, findings, locks] = await Promise.all([
+      api.get('clients', { clientId }),
+      api.get('bindings', { clientId }),
+      api.get('keys', { clientId, limit: MOST_KEYS }),
+      api.get('findings', { clientId }),
+      api.get('locks'),
+    ])
+    return {
+      clientId,
+      client: clients.items.find((client) => client.clientId === clientId),
+      bindings: bindings.items,
+      keys: keys.items,
+      findings: findings.items,
+      locks: locks.items.filter((each) => each.clientId === clientId),
+    }
+  },
+  render: (data, context) =>
+    fragment(
+      element('h1', null, 'Client ', name(data.clientId)),
+      summary(data, context),
+      context.role === 'operate' && actions(data, context),
+      data.findings.length > 0 &&
+        section(
+          'findings',
+          'Findings',
+          {},
+          element(
+            'div',
+            { class: 'cards' },
+            data.findings.map((one) => findingCard(one, data.locks, context)),
+          ),
+        ),
+      keys(data, context),
+      bindings(data, context),
+    ),
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function summary({ clientId, client, locks }, { clock }) {
+  const lastUsedAt = client?.lastUsedAt
+  return section(
+    'summary',
+    'What is known',
+    {},
+    facts([
+      ['Id', nameInFull(clientId)],
+      ['Last used', lastUsedAt === undefined ? 'not yet' : time(lastUsedAt, clock)],
+      client?.network !== undefined && ['From', name(client.network)],
+      ['Locks', locks.length === 0 ? 'none' : locks.map((each) => lockBadge(each, clock))],
+    ]),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function actions({ clientId, locks }, { ask }) {
+  const [first] = locks
+  return element(
+    'div',
+    { class: 'actions' },
+    first !== undefined && button('Unlock', () => ask(unlock(clientId))),
+    first === undefined
+      ? button('Lock client', () => ask(lock({ clientId })))
+      : button('Lock longer', () =>
+          ask(lock({ clientId, kind: first.kind, reason: first.reason, isLonger: true })),
+        ),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function keys({ clientId, keys }, context) {
+  const more = element('a', { href: link('keys', { clientId }) }, 'All keys of this client')
+  return section(
+    'keys',
+    'Latest keys',
+    { more },
+    keys.length > 0
+      ? keyTable(keys, 'Latest keys of the client', context)
+      : empty('This client has no keys.', 'Its next key appears here.'),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function bindings({ clientId, bindings }, { clock, role, ask }) {
+  const isOperator = role === 'operate'
+  const columns = [
+    { label: 'Binding' },
+    { label: 'Kind' },
+    { label: 'Bound', isNumber: true, isOptional: true },
+    { label: 'Last used', isNumber: true },
+    { label: 'From', isOptional: true },
+    ...(isOperator ? [{ label: 'Actions', isHidden: true }] : []),
+  ]
+  const rows = bindings.map(({ bindingId, kind, boundAt, lastUsedAt, network }) => ({
+    key: bindingId,
+    cells: [
+      identifier(bindingId),
+      kind === 'jwk' ? 'private key' : 'certificate',
+      time(boundAt, clock),
+      lastUsedAt === undefined ? 'not yet' : time(lastUsedAt, clock),
+      network === undefined ? '' : visible(network),
+      ...(isOperator ? [button('Remove', () => ask(revokeBinding({ clientId, bindingId })), 'small')] : []),
+    ],
+  }))
+  const none = empty(
+    'No device is bound to this client.',
+    'A device binds its own private key when it redeems a key.',
+  )
+  return section(
+    'bindings',
+    'Bound devices',
+    {},
+    rows.length > 0 ? table('Bound devices', columns, rows) : none,
+  )
+}

@@ -1,0 +1,88 @@
+import { lock, unlock } from '../actions.mjs'
+import { element, fragment } from '../dom.mjs'
+import { button, empty, filters, lockBadge, pager, table, textField } from '../parts.mjs'
+import { clientLink, link, name, nameInFull } from '../text.mjs'
+import { time } from '../times.mjs'
+
+/** @typedef {import('../api.mjs').Client} Client */
+/** @typedef {import('../api.mjs').Page<Client>} ClientPage */
+/** @typedef {import('../screen.mjs').Context} Context */
+
+/** @type {import('../screen.mjs').View<ClientPage>} */
+export const clientsView = {
+  title: 'Clients',
+  load: (api, { clientId, after }) => api.get('clients', { clientId, after }),
+  render(page, context) {
+    const { clientId = '', after } = context.parameters
+    return fragment(
+      element('h1', null, 'Clients'),
+      element('p', { class: 'lead' }, 'Clients that have used the server, the latest first.'),
+      filters(
+        'Filter the clients',
+        context.filter,
+        textField('Client', 'clientId', clientId),
+        element('button', { type: 'submit', class: 'button' }, 'Filter'),
+      ),
+      page.items.length > 0
+        ? clientTable(page.items, 'Clients, the last used first', context)
+        : noClients(clientId !== ''),
+      pager(
+        page.next === undefined ? undefined : link('clients', { clientId, after: page.next }),
+        after === undefined ? undefined : link('clients', { clientId }),
+      ),
+    )
+  },
+}
+
+/** @param {boolean} isFiltered */
+function noClients(isFiltered) {
+  if (isFiltered)
+    return empty(
+      'No client matches this filter.',
+      element('a', { href: '#/clients' }, 'Show all clients'),
+      '.',
+    )
+  return empty('No client has used the server yet.', 'Register a client, and let it ask for a key.')
+}
+
+/**
+ * @param {readonly Client[]} clients
+ * @param {string} caption
+ * @param {Context} context
+ * @param {{ isShort?: boolean }} [options] whether to leave out the networks
+ */
+export function clientTable(clients, caption, context, { isShort = false } = {}) {
+  const { clock, role } = context
+  const isOperator = role === 'operate'
+  const columns = [
+    { label: 'Client' },
+    { label: 'Last used', isNumber: true },
+    ...(isShort ? [] : [{ label: 'From', isOptional: true }]),
+    { label: 'Locks' },
+    ...(isOperator ? [{ label: 'Actions', isHidden: true }] : []),
+  ]
+  const rows = clients.map(({ clientId, lastUsedAt, network, locks }) => ({
+    key: clientId,
+    cells: [
+      nameInFull(clientId, clientLink(clientId)),
+      lastUsedAt === undefined ? 'never' : time(lastUsedAt, clock),
+      ...(isShort ? [] : [network === undefined ? '' : name(network)]),
+      locks.length > 0
+        ? locks.map((each) => lockBadge(each, clock))
+        : element('span', { class: 'muted' }, 'none'),
+      ...(isOperator ? [clientButton(clientId, locks.length > 0, context)] : []),
+    ],
+  }))
+  return table(caption, columns, rows)
+}
+
+/**
+ * @param {string} clientId
+ * @param {boolean} isLocked
+ * @param {Context} context
+ */
+function clientButton(clientId, isLocked, { ask }) {
+  return isLocked
+    ? button('Unlock', () => ask(unlock(clientId)), 'small')
+    : button('Lock', () => ask(lock({ clientId })), 'small')
+}

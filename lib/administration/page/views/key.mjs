@@ -1,0 +1,91 @@
+import { revokeFamily, revokeKey } from '../actions.mjs'
+import { element, fragment } from '../dom.mjs'
+import { eventItem } from '../event-list.mjs'
+import { button, clientName, empty, facts, lockBadge, section, stateBadge } from '../parts.mjs'
+import { clientLink, name, nameInFull, visible } from '../text.mjs'
+import { absolute, time } from '../times.mjs'
+
+/** @typedef {import('../api.mjs').Key} Key */
+/** @typedef {import('../screen.mjs').Context} Context */
+/** @typedef {{ key?: Key, events: import('../api.mjs').LoggedEvent[] }} KeyHistory */
+
+const BINDINGS = {
+  none: 'to nothing: whoever has the key can redeem it',
+  dpop: 'to a private key (DPoP): a copy of the key is worthless',
+  certificate: 'to a certificate: a copy of the key is worthless',
+}
+
+/** @type {import('../screen.mjs').View<KeyHistory>} */
+export const keyView = {
+  title: 'Key',
+  load: (api, { clientId, keyId }) => api.get('key', { clientId, keyId }),
+  render: ({ key, events }, context) =>
+    fragment(
+      element('h1', null, 'Key ', element('code', null, visible(context.parameters.keyId))),
+      key === undefined
+        ? element('p', { class: 'lead' }, 'The server has forgotten this key, because it has expired.')
+        : known(key, context),
+      section('history', 'What happened', {}, history(events)),
+      key !== undefined &&
+        context.role === 'operate' &&
+        element('div', { class: 'actions' }, buttons(key, context)),
+    ),
+}
+
+/**
+ * @param {Key} key
+ * @param {Context} context
+ */
+function known(key, context) {
+  return [
+    element('p', { class: 'badges' }, stateBadge(key), key.lock && lockBadge(key.lock, context.clock)),
+    section('terms', 'What it is', {}, terms(key, context)),
+  ]
+}
+
+/** @param {import('../api.mjs').LoggedEvent[]} events */
+function history(events) {
+  if (events.length > 0) return element('ol', { class: 'history' }, events.map(eventItem))
+  const next = 'Another process may have them, and so has your audit log. Search it for the id of the key.'
+  return empty('This process has no events of this key.', next)
+}
+
+/**
+ * @param {Key} key
+ * @param {Context} context
+ */
+function terms(key, { clock }) {
+  const moment = (/** @type {number} */ at) =>
+    fragment(time(at, clock), element('span', { class: 'muted' }, ` (${absolute(at)})`))
+  return facts([
+    ['Client', clientName(key.clientId)],
+    ['For', key.subject === key.clientId ? 'the client itself' : nameInFull(key.subject)],
+    ['Scope', key.scope.map(visible).join(' ')],
+    ['Audience', nameInFull(key.audience)],
+    ['Issued', moment(key.issuedAt)],
+    ['Expires', moment(key.expiresAt)],
+    key.state !== 'issued' && ['In this state since', moment(key.changedAt)],
+    ['Bound', BINDINGS[key.binding] ?? key.binding],
+    key.issuedTo !== undefined && ['Issued to the network', name(key.issuedTo)],
+    (key.networks ?? []).length > 0 && ['Presented from', (key.networks ?? []).map(visible).join(', ')],
+    key.familyClientId !== undefined && [
+      'Gave',
+      element('a', { href: clientLink(key.familyClientId) }, name(key.familyClientId)),
+    ],
+    key.state === 'redeemed' && ['What it gave', key.familyRevoked ? 'is revoked' : 'works'],
+  ])
+}
+
+/**
+ * @param {Key} key
+ * @param {Context} context
+ */
+function buttons(key, { ask }) {
+  if (key.state === 'redeemed')
+    return key.familyRevoked
+      ? []
+      : [button('Revoke everything it gave', () => ask(revokeFamily(key)), 'danger')]
+  return key.state === 'revoked' || key.isExpired
+    ? []
+    : [button('Revoke key', () => ask(revokeKey(key)), 'danger')]
+}

@@ -1,0 +1,87 @@
+import { element, fragment } from '../dom.mjs'
+import { choice, clientName, empty, filters, pager, stateBadge, table, textField } from '../parts.mjs'
+import { identifier, keyLink, link, name } from '../text.mjs'
+import { age, time } from '../times.mjs'
+
+/** @typedef {import('../api.mjs').Key} Key */
+/** @typedef {import('../api.mjs').Page<Key>} KeyPage */
+/** @typedef {import('../screen.mjs').Context} Context */
+
+const STATES = /** @type {const} */ ([
+  ['', 'All states'],
+  ['issued', 'Issued'],
+  ['redeeming', 'Being redeemed'],
+  ['redeemed', 'Redeemed'],
+  ['revoked', 'Revoked'],
+  ['expired', 'Expired'],
+])
+
+/** @type {import('../screen.mjs').View<KeyPage>} */
+export const keysView = {
+  title: 'Keys',
+  load: (api, { clientId, state, after }) => api.get('keys', { clientId, state, after }),
+  render: (page, context) => {
+    const { clientId = '', state = '', after } = context.parameters
+    return fragment(
+      element('h1', null, 'Keys'),
+      element('p', { class: 'lead' }, 'Each key is shown by its id only. The newest come first.'),
+      filters(
+        'Filter the keys',
+        context.filter,
+        textField('Client', 'clientId', clientId),
+        choice('State', 'state', state, STATES),
+        element('button', { type: 'submit', class: 'button' }, 'Filter'),
+      ),
+      page.items.length > 0
+        ? keyTable(page.items, 'Keys, the newest first', context)
+        : noKeys(clientId !== '' || state !== ''),
+      pager(
+        page.next === undefined ? undefined : link('keys', { clientId, state, after: page.next }),
+        after === undefined ? undefined : link('keys', { clientId, state }),
+      ),
+    )
+  },
+}
+
+/** @param {boolean} isFiltered */
+function noKeys(isFiltered) {
+  if (isFiltered)
+    return empty(
+      'No key matches this filter.',
+      'Check the client id, or ',
+      element('a', { href: '#/keys' }, 'show all keys'),
+      '.',
+    )
+  return empty(
+    'There are no keys yet.',
+    'Let a client ask the token endpoint for a key. It appears here at the same moment.',
+  )
+}
+
+/**
+ * @param {readonly Key[]} keys
+ * @param {string} caption
+ * @param {Context} context
+ */
+export function keyTable(keys, caption, { clock }) {
+  const columns = [
+    { label: 'Key' },
+    { label: 'Client' },
+    { label: 'For', isOptional: true },
+    { label: 'State' },
+    { label: 'Age', isNumber: true },
+    { label: 'Expires', isNumber: true, isOptional: true },
+  ]
+  const rows = keys.map((key) => ({
+    key: `${key.clientId} ${key.keyId}`,
+    cells: [
+      identifier(key.keyId, keyLink(key), 14),
+      clientName(key.clientId),
+      key.subject === key.clientId ? element('span', { class: 'muted' }, 'itself') : name(key.subject, 32),
+      stateBadge(key),
+      age(key.issuedAt, clock),
+      time(key.expiresAt, clock),
+    ],
+  }))
+  return table(caption, columns, rows)
+}

@@ -1,0 +1,210 @@
+import { historyTable, KeyChart, legend, SERIES } from '../chart.mjs'
+import { element, fragment } from '../dom.mjs'
+import { eventList } from '../event-list.mjs'
+import { findingCard } from '../finding-card.mjs'
+import { bySeverity } from '../findings.mjs'
+import { icon } from '../icons.mjs'
+import { empty, section } from '../parts.mjs'
+import { lastOf, statusOf } from '../status.mjs'
+import { link, number } from '../text.mjs'
+import { clientTable } from './clients.mjs'
+import { pauseButton } from './events.mjs'
+import { noFindings } from './findings.mjs'
+import { keyTable } from './keys.mjs'
+import { lockTable } from './locks.mjs'
+
+/** @typedef {import('../screen.mjs').Context} Context */
+/** @typedef {import('../api.mjs').Finding} Finding */
+/** @typedef {import('../api.mjs').Lock} Lock */
+/** @typedef {import('../api.mjs').Key} Key */
+/** @typedef {import('../api.mjs').Client} Client */
+/** @typedef {{ findings: Finding[], locks: Lock[], keys: Key[], clients: Client[] }} Data */
+
+/** How much of each list the overview shows. */
+const MOST = { findings: 3, events: 60, keys: 6, clients: 6, locks: 6 }
+
+/** @returns {import('../screen.mjs').View<Data>} */
+export function overviewView() {
+  const chart = new KeyChart()
+  return {
+    title: 'Overview',
+    async load(api) {
+      /** @type {[{ items: Finding[] }, { items: Lock[] }, { items: Key[] }, { items: Client[] }]} */
+      const [findings, locks, keys, clients] = await Promise.all([
+        api.get('findings'),
+        api.get('locks'),
+        api.get('keys', { state: 'issued', limit: MOST.keys }),
+        api.get('clients', { limit: MOST.clients }),
+      ])
+      return { findings: findings.items, locks: locks.items, keys: keys.items, clients: clients.items }
+    },
+    render: (data, context) =>
+      fragment(
+        status(data, context),
+        tiles(context),
+        element(
+          'div',
+          { class: 'columns' },
+          element('div', { class: 'column' }, findings(data, context), history(chart, context)),
+          element('div', { class: 'column' }, events(context)),
+        ),
+        data.locks.length > 0 && locks(data, context),
+        element('div', { class: 'pair' }, keys(data, context), clients(data, context)),
+      ),
+  }
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function status(data, { overview, clock, log }) {
+  const situation = { ...data, overview }
+  const { level, sentence } = statusOf(situation, clock)
+  const { happened, response } = lastOf(situation, log.events[0], clock)
+  return element(
+    'section',
+    { class: `status ${level}`, 'aria-label': 'Status', 'data-key': 'status' },
+    element('h1', null, icon(level), element('span', null, sentence)),
+    element(
+      'dl',
+      null,
+      element('div', null, element('dt', null, 'What happened last'), element('dd', null, happened)),
+      element('div', null, element('dt', null, 'How the server responded'), element('dd', null, response)),
+    ),
+  )
+}
+
+/** @param {Context} context */
+function tiles({ overview }) {
+  const states = SERIES.map(({ state, label, hint }) => ({
+    href: link('keys', { state }),
+    label,
+    hint,
+    value: overview.keys[state],
+    look: `state-${state}`,
+  }))
+  const others = [
+    { href: link('findings'), label: 'Findings', hint: 'are open', value: overview.findings.open, look: '' },
+    { href: link('locks'), label: 'Locked', hint: 'clients', value: overview.locks, look: '' },
+  ]
+  return element(
+    'ul',
+    { class: 'tiles', 'aria-label': 'Keys by state, findings and locks' },
+    [...states, ...others].map(({ href, label, hint, value, look }) =>
+      element(
+        'li',
+        { class: look },
+        element(
+          'a',
+          { href },
+          element('span', { class: 'label' }, label),
+          element('span', { class: 'value' }, number(value)),
+          element('span', { class: 'hint' }, hint),
+        ),
+      ),
+    ),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function findings({ findings, locks }, context) {
+  const { open } = context.overview.findings
+  const more = open > 0 && element('a', { href: '#/findings' }, `All findings (${number(open)})`)
+  const shown = bySeverity(findings).slice(0, MOST.findings)
+  return section(
+    'findings',
+    'Open findings',
+    { more },
+    shown.length === 0
+      ? noFindings(false)
+      : element(
+          'div',
+          { class: 'cards' },
+          shown.map((finding) => findingCard(finding, locks, context)),
+        ),
+  )
+}
+
+/**
+ * @param {KeyChart} chart
+ * @param {Context} context
+ */
+function history(chart, { overview }) {
+  const drawn =
+    overview.history.at.length < 2
+      ? [
+          empty(
+            'The chart begins now.',
+            'The server counts the keys every 15 seconds. Come back in a minute.',
+          ),
+        ]
+      : [legend(), chart.render(overview.history), historyTable(overview.history)]
+  return section('chart', 'Keys by state', {}, ...drawn)
+}
+
+/** @param {Context} context */
+function events(context) {
+  const shown = context.log.shown.slice(0, MOST.events)
+  return section(
+    'events',
+    'Live events',
+    { more: [pauseButton(context), element('a', { href: '#/events' }, 'All events')], className: 'feed' },
+    shown.length > 0
+      ? eventList(shown, 'Live events, the latest first')
+      : element(
+          'div',
+          { class: 'events', 'data-key': 'no-events' },
+          empty('Nothing has happened yet.', 'Let a client ask for a key.'),
+        ),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function keys({ keys }, context) {
+  return section(
+    'outstanding',
+    'Outstanding keys',
+    { more: element('a', { href: link('keys', { state: 'issued' }) }, 'All outstanding keys') },
+    keys.length > 0
+      ? keyTable(keys, 'The newest outstanding keys', context)
+      : empty(
+          'No key waits to be redeemed.',
+          'A key that a client asks for appears here until somebody redeems it.',
+        ),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function clients({ clients }, context) {
+  return section(
+    'clients',
+    'Clients',
+    { more: element('a', { href: '#/clients' }, 'All clients') },
+    clients.length > 0
+      ? clientTable(clients, 'The clients that were used last', context, { isShort: true })
+      : empty('No client has used the server yet.', 'Register a client, and let it ask for a key.'),
+  )
+}
+
+/**
+ * @param {Data} data
+ * @param {Context} context
+ */
+function locks({ locks }, context) {
+  return section(
+    'locks',
+    'Locks',
+    { more: element('a', { href: '#/locks' }, 'All locks') },
+    lockTable(locks.slice(0, MOST.locks), context),
+  )
+}
