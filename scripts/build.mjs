@@ -4,7 +4,7 @@
  * load the same classes and state. The types stay in one file for each file of `lib`.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -36,7 +36,7 @@ async function build() {
   declare(entries.map(({ name }) => sourceOf(name)))
   const names = [...entries.map(({ name }) => name), ADMINISTRATION]
   await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
-  copyFiles()
+  await addAdministration()
   for (const entry of entries) await wrap(entry)
 }
 
@@ -53,10 +53,21 @@ function readEntry(subpath, target) {
   return { subpath, name }
 }
 
-/** Copies the files that the administration serves. */
-function copyFiles() {
-  const copy = (name) => cpSync(join(ROOT, 'lib', name), join(dist, name), { recursive: true })
-  for (const name of ['administration/openapi.json', 'administration/page']) copy(name)
+/** Adds the files that the administration serves. The modules of its page become one, which browsers load faster. */
+async function addAdministration() {
+  const from = join(ROOT, 'lib', 'administration')
+  const to = join(dist, 'administration')
+  cpSync(join(from, 'openapi.json'), join(to, 'openapi.json'))
+  const bundled = await rolldown({ input: join(from, 'page', 'main.mjs'), platform: 'browser' })
+  await bundled.write({
+    dir: join(to, 'page'),
+    format: 'es',
+    comments: false,
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    entryFileNames: '[name].mjs',
+  })
+  for (const name of readdirSync(join(from, 'page')).filter((name) => /\.(html|css|svg)$/.test(name)))
+    cpSync(join(from, 'page', name), join(to, 'page', name))
 }
 
 function sourceOf(name) {
