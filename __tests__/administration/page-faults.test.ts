@@ -1,0 +1,93 @@
+import { ALICE, button, excessWidth, go, OperatorPages, PHONE, textOf } from '../support/operator-page.js'
+import { obtainKey } from '../support/requests.js'
+import { CLIENT } from '../support/server.js'
+
+const pages = new OperatorPages()
+
+describe('the end of a session', () => {
+  it('clears the page', async () => {
+    await pages.attack()
+    const page = await pages.open(`client?clientId=${CLIENT}`)
+    await page.locator('.stream.live').waitFor()
+    pages.access = false
+    await obtainKey(pages.server)
+    await page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+    expect(await page.content()).not.toMatch(/ci-runner|bystander|alice/)
+    expect([page.url(), await page.title()]).toEqual([
+      `${pages.server.origin}/admin/`,
+      'Your session has ended',
+    ])
+    pages.access = ALICE
+    await page.getByRole('link', { name: 'Reload the page' }).click()
+    await page.locator('.stream.live').waitFor()
+  })
+
+  it('is also a redirect of the host to its login', async () => {
+    const page = await pages.open()
+    await page.route('**/api/overview', (route) =>
+      route.fulfill({ status: 302, headers: { Location: '/login' } }),
+    )
+    await obtainKey(pages.server)
+    await page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+  })
+})
+
+describe('a fault', () => {
+  it('of the store is the first thing that the page says', async () => {
+    pages.isStoreDown = true
+    const page = await pages.open()
+    await page.getByRole('alert').getByText('The store cannot be reached.').waitFor()
+    pages.isStoreDown = false
+    // The server keeps an answer of the store for a second.
+    await page.waitForTimeout(1_100)
+    await button(page, 'Try again').click()
+    await page.getByRole('heading', { name: 'Everything is fine.' }).waitFor()
+  })
+
+  it('of the network leaves the earlier data, and says so', async () => {
+    const page = await pages.open()
+    await page.route('**/api/**', (route) => route.abort())
+    await obtainKey(pages.server)
+    await page.getByText('The page shows earlier data.').waitFor()
+    expect(await page.locator('main h1').textContent()).toBe('Everything is fine.')
+    await page.unroute('**/api/**')
+    await button(page, 'Try again').click()
+    await page.getByText('The page shows earlier data.').waitFor({ state: 'hidden' })
+  })
+})
+
+describe('hostile names', () => {
+  const NAME =
+    `<script>alert(1)</script>\u202egnp.exe\u0007<img src=x onerror=alert(1)>${'اسم'.repeat(80)}`.slice(
+      0,
+      300,
+    )
+
+  /** What of it can be the id of a client. */
+  const ID = NAME.replace(/[^ -~]/g, '')
+
+  it('neither run, nor hide a part of themselves, nor break the page', async () => {
+    await pages.server.keys.lockClient({
+      clientId: ID,
+      reason: NAME.slice(0, 256),
+      author: NAME.slice(0, 256),
+    })
+    pages.access = { role: 'operate', actor: NAME.slice(0, 256) }
+    await obtainKey(pages.server)
+    const page = await pages.open('', PHONE)
+    await page.route('**/api/clients*', (route) =>
+      route.fulfill({ json: { items: [{ clientId: NAME, lastUsedAt: Date.now() / 1000, locks: [] }] } }),
+    )
+    for (const view of ['', 'clients', 'locks', `client?clientId=${encodeURIComponent(ID)}`, 'events']) {
+      await go(page, view)
+      expect([view, await excessWidth(page)]).toEqual([view, 0])
+      expect(await textOf(page)).not.toMatch(/\p{Cf}/u)
+    }
+    await go(page, 'clients')
+    await page.getByText('full name').click()
+    expect(await page.locator('bdi.full').textContent()).toContain(
+      '<script>alert(1)</script>⟨202E⟩gnp.exe⟨0007⟩',
+    )
+    expect(pages.complaints).toEqual([])
+  })
+})

@@ -1,0 +1,138 @@
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { readPageFiles } from '../../lib/administration/page-files.js'
+import { RULES } from '../../lib/monitoring/rules/rules.js'
+import { SEVERITY } from '../../lib/ports/events.js'
+import { accessibilityFaults } from '../support/browser.js'
+import { button, excessWidth, go, OperatorPages, PHONE, textOf } from '../support/operator-page.js'
+import { obtainKey } from '../support/requests.js'
+import { CLIENT } from '../support/server.js'
+
+const pages = new OperatorPages()
+
+/** Where the parts of the page are. */
+const PLACES = `[...document.querySelectorAll('.status, .tiles, .panel')].map((part) => {
+  const { top, height } = part.getBoundingClientRect()
+  return [top, height]
+})`
+
+describe('the overview', () => {
+  it('says that everything is fine', async () => {
+    const page = await pages.open()
+    expect(await page.locator('main h1').textContent()).toBe('Everything is fine.')
+    expect(await textOf(page)).toContain('No findings are open.')
+    expect(pages.complaints).toEqual([])
+  })
+
+  it('says what happened last, and how the server responded', async () => {
+    await pages.attack()
+    const page = await pages.open()
+    expect(await page.locator('main h1').textContent()).toMatch(
+      /^1 high finding is open; bystander is locked until /,
+    )
+    const status = await page.locator('.status').textContent()
+    expect(status).toContain(`A used key was sent again: ${CLIENT}`)
+    expect(status).toContain('The server refused the request and ended what the key had given')
+    expect(await page.title()).toBe('1 high finding · Overview · Provisioning keys')
+  })
+
+  it('links each number to its list', async () => {
+    await pages.attack()
+    await obtainKey(pages.server)
+    const page = await pages.open()
+    await page.getByRole('link', { name: /^Redeemed \d/ }).click()
+    await page.getByRole('heading', { name: 'Keys', exact: true }).waitFor()
+    expect(page.url()).toMatch(/#\/keys\?state=redeemed$/)
+    expect(await page.locator('tbody tr').count()).toBe(1)
+  })
+
+  it('shows an event and a finding within two seconds, and nothing else moves', async () => {
+    for (let i = 0; i < 8; i += 1) await obtainKey(pages.server)
+    const page = await pages.open()
+    await page.locator('.stream.live').waitFor()
+    const places = await page.evaluate(PLACES)
+    await obtainKey(pages.server)
+    await page.locator('.event:nth-child(9)', { hasText: 'Key issued' }).waitFor({ timeout: 2_000 })
+    expect(await page.evaluate(PLACES)).toEqual(places)
+    await pages.attack()
+    await page.getByRole('heading', { name: 'A used key was sent again' }).waitFor({ timeout: 4_000 })
+  })
+})
+
+describe('every view', () => {
+  async function expectNoFaults(views: readonly string[], rules?: readonly string[]): Promise<void> {
+    const key = await pages.attack()
+    const page = await pages.open()
+    await page.emulateMedia({ colorScheme: rules ? 'dark' : 'light', reducedMotion: 'reduce' })
+    for (const view of views) {
+      const parameters =
+        { key: `?${new URLSearchParams(key)}`, client: `?clientId=${key.clientId}` }[view] ?? ''
+      await go(page, `${view}${parameters}`)
+      expect([view, await accessibilityFaults(page, rules)]).toEqual([view, []])
+    }
+    expect(pages.complaints).toEqual([])
+  }
+
+  const LISTS = ['findings', 'keys', 'clients', 'locks']
+  const OTHERS = ['', 'key', 'client', 'events']
+
+  it('has no serious fault that axe finds, if it is a list', () => expectNoFaults(LISTS))
+
+  it('has no serious fault that axe finds, if it is something else', () => expectNoFaults(OTHERS))
+
+  it('has enough contrast in dark colours', () => expectNoFaults([...LISTS, ...OTHERS], ['color-contrast']))
+
+  it('fits into 390 pixels', async () => {
+    const { clientId, keyId } = await pages.attack()
+    const page = await pages.open('', PHONE)
+    for (const view of [
+      '',
+      'findings',
+      'keys',
+      `key?clientId=${clientId}&keyId=${keyId}`,
+      'clients',
+      'locks',
+      'events',
+    ]) {
+      await go(page, view)
+      expect([view, await excessWidth(page)]).toEqual([view, 0])
+    }
+  })
+
+  it('has pages and filters for long lists', async () => {
+    for (let i = 0; i < 60; i += 1) await obtainKey(pages.server)
+    const page = await pages.open('keys')
+    expect(await page.locator('tbody tr').count()).toBe(50)
+    await page.getByRole('link', { name: 'Next page' }).click()
+    await page.getByRole('link', { name: 'First page' }).waitFor()
+    expect(await page.locator('tbody tr').count()).toBe(10)
+    await page.getByLabel('Client').fill('nobody')
+    await button(page, 'Filter').click()
+    await page.getByText('No key matches this filter.').waitFor()
+    expect(page.url()).toMatch(/#\/keys\?clientId=nobody$/)
+  })
+})
+
+describe('the files of the page', () => {
+  it('are small in the package', () => {
+    const { document, files } = readPageFiles(join(__dirname, '../../dist/administration/page'))
+    const sizes = [document, ...files.values()].map(({ content }) => gzipSync(content).length)
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(50 * 1_024)
+  })
+
+  it('have words for every rule and every event', async () => {
+    const page = await pages.open()
+    const load = (file: string) =>
+      `(await import(new URL('${file}', document.querySelector('script[type]').src)))`
+    const rules = await page.evaluate<string[]>(`(async () => ${load('rules.mjs')}.RULE_IDS)()`)
+    const codes = Object.keys(SEVERITY)
+    const words = await page.evaluate<string[]>(
+      `(async () => ${JSON.stringify(codes)}.map(${load('event-words.mjs')}.wordsOfCode))()`,
+    )
+    expect([...rules].sort()).toEqual(Object.keys(RULES).sort())
+    // These have words for each outcome, or for their rule.
+    const own = ['finding.opened', 'finding.updated', 'key.redeemed', 'client.locked']
+    const wordless = codes.filter((code, i) => words[i] === code.replace(/[._]/g, ' '))
+    expect(wordless.filter((code) => !own.includes(code))).toEqual([])
+  })
+})
