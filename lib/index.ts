@@ -54,15 +54,15 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   const config = parseOptions(options)
   const context = httpContext(config)
   if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
-  const ready = readiness(context)
+  const drainState = { isDraining: false }
   const operate = operations(config)
   return Object.freeze({
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
-    ...ready,
+    ...readiness(context, drainState),
     ...operate,
-    ...administration({ context, operations: operate, isReady: ready.isReady }),
+    ...administration({ context, operations: operate, drainState }),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
   })

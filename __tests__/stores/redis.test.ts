@@ -68,7 +68,9 @@ describe('what redisStore leaves in Redis', () => {
       const lasting = await Promise.all(
         names.map(async (name) => [name, Number(await server.cli('TTL', name))]),
       )
-      expect(lasting.filter(([, seconds]) => !(Number(seconds) > 0 && Number(seconds) < 14_400 + 140))).toEqual([])
+      expect(
+        lasting.filter(([, seconds]) => !(Number(seconds) > 0 && Number(seconds) < 14_400 + 140)),
+      ).toEqual([])
       await server.cli('SCRIPT', 'FLUSH')
     }))
 

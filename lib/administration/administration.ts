@@ -3,6 +3,7 @@ import { isLoopbackName } from '../base/network.js'
 import { parse } from '../base/schema.js'
 import type { HttpContext } from '../http/context.js'
 import { httpsRequirement, isFromThisMachine } from '../http/https.js'
+import type { DrainState } from '../http/readiness.js'
 import { securityHeaders } from '../http/security-headers.js'
 import type { Operations } from '../operations/operations.js'
 import { numericDate } from '../ports/deployment.js'
@@ -31,7 +32,7 @@ export interface Administration {
 interface Parts {
   readonly context: HttpContext
   readonly operations: Operations
-  readonly isReady: () => Promise<boolean>
+  readonly drainState: Readonly<DrainState>
 }
 
 export function administration(parts: Parts): Administration {

@@ -1,4 +1,5 @@
 import type { RequestSource } from '../base/request.js'
+import type { DrainState } from '../http/readiness.js'
 import type { Operations } from '../operations/operations.js'
 import type { Config } from '../options/options.js'
 import type { Operator } from './access.js'
@@ -10,7 +11,7 @@ import type { KeyCounter } from './key-counts.js'
 export interface AdministrationContext {
   readonly config: Pick<Config, 'deployment' | 'events'>
   readonly operations: Operations
-  readonly isReady: () => Promise<boolean>
+  readonly drainState: Readonly<DrainState>
   readonly log: EventLog
   readonly counter: KeyCounter
   /** NumericDate. */

@@ -51,18 +51,15 @@ const LONGEST_MILLISECONDS = 900
 /** The name of a key that does not exist. */
 const NOBODYS = { clientId: 'administration', jti: 'health' }
 
-async function healthOf({ config, isReady }: AdministrationContext) {
+async function healthOf({ config, drainState }: AdministrationContext) {
   const { deployment, events } = config
   const inTime = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
   const before = performance.now()
-  const [isReachable, ready] = await Promise.all([
-    inTime(() => deployment.store.find(NOBODYS)).then(
-      () => true,
-      () => false,
-    ),
-    isReady(),
-  ])
+  const isReachable = await inTime(() => deployment.store.find(NOBODYS)).then(
+    () => true,
+    () => false,
+  )
   const milliseconds = Math.round((performance.now() - before) * 100) / 100
-  const status = !isReachable ? 'unavailable' : ready ? 'ready' : 'draining'
+  const status = isReachable ? (drainState.isDraining ? 'draining' : 'ready') : 'unavailable'
   return { status, store: { isReachable, milliseconds }, droppedEvents: events.droppedEvents() }
 }

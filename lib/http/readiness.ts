@@ -18,18 +18,22 @@ export interface Readiness {
   drain(): void
 }
 
-export function readiness(context: GuardContext): Readiness {
+/** Whether `drain()` was called. */
+export interface DrainState {
+  isDraining: boolean
+}
+
+export function readiness(context: GuardContext, state: DrainState = { isDraining: false }): Readiness {
   const { deployment } = context.config
   // Do not ask a remote issuer: when it is down, all APIs would go out of service together.
   const canServe = 'askIssuer' in deployment ? async () => true : storeProbe(deployment.store)
   const enforceHttps = httpsGuard(context, context.siteOf({ name: 'resource', challenges: 'resource' }))
-  let isDraining = false
-  const isReady = async () => (await canServe()) && !isDraining
+  const isReady = async () => (await canServe()) && !state.isDraining
 
   return {
     isReady,
     drain() {
-      isDraining = true
+      state.isDraining = true
     },
     readiness: () =>
       function readiness(req, res, next) {
