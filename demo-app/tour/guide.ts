@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { eventText, paintEvent } from '../event-lines'
 import type { Paint } from '../paint'
+import { perform } from './exchange'
 import { type Redaction, redaction } from './redaction'
-import { type Answer, send, sendAndCut } from './send'
+import type { Answer } from './send'
 import { answerLine, answerLines, type Detail, requestLines, wrap } from './show'
-import type { Call, Exchange, Memory, Step } from './step'
+import type { Exchange, Step } from './step'
 import type { Target } from './target'
 
 export interface GuideOptions {
@@ -56,37 +56,16 @@ async function runExchange(tour: Tour, exchange: Exchange, detail: Detail): Prom
   const { target, memory, print, paint } = tour
   const call = exchange.call(target.site, memory)
   printLines(tour, '>', requestLines(call, detail))
-  const problems = exchange.isCut
-    ? await sendWithoutReading(tour, exchange, call)
-    : await sendAndCompare(tour, exchange, call, detail)
+  const { answer, problems } = await perform(exchange, call, { ...tour, route: target.route })
+  tour.lastAnswer = answer ?? tour.lastAnswer
+  const lines = answer === undefined ? [CUT] : shownLines(exchange, answer, detail)
+  printLines(tour, '<', lines)
   const events = await eventsAfter(exchange, target)
   for (const event of events) print(paintEvent(event, wrap(eventText(event), '      ', '    * '), paint))
   return [...problems, ...eventProblems(exchange, events, target)]
 }
 
-async function sendWithoutReading(tour: Tour, exchange: Exchange, call: Call): Promise<readonly string[]> {
-  const status = await sendAndCut(call, tour.target.trust)
-  printLines(tour, '<', ['(The tour closed the connection before it read the answer.)'])
-  return statusProblems(exchange, status)
-}
-
-async function sendAndCompare(
-  tour: Tour,
-  exchange: Exchange,
-  call: Call,
-  detail: Detail,
-): Promise<readonly string[]> {
-  const answer = await send(call, tour.target.trust)
-  const problems = [
-    ...statusProblems(exchange, answer.status),
-    ...memberProblems(exchange, answer),
-    ...repetitionProblems(exchange, answer, tour.lastAnswer),
-  ]
-  tour.lastAnswer = answer
-  remember(exchange, answer, tour.memory)
-  printLines(tour, '<', shownLines(exchange, answer, detail))
-  return problems
-}
+const CUT = '(The tour closed the connection before it read the answer.)'
 
 function printLines({ print, paint, memory }: Tour, mark: string, lines: readonly string[]): void {
   const start = `    ${paint('cyan', mark)} `
@@ -97,33 +76,6 @@ function shownLines({ members = {}, isRepetition }: Exchange, answer: Answer, de
   if (detail === 'whole') return answerLines(answer)
   const line = answerLine(answer, isRepetition ? [] : Object.keys(members))
   return [isRepetition ? `${line}  (the same ${Buffer.byteLength(answer.text)} bytes)` : line]
-}
-
-function remember({ secrets = {}, values = {} }: Exchange, { members }: Answer, memory: Memory): void {
-  for (const [member, name] of Object.entries(secrets)) {
-    const secret = members[member]
-    if (typeof secret === 'string') memory.keepSecret(name, secret)
-  }
-  for (const [member, name] of Object.entries(values)) {
-    const value = members[member]
-    if (typeof value === 'string') memory.keepValue(name, value)
-  }
-}
-
-function statusProblems({ status: expected }: Exchange, status: number): readonly string[] {
-  return status === expected ? [] : [`expected status ${expected}, got ${status}`]
-}
-
-function memberProblems({ members = {} }: Exchange, answer: Answer): readonly string[] {
-  const text = (value: unknown) => JSON.stringify(value) ?? 'nothing'
-  return Object.entries(members)
-    .filter(([name, expected]) => !isDeepStrictEqual(answer.members[name], expected))
-    .map(([name, expected]) => `expected ${name} ${text(expected)}, got ${text(answer.members[name])}`)
-}
-
-function repetitionProblems({ isRepetition }: Exchange, answer: Answer, last?: Answer): readonly string[] {
-  const isSame = answer.status === last?.status && answer.text === last.text
-  return !isRepetition || isSame ? [] : ['expected the same answer as before, got another one']
 }
 
 const LONGEST_WAIT_MILLISECONDS = 1000

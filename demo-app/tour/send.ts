@@ -5,6 +5,13 @@ import type { Call } from './step'
 /** How to verify the server's certificate. Without verification, the server must be on this machine. */
 export type Trust = { readonly ca: string } | { readonly rejectUnauthorized: false }
 
+/** How to reach a server. */
+export interface Route {
+  readonly trust: Trust
+  /** The ports of this machine to connect to, instead of those in the URL. */
+  readonly ports?: { readonly https: number; readonly http: number }
+}
+
 export interface Answer {
   readonly status: number
   readonly statusText: string
@@ -24,37 +31,54 @@ export function bodyOf({ form, json }: Call): readonly [type: string, text: stri
 }
 
 /** Sends a request over a new connection, and reads the answer. */
-export function send(call: Call, trust: Trust, timeoutMilliseconds = TIMEOUT_MILLISECONDS): Promise<Answer> {
-  return sendRequest(call, trust, timeoutMilliseconds).then((response) => readAnswer(response, call.url))
+export function send(call: Call, route: Route, timeoutMilliseconds = TIMEOUT_MILLISECONDS): Promise<Answer> {
+  return sendRequest(call, route, timeoutMilliseconds).then((response) => readAnswer(response, call.url))
 }
 
 /** Closes the connection as soon as the answer starts to arrive, and resolves with its status. */
-export async function sendAndCut(call: Call, trust: Trust): Promise<number> {
-  const response = await sendRequest(call, trust, TIMEOUT_MILLISECONDS)
+export async function sendAndCut(call: Call, route: Route): Promise<number> {
+  const response = await sendRequest(call, route, TIMEOUT_MILLISECONDS)
   response.on('error', () => undefined).destroy()
   return response.statusCode ?? 0
 }
 
 /** Resolves when the head of the answer has arrived. */
-function sendRequest(call: Call, trust: Trust, timeoutMilliseconds: number): Promise<IncomingMessage> {
-  const [type, text] = bodyOf(call) ?? []
-  const headers = {
-    ...(call.authorization !== undefined && { authorization: call.authorization }),
-    ...(call.dpop !== undefined && { dpop: call.dpop }),
-    ...(text !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
-  }
+function sendRequest(
+  call: Call,
+  { trust, ports }: Route,
+  timeoutMilliseconds: number,
+): Promise<IncomingMessage> {
+  const { url, method } = call
+  const [, text] = bodyOf(call) ?? []
+  const isHttps = url.startsWith('https:')
   const options = {
-    method: call.method,
-    headers,
+    method,
+    headers: headersOf(call),
     agent: false,
     signal: AbortSignal.timeout(timeoutMilliseconds),
+    ...(ports && {
+      hostname: '127.0.0.1',
+      port: isHttps ? ports.https : ports.http,
+      servername: 'localhost',
+    }),
   }
   return new Promise((resolve, reject) => {
-    const isHttps = call.url.startsWith('https:')
-    const sent = isHttps ? requestHttps(call.url, { ...options, ...trust }) : requestHttp(call.url, options)
-    sent.on('error', (error) => reject(noAnswer(call.url, error))).on('response', resolve)
+    const sent = isHttps ? requestHttps(url, { ...options, ...trust }) : requestHttp(url, options)
+    sent.on('error', (error) => reject(noAnswer(url, error))).on('response', resolve)
     sent.end(text)
   })
+}
+
+function headersOf(call: Call): Record<string, string | number> {
+  const [type, text] = bodyOf(call) ?? []
+  return {
+    host: new URL(call.url).host,
+    ...(call.userAgent !== undefined && { 'user-agent': call.userAgent }),
+    ...(call.authorization !== undefined && { authorization: call.authorization }),
+    ...(call.dpop !== undefined && { dpop: call.dpop }),
+    ...(text !== undefined &&
+      type !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
+  }
 }
 
 function readAnswer(response: IncomingMessage, url: string): Promise<Answer> {

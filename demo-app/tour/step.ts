@@ -12,6 +12,7 @@ export interface Site {
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly url: string
+  readonly userAgent?: string
   readonly authorization?: string
   readonly dpop?: string
   readonly form?: Readonly<Record<string, string>>

@@ -2,13 +2,13 @@ import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { DEMO_NAME } from '../app'
 import { type Environment, EnvironmentError, readEnvironment } from '../environment'
 import { startDemo } from '../server'
-import { send, type Trust } from './send'
+import { type Route, send } from './send'
 import type { Site } from './step'
 
 /** The server that the tour calls. */
 export interface Target {
   readonly site: Site
-  readonly trust: Trust
+  readonly route: Route
   readonly description: string
   /** The events of the server, if it runs in this process. */
   readonly events?: ProvisioningEvent[]
@@ -49,7 +49,7 @@ async function namedTarget(url: string, environment: Environment): Promise<Targe
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /** The tour does not know the certificate of a demo in another process. The connection stays on this machine. */
-const UNVERIFIED: Trust = { rejectUnauthorized: false }
+const UNVERIFIED: Route = { trust: { rejectUnauthorized: false } }
 
 async function issuerOfDemoAt(origin: string): Promise<string | undefined> {
   const answer = await send({ method: 'GET', url: `${origin}/` }, UNVERIFIED, PROBE_MILLISECONDS).catch(
@@ -64,7 +64,7 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
   const cleartextOrigin = new URL(`http://localhost:${httpPort}`).origin
   return {
     site: { origin, cleartextOrigin, clientId, clientSecret },
-    trust: UNVERIFIED,
+    route: UNVERIFIED,
     description:
       `Using the demo that is running at ${origin}. The tour does not verify its certificate, because the ` +
       `connection stays on this machine. It sends plain HTTP to ${cleartextOrigin}; set HTTP_PORT for another ` +
@@ -80,7 +80,7 @@ async function newTarget(environment: Environment): Promise<Target> {
   const { clientId, clientSecret } = environment
   return {
     site: { origin, cleartextOrigin, clientId, clientSecret },
-    trust: { ca: certificate },
+    route: { trust: { ca: certificate } },
     description:
       `Using a new demo at ${origin}. To use a demo that is already running, export its DEMO_CLIENT_SECRET, ` +
       'and its DEMO_URL unless that is https://localhost:8443.',
