@@ -1,13 +1,13 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express'
 import {
   type ClientRegistry,
-  generateSigningKeys,
   getAccessToken,
   getProvisioning,
   type Observer,
   type PolicyOptions,
   type ProvisioningKeys,
   provisioningKeys,
+  type SigningKeyInput,
   type TelemetryOptions,
 } from 'express-provisioning-keys'
 import { type Devices, devicesInMemory, isDeviceName } from './devices'
@@ -20,6 +20,7 @@ export interface DemoOptions {
   readonly clientId: string
   readonly clientSecret: string
   readonly observer: Observer
+  readonly signingKey: SigningKeyInput
   /** The state that several processes share. Default: none, for a single process. */
   readonly shared?: Shared | undefined
   /** Stores all clients, including the demo's own. Default: in memory. */
@@ -45,29 +46,34 @@ function demoKeys(
   { issuer, clientId, clientSecret, ...demo }: DemoOptions,
   telemetry: TelemetryOptions,
 ): ProvisioningKeys {
-  const { observer, shared, registry } = demo
+  const { observer, signingKey, shared, registry } = demo
   return provisioningKeys({
     issuer,
     audience: [issuer, warehouseOf(issuer)],
-    signingKeys: shared?.signingKey ?? generateSigningKeys('ES256'),
+    signingKeys: signingKey,
     policy: { scopes: SCOPES },
     clients: registry ?? [{ clientId, clientSecret, policy: CLIENT_POLICY }],
     ...(shared && { store: shared.state.store, rateLimit: { store: shared.state.limits } }),
     observer,
     telemetry,
+    monitoring: { detailedRefusals: DETAILED_REFUSALS },
   })
 }
+
+/** All requests to the demo come from one machine, and its user wants to see each refusal. */
+const DETAILED_REFUSALS = 1000
 
 /** A second audience, to show that a key for one audience is rejected at the other. */
 function warehouseOf(issuer: string): string {
   return `${issuer}/warehouse`
 }
 
-/** The app, and the switch that its operator uses before it stops. */
+/** The app, and what its operator uses. */
 export interface DemoApp {
   readonly app: Express
-  /** Makes `GET /ready` answer 503 from now on. */
-  drain(): void
+  /** The same app behind a proxy on this machine: it takes the address of a client from `X-Forwarded-For`. */
+  readonly proxiedApp: Express
+  readonly keys: ProvisioningKeys
 }
 
 /** An Express app that issues provisioning keys, guards routes with them, and redeems them. */
@@ -75,20 +81,21 @@ export function demoApp(options: DemoOptions): DemoApp {
   const { issuer } = options
   const metrics = demoMetrics()
   const keys = demoKeys(options, metrics.telemetry)
-  const app = express()
-  app.get('/ready', keys.readiness())
-  app.use(keys.securityHeaders(), keys.enforceHttps())
-  app.use(keys.router())
+  const routes = express.Router()
+  routes.get('/ready', keys.readiness())
+  routes.use(keys.securityHeaders(), keys.enforceHttps())
+  routes.use(keys.router())
   // Only this machine can reach the demo. In production, serve the metrics where only Prometheus can reach them.
-  app.get('/metrics', metrics.serve)
-  app.get('/', (_req, res) => {
+  routes.get('/metrics', metrics.serve)
+  routes.get('/', (_req, res) => {
     res.json(describeDemo(issuer))
   })
-  app.use(keyRoutes(keys, issuer, options.shared?.state.devices ?? devicesInMemory()))
-  app.use(tokenRoute(keys, issuer))
-  app.use(answerUnknownPath)
-  app.use(keys.errorHandler(), answerOtherErrors)
-  return { app, drain: keys.drain }
+  routes.use(keyRoutes(keys, issuer, options.shared?.state.devices ?? devicesInMemory()))
+  routes.use(tokenRoute(keys, issuer))
+  routes.use(answerUnknownPath)
+  routes.use(keys.errorHandler(), answerOtherErrors)
+  const proxiedApp = express().set('trust proxy', 'loopback').use(routes)
+  return { app: express().use(routes), proxiedApp, keys }
 }
 
 /** The routes that accept provisioning keys. */

@@ -20,8 +20,14 @@ export function eventLine(event: ProvisioningEvent, paint: Paint): string {
 
 /** The same without colours, for text that is wrapped later. */
 export function eventText(event: ProvisioningEvent): string {
-  const details = detailsOf(event).filter((detail) => detail !== undefined)
-  return [event.type.padEnd(17), ...details.map(printable)].join(' ')
+  return [event.type.padEnd(17), ...eventDetails(event)].join(' ')
+}
+
+/** The identifiers of an event, and what else distinguishes it from others of its type. */
+export function eventDetails(event: ProvisioningEvent): readonly string[] {
+  return detailsOf(event)
+    .filter((detail) => detail !== undefined)
+    .map(printable)
 }
 
 /** Colours text by the severity of its event. */

@@ -1,7 +1,8 @@
 import cluster from 'node:cluster'
+import type { Observer } from 'express-provisioning-keys'
 import { EnvironmentError, readEnvironment } from './environment'
 import { clockTime, eventLine } from './event-lines'
-import { nextSteps } from './next-steps'
+import { nextSteps, storyLink } from './next-steps'
 import { painter } from './paint'
 import { readScale } from './scale'
 import { startDemo } from './server'
@@ -10,18 +11,18 @@ import { runCluster } from './workers/primary'
 import { runWorker } from './workers/worker'
 
 async function runPrimary(): Promise<void> {
-  const { workers, redis } = readScale(process.argv.slice(2), process.env)
+  const { workers, redis, printsCommands } = readScale(process.argv.slice(2), process.env)
   const environment = readEnvironment(process.env)
   const paint = painter(process.stdout, process.env)
   // A program that reads the output has ended, as in `npm run demo | head`.
   process.stdout.once('error', () => process.exit(0))
   // One process keeps its state in memory. Several share a Redis.
   if (redis !== undefined) return runCluster({ environment, workers, redis, paint })
-  const demo = await startDemo(environment, (event) => {
-    console.log(`  ${clockTime(event.at)} ${eventLine(event, paint)}`)
-  })
+  const printEvent: Observer = (event) => console.log(`  ${clockTime(event.at)} ${eventLine(event, paint)}`)
+  const observer: Observer = printsCommands ? printEvent : () => undefined
+  const demo = await startDemo(environment, { observer, hasStory: true })
   stopOnSignal(demo.stop)
-  console.log(nextSteps(demo, environment, paint))
+  console.log(printsCommands ? nextSteps(demo, environment, paint) : storyLink(demo, paint))
 }
 
 /** The primary process starts this program again for each worker. */

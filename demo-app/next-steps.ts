@@ -3,9 +3,27 @@ import { attacks, type CommandSite, clientArguments, type Example, flow, metadat
 import { type Environment, quote } from './environment'
 import type { Paint } from './paint'
 import type { Origins } from './server'
+import { shellQuote } from './shell-quote'
+
+/** The text that the demo prints when it has a story: the link to it. */
+export function storyLink(
+  { storyUrl = '' }: Origins & { readonly storyUrl: string | undefined },
+  paint: Paint,
+): string {
+  return [
+    '',
+    `  ${paint('bold', 'The demo is running. Open this link in a browser on this machine:')}`,
+    '',
+    `  ${paint('green', storyUrl)}`,
+    '',
+    '  The page shows a curl command for each request. For commands without a browser, stop the demo and',
+    '  run `npm run demo -- --commands`. Press Ctrl-C to stop the demo.',
+    '',
+  ].join('\n')
+}
 
 /**
- * The text that the demo prints when it runs: its addresses, and commands to paste.
+ * The text that the demo prints when it shows no story: its addresses, and commands to paste.
  *
  * @param extraRows further facts about the demo, to print below its addresses
  */
@@ -104,8 +122,4 @@ function numberer(paint: Paint): (example: Example) => string {
 /** Indents a command. Nothing else is indented this far, so that a reader sees what to paste. */
 function command(line: string): string {
   return `      ${line}`
-}
-
-function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -1,24 +1,30 @@
 import { EnvironmentError, quote } from './environment'
 
-/** How many workers the demo has, and the Redis that they share. */
+/** What the arguments of the demo say. */
 export interface Scale {
+  /** How many workers the demo has. */
   readonly workers: number
+  /** Whether to print all commands, and the events. */
+  readonly printsCommands: boolean
   /** The URL of Redis; `undefined` if one process keeps everything in memory. */
   readonly redis: string | undefined
 }
 
 const DEFAULT_REDIS = 'redis://127.0.0.1:6379'
 const MAX_WORKERS = 64
-const USAGE = 'expected --workers NUMBER or --redis URL; all other settings are environment variables'
+const USAGE =
+  'expected --commands, --workers NUMBER or --redis URL; all other settings are environment variables'
 
 /**
- * Reads `--workers` and `--redis` or `DEMO_REDIS`. Several workers need a Redis; by default, the one on this machine.
+ * Reads `--commands`, `--workers` and `--redis` or `DEMO_REDIS`. Several workers need a Redis; by default, the one on this machine.
  *
  * @throws EnvironmentError
  */
 export function readScale(arguments_: readonly string[], env: NodeJS.ProcessEnv): Scale {
   const given = new Map<string, string>()
-  const rest = arguments_.flatMap((argument) => argument.split(/(?<=^--\w+)=/))
+  const rest = arguments_
+    .filter((argument) => argument !== '--commands')
+    .flatMap((argument) => argument.split(/(?<=^--\w+)=/))
   for (let i = 0; i < rest.length; i += 2) {
     const [name = '', value] = rest.slice(i, i + 2)
     if (name !== '--workers' && name !== '--redis')
@@ -29,7 +35,8 @@ export function readScale(arguments_: readonly string[], env: NodeJS.ProcessEnv)
   }
   const workers = readWorkers(given.get('--workers'))
   const redis = readRedis('--redis', given.get('--redis')) ?? readRedis('DEMO_REDIS', env.DEMO_REDIS)
-  return { workers, redis: redis ?? (workers > 1 ? DEFAULT_REDIS : undefined) }
+  const printsCommands = arguments_.includes('--commands')
+  return { workers, printsCommands, redis: redis ?? (workers > 1 ? DEFAULT_REDIS : undefined) }
 }
 
 function readWorkers(text = '1'): number {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Observer } from 'express-provisioning-keys'
@@ -7,6 +8,7 @@ import { type ClientDatabase, openDatabase, saveConfiguredClient } from './datab
 import type { Environment } from './environment'
 import { type Listener, listen } from './listener'
 import type { Shared } from './redis'
+import { startStory } from './story/story'
 
 /** The addresses of a demo. */
 export interface Origins {
@@ -25,10 +27,20 @@ export function originsOf({ port, httpPort }: Pick<Environment, 'port' | 'httpPo
 export interface RunningDemo extends Origins {
   /** PEM, for clients that verify it. */
   readonly certificate: string
+  /** The link to the story, with its token, if the demo has one. */
+  readonly storyUrl: string | undefined
   /** Makes `GET /ready` answer 503 from now on. */
   drain(): void
   /** Closes all connections, those with requests after the grace period at the latest. Default: 1 second. */
   stop(graceMilliseconds?: number): Promise<void>
+}
+
+export interface StartOptions {
+  readonly observer: Observer
+  /** The state that several processes share. Default: none, for a single process. */
+  readonly shared?: Shared
+  /** Whether the listener for plain HTTP serves the story too. Default: no. */
+  readonly hasStory?: boolean
 }
 
 /**
@@ -36,66 +48,82 @@ export interface RunningDemo extends Origins {
  *
  * @throws EnvironmentError if a port or the database is not available; nothing stays open then
  */
-export async function startDemo(
-  environment: Environment,
-  observer: Observer,
-  shared?: Shared,
-): Promise<RunningDemo> {
+export async function startDemo(environment: Environment, options: StartOptions): Promise<RunningDemo> {
   const { database: path, clientId, clientSecret } = environment
-  const database = path === undefined ? undefined : openDatabase(path, shared?.state.store)
+  const database = path === undefined ? undefined : openDatabase(path, options.shared?.state.store)
   try {
     // With several workers, the primary process has done this.
-    if (shared === undefined)
+    if (options.shared === undefined)
       await (database && saveConfiguredClient(database.registry, clientId, clientSecret))
-    return await startWith({ environment, observer, shared, database })
+    return await startWith({ ...options, environment, database })
   } catch (error) {
     await database?.close()
     throw error
   }
 }
 
-interface DemoParts {
+interface DemoParts extends StartOptions {
   readonly environment: Environment
-  readonly observer: Observer
-  readonly shared: Shared | undefined
   readonly database: ClientDatabase | undefined
 }
 
-async function startWith({ environment, observer, shared, database }: DemoParts): Promise<RunningDemo> {
+async function startWith({
+  environment,
+  observer,
+  shared,
+  hasStory,
+  database,
+}: DemoParts): Promise<RunningDemo> {
   const certificate = shared?.certificate ?? (await localhostCertificate())
   // The issuer contains the port. A free port is known only after listening, so early requests wait for the app.
-  let provideApp: (app: RequestListener) => void = () => undefined
-  const app = new Promise<RequestListener>((resolve) => {
-    provideApp = resolve
+  let provide: (answers: Answers) => void = () => undefined
+  const answers = new Promise<Answers>((resolve) => {
+    provide = resolve
   })
-  const listeners = await openListeners(environment, certificate, (req, res) => {
-    void app.then((answer) => answer(req, res))
-  })
+  const listeners = await openListeners(environment, certificate, answers)
   const [https, http] = listeners
   const origins = originsOf({ port: https.port, httpPort: http.port })
   const registry = database?.registry ?? shared?.state.clients
-  const demo = demoApp({ issuer: origins.origin, observer, ...environment, shared, registry })
-  provideApp(demo.app)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const signingKey = shared?.signingKey ?? privateKey
+  const demo = demoApp({ issuer: origins.origin, observer, signingKey, ...environment, shared, registry })
+  const story = hasStory
+    ? await startStory({ ...origins, ...environment, certificate, demo, signingKey: privateKey })
+    : undefined
+  provide({ https: demo.app, http: story?.answer ?? demo.app })
+  const drain = () => demo.keys.drain()
   return {
     ...origins,
     certificate: certificate.cert,
-    drain: demo.drain,
+    storyUrl: story?.url,
+    drain,
     async stop(graceMilliseconds) {
-      demo.drain()
+      drain()
+      await story?.close()
       await Promise.all(listeners.map((listener) => listener.close(graceMilliseconds)))
       await database?.close()
     },
   }
 }
 
+/** What each listener answers with. */
+interface Answers {
+  readonly https: RequestListener
+  readonly http: RequestListener
+}
+
 async function openListeners(
   { port, httpPort }: Environment,
   certificate: Certificate,
-  answer: RequestListener,
+  answers: Promise<Answers>,
 ): Promise<readonly [https: Listener, http: Listener]> {
-  const createHttps = () => createHttpsServer(certificate, answer)
+  const answerBy =
+    (name: keyof Answers): RequestListener =>
+    (req, res) =>
+      void answers.then((answer) => answer[name](req, res))
+  const createHttps = () => createHttpsServer(certificate, answerBy('https'))
   const https = await listen({ variable: 'PORT', port, createServer: createHttps })
-  const createHttp = () => createHttpServer(answer)
+  const createHttp = () => createHttpServer(answerBy('http'))
   const http = await listen({ variable: 'HTTP_PORT', port: httpPort, createServer: createHttp }).catch(
     async (error) => {
       await https.close()

@@ -1,5 +1,5 @@
 import type { KeyPair } from './key-pair'
-import type { Call, CallFactory, Memory, Site, Step } from './step'
+import type { Call, CallFactory, Exchange, Memory, Site, Step } from './step'
 
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -91,22 +91,40 @@ export function withProof(keyPair: KeyPair, createCall: CallFactory): CallFactor
   }
 }
 
-export interface KeyRequest {
-  readonly title: string
+export interface NewKey {
+  /** The name under which to remember the key. */
   readonly name: string
   readonly form: (site: Site) => Record<string, string>
-  readonly explanation: string
 }
 
-/** A step in which the demo's client requests a key. */
-export function keyStep({ title, name, form, explanation }: KeyRequest): Step {
+/** The demo's client requests a key. */
+export function newKeyExchange({ name, form }: NewKey): Exchange {
   return {
-    title,
     call: asDemoClient(keyRequest(form)),
     status: 200,
     members: { token_type: 'Bearer' },
     secrets: { access_token: name },
     event: 'key.issued',
-    explanation,
   }
+}
+
+/** The demo's client requests a key that is bound to the key pair of somebody else (RFC 9449). */
+export function boundKeyExchange(keyPair: KeyPair, newKey: NewKey): Exchange {
+  const exchange = newKeyExchange(newKey)
+  return { ...exchange, call: withProof(keyPair, exchange.call), members: { token_type: 'DPoP' } }
+}
+
+export interface KeyRequest extends NewKey {
+  readonly title: string
+  readonly explanation: string
+}
+
+/** A step in which the demo's client requests a key. */
+export function keyStep({ title, explanation, ...newKey }: KeyRequest): Step {
+  return { title, explanation, ...newKeyExchange(newKey) }
+}
+
+/** The same with a key that is bound to the key pair of somebody else. */
+export function boundKeyStep(keyPair: KeyPair, { title, explanation, ...newKey }: KeyRequest): Step {
+  return { title, explanation, ...boundKeyExchange(keyPair, newKey) }
 }

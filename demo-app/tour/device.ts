@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import {
+  boundKeyStep,
   exchangeOf,
   getWith,
   keyRequest,
-  keyStep,
   postForm,
   postWith,
   withAssertion,
@@ -31,7 +31,7 @@ export function deviceSteps(): readonly Step[] {
 }
 
 function keyStepFor(device: KeyPair, clientId: string): Step {
-  const step = keyStep({
+  return boundKeyStep(device, {
     title: 'Get a key that only one device can use (DPoP, RFC 9449)',
     name: BOUND_KEY,
     form: () => ({ scope: `provision:bind ${SCOPE}`, requested_subject: clientId }),
@@ -40,7 +40,6 @@ function keyStepFor(device: KeyPair, clientId: string): Step {
       'device can use the key; even the client cannot. The client may request keys for device:*, because its ' +
       'policy says so.',
   })
-  return { ...step, call: withProof(device, step.call), members: { token_type: 'DPoP' } }
 }
 
 /** The answer to a request without a valid proof. */

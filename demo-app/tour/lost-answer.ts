@@ -1,4 +1,4 @@
-import { asClient, exchangeOf, getWith, keyRequest, keyStep, postWith, withProof } from './calls'
+import { asClient, boundKeyStep, exchangeOf, getWith, keyRequest, postWith, withProof } from './calls'
 import { type KeyPair, newKeyPair } from './key-pair'
 import type { CallFactory, Exchange, Step } from './step'
 
@@ -24,7 +24,7 @@ export function lostAnswerSteps(): readonly Step[] {
 }
 
 function keyStepFor(sensor: KeyPair): Step {
-  const step = keyStep({
+  const step = boundKeyStep(sensor, {
     title: 'Get a key for a registration, bound to a key pair',
     name: KEY,
     form: () => ({ scope: 'provision:register provision:token config:read' }),
@@ -32,7 +32,7 @@ function keyStepFor(sensor: KeyPair): Step {
       'This key is bound to the key pair of the sensor. So the sensor can prove that it is the one who ' +
       'repeats a request.',
   })
-  return { ...step, call: withProof(sensor, step.call), members: { token_type: 'DPoP' }, isBrief: true }
+  return { ...step, isBrief: true }
 }
 
 /** Each request needs a new proof; everything in it stays the same otherwise. */

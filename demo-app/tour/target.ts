@@ -75,7 +75,10 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
 
 async function newTarget(environment: Environment): Promise<Target> {
   const events: ProvisioningEvent[] = []
-  const demo = await startDemo({ ...environment, port: 0, httpPort: 0 }, (event) => events.push(event))
+  const demo = await startDemo(
+    { ...environment, port: 0, httpPort: 0 },
+    { observer: (event) => events.push(event) },
+  )
   const { origin, cleartextOrigin, certificate, stop } = demo
   const { clientId, clientSecret } = environment
   return {

@@ -61,7 +61,7 @@ async function serve(settings: WorkerSettings, paint: Paint): Promise<Serving> {
   }
   const redis = await connectRedis(url, (why) => print(paint('red', `lost the connection to Redis: ${why}`)))
   const shared = { certificate, signingKey, state: redis.stateOf(run) }
-  const demo = await startDemo(environment, (event) => print(eventLine(event, paint)), shared)
+  const demo = await startDemo(environment, { observer: (event) => print(eventLine(event, paint)), shared })
   await report({ type: 'serving' })
   return { demo, redis }
 }

@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProvisioningEvent, ProvisioningKeys } from 'express-provisioning-keys'
+import { eventDetails } from '../event-lines'
+import { perform } from '../tour/exchange'
+import { type Redaction, redaction } from '../tour/redaction'
+import type { Answer, Trust } from '../tour/send'
+import { answerLines } from '../tour/show'
+import type { Call, Site } from '../tour/step'
+import { ADDRESSES } from './actors'
+import { curlCommand } from './curl'
+import type { Feed } from './feed'
+import type { Gates } from './gates'
+import type { Beat, Request, Scene, SceneId, World } from './scene'
+import { SCENES } from './scenes/scenes'
+
+export interface PlayerOptions {
+  readonly site: Site
+  readonly trust: Trust
+  readonly gates: Gates
+  readonly world: World
+  readonly keys: ProvisioningKeys
+  readonly feed: Feed
+}
+
+/** Readers see the requests one after another. */
+const PAUSE_MILLISECONDS = 60
+
+/** How long to wait for an event that a request causes, and for a finding. Findings are written once a second. */
+const EVENT_MILLISECONDS = 1000
+const FINDING_MILLISECONDS = 3000
+
+/** A key is valid for five minutes. */
+const FRESH_MILLISECONDS = 240_000
+
+/** Plays scenes: sends their requests, and shows them with the events that they cause. */
+export class Player {
+  readonly #options: PlayerOptions
+  readonly #unsubscribe: () => void
+  /** The full commands of all requests, by request. The page asks for them one by one. */
+  readonly #commands = new Map<string, string>()
+  readonly #playedAt = new Map<SceneId, number>()
+  #memory: Redaction
+  #scene: Scene | undefined
+  #request: string | undefined
+  #lastAnswer: Answer | undefined
+  #count = 0
+  /** The events since the current request began, and those since the current scene began. */
+  #events: ProvisioningEvent[] = []
+  #sceneEvents: ProvisioningEvent[] = []
+
+  constructor(options: PlayerOptions) {
+    this.#options = options
+    this.#memory = newMemory(options.site)
+    this.#unsubscribe = options.keys.on('*', (event) => this.#see(event))
+  }
+
+  close(): void {
+    this.#unsubscribe()
+  }
+
+  /** The curl command of a request, with its secrets. */
+  commandOf(request: string): string | undefined {
+    return this.#commands.get(request)
+  }
+
+  /** Forgets everything, and closes the findings of all scenes. */
+  async reset(): Promise<void> {
+    this.#memory = newMemory(this.#options.site)
+    this.#playedAt.clear()
+    this.#commands.clear()
+    for (const scene of SCENES) await this.#closeFindings(scene)
+    this.#options.feed.reset()
+  }
+
+  /** Plays scenes one after another. The caller makes sure that no others are being played. */
+  async play(scenes: readonly Scene[]): Promise<void> {
+    const { feed } = this.#options
+    feed.isPlaying = true
+    for (const scene of scenes) await this.#playWithNeeded(scene)
+    feed.isPlaying = false
+  }
+
+  async #playWithNeeded(scene: Scene): Promise<void> {
+    const { needs } = scene
+    const needed = SCENES.find(({ id }) => id === needs)
+    const isFresh = needs !== undefined && Date.now() - (this.#playedAt.get(needs) ?? 0) < FRESH_MILLISECONDS
+    if (needed !== undefined && !isFresh) await this.#playOne(needed)
+    await this.#playOne(scene)
+    // The scene has used up what the other one has left.
+    if (needs !== undefined) this.#playedAt.delete(needs)
+  }
+
+  async #playOne(scene: Scene): Promise<void> {
+    const { feed, world } = this.#options
+    await this.#closeFindings(scene)
+    feed.begin(scene.id)
+    this.#scene = scene
+    this.#sceneEvents = []
+    const problems = await this.#playBeats(scene, scene.beats(world)).catch((error: Error) => [error.message])
+    this.#request = undefined
+    if (problems.length === 0) problems.push(...(await this.#waitForFindings(scene)))
+    this.#scene = undefined
+    this.#playedAt.set(scene.id, Date.now())
+    const state = problems.length === 0 ? 'played' : 'failed'
+    feed.show({ type: 'scene', scene: scene.id, state, problems: problems.map(this.#memory.redact) })
+  }
+
+  async #playBeats(scene: Scene, beats: readonly Beat[]): Promise<string[]> {
+    const problems: string[] = []
+    for (const beat of beats) {
+      if ('note' in beat) this.#options.feed.show({ type: 'note', scene: scene.id, ...beat })
+      else problems.push(...(await this.#playRequest(scene, beat)))
+      await sleep(PAUSE_MILLISECONDS)
+    }
+    return problems
+  }
+
+  async #playRequest(scene: Scene, request: Request): Promise<readonly string[]> {
+    this.#count += 1
+    const id = `request-${this.#count}`
+    this.#request = id
+    const problems: string[] = []
+    let answer: Answer | undefined
+    for (let i = 0; i < (request.times ?? 1); i += 1) {
+      const { userAgent } = request.by
+      const call = { ...request.call(this.#options.site, this.#memory), userAgent }
+      if (i === 0) this.#showRequest(scene, request, { id, call })
+      const outcome = await this.#send(request, call)
+      problems.push(...outcome.problems)
+      answer = outcome.answer
+    }
+    const text = answer === undefined ? '' : answerLines(answer).join('\n')
+    const response = { status: answer?.status, text: this.#memory.redact(text) }
+    this.#options.feed.show({ type: 'response', scene: scene.id, id, ...response })
+    const { waitFor } = request
+    if (waitFor !== undefined)
+      await until(() => this.#events.some(({ type }) => type === waitFor), FINDING_MILLISECONDS)
+    return problems
+  }
+
+  async #send(request: Request, call: Call) {
+    const { gates, trust } = this.#options
+    this.#events = []
+    const route = { trust, ports: gates.of(request.by.network) }
+    const outcome = await perform(request, call, {
+      route,
+      memory: this.#memory,
+      lastAnswer: this.#lastAnswer,
+    })
+    this.#lastAnswer = outcome.answer ?? this.#lastAnswer
+    const { event } = request
+    const isThere =
+      event === undefined ||
+      (await until(() => this.#events.some(({ type }) => type === event), EVENT_MILLISECONDS))
+    const problems = isThere ? [] : [`expected the event ${event}, got none`]
+    return { answer: outcome.answer, problems: [...outcome.problems, ...problems] }
+  }
+
+  #showRequest(scene: Scene, { by, says, times = 1 }: Request, sent: { id: string; call: Call }): void {
+    const { id, call } = sent
+    const gate = this.#options.gates.of(by.network)
+    const command = curlCommand(call, call.url.startsWith('https:') ? gate.https : gate.http)
+    this.#commands.set(id, command)
+    this.#options.feed.show({
+      type: 'request',
+      ...{ scene: scene.id, id, says, times, lane: by.lane, who: by.name },
+      ...{ address: ADDRESSES[by.network], userAgent: by.userAgent, method: call.method },
+      url: this.#memory.redact(call.url),
+      command: this.#memory.redact(command),
+    })
+  }
+
+  #see(event: ProvisioningEvent): void {
+    this.#events.push(event)
+    this.#sceneEvents.push(event)
+    const at = event.at.toISOString()
+    const { type, severity } = event
+    if (type === 'finding.opened' || type === 'finding.updated') {
+      const { findingId, rule, subject, count, actions } = event
+      const scene = SCENES.find(({ rules }) => rules.some((id) => id === rule)) ?? this.#scene
+      const finding = { findingId, rule, severity, subject, count, actions }
+      this.#options.feed.show({ type: 'finding', scene: scene?.id, at, ...finding })
+    } else if (type !== 'finding.closed') {
+      const details = eventDetails(event)
+      const shown = { scene: this.#scene?.id, id: this.#request, at, event: type, severity, details }
+      this.#options.feed.show({ type: 'event', ...shown })
+    }
+  }
+
+  /** Closes the findings of the last run, so that this run opens new ones. */
+  async #closeFindings({ rules }: Scene): Promise<void> {
+    const { keys } = this.#options
+    const open = rules.length === 0 ? [] : await keys.findings()
+    for (const { id, rule } of open)
+      if (rules.some((one) => one === rule)) await keys.closeFinding({ findingId: id, author: 'story' })
+  }
+
+  async #waitForFindings({ rules }: Scene): Promise<readonly string[]> {
+    const isFound = (rule: string) =>
+      this.#sceneEvents.some((event) => event.type === 'finding.opened' && event.rule === rule)
+    await until(() => rules.every(isFound), FINDING_MILLISECONDS)
+    return rules
+      .filter((rule) => !isFound(rule))
+      .map((rule) => `expected a finding of the rule ${rule}, got none`)
+  }
+}
+
+function newMemory(site: Site): Redaction {
+  const memory = redaction()
+  memory.keepSecret('client secret', site.clientSecret)
+  return memory
+}
+
+async function until(holds: () => boolean, milliseconds: number): Promise<boolean> {
+  for (const deadline = Date.now() + milliseconds; Date.now() < deadline; await sleep(5))
+    if (holds()) return true
+  return holds()
+}
