@@ -64,6 +64,9 @@ function detailsOf(event: ProvisioningEvent): readonly (string | undefined)[] {
       return [client, `by=${event.by}`]
     case 'client.flagged':
       return [key, client, event.bindingId && `binding=${event.bindingId}`]
+    case 'finding.opened':
+    case 'finding.updated':
+      return [event.rule, event.subject]
     case 'configuration.advised':
       return ['see the warning on stderr']
     default:

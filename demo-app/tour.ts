@@ -1,10 +1,11 @@
 import { EnvironmentError, refuseArguments } from './environment'
 import { painter } from './paint'
-import { ATTACKS } from './tour/attacks'
+import { ATTACKS, REPLAY } from './tour/attacks'
 import { deviceSteps } from './tour/device'
 import { FLOW } from './tour/flow'
 import { type Guide, guide } from './tour/guide'
 import { lostAnswerSteps } from './tour/lost-answer'
+import { pauses } from './tour/pauses'
 import { heading, wrap } from './tour/show'
 import type { Step } from './tour/step'
 import { chooseTarget } from './tour/target'
@@ -34,25 +35,38 @@ async function tour(): Promise<boolean> {
 }
 
 const PARTS: readonly (readonly [title: string, steps: readonly Step[]])[] = [
-  ['The flow', FLOW],
-  ['A device with a key pair', deviceSteps()],
   ['A lost answer', lostAnswerSteps()],
+  ['The flow', FLOW],
+  ['A replay', REPLAY],
+  ['A device with a key pair', deviceSteps()],
   ['Attacks', ATTACKS],
 ]
+
+const TOTAL = PARTS.reduce((sum, [, steps]) => sum + steps.length, 0)
 
 /** Resolves with whether all steps went as described. */
 async function runParts(runStep: Guide): Promise<boolean> {
   const failed: number[] = []
+  const startedAt = Date.now()
+  const pause = pauses(process.stdin, process.stdout)
   let number = 0
   for (const [title, steps] of PARTS) {
     console.log(`\n  ${paint('bold', heading(title))}`)
     for (const step of steps) {
       number += 1
       if (!(await runStep(step, number))) failed.push(number)
+      if (number < TOTAL) await pause('Press Enter for the next step. ')
     }
   }
-  return summarise(failed, number)
+  const isGood = summarise(failed, number)
+  if (!isGood && Date.now() - startedAt > KEY_MILLISECONDS)
+    console.log(
+      '  Keys are valid for 5 minutes, and the tour took longer. Run it again without long pauses.\n',
+    )
+  return isGood
 }
+
+const KEY_MILLISECONDS = 300_000
 
 function summarise(failed: readonly number[], total: number): boolean {
   const isGood = failed.length === 0

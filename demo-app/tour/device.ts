@@ -13,8 +13,8 @@ import { type KeyPair, newKeyPair } from './key-pair'
 import type { Exchange, Step } from './step'
 
 const SCOPE = 'provision:token config:read'
-const BOUND_KEY = 'provisioning key 4'
-const NEXT_KEY = 'provisioning key 5'
+const BOUND_KEY = 'provisioning key 6'
+const NEXT_KEY = 'provisioning key 7'
 const TOKEN = 'access token of the device'
 
 /** A device uses its own key pair instead of a secret, and a thief cannot use its key. */
@@ -26,6 +26,7 @@ export function deviceSteps(): readonly Step[] {
     theftStep(newKeyPair('the thief')),
     bindStep(device, clientId),
     ...tokenSteps(device, clientId),
+    listStep(device, clientId),
     unbindStep(device, clientId),
   ]
 }
@@ -51,7 +52,6 @@ function theftStep(thief: KeyPair): Step {
     title: 'A thief copies the key and tries to bind another key pair',
     call: withProof(thief, bind),
     ...UNPROVEN,
-    isBrief: true,
     next: [{ call: bind, ...UNPROVEN }],
     explanation:
       'The proof is signed with another key pair, so the server rejects it. It also rejects the key without a ' +
@@ -111,6 +111,16 @@ function tokenSteps(device: KeyPair, clientId: string): readonly Step[] {
 
 const nextKey = keyRequest(() => ({ scope: SCOPE }))
 
+function listStep(device: KeyPair, clientId: string): Step {
+  const list = postForm('/oauth/bindings', () => ({}))
+  return {
+    title: 'List the bindings of the device',
+    call: withAssertion(device, clientId, list),
+    status: 200,
+    explanation: 'The device has one binding: its public key. A list contains no secrets.',
+  }
+}
+
 function unbindStep(device: KeyPair, clientId: string): Step {
   const revocation: Exchange = {
     call: withAssertion(
@@ -128,14 +138,9 @@ function unbindStep(device: KeyPair, clientId: string): Step {
     event: 'request.refused',
   }
   return {
-    title: 'List the bindings, revoke the binding, and try to authenticate',
-    call: withAssertion(
-      device,
-      clientId,
-      postForm('/oauth/bindings', () => ({})),
-    ),
-    status: 200,
-    next: [revocation, lastTry],
+    ...revocation,
+    title: 'Revoke the binding, and try to authenticate',
+    next: [lastTry],
     explanation:
       'The device still has its private key, but it cannot authenticate, so it gets no more keys. The keys ' +
       'and tokens that it already has expire within minutes.',

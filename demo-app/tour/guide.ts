@@ -5,7 +5,7 @@ import type { Paint } from '../paint'
 import { perform } from './exchange'
 import { type Redaction, redaction } from './redaction'
 import type { Answer } from './send'
-import { answerLine, answerLines, type Detail, requestLines, wrap } from './show'
+import { answerLine, answerLines, requestLines, wrap } from './show'
 import type { Exchange, Step } from './step'
 import type { Target } from './target'
 
@@ -42,24 +42,20 @@ async function runStep(tour: Tour, step: Step, number: number): Promise<boolean>
   return problems.length === 0
 }
 
-async function runExchanges(tour: Tour, { isBrief, next = [], ...first }: Step): Promise<readonly string[]> {
-  const problems = [...(await runExchange(tour, first, isBrief ? 'brief' : 'whole'))]
-  for (const exchange of next) {
-    tour.print('')
-    problems.push(...(await runExchange(tour, exchange, 'brief')))
-  }
+async function runExchanges(tour: Tour, { next = [], ...first }: Step): Promise<readonly string[]> {
+  const problems = [...(await runExchange(tour, first))]
+  for (const exchange of next) problems.push(...(await runExchange(tour, exchange)))
   return problems
 }
 
 /** Resolves with the differences between the description and what happened. */
-async function runExchange(tour: Tour, exchange: Exchange, detail: Detail): Promise<readonly string[]> {
+async function runExchange(tour: Tour, exchange: Exchange): Promise<readonly string[]> {
   const { target, memory, print, paint } = tour
   const call = exchange.call(target.site, memory)
-  printLines(tour, '>', requestLines(call, detail))
+  printLines(tour, '>', requestLines(call))
   const { answer, problems } = await perform(exchange, call, { ...tour, route: target.route })
   tour.lastAnswer = answer ?? tour.lastAnswer
-  const lines = answer === undefined ? [CUT] : shownLines(exchange, answer, detail)
-  printLines(tour, '<', lines)
+  printLines(tour, '<', answer === undefined ? [CUT] : shownLines(exchange, answer))
   const events = await eventsAfter(exchange, target)
   for (const event of events) print(paintEvent(event, wrap(eventText(event), '      ', '    * '), paint))
   return [...problems, ...eventProblems(exchange, events, target)]
@@ -72,10 +68,13 @@ function printLines({ print, paint, memory }: Tour, mark: string, lines: readonl
   print(lines.map((line) => wrap(memory.redact(line), '      ', start)).join('\n'))
 }
 
-function shownLines({ members = {}, isRepetition }: Exchange, answer: Answer, detail: Detail) {
-  if (detail === 'whole') return answerLines(answer)
-  const line = answerLine(answer, isRepetition ? [] : Object.keys(members))
-  return [isRepetition ? `${line}  (the same ${Buffer.byteLength(answer.text)} bytes)` : line]
+/** The members of the answer that matter: the expected ones, and those that later steps need. Otherwise all. */
+function shownLines(exchange: Exchange, answer: Answer): readonly string[] {
+  const { members = {}, secrets = {}, values = {}, isRepetition } = exchange
+  if (isRepetition) return [`${answerLine(answer, [])}  (the same ${Buffer.byteLength(answer.text)} bytes)`]
+  const names = Object.keys({ ...members, ...values, ...secrets })
+  const isShort = names.length > 0 || Object.keys(answer.members).length === 0
+  return isShort ? [answerLine(answer, names)] : answerLines(answer)
 }
 
 const LONGEST_WAIT_MILLISECONDS = 1000

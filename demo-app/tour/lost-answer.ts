@@ -2,8 +2,8 @@ import { asClient, boundKeyStep, exchangeOf, getWith, keyRequest, postWith, with
 import { type KeyPair, newKeyPair } from './key-pair'
 import type { CallFactory, Exchange, Step } from './step'
 
-const KEY = 'provisioning key 6'
-const KEY_OF_SENSOR = 'provisioning key 7'
+const KEY = 'provisioning key 1'
+const KEY_OF_SENSOR = 'provisioning key 2'
 const SENSOR = 'the sensor'
 const SENSOR_SECRET = 'secret of the sensor'
 const REGISTRATION = 'registration of the sensor'
@@ -24,7 +24,7 @@ export function lostAnswerSteps(): readonly Step[] {
 }
 
 function keyStepFor(sensor: KeyPair): Step {
-  const step = boundKeyStep(sensor, {
+  return boundKeyStep(sensor, {
     title: 'Get a key for a registration, bound to a key pair',
     name: KEY,
     form: () => ({ scope: 'provision:register provision:token config:read' }),
@@ -32,7 +32,6 @@ function keyStepFor(sensor: KeyPair): Step {
       'This key is bound to the key pair of the sensor. So the sensor can prove that it is the one who ' +
       'repeats a request.',
   })
-  return { ...step, isBrief: true }
 }
 
 /** Each request needs a new proof; everything in it stays the same otherwise. */
@@ -46,7 +45,6 @@ function cutStep(sensor: KeyPair): Step {
     title: 'Register a client with it, and lose the answer',
     call: registration(sensor, 'sensor'),
     status: 201,
-    isBrief: true,
     isCut: true,
     event: 'client.registered',
     explanation:
@@ -90,10 +88,8 @@ function useStep(): Step {
     members: { token_type: 'Bearer' },
     secrets: { access_token: KEY_OF_SENSOR },
     event: 'key.issued',
-    isBrief: true,
     next: [exchange, { call: callApi, status: 200, members: { report_every_seconds: 60 } }],
-    explanation:
-      'The sensor is a client now, and it has an access token. All of this came from one provisioning key.',
+    explanation: 'The sensor is a client now, and it has an access token. All of this came from one key.',
   }
 }
 
@@ -126,7 +122,6 @@ function endStep(): Step {
       ...getWith('/', REGISTRATION_TOKEN)(site, memory),
       url: memory.recall(REGISTRATION),
     }),
-    isBrief: true,
     next: [
       { ...refused, call: newKey, members: { error: 'invalid_client' } },
       { ...refused, call: callApi },

@@ -1,4 +1,4 @@
-import { type Answer, bodyOf } from './send'
+import type { Answer } from './send'
 import type { Call } from './step'
 
 /** The width of the terminal, within limits that are easy to read. */
@@ -27,23 +27,18 @@ export function heading(title: string): string {
   return `${title} ${'-'.repeat(COLUMNS - 7 - title.length)}`
 }
 
-/** How much of a request and its answer to print. */
-export type Detail = 'whole' | 'brief'
-
 /** A request in readable form. The form is decoded, with one parameter per line. */
-export function requestLines(call: Call, detail: Detail): readonly string[] {
-  const { method, url, authorization, dpop, form = {}, json } = call
-  const [type] = bodyOf(call) ?? []
+export function requestLines({ method, url, authorization, dpop, form = {}, json }: Call): readonly string[] {
   return [
     `${method} ${url}`,
     ...(authorization === undefined ? [] : [`Authorization: ${authorization}`]),
     ...(dpop === undefined ? [] : [`DPoP: ${dpop}`]),
-    ...(type === undefined || detail === 'brief' ? [] : [`Content-Type: ${type}`]),
     ...Object.entries(form).map(([name, value]) => `  ${name}=${value}`),
-    ...(json === undefined ? [] : detail === 'brief' ? [`  ${jsonLine(json)}`] : jsonLines(json)),
+    ...(json === undefined ? [] : [`  ${jsonLine(json)}`]),
   ]
 }
 
+/** The status, the headers that concern keys, and the whole body. */
 export function answerLines({ status, statusText, headers, text, members }: Answer): readonly string[] {
   const shown = SHOWN_HEADERS.filter((name) => headers[name] !== undefined)
   return [

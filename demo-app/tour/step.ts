@@ -52,8 +52,6 @@ export interface Exchange {
 /** One or several requests, and an explanation. */
 export interface Step extends Exchange {
   readonly title: string
-  /** Whether the first request is printed in short form, as the next ones always are. */
-  readonly isBrief?: boolean
   readonly next?: readonly Exchange[]
   readonly explanation: string
 }

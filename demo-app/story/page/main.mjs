@@ -1,0 +1,132 @@
+import { showEvent } from './cards.mjs'
+import { byId } from './dom.mjs'
+import { SceneView } from './scene.mjs'
+import { follow } from './stream.mjs'
+
+/** @typedef {import('../messages').Message} Message */
+
+/** @type {Map<string, SceneView>} */
+const scenes = new Map()
+
+/** Whether all scenes are played, so that the page follows them. */
+let isPlayingAll = false
+let isPlaying = false
+
+/** @param {Message} message */
+function show(message) {
+  if (message.type === 'heartbeat') return
+  if (message.type === 'opening') return open(message)
+  if (message.type === 'playing') return setPlaying(message.isPlaying)
+  if (message.type === 'reset') return clear()
+  const view = message.scene === undefined ? undefined : scenes.get(message.scene)
+  if (view === undefined) return showOutside(message)
+  view.show(message)
+  if (message.type === 'scene') announce(view, message.state)
+}
+
+/** @param {import('../messages').Opening} opening */
+function open(opening) {
+  byId('connection').hidden = true
+  const titles = new Map(opening.scenes.map(({ id, title }) => [id, title]))
+  const views = opening.scenes.map((text, index) => {
+    const needed = text.needs && titles.get(text.needs)
+    const options = { number: index + 1, needed, onPlay: () => play(text.id), onCopy: copyCommand }
+    return new SceneView(text, options)
+  })
+  scenes.clear()
+  for (const view of views) scenes.set(view.id, view)
+  byId('scenes').replaceChildren(...views.map((view) => view.element))
+  clearOutside()
+  setPlaying(opening.isPlaying)
+}
+
+/** @param {boolean} playing */
+function setPlaying(playing) {
+  isPlaying = playing
+  if (!playing) isPlayingAll = false
+  const buttons = [...scenes.values()].map(({ button }) => button)
+  for (const button of [byId('play-all'), byId('reset'), ...buttons])
+    button.setAttribute('aria-disabled', String(playing))
+}
+
+function clear() {
+  for (const view of scenes.values()) view.clear()
+  clearOutside()
+  byId('status').textContent = 'Everything is as at the start.'
+}
+
+function clearOutside() {
+  byId('outside').hidden = true
+  byId('outside-events').replaceChildren()
+}
+
+/** @param {import('../messages').Shown} message */
+function showOutside(message) {
+  if (message.type !== 'event') return
+  byId('outside').hidden = false
+  showEvent(byId('outside-events'), message)
+}
+
+/**
+ * @param {SceneView} view
+ * @param {'playing' | 'played' | 'failed'} state
+ */
+function announce(view, state) {
+  if (state !== 'playing') byId('status').textContent = view.summary
+  else if (isPlayingAll) view.element.scrollIntoView({ block: 'start' })
+}
+
+/** @param {string} scene */
+function play(scene) {
+  if (isPlaying) return
+  isPlayingAll = scene === 'all'
+  setPlaying(true)
+  void post('api/play', { scene })
+}
+
+/**
+ * @param {string} path
+ * @param {object} body
+ */
+async function post(path, body) {
+  const request = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  }
+  const response = await fetch(path, request).catch(() => undefined)
+  if (response?.ok) return
+  setPlaying(false)
+  showLoss((await response?.text()) ?? 'The demo does not answer.')
+}
+
+/** @param {string} text */
+function showLoss(text) {
+  byId('connection').textContent = text
+  byId('connection').hidden = false
+}
+
+/**
+ * @param {string} id
+ * @param {HTMLButtonElement} button
+ */
+async function copyCommand(id, button) {
+  const label = 'Copy with secrets'
+  try {
+    const response = await fetch(`api/commands/${id}`)
+    if (!response.ok) throw new Error(await response.text())
+    await navigator.clipboard.writeText(await response.text())
+    button.textContent = 'Copied'
+  } catch {
+    button.textContent = 'Not copied'
+  }
+  setTimeout(() => {
+    button.textContent = label
+  }, 2000)
+}
+
+byId('play-all').addEventListener('click', () => play('all'))
+byId('reset').addEventListener('click', () => {
+  if (!isPlaying) void post('api/reset', {})
+})
+void follow({ onMessage: show, onLoss: showLoss })
