@@ -65,12 +65,12 @@ export interface Demo extends Child {
 }
 
 /**
- * Starts the demo on free ports, and waits until it has printed its commands. For a moment, the given port may belong to
+ * Starts the demo on free ports, and waits until it has printed its commands, or the link to the story. For a moment, the given port may belong to
  * a connection of another test, so this tries again for up to 20 seconds.
  */
 export async function startDemo(
   env: Record<string, string> = {},
-  arguments_: readonly string[] = [],
+  arguments_: readonly string[] = ['--commands'],
 ): Promise<Demo> {
   const deadline = Date.now() + 20_000
   for (;;) {

@@ -1,4 +1,7 @@
+import { PassThrough } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { EnvironmentError } from '../../demo-app/environment.js'
+import { pauses } from '../../demo-app/tour/pauses.js'
 import { redaction } from '../../demo-app/tour/redaction.js'
 import { wrap } from '../../demo-app/tour/show.js'
 import { type Child, run, startDemo } from './child.js'
@@ -32,10 +35,10 @@ it('starts a new demo, and prints requests, answers and events without secrets',
   expect(tour.stderr()).toBe('')
   expectNothingSecret(tour, SECRET)
   expect(tour.stdout()).toContain('Using a new demo at https://localhost:')
-  expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
-  expect(tour.stdout()).toContain('"access_token": "<initial access token>"')
+  expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 3>')
+  expect(unwrapped(tour.stdout())).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
-  expect(tour.stdout()).toContain('All 35 steps went as described.')
+  expect(tour.stdout()).toContain('All 36 steps went as described.')
   expect(tour.stdout()).not.toContain('\x1b')
   expect(
     tour
@@ -44,6 +47,11 @@ it('starts a new demo, and prints requests, answers and events without secrets',
       .filter((line) => line.length > 100),
   ).toEqual([])
 })
+
+/** Joins the lines that are wrapped. */
+function unwrapped(text: string): string {
+  return text.replace(/\n {6}(?=\S)/g, ' ')
+}
 
 /** The printed steps by number. */
 function printedSteps(text: string): (step: number) => string {
@@ -59,49 +67,61 @@ function inThisOrder(...lines: readonly string[]): RegExp {
   return new RegExp(escaped.join('[^]*'))
 }
 
+const STEPS = 36
+const LINES_OF_A_SCREEN = 24
+
 describe('the tour', () => {
-  let step: (number: number) => string
+  let wrapped: (number: number) => string
+  const step = (number: number) => unwrapped(wrapped(number))
 
   beforeAll(() => {
-    step = printedSteps(tour.stdout())
+    wrapped = printedSteps(tour.stdout())
+  })
+
+  it('starts with the lost answer, and fits one screen for each step', () => {
+    expect(step(2)).toMatch(/^2\. Register a client with it, and lose the answer\n/)
+    for (let number = 1; number <= STEPS; number += 1) {
+      const lines = wrapped(number).trimEnd().split('\n')
+      expect([number, lines.length]).toEqual([number, Math.min(lines.length, LINES_OF_A_SCREEN)])
+    }
   })
 
   it('reads, changes and deletes a registration', () => {
-    expect(step(12)).toMatch(
+    expect(step(18)).toMatch(
       inThisOrder(
-        ...['> GET https', '< 200 OK  { "client_name":"lamp", ... }'],
-        ...['> PUT https', '< 200 OK  { "client_name":"desk lamp", ... }', '* client.updated'],
+        ...['> GET https', '< 200 OK  { "client_name": "lamp", ... }'],
+        ...['> PUT https', '< 200 OK  { "client_name": "desk lamp", ... }', '* client.updated'],
         ...['> DELETE https', '< 204 No Content\n', '* client.deleted'],
       ),
     )
   })
 
   it('gets a key that is bound by a DPoP proof, which a thief can neither use nor use up', () => {
-    expect(step(13)).toMatch(
+    expect(step(23)).toMatch(
       inThisOrder('DPoP: <proof by the device, for POST /oauth/token>', '"token_type": "DPoP"'),
     )
-    const refused = ['< 401 Unauthorized  { "error":"invalid_token", ... }', '401 possession_unproven']
-    expect(step(14)).toMatch(
+    const refused = ['< 401 Unauthorized  { "error": "invalid_token", ... }', '401 possession_unproven']
+    expect(step(24)).toMatch(
       inThisOrder(
-        ...['> Authorization: DPoP <provisioning key 4>', '> DPoP: <proof by the thief', ...refused],
-        ...['> Authorization: Bearer <provisioning key 4>', ...refused],
+        ...['> Authorization: DPoP <provisioning key 6>', '> DPoP: <proof by the thief', ...refused],
+        ...['> Authorization: Bearer <provisioning key 6>', ...refused],
       ),
     )
-    expect(step(15)).toMatch(
+    expect(step(25)).toMatch(
       inThisOrder(
-        ...['> Authorization: DPoP <provisioning key 4>', '> DPoP: <proof by the device', '< 201 Created'],
-        ...['"binding_id": ', '"cnf": {"jkt":', '* client.bound'],
+        ...['> Authorization: DPoP <provisioning key 6>', '> DPoP: <proof by the device', '< 201 Created'],
+        ...['"cnf": {"jkt":', '"binding_id": ', '* client.bound'],
       ),
     )
   })
 
   it('gets keys and tokens for a device that has a key pair and no secret', () => {
-    const [, device = ''] = /"client_id": "(device:\w+)"/.exec(step(15)) ?? []
-    expect(step(16)).toContain('client_assertion=<assertion by the device>')
-    expect(step(16)).not.toContain('Authorization:')
-    expect(step(16)).toMatch(new RegExp(`key\\.issued .* client=${device}$`, 'm'))
-    expect(step(17)).toMatch(inThisOrder('subject_token=<provisioning key 5>', '"token_type": "DPoP"'))
-    expect(step(18)).toMatch(
+    const [, device = ''] = /"client_id": "(device:\w+)"/.exec(step(25)) ?? []
+    expect(step(26)).toContain('client_assertion=<assertion by the device>')
+    expect(step(26)).not.toContain('Authorization:')
+    expect(step(26)).toMatch(new RegExp(`key\\.issued .* client=${device}$`, 'm'))
+    expect(step(27)).toMatch(inThisOrder('subject_token=<provisioning key 7>', '"token_type": "DPoP"'))
+    expect(step(28)).toMatch(
       inThisOrder(
         ...['> Authorization: DPoP <access token of the device>', '> DPoP: <proof by the device, for GET'],
         ...['< 200 OK', `"device": "${device}"`, '* token.verified'],
@@ -112,50 +132,51 @@ describe('the tour', () => {
   })
 
   it('lists and revokes a binding, after which the device cannot authenticate', () => {
-    const [, binding = ''] = /"binding_id": "([\w-]+)"/.exec(step(15)) ?? []
-    expect(step(19)).toMatch(
+    const [, binding = ''] = /"binding_id": "([\w-]+)"/.exec(step(25)) ?? []
+    expect(step(29)).toContain(`"binding_id": "${binding}"`)
+    expect(step(30)).toMatch(
       inThisOrder(
-        ...[`"binding_id": "${binding}"`, `binding_id=${binding}`, '< 200 OK', '* client.unbound'],
-        ...['client_assertion=<assertion by the device>', '< 401 Unauthorized  { "error":"invalid_client"'],
+        ...[`binding_id=${binding}`, '< 200 OK', '* client.unbound'],
+        ...['client_assertion=<assertion by the device>', '< 401 Unauthorized  { "error": "invalid_client"'],
       ),
     )
   })
 
   it('loses an answer, and gets it again byte for byte with the same key pair', () => {
-    const request = ['> Authorization: DPoP <provisioning key 6>', '> DPoP: <proof by the sensor, for POST']
-    expect(step(21)).toMatch(
+    const request = ['> Authorization: DPoP <provisioning key 1>', '> DPoP: <proof by the sensor, for POST']
+    expect(step(2)).toMatch(
       inThisOrder(
         ...[...request, '< (The tour closed the connection', '* key.redeemed ', '* client.registered '],
         'registered=',
       ),
     )
-    const [, registered = ''] = /registered=([\w-]+)/.exec(step(21)) ?? []
-    expect(step(22)).toMatch(
+    const [, registered = ''] = /registered=([\w-]+)/.exec(step(2)) ?? []
+    expect(step(3)).toMatch(
       inThisOrder(
         ...[...request, '< 201 Created', `"client_id": "${registered}"`, '* redemption.repeated key='],
         ...[...request, '< 201 Created  (the same ', ' bytes)', '* redemption.repeated key='],
       ),
     )
-    expect(step(22)).not.toContain('client.registered')
-    expect(step(23)).toMatch(
+    expect(step(3)).not.toContain('client.registered')
+    expect(step(4)).toMatch(
       inThisOrder('Basic <the sensor and its secret>', '* token.issued', '< 200 OK', '* token.verified'),
     )
   })
 
   it('replays a key with its own key pair, which deletes the client that came from it', () => {
-    const [, registered = ''] = /registered=([\w-]+)/.exec(step(21)) ?? []
-    expect(step(24)).toMatch(
+    const [, registered = ''] = /registered=([\w-]+)/.exec(step(2)) ?? []
+    expect(step(5)).toMatch(
       inThisOrder(
         ...['"client_name": "second sensor"', '< 401 Unauthorized'],
         `* client.deleted    client=${registered} by=replay`,
         ...['* key.replayed ', `family=${registered} revoked`, '401 key_redeemed'],
       ),
     )
-    expect(step(25)).toMatch(
+    expect(step(6)).toMatch(
       inThisOrder(
-        ...['> GET https', '< 401 Unauthorized  { "error":"invalid_token"', '401 registration_token_wrong'],
-        ...['> POST https', '< 401 Unauthorized  { "error":"invalid_client"', '401 client_unknown'],
-        ...['> GET https', '< 401 Unauthorized  { "error":"invalid_token"', '401 token_revoked'],
+        ...['> GET https', '< 401 Unauthorized  { "error": "invalid_token"', '401 registration_token_wrong'],
+        ...['> POST https', '< 401 Unauthorized  { "error": "invalid_client"', '401 client_unknown'],
+        ...['> GET https', '< 401 Unauthorized  { "error": "invalid_token"', '401 token_revoked'],
       ),
     )
   })
@@ -190,7 +211,7 @@ describe('with a running demo', () => {
     })
     expect(await tour.exited).toBe(1)
     expect(tour.stdout()).toContain('NOT as described: expected status 200, got 401')
-    expect(tour.stdout()).toContain('35 of 35 steps did not go as described')
+    expect(tour.stdout()).toContain('36 of 36 steps did not go as described')
     expectNothingSecret(tour, 'not-the-secret-of-that-one')
     demo.kill('SIGTERM')
     await demo.exited
@@ -238,4 +259,36 @@ it('wraps text at spaces, and keeps its margin', () => {
     /^ {4}> {3}word[^\n]+\n {8}word/,
   )
   expect(wrap('short', '  ')).toBe('  short')
+})
+
+describe('the pause between steps', () => {
+  const terminal = () => Object.assign(new PassThrough(), { isTTY: true })
+
+  it('waits for Enter if a person reads and can answer, until the input ends', async () => {
+    const [input, output] = [terminal(), terminal()]
+    const pause = pauses(input, output)
+    let isOver = false
+    const pausing = pause('Enter? ').then(() => {
+      isOver = true
+    })
+    await setImmediate()
+    expect([isOver, String(output.read())]).toEqual([false, '\n  Enter? '])
+    input.write('\n')
+    await pausing
+    input.end()
+    await pause('Enter? ')
+    output.read()
+    await pause('Enter? ')
+    expect(output.read()).toBeNull()
+  })
+
+  it('does not wait in a pipe', async () => {
+    for (const [input, output] of [
+      [new PassThrough(), terminal()],
+      [terminal(), new PassThrough()],
+    ] as const) {
+      await pauses(input, output)('Enter? ')
+      expect(output.read()).toBeNull()
+    }
+  })
 })

@@ -115,7 +115,7 @@ describe('the demo with several workers', () => {
     const env = { DEMO_URL: `https://localhost:${port}`, HTTP_PORT: String(httpPort) }
     const tour = run('tour.ts', { ...env, DEMO_CLIENT_SECRET: SECRET })
     expect(await tour.exited).toBe(0)
-    expect(tour.stdout()).toContain('All 35 steps went as described.')
+    expect(tour.stdout()).toContain('All 36 steps went as described.')
     const events = demo.stdout().slice(demo.stdout().indexOf('Ctrl-C'))
     for (const name of ['w1', 'w2', 'w3']) expect(events).toMatch(new RegExp(`:\\d\\d ${name} \\w+\\.\\w+ `))
   })

@@ -73,7 +73,7 @@ function jsonLines(json: object): readonly string[] {
 }
 
 function jsonLine(json: object, rest = ''): string {
-  const members = Object.entries(json).map(([name, value]) => `"${name}":${JSON.stringify(value)}`)
+  const members = Object.entries(json).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`)
   return `{ ${members.join(', ')}${rest} }`
 }
 
