@@ -23,7 +23,7 @@ let bin: string
 
 beforeEach(() => {
   bin = mkdtempSync(join(tmpdir(), 'setup-'))
-  for (const program of ['redis-cli', 'openssl', 'curl']) addProgram(program)
+  for (const program of ['redis-cli', 'openssl', 'curl', 'chromium']) addProgram(program)
   symlinkSync('/bin/sh', join(bin, 'sh'))
 })
 

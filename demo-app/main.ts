@@ -22,7 +22,10 @@ async function runPrimary(): Promise<void> {
   const observer: Observer = printsCommands ? printEvent : () => undefined
   const demo = await startDemo(environment, { observer, hasStory: true })
   stopOnSignal(demo.stop)
-  console.log(printsCommands ? nextSteps(demo, environment, paint) : storyLink(demo, paint))
+  const { storyUrl = '' } = demo
+  console.log(
+    printsCommands ? nextSteps(demo, environment, paint, [['page', storyUrl]]) : storyLink(storyUrl, paint),
+  )
 }
 
 /** The primary process starts this program again for each worker. */

@@ -6,18 +6,17 @@ import type { Origins } from './server'
 import { shellQuote } from './shell-quote'
 
 /** The text that the demo prints when it has a story: the link to it. */
-export function storyLink(
-  { storyUrl = '' }: Origins & { readonly storyUrl: string | undefined },
-  paint: Paint,
-): string {
+export function storyLink(url: string, paint: Paint): string {
   return [
     '',
     `  ${paint('bold', 'The demo is running. Open this link in a browser on this machine:')}`,
     '',
-    `  ${paint('green', storyUrl)}`,
+    `  ${paint('green', url)}`,
     '',
-    '  The page shows a curl command for each request. For commands without a browser, stop the demo and',
-    '  run `npm run demo -- --commands`. Press Ctrl-C to stop the demo.',
+    '  The page shows the curl command of each request. Without a browser, run this to get all commands:',
+    `  ${paint('cyan', 'npm run demo -- --commands')}`,
+    '',
+    '  Press Ctrl-C to stop the demo.',
     '',
   ].join('\n')
 }

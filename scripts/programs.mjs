@@ -3,11 +3,13 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { runStep, stop } from './step.mjs'
 
+const NAMED_ALIKE = { openssl: 'openssl', curl: 'curl', chromium: 'chromium' }
+
 /** The package of each program, for each package manager. */
 const PACKAGES = {
-  'apt-get': { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools', openssl: 'openssl', curl: 'curl' },
-  brew: { 'redis-server': 'redis', 'redis-cli': 'redis', openssl: 'openssl', curl: 'curl' },
-  dnf: { 'redis-server': 'redis', 'redis-cli': 'redis', openssl: 'openssl', curl: 'curl' },
+  'apt-get': { 'redis-server': 'redis-server', 'redis-cli': 'redis-tools', ...NAMED_ALIKE },
+  brew: { 'redis-server': 'redis', 'redis-cli': 'redis', ...NAMED_ALIKE },
+  dnf: { 'redis-server': 'redis', 'redis-cli': 'redis', ...NAMED_ALIKE },
 }
 
 /**

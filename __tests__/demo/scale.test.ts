@@ -1,27 +1,28 @@
 import { printableRedis, readScale } from '../../demo-app/scale.js'
 import { pauseAfter } from '../../demo-app/workers/worker-pool.js'
 
-describe('the number of workers', () => {
+describe('the number of workers, and the option to print all commands', () => {
   it.each([
-    [[], {}, { workers: 1, redis: undefined }],
-    [['--workers', '1'], {}, { workers: 1, redis: undefined }],
+    [[], {}, { workers: 1, printsCommands: false, redis: undefined }],
+    [['--commands'], {}, { workers: 1, printsCommands: true, redis: undefined }],
+    [['--workers', '1'], {}, { workers: 1, printsCommands: false, redis: undefined }],
     [['--workers', '4'], {}, { workers: 4, redis: 'redis://127.0.0.1:6379' }],
     [['--workers=4'], { DEMO_REDIS: 'redis://a:1' }, { workers: 4, redis: 'redis://a:1' }],
     [['--redis=rediss://b:2', '--workers', '64'], { DEMO_REDIS: '' }, { workers: 64, redis: 'rediss://b:2' }],
     [['--redis', 'redis://b:2'], { DEMO_REDIS: 'redis://a:1' }, { workers: 1, redis: 'redis://b:2' }],
     [[], { DEMO_REDIS: 'redis://:secret@a:1' }, { workers: 1, redis: 'redis://:secret@a:1' }],
   ])('is read from %j and %j', (arguments_, env, scale) => {
-    expect(readScale(arguments_, env)).toEqual(scale)
+    expect(readScale(arguments_, env)).toMatchObject(scale)
   })
 
   it.each([
     [
       ['--port', '1'],
-      'unexpected argument "--port"; expected --workers NUMBER or --redis URL; all other settings are environment variables',
+      'unexpected argument "--port"; expected --commands, --workers NUMBER or --redis URL; all other settings are environment variables',
     ],
     [
       ['4'],
-      'unexpected argument "4"; expected --workers NUMBER or --redis URL; all other settings are environment variables',
+      'unexpected argument "4"; expected --commands, --workers NUMBER or --redis URL; all other settings are environment variables',
     ],
     [['--workers'], '--workers: expected one value, got none'],
     [['--workers', '2', '--workers=3'], '--workers: expected one value, got two'],

@@ -37,6 +37,12 @@ export async function startStory({ certificate, demo, signingKey, ...site }: Sto
   const pages = express().disable('x-powered-by')
   pages.get('/story', require, addSlash)
   pages.use('/story', require, requireSameOrigin, storyRoutes(player, feed), answerUnknown, answerError)
+  // The library checks itself that no other website sends the requests of an operator.
+  const administration = keys.administration({
+    authorize: () => ({ role: 'operate', actor: 'demo' }),
+    page: true,
+  })
+  pages.use('/operator', require, administration, answerUnknown, answerError)
   return {
     url: link(`${site.cleartextOrigin}/story/`),
     answer: (req, res) => pages(req as never, res as never, () => app(req, res)),

@@ -68,7 +68,7 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
     description:
       `Using the demo that is running at ${origin}. The tour does not verify its certificate, because the ` +
       `connection stays on this machine. It sends plain HTTP to ${cleartextOrigin}; set HTTP_PORT for another ` +
-      'port. The demo prints its events in its own terminal.',
+      'port. The page of the demo shows its events.',
     stop: async () => undefined,
   }
 }

@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { readEnvironment } from '../../demo-app/environment.js'
+import { type RunningDemo, startDemo } from '../../demo-app/server.js'
+import { SCENES } from '../../demo-app/story/scenes/scenes.js'
+import { leastOf } from '../support/least-of.js'
+
+jest.setTimeout(120_000)
+
+const LONGEST_MILLISECONDS = 2_000
+const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+
+let demo: RunningDemo
+let browser: Browser
+let page: Page
+const complaints: string[] = []
+
+async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
+  const opened = await context.newPage()
+  // A violation of the policy is an error on the console too.
+  opened.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+  })
+  opened.on('pageerror', ({ message }) => complaints.push(message))
+  await opened.goto(demo.storyUrl ?? '')
+  await opened.getByRole('button', { name: 'Enroll a device' }).waitFor()
+  return opened
+}
+
+async function seriousFaults(of: Page): Promise<readonly string[]> {
+  await of.evaluate(AXE)
+  const { violations } = await of.evaluate<{ violations: { id: string; impact: string; nodes: object[] }[] }>(
+    'axe.run()',
+  )
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes[0])}`)
+}
+
+beforeAll(async () => {
+  const environment = readEnvironment({ PORT: '0', HTTP_PORT: '0' })
+  demo = await startDemo(environment, { observer: () => undefined, hasStory: true })
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  page = await openPage()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await demo?.stop()
+})
+
+describe('the page of the story', () => {
+  it.each(SCENES.map(({ title, rules, id }) => [title, id, rules] as const))(
+    '“%s” shows its findings within two seconds',
+    async (title, id, rules) => {
+      const scene = page.locator(`#scene-${id}`)
+      const press = async () => {
+        const start = Date.now()
+        await page.getByRole('button', { name: title }).click()
+        await page.locator(`#scene-${id}.playing`).waitFor()
+        for (const rule of rules) await scene.getByRole('link', { name: `Finding: ${rule}` }).waitFor()
+        const milliseconds = Date.now() - start
+        await page.locator(`#scene-${id}.played`).waitFor()
+        return milliseconds
+      }
+      expect(await leastOf(LONGEST_MILLISECONDS, press)).toBeLessThan(LONGEST_MILLISECONDS)
+      expect(await scene.getByText('No finding', { exact: true }).count()).toBe(rules.length === 0 ? 1 : 0)
+      expect(await scene.getByText('Not as described').count()).toBe(0)
+    },
+  )
+
+  it('explains each scene that was played, and shows its requests with their commands', async () => {
+    for (const { id, happened, matters } of SCENES) {
+      const text = (await page.locator(`#scene-${id}`).textContent()) ?? ''
+      expect(text).toContain(happened)
+      expect(text).toContain(matters)
+      expect(text).toContain("curl -ksS -w '\\n%{http_code}\\n'")
+    }
+  })
+
+  it('links each finding to the page of the operator', async () => {
+    const links = page.getByRole('link', { name: 'See it on the operator’s page' })
+    expect(await links.count()).toBe(SCENES.flatMap(({ rules }) => rules).length)
+    const [opened] = await Promise.all([page.waitForEvent('popup'), links.first().click()])
+    await opened.getByText('demo-client').first().waitFor()
+    expect(opened.url()).toMatch(/\/operator\/#\/findings\?rule=wrong_proof_key$/)
+    await opened.close()
+  })
+
+  it('copies a command with its secrets', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    const card = page.locator('#scene-replay .card').first()
+    await card.getByText('Request and response').click()
+    await card.getByRole('button', { name: 'Copy with secrets' }).click()
+    await card.getByRole('button', { name: 'Copied' }).waitFor()
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()')
+    expect(copied).toMatch(/^curl .*--data-urlencode 'subject_token=eyJ[\w.-]+'/s)
+    expect(await page.content()).not.toMatch(/eyJ[\w-]+\.[\w-]+/)
+  })
+
+  it('has no serious faults for users of assistive technology, in both colours and on a phone', async () => {
+    expect(await seriousFaults(page)).toEqual([])
+    const dark = await openPage({ colorScheme: 'dark', viewport: { width: 390, height: 844 } })
+    await dark.locator('.played').first().waitFor()
+    expect(await seriousFaults(dark)).toEqual([])
+    expect(await dark.evaluate('document.documentElement.scrollWidth')).toBe(390)
+  })
+
+  it('works with the keyboard alone: reset, then play all', async () => {
+    await page.getByRole('button', { name: 'Reset' }).press('Enter')
+    await page.locator('.played').first().waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Play all' }).press('Space')
+    await page
+      .locator('.played')
+      .nth(SCENES.length - 1)
+      .waitFor()
+    expect(await page.getByText('Not as described').count()).toBe(0)
+  })
+
+  it('says when the demo has stopped', async () => {
+    const before = [...complaints]
+    await demo.stop()
+    await page.getByText('The demo does not answer.').waitFor()
+    complaints.splice(before.length)
+  })
+
+  it('has caused no errors on the console, and no violations of its policy', () => {
+    expect(complaints).toEqual([])
+  })
+})
