@@ -85,13 +85,13 @@ export interface FindingReported {
   readonly actions: readonly string[]
 }
 
-/** Whether a scene is being played. */
+/** Whether a scene is playing. */
 export interface Playing {
   readonly type: 'playing'
   readonly isPlaying: boolean
 }
 
-/** What has been part of the story, and is shown again when the page is loaded again. */
+/** Messages that a page gets again when you reload it. */
 export type Shown = SceneState | RequestSent | ResponseReceived | NoteTaken | EventEmitted | FindingReported
 
 /** A line of the stream. */

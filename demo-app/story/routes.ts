@@ -24,7 +24,7 @@ const setHeaders: RequestHandler = (_req, res, next) => {
   next()
 }
 
-/** The page of the story, and what it calls. */
+/** The page of the story, and its API. */
 export function storyRoutes(player: Player, feed: Feed): Router {
   const router = express.Router()
   router.use(setHeaders)

@@ -48,14 +48,14 @@ export const SCENE_IDS = [
 
 export type SceneId = (typeof SCENE_IDS)[number]
 
-/** A button of the page, and what it does. */
+/** A button of the page, with its requests. */
 export interface Scene {
   readonly id: SceneId
   /** The text of the button. */
   readonly title: string
   /** What the button shows, in one sentence. */
   readonly shows: string
-  /** What has happened, after it has run. */
+  /** The events, for a reader who has just seen them. */
   readonly happened: string
   /** Why that matters. */
   readonly matters: string

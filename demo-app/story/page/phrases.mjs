@@ -48,12 +48,12 @@ export function findingText(rule) {
 }
 
 const RESPONSES = {
-  report: 'The server has only reported this.',
-  throttle: 'The server has limited the client to one key at a time.',
-  stepUp: 'The server gives this client only bound keys now.',
-  revokeKey: 'The server has revoked the key.',
-  revokeFamily: 'The server has revoked what the key gave.',
-  lockClient: 'The server has locked the client.',
+  report: 'The rule reports this, and does no more.',
+  throttle: 'The rule has limited the client to one key at a time.',
+  stepUp: 'The client gets only bound keys now.',
+  revokeKey: 'The rule has revoked the key.',
+  revokeFamily: 'The rule has revoked what the key gave.',
+  lockClient: 'The rule has locked the client.',
 }
 
 /**

@@ -4,7 +4,7 @@ import { element } from './dom.mjs'
 /** @typedef {import('../messages').SceneText} SceneText */
 /** @typedef {import('../messages').Shown} Shown */
 
-/** One button of the page, and what it has shown. */
+/** One button of the page, with its requests and its findings. */
 export class SceneView {
   #text
   #onCopy

@@ -50,7 +50,7 @@ function useForgery(signingKey: KeyObject, name: string): CallFactory {
   }
 }
 
-/** A copy of a key with another id, signed anew. */
+/** A copy of a key with another id and a new signature. */
 function forged(genuine: string, signingKey: KeyObject): string {
   const [header = '', payload = ''] = genuine.split('.')
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
