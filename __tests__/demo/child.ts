@@ -65,8 +65,8 @@ export interface Demo extends Child {
 }
 
 /**
- * Starts the demo on free ports, and waits until it has printed its commands, or the link to the story. For a moment, the given port may belong to
- * a connection of another test, so this tries again for up to 20 seconds.
+ * Starts the demo on free ports, and waits until it has printed its text. For a moment, the given port may belong to a
+ * connection of another test, so this tries again for up to 20 seconds.
  */
 export async function startDemo(
   env: Record<string, string> = {},

@@ -75,6 +75,10 @@ describe('the text that the demo prints', () => {
     expect(demo.stdout().split(secret)).toHaveLength(2)
   })
 
+  it('has the link to the page too', () => {
+    expect(demo.stdout()).toContain(`http://localhost:${demo.httpPort}/story/?token=`)
+  })
+
   it('names the ports in the command for the tour, so that it finds this demo', () => {
     const { port, httpPort } = demo
     expect(demo.stdout()).toContain(` PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour\n`)
@@ -114,6 +118,21 @@ it('prints commands for an id and a secret that need encoding, and never prints 
     for (const [example, statuses] of EXPECTED) {
       expect([...output(example).matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))).toEqual(statuses)
     }
+  } finally {
+    demo.kill('SIGTERM')
+    await demo.exited
+  }
+})
+
+it('prints one link, and no events, without --commands', async () => {
+  const demo = await startDemo({}, [])
+  try {
+    expect(demo.stdout().match(/https?:\/\/\S+/g)).toEqual([
+      expect.stringMatching(/^http:\/\/localhost:\d+\/story\/\?token=[\w-]{43}$/),
+    ])
+    expect(demo.stdout().split('\n').length).toBeLessThan(12)
+    expect((await fetch(`http://localhost:${demo.httpPort}/`)).status).toBe(403)
+    expect(demo.stdout().trimEnd()).toMatch(/ Press Ctrl-C to stop the demo\.$/)
   } finally {
     demo.kill('SIGTERM')
     await demo.exited

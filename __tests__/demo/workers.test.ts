@@ -116,6 +116,8 @@ describe('the demo with several workers', () => {
     const tour = run('tour.ts', { ...env, DEMO_CLIENT_SECRET: SECRET })
     expect(await tour.exited).toBe(0)
     expect(tour.stdout()).toContain('All 36 steps went as described.')
+    // The page needs all events, and each worker has only its own.
+    expect(demo.stdout()).not.toContain('/story/')
     const events = demo.stdout().slice(demo.stdout().indexOf('Ctrl-C'))
     for (const name of ['w1', 'w2', 'w3']) expect(events).toMatch(new RegExp(`:\\d\\d ${name} \\w+\\.\\w+ `))
   })
