@@ -1,6 +1,44 @@
 import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ProvisioningEvent } from 'express-provisioning-keys'
+import { readEnvironment } from '../../demo-app/environment.js'
+import { type RunningDemo, startDemo } from '../../demo-app/server.js'
 import type { Message } from '../../demo-app/story/messages.js'
+
+/** The secret of the demo's own client. */
+export const SECRET = 'a-secret-of-the-story-and-of-nobody-else'
+
+/** What a browser sends with a request of the page. */
+export const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' }
+
+/** A demo with a story, as a browser sees it that has opened the link. */
+export interface StoryDemo {
+  readonly demo: RunningDemo
+  readonly link: string
+  readonly port: number
+  readonly cookie: string
+  readonly events: ProvisioningEvent[]
+  /** Sends a request as the page does. */
+  readonly askAsPage: (path: string, options?: Ask) => Promise<Answer>
+}
+
+export async function startStoryDemo(): Promise<StoryDemo> {
+  const environment = readEnvironment({ PORT: '0', HTTP_PORT: '0', DEMO_CLIENT_SECRET: SECRET })
+  const events: ProvisioningEvent[] = []
+  const demo = await startDemo(environment, { observer: (event) => events.push(event), hasStory: true })
+  const link = demo.storyUrl ?? ''
+  const port = Number(new URL(link).port)
+  const cookie = await cookieFor(link)
+  const askAsPage = (path: string, options: Ask = {}) =>
+    ask(port, path, { ...options, headers: { cookie, ...SAME_ORIGIN, ...options.headers } })
+  return { demo, link, port, cookie, events, askAsPage }
+}
+
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 15_000; !holds(); await sleep(10))
+    if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`)
+}
 
 export interface Answer {
   readonly status: number
@@ -35,7 +73,7 @@ function open(
 }
 
 /** Exchanges the token in a link for the cookie. */
-export async function cookieFor(link: string): Promise<string> {
+async function cookieFor(link: string): Promise<string> {
   const { port, pathname, search } = new URL(link)
   const { headers } = await ask(Number(port), pathname + search)
   return headers['set-cookie']?.[0]?.split(';')[0] ?? ''

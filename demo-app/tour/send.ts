@@ -24,7 +24,7 @@ export interface Answer {
 const TIMEOUT_MILLISECONDS = 10_000
 
 /** The media type and the text of a call's body. */
-export function bodyOf({ form, json }: Call): readonly [type: string, text: string] | undefined {
+function bodyOf({ form, json }: Call): readonly [type: string, text: string] | undefined {
   if (form !== undefined) return ['application/x-www-form-urlencoded', new URLSearchParams(form).toString()]
   if (json !== undefined) return ['application/json', JSON.stringify(json)]
   return undefined
