@@ -1,5 +1,6 @@
 import { EnvironmentError, refuseArguments } from './environment'
 import { painter } from './paint'
+import type { Step } from './requests/step'
 import { ATTACKS, REPLAY } from './tour/attacks'
 import { deviceSteps } from './tour/device'
 import { FLOW } from './tour/flow'
@@ -7,7 +8,6 @@ import { type Guide, guide } from './tour/guide'
 import { lostAnswerSteps } from './tour/lost-answer'
 import { pauses } from './tour/pauses'
 import { heading, wrap } from './tour/show'
-import type { Step } from './tour/step'
 import { chooseTarget } from './tour/target'
 
 const paint = painter(process.stdout, process.env)

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { EnvironmentError } from '../../demo-app/environment.js'
+import { redaction } from '../../demo-app/requests/redaction.js'
 import { pauses } from '../../demo-app/tour/pauses.js'
-import { redaction } from '../../demo-app/tour/redaction.js'
 import { wrap } from '../../demo-app/tour/show.js'
 import { type Child, run, startDemo } from './child.js'
 

@@ -1,5 +1,5 @@
+import type { Call } from '../requests/step'
 import { shellQuote } from '../shell-quote'
-import type { Call } from '../tour/step'
 
 /** The curl command that sends a call through a port of this machine. */
 export function curlCommand(call: Call, port: number): string {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { EventType, RuleId } from 'express-provisioning-keys'
-import type { Exchange } from '../tour/step'
+import type { Exchange } from '../requests/step'
 
 /** A column of the page. */
 export type Lane = 'device' | 'thief' | 'server'

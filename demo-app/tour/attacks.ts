@@ -1,5 +1,5 @@
-import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from './calls'
-import type { Step } from './step'
+import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from '../requests/calls'
+import type { Step } from '../requests/step'
 
 /** Attacks with the keys of the flow. */
 export const REPLAY: readonly Step[] = [

@@ -8,9 +8,9 @@ import {
   postWith,
   withAssertion,
   withProof,
-} from './calls'
-import { type KeyPair, newKeyPair } from './key-pair'
-import type { Exchange, Step } from './step'
+} from '../requests/calls'
+import { type KeyPair, newKeyPair } from '../requests/key-pair'
+import type { Exchange, Step } from '../requests/step'
 
 const SCOPE = 'provision:token config:read'
 const BOUND_KEY = 'provisioning key 6'

@@ -1,5 +1,5 @@
-import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from './calls'
-import type { Call, CallFactory, Step } from './step'
+import { exchangeOf, getWith, introspectionOf, keyStep, postWith } from '../requests/calls'
+import type { Call, CallFactory, Step } from '../requests/step'
 
 const REGISTRATION_TOKEN = 'registration access token'
 

@@ -1,6 +1,14 @@
-import { asClient, boundKeyStep, exchangeOf, getWith, keyRequest, postWith, withProof } from './calls'
-import { type KeyPair, newKeyPair } from './key-pair'
-import type { CallFactory, Exchange, Step } from './step'
+import {
+  asClient,
+  boundKeyStep,
+  exchangeOf,
+  getWith,
+  keyRequest,
+  postWith,
+  withProof,
+} from '../requests/calls'
+import { type KeyPair, newKeyPair } from '../requests/key-pair'
+import type { CallFactory, Exchange, Step } from '../requests/step'
 
 const KEY = 'provisioning key 1'
 const KEY_OF_SENSOR = 'provisioning key 2'

@@ -1,9 +1,9 @@
 import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { DEMO_NAME } from '../app'
 import { type Environment, EnvironmentError, readEnvironment } from '../environment'
+import { type Route, send } from '../requests/send'
+import type { Site } from '../requests/step'
 import { startDemo } from '../server'
-import { type Route, send } from './send'
-import type { Site } from './step'
 
 /** The server that the tour calls. */
 export interface Target {

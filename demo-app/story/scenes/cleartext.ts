@@ -1,5 +1,5 @@
-import { getWith, newKeyExchange } from '../../tour/calls'
-import type { CallFactory } from '../../tour/step'
+import { getWith, newKeyExchange } from '../../requests/calls'
+import type { CallFactory } from '../../requests/step'
 import { DEVICE, INSTALLER, THIEF } from '../actors'
 import type { Scene } from '../scene'
 

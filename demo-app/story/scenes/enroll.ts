@@ -7,8 +7,8 @@ import {
   postWith,
   withAssertion,
   withProof,
-} from '../../tour/calls'
-import { newKeyPair } from '../../tour/key-pair'
+} from '../../requests/calls'
+import { newKeyPair } from '../../requests/key-pair'
 import { DEVICE, INSTALLER } from '../actors'
 import type { Beat, Scene } from '../scene'
 

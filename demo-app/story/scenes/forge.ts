@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
-import { getWith, newKeyExchange } from '../../tour/calls'
-import type { CallFactory } from '../../tour/step'
+import { getWith, newKeyExchange } from '../../requests/calls'
+import type { CallFactory } from '../../requests/step'
 import { INSTALLER, THIEF } from '../actors'
 import type { Scene, World } from '../scene'
 

@@ -1,4 +1,4 @@
-import { postForm } from '../../tour/calls'
+import { postForm } from '../../requests/calls'
 import { THIEF } from '../actors'
 import type { Scene } from '../scene'
 

@@ -1,5 +1,5 @@
-import { asClient, boundKeyExchange, keyRequest, postWith, withProof } from '../../tour/calls'
-import { newKeyPair } from '../../tour/key-pair'
+import { asClient, boundKeyExchange, keyRequest, postWith, withProof } from '../../requests/calls'
+import { newKeyPair } from '../../requests/key-pair'
 import { DEVICE, INSTALLER } from '../actors'
 import type { Beat, Request, Scene } from '../scene'
 

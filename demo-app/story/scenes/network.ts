@@ -1,4 +1,4 @@
-import { getWith, newKeyExchange } from '../../tour/calls'
+import { getWith, newKeyExchange } from '../../requests/calls'
 import { DEVICE, INSTALLER, SECOND_THIEF, THIEF } from '../actors'
 import type { Scene } from '../scene'
 

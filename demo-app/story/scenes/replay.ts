@@ -1,4 +1,4 @@
-import { exchangeOf, getWith } from '../../tour/calls'
+import { exchangeOf, getWith } from '../../requests/calls'
 import { DEVICE, THIEF } from '../actors'
 import type { Scene } from '../scene'
 import { COPIED_KEY } from './steal'

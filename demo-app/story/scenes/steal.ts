@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { boundKeyExchange, newKeyExchange, postWith, withProof } from '../../tour/calls'
-import { newKeyPair } from '../../tour/key-pair'
+import { boundKeyExchange, newKeyExchange, postWith, withProof } from '../../requests/calls'
+import { newKeyPair } from '../../requests/key-pair'
 import { DEVICE, INSTALLER, THIEF } from '../actors'
 import type { Beat, Scene } from '../scene'
 
