@@ -118,6 +118,18 @@ describe('the scenes', () => {
     expect(expected.filter((rule) => after.has(rule))).toEqual([])
     expect(stream.messages.at(-1)).toEqual({ type: 'reset' })
   })
+
+  it('say so when the operator has locked the client, until the reset', async () => {
+    const body = { clientId: 'demo-client', reason: 'a test', kind: 'lock' }
+    const { status } = await story.askAsPage('/operator/api/clients/lock', { method: 'POST', body })
+    expect(status).toBe(200)
+    const [, failed] = messagesOf(await play('enroll'), 'scene')
+    expect(failed).toMatchObject({ state: 'failed' })
+    expect(failed?.problems.at(-1)).toBe('the operator has locked the client; “Reset” unlocks it')
+    await story.askAsPage('/story/api/reset', { method: 'POST', body: {} })
+    const [, played] = messagesOf(await play('enroll'), 'scene')
+    expect(played).toMatchObject({ state: 'played' })
+  })
 })
 
 describe('the curl commands of the story', () => {

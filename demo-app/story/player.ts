@@ -63,12 +63,14 @@ export class Player {
     return this.#commands.get(request)
   }
 
-  /** Forgets everything, and closes the findings of all scenes. */
+  /** Forgets everything, closes the findings of all scenes, and ends a lock that the operator has set. */
   async reset(): Promise<void> {
-    this.#memory = newMemory(this.#options.site)
+    const { keys, site } = this.#options
+    this.#memory = newMemory(site)
     this.#playedAt.clear()
     this.#commands.clear()
     for (const scene of SCENES) await this.#closeFindings(scene)
+    await keys.unlockClient({ clientId: site.clientId, author: 'story' })
     this.#options.feed.reset()
   }
 
@@ -99,6 +101,7 @@ export class Player {
     const problems = await this.#playBeats(scene, scene.beats(world)).catch((error: Error) => [error.message])
     this.#request = undefined
     if (problems.length === 0) problems.push(...(await this.#waitForFindings(scene)))
+    if (problems.length > 0) problems.push(...(await this.#lockOfClient()))
     this.#scene = undefined
     this.#playedAt.set(scene.id, Date.now())
     const state = problems.length === 0 ? 'played' : 'failed'
@@ -193,6 +196,13 @@ export class Player {
     const open = rules.length === 0 ? [] : await keys.findings()
     for (const { id, rule } of open)
       if (rules.some((one) => one === rule)) await keys.closeFinding({ findingId: id, author: 'story' })
+  }
+
+  /** The most likely cause of problems: on the page of the operator, one can lock the client of the demo. */
+  async #lockOfClient(): Promise<readonly string[]> {
+    const { keys, site } = this.#options
+    const isLocked = (await keys.locks()).some(({ clientId }) => clientId === site.clientId)
+    return isLocked ? ['the operator has locked the client; “Reset” unlocks it'] : []
   }
 
   async #waitForFindings({ rules }: Scene): Promise<readonly string[]> {
