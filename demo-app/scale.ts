@@ -16,7 +16,8 @@ const USAGE =
   'expected --commands, --workers NUMBER or --redis URL; all other settings are environment variables'
 
 /**
- * Reads `--commands`, `--workers` and `--redis` or `DEMO_REDIS`. Several workers need a Redis; by default, the one on this machine.
+ * Reads `--commands`, `--workers`, and `--redis` or `DEMO_REDIS`. Several workers need a Redis; by default, the one on
+ * this machine.
  *
  * @throws EnvironmentError
  */

@@ -67,13 +67,8 @@ interface DemoParts extends StartOptions {
   readonly database: ClientDatabase | undefined
 }
 
-async function startWith({
-  environment,
-  observer,
-  shared,
-  hasStory,
-  database,
-}: DemoParts): Promise<RunningDemo> {
+async function startWith({ environment, database, ...options }: DemoParts): Promise<RunningDemo> {
+  const { observer, shared, hasStory } = options
   const certificate = shared?.certificate ?? (await localhostCertificate())
   // The issuer contains the port. A free port is known only after listening, so early requests wait for the app.
   let provide: (answers: Answers) => void = () => undefined
@@ -87,20 +82,18 @@ async function startWith({
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signingKey = shared?.signingKey ?? privateKey
   const demo = demoApp({ issuer: origins.origin, observer, signingKey, ...environment, shared, registry })
-  const story = hasStory
-    ? await startStory({ ...origins, ...environment, certificate, demo, signingKey: privateKey })
-    : undefined
+  const closeListeners = (grace?: number) => Promise.all(listeners.map((listener) => listener.close(grace)))
+  const parts = { ...origins, ...environment, certificate, demo, signingKey: privateKey }
+  const story = hasStory ? await startStory(parts, closeListeners) : undefined
   provide({ https: demo.app, http: story?.answer ?? demo.app })
-  const drain = () => demo.keys.drain()
   return {
     ...origins,
     certificate: certificate.cert,
     storyUrl: story?.url,
-    drain,
+    drain: demo.keys.drain,
     async stop(graceMilliseconds) {
-      drain()
-      await story?.close()
-      await Promise.all(listeners.map((listener) => listener.close(graceMilliseconds)))
+      demo.keys.drain()
+      await Promise.all([story?.close(), closeListeners(graceMilliseconds)])
       await database?.close()
     },
   }

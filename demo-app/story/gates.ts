@@ -33,15 +33,18 @@ export async function openGates(app: RequestListener, certificate: Certificate):
     return listener.port
   }
 
-  for (const network of Object.keys(ADDRESSES) as NetworkName[]) {
-    const address = ADDRESSES[network]
-    const https = await open((answer) => createHttpsServer(certificate, answer), address)
-    ports.set(network, { https, http: await open(createHttpServer, address) })
+  const close = () => Promise.all(opened.map((listener) => listener.close())).then(() => undefined)
+  try {
+    for (const network of Object.keys(ADDRESSES) as NetworkName[]) {
+      const address = ADDRESSES[network]
+      const https = await open((answer) => createHttpsServer(certificate, answer), address)
+      ports.set(network, { https, http: await open(createHttpServer, address) })
+    }
+  } catch (error) {
+    await close()
+    throw error
   }
-  return {
-    of: (network) => ports.get(network) as Gate,
-    close: () => Promise.all(opened.map((listener) => listener.close())).then(() => undefined),
-  }
+  return { of: (network) => ports.get(network) as Gate, close }
 }
 
 /** Headers that a proxy must set or remove, so that no client can choose them. */

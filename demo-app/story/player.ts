@@ -78,8 +78,11 @@ export class Player {
   async play(scenes: readonly Scene[]): Promise<void> {
     const { feed } = this.#options
     feed.isPlaying = true
-    for (const scene of scenes) await this.#playWithNeeded(scene)
-    feed.isPlaying = false
+    try {
+      for (const scene of scenes) await this.#playWithNeeded(scene)
+    } finally {
+      feed.isPlaying = false
+    }
   }
 
   async #playWithNeeded(scene: Scene): Promise<void> {

@@ -39,7 +39,7 @@ export function storyRoutes(player: Player, feed: Feed): Router {
     if (scenes === undefined) res.status(400).type('text/plain').send('scene: expected a scene or "all"\n')
     else if (feed.isPlaying) res.status(409).type('text/plain').send(BUSY)
     else {
-      void player.play(scenes)
+      player.play(scenes).catch((error) => console.error('story:', error))
       res.status(202).json({})
     }
   })

@@ -26,10 +26,19 @@ export interface Story {
   close(): Promise<void>
 }
 
-/** @throws EnvironmentError if there is no free port */
-export async function startStory({ certificate, demo, signingKey, ...site }: StoryOptions): Promise<Story> {
+/**
+ * @param onFailure called if the story cannot start
+ * @throws EnvironmentError if there is no free port
+ */
+export async function startStory(
+  { certificate, demo, signingKey, ...site }: StoryOptions,
+  onFailure: () => Promise<unknown>,
+): Promise<Story> {
   const { keys, app, proxiedApp } = demo
-  const gates = await openGates(proxiedApp, certificate)
+  const gates = await openGates(proxiedApp, certificate).catch(async (error) => {
+    await onFailure()
+    throw error
+  })
   const feed = new Feed(SCENES.map(({ beats: _, ...text }) => text))
   const trust = { ca: certificate.cert }
   const player = new Player({ site, trust, gates, world: { signingKey }, keys, feed })
