@@ -6,7 +6,7 @@ import { pauses } from '../../demo-app/tour/pauses.js'
 import { wrap } from '../../demo-app/tour/show.js'
 import { type Child, run, startDemo } from './child.js'
 
-jest.setTimeout(30_000)
+jest.setTimeout(60_000)
 
 function expectNothingSecret(tour: Child, secret: string): void {
   const printed = tour.stdout() + tour.stderr()
