@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { readEnvironment } from '../../demo-app/environment.js'
 import { type RunningDemo, startDemo } from '../../demo-app/server.js'
 import { SCENES } from '../../demo-app/story/scenes/scenes.js'
+import { startBrowser } from '../support/browser.js'
 import { leastOf } from '../support/least-of.js'
 
 jest.setTimeout(120_000)
@@ -42,7 +43,7 @@ async function seriousFaults(of: Page, part = 'body'): Promise<readonly string[]
 beforeAll(async () => {
   const environment = readEnvironment({ PORT: '0', HTTP_PORT: '0' })
   demo = await startDemo(environment, { observer: () => undefined, hasStory: true })
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  browser = await startBrowser()
   page = await openPage()
 })
 
