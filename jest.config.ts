@@ -18,7 +18,12 @@ const ABOUT_EXPRESS = tests(
 )
 
 /** Whole files that only `npm run test:all` runs. Others take a sample of their cases: see `__tests__/support/scale.ts`. */
-const ONLY_IN_ALL = ['__tests__/faults/broken-store', '__tests__/demo/shared-database']
+const ONLY_IN_ALL = [
+  '__tests__/faults/(broken-store|short)',
+  '__tests__/demo/(database|shared-database|workers)',
+  '__tests__/stores/(keyv-processes|redis-lock-races|redis-replicas)',
+  '__tests__/administration/page-faults',
+]
 
 /** Sources import each other as the `.js` files they become. */
 const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }

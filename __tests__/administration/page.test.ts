@@ -69,7 +69,7 @@ describe('every view', () => {
       const parameters =
         { key: `?${new URLSearchParams(key)}`, client: `?clientId=${key.clientId}` }[view] ?? ''
       await go(page, `${view}${parameters}`)
-      expect([view, await accessibilityFaults(page, rules)]).toEqual([view, []])
+      expect([view, await accessibilityFaults(page, { rules })]).toEqual([view, []])
     }
     expect(pages.complaints).toEqual([])
   }

@@ -1,43 +1,30 @@
-import { readFileSync } from 'node:fs'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { readEnvironment } from '../../demo-app/environment.js'
 import { type RunningDemo, startDemo } from '../../demo-app/server.js'
 import { SCENES } from '../../demo-app/story/scenes/scenes.js'
-import { startBrowser } from '../support/browser.js'
+import {
+  accessibilityFaults,
+  openPage as openWatched,
+  startBrowser,
+  type WatchedPage,
+} from '../support/browser.js'
 import { leastOf } from '../support/least-of.js'
+import { ALL } from '../support/scale.js'
 
 jest.setTimeout(120_000)
 
 const LONGEST_MILLISECONDS = 2_000
-const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 
 let demo: RunningDemo
 let browser: Browser
 let page: Page
-const complaints: string[] = []
+const watched: WatchedPage[] = []
 
 async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options })
-  const opened = await context.newPage()
-  // A violation of the policy is an error on the console too.
-  opened.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
-  })
-  opened.on('pageerror', ({ message }) => complaints.push(message))
-  await opened.goto(demo.storyUrl ?? '')
-  await opened.getByRole('button', { name: 'Enroll a device' }).waitFor()
-  return opened
-}
-
-/** @param part a selector: a whole page takes axe some seconds */
-async function seriousFaults(of: Page, part = 'body'): Promise<readonly string[]> {
-  await of.evaluate(AXE)
-  const { violations } = await of.evaluate<{ violations: { id: string; impact: string; nodes: object[] }[] }>(
-    `axe.run('${part}')`,
-  )
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${JSON.stringify(nodes[0])}`)
+  const opened = await openWatched(browser, demo.storyUrl ?? '', options)
+  watched.push(opened)
+  await opened.page.getByRole('button', { name: 'Enroll a device' }).waitFor()
+  return opened.page
 }
 
 beforeAll(async () => {
@@ -104,10 +91,10 @@ describe('the page of the story', () => {
   })
 
   it('has no serious faults for users of assistive technology, in both colours and on a phone', async () => {
-    expect(await seriousFaults(page)).toEqual([])
+    expect(await accessibilityFaults(page, { part: ALL ? 'body' : '#scene-replay' })).toEqual([])
     const dark = await openPage({ colorScheme: 'dark', viewport: { width: 390, height: 844 } })
     await dark.locator('.played').first().waitFor()
-    expect(await seriousFaults(dark, '#scene-network')).toEqual([])
+    expect(await accessibilityFaults(dark, { part: '#scene-network' })).toEqual([])
     expect(await dark.evaluate('document.documentElement.scrollWidth')).toBe(390)
   })
 
@@ -122,14 +109,10 @@ describe('the page of the story', () => {
     expect(await page.getByText('Not as described').count()).toBe(0)
   })
 
-  it('says when the demo has stopped', async () => {
-    const before = [...complaints]
+  it('says when the demo has stopped, and has caused no errors and no violations of its policy before', async () => {
+    const before = watched.flatMap(({ complaints }) => complaints)
     await demo.stop()
     await page.getByText('The demo does not answer.').waitFor()
-    complaints.splice(before.length)
-  })
-
-  it('has caused no errors on the console, and no violations of its policy', () => {
-    expect(complaints).toEqual([])
+    expect(before).toEqual([])
   })
 })

@@ -32,7 +32,7 @@ export async function openPage(
   page.on('pageerror', (error) => complaints.push(String(error)))
   page.on('dialog', (dialog) => complaints.push(`a dialog: ${dialog.message()}`))
   await page.goto(url)
-  await page.locator('main h1').waitFor()
+  await page.locator('h1').first().waitFor()
   return { page, complaints, close: () => context.close() }
 }
 
@@ -50,12 +50,16 @@ const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 /**
  * The serious faults that axe finds, each as its name and an element.
  *
- * @param rules the rules that it applies. Default: all
+ * @param of.rules the rules that it applies. Default: all
+ * @param of.part a selector. A whole page takes axe some seconds
  */
-export async function accessibilityFaults(page: Page, rules?: readonly string[]): Promise<string[]> {
+export async function accessibilityFaults(
+  page: Page,
+  { rules, part = 'body' }: { readonly rules?: readonly string[] | undefined; readonly part?: string } = {},
+): Promise<string[]> {
   await page.evaluate(AXE)
-  const options = { resultTypes: ['violations'], ...(rules && { runOnly: rules }) }
-  const { violations } = await page.evaluate<AxeResults>(`axe.run(${JSON.stringify(options)})`)
+  const options = JSON.stringify({ resultTypes: ['violations'], ...(rules && { runOnly: rules }) })
+  const { violations } = await page.evaluate<AxeResults>(`axe.run('${part}', ${options})`)
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`))
