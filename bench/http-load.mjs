@@ -14,7 +14,8 @@ const CONNECTIONS = 4
 
 /**
  * Measures candidates in turn, and compares two of them in each line. With `least`, a line is the throughput of `ours`,
- * as a share of that of `peer`. With `most`, it is the cost. `of` is `cpu` (default) or `p99`.
+ * as a share of that of `peer`. With `most`, it is the cost. `of` is `cpu` (default) or `p99`. A candidate with a `label`
+ * has this label in the table.
  */
 export async function compare(candidates, comparisons) {
   const apps = {}
@@ -32,7 +33,9 @@ export async function compare(candidates, comparisons) {
         ? line(name, 'x', ratios(other, own), { least })
         : line(name, 'x', ratios(own, other), { most })
     }),
-    ...Object.keys(apps).map((name) => line(`  ${name}`, 'us', costs(name, 'cpu'))),
+    ...Object.entries(candidates).map(([name, { label = name }]) =>
+      line(`  ${label}`, 'us', costs(name, 'cpu')),
+    ),
   ]
 }
 

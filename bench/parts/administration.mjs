@@ -56,7 +56,7 @@ async function watchedGuard() {
   await once(stream, 'close')
   for (const deployment of [plain, watched]) deployment.close()
   return [
-    line('guard while an operator watches, of nobody watching', 'x', ratios(costs.watched, costs.plain), {
+    line('guard, while an operator watches / while nobody watches', 'x', ratios(costs.watched, costs.plain), {
       most: 1.05,
     }),
   ]

@@ -12,14 +12,14 @@ export async function run() {
 function issuance() {
   return compare(
     {
-      ours: candidate('ours', issue),
-      limit: candidate('raw', issue),
-      peer: candidate('provider', { ...issue, path: '/token' }),
+      ours: { ...candidate('ours', issue), label: 'issue' },
+      limit: { ...candidate('raw', issue), label: 'issue, minimal app' },
+      peer: { ...candidate('provider', { ...issue, path: '/token' }), label: 'issue, oidc-provider' },
     },
     [
-      { name: 'issue, of a bare handler', ours: 'ours', peer: 'limit', least: 0.75 },
-      { name: 'issue, of oidc-provider', ours: 'ours', peer: 'peer', least: 1.15 },
-      { name: 'issue: p99, of oidc-provider', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
+      { name: 'issue / minimal app', ours: 'ours', peer: 'limit', least: 0.75 },
+      { name: 'issue / oidc-provider', ours: 'ours', peer: 'peer', least: 1.15 },
+      { name: 'issue / oidc-provider: slowest 1 %', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
     ],
   )
 }
@@ -27,12 +27,12 @@ function issuance() {
 function registration() {
   return compare(
     {
-      ours: candidate('ours', register, keysFor('provision:register')),
-      peer: candidate('provider', peerRegister),
+      ours: { ...candidate('ours', register, keysFor('provision:register')), label: 'register' },
+      peer: { ...candidate('provider', peerRegister), label: 'register, oidc-provider' },
     },
     [
-      { name: 'register, of oidc-provider', ours: 'ours', peer: 'peer', least: 1 },
-      { name: 'register: p99, of oidc-provider', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
+      { name: 'register / oidc-provider', ours: 'ours', peer: 'peer', least: 1 },
+      { name: 'register / oidc-provider: slowest 1 %', ours: 'ours', peer: 'peer', of: 'p99', most: 1 },
     ],
   )
 }
@@ -40,23 +40,37 @@ function registration() {
 function exchange() {
   return compare(
     {
-      ours: candidate('ours', exchangeAt('/oauth/token'), keysFor('read provision:token')),
-      limit: candidate('raw', exchangeAt('/oauth/exchange'), keysFor('read')),
+      ours: {
+        ...candidate('ours', exchangeAt('/oauth/token'), keysFor('read provision:token')),
+        label: 'exchange',
+      },
+      limit: {
+        ...candidate('raw', exchangeAt('/oauth/exchange'), keysFor('read')),
+        label: 'exchange, minimal app',
+      },
     },
-    [{ name: 'exchange, of a bare handler', ours: 'ours', peer: 'limit', least: 0.75 }],
+    [{ name: 'exchange / minimal app', ours: 'ours', peer: 'limit', least: 0.75 }],
   )
 }
 
 function redemption() {
   return compare(
     {
-      route: candidate('ours', redeemAt('/devices'), keysFor('read')),
-      returned: candidate('ours', redeemAt('/returned'), keysFor('read')),
-      limit: candidate('raw', redeemAt('/devices'), keysFor('read')),
+      route: { ...candidate('ours', redeemAt('/devices'), keysFor('read')), label: 'redeem in a route' },
+      returned: {
+        ...candidate('ours', redeemAt('/returned'), keysFor('read')),
+        label: 'redeem, handler returns its answer',
+      },
+      limit: { ...candidate('raw', redeemAt('/devices'), keysFor('read')), label: 'redeem, minimal app' },
     },
     [
-      { name: 'redeem in a route, of a bare handler', ours: 'route', peer: 'limit', least: 0.65 },
-      { name: 'redeem and return, of a bare handler', ours: 'returned', peer: 'limit', least: 0.7 },
+      { name: 'redeem in a route / minimal app', ours: 'route', peer: 'limit', least: 0.65 },
+      {
+        name: 'redeem, handler returns its answer / minimal app',
+        ours: 'returned',
+        peer: 'limit',
+        least: 0.7,
+      },
     ],
   )
 }

@@ -6,21 +6,32 @@ import { fresh, telemetry } from './stack.mjs'
 const refused = { ...telemetry, status: 401 }
 const app = { program: './stack-app.mjs', name: 'ours' }
 const CANDIDATES = {
-  'valid key': { ...app, request: telemetry, prepare: fresh },
-  forgery: { ...app, request: refused, prepare: forgeries },
+  'valid key': { ...app, label: 'request with a valid key', request: telemetry, prepare: fresh },
+  forgery: { ...app, label: 'request with a forged key', request: refused, prepare: forgeries },
   headers: {
     ...app,
+    label: 'request with 1,500 DPoP headers',
     request: { ...refused, headers: () => ({ DPoP: Array(1_500).fill('a') }) },
     prepare: fresh,
   },
-  garbage: { ...app, request: refused, prepare: async (send) => (await fresh(send)).map(reversed) },
+  garbage: {
+    ...app,
+    label: 'request with text that is no key',
+    request: refused,
+    prepare: async (send) => (await fresh(send)).map(reversed),
+  },
 }
 
 export async function run() {
   const costs = await compare(CANDIDATES, [
-    { name: 'forgery, of a valid key', ours: 'forgery', peer: 'valid key', most: 1.05 },
-    { name: '1,500 headers DPoP, of a valid key', ours: 'headers', peer: 'valid key' },
-    { name: 'garbage, of a valid key', ours: 'garbage', peer: 'valid key', most: 1 },
+    { name: 'request with a forged key / with a valid key', ours: 'forgery', peer: 'valid key', most: 1.05 },
+    { name: 'request with 1,500 DPoP headers / with a valid key', ours: 'headers', peer: 'valid key' },
+    {
+      name: 'request with text that is no key / with a valid key',
+      ours: 'garbage',
+      peer: 'valid key',
+      most: 1,
+    },
   ])
   return [...costs, await growth('forgery'), await growth('garbage')]
 }
@@ -49,7 +60,7 @@ async function growth(name) {
   await rounds(attacked, 60)
   const bytes = ((await attacked.memory()) - before) / (60 * COUNT)
   attacked.close()
-  return line(`${name}: memory that it takes`, 'bytes', [bytes], { most: 5 })
+  return line(`memory that each ${CANDIDATES[name].label} leaves in use`, 'bytes', [bytes], { most: 5 })
 }
 
 async function rounds({ round }, count) {

@@ -40,8 +40,8 @@ async function freshKeys(algorithm, bound) {
   })
   deployment.close()
   return [
-    line(`fresh key, ${algorithm}, of a bare verification`, 'x', ratios(costs.guard, costs.bare), bound),
-    line(`fresh key, ${algorithm}`, 'us', costs.guard),
+    line(`guard, new key, ${algorithm} / signature check only`, 'x', ratios(costs.guard, costs.bare), bound),
+    line(`guard, new key, ${algorithm}`, 'us', costs.guard),
   ]
 }
 
@@ -52,7 +52,7 @@ async function repeatedKey() {
   const guard = deployment.keys.requireProvisioningKey({ scope: 'read' })
   const costs = await alternate(ROUNDS, { guard: guardRounds(deployment, guard, tokens, bearer, 200) })
   deployment.close()
-  return [line('repeated key, ES256', 'us', costs.guard, { most: 7 })]
+  return [line('guard, repeated key, ES256', 'us', costs.guard, { most: 7 })]
 }
 
 /** Each request has a new proof, with the same key. */
@@ -69,7 +69,11 @@ async function dpop() {
     bare: timed(COUNT, (i) => verifyProof(proofs[i])),
   })
   deployment.close()
-  return [line('repeated key with DPoP, of one proof', 'x', ratios(costs.guard, costs.bare), { most: 1.15 })]
+  return [
+    line('guard, repeated key with DPoP / check of one proof only', 'x', ratios(costs.guard, costs.bare), {
+      most: 1.15,
+    }),
+  ]
 }
 
 /** What every server must do for a proof: import the key in its header, and verify its signature with that key. */

@@ -29,13 +29,13 @@ async function bytes() {
   const redeemed = (clients, kind) => outstanding(clients, { ...kind, redeemed: true })
   const [ipv4, ipv6] = [{ networkOf: ipv4NetworkOf }, { networkOf: ipv6NetworkOf }]
   return [
-    line('outstanding key, 1,000 clients', 'bytes', await outstanding(1_000), { most: 260 }),
-    line('outstanding key, one per client', 'bytes', await outstanding(KEYS), { most: 260 }),
-    line('outstanding key, one network per client', 'bytes', await outstanding(KEYS, ipv4), { most: 260 }),
-    line('outstanding key, one IPv6 network per client', 'bytes', await outstanding(KEYS, ipv6), {
+    line('unused key, 1,000 clients', 'bytes', await outstanding(1_000), { most: 260 }),
+    line('unused key, one per client', 'bytes', await outstanding(KEYS), { most: 260 }),
+    line('unused key, one network per client', 'bytes', await outstanding(KEYS, ipv4), { most: 260 }),
+    line('unused key, one IPv6 network per client', 'bytes', await outstanding(KEYS, ipv6), {
       most: 260,
     }),
-    line('outstanding key, two per client', 'bytes', await outstanding(KEYS / 2)),
+    line('unused key, two per client', 'bytes', await outstanding(KEYS / 2)),
     line('redeemed key, 1,000 clients', 'bytes', await redeemed(1_000), { most: 380 }),
     line('redeemed key, one per client', 'bytes', await redeemed(KEYS), { most: 380 }),
     line('redeemed key, one network per client', 'bytes', await redeemed(KEYS, ipv4), { most: 380 }),
@@ -71,12 +71,12 @@ async function blocking() {
   const idle = await repeat(RUNS, () => longestGap(workFor(700)))
   const gap = (name, runs) => line(name, 'ms', gapsOf(runs), { most: 5 })
   return [
-    gap('longest gap, 1,000,000 end in one second', together),
-    gap('longest gap, 1,000,000 end over 300 s', spread),
-    gap('longest gap, one record() after all ended', waits),
-    line('longest gap of a loop of half milliseconds', 'ms', idle),
+    gap('longest pause while 1,000,000 keys expire in one second', together),
+    gap('longest pause while 1,000,000 keys expire within 300 s', spread),
+    gap('longest pause when the process issues a key after 1,000,000 keys have expired', waits),
+    line('longest pause without the store', 'ms', idle),
     line(
-      'answer of that record()',
+      'time to issue a key after 1,000,000 keys have expired',
       'ms',
       waits.map(({ answered }) => answered),
     ),
@@ -157,8 +157,8 @@ async function latency() {
   const issue = await p99Ratios(servers, (server) => issueKey(server))
   for (const server of servers) server.stop()
   return [
-    line('p99 of a guard, 1,000,000 keys / 1,000', 'x', guard, bound),
-    line('p99 of issuance, 1,000,000 keys / 1,000', 'x', issue, bound),
+    line('guard, 1,000,000 keys / 1,000 keys: slowest 1 %', 'x', guard, bound),
+    line('issue, 1,000,000 keys / 1,000 keys: slowest 1 %', 'x', issue, bound),
   ]
 }
 

@@ -6,16 +6,23 @@ import { line } from '../measure.mjs'
 import { issue } from '../our-keys.mjs'
 import { repeated, telemetry } from './stack.mjs'
 
-const app = (name, request, prepare) => ({ program: './stack-app.mjs', name, request, prepare })
+const app = (name, label, request, prepare) => ({ program: './stack-app.mjs', name, label, request, prepare })
 
 export async function run() {
   const guard = await compare(
-    { on: app('ours', telemetry, repeated), off: app('unmonitored', telemetry, repeated) },
-    [{ name: 'guard, repeated key, of monitoring off', ours: 'on', peer: 'off', least: 0.95 }],
+    {
+      on: app('ours', 'guard, with monitoring', telemetry, repeated),
+      off: app('unmonitored', 'guard, without monitoring', telemetry, repeated),
+    },
+    [{ name: 'guard, with monitoring / without monitoring', ours: 'on', peer: 'off', least: 0.95 }],
   )
-  const issuance = await compare({ on: app('ours', issue), off: app('unmonitored', issue) }, [
-    { name: 'issue, of monitoring off', ours: 'on', peer: 'off', least: 0.95 },
-  ])
+  const issuance = await compare(
+    {
+      on: app('ours', 'issue, with monitoring', issue),
+      off: app('unmonitored', 'issue, without monitoring', issue),
+    },
+    [{ name: 'issue, with monitoring / without monitoring', ours: 'on', peer: 'off', least: 0.95 }],
+  )
   return [...guard, ...issuance, ...(await strangers())]
 }
 
@@ -24,7 +31,7 @@ async function strangers() {
   const child = fork(new URL('../strangers.mjs', import.meta.url), { execArgv: ['--expose-gc'] })
   const [{ bytes, microseconds }] = await once(child, 'message')
   return [
-    line('memory that 950,000 more clients and addresses take', 'bytes each', [bytes], { most: 5 }),
-    line('  a refusal and a key of a stranger, all rules', 'us', [microseconds]),
+    line('memory for each of 950,000 more clients and addresses', 'bytes', [bytes], { most: 5 }),
+    line('time of all rules for one refusal and one new key', 'us', [microseconds]),
   ]
 }

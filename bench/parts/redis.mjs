@@ -67,16 +67,16 @@ async function throughput({ redis, store, newKeys, record }) {
       useOnce: () => inFlight(newKeys(FEW), (key) => store.useOnce(`proof-${key.jti}`, key.expiresAt, key)),
     },
   )
-  const ofSet = (name, bound) => line(`${name} / SET NX PX`, 'x', ratios(costs.set, costs[name]), bound)
+  const ofSet = (name, cost, bound) => line(`${name} / SET NX PX`, 'x', ratios(costs.set, cost), bound)
   return [
-    { ...ofSet('redeem', { least: 0.25 }), name: 'reserve and settle / SET NX PX' },
-    { ...ofSet('find', { least: 0.55 }), name: 'find / SET NX PX' },
-    line('find / GET', 'x', ratios(costs.get, costs.find)),
-    { ...ofSet('scripts'), name: 'two empty scripts / SET NX PX' },
-    ofSet('record'),
-    ofSet('useOnce'),
-    line('reserve and settle', 'us', costs.redeem),
-    line('find', 'us', costs.find),
+    ofSet('redeem a key', costs.redeem, { least: 0.25 }),
+    ofSet('look up a key', costs.find, { least: 0.55 }),
+    line('look up a key / GET', 'x', ratios(costs.get, costs.find)),
+    ofSet('two empty scripts', costs.scripts),
+    ofSet('issue a key', costs.record),
+    ofSet('mark a proof as used', costs.useOnce),
+    line('redeem a key', 'us', costs.redeem),
+    line('look up a key', 'us', costs.find),
   ]
 }
 
@@ -93,15 +93,15 @@ async function costsInRedis(load) {
   await inFlight(bound, (key) => record({ ...key, confirmation: { jkt: JKT } }))
   const resumable = await scriptCost(load, bound, (key) => redeem(store, key, { lease: LEASE }))
   return [
-    line('commands of a redemption: find, reserve, settle', '', [found.commands + redeemed.commands]),
-    line('record, in Redis', 'us', [issued.microseconds]),
-    line('find, in Redis', 'us', [found.microseconds]),
-    line('reserve and settle, in Redis', 'us', [redeemed.microseconds]),
-    line('useOnce, in Redis', 'us', [proofs.microseconds]),
-    line('an issued key', 'bytes', [issued.bytes]),
-    line('a redeemed key, more', 'bytes', [redeemed.bytes]),
-    line('a redeemed bound key, more', 'bytes', [resumable.bytes]),
-    line('a used proof', 'bytes', [proofs.bytes]),
+    line('commands to look up and redeem a key', '', [found.commands + redeemed.commands]),
+    line('issue a key, time in Redis', 'us', [issued.microseconds]),
+    line('look up a key, time in Redis', 'us', [found.microseconds]),
+    line('redeem a key, time in Redis', 'us', [redeemed.microseconds]),
+    line('mark a proof as used, time in Redis', 'us', [proofs.microseconds]),
+    line('memory of an issued key', 'bytes', [issued.bytes]),
+    line('more memory after the redemption', 'bytes', [redeemed.bytes]),
+    line('more memory after the redemption of a bound key', 'bytes', [resumable.bytes]),
+    line('memory of a used proof', 'bytes', [proofs.bytes]),
   ]
 }
 
@@ -119,11 +119,11 @@ async function outcomes(load) {
       const recollection = await store.recall(key, LEASE.ownerId)
       if (recollection?.outcome !== outcome) throw new Error('the outcome is missing')
     })
-    const name = `an outcome of ${characters} characters`
+    const answer = `an answer of ${characters} characters`
     lines.push(
-      line(name, 'bytes', [kept.bytes]),
-      line(`reserve and settle, ${characters}, in Redis`, 'us', [kept.microseconds]),
-      line(`recall, ${characters}, in Redis`, 'us', [recalled.microseconds]),
+      line(`memory of ${answer}`, 'bytes', [kept.bytes]),
+      line(`redeem a key and store ${answer}, time in Redis`, 'us', [kept.microseconds]),
+      line(`read ${answer}, time in Redis`, 'us', [recalled.microseconds]),
     )
   }
   return lines
@@ -169,12 +169,12 @@ async function processes({ port, redis }) {
   try {
     const rates = await alternate({ rounds: 5 }, { one: lives(1), two: lives(2), four: lives(4) })
     return [
-      line('keys of 1 process', '/s', rates.one),
-      line('keys of 2 processes', '/s', rates.two),
-      line('keys of 4 processes', '/s', rates.four),
-      line('4 processes / 1 process', 'x', ratios(rates.four, rates.one)),
-      line('cores that Redis uses, of 1 process', '', usage[1]),
-      line('cores that Redis uses, of 4 processes', '', usage[4]),
+      line('keys that 1 process issues and redeems', '/s', rates.one),
+      line('keys that 2 processes issue and redeem', '/s', rates.two),
+      line('keys that 4 processes issue and redeem', '/s', rates.four),
+      line('keys of 4 processes / of 1 process', 'x', ratios(rates.four, rates.one)),
+      line('cores that Redis uses for 1 process', '', usage[1]),
+      line('cores that Redis uses for 4 processes', '', usage[4]),
     ]
   } finally {
     for (const child of children) child.kill()

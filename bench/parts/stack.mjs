@@ -3,19 +3,30 @@ import { compare } from '../http-load.mjs'
 import { keysFor } from '../our-keys.mjs'
 
 export async function run() {
-  return [...(await stacks('repeated key', repeated)), ...(await stacks('fresh key', fresh))]
+  return [...(await stacks('repeated key', repeated)), ...(await stacks('new key', fresh))]
 }
 
 function stacks(kind, prepare) {
-  const candidate = (name) => ({ program: './stack-app.mjs', name, request: telemetry, prepare })
+  const candidate = (name, title) => ({
+    program: './stack-app.mjs',
+    name,
+    label: `${title}, ${kind}`,
+    request: telemetry,
+    prepare,
+  })
   return compare(
-    { ours: candidate('ours'), fast: candidate('fast'), limit: candidate('limit'), bare: candidate('bare') },
+    {
+      ours: candidate('ours', 'our stack'),
+      fast: candidate('fast', 'fast-jwt stack'),
+      limit: candidate('limit', 'minimal app'),
+      bare: candidate('bare', 'bare Express'),
+    },
     [
-      { name: `stack, ${kind}, of the fast-jwt stack`, ours: 'ours', peer: 'fast', least: 0.95 },
-      { name: `stack, ${kind}: p99, of fast-jwt`, ours: 'ours', peer: 'fast', of: 'p99' },
-      { name: `stack, ${kind}, of bare Express`, ours: 'ours', peer: 'bare' },
-      { name: `fast-jwt, ${kind}, of bare Express`, ours: 'fast', peer: 'bare' },
-      { name: `stack, ${kind}, of the limit`, ours: 'ours', peer: 'limit' },
+      { name: `our stack, ${kind} / fast-jwt stack`, ours: 'ours', peer: 'fast', least: 0.95 },
+      { name: `our stack, ${kind} / fast-jwt stack: slowest 1 %`, ours: 'ours', peer: 'fast', of: 'p99' },
+      { name: `our stack, ${kind} / bare Express`, ours: 'ours', peer: 'bare' },
+      { name: `fast-jwt stack, ${kind} / bare Express`, ours: 'fast', peer: 'bare' },
+      { name: `our stack, ${kind} / minimal app`, ours: 'ours', peer: 'limit' },
     ],
   )
 }

@@ -22,8 +22,8 @@ export function ruleSections(kind: Rule['kind']): string {
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
   bound:
-    '`bound`. The client that the finding names has authenticated, or somebody has presented a genuine key of it.',
-  unbound: '`unbound`. Anybody can cause this finding for any subject, so the server only reports it.',
+    '`bound`. The finding is really about this client: it has authenticated, or a request contained one of its keys or tokens.',
+  unbound: '`unbound`. A stranger can cause this finding, so the server only reports it.',
 }
 
 /** Only the clients and addresses of others can be named by a stranger. */

@@ -3,7 +3,7 @@ import type { Rule } from './rule.js'
 export const algorithmTricks: Rule = {
   id: 'algorithm_tricks',
   version: 1,
-  title: 'Tokens with forged headers or signatures come from one address',
+  title: 'One address sends tokens with forged headers or signatures',
   kind: 'evidence',
   severity: 'warning',
   evidence: 'unbound',
@@ -27,7 +27,7 @@ export const algorithmTricks: Rule = {
     'Clients that still use keys of another deployment, or of a signing key that you have removed.',
   runbook: [
     'If the reason is signing_key_unknown only, check whether a signing key was removed too early.',
-    'Otherwise somebody tries forged tokens. All were refused: block the address at your proxy if it goes on.',
+    'Otherwise somebody tries forged tokens. The server has refused them all. If more come, block the address at your proxy.',
   ],
   responses: ['report'],
 }

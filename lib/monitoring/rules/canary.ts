@@ -34,7 +34,7 @@ export const canary: Rule = {
   falsePositives: 'Your own test of the canary.',
   runbook: [
     'Nobody has a reason to use a canary: somebody has read the place where you put it.',
-    'Take the address from the finding, and look for other accesses from it.',
+    'Take the address from the finding, and look for its other requests in your logs.',
     'Rotate all secrets that were stored in the same place.',
   ],
   responses: ['report'],

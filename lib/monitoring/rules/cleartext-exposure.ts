@@ -13,9 +13,9 @@ export const cleartextExposure: Rule = {
   falsePositives:
     'None: everybody who sees the traffic has the key. The usual cause is a wrong URL in a client.',
   runbook: [
-    'The server has revoked the credential, unless it is bound to a key that the network does not see.',
+    'The server has revoked the key or token, unless it is bound. A bound key or token is useless without the private key.',
     'Correct the URL of the client: it must begin with https.',
-    'Close the plain HTTP port, or let your proxy redirect no requests with credentials.',
+    'Close the plain HTTP port. Or let your proxy refuse plain HTTP requests that contain a key or token, instead of redirecting them.',
   ],
   responses: ['report'],
 }

@@ -20,9 +20,9 @@ export const deadKey: Rule = {
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'A script or a unit file that still contains an old key and presents it at each start.',
   runbook: [
-    'Look at the addresses of the finding. One known address is usually an old key in a configuration: remove it there.',
+    'Look at the addresses of the finding. If you know the address, a configuration there usually contains an old key: remove the key.',
     'Unknown addresses mean that old keys have leaked, for example with a log or a disk image. Find the source.',
-    'The keys themselves are worthless. Check how the same source stores secrets that are still valid.',
+    'The keys themselves are worthless. Check whether the same source has also leaked secrets that are still valid.',
   ],
   responses: ['report'],
   where(event) {

@@ -11,7 +11,7 @@ const LEAST_REDEMPTIONS = 20
 export const fastRedemption: Rule = {
   id: 'fast_redemption',
   version: 1,
-  title: 'A key was redeemed implausibly fast',
+  title: 'A key was redeemed much faster than usual',
   kind: 'statistical',
   severity: 'notice',
   evidence: 'bound',

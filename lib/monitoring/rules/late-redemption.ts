@@ -9,7 +9,7 @@ const IN_A_ROW = 10
 export const lateRedemption: Rule = {
   id: 'late_redemption',
   version: 1,
-  title: 'A client always redeems its keys in the last moment',
+  title: 'A client redeems its keys just before they expire',
   kind: 'statistical',
   severity: 'notice',
   evidence: 'bound',
@@ -20,10 +20,10 @@ export const lateRedemption: Rule = {
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Devices that start slowly, with keys that are too short-lived for them.',
+  falsePositives: 'Devices that start slowly, and whose keys have too short a lifetime.',
   runbook: [
     'If the devices need the time, let the client ask for a longer lifetime.',
-    'Otherwise find out who waits with the keys, and why.',
+    'Otherwise find out which program keeps the keys for so long, and why.',
   ],
   responses: ['report'],
   watch() {

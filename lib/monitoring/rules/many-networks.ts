@@ -10,7 +10,7 @@ export const manyNetworks: Rule = {
   techniques: ['T1528', 'T1550.001'],
   signal: {
     events: ['key.moved'],
-    condition: 'the third network, or a later one, that presents the same key',
+    condition: 'at least three networks have used the same key',
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

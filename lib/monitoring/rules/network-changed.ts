@@ -3,7 +3,7 @@ import { memberOf, type Rule } from './rule.js'
 export const networkChanged: Rule = {
   id: 'network_changed',
   version: 1,
-  title: 'A key was presented from another network and another program than it was issued to',
+  title: 'One network and program got a key, and another network and program presented it',
   kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
@@ -11,7 +11,7 @@ export const networkChanged: Rule = {
   signal: {
     events: ['key.moved'],
     condition:
-      'network and user agent both differ from those of the issuance, and the client has asked for the key for itself',
+      'the network and the user agent have both changed since the key was issued, and the client asked for the key in its own name',
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

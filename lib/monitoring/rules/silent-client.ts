@@ -61,7 +61,7 @@ function isSilent({ first, last, keys, longestPause }: Activity, now: number): b
 export const silentClient: Rule = {
   id: 'silent_client',
   version: 1,
-  title: 'A client that was regularly active has fallen silent',
+  title: 'A client that regularly asked for keys has stopped',
   kind: 'statistical',
   severity: 'notice',
   evidence: 'unbound',
@@ -72,7 +72,8 @@ export const silentClient: Rule = {
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'A client that you have switched off, also for its first weekend.',
+  falsePositives:
+    'A client that you have switched off. The first weekend of a client that works on weekdays only.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
     'Look for refusals of the client: its credentials may have expired.',

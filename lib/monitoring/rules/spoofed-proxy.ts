@@ -18,7 +18,7 @@ export const spoofedProxy: Rule = {
   falsePositives: 'A proxy of yours that `trust proxy` does not name yet.',
   runbook: [
     'If the address is a proxy of yours, name it in `trust proxy` of Express.',
-    'Otherwise a stranger tries to pass for HTTPS or for a client certificate. The request was refused.',
+    'Otherwise a stranger uses these headers to claim HTTPS or a client certificate. The server has refused the request.',
     'Close the port of the app to everybody but your proxy.',
   ],
   responses: ['report'],

@@ -52,7 +52,7 @@ export const stockpiling: Rule = {
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Devices that cannot reach the server, while their orchestrator goes on asking for keys.',
+  falsePositives: 'Devices that cannot reach the server, while their orchestrator still asks for keys.',
   runbook: [
     'Check whether the devices of the client can redeem their keys.',
     'If they can, ask the owner of the client why it needs so many keys.',

@@ -18,7 +18,7 @@ export const wrongPlace: Rule = {
   runbook: [
     'Read the detail of the refusals: it names the expected and the actual audience or environment.',
     'If the address is one of yours, correct the configuration of that client.',
-    'Otherwise somebody tries where a stolen key works. Revoke the outstanding keys of the client.',
+    'Otherwise somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],
   responses: ['report'],
 }
