@@ -18,6 +18,8 @@ export async function deploy(options = {}, mount = () => undefined) {
   mount(app, keys)
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
   const server = createServer({ key, cert }, app).listen(0, '127.0.0.1')
+  // It must not close the connection while a round runs that does not use it.
+  server.keepAliveTimeout = 0
   await once(server, 'listening')
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: cert })
   const { port } = server.address()

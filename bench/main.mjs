@@ -30,13 +30,26 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+/** No part takes longer. A part that waits for ever must not wait unseen. */
+const LONGEST_MINUTES = 5
+
+function stop(reason) {
+  console.error(`bench: ${reason}`)
+  process.exit(1)
+}
+
 const machine = `Node ${process.versions.node}, ${cpus().length} cores (${cpus()[0]?.model})`
 console.log(`${machine}\n`)
 const results = {}
 for (const name of chosen) {
   const started = performance.now()
   const { run } = await import(`./parts/${name}.mjs`)
+  const limit = setTimeout(
+    () => stop(`the part ${name} has not ended in ${LONGEST_MINUTES} minutes`),
+    LONGEST_MINUTES * 60_000,
+  )
   results[name] = await run()
+  clearTimeout(limit)
   printPart(name, results[name], (performance.now() - started) / 1_000)
 }
 const load = loadavg()[1].toFixed(1)
