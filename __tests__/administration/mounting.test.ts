@@ -51,6 +51,23 @@ describe('the path of the administration', () => {
     }
   })
 
+  it('leaves all other paths to the host, without asking who sends the request', async () => {
+    const server = await startServer({
+      mount(app, keys) {
+        app.use(keys.administration({ authorize: () => false, page: true }))
+        for (const path of ['/health', '/api/devices', '/assets.html'])
+          app.get(path, (_req, res) => void res.json({ of: 'the host' }))
+      },
+    })
+    try {
+      for (const path of ['/health', '/api/devices', '/assets.html'])
+        expect((await send(server, 'get', path)).body).toEqual({ of: 'the host' })
+      expect((await send(server, 'get', '/api/keys')).status).toBe(403)
+    } finally {
+      await server.close()
+    }
+  })
+
   it('gets its missing slash from the browser, because a proxy may have rewritten it', () =>
     withMounted('/admin', async (server) => {
       const { status, text, headers } = await open(server, '/admin')

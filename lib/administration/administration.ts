@@ -59,6 +59,7 @@ function administrationHandler({ context, ...parts }: Parts, options: Administra
   }
 
   return function serveAdministration(req, res, next) {
+    if (!MAY_BE_OURS.test(req.path)) return next()
     if (!isFromBrowserHere(req) && !isHttps(req, res, next)) return
     loading ??= load()
     setHeaders(req, res, () => {
@@ -66,6 +67,9 @@ function administrationHandler({ context, ...parts }: Parts, options: Administra
     })
   }
 }
+
+/** Other paths belong to the host, which may mount the administration at its root. */
+const MAY_BE_OURS = /^\/($|openapi\.json$|api\/|assets\/)/
 
 /**
  * Whether a browser or a tool on this machine asks for this machine. The name in `Host` must be one of this machine, too: a

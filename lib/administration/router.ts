@@ -36,6 +36,17 @@ export const ENDPOINTS: Readonly<Record<string, ApiEndpoint>> = {
   'POST /api/findings/close': operate(findings.closeFinding),
 }
 
+/** All paths but those of the page. Others are left to the host. */
+const PATHS: ReadonlySet<string> = new Set([
+  ...Object.keys(ENDPOINTS).map((name) => name.split(' ')[1] as string),
+  '/api/events',
+  '/openapi.json',
+])
+
+function isOfPage(path: string): boolean {
+  return path === '/' || path.startsWith('/assets/')
+}
+
 /** What the router serves, and to whom. */
 export interface AdministrationParts {
   readonly context: AdministrationContext
@@ -54,9 +65,8 @@ export function administrationRouter({
 
   async function answerRequest(req: Request, res: Response): Promise<void> {
     const { path } = req
-    const isOfPage = path === '/' || path.startsWith('/assets/')
     // A link on another site may lead to the page. Its API answers only the page.
-    if (!isOfPage) refuseCrossSite(req)
+    if (!isOfPage(path)) refuseCrossSite(req)
     const operator = await findOperator(req)
     const method = req.method === 'HEAD' ? 'GET' : req.method
     const endpoint = ENDPOINTS[`${method} ${path}`]
@@ -64,12 +74,12 @@ export function administrationRouter({
     requireMethod(method, path)
     if (path === '/api/events') return streams.serve(res, afterOf(req))
     if (path === '/openapi.json') return sendJson(res, openApiDescription())
-    if (page === undefined || !isOfPage)
-      throw new Problem(404, 'There is no such endpoint. /openapi.json lists them.')
-    return page.serve(req, res, path)
+    await page?.serve(req, res, path)
   }
 
-  return function serveAdministration(req, res) {
+  return function serveAdministration(req, res, next) {
+    const isOurs = isOfPage(req.path) ? hasPage : PATHS.has(req.path)
+    if (!isOurs) return next()
     answerRequest(req, res).catch((error) => {
       recordRefusal(context, error, req)
       answerProblem(res, error)
