@@ -123,6 +123,12 @@ describe('the stream of events', () => {
     await expect(openStream(server, '?afte=1')).rejects.toThrow('status 400')
   })
 
+  it('has no body for HEAD, and does not stay open', async () => {
+    const headers = { [AS]: 'victor' }
+    const { status, headers: fields } = await send(server, 'head', '/admin/api/events').set(headers)
+    expect([status, fields['content-type']]).toEqual([200, 'application/x-ndjson'])
+  })
+
   it('is open for 50 readers at a time', async () => {
     const readers = await Promise.all(Array.from({ length: 50 }, () => openStream(server)))
     await expect(openStream(server)).rejects.toThrow('status 503')

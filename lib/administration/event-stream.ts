@@ -9,9 +9,13 @@ import { Problem } from './problem.js'
 const LONGEST_MILLISECONDS = 60_000
 
 const HEARTBEAT_MILLISECONDS = 15_000
+const HEARTBEAT = '{"type":"heartbeat"}\n'
 
 /** A reader that is slower than this is disconnected, and asks again. */
 const MOST_WAITING_BYTES = 1_048_576
+
+/** At its end, a stream has this time to reach its reader. */
+const LONGEST_END_MILLISECONDS = 5_000
 
 /** Each open page takes one. */
 const MOST_STREAMS = 50
@@ -33,28 +37,45 @@ export class EventStreams {
    * @throws Problem if too many streams are open
    */
   serve(res: Response, after: string | undefined): void {
+    // The reader has gone while authorize was deciding, so nothing would tell when this stream is over.
+    if (res.destroyed) return
     if (this.#open >= MOST_STREAMS)
       throw new Problem(503, `${MOST_STREAMS} pages are open already. Close some of them.`)
-    this.#open += 1
     // Proxies must not collect, compress or delay the lines.
     const headers = { 'Cache-Control': 'no-store, no-transform', 'X-Accel-Buffering': 'no' }
     res.writeHead(200, { ...headers, 'Content-Type': 'application/x-ndjson' })
+    if (res.req.method === 'HEAD') return void res.end()
+    this.#open += 1
     const earlier = this.#log.after(after).slice(-MOST_EARLIER)
     res.write(earlier.map(lineOf).join(''))
+    const stop = this.#goOn(res)
+    res.once('close', () => {
+      this.#open -= 1
+      stop()
+    })
+    res.write(HEARTBEAT)
+  }
 
+  /** Sends the events that come, until the time of the stream is over. Returns the function that stops this. */
+  #goOn(res: Response): () => void {
     const stopWatching = this.#log.watch((event) => {
       if (res.writableLength > MOST_WAITING_BYTES) res.destroy()
       else res.write(lineOf(event))
     })
-    const heartbeat = setInterval(() => res.write('{"type":"heartbeat"}\n'), HEARTBEAT_MILLISECONDS).unref()
-    const end = setTimeout(() => res.end(), LONGEST_MILLISECONDS).unref()
-    res.once('close', () => {
-      this.#open -= 1
+    const heartbeat = setInterval(() => res.write(HEARTBEAT), HEARTBEAT_MILLISECONDS).unref()
+    const timers: NodeJS.Timeout[] = [heartbeat]
+    const stop = () => {
       stopWatching()
-      clearInterval(heartbeat)
-      clearTimeout(end)
-    })
-    res.write('{"type":"heartbeat"}\n')
+      for (const timer of timers) clearTimeout(timer)
+    }
+    const end = () => {
+      // A slow reader is still there after the end, and another write would then be an error that stops the process.
+      stop()
+      res.end()
+      timers.push(setTimeout(() => res.destroy(), LONGEST_END_MILLISECONDS).unref())
+    }
+    timers.push(setTimeout(end, LONGEST_MILLISECONDS).unref())
+    return stop
   }
 }
 
