@@ -27,6 +27,9 @@ const INTERVAL_MILLISECONDS = 15_000
 const HISTORY = 240
 const SHORTEST_INTERVAL_SECONDS = 10
 
+/** After this time, a count has failed. Otherwise one call that never ends would be the last one. */
+const LONGEST_COUNT_MILLISECONDS = 30_000
+
 /** To count many keys takes the store long. It then has this many times as long for other work. */
 const SHARE = 50
 
@@ -39,13 +42,19 @@ interface Count {
 export class KeyCounter {
   readonly #store: Pick<ProvisioningStore, 'countKeys'>
   readonly #now: () => number
+  readonly #longest: number
   readonly #history = new Ring<Count>(HISTORY)
   #counts: KeyCounts | undefined
   #latest: { freshUntil: number; readonly count: Promise<KeyCounts> } | undefined
 
-  constructor(store: Pick<ProvisioningStore, 'countKeys'>, now: () => number) {
+  constructor(
+    store: Pick<ProvisioningStore, 'countKeys'>,
+    now: () => number,
+    { longestMilliseconds = LONGEST_COUNT_MILLISECONDS } = {},
+  ) {
     this.#store = store
     this.#now = now
+    this.#longest = longestMilliseconds
   }
 
   /**
@@ -85,16 +94,26 @@ export class KeyCounter {
   }
 
   async #countNow(before: number): Promise<KeyCounts> {
+    // A failure says nothing about the work of the store, so the next count may come soon.
+    let share = 0
     try {
-      const counts = await this.#store.countKeys()
+      const counts = await this.#countInTime()
+      share = SHARE
       this.#counts = counts
       this.#remember({ at: this.#now() / 1000, counts })
       return counts
     } finally {
       const after = performance.now()
       if (this.#latest !== undefined)
-        this.#latest.freshUntil = after + Math.max(FRESH_MILLISECONDS, SHARE * (after - before))
+        this.#latest.freshUntil = after + Math.max(FRESH_MILLISECONDS, share * (after - before))
     }
+  }
+
+  #countInTime(): Promise<KeyCounts> {
+    const over = setTimeoutPromise(this.#longest, undefined, { ref: false }).then(() => {
+      throw new Error(`The store did not count its keys within ${this.#longest / 1000} s`)
+    })
+    return Promise.race([this.#store.countKeys(), over])
   }
 
   /** Counts for an operator come more often than the history needs. */
