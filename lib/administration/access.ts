@@ -22,11 +22,11 @@ const UNNAMED = 'administration'
 /**
  * Whatever `authorize` does, only a role that it names lets a request in.
  *
- * @param onFault receives what is wrong with `authorize`
+ * @param onFault receives what is wrong with `authorize`, and the message of its error, which may contain anything
  */
 export function operatorFinder(
   authorize: AdministrationOptions['authorize'],
-  onFault: (fault: string) => void,
+  onFault: (fault: string, detail?: string) => void,
 ): FindOperator {
   const inTime = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'authorize' })
 
@@ -35,7 +35,8 @@ export function operatorFinder(
     try {
       access = await inTime(async () => authorize(req))
     } catch (error) {
-      onFault(`authorize failed: ${error instanceof Error ? error.message : 'it threw no Error'}`)
+      const { name, message } = error instanceof Error ? error : { name: 'no Error', message: undefined }
+      onFault(`authorize has thrown ${/^[\w ]{1,64}$/.test(name) ? name : 'an Error'}`, message)
       throw UNDECIDED
     }
     if (access === false) throw FORBIDDEN

@@ -46,7 +46,9 @@ function administrationHandler({ context, ...parts }: Parts, options: Administra
   const counter = new KeyCounter(deployment.store, deployment.now)
   if (page) counter.start()
   const log = new EventLog(events.on)
-  const findOperator = operatorFinder(authorize, (fault) => advise(fault, 'EPK_AUTHORIZE'))
+  const findOperator = operatorFinder(authorize, (fault, detail) =>
+    advise(fault, 'EPK_AUTHORIZE', { detail }),
+  )
   const startedAt = numericDate(deployment)
   const isHttps = httpsRequirement(context, context.siteOf({ name: 'administration', challenges: 'client' }))
   const setHeaders = securityHeaders()

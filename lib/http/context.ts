@@ -6,7 +6,7 @@ import type { LimitedEndpoint } from '../options/rate-limits.js'
 import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
 import { revokeCompromisedToken } from '../registration/management/authorization.js'
 import { type Compromise, revokeCompromised } from '../tokens/revocation.js'
-import { adviser } from './advice.js'
+import { type Advise, adviser } from './advice.js'
 import { readForm } from './body.js'
 import { certificateReader } from './client-certificate.js'
 import type { Endpoint } from './endpoints.js'
@@ -38,7 +38,7 @@ export interface GuardContext {
   /** Revokes the credentials among texts that have come into wrong hands. */
   revokeCompromised(compromise: Compromise): Promise<void>
   /** Warns the operator once about a wrong setup. */
-  advise(advice: string, code?: string): void
+  readonly advise: Advise
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
   originOf(url: string): string | undefined
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
