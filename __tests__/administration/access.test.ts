@@ -95,6 +95,19 @@ describe('the option authorize', () => {
         expect(server.events.map(({ type }) => type)).toContain('configuration.advised')
       }))
 
+  it('has errors whose messages no operator sees, and that fill no memory', () =>
+    withAuthorize(
+      (req) => JSON.parse(req.get('X-Session') ?? ''),
+      async (server) => {
+        for (let i = 0; i < 5; i += 1)
+          expect((await readApi(server, 'health').set('X-Session', `session-${i}`)).status).toBe(503)
+        const advised = server.events.flatMap((event) =>
+          event.type === 'configuration.advised' ? [event.advice] : [],
+        )
+        expect(advised).toEqual(['authorize has thrown SyntaxError'])
+      },
+    ))
+
   it('refuses with 503 if it does not answer within 5 seconds', () =>
     withAuthorize(
       () => new Promise(() => undefined),
@@ -135,6 +148,17 @@ describe('the role view', () => {
       await server.close()
     }
   })
+})
+
+it('shows no token that was sent in the path of a refused request', async () => {
+  const server = await startAdministration()
+  try {
+    await send(server, 'get', `/admin/client-1.${'A'.repeat(43)}`)
+    const [refused] = server.events.filter(({ type }) => type === 'administration.refused')
+    expect(refused).toMatchObject({ path: '/[redacted]' })
+  } finally {
+    await server.close()
+  }
 })
 
 describe('a request from another site', () => {

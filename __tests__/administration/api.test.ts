@@ -127,6 +127,15 @@ describe('the list of keys', () => {
   })
 })
 
+it('refuses long lists of parameters without reading each of them', async () => {
+  const names = Array.from({ length: 2_000 }, (_, i) => `p${i}`)
+  const { status, text } = await readApi(server, `keys?${names.join('&')}`)
+  expect([status, text.length < 200]).toEqual([400, true])
+  const body = Object.fromEntries(names.map((name) => [name, 1]))
+  const { status: ofPost, body: problem } = await act(server, 'keys/revoke', body)
+  expect([ofPost, problem.detail]).toEqual([400, 'Send at most 20 parameters.'])
+})
+
 describe('one key', () => {
   it('has its state and its history', async () => {
     const key = await obtainKey(server, { scope: 'devices:create' })

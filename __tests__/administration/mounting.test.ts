@@ -194,10 +194,10 @@ describe('plain HTTP', () => {
   })
   afterAll(() => server.close())
 
-  const statusOf = (headers: Record<string, string>) =>
+  const statusOf = (headers: Record<string, string>, at = port) =>
     new Promise<number | undefined>((resolve, reject) => {
       const options = {
-        port,
+        port: at,
         host: '127.0.0.1',
         path: '/admin/api/health',
         headers: { [AS]: 'alice', ...headers },
@@ -223,5 +223,16 @@ describe('plain HTTP', () => {
   it('is refused from a proxy', async () => {
     for (const name of ['X-Forwarded-For', 'X-Forwarded-Proto', 'Forwarded'])
       expect(await statusOf({ Host: `localhost:${port}`, [name]: 'for=192.0.2.1' })).toBe(403)
+  })
+
+  it('is refused under the name of a stranger also in a local deployment', async () => {
+    const local = await startAdministration({ options: { issuer: 'http://localhost:3000' }, page: true })
+    try {
+      const at = await local.openHttp()
+      expect(await statusOf({ Host: `evil.example:${at}` }, at)).toBe(403)
+      expect(await statusOf({ Host: `localhost:${at}` }, at)).toBe(200)
+    } finally {
+      await local.close()
+    }
   })
 })

@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { isLoopbackName } from '../base/network.js'
 import { Problem } from './problem.js'
 
 /**
@@ -22,6 +23,20 @@ const CROSS_SITE = new Problem(
     refusal: 'cross_site',
   },
 )
+
+/**
+ * Refuses plain HTTP under a name that is not of this machine. A local deployment accepts plain HTTP, but the page of a
+ * stranger can give its own name the address of this machine (DNS rebinding).
+ *
+ * @throws Problem
+ */
+export function refuseForeignName({ secure, headers }: Request): void {
+  if (!secure && !isLoopbackName(headers.host)) throw FOREIGN_NAME
+}
+
+const FOREIGN_NAME = new Problem(403, 'Over plain HTTP, the host must be localhost, 127.0.0.1 or [::1].', {
+  refusal: 'cross_site',
+})
 
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined

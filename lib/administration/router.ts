@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { object, parse } from '../base/schema.js'
+import { scrub } from '../base/secret.js'
 import { readJson } from '../http/body.js'
 import { read } from '../http/wire.js'
 import { type FindOperator, type Operator, requireRole } from './access.js'
@@ -9,7 +10,7 @@ import { EventStreams } from './event-stream.js'
 import * as findings from './findings.js'
 import * as keys from './keys.js'
 import { openApiDescription } from './openapi.js'
-import { refuseCrossSite } from './origin.js'
+import { refuseCrossSite, refuseForeignName } from './origin.js'
 import { showHealth, showOverview } from './overview.js'
 import { Page } from './page.js'
 import { aCursor, type ListQuery } from './parameters.js'
@@ -65,6 +66,7 @@ export function administrationRouter({
 
   async function answerRequest(req: Request, res: Response): Promise<void> {
     const { path } = req
+    refuseForeignName(req)
     // A link on another site may lead to the page. Its API answers only the page.
     if (!isOfPage(path)) refuseCrossSite(req)
     const operator = await findOperator(req)
@@ -99,17 +101,31 @@ async function answerCall(
   { context, operator, endpoint }: AuthorizedCall,
 ): Promise<void> {
   requireRole(operator, endpoint.role)
-  const parameters = req.method === 'POST' ? await readJson(req, res) : queryOf(req)
+  const parameters = req.method === 'POST' ? await bodyOf(req, res) : queryOf(req)
   sendJson(res, await endpoint.handle({ context, operator, parameters, source: read(req) }))
 }
 
 /** The parameters of the query. Each may be there once. */
 function queryOf({ originalUrl }: Request): Readonly<Record<string, unknown>> {
   const pairs = [...new URLSearchParams(originalUrl.split('?')[1] ?? '')]
+  requireFew(pairs.length)
   const repeated = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) !== index)
   if (repeated !== undefined)
     throw new Problem(400, `The parameter ${JSON.stringify(repeated[0])} is there twice.`)
   return Object.fromEntries(pairs)
+}
+
+/** No endpoint has as many parameters. Each unknown one takes time and a line of the answer. */
+const MOST_PARAMETERS = 20
+
+function requireFew(count: number): void {
+  if (count > MOST_PARAMETERS) throw new Problem(400, `Send at most ${MOST_PARAMETERS} parameters.`)
+}
+
+async function bodyOf(req: Request, res: Response): Promise<Readonly<Record<string, unknown>>> {
+  const body = await readJson(req, res)
+  requireFew(Object.keys(body).length)
+  return body
 }
 
 const readStreamQuery = object<Pick<ListQuery, 'after'>>({ after: aCursor })
@@ -136,6 +152,7 @@ function sendJson(res: Response, body: object): void {
 function recordRefusal({ config }: AdministrationContext, error: unknown, req: Request): void {
   if (!(error instanceof Problem) || error.refusal === undefined) return
   const { method, path } = req
-  const details = { reason: error.refusal, method, path: path.slice(0, 100) }
+  // A path can contain a secret. It is searched before it is cut, because half a secret looks like none.
+  const details = { reason: error.refusal, method, path: scrub(path).slice(0, 100) }
   config.deployment.emit('administration.refused', details, read(req))
 }
