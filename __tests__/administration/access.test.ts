@@ -151,11 +151,11 @@ describe('the role view', () => {
 })
 
 it('shows no token that was sent in the path of a refused request', async () => {
-  const server = await startAdministration()
+  const server = await startAdministration({ page: true })
   try {
-    await send(server, 'get', `/admin/client-1.${'A'.repeat(43)}`)
+    await send(server, 'get', `/admin/assets/client-1.${'A'.repeat(43)}`)
     const [refused] = server.events.filter(({ type }) => type === 'administration.refused')
-    expect(refused).toMatchObject({ path: '/[redacted]' })
+    expect(refused).toMatchObject({ path: '/assets/[redacted]' })
   } finally {
     await server.close()
   }

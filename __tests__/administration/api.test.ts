@@ -127,6 +127,14 @@ describe('the list of keys', () => {
   })
 })
 
+it('refuses a name that no store can have, and a filter that a list does not have', async () => {
+  const key = { clientId: CLIENT, keyId: '\ud800' }
+  expect((await act(server, 'keys/revoke', key)).body.faults).toEqual([
+    'keyId: expected an id of 1 to 256 characters, got "\\ud800"',
+  ])
+  expect((await readApi(server, `locks?clientId=${CLIENT}`)).status).toBe(400)
+})
+
 it('refuses long lists of parameters without reading each of them', async () => {
   const names = Array.from({ length: 2_000 }, (_, i) => `p${i}`)
   const { status, text } = await readApi(server, `keys?${names.join('&')}`)

@@ -8,7 +8,7 @@ import { LOCK_KINDS } from '../ports/lock.js'
 import type { ClientUse, Lock } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
-import { aClientId, anId, type ListQuery, listMembers, pageOf, readPage } from './parameters.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf, readNothing, readPage } from './parameters.js'
 import { Problem } from './problem.js'
 
 interface ClientsQuery extends ListQuery {
@@ -77,7 +77,8 @@ export async function revokeBinding(call: Call): Promise<object> {
   return { outcome }
 }
 
-export async function listLocks({ context }: Call): Promise<object> {
+export async function listLocks({ context, parameters }: Call): Promise<object> {
+  parse(readNothing, parameters, '')
   const items = await context.operations.locks()
   return { items: [...items].sort((a, b) => b.lockedAt - a.lockedAt) }
 }

@@ -1,11 +1,10 @@
 import { hostname } from 'node:os'
 import { deadline } from '../base/deadline.js'
-import { object, parse } from '../base/schema.js'
+import { parse } from '../base/schema.js'
 import { callStore, numericDate } from '../ports/deployment.js'
 import type { Severity } from '../ports/severity.js'
 import type { AdministrationContext, Call } from './call.js'
-
-const readNothing = object<Record<never, never>>({})
+import { readNothing } from './parameters.js'
 
 /** What an operator sees first: whether everything is fine, and how many of everything there are. */
 export async function showOverview({ context, operator, parameters }: Call): Promise<object> {

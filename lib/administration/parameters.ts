@@ -1,5 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
-import { type Reader, text, whole } from '../base/schema.js'
+import { object, type Reader, text, whole } from '../base/schema.js'
 import { CLIENT_ID } from '../ports/client.js'
 import { callStore } from '../ports/deployment.js'
 import { Problem } from './problem.js'
@@ -11,6 +11,9 @@ export const aCursor = text(
   'the next of an earlier page',
   (given) => given.length > 0 && given.length <= 2_048,
 )
+
+/** For the endpoints without parameters. */
+export const readNothing = object<Record<never, never>>({})
 
 /** Which part of a list to answer. */
 export interface ListQuery {
@@ -66,6 +69,7 @@ export function pageIn<T>(
   return { items: page, ...(last !== undefined && first + limit < items.length && { next: idOf(last) }) }
 }
 
+/** Half of a surrogate pair has no name in a store. */
 function isShort(given: string): boolean {
-  return given.length > 0 && given.length <= 256
+  return given.length > 0 && given.length <= 256 && !/\p{Surrogate}/u.test(given)
 }
