@@ -221,7 +221,7 @@ describe('plain HTTP', () => {
   })
 
   it('is refused from a proxy', async () => {
-    for (const name of ['X-Forwarded-For', 'X-Forwarded-Proto', 'Forwarded'])
+    for (const name of ['X-Forwarded-For', 'X-Forwarded-Proto', 'Forwarded', 'Via', 'X-Real-IP'])
       expect(await statusOf({ Host: `localhost:${port}`, [name]: 'for=192.0.2.1' })).toBe(403)
   })
 

@@ -79,10 +79,13 @@ function isSecure(req: Request): boolean {
  */
 export function isFromThisMachine({ socket, headers }: Request): boolean {
   const isForwarded = Object.keys(headers).some(
-    (name) => name === 'forwarded' || name.startsWith('x-forwarded-'),
+    (name) => OF_PROXIES.has(name) || name.startsWith('x-forwarded-'),
   )
   return isLoopback(socket.remoteAddress) && !isForwarded
 }
+
+/** Headers that only proxies add. A proxy that adds none of them cannot be noticed. */
+const OF_PROXIES: ReadonlySet<string> = new Set(['forwarded', 'via', 'x-real-ip'])
 
 const CUT = malformed('body_incomplete', 'The connection is closed.')
 
