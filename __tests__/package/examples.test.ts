@@ -66,7 +66,7 @@ describe('npm start', () => {
     async () => {
       const env = { PORT: String(await freePort()) }
       const printed = npm(['start', '--silent'], join(place, 'enroll-device'), env)
-      expect(printed).toContain('device    bound its public key, and is the client device:42 now\n')
+      expect(printed).toContain('device    is the client device:42, and signs with its own private key\n')
       expect(printed).toContain(
         'device    POST /telemetry: 201 {"from":"device:42","received":{"celsius":21.5}}\n',
       )

@@ -14,7 +14,7 @@ const device = await provision({
   state: fileState(STATE),
   onProgress: ({ type }) => type === 'state.found' && say('starts again, and needs no key'),
 })
-say(`bound its public key, and is the client ${device.clientId} now`)
+say(`is the client ${device.clientId}, and signs with its own private key`)
 
 // From now on the device needs no secret: it signs with its private key.
 const body = JSON.stringify({ celsius: 21.5 })
