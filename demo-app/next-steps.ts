@@ -13,7 +13,7 @@ export function storyLink(url: string, paint: Paint): string {
     '',
     `  ${paint('green', url)}`,
     '',
-    '  The page shows the curl command of each request. Without a browser, run this to get all commands:',
+    '  The page shows each request as a curl command. Without a browser, stop the demo, and run this:',
     `  ${paint('cyan', 'npm run demo -- --commands')}`,
     '',
     '  Press Ctrl-C to stop the demo.',
@@ -71,7 +71,7 @@ function introduction(
 ): readonly string[] {
   const rows: readonly Row[] = [
     ['HTTPS', demo.origin, 'OAuth endpoints under /oauth; GET / lists the other routes'],
-    ['HTTP', demo.cleartextOrigin, 'rejects every request, and revokes the keys it receives'],
+    ['HTTP', demo.cleartextOrigin, 'refuses each key that it receives, and revokes the key'],
     ['metrics', `${demo.origin}/metrics`, 'for Prometheus; see docs/operations/monitoring.md'],
     ['client', clientId],
     ['scopes', SCOPES.join(', ')],

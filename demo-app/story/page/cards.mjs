@@ -1,5 +1,5 @@
 import { element } from './dom.mjs'
-import { findingText, phraseOf, responseText } from './phrases.mjs'
+import { findingText, phraseOf, responseText, subjectText } from './phrases.mjs'
 
 /** @typedef {import('../messages').RequestSent} RequestSent */
 /** @typedef {import('../messages').ResponseReceived} ResponseReceived */
@@ -116,7 +116,7 @@ export function findingCard({ findingId, rule, severity, subject, count, actions
       element('span', { class: 'severity' }, severity),
     ),
     element('p', {}, findingText(rule)),
-    element('p', { class: 'from' }, `${subject}, ${times}. ${responseText(actions)}`),
+    element('p', { class: 'from' }, `${subjectText(subject)}, ${times}. ${responseText(actions)}`),
     element('a', { href: findingLink(rule), target: '_blank' }, 'See it on the operator’s page'),
   )
 }

@@ -47,6 +47,18 @@ export function findingText(rule) {
   return FINDINGS[/** @type {keyof typeof FINDINGS} */ (rule)] ?? rule
 }
 
+/**
+ * Who or what a finding is about, at the beginning of a sentence.
+ *
+ * @param {string} subject such as `client:demo-client`
+ * @returns {string}
+ */
+export function subjectText(subject) {
+  if (subject === 'deployment') return 'The whole deployment'
+  const words = subject.replace(':', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
 const RESPONSES = {
   report: 'The rule reports this, and does no more.',
   throttle: 'The rule has limited the client to one key at a time.',
