@@ -132,14 +132,19 @@ function wholeNumbers(_, ticks) {
   return ticks.map((tick) => (Number.isInteger(tick) ? number(tick) : ''))
 }
 
-const HOURS = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const MINUTES = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const SECONDS = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 
 /**
+ * Shows seconds only if the ticks are closer than a minute.
+ *
  * @param {unknown} _
  * @param {number[]} ticks
  */
 function timesOf(_, ticks) {
-  return ticks.map((tick) => HOURS.format(tick * 1000))
+  const [first = 0, second = first + 60] = ticks
+  const format = second - first < 60 ? SECONDS : MINUTES
+  return ticks.map((tick) => format.format(tick * 1000))
 }
 
 /**
