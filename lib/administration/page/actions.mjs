@@ -1,5 +1,5 @@
 import { element, fragment } from './dom.mjs'
-import { LOCKS } from './rules.mjs'
+import { LOCKS } from './responses.mjs'
 import { name } from './text.mjs'
 
 /** @typedef {import('./dialogs.mjs').Action} Action */

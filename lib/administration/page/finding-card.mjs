@@ -1,8 +1,9 @@
 import { closeFinding, lock, unlock } from './actions.mjs'
 import { element, fragment } from './dom.mjs'
 import { readSample, wordsOfCode } from './event-words.mjs'
-import { clientOf, isFinal, locksOf, responsesOf, subjectOf } from './findings.mjs'
+import { clientOf, locksOf, subjectOf } from './findings.mjs'
 import { icon } from './icons.mjs'
+import { outcomeOf, wordsOfCutOff, wordsOfStep } from './outcomes.mjs'
 import { button, facts, severityBadge } from './parts.mjs'
 import { wordsOfRule } from './rules.mjs'
 import { clientLink, counted, identifier, keyLink, name, shortened, visible } from './text.mjs'
@@ -12,7 +13,7 @@ import { absolute, time, timeOfDay } from './times.mjs'
 /** @typedef {import('./screen.mjs').Context} Context */
 
 /**
- * A finding: what, who, the evidence, the response, and what the operator can do.
+ * A finding: what, who, the response, what to do now, and the evidence.
  *
  * @param {Finding} finding
  * @param {readonly import('./api.mjs').Lock[]} locks
@@ -21,6 +22,7 @@ import { absolute, time, timeOfDay } from './times.mjs'
 export function findingCard(finding, locks, context) {
   const { rule, severity, count, lastAt } = finding
   const { title, meaning } = wordsOfRule(rule, finding.title)
+  const { next, ...response } = outcomeOf(finding, { locks, log: context.log, now: context.clock.now() })
   const id = `finding-${finding.id}`
   return element(
     'article',
@@ -34,7 +36,8 @@ export function findingCard(finding, locks, context) {
       element('span', null, 'last ', time(lastAt, context.clock)),
     ),
     meaning !== '' && element('p', null, meaning),
-    response(finding, locks, context),
+    responses(response),
+    element('p', { class: 'next' }, nextStep(next)),
     element(
       'div',
       { class: 'tools' },
@@ -45,13 +48,8 @@ export function findingCard(finding, locks, context) {
   )
 }
 
-/**
- * @param {Finding} finding
- * @param {readonly import('./api.mjs').Lock[]} locks
- * @param {Context} context
- */
-function response(finding, locks, { clock }) {
-  const done = responsesOf(finding, locks, clock.now())
+/** @param {Omit<import('./outcomes.mjs').Outcome, 'next'>} outcome */
+function responses({ effects, cutOff }) {
   return element(
     'div',
     { class: 'response' },
@@ -59,11 +57,27 @@ function response(finding, locks, { clock }) {
     element(
       'ul',
       null,
-      done.map((each) => element('li', null, icon('done'), element('span', null, each))),
+      effects.map(({ words, isDone }) =>
+        element(
+          'li',
+          { class: isDone ? 'done' : 'left' },
+          icon(isDone ? 'done' : 'left'),
+          element('span', null, words),
+        ),
+      ),
     ),
-    isFinal(finding) &&
-      element('p', { class: 'small' }, 'You cannot undo a revocation: issue a new key instead.'),
+    cutOff > 0 && element('p', null, wordsOfCutOff(cutOff)),
   )
+}
+
+/**
+ * What to do, after how soon.
+ *
+ * @param {import('./rules.mjs').Step} next
+ */
+export function nextStep(next) {
+  const [urgency, what] = wordsOfStep(next)
+  return fragment(element('strong', null, urgency), what)
 }
 
 /** @param {Finding} finding */
@@ -82,7 +96,7 @@ function evidence(finding, { clock }) {
   return element(
     'details',
     { class: 'more' },
-    element('summary', null, `Evidence (${finding.samples.length})`),
+    element('summary', null, `Examples (${finding.samples.length})`),
     facts([
       ['First', time(finding.firstAt, clock)],
       ['Last', time(finding.lastAt, clock)],
@@ -128,7 +142,7 @@ function runbook({ runbook = [], falsePositives }) {
   return element(
     'details',
     { class: 'more' },
-    element('summary', null, 'What to do'),
+    element('summary', null, 'All steps'),
     element(
       'ol',
       { class: 'steps' },

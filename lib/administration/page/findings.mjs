@@ -1,6 +1,3 @@
-import { RESPONSES, wordsOfRule } from './rules.mjs'
-import { clockTime } from './times.mjs'
-
 /** @typedef {import('./api.mjs').Finding} Finding */
 /** @typedef {import('./api.mjs').Lock} Lock */
 
@@ -29,36 +26,6 @@ export function subjectOf(subject) {
 export function clientOf({ subject }) {
   const { kind, id } = subjectOf(subject)
   return kind === 'client' ? id : undefined
-}
-
-/** The responses that are locks, with their kinds. @type {Readonly<Record<string, string>>} */
-const LOCKING = { throttle: 'throttle', stepUp: 'stepUp', lockClient: 'lock' }
-
-/**
- * What the server has done about a finding.
- *
- * @param {Finding} finding
- * @param {readonly Lock[]} locks
- * @param {number} now
- * @returns {string[]} what follows `The server`
- */
-export function responsesOf(finding, locks, now) {
-  const { handled } = wordsOfRule(finding.rule, finding.title)
-  const taken = finding.actions.flatMap((action) => {
-    const words = Object.hasOwn(RESPONSES, action) ? RESPONSES[action] : undefined
-    if (words === undefined) return []
-    const kind = LOCKING[action]
-    const lock = locksOf(finding, locks).find((each) => each.kind === kind)
-    if (kind === undefined) return [words]
-    return [lock === undefined ? `${words} (this has ended)` : `${words} until ${clockTime(lock.until, now)}`]
-  })
-  const done = [...handled, ...taken]
-  return done.length === 0 ? ['reported it, and did nothing else'] : done
-}
-
-/** @param {Finding} finding */
-export function isFinal({ actions }) {
-  return actions.includes('revokeKey') || actions.includes('revokeFamily')
 }
 
 /**

@@ -1,6 +1,6 @@
 import { element, fragment } from './dom.mjs'
 import { icon } from './icons.mjs'
-import { LOCKS } from './rules.mjs'
+import { LOCKS } from './responses.mjs'
 import { capitalized, clientLink, name } from './text.mjs'
 import { clockTime } from './times.mjs'
 

@@ -1,7 +1,8 @@
 import { element, fragment } from './dom.mjs'
 import { wordsOfEvent } from './event-list.mjs'
-import { isByRule, responsesOf, SEVERITIES, subjectOf } from './findings.mjs'
-import { wordsOfRule } from './rules.mjs'
+import { bySeverity, isByRule, SEVERITIES, subjectOf } from './findings.mjs'
+import { outcomeOf } from './outcomes.mjs'
+import { titleAround, wordsOfRule } from './rules.mjs'
 import { clientLink, counted, link, listed, name } from './text.mjs'
 import { clockTime, time } from './times.mjs'
 
@@ -10,42 +11,79 @@ import { clockTime, time } from './times.mjs'
 /** @typedef {import('./api.mjs').Lock} Lock */
 /** @typedef {import('./times.mjs').Clock} Clock */
 /** @typedef {'ok' | 'notice' | 'warning' | 'high'} Level */
-/** @typedef {{ overview: Overview, findings: Finding[], locks: Lock[] }} Situation */
+/** @typedef {import('./rules.mjs').Step} Step */
+/** @typedef {{ overview: Overview, findings: Finding[], locks: Lock[], log: import('./events.mjs').EventLog }} Situation */
 
 /**
- * Says in one sentence whether everything is fine.
+ * Says in one sentence whether everything is fine, and what to do now.
  *
  * @param {Situation} situation
  * @param {Clock} clock
- * @returns {{ level: Level, sentence: Node, text: string }}
+ * @returns {{ level: Level, sentence: Node, next: Step }}
  */
 export function statusOf(situation, clock) {
-  const { level, text } = verdictOf(situation.overview)
-  const locked = wordsOfLocks(situation, clock)
-  const isFine = level === 'ok'
-  const sentence = fragment(text, locked && (isFine ? '. ' : '; '), locked, '.')
-  return { level, sentence, text: sentence.textContent ?? '' }
+  const { level, words, next } = verdictOf(situation, clock)
+  return { level, sentence: fragment(words, '.'), next }
 }
 
 /**
- * @param {Overview} overview
- * @returns {{ level: Level, text: string }}
+ * @param {Situation} situation
+ * @param {Clock} clock
+ * @returns {{ level: Level, words: import('./dom.mjs').Child, next: Step }}
  */
-function verdictOf({ health, findings }) {
+function verdictOf(situation, clock) {
+  const { health, findings } = situation.overview
   if (!health.store.isReachable || health.status === 'unavailable')
-    return { level: 'high', text: 'The store cannot be reached, so the server refuses all keys' }
+    return {
+      level: 'high',
+      words: 'The store cannot be reached, so the server refuses all keys',
+      next: ['now', 'connect the server to its store again'],
+    }
   if (health.status === 'draining')
-    return { level: 'warning', text: 'This process of the server is shutting down' }
-  const open = SEVERITIES.flatMap(([severity, one, many]) => {
-    const count = findings.bySeverity[severity] ?? 0
-    return count === 0 ? [] : [{ severity, count, words: counted(count, one, many) }]
-  })
-  const [worst] = open
-  if (worst === undefined) return { level: 'ok', text: 'Everything is fine' }
-  const total = open.reduce((sum, { count }) => sum + count, 0)
-  const words = `${listed(open.map(({ words }) => words))} ${total === 1 ? 'is' : 'are'} open`
-  if (worst.severity === 'high' || worst.severity === 'warning') return { level: worst.severity, text: words }
-  return { level: 'notice', text: `Nothing is urgent: ${words}` }
+    return {
+      level: 'warning',
+      words: 'This process of the server is shutting down',
+      next: ['today', 'check that another process answers instead'],
+    }
+  const [worst] = SEVERITIES.filter(([severity]) => (findings.bySeverity[severity] ?? 0) > 0)
+  if (worst === undefined)
+    return { level: 'ok', words: 'Everything is fine', next: ['none', 'no finding is open'] }
+  return verdictOfFindings(situation, worst, clock)
+}
+
+/**
+ * @param {Situation} situation
+ * @param {typeof SEVERITIES[number]} worst
+ * @param {Clock} clock
+ * @returns {{ level: Level, words: import('./dom.mjs').Child, next: Step }}
+ */
+function verdictOfFindings({ overview, findings, locks, log }, [severity, one, many], clock) {
+  const level = severity === 'info' ? 'notice' : severity
+  const finding = bySeverity(findings).find((each) => each.severity === severity)
+  // The page has only the latest findings: the worst may be an older one.
+  if (finding === undefined) {
+    const words = `${counted(overview.findings.bySeverity[severity] ?? 0, one, many)} of before`
+    return { level, words: `${words} are open`, next: ['now', 'read all findings'] }
+  }
+  const others = overview.findings.open - 1
+  const words = fragment(
+    headline(finding),
+    others > 0 &&
+      `, and ${counted(others, 'more finding', 'more findings')} ${others === 1 ? 'is' : 'are'} open`,
+  )
+  return { level, words, next: outcomeOf(finding, { locks, log, now: clock.now() }).next }
+}
+
+/**
+ * A finding in words that name its subject.
+ *
+ * @param {Finding} finding
+ */
+function headline({ rule, title, subject }) {
+  const around = titleAround(rule)
+  const { id } = subjectOf(subject)
+  if (around === undefined || id === '') return wordsOfRule(rule, title).title
+  return fragment(around[0], name(id, 32), around[1])
 }
 
 /**
@@ -66,23 +104,25 @@ function wordsOfLocks({ locks }, clock) {
       : element('a', { href: clientLink(first.clientId) }, name(first.clientId, 24))
   const until =
     count > 1 ? '' : ` until ${clockTime(Math.max(...locks.map((lock) => lock.until)), clock.now())}`
-  if (isOfServer) return fragment(`the server has ${verb} `, clients, until)
-  return fragment(clients, ` ${count > 1 ? 'are' : 'is'} ${verb}`, until)
+  if (isOfServer) return fragment(' It has ', verb, ' ', clients, until, '.')
+  return fragment(' ', clients, ` ${count > 1 ? 'are' : 'is'} ${verb}`, until, '.')
 }
 
 /**
  * What happened last, and what the server did about it.
  *
  * @param {Situation} situation
- * @param {import('./api.mjs').LoggedEvent | undefined} latest
  * @param {Clock} clock
  * @returns {{ happened: Node, response: Node }}
  */
-export function lastOf({ findings, locks, overview }, latest, clock) {
+export function lastOf(situation, clock) {
+  const { findings, locks, overview, log } = situation
+  const [latest] = log.events
   const [finding] = [...findings].sort((a, b) => b.lastAt - a.lastAt)
   if (finding !== undefined) {
     const { title } = wordsOfRule(finding.rule, finding.title)
     const { id } = subjectOf(finding.subject)
+    const { effects } = outcomeOf(finding, { locks, log, now: clock.now() })
     return {
       happened: fragment(
         element('a', { href: link('findings', { rule: finding.rule }) }, title),
@@ -90,7 +130,12 @@ export function lastOf({ findings, locks, overview }, latest, clock) {
         ', ',
         time(finding.lastAt, clock),
       ),
-      response: fragment('The server ', listed(responsesOf(finding, locks, clock.now())), '.'),
+      response: fragment(
+        'The server ',
+        listed(effects.map(({ words }) => words)),
+        '.',
+        wordsOfLocks(situation, clock),
+      ),
     }
   }
   return {
@@ -98,6 +143,9 @@ export function lastOf({ findings, locks, overview }, latest, clock) {
       latest === undefined
         ? fragment('Nothing yet. The server has started ', time(overview.startedAt, clock), '.')
         : fragment(wordsOfEvent(latest), ', ', time(latest.at, clock)),
-    response: fragment('No rule has found anything, so there was nothing to do.'),
+    response: fragment(
+      'No rule has found anything, so there was nothing to do.',
+      wordsOfLocks(situation, clock),
+    ),
   }
 }

@@ -25,7 +25,7 @@ export const clientsView = {
       ),
       page.items.length > 0
         ? clientTable(page.items, 'Clients, the last used first', context)
-        : noClients(clientId !== ''),
+        : noClients(context, clientId !== ''),
       pager(
         page.next === undefined ? undefined : link('clients', { clientId, after: page.next }),
         after === undefined ? undefined : link('clients', { clientId }),
@@ -34,15 +34,23 @@ export const clientsView = {
   },
 }
 
-/** @param {boolean} isFiltered */
-function noClients(isFiltered) {
+/**
+ * @param {Context} context
+ * @param {boolean} [isFiltered]
+ */
+export function noClients({ log }, isFiltered = false) {
   if (isFiltered)
     return empty(
       'No client matches this filter.',
       element('a', { href: '#/clients' }, 'Show all clients'),
       '.',
     )
-  return empty('No client has used the server yet.', 'Register a client, and let it ask for a key.')
+  // Refusals are events too.
+  const title =
+    log.events.length > 0
+      ? 'No client has used the server successfully yet.'
+      : 'No client has used the server yet.'
+  return empty(title, 'Register a client, and let it ask for a key.')
 }
 
 /**

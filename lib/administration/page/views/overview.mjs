@@ -1,13 +1,13 @@
 import { historyTable, KeyChart, legend, SERIES } from '../chart.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventList } from '../event-list.mjs'
-import { findingCard } from '../finding-card.mjs'
+import { findingCard, nextStep } from '../finding-card.mjs'
 import { bySeverity } from '../findings.mjs'
 import { icon } from '../icons.mjs'
 import { empty, section } from '../parts.mjs'
 import { lastOf, statusOf } from '../status.mjs'
 import { link, number } from '../text.mjs'
-import { clientTable } from './clients.mjs'
+import { clientTable, noClients } from './clients.mjs'
 import { pauseButton } from './events.mjs'
 import { noFindings } from './findings.mjs'
 import { keyTable } from './keys.mjs'
@@ -19,6 +19,9 @@ import { lockTable } from './locks.mjs'
 /** @typedef {import('../api.mjs').Key} Key */
 /** @typedef {import('../api.mjs').Client} Client */
 /** @typedef {{ findings: Finding[], locks: Lock[], keys: Key[], clients: Client[] }} Data */
+
+/** A line needs so many points. */
+const LEAST_POINTS = 3
 
 /** How much of each list the overview shows. */
 const MOST = { findings: 3, events: 60, keys: 6, clients: 6, locks: 6 }
@@ -59,9 +62,9 @@ export function overviewView() {
  * @param {Context} context
  */
 function status(data, { overview, clock, log }) {
-  const situation = { ...data, overview }
-  const { level, sentence } = statusOf(situation, clock)
-  const { happened, response } = lastOf(situation, log.events[0], clock)
+  const situation = { ...data, overview, log }
+  const { level, sentence, next } = statusOf(situation, clock)
+  const { happened, response } = lastOf(situation, clock)
   return element(
     'section',
     { class: `status ${level}`, 'aria-label': 'Status', 'data-key': 'status' },
@@ -69,6 +72,12 @@ function status(data, { overview, clock, log }) {
     element(
       'dl',
       null,
+      element(
+        'div',
+        { class: 'next' },
+        element('dt', null, 'What to do now'),
+        element('dd', null, nextStep(next)),
+      ),
       element('div', null, element('dt', null, 'What happened last'), element('dd', null, happened)),
       element('div', null, element('dt', null, 'How the server responded'), element('dd', null, response)),
     ),
@@ -134,16 +143,18 @@ function findings({ findings, locks }, context) {
  * @param {Context} context
  */
 function history(chart, { overview }) {
-  const drawn =
-    overview.history.at.length < 2
-      ? [
-          empty(
-            'The chart begins now.',
-            'The server counts the keys every 15 seconds. Come back in a minute.',
-          ),
-        ]
-      : [legend(), chart.render(overview.history), historyTable(overview.history)]
-  return section('chart', 'Keys by state', {}, ...drawn)
+  if (overview.history.at.length < LEAST_POINTS) {
+    const words = 'The chart begins in a minute: the server counts the keys every 15 seconds.'
+    return section('chart', 'Keys by state', { className: 'short' }, element('p', { class: 'muted' }, words))
+  }
+  return section(
+    'chart',
+    'Keys by state',
+    {},
+    legend(),
+    chart.render(overview.history),
+    historyTable(overview.history),
+  )
 }
 
 /** @param {Context} context */
@@ -192,7 +203,7 @@ function clients({ clients }, context) {
     { more: element('a', { href: '#/clients' }, 'All clients') },
     clients.length > 0
       ? clientTable(clients, 'The clients that were used last', context, { isShort: true })
-      : empty('No client has used the server yet.', 'Register a client, and let it ask for a key.'),
+      : noClients(context),
   )
 }
 

@@ -1,0 +1,58 @@
+import { readSample } from './event-words.mjs'
+import { clientOf } from './findings.mjs'
+
+/** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
+/** @typedef {{ code: string, keyId?: string }} Seen */
+
+/**
+ * What the page knows about the events of a finding.
+ *
+ * @typedef {object} Evidence
+ * @property {readonly Seen[]} seen the events of the finding, or as many as there are
+ * @property {boolean} isComplete whether these are all
+ * @property {readonly LoggedEvent[]} logged the events in this process that name the client, the latest first
+ */
+
+/**
+ * The finding itself has a few examples. The events of this process are often more, and say more.
+ *
+ * @param {import('./api.mjs').Finding} finding
+ * @param {readonly LoggedEvent[]} log the latest first
+ * @returns {Evidence}
+ */
+export function eventsOf(finding, log) {
+  const samples = finding.samples.map(readSample).filter((sample) => sample !== undefined)
+  const types = new Set(samples.map(({ code }) => typeOf(code)))
+  const clientId = clientOf(finding)
+  const logged = clientId === undefined ? [] : log.filter((event) => event.clientId === clientId)
+  // The times of a finding are whole seconds.
+  const during = logged.filter(
+    ({ code, at }) => types.has(typeOf(code)) && at >= finding.firstAt && at < finding.lastAt + 1,
+  )
+  const seen = during.length > samples.length ? during : samples
+  return { seen, isComplete: seen.length >= finding.count, logged }
+}
+
+/** @param {string} code */
+export function typeOf(code) {
+  return code.split(':')[0] ?? ''
+}
+
+/** @param {string} code */
+export function hasRevoked(code) {
+  return code.endsWith(':revoked') || code.endsWith(':family_revoked')
+}
+
+/**
+ * Whether the page knows that all keys of the events are revoked.
+ *
+ * @param {Evidence} evidence
+ */
+export function areRevoked({ seen, isComplete, logged }) {
+  const revoked = new Set(
+    logged
+      .filter(({ type, code }) => type === 'key.revoked' || type === 'family.revoked' || hasRevoked(code))
+      .map(({ keyId }) => keyId),
+  )
+  return isComplete && seen.every(({ keyId }) => revoked.has(keyId))
+}

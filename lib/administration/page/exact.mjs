@@ -1,0 +1,183 @@
+import { areRevoked, hasRevoked, typeOf } from './evidence.mjs'
+import { counted, listed } from './text.mjs'
+
+/** @typedef {import('./api.mjs').Finding} Finding */
+/** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
+/** @typedef {import('./evidence.mjs').Evidence} Evidence */
+/** @typedef {import('./rules.mjs').Step} Step */
+
+/**
+ * What depends on the events of a finding. It is in addition to the words of its rule, only `next` replaces them.
+ *
+ * @typedef {object} Exact
+ * @property {string[]} [done]
+ * @property {string[]} [left]
+ * @property {Step} [next]
+ * @property {number} [cutOff] how many devices need a new key
+ */
+
+/** The rules whose outcome depends on the events. @type {Readonly<Record<string, (evidence: Evidence, finding: Finding) => Exact>>} */
+export const EXACT = {
+  replayed_key: replayed,
+  cleartext_exposure: exposed,
+  leaked_key: leaked,
+  misused_registration_token: misused,
+  network_changed: (evidence) => (areRevoked(evidence) ? { next: ['none', 'the key is revoked'] } : {}),
+  many_networks: shared,
+  algorithm_tricks: ofOldKeys,
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ * @returns {Exact}
+ */
+function replayed({ seen, logged }, { count, firstAt, lastAt }) {
+  const replays = logged.filter(({ type, at }) => type === 'key.replayed' && at >= firstAt && at < lastAt + 1)
+  const keys = new Set([...seen, ...replays].map(({ keyId }) => keyId))
+  const fates = [...keys].map((keyId) => lastFate(logged.filter((event) => event.keyId === keyId)))
+  const hasRevokedTokens = seen.some(({ code }) => hasRevoked(code))
+  const tokens = hasRevokedTokens ? ['revoked the access tokens of the key'] : []
+  const cutOff = hasRevokedTokens ? keys.size : 0
+  if (fates.includes('flagged') || fates.includes('unreached'))
+    return {
+      done: tokens,
+      left: [
+        fates.includes('unreached')
+          ? 'could not reach everything that the key had given'
+          : 'kept the client or the binding that the key gave, because your policy says so',
+      ],
+      next: ['now', 'revoke everything that the key gave, because a part of it still works'],
+      cutOff,
+    }
+  if (replays.length >= count)
+    return { done: ['revoked everything that the key had given'], cutOff: keys.size }
+  return {
+    done: tokens,
+    left: ['may have kept a client or a binding that the key gave: this process does not know'],
+    next: ['now', 'open the key in the examples, and revoke everything that it gave'],
+    cutOff,
+  }
+}
+
+/**
+ * The fate of the client or the binding that a key gave.
+ *
+ * @param {readonly LoggedEvent[]} events of one key, the latest first
+ */
+function lastFate(events) {
+  const last = events.find(({ type }) => type === 'key.replayed' || type === 'family.revoked')
+  return /** @type {{ fate?: string } | undefined} */ (last?.family)?.fate
+}
+
+/** @type {Readonly<Record<string, string>>} */
+const CREDENTIALS = { key: 'provisioning key', token: 'access token', registration: 'registration token' }
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ */
+function revocations({ seen, isComplete }, { count }) {
+  const kindOf = (/** @type {string} */ code) => typeOf(code).split('.')[0] ?? ''
+  const idOf = (/** @type {import('./evidence.mjs').Seen} */ { code, keyId }) => `${kindOf(code)} ${keyId}`
+  const gone = new Set(seen.filter(({ code }) => hasRevoked(code)).map(idOf))
+  // The second time, there is nothing left to revoke.
+  const kept = new Set(seen.map(idOf).filter((id) => !gone.has(id)))
+  const named = (/** @type {Set<string>} */ ids) => {
+    const kinds = [...ids].map((id) => CREDENTIALS[id.split(' ')[0] ?? ''] ?? 'key')
+    const each = [...new Set(kinds)].map((kind) => {
+      const number = kinds.filter((one) => one === kind).length
+      return number === 1 ? `the ${kind}` : counted(number, kind)
+    })
+    return `${listed(each)}${isComplete ? '' : ` of the last ${seen.length} of ${count} times`}`
+  }
+  const devices = new Set(
+    seen.filter(({ code, keyId }) => hasRevoked(code) && keyId).map(({ keyId }) => keyId),
+  )
+  return {
+    done: gone.size > 0 ? [`revoked ${named(gone)}`] : [],
+    kept: kept.size > 0 ? named(kept) : undefined,
+    keptIds: [...kept].map((id) => id.split(' ')[1]),
+    cutOff: devices.size,
+  }
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ * @returns {Exact}
+ */
+function exposed(evidence, finding) {
+  const { done, kept, keptIds, cutOff } = revocations(evidence, finding)
+  if (kept === undefined)
+    return {
+      done,
+      cutOff,
+      ...(cutOff > 0 && {
+        next: ['today', 'correct the URL of the client to https, and give the device a new key'],
+      }),
+    }
+  const isBound = keptIds.every((id) =>
+    evidence.logged.some(
+      ({ type, keyId, confirmation }) => type === 'key.issued' && keyId === id && confirmation,
+    ),
+  )
+  return {
+    done,
+    left: [
+      isBound
+        ? `did not revoke ${kept}: without the private key, a copy is worthless`
+        : `did not revoke ${kept}, for example because it is bound, used or revoked already`,
+    ],
+    ...(!isBound && {
+      next: ['today', 'correct the URL of the client to https, and revoke the key if it still works'],
+    }),
+    cutOff,
+  }
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ * @returns {Exact}
+ */
+function leaked(evidence, finding) {
+  const { done, kept, cutOff } = revocations(evidence, finding)
+  const left =
+    kept === undefined ? [] : [`did not revoke ${kept}, for example because it is used or revoked already`]
+  return { done, left, cutOff }
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ * @returns {Exact}
+ */
+function misused(evidence, finding) {
+  const { done, kept } = revocations(evidence, finding)
+  return { done, left: kept === undefined ? [] : ['could not revoke the registration token'] }
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {Finding} finding
+ * @returns {Exact}
+ */
+function shared(evidence, { actions }) {
+  if (actions.includes('revokeKey') || actions.includes('revokeFamily')) return {}
+  if (areRevoked(evidence)) return { cutOff: 1 }
+  return {
+    left: ['did not revoke the key'],
+    next: ['now', 'revoke the key and what it gave, because several parties have it'],
+  }
+}
+
+/**
+ * @param {Evidence} evidence
+ * @returns {Exact}
+ */
+function ofOldKeys({ seen }) {
+  const isOld = ({ code = '' }) => /:signing_key_(unknown|retired)$/.test(code)
+  if (seen.length === 0 || !seen.every(isOld)) return {}
+  return { next: ['today', 'check whether you have removed a signing key too early'] }
+}
