@@ -8,6 +8,9 @@ const SILENCE_MILLISECONDS = 40_000
 const SHORTEST_PAUSE = 1_000
 const LONGEST_PAUSE = 30_000
 
+/** So long does the page wait for the earlier events before it shows something. */
+const PATIENCE_MILLISECONDS = 1_000
+
 /** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
 /** @typedef {'connecting' | 'live' | 'waiting'} StreamState */
 
@@ -20,6 +23,17 @@ export class EventLog {
   /** @type {LoggedEvent[] | undefined} */
   #paused
   #known = new Set()
+  /** Resolves when the earlier events are there, and if they do not come soon. @type {Promise<void>} */
+  arrival
+  /** Says that the earlier events are there. */
+  arrive = () => {}
+
+  constructor() {
+    this.arrival = new Promise((resolve) => {
+      this.arrive = resolve
+      setTimeout(resolve, PATIENCE_MILLISECONDS)
+    })
+  }
 
   /** What the lists show. */
   get shown() {
@@ -129,6 +143,7 @@ export class EventStream {
     if (event.type === 'heartbeat') {
       // The first one comes after the earlier events.
       this.#isUpToDate = true
+      this.#log.arrive()
       return
     }
     if (event.type === 'unauthorized') this.#api.end()

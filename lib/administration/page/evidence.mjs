@@ -22,12 +22,12 @@ import { clientOf } from './findings.mjs'
  */
 export function eventsOf(finding, log) {
   const samples = finding.samples.map(readSample).filter((sample) => sample !== undefined)
-  const types = new Set(samples.map(({ code }) => typeOf(code)))
+  const types = new Set(samples.map(({ code }) => sortOf(code)))
   const clientId = clientOf(finding)
   const logged = clientId === undefined ? [] : log.filter((event) => event.clientId === clientId)
   // The times of a finding are whole seconds.
   const during = logged.filter(
-    ({ code, at }) => types.has(typeOf(code)) && at >= finding.firstAt && at < finding.lastAt + 1,
+    ({ code, at }) => types.has(sortOf(code)) && at >= finding.firstAt && at < finding.lastAt + 1,
   )
   const seen = during.length > samples.length ? during : samples
   return { seen, isComplete: seen.length >= finding.count, logged }
@@ -36,6 +36,15 @@ export function eventsOf(finding, log) {
 /** @param {string} code */
 export function typeOf(code) {
   return code.split(':')[0] ?? ''
+}
+
+/**
+ * What a rule looks at: refusals for one reason, or events of one type.
+ *
+ * @param {string} code
+ */
+function sortOf(code) {
+  return code.startsWith('request.refused:') ? code : typeOf(code)
 }
 
 /** @param {string} code */

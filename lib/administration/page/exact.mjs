@@ -16,12 +16,16 @@ import { counted, listed } from './text.mjs'
  * @property {number} [cutOff] how many devices need a new key
  */
 
+/** @type {Step} */
+const COPIED = ['today', 'if you do not know the sender, find out where the key was copied']
+
 /** The rules whose outcome depends on the events. @type {Readonly<Record<string, (evidence: Evidence, finding: Finding) => Exact>>} */
 export const EXACT = {
   replayed_key: replayed,
   cleartext_exposure: exposed,
   leaked_key: leaked,
   misused_registration_token: misused,
+  wrong_proof_key: (evidence) => (areRevoked(evidence) ? { next: COPIED } : {}),
   network_changed: (evidence) => (areRevoked(evidence) ? { next: ['none', 'the key is revoked'] } : {}),
   many_networks: shared,
   algorithm_tricks: ofOldKeys,
@@ -55,7 +59,7 @@ function replayed({ seen, logged }, { count, firstAt, lastAt }) {
   return {
     done: tokens,
     left: ['may have kept a client or a binding that the key gave: this process does not know'],
-    next: ['now', 'open the key in the examples, and revoke everything that it gave'],
+    next: ['now', 'open the key in the examples, and revoke what it gave if that still works'],
     cutOff,
   }
 }

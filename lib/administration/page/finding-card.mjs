@@ -77,7 +77,7 @@ function responses({ effects, cutOff }) {
  */
 export function nextStep(next) {
   const [urgency, what] = wordsOfStep(next)
-  return fragment(element('strong', null, urgency), what)
+  return fragment(element('strong', { class: next[0] }, urgency), what)
 }
 
 /** @param {Finding} finding */

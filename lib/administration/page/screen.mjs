@@ -102,7 +102,12 @@ export class Screen {
     this.#asked += 1
     const asked = this.#asked
     const { parameters } = readHash(hash)
-    const [overview, data] = await Promise.allSettled([this.#askOverview(), view.load(this.#api, parameters)])
+    const [overview, data] = await Promise.allSettled([
+      this.#askOverview(),
+      view.load(this.#api, parameters),
+      // The events say more about the findings.
+      this.#log.arrival,
+    ])
     if (asked !== this.#asked || this.#api.isEnded) return
     if (overview.status === 'rejected') return this.#fail(overview.reason, hash)
     if (!overview.value.health.store.isReachable) return this.#fail(UNREACHABLE, hash)

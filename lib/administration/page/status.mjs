@@ -1,6 +1,6 @@
 import { element, fragment } from './dom.mjs'
 import { wordsOfEvent } from './event-list.mjs'
-import { bySeverity, isByRule, SEVERITIES, subjectOf } from './findings.mjs'
+import { bySeverity, isByRule, locksOf, SEVERITIES, subjectOf } from './findings.mjs'
 import { outcomeOf } from './outcomes.mjs'
 import { titleAround, wordsOfRule } from './rules.mjs'
 import { clientLink, counted, link, listed, name } from './text.mjs'
@@ -62,8 +62,9 @@ function verdictOfFindings({ overview, findings, locks, log }, [severity, one, m
   const finding = bySeverity(findings).find((each) => each.severity === severity)
   // The page has only the latest findings: the worst may be an older one.
   if (finding === undefined) {
-    const words = `${counted(overview.findings.bySeverity[severity] ?? 0, one, many)} of before`
-    return { level, words: `${words} are open`, next: ['now', 'read all findings'] }
+    const count = overview.findings.bySeverity[severity] ?? 0
+    const words = `${counted(count, one, many)} ${count === 1 ? 'is' : 'are'} open`
+    return { level, words, next: ['today', 'read all findings'] }
   }
   const others = overview.findings.open - 1
   const words = fragment(
@@ -109,6 +110,19 @@ function wordsOfLocks({ locks }, clock) {
 }
 
 /**
+ * Whether the response to a finding names all locks already.
+ *
+ * @param {Finding} finding
+ * @param {readonly Lock[]} locks
+ */
+function areLocksOf(finding, locks) {
+  return (
+    locksOf(finding, locks).length === locks.length &&
+    locks.every(({ author }) => author === `rule ${finding.rule}`)
+  )
+}
+
+/**
  * What happened last, and what the server did about it.
  *
  * @param {Situation} situation
@@ -134,7 +148,7 @@ export function lastOf(situation, clock) {
         'The server ',
         listed(effects.map(({ words }) => words)),
         '.',
-        wordsOfLocks(situation, clock),
+        areLocksOf(finding, locks) ? undefined : wordsOfLocks(situation, clock),
       ),
     }
   }

@@ -72,8 +72,15 @@ function terms(key, { clock }) {
       'Gave',
       element('a', { href: clientLink(key.familyClientId) }, name(key.familyClientId)),
     ],
-    key.state === 'redeemed' && ['What it gave', key.familyRevoked ? 'is revoked' : 'works'],
+    key.state === 'redeemed' && ['What it gave', fateOf(key)],
   ])
+}
+
+/** @param {Key} key */
+function fateOf({ familyRevoked, familyClientId }) {
+  if (!familyRevoked) return 'works'
+  // After a replay, your policy may keep the client or the binding.
+  return familyClientId === undefined ? 'is revoked' : 'its access tokens are revoked'
 }
 
 /**
@@ -82,7 +89,7 @@ function terms(key, { clock }) {
  */
 function buttons(key, { ask }) {
   if (key.state === 'redeemed')
-    return key.familyRevoked
+    return key.familyRevoked && key.familyClientId === undefined
       ? []
       : [button('Revoke everything it gave', () => ask(revokeFamily(key)), 'danger')]
   return key.state === 'revoked' || key.isExpired
