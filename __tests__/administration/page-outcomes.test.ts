@@ -168,6 +168,15 @@ describe('another finding', () => {
     expect(await read({ ...situation, events: [{ type: 'key.revoked' }] })).toEqual([kept, 'none'])
   })
 
+  it('about a bound key asks to revoke no key that was redeemed', async () => {
+    const situation = { rule: 'wrong_proof_key', codes: ['request.refused:possession_unproven'] } as const
+    const page = await pages.open()
+    const step = async (events: Situation['events'] = []) =>
+      (await outcomeOn(page, { ...situation, events })).next[1]
+    expect(await step()).toContain('revoke the key')
+    expect(await step([{ type: 'key.redeemed' }])).not.toContain('revoke the key')
+  })
+
   it('about forged tokens asks for a signing key that was removed too early', async () => {
     const rule = 'algorithm_tricks'
     expect(await read({ rule, codes: ['request.refused:signature_wrong'] })).toEqual([

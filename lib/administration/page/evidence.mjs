@@ -52,16 +52,34 @@ export function hasRevoked(code) {
   return code.endsWith(':revoked') || code.endsWith(':family_revoked')
 }
 
+const REVOKING = /^(key|family)\.revoked$/
+
 /**
  * Whether the page knows that all keys of the events are revoked.
  *
  * @param {Evidence} evidence
  */
-export function areRevoked({ seen, isComplete, logged }) {
-  const revoked = new Set(
-    logged
-      .filter(({ type, code }) => type === 'key.revoked' || type === 'family.revoked' || hasRevoked(code))
-      .map(({ keyId }) => keyId),
+export function areRevoked(evidence) {
+  return haveAll(evidence, ({ type, code }) => REVOKING.test(type) || hasRevoked(code))
+}
+
+/**
+ * Whether the page knows that nobody can use the keys of the events any more.
+ *
+ * @param {Evidence} evidence
+ */
+export function areOver(evidence) {
+  return haveAll(
+    evidence,
+    ({ type, code }) => type === 'key.redeemed' || REVOKING.test(type) || hasRevoked(code),
   )
-  return isComplete && seen.every(({ keyId }) => revoked.has(keyId))
+}
+
+/**
+ * @param {Evidence} evidence
+ * @param {(event: LoggedEvent) => boolean} accepts an event that each key must have
+ */
+function haveAll({ seen, isComplete, logged }, accepts) {
+  const keys = new Set(logged.filter(accepts).map(({ keyId }) => keyId))
+  return isComplete && seen.every(({ keyId }) => keys.has(keyId))
 }

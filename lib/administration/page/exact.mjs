@@ -1,4 +1,4 @@
-import { areRevoked, hasRevoked, typeOf } from './evidence.mjs'
+import { areOver, areRevoked, hasRevoked, typeOf } from './evidence.mjs'
 import { counted, listed } from './text.mjs'
 
 /** @typedef {import('./api.mjs').Finding} Finding */
@@ -25,7 +25,7 @@ export const EXACT = {
   cleartext_exposure: exposed,
   leaked_key: leaked,
   misused_registration_token: misused,
-  wrong_proof_key: (evidence) => (areRevoked(evidence) ? { next: COPIED } : {}),
+  wrong_proof_key: (evidence) => (areOver(evidence) ? { next: COPIED } : {}),
   network_changed: (evidence) => (areRevoked(evidence) ? { next: ['none', 'the key is revoked'] } : {}),
   many_networks: shared,
   algorithm_tricks: ofOldKeys,

@@ -18,7 +18,7 @@ const URGENCIES = { now: 'Now', today: 'Today', week: 'This week', none: 'Nothin
 const LOCKING = { throttle: 'throttle', stepUp: 'stepUp', lockClient: 'lock' }
 
 /**
- * What the server has done about a finding, and what is left to do. It is as exact as the finding and the events of the
+ * What the server has done about a finding, and what you do now. It is as exact as the finding and the events of the
  * page allow.
  *
  * @param {Finding} finding
