@@ -151,6 +151,18 @@ describe('another finding', () => {
     ])
   })
 
+  it('about a stolen signing key comes before a later one that can wait', async () => {
+    const page = await pages.open()
+    const order = await page.evaluate(`(async () => {
+      const { byUrgency } = await import(new URL('outcomes.mjs', document.querySelector('script[type]').src))
+      const finding = (rule, severity, lastAt) =>
+        ({ id: rule, rule, severity, lastAt, firstAt: 1, count: 1, subject: 'client:fleet', samples: [], actions: ['revokeKey'] })
+      const findings = [finding('dead_key', 'warning', 9), finding('many_networks', 'high', 8), finding('forged_key', 'high', 1)]
+      return byUrgency(findings, { locks: [], log: { events: [] }, now: 9 }).map(({ rule }) => rule)
+    })()`)
+    expect(order).toEqual(['forged_key', 'many_networks', 'dead_key'])
+  })
+
   it('about many networks is urgent until the key is revoked', async () => {
     const situation = { rule: 'many_networks', codes: ['key.moved'] } as const
     expect(await read(situation)).toEqual(['- did not revoke the key', 'now'])

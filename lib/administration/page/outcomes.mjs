@@ -1,6 +1,6 @@
 import { eventsOf } from './evidence.mjs'
 import { EXACT } from './exact.mjs'
-import { locksOf } from './findings.mjs'
+import { bySeverity, locksOf, SEVERITIES } from './findings.mjs'
 import { RESPONSES } from './responses.mjs'
 import { wordsOfRule } from './rules.mjs'
 import { clockTime } from './times.mjs'
@@ -39,6 +39,23 @@ export function outcomeOf(finding, known) {
     next: exact?.next ?? next,
     cutOff: exact?.cutOff ?? (isFinal(finding) ? 1 : 0),
   }
+}
+
+/**
+ * The worst finding first. Of equal ones first that with the most urgent step, and then the latest.
+ *
+ * @param {readonly Finding[]} findings
+ * @param {Known} known
+ */
+export function byUrgency(findings, known) {
+  const soon = Object.keys(URGENCIES)
+  const rankOf = (/** @type {Finding} */ finding) =>
+    SEVERITIES.findIndex(([severity]) => severity === finding.severity) * soon.length +
+    soon.indexOf(outcomeOf(finding, known).next[0])
+  return bySeverity(findings)
+    .map((finding) => ({ finding, rank: rankOf(finding) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ finding }) => finding)
 }
 
 /**

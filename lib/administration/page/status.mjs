@@ -1,7 +1,7 @@
 import { element, fragment } from './dom.mjs'
 import { wordsOfEvent } from './event-list.mjs'
-import { bySeverity, isByRule, locksOf, SEVERITIES, subjectOf } from './findings.mjs'
-import { outcomeOf } from './outcomes.mjs'
+import { isByRule, locksOf, SEVERITIES, subjectOf } from './findings.mjs'
+import { byUrgency, outcomeOf } from './outcomes.mjs'
 import { titleAround, wordsOfRule } from './rules.mjs'
 import { clientLink, counted, link, listed, name } from './text.mjs'
 import { clockTime, time } from './times.mjs'
@@ -59,7 +59,8 @@ function verdictOf(situation, clock) {
  */
 function verdictOfFindings({ overview, findings, locks, log }, [severity, one, many], clock) {
   const level = severity === 'info' ? 'notice' : severity
-  const finding = bySeverity(findings).find((each) => each.severity === severity)
+  const known = { locks, log, now: clock.now() }
+  const finding = byUrgency(findings, known).find((each) => each.severity === severity)
   // The page has only the latest findings: the worst may be an older one.
   if (finding === undefined) {
     const count = overview.findings.bySeverity[severity] ?? 0
@@ -72,7 +73,7 @@ function verdictOfFindings({ overview, findings, locks, log }, [severity, one, m
     others > 0 &&
       `, and ${counted(others, 'more finding', 'more findings')} ${others === 1 ? 'is' : 'are'} open`,
   )
-  return { level, words, next: outcomeOf(finding, { locks, log, now: clock.now() }).next }
+  return { level, words, next: outcomeOf(finding, known).next }
 }
 
 /**

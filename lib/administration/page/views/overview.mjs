@@ -2,8 +2,8 @@ import { historyTable, KeyChart, legend, SERIES } from '../chart.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventList } from '../event-list.mjs'
 import { findingCard, nextStep } from '../finding-card.mjs'
-import { bySeverity } from '../findings.mjs'
 import { icon } from '../icons.mjs'
+import { byUrgency } from '../outcomes.mjs'
 import { empty, section } from '../parts.mjs'
 import { lastOf, statusOf } from '../status.mjs'
 import { link, number } from '../text.mjs'
@@ -123,7 +123,10 @@ function tiles({ overview }) {
 function findings({ findings, locks }, context) {
   const { open } = context.overview.findings
   const more = open > 0 && element('a', { href: '#/findings' }, `All findings (${number(open)})`)
-  const shown = bySeverity(findings).slice(0, MOST.findings)
+  const shown = byUrgency(findings, { locks, log: context.log, now: context.clock.now() }).slice(
+    0,
+    MOST.findings,
+  )
   return section(
     'findings',
     'Open findings',
