@@ -4,7 +4,7 @@
  * load the same classes and state. The types stay in one file for each file of `lib`.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -15,6 +15,9 @@ const require = createRequire(import.meta.url)
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const dist = join(ROOT, 'dist')
+
+/** The program of `npx express-provisioning-keys`. Nothing imports it. */
+const PROGRAM = 'cli/main'
 
 /** The administration is loaded at its first request, and finds its files beside its own. */
 const ADMINISTRATION = 'administration/router'
@@ -34,9 +37,10 @@ async function build() {
     .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
   rmSync(dist, { recursive: true, force: true })
   declare(entries.map(({ name }) => sourceOf(name)))
-  const names = [...entries.map(({ name }) => name), ADMINISTRATION]
+  const names = [...entries.map(({ name }) => name), ADMINISTRATION, PROGRAM]
   await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
   await addAdministration()
+  chmodSync(join(dist, `${PROGRAM}.js`), 0o755)
   for (const entry of entries) await wrap(entry)
 }
 

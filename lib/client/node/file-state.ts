@@ -1,7 +1,8 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { type StateStorage, unusable } from '../state.js'
 import { withFileLock } from './file-lock.js'
+import { replaceFile, syncFolder } from './replace-file.js'
 
 /** The permissions that let others read or change a file. */
 const OTHERS = 0o077
@@ -24,7 +25,7 @@ export function fileState(path: string): StateStorage {
     save: (text, previous) =>
       locked(async () => {
         if ((await load(file)) !== previous) return false
-        await replace(file, text)
+        await replaceFile(file, text)
         return true
       }),
     clear: () =>
@@ -51,36 +52,5 @@ async function load(file: string): Promise<string | undefined> {
     return await handle.readFile('utf8')
   } finally {
     await handle.close()
-  }
-}
-
-async function replace(file: string, text: string): Promise<void> {
-  const next = `${file}.tmp`
-  // A crash may have left it, with other permissions.
-  await rm(next, { force: true })
-  try {
-    const handle = await open(next, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(next, file)
-  } catch (error) {
-    await rm(next, { force: true }).catch(() => undefined)
-    throw error
-  }
-  await syncFolder(file)
-}
-
-/** Makes the new name of a file durable. Windows cannot open folders, and needs no such call. */
-async function syncFolder(file: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const folder = await open(dirname(file), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

@@ -1,0 +1,106 @@
+import { parseArgs } from 'node:util'
+import { closest } from '../base/faults.js'
+
+/** An option: what its value is, if it has one, and what it is for. */
+export interface OptionSpec {
+  readonly value?: string
+  readonly about: string
+}
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>
+
+/** The arguments of a command, by the names of their options. A flag has an empty value. */
+export interface Given {
+  readonly options: Readonly<Record<string, string | undefined>>
+  /** The program after `--exec`, and its arguments. */
+  readonly exec?: readonly string[]
+}
+
+/** The command line is wrong. The message contains no value that could be a secret. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** A JWT, such as a provisioning key or an access token, or its beginning. */
+const TOKEN = /eyJ[\w-]{8,}\.[\w-]*(\.[\w-]*)?/
+const EXEC = '--exec'
+
+/**
+ * Reads the arguments of a command. `--exec` ends its options: everything after it is the program to run.
+ *
+ * @throws UsageError
+ */
+export function readArguments(table: OptionTable, arguments_: readonly string[]): Given {
+  refuseTokens(arguments_)
+  const own = argumentsBeforeExec(arguments_)
+  const options = readOptions(table, own)
+  if (own.length === arguments_.length) return { options }
+  if (!Object.hasOwn(table, 'exec')) throw unknownOption(EXEC, table)
+  const exec = arguments_.slice(own.length + 1)
+  if (exec.length === 0) throw new UsageError(`${EXEC}: expected a command after it, got nothing`)
+  return { options, exec }
+}
+
+/** The arguments that are not those of the program to run. */
+export function argumentsBeforeExec(arguments_: readonly string[]): readonly string[] {
+  return arguments_.includes(EXEC) ? arguments_.slice(0, arguments_.indexOf(EXEC)) : arguments_
+}
+
+/** Replaces all tokens in a text. */
+export function withoutTokens(text: string): string {
+  return text.replace(new RegExp(TOKEN, 'g'), '(a token)')
+}
+
+/** Other users of the machine see the arguments of each process. */
+function refuseTokens(arguments_: readonly string[]): void {
+  const index = arguments_.findIndex((argument) => TOKEN.test(argument))
+  if (index === -1) return
+  const remedy = 'All users of this machine can see arguments: pass a file or an environment variable instead'
+  throw new UsageError(`argument ${index + 1} contains a token. ${remedy}`)
+}
+
+function readOptions(table: OptionTable, arguments_: readonly string[]): Given['options'] {
+  const known = Object.fromEntries(
+    Object.entries(table).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? 'boolean' : 'string' } as const,
+    ]),
+  )
+  // The messages of a strict parser quote arguments, which can be secrets.
+  const { tokens } = parseArgs({ args: [...arguments_], options: known, strict: false, tokens: true })
+  const options: Record<string, string> = {}
+  for (const token of tokens) {
+    if (token.kind !== 'option')
+      throw new UsageError(`argument ${token.index + 1}: expected an option, got another text`)
+    const { name, value, inlineValue } = token
+    const spec = Object.hasOwn(table, name) ? table[name] : undefined
+    if (spec === undefined || !token.rawName.startsWith('--')) throw unknownOption(token.rawName, table)
+    if (Object.hasOwn(options, name)) throw new UsageError(`--${name}: expected it once, got it twice`)
+    options[name] = readValue(name, spec, { value, isInline: inlineValue })
+  }
+  return options
+}
+
+function readValue(
+  name: string,
+  { value: expected }: OptionSpec,
+  { value, isInline }: { readonly value: string | undefined; readonly isInline: boolean | undefined },
+): string {
+  if (expected === undefined) {
+    if (value !== undefined) throw new UsageError(`--${name}: expected no value, got one`)
+    return ''
+  }
+  const isMissing = value === undefined || value === '' || (!isInline && value.startsWith('-'))
+  if (isMissing) throw new UsageError(`--${name}: expected ${expected}, got nothing`)
+  return value
+}
+
+function unknownOption(rawName: string, table: OptionTable): UsageError {
+  if (!/^--?[a-z][a-z0-9-]{0,30}$/.test(rawName)) return new UsageError('unknown option; see --help')
+  const name = rawName.replace(/^-+/, '')
+  const known = Object.keys(table)
+  const longer = known.filter((one) => name.length > 1 && one.startsWith(`${name}-`))
+  const near = longer.length > 0 ? longer : [closest(name, known)].filter((one) => one !== undefined)
+  const hint = near.length > 0 ? `did you mean ${near.map((one) => `--${one}`).join(' or ')}?` : 'see --help'
+  return new UsageError(`unknown option ${rawName}; ${hint}`)
+}

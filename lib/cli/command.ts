@@ -1,0 +1,37 @@
+import type { Given, OptionTable } from './arguments.js'
+import type { Report } from './report.js'
+
+/** What a command needs of the process around it. */
+export interface Surroundings {
+  readonly report: Report
+  /** Is aborted if somebody ends the process. The reason is an `Interruption`. */
+  readonly signal: AbortSignal
+  /** Prints the result. */
+  print(text: string): Promise<void>
+}
+
+/** How a command ended: with an exit code, or by a signal, as the program that it ran. */
+export type Ending = number | NodeJS.Signals
+
+/** A command of the command line. */
+export interface Command {
+  /** What it does, in one sentence without an end. */
+  readonly summary: string
+  readonly options: OptionTable
+  /** The text after the list of options. */
+  readonly notes: string
+  run(given: Given, surroundings: Surroundings): Promise<Ending>
+}
+
+/** The exit codes of all commands. 75 is EX_TEMPFAIL of sysexits.h: another call can succeed. */
+export const EXIT = { done: 0, final: 1, usage: 2, transient: 75 } as const
+
+/** The process got a signal. */
+export class Interruption extends Error {
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals) {
+    super(`Ended by ${signal}. The next call continues.`)
+    this.signal = signal
+  }
+}

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ConfigurationError, ProvisionError } from '../client/client.js'
+import { oneLine } from '../client/failure.js'
+import { argumentsBeforeExec, readArguments, UsageError } from './arguments.js'
+import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
+import { PROVISION } from './provision.js'
+import { usageErrorOf } from './provision-options.js'
+import type { ReportedError } from './report.js'
+import { OutputError } from './result.js'
+import { ProgramError } from './run-program.js'
+
+const PROGRAM = 'express-provisioning-keys'
+
+/** All commands. A new one needs only its line here. */
+const COMMANDS: Readonly<Record<string, Command>> = { provision: PROVISION }
+
+/** Runs the command that the arguments name, and reports its errors. */
+export async function runCommand(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
+  try {
+    return await dispatch(arguments_, surroundings)
+  } catch (error) {
+    const { signal } = surroundings
+    const { ending, ...reported } = describe(signal.aborted ? signal.reason : error)
+    surroundings.report.error(reported)
+    return ending
+  }
+}
+
+async function dispatch(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
+  const [name = '', ...rest] = arguments_
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const own = argumentsBeforeExec(command === undefined ? arguments_ : rest)
+  if (own.includes('--help') || own.includes('-h'))
+    return print(command === undefined ? overview() : helpOf(name, command), surroundings)
+  if (own.includes('--version')) return print(`${version()}\n`, surroundings)
+  if (command === undefined) {
+    const got = name === '' ? 'nothing' : 'another one'
+    throw new UsageError(`expected a command (${Object.keys(COMMANDS).join(', ')}), got ${got}; see --help`)
+  }
+  return command.run(readArguments(command.options, rest), surroundings)
+}
+
+async function print(text: string, { print }: Surroundings): Promise<Ending> {
+  await print(text)
+  return EXIT.done
+}
+
+function overview(): string {
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  const more = `Options of a command: ${PROGRAM} COMMAND --help\nVersion: ${PROGRAM} --version`
+  return `Usage: ${PROGRAM} COMMAND [OPTIONS]\n\nCommands:\n${lines.join('\n')}\n\n${more}\n`
+}
+
+function helpOf(name: string, { summary, options, notes }: Command): string {
+  const lines = Object.entries(options).map(
+    ([option, { value = '', about }]) => `  ${`--${option} ${value}`.padEnd(22)}${about}`,
+  )
+  const title = `${PROGRAM} ${name}: ${summary}.`
+  return `${title}\n\nUsage: ${PROGRAM} ${name} OPTIONS\n\n${lines.join('\n')}\n\n${notes}\n`
+}
+
+/** The manifest of the package is two folders above, in the sources and in dist. */
+function version(): string {
+  return JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')).version
+}
+
+function describe(error: unknown): ReportedError & { readonly ending: Ending } {
+  if (error instanceof ConfigurationError) return describe(usageErrorOf(error))
+  const message = oneLine(error)
+  if (error instanceof UsageError) return { code: 'usage', message, ending: EXIT.usage }
+  if (error instanceof Interruption) return { code: 'interrupted', message, ending: error.signal }
+  if (error instanceof OutputError)
+    return { code: 'output_not_written', message, blame: 'you', isTransient: true, ending: EXIT.transient }
+  if (error instanceof ProgramError) return { code: 'exec_failed', message, ending: error.exitCode }
+  if (error instanceof ProvisionError) {
+    const { code, blame, isTransient, retryAfterSeconds } = error
+    const ending = isTransient ? EXIT.transient : EXIT.final
+    return { code, message: error.message, blame, isTransient, retryAfterSeconds, ending }
+  }
+  return { code: 'failed', message, blame: 'you', isTransient: false, ending: EXIT.final }
+}

@@ -1,0 +1,127 @@
+import type { ConfigurationError, ProvisionOptions, SecretSource } from '../client/client.js'
+import { pinnedFetch, secretFromEnvironment, secretFromFile, secretFromStdin } from '../client/node.js'
+import { type Given, type OptionTable, UsageError } from './arguments.js'
+
+export const OPTIONS: OptionTable = {
+  issuer: { value: 'URL', about: 'The issuer: an https URL, or http://localhost' },
+  action: { value: 'ACTION', about: 'bind, register or token' },
+  'key-file': { value: 'FILE', about: 'Read the provisioning key from FILE' },
+  'key-env': { value: 'NAME', about: 'Read the provisioning key from the variable NAME' },
+  'key-stdin': { about: 'Read the provisioning key from the standard input' },
+  'client-id': { value: 'ID', about: 'Ask for a key as this client, with a secret' },
+  'secret-file': { value: 'FILE', about: 'Read the secret of the client from FILE' },
+  'secret-env': { value: 'NAME', about: 'Read the secret of the client from the variable NAME' },
+  subject: { value: 'ID', about: 'The identity that the client asks a key for' },
+  scope: { value: 'SCOPES', about: 'The scopes of the access tokens, separated by spaces' },
+  resource: { value: 'URL', about: 'The API that the access tokens are for' },
+  state: { value: 'FILE', about: 'Keep the key pair and the result in FILE (mode 0600)' },
+  'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
+  deadline: { value: 'SECONDS', about: 'Stop after this time. Default: 120' },
+  output: { value: 'FILE', about: 'Write the result with its secrets to FILE (mode 0600)' },
+  exec: { value: 'CMD...', about: 'Then run CMD, with the result in its environment. Last option' },
+}
+
+/** The options that name a variable with a secret. */
+export const UNSHARED_OPTIONS = ['key-env', 'secret-env'] as const
+
+/** The options with other names than those of `provision()`. */
+const NAMES: Readonly<Record<string, string>> = {
+  deadlineSeconds: 'deadline',
+  sha256: 'ca-sha256',
+  'client.id': 'client-id',
+}
+
+type Values = Given['options']
+
+/** How secrets are read. */
+export interface SecretReading {
+  /** Ends the reading. */
+  readonly signal: AbortSignal
+  /** Receives each secret that is read. */
+  readonly onSecret: (secret: string) => void
+}
+
+/**
+ * The options of `provision()`, without its state.
+ *
+ * @throws UsageError
+ */
+export function readProvisionOptions(options: Values, reading: SecretReading): ProvisionOptions {
+  for (const name of ['issuer', 'action'] as const)
+    if (options[name] === undefined)
+      throw new UsageError(`--${name}: expected ${OPTIONS[name]?.value}, got nothing`)
+  if (options.state === undefined && options.action !== 'token')
+    throw new UsageError(`--state: expected a file for the private key, because --action is not token`)
+  if (options.output !== undefined && options.output === options.state)
+    throw new UsageError('--output: expected another file than that of --state, got the same')
+  const { issuer = '', action, subject, scope, resource, deadline } = options
+  return {
+    issuer,
+    action: action as ProvisionOptions['action'],
+    ...readCredentials(options, reading),
+    ...(subject !== undefined && { subject }),
+    ...(scope !== undefined && { scope }),
+    ...(resource !== undefined && { resource }),
+    ...(deadline !== undefined && { deadlineSeconds: Number(deadline) }),
+    ...pinned(options),
+  }
+}
+
+/** The faults of the options of `provision()`, with the names of the command line. */
+export function usageErrorOf({ faults }: ConfigurationError): UsageError {
+  const named = faults.map((fault) =>
+    fault.replace(/^[\w.]+(?=:)/, (path) => `--${Object.hasOwn(NAMES, path) ? NAMES[path] : path}`),
+  )
+  return new UsageError(named.join('; '))
+}
+
+function readCredentials(options: Values, reading: SecretReading): Pick<ProvisionOptions, 'key' | 'client'> {
+  const id = options['client-id']
+  const key = source('key', options, reading)
+  const secret = source('secret', options, reading)
+  if (id === undefined && secret !== undefined)
+    throw new UsageError('--client-id: expected the client of the secret, got nothing')
+  if (id !== undefined && key !== undefined)
+    throw new UsageError('--client-id: expected either a client or a key, got both')
+  if (id !== undefined && secret === undefined)
+    throw new UsageError('--client-id: expected --secret-file or --secret-env with it, got neither')
+  if (id !== undefined && secret !== undefined) return { client: { id, secret } }
+  if (key === undefined)
+    throw new UsageError('expected --key-file, --key-env or --key-stdin, or --client-id; got none of them')
+  return { key }
+}
+
+/** Where the key or the secret comes from. It is read only if it is needed. */
+function source(what: 'key' | 'secret', options: Values, reading: SecretReading): SecretSource | undefined {
+  const file = options[`${what}-file`]
+  const name = options[`${what}-env`]
+  const isStdin = options[`${what}-stdin`] !== undefined
+  if ([file !== undefined, name !== undefined, isStdin].filter(Boolean).length > 1)
+    throw new UsageError(`--${what}-*: expected one place for the ${what}, got several`)
+  // A secret by mistake in place of its name must not become part of a message.
+  if (name !== undefined && !/^[A-Z_][A-Z0-9_]{0,99}$/.test(name))
+    throw new UsageError(
+      `--${what}-env: expected the name of a variable in capital letters, got another text`,
+    )
+  if (isStdin) return reader(secretFromStdin(), reading)
+  if (file !== undefined) return reader(secretFromFile(file), reading)
+  return name === undefined ? undefined : reader(secretFromEnvironment(name), reading)
+}
+
+/** A standard input or a named pipe may never end, so the signal must end the reading. */
+function reader(read: () => string | Promise<string>, { signal, onSecret }: SecretReading): SecretSource {
+  return async () => {
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    })
+    const secret = await Promise.race([read(), aborted])
+    onSecret(secret)
+    return secret
+  }
+}
+
+function pinned({ issuer, 'ca-sha256': sha256 }: Values): Pick<ProvisionOptions, 'fetch'> {
+  if (sha256 === undefined) return {}
+  if (!issuer?.startsWith('https:')) throw new UsageError('--ca-sha256: expected an https URL as --issuer')
+  return { fetch: pinnedFetch({ sha256 }) }
+}

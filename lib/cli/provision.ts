@@ -1,0 +1,63 @@
+import { resolve } from 'node:path'
+import { provision } from '../client/client.js'
+import { fileState } from '../client/node.js'
+import { loadState, memoryState } from '../client/state.js'
+import type { Given } from './arguments.js'
+import { type Command, type Ending, EXIT, type Surroundings } from './command.js'
+import { OPTIONS, readProvisionOptions, UNSHARED_OPTIONS } from './provision-options.js'
+import { type DeviceResult, environmentOf, publicJson, requireWritable, writeResult } from './result.js'
+import { runProgram } from './run-program.js'
+
+const NOTES = `The key, or the secret of the client, comes from a file, an environment variable or the standard input. If
+FILE of --state has a result, the command reads no key and sends no request.
+
+stdout  The result as one JSON object, without secrets. With --exec, stdout belongs to CMD.
+stderr  Progress and errors: sentences on a terminal, JSON lines in a pipe.
+
+CMD gets PROVISION_ISSUER, PROVISION_CLIENT_ID, PROVISION_THUMBPRINT and PROVISION_PRIVATE_KEY (a JWK), and
+PROVISION_ACCESS_TOKEN, PROVISION_CLIENT_SECRET and PROVISION_REGISTRATION_ACCESS_TOKEN if the issuer sent them.
+
+Exit codes: 0 done; 1 final error; 2 wrong usage; 75 transient error, so try again later. With --exec, the exit code of
+CMD; 126 or 127 if CMD cannot be run.`
+
+/** Gets a provisioning key and redeems it. */
+export const PROVISION: Command = {
+  summary: 'get a provisioning key and redeem it, once in the life of a device',
+  options: OPTIONS,
+  notes: NOTES,
+  async run(given, surroundings) {
+    const result = await deviceOf(given, surroundings)
+    const { output } = given.options
+    if (output !== undefined) await writeResult(resolve(output), result)
+    if (given.exec !== undefined) return exec(given, result, surroundings)
+    const { print, report } = surroundings
+    await print(publicJson(result, (text) => report.redact(text)))
+    return EXIT.done
+  },
+}
+
+async function deviceOf({ options }: Given, { report, signal }: Surroundings): Promise<DeviceResult> {
+  const state = options.state === undefined ? memoryState() : fileState(options.state)
+  const settings = readProvisionOptions(options, { signal, onSecret: (secret) => report.hide(secret) })
+  if (options.output !== undefined) await requireWritable(resolve(options.output))
+  const { action, clientId, thumbprint, answer } = await provision({
+    ...settings,
+    ...((options.state !== undefined || settings.action === 'token') && { state }),
+    signal,
+    onProgress: (step) => report.progress(step),
+  })
+  const { issuer } = settings
+  const saved = await loadState(state, { issuer, action })
+  return { issuer, action, clientId, thumbprint, answer, privateKey: saved.state?.result?.privateKey }
+}
+
+/** Runs the program after `--exec`. It does not get the secrets that this command has used. */
+function exec(
+  { options, exec = [] }: Given,
+  result: DeviceResult,
+  { signal }: Surroundings,
+): Promise<Ending> {
+  const env = { ...process.env, ...environmentOf(result) }
+  for (const name of UNSHARED_OPTIONS) delete env[options[name] ?? '']
+  return runProgram(exec, env, signal)
+}

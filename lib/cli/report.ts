@@ -1,0 +1,91 @@
+import type { ProvisionProgress } from '../client/client.js'
+import { withoutTokens } from './arguments.js'
+
+/** An error on its way to the user. */
+export interface ReportedError {
+  readonly code: string
+  readonly message: string
+  /** Who must correct it. */
+  readonly blame?: string
+  readonly isTransient?: boolean
+  readonly retryAfterSeconds?: number | undefined
+}
+
+type Sentences = {
+  readonly [T in ProvisionProgress['type']]: (step: Extract<ProvisionProgress, { type: T }>) => string
+}
+
+const SENTENCES: Sentences = {
+  'state.found': ({ clientId }) => `This device is already provisioned as ${clientId}.`,
+  'attempt.resumed': ({ keyId }) => `Resuming the interrupted request with the key ${keyId}.`,
+  'key.received': ({ keyId, expiresInSeconds }) =>
+    `Got the key ${keyId}, which expires in ${expiresInSeconds} seconds.`,
+  'state.saved': ({ has }) =>
+    has === 'result' ? 'Saved the result.' : 'Saved the request before sending it.',
+  'clock.corrected': ({ bySeconds }) => `The clock of this machine is wrong by ${bySeconds} seconds.`,
+  'retry.scheduled': ({ reason, delaySeconds }) => `${reason} Trying again in ${delaySeconds.toFixed(1)} s.`,
+  'key.redeemed': ({ keyId, clientId }) => `Redeemed the key ${keyId} as ${clientId}.`,
+  'binding.recovered': ({ clientId }) => `The answer was lost, but ${clientId} is bound.`,
+  'binding.renewed': ({ clientId }) => `${clientId} has a new key pair.`,
+  'renewal.failed': ({ reason }) => `The key pair was not renewed: ${reason}`,
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  you: 'You must correct this.',
+  issuer: 'The operator of the issuer must correct this.',
+  network: 'Somebody must correct the network.',
+}
+
+/**
+ * Writes progress and errors: sentences on a terminal, JSON lines in a pipe. It removes secrets from everything that it
+ * writes, because a server can quote them in its answers.
+ */
+export class Report {
+  readonly #write: (line: string) => unknown
+  readonly #isTerminal: boolean
+  readonly #secrets = new Set<string>()
+
+  constructor(write: (line: string) => unknown, isTerminal: boolean) {
+    this.#write = write
+    this.#isTerminal = isTerminal
+  }
+
+  /** Never writes this text from now on. */
+  hide(secret: string): void {
+    const text = secret.trim()
+    if (text !== '') this.#secrets.add(text)
+  }
+
+  progress(step: ProvisionProgress): void {
+    const sentence = SENTENCES[step.type] as (step: ProvisionProgress) => string
+    this.#line(sentence(step), step)
+  }
+
+  error(error: ReportedError): void {
+    this.#line(sentenceOf(error), { type: 'error', ...error })
+  }
+
+  /** Replaces all secrets in a text. */
+  redact(text: string): string {
+    let redacted = withoutTokens(text)
+    for (const secret of this.#secrets) redacted = redacted.replaceAll(secret, '(a secret)')
+    return redacted
+  }
+
+  #line(sentence: string, facts: object): void {
+    const hide = (_: string, value: unknown) => (typeof value === 'string' ? this.redact(value) : value)
+    const text = this.#isTerminal ? withoutControls(this.redact(sentence)) : JSON.stringify(facts, hide)
+    this.#write(`${text}\n`)
+  }
+}
+
+/** A server must not move the cursor of a terminal, or add lines. */
+function withoutControls(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+}
+
+function sentenceOf({ message, blame, isTransient, retryAfterSeconds }: ReportedError): string {
+  const remedy = blame === undefined ? '' : REMEDIES[blame]
+  const when = retryAfterSeconds === undefined ? 'later' : `in ${retryAfterSeconds} seconds`
+  return ['error:', message, remedy, isTransient ? `Try again ${when}.` : ''].filter(Boolean).join(' ')
+}
