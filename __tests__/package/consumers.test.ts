@@ -1,6 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NAME, OPTIONS, type PackedPackage, type Project, packPackage, ROOT, readManifest } from './projects'
+import {
+  NAME,
+  OPTIONS,
+  type PackedPackage,
+  type Project,
+  packPackage,
+  ROOT,
+  readManifest,
+  run,
+} from './projects'
 
 /** The package as JavaScript projects get it: installed from the tarball and loaded in each way that Node has. */
 
@@ -66,6 +75,15 @@ describe('OpenTelemetry', () => {
     )
     expect(peerDependencies['@opentelemetry/api']).toBe('^1.9.0')
     expect(peerDependenciesMeta['@opentelemetry/api']).toEqual({ optional: true })
+  })
+})
+
+describe('the command line', () => {
+  it('runs with npx in a project that has installed the package', () => {
+    const npx = (...arguments_: string[]) => run('npx', ['--no', '--', NAME, ...arguments_], project.folder)
+    expect(npx('provision', '--help')).toContain(`Usage: ${NAME} provision OPTIONS`)
+    const { version } = JSON.parse(readFileSync(join(installed(), 'package.json'), 'utf8'))
+    expect(npx('--version')).toBe(`${version}\n`)
   })
 })
 

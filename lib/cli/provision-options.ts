@@ -111,6 +111,7 @@ function source(what: 'key' | 'secret', options: Values, reading: SecretReading)
 /** A standard input or a named pipe may never end, so the signal must end the reading. */
 function reader(read: () => string | Promise<string>, { signal, onSecret }: SecretReading): SecretSource {
   return async () => {
+    signal.throwIfAborted()
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { provision } from '../client/client.js'
 import { fileState } from '../client/node.js'
+import { provision } from '../client/provision.js'
 import { loadState, memoryState } from '../client/state.js'
 import type { Given } from './arguments.js'
 import { type Command, type Ending, EXIT, type Surroundings } from './command.js'
