@@ -22,7 +22,8 @@ const ONLY_IN_ALL = [
   '__tests__/faults/(broken-store|short)',
   '__tests__/demo/(database|shared-database|workers)',
   '__tests__/stores/(keyv-processes|redis-lock-races|redis-replicas)',
-  '__tests__/administration/page-faults',
+  '__tests__/administration/page-(actions|faults|outcomes)',
+  '__tests__/simulation/simulation',
 ]
 
 /** Sources import each other as the `.js` files they become. */
