@@ -35,7 +35,7 @@ async function tryOut(file) {
   await call('GET /devices', {}, undefined, 'GET /devices without the session')
   const cookie = login.headers.get('set-cookie').split(';')[0]
   show('devices in the list', (await (await call('GET /devices', { Cookie: cookie })).json()).length)
-  api.kill()
+  await new Promise((resolve) => api.once('close', resolve).kill())
   const given = [...Object.values(secrets), basic.Authorization, cookie, key]
   const readable = given.filter((one) => one && log.includes(one))
   show('secrets in the log', readable.length)
