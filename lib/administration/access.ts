@@ -22,7 +22,7 @@ const UNNAMED = 'administration'
 /**
  * Whatever `authorize` does, only a role that it names lets a request in.
  *
- * @param onFault receives what is wrong with `authorize`, and the message of its error, which may contain anything
+ * @param onFault receives the fault of `authorize`, and the message of its error, which may contain anything
  */
 export function operatorFinder(
   authorize: AdministrationOptions['authorize'],

@@ -134,7 +134,7 @@ function afterOf(req: Request): string | undefined {
   return parse(readStreamQuery, queryOf(req), '').after
 }
 
-/** The methods that a path has. What is no endpoint is a file or the stream, and can only be read. */
+/** Refuses a method that a path does not have. The stream and the files of the page can only be read. */
 function requireMethod(method: string, path: string): void {
   const known = Object.keys(ENDPOINTS).filter((name) => name.endsWith(` ${path}`))
   const methods = known.length > 0 ? known.map((name) => name.split(' ')[0] as string) : ['GET']
