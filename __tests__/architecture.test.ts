@@ -29,6 +29,8 @@ const FOLDERS = [
   'notifications',
   'siem',
   'testing',
+  // What the commands that check something have in common.
+  'checks',
   // The command line. Nothing imports it.
   'cli',
 ] as const

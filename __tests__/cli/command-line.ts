@@ -57,7 +57,8 @@ export async function runHere(arguments_: readonly string[], { isTerminal = true
   const print = async (text: string) => {
     printed.stdout += text
   }
-  const ending = await runCommand(arguments_, { report, print, signal: new AbortController().signal })
+  const screen = { columns: 80, hasColours: false }
+  const ending = await runCommand(arguments_, { report, print, screen, signal: new AbortController().signal })
   return { ending, ...printed }
 }
 

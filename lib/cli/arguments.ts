@@ -12,8 +12,19 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>
 /** The arguments of a command, by the names of their options. A flag has an empty value. */
 export interface Given {
   readonly options: Readonly<Record<string, string | undefined>>
-  /** The program after `--exec`, and its arguments. */
-  readonly exec?: readonly string[]
+  /** The value without an option. */
+  readonly operand?: string
+  /** The program to run, and its arguments. */
+  readonly program?: readonly string[]
+}
+
+/** The form of the arguments of a command. */
+export interface ArgumentForm {
+  readonly options: OptionTable
+  /** The value without an option, such as `ISSUER`. The command needs it. */
+  readonly operand?: string
+  /** What stands before the program to run, after all options. */
+  readonly programAfter?: '--exec' | '--'
 }
 
 /** The command line is wrong. The message contains no value that could be a secret. */
@@ -23,27 +34,30 @@ export class UsageError extends Error {
 
 /** A JWT, such as a provisioning key or an access token, or its beginning. */
 const TOKEN = /eyJ[\w-]{8,}\.[\w-]*(\.[\w-]*)?/
-const EXEC = '--exec'
 
 /**
- * Reads the arguments of a command. `--exec` ends its options: everything after it is the program to run.
+ * Reads the arguments of a command. Everything after `--exec` or `--` is the program to run.
  *
  * @throws UsageError
  */
-export function readArguments(table: OptionTable, arguments_: readonly string[]): Given {
+export function readArguments(form: ArgumentForm, arguments_: readonly string[]): Given {
   refuseTokens(arguments_)
-  const own = argumentsBeforeExec(arguments_)
-  const options = readOptions(table, own)
-  if (own.length === arguments_.length) return { options }
-  if (!Object.hasOwn(table, 'exec')) throw unknownOption(EXEC, table)
-  const exec = arguments_.slice(own.length + 1)
-  if (exec.length === 0) throw new UsageError(`${EXEC}: expected a command after it, got nothing`)
-  return { options, exec }
+  const { programAfter } = form
+  const own = ownArguments(form, arguments_)
+  const given = readOwn(form, own)
+  if (programAfter === undefined || own.length === arguments_.length) return given
+  const program = arguments_.slice(own.length + 1)
+  if (program.length === 0) throw new UsageError(`${programAfter}: expected a command after it, got nothing`)
+  return { ...given, program }
 }
 
 /** The arguments that are not those of the program to run. */
-export function argumentsBeforeExec(arguments_: readonly string[]): readonly string[] {
-  return arguments_.includes(EXEC) ? arguments_.slice(0, arguments_.indexOf(EXEC)) : arguments_
+export function ownArguments(
+  { programAfter }: ArgumentForm,
+  arguments_: readonly string[],
+): readonly string[] {
+  const end = programAfter === undefined ? -1 : arguments_.indexOf(programAfter)
+  return end === -1 ? arguments_ : arguments_.slice(0, end)
 }
 
 /** Replaces all tokens in a text. */
@@ -59,7 +73,7 @@ function refuseTokens(arguments_: readonly string[]): void {
   throw new UsageError(`argument ${index + 1} contains a token. ${remedy}`)
 }
 
-function readOptions(table: OptionTable, arguments_: readonly string[]): Given['options'] {
+function readOwn({ options: table, operand: wanted }: ArgumentForm, arguments_: readonly string[]): Given {
   const known = Object.fromEntries(
     Object.entries(table).map(([name, { value }]) => [
       name,
@@ -69,16 +83,20 @@ function readOptions(table: OptionTable, arguments_: readonly string[]): Given['
   // The messages of a strict parser quote arguments, which can be secrets.
   const { tokens } = parseArgs({ args: [...arguments_], options: known, strict: false, tokens: true })
   const options: Record<string, string> = {}
+  let operand: string | undefined
   for (const token of tokens) {
-    if (token.kind !== 'option')
-      throw new UsageError(`argument ${token.index + 1}: expected an option, got another text`)
-    const { name, value, inlineValue } = token
-    const spec = Object.hasOwn(table, name) ? table[name] : undefined
-    if (spec === undefined || !token.rawName.startsWith('--')) throw unknownOption(token.rawName, table)
-    if (Object.hasOwn(options, name)) throw new UsageError(`--${name}: expected it once, got it twice`)
-    options[name] = readValue(name, spec, { value, isInline: inlineValue })
+    if (token.kind === 'option') {
+      const { name, value, inlineValue } = token
+      const spec = Object.hasOwn(table, name) ? table[name] : undefined
+      if (spec === undefined || !token.rawName.startsWith('--')) throw unknownOption(token.rawName, table)
+      if (Object.hasOwn(options, name)) throw new UsageError(`--${name}: expected it once, got it twice`)
+      options[name] = readValue(name, spec, { value, isInline: inlineValue })
+    } else if (token.kind === 'positional' && wanted !== undefined && operand === undefined)
+      operand = token.value
+    else throw new UsageError(`argument ${token.index + 1}: expected an option, got another text`)
   }
-  return options
+  if (wanted !== undefined && operand === undefined) throw new UsageError(`expected ${wanted}, got nothing`)
+  return { options, ...(operand !== undefined && { operand }) }
 }
 
 function readValue(

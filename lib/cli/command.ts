@@ -1,4 +1,5 @@
-import type { Given, OptionTable } from './arguments.js'
+import type { Screen } from '../checks/report/terminal.js'
+import type { ArgumentForm, Given } from './arguments.js'
 import type { Report } from './report.js'
 
 /** What a command needs of the process around it. */
@@ -6,6 +7,8 @@ export interface Surroundings {
   readonly report: Report
   /** Is aborted if somebody ends the process. The reason is an `Interruption`. */
   readonly signal: AbortSignal
+  /** The terminal or pipe of the result. */
+  readonly screen: Screen
   /** Prints the result. */
   print(text: string): Promise<void>
 }
@@ -14,10 +17,9 @@ export interface Surroundings {
 export type Ending = number | NodeJS.Signals
 
 /** A command of the command line. */
-export interface Command {
+export interface Command extends ArgumentForm {
   /** What it does, in one sentence without an end. */
   readonly summary: string
-  readonly options: OptionTable
   /** The text after the list of options. */
   readonly notes: string
   run(given: Given, surroundings: Surroundings): Promise<Ending>

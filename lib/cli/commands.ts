@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigurationError } from '../base/errors.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
-import { argumentsBeforeExec, readArguments, UsageError } from './arguments.js'
+import { ownArguments, readArguments, UsageError } from './arguments.js'
 import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
 import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
@@ -30,7 +30,7 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
 async function dispatch(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
   const [name = '', ...rest] = arguments_
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  const own = argumentsBeforeExec(command === undefined ? arguments_ : rest)
+  const own = command === undefined ? arguments_ : ownArguments(command, rest)
   if (own.includes('--help') || own.includes('-h'))
     return print(command === undefined ? overview() : helpOf(name, command), surroundings)
   if (own.includes('--version')) return print(`${version()}\n`, surroundings)
@@ -38,7 +38,7 @@ async function dispatch(arguments_: readonly string[], surroundings: Surrounding
     const got = name === '' ? 'nothing' : 'another one'
     throw new UsageError(`expected a command (${Object.keys(COMMANDS).join(', ')}), got ${got}; see --help`)
   }
-  return command.run(readArguments(command.options, rest), surroundings)
+  return command.run(readArguments(command, rest), surroundings)
 }
 
 async function print(text: string, { print }: Surroundings): Promise<Ending> {
@@ -52,12 +52,16 @@ function overview(): string {
   return `Usage: ${PROGRAM} COMMAND [OPTIONS]\n\nCommands:\n${lines.join('\n')}\n\n${more}\n`
 }
 
-function helpOf(name: string, { summary, options, notes }: Command): string {
+function helpOf(name: string, { summary, options, notes, operand, programAfter }: Command): string {
   const lines = Object.entries(options).map(
     ([option, { value = '', about }]) => `  ${`--${option} ${value}`.padEnd(22)}${about}`,
   )
   const title = `${PROGRAM} ${name}: ${summary}.`
-  return `${title}\n\nUsage: ${PROGRAM} ${name} OPTIONS\n\n${lines.join('\n')}\n\n${notes}\n`
+  const program = programAfter === '--' ? ['-- COMMAND...'] : []
+  const usage = [PROGRAM, name, ...(operand === undefined ? [] : [operand]), '[OPTIONS]', ...program].join(
+    ' ',
+  )
+  return `${title}\n\nUsage: ${usage}\n\n${lines.join('\n')}\n\n${notes}\n`
 }
 
 /** The manifest of the package is two folders above, in the sources and in dist. */

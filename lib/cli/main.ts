@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { styleText } from 'node:util'
+import type { Screen } from '../checks/report/terminal.js'
 import { Interruption } from './command.js'
 import { runCommand } from './commands.js'
 import { Report } from './report.js'
@@ -16,6 +18,7 @@ async function main(): Promise<void> {
   const ending = await runCommand(process.argv.slice(2), {
     report: new Report((line) => stderr.write(line), stderr.isTTY === true),
     signal: controller.signal,
+    screen: screenOf(stdout),
     print: (text) => new Promise((resolve) => stdout.write(text, () => resolve())),
   })
   if (typeof ending === 'number') process.exit(ending)
@@ -23,6 +26,12 @@ async function main(): Promise<void> {
   // A process that ends by the signal itself tells shells and systemd that it was stopped, and did not fail.
   process.removeAllListeners(ending)
   process.kill(process.pid, ending)
+}
+
+/** A pipe has 80 columns. Colours follow NO_COLOR and FORCE_COLOR. */
+function screenOf(stream: NodeJS.WriteStream): Screen {
+  const hasColours = styleText('red', 'x', { stream }) !== 'x'
+  return { columns: stream.isTTY ? Math.max(40, Math.min(stream.columns, 100)) : 80, hasColours }
 }
 
 void main()

@@ -24,12 +24,13 @@ CMD; 126 or 127 if CMD cannot be run.`
 export const PROVISION: Command = {
   summary: 'get a provisioning key and redeem it, once in the life of a device',
   options: OPTIONS,
+  programAfter: '--exec',
   notes: NOTES,
   async run(given, surroundings) {
     const result = await deviceOf(given, surroundings)
     const { output } = given.options
     if (output !== undefined) await writeResult(resolve(output), result)
-    if (given.exec !== undefined) return exec(given, result, surroundings)
+    if (given.program !== undefined) return exec(given, result, surroundings)
     const { print, report } = surroundings
     await print(publicJson(result, (text) => report.redact(text)))
     return EXIT.done
@@ -53,11 +54,11 @@ async function deviceOf({ options }: Given, { report, signal }: Surroundings): P
 
 /** Runs the program after `--exec`. It does not get the secrets that this command has used. */
 function exec(
-  { options, exec = [] }: Given,
+  { options, program = [] }: Given,
   result: DeviceResult,
   { signal }: Surroundings,
 ): Promise<Ending> {
   const env = { ...process.env, ...environmentOf(result) }
   for (const name of UNSHARED_OPTIONS) delete env[options[name] ?? '']
-  return runProgram(exec, env, signal)
+  return runProgram(program, env, signal)
 }

@@ -1,0 +1,126 @@
+import { styleText } from 'node:util'
+import type { CheckResult, Outcome } from '../check.js'
+import type { Verdict } from '../verdict.js'
+
+/** The terminal or pipe that a report is written to. */
+export interface Screen {
+  /** The width in characters. */
+  readonly columns: number
+  readonly hasColours: boolean
+}
+
+type Style = Parameters<typeof styleText>[0]
+
+const MARKS: Readonly<Record<Outcome | 'expected', { readonly symbol: string; readonly style: Style }>> = {
+  passed: { symbol: '√', style: 'green' },
+  warning: { symbol: '‼', style: 'yellow' },
+  failed: { symbol: '×', style: 'red' },
+  expected: { symbol: '×', style: 'gray' },
+  skipped: { symbol: '-', style: 'gray' },
+}
+const LABEL_WIDTH = 10
+
+/** How a report refers to the checks that are known to fail, and to the documentation. */
+export interface ReportContext {
+  readonly screen: Screen
+  readonly expectedFailures: ReadonlySet<string>
+  /** The page with an anchor for each check. */
+  readonly help: string
+}
+
+/** Writes results for people, group by group: one line for each check, and more lines for each fault. */
+export class TerminalReport {
+  readonly #context: ReportContext
+  #group: string | undefined
+
+  constructor(context: ReportContext) {
+    this.#context = context
+  }
+
+  /** The lines of a result, with the heading of its group if it is the first one there. */
+  result(result: CheckResult): string {
+    const { group } = result
+    const isFirst = group !== this.#group
+    const blank = this.#group === undefined ? [] : ['']
+    this.#group = group
+    const heading = isFirst ? [...blank, this.#style('bold', group)] : []
+    return lines([...heading, ...this.#lines(result)])
+  }
+
+  verdict({ sentence, exitCode }: Verdict): string {
+    const style = exitCode === 0 ? 'green' : 'red'
+    return lines([
+      '',
+      ...wrap(sentence, { width: this.#context.screen.columns }).map((line) => this.#style(style, line)),
+    ])
+  }
+
+  #lines(result: CheckResult): string[] {
+    const { title, outcome } = result
+    const isExpected = outcome === 'failed' && this.#context.expectedFailures.has(result.id)
+    const { symbol, style } = MARKS[isExpected ? 'expected' : outcome]
+    const [first = '', ...rest] = wrap(isExpected ? `${title} (expected failure)` : title, this.#body(2))
+    const painted = (line: string) => (outcome === 'skipped' || isExpected ? this.#style('gray', line) : line)
+    return [
+      `${this.#style(style, symbol)} ${painted(first)}`,
+      ...rest.map((line) => `  ${painted(line)}`),
+      ...this.#facts(result).flatMap(([label, text]) => this.#fact(label, text)),
+    ]
+  }
+
+  #facts({ id, outcome, actual, expected, clause, reason, request, fix }: CheckResult): [string, string][] {
+    const given = (label: string, text: string | undefined): [string, string][] =>
+      text === undefined ? [] : [[label, text]]
+    if (outcome === 'passed') return []
+    if (outcome === 'skipped') return given('skipped', reason)
+    return [
+      ...given('actual', actual),
+      ...given('expected', expected),
+      ...given('clause', clause),
+      ['fix', fix],
+      ['help', `${this.#context.help}#${id}`],
+      ...given('request', request),
+    ]
+  }
+
+  #fact(label: string, text: string): string[] {
+    const indent = LABEL_WIDTH + 2
+    // A command must stay one line, so that it can be copied.
+    const texts = label === 'request' ? [text] : wrap(text, this.#body(indent))
+    return texts.map((line, index) => {
+      const shown = (index === 0 ? label : '').padEnd(LABEL_WIDTH)
+      return `  ${this.#style('gray', shown)}${line}`
+    })
+  }
+
+  #body(indent: number) {
+    return { width: this.#context.screen.columns - indent }
+  }
+
+  #style(style: Style, text: string): string {
+    return this.#context.screen.hasColours ? styleText(style, text, { validateStream: false }) : text
+  }
+}
+
+/** Breaks a text between words. A longer word gets a line of its own. */
+export function wrap(text: string, { width }: { readonly width: number }): string[] {
+  const wrapped: string[] = []
+  let line = ''
+  for (const word of plain(text).split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      wrapped.push(line)
+      line = ''
+    }
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...wrapped, line]
+}
+
+/** A server must not move the cursor of a terminal, or add lines. */
+export function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+}
+
+function lines(all: readonly string[]): string {
+  return all.map((line) => `${line}\n`).join('')
+}

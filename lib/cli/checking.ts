@@ -1,0 +1,110 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { systemCode } from '../base/system-code.js'
+import type { Check, CheckInfo } from '../checks/check.js'
+import { jsonReport, junitReport } from '../checks/report/documents.js'
+import { TerminalReport } from '../checks/report/terminal.js'
+import { runChecks } from '../checks/run-checks.js'
+import { idsOf, selectChecks } from '../checks/selection.js'
+import { verdictOf } from '../checks/verdict.js'
+import { replaceFile } from '../client/node/replace-file.js'
+import { type Given, type OptionTable, UsageError } from './arguments.js'
+import type { Ending, Surroundings } from './command.js'
+
+/** The options of all commands that run checks. */
+export const CHECK_OPTIONS: OptionTable = {
+  only: { value: 'NAMES', about: 'Run only these checks or groups, separated by commas' },
+  skip: { value: 'NAMES', about: 'Skip these checks or groups' },
+  'expected-failures': { value: 'FILE', about: 'Checks that are known to fail, one id in a line' },
+  'max-warnings': { value: 'NUMBER', about: 'Fail if there are more warnings' },
+  json: { about: 'Print the results as JSON' },
+  junit: { value: 'FILE', about: 'Also write the results to FILE as JUnit XML' },
+  'help-page': { value: 'URL', about: 'The page that explains each check. Default: a page of this package' },
+}
+
+/** The explanation of the exit codes, for the help of a command. */
+export const CHECK_NOTES = `The marks: √ passed, ‼ warning, × failed, - skipped.
+
+Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures passed; 2 wrong usage, or no check ran.`
+
+const HELP_PAGE = 'docs/troubleshooting.md'
+
+/** Checks to run, and what they work with. */
+export interface CheckPlan<Context> {
+  readonly checks: readonly Check<Context>[]
+  /** What is tested, such as the URL of an issuer. */
+  readonly subject: string
+  readonly context: Context
+}
+
+/**
+ * Runs checks, and reports them as the options say.
+ *
+ * @throws UsageError
+ */
+export async function runCheckCommand<Context>(
+  { checks, subject, context }: CheckPlan<Context>,
+  { options, surroundings }: { readonly options: Given['options']; readonly surroundings: Surroundings },
+): Promise<Ending> {
+  const settings = readSettings(options, checks)
+  const { print, screen, signal, report } = surroundings
+  const links = { help: settings.help, expectedFailures: settings.expectedFailures }
+  const terminal = new TerminalReport({ screen, ...links })
+  const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
+  const results = await runChecks(checks, {
+    context,
+    signal,
+    selection: settings.selection,
+    onResult: (result) => say(terminal.result(result)),
+  })
+  const verdict = verdictOf(results, settings)
+  const run = { results, verdict, subject }
+  if (settings.junit !== undefined)
+    await replaceFile(resolve(settings.junit), report.redact(junitReport(run, links)))
+  say(terminal.verdict(verdict))
+  if (settings.isJson) await print(report.redact(jsonReport(run, links)))
+  return verdict.exitCode
+}
+
+function readSettings(options: Given['options'], checks: readonly CheckInfo[]) {
+  const { only, skip, junit, json } = options
+  const maxWarnings = options['max-warnings']
+  if (maxWarnings !== undefined && !/^\d{1,6}$/.test(maxWarnings))
+    throw new UsageError('--max-warnings: expected a number, got another text')
+  return usage(() => ({
+    selection: selectChecks(checks, {
+      ...(only !== undefined && { only: listOf(only) }),
+      ...(skip !== undefined && { skip: listOf(skip) }),
+    }),
+    expectedFailures: idsOf(readList(options['expected-failures']), checks),
+    ...(maxWarnings !== undefined && { maxWarnings: Number(maxWarnings) }),
+    help: options['help-page'] ?? HELP_PAGE,
+    isJson: json !== undefined,
+    junit,
+  }))
+}
+
+/** A wrong name of a check is a wrong command line. */
+function usage<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Error && error.name === 'UnknownCheckError') throw new UsageError(error.message)
+    throw error
+  }
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((one) => one.trim())
+}
+
+/** The lines of a file, without empty lines and comments. */
+function readList(file: string | undefined): string[] {
+  if (file === undefined) return []
+  try {
+    const texts = readFileSync(resolve(file), 'utf8').split('\n')
+    return texts.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
+  } catch (error) {
+    throw new UsageError(`--expected-failures: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
+  }
+}
