@@ -81,7 +81,7 @@ describe('OpenTelemetry', () => {
 describe('the command line', () => {
   it('runs with npx in a project that has installed the package', () => {
     const npx = (...arguments_: string[]) => run('npx', ['--no', '--', NAME, ...arguments_], project.folder)
-    expect(npx('provision', '--help')).toContain(`Usage: ${NAME} provision OPTIONS`)
+    expect(npx('provision', '--help')).toContain(`Usage: ${NAME} provision [OPTIONS]`)
     const { version } = JSON.parse(readFileSync(join(installed(), 'package.json'), 'utf8'))
     expect(npx('--version')).toBe(`${version}\n`)
   })

@@ -47,7 +47,7 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
   const open = ({ clientId }: KeyRef) =>
     living().filter(({ entry }) => entry.clientId === clientId && /^(issued|redeeming)$/.test(entry.state))
   const monitoring = naiveMonitoring(now, caps, one)
-  return {
+  return forgettingAfter(living, {
     async record(key, limits) {
       if (key.retainUntil <= now()) throw new RangeError()
       if (one(key)) return 'duplicate'
@@ -79,7 +79,21 @@ export function naiveStore(now: () => number, caps: Caps): ProvisioningStore {
     ...naiveMoves(one, now),
     ...naiveClaims(one, now),
     ...naiveOutcomes(one, living, { ...caps, now }),
-  }
+  })
+}
+
+/** A store forgets expired keys at every verb that is not refused, so a clock that is set back does not revive them. */
+function forgettingAfter(forgetExpired: () => unknown, store: ProvisioningStore): ProvisioningStore {
+  type Verb = (...values: readonly unknown[]) => Promise<unknown>
+  const forgetting = Object.entries(store).map(([name, verb]) => {
+    const call: Verb = async (...values) => {
+      const answer = await (verb as Verb)(...values)
+      forgetExpired()
+      return answer
+    }
+    return [name, call]
+  })
+  return Object.fromEntries(forgetting)
 }
 
 function naiveIdentifiers(now: () => number, caps: Caps) {

@@ -29,6 +29,9 @@ const PAUSE_MILLISECONDS = 60
 const EVENT_MILLISECONDS = 1000
 const FINDING_MILLISECONDS = 3000
 
+/** Who closes findings and unlocks clients, as the operator's page shows it. */
+const AUTHOR = 'the demo'
+
 /** A key is valid for five minutes. */
 const FRESH_MILLISECONDS = 240_000
 
@@ -70,7 +73,7 @@ export class Player {
     this.#playedAt.clear()
     this.#commands.clear()
     for (const scene of SCENES) await this.#closeFindings(scene)
-    await keys.unlockClient({ clientId: site.clientId, author: 'story' })
+    await keys.unlockClient({ clientId: site.clientId, author: AUTHOR })
     this.#options.feed.reset()
   }
 
@@ -198,7 +201,7 @@ export class Player {
     const { keys } = this.#options
     const open = rules.length === 0 ? [] : await keys.findings()
     for (const { id, rule } of open)
-      if (rules.some((one) => one === rule)) await keys.closeFinding({ findingId: id, author: 'story' })
+      if (rules.some((one) => one === rule)) await keys.closeFinding({ findingId: id, author: AUTHOR })
   }
 
   /** The most likely cause of problems: on the page of the operator, one can lock the client of the demo. */

@@ -60,7 +60,7 @@ export function subjectText(subject) {
 }
 
 const RESPONSES = {
-  report: 'The rule reports this, and does no more.',
+  report: 'This rule only reports what happened.',
   throttle: 'The rule has limited the client to one key at a time.',
   stepUp: 'The client gets only bound keys now.',
   revokeKey: 'The rule has revoked the key.',
