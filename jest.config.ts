@@ -21,7 +21,8 @@ const ABOUT_EXPRESS = tests(
 const ONLY_IN_ALL = [
   '__tests__/faults/(broken-store|short)',
   '__tests__/demo/(database|shared-database|workers)',
-  '__tests__/stores/(keyv-processes|redis-lock-races|redis-replicas)',
+  '__tests__/package/types',
+  '__tests__/stores/(keyv-processes|redis-cluster|redis-lock-races|redis-replicas)',
   '__tests__/administration/page-(actions|faults|outcomes)',
   '__tests__/simulation/simulation',
 ]

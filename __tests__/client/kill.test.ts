@@ -3,12 +3,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { buildSync } from 'esbuild'
 import { memoryStore } from '../../lib/index.js'
 import { redisStore } from '../../lib/stores/redis/redis.js'
 import { type LocalServer, startLocalServer } from '../support/local-server.js'
 import { CLIENTS } from '../support/redis/clients.js'
 import { startRedis } from '../support/redis/servers.js'
-import { TYPESCRIPT } from '../support/run-program.js'
 import { sampled, times } from '../support/scale.js'
 import { SECRET } from '../support/server.js'
 
@@ -18,11 +18,16 @@ const MINUTE = 60_000
 
 let issuer: LocalServer
 let folder: string
+let program: string
 let devices = 0
 const running = new Set<ChildProcess>()
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'device-'))
+  // A bundle starts in a fifth of the time that the sources need.
+  program = join(folder, 'device.cjs')
+  const entryPoints = [join(__dirname, 'device-process.ts')]
+  buildSync({ entryPoints, outfile: program, bundle: true, platform: 'node', logLevel: 'error' })
 })
 
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -48,7 +53,7 @@ function newDevice(): Device {
 function start({ subject, state }: Device, env: Readonly<Record<string, string>> = {}) {
   const { PATH = '' } = process.env
   const given = { PATH, ISSUER: issuer.origin, STATE: state, SUBJECT: subject, SECRET, ...env }
-  const child = spawn(process.execPath, [...TYPESCRIPT, join(__dirname, 'device-process.ts')], { env: given })
+  const child = spawn(process.execPath, [program], { env: given })
   running.add(child)
   let printed = ''
   child.stdout.on('data', (text) => {
@@ -121,7 +126,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
 
   const steps = Array.from({ length: STEPS }, (_, index) => index + 1)
 
-  it.each(sampled(steps, (step) => Math.floor(step / 8)))(
+  it.each(sampled(steps, (step) => Math.floor(step / 16)))(
     'that is killed at step %i is enrolled once when it starts again',
     async (step) => {
       const device = newDevice()
@@ -142,7 +147,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
       for (let run = 0; run < times({ all: 5, few: 2 }); run += 1) {
         const device = newDevice()
         const { child, ended } = start(device)
-        await sleep(200 + Math.random() * 600)
+        await sleep(50 + Math.random() * 400)
         child.kill('SIGKILL')
         await ended
         await expectEnrolled(device)

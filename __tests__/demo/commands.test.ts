@@ -1,3 +1,4 @@
+import { itInAll } from '../support/scale.js'
 import { type Demo, launch, startDemo } from './child.js'
 
 jest.setTimeout(30_000)
@@ -108,21 +109,27 @@ describe('the text that the demo prints', () => {
   })
 })
 
-it('prints commands for an id and a secret that need encoding, and never prints a given secret', async () => {
-  const env = { DEMO_CLIENT_ID: "it's a+client:50%", DEMO_CLIENT_SECRET: 'p+ss/w0rd="$HOME" \\n%41 and more' }
-  const demo = await startDemo(env)
-  try {
-    expect(demo.stdout()).not.toContain('p+ss')
-    expect(demo.stdout()).not.toMatch(/export DEMO_CLIENT_SECRET/)
-    const output = await paste(demo, { DEMO_CLIENT_SECRET: env.DEMO_CLIENT_SECRET })
-    for (const [example, statuses] of EXPECTED) {
-      expect([...output(example).matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))).toEqual(statuses)
+itInAll(
+  'prints commands for an id and a secret that need encoding, and never prints a given secret',
+  async () => {
+    const env = {
+      DEMO_CLIENT_ID: "it's a+client:50%",
+      DEMO_CLIENT_SECRET: 'p+ss/w0rd="$HOME" \\n%41 and more',
     }
-  } finally {
-    demo.kill('SIGTERM')
-    await demo.exited
-  }
-})
+    const demo = await startDemo(env)
+    try {
+      expect(demo.stdout()).not.toContain('p+ss')
+      expect(demo.stdout()).not.toMatch(/export DEMO_CLIENT_SECRET/)
+      const output = await paste(demo, { DEMO_CLIENT_SECRET: env.DEMO_CLIENT_SECRET })
+      for (const [example, statuses] of EXPECTED) {
+        expect([...output(example).matchAll(/^\d{3}$/gm)].map(([status]) => Number(status))).toEqual(statuses)
+      }
+    } finally {
+      demo.kill('SIGTERM')
+      await demo.exited
+    }
+  },
+)
 
 it('prints one link, and no events, without --commands', async () => {
   const demo = await startDemo({}, [])

@@ -9,11 +9,14 @@ import {
   type WatchedPage,
 } from '../support/browser.js'
 import { leastOf } from '../support/least-of.js'
-import { ALL } from '../support/scale.js'
+import { ALL, itInAll } from '../support/scale.js'
 
 jest.setTimeout(120_000)
 
 const LONGEST_MILLISECONDS = 2_000
+
+/** `npm test` plays one scene without findings, and two with findings. */
+const PLAYED = SCENES.filter(({ id }) => ALL || /^(enroll|steal|replay)$/.test(id))
 
 let demo: RunningDemo
 let browser: Browser
@@ -40,7 +43,7 @@ afterAll(async () => {
 })
 
 describe('the page of the story', () => {
-  it.each(SCENES.map(({ title, rules, id }) => [title, id, rules] as const))(
+  it.each(PLAYED.map(({ title, rules, id }) => [title, id, rules] as const))(
     '“%s” shows its finding within two seconds',
     async (title, id, rules) => {
       const scene = page.locator(`#scene-${id}`)
@@ -62,7 +65,7 @@ describe('the page of the story', () => {
   )
 
   it('explains each scene that was played, and shows its requests with their commands', async () => {
-    for (const { id, happened, matters } of SCENES) {
+    for (const { id, happened, matters } of PLAYED) {
       const text = (await page.locator(`#scene-${id}`).textContent()) ?? ''
       expect(text).toContain(happened)
       expect(text).toContain(matters)
@@ -72,10 +75,10 @@ describe('the page of the story', () => {
 
   it('links each finding to the page of the operator', async () => {
     const links = page.getByRole('link', { name: 'See it on the operator’s page' })
-    expect(await links.count()).toBe(SCENES.flatMap(({ rules }) => rules).length)
+    expect(await links.count()).toBe(PLAYED.flatMap(({ rules }) => rules).length)
     const [opened] = await Promise.all([page.waitForEvent('popup'), links.first().click()])
     await opened.getByText('demo-client').first().waitFor()
-    expect(opened.url()).toMatch(/\/operator\/#\/findings\?rule=wrong_proof_key$/)
+    expect(opened.url()).toMatch(/\/operator\/#\/findings\?rule=\w+$/)
     await opened.close()
   })
 
@@ -90,15 +93,18 @@ describe('the page of the story', () => {
     expect(await page.content()).not.toMatch(/eyJ[\w-]+\.[\w-]+/)
   })
 
-  it('has no serious faults for users of assistive technology, in both colours and on a phone', async () => {
-    expect(await accessibilityFaults(page, { part: ALL ? 'body' : '#scene-replay' })).toEqual([])
-    const dark = await openPage({ colorScheme: 'dark', viewport: { width: 390, height: 844 } })
-    await dark.locator('.played').first().waitFor()
-    expect(await accessibilityFaults(dark, { part: '#scene-network' })).toEqual([])
-    expect(await dark.evaluate('document.documentElement.scrollWidth')).toBe(390)
-  })
+  itInAll(
+    'has no serious faults for users of assistive technology, in both colours and on a phone',
+    async () => {
+      expect(await accessibilityFaults(page, { part: ALL ? 'body' : '#scene-replay' })).toEqual([])
+      const dark = await openPage({ colorScheme: 'dark', viewport: { width: 390, height: 844 } })
+      await dark.locator('.played').first().waitFor()
+      expect(await accessibilityFaults(dark, { part: '#scene-network' })).toEqual([])
+      expect(await dark.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    },
+  )
 
-  it('works with the keyboard alone: reset, then play all', async () => {
+  itInAll('works with the keyboard alone: reset, then play all', async () => {
     await page.getByRole('button', { name: 'Reset' }).press('Enter')
     await page.locator('.played').first().waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Play all' }).press('Space')

@@ -4,6 +4,7 @@ import { EnvironmentError } from '../../demo-app/environment.js'
 import { redaction } from '../../demo-app/requests/redaction.js'
 import { pauses } from '../../demo-app/tour/pauses.js'
 import { wrap } from '../../demo-app/tour/show.js'
+import { itInAll } from '../support/scale.js'
 import { type Child, run, startDemo } from './child.js'
 
 jest.setTimeout(60_000)
@@ -183,7 +184,7 @@ describe('the tour', () => {
 })
 
 describe('with a running demo', () => {
-  it('uses that demo, more than once', async () => {
+  itInAll('uses that demo, more than once', async () => {
     const demo = await startDemo({ DEMO_CLIENT_SECRET: SECRET })
     const { port, httpPort } = demo
     const byPort = { PORT: String(port), HTTP_PORT: String(httpPort), DEMO_CLIENT_SECRET: SECRET }

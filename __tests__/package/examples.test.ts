@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { EXAMPLES } from '../docs/markdown'
 import { freePort } from '../docs/shell'
 import { type RedisServer, startRedis } from '../support/redis/servers'
+import { itInAll } from '../support/scale'
 import { INSTALL, npm, type PackedPackage, packPackage, ROOT, run } from './projects'
 
 /** The examples as their users run them: outside this repository, with the package as npm packs it. */
@@ -118,7 +119,7 @@ describe('npm start in cluster-redis', () => {
 
   afterAll(() => redis?.close())
 
-  it(
+  itInAll(
     'lets two workers redeem one key once, and keep one limit together',
     async () => {
       const cells = rowsOf(await start('cluster-redis', { REDIS_URL: redis.url }))
@@ -135,7 +136,7 @@ describe('npm start in cluster-redis', () => {
     MINUTE,
   )
 
-  it(
+  itInAll(
     'prints one line if no Redis answers',
     async () => {
       const starting = start('cluster-redis', { REDIS_URL: 'redis://:secret@127.0.0.1:1' })

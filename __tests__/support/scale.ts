@@ -14,6 +14,11 @@ export function sampled<T>(cases: readonly T[], classOf: (one: T) => unknown): r
   })
 }
 
+/** A test that only `npm run test:all` runs. */
+export function itInAll(...test: Parameters<typeof it>): void {
+  if (ALL) it(...test)
+}
+
 /** The number of runs of a random test. */
 export function times({ all, few }: { readonly all: number; readonly few: number }): number {
   return ALL ? all : few

@@ -14,6 +14,7 @@ import {
   startRedis,
 } from '../../support/redis/servers'
 import { askForKey, exchangeKey, obtainKey } from '../../support/requests'
+import { itInAll } from '../../support/scale.js'
 import { ISSUER, type RunningServer, startServer } from '../../support/server'
 
 let redis: RedisServer
@@ -156,7 +157,7 @@ describe('a Redis of limits that does not answer', () => {
       },
     ))
 
-  it('is waited for when it starts again without its scripts', async () => {
+  itInAll('is waited for when it starts again without its scripts', async () => {
     const own = await startRedis()
     try {
       await withInstances(

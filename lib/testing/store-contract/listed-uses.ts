@@ -41,10 +41,10 @@ function testOrder(test: StoreTest): void {
     await setup.store.noteUse(useOf(setup, 'c', { bindingId: 'laptop' }))
     expect(await setup.store.listUses({ limit: 10 })).toEqual({ uses })
   })
-  for (const limit of [1, 4, 30, 1_000]) {
-    test(`lists each of 30 clients once in pages of ${limit}`, async (setup) => {
+  for (const limit of [1, 4, 10, 1_000]) {
+    test(`lists each of 10 clients once in pages of ${limit}`, async (setup) => {
       const { lastUsedAt: at } = useOf(setup, 'a')
-      const names = Array.from({ length: 30 }, (_, i) => `client-${(i * 7) % 30}`)
+      const names = Array.from({ length: 10 }, (_, i) => `client-${(i * 7) % 10}`)
       for (const [i, clientId] of names.entries())
         await setup.store.noteUse(useOf(setup, clientId, { lastUsedAt: at - (i % 4) }))
       const listed = await listAll(setup, limit)
