@@ -153,8 +153,8 @@ func ask(issuer, id, secret string) {
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {env("SCOPE", "provision:bind")}}
 	form.Set("requested_subject", env("SUBJECT", ""))
 	found, _ = send("POST", token, "Basic "+basic, "", form.Encode())
-	isBound := strings.EqualFold(found.Token_type, "DPoP") && regexp.MustCompile(`^[\w.-]+$`).MatchString(found.Access_token)
-	stopIf(!isBound, 1, token, "answered without a DPoP-bound key")
+	isKey := regexp.MustCompile(`^[\w.-]+$`).MatchString(found.Access_token)
+	stopIf(!isKey || !strings.EqualFold(found.Token_type, "DPoP"), 1, token, "answered without a DPoP-bound key")
 	save(attempt, []byte(bind+"\n"+found.Access_token+"\n"))
 }
 
