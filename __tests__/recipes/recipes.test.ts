@@ -118,18 +118,13 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     expect([sent, scene.requests.length]).toEqual([3, 3])
   })
 
-  it.each(sampled(PASSING, ([, request]) => request))(
-    'repeats its request if %s',
-    async (_what, request, fault) => {
-      scene.faults[request] = [fault, undefined]
-      const ended = await run()
-      // Without its answer, a request for a key can only be repeated.
-      await expectBound(ended, {
-        issued: fault({ status: 0, headers: {}, body: '' }) === 'cut' && request === TOKEN ? 2 : 1,
-      })
-      expect(scene.requests.filter((one) => one === request)).toHaveLength(2)
-    },
-  )
+  it.each(sampled(PASSING, () => 'passing'))('repeats its request if %s', async (_what, request, fault) => {
+    scene.faults[request] = [fault, undefined]
+    const ended = await run()
+    // The issuer got each request for a key, although the client got another answer.
+    await expectBound(ended, { issued: request === TOKEN ? 2 : 1 })
+    expect(scene.requests.filter((one) => one === request)).toHaveLength(2)
+  })
 
   it('uses the nonce that the issuer wants, and the time of the issuer', async () => {
     await scene.close()
@@ -155,7 +150,7 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     await expectBound(await run({ CLIENT_SECRET: 'not-needed' }))
   })
 
-  it.each(sampled(FINAL, ([, request]) => request))('refuses %s', async (_what, request, fault) => {
+  it.each(sampled(FINAL, () => 'final'))('refuses %s', async (_what, request, fault) => {
     scene.faults[request] = [fault]
     const ended = await run()
     expect([ended.code, ended.stdout, scene.requests.at(-1)]).toEqual([1, '', request])

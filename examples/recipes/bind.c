@@ -62,8 +62,9 @@ static void save_pair(const char *path, EVP_PKEY *made) {
 // Returns a member of the last answer that is a text, or an empty text.
 static char *member(const char *name) {
   char *found = strstr(body, format("\"%s\"", name)), *value = calloc(1, strlen(body) + 1);
-  if (found) sscanf(found + strlen(name) + 2, " : \"%[^\"\\]\"", value);
-  return value;
+  int size = 0; // stays 0 unless the text ends with a quotation mark
+  if (found) sscanf(found + strlen(name) + 2, " : \"%[^\"\\]\"%n", value, &size);
+  return size ? value : strdup("");
 }
 
 // Makes a DPoP proof for one POST (RFC 9449 4.2).
