@@ -40,6 +40,7 @@ async function build() {
   const names = [...entries.map(({ name }) => name), ADMINISTRATION, PROGRAM]
   await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
   await addAdministration()
+  cpSync(join(ROOT, 'lib', 'http', 'openapi.json'), join(dist, 'http', 'openapi.json'))
   chmodSync(join(dist, `${PROGRAM}.js`), 0o755)
   for (const entry of entries) await wrap(entry)
 }
