@@ -1,12 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const ROOT = join(__dirname, '..', '..')
 
-/** The folders of examples. */
-export const EXAMPLES: readonly string[] = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
+const EXAMPLE_FOLDERS = readdirSync(join(ROOT, 'examples'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
+
+/** The folders of examples that npm starts. The recipes in other languages have no package.json. */
+export const EXAMPLES: readonly string[] = EXAMPLE_FOLDERS.filter((name) =>
+  existsSync(join(ROOT, 'examples', name, 'package.json')),
+)
 
 /** The documents of the project, by their paths. */
 export const DOCUMENTS: readonly string[] = [
@@ -19,7 +23,7 @@ export const DOCUMENTS: readonly string[] = [
     .sort()
     .map((name) => `docs/${name}`),
   'examples/README.md',
-  ...EXAMPLES.map((name) => `examples/${name}/README.md`),
+  ...EXAMPLE_FOLDERS.map((name) => `examples/${name}/README.md`),
 ]
 
 export function readText(path: string): string {

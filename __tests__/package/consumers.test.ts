@@ -39,7 +39,8 @@ describe('the packed package', () => {
     const names = readdirSync(installed()).sort()
     expect(names).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'monitoring', 'package.json'])
     const kinds = files('dist').filter((file) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(file))
-    const served = /^dist\/((administration|http)\/openapi\.json|administration\/page\/[\w-]+\.(html|css|svg))$/
+    const served =
+      /^dist\/((administration|http)\/openapi\.json|administration\/page\/[\w-]+\.(html|css|svg))$/
     expect(kinds.filter((file) => /\.\w+$/.test(file) && !served.test(file))).toEqual([])
   })
 
