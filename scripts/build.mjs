@@ -22,6 +22,9 @@ const PROGRAM = 'cli/main'
 /** The administration is loaded at its first request, and finds its files beside its own. */
 const ADMINISTRATION = 'administration/router'
 
+// The entry for tests does not load where NODE_ENV is production, and each entry is loaded here to find its names.
+delete process.env.NODE_ENV
+
 try {
   await build()
 } catch (error) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type * as library from '../../lib/index.js'
 import * as keyv from '../../lib/stores/keyv/keyv.js'
-import { clientRegistryContract } from '../../lib/testing/store-contract.js'
+import { clientRegistryContract } from '../../lib/testing/testing.js'
 import { codeUnder, tableRows } from './markdown'
 import { runCode } from './run-code'
 

@@ -7,7 +7,7 @@ import {
   type ProvisioningStore,
   type RedemptionHandler,
 } from '../../lib/index.js'
-import type { KeyState } from '../../lib/testing/store-contract.js'
+import type { KeyState } from '../../lib/testing/testing.js'
 import { type ExactAnswer, exactly } from './exact.js'
 import { decodeJwt } from './forge.js'
 import { obtainKey, send } from './requests.js'

@@ -158,7 +158,7 @@ export function requireObject(options: unknown, faults: Faults): Readonly<Record
 
 /** Completes the shared options with their defaults: for verification, for reservations, and for HTTP. */
 export function completeShared(read: SharedOptions) {
-  const { issuer, audience: audiences, mtls = NO_MTLS, now = Date.now } = read
+  const { issuer, audience: audiences, mtls = NO_MTLS, now = () => Date.now() } = read
   const isLocal = isLocalIssuer(issuer)
   // The keys of a local deployment are valid in no other one.
   const environment = read.environment ?? (isLocal ? 'local' : undefined)

@@ -22,12 +22,6 @@ import { testRecords } from './store-contract/records.js'
 import { type StoreUnderTest, storeTest } from './store-contract/setup.js'
 import { testUses } from './store-contract/uses.js'
 
-export type * from '../ports/store.js'
-export {
-  type ClientRegistryContractOptions,
-  type ClientRegistryUnderTest,
-  clientRegistryContract,
-} from './client-registry-contract.js'
 export type { StoreUnderTest } from './store-contract/setup.js'
 
 /**
