@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import express, { type Express, type Request, type Response } from 'express'
 import type { ProvisioningKeys } from '../../lib/index.js'
+import { partOf } from '../../lib/testing/exposed-secrets.js'
 import { mountAll } from './server.js'
 
 const DEEP = { depth: 6, maxStringLength: null, maxArrayLength: null, breakLength: Number.POSITIVE_INFINITY }
@@ -85,29 +86,12 @@ export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
   }
 }
 
-const LONGEST_HARMLESS = 19
-
 /** The places in the texts that contain 20 successive characters of a secret, or all characters of a shorter one. */
 export function linesThatTell(secrets: readonly string[], lines: readonly string[]): string[] {
-  return secrets.map(ownPartOf).flatMap((secret) => {
-    const length = Math.min(LONGEST_HARMLESS + 1, secret.length)
-    const windows = Array.from({ length: secret.length - length + 1 }, (_, i) => secret.slice(i, i + length))
-    // Each window of 20 characters contains one of these pieces, so there are few pieces to search for.
-    const blocks = secret.match(new RegExp(`.{${length >> 1}}`, 'g')) ?? []
-    const suspicious = lines.filter((line) => blocks.some((block) => line.includes(block)))
-    return suspicious.flatMap((line) => {
-      const part = windows.find((window) => line.includes(window))
-      return part === undefined ? [] : [around(line, line.indexOf(part))]
-    })
-  })
-}
-
-function around(line: string, place: number): string {
-  return `...${line.slice(Math.max(0, place - 250), place + 40)}...`
-}
-
-/** The header and the first claims are the same in all keys. The rest differs, so it counts as secret. */
-function ownPartOf(secret: string): string {
-  const [, payload, signature] = secret.split('.')
-  return payload === undefined ? secret : `${payload.slice(140)}.${signature}`
+  return secrets.flatMap((secret) =>
+    lines.flatMap((line) => {
+      const place = partOf(secret, line)
+      return place === undefined ? [] : [`...${line.slice(Math.max(0, place - 250), place + 40)}...`]
+    }),
+  )
 }

@@ -33,20 +33,23 @@ const MOST_PLACES = 5
  * keys.on('*', (event) => lines.push(JSON.stringify(event)))
  * expectNoKeyIn(lines, { secrets: ['the-secret-of-the-tests-1'] })
  */
-export function expectNoKeyIn(captured: unknown, { secrets = [] }: ExposureOptions = {}): void {
+export function expectNoKeyIn(captured: unknown, options: ExposureOptions = {}): void {
+  const message = exposureIn(captured, options)
+  if (message !== undefined) throw new AssertionError({ message, stackStartFn: expectNoKeyIn })
+}
+
+/** The kinds and places of secrets in captured values, as a message; `undefined` if there are none. */
+export function exposureIn(captured: unknown, { secrets = [] }: ExposureOptions): string | undefined {
   if (secrets.some((secret) => secret.length < SHORTEST_SECRET))
     throw new TypeError(`secrets: expected at least ${SHORTEST_SECRET} characters each`)
   const known = secrets.flatMap(spellings)
   const found = new Set<string>()
   for (const { place, text } of textsIn(captured))
     for (const kind of kindsIn(text, known)) found.add(`${place} contains ${kind}`)
-  if (found.size === 0) return
+  if (found.size === 0) return undefined
   const places = [...found].slice(0, MOST_PLACES).map((line) => `\n  ${line}`)
   const more = found.size > MOST_PLACES ? `\n  and ${found.size - MOST_PLACES} more` : ''
-  throw new AssertionError({
-    message: `Expected no key, token or secret:${places.join('')}${more}\nLog the key_id instead of the key.`,
-    stackStartFn: expectNoKeyIn,
-  })
+  return `Expected no key, token or secret:${places.join('')}${more}\nLog the key_id instead of the key.`
 }
 
 /** The kinds of secrets in a text. */

@@ -1,10 +1,10 @@
-import { claimsOf } from '../client/provisioning-key.js'
 import { type Attacks, attacksOf } from './attacks/attacks.js'
 import type { TestClock } from './clock.js'
 import { newDpopKey, type TestDpopKey } from './dpop-key.js'
-import { expectNoKeyIn } from './exposed-secrets.js'
+import { expectNoKeyIn, exposureIn } from './exposed-secrets.js'
 import { type TestClient, TestIssuance } from './issuance.js'
 import type { TestApp } from './over-https.js'
+import { type TestKeyOptions, TokenSource } from './token-source.js'
 
 /**
  * Options of `testKit()`.
@@ -33,50 +33,6 @@ export interface TestKitOptions {
    * @example 'https://auth.example.com/tenant-1'
    */
   readonly issuer?: string
-}
-
-/**
- * The terms of a key or access token for a test.
- *
- * @example
- * const options: TestKeyOptions = { scope: 'devices:create', expired: true }
- */
-export interface TestKeyOptions {
-  /**
-   * The scopes. Default: the default scopes of the client.
-   * @example 'devices:create'
-   */
-  readonly scope?: string | readonly string[]
-  /**
-   * The subject (`requested_subject`). Default: the client itself.
-   * @example 'device:7'
-   */
-  readonly subject?: string
-  /**
-   * The audience (`resource`). Default: the default audience of the app.
-   * @example 'https://files.example.com'
-   */
-  readonly resource?: string
-  /**
-   * How long it lives, in seconds. Default: the default of the policy.
-   * @example 60
-   */
-  readonly lifetimeSeconds?: number
-  /**
-   * Whether it has expired already. It needs the option `clock` of the kit. Default false.
-   * @example true
-   */
-  readonly expired?: boolean
-  /**
-   * Whether it is revoked already. Default false.
-   * @example true
-   */
-  readonly revoked?: boolean
-  /**
-   * The DPoP key that it is bound to. Default: none, so it is a bearer key.
-   * @example await kit.dpopKey()
-   */
-  readonly dpop?: TestDpopKey
 }
 
 /**
@@ -136,76 +92,7 @@ export function testKit({ app, client, clock, issuer }: TestKitOptions): TestKit
     dpopKey: () => newDpopKey({ now }),
     expectNoKeyIn: (captured: unknown) => expectNoKeyIn(captured, { secrets: [...secrets] }),
   }
-  return Object.freeze({ ...kit, attacks: attacksOf({ ...kit, issuance, isMovable: clock !== undefined }) })
-}
-
-/** The longest lifetime and the greatest tolerance of clocks that options allow, and some seconds. */
-const SURELY_EXPIRED_SECONDS = 3600 + 60 + 10
-
-/** Makes keys and access tokens with the terms that a test wants. */
-class TokenSource {
-  readonly #issuance: TestIssuance
-  readonly #clock: TestClock | undefined
-
-  constructor(issuance: TestIssuance, clock: TestClock | undefined) {
-    this.#issuance = issuance
-    this.#clock = clock
-  }
-
-  key(options: TestKeyOptions): Promise<string> {
-    return this.#finish(options, async (token) => token)
-  }
-
-  accessToken({ scope, ...options }: TestKeyOptions): Promise<string> {
-    const scopes = [...new Set(['provision:token', ...scopesIn(scope)])]
-    return this.#finish({ ...options, scope: scopes }, (key) =>
-      this.#issuance.token(
-        { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT },
-        options.dpop,
-        false,
-      ),
-    )
-  }
-
-  async #finish(options: TestKeyOptions, convert: (key: string) => Promise<string>): Promise<string> {
-    const { scope, subject, resource, lifetimeSeconds, expired, revoked, dpop } = options
-    const form = {
-      grant_type: 'client_credentials',
-      scope: scope === undefined ? undefined : scopesIn(scope).join(' '),
-      requested_subject: subject,
-      resource,
-      requested_expiry: lifetimeSeconds === undefined ? undefined : String(lifetimeSeconds),
-    }
-    const make = async () => convert(await this.#issuance.token(form, dpop))
-    const token = expired === true ? await this.#inThePast(make) : await make()
-    if (revoked === true) await this.#issuance.revoke(token)
-    return token
-  }
-
-  /** Moves the clock back for a moment. Moving it forward would make the other keys of the test expire too. */
-  async #inThePast(make: () => Promise<string>): Promise<string> {
-    const clock = this.#clock
-    if (clock === undefined) throw new Error(CLOCK_WANTED)
-    clock.advance(-SURELY_EXPIRED_SECONDS)
-    let token: string
-    try {
-      token = await make()
-    } finally {
-      clock.advance(SURELY_EXPIRED_SECONDS)
-    }
-    // If this is not the clock of the app, the key is a good one.
-    if (Number(claimsOf(token)?.['exp']) < clock.now() / 1000) return token
-    throw new Error(CLOCK_WANTED)
-  }
-}
-
-const CLOCK_WANTED =
-  'A key that has expired needs the clock of the app: const clock = testClock(), then now: clock.now in the options ' +
-  'of provisioningKeys(), and clock in those of testKit().'
-
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-const JWT = 'urn:ietf:params:oauth:token-type:jwt'
-
-function scopesIn(scope: string | readonly string[] | undefined): readonly string[] {
-  return typeof scope === 'string' ? scope.split(' ') : (scope ?? [])
+  const exposure = (captured: unknown) => exposureIn(captured, { secrets: [...secrets] })
+  const attacks = attacksOf({ ...kit, exposure, issuance, isMovable: clock !== undefined })
+  return Object.freeze({ ...kit, attacks })
 }

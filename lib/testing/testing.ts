@@ -11,10 +11,11 @@ export { type TestClock, testClock } from './clock.js'
 export type { ProofTarget, TestDpopKey } from './dpop-key.js'
 export { type ExposureOptions, expectNoKeyIn } from './exposed-secrets.js'
 export type { TestClient } from './issuance.js'
-export { type TestKeyOptions, type TestKit, type TestKitOptions, testKit } from './kit.js'
+export { type TestKit, type TestKitOptions, testKit } from './kit.js'
 export { type HttpsApp, overHttps, type TestApp } from './over-https.js'
 export { type StoreContractOptions, type StoreUnderTest, storeContract } from './store-contract.js'
 export { type TestIssuer, type TestIssuerOptions, testIssuer } from './test-issuer.js'
+export type { TestKeyOptions } from './token-source.js'
 
 if (process.env['NODE_ENV'] === 'production')
   throw new Error(

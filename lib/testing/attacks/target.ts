@@ -1,8 +1,8 @@
 import { AssertionError } from 'node:assert'
 import type { TestDpopKey } from '../dpop-key.js'
 import type { TestIssuance } from '../issuance.js'
-import type { TestKeyOptions, TestKit } from '../kit.js'
 import { inCleartext, overHttps, send, type TestAnswer, type TestApp } from '../over-https.js'
+import type { TestKeyOptions } from '../token-source.js'
 
 /**
  * A route that attacks try, and how a client calls it with success.
@@ -37,7 +37,12 @@ export interface AttackedRoute {
 }
 
 /** What attacks need of a kit. */
-export interface AttackingKit extends Omit<TestKit, 'attacks'> {
+export interface AttackingKit {
+  testKey(options: TestKeyOptions): Promise<string>
+  testAccessToken(options: TestKeyOptions): Promise<string>
+  dpopKey(): Promise<TestDpopKey>
+  /** The message about keys, tokens and secrets in captured values, if there are any. */
+  readonly exposure: (captured: unknown) => string | undefined
   readonly issuance: TestIssuance
   /** Whether a test can move the clock of the app. */
   readonly isMovable: boolean
@@ -146,7 +151,8 @@ export class Target {
     if (status === 429)
       this.fail('answered 429 (too many requests). Set rateLimit: false in the options of your tests')
     if (status >= 500) this.fail(`answered ${status} to an attack. A refusal has a status from 400 to 499`)
-    this.kit.expectNoKeyIn({ answer: { headers, text } })
+    const exposure = this.kit.exposure({ headers, text })
+    if (exposure !== undefined) this.fail(`repeats the credential in its refusal. ${exposure}`)
   }
 
   /** @throws AssertionError */

@@ -1,6 +1,5 @@
 import type { ClientUse, PageQuery } from '../../ports/store.js'
-import { NO_PLACES } from './listing.js'
-import { ODD_TEXTS, useOf } from './monitoring.js'
+import { NO_PLACES, ODD_TEXTS, useOf } from './monitoring.js'
 import type { Setup, StoreTest } from './setup.js'
 
 /** The last uses of clients, the latest first, page by page. */

@@ -1,6 +1,6 @@
 import type { KeyEntry, KeyQuery, KeyRecord, KeyState } from '../../ports/store.js'
 import { call, type History, hundred, recordAll } from './calls.js'
-import { lockOf, ODD_TEXTS } from './monitoring.js'
+import { lockOf, NO_PLACES, ODD_TEXTS } from './monitoring.js'
 import { upTo } from './not-before.js'
 import { PLENTY, type Setup, type StoreTest } from './setup.js'
 
@@ -228,9 +228,6 @@ function testCounts(test: StoreTest): void {
     expect(await setup.store.countKeys()).toMatchObject({ issued: 1, expired: 0 })
   })
 }
-
-/** Texts that are not the `next` of any page. */
-export const NO_PLACES = ['', 'nonsense', '%', 'e30', 'W10', 'WzEsMSwxXQ', 'WyJhIiwiYiIsImMiXQ']
 
 function testPageFaults(test: StoreTest): void {
   const faults: readonly Partial<Record<keyof KeyQuery, unknown>>[] = [

@@ -58,3 +58,6 @@ export const ODD_TEXTS = [
   ...['', '__proto__', 'constructor', '0', '*', '#', 'a:b:{c}', '=a', 'with space', '"quotes" and \\'],
   ...['%41&b=c/../d', 'ключ-鍵-🔑', 'line\nbreak', ',', '+'],
 ]
+
+/** Texts that are not the `next` of any page. */
+export const NO_PLACES = ['', 'nonsense', '%', 'e30', 'W10', 'WzEsMSwxXQ', 'WyJhIiwiYiIsImMiXQ']
