@@ -39,6 +39,8 @@ describe('the code in the documentation', () => {
 
   it('is accepted by the compiler, which would notice if it were wrong', () => {
     sandbox.write('surroundings.d.ts', SURROUNDINGS)
+    // The guide about tests imports the app that it shows first.
+    sandbox.write('app.ts', codeUnder('docs/guides/testing.md', 'Prepare your app'))
     for (const [index, { document, heading, language, code }] of programs.entries()) {
       sandbox.write(`block${index}.m${language}`, `// ${document}, ${heading}\n${code}\nexport {}\n`)
     }

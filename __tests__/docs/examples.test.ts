@@ -21,6 +21,8 @@ declare const agent: import('undici-types').Dispatcher
 declare const redis: { sendCommand<Reply>(command: readonly string[]): Promise<Reply> }
 declare const RedisLimits: typeof import('rate-limit-redis').RedisStore
 declare const keyv: import('keyv').Keyv
+/** Stands for the test kit of the user. */
+declare const kit: import('express-provisioning-keys/testing').TestKit
 declare const appendFile: typeof import('node:fs/promises').appendFile
 /** Stands for the function of a test file that makes a store and its clock. */
 declare function storeUnderTest(

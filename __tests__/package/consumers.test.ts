@@ -203,7 +203,7 @@ describe('an ES module consumer', () => {
     [`${NAME}/notifications`, ['securityEventTransmitter', 'webhook']],
     [`${NAME}/redis`, ['redisStore']],
     [`${NAME}/siem`, ['sigmaRules', 'toEcs', 'toOcsf']],
-    [`${NAME}/testing`, ['clientRegistryContract', 'storeContract']],
+    [`${NAME}/testing`, ['clientRegistryContract', 'expectNoKeyIn', 'storeContract', 'testKit']],
   ]
 
   /** The names of each entry, and those that CommonJS and ES modules get different values of. */

@@ -25,7 +25,7 @@ export interface TestKitOptions {
   readonly client: TestClient
   /**
    * The clock of the app, for keys that have expired. Default: the clock of the machine, which no test can move.
-   * @example { now: () => Date.now(), advance: (seconds) => jest.setSystemTime(Date.now() + seconds * 1000) }
+   * @example testClock()
    */
   readonly clock?: TestClock
   /**
@@ -63,6 +63,7 @@ export interface TestKit {
  * Makes a test kit for an app. The kit asks the app for keys, as a client does in production, so the keys are genuine.
  *
  * @example
+ * import { test } from 'node:test'
  * import request from 'supertest'
  *
  * const client = { clientId: 'fleet', clientSecret: 'the-secret-of-the-tests-1' }
