@@ -1,4 +1,5 @@
-import type express from 'express'
+import { generateKeyPairSync } from 'node:crypto'
+import type { Express } from 'express'
 import * as testing from '../../lib/testing/testing.js'
 import { CLIENT, honest, hostWith } from '../support/broken-host.js'
 import { codeUnder, readText } from './markdown'
