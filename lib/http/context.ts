@@ -58,6 +58,7 @@ export interface HttpContext extends GuardContext {
 export function httpContext(config: Config): HttpContext {
   const { origin: mtlsOrigin } = config.mtls
   const shared = guardContext(config)
+  if (config.isStaging) shared.advise(STAGING_ADVICE, 'EPK_STAGING')
   return Object.freeze({
     ...shared,
     config,
@@ -148,6 +149,10 @@ function remember<K extends object | string, V>(
   memory.set(key, made)
   return made
 }
+
+const STAGING_ADVICE =
+  'The option staging is true, so clients can check their keys at the endpoint preflight without redeeming them. Remove ' +
+  'the option in production.'
 
 function localAdvice(issuer: string): string {
   return (

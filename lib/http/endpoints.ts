@@ -95,6 +95,16 @@ export const ENDPOINTS = {
     member: 'introspection_endpoint',
     facts: clientAuthentication('introspection'),
   },
+  /** Only in staging. It counts with the introspection endpoint. */
+  preflight: {
+    name: 'preflight',
+    method: 'POST',
+    path: '/preflight',
+    challenges: 'client',
+    limit: 'introspect',
+    member: 'provisioning_preflight_endpoint',
+    facts: clientAuthentication('provisioning_preflight'),
+  },
   revoke: {
     name: 'revoke',
     method: 'POST',

@@ -4,6 +4,7 @@ import { BIND_SCOPE, REGISTER_SCOPE } from '../clients/scopes.js'
 import type { Deployment } from '../ports/deployment.js'
 import { bindKey } from '../redemption/actions/bind.js'
 import { registerClient } from '../redemption/actions/register.js'
+import { preflight } from '../redemption/preflight.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
 import type { Count, ManagementRequest } from '../registration/management/authorization.js'
@@ -17,6 +18,7 @@ import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
 import { redeemKey } from './key-limits.js'
 import { acceptLeakReport } from './leak-report.js'
+import { plannedRequest } from './planned-request.js'
 import { authenticatedForm, created, type Handle, ok, type Visit } from './visit.js'
 
 /** The handler of each endpoint. The token endpoint has one per grant: see `tokenHandler`. */
@@ -64,6 +66,10 @@ export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {
   },
   async introspect(visit) {
     return ok(await introspect(deploymentOf(visit), ...(await authenticatedForm(visit))))
+  },
+  async preflight(visit) {
+    const [client, parameters] = await authenticatedForm(visit)
+    return ok(await preflight(deploymentOf(visit), client, plannedRequest(visit, parameters)))
   },
   async revoke(visit) {
     await revokeOwnToken(deploymentOf(visit), ...(await authenticatedForm(visit)))

@@ -51,7 +51,7 @@ const PARTS: Record<
     names: ['bind', 'register', 'readRegistration', 'updateRegistration', 'deleteRegistration'],
   },
   bindings: { names: ['bindings', 'revokeBinding'] },
-  introspection: { names: ['introspect'] },
+  introspection: { names: ['introspect', 'preflight'] },
   revocation: { names: ['revoke'] },
   leakReports: { names: ['leaked'] },
   jwks: { names: ['jwks'] },
@@ -115,9 +115,10 @@ function routesOf(context: HttpContext, served: ServedSoFar, parts: readonly Par
   const grants = parts.flatMap((part) => PARTS[part].grant ?? [])
   // Clients that cannot be saved cannot be bound or registered.
   const { registryWritable } = context.config.deployment
-  const names = parts.flatMap((part) =>
+  const named = parts.flatMap((part) =>
     registryWritable || !['redemption', 'bindings'].includes(part) ? PARTS[part].names : [],
   )
+  const names = named.filter((name) => name !== 'preflight' || context.config.isStaging)
   const handleToken = tokenHandler(grants, (other) => served.grants.has(other))
   const handles: (readonly [Endpoint, Handle])[] = [
     ...(grants.length > 0 ? [[ENDPOINTS.token, handleToken] as const] : []),

@@ -1,6 +1,6 @@
 import { deadline } from '../base/deadline.js'
 import { type Faults, join, newFaults } from '../base/faults.js'
-import { aFunction, object, type Read, type Reader, required, text } from '../base/schema.js'
+import { aFunction, flag, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { LastUses } from '../clients/last-use.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
@@ -36,6 +36,8 @@ export interface Config {
   readonly monitoring: false | MonitoringRules
   /** Whether the issuer is an http URL of this machine. */
   readonly isLocal: boolean
+  /** Whether clients can check their keys without redeeming them. */
+  readonly isStaging: boolean
   /** The page that explains refusals, for links to it. */
   readonly docsUrl: string | undefined
   /** The scopes in the policy of the deployment. */
@@ -83,6 +85,7 @@ const readMembers = object<Parsed>({
   mountPath: text('a path such as /oauth, without a slash at its end', /^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+$/),
   rateLimit: readRateLimits,
   registration: readRegistration,
+  staging: flag,
 })
 
 /**
@@ -99,7 +102,15 @@ export function parseOptions(options: ProvisioningOptions): Config {
   faults.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http, telemetry } = completeShared(read)
-  const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth', policy } = read
+  const {
+    signingKeys,
+    clients,
+    issueAccessToken,
+    store,
+    mountPath = '/oauth',
+    policy,
+    staging: isStaging = false,
+  } = read
   const { now, clockToleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
@@ -126,7 +137,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   })
   const { scopes } = policy ?? {}
   const ofScopes = { knownScopes: scopes ?? [], grantableScopes: grantableScopes(clients, scopes) }
-  return Object.freeze({ deployment, ...http, mountPath, rateLimits, ...ofScopes })
+  return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, ...ofScopes })
 }
 
 /** All scopes of all policies. A client that registers or is bound gets no others. */

@@ -91,6 +91,12 @@ export interface ProvisioningOptions {
    */
   readonly registration?: RegistrationOptions
   /**
+   * Adds the endpoint `preflight`, where a client lets the server check one of its own keys without redeeming it. Only for
+   * test systems. Default `false`.
+   * @example process.env.DEPLOYMENT === 'staging'
+   */
+  readonly staging?: boolean
+  /**
    * The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer.
    * @example 'devices'
    */

@@ -13,6 +13,7 @@ export type EndpointName =
   | 'register'
   | 'registration'
   | 'introspect'
+  | 'preflight'
   | 'revoke'
   | 'leaked'
   | 'jwks'

@@ -58,16 +58,15 @@ export function readProof(
   presented: PresentedRequest,
   { target, token, hashRequired = false }: ProofExpectation,
 ): DpopProof | undefined {
-  const [proof, ...others] = presented.dpop
-  if (proof === undefined) return undefined
-  if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
-  const kind = dpopKind(deployment)
-  const { claims, publicKey, thumbprint } = verifyProof(proof, kind, deployment.dpop.proofKeys)
-  const { jti, iat } = claims
-  const url = requireTarget(claims, target)
-  requireInTime(claims, kind, clockOf(deployment))
+  const open = openProof(deployment, presented)
+  if (open === undefined) return undefined
+  const { claims, publicKey, thumbprint } = open
+  requireMethod(claims, target)
+  const url = requireUrl(claims, target)
+  requireFresh(deployment, claims)
   if (token !== undefined && (hashRequired || claims.ath !== undefined)) requireTokenHash(claims, token)
   requireNonce(deployment, claims)
+  const { jti, iat } = claims
   const { uses } = deployment.dpop
   const spendOnce = (owner: IdentifierOwner) => {
     const use = uses.get(presented) ?? spend(deployment, { parts: [thumbprint, url, jti], iat, owner })
@@ -77,12 +76,29 @@ export function readProof(
   return { thumbprint, publicKey, spend: spendOnce }
 }
 
+/** A proof whose form and signature are valid. It is not checked yet whether it fits its request. */
+export interface OpenProof {
+  readonly claims: ProofClaims
+  readonly publicKey: KeyObject
+  readonly thumbprint: string
+}
+
+/** The first part of `readProof`. Without the second part, the proof proves nothing. */
+export function openProof(
+  deployment: VerificationRules,
+  { dpop: [proof, ...others] }: Pick<PresentedRequest, 'dpop'>,
+): OpenProof | undefined {
+  if (proof === undefined) return undefined
+  if (others.length > 0) throw refused('dpop_repeated', 'The request has more than one DPoP header.')
+  return verifyProof(proof, dpopKind(deployment), deployment.dpop.proofKeys)
+}
+
 function refused(reason: Reason, message: string): ProvisioningError {
   return new ProvisioningError(reason, message, { disclosed: true })
 }
 
 /** The claims of a DPoP proof (RFC 9449 4.2). */
-interface ProofClaims {
+export interface ProofClaims {
   readonly jti: string
   readonly htm: string
   readonly htu: string
@@ -143,10 +159,14 @@ function verifyProof(proof: string, kind: TokenKind<ProofClaims>, known: DpopRul
   return { claims: typedClaims(token, kind), publicKey, thumbprint }
 }
 
-/** RFC 9449 4.3, 8 and 9. */
-function requireTarget({ htm, htu }: ProofClaims, target: Target): string {
+/** RFC 9449 4.3, 8. */
+export function requireMethod({ htm }: ProofClaims, target: Target): void {
   if (htm !== target.method)
     throw refused('dpop_method_wrong', `The htm of the DPoP proof is not ${target.method}.`)
+}
+
+/** RFC 9449 4.3, 9. */
+export function requireUrl({ htu }: ProofClaims, target: Target): string {
   const url = normalizeTarget(htu)
   const isFor = (place: string | undefined) =>
     place !== undefined && (htu === place || url === normalizeTarget(place))
@@ -155,8 +175,13 @@ function requireTarget({ htm, htu }: ProofClaims, target: Target): string {
   throw refused('dpop_target_wrong', `The htu of the DPoP proof is not ${expected}.`)
 }
 
+/** RFC 9449 4.3, 11. */
+export function requireFresh(deployment: VerificationRules, claims: ProofClaims): void {
+  requireInTime(claims, dpopKind(deployment), clockOf(deployment))
+}
+
 /** RFC 9449 4.3, 12a. */
-function requireTokenHash({ ath }: ProofClaims, token: string): void {
+export function requireTokenHash({ ath }: ProofClaims, token: string): void {
   if (ath === createHash('sha256').update(token, 'ascii').digest('base64url')) return
   throw refused(
     'dpop_token_hash_wrong',
@@ -165,7 +190,7 @@ function requireTokenHash({ ath }: ProofClaims, token: string): void {
 }
 
 /** RFC 9449 4.3, 10. */
-function requireNonce({ dpop }: VerificationRules, { nonce }: ProofClaims): void {
+export function requireNonce({ dpop }: VerificationRules, { nonce }: ProofClaims): void {
   if (dpop.nonces === undefined || (typeof nonce === 'string' && dpop.nonces.accepts(nonce))) return
   throw refused('dpop_nonce_wanted', 'The DPoP proof must carry the nonce of the DPoP-Nonce header.')
 }

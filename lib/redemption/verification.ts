@@ -61,7 +61,8 @@ async function limitOf(useProof: () => Promise<void> | undefined): Promise<Provi
 
 const LIMITS: readonly Reason[] = ['too_many_proofs', 'store_full']
 
-function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
+/** The key may be limited to networks. */
+export function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
   if (cidr === undefined || isInNetworks(address, cidr)) return
   const from = address ?? 'an unknown address'
   throw keyRefusal(key, 'network_wrong', `The key may not be presented from ${from}.`)

@@ -150,18 +150,45 @@ export function verifyTerms<C extends IssuedClaims>(
   claims: C,
   audiences: readonly string[],
 ): void {
-  if (!audiences.includes(claims.aud)) {
-    const message = `${kind.noun} is for ${claims.aud}; expected ${audiences.join(' or ')}.`
-    throw new ProvisioningError('audience_wrong', message, { facts: kind.factsOf(claims) })
-  }
-  if (claims.env !== deployment.environment) {
-    const [other, own] = [claims.env, deployment.environment].map((name) => name ?? 'none')
-    const message = `${kind.noun} is of environment ${other}; expected ${own}.`
-    throw new ProvisioningError('environment_wrong', message, { facts: kind.factsOf(claims) })
-  }
+  const refusal =
+    audienceRefusal(kind, claims, audiences) ??
+    environmentRefusal(deployment, kind, claims) ??
+    timesRefusal(deployment, kind, claims)
+  if (refusal !== undefined) throw refusal
+}
+
+/** The refusal of a token for another audience. */
+export function audienceRefusal<C extends IssuedClaims>(
+  kind: IssuedKind<C>,
+  claims: C,
+  audiences: readonly string[],
+): ProvisioningError | undefined {
+  if (audiences.includes(claims.aud)) return undefined
+  const message = `${kind.noun} is for ${claims.aud}; expected ${audiences.join(' or ')}.`
+  return new ProvisioningError('audience_wrong', message, { facts: kind.factsOf(claims) })
+}
+
+/** The refusal of a token of another environment. */
+export function environmentRefusal<C extends IssuedClaims>(
+  deployment: VerificationRules,
+  kind: IssuedKind<C>,
+  claims: C,
+): ProvisioningError | undefined {
+  if (claims.env === deployment.environment) return undefined
+  const [other, own] = [claims.env, deployment.environment].map((name) => name ?? 'none')
+  const message = `${kind.noun} is of environment ${other}; expected ${own}.`
+  return new ProvisioningError('environment_wrong', message, { facts: kind.factsOf(claims) })
+}
+
+/** The refusal of a token for its times. */
+export function timesRefusal<C extends IssuedClaims>(
+  deployment: VerificationRules,
+  kind: IssuedKind<C>,
+  claims: C,
+): ProvisioningError | undefined {
   const times = { mustExpire: true, maxLifetimeSeconds: kind.maxLifetimeSeconds(deployment) }
   const failure = timesFailure(claims, times, clockOf(deployment))
-  if (failure !== undefined) throw refusalOf(failure[0], `${kind.noun} ${failure[1]}.`, kind.factsOf(claims))
+  return failure && refusalOf(failure[0], `${kind.noun} ${failure[1]}.`, kind.factsOf(claims))
 }
 
 function refusalOf(fault: TokenFault, message: string, facts: RefusalFacts): ProvisioningError {

@@ -1,0 +1,90 @@
+import { malformed } from '../base/errors.js'
+import { ipAddress } from '../base/network.js'
+import type { Parameters } from '../base/request.js'
+import { BIND_SCOPE, parseScope, REGISTER_SCOPE, TOKEN_SCOPE } from '../clients/scopes.js'
+import type { PresentedCredential } from '../possession/possession.js'
+import type { Target } from '../possession/target.js'
+import type { Expectation } from '../tokens/expectation.js'
+import type { Presentation } from '../tokens/presentation.js'
+import { ENDPOINTS } from './endpoints.js'
+import type { Visit } from './visit.js'
+
+/** The actions of the server, and what each demands of a key. */
+const ACTIONS = {
+  bind: { endpoint: ENDPOINTS.bind, scope: BIND_SCOPE },
+  register: { endpoint: ENDPOINTS.register, scope: REGISTER_SCOPE },
+  token: { endpoint: ENDPOINTS.token, scope: TOKEN_SCOPE },
+} as const
+
+/**
+ * Reads the request that a client plans: its key, its proof, and what the route demands.
+ *
+ * @throws ProvisioningError `parameter_missing`, `parameter_malformed`, `scope_malformed`
+ */
+export function plannedRequest(visit: Visit, parameters: Parameters): Presentation {
+  const token = parameters.get('token')
+  if (token === undefined) throw malformed('parameter_missing', 'token is missing.')
+  const proof = parameters.get('dpop_proof')
+  const action = oneOf(parameters, 'action', ['bind', 'register', 'token', 'route'] as const) ?? 'route'
+  const { presented } = visit
+  const given = parameters.get('address')
+  const address = given === undefined ? presented.address : ipAddress(given)
+  if (address === undefined && given !== undefined)
+    throw malformed('parameter_malformed', 'address: expected an IP address.')
+  return {
+    credential: { token, scheme: action === 'token' ? 'body' : schemeOf(parameters) },
+    presented: { ...presented, dpop: proof === undefined ? [] : [proof], address },
+    expected: action === 'route' ? routeOf(visit, parameters) : actionOf(visit, action),
+  }
+}
+
+function schemeOf(parameters: Parameters): PresentedCredential['scheme'] {
+  const scheme = oneOf(parameters, 'scheme', ['Bearer', 'DPoP'] as const)
+  return scheme ?? (parameters.has('dpop_proof') ? 'DPoP' : 'Bearer')
+}
+
+function actionOf({ context }: Visit, action: keyof typeof ACTIONS): Expectation {
+  const { endpoint, scope } = ACTIONS[action]
+  const { path, method } = endpoint
+  const target = { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
+  return { audiences: context.config.deployment.audiences, scope: [scope], target, redeems: true }
+}
+
+function routeOf(visit: Visit, parameters: Parameters): Expectation {
+  const { audiences } = visit.context.config.deployment
+  const audience = oneOf(parameters, 'resource', audiences)
+  const scope = parameters.get('scope')
+  return {
+    audiences: audience === undefined ? audiences : [audience],
+    scope: scope === undefined ? [] : parseScope(scope),
+    target: targetOf(visit, parameters, audience),
+  }
+}
+
+/** A guard expects the path of the request at the origin of its audience, whatever the client writes. */
+function targetOf({ context }: Visit, parameters: Parameters, audience: string | undefined): Target {
+  const { config } = context
+  const { audiences, issuer } = config.deployment
+  const origin = context.originOf(audience ?? audiences[0] ?? issuer) ?? context.originOf(issuer)
+  const url = parameters.get('url')
+  if (url === undefined && parameters.has('dpop_proof'))
+    throw malformed('parameter_missing', 'url is missing: it is what the DPoP proof is for.')
+  if (url !== undefined && !URL.canParse(url, origin))
+    throw malformed('parameter_malformed', 'url: expected the URL of the planned request.')
+  const { pathname, search } = new URL(url ?? '/', origin)
+  const { origin: mtlsOrigin } = config.mtls
+  const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${pathname}`
+  return { method: parameters.get('method') ?? 'POST', url: `${origin}${pathname}${search}`, alias }
+}
+
+function oneOf<T extends string>(
+  parameters: Parameters,
+  name: string,
+  accepted: readonly T[],
+): T | undefined {
+  const value = parameters.get(name)
+  const found = accepted.find((one) => one === value)
+  if (value !== undefined && found === undefined)
+    throw malformed('parameter_malformed', `${name}: expected ${accepted.join(' or ')}.`)
+  return found
+}
