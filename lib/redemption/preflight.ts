@@ -185,7 +185,10 @@ class Report {
   }
 
   refuse(check: CheckName, refusal: ProvisioningError | undefined): void {
-    if (refusal === undefined) return this.note({ check, outcome: 'passed' })
+    if (refusal === undefined) {
+      this.note({ check, outcome: 'passed' })
+      return
+    }
     const { reason, message: detail } = refusal
     this.note({ check, outcome: 'failed', reason, detail, remedy: REMEDIES[reason] })
   }
