@@ -102,15 +102,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
   faults.throwIfAny(read.docs?.url)
 
   const { verification, reservations, http, telemetry } = completeShared(read)
-  const {
-    signingKeys,
-    clients,
-    issueAccessToken,
-    store,
-    mountPath = '/oauth',
-    policy,
-    staging: isStaging = false,
-  } = read
+  const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth' } = read
   const { now, clockToleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
@@ -135,7 +127,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     noteUse: (use: UsedClient) => lastUses.note(use),
     registration,
   })
-  const { scopes } = policy ?? {}
+  const { policy: { scopes } = {}, staging: isStaging = false } = read
   const ofScopes = { knownScopes: scopes ?? [], grantableScopes: grantableScopes(clients, scopes) }
   return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, ...ofScopes })
 }
