@@ -65,7 +65,7 @@ test('withstands every attack', async () => {
 test('finds a route that does not redeem its keys', async () => {
   const broken = createApp({ now: clock.now, redeems: false })
   const kit = testKit({ app: broken, client, clock })
-  await assert.rejects(kit.attacks.replay(broken, route), /POST \\/devices accepted the same key twice/)
+  await assert.rejects(kit.attacks.replay(broken, route), /POST \\/devices answered 201, so it accepted the same key twice/)
 })
 `
 

@@ -53,7 +53,7 @@ export async function wrongScope(target: Target): Promise<void> {
   const other = otherScope ?? others[0] ?? scopes.find((one) => !demanded.includes(one))
   if (other === undefined)
     target.fail('needs `otherScope`: a scope that the client may have, and that the route does not accept')
-  const accepted = `${noun(target)} with the scope ${other} only. Its guard is ${target.guard}, without anyScope`
+  const accepted = `${noun(target)} with the scope ${other} only. Guard it with ${target.guard}, without anyScope`
   await presentGenuine(target, { scope: other }, accepted)
 }
 
@@ -72,7 +72,7 @@ export async function wrongKind(target: Target): Promise<void> {
   const { kit, isForKeys } = target
   const token = await (isForKeys ? kit.testAccessToken(terms) : kit.testKey(terms))
   const other = isForKeys ? 'an access token' : 'a provisioning key'
-  await present(target, [token], `${other} in place of ${noun(target)}. The guard is ${target.guard}`)
+  await present(target, [token], `${other} in place of ${noun(target)}. Guard it with ${target.guard}`)
 }
 
 const DO_NOT_READ = 'Let a guard of this library verify it, and do not only read its claims'

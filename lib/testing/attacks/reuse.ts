@@ -9,7 +9,7 @@ export async function replay(target: Target): Promise<void> {
   await target.requireSuccess(credential)
   const changed = credential.dpop === undefined ? {} : { query: 'replay=1' }
   const answer = await target.send({ headers: await target.headersFor(credential), ...changed })
-  target.requireRefusal(answer, `the same key twice. Its guard is ${target.guard}`)
+  target.requireRefusal(answer, `the same key twice. Guard it with ${target.guard}`)
 }
 
 /** Presents one key in several requests that run together. Exactly one may have success. */
@@ -19,7 +19,7 @@ export async function race(target: Target): Promise<void> {
   const answers = await Promise.all(Array.from({ length: CONCURRENT }, () => target.send({ headers })))
   const successes = answers.filter((answer) => target.isSuccess(answer)).length
   if (successes === 1) return
-  const advice = `Expected one. Its guard is ${target.guard}, and all processes must share one store`
+  const advice = `Expected one. Guard it with ${target.guard}, and let all processes share one store`
   target.fail(`accepted one key in ${successes} of ${CONCURRENT} requests together. ${advice}`)
 }
 
@@ -69,6 +69,6 @@ async function bound(target: Target): Promise<Credential & { dpop: TestDpopKey }
 
 async function refuse(target: Target, headers: Record<string, string>, how: string): Promise<void> {
   const noun = target.isForKeys ? 'a bound key' : 'a bound access token'
-  const accepted = `${noun} ${how}. Its guard is ${target.guard}, and no other middleware answers before it`
+  const accepted = `${noun} ${how}. Guard it with ${target.guard}, and let no other middleware answer before it`
   target.requireRefusal(await target.send({ headers }), accepted)
 }

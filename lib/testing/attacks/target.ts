@@ -147,7 +147,7 @@ export class Target {
    */
   requireRefusal(answer: TestAnswer, accepted: string): void {
     const { status, headers, text } = answer
-    if (this.isSuccess(answer)) this.fail(`accepted ${accepted} (status ${status})`)
+    if (this.isSuccess(answer)) this.fail(`answered ${status}, so it accepted ${accepted}.`)
     if (status === 429)
       this.fail('answered 429 (too many requests). Set rateLimit: false in the options of your tests')
     if (status >= 500) this.fail(`answered ${status} to an attack. A refusal has a status from 400 to 499`)
