@@ -34,6 +34,7 @@ const policies: fc.Arbitrary<Policy> = fc
       senderConstraint: 'none' as const,
       rebinding: 'refuse' as const,
       maxBindings: 2,
+      confirmWithinSeconds: undefined,
       onReplay: 'revoke' as const,
       certificateBound: false,
       registrationPolicies: [],

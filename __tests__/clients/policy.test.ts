@@ -23,6 +23,7 @@ const POLICY: Policy = {
   senderConstraint: 'none',
   rebinding: 'refuse' as const,
   maxBindings: 2,
+  confirmWithinSeconds: undefined,
   onReplay: 'revoke' as const,
   certificateBound: false,
   registrationPolicies: [],

@@ -35,6 +35,11 @@ const SAMPLES: { readonly [T in EventType]?: readonly (EventDetails[T] & { reado
       { ...binding, confirmation: dpop, by: 'replacement' },
       { ...binding, confirmation: dpop, by: 'replay' },
     ],
+    'binding.undone': [
+      { ...binding, confirmation: dpop },
+      { ...binding, confirmation: certificate },
+    ],
+    'registration.undone': [{ clientId: 'the-client', keyId: 'the-key' }],
     'registration.misused': [{ clientId: 'the-client', tokenRevoked: true }],
     'registration.exposed': [{ clientId: 'the-client', tokenRevoked: true }],
     'registration.leaked': [{ clientId: 'the-client', tokenRevoked: true }],

@@ -70,6 +70,7 @@ export const REASONS = {
   client_authentication_missing: 'invalid_client',
   client_authentication_repeated: 'invalid_request',
   client_unknown: 'invalid_client',
+  confirmation_missed: 'invalid_client',
   client_secret_wrong: 'invalid_client',
   client_method_refused: 'invalid_client',
   client_assertion_malformed: 'invalid_client',

@@ -1,4 +1,5 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { Binding } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
@@ -88,10 +89,17 @@ export interface BindingAnswer {
   readonly cnf: Confirmation
   /** NumericDate. */
   readonly bound_at: number
+  /** NumericDate, if the binding waits for its first use. */
+  readonly confirm_by?: number
 }
 
-export function bindingAnswer({ bindingId, confirmation, boundAt }: Binding): BindingAnswer {
-  return { binding_id: bindingId, cnf: confirmation, bound_at: boundAt }
+export function bindingAnswer({ bindingId, confirmation, boundAt, confirmBy }: Binding): BindingAnswer {
+  return withoutUndefined({
+    binding_id: bindingId,
+    cnf: confirmation,
+    bound_at: boundAt,
+    confirm_by: confirmBy,
+  })
 }
 
 /** Lists the bindings of the client that asks. */

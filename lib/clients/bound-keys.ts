@@ -2,7 +2,7 @@ import { malformed } from '../base/errors.js'
 import type { PublicJwk } from '../jose/jwk.js'
 import type { Binding, Client } from '../ports/client.js'
 import type { ClientAuthenticationMethod } from '../ports/methods.js'
-import type { Policy } from '../ports/policy-options.js'
+import { MOST_BINDINGS, type Policy } from '../ports/policy-options.js'
 import type { Confirmation, KeyRef } from '../ports/store.js'
 
 /** A key or a certificate to bind. The sender has proven its possession. */
@@ -56,23 +56,33 @@ function ownMethods({
 }
 
 /**
- * The bindings of a client after another key is bound to it.
+ * The bindings of a client after another key is bound to it. The new binding is the last one.
  *
  * By default a client keeps its key: a thief with a stolen provisioning key must not replace it. `rebinding` can allow it.
+ * A binding that must be confirmed replaces the others only at its first use. Until then it replaces only those that also
+ * wait for theirs.
  *
- * @param added the new binding
+ * @param given the new binding, without a deadline
  * @param present the bindings of the client so far
  * @param policy the policy of the client that asked for the provisioning key
  * @throws ProvisioningError `binding_exists`
  */
 export function bindingsWith(
-  added: Binding,
+  given: Binding,
   present: readonly Binding[] = [],
-  { rebinding, maxBindings }: Policy,
+  { rebinding, maxBindings, confirmWithinSeconds }: Policy,
 ): readonly Binding[] {
   // An interrupted attempt at the same redemption may have left a binding, which this one replaces.
-  const others = present.filter(({ keyId }) => keyId !== added.keyId)
-  if (others.length === 0 || rebinding === 'replace') return [added]
+  const others = present.filter(({ keyId }) => keyId !== given.keyId)
+  const confirmed = others.filter(({ confirmBy }) => confirmBy === undefined)
+  const isConfirmed = confirmWithinSeconds === undefined || confirmed.some(isSameKey(given))
+  const added = isConfirmed ? given : { ...given, confirmBy: given.boundAt + confirmWithinSeconds }
+  if (others.length === 0) return [added]
+  if (rebinding === 'replace') {
+    if (isConfirmed || confirmed.length === 0) return [added]
+    if (confirmed.length < MOST_BINDINGS) return [...confirmed, { ...added, replaces: true }]
+    throw exists(`The client already has ${MOST_BINDINGS} bound keys: revoke one first.`)
+  }
   // If a key had two bindings, it would stay valid after the revocation of one.
   if (others.some(isSameKey(added))) throw exists('This key is already bound to the client.')
   if (rebinding === 'refuse')

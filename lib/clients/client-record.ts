@@ -72,6 +72,8 @@ const readBindingMembers = object<Binding>({
     object<KeyRef>({ clientId: required(clientId), jti: required(keyId) }),
   ),
   flaggedAt: numericDate,
+  confirmBy: numericDate,
+  replaces: flag,
 })
 
 const readBinding: Reader<Binding> = (value, path, faults) => {
@@ -142,6 +144,7 @@ const readRegistration = object<Registration>({
     ),
   ),
   secretRenewedAt: numericDate,
+  confirmBy: numericDate,
 })
 
 /** The readers of all members of a client except its policy, for stored clients and for those in the options. */
@@ -158,6 +161,7 @@ export const CLIENT_MEMBERS = {
   registration: readRegistration,
   flaggedAt: numericDate,
   deletedAt: numericDate,
+  undoneAt: numericDate,
 } satisfies Members<Omit<Partial<Client>, 'clientId' | 'policy'> & Pick<Client, 'clientId'>>
 
 const texts = list('a list of texts', text('a text'))
@@ -176,6 +180,7 @@ const readStoredPolicy = object<PolicyOptions>({
   senderConstraint: oneOf(SENDER_CONSTRAINTS),
   rebinding: oneOf(REBINDINGS),
   maxBindings: count,
+  confirmWithinSeconds: count,
   onReplay: oneOf(REPLAY_CONTAINMENTS),
   registrationPolicies: texts,
   requireSoftwareStatement: flag,

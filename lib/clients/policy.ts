@@ -6,7 +6,7 @@ import { parseScope, SCOPES_OF_PROVISIONED, scopesOf } from './scopes.js'
 
 /** A policy in the form that limits other policies. */
 export function boundsOf(policy: Policy): PolicyBounds {
-  const { networks, accessTokenScopes, certificateBound, senderConstraint } = policy
+  const { networks, accessTokenScopes, certificateBound, senderConstraint, confirmWithinSeconds } = policy
   return {
     scopes: [...policy.scopes],
     audiences: policy.audiences,
@@ -21,6 +21,7 @@ export function boundsOf(policy: Policy): PolicyBounds {
     registrationPolicies: policy.registrationPolicies,
     requireSoftwareStatement: policy.requireSoftwareStatement,
     accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
+    ...(confirmWithinSeconds !== undefined && { confirmWithinSeconds }),
     ...(networks !== undefined && { networks }),
     ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
     ...(policy.clientScopes !== undefined && { clientScopes: [...policy.clientScopes] }),
@@ -166,8 +167,9 @@ export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): k
     introspectAudiences: isSubset(policy.introspectAudiences, other.introspectAudiences),
     accessTokenScopes: isSubset(scopesOf(policy, 'accessTokenScopes'), scopesOf(other, 'accessTokenScopes')),
     clientScopes: isSubset(scopesOf(policy, 'clientScopes'), scopesOf(other, 'clientScopes')),
-    // The first only restricts. The other two are defaults within scopes and maxLifetimeSeconds.
+    // The first two only restrict. The other two are defaults within scopes and maxLifetimeSeconds.
     certificateBound: true,
+    confirmWithinSeconds: true,
     defaultScopes: true,
     lifetimeSeconds: true,
   }

@@ -1,17 +1,48 @@
 import { ProvisioningError } from '../base/errors.js'
 import { CLIENT_ID, type Client, nextRevision } from '../ports/client.js'
-import type { Deployment } from '../ports/deployment.js'
+import { type Deployment, numericDate } from '../ports/deployment.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
+import { emitUndone, withoutOverdue } from './confirmation.js'
 
-/** Finds a client. A client that is being deleted counts as missing. */
+/** Finds a client. A client that is being deleted, or that was undone, counts as missing. */
 export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {
-  const stored = await findStored(deployment, clientId)
-  return stored?.deletedAt === undefined ? stored : undefined
+  return presentClient(await findRecord(deployment, clientId))
 }
 
-/** Finds the record of a client, also while the client is being deleted. */
-export async function findStored(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+/** The client of a record. A client that is being deleted, or that was undone, counts as missing. */
+export function presentClient(record: Client | undefined): Client | undefined {
+  return record?.deletedAt === undefined ? knownClient(record) : undefined
+}
+
+/** The client of a record, also while the client is being deleted. */
+export function knownClient(record: Client | undefined): Client | undefined {
+  return record?.undoneAt === undefined ? record : undefined
+}
+
+/** Reads the record of a client, and changes nothing. A part of it may be overdue. */
+export async function readRecord(deployment: Deployment, clientId: string): Promise<Client | undefined> {
   return CLIENT_ID.test(clientId) ? callRegistry(() => deployment.registry.find(clientId)) : undefined
+}
+
+/**
+ * Finds the record of a client, also while the client is being deleted or after it was undone. Undoes first what is
+ * overdue.
+ *
+ * @throws ProvisioningError `client_contended`
+ */
+export async function findRecord(deployment: Deployment, clientId: string): Promise<Client | undefined> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const record = await readRecord(deployment, clientId)
+    const left = record && withoutOverdue(record, numericDate(deployment))
+    if (record === undefined || left === undefined) return record
+    const after = { ...left, revision: nextRevision(record) }
+    if (!deployment.registryWritable) return after
+    if (await callRegistry(() => deployment.registry.save(after))) {
+      emitUndone(deployment.emit, record, after)
+      return after
+    }
+  }
+  throw contended(clientId)
 }
 
 /**
@@ -45,7 +76,7 @@ const TRIES = MOST_BINDINGS + 4
 /**
  * Changes a client by compare-and-set: if another request saves first, `change` runs again on what that one saved.
  *
- * @param find `findStored` also changes a client that is being deleted
+ * @param clientOf `knownClient` also changes a client that is being deleted
  * @returns `undefined` if nothing was changed
  * @throws ProvisioningError `client_contended` if other requests were first too often; nothing has changed then
  */
@@ -53,15 +84,21 @@ export async function changeClient(
   deployment: Deployment,
   clientId: string,
   change: Change,
-  find = findClient,
+  clientOf = presentClient,
 ): Promise<Changed | undefined> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const before = await find(deployment, clientId)
+    const record = await findRecord(deployment, clientId)
+    const before = clientOf(record)
     const wanted = await change(before)
     if (wanted === undefined) return undefined
-    const after = { ...wanted, revision: nextRevision(before) }
+    // A record that was undone is overwritten, but never one that is being deleted.
+    const after = { ...wanted, revision: nextRevision(knownClient(record) === undefined ? record : before) }
     if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
   }
+  throw contended(clientId)
+}
+
+function contended(clientId: string): ProvisioningError {
   const message = 'Too many other requests change the client at this moment; try again later.'
-  throw new ProvisioningError('client_contended', message, { facts: { clientId } })
+  return new ProvisioningError('client_contended', message, { facts: { clientId } })
 }

@@ -47,6 +47,14 @@ const DESCRIPTIONS: { readonly [T in EventType]?: Describe<T> } = {
     by: by === 'replacement' ? 'user' : CAUSES[by],
     reason: `The binding ${bindingId} of the client was removed.`,
   }),
+  'binding.undone': ({ clientId, bindingId, confirmation }) => ({
+    subject: clientId,
+    credential: [credentialOf(confirmation), 'revoke'],
+    by: 'policy',
+    reason: `The binding ${bindingId} was not used before its deadline, and was undone.`,
+  }),
+  'registration.undone': ({ clientId }) =>
+    sessionsOf(clientId, 'The client was not used before its deadline, and was undone.', 'policy'),
   'registration.misused': (event) => registrationEvent(event, 'was used for another client'),
   'registration.exposed': (event) => registrationEvent(event, 'came over plain HTTP'),
   'registration.leaked': (event) => registrationEvent(event, 'was reported as leaked'),

@@ -36,7 +36,9 @@ const LISTS: Record<ListName, Within> = {
   clientScopes: same,
 }
 
-const COUNTS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
+/** Members with a default. `confirmWithinSeconds` has none. */
+const LIMITS = ['maxLifetimeSeconds', 'maxBindings', 'outstandingKeys', 'accessTokenLifetimeSeconds'] as const
+const COUNTS = [...LIMITS, 'confirmWithinSeconds'] as const
 
 /** Notes contradictions within a policy, and members that exceed the outer policy, which is that of the deployment. */
 export function validatePolicy(path: string, own: PolicyOptions, outer: PolicyBounds, faults: Faults): void {
@@ -153,6 +155,7 @@ export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certific
     senderConstraint: stricter(own, outer),
     rebinding: rebindingWithin(own, outer),
     maxBindings: least('maxBindings', own, outer),
+    confirmWithinSeconds: shorter(own.confirmWithinSeconds, outer.confirmWithinSeconds),
     onReplay: containment(own, outer),
     certificateBound,
     // These add up, because each registration policy allows less.
@@ -195,8 +198,12 @@ function containment(own: PolicyOptions, outer: PolicyBounds): ReplayContainment
   return outer.onReplay === 'revoke' ? 'revoke' : (own.onReplay ?? outer.onReplay ?? 'revoke')
 }
 
-function least(name: (typeof COUNTS)[number], own: PolicyOptions, outer: PolicyBounds): number {
+function least(name: (typeof LIMITS)[number], own: PolicyOptions, outer: PolicyBounds): number {
   return Math.min(own[name] ?? outer[name] ?? DEFAULTS[name], mostOf(name, outer))
+}
+
+function shorter(own: number | undefined, outer: number | undefined): number | undefined {
+  return own === undefined || outer === undefined ? (own ?? outer) : Math.min(own, outer)
 }
 
 /** Only the greatest lifetime has a bound by default. */

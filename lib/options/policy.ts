@@ -48,6 +48,7 @@ export const readPolicy = object<PolicyOptions>({
   accessTokenLifetimeSeconds: lifetime,
   outstandingKeys: whole(1, 1_000_000),
   maxBindings: whole(1, MOST_BINDINGS),
+  confirmWithinSeconds: whole(10, 86_400, ' seconds'),
   senderConstraint: oneOf(SENDER_CONSTRAINTS),
   rebinding: oneOf(REBINDINGS),
   onReplay: oneOf(REPLAY_CONTAINMENTS),

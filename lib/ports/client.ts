@@ -29,6 +29,10 @@ export interface Binding {
   readonly lineage?: readonly KeyRef[]
   /** NumericDate of a replay of its key, after which policy kept the binding. */
   readonly flaggedAt?: number
+  /** NumericDate from which the binding counts as undone, unless the client has used it before; absent: it is confirmed. */
+  readonly confirmBy?: number
+  /** Whether the bindings before this one end with its first use; see `policy.rebinding`. */
+  readonly replaces?: boolean
 }
 
 /**
@@ -88,6 +92,8 @@ export interface Registration {
   readonly tokens: readonly RegistrationToken[]
   /** NumericDate of the last update that renewed its secret. */
   readonly secretRenewedAt?: number
+  /** NumericDate from which the client counts as missing, unless it was used before; absent: it is confirmed. */
+  readonly confirmBy?: number
 }
 
 /**
@@ -124,6 +130,11 @@ export interface Client {
   readonly flaggedAt?: number
   /** NumericDate of its deletion. It counts as missing since then, and stays until its credentials are revoked. */
   readonly deletedAt?: number
+  /**
+   * NumericDate at which its unconfirmed registration or binding was undone. It counts as missing since then. The record
+   * stays, so that a revision is never used twice.
+   */
+  readonly undoneAt?: number
 }
 
 /** The form of a client id: printable ASCII (RFC 6749 A.1), at most 255 characters. */

@@ -32,6 +32,18 @@ interface KeyIdentity {
   readonly subject?: string
 }
 
+interface RegistrationIdentity {
+  /** The registered client, or the client of the binding. */
+  readonly clientId: string
+  /** The `jti` of the provisioning key that had been redeemed for it. */
+  readonly keyId: string
+}
+
+interface BindingIdentity extends RegistrationIdentity {
+  readonly bindingId: string
+  readonly confirmation: Confirmation
+}
+
 interface FindingDetails extends Omit<Finding, 'id' | 'until'> {
   readonly findingId: string
 }
@@ -113,6 +125,10 @@ export interface EventDetails {
     /** The cause: the client itself, the operator, a binding that replaced it, or a replay of its key. */
     readonly by: 'client' | 'operator' | 'replacement' | 'replay'
   }
+  /** The client has used a binding before its deadline. */
+  'binding.confirmed': BindingIdentity
+  /** Nobody has used a binding before its deadline, so it was removed. */
+  'binding.undone': BindingIdentity
   'client.registered': KeyIdentity & { readonly registeredClientId: string }
   'client.updated': {
     readonly clientId: string
@@ -133,6 +149,10 @@ export interface EventDetails {
     readonly clientId: string
     readonly endpoint: EndpointName
   }
+  /** A registered client was used before its deadline. */
+  'registration.confirmed': RegistrationIdentity
+  /** Nobody has used a registered client before its deadline, so it was removed. */
+  'registration.undone': RegistrationIdentity
   /** A registration access token was used for another client. */
   'registration.misused': {
     readonly clientId: string

@@ -73,6 +73,13 @@ export interface PolicyOptions {
    */
   readonly maxBindings?: number
   /**
+   * How long a new registration or binding waits for its first use, in seconds from 10 to 86,400. Without a use in this
+   * time it is undone, as if the key had never been redeemed. The policy of the client that asked for the provisioning
+   * key decides. Default: no limit.
+   * @example 600
+   */
+  readonly confirmWithinSeconds?: number
+  /**
    * The effect of a replay of a redeemed key. Access tokens and registration access tokens are always revoked. `revoke`
    * also deletes the client that the key registered, or removes its binding. `flag` marks these, and the operator
    * decides. Default `revoke`.
@@ -164,6 +171,8 @@ export interface Policy {
   readonly senderConstraint: SenderConstraint
   readonly rebinding: Rebinding
   readonly maxBindings: number
+  /** `undefined`: a registration or binding needs no confirmation. */
+  readonly confirmWithinSeconds: number | undefined
   readonly onReplay: ReplayContainment
   /** Whether the client has registered to get only credentials that are bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean

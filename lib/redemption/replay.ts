@@ -63,6 +63,7 @@ export async function repeatOrContain(deployment: StoringDeployment, attempt: At
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
   if (!isSameRequest) await containReplay(deployment, key, source)
   if (!isSameRequest || outcome === undefined) throw stateRefusal('key_redeemed', key)
+  await request.requireResults?.(outcome)
   const { jti: keyId, clientId, subject } = key
   deployment.emit('redemption.repeated', { keyId, clientId, subject, action }, source)
   return { kind: 'repetition', outcome }
@@ -107,5 +108,11 @@ function isFaultOfRequest({ code, reason }: ProvisioningError): boolean {
   return !STATE_REASONS.includes(reason) && !OUTAGES.includes(code)
 }
 
-const STATE_REASONS: readonly Reason[] = ['key_redeemed', 'key_redeeming', 'key_revoked', 'key_unknown']
+const STATE_REASONS: readonly Reason[] = [
+  'key_redeemed',
+  'key_redeeming',
+  'key_revoked',
+  'key_unknown',
+  'confirmation_missed',
+]
 const OUTAGES: readonly string[] = ['temporarily_unavailable', 'server_error', 'slow_down']

@@ -69,6 +69,12 @@ export interface RedemptionRequest {
   readonly ownerConfirmation?: Confirmation | undefined
   /** Recognizes a repeated request. `undefined` if nothing can: then no outcome is kept. */
   readonly digest: string | undefined
+  /**
+   * Checks that the results of the redemption still exist, before its answer is repeated.
+   *
+   * @param outcome the answer
+   */
+  readonly requireResults?: (outcome: Buffer) => Promise<void>
   /** Recognizes a repeated request that has no digest, less exactly: by its URL and the length of its body. */
   readonly approximateDigest?: string
 }

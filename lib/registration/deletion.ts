@@ -1,6 +1,6 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { RequestSource } from '../base/request.js'
-import { callRegistry, changeClient, findStored } from '../clients/registry.js'
+import { callRegistry, changeClient, knownClient } from '../clients/registry.js'
 import type { Client } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { EventDetails } from '../ports/events.js'
@@ -72,6 +72,6 @@ async function mark(
       deletedAt: numericDate(deployment),
     }
   }
-  const changed = await changeClient(deployment, clientId, change, findStored)
+  const changed = await changeClient(deployment, clientId, change, knownClient)
   return changed?.after ?? markedBefore
 }

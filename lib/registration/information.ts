@@ -10,6 +10,8 @@ export interface ClientInformation extends ClientMetadata {
   /** NumericDate. */
   readonly client_id_issued_at: number
   readonly registration_access_token: string
+  /** NumericDate, if the registration waits for its first use. */
+  readonly confirm_by?: number
 }
 
 export function informationOf(
@@ -23,5 +25,6 @@ export function informationOf(
     ...(secret !== undefined && { client_secret: secret }),
     ...(secretHash !== undefined && { client_secret_expires_at: secretExpiresAt }),
     registration_access_token: token,
+    ...(registration?.confirmBy !== undefined && { confirm_by: registration.confirmBy }),
   }
 }

@@ -49,6 +49,8 @@ export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
   'key.leaked': row(['apiDelete', 'iam: deletion', 'ifRevoked', 'A key was reported as leaked']),
   'client.bound': row(['enroll', 'iam: user, change', 'success', 'A key or certificate was bound']),
   'client.unbound': row(['unenroll', 'iam: user, change', 'success', 'A key or certificate was removed']),
+  'binding.confirmed': row(['entityUpdate', 'iam: user, change', 'success', 'A binding was confirmed']),
+  'binding.undone': row(['unenroll', 'iam: user, change', 'success', 'An unused binding was undone']),
   'client.registered': row(['entityCreate', 'iam: user, creation', 'success', 'A client was registered']),
   'client.updated': row(['entityUpdate', 'iam: user, change', 'success', 'A registration was changed']),
   'client.deleted': row(['entityDelete', 'iam: user, deletion', 'success', 'A client was deleted']),
@@ -59,6 +61,18 @@ export const EVENT_ROWS: Readonly<Record<EventType, EventRow>> = {
     'A client was flagged after a replay',
   ]),
   'canary.used': row(['logon', 'authentication: start', 'success', 'A canary was used']),
+  'registration.confirmed': row([
+    'entityUpdate',
+    'iam: user, change',
+    'success',
+    'A registration was confirmed',
+  ]),
+  'registration.undone': row([
+    'entityDelete',
+    'iam: user, deletion',
+    'success',
+    'An unused registration was undone',
+  ]),
   'registration.misused': row([
     'logon',
     'authentication: start',

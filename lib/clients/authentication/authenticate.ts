@@ -7,8 +7,10 @@ import type { Policy } from '../../ports/policy-options.js'
 import type { KeyRef } from '../../ports/store.js'
 import { ancestorsOf } from '../bound-keys.js'
 import { GRANT_TYPES } from '../client-metadata.js'
+import { withUseConfirmed } from '../confirmation.js'
 import { bindingIdOf } from '../last-use.js'
-import { findClient } from '../registry.js'
+import { presentClient, readRecord } from '../registry.js'
+import { confirmUse } from './confirm-use.js'
 import { type ClientCredentials, type Fault, METHOD_REFUSED } from './credentials.js'
 import { readClientCredentials } from './read.js'
 
@@ -44,27 +46,46 @@ export async function authenticateClient(
       'The request has no client credentials: send a secret, an assertion or a certificate.',
     )
   }
-  const client = await findClient(deployment, credentials.clientId)
+  // What is overdue is part of it: only the right credentials show that it was undone.
+  const client = presentClient(await readRecord(deployment, credentials.clientId))
   const method = credentials.methodFor(client)
   const fault = checkCredentials(deployment, credentials, client)
   if (fault !== undefined || client === undefined) throw refusal(fault ?? UNKNOWN, credentials, method)
   const { address, userAgent, traceparent } = request
-  const oldest = oldestReplayable(deployment)
-  const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(client, oldest)
-  await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
-  await credentials.spend?.(deployment, client)
   const source = { address, userAgent, traceparent, authenticationMethod: method }
   const bindingId = bindingIdOf(client.bindings ?? [], credentials.provenKey?.() ?? {})
+  const ancestors = await settledOrigins(deployment, withUseConfirmed(client, bindingId), method)
+  await credentials.spend?.(deployment, client)
+  const used = await confirmUse(deployment, { client, bindingId, source })
   deployment.noteUse({ clientId: client.clientId, bindingId, source })
   return Object.freeze({
     clientId: client.clientId,
     method,
-    policy: deployment.policyOf(client),
+    policy: deployment.policyOf(used),
     ...(client.registeredBy && { registeredBy: client.registeredBy.clientId }),
     grantTypes: client.metadata?.grant_types ?? GRANT_TYPES,
     ancestors,
     source,
   }) as AuthenticatedClient
+}
+
+/**
+ * Finds the provisioning keys behind a client, and refuses the client if one of them is not settled. A binding that waits
+ * for its first use does not count: it has nothing to do with the request, and must not disturb the other bindings.
+ *
+ * @param client the client after this use
+ */
+async function settledOrigins(
+  deployment: Deployment,
+  client: Client,
+  method: ClientAuthenticationMethod,
+): Promise<readonly KeyRef[]> {
+  const { clientId, bindings = [] } = client
+  const oldest = oldestReplayable(deployment)
+  const usable = { clientId, bindings: bindings.filter(({ confirmBy }) => confirmBy === undefined) }
+  const ancestors = PROVEN_BY[method] === 'secret' ? [] : ancestorsOf(usable, oldest)
+  await requireSettled(deployment, [...ancestors, ...registeringKeyOf(client, oldest)], client)
+  return ancestors
 }
 
 /**

@@ -21,7 +21,7 @@ import { requestDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { type BindingRequest, provenKey } from './binding-proof.js'
-import { policyOfKey } from './key-client.js'
+import { policyOfKey, requireNotUndone } from './key-client.js'
 
 export interface BindAnswer extends BindingAnswer {
   readonly client_id: string
@@ -42,6 +42,7 @@ export async function bindKey(
     // A bearer key has no owner. The owner of the key to bind becomes its owner, and can repeat the request.
     ownerConfirmation: key.confirmation ?? proven.confirmation,
     digest: requestDigest('bind', proven.confirmation),
+    requireResults: (outcome) => requireBound(deployment, key, JSON.parse(outcome.toString())),
     // `save` checks this again for each revision of the client. Checked here, a refusal reserves nothing.
     async validate() {
       const client = await findClient(deployment, key.subject)
@@ -49,6 +50,11 @@ export async function bindKey(
     },
     act: () => save(deployment, key, binding),
   })
+}
+
+function requireBound(deployment: Deployment, key: VerifiedKey, answer: BindAnswer): Promise<void> {
+  const isBinding = ({ bindingId }: Binding) => bindingId === answer.binding_id
+  return requireNotUndone(deployment, key, answer, ({ bindings }) => bindings?.some(isBinding) === true)
 }
 
 function newBinding(deployment: Deployment, key: VerifiedKey, proven: ProvenKey): Binding {
@@ -67,12 +73,14 @@ function newBinding(deployment: Deployment, key: VerifiedKey, proven: ProvenKey)
 async function save(
   deployment: Deployment,
   key: VerifiedKey,
-  binding: Binding,
+  given: Binding,
 ): Promise<ActionResult<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
-    return withBindings(before ?? newClient(key, policy), bindingsWith(binding, before?.bindings, policy))
+    return withBindings(before ?? newClient(key, policy), bindingsWith(given, before?.bindings, policy))
   })
+  const left = changed?.after.bindings ?? []
+  const binding = left.at(-1) ?? given
   const undo = async (isSuperseded: boolean) =>
     changed && undoSave(deployment, changed, binding, isSuperseded)
   try {
@@ -81,7 +89,6 @@ async function save(
     await undo(false)
     throw error
   }
-  const left = changed?.after.bindings ?? []
   const replaced = changed?.before?.bindings?.filter((one) => !left.includes(one)) ?? []
   return {
     result: { client_id: key.subject, ...bindingAnswer(binding) },

@@ -19,6 +19,31 @@ export async function clientOfKey(deployment: Deployment, { clientId, jti }: Ver
   })
 }
 
+/**
+ * Checks that what a key registered or bound still exists, before the answer is repeated. Only something with a deadline
+ * can be undone.
+ *
+ * @param exists whether the client still has it
+ * @throws ProvisioningError `confirmation_missed`
+ */
+export async function requireNotUndone(
+  deployment: Deployment,
+  { clientId, jti }: VerifiedKey,
+  answer: { readonly client_id: string; readonly confirm_by?: number },
+  exists: (client: Client) => boolean,
+): Promise<void> {
+  if (answer.confirm_by === undefined) return
+  const client = await findClient(deployment, answer.client_id)
+  if (client !== undefined && exists(client)) return
+  throw new ProvisioningError('confirmation_missed', UNDONE, {
+    code: 'invalid_token',
+    facts: { clientId, jti },
+  })
+}
+
+const UNDONE =
+  'What the key registered or bound does not exist any more: it was not used before its deadline.'
+
 /** The current policy of that client. It may be narrower than when the key was issued. */
 export async function policyOfKey(deployment: Deployment, key: VerifiedKey): Promise<Policy> {
   return deployment.policyOf(await clientOfKey(deployment, key))

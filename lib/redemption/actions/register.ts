@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
 import type { RequestSource } from '../../base/request.js'
 import { inheritedPolicy } from '../../clients/policy.js'
-import { callRegistry, findStored } from '../../clients/registry.js'
+import { callRegistry, findRecord } from '../../clients/registry.js'
 import { clientScopes, parseScope } from '../../clients/scopes.js'
 import type { Claims } from '../../jose/jws.js'
 import { type Client, nextRevision } from '../../ports/client.js'
@@ -16,7 +16,7 @@ import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { bodyDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
-import { policyOfKey } from './key-client.js'
+import { policyOfKey, requireNotUndone } from './key-client.js'
 
 /** Redeems a key, as the Initial Access Token of RFC 7591, to register a client. */
 export async function registerClient(
@@ -30,6 +30,7 @@ export async function registerClient(
     action: 'register',
     source,
     digest: bodyDigest('register', body),
+    requireResults: (outcome) => requireRegistered(deployment, key, JSON.parse(outcome.toString())),
     validate: () => validate(deployment, key, clientId, body),
     async act(registration) {
       const result = await save(deployment, key, registration)
@@ -42,6 +43,15 @@ export async function registerClient(
   })
 }
 
+function requireRegistered(
+  deployment: Deployment,
+  key: VerifiedKey,
+  answer: ClientInformation,
+): Promise<void> {
+  const isFromKey = ({ registeredBy }: Client) => registeredBy?.keyId === key.jti
+  return requireNotUndone(deployment, key, answer, isFromKey)
+}
+
 async function validate(
   deployment: Deployment,
   key: VerifiedKey,
@@ -52,13 +62,14 @@ async function validate(
   const scopes = clientScopes(policy, key.scope)
   const application = { operation: 'register', clientId, registeredBy: key.clientId, body, policy } as const
   const accepted = await accept(deployment, { ...application, bounds: { scopes } })
-  const before = await findStored(deployment, clientId)
+  const before = await findRecord(deployment, clientId)
   if (before !== undefined && !isLeftover(before, key)) throw taken()
   return { clientId, policy, scopes, accepted, before }
 }
 
-/** Whether an interrupted attempt at the same redemption left this client. Nobody ever got its secret. */
-function isLeftover({ registeredBy, deletedAt }: Client, { clientId, jti }: VerifiedKey): boolean {
+/** Whether an interrupted attempt at the same redemption left this client, or an undo. Nobody has used it. */
+function isLeftover({ registeredBy, deletedAt, undoneAt }: Client, { clientId, jti }: VerifiedKey): boolean {
+  if (undoneAt !== undefined) return true
   return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
@@ -100,6 +111,9 @@ function newClient(
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const secret = issueSecret(deployment, methods)
   const token = issueRegistrationToken(deployment, clientId)
+  const now = numericDate(deployment)
+  const { confirmWithinSeconds } = policy
+  const deadline = confirmWithinSeconds === undefined ? {} : { confirmBy: now + confirmWithinSeconds }
   const client: Client = {
     clientId,
     revision: 1,
@@ -108,7 +122,7 @@ function newClient(
     policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience: key.audience }),
     metadata,
     registeredBy: { clientId: key.clientId, keyId: key.jti },
-    registration: { issuedAt: numericDate(deployment), scopes: [...most], tokens: [token.stored] },
+    registration: { ...deadline, issuedAt: now, scopes: [...most], tokens: [token.stored] },
   }
   return { client, token: token.text, secret: secret.issued }
 }

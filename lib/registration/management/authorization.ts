@@ -1,6 +1,7 @@
-import { malformed, type ProvisioningError, type Reason } from '../../base/errors.js'
+import { malformed, ProvisioningError, type Reason } from '../../base/errors.js'
 import type { PresentedRequest } from '../../base/request.js'
-import { changeClient, findStored } from '../../clients/registry.js'
+import { confirmUse } from '../../clients/authentication/confirm-use.js'
+import { changeClient, knownClient, readRecord } from '../../clients/registry.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
@@ -52,13 +53,18 @@ export async function authorize(
 /** The token names its client, so the path is not needed here: it could name any client. */
 async function findManaged(deployment: Deployment, text: string): Promise<Managed | undefined> {
   const owner = clientIdIn(text)
-  const client = owner === undefined ? undefined : await findStored(deployment, owner)
+  const client = owner === undefined ? undefined : knownClient(await readRecord(deployment, owner))
   const registration = client?.registration
   const stored = findToken(registration, text)
   return client && registration && stored && { client, registration, token: { text, stored } }
 }
 
-/** Authorizes and counts a request. A client that is being deleted can only be deleted again. */
+/**
+ * Authorizes and counts a request, which confirms the registration. A client that is being deleted can only be deleted
+ * again.
+ *
+ * @throws ProvisioningError the errors of `authorize` and `count`; `confirmation_missed`
+ */
 export async function authorizeUnlessDeleted(
   deployment: Deployment,
   request: ManagementRequest,
@@ -68,7 +74,17 @@ export async function authorizeUnlessDeleted(
   const { clientId, deletedAt } = managed.client
   if (deletedAt !== undefined) throw refused('registration_token_wrong', clientId)
   await count(clientId)
-  return managed
+  const client = await confirmed(deployment, managed.client, request.presented)
+  return { ...managed, client, registration: client.registration ?? managed.registration }
+}
+
+async function confirmed(deployment: Deployment, client: Client, source: PresentedRequest): Promise<Client> {
+  try {
+    return await confirmUse(deployment, { client, source })
+  } catch (error) {
+    if (!(error instanceof ProvisioningError) || error.reason !== 'confirmation_missed') throw error
+    throw refused(error.reason, client.clientId).with({ code: 'invalid_token' })
+  }
 }
 
 /** Revokes a compromised registration access token. Texts that are no valid token are ignored. */

@@ -17,6 +17,7 @@ const POLICY: Required<PolicyOptions> = {
   senderConstraint: 'dpop',
   rebinding: 'add',
   maxBindings: 16,
+  confirmWithinSeconds: 600,
   onReplay: 'flag',
   registrationPolicies: ['ours'],
   requireSoftwareStatement: false,
@@ -33,6 +34,8 @@ const BOUND = {
   askedBy: 'orchestrator',
   lineage: [{ clientId: 'ci-runner', jti: 'r3Zb0xkQd2mVwq7YtP1sNg' }],
   flaggedAt: 1_700_000_003,
+  confirmBy: 1_700_000_600,
+  replaces: true,
 }
 
 function keyBinding(bindingId: string): Required<Binding> {
@@ -50,7 +53,7 @@ function registration(): Required<Registration> {
     hash: hashSecret(`a-registration-access-token-${n}`),
     expiresAt: 1_800_000_000 + n,
   }))
-  const times = { issuedAt: 1_700_000_000, secretRenewedAt: 1_700_000_001 }
+  const times = { issuedAt: 1_700_000_000, secretRenewedAt: 1_700_000_001, confirmBy: 1_700_000_600 }
   return { ...times, scopes: ['devices:read'], tokens }
 }
 
@@ -82,6 +85,7 @@ function wholeClient(clientId: string): Required<Client> {
     registration: registration(),
     flaggedAt: 1_700_000_001,
     deletedAt: 1_700_000_002,
+    undoneAt: 1_700_000_004,
   }
 }
 
