@@ -1,4 +1,5 @@
-import { bindingsWith, withBindings, withoutBinding } from '../../lib/clients/bound-keys.js'
+import { withBindings, withoutBinding } from '../../lib/clients/bound-keys.js'
+import { bindingsWith } from '../../lib/clients/rebinding.js'
 import type { Binding, Client } from '../../lib/ports/client.js'
 import type { Policy, Rebinding } from '../../lib/ports/policy-options.js'
 import { refusalOf } from '../support/deployed.js'

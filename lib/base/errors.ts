@@ -109,7 +109,6 @@ export const REASONS = {
   registration_token_expired: 'invalid_token',
   registration_token_misused: 'invalid_token',
   client_changed: 'invalid_request',
-
   too_many_requests: 'slow_down',
   too_many_keys_outstanding: 'slow_down',
   too_many_proofs: 'slow_down',

@@ -1,12 +1,12 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
-import type { Parameters, RequestSource } from '../base/request.js'
+import type { Parameters } from '../base/request.js'
 import type { Binding } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
-import type { Emit, EventDetails } from '../ports/events.js'
 import type { Confirmation } from '../ports/store.js'
 import type { AuthenticatedClient } from './authentication/authenticate.js'
 import { withoutBinding } from './bound-keys.js'
+import { emitUnbound, type UnbindingCause } from './client-events.js'
 import { changeClient, findClient } from './registry.js'
 
 /**
@@ -65,23 +65,6 @@ export async function revokeBinding(
 
 const NOT_WRITABLE =
   'clients is a lookup function, which cannot save clients: pass a list or a ClientRegistry to revoke bindings.'
-
-/** Why bindings are removed, and the request that caused this. */
-export interface UnbindingCause {
-  readonly by: EventDetails['client.unbound']['by']
-  readonly source?: RequestSource | undefined
-}
-
-/** Emits an event for each removed binding. */
-export function emitUnbound(
-  emit: Emit,
-  clientId: string,
-  removed: readonly Binding[],
-  { by, source }: UnbindingCause,
-): void {
-  for (const { keyId, bindingId, confirmation } of removed)
-    emit('client.unbound', { clientId, keyId, bindingId, confirmation: { ...confirmation }, by }, source)
-}
 
 /** A binding, as the endpoints show it to its client. */
 export interface BindingAnswer {

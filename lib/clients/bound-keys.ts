@@ -1,8 +1,6 @@
-import { malformed } from '../base/errors.js'
 import type { PublicJwk } from '../jose/jwk.js'
 import type { Binding, Client } from '../ports/client.js'
 import type { ClientAuthenticationMethod } from '../ports/methods.js'
-import { MOST_BINDINGS, type Policy } from '../ports/policy-options.js'
 import type { Confirmation, KeyRef } from '../ports/store.js'
 
 /** A key or a certificate to bind. The sender has proven its possession. */
@@ -18,7 +16,8 @@ const METHODS: Record<keyof Confirmation, ClientAuthenticationMethod> = {
   'x5t#S256': 'self_signed_tls_client_auth',
 }
 
-const MEMBERS = Object.keys(METHODS) as (keyof Confirmation)[]
+/** The members of a confirmation. */
+export const CONFIRMATION_MEMBERS = Object.keys(METHODS) as (keyof Confirmation)[]
 
 /**
  * Replaces the bindings of a client, and adapts its authentication methods: it gains those of the new bindings, and loses
@@ -32,7 +31,9 @@ export function withBindings<C extends Omit<Client, 'revision'>>(client: C, bind
 
 /** The methods by which a client can authenticate with its bound keys and certificates. */
 export function boundMethodsOf(bindings: readonly Binding[] = []): readonly ClientAuthenticationMethod[] {
-  const bound = MEMBERS.filter((member) => bindings.some(({ confirmation }) => confirmation[member]))
+  const bound = CONFIRMATION_MEMBERS.filter((member) =>
+    bindings.some(({ confirmation }) => confirmation[member]),
+  )
   return bound.map((member) => METHODS[member])
 }
 
@@ -53,54 +54,6 @@ function ownMethods({
   return authenticationMethods.filter(
     (method) => supported[method] !== false && !(boundMethods.includes(method) && method in supported),
   )
-}
-
-/**
- * The bindings of a client after another key is bound to it. The new binding is the last one.
- *
- * By default a client keeps its key: a thief with a stolen provisioning key must not replace it. `rebinding` can allow it.
- * A binding that must be confirmed replaces the others only at its first use. Until then it replaces only those that also
- * wait for theirs.
- *
- * @param given the new binding, without a deadline
- * @param present the bindings of the client so far
- * @param policy the policy of the client that asked for the provisioning key
- * @throws ProvisioningError `binding_exists`
- */
-export function bindingsWith(
-  given: Binding,
-  present: readonly Binding[] = [],
-  { rebinding, maxBindings, confirmWithinSeconds }: Policy,
-): readonly Binding[] {
-  // An interrupted attempt at the same redemption may have left a binding, which this one replaces.
-  const others = present.filter(({ keyId }) => keyId !== given.keyId)
-  const confirmed = others.filter(({ confirmBy }) => confirmBy === undefined)
-  const isConfirmed = confirmWithinSeconds === undefined || confirmed.some(isSameKey(given))
-  const added = isConfirmed ? given : { ...given, confirmBy: given.boundAt + confirmWithinSeconds }
-  if (others.length === 0) return [added]
-  if (rebinding === 'replace') {
-    if (isConfirmed || confirmed.length === 0) return [added]
-    if (confirmed.length < MOST_BINDINGS) return [...confirmed, { ...added, replaces: true }]
-    throw exists(`The client already has ${MOST_BINDINGS} bound keys: revoke one first.`)
-  }
-  // If a key had two bindings, it would stay valid after the revocation of one.
-  if (others.some(isSameKey(added))) throw exists('This key is already bound to the client.')
-  if (rebinding === 'refuse')
-    throw exists('The client already has a bound key, and the policy does not allow another.')
-  if (others.length >= maxBindings)
-    throw exists(
-      `The client already has ${others.length} bound keys, and the policy allows ${maxBindings}: revoke one first.`,
-    )
-  return [...others, added]
-}
-
-function isSameKey({ confirmation }: Binding): (other: Binding) => boolean {
-  return ({ confirmation: other }) =>
-    MEMBERS.some((member) => other[member] !== undefined && other[member] === confirmation[member])
-}
-
-function exists(message: string) {
-  return malformed('binding_exists', message)
 }
 
 /**

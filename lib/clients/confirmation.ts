@@ -1,7 +1,4 @@
-import { withoutUndefined } from '../base/object.js'
-import type { RequestSource } from '../base/request.js'
-import type { Binding, Client, Registration } from '../ports/client.js'
-import type { Emit } from '../ports/events.js'
+import type { Binding, Client } from '../ports/client.js'
 import { withBindings, withoutBindings } from './bound-keys.js'
 
 /*
@@ -15,7 +12,7 @@ import { withBindings, withoutBindings } from './bound-keys.js'
  */
 
 /** A client without `revision`, as it is to be saved. */
-type Unsaved = Omit<Client, 'revision'>
+export type Unsaved = Omit<Client, 'revision'>
 
 /** Whether a registration or a binding was not used before its deadline. */
 function isOverdue(
@@ -66,48 +63,10 @@ export function withUseConfirmed(client: Client, bindingId: string | undefined):
   )
 }
 
-function confirmed<T extends Registration | Binding>(one: T): T {
-  return withoutUndefined({ ...one, confirmBy: undefined, replaces: undefined }) as T
-}
-
-/** Emits an event for each registration and binding that was undone. */
-export function emitUndone(emit: Emit, before: Client, after: Unsaved): void {
-  if (before.registration !== undefined && after.registration === undefined)
-    emitRegistration(emit, 'undone', before)
-  for (const binding of before.bindings ?? [])
-    if (!after.bindings?.includes(binding))
-      emitBinding(emit, 'undone', { clientId: before.clientId, binding })
-}
-
-/** Emits an event for the registration and for the binding that a use has confirmed. */
-export function emitConfirmed(
-  emit: Emit,
-  { before, bindingId, source }: { before: Client; bindingId: string | undefined; source: RequestSource },
-): void {
-  const { clientId, registration, bindings = [] } = before
-  if (registration?.confirmBy !== undefined) emitRegistration(emit, 'confirmed', before, source)
-  const binding = bindings.find((one) => one.bindingId === bindingId && one.confirmBy !== undefined)
-  if (binding !== undefined) emitBinding(emit, 'confirmed', { clientId, binding }, source)
-}
-
-type End = 'confirmed' | 'undone'
-
-function emitRegistration(
-  emit: Emit,
-  end: End,
-  { clientId, registeredBy }: Client,
-  source?: RequestSource,
-): void {
-  const keyId = registeredBy?.keyId ?? ''
-  emit(`registration.${end}`, { clientId, keyId }, source)
-}
-
-function emitBinding(
-  emit: Emit,
-  end: End,
-  { clientId, binding }: { readonly clientId: string; readonly binding: Binding },
-  source?: RequestSource,
-): void {
-  const { bindingId, keyId, confirmation } = binding
-  emit(`binding.${end}`, { clientId, keyId, bindingId, confirmation: { ...confirmation } }, source)
+function confirmed<T extends Pick<Binding, 'confirmBy' | 'replaces'>>({
+  confirmBy: _,
+  replaces: __,
+  ...others
+}: T): Omit<T, 'confirmBy' | 'replaces'> {
+  return others
 }

@@ -2,7 +2,8 @@ import { ProvisioningError } from '../base/errors.js'
 import { CLIENT_ID, type Client, nextRevision } from '../ports/client.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import { MOST_BINDINGS } from '../ports/policy-options.js'
-import { emitUndone, withoutOverdue } from './confirmation.js'
+import { emitUndone } from './client-events.js'
+import { withoutOverdue } from './confirmation.js'
 
 /** Finds a client. A client that is being deleted, or that was undone, counts as missing. */
 export async function findClient(deployment: Deployment, clientId: string): Promise<Client | undefined> {
@@ -38,7 +39,7 @@ export async function findRecord(deployment: Deployment, clientId: string): Prom
     const after = { ...left, revision: nextRevision(record) }
     if (!deployment.registryWritable) return after
     if (await callRegistry(() => deployment.registry.save(after))) {
-      emitUndone(deployment.emit, record, after)
+      emitUndone(deployment.emit, { before: record, after })
       return after
     }
   }

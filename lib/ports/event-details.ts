@@ -2,7 +2,7 @@ import type { ErrorCode, Reason } from '../base/errors.js'
 import type { AdministrationAct, AdministrationRefusal } from './administration-events.js'
 import type { Confirmation } from './key-record.js'
 import type { Finding, LockKind } from './monitoring-store.js'
-import type { FamilyEnd, RedemptionAction } from './redemption.js'
+import type { BindingIdentity, FamilyEnd, RedemptionAction, RegistrationIdentity } from './redemption.js'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
 export type EndpointName =
@@ -30,18 +30,6 @@ interface KeyIdentity {
   readonly clientId: string
   /** The identity that the key is for, if it is known. */
   readonly subject?: string
-}
-
-interface RegistrationIdentity {
-  /** The registered client, or the client of the binding. */
-  readonly clientId: string
-  /** The `jti` of the provisioning key that had been redeemed for it. */
-  readonly keyId: string
-}
-
-interface BindingIdentity extends RegistrationIdentity {
-  readonly bindingId: string
-  readonly confirmation: Confirmation
 }
 
 interface FindingDetails extends Omit<Finding, 'id' | 'until'> {

@@ -1,3 +1,5 @@
+import type { Confirmation } from './key-record.js'
+
 /**
  * The use of a redeemed key. `route`: a route behind `redeemProvisioningKey()`.
  *
@@ -32,4 +34,18 @@ export interface FamilyEnd {
    * found out.
    */
   readonly family?: { readonly clientId?: string; readonly fate: FamilyFate }
+}
+
+/** Names a registration, or the client of a binding. */
+export interface RegistrationIdentity {
+  /** The registered client, or the client of the binding. */
+  readonly clientId: string
+  /** The `jti` of the provisioning key that had been redeemed for it. */
+  readonly keyId: string
+}
+
+/** Names a binding. */
+export interface BindingIdentity extends RegistrationIdentity {
+  readonly bindingId: string
+  readonly confirmation: Confirmation
 }

@@ -1,7 +1,7 @@
 import { ProvisioningError } from '../base/errors.js'
 import type { RequestSource } from '../base/request.js'
-import { emitUnbound } from '../clients/bindings.js'
 import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.js'
+import { emitUnbound } from '../clients/client-events.js'
 import { changeClient, findClient } from '../clients/registry.js'
 import type { Binding, Client } from '../ports/client.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'

@@ -2,7 +2,8 @@ import { ProvisioningError } from '../../base/errors.js'
 import type { RequestSource } from '../../base/request.js'
 import type { Client } from '../../ports/client.js'
 import type { Deployment } from '../../ports/deployment.js'
-import { emitConfirmed, withUseConfirmed } from '../confirmation.js'
+import { emitConfirmed } from '../client-events.js'
+import { withUseConfirmed } from '../confirmation.js'
 import { changeClient } from '../registry.js'
 
 /** A successful authentication. */
@@ -34,9 +35,9 @@ export async function confirmUse(
     const after = withUseConfirmed(before, bindingId)
     return after === before ? undefined : after
   })
-  if (changed?.before === undefined) return confirmed
-  emitConfirmed(deployment.emit, { before: changed.before, bindingId, source })
-  return changed.after
+  const { before, after = confirmed } = changed ?? {}
+  if (before !== undefined) emitConfirmed(deployment.emit, { before, after }, source)
+  return after
 }
 
 /** Whether a record still has the registration and the binding that were used. It may be the record of a newer client. */

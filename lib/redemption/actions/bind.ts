@@ -1,14 +1,10 @@
 import { malformed } from '../../base/errors.js'
 import type { RequestSource } from '../../base/request.js'
-import { type BindingAnswer, bindingAnswer, emitUnbound } from '../../clients/bindings.js'
-import {
-  bindingsWith,
-  type ProvenKey,
-  withBindings,
-  withoutBinding,
-  withoutBindings,
-} from '../../clients/bound-keys.js'
+import { type BindingAnswer, bindingAnswer } from '../../clients/bindings.js'
+import { type ProvenKey, withBindings, withoutBinding, withoutBindings } from '../../clients/bound-keys.js'
+import { emitUnbound } from '../../clients/client-events.js'
 import { boundsOf, inheritedPolicy, memberBeyond } from '../../clients/policy.js'
+import { bindingsWith } from '../../clients/rebinding.js'
 import { type Changed, changeClient, findClient } from '../../clients/registry.js'
 import { clientScopes } from '../../clients/scopes.js'
 import type { Binding, Client } from '../../ports/client.js'
