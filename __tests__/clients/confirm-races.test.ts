@@ -129,7 +129,7 @@ describe.each(Object.keys(BACKENDS))('over %s, a binding', (name) => {
 
   it('is never both undone and used, if both come at its deadline', async () => {
     const longest = await durationOfUse(site)
-    for (let round = 0; round < times({ all: 200, few: 12 }); round += 1) {
+    for (let round = 0; round < times({ all: 200, few: 6 }); round += 1) {
       const { early, late } = site
       const device = await overdueDevice(site)
       const undo = () => findClient(late.deployment, device.clientId).then(() => false)
