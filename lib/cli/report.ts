@@ -25,6 +25,7 @@ const SENTENCES: Sentences = {
   'clock.corrected': ({ bySeconds }) => `The clock of this machine is wrong by ${bySeconds} seconds.`,
   'retry.scheduled': ({ reason, delaySeconds }) => `${reason} Trying again in ${delaySeconds.toFixed(1)} s.`,
   'key.redeemed': ({ keyId, clientId }) => `Redeemed the key ${keyId} as ${clientId}.`,
+  'enrollment.confirmed': ({ clientId }) => `Confirmed the enrollment of ${clientId}.`,
   'binding.recovered': ({ clientId }) => `The answer was lost, but ${clientId} is bound.`,
   'binding.renewed': ({ clientId }) => `${clientId} has a new key pair.`,
   'renewal.failed': ({ reason }) => `The key pair was not renewed: ${reason}`,

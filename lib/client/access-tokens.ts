@@ -1,8 +1,9 @@
-import { type Device, Enrollment, hasEnded, signerFor } from './enrollment.js'
+import { type Device, Enrollment, hasEnded } from './enrollment.js'
 import { ProvisionError } from './failure.js'
 import type { Authentication } from './issuer.js'
 import { Patience } from './patience.js'
 import { endOf, exchangeForm } from './redemption.js'
+import { signerFor } from './saved-key-pair.js'
 import type { Signer } from './signer.js'
 import type { Result } from './state.js'
 

@@ -5,8 +5,9 @@ import { type KeyDemand, obtainKey } from './key-supply.js'
 import type { Settings } from './options.js'
 import { Patience } from './patience.js'
 import { readProvisioningKey } from './provisioning-key.js'
-import { findBinding, newAttempt, redeem } from './redemption.js'
-import { newPrivateKey, type PrivateKeyJwk, type Signer, signerOf, thumbprintOf } from './signer.js'
+import { confirm, findBinding, newAttempt, redeem } from './redemption.js'
+import { requireSameSigner, signerFor } from './saved-key-pair.js'
+import { newPrivateKey, type Signer, signerOf, thumbprintOf } from './signer.js'
 import {
   type Attempt,
   clearState,
@@ -17,7 +18,6 @@ import {
   type State,
   type StateStorage,
   saveState,
-  unusable,
 } from './state.js'
 
 /** One device, and what all its calls share. */
@@ -77,6 +77,7 @@ export class Enrollment {
     const { result, attempt } = loaded.state ?? {}
     await requireSameSigner(settings, attempt ?? result)
     if (attempt !== undefined && result === undefined) return this.#resume(loaded, attempt)
+    if (result?.confirmBy !== undefined) return this.#confirm(loaded, result)
     if (result === undefined || this.#hasEnded(result)) return this.#begin(loaded)
     if (attempt !== undefined || this.#isDue(result)) return this.#renew(loaded, result)
     connection.notify({ type: 'state.found', clientId: result.clientId })
@@ -120,10 +121,11 @@ export class Enrollment {
     const issuer = await this.#device.issuer(patience)
     const result = loaded.state?.result
     // By the clock of the issuer, which is known only now, the result may still be good.
-    if (result !== undefined && !this.#hasEnded(result) && !this.#isDue(result)) return result
+    const isGood = result !== undefined && result.confirmBy === undefined && !this.#hasEnded(result)
+    if (isGood && !this.#isDue(result)) return result
     const { signer, pair } = await this.#newPair()
     // A binding stays in use until it is renewed. An access token that has ended does not.
-    const old = settings.action === 'bind' ? result : undefined
+    const old = settings.action === 'bind' && result?.confirmBy === undefined ? result : undefined
     const self = old && { clientId: old.clientId, signer: await this.#signer(old) }
     const redeemedKeyId = result?.keyId
     const key = await obtainKey(settings, { issuer, patience, signer, self, redeemedKeyId, refused })
@@ -139,14 +141,14 @@ export class Enrollment {
 
   /** Sends a saved attempt again. If its key is of no use any more, begins with a new key. */
   async #resume(loaded: Loaded, attempt: Attempt): Promise<Result | undefined> {
-    const { keyId, token } = readProvisioningKey(attempt.key)
+    const { keyId } = readProvisioningKey(attempt.key)
     this.#device.connection.notify({ type: 'attempt.resumed', keyId })
     try {
       return await this.#send(loaded, attempt, true)
     } catch (error) {
       if (!isRefusal(error)) throw error
       const now = await loadState(this.#device.storage, this.#device.settings)
-      return this.#begin(now, { token, error })
+      return this.#begin(now, { keyId, error })
     }
   }
 
@@ -155,21 +157,48 @@ export class Enrollment {
     const patience = this.#patience
     const issuer = await this.#device.issuer(patience)
     const sending = { attempt, signer: await this.#signer(attempt), patience }
+    let result: Result | undefined
     try {
-      const result = await redeem(issuer, settings, sending)
+      result = await redeem(issuer, settings, sending)
       connection.notify({ type: 'key.redeemed', keyId: result.keyId, clientId: result.clientId })
-      return (await this.#save({ result }, loaded)) && result
     } catch (error) {
       if (!isRefusal(error)) throw error
       const isUncertain = settings.action === 'bind' && (isResumed || patience.hasFailed)
-      const result = isUncertain ? await findBinding(issuer, sending) : undefined
+      result = isUncertain ? await findBinding(issuer, sending) : undefined
       if (result === undefined) {
         await this.#drop(loaded, error)
         throw error
       }
       connection.notify({ type: 'binding.recovered', clientId: result.clientId })
-      return (await this.#save({ result }, loaded)) && result
     }
+    return this.#complete(loaded, result)
+  }
+
+  /** Saves a result, and confirms it if it has a deadline. */
+  async #complete(loaded: Loaded, result: Result): Promise<Result | undefined> {
+    const isUnconfirmed = result.confirmBy !== undefined
+    // A renewal keeps the old key pair and the attempt until the new key pair is confirmed.
+    const isRenewal = isUnconfirmed && loaded.state?.result !== undefined
+    const saved = isRenewal ? loaded : await this.#save({ result }, loaded)
+    return saved && (isUnconfirmed ? this.#confirm(saved, result) : result)
+  }
+
+  /** Confirms a result. If the issuer has undone it, begins with a new key, or keeps the old key pair. */
+  async #confirm(loaded: Loaded, unconfirmed: Result): Promise<Result | undefined> {
+    const patience = this.#patience
+    const issuer = await this.#device.issuer(patience)
+    const { confirmBy: _, ...result } = unconfirmed
+    try {
+      await confirm(issuer, result, { signer: await this.#signer(result), patience })
+    } catch (error) {
+      if (!(error instanceof ProvisionError) || error.code !== 'enrollment_undone') throw error
+      const old = loaded.state?.result
+      if (old?.confirmBy !== undefined) return this.#begin(loaded, { keyId: result.keyId, error })
+      if (old !== undefined) await this.#save({ result: old }, loaded)
+      throw error
+    }
+    this.#device.connection.notify({ type: 'enrollment.confirmed', clientId: result.clientId })
+    return (await this.#save({ result }, loaded)) && result
   }
 
   /** Forgets a refused attempt if nothing can come of it, and if the device does not need it to know its key. */
@@ -201,22 +230,6 @@ export class Enrollment {
   }
 }
 
-/**
- * The signer of a saved key pair.
- *
- * @throws ProvisionError `state_unusable`
- */
-export async function signerFor(
-  settings: Settings,
-  { privateKey, thumbprint }: SavedKeyPair,
-): Promise<Signer> {
-  if (settings.signer !== undefined) return settings.signer
-  const signer = await signerOf(privateKey as PrivateKeyJwk).catch(() => undefined)
-  if (signer === undefined || (await thumbprintOf(signer)) !== thumbprint)
-    throw unusable('it is damaged: its private key is wrong')
-  return signer
-}
-
 /** Whether the access token of a result has ended. */
 export function hasEnded({ expiresAt }: Result, now: number): boolean {
   return expiresAt !== undefined && expiresAt <= now
@@ -224,13 +237,4 @@ export function hasEnded({ expiresAt }: Result, now: number): boolean {
 
 function isRefusal(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && error.code === 'refused'
-}
-
-/** @throws ProvisionError `state_unusable` */
-async function requireSameSigner({ signer }: Settings, pair: SavedKeyPair | undefined): Promise<void> {
-  if (pair === undefined) return
-  if (signer === undefined && pair.privateKey === undefined)
-    throw unusable('the private key is not in it, and you passed no signer')
-  if (signer !== undefined && (await thumbprintOf(signer)) !== pair.thumbprint)
-    throw unusable('it belongs to another key pair than the signer')
 }

@@ -16,6 +16,7 @@ const ERRORS = {
   key_of_other_issuer: { blame: 'you', isTransient: false },
   key_expired: { blame: 'you', isTransient: false },
   key_redeemed: { blame: 'you', isTransient: false },
+  enrollment_undone: { blame: 'you', isTransient: false },
   signer_failed: { blame: 'you', isTransient: false },
   state_unusable: { blame: 'you', isTransient: false },
   state_not_saved: { blame: 'you', isTransient: true },
@@ -30,6 +31,7 @@ const ERRORS = {
  * Names what went wrong.
  *
  * - `key_unavailable`, `key_malformed`, `key_of_other_issuer`, `key_expired`, `key_redeemed`: get a new provisioning key.
+ * - `enrollment_undone`: the device has used its new identity too late. Get a new provisioning key.
  * - `signer_failed`: your `signer` rejected, or returned no signature.
  * - `state_unusable`: nobody can continue with the saved state. `state_not_saved`: it could not be written.
  * - `refused`: the issuer refused the request. `status`, `oauthError` and the message have its answer.

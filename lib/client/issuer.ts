@@ -133,6 +133,16 @@ export class Issuer {
     })
   }
 
+  /** Reads a URL with a Bearer token. */
+  readWith(token: string, url: string, patience: Patience): Promise<Response> {
+    if (!URL.canParse(url) || !isProtected(url))
+      throw invalidAnswer(this.identifier, 'with a registration_client_uri that is no https URL')
+    const headers = { Authorization: `Bearer ${token}` }
+    return patience.untilAnswered((signal) =>
+      sendToIssuer(this.#connection, { url, method: 'GET', headers, signal }),
+    )
+  }
+
   /** Checks the answer of an exchange (RFC 8693 2.2.1), whose token must be bound with DPoP. */
   async readToken(
     response: Response,
@@ -148,7 +158,7 @@ export class Issuer {
   }
 
   /** Checks the answer of a registration (RFC 7591 3.2.1). */
-  async readRegistration(response: Response): Promise<{ client_id: string }> {
+  async readRegistration(response: Response): Promise<{ client_id: string; [member: string]: unknown }> {
     const readAnswer = this.#oauth.processDynamicClientRegistrationResponse
     return checked(this.endpoint('registration_endpoint'), () => readAnswer(response))
   }

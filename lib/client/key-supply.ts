@@ -18,8 +18,8 @@ export interface KeyDemand {
   readonly self?: Authentication | undefined
   /** The `jti` of a key that has been redeemed already. */
   readonly redeemedKeyId?: string | undefined
-  /** A key that the issuer has refused, and why. */
-  readonly refused?: { readonly token: string; readonly error: ProvisionError } | undefined
+  /** A key that leads to nothing any more, and why. */
+  readonly refused?: { readonly keyId: string; readonly error: ProvisionError } | undefined
 }
 
 /**
@@ -55,7 +55,7 @@ async function givenKey(settings: Settings, demand: KeyDemand): Promise<Provisio
     })
   }
   const key = readProvisioningKey(await read(settings.key ?? '', 'key'))
-  if (key.token === demand.refused?.token) throw demand.refused.error
+  if (key.keyId === demand.refused?.keyId) throw demand.refused.error
   if (key.keyId === demand.redeemedKeyId) {
     const message = `The saved access token has ended, and the key ${key.keyId} was redeemed for it. Get a new key.`
     throw new ProvisionError('key_redeemed', message)

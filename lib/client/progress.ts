@@ -19,6 +19,8 @@ export type ProvisionProgress =
   | { readonly type: 'retry.scheduled'; readonly reason: string; readonly delaySeconds: number }
   /** The issuer has redeemed the key. */
   | { readonly type: 'key.redeemed'; readonly keyId: string; readonly clientId: string }
+  /** The device has used its new identity before the deadline, so the issuer keeps it. */
+  | { readonly type: 'enrollment.confirmed'; readonly clientId: string }
   /** The answer was lost, but the issuer has bound the key pair. */
   | { readonly type: 'binding.recovered'; readonly clientId: string }
   /** The device has another key pair now. */

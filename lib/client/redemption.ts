@@ -97,7 +97,7 @@ type ReadAnswer = (
   issuer: Issuer,
   response: Response,
   redeemed: { readonly key: ProvisioningKey; readonly pair: SavedKeyPair },
-) => Promise<Pick<Result, 'clientId' | 'expiresAt'>>
+) => Promise<Pick<Result, 'clientId' | 'expiresAt' | 'confirmBy'>>
 
 const ANSWERS: Record<Settings['action'], ReadAnswer> = {
   async token(issuer, response, { key }) {
@@ -111,11 +111,40 @@ const ANSWERS: Record<Settings['action'], ReadAnswer> = {
     if (!isObject(answer) || typeof answer['client_id'] !== 'string')
       throw invalidAnswer(url, 'with no client_id', response.status)
     if (!isBoundTo(answer, pair)) throw invalidAnswer(url, 'with a binding for another key', response.status)
-    return { clientId: answer['client_id'] }
+    return { clientId: answer['client_id'], ...deadlineOf(answer) }
   },
   async register(issuer, response) {
-    return { clientId: (await issuer.readRegistration(response)).client_id }
+    const answer = await issuer.readRegistration(response)
+    return { clientId: answer.client_id, ...deadlineOf(answer) }
   },
+}
+
+function deadlineOf(answer: { readonly [member: string]: unknown }): Pick<Result, 'confirmBy'> {
+  const { confirm_by: confirmBy } = answer
+  return Number.isSafeInteger(confirmBy) ? { confirmBy: Number(confirmBy) } : {}
+}
+
+/**
+ * Uses a new binding or a new registration, so that the issuer keeps it. It can be used any number of times.
+ *
+ * @throws ProvisionError `enrollment_undone`
+ */
+export async function confirm(
+  issuer: Issuer,
+  { clientId, answer }: Result,
+  { signer, patience }: { readonly signer: Signer; readonly patience: Patience },
+): Promise<void> {
+  const { registration_client_uri: url, registration_access_token: token } = JSON.parse(answer)
+  try {
+    // Each registered client can read its registration, however it authenticates.
+    if (typeof url === 'string') await issuer.readWith(String(token), url, patience)
+    else await issuer.postAs({ clientId, signer }, 'provisioning_bindings_endpoint', patience)
+  } catch (error) {
+    const { oauthError = '', status } = error instanceof ProvisionError ? error : {}
+    if (!['invalid_client', 'invalid_token'].includes(oauthError)) throw error
+    const message = `The issuer has undone the enrollment of ${clientId}, because the device did not confirm it in time. Get a new key.`
+    throw new ProvisionError('enrollment_undone', message, { cause: error, status, oauthError })
+  }
 }
 
 /** A repeated answer has the `expires_in` of the first one. So the `exp` of the token counts, if it has one. */

@@ -67,6 +67,8 @@ export interface Result extends SavedKeyPair {
   /** NumericDates, by the clock of the issuer. */
   readonly completedAt: number
   readonly expiresAt?: number
+  /** The issuer undoes the result at this time, unless the device has used it before; absent: it is confirmed. */
+  readonly confirmBy?: number
 }
 
 /** The state of a device. With both members, the device renews its binding. */
@@ -108,6 +110,7 @@ const readState = object<State & { readonly format: string; readonly version: nu
     answer: required(rule('JSON', isJsonObject, describeSecret)),
     completedAt: required(whole(0)),
     expiresAt: whole(0),
+    confirmBy: whole(0),
   }),
 })
 

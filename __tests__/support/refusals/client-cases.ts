@@ -1,10 +1,26 @@
-import { type ClientLookup, memoryStore, type ProvisioningStore } from '../../../lib/index.js'
+import {
+  type Client,
+  type ClientLookup,
+  hashSecret,
+  memoryStore,
+  type ProvisioningStore,
+} from '../../../lib/index.js'
 import type { LockKind } from '../../../lib/ports/store.js'
+import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../binding.js'
 import { signedAs } from '../forge.js'
 import { askForKey, EXCHANGE, exchangeKey, obtainKey, postForm } from '../requests.js'
 import { AUDIENCE, CLIENT, SECRET, workingOptions } from '../server.js'
 import { bind, type Case, exchangeRequest, present, publicJwk, READ, register, tokenRequest } from './case.js'
+
+/** A registration whose deadline has passed. */
+const UNUSED: Client = {
+  clientId: 'lamp',
+  revision: 1,
+  secretHash: hashSecret(SECRET),
+  authenticationMethods: ['client_secret_basic'],
+  registration: { issuedAt: 1, scopes: [], tokens: [], confirmBy: 2 },
+}
 
 export const CLIENT_CASES: Case[] = [
   {
@@ -39,6 +55,16 @@ export const CLIENT_CASES: Case[] = [
     headers: { 'www-authenticate': /^Basic realm=/ },
     description: /^The client could not be authenticated\.$/,
     act: (server) => askForKey(server, {}, { id: 'nobody', secret: SECRET }),
+  },
+  {
+    title: 'a client whose registration nobody used in time',
+    reason: 'confirmation_missed',
+    status: 401,
+    error: 'invalid_client',
+    headers: { 'www-authenticate': /^Basic realm=/ },
+    description: /^The client could not be authenticated\.$/,
+    options: { clients: memoryClientRegistry([UNUSED]) },
+    act: (server) => askForKey(server, READ, { id: UNUSED.clientId, secret: SECRET }),
   },
   {
     title: 'a wrong secret',
