@@ -88,6 +88,9 @@ async function expectEnrolled(device: Device, action = 'bind'): Promise<void> {
 /** The number of steps of an undisturbed device; see `device-process.ts`. */
 const STEPS = 32
 
+const SCOPES = ['provision:token', 'provision:bind', 'provision:register', 'devices:create', 'devices:read']
+const FLEET = { clientId: 'fleet', clientSecret: SECRET, policy: { scopes: SCOPES, subjects: ['device:*'] } }
+
 const STORES = {
   memoryStore: async () => ({ store: memoryStore(), close: async () => undefined }),
   async redisStore() {
@@ -107,15 +110,7 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
   beforeAll(async () => {
     const { store, close } = await STORES[name]()
     closeStore = close
-    const scopes = [
-      'provision:token',
-      'provision:bind',
-      'provision:register',
-      'devices:create',
-      'devices:read',
-    ]
-    const fleet = { clientId: 'fleet', clientSecret: SECRET, policy: { scopes, subjects: ['device:*'] } }
-    issuer = await startLocalServer({ store, rateLimit: false, clients: [fleet] })
+    issuer = await startLocalServer({ store, rateLimit: false, clients: [FLEET] })
   })
 
   afterAll(async () => {
@@ -164,6 +159,40 @@ describe.each(sampled(['memoryStore', 'redisStore'] as const, () => 0))('with %s
       for (const run of await Promise.all(both))
         expect(run).toMatchObject({ code: 0, clientId: device.subject })
       await expectEnrolled(device, action)
+    },
+    MINUTE,
+  )
+})
+
+/** The steps of an undisturbed device that confirms its binding. The last ones are new: it confirms, and saves that. */
+const CONFIRMING_STEPS = 47
+
+describe('with an issuer that wants a confirmation, a device', () => {
+  beforeAll(async () => {
+    const policy = { ...FLEET.policy, confirmWithinSeconds: 3600 }
+    issuer = await startLocalServer({ rateLimit: false, clients: [{ ...FLEET, policy }] })
+  })
+
+  afterAll(() => issuer.close())
+
+  it('has as many steps as are tried', async () => {
+    expect(await start(newDevice()).ended).toMatchObject({ code: 0, steps: CONFIRMING_STEPS })
+  })
+
+  const steps = Array.from({ length: 18 }, (_, index) => CONFIRMING_STEPS - index)
+
+  it.each(sampled(steps, (step) => step > 40))(
+    'that is killed at step %i is enrolled and confirmed once when it starts again',
+    async (step) => {
+      const device = newDevice()
+      const { signal, code } = await start(device, { KILL_AT: String(step) }).ended
+      expect(signal ?? code).toBe('SIGKILL')
+      await expectEnrolled(device)
+      expect((await issuer.keys.listBindings(device.subject))[0]).not.toHaveProperty('confirmBy')
+      const confirmed = issuer.events.filter(
+        (event) => event.type === 'binding.confirmed' && event.clientId === device.subject,
+      )
+      expect(confirmed).toHaveLength(1)
     },
     MINUTE,
   )
