@@ -38,6 +38,10 @@ describe('a policy beside another one', () => {
     ).toBeUndefined()
   })
 
+  test('allows no more with a longer time to confirm, which is no permission', () => {
+    expect(beyond({ ...OWN, confirmWithinSeconds: 600 })).toBeUndefined()
+  })
+
   test.each<[keyof Policy, PolicyOptions]>([
     ['scopes', { scopes: ['a', 'c'] }],
     ['maxLifetimeSeconds', { maxLifetimeSeconds: 121 }],

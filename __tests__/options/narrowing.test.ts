@@ -64,6 +64,7 @@ const WIDER: [keyof PolicyOptions, unknown, unknown, string, unknown][] = [
   ['rebinding', 'add', 'replace', "add or refuse, as policy.rebinding says, got 'replace'", 'refuse'],
   ['rebinding', 'replace', 'add', "replace or refuse, as policy.rebinding says, got 'add'", 'refuse'],
   ['maxBindings', 2, 3, 'at most 2, as policy.maxBindings says, got 3', 2],
+  ['confirmWithinSeconds', 60, 61, 'at most 60, as policy.confirmWithinSeconds says, got 61', 60],
   ['outstandingKeys', 2, 1000, 'at most 2, as policy.outstandingKeys says, got 1000', 2],
   [
     'accessTokenLifetimeSeconds',
@@ -161,6 +162,17 @@ describe("a client's policy", () => {
     const [policy, mine] = [outer, own].map((rebinding) => (rebinding ? { rebinding } : {}))
     expect(faultsUnder({ scopes: ['read'], ...policy }, mine)).toEqual([])
     expect(await policyUnder({ scopes: ['read'], ...policy }, mine)).toMatchObject({ rebinding: expected })
+  })
+
+  it.each([
+    [undefined, 600, 600],
+    [600, undefined, 600],
+    [600, 60, 60],
+  ])('confirms within %s and %s seconds in %s', async (outer, own, expected) => {
+    const [policy, mine] = [outer, own].map((seconds) => (seconds ? { confirmWithinSeconds: seconds } : {}))
+    expect(await policyUnder({ scopes: ['read'], ...policy }, mine)).toMatchObject({
+      confirmWithinSeconds: expected,
+    })
   })
 
   it('has more keys than the default where the deployment does not say how many', async () => {

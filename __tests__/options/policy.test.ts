@@ -23,6 +23,7 @@ describe('a policy', () => {
       senderConstraint: 'dpop',
       rebinding: 'add',
       maxBindings: 16,
+      confirmWithinSeconds: 86_400,
       outstandingKeys: 1_000_000,
       accessTokenScopes: ['read'],
       clientScopes: ['read', 'a:b/c.d'],
@@ -37,6 +38,12 @@ describe('a policy', () => {
       expect(faultsOfPolicy(policy)).toEqual([])
     },
   )
+
+  it.each([9, 86_401, 60.5, '60'])('waits for no confirmation within %j seconds', (confirmWithinSeconds) => {
+    expect(faultsOfPolicy({ confirmWithinSeconds })).toEqual([
+      `policy.confirmWithinSeconds: expected a whole number from 10 to 86400 seconds, got ${JSON.stringify(confirmWithinSeconds)}`,
+    ])
+  })
 
   it.each([
     [null, 'null'],

@@ -23,9 +23,9 @@ function isOverdue(
 }
 
 /**
- * The client after everything overdue is undone; `undefined` if nothing is. A client that exists only through what is
- * undone is left as an empty record with `undoneAt`. If it were deleted, its next record could have the same revision, and
- * a process that was stopped in the meantime could overwrite that.
+ * The client without its overdue parts; `undefined` if it has none. A client that exists only through an overdue part
+ * becomes an empty record with `undoneAt`. If it were deleted, its next record could have the same revision, and a process
+ * that was stopped in the meantime could overwrite that record.
  *
  * @param now NumericDate
  */

@@ -26,8 +26,8 @@ export async function readRecord(deployment: Deployment, clientId: string): Prom
 }
 
 /**
- * Finds the record of a client, also while the client is being deleted or after it was undone. Undoes first what is
- * overdue.
+ * Finds the record of a client, also while the client is being deleted or after it was undone. First it undoes the
+ * overdue parts of the client.
  *
  * @throws ProvisioningError `client_contended`
  */

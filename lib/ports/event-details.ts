@@ -102,6 +102,8 @@ export interface EventDetails {
     readonly subject: string
     readonly bindingId: string
     readonly confirmation: Confirmation
+    /** NumericDate, if the binding must be confirmed. */
+    readonly confirmBy?: number
   }
   'client.unbound': {
     /** The client that had the key. */
@@ -117,7 +119,11 @@ export interface EventDetails {
   'binding.confirmed': BindingIdentity
   /** Nobody has used a binding before its deadline, so it was removed. */
   'binding.undone': BindingIdentity
-  'client.registered': KeyIdentity & { readonly registeredClientId: string }
+  'client.registered': KeyIdentity & {
+    readonly registeredClientId: string
+    /** NumericDate, if the registration must be confirmed. */
+    readonly confirmBy?: number
+  }
   'client.updated': {
     readonly clientId: string
     /** Whether the client got a new registration access token, or a new secret. */

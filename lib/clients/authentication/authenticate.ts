@@ -46,7 +46,7 @@ export async function authenticateClient(
       'The request has no client credentials: send a secret, an assertion or a certificate.',
     )
   }
-  // What is overdue is part of it: only the right credentials show that it was undone.
+  // The record may have overdue parts: the reason of the refusal says so if the credentials are right.
   const client = presentClient(await readRecord(deployment, credentials.clientId))
   const method = credentials.methodFor(client)
   const fault = checkCredentials(deployment, credentials, client)

@@ -193,9 +193,10 @@ function emitBound(
     source,
   }: { readonly deployment: Deployment; readonly source: RequestSource | undefined },
   { jti: keyId, clientId, subject }: VerifiedKey,
-  { bindingId, confirmation }: Binding,
+  { bindingId, confirmation, confirmBy }: Binding,
   replaced: readonly Binding[],
 ): void {
   emitUnbound(emit, subject, replaced, { by: 'replacement', source })
-  emit('client.bound', { keyId, clientId, subject, bindingId, confirmation: { ...confirmation } }, source)
+  const details = { keyId, clientId, subject, bindingId, confirmation: { ...confirmation } }
+  emit('client.bound', { ...details, ...(confirmBy !== undefined && { confirmBy }) }, source)
 }

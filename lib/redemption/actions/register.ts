@@ -145,7 +145,9 @@ async function save(
     familyClientId: clientId,
     // Observers must hear of the new client, since it can ask for keys of its own.
     emit(source) {
-      const details = { keyId, clientId: registeredBy, subject, registeredClientId: clientId }
+      const ids = { keyId, clientId: registeredBy, subject, registeredClientId: clientId }
+      const confirmBy = saved.registration?.confirmBy
+      const details = { ...ids, ...(confirmBy !== undefined && { confirmBy }) }
       deployment.emit('client.registered', details, source)
     },
     undo: async (isSuperseded) =>
