@@ -105,8 +105,15 @@ describe('a new binding with a deadline', () => {
 })
 
 describe('a process that only looks clients up', () => {
+  // A certificate needs no valid public key.
+  const { jwk: _, ...certificate } = binding('a', { confirmation: { 'x5t#S256': 'x'.repeat(43) } })
+  const methods = ['self_signed_tls_client_auth'] as const
   const stored = (confirmBy: number) =>
-    client([binding('a', { confirmBy, askedBy: 'fleet' })], { registeredBy })
+    client([{ ...certificate, confirmBy }], {
+      registeredBy,
+      authenticationMethods: methods,
+      boundMethods: methods,
+    })
   const looking = (confirmBy: number) => deployed({ clients: () => stored(confirmBy) })
   const source = { address: undefined }
 

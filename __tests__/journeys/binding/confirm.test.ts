@@ -27,6 +27,9 @@ describe('a binding with a deadline', () => {
     expect(status).toBe(201)
     expect(body.confirm_by).toBeGreaterThanOrEqual(before + CONFIRM_SECONDS)
     expect(body.confirm_by).toBe(Number(body.bound_at) + CONFIRM_SECONDS)
+    expect(site.server.events).toContainEqual(
+      expect.objectContaining({ type: 'client.bound', subject: clientId, confirmBy: body.confirm_by }),
+    )
     const listed = await use()
     expect(listed.status).toBe(200)
     expect((listed.body.bindings as object[])[0]).not.toHaveProperty('confirm_by')

@@ -29,6 +29,9 @@ describe('a registration with a deadline', () => {
   it('shows its deadline, and is confirmed by its secret', async () => {
     const client = await register()
     expect(client['confirm_by']).toBe(Number(client['client_id_issued_at']) + CONFIRM_SECONDS)
+    expect(site.server.events).toContainEqual(
+      expect.objectContaining({ registeredClientId: client.client_id, confirmBy: client['confirm_by'] }),
+    )
     expect(await useSecret(client)).toMatchObject({ status: 200 })
     site.passDeadline()
     expect(await useSecret(client)).toMatchObject({ status: 200 })
@@ -54,8 +57,8 @@ describe('a registration with a deadline', () => {
   })
 
   it('is confirmed when the client updates it', async () => {
-    const { confirm_by: _, ...client } = await register()
-    const updated = await update(site.server, client as Registered, { client_name: 'Lamp' })
+    const client = await register()
+    const updated = await update(site.server, client, { client_name: 'Lamp' })
     expect(updated.status).toBe(200)
     expect(updated.body).not.toHaveProperty('confirm_by')
     expect(site.eventsOf(client.client_id)).toEqual(['registration.confirmed'])
