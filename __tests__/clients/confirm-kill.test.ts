@@ -62,7 +62,9 @@ async function run(
     AT: String(at),
     KILL_AT: String(killAt),
   }
-  const child = spawn(process.execPath, [...TYPESCRIPT, join(__dirname, 'confirm-process.ts')], { env })
+  // Node 20 can hang. Killed at another moment, a process must leave the binding whole too.
+  const options = { env, timeout: 60_000, killSignal: 'SIGKILL' } as const
+  const child = spawn(process.execPath, [...TYPESCRIPT, join(__dirname, 'confirm-process.ts')], options)
   let printed = ''
   let failed = ''
   child.stdout.on('data', (text) => {
