@@ -10,7 +10,7 @@ function anchors(document: string): string[] {
       .replaceAll(/[^\w -]/g, '')
       .replaceAll(' ', '-'),
   )
-  const ids = [...readText(document).matchAll(/<a id="(\w+)">/g)].map(([, id = '']) => id)
+  const ids = [...readText(document).matchAll(/<a id="([\w-]+)">/g)].map(([, id = '']) => id)
   return [...headings, ...ids]
 }
 

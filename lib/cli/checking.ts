@@ -27,7 +27,7 @@ export const CHECK_NOTES = `The marks: √ passed, ‼ warning, × failed, - ski
 
 Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures passed; 2 wrong usage, or no check ran.`
 
-const HELP_PAGE = 'docs/troubleshooting.md'
+const HELP_PAGE = 'docs/reference/checks.md'
 
 /** Checks to run, and what they work with. */
 export interface CheckPlan<Context> {
