@@ -30,7 +30,7 @@ export interface CheckInfo {
 
 /** A check of something outside of this process. `Context` is what it works with. */
 export interface Check<Context> extends CheckInfo {
-  /** The ids of checks that must pass before this one. */
+  /** The ids of checks before this one. It does not run if one of them has failed or was skipped. */
   readonly needs?: readonly string[]
   /** The longest time of the check, in seconds. Default: 30. */
   readonly timeoutSeconds?: number
@@ -58,4 +58,15 @@ export function failed(facts: Omit<Finding, 'outcome' | 'reason'>): Finding {
 /** The check found a risk. */
 export function warning(facts: Omit<Finding, 'outcome' | 'reason'>): Finding {
   return { outcome: 'warning', ...facts }
+}
+
+/** Ends a check with a finding from anywhere below it. */
+export class CheckEnd extends Error {
+  override readonly name = 'CheckEnd'
+  readonly finding: Finding
+
+  constructor(finding: Finding) {
+    super(finding.reason ?? finding.actual ?? finding.outcome)
+    this.finding = finding
+  }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { oneLine } from '../client/failure.js'
-import { type Check, type CheckResult, type Finding, failed, skipped } from './check.js'
+import { type Check, CheckEnd, type CheckResult, type Finding, failed, skipped } from './check.js'
 import type { Selection } from './selection.js'
 
 const TIMEOUT_SECONDS = 30
@@ -16,8 +16,8 @@ export interface CheckRun<Context> {
 }
 
 /**
- * Runs checks one after the other, and gives their results in the same order. A check that throws has failed. A check
- * that needs another one, which did not pass, is skipped.
+ * Runs checks one after the other, and gives their results in the same order. A check that throws has failed, unless it
+ * throws a `CheckEnd`. A check that needs another one, which has failed or was skipped, is skipped.
  *
  * @throws the reason of the signal, if it is aborted
  */
@@ -64,6 +64,7 @@ async function findingOf<Context>(
   try {
     return await check.run(context, signal)
   } catch (error) {
+    if (error instanceof CheckEnd) return error.finding
     return failed({ actual: oneLine(error), expected: check.title })
   }
 }
@@ -75,6 +76,7 @@ async function limit(seconds: number, signal: AbortSignal): Promise<Finding> {
 
 /** Why a check cannot run: a check that it needs did not pass. */
 function missing<Context>({ needs = [] }: Check<Context>, results: Map<string, CheckResult>) {
-  const id = needs.find((one) => results.get(one)?.outcome !== 'passed')
+  const holds = (one: string) => ['passed', 'warning'].includes(results.get(one)?.outcome ?? '')
+  const id = needs.find((one) => !holds(one))
   return id === undefined ? undefined : `needs ${id}, which did not pass`
 }

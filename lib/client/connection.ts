@@ -108,7 +108,8 @@ async function readText(response: Response, url: string): Promise<string> {
 const UNTRUSTED =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/
 
-function networkFailure(error: unknown, url: string): ProvisionError {
+/** The error of a request that got no answer. */
+export function networkFailure(error: unknown, url: string): ProvisionError {
   if (error instanceof ProvisionError) return error
   const { host } = new URL(url)
   const code = systemCode(error)

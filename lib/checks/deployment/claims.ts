@@ -1,0 +1,173 @@
+import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
+import { metadataUrl } from './connection.js'
+import type { Deployment, IssuedKey } from './deployment.js'
+import { type DecodedToken, isSignedByOne } from './tokens.js'
+
+/** A check of a fresh key that is a JWT. */
+interface ClaimCheck {
+  readonly id: string
+  readonly group?: string
+  readonly title: string
+  readonly clause: string
+  readonly fix: string
+  readonly needs?: readonly string[]
+  /** What is wrong: the actual and the expected value. */
+  faultOf(token: DecodedToken, key: IssuedKey, deployment: Deployment): readonly [string, string] | undefined
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+const MOST_SECONDS_APART = 5
+
+const CLAIMS: readonly ClaimCheck[] = [
+  {
+    id: 'claims-signature',
+    title: 'the key is signed by a published signing key',
+    clause: 'RFC 7515 5.2',
+    fix: 'Publish the public part of the active signing key in the JWK Set of every process.',
+    needs: ['jwks-served'],
+    faultOf: ({ header }, key, { jwks }) =>
+      isSignedByOne(key.text, jwks)
+        ? undefined
+        : [`alg ${text(header['alg'])}, kid ${text(header['kid'])}`, 'a signature of a key in the JWK Set'],
+  },
+  {
+    id: 'claims-type',
+    title: 'the key has a type of its own, so that it cannot pass for another token',
+    clause: 'RFC 8725 3.11',
+    fix: 'Set the typ of each kind of token to a value of its own.',
+    faultOf: ({ header: { typ } }) =>
+      typeof typ === 'string' && !/^jwt$/i.test(typ)
+        ? undefined
+        : [`typ ${text(typ)}`, 'provisioning-key+jwt'],
+  },
+  {
+    id: 'claims-issuer',
+    title: 'the issuer in the key is the issuer of the metadata',
+    clause: 'RFC 8725 3.8',
+    fix: 'Set the option issuer to the same URL in all processes.',
+    faultOf: ({ claims: { iss } }, _, { settings }) =>
+      iss === settings.issuer ? undefined : [`iss ${text(iss)}`, settings.issuer],
+  },
+  {
+    id: 'claims-audience',
+    title: 'the key names the audience that it is for',
+    clause: 'RFC 8725 3.9',
+    fix: 'Set the option audience to the URL of the API.',
+    faultOf({ claims: { aud } }, _, { settings: { audience } }) {
+      const names = [aud].flat()
+      const isNamed = names.length > 0 && names.every((name) => typeof name === 'string' && name !== '')
+      if (isNamed && (audience === undefined || names.includes(audience))) return undefined
+      return [`aud ${text(aud)}`, audience ?? 'an audience']
+    },
+  },
+  {
+    id: 'claims-times',
+    title: 'the times in the key agree with the lifetime in the answer',
+    clause: 'RFC 7519 4.1.4, RFC 6749 5.1',
+    fix: 'Compute expires_in and exp from the same time.',
+    faultOf({ claims: { iat, exp, nbf = iat } }, { exchange }) {
+      const seconds = Number(exchange.json['expires_in'])
+      const lifetime = Number(exp) - Number(iat)
+      if (Math.abs(lifetime - seconds) <= 1 && Number(nbf) <= Number(iat)) return undefined
+      return [`iat ${text(iat)}, nbf ${text(nbf)}, exp ${text(exp)}`, `an exp ${seconds} seconds after iat`]
+    },
+  },
+  {
+    id: 'claims-client',
+    title: 'the key names its client and its subject',
+    clause: 'RFC 9068 2.2',
+    fix: 'Put client_id and sub into the key.',
+    faultOf({ claims: { client_id, sub } }, _, { settings: { clientId, subject = clientId } }) {
+      if (client_id === clientId && sub === subject) return undefined
+      return [`client_id ${text(client_id)}, sub ${text(sub)}`, `client_id ${clientId}, sub ${subject}`]
+    },
+  },
+  {
+    id: 'claims-scope',
+    title: 'the scope in the key is the scope in the answer',
+    clause: 'RFC 9068 2.2.3',
+    fix: 'Take the scope of the answer from the key.',
+    faultOf({ claims: { scope } }, { exchange }) {
+      const answered = exchange.json['scope'] ?? scope
+      return scope === answered ? undefined : [`scope ${text(scope)}`, `scope ${text(answered)}`]
+    },
+  },
+  {
+    id: 'clock-iat',
+    group: 'Clock',
+    title: 'keys have the time of the server that answers',
+    clause: 'RFC 7519 4.1.6',
+    fix: 'Synchronize the clocks of all servers with NTP.',
+    faultOf({ claims: { iat } }, { exchange }) {
+      const date = Date.parse(exchange.headers.get('Date') ?? '') / 1000
+      if (Number.isNaN(date) || Math.abs(Number(iat) - date) <= MOST_SECONDS_APART) return undefined
+      return [
+        `iat is ${Math.round(Number(iat) - date)} seconds from the header Date`,
+        `at most ${MOST_SECONDS_APART}`,
+      ]
+    },
+  },
+]
+
+/** Does a key contain what its verifiers need? */
+export const CLAIM_CHECKS: readonly Check<Deployment>[] = [
+  ...CLAIMS.slice(0, -1).map(checkOf),
+  {
+    id: 'claims-jti',
+    group: 'Claims',
+    title: 'each key has an id that nobody can guess',
+    clause: 'RFC 7519 4.1.7',
+    fix: 'Make each jti from at least 128 random bits.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const ids: unknown[] = []
+      for (let i = 0; i < 3; i += 1) {
+        const { decoded } = await deployment.issue({}, signal)
+        if (decoded === undefined) return skipped(OPAQUE)
+        ids.push(decoded.claims['jti'])
+      }
+      const isLong = ids.every((id) => typeof id === 'string' && id.length >= 20)
+      if (isLong && new Set(ids).size === ids.length) return PASSED
+      return failed({ actual: ids.map(text).join(', '), expected: 'three long ids that differ' })
+    },
+  },
+  ...CLAIMS.slice(-1).map(checkOf),
+  {
+    id: 'clock-date',
+    group: 'Clock',
+    title: 'the clock of the deployment agrees with the clock of this machine',
+    clause: 'RFC 9110 6.6.1',
+    fix: 'Synchronize both clocks with NTP.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const url = metadataUrl(deployment.settings.issuer)
+      const { headers } = await deployment.send({ method: 'GET', url }, signal)
+      const date = headers.get('Date')
+      if (date === null) return skipped('the answers have no header Date')
+      const seconds = Math.round((Date.parse(date) - Date.now()) / 1000)
+      if (Math.abs(seconds) <= MOST_SECONDS_APART) return PASSED
+      return warning({
+        actual: `${seconds} seconds apart`,
+        expected: `at most ${MOST_SECONDS_APART} seconds`,
+      })
+    },
+  },
+]
+
+const OPAQUE = 'the key is no JWT'
+
+function checkOf({ faultOf, group = 'Claims', needs = [], ...texts }: ClaimCheck): Check<Deployment> {
+  return {
+    ...texts,
+    group,
+    needs: ['issuance-key', ...needs],
+    async run(deployment, signal): Promise<Finding> {
+      const key = await deployment.sample(signal)
+      if (key.decoded === undefined) return skipped(OPAQUE)
+      const fault = faultOf(key.decoded, key, deployment)
+      if (fault === undefined) return PASSED
+      const [actual, expected] = fault
+      return deployment.failed(key.exchange, expected, actual)
+    },
+  }
+}

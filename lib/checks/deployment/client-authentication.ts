@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto'
+import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import type { Deployment } from './deployment.js'
+import type { Exchange, Outgoing } from './exchange.js'
+import { refused } from './issuance.js'
+import { basicOf } from './session.js'
+import { type Members, makeToken, newPair } from './tokens.js'
+
+const group = 'Client authentication'
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const EXPECTED = 'status 401 with invalid_client'
+
+/** What a request for a key has in place of the credentials of the test client. */
+interface Credentials {
+  readonly headers?: Outgoing['headers']
+  readonly form?: Readonly<Record<string, string>>
+}
+
+const invented = () => randomBytes(24).toString('base64url')
+
+/** Wrong credentials, each of which the token endpoint must refuse. */
+const MATRIX: readonly {
+  readonly id: string
+  readonly title: string
+  readonly clause: string
+  readonly fix: string
+  readonly of: (deployment: Deployment) => Credentials
+}[] = [
+  {
+    id: 'auth-missing',
+    title: 'a request without credentials is refused',
+    clause: 'RFC 6749 3.2.1',
+    fix: 'Require client authentication for the grant client_credentials.',
+    of: ({ settings: { clientId } }) => ({ form: { client_id: clientId } }),
+  },
+  {
+    id: 'auth-secret-wrong',
+    title: 'a wrong secret is refused',
+    clause: 'RFC 6749 5.2',
+    fix: 'Compare the whole secret.',
+    of: ({ settings: { clientId } }) => ({ headers: { Authorization: basicOf(clientId, invented()) } }),
+  },
+  {
+    id: 'auth-secret-empty',
+    title: 'an empty secret is refused',
+    clause: 'RFC 6749 2.3.1',
+    fix: 'Refuse a client without a secret.',
+    of: ({ settings: { clientId } }) => ({ headers: { Authorization: basicOf(clientId, '') } }),
+  },
+  {
+    id: 'auth-twice',
+    title: 'two methods of authentication in one request are refused',
+    clause: 'RFC 6749 2.3',
+    fix: 'Refuse a request that has a header Authorization and a client_secret.',
+    of: ({ settings: { clientId, clientSecret } }) => ({
+      headers: { Authorization: basicOf(clientId, clientSecret) },
+      form: { client_id: clientId, client_secret: clientSecret },
+    }),
+  },
+  {
+    id: 'auth-assertion-forged',
+    title: 'an assertion that somebody else has signed is refused',
+    clause: 'RFC 7523 3',
+    fix: 'Verify assertions only with the registered keys of the client.',
+    of: (deployment) => assertionOf(deployment, { alg: 'ES256' }, newPair().sign),
+  },
+  {
+    id: 'auth-assertion-unsigned',
+    title: 'an assertion without a signature is refused',
+    clause: 'RFC 8725 3.1',
+    fix: 'Never accept the algorithm none.',
+    of: (deployment) => assertionOf(deployment, { alg: 'none' }, () => Buffer.alloc(0)),
+  },
+]
+
+/** Does the token endpoint know its clients? */
+export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
+  ...MATRIX.map(({ of, ...texts }): Check<Deployment> => {
+    return {
+      ...texts,
+      group,
+      needs: ['issuance-key'],
+      async run(deployment, signal) {
+        return refused(deployment, await askAs(deployment, of(deployment), signal), EXPECTED)
+      },
+    }
+  }),
+  {
+    id: 'auth-challenge',
+    group,
+    title: 'a refused client learns the method and the error',
+    clause: 'RFC 6749 5.2',
+    fix: 'Answer 401 with invalid_client and a header WWW-Authenticate.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const exchange = await askAs(deployment, strangerOf(deployment), signal)
+      const { status, headers, json } = exchange
+      const isRight = status === 401 && json['error'] === 'invalid_client'
+      if (isRight && /^basic\b/i.test(headers.get('WWW-Authenticate') ?? '')) return PASSED
+      return deployment.failed(exchange, `${EXPECTED}, and WWW-Authenticate: Basic`)
+    },
+  },
+  {
+    id: 'auth-client-unknown',
+    group,
+    title: 'strangers cannot find out which clients exist',
+    clause: 'RFC 6749 5.2',
+    fix: 'Answer an unknown client and a wrong secret in the same way.',
+    needs: ['issuance-key'],
+    run: compareRefusals,
+  },
+]
+
+async function compareRefusals(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  if (deployment.isLocal) return skipped('a local deployment explains every refusal')
+  const { clientId } = deployment.settings
+  const known = { headers: { Authorization: basicOf(clientId, invented()) } }
+  const [wrong, unknown] = [
+    await askAs(deployment, known, signal),
+    await askAs(deployment, strangerOf(deployment), signal),
+  ]
+  if (wrong.status === unknown.status && wrong.text === unknown.text) return PASSED
+  return deployment.failed(unknown, 'the same answer as for a wrong secret')
+}
+
+const strangerOf = ({ settings }: Deployment): Credentials => ({
+  headers: { Authorization: basicOf(`${settings.clientId}-check`, invented()) },
+})
+
+/** Asks for a key with other credentials. */
+function askAs(
+  deployment: Deployment,
+  { headers = {}, form = {} }: Credentials,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const { scope } = deployment
+  const terms = { grant_type: 'client_credentials', ...(scope !== undefined && { scope }), ...form }
+  return deployment.post('token_endpoint', terms, signal, headers)
+}
+
+function assertionOf(
+  { settings: { clientId, issuer }, now }: Deployment,
+  header: Members,
+  signInput: (input: Buffer) => Buffer,
+): Credentials {
+  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: invented(), iat: now, exp: now + 60 }
+  const assertion = makeToken({ header: { typ: 'client-authentication+jwt', ...header }, claims }, signInput)
+  return { form: { client_id: clientId, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion } }
+}

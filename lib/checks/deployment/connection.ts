@@ -1,0 +1,158 @@
+import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
+import { systemCode } from '../../base/system-code.js'
+import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
+import type { Deployment } from './deployment.js'
+
+const group = 'Connection'
+const LOCAL = 'the issuer is local, without TLS'
+const LEAST_DAYS = 14
+const LEAST_HSTS_SECONDS = 15_552_000
+const DAY = 86_400_000
+
+/** Is the deployment there, and can nobody read its traffic? */
+export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'reachable',
+    group,
+    title: 'the deployment answers over a trusted connection',
+    fix: 'Correct the URL, start the server, or trust its certificate authority with --ca-file or --ca-sha256.',
+    async run(deployment, signal) {
+      await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
+      return PASSED
+    },
+  },
+  {
+    id: 'tls-certificate',
+    group,
+    title: `the certificate is valid for more than ${LEAST_DAYS} days`,
+    fix: 'Renew the certificate, and automate its renewal.',
+    needs: ['reachable'],
+    async run(deployment, signal) {
+      if (deployment.isLocal) return skipped(LOCAL)
+      const socket = await handshake(deployment, signal)
+      const until = Date.parse(socket.getPeerCertificate().valid_to)
+      socket.destroy()
+      const days = Math.floor((until - Date.now()) / DAY)
+      if (days > LEAST_DAYS) return PASSED
+      return warning({ actual: `it expires in ${days} days`, expected: `more than ${LEAST_DAYS} days` })
+    },
+  },
+  {
+    id: 'tls-version',
+    group,
+    title: 'the server refuses TLS 1.0 and TLS 1.1',
+    clause: 'RFC 8996 4, RFC 8996 5',
+    fix: 'Set the lowest TLS version of the server or proxy to 1.2.',
+    needs: ['reachable'],
+    async run(deployment, signal) {
+      if (deployment.isLocal) return skipped(LOCAL)
+      const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+      const accepted = await handshake(deployment, signal, old).then(
+        (socket) => {
+          socket.destroy()
+          return socket.getProtocol()
+        },
+        () => undefined,
+      )
+      if (accepted === undefined) return PASSED
+      return failed({ actual: `it accepts ${accepted}`, expected: 'TLS 1.2 or newer only' })
+    },
+  },
+  {
+    id: 'hsts',
+    group,
+    title: 'browsers and clients learn to use only HTTPS (HSTS)',
+    clause: 'RFC 6797 7.1',
+    fix: 'Let the server or proxy send Strict-Transport-Security with a max-age of a year.',
+    needs: ['reachable'],
+    async run(deployment, signal) {
+      if (deployment.isLocal) return skipped(LOCAL)
+      const outgoing = { method: 'GET', url: metadataUrl(deployment.settings.issuer) }
+      const exchange = await deployment.send(outgoing, signal)
+      const header = exchange.headers.get('Strict-Transport-Security')
+      const seconds = Number(/max-age="?(\d+)/i.exec(header ?? '')?.[1] ?? 0)
+      if (seconds >= LEAST_HSTS_SECONDS) return PASSED
+      const actual = header === null ? 'no Strict-Transport-Security' : `Strict-Transport-Security: ${header}`
+      const expected = 'a max-age of at least 180 days'
+      return seconds === 0
+        ? deployment.failed(exchange, expected, actual)
+        : deployment.warning(exchange, expected, actual)
+    },
+  },
+  {
+    id: 'cleartext',
+    group,
+    title: 'nobody gets an answer over plain HTTP',
+    clause: 'RFC 6749 3.2, RFC 9700 2.6',
+    fix: 'Close the port for plain HTTP, or let it refuse all requests. Do not redirect requests that contain a key.',
+    needs: ['reachable'],
+    run: checkCleartext,
+  },
+]
+
+async function checkCleartext(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  if (deployment.isLocal) return skipped(LOCAL)
+  const url = cleartextUrl(deployment)
+  if (url === undefined)
+    return skipped('the issuer has a port of its own; name the other one with --http-port')
+  // The credentials are invented: everybody on the way can read them.
+  const form = [['grant_type', 'client_credentials']] as const
+  const headers = { Authorization: 'Basic bm9ib2R5Om5vdGhpbmc=' }
+  const outgoing = { method: 'POST', url, headers, form }
+  const exchange = await deployment.sendOnce(outgoing, signal).catch((error) => {
+    signal.throwIfAborted()
+    return systemCode(error) === undefined && systemCode(error?.cause) === undefined ? undefined : 'closed'
+  })
+  if (exchange === undefined || exchange === 'closed') return PASSED
+  const { status, headers: received, json } = exchange
+  if (status >= 300 && status < 400)
+    return deployment.warning(
+      exchange,
+      'a refusal, because the key is already exposed when the redirect arrives',
+      `status ${status} to ${received.get('Location')}`,
+    )
+  const isProcessed = status < 300 || json['error'] === 'invalid_client' || status === 401
+  return isProcessed ? deployment.failed(exchange, 'status 403, or no connection') : PASSED
+}
+
+/** The token endpoint is not known yet, and every path must be refused. */
+export function cleartextUrl({ settings }: Deployment, path = '/oauth/token'): string | undefined {
+  const url = new URL(settings.issuer)
+  const port = settings.cleartextPort ?? (url.port === '' ? 80 : undefined)
+  return port === undefined ? undefined : `http://${url.hostname}:${port}${path}`
+}
+
+/** The path of the issuer follows the well-known path (RFC 8414 3.1). */
+export function metadataUrl(issuer: string): string {
+  const { origin, pathname } = new URL(issuer)
+  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
+}
+
+interface Versions {
+  readonly minVersion?: SecureVersion
+  readonly maxVersion?: SecureVersion
+  readonly ciphers?: string
+}
+
+/** Makes a TLS connection. Nothing is sent over it. */
+function handshake(
+  { settings: { issuer, ca } }: Deployment,
+  signal: AbortSignal,
+  versions: Versions = {},
+): Promise<TLSSocket> {
+  const { hostname, port } = new URL(issuer)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
+  const trust = ca === undefined ? {} : { ca: [...ca], allowPartialTrustChain: true }
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port: Number(port || 443), ...name, ...trust, ...versions })
+    const stop = () => socket.destroy(new Error('the handshake took too long'))
+    socket.setTimeout(10_000, stop)
+    signal.addEventListener('abort', stop, { once: true })
+    socket.once('error', reject)
+    socket.once('secureConnect', () => {
+      socket.on('error', () => undefined)
+      resolve(socket)
+    })
+  })
+}

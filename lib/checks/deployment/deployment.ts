@@ -1,0 +1,207 @@
+import { isObject } from '../../base/object.js'
+import { CheckEnd, skipped } from '../check.js'
+import type { Exchange, Outgoing } from './exchange.js'
+import { basicOf, DeploymentSession, type DeploymentSettings } from './session.js'
+import { type DecodedToken, decodeToken, type Members, newPair, type ProofPair } from './tokens.js'
+
+export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
+export const TOKEN_SCOPE = 'provision:token'
+
+type Form = Readonly<Record<string, string>>
+
+/** A key that the deployment has issued to the test client. */
+export interface IssuedKey {
+  readonly text: string
+  readonly exchange: Exchange
+  readonly scope: readonly string[]
+  /** `undefined` if the key is no JWT. */
+  readonly decoded: DecodedToken | undefined
+  /** The private key that it is bound to. */
+  readonly pair?: ProofPair | undefined
+}
+
+/** Changes of a request for a key. */
+export interface KeyRequest {
+  readonly form?: Form
+  readonly headers?: Outgoing['headers']
+  /** Binds the key to this key pair with DPoP. */
+  readonly pair?: ProofPair | undefined
+}
+
+/** The deployment that is tested, as its metadata describe it, and the test client. */
+export class Deployment extends DeploymentSession {
+  metadata: Members = {}
+  jwks: readonly Members[] = []
+  /** The scopes that the checks ask for. */
+  scope: string | undefined
+  /** The key pair of all keys, if the policy refuses bearer keys. */
+  #pair: ProofPair | undefined
+  #sample: IssuedKey | undefined
+  /** The genuine key that forgeries begin with. */
+  victim: IssuedKey | undefined
+  /** The access tokens that keys were redeemed for. */
+  readonly accessTokens: string[] = []
+  readonly #unused = new Set<string>()
+
+  constructor(settings: DeploymentSettings) {
+    super(settings)
+    this.scope = settings.scope
+  }
+
+  /** The URL of an endpoint. @throws CheckEnd if the metadata do not have it */
+  endpoint(name: string): string {
+    const url = this.metadata[name]
+    if (typeof url !== 'string' || !URL.canParse(url))
+      throw new CheckEnd(skipped(`the metadata have no ${name}`))
+    return url
+  }
+
+  /** Whether a list of the metadata has a value. */
+  supports(list: string, value: string): boolean {
+    const values = this.metadata[list]
+    return Array.isArray(values) && values.includes(value)
+  }
+
+  /** Sends a form to an endpoint, as the test client unless the headers say otherwise. */
+  post(name: string, form: Form, signal: AbortSignal, headers: Outgoing['headers'] = this.credentials()) {
+    return this.send(this.postOf(name, form, headers), signal)
+  }
+
+  /** The request that `post` sends. */
+  postOf(name: string, form: Form, headers: Outgoing['headers'] = this.credentials()): Outgoing {
+    const fields = Object.entries(form)
+    const isInBody = headers === this.#inBody
+    const { clientId, clientSecret } = this.settings
+    const client: [string, string][] = isInBody
+      ? [
+          ['client_id', clientId],
+          ['client_secret', clientSecret],
+        ]
+      : []
+    return { method: 'POST', url: this.endpoint(name), headers, form: [...fields, ...client] }
+  }
+
+  /** The headers that authenticate the test client. */
+  credentials(): NonNullable<Outgoing['headers']> {
+    const { clientId, clientSecret } = this.settings
+    const methods = this.metadata['token_endpoint_auth_methods_supported']
+    const isBasic = !Array.isArray(methods) || methods.includes('client_secret_basic')
+    if (!isBasic && methods.includes('client_secret_post')) return this.#inBody
+    return { Authorization: basicOf(clientId, clientSecret) }
+  }
+
+  /** Stands for credentials in the body. */
+  readonly #inBody: NonNullable<Outgoing['headers']> = {}
+
+  /** Asks for a key, and returns any answer. */
+  async requestKey({ form, headers, pair = this.#pair }: KeyRequest, signal: AbortSignal): Promise<Exchange> {
+    const { subject, audience } = this.settings
+    const terms = {
+      grant_type: 'client_credentials',
+      ...(this.scope !== undefined && { scope: this.scope }),
+      ...(subject !== undefined && { requested_subject: subject }),
+      ...(audience !== undefined && { resource: audience }),
+      ...form,
+    }
+    const ask = () => {
+      const outgoing = this.postOf('token_endpoint', terms)
+      const proof = pair && { DPoP: this.proof(pair, outgoing) }
+      return this.send({ ...outgoing, headers: { ...outgoing.headers, ...proof, ...headers } }, signal)
+    }
+    const exchange = await ask()
+    return exchange.json['error'] === 'use_dpop_nonce' ? ask() : exchange
+  }
+
+  /** Gets a key. @throws CheckEnd if the deployment does not issue one */
+  async issue(request: KeyRequest, signal: AbortSignal): Promise<IssuedKey> {
+    const exchange = await this.requestKey(request, signal)
+    const key = this.keyIn(exchange, request.pair ?? this.#pair)
+    if (key === undefined) throw new CheckEnd(this.failed(exchange, 'status 200 with an access_token'))
+    return key
+  }
+
+  /** One key for all checks that only look at it. */
+  async sample(signal: AbortSignal): Promise<IssuedKey> {
+    this.#sample ??= await this.issue({}, signal)
+    return this.#sample
+  }
+
+  /** The key in an answer, if there is one. It is revoked when all checks are done. */
+  keyIn(exchange: Exchange, pair?: ProofPair): IssuedKey | undefined {
+    const { access_token: text, scope = '' } = exchange.json
+    if (exchange.status !== 200 || typeof text !== 'string' || text === '') return undefined
+    this.hide(text, '$KEY')
+    this.#unused.add(text)
+    return { text, exchange, scope: String(scope).split(' '), decoded: decodeToken(text), pair }
+  }
+
+  /**
+   * Gets the first key, and learns which scopes the client may have and whether keys must be bound.
+   *
+   * @throws CheckEnd
+   */
+  async issueFirst(signal: AbortSignal): Promise<Exchange> {
+    const first = await this.requestKey({}, signal)
+    if (first.status === 200 || this.scope !== undefined) return this.#issueBound(first, signal)
+    if (first.json['error'] !== 'invalid_scope') return this.#issueBound(first, signal)
+    const known = this.metadata['scopes_supported']
+    const names: unknown[] = Array.isArray(known) ? known : []
+    const others = names.filter((name) => !String(name).startsWith('provision:'))
+    for (const scopes of [[...names.filter((name) => name === TOKEN_SCOPE), ...others], others]) {
+      if (scopes.length === 0) continue
+      this.scope = scopes.join(' ')
+      const next = await this.requestKey({}, signal)
+      if (next.json['error'] !== 'invalid_scope') return this.#issueBound(next, signal)
+    }
+    this.scope = undefined
+    return first
+  }
+
+  /** If the policy refuses bearer keys, binds all keys of the run to one key pair. */
+  async #issueBound(exchange: Exchange, signal: AbortSignal): Promise<Exchange> {
+    const wantsProof = /dpop/i.test(`${exchange.json['error']} ${exchange.json['error_description']}`)
+    if (exchange.status === 200 || !wantsProof) return exchange
+    this.#pair = newPair()
+    return this.requestKey({}, signal)
+  }
+
+  /** Introspects a token as the test client. */
+  introspect(token: string, signal: AbortSignal): Promise<Exchange> {
+    return this.post('introspection_endpoint', { token }, signal)
+  }
+
+  /** Says that a key needs no revocation. */
+  isUsedUp(key: string): void {
+    this.#unused.delete(key)
+  }
+
+  /** Notes another token that must be revoked at the end. */
+  keep(token: string): void {
+    this.hide(token, '$TOKEN')
+    this.accessTokens.push(token)
+    this.#unused.add(token)
+  }
+
+  /** Revokes all keys and tokens that are left. Returns how many could not be revoked. */
+  async cleanUp(signal: AbortSignal): Promise<number> {
+    let left = 0
+    for (const token of this.#unused) {
+      const url = this.metadata['revocation_endpoint']
+      const isRevoked =
+        typeof url === 'string' &&
+        (await this.sendOnce(this.postOf('revocation_endpoint', { token }), signal).then(
+          ({ status }) => status === 200,
+          () => false,
+        ))
+      if (!isRevoked) left += 1
+    }
+    this.#unused.clear()
+    return left
+  }
+}
+
+/** Whether a value is a list of JWKs. */
+export function isJwks(value: unknown): value is readonly Members[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isObject)
+}

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import type { Deployment } from './deployment.js'
+import type { Exchange } from './exchange.js'
+import { refused } from './issuance.js'
+import { present, redemptionPlace } from './places.js'
+import { newPair, type ProofPair, type ProofPlan } from './tokens.js'
+
+const group = 'DPoP'
+const EXPECTED = 'status 400 with invalid_dpop_proof'
+const HOUR = 3600
+
+type Changes = Partial<Pick<ProofPlan, 'header' | 'claims' | 'signInput' | 'method' | 'url'>>
+
+/** Wrong proofs, each of which the token endpoint must refuse. */
+const MATRIX: readonly {
+  readonly id: string
+  readonly title: string
+  readonly clause: string
+  readonly fix: string
+  readonly changes: (deployment: Deployment, pair: ProofPair) => Changes
+}[] = [
+  {
+    id: 'dpop-method',
+    title: 'a proof for another method is refused',
+    clause: 'RFC 9449 4.3, 8',
+    fix: 'Compare the htm of the proof with the method of the request.',
+    changes: () => ({ method: 'GET' }),
+  },
+  {
+    id: 'dpop-url',
+    title: 'a proof for another URL is refused',
+    clause: 'RFC 9449 4.3, 9',
+    fix: 'Compare the htu of the proof with the URL of the endpoint.',
+    changes: () => ({ url: 'https://check.invalid/oauth/token' }),
+  },
+  {
+    id: 'dpop-stale',
+    title: 'an old proof is refused',
+    clause: 'RFC 9449 4.3, 11',
+    fix: 'Accept proofs for a minute only, and synchronize the clock of the server.',
+    changes: ({ now }) => ({ claims: { iat: now - HOUR } }),
+  },
+  {
+    id: 'dpop-future',
+    title: 'a proof from the future is refused',
+    clause: 'RFC 9449 4.3, 11',
+    fix: 'Refuse a proof whose iat is later than now, but for some seconds.',
+    changes: ({ now }) => ({ claims: { iat: now + HOUR } }),
+  },
+  {
+    id: 'dpop-type',
+    title: 'a proof without its type is refused',
+    clause: 'RFC 9449 4.3, 4',
+    fix: 'Require the typ dpop+jwt.',
+    changes: () => ({ header: { typ: 'JWT' } }),
+  },
+  {
+    id: 'dpop-algorithm',
+    title: 'a proof without a signature is refused',
+    clause: 'RFC 9449 4.3, 5',
+    fix: 'Accept only asymmetric algorithms for proofs.',
+    changes: () => ({ header: { alg: 'none' }, signInput: () => Buffer.alloc(0) }),
+  },
+  {
+    id: 'dpop-signature',
+    title: 'a proof that another key has signed is refused',
+    clause: 'RFC 9449 4.3, 6',
+    fix: 'Verify the signature of the proof with the jwk in its header.',
+    changes: () => ({ signInput: newPair().sign }),
+  },
+  {
+    id: 'dpop-private-key',
+    title: 'a proof that contains a private key is refused',
+    clause: 'RFC 9449 4.3, 7',
+    fix: 'Refuse a jwk with private members.',
+    changes: (_, { privateKey }) => ({ header: { jwk: privateKey.export({ format: 'jwk' }) as never } }),
+  },
+  {
+    id: 'dpop-jti',
+    title: 'a proof without an id is refused',
+    clause: 'RFC 9449 4.3, 3',
+    fix: 'Require the jti of each proof.',
+    changes: () => ({ claims: { jti: undefined } }),
+  },
+]
+
+/** Is a bound key useless without its private key? */
+export const DPOP_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'dpop-bound',
+    group,
+    title: 'a key that is asked for with a proof is bound to it',
+    clause: 'RFC 9449 5, RFC 9449 6.1',
+    fix: 'Bind each key to the DPoP proof of its request.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      if (!('dpop_signing_alg_values_supported' in deployment.metadata))
+        return skipped('the metadata have no dpop_signing_alg_values_supported')
+      const pair = newPair()
+      const { exchange, decoded } = await deployment.issue({ pair }, signal)
+      const { token_type: type } = exchange.json
+      if (!/^dpop$/i.test(String(type))) return deployment.failed(exchange, 'DPoP', `token_type ${type}`)
+      if (decoded === undefined) return PASSED
+      const { jkt } = (decoded.claims['cnf'] ?? {}) as { readonly jkt?: unknown }
+      if (jkt === pair.thumbprint) return PASSED
+      return deployment.failed(exchange, `jkt ${pair.thumbprint}`, `jkt ${jkt}`)
+    },
+  },
+  ...MATRIX.map(({ changes, ...texts }) =>
+    check(texts, async (deployment, signal) => {
+      const pair = newPair()
+      const exchange = await askWith(deployment, [prove(deployment, pair, changes(deployment, pair))], signal)
+      return refused(deployment, exchange, EXPECTED)
+    }),
+  ),
+  check(
+    {
+      id: 'dpop-duplicate',
+      title: 'two proofs in one request are refused',
+      clause: 'RFC 9449 4.3, 1',
+      fix: 'Refuse a request with more than one header DPoP.',
+    },
+    async (deployment, signal) => {
+      const pair = newPair()
+      const proofs = [prove(deployment, pair), prove(deployment, pair)]
+      return refused(deployment, await askWith(deployment, proofs, signal), EXPECTED)
+    },
+  ),
+  check(
+    {
+      id: 'dpop-replay',
+      title: 'a proof works only once',
+      clause: 'RFC 9449 11.1',
+      fix: 'Remember the jti of each proof until it is too old, in a store that all processes share.',
+    },
+    async (deployment, signal) => {
+      const proof = prove(deployment, newPair(), { claims: { jti: randomUUID() } })
+      const first = await askWith(deployment, [proof], signal)
+      if (deployment.keyIn(first) === undefined) return deployment.failed(first, 'status 200 with a key')
+      return refused(deployment, await askWith(deployment, [proof], signal), EXPECTED)
+    },
+  ),
+  check(
+    {
+      id: 'dpop-possession',
+      title: 'a bound key is refused without a proof, and with the proof of another key',
+      clause: 'RFC 9449 7.1',
+      fix: 'Compare the key of the proof with the cnf of the provisioning key.',
+    },
+    checkPossession,
+  ),
+]
+
+async function checkPossession(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const key = await deployment.issue({ pair: newPair() }, signal)
+  const place = redemptionPlace(deployment, key)
+  for (const pair of [undefined, newPair()]) {
+    const exchange = await present(deployment, key.text, { place, pair, signal })
+    if (place.isAccepted(exchange)) return deployment.failed(exchange, 'status 400')
+  }
+  return PASSED
+}
+
+function check(
+  texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix'>,
+  run: Check<Deployment>['run'],
+): Check<Deployment> {
+  return { ...texts, group, needs: ['dpop-bound'], run }
+}
+
+function prove(deployment: Deployment, pair: ProofPair, changes: Changes = {}): string {
+  const url = deployment.endpoint('token_endpoint')
+  return deployment.proof(pair, { method: 'POST', url, ...changes })
+}
+
+/** Asks for a key with these proofs. */
+function askWith(deployment: Deployment, proofs: readonly string[], signal: AbortSignal): Promise<Exchange> {
+  return deployment.requestKey({ headers: { DPoP: proofs } }, signal)
+}

@@ -1,0 +1,164 @@
+import { type Check, type Finding, PASSED } from '../check.js'
+import type { Deployment } from './deployment.js'
+import type { Exchange, Outgoing } from './exchange.js'
+
+const group = 'Errors'
+/** A line of a stack trace of Node, Java, Python, .NET or PHP, or a path of a source file. */
+const STACK =
+  /\n\s+at \S|at [\w.<>$]+ \(?[\w./:\\-]+:\d+|node_modules|Traceback \(most recent|\.(js|ts|py|java|php|cs):\d+|node:internal/
+const MARKER = 'check-marker-4f1d'
+
+/** Broken requests, whose answers are searched too. */
+const BROKEN: readonly Omit<Outgoing, 'url'>[] = [
+  { method: 'POST', headers: { 'Content-Type': 'application/json' }, text: `{"grant_type": "${MARKER}` },
+  {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    text: `a=%E0%A4%A&b=${MARKER}`,
+  },
+  { method: 'POST', headers: { 'Content-Type': 'text/xml' }, text: `<a>${MARKER}</a>` },
+  { method: 'POST', form: [['grant_type', `${MARKER}<script>`]] },
+  {
+    method: 'POST',
+    form: [
+      ['grant_type', 'client_credentials'],
+      ['__proto__[a]', MARKER],
+      ['scope[]', MARKER],
+    ],
+  },
+  { method: 'POST', form: [['grant_type', 'a'.repeat(100_000)]] },
+  { method: 'PUT', text: MARKER },
+]
+
+/** Do answers give something away? These checks search all answers of the run. */
+export const ERROR_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'errors-form',
+    group,
+    title: 'refusals of the token endpoint are OAuth errors in JSON',
+    clause: 'RFC 6749 5.2',
+    fix: 'Mount keys.errorHandler() after all routes, and let the proxy pass on the answers.',
+    needs: ['discovery-metadata'],
+    async run(deployment, signal) {
+      for (const broken of BROKEN) {
+        const exchange = await deployment.send(
+          { ...broken, url: deployment.endpoint('token_endpoint') },
+          signal,
+        )
+        const { status, json } = exchange
+        const isForm = status >= 400 && status < 500 && typeof json['error'] === 'string'
+        if (!isForm && broken.method === 'POST')
+          return deployment.failed(exchange, 'status 400 with an error in JSON')
+      }
+      return PASSED
+    },
+  },
+  search('errors-server', {
+    title: 'no request makes the deployment fail',
+    clause: 'RFC 9110 15.6',
+    fix: 'Look for the error in the log of the server.',
+    faultOf: ({ status }) => (status >= 500 ? `status ${status}` : undefined),
+    expected: 'no status from 500',
+  }),
+  search('errors-secrets', {
+    title: 'no refusal repeats a key or a secret',
+    clause: 'RFC 6749 10.3',
+    fix: 'Mount keys.errorHandler(), and write no part of the request into answers.',
+    faultOf(exchange, deployment) {
+      if (exchange.status < 400) return undefined
+      const texts = [exchange.text, ...[...exchange.headers].map(([, value]) => value)]
+      const isLeaked = deployment.secrets.some((secret) => texts.some((text) => text.includes(secret)))
+      return isLeaked ? 'the answer contains a key or a secret of its request' : undefined
+    },
+    expected: 'no part of the request',
+  }),
+  search('errors-stack', {
+    title: 'no answer contains a stack trace or a path',
+    clause: 'CWE-209',
+    fix: 'Mount keys.errorHandler() after all routes, and set NODE_ENV to production.',
+    faultOf: ({ text }) => (STACK.test(text) ? 'a stack trace in the body' : undefined),
+    expected: 'an error without details of the server',
+  }),
+  search('errors-markup', {
+    title: 'no answer is HTML, or repeats HTML of the request',
+    clause: 'RFC 6749 5.2',
+    fix: 'Answer with the Content-Type application/json and with X-Content-Type-Options: nosniff.',
+    faultOf: ({ headers, text }) => {
+      const isHtml = /html/i.test(headers.get('Content-Type') ?? '')
+      return isHtml || text.includes('<script>') ? 'HTML in an answer' : undefined
+    },
+    expected: 'JSON',
+  }),
+  search('headers-banner', {
+    title: 'no header names the software of the server',
+    clause: 'RFC 9110 10.2.4',
+    fix: "Call app.disable('x-powered-by'), and hide the version in the header Server of the proxy.",
+    faultOf({ headers }) {
+      const powered = headers.get('X-Powered-By')
+      const server = headers.get('Server')
+      if (powered !== null) return `X-Powered-By: ${powered}`
+      return server !== null && /\d/.test(server) ? `Server: ${server}` : undefined
+    },
+    expected: 'no X-Powered-By, and no version in Server',
+  }),
+  {
+    id: 'headers-sniffing',
+    group,
+    title: 'browsers do not guess the type of an answer',
+    fix: 'Let the proxy pass on X-Content-Type-Options: nosniff.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const { exchange } = await deployment.sample(signal)
+      if (/^nosniff$/i.test(exchange.headers.get('X-Content-Type-Options') ?? '')) return PASSED
+      return deployment.warning(exchange, 'X-Content-Type-Options: nosniff', 'no X-Content-Type-Options')
+    },
+  },
+  {
+    id: 'headers-cors',
+    group,
+    title: 'other websites cannot read answers with the cookies of a visitor',
+    fix: 'List the allowed origins in your CORS middleware, and do not repeat the header Origin.',
+    needs: ['discovery-metadata'],
+    async run(deployment, signal) {
+      const request = { method: 'POST', url: deployment.endpoint('token_endpoint'), form: [] }
+      const exchange = await deployment.send(
+        { ...request, headers: { Origin: 'https://check.invalid' } },
+        signal,
+      )
+      const { headers } = exchange
+      const isAllowed = headers.get('Access-Control-Allow-Origin') === 'https://check.invalid'
+      const hasCookies = headers.get('Access-Control-Allow-Credentials') === 'true'
+      if (!isAllowed || !hasCookies) return PASSED
+      return deployment.failed(
+        exchange,
+        'no Access-Control-Allow-Credentials',
+        'it allows every origin, with cookies',
+      )
+    },
+  },
+]
+
+interface Search {
+  readonly title: string
+  readonly clause: string
+  readonly fix: string
+  readonly expected: string
+  faultOf(exchange: Exchange, deployment: Deployment): string | undefined
+}
+
+/** A check of all answers so far. */
+function search(id: string, { faultOf, expected, ...texts }: Search): Check<Deployment> {
+  return {
+    id,
+    group,
+    ...texts,
+    needs: ['reachable'],
+    run(deployment): Finding {
+      for (const exchange of deployment.exchanges) {
+        const fault = faultOf(exchange, deployment)
+        if (fault !== undefined) return deployment.failed(exchange, expected, fault)
+      }
+      return PASSED
+    },
+  }
+}

@@ -1,0 +1,66 @@
+import { plain } from '../report/terminal.js'
+
+/** A request to the deployment. A header with a list of values is sent once for each of them. */
+export interface Outgoing {
+  readonly method: string
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** A form. A parameter can occur twice. */
+  readonly form?: readonly (readonly [name: string, value: string])[]
+  /** Another body, as it is sent. */
+  readonly text?: string
+}
+
+/** A request and its answer. */
+export interface Exchange {
+  readonly request: Outgoing
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The members of the body. Empty if the body is no JSON object. */
+  readonly json: Readonly<Record<string, unknown>>
+}
+
+/** Hides secrets in a text. */
+export type Redact = (text: string) => string
+
+/** The body of a request, as text. */
+export function bodyOf({ form, text }: Outgoing): string | undefined {
+  return form === undefined ? text : String(parametersOf(form))
+}
+
+/** A form, or a query. */
+export function parametersOf(form: NonNullable<Outgoing['form']>): URLSearchParams {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of form) parameters.append(name, value)
+  return parameters
+}
+
+/** An answer on one line: its status, and its OAuth error or the beginning of its body. */
+export function describeAnswer({ status, json, text }: Exchange, redact: Redact): string {
+  const { error, error_description: description } = json
+  const said = [error, description].filter((part) => typeof part === 'string').join(': ')
+  const rest = said === '' ? text : said
+  return plain(redact(`status ${status}${rest === '' ? '' : `, ${shorten(rest)}`}`))
+}
+
+/** The request as a curl command, for a POSIX shell. */
+export function curlOf(request: Outgoing, redact: Redact): string {
+  const { method, url, headers = {}, form = [], text } = request
+  const fields = Object.entries(headers).flatMap(([name, values]) =>
+    [values].flat().map((value) => `-H ${quote(redact(`${name}: ${value}`))}`),
+  )
+  const parameters = form.map(([name, value]) => `--data-urlencode ${quote(redact(`${name}=${value}`))}`)
+  const body = text === undefined ? [] : [`--data-binary ${quote(redact(shorten(text)))}`]
+  return ['curl', '-i', '-X', method, quote(redact(url)), ...fields, ...parameters, ...body].join(' ')
+}
+
+/** Double quotes, so that a shell replaces `$KEY` and other names of secrets. */
+function quote(text: string): string {
+  const escaped = plain(text).replace(/[\\"`]|\$(?!(KEY|CLIENT_SECRET|PROOF|BASIC)\b)/g, '\\$&')
+  return `"${escaped}"`
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}...` : text
+}

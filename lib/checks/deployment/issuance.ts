@@ -1,0 +1,176 @@
+import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import type { Deployment, KeyRequest } from './deployment.js'
+import { type Exchange, parametersOf } from './exchange.js'
+import { decodeToken } from './tokens.js'
+
+const group = 'Issuance'
+const needs = ['issuance-key']
+const USUAL_SECONDS = 900
+const LONGEST_SECONDS = 3600
+
+/** Does the test client get keys, and only those that it may have? */
+export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'issuance-key',
+    group,
+    title: 'the test client gets a key',
+    clause: 'RFC 6749 4.4',
+    fix: 'Correct the credentials of the test client, or name scopes of its policy with --scope.',
+    needs: ['discovery-metadata'],
+    async run(deployment, signal) {
+      const exchange = await deployment.issueFirst(signal)
+      if (deployment.keyIn(exchange) === undefined)
+        return deployment.failed(exchange, 'status 200 with an access_token')
+      if (typeof exchange.json['token_type'] === 'string') return PASSED
+      return deployment.failed(exchange, 'a token_type', 'no token_type')
+    },
+  },
+  {
+    id: 'issuance-caching',
+    group,
+    title: 'no cache keeps an answer with a key',
+    clause: 'RFC 6749 5.1',
+    fix: 'Let the proxy pass on the header Cache-Control: no-store, and not replace it.',
+    needs,
+    async run(deployment, signal) {
+      const { exchange } = await deployment.sample(signal)
+      const header = exchange.headers.get('Cache-Control') ?? 'none'
+      if (/\bno-store\b/i.test(header)) return PASSED
+      return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
+    },
+  },
+  {
+    id: 'issuance-lifetime',
+    group,
+    title: 'a key lives for at most 15 minutes',
+    clause: 'RFC 6749 10.5',
+    fix: 'Set policy.lifetimeSeconds to the time that a device needs, such as 300.',
+    needs,
+    async run(deployment, signal) {
+      const { exchange } = await deployment.sample(signal)
+      const seconds = Number(exchange.json['expires_in'] ?? Number.NaN)
+      if (seconds > 0 && seconds <= USUAL_SECONDS) return PASSED
+      const actual = `expires_in: ${exchange.json['expires_in']}`
+      const report = seconds > 0 && seconds <= LONGEST_SECONDS ? 'warning' : 'failed'
+      return deployment[report](exchange, `at most ${USUAL_SECONDS} seconds`, actual)
+    },
+  },
+  {
+    id: 'issuance-scope',
+    group,
+    title: 'a key has only the scopes that were asked for',
+    clause: 'RFC 6749 3.3',
+    fix: 'Grant no scope that the request does not name.',
+    needs,
+    async run(deployment, signal) {
+      const { scope } = await deployment.sample(signal)
+      const [wanted = ''] = scope
+      if (wanted === '') return skipped('the answer names no scope')
+      const { exchange } = await deployment.issue({ form: { scope: wanted } }, signal)
+      const granted = String(exchange.json['scope'] ?? wanted)
+      if (granted === wanted) return PASSED
+      return deployment.failed(exchange, `the scope ${wanted}`, `the scope ${granted}`)
+    },
+  },
+  refusing('issuance-scope-unknown', {
+    title: 'a scope that no policy grants is refused',
+    clause: 'RFC 6749 5.2',
+    fix: 'List the scopes of each client in policy.scopes, and do not ignore others.',
+    request: { form: { scope: 'check:no-such-scope' } },
+    isHarmless: ({ json }) => !String(json['scope'] ?? 'check:no-such-scope').includes('check:no-such-scope'),
+    expected: 'status 400 with invalid_scope',
+  }),
+  refusing('issuance-audience-unknown', {
+    title: 'a key for an unknown audience is refused',
+    clause: 'RFC 8707 2',
+    fix: 'Refuse a resource that the policy of the client does not name, with invalid_target.',
+    request: { form: { resource: 'https://check.invalid/' } },
+    expected: 'status 400 with invalid_target',
+  }),
+  refusing('issuance-subject-unknown', {
+    title: 'a client gets no key for somebody else',
+    fix: 'List the identities that the client may name in policy.subjects.',
+    request: { form: { requested_subject: 'check.invalid-stranger' } },
+    isHarmless: ({ json }) =>
+      decodeToken(String(json['access_token']))?.claims['sub'] !== 'check.invalid-stranger',
+    expected: 'status 400',
+  }),
+  {
+    id: 'issuance-method',
+    group,
+    title: 'the token endpoint refuses GET',
+    clause: 'RFC 6749 3.2',
+    fix: 'Route only POST to the token endpoint.',
+    needs,
+    async run(deployment, signal) {
+      const { url, headers } = deployment.postOf('token_endpoint', {})
+      const query = new URLSearchParams({ grant_type: 'client_credentials', scope: 'check:none' })
+      return refused(
+        deployment,
+        await deployment.send({ method: 'GET', url: `${url}?${query}`, headers: { ...headers } }, signal),
+      )
+    },
+  },
+  {
+    id: 'issuance-query',
+    group,
+    title: 'parameters in the query are not accepted',
+    clause: 'RFC 6749 3.2, RFC 9700 4.3.2',
+    fix: 'Read the parameters of the token endpoint from the body only.',
+    needs,
+    async run(deployment, signal) {
+      const { exchange } = await deployment.sample(signal)
+      const parameters = parametersOf(exchange.request.form ?? [])
+      parameters.delete('client_secret')
+      const { url, headers = {} } = deployment.postOf('token_endpoint', {})
+      const query = { method: 'POST', url: `${url}?${parameters}`, headers, form: [] }
+      return refused(deployment, await deployment.send(query, signal))
+    },
+  },
+  {
+    id: 'issuance-duplicate',
+    group,
+    title: 'a parameter that is sent twice is refused',
+    clause: 'RFC 6749 3.2',
+    fix: 'Refuse a form in which a parameter occurs twice, with invalid_request.',
+    needs,
+    async run(deployment, signal) {
+      const { exchange } = await deployment.sample(signal)
+      const { request } = exchange
+      const form = [...(request.form ?? []), ['grant_type', 'client_credentials'] as const]
+      return refused(deployment, await deployment.send({ ...request, form }, signal))
+    },
+  },
+]
+
+/** A request must be refused with a status from 400 to 499. */
+export function refused(deployment: Deployment, exchange: Exchange, expected = 'status 400'): Finding {
+  deployment.keyIn(exchange)
+  const { status } = exchange
+  return status >= 400 && status < 500 ? PASSED : deployment.failed(exchange, expected)
+}
+
+interface Refusing {
+  readonly title: string
+  readonly clause?: string
+  readonly fix: string
+  readonly request: KeyRequest
+  readonly expected: string
+  /** Whether a success does not give what was asked for, because the deployment ignores the parameter. */
+  readonly isHarmless?: (exchange: Exchange) => boolean
+}
+
+function refusing(id: string, { request, expected, isHarmless, ...texts }: Refusing): Check<Deployment> {
+  return {
+    id,
+    group,
+    needs,
+    ...texts,
+    async run(deployment, signal) {
+      const exchange = await deployment.requestKey(request, signal)
+      const key = deployment.keyIn(exchange)
+      if (key !== undefined && isHarmless?.(exchange)) return PASSED
+      return refused(deployment, exchange, expected)
+    },
+  }
+}

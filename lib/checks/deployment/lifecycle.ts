@@ -1,0 +1,118 @@
+import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import type { Deployment } from './deployment.js'
+import { refused } from './issuance.js'
+import { present, verificationPlace } from './places.js'
+
+/** What a clock may be off, if the deployment has its default. */
+const TOLERANCE_SECONDS = 5
+
+/** Does the introspection say the truth, and do keys end? */
+export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'introspection-active',
+    group: 'Introspection',
+    title: 'a key of the test client is active',
+    clause: 'RFC 7662 2.2',
+    fix: 'Let the introspection read the same store as the token endpoint.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const { text, decoded } = await deployment.sample(signal)
+      const exchange = await deployment.introspect(text, signal)
+      const { active, scope } = exchange.json
+      if (active !== true) return deployment.failed(exchange, 'active: true')
+      const expected = decoded?.claims['scope'] ?? scope
+      return scope === expected ? PASSED : deployment.failed(exchange, `scope ${expected}`, `scope ${scope}`)
+    },
+  },
+  {
+    id: 'introspection-unknown',
+    group: 'Introspection',
+    title: 'an unknown token is not active, and nothing else is said about it',
+    clause: 'RFC 7662 2.2',
+    fix: 'Answer {"active": false} for each token that is not active.',
+    needs: ['introspection-active'],
+    async run(deployment, signal) {
+      const exchange = await deployment.introspect('check-no-such-token', signal)
+      if (JSON.stringify(exchange.json) === '{"active":false}' && exchange.status === 200) return PASSED
+      return deployment.failed(exchange, 'status 200 with {"active":false}')
+    },
+  },
+  {
+    id: 'introspection-auth',
+    group: 'Introspection',
+    title: 'strangers cannot introspect',
+    clause: 'RFC 7662 2.1',
+    fix: 'Require client authentication at the introspection endpoint.',
+    needs: ['introspection-active'],
+    async run(deployment, signal) {
+      const { text } = await deployment.sample(signal)
+      const exchange = await deployment.post('introspection_endpoint', { token: text }, signal, {})
+      return refused(deployment, exchange, 'status 401')
+    },
+  },
+  {
+    id: 'revocation-works',
+    group: 'Revocation',
+    title: 'a revoked key is refused',
+    clause: 'RFC 7009 2.2',
+    fix: 'Let the revocation endpoint write to the same store as the token endpoint.',
+    needs: ['key-accepted'],
+    async run(deployment, signal) {
+      const key = await deployment.issue({}, signal)
+      const revoked = await deployment.post('revocation_endpoint', { token: key.text }, signal)
+      if (revoked.status !== 200) return deployment.failed(revoked, 'status 200')
+      const place = verificationPlace(deployment, key)
+      const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+      return place.isAccepted(exchange) ? deployment.failed(exchange, 'a refusal') : PASSED
+    },
+  },
+  {
+    id: 'revocation-unknown',
+    group: 'Revocation',
+    title: 'the revocation of an unknown token is no error',
+    clause: 'RFC 7009 2.2',
+    fix: 'Answer 200 for each token of an authenticated client.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const exchange = await deployment.post('revocation_endpoint', { token: 'check-no-such-token' }, signal)
+      return exchange.status === 200 ? PASSED : deployment.failed(exchange, 'status 200')
+    },
+  },
+  {
+    id: 'revocation-auth',
+    group: 'Revocation',
+    title: 'strangers cannot revoke',
+    clause: 'RFC 7009 2.1',
+    fix: 'Require client authentication at the revocation endpoint.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const { text } = await deployment.issue({}, signal)
+      const exchange = await deployment.post('revocation_endpoint', { token: text }, signal, {})
+      return refused(deployment, exchange, 'status 401')
+    },
+  },
+  {
+    id: 'expiry',
+    group: 'Expiry',
+    title: 'an expired key is refused',
+    clause: 'RFC 7519 4.1.4',
+    fix: 'Compare the exp of each key with a synchronized clock.',
+    needs: ['key-accepted'],
+    timeoutSeconds: 900,
+    run: checkExpiry,
+  },
+]
+
+async function checkExpiry(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const key = await deployment.issue({ form: { requested_expiry: '1' } }, signal)
+  const lifetime = Number(key.exchange.json['expires_in'])
+  const wait = lifetime + TOLERANCE_SECONDS + 1
+  if (!deployment.mayPause(wait))
+    return skipped(`the shortest key needs ${wait} seconds to expire; allow them with --wait`)
+  await deployment.pause(wait, signal)
+  deployment.isUsedUp(key.text)
+  const place = verificationPlace(deployment, key)
+  const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+  const expected = 'a refusal. If clockToleranceSeconds is more than 5, skip this check'
+  return place.isAccepted(exchange) ? deployment.failed(exchange, expected) : PASSED
+}

@@ -1,0 +1,124 @@
+import { CheckEnd, skipped } from '../check.js'
+import { type Deployment, EXCHANGE_GRANT, type IssuedKey, JWT_TYPE, TOKEN_SCOPE } from './deployment.js'
+import type { Exchange, Outgoing } from './exchange.js'
+import type { ProofPair } from './tokens.js'
+
+/** A place of the deployment where a key can be presented. */
+export interface Place {
+  readonly name: string
+  /** Whether an accepted key is used up. */
+  readonly redeems: boolean
+  /** Whether it accepts keys only, and no access tokens. */
+  readonly isForKeys: boolean
+  request(token: string): Outgoing
+  /** Whether the answer means that the key was accepted. */
+  isAccepted(exchange: Exchange): boolean
+}
+
+/** The scheme of `Authorization` for a key. */
+function schemeOf(pair: ProofPair | undefined): string {
+  return pair === undefined ? 'Bearer' : 'DPoP'
+}
+
+const isSuccess = ({ status }: Exchange) => status >= 200 && status < 300
+
+/** The token endpoint, which redeems a key for an access token (RFC 8693). */
+function exchangePlace(deployment: Deployment): Place {
+  const form = { grant_type: EXCHANGE_GRANT, subject_token_type: JWT_TYPE }
+  return {
+    name: 'the token exchange',
+    redeems: true,
+    isForKeys: true,
+    request: (token) => deployment.postOf('token_endpoint', { ...form, subject_token: token }, {}),
+    isAccepted: ({ status, json }) => status === 200 && typeof json['access_token'] === 'string',
+  }
+}
+
+function introspectionPlace(deployment: Deployment): Place {
+  return {
+    name: 'the introspection',
+    redeems: false,
+    isForKeys: false,
+    request: (token) => deployment.postOf('introspection_endpoint', { token }),
+    isAccepted: ({ json }) => json['active'] === true,
+  }
+}
+
+function routePlace(url: string, pair: ProofPair | undefined, body?: string): Place {
+  const json = { 'Content-Type': 'application/json' }
+  return {
+    name: url,
+    redeems: body !== undefined,
+    isForKeys: true,
+    request: (token) => ({
+      method: body === undefined ? 'GET' : 'POST',
+      url,
+      headers: { Authorization: `${schemeOf(pair)} ${token}`, ...(body !== undefined && json) },
+      ...(body !== undefined && { text: body }),
+    }),
+    isAccepted: isSuccess,
+  }
+}
+
+/** The place that redeems a key. @throws CheckEnd if there is none */
+export function redemptionPlace(deployment: Deployment, { scope, pair, decoded }: IssuedKey): Place {
+  const { redeemUrl, redeemBody = '{}' } = deployment.settings
+  if (redeemUrl !== undefined) return routePlace(redeemUrl, pair, redeemBody)
+  if (!deployment.supports('grant_types_supported', EXCHANGE_GRANT))
+    throw new CheckEnd(
+      skipped('the metadata have no token exchange (RFC 8693); name a route with --redeem-url'),
+    )
+  // Only keys of this package need a scope for the exchange.
+  const isOfThisPackage = decoded?.header['typ'] === 'provisioning-key+jwt'
+  if (scope.includes(TOKEN_SCOPE) || !isOfThisPackage) return exchangePlace(deployment)
+  const remedy = 'name it and another one with --scope, or name a route with --redeem-url'
+  throw new CheckEnd(skipped(`the key does not have the scope ${TOKEN_SCOPE}; ${remedy}`))
+}
+
+/** The place that verifies a key, if possible without redeeming it. @throws CheckEnd if there is none */
+export function verificationPlace(deployment: Deployment, key: IssuedKey): Place {
+  const { protectedUrl } = deployment.settings
+  if (protectedUrl !== undefined) return routePlace(protectedUrl, key.pair)
+  try {
+    return redemptionPlace(deployment, key)
+  } catch (error) {
+    if (deployment.metadata['introspection_endpoint'] === undefined) throw error
+    return introspectionPlace(deployment)
+  }
+}
+
+/** How a key is presented. */
+export interface Presenting {
+  readonly place: Place
+  readonly pair?: ProofPair | undefined
+  readonly signal: AbortSignal
+}
+
+/** Presents a token at a place, with a DPoP proof if it is bound. */
+export async function present(
+  deployment: Deployment,
+  token: string,
+  { place, pair, signal }: Presenting,
+): Promise<Exchange> {
+  const exchange = await deployment.send(proven(deployment, place.request(token), { pair, token }), signal)
+  if (place.redeems && place.isAccepted(exchange)) noteRedeemed(deployment, token, exchange)
+  return exchange
+}
+
+/** Notes that a key is used up, and the token that it was redeemed for. */
+export function noteRedeemed(deployment: Deployment, key: string, { json }: Exchange): void {
+  deployment.isUsedUp(key)
+  if (typeof json['access_token'] === 'string') deployment.keep(json['access_token'])
+}
+
+/** The request with a DPoP proof of the key pair. */
+export function proven(
+  deployment: Deployment,
+  request: Outgoing,
+  { pair, token }: { readonly pair?: ProofPair | undefined; readonly token: string },
+): Outgoing {
+  if (pair === undefined) return request
+  const isInHeader = request.headers?.['Authorization'] === `DPoP ${token}`
+  const proof = deployment.proof(pair, { ...request, ...(isInHeader && { token }) })
+  return { ...request, headers: { ...request.headers, DPoP: proof } }
+}

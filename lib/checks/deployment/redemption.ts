@@ -1,0 +1,142 @@
+import { type Check, type Finding, failed, PASSED, skipped } from '../check.js'
+import type { Deployment, IssuedKey } from './deployment.js'
+import type { Exchange } from './exchange.js'
+import { noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
+
+const group = 'Redemption'
+const CONCURRENT = 20
+
+/** Is each key redeemed at most once? */
+export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'redemption-works',
+    group,
+    title: 'the test client can redeem a key',
+    clause: 'RFC 8693 2.2.1',
+    fix: 'Give the test client the scope provision:token and another one, or name a route with --redeem-url.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const { place, exchange } = await redeem(deployment, signal)
+      return place.isAccepted(exchange)
+        ? PASSED
+        : deployment.failed(exchange, `${place.name} accepts the key`)
+    },
+  },
+  {
+    id: 'redemption-caching',
+    group,
+    title: 'no cache keeps an answer with an access token',
+    clause: 'RFC 6749 5.1',
+    fix: 'Let the proxy pass on the header Cache-Control: no-store, and not replace it.',
+    needs: ['redemption-works'],
+    async run(deployment, signal) {
+      const { exchange } = await redeem(deployment, signal)
+      if (!('access_token' in exchange.json)) return skipped('the key is redeemed for no access token')
+      const header = exchange.headers.get('Cache-Control') ?? 'none'
+      if (/\bno-store\b/i.test(header)) return PASSED
+      return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
+    },
+  },
+  {
+    id: 'redemption-scope',
+    group,
+    title: 'an access token has no more scopes than its key, and none for provisioning',
+    clause: 'RFC 8693 2.1',
+    fix: 'Grant an access token only scopes of its key, without provision:*.',
+    needs: ['redemption-works'],
+    async run(deployment, signal) {
+      const { key, exchange } = await redeem(deployment, signal)
+      if (!('access_token' in exchange.json)) return skipped('the key is redeemed for no access token')
+      const scopes = String(exchange.json['scope'] ?? '')
+        .split(' ')
+        .filter(Boolean)
+      const wrong = scopes.filter((scope) => scope.startsWith('provision:') || !key.scope.includes(scope))
+      if (wrong.length === 0) return PASSED
+      const expected = `scopes of the key: ${key.scope.join(' ')}`
+      return deployment.failed(exchange, expected, `the scopes ${wrong.join(' ')}`)
+    },
+  },
+  {
+    id: 'redemption-race',
+    group,
+    title: `${CONCURRENT} requests at the same time redeem a key once`,
+    clause: 'RFC 6749 10.5',
+    fix: 'Let all processes share one store, such as redisStore().',
+    needs: ['redemption-works'],
+    run: checkRace,
+  },
+]
+
+/** Comes after all other checks that use the test client, because rules of the monitoring may lock it. */
+export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'replay-refused',
+    group: 'Replay',
+    title: 'a redeemed key is refused',
+    clause: 'RFC 6749 10.5',
+    fix: 'Let all processes share one store, such as redisStore().',
+    needs: ['redemption-works'],
+    async run(deployment, signal) {
+      const { key, place } = await redeem(deployment, signal)
+      const again = await present(deployment, key.text, { place, pair: key.pair, signal })
+      return place.isAccepted(again) ? deployment.failed(again, 'status 400 or 401') : PASSED
+    },
+  },
+  {
+    id: 'replay-containment',
+    group: 'Replay',
+    title: 'a replay of a key ends the access token that it was redeemed for',
+    clause: 'RFC 6749 10.5',
+    fix: 'Let all processes share one store, and check access tokens with requireAccessToken() or introspection.',
+    needs: ['replay-refused'],
+    run: checkContainment,
+  },
+]
+
+interface Redeemed {
+  readonly key: IssuedKey
+  readonly place: Place
+  readonly exchange: Exchange
+}
+
+async function redeem(deployment: Deployment, signal: AbortSignal): Promise<Redeemed> {
+  const key = await deployment.issue({}, signal)
+  const place = redemptionPlace(deployment, key)
+  const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+  return { key, place, exchange }
+}
+
+async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const key = await deployment.issue({}, signal)
+  const place = redemptionPlace(deployment, key)
+  const once = () =>
+    deployment.sendOnce(
+      proven(deployment, place.request(key.text), { pair: key.pair, token: key.text }),
+      signal,
+    )
+  const answers = await Promise.allSettled(Array.from({ length: CONCURRENT }, once))
+  const exchanges = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const successes = exchanges.filter((one) => place.isAccepted(one))
+  for (const success of successes) noteRedeemed(deployment, key.text, success)
+  const [first] = successes
+  if (first === undefined)
+    return exchanges.some(({ status }) => status === 429)
+      ? skipped('the rate limit of the deployment is below 20 requests')
+      : failed({ actual: `no success in ${exchanges.length} answers`, expected: 'one success' })
+  // The owner of a bound key gets the same answer again.
+  const isSame = key.pair !== undefined && successes.every(({ text }) => text === first.text)
+  if (successes.length === 1 || isSame) return PASSED
+  return deployment.failed(first, 'one success', `${successes.length} successes`)
+}
+
+async function checkContainment(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const { key, place, exchange } = await redeem(deployment, signal)
+  const token = exchange.json['access_token']
+  if (typeof token !== 'string') return skipped('the key is redeemed for no access token')
+  const before = await deployment.introspect(token, signal)
+  if (before.json['active'] !== true) return skipped('the introspection does not describe access tokens')
+  if (key.pair !== undefined) return skipped('the owner of a bound key may repeat its request')
+  await present(deployment, key.text, { place, signal })
+  const after = await deployment.introspect(token, signal)
+  return after.json['active'] === false ? PASSED : deployment.failed(after, 'active: false')
+}

@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
+import { curlOf, describeAnswer, type Exchange, type Outgoing } from './exchange.js'
+import { send } from './send.js'
+import { makeProof, type ProofPair, type ProofPlan } from './tokens.js'
+
+/** What the operator says about the deployment and the test client. */
+export interface DeploymentSettings {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  /** The scopes of the keys. Default: those of the client, or all that the metadata name. */
+  readonly scope?: string | undefined
+  /** The identity that keys are for. Default: the client itself. */
+  readonly subject?: string | undefined
+  /** The audience of the keys. Default: that of the deployment. */
+  readonly audience?: string | undefined
+  /** Another audience that the client may have, which `protectedUrl` does not accept. */
+  readonly otherAudience?: string | undefined
+  /** A route that accepts keys with `GET`, without redeeming them. */
+  readonly protectedUrl?: string | undefined
+  /** A route that redeems a key with `POST`. */
+  readonly redeemUrl?: string | undefined
+  /** The body of that request, as JSON. Default: `{}`. */
+  readonly redeemBody?: string | undefined
+  /** The port for plain HTTP. Default: 80 if the issuer has the port 443. */
+  readonly cleartextPort?: number | undefined
+  /** How long the checks may wait for expiry and rate limits, in seconds. */
+  readonly waitSeconds: number
+  /** The trusted authorities, as PEM. Default: those of Node. */
+  readonly ca?: readonly string[] | undefined
+  /** How long a request may take. Default: 10 seconds. */
+  readonly timeoutMilliseconds?: number | undefined
+}
+
+/** Text that looks like a JWT. */
+const JWT = /eyJ[\w-]{8,}\.[\w-]*(\.[\w-]*)?/g
+
+/** The requests of one run, and what their answers have in common. */
+export class DeploymentSession {
+  readonly settings: DeploymentSettings
+  /** All answers so far, for the checks that search them. */
+  readonly exchanges: Exchange[] = []
+  /** Tokens and secrets, and what replaces them. */
+  readonly #secrets = new Map<string, string>()
+  #waitLeft: number
+  #nonce: string | undefined
+  #clockOffset = 0
+
+  constructor(settings: DeploymentSettings) {
+    this.settings = settings
+    this.#waitLeft = settings.waitSeconds
+    const { clientId, clientSecret } = settings
+    this.hide(clientSecret, '$CLIENT_SECRET')
+    this.hide(basicOf(clientId, clientSecret).slice('Basic '.length), '$BASIC')
+  }
+
+  /** The NumericDate of now, by the clock of the deployment. */
+  get now(): number {
+    return Math.floor(Date.now() / 1000 + this.#clockOffset)
+  }
+
+  /** Whether the issuer is a local one, without TLS. */
+  get isLocal(): boolean {
+    return this.settings.issuer.startsWith('http:')
+  }
+
+  /** Never shows this text. */
+  hide(text: string, replacement: string): void {
+    if (text.length > 3) this.#secrets.set(text, replacement)
+  }
+
+  /** Replaces secrets in a text by names such as `$KEY`. */
+  readonly redact = (text: string): string => {
+    let redacted = text
+    for (const [secret, name] of this.#secrets)
+      redacted = redacted.replaceAll(secret, name).replaceAll(encodeURIComponent(secret), name)
+    return redacted.replace(/^(DPoP: )eyJ.*/, '$1$PROOF').replace(JWT, '$KEY')
+  }
+
+  /** The secrets that no answer may repeat. Keys are only in the answer that issues them. */
+  get secrets(): readonly string[] {
+    return [...this.#secrets.keys()]
+  }
+
+  /**
+   * Sends a request. If the deployment limits requests, waits as long as the settings allow.
+   *
+   * @throws CheckEnd if the limit lasts longer; Error if no answer arrives in time
+   */
+  async send(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange> {
+    const exchange = await this.sendOnce(outgoing, signal)
+    if (exchange.status !== 429) return exchange
+    const seconds = Number(exchange.headers.get('Retry-After') ?? 60)
+    if (!(seconds <= this.#waitLeft))
+      throw new CheckEnd(
+        skipped(`the rate limit of the deployment wants a pause of ${seconds} seconds; allow it with --wait`),
+      )
+    await this.pause(seconds, signal)
+    return this.send(outgoing, signal)
+  }
+
+  /** Sends a request, and also returns an answer about a rate limit. */
+  async sendOnce(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange> {
+    const { ca, timeoutMilliseconds } = this.settings
+    const exchange = await send(outgoing, { signal, ca, timeoutMilliseconds })
+    this.exchanges.push(exchange)
+    this.#nonce = exchange.headers.get('DPoP-Nonce') ?? this.#nonce
+    const date = Date.parse(exchange.headers.get('Date') ?? '')
+    if (!Number.isNaN(date)) this.#clockOffset = clockOffset(date)
+    return exchange
+  }
+
+  /** Waits, and counts this against `waitSeconds`. */
+  async pause(seconds: number, signal: AbortSignal): Promise<void> {
+    this.#waitLeft -= seconds
+    await sleep(seconds * 1000, undefined, { signal })
+  }
+
+  /** Whether the checks may still wait for so long. */
+  mayPause(seconds: number): boolean {
+    return seconds <= this.#waitLeft
+  }
+
+  /** Makes a DPoP proof for a request, with the last nonce of the deployment. */
+  proof(pair: ProofPair, plan: Omit<ProofPlan, 'now' | 'nonce'>): string {
+    return makeProof(pair, { now: this.now, nonce: this.#nonce, ...plan })
+  }
+
+  /** The checks of an answer: the finding, with the answer and the request. */
+  failed(exchange: Exchange, expected: string, actual?: string): Finding {
+    return failed(this.#facts(exchange, expected, actual))
+  }
+
+  warning(exchange: Exchange, expected: string, actual?: string): Finding {
+    return warning(this.#facts(exchange, expected, actual))
+  }
+
+  #facts(exchange: Exchange, expected: string, actual = describeAnswer(exchange, this.redact)) {
+    return { actual: this.redact(actual), expected, request: curlOf(exchange.request, this.redact) }
+  }
+}
+
+/** Below this, the network and whole seconds explain the difference. */
+const UNREMARKABLE_SECONDS = 3
+
+function clockOffset(dateMilliseconds: number): number {
+  const offset = (dateMilliseconds - Date.now()) / 1000
+  return Math.abs(offset) <= UNREMARKABLE_SECONDS ? 0 : offset
+}
+
+/** The header of `client_secret_basic`, with form-encoded credentials (RFC 6749 2.3.1). */
+export function basicOf(clientId: string, clientSecret: string): string {
+  const encode = (text: string) => new URLSearchParams({ a: text }).toString().slice(2)
+  return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`
+}

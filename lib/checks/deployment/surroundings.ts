@@ -1,0 +1,117 @@
+import { type Check, CheckEnd, type Finding, PASSED, skipped, warning } from '../check.js'
+import { cleartextUrl, metadataUrl } from './connection.js'
+import type { Deployment } from './deployment.js'
+import type { Exchange, Outgoing } from './exchange.js'
+
+const EVIL = 'check.invalid'
+/** Enough to notice a low limit, and few enough to harm nobody. */
+const MOST_REQUESTS = 40
+
+/** Does the proxy overwrite what clients send, and are there limits? */
+export const PROXY_CHECKS: readonly Check<Deployment>[] = [
+  {
+    id: 'proxy-host',
+    group: 'Proxy',
+    title: 'a forged host changes no URL of the metadata',
+    clause: 'RFC 9110 17.1',
+    fix: 'Let the proxy overwrite X-Forwarded-Host and Forwarded, and build URLs from the option issuer.',
+    needs: ['discovery-metadata'],
+    async run(deployment, signal) {
+      const headers = {
+        'X-Forwarded-Host': EVIL,
+        'X-Original-Host': EVIL,
+        Forwarded: `host=${EVIL};proto=https`,
+      }
+      const url = metadataUrl(deployment.settings.issuer)
+      const exchange = await deployment.send({ method: 'GET', url, headers }, signal)
+      return exchange.text.includes(EVIL) ? deployment.failed(exchange, 'the same metadata') : PASSED
+    },
+  },
+  {
+    id: 'proxy-proto',
+    group: 'Proxy',
+    title: 'a plain HTTP request cannot claim to be HTTPS',
+    clause: 'RFC 6749 3.2',
+    fix: 'Set trust proxy to the addresses of your proxies, and let them overwrite X-Forwarded-Proto.',
+    needs: ['cleartext', 'discovery-metadata'],
+    async run(deployment, signal) {
+      const { pathname } = new URL(metadataUrl(deployment.settings.issuer))
+      const url = cleartextUrl(deployment, pathname)
+      if (url === undefined || deployment.isLocal) return skipped('there is no port for plain HTTP')
+      const headers = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Ssl': 'on', 'X-Forwarded-Port': '443' }
+      const exchange = await deployment
+        .sendOnce({ method: 'GET', url, headers }, signal)
+        .catch(() => undefined)
+      signal.throwIfAborted()
+      return exchange === undefined || exchange.status >= 300
+        ? PASSED
+        : deployment.failed(exchange, 'the same refusal as without X-Forwarded-Proto')
+    },
+  },
+  {
+    id: 'rate-limit',
+    group: 'Rate limits',
+    title: 'the token endpoint limits the requests of a client',
+    clause: 'RFC 6749 10.10',
+    fix: 'Keep rateLimit switched on, or let the proxy limit requests.',
+    needs: ['discovery-metadata'],
+    run: checkLimit,
+  },
+  {
+    id: 'rate-limit-address',
+    group: 'Rate limits',
+    title: 'a forged address does not escape the rate limit',
+    clause: 'RFC 7239 8.1',
+    fix: 'Set trust proxy to the number or the addresses of your proxies, and let them overwrite X-Forwarded-For.',
+    needs: ['rate-limit'],
+    run: checkForgedAddress,
+  },
+]
+
+/** Without a grant, so that nothing is issued and no secret is guessed. */
+function emptyRequest(deployment: Deployment, headers: Outgoing['headers'] = {}): Outgoing {
+  return { ...deployment.postOf('token_endpoint', {}, headers), form: [['check', 'rate-limit']] }
+}
+
+async function checkLimit(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const first = await deployment.sendOnce(emptyRequest(deployment), signal)
+  if (first.status === 429 || remainingOf(first) !== undefined) return PASSED
+  for (let i = 1; i < MOST_REQUESTS; i += 1) {
+    const { status } = await deployment.sendOnce(emptyRequest(deployment), signal)
+    if (status === 429) return PASSED
+  }
+  return warning({
+    actual: `no header RateLimit, and no refusal of ${MOST_REQUESTS} requests`,
+    expected: 'a header RateLimit or X-RateLimit-Remaining, or status 429',
+  })
+}
+
+async function checkForgedAddress(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  const remaining: number[] = []
+  let last: Exchange | undefined
+  for (let i = 1; i <= 3; i += 1) {
+    const address = `198.51.100.${i}`
+    const headers = { 'X-Forwarded-For': address, 'X-Real-IP': address, Forwarded: `for=${address}` }
+    last = await deployment.sendOnce(emptyRequest(deployment, headers), signal)
+    // A local deployment refuses requests of proxies.
+    if (last.status === 429 || last.status === 403) return PASSED
+    const left = remainingOf(last)
+    if (left === undefined) return skipped('the answers do not say how many requests remain')
+    remaining.push(left)
+  }
+  const [one = 0, two = 0, three = 0] = remaining
+  if (one > two && two > three) return PASSED
+  if (last === undefined) throw new CheckEnd(skipped('no answer'))
+  const expected = 'fewer requests remain after each request'
+  return deployment.failed(last, expected, `remaining requests: ${remaining.join(', ')}`)
+}
+
+/** How many requests remain (draft-ietf-httpapi-ratelimit-headers, or its older forms). */
+function remainingOf({ headers }: Exchange): number | undefined {
+  const field = headers.get('RateLimit')
+  const text =
+    /\b(?:r|remaining)=(\d+)/.exec(field ?? '')?.[1] ??
+    headers.get('RateLimit-Remaining') ??
+    headers.get('X-RateLimit-Remaining')
+  return text === null || text === undefined ? undefined : Number(text)
+}

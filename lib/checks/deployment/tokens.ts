@@ -1,0 +1,121 @@
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+  sign,
+  verify,
+} from 'node:crypto'
+import { isObject } from '../../base/object.js'
+import { algorithmsFor } from '../../jose/jwk.js'
+import { isSignedWith, parseJws } from '../../jose/jws.js'
+
+export type Members = Readonly<Record<string, unknown>>
+
+/** The parts of a JWT, not verified. */
+export interface DecodedToken {
+  readonly header: Members
+  readonly claims: Members
+  /** The three parts of its text. */
+  readonly parts: readonly [header: string, payload: string, signature: string]
+}
+
+/** The parts of a token, or `undefined` if it is no JWT. */
+export function decodeToken(token: string): DecodedToken | undefined {
+  const [header = '', payload = '', signature = '', ...more] = token.split('.')
+  const parsed = parseJws(token)
+  if (typeof parsed === 'string' || parsed.claims === undefined || more.length > 0) return undefined
+  return { header: parsed.header, claims: parsed.claims, parts: [header, payload, signature] }
+}
+
+/** The text of a JSON object in a JWT. */
+export function encodePart(members: Members): string {
+  return Buffer.from(JSON.stringify(members)).toString('base64url')
+}
+
+/** Makes a JWT with any header and claims. */
+export function makeToken(
+  { header, claims }: { readonly header: Members; readonly claims: Members },
+  signInput: (input: Buffer) => Buffer,
+): string {
+  const input = `${encodePart(header)}.${encodePart(claims)}`
+  return `${input}.${signInput(Buffer.from(input)).toString('base64url')}`
+}
+
+/** A key pair for ES256. */
+export interface ProofPair {
+  readonly privateKey: KeyObject
+  readonly jwk: Members
+  /** RFC 7638. */
+  readonly thumbprint: string
+  sign(input: Buffer): Buffer
+}
+
+export function newPair(): ProofPair {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { kty, crv, x, y } = publicKey.export({ format: 'jwk' })
+  const thumbprint = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
+  return {
+    privateKey,
+    jwk: { kty, crv, x, y },
+    thumbprint,
+    sign: (input) => sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+  }
+}
+
+/** What a DPoP proof is for, and changes that make it wrong. A member that is `undefined` is removed. */
+export interface ProofPlan {
+  readonly method: string
+  readonly url: string
+  readonly now: number
+  readonly token?: string | undefined
+  readonly nonce?: string | undefined
+  readonly header?: Members
+  readonly claims?: Members
+  readonly signInput?: (input: Buffer) => Buffer
+}
+
+/** Makes a DPoP proof (RFC 9449 4.2). */
+export function makeProof(
+  pair: ProofPair,
+  { method, url, now, token, nonce, ...changes }: ProofPlan,
+): string {
+  const { origin, pathname } = new URL(url)
+  const claims = {
+    jti: randomUUID(),
+    htm: method,
+    htu: origin + pathname,
+    iat: now,
+    ...(token !== undefined && { ath: createHash('sha256').update(token).digest('base64url') }),
+    ...(nonce !== undefined && { nonce }),
+    ...changes.claims,
+  }
+  const header = { alg: 'ES256', typ: 'dpop+jwt', jwk: pair.jwk, ...changes.header }
+  return makeToken({ header, claims }, changes.signInput ?? pair.sign)
+}
+
+/** Whether one of the public keys has signed a token. */
+export function isSignedByOne(token: string, jwks: readonly Members[]): boolean {
+  const parsed = parseJws(token)
+  if (typeof parsed === 'string') return false
+  const { alg, kid } = parsed.header
+  const candidates = jwks.filter((jwk) => kid === undefined || jwk['kid'] === kid)
+  return candidates.some((jwk) => {
+    const key = importKey(jwk)
+    if (key === undefined) return false
+    const algorithm = algorithmsFor(key).find((one) => one === alg)
+    if (algorithm !== undefined && algorithm !== 'HS256') return isSignedWith(parsed, algorithm, key)
+    const isEdwards = alg === 'EdDSA' || alg === 'Ed25519'
+    return isEdwards && verify(null, Buffer.from(parsed.signingInput), key, parsed.signature)
+  })
+}
+
+/** The public key of a JWK, or `undefined` if it is none. */
+export function importKey(jwk: Members): KeyObject | undefined {
+  try {
+    return isObject(jwk) ? createPublicKey({ key: jwk as never, format: 'jwk' }) : undefined
+  } catch {
+    return undefined
+  }
+}
