@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { systemCode } from '../base/system-code.js'
-import type { Check, CheckInfo } from '../checks/check.js'
+import type { Check, CheckInfo, CheckResult } from '../checks/check.js'
 import { jsonReport, junitReport } from '../checks/report/documents.js'
 import { TerminalReport } from '../checks/report/terminal.js'
 import { runChecks } from '../checks/run-checks.js'
@@ -35,6 +35,8 @@ export interface CheckPlan<Context> {
   /** What is tested, such as the URL of an issuer. */
   readonly subject: string
   readonly context: Context
+  /** Cleans up after the checks, even after an interruption. Returns a note for people. */
+  readonly cleanUp?: () => Promise<string | undefined>
 }
 
 /**
@@ -43,7 +45,7 @@ export interface CheckPlan<Context> {
  * @throws UsageError
  */
 export async function runCheckCommand<Context>(
-  { checks, subject, context }: CheckPlan<Context>,
+  { checks, subject, context, cleanUp }: CheckPlan<Context>,
   { options, surroundings }: { readonly options: Given['options']; readonly surroundings: Surroundings },
 ): Promise<Ending> {
   const settings = readSettings(options, checks)
@@ -51,12 +53,13 @@ export async function runCheckCommand<Context>(
   const links = { help: settings.help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })
   const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
-  const results = await runChecks(checks, {
-    context,
-    signal,
-    selection: settings.selection,
-    onResult: (result) => say(terminal.result(result)),
+  const plan = { context, signal, selection: settings.selection }
+  const onResult = (result: CheckResult) => say(terminal.result(result))
+  let note: string | undefined
+  const results = await runChecks(checks, { ...plan, onResult }).finally(async () => {
+    note = await cleanUp?.()
   })
+  if (note !== undefined) say(terminal.note(note))
   const verdict = verdictOf(results, settings)
   const run = { results, verdict, subject }
   if (settings.junit !== undefined)

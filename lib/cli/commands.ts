@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ConfigurationError } from '../base/errors.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
+import { CHECK } from './check.js'
 import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
 import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
@@ -13,7 +14,7 @@ import { ProgramError } from './run-program.js'
 const PROGRAM = 'express-provisioning-keys'
 
 /** All commands. A new one needs only its line here. */
-const COMMANDS: Readonly<Record<string, Command>> = { provision: PROVISION }
+const COMMANDS: Readonly<Record<string, Command>> = { provision: PROVISION, check: CHECK }
 
 /** Runs the command that the arguments name, and reports its errors. */
 export async function runCommand(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {

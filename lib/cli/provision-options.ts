@@ -77,8 +77,8 @@ export function usageErrorOf({ faults }: ConfigurationError): UsageError {
 
 function readCredentials(options: Values, reading: SecretReading): Pick<ProvisionOptions, 'key' | 'client'> {
   const id = options['client-id']
-  const key = source('key', options, reading)
-  const secret = source('secret', options, reading)
+  const key = secretSourceOf('key', options, reading)
+  const secret = secretSourceOf('secret', options, reading)
   if (id === undefined && secret !== undefined)
     throw new UsageError('--client-id: expected the client of the secret, got nothing')
   if (id !== undefined && key !== undefined)
@@ -92,7 +92,11 @@ function readCredentials(options: Values, reading: SecretReading): Pick<Provisio
 }
 
 /** Where the key or the secret comes from. It is read only if it is needed. */
-function source(what: 'key' | 'secret', options: Values, reading: SecretReading): SecretSource | undefined {
+export function secretSourceOf(
+  what: 'key' | 'secret',
+  options: Values,
+  reading: SecretReading,
+): SecretSource | undefined {
   const file = options[`${what}-file`]
   const name = options[`${what}-env`]
   const isStdin = options[`${what}-stdin`] !== undefined

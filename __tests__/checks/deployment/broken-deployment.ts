@@ -9,14 +9,18 @@ import { createServer as createHttps, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
-import { generateSigningKeys, type ProvisioningOptions, provisioningKeys } from '../../../lib/index.js'
-import { closeServer, localCertificate, SECRET } from '../../support/server.js'
+import { type ProvisioningOptions, provisioningKeys } from '../../../lib/index.js'
+import { makeAuthority } from '../../support/certificates.js'
+import { closeServer, SECRET, SIGNING_KEY } from '../../support/server.js'
 
 /** A request on its way through the proxy. */
 export interface ProxyRequest {
   readonly method: string
   readonly path: string
+  /** As the deployment gets them. */
   readonly headers: Record<string, string | string[] | undefined>
+  /** As the client has sent them. */
+  readonly sent: Record<string, string | string[] | undefined>
   readonly form: URLSearchParams
   readonly text: string
 }
@@ -33,11 +37,13 @@ export interface Breakage {
   /** Changes a request, or answers it. */
   readonly request?: (
     request: ProxyRequest,
-  ) => Partial<ProxyRequest> | { readonly answer: Partial<ProxyAnswer> }
+  ) => Partial<ProxyRequest> & { readonly answer?: Partial<ProxyAnswer> }
   readonly answer?: (answer: ProxyAnswer, request: ProxyRequest) => Partial<ProxyAnswer>
   /** Options of the deployment behind the proxy. */
   readonly options?: Partial<ProvisioningOptions>
   readonly tls?: ServerOptions
+  /** How long the certificate is still valid. Default: 90. */
+  readonly certificateDays?: number
   /** Whether the port for plain HTTP serves what the other one serves. */
   readonly cleartext?: (request: ProxyRequest) => boolean
   readonly settings?: Partial<DeploymentSettings>
@@ -50,16 +56,18 @@ export interface RunningDeployment {
 }
 
 const SCOPES = ['provision:token', 'devices:create', 'devices:read']
-const SIGNING_KEYS = generateSigningKeys('ES256')
 
 /** A real deployment behind a TLS proxy that can break one thing. The proxy overwrites `X-Forwarded-*`. */
 export async function startDeployment(initial: Breakage = {}): Promise<RunningDeployment> {
   let broken = initial
-  const app = express().set('trust proxy', 'loopback')
+  const app = express().set('trust proxy', 'loopback').disable('x-powered-by')
   const inner = await listening(createHttp(app))
   const handle = (isTls: boolean) => (req: IncomingMessage, res: ServerResponse) =>
     void pass({ req, res, isTls, broken, port: portOf(inner) }).catch(() => res.destroy())
-  const { key, cert } = localCertificate()
+  const { key, cert } = makeAuthority('localhost', {
+    names: [['dns', 'localhost']],
+    notAfter: daysFromNow(initial.certificateDays ?? 90),
+  })
   const outer = await listening(createHttps({ key, cert, ...initial.tls }, handle(true)))
   const cleartext = await listening(createHttp(handle(false)))
   const issuer = `https://localhost:${portOf(outer)}`
@@ -72,7 +80,7 @@ export async function startDeployment(initial: Breakage = {}): Promise<RunningDe
     protectedUrl: undefined,
     cleartextPort: portOf(cleartext),
     waitSeconds: 0,
-    ca: [cert],
+    trusted: async () => [cert],
   }
   return {
     settings: { ...settings, protectedUrl: `${issuer}/devices`, ...initial.settings },
@@ -87,7 +95,7 @@ function mount(app: express.Express, issuer: string, options: Partial<Provisioni
   const keys = provisioningKeys({
     issuer,
     audience: [issuer, `${issuer}/other`],
-    signingKeys: SIGNING_KEYS,
+    signingKeys: SIGNING_KEY,
     policy: { scopes: SCOPES },
     clients: [
       { clientId: 'tester', clientSecret: SECRET, policy: { defaultScopes: SCOPES, subjects: ['device:*'] } },
@@ -123,17 +131,33 @@ async function pass({ req, res, isTls, broken, port }: Passing): Promise<void> {
       values.length > 1 ? values : values[0],
     ]),
   )
-  const received: ProxyRequest = { method, path, headers, text, form: new URLSearchParams(text) }
+  const received: ProxyRequest = {
+    method,
+    path,
+    headers,
+    sent: headers,
+    text,
+    form: new URLSearchParams(text),
+  }
   const isSecure = isTls || broken.cleartext?.(received) === true
   const clean = { ...received, headers: { ...headers, ...forwarded(isSecure) } }
   const changed = broken.request?.(clean) ?? {}
   const answer =
-    'answer' in changed
+    changed.answer !== undefined
       ? { status: 200, headers: JSON_TYPE, text: '{}', ...changed.answer }
       : await forward({ ...clean, ...changed }, port)
   const { status, headers: fields, text: body } = { ...answer, ...broken.answer?.(answer, clean) }
-  const { 'content-length': _, connection: __, 'transfer-encoding': ___, ...kept } = fields
+  const {
+    'content-length': _,
+    connection: __,
+    'transfer-encoding': ___,
+    ...kept
+  } = fields as Record<string, unknown>
   res.writeHead(status, { ...(kept as object), 'Content-Length': Buffer.byteLength(body) }).end(body)
+}
+
+function daysFromNow(days: number): Date {
+  return new Date(Date.now() + days * 86_400_000 + 3_600_000)
 }
 
 const JSON_TYPE = { 'content-type': 'application/json', 'cache-control': 'no-store' }

@@ -135,12 +135,13 @@ interface Versions {
 }
 
 /** Makes a TLS connection. Nothing is sent over it. */
-function handshake(
-  { settings: { issuer, ca } }: Deployment,
+async function handshake(
+  deployment: Deployment,
   signal: AbortSignal,
   versions: Versions = {},
 ): Promise<TLSSocket> {
-  const { hostname, port } = new URL(issuer)
+  const { hostname, port } = new URL(deployment.settings.issuer)
+  const ca = await deployment.trusted(signal)
   const host = hostname.replace(/^\[|\]$/g, '')
   const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
   const trust = ca === undefined ? {} : { ca: [...ca], allowPartialTrustChain: true }

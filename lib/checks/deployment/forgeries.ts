@@ -14,6 +14,7 @@ interface Forgery {
   readonly title: string
   readonly clause: string
   readonly fix: string
+  readonly needs?: readonly string[]
   forge(token: DecodedToken, deployment: Deployment): readonly string[]
 }
 
@@ -34,6 +35,7 @@ const FORGERIES: readonly Forgery[] = [
     title: 'a key that is signed with the public key as a secret is refused',
     clause: 'RFC 8725 3.1',
     fix: 'Verify with the algorithm of the signing key, whatever the header of the key says.',
+    needs: ['key-accepted', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
       secretsOf(jwks).map((secret) => {
         const signInput = (input: Buffer) => createHmac('sha256', secret).update(input).digest()
@@ -229,10 +231,10 @@ async function checkAudience(deployment: Deployment, signal: AbortSignal): Promi
 }
 
 function check(
-  texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix'>,
+  texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix' | 'needs'>,
   run: Check<Deployment>['run'],
 ): Check<Deployment> {
-  return { ...texts, group, needs: ['key-accepted'], run }
+  return { needs: ['key-accepted'], ...texts, group, run }
 }
 
 /** The genuine key that forgeries begin with. No check redeems it, unless a forgery is accepted. */
@@ -256,7 +258,7 @@ async function presentAll(
   const place = verificationPlace(deployment, victim)
   for (const token of tokens) {
     // A header cannot contain a line end, and spaces around its value have no meaning (RFC 9110 5.5).
-    if (place.request(token).form === undefined && /\s/.test(token)) continue
+    if (token === victim.text || (place.request(token).form === undefined && /\s/.test(token))) continue
     deployment.hide(token, '$KEY')
     const exchange = await present(deployment, token, { place, pair: victim.pair, signal })
     if (place.isAccepted(exchange)) return accepted(deployment, { victim, place }, exchange)

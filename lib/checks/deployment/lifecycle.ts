@@ -16,11 +16,11 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Let the introspection read the same store as the token endpoint.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
-      const { text, decoded } = await deployment.sample(signal)
+      const { text, scope: granted } = await deployment.sample(signal)
       const exchange = await deployment.introspect(text, signal)
       const { active, scope } = exchange.json
       if (active !== true) return deployment.failed(exchange, 'active: true')
-      const expected = decoded?.claims['scope'] ?? scope
+      const expected = granted.join(' ')
       return scope === expected ? PASSED : deployment.failed(exchange, `scope ${expected}`, `scope ${scope}`)
     },
   },

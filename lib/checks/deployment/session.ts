@@ -27,8 +27,8 @@ export interface DeploymentSettings {
   readonly cleartextPort?: number | undefined
   /** How long the checks may wait for expiry and rate limits, in seconds. */
   readonly waitSeconds: number
-  /** The trusted authorities, as PEM. Default: those of Node. */
-  readonly ca?: readonly string[] | undefined
+  /** Reads the trusted authorities, as PEM. Default: those of Node. */
+  readonly trusted?: ((signal: AbortSignal) => Promise<readonly string[]>) | undefined
   /** How long a request may take. Default: 10 seconds. */
   readonly timeoutMilliseconds?: number | undefined
 }
@@ -46,6 +46,7 @@ export class DeploymentSession {
   #waitLeft: number
   #nonce: string | undefined
   #clockOffset = 0
+  #trusted: readonly string[] | undefined
 
   constructor(settings: DeploymentSettings) {
     this.settings = settings
@@ -102,13 +103,20 @@ export class DeploymentSession {
 
   /** Sends a request, and also returns an answer about a rate limit. */
   async sendOnce(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange> {
-    const { ca, timeoutMilliseconds } = this.settings
+    const { timeoutMilliseconds } = this.settings
+    const ca = await this.trusted(signal)
     const exchange = await send(outgoing, { signal, ca, timeoutMilliseconds })
     this.exchanges.push(exchange)
     this.#nonce = exchange.headers.get('DPoP-Nonce') ?? this.#nonce
     const date = Date.parse(exchange.headers.get('Date') ?? '')
     if (!Number.isNaN(date)) this.#clockOffset = clockOffset(date)
     return exchange
+  }
+
+  /** The trusted authorities, as PEM. @throws ProvisionError if the server has another one */
+  async trusted(signal: AbortSignal): Promise<readonly string[] | undefined> {
+    this.#trusted ??= await this.settings.trusted?.(signal)
+    return this.#trusted
   }
 
   /** Waits, and counts this against `waitSeconds`. */

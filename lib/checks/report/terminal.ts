@@ -47,6 +47,11 @@ export class TerminalReport {
     return lines([...heading, ...this.#lines(result)])
   }
 
+  /** A sentence about the whole run. */
+  note(text: string): string {
+    return lines(['', ...wrap(text, { width: this.#context.screen.columns })])
+  }
+
   verdict({ sentence, exitCode }: Verdict): string {
     const style = exitCode === 0 ? 'green' : 'red'
     return lines([

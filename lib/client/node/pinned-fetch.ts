@@ -22,8 +22,11 @@ export interface PinnedFetchOptions {
   readonly sha256: string
 }
 
+/** The form of a SHA-256 fingerprint. */
+export const FINGERPRINT = /^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i
+
 const readOptions = object<PinnedFetchOptions>({
-  sha256: required(text('64 hex digits, with or without colons', /^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i)),
+  sha256: required(text('64 hex digits, with or without colons', FINGERPRINT)),
 })
 
 /** Answers that have no body (RFC 9110 6.4.1). */
@@ -42,14 +45,13 @@ const WITHOUT_BODY = [101, 204, 205, 304]
  */
 export function pinnedFetch(options: PinnedFetchOptions): typeof fetch {
   const { sha256 } = parse(readOptions, options, '')
-  const fingerprint = sha256.replaceAll(':', '').toUpperCase()
   let trusting: Promise<Agent> | undefined
   return async function fetchPinned(input, init) {
     const request = new Request(input as Request, init as RequestInit)
     const url = new URL(request.url)
     if (url.protocol !== 'https:')
       throw new TypeError(`pinnedFetch: expected an https URL, got ${url.protocol}`)
-    trusting ??= agentFor(url, fingerprint, request.signal).catch((error) => {
+    trusting ??= agentFor(url, sha256, request.signal).catch((error) => {
       trusting = undefined
       throw error
     })
@@ -57,15 +59,20 @@ export function pinnedFetch(options: PinnedFetchOptions): typeof fetch {
   }
 }
 
-async function agentFor(url: URL, fingerprint: string, signal: AbortSignal): Promise<Agent> {
-  const ca = await authorityOf(url, fingerprint, signal)
+async function agentFor(url: URL, sha256: string, signal: AbortSignal): Promise<Agent> {
+  const ca = await authorityOf(url, sha256, signal)
   const trust = { ca, keepAlive: true }
   // Newer versions of Node let an intermediate authority be trusted alone.
   return new Agent({ ...trust, ...({ allowPartialTrustChain: true } as object) })
 }
 
-/** Reads the certificate with the fingerprint from a TLS handshake. Nothing is sent over this connection. */
-async function authorityOf(url: URL, fingerprint: string, signal: AbortSignal): Promise<string> {
+/**
+ * Reads the certificate with the fingerprint, as PEM, from a TLS handshake. Nothing is sent over this connection.
+ *
+ * @throws ProvisionError `issuer_untrusted`
+ */
+export async function authorityOf(url: URL, sha256: string, signal: AbortSignal): Promise<string> {
+  const fingerprint = sha256.replaceAll(':', '').toUpperCase()
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
   const socket = connect({ host, port: Number(url.port || 443), rejectUnauthorized: false, ...name })

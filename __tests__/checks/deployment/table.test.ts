@@ -1,0 +1,28 @@
+import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
+import { ALL } from '../../support/scale.js'
+import { BREAKAGES } from './breakages.js'
+import { startDeployment } from './broken-deployment.js'
+import { check, idsWith } from './run.js'
+
+/** One of each kind: connection, discovery, issuance, DPoP, forgery, redemption. */
+const SAMPLE = ['hsts', 'jwks-public', 'issuance-query', 'dpop-replay', 'forgery-alg-none', 'redemption-race']
+
+const cases = Object.entries(BREAKAGES).filter(([id]) => ALL || SAMPLE.includes(id))
+
+it('has a broken deployment for each check', () => {
+  expect(Object.keys(BREAKAGES).sort()).toEqual(DEPLOYMENT_CHECKS.map(({ id }) => id).sort())
+})
+
+it.each(cases)('only the check %s fails on the deployment that is broken for it', async (id, breakage) => {
+  const running = await startDeployment(breakage)
+  try {
+    const { results } = await check(running.settings)
+    const found = results.filter(({ outcome }) => outcome === 'failed' || outcome === 'warning')
+    expect(found.map(({ id: one, actual, expected }) => [one, actual, expected])).toEqual([
+      [id, expect.any(String), expect.any(String)],
+    ])
+    expect(idsWith(results, 'passed').length).toBeGreaterThan(0)
+  } finally {
+    await running.close()
+  }
+})
