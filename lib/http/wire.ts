@@ -104,6 +104,8 @@ export interface Answer {
 /** Writes an answer. It must not be cached unless its headers allow it (RFC 6749 5.1). */
 export function answer(res: Response, { status, body, headers }: Answer): void {
   res.statusCode = status
+  // Express adds it before any middleware runs, and only some apps switch it off.
+  res.removeHeader('X-Powered-By')
   const defaults = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
   for (const [name, value] of Object.entries({ ...defaults, ...headers })) {
     res.setHeader(name, typeof value === 'string' ? value : [...value])

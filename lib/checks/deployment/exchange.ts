@@ -21,6 +21,10 @@ export interface Exchange {
   readonly json: Readonly<Record<string, unknown>>
 }
 
+/** How much of an answer and of a request is shown, in characters. */
+const SHOWN = 120
+const LONGEST = 500
+
 /** Hides secrets in a text. */
 export type Redact = (text: string) => string
 
@@ -41,7 +45,9 @@ export function describeAnswer({ status, json, text }: Exchange, redact: Redact)
   const { error, error_description: description } = json
   const said = [error, description].filter((part) => typeof part === 'string').join(': ')
   const rest = said === '' ? text : said
-  return plain(redact(`status ${status}${rest === '' ? '' : `, ${shorten(rest)}`}`))
+  // A secret must not lose its end before it is found.
+  const shown = shorten(redact(rest), SHOWN)
+  return plain(`status ${status}${shown === '' ? '' : `, ${shown}`}`)
 }
 
 /** The request as a curl command, for a POSIX shell. */
@@ -51,7 +57,7 @@ export function curlOf(request: Outgoing, redact: Redact): string {
     [values].flat().map((value) => `-H ${quote(redact(`${name}: ${value}`))}`),
   )
   const parameters = form.map(([name, value]) => `--data-urlencode ${quote(redact(`${name}=${value}`))}`)
-  const body = text === undefined ? [] : [`--data-binary ${quote(redact(shorten(text)))}`]
+  const body = text === undefined ? [] : [`--data-binary ${quote(shorten(redact(text), LONGEST))}`]
   return ['curl', '-i', '-X', method, quote(redact(url)), ...fields, ...parameters, ...body].join(' ')
 }
 
@@ -61,6 +67,6 @@ function quote(text: string): string {
   return `"${escaped}"`
 }
 
-function shorten(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}...` : text
+function shorten(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}...` : text
 }

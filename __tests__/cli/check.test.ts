@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs'
+import { DEPLOYMENT_CHECKS } from '../../lib/checks/deployment/checks.js'
+import { SECRET } from '../support/server.js'
+import { openWorkplace, run, runHere, type Workplace } from './command-line.js'
+
+let work: Workplace
+let secret: string
+
+beforeAll(async () => {
+  work = await openWorkplace()
+  secret = work.file('secret', `${SECRET}\n`)
+})
+
+afterAll(() => work.close())
+
+/** Runs the command with the client `fleet`. */
+function check(arguments_: readonly string[], { issuer = work.issuer.origin } = {}) {
+  const client = ['--client-id', 'fleet', '--secret-file', secret, '--scope', 'provision:token devices:read']
+  return runHere(['check', issuer, ...client, ...arguments_])
+}
+
+const FAST = ['--only', 'discovery,issuance-caching']
+
+describe('check', () => {
+  it('prints each check in its group, and exits with 0', async () => {
+    const { ending, stdout, stderr } = await check(FAST)
+    expect([ending, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^Discovery\n√ the metadata are a JSON object with a token endpoint\n/)
+    expect(stdout).toMatch(
+      /\n\nIssuance\n√ no cache keeps an answer with a key\n\nAll checks passed \(6 passed\)\.\n$/,
+    )
+  })
+
+  it('prints one JSON object, with a link for each check', async () => {
+    const { ending, stdout } = await check([...FAST, '--json'])
+    const { passed, subject, checks } = JSON.parse(stdout)
+    expect([ending, passed, subject]).toEqual([0, true, work.issuer.origin])
+    expect(checks[0].help).toBe('docs/reference/checks.md#discovery-metadata')
+  })
+
+  it('writes JUnit XML', async () => {
+    const junit = work.path('junit.xml')
+    expect(await check([...FAST, '--junit', junit])).toMatchObject({ ending: 0 })
+    expect(readFileSync(junit, 'utf8')).toContain(
+      `<testsuites name="${work.issuer.origin}" tests="6" failures="0">`,
+    )
+  })
+
+  it('exits with 1 if a check fails, and shows no secret', async () => {
+    const other = work.file('wrong', 'another-secret-that-is-wrong')
+    const client = ['--client-id', 'fleet', '--secret-file', other]
+    const { ending, stdout } = await runHere([
+      'check',
+      work.issuer.origin,
+      ...client,
+      '--only',
+      'issuance-caching',
+    ])
+    expect(ending).toBe(1)
+    expect(stdout).toMatch(/× the test client gets a key\n {2}actual {4}status 401, invalid_client/)
+    expect(stdout).toMatch(
+      / -H "Authorization: Basic \$BASIC" --data-urlencode "grant_type=client_credentials"/,
+    )
+    expect(stdout).not.toContain('another-secret')
+  })
+
+  it('exits with 0 if only expected checks fail, and with 1 if one of them passes', async () => {
+    const list = work.file('expected', 'issuance-lifetime # until July\n')
+    const one = await check(['--only', 'issuance-lifetime', '--expected-failures', list])
+    expect([one.ending, one.stdout]).toEqual([
+      1,
+      expect.stringContaining('expected to fail, but passed: issuance-life'),
+    ])
+  })
+
+  it('exits with 2 if no check ran', async () => {
+    const { ending, stdout } = await check(['--only', 'hsts,tls-version', '--skip', 'reachable'])
+    expect([ending, stdout]).toEqual([2, expect.stringContaining('No check ran.')])
+  })
+
+  it('exits with 1 in bounded time if nothing answers', async () => {
+    const { ending, stdout } = await check([], { issuer: 'http://localhost:1' })
+    expect(ending).toBe(1)
+    expect(stdout.match(/^×/gm)).toHaveLength(1)
+    expect(stdout).toContain('No answer from localhost:1: ECONNREFUSED.')
+  })
+
+  it('revokes the keys of the run even if it is interrupted', async () => {
+    const events = work.issuer.events.length
+    const client = [
+      '--client-id',
+      'fleet',
+      '--secret-env',
+      'SECRET',
+      '--scope',
+      'provision:token devices:read',
+    ]
+    const ended = await run(['check', work.issuer.origin, ...client, '--only', 'expiry', '--wait', '60'], {
+      env: { SECRET },
+      onStart: (child) => {
+        child.stdin?.end()
+        work.issuer.keys.on('key.issued', () => setTimeout(() => child.kill('SIGTERM'), 500))
+      },
+    })
+    expect(ended.signal).toBe('SIGTERM')
+    const types = work.issuer.events.slice(events).map(({ type }) => type)
+    const ends = types.filter((type) => type === 'key.revoked' || type === 'key.redeemed')
+    expect(ends.length).toBe(types.filter((type) => type === 'key.issued').length)
+  })
+})
+
+const CLIENT = ['--client-id', 'fleet']
+const HTTPS = 'https://auth.example.com'
+
+describe('a wrong command line', () => {
+  it.each<[string, readonly string[], RegExp]>([
+    ['no issuer', CLIENT, /expected ISSUER, got nothing/],
+    ['an issuer without TLS', ['http://auth.example.com', ...CLIENT], /ISSUER: expected an https URL/],
+    [
+      'an issuer with a secret in it',
+      ['https://a:b@auth.example.com', ...CLIENT],
+      /ISSUER: .*without \?, # and @/,
+    ],
+    ['no client', [HTTPS], /--client-id: expected ID, got nothing/],
+    [
+      'a secret as an option',
+      [HTTPS, ...CLIENT, '--secret', 'a-secret'],
+      /unknown option --secret; did you mean/,
+    ],
+    [
+      'two authorities',
+      [HTTPS, ...CLIENT, '--ca-file', 'a', '--ca-sha256', 'b'],
+      /either --ca-file or --ca-sha256/,
+    ],
+    ['a file without certificates', [HTTPS, ...CLIENT, '--ca-file', __filename], /expected PEM certificates/],
+    ['a missing file', [HTTPS, ...CLIENT, '--ca-file', '/nowhere'], /cannot read \/nowhere \(ENOENT\)/],
+    ['a wrong fingerprint', [HTTPS, ...CLIENT, '--ca-sha256', 'abc'], /expected 64 hex digits/],
+    [
+      'a wrong port',
+      [HTTPS, ...CLIENT, '--http-port', '99999'],
+      /--http-port: expected a number up to 65535/,
+    ],
+    ['a body that is no JSON', [HTTPS, ...CLIENT, '--redeem-body', '{'], /--redeem-body: expected JSON/],
+    ['no secret and no terminal', [HTTPS, ...CLIENT], /--secret-file or --secret-env with it, or a terminal/],
+  ])('with %s exits with 2', async (_, arguments_, message) => {
+    const { ending, stdout, stderr } = await runHere(['check', ...arguments_])
+    expect([ending, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toContain('a-secret')
+  })
+})
+
+describe('docs/reference/checks.md', () => {
+  it('has a section with an anchor for each check of a deployment', () => {
+    const page = readFileSync('docs/reference/checks.md', 'utf8')
+    const sections = page.split(/^<a id="/m).slice(1)
+    const of = (id: string) => sections.find((section) => section.startsWith(`${id}"></a>`))
+    const isComplete = ({ id, title, fix }: (typeof DEPLOYMENT_CHECKS)[number]) =>
+      ['**You see:**', title, '**Cause:**', `**Fix:** ${fix}`].every((part) => of(id)?.includes(part))
+    expect(DEPLOYMENT_CHECKS.filter((one) => !isComplete(one)).map(({ id }) => id)).toEqual([])
+  })
+})
