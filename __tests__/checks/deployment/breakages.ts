@@ -244,7 +244,7 @@ const CLAIMS: Readonly<Record<string, Breakage>> = {
 }
 
 const AUTHENTICATION: Readonly<Record<string, Breakage>> = {
-  'auth-missing': accept(all(isIssuance, isAnonymous)),
+  'auth-missing': accept(all(isIssuance, isAnonymous, has('client_id'))),
   'auth-secret-wrong': accept(first(all(isIssuance, isBasic(new RegExp(`^tester:(?!${SECRET}$).`))))),
   'auth-secret-empty': accept(all(isIssuance, isBasic(/^tester:$/))),
   'auth-twice': accept(all(isIssuance, has('client_secret'))),

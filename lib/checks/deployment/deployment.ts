@@ -167,8 +167,10 @@ export class Deployment extends DeploymentSession {
   }
 
   /** Introspects a token as the test client. */
-  introspect(token: string, signal: AbortSignal): Promise<Exchange> {
-    return this.post('introspection_endpoint', { token }, signal)
+  async introspect(token: string, signal: AbortSignal): Promise<Exchange> {
+    const exchange = await this.post('introspection_endpoint', { token }, signal)
+    requireSupport(exchange)
+    return exchange
   }
 
   /** Says that a key needs no revocation. */
@@ -199,6 +201,14 @@ export class Deployment extends DeploymentSession {
     this.#unused.clear()
     return left
   }
+}
+
+/** @throws CheckEnd if an endpoint does not know tokens of this kind (RFC 7009 2.2.1) */
+export function requireSupport({ json }: Exchange): void {
+  if (json['error'] !== 'unsupported_token_type') return
+  throw new CheckEnd(
+    skipped('the introspection does not describe such keys; name a route with --protected-url'),
+  )
 }
 
 /** Whether a value is a list of JWKs. */

@@ -1,5 +1,12 @@
 import { CheckEnd, skipped } from '../check.js'
-import { type Deployment, EXCHANGE_GRANT, type IssuedKey, JWT_TYPE, TOKEN_SCOPE } from './deployment.js'
+import {
+  type Deployment,
+  EXCHANGE_GRANT,
+  type IssuedKey,
+  JWT_TYPE,
+  requireSupport,
+  TOKEN_SCOPE,
+} from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 import type { ProofPair } from './tokens.js'
 
@@ -101,6 +108,7 @@ export async function present(
   { place, pair, signal }: Presenting,
 ): Promise<Exchange> {
   const exchange = await deployment.send(proven(deployment, place.request(token), { pair, token }), signal)
+  requireSupport(exchange)
   if (place.redeems && place.isAccepted(exchange)) noteRedeemed(deployment, token, exchange)
   return exchange
 }

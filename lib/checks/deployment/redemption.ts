@@ -77,8 +77,10 @@ export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Let all processes share one store, such as redisStore().',
     needs: ['redemption-works'],
     async run(deployment, signal) {
-      const { key, place } = await redeem(deployment, signal)
+      const { key, place, exchange } = await redeem(deployment, signal)
       const again = await present(deployment, key.text, { place, pair: key.pair, signal })
+      // The owner of a bound key that repeats its request gets the same answer.
+      if (key.pair !== undefined && again.text === exchange.text) return PASSED
       return place.isAccepted(again) ? deployment.failed(again, 'status 400 or 401') : PASSED
     },
   },
