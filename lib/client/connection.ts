@@ -1,7 +1,7 @@
 import { isObject } from '../base/object.js'
-import { systemCode } from '../base/system-code.js'
 import { dpopProof } from './assertions.js'
 import { oneLine, ProvisionError } from './failure.js'
+import { networkFailure } from './network-failure.js'
 import { Correctable } from './patience.js'
 import type { OnProgress } from './progress.js'
 import type { ServerClock } from './server-clock.js'
@@ -102,33 +102,6 @@ async function readText(response: Response, url: string): Promise<string> {
     text += decoder.decode(part.value, { stream: true })
   }
   return text + decoder.decode()
-}
-
-/** The codes that Node and OpenSSL have for a certificate that cannot be trusted. */
-const UNTRUSTED =
-  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))/
-
-/** The error of a request that got no answer. */
-export function networkFailure(error: unknown, url: string): ProvisionError {
-  if (error instanceof ProvisionError) return error
-  const { host } = new URL(url)
-  const code = systemCode(error)
-  const details = { cause: error }
-  if (code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED') {
-    const message = `The certificate of ${host} is not valid now (${code}), or the clock of this machine is wrong.`
-    return new ProvisionError('issuer_untrusted', message, details)
-  }
-  if (code !== undefined && UNTRUSTED.test(code))
-    return new ProvisionError(
-      'issuer_untrusted',
-      `The certificate of ${host} cannot be trusted (${code}).`,
-      details,
-    )
-  return new ProvisionError(
-    'issuer_unreachable',
-    `No answer from ${host}: ${code ?? oneLine(error)}.`,
-    details,
-  )
 }
 
 /** An answer that no issuer gives that follows the RFCs. */

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { isObject } from '../../base/object.js'
-import { networkFailure } from '../../client/connection.js'
+import { networkFailure } from '../../client/network-failure.js'
 import { bodyOf, type Exchange, type Outgoing } from './exchange.js'
 
 /** The largest answer that is read, in bytes. */
