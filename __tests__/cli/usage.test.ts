@@ -9,8 +9,8 @@ const ISSUER = ['--issuer', 'https://auth.example.com']
 const BIND = ['provision', ...ISSUER, '--action', 'bind', '--state', '/nowhere/state.json']
 
 const WRONG: readonly [title: string, arguments_: readonly string[], message: string][] = [
-  ['no command', [], 'expected a command (provision), got nothing; see --help'],
-  ['an unknown command', ['enroll'], 'expected a command (provision), got another one; see --help'],
+  ['no command', [], 'expected a command (provision, check), got nothing; see --help'],
+  ['an unknown command', ['enroll'], 'expected a command (provision, check), got another one; see --help'],
   ['no issuer', ['provision'], '--issuer: expected URL, got nothing'],
   ['no action', ['provision', ...ISSUER], '--action: expected ACTION, got nothing'],
   [

@@ -30,8 +30,9 @@ const OPTIONS: OptionTable = {
   ...CHECK_OPTIONS,
 }
 
-const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client of its own: the checks send about 170
-requests, also forged and repeated ones, which the monitoring reports as findings of this client. The checks revoke or
+const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
+of its own: the checks send about 170 requests, also forged and repeated ones,
+which the monitoring reports as findings of this client. The checks revoke or
 redeem all keys that they get.
 
 ${CHECK_NOTES}`

@@ -19,7 +19,7 @@ export const CHECK_OPTIONS: OptionTable = {
   'max-warnings': { value: 'NUMBER', about: 'Fail if there are more warnings' },
   json: { about: 'Print the results as JSON' },
   junit: { value: 'FILE', about: 'Also write the results to FILE as JUnit XML' },
-  'help-page': { value: 'URL', about: 'The page that explains each check. Default: a page of this package' },
+  'help-page': { value: 'URL', about: 'The page that explains each check' },
 }
 
 /** The explanation of the exit codes, for the help of a command. */

@@ -54,9 +54,11 @@ function overview(): string {
 }
 
 function helpOf(name: string, { summary, options, notes, operand, programAfter }: Command): string {
-  const lines = Object.entries(options).map(
-    ([option, { value = '', about }]) => `  ${`--${option} ${value}`.padEnd(22)}${about}`,
+  const forms = Object.entries(options).map(
+    ([option, { value = '', about }]) => [`--${option} ${value}`, about] as const,
   )
+  const width = Math.max(22, ...forms.map(([form]) => form.length + 1))
+  const lines = forms.map(([form, about]) => `  ${form.padEnd(width)}${about}`)
   const title = `${PROGRAM} ${name}: ${summary}.`
   const program = programAfter === '--' ? ['-- COMMAND...'] : []
   const usage = [PROGRAM, name, ...(operand === undefined ? [] : [operand]), '[OPTIONS]', ...program].join(
