@@ -26,7 +26,7 @@ const ONLY_IN_ALL = [
   '__tests__/administration/page-(actions|faults|outcomes)',
   '__tests__/clients/confirm-kill',
   '__tests__/simulation/simulation',
-  '__tests__/checks/deployment/oidc-provider',
+  '__tests__/checks/deployment/(examples|oidc-provider)',
   '__tests__/docs/staging',
 ]
 

@@ -93,6 +93,7 @@ describe('a request in clear', () => {
         text: '{"error":"invalid_request","error_description":"HTTPS is required."}',
       })
       for (const other of answers) expect(other).toEqual(answers[0])
+      expect(JSON.stringify(answers)).not.toContain('X-Powered-By')
     }),
   )
 
