@@ -183,6 +183,29 @@ describe('a server that is no deployment', () => {
   })
 })
 
+describe('metadata that name an endpoint without TLS', () => {
+  it('get no credentials', async () => {
+    const received: string[] = []
+    const cleartext = await serve(({ headers }, res) => {
+      received.push(String(headers.authorization))
+      res.end()
+    })
+    const hostile = await startDeployment()
+    hostile.breakWith({
+      answer: ({ text }, { path }) =>
+        path.startsWith('/.well-known/')
+          ? { text: text.replace(/https:[^"]*\/oauth\/token(?=")/, cleartext) }
+          : {},
+    })
+    const { results } = await check(hostile.settings, { only: ['issuance-key', 'discovery-endpoints'] })
+    await hostile.close()
+    expect(received).toEqual([])
+    expect(results.find(({ id }) => id === 'issuance-key')?.reason).toBe(
+      'the token_endpoint of the metadata has no TLS, so it gets no credentials',
+    )
+  })
+})
+
 describe('a limit of requests', () => {
   it('skips the rest, with the pause that the deployment wants', async () => {
     const limited = await startDeployment({ options: { rateLimit: { token: { limit: 12 } } } })

@@ -49,11 +49,18 @@ export class Deployment extends DeploymentSession {
     this.scope = settings.scope
   }
 
-  /** The URL of an endpoint. @throws CheckEnd if the metadata do not have it */
+  /**
+   * The URL of an endpoint, which may get credentials.
+   *
+   * @throws CheckEnd if the metadata do not have it, or if somebody on the way could read the request
+   */
   endpoint(name: string): string {
     const url = this.metadata[name]
     if (typeof url !== 'string' || !URL.canParse(url))
       throw new CheckEnd(skipped(`the metadata have no ${name}`))
+    const { protocol, origin } = new URL(url)
+    if (protocol !== 'https:' && origin !== new URL(this.settings.issuer).origin)
+      throw new CheckEnd(skipped(`the ${name} of the metadata has no TLS, so it gets no credentials`))
     return url
   }
 
