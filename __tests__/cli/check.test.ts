@@ -99,7 +99,12 @@ describe('check', () => {
       env: { SECRET },
       onStart: (child) => {
         child.stdin?.end()
-        work.issuer.keys.on('key.issued', () => setTimeout(() => child.kill('SIGTERM'), 500))
+        let issued = 0
+        work.issuer.keys.on('key.issued', () => {
+          issued += 1
+          // Then the command waits until the third key expires.
+          if (issued === 3) setTimeout(() => child.kill('SIGTERM'), 500)
+        })
       },
     })
     expect(ended.signal).toBe('SIGTERM')
