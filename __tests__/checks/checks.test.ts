@@ -196,7 +196,7 @@ describe('the reports', () => {
 
   it('break lines between words, and remove control characters', () => {
     expect(wrap('one two three', { width: 7 })).toEqual(['one two', 'three'])
-    expect(wrap('a-very-long-word b', { width: 4 })).toEqual(['a-very-long-word', 'b'])
+    expect(wrap('a-very-long-word b', { width: 6 })).toEqual(['a-very', '-long-', 'word b'])
     expect(wrap('a\u001b[2Jb\nc', { width: 40 })).toEqual(['a [2Jb c'])
   })
 

@@ -90,8 +90,8 @@ export class TerminalReport {
 
   #fact(label: string, text: string): string[] {
     const indent = LABEL_WIDTH + 2
-    // A command must stay one line, so that it can be copied.
-    const texts = label === 'request' ? [text] : wrap(text, this.#body(indent))
+    // A command or an address must stay one line, so that it can be copied.
+    const texts = label === 'request' || label === 'help' ? [text] : wrap(text, this.#body(indent))
     return texts.map((line, index) => {
       const shown = (index === 0 ? label : '').padEnd(LABEL_WIDTH)
       return `  ${this.#style('gray', shown)}${line}`
@@ -107,11 +107,14 @@ export class TerminalReport {
   }
 }
 
-/** Breaks a text between words. A longer word gets a line of its own. */
+/** Breaks a text between words. A word that is longer than a line is broken too. */
 export function wrap(text: string, { width }: { readonly width: number }): string[] {
   const wrapped: string[] = []
+  const pieces = new RegExp(`.{1,${width}}`, 'gu')
   let line = ''
-  for (const word of plain(text).split(' ')) {
+  for (const word of plain(text)
+    .split(' ')
+    .flatMap((one) => one.match(pieces) ?? '')) {
     if (line !== '' && line.length + 1 + word.length > width) {
       wrapped.push(line)
       line = ''
