@@ -9,6 +9,8 @@ const TIMEOUT_SECONDS = 30
 export interface CheckRun<Context> {
   readonly context: Context
   readonly selection: Selection
+  /** How many checks run at a time. Default: 1. */
+  readonly concurrency?: number
   /** Ends the run. */
   readonly signal: AbortSignal
   /** Receives each result as soon as it exists. */
@@ -16,8 +18,9 @@ export interface CheckRun<Context> {
 }
 
 /**
- * Runs checks one after the other, and gives their results in the same order. A check that throws has failed, unless it
- * throws a `CheckEnd`. A check that needs another one, which has failed or was skipped, is skipped.
+ * Runs checks, and gives their results in the order of the checks. Each check starts after those that it needs, and not
+ * before the checks in front of it. A check that throws has failed, unless it throws a `CheckEnd`. A check that needs
+ * another one, which has failed or was skipped, is skipped.
  *
  * @throws the reason of the signal, if it is aborted
  */
@@ -25,19 +28,51 @@ export async function runChecks<Context>(
   checks: readonly Check<Context>[],
   run: CheckRun<Context>,
 ): Promise<readonly CheckResult[]> {
-  const results = new Map<string, CheckResult>()
-  const reported: CheckResult[] = []
+  const { selection, concurrency = 1 } = run
+  const results = new Map<string, Promise<CheckResult>>()
+  const reporter = new OrderedReporter(run)
+  const running = new Set<Promise<unknown>>()
   for (const check of checks) {
-    const { isNeeded, isReported, reason } = run.selection.of(check)
+    const { isNeeded, reason } = selection.of(check)
     if (!isNeeded) continue
-    const result = await resultOf(check, { ...run, reason: reason ?? missing(check, results) })
+    const missing = await missingFor(check, results)
+    while (running.size >= concurrency) await Promise.race(running)
+    const result = resultOf(check, { ...run, reason: reason ?? missing })
+    const ended = result.finally(() => running.delete(ended))
+    running.add(ended)
     results.set(check.id, result)
-    // A check that only others need is of interest if it explains why they did not run.
-    if (!isReported && result.outcome === 'passed') continue
-    reported.push(result)
-    run.onResult(result)
+    reporter.add(result)
   }
-  return reported
+  return reporter.end()
+}
+
+/** Reports results as soon as all results before them are there. */
+class OrderedReporter<Context> {
+  readonly #run: CheckRun<Context>
+  readonly #reported: CheckResult[] = []
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(run: CheckRun<Context>) {
+    this.#run = run
+  }
+
+  add(result: Promise<CheckResult>): void {
+    this.#last = this.#last.then(async () => this.#report(await result))
+    // The end of the run throws it.
+    this.#last.catch(() => undefined)
+  }
+
+  async end(): Promise<readonly CheckResult[]> {
+    await this.#last
+    return this.#reported
+  }
+
+  #report(result: CheckResult): void {
+    // A check that only others need is of interest if it explains why they did not run.
+    if (!this.#run.selection.of(result).isReported && result.outcome === 'passed') return
+    this.#reported.push(result)
+    this.#run.onResult(result)
+  }
 }
 
 async function resultOf<Context>(
@@ -75,8 +110,13 @@ async function limit(seconds: number, signal: AbortSignal): Promise<Finding> {
 }
 
 /** Why a check cannot run: a check that it needs did not pass. */
-function missing<Context>({ needs = [] }: Check<Context>, results: Map<string, CheckResult>) {
-  const holds = (one: string) => ['passed', 'warning'].includes(results.get(one)?.outcome ?? '')
-  const id = needs.find((one) => !holds(one))
-  return id === undefined ? undefined : `needs ${id}, which did not pass`
+async function missingFor<Context>(
+  { needs = [] }: Check<Context>,
+  results: ReadonlyMap<string, Promise<CheckResult>>,
+): Promise<string | undefined> {
+  for (const id of needs) {
+    const outcome = (await results.get(id))?.outcome
+    if (outcome !== 'passed' && outcome !== 'warning') return `needs ${id}, which did not pass`
+  }
+  return undefined
 }

@@ -37,6 +37,8 @@ export interface CheckPlan<Context> {
   readonly context: Context
   /** Cleans up after the checks, even after an interruption. Returns a note for people. */
   readonly cleanUp?: () => Promise<string | undefined>
+  /** How many checks run at a time. Default: 1. */
+  readonly concurrency?: number
 }
 
 /**
@@ -45,7 +47,7 @@ export interface CheckPlan<Context> {
  * @throws UsageError
  */
 export async function runCheckCommand<Context>(
-  { checks, subject, context, cleanUp }: CheckPlan<Context>,
+  { checks, subject, context, concurrency = 1, cleanUp }: CheckPlan<Context>,
   { options, surroundings }: { readonly options: Given['options']; readonly surroundings: Surroundings },
 ): Promise<Ending> {
   const settings = readSettings(options, checks)
@@ -53,7 +55,7 @@ export async function runCheckCommand<Context>(
   const links = { help: settings.help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })
   const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
-  const plan = { context, signal, selection: settings.selection }
+  const plan = { context, concurrency, signal, selection: settings.selection }
   const onResult = (result: CheckResult) => say(terminal.result(result))
   let note: string | undefined
   const results = await runChecks(checks, { ...plan, onResult }).finally(async () => {

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../base/errors.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
 import { CHECK } from './check.js'
+import { CHECK_CLIENT } from './check-client.js'
 import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
 import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
@@ -14,7 +15,11 @@ import { ProgramError } from './run-program.js'
 const PROGRAM = 'express-provisioning-keys'
 
 /** All commands. A new one needs only its line here. */
-const COMMANDS: Readonly<Record<string, Command>> = { provision: PROVISION, check: CHECK }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  provision: PROVISION,
+  check: CHECK,
+  'check-client': CHECK_CLIENT,
+}
 
 /** Runs the command that the arguments name, and reports its errors. */
 export async function runCommand(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
@@ -48,7 +53,7 @@ async function print(text: string, { print }: Surroundings): Promise<Ending> {
 }
 
 function overview(): string {
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`)
   const more = `Options of a command: ${PROGRAM} COMMAND --help\nVersion: ${PROGRAM} --version`
   return `Usage: ${PROGRAM} COMMAND [OPTIONS]\n\nCommands:\n${lines.join('\n')}\n\n${more}\n`
 }

@@ -1,0 +1,47 @@
+import { mustEnroll } from '../observation.js'
+import type { Scenario } from '../scenario.js'
+
+const GROUP = 'Enrollment'
+
+/** Nothing goes wrong. */
+export const ENROLLMENT: readonly Scenario[] = [
+  {
+    id: 'client-healthy',
+    group: GROUP,
+    title: 'enrolls the device, once',
+    fix: 'Read ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE from the environment; see --help.',
+    judge: mustEnroll,
+  },
+  {
+    id: 'client-secrets',
+    group: GROUP,
+    title: 'prints no secret, and puts none in a URL or in arguments',
+    fix: 'Send secrets in headers and bodies only, and log none of them.',
+    needs: ['client-healthy'],
+    judge: ({ leaks }) => leaks.map((leak) => `it disclosed ${leak}`),
+  },
+  {
+    id: 'client-state',
+    group: GROUP,
+    title: 'saves its secrets in files that only their owner can read',
+    fix: 'Create the files with mode 0600, or set the umask to 077 before.',
+    needs: ['client-healthy'],
+    judge: ({ openFiles }) => openFiles.map((name) => `others can read the file ${name} beside STATE`),
+  },
+  {
+    id: 'client-second-start',
+    group: GROUP,
+    title: 'needs no key if it is started again with the same state',
+    fix: 'Look into the state first. If the device is enrolled, send no request for a key, and exit with 0.',
+    needs: ['client-healthy'],
+    experiment: () => ({ starts: 2 }),
+    judge(seen) {
+      const later = seen.exchanges
+        .slice(seen.marks[1])
+        .filter(({ request }) => request.endpoint !== 'metadata')
+      const requests = later.map(({ request }) => request.url.replace(/\?.*/s, ''))
+      const again = [...new Set(requests)].join(', ')
+      return [...mustEnroll(seen), ...(again === '' ? [] : [`its second start sent requests to ${again}`])]
+    },
+  },
+]

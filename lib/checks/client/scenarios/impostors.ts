@@ -1,0 +1,107 @@
+import { makeCertificate } from '../certificate.js'
+import { type Answer, type ReceivedRequest, readBody } from '../exchange.js'
+import { exchangesWith, mustEnroll, mustStop, type Observation } from '../observation.js'
+import type { Scenario } from '../scenario.js'
+
+const GROUP = 'Impostors'
+const NEEDS = ['client-healthy']
+
+/** Servers that are not the issuer, or that answer something else. */
+export const IMPOSTORS: readonly Scenario[] = [
+  {
+    id: 'client-other-issuer',
+    group: GROUP,
+    title: 'refuses the metadata of another issuer',
+    clause: 'RFC 8414 3.3',
+    fix: 'Compare the member issuer of the metadata with ISSUER, character by character, before you use them.',
+    needs: NEEDS,
+    experiment: () => ({
+      disturb: async (request, { genuine, strangerOrigin }) =>
+        request.endpoint === 'metadata'
+          ? withMembers(await genuine.answer(request), { issuer: strangerOrigin })
+          : undefined,
+    }),
+    judge(seen) {
+      if (exchangesWith(seen, 'metadata').length === 0)
+        return { skipped: 'the client reads no metadata, so they cannot deceive it' }
+      return [...mustNotTrust(seen), ...mustStop(seen)]
+    },
+  },
+  {
+    id: 'client-redirect',
+    group: GROUP,
+    title: 'follows no redirect with its secret or key',
+    clause: 'RFC 9700 4.12',
+    fix: 'Switch off redirects for requests with credentials. Treat a status of 3xx as a final error.',
+    needs: NEEDS,
+    experiment: () => ({
+      disturb: (request, { strangerOrigin }) =>
+        isCredentialed(request)
+          ? { status: 307, headers: { Location: `${strangerOrigin}${request.url}` }, body: '' }
+          : undefined,
+    }),
+    judge: (seen) => [
+      ...(seen.strangerRequests > 0 ? ['it followed a redirect to the server of a stranger'] : []),
+      ...mustStop(seen),
+    ],
+  },
+  {
+    id: 'client-html',
+    group: GROUP,
+    title: 'stops with an error if the answer is HTML',
+    fix: 'Accept only a JSON object with the expected members, even if the status is 200.',
+    needs: NEEDS,
+    experiment: () => ({
+      disturb: ({ endpoint }) => (endpoint === 'bind' ? PAGE : undefined),
+    }),
+    judge: mustStop,
+  },
+  {
+    id: 'client-tls',
+    group: GROUP,
+    title: 'enrolls with an issuer whose authority it trusts',
+    fix: 'Trust the certificates in the file of CA_FILE, which SSL_CERT_FILE and other variables name too.',
+    needs: NEEDS,
+    async experiment() {
+      const certificate = await makeCertificate()
+      return { certificate, authority: certificate.cert }
+    },
+    judge: mustEnroll,
+  },
+  {
+    id: 'client-certificate',
+    group: GROUP,
+    title: 'sends nothing to a server with an untrusted certificate',
+    clause: 'RFC 9110 4.3.4',
+    fix: 'Never switch off the check of certificates. Treat a wrong certificate as a final error.',
+    needs: ['client-healthy', 'client-tls'],
+    async experiment() {
+      const [certificate, trusted] = [await makeCertificate(), await makeCertificate()]
+      return { certificate, authority: trusted.cert }
+    },
+    judge: (seen) => [
+      ...(seen.exchanges.length > 0 ? ['it sent a request to a server that it must not trust'] : []),
+      ...mustStop(seen),
+    ],
+  },
+]
+
+/** A page of a hotel or a proxy. */
+const PAGE: Answer = {
+  status: 200,
+  headers: { 'Content-Type': 'text/html; charset=utf-8' },
+  body: '<!doctype html><title>Welcome</title><p>Please accept our terms of use.</p>\n',
+}
+
+function isCredentialed({ endpoint }: ReceivedRequest): boolean {
+  return endpoint === 'token' || endpoint === 'bind'
+}
+
+function withMembers(answer: Answer, members: Readonly<Record<string, string>>): Answer {
+  return { ...answer, body: JSON.stringify({ ...readBody(answer.body), ...members }) }
+}
+
+function mustNotTrust(seen: Observation) {
+  const sent = exchangesWith(seen, 'token', 'bind').length
+  return sent > 0 ? ['it sent its credentials, although the metadata are those of another issuer'] : []
+}

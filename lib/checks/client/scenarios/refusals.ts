@@ -1,0 +1,91 @@
+import { jsonAnswer } from '../exchange.js'
+import { atMost, exchangesWith, mustNotInsist, mustStop, type Observation } from '../observation.js'
+import type { Scenario } from '../scenario.js'
+
+const GROUP = 'Refusals'
+const NEEDS = ['client-healthy']
+/** The client may get another key once, and then try again. */
+const MOST_BIND_REQUESTS = 3
+
+/** Refusals that are final: the same request never succeeds. */
+export const REFUSALS: readonly Scenario[] = [
+  {
+    id: 'client-expired-key',
+    group: GROUP,
+    title: 'stops with an error if its key has expired',
+    clause: 'RFC 6750 3.1',
+    fix: 'Treat 401 invalid_token as final for this key. Say that a new key is needed, and do not exit with 0.',
+    needs: NEEDS,
+    experiment: (supply) => ({
+      key: 'expired',
+      ...(supply === 'client' && {
+        disturb: (request, { genuine }) =>
+          request.endpoint === 'bind' ? genuine.answerLate(request) : undefined,
+      }),
+    }),
+    judge: stopsUsingKey,
+  },
+  {
+    id: 'client-spent-key',
+    group: GROUP,
+    title: 'stops with an error if its key is used up or revoked',
+    clause: 'RFC 6750 3.1',
+    fix: 'Treat 401 invalid_token as final for this key. Say that a new key is needed, and do not exit with 0.',
+    needs: NEEDS,
+    experiment: (supply) => ({
+      key: 'spent',
+      ...(supply === 'client' && {
+        disturb: (request, { genuine }) =>
+          request.endpoint === 'bind' ? genuine.answerAfterRevocation(request) : undefined,
+      }),
+    }),
+    judge: stopsUsingKey,
+  },
+  {
+    id: 'client-wrong-audience',
+    group: GROUP,
+    title: 'stops with an error if the audience is refused',
+    clause: 'RFC 8707 2',
+    fix: 'Treat 400 as final: the same request never succeeds. Print the error of the issuer.',
+    needs: NEEDS,
+    experiment: (supply) => ({
+      key: 'for another API',
+      ...(supply === 'client' && {
+        disturb: ({ endpoint }) => (endpoint === 'token' ? WRONG_TARGET : undefined),
+      }),
+    }),
+    judge: (seen) => [...stopsUsingKey(seen), ...atMost(seen, 1, 'token')],
+  },
+  {
+    id: 'client-downgrade',
+    group: GROUP,
+    title: 'refuses a key that is not bound to its key pair',
+    clause: 'RFC 9449 5',
+    fix: 'After a request with a proof, expect token_type DPoP and a key with cnf.jkt of your key pair.',
+    needs: NEEDS,
+    experiment: () => ({
+      disturb(request, { genuine }) {
+        if (request.endpoint !== 'token') return undefined
+        const { dpop: _, ...headers } = request.headers
+        return genuine.answer({ ...request, headers })
+      },
+    }),
+    judge(seen) {
+      if (seen.supply === 'key')
+        return { skipped: 'the client gets its key from you, and not from the issuer' }
+      if (!exchangesWith(seen, 'token').some(({ request }) => request.proof !== undefined))
+        return { skipped: 'the client asks for keys without a DPoP proof, so its keys are not bound' }
+      const sent = exchangesWith(seen, 'bind').length > 0
+      return [...(sent ? ['it used the key, which anybody could use'] : []), ...mustStop(seen)]
+    },
+  },
+]
+
+const WRONG_TARGET = jsonAnswer(400, {
+  error: 'invalid_target',
+  error_description: 'The client may have no keys for this resource.',
+})
+
+function stopsUsingKey(seen: Observation) {
+  return [...mustStop(seen), ...mustNotInsist(seen), ...atMost(seen, MOST_BIND_REQUESTS, 'bind')]
+}

@@ -1,0 +1,124 @@
+import type { Reaction, ReceivedRequest } from '../exchange.js'
+import { busy, type Disturbance } from '../hostile-issuer.js'
+import { atMost, mustEnroll, mustRepeat, mustStop, mustWait, type Observation } from '../observation.js'
+import type { Scenario } from '../scenario.js'
+
+const GROUP = 'Retries'
+const NEEDS = ['client-healthy']
+const RETRY_AFTER_SECONDS = 2
+const SLOW_MS = 3000
+const CLOCK_OFFSET_SECONDS = 120
+
+/** Things that go wrong for a while, so that the same request succeeds later. */
+export const RETRIES: readonly Scenario[] = [
+  {
+    id: 'client-nonce',
+    group: GROUP,
+    title: 'uses the DPoP nonce that the issuer demands',
+    clause: 'RFC 9449 8',
+    fix: 'After use_dpop_nonce, repeat the request with a new proof that has the nonce of DPoP-Nonce.',
+    needs: NEEDS,
+    experiment: () => ({ needsNonce: true }),
+    judge: enrollsWithSameBinding,
+  },
+  {
+    id: 'client-clock',
+    group: GROUP,
+    title: 'takes the time from the issuer if its own clock is wrong',
+    clause: 'RFC 9449 11.1',
+    fix: 'Compute the time of proofs from the header Date of the last answer of the issuer.',
+    needs: NEEDS,
+    experiment: () => ({ clockOffsetSeconds: CLOCK_OFFSET_SECONDS }),
+    judge: mustEnroll,
+  },
+  {
+    id: 'client-lost-answer',
+    group: GROUP,
+    title: 'repeats the same request if the answer is lost',
+    fix: 'Save the request before you send it. Repeat it with the same key, key pair and body, and a new proof.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: first('bind', 1, loseAnswer) }),
+    judge: enrollsWithSameBinding,
+  },
+  {
+    id: 'client-conflict',
+    group: GROUP,
+    title: 'repeats the same request after 409',
+    fix: 'Treat 409 as a passing error: wait, and repeat the same request with a new proof.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: first('bind', 1, () => busy(409)) }),
+    judge: enrollsWithSameBinding,
+  },
+  {
+    id: 'client-unavailable',
+    group: GROUP,
+    title: 'repeats the same request after 503',
+    clause: 'RFC 9110 15.6.4',
+    fix: 'Treat 408, 425, 429 and 5xx as passing errors: wait, and repeat the same request with a new proof.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: (request) => (request.number === 1 ? busy(503) : undefined) }),
+    judge: (seen) => [...enrollsWithSameBinding(seen), ...mustRepeat(seen, 'token')],
+  },
+  {
+    id: 'client-retry-after',
+    group: GROUP,
+    title: 'waits for Retry-After after 429',
+    clause: 'RFC 6585 4',
+    fix: 'Wait at least as many seconds as Retry-After says before you try again.',
+    needs: NEEDS,
+    experiment: () => ({
+      disturb: first('bind', 1, () => busy(429, { 'Retry-After': String(RETRY_AFTER_SECONDS) })),
+    }),
+    judge: (seen) => [...enrollsWithSameBinding(seen), ...mustWait(seen, 'bind', RETRY_AFTER_SECONDS)],
+  },
+  {
+    id: 'client-slow',
+    group: GROUP,
+    title: 'waits three seconds for a slow answer',
+    fix: 'Allow at least ten seconds for an answer, and send no second request in the meantime.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: first('bind', Number.POSITIVE_INFINITY, delayAnswer) }),
+    judge: (seen) => [...mustEnroll(seen), ...atMost(seen, 1, 'bind')],
+  },
+  {
+    id: 'client-silent',
+    group: GROUP,
+    title: 'does not wait forever for an answer',
+    fix: 'Limit the time of each request, for example to 15 seconds.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: first('bind', 1, () => 'silent') }),
+    judge: (seen) => (seen.runs[0]?.exitCode === 0 ? enrollsWithSameBinding(seen) : mustStop(seen)),
+  },
+  {
+    id: 'client-outage',
+    group: GROUP,
+    title: 'stops with an error if the issuer stays away for an hour',
+    fix: 'Limit the time of all retries together. If Retry-After is later, stop, and say so.',
+    needs: NEEDS,
+    experiment: () => ({ disturb: ({ endpoint }) => refusesWork(endpoint) }),
+    judge: mustStop,
+  },
+]
+
+function enrollsWithSameBinding(seen: Observation) {
+  return [...mustEnroll(seen), ...mustRepeat(seen, 'bind')]
+}
+
+/** Disturbs only the first requests to an endpoint. */
+function first(endpoint: ReceivedRequest['endpoint'], times: number, disturb: Disturbance): Disturbance {
+  return (request, issuer) =>
+    request.endpoint === endpoint && request.number <= times ? disturb(request, issuer) : undefined
+}
+
+const loseAnswer: Disturbance = (request, { genuine }) => genuine.answer(request).then((): Reaction => 'lost')
+
+/** The work is done immediately, so that a second request does no harm. */
+const delayAnswer: Disturbance = async (request, { genuine }) => {
+  const answer = await genuine.answer(request)
+  await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
+  return answer
+}
+
+function refusesWork(endpoint: ReceivedRequest['endpoint']): Reaction | undefined {
+  return endpoint === 'metadata' ? undefined : busy(503, { 'Retry-After': '3600' })
+}

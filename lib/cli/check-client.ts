@@ -1,0 +1,87 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type Given, UsageError } from './arguments.js'
+import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
+import type { Command } from './command.js'
+
+/** Most scenarios only wait, so many can run at a time. */
+const CONCURRENCY = 8
+
+const NOTES = `COMMAND is a client in any language, with its arguments. It runs without a shell, once for each scenario. Each time, it
+gets another issuer on this machine in its environment:
+
+  ISSUER           The issuer, as its metadata name it
+  CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE
+                   Who asks for a key, for which device, with which scope
+  PROVISIONING_KEY The key, with --supply key. Then the four variables above do not exist
+  ACTION           bind: the client binds a key pair at /oauth/bind
+  STATE            A file that does not exist yet, in a folder of its own: for everything that the client saves
+  DEADLINE         The seconds after which the client should give up
+  CA_FILE          The authority to trust, if ISSUER is an https URL. NODE_EXTRA_CA_CERTS, SSL_CERT_FILE,
+                   CURL_CA_BUNDLE and REQUESTS_CA_BUNDLE name the same file
+
+COMMAND must end with 0 if the device is enrolled. Otherwise it must end with another code, and print an error. Its
+output, its URLs and the arguments of its processes are searched for secrets.
+
+${CHECK_NOTES}`
+
+/** Runs a client against an issuer that disturbs it. */
+export const CHECK_CLIENT: Command = {
+  summary: 'run a client of any language against a hostile issuer on this machine',
+  options: {
+    supply: { value: 'HOW', about: 'client: it asks for its key (default). key: it is given one' },
+    timeout: { value: 'SECONDS', about: 'The longest time of one run of the client. Default: 60' },
+    ...CHECK_OPTIONS,
+  },
+  programAfter: '--',
+  notes: NOTES,
+  async run({ options, program }, surroundings) {
+    if (program === undefined) throw new UsageError('expected -- and the command of a client, got nothing')
+    const { supply, timeoutSeconds } = readSettings(options)
+    requireProgram(program[0] ?? '')
+    const env = { ...process.env }
+    // The issuer of this command is local, whatever the client will be.
+    delete process.env['NODE_ENV']
+    // The issuer of this command is meant to be wrong, so nobody needs its advice.
+    process.removeAllListeners('warning')
+    // Only this command needs the whole library.
+    const { clientChecks } = await import('../checks/client/client-checks.js')
+    const { ClientUnderTest } = await import('../checks/client/client-under-test.js')
+    const onSecret = (secret: string) => surroundings.report.hide(secret)
+    const client = new ClientUnderTest({ program, env, timeoutSeconds, supply, onSecret })
+    const reportsUsualLeaks = options['only'] === undefined && options['skip'] === undefined
+    return runCheckCommand(
+      {
+        checks: clientChecks(timeoutSeconds),
+        subject: program[0] ?? '',
+        context: { client, reportsUsualLeaks },
+        concurrency: CONCURRENCY,
+      },
+      { options, surroundings },
+    )
+  },
+}
+
+function readSettings({ supply = 'client', timeout = '60' }: Given['options']) {
+  if (supply !== 'client' && supply !== 'key')
+    throw new UsageError('--supply: expected client or key, got another text')
+  if (!/^[1-9]\d{0,3}$/.test(timeout))
+    throw new UsageError('--timeout: expected a number of seconds from 1 to 9999, got another text')
+  return { supply, timeoutSeconds: Number(timeout) } as const
+}
+
+/** Looks for a program as `execvp()` does. */
+function requireProgram(name: string): void {
+  const { PATH = '' } = process.env
+  const places = name.includes('/') ? [name] : PATH.split(delimiter).map((folder) => join(folder, name))
+  if (!places.some(isProgram)) throw new UsageError(`--: cannot find the program ${name}, or cannot run it`)
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
