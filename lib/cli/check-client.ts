@@ -1,11 +1,12 @@
 import { accessSync, constants, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { type Given, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 
-/** Most scenarios only wait, so many can run at a time. */
-const CONCURRENCY = 8
+/** Most scenarios wait most of the time. */
+const SCENARIOS_PER_CORE = 2
 
 const NOTES = `COMMAND is a client in any language, with its arguments. It runs without a shell, once for each scenario. Each time, it
 gets another issuer on this machine in its environment:
@@ -55,7 +56,7 @@ export const CHECK_CLIENT: Command = {
         checks: clientChecks(timeoutSeconds),
         subject: program[0] ?? '',
         context: { client, reportsUsualLeaks },
-        concurrency: CONCURRENCY,
+        concurrency: SCENARIOS_PER_CORE * availableParallelism(),
       },
       { options, surroundings },
     )

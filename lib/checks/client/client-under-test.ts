@@ -97,8 +97,8 @@ export class ClientUnderTest {
     { watch, signal }: { readonly watch: Watch; readonly signal: AbortSignal },
   ): Promise<ClientRun> {
     const { program, timeoutSeconds, env } = this.#settings
-    // Half of the time, so that a client that needs it can still end in time.
-    const DEADLINE = String(Math.ceil(timeoutSeconds / 2))
+    // A client that gives up then still has time to end.
+    const DEADLINE = String(Math.ceil(timeoutSeconds * 0.75))
     return runClient({
       program,
       timeoutSeconds,

@@ -5,8 +5,8 @@ import type { Scenario } from '../scenario.js'
 
 const GROUP = 'Retries'
 const NEEDS = ['client-healthy']
-const RETRY_AFTER_SECONDS = 2
-const SLOW_MS = 3000
+const RETRY_AFTER_SECONDS = 3
+const SLOW_MS = 5000
 const CLOCK_OFFSET_SECONDS = 120
 
 /** Things that go wrong for a while, so that the same request succeeds later. */
@@ -74,7 +74,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-slow',
     group: GROUP,
-    title: 'waits three seconds for a slow answer',
+    title: 'waits five seconds for a slow answer',
     fix: 'Allow at least ten seconds for an answer, and send no second request in the meantime.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', Number.POSITIVE_INFINITY, delayAnswer) }),
