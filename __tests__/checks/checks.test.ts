@@ -1,4 +1,4 @@
-import { type Check, type CheckResult, failed, PASSED, warning } from '../../lib/checks/check'
+import { type Check, type CheckResult, failed, PASSED, skipped, warning } from '../../lib/checks/check'
 import { jsonReport, junitReport } from '../../lib/checks/report/documents'
 import { TerminalReport, wrap } from '../../lib/checks/report/terminal'
 import { runChecks } from '../../lib/checks/run-checks'
@@ -22,10 +22,11 @@ const CHECKS = [
   check('epsilon', () => Promise.reject(new Error('broken\nsocket')), { group: 'Second group' }),
 ]
 
-async function resultsOf(checks: readonly Check<string>[], options: SelectionOptions = {}) {
+async function resultsOf(checks: readonly Check<string>[], options: SelectionOptions = {}, concurrency = 1) {
   const seen: CheckResult[] = []
   const results = await runChecks(checks, {
     context: 'the context',
+    concurrency,
     selection: selectChecks(checks, options),
     signal: new AbortController().signal,
     onResult: (result) => seen.push(result),
@@ -88,6 +89,80 @@ describe('runChecks', () => {
     const checks = [check('one', abort), check('two', fails)]
     const run = { context: '', selection: selectChecks(checks, {}), onResult: () => undefined }
     await expect(runChecks(checks, { ...run, signal: controller.signal })).rejects.toThrow('stopped')
+  })
+})
+
+describe('runChecks with several checks at a time', () => {
+  const endAfter = (milliseconds: number, note: () => void) => () =>
+    new Promise<typeof PASSED>((resolve) =>
+      setTimeout(() => {
+        note()
+        resolve(PASSED)
+      }, milliseconds),
+    )
+
+  it('reports the results in the order of the checks', async () => {
+    const ended: string[] = []
+    const slow = check(
+      'slow',
+      endAfter(100, () => ended.push('slow')),
+    )
+    const fast = check(
+      'fast',
+      endAfter(0, () => ended.push('fast')),
+    )
+    const results = await resultsOf([slow, fast], {}, 2)
+    expect(results.map(({ id }) => id)).toEqual(['slow', 'fast'])
+    expect(ended).toEqual(['fast', 'slow'])
+  })
+
+  it('never runs more of them', async () => {
+    let [running, most] = [0, 0]
+    const count = async () => {
+      running += 1
+      most = Math.max(most, running)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      running -= 1
+      return PASSED
+    }
+    await resultsOf(
+      ['a', 'b', 'c', 'd', 'e'].map((id) => check(id, count)),
+      {},
+      2,
+    )
+    expect(most).toBe(2)
+  })
+
+  it('waits for the checks that a check needs', async () => {
+    const results = await resultsOf(CHECKS, {}, 5)
+    expect(results[3]).toMatchObject({ outcome: 'skipped', reason: 'needs beta, which did not pass' })
+  })
+
+  it('ends with the reason of its signal, after the checks have stopped', async () => {
+    const controller = new AbortController()
+    let isStopped = false
+    const hang = (_: string, signal: AbortSignal) =>
+      new Promise<typeof PASSED>((resolve) =>
+        signal.addEventListener('abort', () =>
+          setTimeout(() => {
+            isStopped = true
+            resolve(PASSED)
+          }, 20),
+        ),
+      )
+    const abort = () => {
+      controller.abort(new Error('stopped'))
+      return PASSED
+    }
+    const checks = [check('one', hang), check('two', abort)]
+    const run = {
+      context: '',
+      concurrency: 2,
+      selection: selectChecks(checks, {}),
+      onResult: () => undefined,
+    }
+    await expect(runChecks(checks, { ...run, signal: controller.signal })).rejects.toThrow('stopped')
+    expect(isStopped).toBe(true)
   })
 })
 
@@ -191,6 +266,15 @@ describe('the reports', () => {
       '',
       'Not passed: 2 checks failed (1 passed, 1 warning, 1 skipped).',
       '',
+    ])
+  })
+
+  it('write the reason of skipped checks once, if it is the same', () => {
+    const report = new TerminalReport({ screen: { columns: 80, hasColours: false }, ...LINKS })
+    const skip = (id: string) => ({ ...check(id, fails), ...skipped('no network'), durationMs: 0 })
+    expect([skip('one'), skip('two')].map((one) => report.result(one))).toEqual([
+      'First group\n- one is true\n  skipped   no network\n',
+      '- two is true\n',
     ])
   })
 

@@ -4,6 +4,8 @@ import { type Check, CheckEnd, type CheckResult, type Finding, failed, skipped }
 import type { Selection } from './selection.js'
 
 const TIMEOUT_SECONDS = 30
+/** How long an aborted check may clean up. */
+const CLEANUP_MS = 2000
 
 /** How checks run. */
 export interface CheckRun<Context> {
@@ -32,18 +34,25 @@ export async function runChecks<Context>(
   const results = new Map<string, Promise<CheckResult>>()
   const reporter = new OrderedReporter(run)
   const running = new Set<Promise<unknown>>()
-  for (const check of checks) {
+  const start = async (check: Check<Context>) => {
     const { isNeeded, reason } = selection.of(check)
-    if (!isNeeded) continue
+    if (!isNeeded) return
     const missing = await missingFor(check, results)
     while (running.size >= concurrency) await Promise.race(running)
+    run.signal.throwIfAborted()
     const result = resultOf(check, { ...run, reason: reason ?? missing })
-    const ended = result.finally(() => running.delete(ended))
+    // The reporter throws its error.
+    const ended = result.catch(() => undefined).finally(() => running.delete(ended))
     running.add(ended)
     results.set(check.id, result)
     reporter.add(result)
   }
-  return reporter.end()
+  try {
+    for (const check of checks) await start(check)
+    return await reporter.end()
+  } finally {
+    await Promise.all(running)
+  }
 }
 
 /** Reports results as soon as all results before them are there. */
@@ -58,7 +67,7 @@ class OrderedReporter<Context> {
 
   add(result: Promise<CheckResult>): void {
     this.#last = this.#last.then(async () => this.#report(await result))
-    // The end of the run throws it.
+    // end() throws its error.
     this.#last.catch(() => undefined)
   }
 
@@ -83,11 +92,11 @@ async function resultOf<Context>(
   const startedAt = performance.now()
   const timeLimit = new AbortController()
   const both = AbortSignal.any([signal, timeLimit.signal])
-  const finding =
-    reason === undefined
-      ? await Promise.race([findingOf(check, { context, signal: both }), limit(timeoutSeconds, both)])
-      : skipped(reason)
+  const running = reason === undefined ? findingOf(check, { context, signal: both }) : skipped(reason)
+  const finding = await Promise.race([running, limit(timeoutSeconds, both)])
   timeLimit.abort()
+  // A check may have to end other processes.
+  if (signal.aborted) await Promise.race([running, sleep(CLEANUP_MS, undefined, { ref: false })])
   signal.throwIfAborted()
   return { ...info, ...finding, durationMs: Math.round(performance.now() - startedAt) }
 }

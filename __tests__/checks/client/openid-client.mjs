@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from 'openid-client'
 
 const { ISSUER = '', CLIENT_ID = '', CLIENT_SECRET, SUBJECT = '', SCOPE = '', STATE = '' } = process.env
-const { PROVISIONING_KEY, DEADLINE } = process.env
+const { DEADLINE } = process.env
 const KEY_PAIR = { name: 'ECDSA', namedCurve: 'P-256' }
 const MOST_FAILURES = 8
 const end = Date.now() + Number(DEADLINE) * 1000
@@ -68,13 +68,12 @@ async function discover() {
     timeout: 8,
     [client.customFetch]: noteAnswer,
   }
-  const id = CLIENT_ID || 'device'
-  const authentication = CLIENT_SECRET === undefined ? client.None() : client.ClientSecretBasic(CLIENT_SECRET)
-  const found = await repeat(() => client.discovery(new URL(ISSUER), id, {}, authentication, options))
+  const authentication = client.ClientSecretBasic(CLIENT_SECRET)
+  const found = await repeat(() => client.discovery(new URL(ISSUER), CLIENT_ID, {}, authentication, options))
   const date = Date.parse(lastAnswer.headers.get('date') ?? '')
   const skew = Number.isNaN(date) ? 0 : Math.round((date - Date.now()) / 1000)
   const metadata = { [client.clockSkew]: skew }
-  const config = new client.Configuration(found.serverMetadata(), id, metadata, authentication)
+  const config = new client.Configuration(found.serverMetadata(), CLIENT_ID, metadata, authentication)
   if (isLocal) client.allowInsecureRequests(config)
   config.timeout = options.timeout
   config[client.customFetch] = noteAnswer
@@ -87,7 +86,7 @@ async function enroll() {
   const keys = saved.keys ?? (await newKeyPair())
   const config = await discover()
   const DPoP = client.getDPoPHandle(config, await readKeyPair(keys))
-  const key = saved.key ?? PROVISIONING_KEY ?? (await askForKey(config, DPoP))
+  const key = saved.key ?? (await askForKey(config, DPoP))
   save({ keys, key })
   const url = new URL(config.serverMetadata().provisioning_binding_endpoint)
   const answer = await repeat(() => bind(config, { url, key, DPoP }))

@@ -32,6 +32,7 @@ export interface ReportContext {
 export class TerminalReport {
   readonly #context: ReportContext
   #group: string | undefined
+  #lastReason: string | undefined
 
   constructor(context: ReportContext) {
     this.#context = context
@@ -44,7 +45,9 @@ export class TerminalReport {
     const blank = this.#group === undefined ? [] : ['']
     this.#group = group
     const heading = isFirst ? [...blank, this.#style('bold', group)] : []
-    return lines([...heading, ...this.#lines(result)])
+    const text = lines([...heading, ...this.#lines(result)])
+    this.#lastReason = result.reason
+    return text
   }
 
   /** A sentence about the whole run. */
@@ -77,7 +80,8 @@ export class TerminalReport {
     const given = (label: string, text: string | undefined): [string, string][] =>
       text === undefined ? [] : [[label, text]]
     if (outcome === 'passed') return []
-    if (outcome === 'skipped') return given('skipped', reason)
+    // Many checks can be skipped for one reason.
+    if (outcome === 'skipped') return reason === this.#lastReason ? [] : given('skipped', reason)
     return [
       ...given('actual', actual),
       ...given('expected', expected),
