@@ -40,7 +40,7 @@ const PROTOCOL: readonly string[] = FOLDERS.slice(0, FOLDERS.indexOf('remote'))
 
 /** The packages of lib, and the only files and folders that may import them. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  express: ['http/', 'administration/', 'testing/'],
+  express: ['http/', 'administration/', 'testing/', 'checks/client/genuine-issuer.ts'],
   uplot: ['administration/'],
   helmet: ['http/'],
   'express-rate-limit': ['http/', 'options/rate-limits.ts'],

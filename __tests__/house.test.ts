@@ -51,6 +51,15 @@ describe('the measures of the house', () => {
     expect(longestChain(atRuntime(readTree(folder)))).toEqual(['c.ts', 'd.ts', 'b.ts'])
   })
 
+  it('begin a new chain at an import that is deferred', () => {
+    write({
+      'a.ts': "export const b = () => import('./b')",
+      'b.ts': "export { c } from './c'",
+      'c.ts': 'export const c = 1',
+    })
+    expect(longestChain(atRuntime(readTree(folder)))).toEqual(['b.ts', 'c.ts'])
+  })
+
   it('count the lines of a function with and without the functions in it', () => {
     write({ 'a.ts': 'function outer() {\n  return () => {\n    //\n    return 1\n  }\n}\n' })
     const [source] = readTree(folder)

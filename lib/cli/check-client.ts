@@ -1,6 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { clientChecks } from '../checks/client/client-checks.js'
+import { ClientUnderTest } from '../checks/client/client-under-test.js'
 import { type Given, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
@@ -45,9 +47,6 @@ export const CHECK_CLIENT: Command = {
     delete process.env['NODE_ENV']
     // The issuer of this command is meant to be wrong, so nobody needs its advice.
     process.removeAllListeners('warning')
-    // Only this command needs the whole library.
-    const { clientChecks } = await import('../checks/client/client-checks.js')
-    const { ClientUnderTest } = await import('../checks/client/client-under-test.js')
     const onSecret = (secret: string) => surroundings.report.hide(secret)
     const client = new ClientUnderTest({ program, env, timeoutSeconds, supply, onSecret })
     const reportsUsualLeaks = options['only'] === undefined && options['skip'] === undefined

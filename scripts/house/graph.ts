@@ -39,9 +39,15 @@ export function longestChain(sources: readonly Importer[]): string[] {
   return longest([...graph.keys()].map(chainFrom))
 }
 
-/** Keeps the imports that Node loads. Imports of types are erased. */
+/**
+ * Keeps the imports that Node loads together with the file. Imports of types are erased. `import()` begins a new chain,
+ * because nobody has to read what is behind it to understand the file.
+ */
 export function atRuntime(sources: readonly Importer[]): Importer[] {
-  return sources.map(({ path, imports }) => ({ path, imports: imports.filter(({ isRuntime }) => isRuntime) }))
+  return sources.map(({ path, imports }) => ({
+    path,
+    imports: imports.filter(({ isRuntime, isDeferred = false }) => isRuntime && !isDeferred),
+  }))
 }
 
 function longest(chains: readonly string[][]): string[] {

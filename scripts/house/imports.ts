@@ -8,6 +8,8 @@ export interface Import {
   readonly line: number
   /** Whether Node loads the file. An import of types alone is erased. */
   readonly isRuntime: boolean
+  /** Whether Node loads the file only when it gets there: `import()`. */
+  readonly isDeferred?: boolean
 }
 
 /** The imports and re-exports of a node in the file at `path`. */
@@ -17,6 +19,7 @@ export function importsIn(path: string, { node, line }: Visited): Import[] {
     file: fileOf(path, specifier),
     line,
     isRuntime: isRuntime(node),
+    isDeferred: isNode(node['callee'], 'Import'),
   }))
 }
 

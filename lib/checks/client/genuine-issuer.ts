@@ -1,19 +1,17 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
-import express from 'express'
 import { dpopProof } from '../../client/assertions.js'
 import { claimsOf } from '../../client/provisioning-key.js'
 import { newPrivateKey, signerOf } from '../../client/signer.js'
-import {
-  generateSigningKeys,
-  memoryStore,
-  type ProvisioningEvent,
-  type ProvisioningKeys,
-  type ProvisioningOptions,
-  provisioningKeys,
-} from '../../index.js'
+import type { ProvisioningEvent, ProvisioningKeys, ProvisioningOptions } from '../../index.js'
 import { type Answer, type ReceivedRequest, readBody } from './exchange.js'
 import { type LoopbackServer, startServer } from './servers.js'
+
+// The command line starts faster without the server, which only this command needs.
+const loadLibrary = () => import('../../index.js')
+const loadExpress = () => import('express')
+type Library = Awaited<ReturnType<typeof loadLibrary>>
+type Express = Awaited<ReturnType<typeof loadExpress>>['default']
 
 /** The API of another company: keys for it are of no use here. */
 const OTHER_API = 'https://api.other.example'
@@ -37,6 +35,8 @@ export type GivenKey = 'good' | 'expired' | 'spent' | 'for another API'
 type PlainRequest = Pick<ReceivedRequest, 'method' | 'url' | 'headers' | 'body'>
 
 interface Setup {
+  readonly library: Library
+  readonly express: Express
   readonly settings: IssuerSettings
   readonly options: ProvisioningOptions
 }
@@ -46,18 +46,17 @@ export class GenuineIssuer {
   readonly #events: ProvisioningEvent[] = []
   readonly #origin: string
   readonly #server: LoopbackServer
-  readonly #options: ProvisioningOptions
-  readonly #settings: IssuerSettings
+  readonly #setup: Setup
   readonly #keys: ProvisioningKeys
   #offsetMs: number
 
-  private constructor(server: LoopbackServer, origin: string, { settings, options }: Setup) {
+  private constructor(server: LoopbackServer, origin: string, setup: Setup) {
+    const { library, express, settings, options } = setup
     this.#origin = origin
     this.#server = server
-    this.#settings = settings
-    this.#options = options
+    this.#setup = setup
     this.#offsetMs = (settings.clockOffsetSeconds ?? 0) * 1000
-    this.#keys = provisioningKeys({
+    this.#keys = library.provisioningKeys({
       ...options,
       now: () => this.now,
       observer: (event) => this.#events.push(event),
@@ -71,7 +70,9 @@ export class GenuineIssuer {
 
   /** @param origin the origin that clients see */
   static async start(origin: string, settings: IssuerSettings): Promise<GenuineIssuer> {
-    return new GenuineIssuer(await startServer(), origin, { settings, options: optionsFor(origin, settings) })
+    const [library, { default: express }] = await Promise.all([loadLibrary(), loadExpress()])
+    const options = optionsFor(library, origin, settings)
+    return new GenuineIssuer(await startServer(), origin, { library, express, settings, options })
   }
 
   /** The time of the issuer, in milliseconds since the epoch. */
@@ -123,8 +124,8 @@ export class GenuineIssuer {
 
   /** Only an issuer with this audience issues such a key. It shares the signing key and the store. */
   async #issueForOtherApi(): Promise<string> {
-    const options = { ...this.#options, audience: OTHER_API }
-    const other = new GenuineIssuer(await startServer(), this.#origin, { options, settings: this.#settings })
+    const options = { ...this.#setup.options, audience: OTHER_API }
+    const other = new GenuineIssuer(await startServer(), this.#origin, { ...this.#setup, options })
     try {
       return await other.#issue()
     } finally {
@@ -135,7 +136,7 @@ export class GenuineIssuer {
   async #issue(): Promise<string> {
     const { clientId, subject, scope } = NAMES
     const form = new URLSearchParams({ grant_type: 'client_credentials', requested_subject: subject, scope })
-    const basic = Buffer.from(`${clientId}:${this.#settings.clientSecret}`).toString('base64')
+    const basic = Buffer.from(`${clientId}:${this.#setup.settings.clientSecret}`).toString('base64')
     const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' }
     const { body } = await this.answer({ method: 'POST', url: '/oauth/token', headers, body: String(form) })
     return String(readBody(body)['access_token'])
@@ -170,6 +171,7 @@ export class GenuineIssuer {
 }
 
 function optionsFor(
+  { generateSigningKeys, memoryStore }: Library,
   origin: string,
   { clientSecret, needsNonce = false }: IssuerSettings,
 ): ProvisioningOptions {

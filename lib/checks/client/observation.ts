@@ -63,6 +63,11 @@ export function mustStop(seen: Observation): Faults {
   ]
 }
 
+/** Nobody else can see the secrets of the client. */
+export function mustKeepSecrets({ leaks }: Pick<Observation, 'leaks'>): Faults {
+  return leaks.map((leak) => `it disclosed ${leak}`)
+}
+
 /** Each repetition of a request is the same request with the same key pair and a new proof. */
 export function mustRepeat(seen: Observation, endpoint: Endpoint): Faults {
   const requests = exchangesWith(seen, endpoint).map(({ request }) => request)

@@ -1,7 +1,7 @@
 import { type Check, type CheckInfo, type Finding, failed, PASSED, skipped } from '../check.js'
 import { NoCertificateError } from './certificate.js'
 import type { ClientUnderTest, Experiment } from './client-under-test.js'
-import { endOf, type Faults, type Observation, type Supply } from './observation.js'
+import { endOf, type Faults, mustKeepSecrets, type Observation, type Supply } from './observation.js'
 
 /** What an issuer does to a client, and what a correct client does then. */
 export interface Scenario extends CheckInfo {
@@ -34,7 +34,7 @@ export function scenarioCheck(
       if ('skipped' in verdict) return skipped(verdict.skipped)
       const usual = experiment !== undefined && reportsUsualLeaks ? (await client.healthy(signal)).leaks : []
       const leaks = experiment === undefined ? [] : seen.leaks.filter((leak) => !usual.includes(leak))
-      return findingOf(seen, [...verdict, ...leaks.map((leak) => `it disclosed ${leak}`)], info.title)
+      return findingOf(seen, [...verdict, ...mustKeepSecrets({ leaks })], info.title)
     },
   }
 }

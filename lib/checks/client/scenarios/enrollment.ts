@@ -1,4 +1,4 @@
-import { mustEnroll } from '../observation.js'
+import { mustEnroll, mustKeepSecrets } from '../observation.js'
 import type { Scenario } from '../scenario.js'
 
 const GROUP = 'Enrollment'
@@ -10,7 +10,11 @@ export const ENROLLMENT: readonly Scenario[] = [
     group: GROUP,
     title: 'enrolls the device, once',
     fix: 'Read ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE from the environment; see --help.',
-    judge: mustEnroll,
+    judge(seen) {
+      const faults = mustEnroll(seen)
+      // Without an enrollment, client-secrets does not run.
+      return faults.length === 0 ? [] : [...faults, ...mustKeepSecrets(seen)]
+    },
   },
   {
     id: 'client-secrets',
@@ -18,7 +22,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     title: 'prints no secret, and puts none in a URL or in arguments',
     fix: 'Send secrets in headers and bodies only, and log none of them.',
     needs: ['client-healthy'],
-    judge: ({ leaks }) => leaks.map((leak) => `it disclosed ${leak}`),
+    judge: mustKeepSecrets,
   },
   {
     id: 'client-state',
