@@ -1,0 +1,3 @@
+import { testBrokenClients } from './scenario-tests'
+
+describe('the scenarios of retries find', () => testBrokenClients('retries'))
