@@ -73,7 +73,7 @@ describe('check-client', () => {
       expect.objectContaining({
         id: 'client-healthy',
         outcome: 'passed',
-        actual: 'it ended with exit code 0; 3 requests, 1 key pairs bound; no secret disclosed',
+        actual: 'it ended with exit code 0; requests: 3, key pairs bound: 1; no secret disclosed',
         help: 'docs/reference/checks.md#client-healthy',
       }),
     ])

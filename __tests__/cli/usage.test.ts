@@ -9,8 +9,12 @@ const ISSUER = ['--issuer', 'https://auth.example.com']
 const BIND = ['provision', ...ISSUER, '--action', 'bind', '--state', '/nowhere/state.json']
 
 const WRONG: readonly [title: string, arguments_: readonly string[], message: string][] = [
-  ['no command', [], 'expected a command (provision, check), got nothing; see --help'],
-  ['an unknown command', ['enroll'], 'expected a command (provision, check), got another one; see --help'],
+  ['no command', [], 'expected a command (provision, check, check-client), got nothing; see --help'],
+  [
+    'an unknown command',
+    ['enroll'],
+    'expected a command (provision, check, check-client), got another one; see --help',
+  ],
   ['no issuer', ['provision'], '--issuer: expected URL, got nothing'],
   ['no action', ['provision', ...ISSUER], '--action: expected ACTION, got nothing'],
   [
@@ -136,7 +140,7 @@ describe('a wrong command line', () => {
 describe('the command line', () => {
   it('prints its commands, the options of each, and its version', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-    expect((await runHere(['--help'])).stdout).toContain('\n  provision   get a provisioning key')
+    expect((await runHere(['--help'])).stdout).toContain('\n  provision     get a provisioning key')
     expect((await runHere(['provision', '--help'])).stdout).toContain('\n  --issuer URL          The issuer')
     expect((await runHere(['--version'])).stdout).toBe(`${version}\n`)
     expect((await runHere(['provision', '--version'])).stdout).toBe(`${version}\n`)

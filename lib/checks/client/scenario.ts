@@ -34,7 +34,7 @@ export function scenarioCheck(
       if ('skipped' in verdict) return skipped(verdict.skipped)
       const usual = experiment !== undefined && reportsUsualLeaks ? (await client.healthy(signal)).leaks : []
       const leaks = experiment === undefined ? [] : seen.leaks.filter((leak) => !usual.includes(leak))
-      return findingOf(seen, [...verdict, ...mustKeepSecrets({ leaks })], info.title)
+      return findingOf(seen, [...verdict, ...mustKeepSecrets({ leaks })])
     },
   }
 }
@@ -54,22 +54,28 @@ async function observe(
   }
 }
 
-function findingOf(seen: Observation, faults: Faults, title: string): Finding {
+function findingOf(seen: Observation, faults: Faults): Finding {
   if (faults.length === 0) return { ...PASSED, actual: summaryOf(seen) }
   const said = seen.leaks.length > 0 ? undefined : lastWords(seen)
   const actual = [...new Set(faults), ...(said === undefined ? [] : [`it printed: ${said}`])].join('; ')
-  return failed({ actual, expected: `a client that ${title}` })
+  return failed({ actual })
 }
 
 /** What a report for programs says about a client that did nothing wrong. */
 function summaryOf({ runs, exchanges, bindings, leaks }: Observation): string {
   const ends = [...new Set(runs.map(endOf))]
-  const counts = `${exchanges.length} requests, ${bindings} key pairs bound`
+  const counts = `requests: ${exchanges.length}, key pairs bound: ${bindings}`
   return [...ends, counts, leaks.length === 0 ? 'no secret disclosed' : leaks.join(', ')].join('; ')
 }
 
-/** The last line that the client printed. */
+/** The last line of a client that did not succeed. */
 function lastWords({ runs }: Observation): string | undefined {
-  const line = runs.at(-1)?.printed.trim().split('\n').at(-1)?.trim().slice(0, 200)
+  const line = runs
+    .findLast(({ exitCode }) => exitCode !== 0)
+    ?.printed.trim()
+    .split('\n')
+    .at(-1)
+    ?.trim()
+    .slice(0, 200)
   return line === '' ? undefined : line
 }
