@@ -22,7 +22,7 @@ export interface Selection {
 }
 
 /** A name that no check and no group has. */
-export class UnknownCheckError extends Error {
+class UnknownCheckError extends Error {
   override readonly name = 'UnknownCheckError'
 
   constructor(name: string, known: readonly string[]) {
@@ -57,7 +57,7 @@ export function selectChecks(
 }
 
 /** The name of a group in options: `Client authentication` is `client-authentication`. */
-export function nameOfGroup(group: string): string {
+function nameOfGroup(group: string): string {
   return group.toLowerCase().replaceAll(' ', '-')
 }
 
