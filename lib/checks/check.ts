@@ -12,6 +12,12 @@ export interface Finding {
   readonly reason?: string
   /** The request as a curl command, without its secrets. */
   readonly request?: string
+  /** How to correct this fault, if the check knows more than its own `fix` says. */
+  readonly fix?: string
+  /** Facts for programs: only JSON reports have them. */
+  readonly details?: readonly object[]
+  /** The section of the help page, if it does not have the id of the check. */
+  readonly section?: string
 }
 
 /** What reports say about a check. */
@@ -38,12 +44,17 @@ export interface Check<Context> extends CheckInfo {
 }
 
 /** A check and what it found out. */
-export interface CheckResult extends CheckInfo, Finding {
+export interface CheckResult extends CheckInfo, Omit<Finding, 'fix'> {
   readonly durationMs: number
 }
 
 /** The check passed. */
 export const PASSED: Finding = { outcome: 'passed' }
+
+/** The check passed, and this is what it saw. */
+export function passed(actual: string): Finding {
+  return { outcome: 'passed', actual }
+}
 
 /** The check did not run, for this reason. */
 export function skipped(reason: string): Finding {

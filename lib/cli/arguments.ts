@@ -5,6 +5,8 @@ import { closest } from '../base/faults.js'
 export interface OptionSpec {
   readonly value?: string
   readonly about: string
+  /** Whether `-` is a value: the standard output. Default `false`. */
+  readonly isDashAllowed?: boolean
 }
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>
@@ -21,7 +23,7 @@ export interface Given {
 /** The form of the arguments of a command. */
 export interface ArgumentForm {
   readonly options: OptionTable
-  /** The value without an option, such as `ISSUER`. The command needs it. */
+  /** The value without an option, such as `ISSUER`. The command needs it, unless it is in brackets, as in `[FILE]`. */
   readonly operand?: string
   /** What stands before the program to run, after all options. */
   readonly programAfter?: '--exec' | '--'
@@ -95,20 +97,24 @@ function readOwn({ options: table, operand: wanted }: ArgumentForm, arguments_: 
       operand = token.value
     else throw new UsageError(`argument ${token.index + 1}: expected an option, got another text`)
   }
-  if (wanted !== undefined && operand === undefined) throw new UsageError(`expected ${wanted}, got nothing`)
+  const isNeeded = wanted !== undefined && !wanted.startsWith('[')
+  if (isNeeded && operand === undefined) throw new UsageError(`expected ${wanted}, got nothing`)
   return { options, ...(operand !== undefined && { operand }) }
 }
 
 function readValue(
   name: string,
-  { value: expected }: OptionSpec,
+  { value: expected, isDashAllowed = false }: OptionSpec,
   { value, isInline }: { readonly value: string | undefined; readonly isInline: boolean | undefined },
 ): string {
   if (expected === undefined) {
     if (value !== undefined) throw new UsageError(`--${name}: expected no value, got one`)
     return ''
   }
-  const isMissing = value === undefined || value === '' || (!isInline && value.startsWith('-'))
+  const isMissing =
+    value === undefined ||
+    value === '' ||
+    (!isInline && value.startsWith('-') && !(isDashAllowed && value === '-'))
   if (isMissing) throw new UsageError(`--${name}: expected ${expected}, got nothing`)
   return value
 }

@@ -41,6 +41,14 @@ export interface CheckPlan<Context> {
   readonly concurrency?: number
 }
 
+/** The arguments of a command that runs checks. */
+export interface CheckRequest {
+  readonly options: Given['options']
+  readonly surroundings: Surroundings
+  /** The page that explains the checks of this command, unless the user names another one. */
+  readonly help?: string
+}
+
 /**
  * Runs checks, and reports them as the options say.
  *
@@ -48,9 +56,9 @@ export interface CheckPlan<Context> {
  */
 export async function runCheckCommand<Context>(
   { checks, subject, context, concurrency = 1, cleanUp }: CheckPlan<Context>,
-  { options, surroundings }: { readonly options: Given['options']; readonly surroundings: Surroundings },
+  { options, surroundings, help = HELP_PAGE }: CheckRequest,
 ): Promise<Ending> {
-  const settings = readSettings(options, checks)
+  const settings = readSettings({ 'help-page': help, ...options }, checks)
   const { print, screen, signal, report } = surroundings
   const links = { help: settings.help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })

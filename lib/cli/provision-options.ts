@@ -1,5 +1,6 @@
 import type { ConfigurationError, ProvisionOptions, SecretSource } from '../client/client.js'
 import { pinnedFetch, secretFromEnvironment, secretFromFile, secretFromStdin } from '../client/node.js'
+import { abortable } from './abortable.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 
 export const OPTIONS: OptionTable = {
@@ -112,14 +113,10 @@ export function secretSourceOf(
   return name === undefined ? undefined : reader(secretFromEnvironment(name), reading)
 }
 
-/** A standard input or a named pipe may never end, so the signal must end the reading. */
+/** Reads a secret that must never be written. */
 function reader(read: () => string | Promise<string>, { signal, onSecret }: SecretReading): SecretSource {
   return async () => {
-    signal.throwIfAborted()
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    const secret = await Promise.race([read(), aborted])
+    const secret = await abortable(read, signal)
     onSecret(secret)
     return secret
   }

@@ -94,9 +94,20 @@ export function verifyGenuine<C extends IssuedClaims>(
   token: string,
 ): C {
   const claims = verifySignedByUs(deployment.keyRing, kind, token)
-  if (claims.iss === deployment.issuer) return claims
-  const message = `${kind.noun} is from another issuer than ${deployment.issuer}.`
-  throw new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
+  const refusal = issuerRefusal(deployment, kind, claims)
+  if (refusal !== undefined) throw refusal
+  return claims
+}
+
+/** The refusal of a token of another issuer. */
+export function issuerRefusal<C extends IssuedClaims>(
+  { issuer }: Pick<VerificationRules, 'issuer'>,
+  kind: IssuedKind<C>,
+  claims: C,
+): ProvisioningError | undefined {
+  if (claims.iss === issuer) return undefined
+  const message = `${kind.noun} is from another issuer than ${issuer}.`
+  return new ProvisioningError('issuer_wrong', message, { facts: kind.factsOf(claims) })
 }
 
 /**

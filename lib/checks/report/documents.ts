@@ -1,6 +1,6 @@
 import type { CheckResult } from '../check.js'
 import type { Verdict } from '../verdict.js'
-import type { ReportContext } from './terminal.js'
+import { linkTo, type ReportContext } from './terminal.js'
 
 /** The results for programs. */
 export interface ReportedRun {
@@ -21,7 +21,7 @@ export function jsonReport(
   const checks = results.map((result) => ({
     ...result,
     ...(result.outcome === 'failed' && { isExpected: expectedFailures.has(result.id) }),
-    help: `${help}#${result.id}`,
+    help: linkTo(result, help),
   }))
   return `${JSON.stringify({ subject, passed: exitCode === 0, sentence, counts, stale, checks }, undefined, 2)}\n`
 }
@@ -54,8 +54,8 @@ function testCase(result: CheckResult, links: Links): string {
 function contentOf(result: CheckResult, { help, expectedFailures }: Links): string {
   if (result.outcome === 'passed') return ''
   if (result.outcome === 'skipped') return `<skipped message="${xml(result.reason ?? '')}"/>`
-  const { actual, expected, clause, fix, request, id } = result
-  const facts = { actual, expected, clause, fix, help: `${help}#${id}`, request }
+  const { actual, expected, clause, fix, request } = result
+  const facts = { actual, expected, clause, fix, help: linkTo(result, help), request }
   const text = Object.entries(facts).flatMap(([label, fact]) =>
     fact === undefined ? [] : [`${label}: ${fact}`],
   )

@@ -64,7 +64,8 @@ export class TerminalReport {
   }
 
   #lines(result: CheckResult): string[] {
-    const { title, outcome } = result
+    const { outcome } = result
+    const title = titleOf(result)
     const isExpected = outcome === 'failed' && this.#context.expectedFailures.has(result.id)
     const { symbol, style } = MARKS[isExpected ? 'expected' : outcome]
     const [first = '', ...rest] = wrap(isExpected ? `${title} (expected failure)` : title, this.#body(2))
@@ -76,7 +77,8 @@ export class TerminalReport {
     ]
   }
 
-  #facts({ id, outcome, actual, expected, clause, reason, request, fix }: CheckResult): [string, string][] {
+  #facts(result: CheckResult): [string, string][] {
+    const { outcome, actual, expected, clause, reason, request, fix } = result
     const given = (label: string, text: string | undefined): [string, string][] =>
       text === undefined ? [] : [[label, text]]
     if (outcome === 'passed') return []
@@ -87,7 +89,7 @@ export class TerminalReport {
       ...given('expected', expected),
       ...given('clause', clause),
       ['fix', fix],
-      ['help', `${this.#context.help}#${id}`],
+      ['help', linkTo(result, this.#context.help)],
       ...given('request', request),
     ]
   }
@@ -109,6 +111,15 @@ export class TerminalReport {
   #style(style: Style, text: string): string {
     return this.#context.screen.hasColours ? styleText(style, text, { validateStream: false }) : text
   }
+}
+
+/** The section of the help page that explains a result. */
+export function linkTo({ id, section = id }: CheckResult, help: string): string {
+  return `${help}#${section}`
+}
+
+function titleOf({ title, outcome, actual }: CheckResult): string {
+  return outcome === 'passed' && actual !== undefined ? `${title} (${actual})` : title
 }
 
 /** Breaks a text between words. A word that is longer than a line is broken too. */

@@ -1,0 +1,159 @@
+import { ProvisioningError } from '../../base/errors.js'
+import type { SigningKey, VerificationKeys } from '../../jose/key-ring.js'
+import { parseSignedToken, typedClaims } from '../../jose/signed-token.js'
+import { dpopRules } from '../../options/dpop.js'
+import { isLocalIssuer } from '../../options/local.js'
+import { LONGEST_LIFETIME_SECONDS } from '../../options/policy.js'
+import type { VerificationRules } from '../../ports/deployment.js'
+import type { PresentedCredential } from '../../possession/possession.js'
+import { ACCESS_TOKEN } from '../../tokens/access-token.js'
+import type { IssuedClaims, IssuedKind } from '../../tokens/issued-token.js'
+import { extractKey } from '../../tokens/presentation.js'
+import { PROVISIONING_KEY } from '../../tokens/provisioning-key.js'
+import { type Check, type Finding, failed, skipped } from '../check.js'
+import { keyIn } from './header-form.js'
+import type { RequestDump } from './request-dump.js'
+
+/** The kind of token that a request should present. */
+export type SubjectKind = 'key' | 'access-token'
+
+/** What the deployment expects, as far as the user knows it. */
+export interface Expected {
+  readonly issuer: string | undefined
+  readonly audiences: readonly string[] | undefined
+  readonly environment: string | undefined
+  /** Whether it is known that the deployment has no environment. */
+  readonly hasNoEnvironment: boolean
+  readonly scope: readonly string[] | undefined
+  /** Whether the signing keys of the issuer are known. */
+  readonly hasKeys: boolean
+}
+
+/** Everything that the checks of a key work with. */
+export interface Subject {
+  readonly dump: RequestDump
+  readonly kind: IssuedKind<IssuedClaims>
+  readonly credentialName: 'provisioning key' | 'access token'
+  readonly expected: Expected
+  /** The rules of the guard. Its issuer and audiences are empty texts if they are not known. */
+  readonly rules: VerificationRules
+}
+
+/** The description of a kind of token. It is the one that the guards use. */
+export function kindOf(kind: SubjectKind): Pick<Subject, 'kind' | 'credentialName'> {
+  return kind === 'key'
+    ? { kind: PROVISIONING_KEY as unknown as IssuedKind<IssuedClaims>, credentialName: 'provisioning key' }
+    : { kind: ACCESS_TOKEN as unknown as IssuedKind<IssuedClaims>, credentialName: 'access token' }
+}
+
+/** What the user knows about the deployment. */
+export interface KnownDeployment extends Pick<Subject, 'kind' | 'credentialName'> {
+  readonly issuer?: string
+  /** The audience in the metadata of the API. `audiences` replaces it. */
+  readonly audience?: string
+  readonly audiences?: readonly string[]
+  readonly environment?: string | undefined
+  readonly hasNoEnvironment?: boolean
+  readonly scope?: readonly string[]
+  /** The signing keys of the issuer, by their `kid`. */
+  readonly keys?: ReadonlyMap<string, SigningKey>
+  readonly maxLifetimeSeconds: number
+  readonly now: () => number
+}
+
+/** Prepares the checks of a key. Unknown expectations stay unknown, and their checks are skipped. */
+export function newSubject(dump: RequestDump, known: KnownDeployment): Subject {
+  const { kind, credentialName, issuer, audience, environment, scope, keys, maxLifetimeSeconds, now } = known
+  const { audiences = audience === undefined ? undefined : [audience] } = known
+  const keyRing: VerificationKeys = {
+    all: () => [...(keys?.values() ?? [])],
+    find: (kid) => (kid === undefined ? undefined : keys?.get(kid)),
+  }
+  const rules: VerificationRules = {
+    issuer: issuer ?? '',
+    audiences: audiences ?? [],
+    // A local deployment has this name by default.
+    environment: environment ?? (isLocalIssuer(issuer) ? 'local' : undefined),
+    keyRing,
+    maxLifetimeSeconds,
+    maxAccessTokenLifetimeSeconds: LONGEST_LIFETIME_SECONDS,
+    issueAccessToken: undefined,
+    store: { useOnce: async () => 'first' },
+    clockToleranceSeconds: 5,
+    dpop: dpopRules(undefined, now),
+    now,
+    emit: () => undefined,
+  }
+  const { hasNoEnvironment = false } = known
+  const expected = {
+    issuer,
+    audiences,
+    environment: rules.environment,
+    hasNoEnvironment,
+    scope,
+    hasKeys: keys !== undefined,
+  }
+  return { dump, kind, credentialName, expected, rules }
+}
+
+/** The key as the guard reads it, or the key in a faulty header. `undefined` if there is none. */
+export function credentialOf({ dump, credentialName }: Subject): PresentedCredential | undefined {
+  const { presented, subjectToken } = dump
+  if (subjectToken !== undefined) return { token: subjectToken, scheme: 'body' }
+  const refused = refusalOf(() => extractKey(presented, credentialName))
+  if (refused === undefined) return extractKey(presented, credentialName)
+  const [value = ''] = presented.authorization
+  const token = keyIn(value)
+  return token === undefined ? undefined : { token, scheme: /^dpop/i.test(value) ? 'DPoP' : 'Bearer' }
+}
+
+/** The claims of the key. Their signature is not checked here. `undefined` if they cannot be read. */
+export function claimsOf(subject: Subject): IssuedClaims | undefined {
+  const { token } = credentialOf(subject) ?? {}
+  let claims: IssuedClaims | undefined
+  refusalOf(() => {
+    claims = typedClaims(parseSignedToken(token, subject.kind), subject.kind)
+  })
+  return claims
+}
+
+/** The refusal of the library for a check. `undefined` if the check passes. */
+export function refusalOf(check: () => unknown): ProvisioningError | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError) return error
+    throw error
+  }
+}
+
+/** A finding for a refusal. Its section of the help page is that of the reason. */
+export function findingOf(
+  { reason, message }: ProvisioningError,
+  facts: Omit<Finding, 'outcome' | 'reason'> = {},
+): Finding {
+  return failed({ actual: message, section: reason, ...facts })
+}
+
+/** A check of the claims. */
+export function termCheck(
+  info: Omit<Check<Subject>, 'run' | 'needs' | 'group'> & { readonly needs?: readonly string[] },
+  run: (subject: Subject, claims: IssuedClaims) => Finding,
+): Check<Subject> {
+  return {
+    group: 'Terms',
+    needs: ['claims'],
+    ...info,
+    run(subject) {
+      const claims = claimsOf(subject)
+      return claims === undefined ? skipped('the claims cannot be read') : run(subject, claims)
+    },
+  }
+}
+
+/** A claim for a report. Anybody can write any text into a token. */
+export function shortOf(claim: unknown): string {
+  const text = typeof claim === 'string' ? claim : 'none'
+  return text.length > 120 ? `${text.slice(0, 120)}...` : text
+}

@@ -1,0 +1,113 @@
+import { ipAddress } from '../base/network.js'
+import { systemCode } from '../base/system-code.js'
+import { POSSESSION, PROOF } from '../checks/key/possession-checks.js'
+import { readDump } from '../checks/key/request-dump.js'
+import { kindOf, newSubject, type Subject, type SubjectKind } from '../checks/key/subject.js'
+import { ROUTE_CHECKS, TERM_CHECKS } from '../checks/key/term-checks.js'
+import { TOKEN_CHECKS } from '../checks/key/token-checks.js'
+import { oneLine } from '../client/failure.js'
+import { secretFromFile, secretFromStdin } from '../client/node.js'
+import { normalizeTarget } from '../possession/target.js'
+import { abortable } from './abortable.js'
+import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
+import type { Command } from './command.js'
+import { DOCUMENT_OPTIONS, readDocuments } from './deployment-documents.js'
+
+const OPTIONS: OptionTable = {
+  ...DOCUMENT_OPTIONS,
+  kind: { value: 'KIND', about: 'What the request should present: key (default) or access-token' },
+  audience: { value: 'URLS', about: 'The audiences of the API, separated by commas' },
+  scope: { value: 'SCOPES', about: 'The scopes of the route, separated by spaces' },
+  environment: { value: 'NAME', about: 'The option environment of the deployment' },
+  'no-environment': { about: 'The deployment has no option environment' },
+  method: { value: 'METHOD', about: 'The method of the request, if the text does not have it' },
+  url: { value: 'URL', about: 'The URL of the request as the server knows it' },
+  address: { value: 'IP', about: 'The IP address of the caller' },
+  'max-lifetime': { value: 'SECONDS', about: 'The option maxLifetimeSeconds. Default: 3600' },
+  at: { value: 'TIME', about: 'Check at this time, such as 2026-01-31T12:00:00Z. Default: now' },
+  ...CHECK_OPTIONS,
+}
+
+const NOTES = `FILE contains a key, or a request: raw HTTP, the output of curl -v, or a curl command. Without FILE, or with -, the
+command reads the standard input. Never pass a key as an argument, because all users of the machine can see it.
+
+The command sends the key nowhere, and prints no key, no signature and no secret. Only --issuer without --metadata and
+--jwks uses the network. Without the JWK Set, the signature is not checked. Only the server knows whether a key was
+redeemed or revoked.
+
+${CHECK_NOTES}`
+
+/** Explains why a key or a request is refused. */
+export const EXPLAIN: Command = {
+  summary: 'explain why a key, an access token or a request is refused',
+  operand: '[FILE]',
+  options: OPTIONS,
+  notes: NOTES,
+  async run({ options, operand = '-' }, surroundings) {
+    const { signal, report } = surroundings
+    const settings = readSettings(options)
+    const documents = await abortable(() => readDocuments(options), signal)
+    const text = await readText(operand, signal)
+    const dump = readDump(text, settings)
+    for (const secret of secretsIn(text)) report.hide(secret)
+    const context = newSubject(dump, { ...settings, ...documents })
+    const plan = { checks: KEY_CHECKS, context, subject: dump.isRequest ? 'a request' : 'a key' }
+    return runCheckCommand<Subject>(plan, { options, surroundings, help: HELP_PAGE })
+  },
+}
+
+/** All checks, in the order of the guards. */
+const KEY_CHECKS = [...TOKEN_CHECKS, ...TERM_CHECKS, PROOF, POSSESSION, ...ROUTE_CHECKS]
+
+/** The page has a section for each reason of a refusal. */
+const HELP_PAGE = 'docs/troubleshooting.md'
+
+async function readText(file: string, signal: AbortSignal): Promise<string> {
+  try {
+    const text = await abortable(file === '-' ? secretFromStdin() : secretFromFile(file), signal)
+    if (text.trim() !== '') return text
+  } catch (error) {
+    if (signal.aborted) throw error
+    throw new UsageError(
+      `cannot read ${file === '-' ? 'the request' : file} (${systemCode(error) ?? oneLine(error)})`,
+    )
+  }
+  throw new UsageError('expected a key or a request, got an empty text')
+}
+
+/** All long words: a signature or a secret has no other form that reports could recognize. */
+function secretsIn(text: string): string[] {
+  const words = text.split(/[^\w+=~-]+/).filter((word) => word.length >= 20)
+  return [...new Set(words)].slice(0, 1000)
+}
+
+function readSettings({ kind = 'key', audience, scope, ...options }: Given['options']) {
+  if (kind !== 'key' && kind !== 'access-token')
+    throw new UsageError('--kind: expected key or access-token, got another text')
+  const { address, url, method, environment, at, 'max-lifetime': lifetime } = options
+  const isWithout = options['no-environment'] !== undefined
+  if (isWithout && environment !== undefined)
+    throw new UsageError('--no-environment: expected it without --environment, got both')
+  if (address !== undefined && ipAddress(address) === undefined)
+    throw new UsageError('--address: expected an IP address, got another text')
+  if (url !== undefined && normalizeTarget(url) === undefined)
+    throw new UsageError('--url: expected an http or https URL, got another text')
+  if (lifetime !== undefined && !/^\d{1,4}$/.test(lifetime))
+    throw new UsageError('--max-lifetime: expected a number of seconds up to 3600, got another text')
+  const time = at === undefined ? undefined : Date.parse(at)
+  if (Number.isNaN(time))
+    throw new UsageError('--at: expected a time such as 2026-01-31T12:00:00Z, got another text')
+  return {
+    ...kindOf(kind as SubjectKind),
+    ...(audience !== undefined && { audiences: audience.split(',').map((one) => one.trim()) }),
+    ...(scope !== undefined && { scope: scope.trim().split(/\s+/) }),
+    environment,
+    hasNoEnvironment: isWithout,
+    address,
+    url,
+    method,
+    maxLifetimeSeconds: Number(lifetime ?? 3600),
+    now: time === undefined ? Date.now : () => time,
+  }
+}
