@@ -8,6 +8,7 @@ import { type Routers, routers } from './http/routers.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { startMonitoring } from './operations/monitoring.js'
 import { type Operations, operations } from './operations/operations.js'
+import { describeIssuer, describeVerifier, withDescription } from './options/description.js'
 import { parseOptions } from './options/options.js'
 import type { ProvisioningOptions } from './options/provisioning-options.js'
 import { parseVerifierOptions } from './options/verifier.js'
@@ -56,7 +57,7 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
   const drainState = { isDraining: false }
   const operate = operations(config)
-  return Object.freeze({
+  const keys: ProvisioningKeys = {
     ...routers(context),
     ...guards(context),
     ...middlewares(context),
@@ -65,7 +66,8 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
     ...administration({ context, operations: operate, drainState }),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
-  })
+  }
+  return Object.freeze(withDescription(keys, describeIssuer(options, config)))
 }
 
 /**
@@ -104,14 +106,15 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
   const config = parseVerifierOptions(options)
   const context = guardContext(config)
   if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
-  return Object.freeze({
+  const verifier: ProvisioningKeyVerifier = {
     ...guards(context),
     ...middlewares(context),
     ...readiness(context),
     ...resourceMetadata(context),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
-  })
+  }
+  return Object.freeze(withDescription(verifier, describeVerifier(options, config)))
 }
 
 export type {

@@ -38,6 +38,8 @@ export interface Jwk {
   readonly x5t?: unknown
   readonly 'x5t#S256'?: unknown
   readonly x5u?: unknown
+  /** When the key was made, in seconds since the epoch. `keygen` writes it, and `review` reads it. */
+  readonly iat?: unknown
 }
 
 /**

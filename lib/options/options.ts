@@ -42,6 +42,8 @@ export interface Config {
   readonly docsUrl: string | undefined
   /** The scopes in the policy of the deployment. */
   readonly knownScopes: readonly string[]
+  /** The clients of a list, with their paths. Empty if they are looked up. */
+  readonly listed: ReadClients['listed']
   /** All scopes of all policies; `undefined` if the clients are looked up. */
   readonly grantableScopes: readonly string[] | undefined
 }
@@ -129,7 +131,8 @@ export function parseOptions(options: ProvisioningOptions): Config {
   })
   const { policy: { scopes } = {}, staging: isStaging = false } = read
   const ofScopes = { knownScopes: scopes ?? [], grantableScopes: grantableScopes(clients, scopes) }
-  return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, ...ofScopes })
+  const { listed } = clients
+  return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, listed, ...ofScopes })
 }
 
 /** All scopes of all policies. A client that registers or is bound gets no others. */

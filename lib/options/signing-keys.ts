@@ -66,7 +66,8 @@ export interface SigningKeyOptions {
 // A JWK has no member `key`. If its type did not say so, a wrong `alg` beside a `key` would be an error about `key`.
 export type SigningKeyInput = string | KeyObject | (Jwk & { readonly key?: never }) | SigningKeyOptions
 
-const ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
+/** The algorithms of signing keys. */
+export const SIGNING_ALGORITHMS: readonly KeyAlgorithm[] = [...ASYMMETRIC_ALGORITHMS, 'HS256']
 
 const RSA_BITS = 3072
 
@@ -92,13 +93,21 @@ const GENERATORS: Record<KeyAlgorithm, () => KeyObject> = {
 export function generateSigningKeys(alg: KeyAlgorithm = 'ES256'): readonly [SigningKeyInput] {
   const generate = Object.hasOwn(GENERATORS, alg) ? GENERATORS[alg] : undefined
   if (generate === undefined) {
-    throw new ConfigurationError([`alg: expected one of ${ALGORITHMS.join(', ')}, got ${describe(alg)}`])
+    throw new ConfigurationError([
+      `alg: expected one of ${SIGNING_ALGORITHMS.join(', ')}, got ${describe(alg)}`,
+    ])
   }
   return [{ key: generate(), alg }]
 }
 
+/** A generated key with its algorithm. */
+export interface GeneratedKey {
+  readonly key: KeyObject
+  readonly alg: KeyAlgorithm
+}
+
 /** Makes a signing key without blocking: an RSA key takes long, and requests must not wait for it. */
-export async function generateSigningKey(alg: KeyAlgorithm): Promise<SigningKeyInput> {
+export async function generateSigningKey(alg: KeyAlgorithm): Promise<GeneratedKey> {
   if (alg !== 'RS256' && alg !== 'PS256') return { key: GENERATORS[alg](), alg }
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: RSA_BITS })
   return { key: privateKey, alg }

@@ -24,6 +24,9 @@ export type SendCommand = (command: [name: string, ...args: string[]], key?: str
  */
 export type RedisHazard = 'persistence' | 'eviction' | 'unchecked'
 
+/** The member of a store with the hazards that it accepts. */
+export const ACCEPTED_HAZARDS = Symbol.for('express-provisioning-keys.acceptedHazards')
+
 /**
  * Options of `redisStore()`.
  *

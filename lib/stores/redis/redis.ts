@@ -6,7 +6,7 @@ import { changeKey, type RedisContext, readKey, requireRetention } from './redis
 import { encoded, layout } from './redis-layout.js'
 import { listingVerbs } from './redis-listing.js'
 import { monitoringVerbs } from './redis-monitoring.js'
-import { type RedisStoreOptions, readRedisOptions } from './redis-options.js'
+import { ACCEPTED_HAZARDS, type RedisStoreOptions, readRedisOptions } from './redis-options.js'
 import {
   entryFrom,
   leaseOperands,
@@ -103,6 +103,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     ...monitoringVerbs(context),
     ...listingVerbs(context),
     useOnce: onceVerb(context),
+    ...{ [ACCEPTED_HAZARDS]: parsed.accept },
     async check() {
       await redis.inTime(() => redis.send(['PING'], names.home))
       return redis.inTime(inspect)

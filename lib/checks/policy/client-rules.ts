@@ -1,0 +1,222 @@
+import { isNetworkWithin } from '../../base/network.js'
+import { REGISTER_SCOPE } from '../../clients/scopes.js'
+import { beyond, deviationIf, type PolicyRule } from './rule.js'
+
+const DAY_MILLISECONDS = 86_400_000
+
+/** The rules about each client. A class of clients can have its own settings. */
+export const CLIENT_RULES = [
+  {
+    id: 'key-lifetime',
+    group: 'Lifetimes',
+    title: 'a provisioning key lives for some minutes',
+    clause: 'RFC 6750 5.3',
+    option: 'clients[].policy.maxLifetimeSeconds',
+    why: 'A key can live for longer than the policy allows. A thief has more time to use a stolen key.',
+    fix: 'Set maxLifetimeSeconds to the longest time that may pass between the issue and the use of a key.',
+    severity: 'error',
+    parameters: { maxSeconds: 900 },
+    findIn: ({ path, policy }, { maxSeconds }) =>
+      beyond(`${path}.maxLifetimeSeconds`, [policy.maxLifetimeSeconds, maxSeconds], ' s'),
+  },
+  {
+    id: 'access-token-lifetime',
+    group: 'Lifetimes',
+    title: 'an access token lives for some minutes',
+    clause: 'RFC 6750 5.3',
+    option: 'clients[].policy.accessTokenLifetimeSeconds',
+    why: 'An access token can live for longer than the policy allows.',
+    fix: 'Set accessTokenLifetimeSeconds. A client with a bound key can get a new access token at any time.',
+    severity: 'error',
+    parameters: { maxSeconds: 900 },
+    findIn: ({ path, policy }, { maxSeconds }) =>
+      beyond(`${path}.accessTokenLifetimeSeconds`, [policy.accessTokenLifetimeSeconds, maxSeconds], ' s'),
+  },
+  {
+    id: 'least-scope',
+    group: 'Scopes',
+    title: 'each client names the few scopes that it needs',
+    clause: 'RFC 9700 2.3',
+    option: 'clients[].policy.scopes',
+    why: 'The policy of a client names no scopes, so the client has all scopes of the deployment. Or the client has more scopes than the policy allows.',
+    fix: 'Give each client its own list of scopes in its policy.',
+    severity: 'warning',
+    parameters: { most: 12 },
+    findIn: ({ path, policy, namesScopes }, { most }, { description }) => [
+      ...beyond(`${path}.scopes`, [policy.scopes.length, most]),
+      ...deviationIf(!namesScopes && description.clients.length > 1, `${path}.scopes`, {
+        actual: 'all scopes of the deployment',
+        expected: 'a list of its own',
+      }),
+    ],
+  },
+  {
+    id: 'allowed-scopes',
+    group: 'Scopes',
+    title: 'a client has only scopes of its class',
+    clause: 'RFC 9700 2.3',
+    option: 'clients[].policy.scopes',
+    why: 'A client has a scope that its class does not need. Set `allowed` for each class of clients.',
+    fix: 'Remove the scope from the policy of the client, or add it to allowed of the class.',
+    severity: 'off',
+    parameters: { allowed: [] },
+    findIn: ({ path, policy }, { allowed }) => {
+      const others = policy.scopes.filter((scope) => !allowed.includes(scope))
+      const expected = allowed.length === 0 ? 'no scope' : allowed.join(' ')
+      return deviationIf(others.length > 0, `${path}.scopes`, { actual: others.join(' '), expected })
+    },
+  },
+  {
+    id: 'single-audience',
+    group: 'Scopes',
+    title: 'a client gets keys for one API',
+    clause: 'RFC 9700 2.3',
+    option: 'clients[].policy.audiences',
+    why: 'A client can ask for keys for several APIs. An API that receives a key must not be able to use it at another API.',
+    fix: 'Set audiences in the policy of the client to the one API that it uses.',
+    severity: 'warning',
+    parameters: { most: 1 },
+    findIn: ({ path, policy }, { most }) => beyond(`${path}.audiences`, [policy.audiences.length, most]),
+  },
+  {
+    id: 'sender-constraint',
+    group: 'Possession',
+    title: 'keys are bound to a key pair or a certificate of the client',
+    clause: 'RFC 9700 2.2.1',
+    option: 'clients[].policy.senderConstraint',
+    why: 'The client can get keys that are bound to nothing. Anybody who has a copy of such a key can use it.',
+    fix: "Set senderConstraint: 'dpop', or 'mtls'. A thief cannot use a copy of a bound key.",
+    severity: 'warning',
+    parameters: { allowed: ['dpop', 'mtls'] },
+    findIn: ({ path, policy: { senderConstraint } }, { allowed }) =>
+      deviationIf(!allowed.includes(senderConstraint), `${path}.senderConstraint`, {
+        actual: senderConstraint,
+        expected: allowed.join(' or '),
+      }),
+  },
+  {
+    id: 'client-authentication',
+    group: 'Possession',
+    title: 'clients authenticate with a private key and not with a secret',
+    clause: 'RFC 9700 2.5',
+    option: 'clients[].authenticationMethods',
+    why: 'The client can authenticate with a shared secret. The server, the client and each backup can lose a secret, but a private key never leaves the client.',
+    fix: 'Set authenticationMethods, and give the client jwks or a certificate in place of a secret.',
+    severity: 'off',
+    parameters: { allowed: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'] },
+    findIn: ({ path, authenticationMethods }, { allowed }) => {
+      const others = authenticationMethods.filter((method) => !allowed.includes(method))
+      return deviationIf(others.length > 0, `${clientPath(path)}.authenticationMethods`, {
+        actual: others.join(' '),
+        expected: allowed.join(' or '),
+      })
+    },
+  },
+  {
+    id: 'networks',
+    group: 'Networks',
+    title: 'keys may be presented only from known networks',
+    option: 'clients[].policy.networks',
+    why: 'Keys of the client can be presented from all networks, or from a network that the policy does not name.',
+    fix: 'Set networks in the policy to the networks of the devices.',
+    severity: 'off',
+    parameters: { within: [] },
+    findIn: ({ path, policy: { networks } }, { within }) => {
+      if (networks === undefined)
+        return [{ path: `${path}.networks`, actual: 'all networks', expected: within.join(', ') || 'a list' }]
+      const outside = networks.filter(
+        (one) => within.length > 0 && !within.some((wide) => isNetworkWithin(one, wide)),
+      )
+      return deviationIf(outside.length > 0, `${path}.networks`, {
+        actual: outside.join(', '),
+        expected: `networks within ${within.join(', ')}`,
+      })
+    },
+  },
+  {
+    id: 'outstanding-keys',
+    group: 'Limits',
+    title: 'a client has a limited number of unused keys',
+    option: 'clients[].policy.outstandingKeys',
+    why: 'The client can have many unused keys at the same time, so a thief of its secret can collect keys.',
+    fix: 'Set outstandingKeys to the number of unused keys that a client needs at the same time.',
+    severity: 'warning',
+    parameters: { most: 1000 },
+    findIn: ({ path, policy }, { most }) => beyond(`${path}.outstandingKeys`, [policy.outstandingKeys, most]),
+  },
+  {
+    id: 'replay-containment',
+    group: 'Limits',
+    title: 'a replayed key revokes what it has created',
+    option: 'clients[].policy.onReplay',
+    why: 'If somebody uses a redeemed key again, the server only marks the results of the key. They stay valid until an operator acts.',
+    fix: "Set onReplay: 'revoke', which is the default.",
+    severity: 'warning',
+    parameters: {},
+    findIn: ({ path, policy: { onReplay } }) =>
+      deviationIf(onReplay !== 'revoke', `${path}.onReplay`, { actual: onReplay, expected: 'revoke' }),
+  },
+  {
+    id: 'checked-registration',
+    group: 'Limits',
+    title: 'somebody vouches for clients that register',
+    clause: 'RFC 7591 5',
+    option: 'clients[].policy.requireSoftwareStatement',
+    why: 'A key of the client can register clients with any metadata, because neither a software statement nor a registration policy is needed.',
+    fix: 'Set requireSoftwareStatement: true, or name a policy in registrationPolicies.',
+    severity: 'warning',
+    parameters: {},
+    findIn: ({ path, policy }) =>
+      deviationIf(
+        policy.scopes.includes(REGISTER_SCOPE) &&
+          !policy.requireSoftwareStatement &&
+          policy.registrationPolicies.length === 0,
+        `${path}.requireSoftwareStatement`,
+        {
+          actual: 'clients can register with any metadata',
+          expected: 'a software statement or a registration policy',
+        },
+      ),
+  },
+  {
+    id: 'hashed-secrets',
+    group: 'Secrets',
+    title: 'the configuration contains hashes and not secrets',
+    clause: 'RFC 6819 5.1.4.1.3',
+    option: 'clients[].clientSecret',
+    why: 'The configuration contains the secret of a client. The server needs only its hash.',
+    fix: 'Set secretHash in place of clientSecret. The command keygen client-secret makes both.',
+    severity: 'warning',
+    parameters: {},
+    findIn: ({ path, secret }) =>
+      deviationIf(secret === 'plain', `${clientPath(path)}.clientSecret`, {
+        actual: 'a secret',
+        expected: 'a secretHash',
+      }),
+  },
+  {
+    id: 'secret-expiry',
+    group: 'Secrets',
+    title: 'the secrets of clients expire',
+    option: 'clients[].secretExpiresAt',
+    why: 'The secret of the client does not expire, or it expires later than the policy allows.',
+    fix: 'Set secretExpiresAt, and give the client a new secret before that time.',
+    severity: 'off',
+    parameters: { maxDays: 365 },
+    findIn: ({ path, secret, secretExpiresAt }, { maxDays }, { now }) => {
+      const latest = (now + maxDays * DAY_MILLISECONDS) / 1000
+      return deviationIf(
+        secret !== 'none' && (secretExpiresAt === undefined || secretExpiresAt > latest),
+        `${clientPath(path)}.secretExpiresAt`,
+        {
+          actual: secretExpiresAt === undefined ? 'never' : new Date(secretExpiresAt * 1000).toISOString(),
+          expected: `within ${maxDays} days`,
+        },
+      )
+    },
+  },
+] as const satisfies readonly PolicyRule[]
+
+function clientPath(path: string): string {
+  return path.replace(/\.policy$/, '')
+}

@@ -1,0 +1,244 @@
+import { parseNetwork } from '../../base/network.js'
+import { beyond, deviationIf, type PolicyRule } from './rule.js'
+import { secretsIn } from './source-secrets.js'
+
+const DAY_SECONDS = 86_400
+/** The widest networks that are usually those of one organization. */
+const WIDEST_PREFIX = { ipv4: 16, ipv6: 32 } as const
+
+/** The rules about the deployment as a whole. */
+export const DEPLOYMENT_RULES = [
+  {
+    id: 'https-only',
+    group: 'TLS',
+    title: 'the issuer is an https URL',
+    clause: 'RFC 9700 2.6, RFC 8414 2',
+    option: 'issuer',
+    why: 'The issuer is an http URL, so keys and secrets go over the network in clear text. The library accepts this only on one machine.',
+    fix: 'Set issuer to the public https URL. An http issuer serves only its own machine.',
+    severity: 'error',
+    parameters: {},
+    find: ({ description: { isLocal, issuer } }) =>
+      deviationIf(isLocal, 'issuer', { actual: issuer, expected: 'an https URL' }),
+  },
+  {
+    id: 'named-environment',
+    group: 'TLS',
+    title: 'keys of another environment are refused',
+    option: 'environment',
+    why: 'The option `environment` is not set. A key of staging is then valid in production if both have the same issuer, audience and signing key.',
+    fix: 'Set environment, such as production. Keys of staging are then never valid in production.',
+    severity: 'warning',
+    parameters: {},
+    find: ({ description: { environment } }) =>
+      deviationIf(environment === undefined, 'environment', { actual: 'no name', expected: 'a name' }),
+  },
+  {
+    id: 'signing-algorithm',
+    group: 'Signing keys',
+    title: 'keys are signed with an asymmetric algorithm',
+    clause: 'RFC 8725 3.2',
+    option: 'signingKeys[]',
+    why: 'A signing key has an algorithm that the policy does not allow. With HS256, each process that verifies keys can also make keys.',
+    fix: 'Sign with ES256. A process that verifies HS256 could sign too.',
+    severity: 'error',
+    parameters: { allowed: ['ES256', 'ES384', 'ES512', 'RS256', 'PS256'] },
+    find: ({ description: { signingKeys } }, { allowed }) =>
+      signingKeys.flatMap(({ alg }, index) =>
+        deviationIf(!allowed.includes(alg), `signingKeys[${index}]`, {
+          actual: alg,
+          expected: allowed.join(' or '),
+        }),
+      ),
+  },
+  {
+    id: 'signing-key-age',
+    group: 'Signing keys',
+    title: 'the signing key is changed regularly',
+    option: 'signingKeys[0]',
+    why: 'The key that signs is older than the policy allows. The age is the `iat` of its JWK, which `keygen` writes. A PEM has no age.',
+    fix: 'Make a new signing key with keygen, and rotate it as docs/operations/key-rotation.md describes.',
+    severity: 'warning',
+    parameters: { maxDays: 90, mustBeKnown: false },
+    find: ({ description: { signingKeys }, now }, { maxDays, mustBeKnown }) => {
+      const [signing] = signingKeys
+      if (signing === undefined) return []
+      const { createdAt } = signing
+      const expected = `at most ${maxDays} days`
+      if (createdAt === undefined)
+        return deviationIf(mustBeKnown, 'signingKeys[0]', { actual: 'an unknown age', expected })
+      const days = Math.floor((now / 1000 - createdAt) / DAY_SECONDS)
+      return deviationIf(days > maxDays, 'signingKeys[0]', { actual: `${days} days`, expected })
+    },
+  },
+  {
+    id: 'shared-store',
+    group: 'Store',
+    title: 'all processes share the state of keys',
+    option: 'store',
+    why: 'The store is `memoryStore()`. It forgets all keys at a restart, and only one process can use it.',
+    fix: 'Set store to redisStore(). After a restart, memoryStore() has forgotten all keys, and each process has its own.',
+    severity: 'warning',
+    parameters: {},
+    find: ({ description: { store } }) =>
+      deviationIf(store.kind === 'memory', 'store', { actual: 'memoryStore()', expected: 'a shared store' }),
+  },
+  {
+    id: 'store-hazards',
+    group: 'Store',
+    title: 'Redis saves no keys to disk and evicts none',
+    option: 'store.accept',
+    why: '`redisStore()` accepts a hazard. If Redis saves to disk, redeemed keys can become valid again after a restart. If Redis evicts data, used proofs can become valid again.',
+    fix: 'Set save "" and appendonly no in Redis, and remove the hazard from accept of redisStore().',
+    severity: 'error',
+    parameters: { allowed: [] },
+    find: ({ description: { store } }, { allowed }) => {
+      const others = store.accepted.filter((hazard) => !allowed.includes(hazard))
+      return deviationIf(others.length > 0, 'store.accept', {
+        actual: others.join(', '),
+        expected: 'no hazard',
+      })
+    },
+  },
+  {
+    id: 'rate-limits',
+    group: 'Limits',
+    title: 'each endpoint has a rate limit',
+    option: 'rateLimit',
+    why: 'An endpoint has no rate limit, or a wide one. Then a stranger can try many secrets, or use up the processor.',
+    fix: 'Remove false from rateLimit, or set a smaller limit.',
+    severity: 'error',
+    parameters: { most: 600 },
+    find: ({ description: { rateLimits } }, { most }) =>
+      Object.entries(rateLimits).flatMap(([endpoint, limit]) => {
+        const path = `rateLimit.${endpoint}`
+        if (limit === 'none') return [{ path, actual: 'no limit', expected: `at most ${most} a minute` }]
+        return limit === 'custom' ? [] : beyond(path, [limit, most], ' a minute')
+      }),
+  },
+  {
+    id: 'shared-rate-limits',
+    group: 'Limits',
+    title: 'processes that share a store share their rate limits',
+    option: 'rateLimit.store',
+    why: 'Several processes share Redis, but each process counts requests alone. The real limit is then the limit times the number of processes.',
+    fix: 'Set rateLimit.store, so that the processes count together.',
+    severity: 'warning',
+    parameters: {},
+    find: ({ description: { store, isRateLimitShared } }) =>
+      deviationIf(store.kind === 'redis' && !isRateLimitShared, 'rateLimit.store', {
+        actual: 'each process counts alone',
+        expected: 'a shared store',
+      }),
+  },
+  {
+    id: 'proof-age',
+    group: 'Possession',
+    title: 'DPoP proofs are fresh',
+    clause: 'RFC 9449 11.1',
+    option: 'dpop.proofAgeSeconds',
+    why: 'The server accepts old DPoP proofs, so a stolen proof is useful for longer.',
+    fix: 'Set dpop.proofAgeSeconds.',
+    severity: 'warning',
+    parameters: { maxSeconds: 60 },
+    find: ({ description }, { maxSeconds }) =>
+      beyond('dpop.proofAgeSeconds', [description.proofAgeSeconds, maxSeconds], ' s'),
+  },
+  {
+    id: 'dpop-nonce',
+    group: 'Possession',
+    title: 'DPoP proofs have a nonce of the server',
+    clause: 'RFC 9449 8',
+    option: 'dpop.nonceSecret',
+    why: 'DPoP proofs need no nonce. Somebody who uses a device for a moment can make proofs for later.',
+    fix: 'Set dpop.nonceSecret, so that nobody can make proofs in advance.',
+    severity: 'off',
+    parameters: {},
+    find: ({ description: { hasNonces } }) =>
+      deviationIf(!hasNonces, 'dpop.nonceSecret', { actual: 'no nonce', expected: 'a nonce' }),
+  },
+  {
+    id: 'clock-tolerance',
+    group: 'Lifetimes',
+    title: 'clocks may differ by some seconds only',
+    clause: 'RFC 7519 4.1.4',
+    option: 'clockToleranceSeconds',
+    why: 'Keys stay valid for this time after they have expired.',
+    fix: 'Synchronize the clocks with NTP, and set a smaller clockToleranceSeconds.',
+    severity: 'warning',
+    parameters: { maxSeconds: 30 },
+    find: ({ description }, { maxSeconds }) =>
+      beyond('clockToleranceSeconds', [description.clockToleranceSeconds, maxSeconds], ' s'),
+  },
+  {
+    id: 'observer',
+    group: 'Monitoring',
+    title: 'somebody receives the events',
+    option: 'observer',
+    why: 'Nobody receives the events of the server. `reviewPolicy()` does not see a later call of `keys.on()`, so pass the option `observer`.',
+    fix: 'Set observer or audit. Without them, nobody learns that a key was replayed.',
+    severity: 'error',
+    parameters: {},
+    find: ({ description: { hasObserver, audit } }) =>
+      deviationIf(!hasObserver && audit === 'none', 'observer', { actual: 'none', expected: 'an observer' }),
+  },
+  {
+    id: 'audit-log',
+    group: 'Monitoring',
+    title: 'no key is issued or redeemed without an entry in the audit log',
+    option: 'audit.failClosed',
+    why: 'The server issues and redeems keys even if the audit log does not take the events.',
+    fix: 'Set audit: { sink, failClosed: true }.',
+    severity: 'off',
+    parameters: {},
+    find: ({ description: { audit } }) =>
+      deviationIf(audit !== 'closed', 'audit.failClosed', {
+        actual: audit === 'none' ? 'no audit log' : 'false',
+        expected: 'true',
+      }),
+  },
+  {
+    id: 'detection',
+    group: 'Monitoring',
+    title: 'all rules that find misuse are on',
+    option: 'monitoring',
+    why: 'A rule that finds misuse is off, or all of them are off.',
+    fix: 'Remove false from monitoring, or add the rule to allowed of this policy.',
+    severity: 'error',
+    parameters: { allowed: [] },
+    find: ({ description: { rulesOff } }, { allowed }) => {
+      if (rulesOff === 'all') return [{ path: 'monitoring', actual: 'off', expected: 'on' }]
+      const others = rulesOff.filter((id) => !allowed.includes(id))
+      return others.map((id) => ({ path: `monitoring.rules.${id}`, actual: 'off', expected: 'on' }))
+    },
+  },
+  {
+    id: 'exempt-networks',
+    group: 'Monitoring',
+    title: 'no wide network is exempt from the rules',
+    option: 'monitoring.exempt.networks[]',
+    why: 'The rules ignore a network with more addresses than one organization usually has. An attacker in this network stays invisible.',
+    fix: 'Set monitoring.exempt.networks to the few addresses that must be exempt.',
+    severity: 'warning',
+    parameters: {},
+    find: ({ description: { exemptNetworks } }) =>
+      exemptNetworks.flatMap((network, index) => {
+        const parsed = parseNetwork(network)
+        const isWide = parsed !== undefined && parsed.prefix < WIDEST_PREFIX[parsed.family]
+        const expected = 'at most a /16, or a /32 in IPv6'
+        return deviationIf(isWide, `monitoring.exempt.networks[${index}]`, { actual: network, expected })
+      }),
+  },
+  {
+    id: 'secrets-in-file',
+    group: 'Secrets',
+    title: 'the file of the configuration contains no secret in clear text',
+    clause: 'RFC 6819 5.1.4.1',
+    option: 'the file',
+    why: 'The file of the configuration has a text that looks like a secret: a private key, a client secret, a token or a password in a URL. Everybody who can read the repository can read it. Only the command `review` reads the file.',
+    fix: 'Read the secret from a secret store, a file or the environment, and replace it, because others have seen it.',
+    severity: 'error',
+    parameters: {},
+    find: ({ source = '' }) => secretsIn(source),
+  },
+] as const satisfies readonly PolicyRule[]

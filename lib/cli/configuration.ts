@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { extname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { isObject } from '../base/object.js'
+import type { ConfigurationDescription } from '../options/description.js'
+import { UsageError } from './arguments.js'
+import type { LoadedConfiguration } from './load-configuration.js'
+
+/** How a configuration is loaded. */
+export interface Loading {
+  readonly timeoutSeconds: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Loads the module of a configuration in another process, and answers its description. It runs the module as Node does,
+ * so it needs the same environment variables. The process ends as soon as the module is loaded.
+ *
+ * @throws UsageError if the module fails, hangs or exports nothing
+ */
+export async function loadConfiguration(module: string, { timeoutSeconds, signal }: Loading) {
+  const file = resolve(module)
+  if (!existsSync(file)) throw new UsageError(`cannot read ${module} (ENOENT)`)
+  const child = spawn(process.execPath, [...loaderOf(file), join(__dirname, 'load-configuration.js'), file], {
+    // The module may print anything, also secrets.
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    detached: process.platform !== 'win32',
+  })
+  const timeout = AbortSignal.timeout(timeoutSeconds * 1000)
+  try {
+    const loaded = await messageOf(child, AbortSignal.any([signal, timeout]))
+    if ('fault' in loaded) throw new UsageError(`${module}: ${loaded.fault}`)
+    return loaded.description
+  } catch (error) {
+    if (!timeout.aborted || signal.aborted) throw error
+    throw new UsageError(
+      `${module}: it did not load within ${timeoutSeconds} seconds; does it wait for a server?`,
+    )
+  } finally {
+    await endAll(child)
+  }
+}
+
+/** Node 20 cannot load TypeScript, so the project needs tsx. */
+function loaderOf(file: string): string[] {
+  const isTypescript = ['.ts', '.mts', '.cts'].includes(extname(file))
+  if (!isTypescript || Reflect.get(process.features, 'typescript')) return []
+  try {
+    return ['--import', pathToFileURL(createRequire(file).resolve('tsx')).href]
+  } catch {
+    throw new UsageError(
+      `this Node cannot load TypeScript: install tsx in the project, or name a JavaScript file`,
+    )
+  }
+}
+
+function messageOf(child: ChildProcess, signal: AbortSignal): Promise<LoadedConfiguration> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    child.once('message', (message) => resolve(checked(message)))
+    child.once('error', reject)
+    // This comes after all messages. A process that crashes sends none.
+    child.once('disconnect', () => resolve({ fault: 'its process ended without a result' }))
+  })
+}
+
+/** The module could send messages of its own. */
+function checked(message: unknown): LoadedConfiguration {
+  const { description, fault } = isObject(message) ? message : {}
+  if (isObject(description) && Array.isArray(description.clients))
+    return { description: description as unknown as ConfigurationDescription }
+  return { fault: typeof fault === 'string' ? fault : 'it has sent a message of its own' }
+}
+
+/** Ends the process, and those that the module has started. */
+async function endAll(child: ChildProcess): Promise<void> {
+  const { pid } = child
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  try {
+    if (process.platform === 'win32') child.kill('SIGKILL')
+    else process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended already.
+  }
+  await ended
+}

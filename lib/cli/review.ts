@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { relative, resolve, sep } from 'node:path'
+import { ConfigurationError } from '../base/errors.js'
+import { type Check, type Finding, failed, PASSED, skipped, warning } from '../checks/check.js'
+import { type Deviation, deviationsOf, isOff, reviewDescription } from '../checks/policy/deviations.js'
+import { POLICY_RULES, parsePolicy, type SecurityPolicy } from '../checks/policy/policy.js'
+import type { PolicyRule, Reviewed } from '../checks/policy/rule.js'
+import { sarifLog } from '../checks/policy/sarif.js'
+import { replaceFile } from '../client/node/replace-file.js'
+import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
+import type { Command } from './command.js'
+import { loadConfiguration } from './configuration.js'
+import { readJson } from './deployment-documents.js'
+import { OutputError } from './result.js'
+import { packageVersion } from './version.js'
+
+const OPTIONS: OptionTable = {
+  policy: { value: 'FILE', about: 'The policy as JSON. Default: the default policy' },
+  sarif: { value: 'FILE', about: 'Also write all deviations to FILE as SARIF 2.1.0' },
+  timeout: { value: 'SECONDS', about: 'Stop if MODULE takes longer to load. Default: 20' },
+  ...CHECK_OPTIONS,
+}
+
+const NOTES = `MODULE is the file of your app that exports the result of provisioningKeys() as keys or as default. The command loads
+it in a process of its own, with this environment, and ends this process as soon as MODULE is loaded. For a TypeScript
+file, Node 20 needs tsx in the project. The command prints no secret of the configuration.
+
+A policy is a JSON file with rules by their ids; --json, --sarif and --junit are for programs. In a test of your own,
+use reviewPolicy() of express-provisioning-keys/review.
+
+${CHECK_NOTES}`
+
+/** The page has a section for each rule. */
+const HELP_PAGE = 'docs/reference/policy-rules.md'
+
+/** What the rules look at, and the policy that sets them. */
+interface ReviewContext {
+  readonly reviewed: Reviewed
+  readonly policy: SecurityPolicy
+}
+
+/** Compares a configuration with a security policy. */
+export const REVIEW: Command = {
+  summary: 'compare a configuration with a security policy',
+  operand: 'MODULE',
+  options: OPTIONS,
+  notes: NOTES,
+  async run({ options, operand: module = '' }, surroundings) {
+    const policy = readPolicy(options.policy)
+    const timeoutSeconds = secondsOf(options.timeout)
+    const description = await loadConfiguration(module, { timeoutSeconds, signal: surroundings.signal })
+    const context = { reviewed: { description, source: sourceOf(module), now: Date.now() }, policy }
+    if (options.sarif !== undefined) await writeSarif(options.sarif, module, { options, context })
+    const plan = { checks: CHECKS, subject: module, context }
+    return runCheckCommand<ReviewContext>(plan, { options, surroundings, help: HELP_PAGE })
+  },
+}
+
+const CHECKS: readonly Check<ReviewContext>[] = POLICY_RULES.map((rule) => ({
+  ...infoOf(rule),
+  run: ({ reviewed, policy }) =>
+    isOff(rule, policy)
+      ? skipped('the policy does not use this rule')
+      : findingOf(deviationsOf(rule, reviewed, policy)),
+}))
+
+function infoOf({ id, group, title, clause, fix }: PolicyRule) {
+  return { id, group, title, fix, ...(clause !== undefined && { clause }) }
+}
+
+const MOST_SHOWN = 5
+
+function findingOf(deviations: readonly Deviation[]): Finding {
+  const [first] = deviations
+  if (first === undefined) return PASSED
+  const shown = deviations.slice(0, MOST_SHOWN).map(({ path, actual }) => `${path}: ${actual}`)
+  const others = deviations.length - shown.length
+  const actual = [...shown, ...(others > 0 ? [`and ${others} more`] : [])].join('; ')
+  const facts = { actual, expected: first.expected, details: deviations }
+  return deviations.some(({ severity }) => severity === 'error') ? failed(facts) : warning(facts)
+}
+
+function readPolicy(file: string | undefined): SecurityPolicy {
+  if (file === undefined) return {}
+  const document = readJson('--policy', file)
+  try {
+    return parsePolicy(document)
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw new UsageError(`${file}: ${error.faults.join('; ')}`)
+    throw error
+  }
+}
+
+function secondsOf(text = '20'): number {
+  if (/^\d{1,3}$/.test(text) && Number(text) > 0) return Number(text)
+  throw new UsageError('--timeout: expected a number of seconds from 1 to 999, got another text')
+}
+
+function sourceOf(module: string): string {
+  return readFileSync(resolve(module), 'utf8')
+}
+
+async function writeSarif(
+  file: string,
+  module: string,
+  { options, context }: { readonly options: Given['options']; readonly context: ReviewContext },
+): Promise<void> {
+  const deviations = reviewDescription(context.reviewed, context.policy)
+  const facts = {
+    version: packageVersion(),
+    file: relative('.', resolve(module)).split(sep).join('/'),
+    help: options['help-page'] ?? HELP_PAGE,
+  }
+  await replaceFile(resolve(file), sarifLog(deviations, facts)).catch((cause) => {
+    throw new OutputError(file, cause)
+  })
+}
