@@ -25,6 +25,7 @@ const ONLY_IN_ALL = [
   '__tests__/stores/(keyv-processes|redis-cluster|redis-lock-races|redis-replicas)',
   '__tests__/administration/page-(actions|faults|outcomes)',
   '__tests__/clients/confirm-kill',
+  '__tests__/package/init',
   '__tests__/simulation/simulation',
   '__tests__/checks/deployment/(examples|oidc-provider)',
   '__tests__/docs/staging',

@@ -19,6 +19,12 @@ const dist = join(ROOT, 'dist')
 /** The program of `npx express-provisioning-keys`. Nothing imports it. */
 const PROGRAM = 'cli/main'
 
+/** The program that loads a configuration for the command `review`. */
+const LOADER = 'cli/load-configuration'
+
+/** The entry that makes the JSON Schema of security policies. */
+const REVIEW = 'checks/policy/review'
+
 /** The administration is loaded at its first request, and finds its files beside its own. */
 const ADMINISTRATION = 'administration/router'
 
@@ -40,12 +46,23 @@ async function build() {
     .sort((a, b) => Number(a.subpath === '.') - Number(b.subpath === '.'))
   rmSync(dist, { recursive: true, force: true })
   declare(entries.map(({ name }) => sourceOf(name)))
-  const names = [...entries.map(({ name }) => name), ADMINISTRATION, PROGRAM]
+  const names = [...entries.map(({ name }) => name), ADMINISTRATION, PROGRAM, LOADER]
   await bundle(Object.fromEntries(names.map((name) => [name, sourceOf(name)])))
   await addAdministration()
   cpSync(join(ROOT, 'lib', 'http', 'openapi.json'), join(dist, 'http', 'openapi.json'))
   chmodSync(join(dist, `${PROGRAM}.js`), 0o755)
   for (const entry of entries) await wrap(entry)
+  addSchema()
+  cpSync(join(ROOT, 'lib', 'cli', 'templates'), join(dist, 'cli', 'templates'), { recursive: true })
+}
+
+/** Adds the JSON Schema of security policies, for editors. */
+function addSchema() {
+  const { policySchema } = require(join(dist, `${REVIEW}.js`))
+  writeFileSync(
+    join(dist, REVIEW, '../policy.schema.json'),
+    `${JSON.stringify(policySchema(), undefined, 2)}\n`,
+  )
 }
 
 /** The path of an entry in lib and dist without its extension: `index`, `stores/redis`. */

@@ -9,12 +9,6 @@ const ISSUER = ['--issuer', 'https://auth.example.com']
 const BIND = ['provision', ...ISSUER, '--action', 'bind', '--state', '/nowhere/state.json']
 
 const WRONG: readonly [title: string, arguments_: readonly string[], message: string][] = [
-  ['no command', [], 'expected a command (provision, check, check-client), got nothing; see --help'],
-  [
-    'an unknown command',
-    ['enroll'],
-    'expected a command (provision, check, check-client), got another one; see --help',
-  ],
   ['no issuer', ['provision'], '--issuer: expected URL, got nothing'],
   ['no action', ['provision', ...ISSUER], '--action: expected ACTION, got nothing'],
   [
@@ -73,6 +67,11 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
   ],
   ['an option twice', [...BIND, '--action', 'token'], '--action: expected it once, got it twice'],
   [
+    'a dash in place of a file',
+    [...BIND, '--key-stdin', '--output', '-'],
+    '--output: expected FILE, got nothing',
+  ],
+  [
     'an option without its value',
     [...BIND, '--key-file', '--scope'],
     '--key-file: expected FILE, got nothing',
@@ -112,6 +111,16 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
 describe('a wrong command line', () => {
   it.each(WRONG)('with %s gets one line and the exit code 2', async (_, arguments_, message) => {
     expect(await runHere(arguments_)).toEqual({ ending: 2, stdout: '', stderr: `error: ${message}\n` })
+  })
+
+  it.each([
+    ['no command', [], 'nothing'],
+    ['an unknown command', ['enroll'], 'another one'],
+  ])('with %s names all commands', async (_, arguments_, got) => {
+    const { ending, stderr } = await runHere(arguments_)
+    expect(ending).toBe(2)
+    expect(stderr).toMatch(/^error: expected a command \((\w[\w-]+, )*provision(, \w[\w-]+)*\), got /)
+    expect(stderr).toContain(`, got ${got}; see --help\n`)
   })
 
   it.each([

@@ -40,7 +40,7 @@ describe('the packed package', () => {
     expect(names).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'monitoring', 'package.json'])
     const kinds = files('dist').filter((file) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(file))
     const served =
-      /^dist\/((administration|http)\/openapi\.json|administration\/page\/[\w-]+\.(html|css|svg))$/
+      /^dist\/((administration|http)\/openapi\.json|administration\/page\/[\w-]+\.(html|css|svg)|cli\/templates\/\w+\.txt|checks\/policy\/policy\.schema\.json)$/
     expect(kinds.filter((file) => /\.\w+$/.test(file) && !served.test(file))).toEqual([])
   })
 
@@ -202,6 +202,7 @@ describe('an ES module consumer', () => {
     [`${NAME}/keyv`, ['keyvClientRegistry']],
     [`${NAME}/notifications`, ['securityEventTransmitter', 'webhook']],
     [`${NAME}/redis`, ['redisStore']],
+    [`${NAME}/review`, ['policySchema', 'reviewPolicy']],
     [`${NAME}/siem`, ['sigmaRules', 'toEcs', 'toOcsf']],
     [`${NAME}/testing`, ['clientRegistryContract', 'expectNoKeyIn', 'storeContract', 'testKit']],
   ]

@@ -1,24 +1,31 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { ConfigurationError } from '../base/errors.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
 import { CHECK } from './check.js'
 import { CHECK_CLIENT } from './check-client.js'
 import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
+import { EXPLAIN } from './explain.js'
+import { INIT } from './init.js'
+import { KEYGEN } from './keygen.js'
 import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
 import type { ReportedError } from './report.js'
 import { OutputError } from './result.js'
+import { REVIEW } from './review.js'
 import { ProgramError } from './run-program.js'
+import { packageVersion } from './version.js'
 
 const PROGRAM = 'express-provisioning-keys'
 
 /** All commands. A new one needs only its line here. */
-const COMMANDS: Readonly<Record<string, Command>> = {
+export const COMMANDS: Readonly<Record<string, Command>> = {
   provision: PROVISION,
   check: CHECK,
   'check-client': CHECK_CLIENT,
+  explain: EXPLAIN,
+  review: REVIEW,
+  keygen: KEYGEN,
+  init: INIT,
 }
 
 /** Runs the command that the arguments name, and reports its errors. */
@@ -39,7 +46,7 @@ async function dispatch(arguments_: readonly string[], surroundings: Surrounding
   const own = command === undefined ? arguments_ : ownArguments(command, rest)
   if (own.includes('--help') || own.includes('-h'))
     return print(command === undefined ? overview() : helpOf(name, command), surroundings)
-  if (own.includes('--version')) return print(`${version()}\n`, surroundings)
+  if (own.includes('--version')) return print(`${packageVersion()}\n`, surroundings)
   if (command === undefined) {
     const got = name === '' ? 'nothing' : 'another one'
     throw new UsageError(`expected a command (${Object.keys(COMMANDS).join(', ')}), got ${got}; see --help`)
@@ -58,23 +65,21 @@ function overview(): string {
   return `Usage: ${PROGRAM} COMMAND [OPTIONS]\n\nCommands:\n${lines.join('\n')}\n\n${more}\n`
 }
 
-function helpOf(name: string, { summary, options, notes, operand, programAfter }: Command): string {
+/** How to call a command. */
+export function usageOf(name: string, { operand, programAfter }: Command): string {
+  const program = programAfter === '--' ? ['-- COMMAND...'] : []
+  return [PROGRAM, name, ...(operand === undefined ? [] : [operand]), '[OPTIONS]', ...program].join(' ')
+}
+
+function helpOf(name: string, command: Command): string {
+  const { summary, options, notes } = command
   const forms = Object.entries(options).map(
     ([option, { value = '', about }]) => [`--${option} ${value}`, about] as const,
   )
   const width = Math.max(22, ...forms.map(([form]) => form.length + 1))
   const lines = forms.map(([form, about]) => `  ${form.padEnd(width)}${about}`)
   const title = `${PROGRAM} ${name}: ${summary}.`
-  const program = programAfter === '--' ? ['-- COMMAND...'] : []
-  const usage = [PROGRAM, name, ...(operand === undefined ? [] : [operand]), '[OPTIONS]', ...program].join(
-    ' ',
-  )
-  return `${title}\n\nUsage: ${usage}\n\n${lines.join('\n')}\n\n${notes}\n`
-}
-
-/** The manifest of the package is two folders above, in the sources and in dist. */
-function version(): string {
-  return JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8')).version
+  return `${title}\n\nUsage: ${usageOf(name, command)}\n\n${lines.join('\n')}\n\n${notes}\n`
 }
 
 function describe(error: unknown): ReportedError & { readonly ending: Ending } {
