@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import express, { type Express } from 'express'
 import supertest from 'supertest'
+import { parse as parseYaml } from 'yaml'
 import * as library from '../../lib/index.js'
 import { codeBlocks, codeUnder, DOCUMENTS } from './markdown'
 import { runCode } from './run-code'
@@ -34,7 +35,12 @@ afterAll(() => sandbox.remove())
 describe('the code in the documentation', () => {
   it('is in languages that are looked at here', () => {
     const languages = new Set(blocks.map(({ language }) => language))
-    expect([...languages].sort()).toEqual(['', 'js', 'nginx', 'sh', 'text', 'toml', 'ts'])
+    expect([...languages].sort()).toEqual(['', 'js', 'json', 'nginx', 'sh', 'text', 'toml', 'ts', 'yaml'])
+  })
+
+  it('can be parsed if it is JSON or YAML', () => {
+    const parsers: Readonly<Record<string, (code: string) => unknown>> = { json: JSON.parse, yaml: parseYaml }
+    for (const { language, code } of blocks) expect(() => parsers[language]?.(code)).not.toThrow()
   })
 
   it('is accepted by the compiler, which would notice if it were wrong', () => {

@@ -19,8 +19,11 @@ export interface Sandbox {
 export function makeSandbox(): Sandbox {
   const folder = mkdtempSync(join(tmpdir(), 'docs-'))
   mkdirSync(join(folder, 'node_modules'))
-  for (const name of readdirSync(MODULES))
+  for (const name of readdirSync(MODULES).filter((one) => one !== '.bin'))
     symlinkSync(join(MODULES, name), join(folder, 'node_modules', name))
+  // npx looks here for the program of the package.
+  mkdirSync(join(folder, 'node_modules', '.bin'))
+  symlinkSync(join(ROOT, 'dist', 'cli', 'main.js'), join(folder, 'node_modules', '.bin', PACKAGE))
   runProgram(process.execPath, [join(ROOT, 'scripts', 'setup.mjs')]) // builds dist, if it is old
   symlinkSync(ROOT, join(folder, 'node_modules', PACKAGE))
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text)

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { endpointTable, objectTables } from './api-tables'
+import { commandSections, policySections, policyTable } from './command-tables'
 import { ruleSections, ruleTable } from './render'
 import { ecsTable, ocsfTable } from './siem-tables'
 
@@ -18,6 +19,8 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = 
     'acting endpoints': () => endpointTable('Act'),
     objects: objectTables,
   },
+  'docs/reference/command-line.md': { commands: commandSections },
+  'docs/reference/policy-rules.md': { 'table of policy rules': policyTable, 'policy rules': policySections },
   'docs/guides/siem.md': { 'OCSF table': ocsfTable, 'ECS table': ecsTable },
 }
 
