@@ -58,7 +58,7 @@ describe('the OpenAPI description of the endpoints', () => {
     expect(await description.lint()).toEqual([])
   })
 
-  it('has the paths that a server with the default options mounts', () => {
+  it('has the paths that a server mounts', () => {
     const mounted = Object.values(ENDPOINTS).map(
       ({ method, path }) => `${method} /oauth${path.replace(/:(\w+)/g, '{$1}')}`,
     )
@@ -82,7 +82,11 @@ describe('the requests and the answers', () => {
 
   beforeAll(async () => {
     server = await startServer({
-      options: { dpop: { nonceSecret: 'n'.repeat(40) }, docs: { url: 'https://docs.example.com/' } },
+      options: {
+        staging: true,
+        dpop: { nonceSecret: 'n'.repeat(40) },
+        docs: { url: 'https://docs.example.com/' },
+      },
     })
   })
 
@@ -145,6 +149,17 @@ describe('the requests and the answers', () => {
         400,
       )
     }
+  })
+
+  it('of a preflight are as described', async () => {
+    const operation = 'POST /oauth/preflight'
+    const form = { token: await obtainKey(server), scope: 'devices:read', action: 'route' }
+    const planned = await call(server, operation, { headers: AS_CLIENT, form })
+    const other = await call(server, operation, { headers: AS_CLIENT, form: { token: 'nonsense' } })
+    expect([planned.status, planned.body.passed, other.body.passed]).toEqual([200, true, false])
+    expect((await call(server, operation, { form })).status).toBe(401)
+    const wrong = { headers: AS_CLIENT, form: { ...form, action: 'steal' }, isWrong: true }
+    expect((await call(server, operation, wrong)).status).toBe(400)
   })
 
   it('of reports of leaked keys are as described', async () => {

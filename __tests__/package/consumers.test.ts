@@ -35,9 +35,11 @@ function files(folder: string): string[] {
 }
 
 describe('the packed package', () => {
-  it('holds the compiled code with its types, files for monitoring, the README, changelog and license', () => {
+  it('holds the compiled code with its types, monitoring, pages for help, README, changelog and license', () => {
     const names = readdirSync(installed()).sort()
-    expect(names).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'monitoring', 'package.json'])
+    expect(names).toEqual([
+      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'monitoring', 'package.json'],
+    ])
     const kinds = files('dist').filter((file) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(file))
     const served =
       /^dist\/((administration|http)\/openapi\.json|administration\/page\/[\w-]+\.(html|css|svg)|cli\/templates\/\w+\.txt|checks\/policy\/policy\.schema\.json)$/

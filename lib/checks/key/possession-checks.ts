@@ -46,6 +46,7 @@ function proofFix(reason: string): Pick<Finding, 'fix'> {
 export const POSSESSION = termCheck(
   {
     id: 'possession',
+    group: 'Possession',
     title: 'the request proves possession of the key that the provisioning key is bound to',
     clause: 'RFC 9449 7.1, RFC 8705 3',
     fix: 'Use the private key that was used when the key was issued, and the scheme DPoP.',

@@ -138,7 +138,7 @@ export function findingOf(
 
 /** A check of the claims. */
 export function termCheck(
-  info: Omit<Check<Subject>, 'run' | 'needs' | 'group'> & { readonly needs?: readonly string[] },
+  info: Omit<Check<Subject>, 'run' | 'group'> & Partial<Pick<Check<Subject>, 'group'>>,
   run: (subject: Subject, claims: IssuedClaims) => Finding,
 ): Check<Subject> {
   return {

@@ -102,6 +102,7 @@ function skew({ iat, nbf = iat }: IssuedClaims, now: number): Pick<Finding, 'act
 const NETWORK = termCheck(
   {
     id: 'network',
+    group: 'Route',
     title: 'the key may be presented from this address',
     fix: 'Send the request from one of the networks of the client, or correct its policy.',
   },
@@ -122,6 +123,7 @@ const NETWORK = termCheck(
 const SCOPE = termCheck(
   {
     id: 'scope',
+    group: 'Route',
     title: 'the key has the scope of the route',
     clause: 'RFC 6750 3.1',
     fix: 'Ask for a key with this scope. If the issuer refuses it, add the scope to the policy of the client.',
