@@ -136,7 +136,7 @@ describe('npm start in cluster-redis', () => {
     MINUTE,
   )
 
-  itInAll(
+  it(
     'prints one line if no Redis answers',
     async () => {
       const starting = start('cluster-redis', { REDIS_URL: 'redis://:secret@127.0.0.1:1' })
