@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../package/projects.js'
-import { sampled } from '../support/scale.js'
+import { itInAll, sampled } from '../support/scale.js'
 import { run, runHere } from './command-line.js'
 
 let folder: string
@@ -163,10 +163,15 @@ describe('review of a module that cannot be loaded', () => {
     expect(stderr).not.toMatch(/hunter2|eyJ/)
   })
 
-  it.each([
-    ['an endless loop', 'while (true) {}', 'keys.cjs'],
-    ['an endless promise', 'setInterval(() => 0, 1000); await new Promise(() => 0)', 'keys.mjs'],
-  ])('because of %s ends in bounded time', async (_, text, name) => {
+  it.each(
+    sampled(
+      [
+        ['an endless loop', 'while (true) {}', 'keys.cjs'],
+        ['an endless promise', 'setInterval(() => 0, 1000); await new Promise(() => 0)', 'keys.mjs'],
+      ],
+      () => 0,
+    ),
+  )('because of %s ends in bounded time', async (_, text, name) => {
     const { code, stderr } = await run(['review', module(text, name), '--timeout', '1'])
     expect(code).toBe(2)
     expect(JSON.parse(stderr).message).toMatch(
@@ -174,7 +179,7 @@ describe('review of a module that cannot be loaded', () => {
     )
   })
 
-  it('because nobody waits for it leaves no process behind', async () => {
+  itInAll('because nobody waits for it leaves no process behind', async () => {
     const text = `require('fs').writeFileSync(${JSON.stringify(path('pid'))}, String(process.pid)); while (true) {}`
     await run(['review', module(text), '--timeout', '1'])
     const pid = Number(readFileSync(path('pid'), 'utf8'))
@@ -208,7 +213,7 @@ describe('review of a module that cannot be loaded', () => {
     expect(message).toContain('rules.observer: expected false or error or warning, got "loud"')
   })
 
-  it('in TypeScript, without tsx, gets one line', async () => {
+  itInAll('in TypeScript, without tsx, gets one line', async () => {
     const { code, stderr } = await run(['review', module('export const keys: number = 1', 'keys.ts')])
     const isLoaded = Reflect.get(process.features, 'typescript') !== undefined
     const message = 'this Node cannot load TypeScript: install tsx in the project, or name a JavaScript file'

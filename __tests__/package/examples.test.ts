@@ -149,7 +149,7 @@ describe('npm start in cluster-redis', () => {
 })
 
 describe('npm run example', () => {
-  it(
+  itInAll(
     'runs an example with the package of this checkout',
     async () => {
       const env = { PORT: String(await freePort()) }

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ALL, sampled } from '../support/scale.js'
+import { ALL, itInAll, sampled } from '../support/scale.js'
 import { SECRET, startServer } from '../support/server.js'
 import { type Fault, openScene, type Scene } from './issuer.js'
 import {
@@ -126,7 +126,7 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     expect(scene.requests.filter((one) => one === request)).toHaveLength(2)
   })
 
-  it('uses the nonce that the issuer wants, and the time of the issuer', async () => {
+  itInAll('uses the nonce that the issuer wants, and the time of the issuer', async () => {
     await scene.close()
     const now = () => Date.now() + 120_000
     scene = await openScene({ dpop: { nonceSecret: 'n'.repeat(40) }, now })
@@ -158,7 +158,7 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     expectNoSecret(ended)
   })
 
-  it('prints one line without a secret if the issuer refuses it', async () => {
+  itInAll('prints one line without a secret if the issuer refuses it', async () => {
     const wrong = `${SECRET}-wrong`
     const echo: Fault = ({ body }) => ({ body: body.replace('"error_description":"', `$&${wrong} `) })
     scene.faults[TOKEN] = [echo]
@@ -169,7 +169,7 @@ describe.each(languages)('the recipe in $name', (language: Language) => {
     expect(await run({ CLIENT_ID: '' })).toMatchObject({ code: 1, stderr: expect.stringMatching(ONE_LINE) })
   })
 
-  it('sends no secret over plain HTTP to another machine', async () => {
+  itInAll('sends no secret over plain HTTP to another machine', async () => {
     const ended = await run({ ISSUER: scene.origin.replace('localhost', 'localhost.example') })
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(ONE_LINE)])
     expect(scene.requests).toEqual([])
