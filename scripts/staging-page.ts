@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     for (const [name, options] of Object.entries(OUTPUTS)) {
       const own = options.map((option) => option.replace('ORIGIN', demo.origin))
       const printed = await outputOf(['check', demo.origin, ...client, ...own])
-      page = withPart(page, { name, text: printed.replaceAll(demo.origin, HOST) })
+      page = withPart(page, { name, text: printed.replace(anywhere(demo.origin), HOST) })
     }
     finish(page)
   } finally {
@@ -68,6 +68,11 @@ async function outputOf(arguments_: readonly string[]): Promise<string> {
     },
   })
   return printed
+}
+
+/** Finds a text even if the report has broken it at the end of a line. */
+function anywhere(text: string): RegExp {
+  return new RegExp([...text].map((one) => one.replace(/\W/, '\\$&')).join('(?:\n {12})?'), 'g')
 }
 
 /** The page with this text between the comments of this name. */

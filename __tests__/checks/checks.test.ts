@@ -200,7 +200,7 @@ describe('selectChecks', () => {
 
 describe('verdictOf', () => {
   it.each([
-    ['a failure', {}, 1, 'Not passed: 2 checks failed (1 passed, 1 warning, 1 skipped).'],
+    ['a failure', {}, 1, 'Not passed: 2 checks failed: beta, epsilon (1 passed, 1 warning, 1 skipped).'],
     [
       'failures that are expected',
       { expectedFailures: new Set(['beta', 'epsilon']) },
@@ -264,17 +264,19 @@ describe('the reports', () => {
       '  fix       Correct epsilon.',
       '  help      docs/troubleshooting.md#epsilon',
       '',
-      'Not passed: 2 checks failed (1 passed, 1 warning, 1 skipped).',
+      'Not passed: 2 checks failed: beta, epsilon (1 passed, 1 warning, 1 skipped).',
       '',
     ])
   })
 
-  it('write the reason of skipped checks once, if it is the same', () => {
+  it('write the reason of skipped checks once in a group, if it is the same', () => {
     const report = new TerminalReport({ screen: { columns: 80, hasColours: false }, ...LINKS })
     const skip = (id: string) => ({ ...check(id, fails), ...skipped('no network'), durationMs: 0 })
-    expect([skip('one'), skip('two')].map((one) => report.result(one))).toEqual([
+    const other = { ...skip('three'), group: 'Second group' }
+    expect([skip('one'), skip('two'), other].map((one) => report.result(one))).toEqual([
       'First group\n- one is true\n  skipped   no network\n',
       '- two is true\n',
+      '\nSecond group\n- three is true\n  skipped   no network\n',
     ])
   })
 
@@ -299,7 +301,7 @@ describe('the reports', () => {
     expect(rest).toEqual({
       subject: 'https://a.example',
       passed: false,
-      sentence: 'Not passed: 2 checks failed (1 passed, 1 warning, 1 skipped).',
+      sentence: 'Not passed: 2 checks failed: beta, epsilon (1 passed, 1 warning, 1 skipped).',
       counts: { passed: 1, warning: 1, failed: 2, expected: 0, skipped: 1 },
       stale: [],
     })

@@ -37,6 +37,7 @@ describe('init', () => {
       language,
       store,
       files: language === 'ts' ? 12 : 11,
+      next: `Follow ${path('My App/README.md')}`,
     })
     const texts = textsIn(path('My App'))
     expect(texts).not.toMatch(/\/\/(redis|memory|ts|js)\b|\{\{|\/\*:/)

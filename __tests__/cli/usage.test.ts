@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMMANDS } from '../../lib/cli/commands.js'
 import { Report } from '../../lib/cli/report.js'
 import { ROOT } from '../package/projects.js'
 import { run, runHere } from './command-line.js'
@@ -155,10 +156,13 @@ describe('the command line', () => {
     expect((await runHere(['provision', '--version'])).stdout).toBe(`${version}\n`)
   })
 
-  it('has lines of at most 120 characters in its help', async () => {
-    const { stdout } = await runHere(['provision', '--help'])
-    expect(stdout.split('\n').filter((line) => line.length > 120)).toEqual([])
-  })
+  it.each([[], ...Object.keys(COMMANDS).map((name) => [name])])(
+    'has lines of at most 80 characters in its help (%s)',
+    async (...command) => {
+      const { stdout } = await runHere([...command, '--help'])
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+    },
+  )
 })
 
 describe('a report on a terminal', () => {

@@ -101,7 +101,7 @@ describe('a signing key is refused', () => {
   const material = 'a PEM, a JWK or a KeyObject'
   const REFUSED: [string, unknown, string][] = [
     ['text that is no PEM', 'correct-horse-battery-staple', `${material}, got text that is not a PEM key`],
-    ['an empty text', '', `${material}, got text that is not a PEM key`],
+    ['an empty text', '', `${material}, got an empty text`],
     ['half a PEM', pem(EC.privateKey, 'pkcs8').slice(0, 80), `${material}, got text that is not a PEM key`],
     ['a number', 42, `${material}, got 42`],
     ['null', null, `${material}, got null`],

@@ -21,21 +21,23 @@ export interface Verdict {
 /** Decides on a run: 0 if it passed, 1 if it failed, 2 if no check ran. */
 export function verdictOf(results: readonly CheckResult[], options: VerdictOptions = {}): Verdict {
   const { maxWarnings = Number.POSITIVE_INFINITY, expectedFailures = new Set() } = options
-  const isExpected = ({ id, outcome }: CheckResult) => outcome === 'failed' && expectedFailures.has(id)
+  const failures = results.filter(({ outcome }) => outcome === 'failed')
+  const unexpected = failures.filter(({ id }) => !expectedFailures.has(id))
   const count = (outcome: Outcome) => results.filter((one) => one.outcome === outcome).length
-  const expected = results.filter(isExpected).length
   const counts = {
     passed: count('passed'),
     warning: count('warning'),
-    failed: count('failed') - expected,
-    expected,
+    failed: unexpected.length,
+    expected: failures.length - unexpected.length,
     skipped: count('skipped'),
   }
   const stale = results.filter(({ id, outcome }) => outcome === 'passed' && expectedFailures.has(id))
   const ids = stale.map(({ id }) => id)
   if (counts.skipped === results.length) return { exitCode: 2, sentence: 'No check ran.', counts, stale: ids }
   const faults = [
-    ...(counts.failed > 0 ? [plural(counts.failed, 'check failed', 'checks failed')] : []),
+    ...(counts.failed > 0
+      ? [`${plural(counts.failed, 'check failed', 'checks failed')}: ${listed(unexpected)}`]
+      : []),
     ...(counts.warning > maxWarnings
       ? [`${counts.warning} warnings, but at most ${maxWarnings} are allowed`]
       : []),
@@ -54,6 +56,10 @@ function sentenceOf(faults: readonly string[], counts: Verdict['counts']): strin
   ]
   const first = faults.length === 0 ? 'All checks passed' : `Not passed: ${faults.join('; ')}`
   return `${first} (${others.join(', ')}).`
+}
+
+function listed(results: readonly CheckResult[]): string {
+  return results.map(({ id }) => id).join(', ')
 }
 
 function plural(count: number, one: string, many: string): string {

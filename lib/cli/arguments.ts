@@ -75,7 +75,8 @@ function refuseTokens(arguments_: readonly string[]): void {
   throw new UsageError(`argument ${index + 1} contains a token. ${remedy}`)
 }
 
-function readOwn({ options: table, operand: wanted }: ArgumentForm, arguments_: readonly string[]): Given {
+function readOwn(form: ArgumentForm, arguments_: readonly string[]): Given {
+  const { options: table, operand: wanted } = form
   const known = Object.fromEntries(
     Object.entries(table).map(([name, { value }]) => [
       name,
@@ -95,11 +96,16 @@ function readOwn({ options: table, operand: wanted }: ArgumentForm, arguments_: 
       options[name] = readValue(name, spec, { value, isInline: inlineValue })
     } else if (token.kind === 'positional' && wanted !== undefined && operand === undefined)
       operand = token.value
-    else throw new UsageError(`argument ${token.index + 1}: expected an option, got another text`)
+    else throw unexpectedText(token.index, form)
   }
   const isNeeded = wanted !== undefined && !wanted.startsWith('[')
   if (isNeeded && operand === undefined) throw new UsageError(`expected ${wanted}, got nothing`)
   return { options, ...(operand !== undefined && { operand }) }
+}
+
+function unexpectedText(index: number, { programAfter }: ArgumentForm): UsageError {
+  const expected = programAfter === '--' ? 'an option, or -- and then the command of the client' : 'an option'
+  return new UsageError(`argument ${index + 1}: expected ${expected}, got another text`)
 }
 
 function readValue(

@@ -10,30 +10,35 @@ import type { Command } from './command.js'
 /** Most scenarios wait most of the time. */
 const SCENARIOS_PER_CORE = 2
 
-const NOTES = `COMMAND is a client in any language, with its arguments. It runs without a shell, once for each scenario. Each time, it
-gets another issuer on this machine in its environment:
+const NOTES = `COMMAND is a client in any language, with its arguments. It runs without a
+shell, once for each scenario. Each time, it gets another issuer on this machine
+in its environment:
 
   ISSUER           The issuer, as its metadata name it
   CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE
                    Who asks for a key, for which device, with which scope
-  PROVISIONING_KEY The key, with --supply key. Then the four variables above do not exist
+  PROVISIONING_KEY The key, with --supply key. Then the four variables above do
+                   not exist
   ACTION           bind: the client binds a key pair at /oauth/bind
-  STATE            A file that does not exist yet, in a folder of its own: for everything that the client saves
+  STATE            A file that does not exist yet, in a folder of its own: for
+                   everything that the client saves
   DEADLINE         The seconds after which the client should give up
-  CA_FILE          The authority to trust, if ISSUER is an https URL. NODE_EXTRA_CA_CERTS, SSL_CERT_FILE,
-                   CURL_CA_BUNDLE and REQUESTS_CA_BUNDLE name the same file
+  CA_FILE          The authority to trust, if ISSUER is an https URL.
+                   NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, CURL_CA_BUNDLE and
+                   REQUESTS_CA_BUNDLE name the same file
 
-COMMAND must end with 0 if the device is enrolled. Otherwise it must end with another code, and print an error. Its
-output, its URLs and the arguments of its processes are searched for secrets.
+COMMAND must end with 0 if the device is enrolled. Otherwise it must end with
+another code, and print an error. Its output, its URLs and the arguments of its
+processes are searched for secrets.
 
 ${CHECK_NOTES}`
 
 /** Runs a client against an issuer that disturbs it. */
 export const CHECK_CLIENT: Command = {
-  summary: 'run a client of any language against a hostile issuer on this machine',
+  summary: 'run a client of any language against a hostile issuer',
   options: {
-    supply: { value: 'HOW', about: 'client: it asks for its key (default). key: it is given one' },
-    timeout: { value: 'SECONDS', about: 'The longest time of one run of the client. Default: 60' },
+    supply: { value: 'HOW', about: 'client: it asks for a key (default). key: it gets one' },
+    timeout: { value: 'SECONDS', about: 'The time limit of a run of the client. Default: 60' },
     ...CHECK_OPTIONS,
   },
   programAfter: '--',

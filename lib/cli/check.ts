@@ -21,7 +21,7 @@ const OPTIONS: OptionTable = {
   audience: { value: 'URL', about: 'The audience of the keys. Default: that of the issuer' },
   'other-audience': { value: 'URL', about: 'An audience that --protected-url must refuse' },
   'protected-url': { value: 'URL', about: 'A route that accepts keys with GET, and redeems none' },
-  'redeem-url': { value: 'URL', about: 'A route that redeems keys with POST. Default: the exchange' },
+  'redeem-url': { value: 'URL', about: 'A route that redeems keys by POST. Default: exchange' },
   'redeem-body': { value: 'JSON', about: 'The body of that request. Default: {}' },
   'http-port': { value: 'PORT', about: 'The port for plain HTTP. Default: 80, with port 443' },
   'ca-file': { value: 'FILE', about: 'Trust only the authorities in FILE (PEM)' },

@@ -25,7 +25,8 @@ export const CHECK_OPTIONS: OptionTable = {
 /** The explanation of the exit codes, for the help of a command. */
 export const CHECK_NOTES = `The marks: √ passed, ‼ warning, × failed, - skipped.
 
-Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures passed; 2 wrong usage, or no check ran.`
+Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures
+passed; 2 wrong usage, or no check ran.`
 
 const HELP_PAGE = 'docs/reference/checks.md'
 

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.js'
+import { wrap } from '../checks/report/terminal.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
 import { CHECK } from './check.js'
@@ -16,6 +17,8 @@ import { ProgramError } from './run-program.js'
 import { packageVersion } from './version.js'
 
 const PROGRAM = 'express-provisioning-keys'
+/** The width of most terminals. */
+const HELP_WIDTH = 80
 
 /** All commands. A new one needs only its line here. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -78,7 +81,7 @@ function helpOf(name: string, command: Command): string {
   )
   const width = Math.max(22, ...forms.map(([form]) => form.length + 1))
   const lines = forms.map(([form, about]) => `  ${form.padEnd(width)}${about}`)
-  const title = `${PROGRAM} ${name}: ${summary}.`
+  const title = wrap(`${PROGRAM} ${name}: ${summary}.`, { width: HELP_WIDTH }).join('\n')
   return `${title}\n\nUsage: ${usageOf(name, command)}\n\n${lines.join('\n')}\n\n${notes}\n`
 }
 

@@ -13,7 +13,7 @@ import { type Given, type OptionTable, UsageError } from './arguments.js'
 /** The options that name the metadata of a deployment. */
 export const DOCUMENT_OPTIONS: OptionTable = {
   issuer: { value: 'URL', about: 'Fetch the metadata and the JWK Set of this issuer' },
-  metadata: { value: 'FILE', about: 'Read the metadata of the issuer or of the API from FILE' },
+  metadata: { value: 'FILE', about: 'Read the metadata of the issuer or the API from FILE' },
   jwks: { value: 'FILE', about: 'Read the JWK Set of the issuer from FILE' },
 }
 

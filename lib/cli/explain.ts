@@ -16,25 +16,27 @@ import { DOCUMENT_OPTIONS, readDocuments } from './deployment-documents.js'
 
 const OPTIONS: OptionTable = {
   ...DOCUMENT_OPTIONS,
-  kind: { value: 'KIND', about: 'What the request should present: key (default) or access-token' },
+  kind: { value: 'KIND', about: 'The request presents: key (default) or access-token' },
   audience: { value: 'URLS', about: 'The audiences of the API, separated by commas' },
   scope: { value: 'SCOPES', about: 'The scopes of the route, separated by spaces' },
   environment: { value: 'NAME', about: 'The option environment of the deployment' },
   'no-environment': { about: 'The deployment has no option environment' },
-  method: { value: 'METHOD', about: 'The method of the request, if the text does not have it' },
+  method: { value: 'METHOD', about: 'The method of the request, if the text has none' },
   url: { value: 'URL', about: 'The URL of the request as the server knows it' },
   address: { value: 'IP', about: 'The IP address of the caller' },
   'max-lifetime': { value: 'SECONDS', about: 'The option maxLifetimeSeconds. Default: 3600' },
-  at: { value: 'TIME', about: 'Check at this time, such as 2026-01-31T12:00:00Z. Default: now' },
+  at: { value: 'TIME', about: 'The time to check at, in ISO 8601. Default: now' },
   ...CHECK_OPTIONS,
 }
 
-const NOTES = `FILE contains a key, or a request: raw HTTP, the output of curl -v, or a curl command. Without FILE, or with -, the
-command reads the standard input. Never pass a key as an argument, because all users of the machine can see it.
+const NOTES = `FILE contains a key, or a request: raw HTTP, the output of curl -v, or a curl
+command. Without FILE, or with -, the command reads the standard input. Never
+pass a key as an argument, because all users of the machine can see it.
 
-The command sends the key nowhere, and prints no key, no signature and no secret. Only --issuer without --metadata and
---jwks uses the network. Without the JWK Set, the signature is not checked. Only the server knows whether a key was
-redeemed or revoked.
+The command sends the key nowhere, and prints no key, no signature and no
+secret. Only --issuer without --metadata and --jwks uses the network. Without
+the JWK Set, the signature is not checked. Only the server knows whether a key
+was redeemed or revoked.
 
 ${CHECK_NOTES}`
 

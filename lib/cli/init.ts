@@ -14,12 +14,14 @@ const OPTIONS: OptionTable = {
   store: { value: 'STORE', about: 'memory (default) or redis' },
 }
 
-const NOTES = `FOLDER must be empty, or not exist. The command writes a small complete app: the server, a test, a security policy for
-the command review, and a README. secrets/ gets a new signing key and a new client secret, which Git ignores.
+const NOTES = `FOLDER must be empty, or not exist. The command writes a small complete app: the
+server, a test, a security policy for the command review, and a README. secrets/
+gets a new signing key and a new client secret, which Git ignores.
 
 Then run npm install, npm test and npm start in FOLDER.
 
-Exit codes: 0 done; 2 wrong usage, or the folder is not empty; 75 a file cannot be written, so try again later.`
+Exit codes: 0 done; 2 wrong usage, or the folder is not empty; 75 a file cannot
+be written, so try again later.`
 
 /** Writes a small app. */
 export const INIT: Command = {
@@ -51,7 +53,8 @@ export const INIT: Command = {
       await removeFolders(root, isNew)
       throw error
     }
-    await print(`${JSON.stringify({ folder, language, store, files: toWrite.length })}\n`)
+    const next = `Follow ${join(folder, 'README.md')}`
+    await print(`${JSON.stringify({ folder, language, store, files: toWrite.length, next })}\n`)
     return EXIT.done
   },
 }

@@ -18,15 +18,18 @@ const OPTIONS: OptionTable = {
   jwks: { value: 'FILE', about: 'Also write the public key to FILE, as a JWK Set' },
 }
 
-const NOTES = `signing-key    A private key for the option signingKeys. A JWK says its algorithm, its kid and its age; a PEM does not.
+const NOTES = `signing-key    A private key for the option signingKeys. A JWK says its
+               algorithm, its kid and its age; a PEM does not.
                Default of --output: signing-key.json or signing-key.pem.
-client-secret  256 random bits in hexadecimal digits for a client, and their hash for the option secretHash.
+client-secret  256 random bits in hexadecimal digits for a client, and their
+               hash for the option secretHash.
                Default of --output: client-secret.
 
-The command overwrites nothing. stdout gets one JSON object without secrets: the file, and the kid or the hash. Only
---output - prints the secret itself.
+The command overwrites nothing. stdout gets one JSON object without secrets: the
+file, and the kid or the hash. Only --output - prints the secret itself.
 
-Exit codes: 0 done; 2 wrong usage, or the file exists; 75 the file cannot be written, so try again later.`
+Exit codes: 0 done; 2 wrong usage, or the file exists; 75 the file cannot be
+written, so try again later.`
 
 const MATERIALS = ['signing-key', 'client-secret'] as const
 type Material = (typeof MATERIALS)[number]

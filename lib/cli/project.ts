@@ -95,7 +95,7 @@ const POLICY = {
  * Fills a template. A line that begins with `//redis`, `//memory` or `//ts` is only for that choice, and a type in a
  * comment is only for TypeScript.
  */
-function filled(template: string, { name, language, store }: ProjectOptions): string {
+function filled(template: string, { name, language, store, version }: ProjectOptions): string {
   const text = readFileSync(join(__dirname, 'templates', `${template}.txt`), 'utf8')
   const lines = text.split('\n').flatMap((line) => {
     const [, indent = '', choice = '', rest = line] =
@@ -106,4 +106,5 @@ function filled(template: string, { name, language, store }: ProjectOptions): st
     .join('\n')
     .replace(/\/\*(: \w+)\*\//g, language === 'ts' ? '$1' : '')
     .replaceAll('{{name}}', name)
+    .replaceAll('{{version}}', version)
 }

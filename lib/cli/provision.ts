@@ -8,21 +8,25 @@ import { OPTIONS, readProvisionOptions, UNSHARED_OPTIONS } from './provision-opt
 import { type DeviceResult, environmentOf, publicJson, requireWritable, writeResult } from './result.js'
 import { runProgram } from './run-program.js'
 
-const NOTES = `The key, or the secret of the client, comes from a file, an environment variable or the standard input. If
-FILE of --state has a result, the command reads no key and sends no request.
+const NOTES = `The key, or the secret of the client, comes from a file, an environment variable
+or the standard input. If FILE of --state has a result, the command reads no key
+and sends no request.
 
-stdout  The result as one JSON object, without secrets. With --exec, stdout belongs to CMD.
+stdout  The result as one JSON object, without secrets. With --exec, stdout
+        belongs to CMD.
 stderr  Progress and errors: sentences on a terminal, JSON lines in a pipe.
 
-CMD gets PROVISION_ISSUER, PROVISION_CLIENT_ID, PROVISION_THUMBPRINT and PROVISION_PRIVATE_KEY (a JWK), and
-PROVISION_ACCESS_TOKEN, PROVISION_CLIENT_SECRET and PROVISION_REGISTRATION_ACCESS_TOKEN if the issuer sent them.
+CMD gets PROVISION_ISSUER, PROVISION_CLIENT_ID, PROVISION_THUMBPRINT and
+PROVISION_PRIVATE_KEY (a JWK), and PROVISION_ACCESS_TOKEN,
+PROVISION_CLIENT_SECRET and PROVISION_REGISTRATION_ACCESS_TOKEN if the issuer
+sent them.
 
-Exit codes: 0 done; 1 final error; 2 wrong usage; 75 transient error, so try again later. With --exec, the exit code of
-CMD; 126 or 127 if CMD cannot be run.`
+Exit codes: 0 done; 1 final error; 2 wrong usage; 75 transient error, so try
+again later. With --exec, the exit code of CMD; 126 or 127 if CMD cannot be run.`
 
 /** Gets a provisioning key and redeems it. */
 export const PROVISION: Command = {
-  summary: 'get a provisioning key and redeem it, once in the life of a device',
+  summary: 'get a provisioning key and redeem it, once for each device',
   options: OPTIONS,
   programAfter: '--exec',
   notes: NOTES,

@@ -22,12 +22,15 @@ const OPTIONS: OptionTable = {
   ...CHECK_OPTIONS,
 }
 
-const NOTES = `MODULE is the file of your app that exports the result of provisioningKeys() as keys or as default. The command loads
-it in a process of its own, with this environment, and ends this process as soon as MODULE is loaded. For a TypeScript
-file, Node 20 needs tsx in the project. The command prints no secret of the configuration.
+const NOTES = `MODULE is the file of your app that exports the result of provisioningKeys() as
+keys or as default. The command loads it in a process of its own, with this
+environment, and ends this process as soon as MODULE is loaded. For a TypeScript
+file, Node 20 needs tsx in the project. The command prints no secret of the
+configuration.
 
-A policy is a JSON file with rules by their ids; --json, --sarif and --junit are for programs. In a test of your own,
-use reviewPolicy() of express-provisioning-keys/review.
+A policy is a JSON file with rules by their ids; --json, --sarif and --junit are
+for programs. In a test of your own, use reviewPolicy() of
+express-provisioning-keys/review.
 
 ${CHECK_NOTES}`
 

@@ -148,7 +148,7 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
     faults.add(
       path,
       'a PEM, a JWK or a KeyObject',
-      typeof material === 'string' ? 'text that is not a PEM key' : describe(material),
+      typeof material === 'string' ? describeText(material) : describe(material),
     )
     return undefined
   }
@@ -162,6 +162,11 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
   const verifiedTokens = new VerifiedTokens()
   return { kid, alg, publicKey, verifiedTokens, ...(key.type === 'private' && { privateKey: key }) }
+}
+
+/** An unset variable usually gives an empty text. */
+function describeText(text: string): string {
+  return text === '' ? 'an empty text' : 'text that is not a PEM key'
 }
 
 /** Reads a private RSA key that signs with RS256. No fault shows a part of it. */

@@ -55,7 +55,7 @@ async function observe(
 }
 
 function findingOf(seen: Observation, faults: Faults): Finding {
-  if (faults.length === 0) return { ...PASSED, actual: summaryOf(seen) }
+  if (faults.length === 0) return { ...PASSED, details: [{ saw: summaryOf(seen) }] }
   const said = seen.leaks.length > 0 ? undefined : lastWords(seen)
   const actual = [...new Set(faults), ...(said === undefined ? [] : [`it printed: ${said}`])].join('; ')
   return failed({ actual })

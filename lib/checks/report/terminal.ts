@@ -44,6 +44,8 @@ export class TerminalReport {
     const isFirst = group !== this.#group
     const blank = this.#group === undefined ? [] : ['']
     this.#group = group
+    // Each group explains itself.
+    if (isFirst) this.#lastReason = undefined
     const heading = isFirst ? [...blank, this.#style('bold', group)] : []
     const text = lines([...heading, ...this.#lines(result)])
     this.#lastReason = result.reason
