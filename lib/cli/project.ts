@@ -15,7 +15,7 @@ export function projectFiles(options: ProjectOptions): Readonly<Record<string, s
   const { language } = options
   return {
     'package.json': json(manifest(options)),
-    '.gitignore': 'node_modules/\nsecrets/\n',
+    '.gitignore': 'node_modules/\nsecrets/\n# Files of keygen\nclient-secret\nsigning-key.*\n',
     'README.md': filled('readme', options),
     'security-policy.json': json(POLICY),
     [`src/keys.${language}`]: filled('keys', options),

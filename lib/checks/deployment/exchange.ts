@@ -21,8 +21,9 @@ export interface Exchange {
   readonly json: Readonly<Record<string, unknown>>
 }
 
-/** How much of an answer and of a request is shown, in characters. */
+/** How much of an answer and of a request is shown, in characters. An OAuth error says at its end what to do. */
 const SHOWN = 120
+const SHOWN_OF_ERROR = 300
 const LONGEST = 500
 
 /** Hides secrets in a text. */
@@ -46,7 +47,7 @@ export function describeAnswer({ status, json, text }: Exchange, redact: Redact)
   const said = [error, description].filter((part) => typeof part === 'string').join(': ')
   const rest = said === '' ? text : said
   // A secret must not lose its end before it is found.
-  const shown = shorten(redact(rest), SHOWN)
+  const shown = shorten(redact(rest), said === '' ? SHOWN : SHOWN_OF_ERROR)
   return plain(`status ${status}${shown === '' ? '' : `, ${shown}`}`)
 }
 
