@@ -24,7 +24,9 @@ describe('options', () => {
       clockToleranceSeconds: 5,
       registryWritable: true,
     })
-    expect(deployment.now).toBe(Date.now)
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(1000)
+    expect(deployment.now()).toBe(1000)
+    clock.mockRestore()
     expect(rateLimits.of('token')).toEqual({ windowMs: 60_000, limit: 300 })
   })
 
@@ -126,7 +128,7 @@ describe('an option is refused', () => {
   it('with all the names there are, when it is like none of them', () => {
     const [fault] = faultsOf({ tokenLifetime: 5 })
     expect(fault).toMatch(
-      /^tokenLifetime: expected one of issuer, audience, .*, registration, got an unknown name$/,
+      /^tokenLifetime: expected one of issuer, audience, .*, registration, staging, got an unknown name$/,
     )
     const [inner] = faultsOf({ rateLimit: { everything: 5 } })
     expect(inner).toBe(
