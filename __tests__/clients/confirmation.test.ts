@@ -32,6 +32,10 @@ describe('withoutOverdue', () => {
     ['without deadlines', client([binding('a')])],
     ['before its deadlines', client([binding('a', { confirmBy: 101 })], { registeredBy })],
     ['that was undone', { ...client([]), authenticationMethods: [], undoneAt: 1 }],
+    [
+      'that is being deleted',
+      client([], { deletedAt: 1, registration: { issuedAt: 1, scopes: [], tokens: [], confirmBy: 100 } }),
+    ],
   ])('leaves a client %s alone', (_, given) => {
     expect(withoutOverdue(given, 100)).toBeUndefined()
   })

@@ -1,5 +1,6 @@
+import { findClient } from '../../lib/clients/registry.js'
 import { deleteClient } from '../../lib/registration/deletion.js'
-import { deployed, refusalOf, storeBut } from '../support/deployed.js'
+import { deployed, refusalOf, START, storeBut } from '../support/deployed.js'
 
 const CLIENT = { clientId: 'device:7', revision: 1, authenticationMethods: [] }
 
@@ -43,5 +44,21 @@ describe('a deletion', () => {
       'revision',
     ])
     expect(left?.authenticationMethods).toEqual([])
+  })
+
+  it('that fails halfway can be repeated after the deadline of an unused registration', async () => {
+    const outcomes = [Promise.reject(new Error('down')), Promise.resolve('revoked' as const)]
+    for (const outcome of outcomes) outcome.catch(() => undefined)
+    const revokeIssuedBefore = () => outcomes.shift() ?? Promise.reject(new Error('called too often'))
+    const { deployment, clock } = deployed({ store: storeBut({ revokeIssuedBefore }) })
+    const registration = { issuedAt: START, scopes: [], tokens: [], confirmBy: START + 10 }
+    await deployment.registry.save({ ...CLIENT, registration })
+    expect(await refusalOf(() => deleteClient(deployment, 'device:7'))).toMatchObject({
+      reason: 'store_unavailable',
+    })
+    clock.seconds = START + 10
+    expect(await findClient(deployment, 'device:7')).toBeUndefined()
+    expect(await deleteClient(deployment, 'device:7')).toBe('deleted')
+    expect(outcomes).toEqual([])
   })
 })

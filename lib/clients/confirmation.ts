@@ -30,7 +30,9 @@ function isOverdue(
  * @param now NumericDate
  */
 export function withoutOverdue(client: Client, now: number): Unsaved | undefined {
-  const { clientId, registration, registeredBy, bindings = [] } = client
+  const { clientId, registration, registeredBy, bindings = [], deletedAt } = client
+  // The mark must stay: a deletion that failed halfway is resumed, and revokes what the client has.
+  if (deletedAt !== undefined) return undefined
   const left = withoutBindings(client, (binding) => isOverdue(binding, now))
   const hasMadeClient = ({ keyId, askedBy = clientId }: Binding) =>
     registeredBy?.keyId === keyId && registeredBy.clientId === askedBy
