@@ -92,17 +92,22 @@ describe('withBindings', () => {
 describe('bindingsWith', () => {
   it.each<Rebinding>(['refuse', 'replace', 'add'])('takes the first key whatever policy says: %s', (how) => {
     expect(bindingsWith(key('a'), undefined, policy(how, 1))).toEqual([key('a')])
-    expect(bindingsWith(key('a'), [], policy(how, 1))).toEqual([key('a')])
+    expect(bindingsWith(key('a'), { bindings: [] }, policy(how, 1))).toEqual([key('a')])
   })
 
   it('replaces all that was there, the same key included', () => {
-    expect(bindingsWith(key('c'), [key('a'), certificate('b')], policy('replace'))).toEqual([key('c')])
-    expect(bindingsWith(key('b', 'a'), [key('a')], policy('replace'))).toEqual([key('b', 'a')])
+    expect(bindingsWith(key('c'), { bindings: [key('a'), certificate('b')] }, policy('replace'))).toEqual([
+      key('c'),
+    ])
+    expect(bindingsWith(key('b', 'a'), { bindings: [key('a')] }, policy('replace'))).toEqual([key('b', 'a')])
   })
 
   it('adds up to as many as policy says', () => {
-    expect(bindingsWith(certificate('b'), [key('a')], policy('add'))).toEqual([key('a'), certificate('b')])
-    expect(bindingsWith(key('c'), [key('a'), key('b')], policy('add', 3))).toHaveLength(3)
+    expect(bindingsWith(certificate('b'), { bindings: [key('a')] }, policy('add'))).toEqual([
+      key('a'),
+      certificate('b'),
+    ])
+    expect(bindingsWith(key('c'), { bindings: [key('a'), key('b')] }, policy('add', 3))).toHaveLength(3)
   })
 
   it.each<[string, Rebinding, readonly Binding[], RegExp]>([
@@ -117,17 +122,23 @@ describe('bindingsWith', () => {
     ['the same key again', 'add', [key('b', 'c')], /already bound to the client/],
     ['the same key again, which it tells', 'refuse', [key('b', 'c')], /^This key is already bound/],
   ])('refuses %s: %s', async (_, how, kept, message) => {
-    const refused = await refusalOf(() => bindingsWith(key('c'), kept, policy(how)))
+    const refused = await refusalOf(() => bindingsWith(key('c'), { bindings: kept }, policy(how)))
     expect(refused).toMatchObject({ reason: 'binding_exists', code: 'invalid_request', disclosed: true })
     expect(refused.message).toMatch(message)
   })
 
   it('knows a certificate again, and takes none for a key of the same thumbprint', async () => {
     const refused = await refusalOf(() =>
-      bindingsWith({ ...certificate('c'), bindingId: 'x', keyId: 'k-x' }, [certificate('c')], policy('add')),
+      bindingsWith(
+        { ...certificate('c'), bindingId: 'x', keyId: 'k-x' },
+        { bindings: [certificate('c')] },
+        policy('add'),
+      ),
     )
     expect(refused.reason).toBe('binding_exists')
-    expect(bindingsWith(certificate('c'), [{ ...key('c'), keyId: 'k-x' }], policy('add'))).toHaveLength(2)
+    expect(
+      bindingsWith(certificate('c'), { bindings: [{ ...key('c'), keyId: 'k-x' }] }, policy('add')),
+    ).toHaveLength(2)
   })
 })
 

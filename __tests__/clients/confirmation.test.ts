@@ -47,7 +47,17 @@ describe('withoutOverdue', () => {
 
   it('removes only the overdue binding of a client with another one', () => {
     const both = client([binding('b'), binding('a', { confirmBy: 100 })], { registeredBy })
-    expect(withoutOverdue(both, 100)).toEqual({ ...both, bindings: [binding('b')] })
+    const left = { registeredBy: { clientId: 'fleet', keyId: 'k-b' }, bindings: [binding('b')] }
+    expect(withoutOverdue(both, 100)).toEqual({ ...both, ...left })
+  })
+
+  it('leaves an empty record after the last of several bindings that nobody has used', () => {
+    const both = client([binding('a', { confirmBy: 100 }), binding('b', { confirmBy: 101 })], {
+      registeredBy,
+    })
+    const left = { revision: 2, ...withoutOverdue(both, 100) } as Client
+    expect(left.bindings).toEqual([binding('b', { confirmBy: 101 })])
+    expect(withoutOverdue(left, 101)).toMatchObject({ undoneAt: 101 })
   })
 
   it('keeps a client that existed before its overdue binding', () => {
@@ -90,18 +100,31 @@ describe('a new binding with a deadline', () => {
       [binding('n')],
     ],
   ])('%s', (_, present, expected) => {
-    expect(bindingsWith(binding('n'), present, policy('replace', 60))).toEqual(expected)
+    expect(bindingsWith(binding('n'), { bindings: present }, policy('replace', 60))).toEqual(expected)
   })
 
   it('is refused beside the most confirmed ones that a client can have', async () => {
     const present = Array.from({ length: 16 }, (_, i) => binding(`b${i}`))
-    const refusal = await refusalOf(() => bindingsWith(binding('n'), present, policy('replace', 60)))
+    const refusal = await refusalOf(() =>
+      bindingsWith(binding('n'), { bindings: present }, policy('replace', 60)),
+    )
     expect(refusal).toMatchObject({ reason: 'binding_exists' })
-    expect(bindingsWith(binding('n'), present, policy('replace'))).toEqual([binding('n')])
+    expect(bindingsWith(binding('n'), { bindings: present }, policy('replace'))).toEqual([binding('n')])
+  })
+
+  it.each([
+    ['a policy with a later deadline', 60],
+    ['a policy without deadlines', undefined],
+  ])('ends with a registration that waits for its first use: %s', (_, seconds) => {
+    const registration = { issuedAt: 1, scopes: [], tokens: [], confirmBy: 31 }
+    const added = bindingsWith(binding('n'), { registration }, policy('refuse', seconds))
+    expect(added).toEqual([binding('n', { confirmBy: 31 })])
+    const confirmed = { registration: { issuedAt: 1, scopes: [], tokens: [] } }
+    expect(bindingsWith(binding('n'), confirmed, policy('refuse'))).toEqual([binding('n')])
   })
 
   it('has its deadline with every other policy too', () => {
-    expect(bindingsWith(binding('n'), [binding('a')], policy('add', 60))).toEqual([
+    expect(bindingsWith(binding('n'), { bindings: [binding('a')] }, policy('add', 60))).toEqual([
       binding('a'),
       binding('n', { confirmBy: 61 }),
     ])

@@ -22,11 +22,34 @@ export const CONFIRMATION_MEMBERS = Object.keys(METHODS) as (keyof Confirmation)
 /**
  * Replaces the bindings of a client, and adapts its authentication methods: it gains those of the new bindings, and loses
  * those that it had only by the old ones.
+ *
+ * If it loses the binding that made it, and nobody has used that binding, then the oldest binding that is left counts as the
+ * one that made it. So a client that nobody uses ends with the last of its bindings.
  */
 export function withBindings<C extends Omit<Client, 'revision'>>(client: C, bindings: readonly Binding[]): C {
   const own = ownMethods(client)
   const boundMethods = boundMethodsOf(bindings).filter((method) => !own.includes(method))
-  return { ...client, bindings, boundMethods, authenticationMethods: [...own, ...boundMethods] }
+  const methods = { boundMethods, authenticationMethods: [...own, ...boundMethods] }
+  return { ...client, ...newMaker(client, bindings), bindings, ...methods }
+}
+
+function newMaker(
+  client: Omit<Client, 'revision'>,
+  left: readonly Binding[],
+): Pick<Client, 'registeredBy'> | undefined {
+  const isMaker = hasMade(client)
+  const isUnused = client.bindings?.find(isMaker)?.confirmBy !== undefined
+  if (client.registration !== undefined || !isUnused || left.some(isMaker)) return undefined
+  const [maker] = left.flatMap(({ askedBy: clientId, keyId }) => (clientId ? { clientId, keyId } : []))
+  return maker && { registeredBy: maker }
+}
+
+/** Whether the key behind a binding has made the client. */
+export function hasMade({
+  clientId,
+  registeredBy,
+}: Pick<Client, 'clientId' | 'registeredBy'>): (binding: Binding) => boolean {
+  return ({ keyId, askedBy = clientId }) => registeredBy?.keyId === keyId && registeredBy.clientId === askedBy
 }
 
 /** The methods by which a client can authenticate with its bound keys and certificates. */

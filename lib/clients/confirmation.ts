@@ -1,5 +1,5 @@
 import type { Binding, Client } from '../ports/client.js'
-import { withBindings, withoutBindings } from './bound-keys.js'
+import { hasMade, withBindings, withoutBindings } from './bound-keys.js'
 
 /*
  * With `policy.confirmWithinSeconds`, a new registration or binding has a deadline: `confirmBy`. It ends in one of two
@@ -30,16 +30,14 @@ function isOverdue(
  * @param now NumericDate
  */
 export function withoutOverdue(client: Client, now: number): Unsaved | undefined {
-  const { clientId, registration, registeredBy, bindings = [], deletedAt } = client
+  const { clientId, registration, bindings = [], deletedAt } = client
   // The mark must stay: a deletion that failed halfway is resumed, and revokes what the client has.
   if (deletedAt !== undefined) return undefined
   const left = withoutBindings(client, (binding) => isOverdue(binding, now))
-  const hasMadeClient = ({ keyId, askedBy = clientId }: Binding) =>
-    registeredBy?.keyId === keyId && registeredBy.clientId === askedBy
   const isGone =
     registration === undefined
       ? left?.authenticationMethods.length === 0 &&
-        bindings.some((one) => isOverdue(one, now) && hasMadeClient(one))
+        bindings.filter(hasMade(client)).some((one) => isOverdue(one, now))
       : isOverdue(registration, now)
   return isGone ? { clientId, authenticationMethods: [], undoneAt: now } : left
 }

@@ -1,5 +1,5 @@
 import { malformed } from '../base/errors.js'
-import type { Binding } from '../ports/client.js'
+import type { Binding, Client } from '../ports/client.js'
 import { MOST_BINDINGS, type Policy } from '../ports/policy-options.js'
 import { CONFIRMATION_MEMBERS } from './bound-keys.js'
 
@@ -10,21 +10,26 @@ import { CONFIRMATION_MEMBERS } from './bound-keys.js'
  * A binding that must be confirmed replaces the others only at its first use. Until then it replaces only those that also
  * wait for theirs.
  *
+ * If the registration of the client waits for its first use, the binding has no later deadline: it would end with the
+ * registration.
+ *
  * @param given the new binding, without a deadline
- * @param present the bindings of the client so far
+ * @param client the client so far, if there is one
  * @param policy the policy of the client that asked for the provisioning key
  * @throws ProvisioningError `binding_exists`
  */
 export function bindingsWith(
   given: Binding,
-  present: readonly Binding[] = [],
-  { rebinding, maxBindings, confirmWithinSeconds }: Policy,
+  { bindings: present = [], registration }: Pick<Client, 'bindings' | 'registration'> = {},
+  { rebinding, maxBindings, confirmWithinSeconds = Number.POSITIVE_INFINITY }: Policy,
 ): readonly Binding[] {
   // An interrupted attempt at the same redemption may have left a binding, which this one replaces.
   const others = present.filter(({ keyId }) => keyId !== given.keyId)
   const confirmed = others.filter(({ confirmBy }) => confirmBy === undefined)
-  const isConfirmed = confirmWithinSeconds === undefined || confirmed.some(isSameKey(given))
-  const added = isConfirmed ? given : { ...given, confirmBy: given.boundAt + confirmWithinSeconds }
+  const { confirmBy: latest = Number.POSITIVE_INFINITY } = registration ?? {}
+  const confirmBy = Math.min(given.boundAt + confirmWithinSeconds, latest)
+  const isConfirmed = !Number.isFinite(confirmBy) || confirmed.some(isSameKey(given))
+  const added = isConfirmed ? given : { ...given, confirmBy }
   if (others.length === 0) return [added]
   if (rebinding === 'replace') {
     if (isConfirmed || confirmed.length === 0) return [added]

@@ -171,6 +171,14 @@ describe('a second binding with a deadline', () => {
     expect(await first.use()).toMatchObject({ status: 401 })
   })
 
+  it('takes the client with it if nobody has used the first one either', async () => {
+    const first = await site.bind()
+    const second = await site.bind(clientKey(), first.clientId)
+    site.passDeadline()
+    expect(await second.use()).toMatchObject({ status: 401 })
+    expect(await site.registry.find(first.clientId)).toMatchObject({ undoneAt: expect.any(Number) })
+  })
+
   it('needs no confirmation if the client has used its key before', async () => {
     const first = await site.bind()
     await first.use()

@@ -130,6 +130,13 @@ describe('a registration with a deadline', () => {
     expect(site.eventsOf(client.client_id)).toEqual(['registration.confirmed', 'binding.confirmed'])
   })
 
+  it('gives a binding that is made later no later deadline than its own', async () => {
+    const client = await register({ scope: 'devices:read' }, { requested_subject: newDeviceId() })
+    site.clock.ahead += CONFIRM_SECONDS / 2
+    const { body } = await site.bind(clientKey(), client.client_id)
+    expect(body).toMatchObject({ confirm_by: client['confirm_by'] })
+  })
+
   it('takes its unused binding with it, and its secret does not confirm that binding', async () => {
     const lost = await register(undefined, { requested_subject: newDeviceId() })
     await site.bind(clientKey(), lost.client_id)

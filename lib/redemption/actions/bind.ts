@@ -42,7 +42,7 @@ export async function bindKey(
     // `save` checks this again for each revision of the client. Checked here, a refusal reserves nothing.
     async validate() {
       const client = await findClient(deployment, key.subject)
-      bindingsWith(binding, client?.bindings, await policyFor(deployment, key, client))
+      bindingsWith(binding, client, await policyFor(deployment, key, client))
     },
     act: () => save(deployment, key, binding),
   })
@@ -73,7 +73,7 @@ async function save(
 ): Promise<ActionResult<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
     const policy = await policyFor(deployment, key, before)
-    return withBindings(before ?? newClient(key, policy), bindingsWith(given, before?.bindings, policy))
+    return withBindings(before ?? newClient(key, policy), bindingsWith(given, before, policy))
   })
   const left = changed?.after.bindings ?? []
   const binding = left.at(-1) ?? given
