@@ -277,6 +277,12 @@ describe('the form of a preflight', () => {
       'url is missing: it is what the DPoP proof is for.',
     ],
     ['a URL that is none', { token: 'x', url: 'http://[' }, 'url: expected the URL of the planned request.'],
+    // Its path would become a part of the host: https://api.example.com.evil.example/
+    [
+      'a URL without a path',
+      { token: 'x', url: 'x:.evil.example/' },
+      'url: expected the URL of the planned request.',
+    ],
     [
       'another audience',
       { token: 'x', resource: 'https://nowhere.example' },
@@ -286,6 +292,11 @@ describe('the form of a preflight', () => {
     const asking = postForm(server, '/oauth/preflight', form).auth(CLIENT, SECRET)
     await asking.expect(400, { error: 'invalid_request', error_description: line })
   })
+})
+
+test('a proof is refused in a query, where it would be logged', async () => {
+  const asking = postForm(server, '/oauth/preflight?dpop_proof=x.y.z', { token: 'x' }).auth(CLIENT, SECRET)
+  expect((await asking.expect(400)).body.error_description).toMatch(/never accepted in the query/)
 })
 
 describe('the option staging', () => {

@@ -49,4 +49,5 @@ export const SECRET_PARAMETERS = [
   'token',
   'client_secret',
   'client_assertion',
+  'dpop_proof',
 ] as const

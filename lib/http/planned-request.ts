@@ -69,9 +69,11 @@ function targetOf({ context }: Visit, parameters: Parameters, audience: string |
   const url = parameters.get('url')
   if (url === undefined && parameters.has('dpop_proof'))
     throw malformed('parameter_missing', 'url is missing: it is what the DPoP proof is for.')
-  if (url !== undefined && !URL.canParse(url, origin))
+  const planned = URL.canParse(url ?? '/', origin) ? new URL(url ?? '/', origin) : undefined
+  // The path of a URL such as `x:.evil.example` would become a part of the host.
+  if (planned === undefined || !planned.pathname.startsWith('/'))
     throw malformed('parameter_malformed', 'url: expected the URL of the planned request.')
-  const { pathname, search } = new URL(url ?? '/', origin)
+  const { pathname, search } = planned
   const { origin: mtlsOrigin } = config.mtls
   const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${pathname}`
   return { method: parameters.get('method') ?? 'POST', url: `${origin}${pathname}${search}`, alias }
