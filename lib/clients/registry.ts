@@ -64,6 +64,8 @@ export async function callRegistry<T>(call: () => Promise<T>): Promise<T> {
 export interface Changed {
   readonly before: Client | undefined
   readonly after: Client
+  /** The record before it. If the client had been undone, there is a record and no client. */
+  readonly record: Client | undefined
 }
 
 /** The client after a change; `undefined` changes nothing. A refusal that it throws ends the change. */
@@ -94,7 +96,7 @@ export async function changeClient(
     if (wanted === undefined) return undefined
     // A record that was undone is overwritten, but never one that is being deleted.
     const after = { ...wanted, revision: nextRevision(knownClient(record) === undefined ? record : before) }
-    if (await callRegistry(() => deployment.registry.save(after))) return { before, after }
+    if (await callRegistry(() => deployment.registry.save(after))) return { before, after, record }
   }
   throw contended(clientId)
 }

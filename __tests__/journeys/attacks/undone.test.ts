@@ -1,7 +1,9 @@
+import type { Client } from '../../../lib/ports/client.js'
 import type { ProvisioningStore } from '../../../lib/ports/store.js'
 import { memoryStore } from '../../../lib/stores/memory/memory.js'
 import { postSigned } from '../../support/bound-client.js'
 import { clientKey } from '../../support/client-assertion.js'
+import { type ConfirmingSite, newDeviceId, startConfirmingSite } from '../../support/confirming.js'
 import { signProof } from '../../support/proof.js'
 import { gate, keyRefOf, until } from '../../support/redeeming.js'
 import { obtainKey, send } from '../../support/requests.js'
@@ -106,3 +108,37 @@ test('a thief keeps no binding if two redemptions are undone that replaced each 
     await later
     await until(async () => (await server.keys.listBindings(CLIENT)).length === 0)
   }))
+
+/** A process can stop for any time between reading and saving a client. */
+describe('a stopped process cannot bring back a client that was undone', () => {
+  const enroll = {
+    bind: async (site: ConfirmingSite, clientId: string) => (await site.bind(clientKey(), clientId)).status,
+    register: async ({ server }: ConfirmingSite, clientId: string) => {
+      const form = { scope: 'provision:register devices:read', requested_subject: clientId }
+      return (await post(server, '/oauth/register', await obtainKey(server, form)).send({})).status
+    },
+  }
+
+  test.each(Object.entries(enroll))('after a %s that failed and another one', async (_, enrollAgain) => {
+    const clock = { ahead: 0 }
+    const memory = memoryStore({ now: () => Date.now() + clock.ahead * 1000 })
+    const outcomes: ('revoked' | undefined)[] = [undefined, 'revoked']
+    const settle: ProvisioningStore['settle'] = async (...given) =>
+      outcomes.shift() ?? memory.settle(...given)
+    const site = await startConfirmingSite({}, { store: { ...memory, settle } })
+    try {
+      const clientId = newDeviceId()
+      const first = await enrollAgain(site, clientId)
+      const read = await site.registry.find(clientId)
+      site.passDeadline()
+      clock.ahead = site.clock.ahead
+      await site.server.keys.listBindings(clientId)
+      expect([first, await enrollAgain(site, clientId), await enrollAgain(site, clientId)]).toEqual([
+        201, 401, 201,
+      ])
+      expect(await site.registry.save({ ...(read as Client), revision: 2 })).toBe(false)
+    } finally {
+      await site.server.close()
+    }
+  })
+})

@@ -143,17 +143,17 @@ function newClient(key: VerifiedKey, policy: Policy): Omit<Client, 'revision'> {
 }
 
 /**
- * Restores the client as it was before. If another request has changed it since, only the binding is removed. A binding
+ * Restores the record of the client as it was before. If another request has changed it since, only the binding is removed. A binding
  * that an interrupted attempt had left is removed too, unless another attempt has superseded this one and needs it.
  */
 async function undoSave(
   deployment: Deployment,
-  { before, after }: Changed,
+  { before, after, record }: Changed,
   { bindingId, keyId }: Binding,
   isSuperseded: boolean,
 ): Promise<void> {
   const { registry } = deployment
-  const earlier = isSuperseded ? before : withoutLeftover(before, keyId)
+  const earlier = isSuperseded ? record : withoutLeftover(record, keyId)
   const restored = earlier && (await withoutUndone(deployment, earlier))
   const isRestored =
     restored === undefined

@@ -151,8 +151,9 @@ async function save(
       deployment.emit('client.registered', details, source)
     },
     undo: async (isSuperseded) =>
-      // The leftover that this attempt replaced may be the result of the attempt that superseded it.
-      isSuperseded && before !== undefined
+      // The leftover that this attempt replaced may be the result of the attempt that superseded it. The record of a client
+      // that was undone always stays.
+      before !== undefined && (isSuperseded || before.undoneAt !== undefined)
         ? registry.save({ ...before, revision: saved.revision + 1 })
         : registry.delete(clientId, saved.revision),
   }
