@@ -57,6 +57,17 @@ describe('a deployment without faults', () => {
   })
 })
 
+it('passes behind a proxy that answers a repeated header with a page of its own', async () => {
+  const html = { status: 400, headers: { 'content-type': 'text/html' }, text: '<h1>400 Bad Request</h1>' }
+  const behind = await startDeployment({
+    request: ({ headers }) => (Array.isArray(headers['authorization']) ? { answer: html } : {}),
+  })
+  const only = ['forgery-duplicate', 'errors-markup']
+  const { results } = await check(behind.settings, { only })
+  await behind.close()
+  expect(idsWith(results, 'passed')).toEqual(only)
+})
+
 describe('a local deployment', () => {
   it('skips what needs TLS, and passes the other checks', async () => {
     const local = await startLocalServer()

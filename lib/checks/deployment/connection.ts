@@ -49,8 +49,9 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
       const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
       const accepted = await handshake(deployment, signal, old).then(
         (socket) => {
+          const protocol = socket.getProtocol()
           socket.destroy()
-          return socket.getProtocol()
+          return protocol
         },
         () => undefined,
       )
