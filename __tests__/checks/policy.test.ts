@@ -92,7 +92,7 @@ const CASES: Record<
   'least-scope': [
     {
       policy: { ...GOOD.policy, scopes: ['devices:read', 'devices:create'] },
-      clients: [{ clientId: 'wide', secretHash: HASH }, CLIENT],
+      clients: [{ clientId: 'wide', secretHash: hashSecret('w'.repeat(32)) }, CLIENT],
     },
     {},
     [['clients[0].policy.scopes', 'all scopes of the deployment']],
@@ -135,6 +135,33 @@ const CASES: Record<
     [['clients[0].policy.outstandingKeys', '5000']],
   ],
   'replay-containment': [ofClient({ onReplay: 'flag' }), {}, [['clients[0].policy.onReplay', 'flag']]],
+  'no-staging': [{ staging: true }, {}, [['staging', 'true']]],
+  'own-clock': [{ now: () => Date.now() }, {}, [['now', 'a function']]],
+  'copied-secrets': [
+    { clients: [CLIENT, { ...CLIENT, clientId: 'device:2' }] },
+    {},
+    [['clients[1]', 'the secret of device:1']],
+  ],
+  'open-networks': [
+    ofClient({ networks: ['10.0.0.0/8', '0.0.0.0/0'] }),
+    {},
+    [['clients[0].policy.networks[1]', '0.0.0.0/0']],
+  ],
+  'all-scopes': [
+    {
+      policy: { ...GOOD.policy, scopes: ['a', 'b', 'c', 'devices:read'] },
+      clients: [
+        CLIENT,
+        {
+          clientId: 'all',
+          secretHash: hashSecret('g'.repeat(32)),
+          policy: { scopes: ['a', 'b', 'c', 'devices:read'] },
+        },
+      ],
+    },
+    {},
+    [['clients[1].policy.scopes', 'all 4 scopes']],
+  ],
   'checked-registration': [
     ofClient({ scopes: ['provision:register'] }),
     {},
@@ -211,7 +238,7 @@ describe('reviewPolicy', () => {
 
   it('gives a class of clients its own settings, and each client the first class that has it', () => {
     const policy: SecurityPolicy = {
-      rules: { 'key-lifetime': { maxSeconds: 900 } },
+      rules: { 'key-lifetime': { maxSeconds: 900 }, 'copied-secrets': false },
       classes: [
         {
           name: 'devices',

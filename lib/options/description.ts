@@ -25,6 +25,8 @@ export interface DescribedClient {
   readonly authenticationMethods: readonly string[]
   readonly secret: 'plain' | 'hash' | 'none'
   readonly secretExpiresAt: number | undefined
+  /** The first client in the list that has the same secret, or the same hash. */
+  readonly sameSecretAs: string | undefined
   /** Whether the client names its own scopes. Otherwise it has those of the deployment. */
   readonly namesScopes: boolean
   readonly policy: Omit<Policy, 'scopes' | 'accessTokenScopes' | 'clientScopes'> & {
@@ -48,6 +50,9 @@ export interface ConfigurationDescription {
   readonly kind: 'issuer' | 'verifier'
   readonly issuer: string
   readonly isLocal: boolean
+  readonly isStaging: boolean
+  /** Whether the option `now` replaces the clock. */
+  readonly hasOwnClock: boolean
   readonly audiences: readonly string[]
   readonly environment: string | undefined
   readonly signingKeys: readonly DescribedKey[]
@@ -100,6 +105,7 @@ export function describeIssuer(options: ProvisioningOptions, config: Config): Co
     format: FORMAT,
     kind: 'issuer',
     ...described(options, config),
+    isStaging: config.isStaging,
     signingKeys: deployment.keyRing.all().map((key, index) => describeKey(key, inputs[index])),
     clients: describeClients(options, config),
     store: describeStore(options.store),
@@ -113,6 +119,7 @@ export function describeVerifier(options: VerifierOptions, config: VerifierConfi
     format: FORMAT,
     kind: 'verifier',
     ...described(options, config),
+    isStaging: false,
     signingKeys: [],
     clients: [],
     store,
@@ -123,7 +130,7 @@ export function describeVerifier(options: VerifierOptions, config: VerifierConfi
 const NO_STORE: ConfigurationDescription['store'] = { kind: 'other', accepted: [] }
 
 function described(
-  options: Pick<ProvisioningOptions, 'observer' | 'audit'>,
+  options: Pick<ProvisioningOptions, 'observer' | 'audit' | 'now'>,
   config: Pick<VerifierConfig, 'deployment' | 'rateLimits' | 'monitoring' | 'isLocal'>,
 ) {
   const { deployment, rateLimits, monitoring, isLocal } = config
@@ -132,6 +139,7 @@ function described(
   return {
     issuer,
     isLocal,
+    hasOwnClock: options.now !== undefined,
     audiences,
     environment,
     rateLimits: perMinute(rateLimits.of),
@@ -191,6 +199,7 @@ function describeClients(
     authenticationMethods: [],
     secret: 'none' as const,
     secretExpiresAt: undefined,
+    sameSecretAs: undefined,
     namesScopes: true,
     policy: completed({ clientId: 'any', policy: {} }),
   }
@@ -201,6 +210,7 @@ function describeClients(
     authenticationMethods: client.authenticationMethods,
     secret: secretKind(given[index]),
     secretExpiresAt: client.secretExpiresAt,
+    sameSecretAs: sameSecretAs(given, index),
     namesScopes: client.policy?.scopes !== undefined,
     policy: completed(client),
   }))
@@ -210,4 +220,12 @@ function secretKind(client: unknown): DescribedClient['secret'] {
   if (!isObject(client)) return 'none'
   if (client.clientSecret !== undefined) return 'plain'
   return client.secretHash === undefined ? 'none' : 'hash'
+}
+
+/** The id of an earlier client with the same secret or hash. Two hashes of one secret differ, so only a copy is found. */
+function sameSecretAs(clients: readonly unknown[], index: number): string | undefined {
+  const secretOf = (one: unknown) => (isObject(one) ? (one.clientSecret ?? one.secretHash) : undefined)
+  const secret = secretOf(clients[index])
+  const first = clients.slice(0, index).find((one) => secret !== undefined && secretOf(one) === secret)
+  return isObject(first) ? String(first.clientId) : undefined
 }

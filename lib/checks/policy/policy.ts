@@ -2,6 +2,7 @@ import { isObject } from '../../base/object.js'
 import { list, type Members, object, oneOf, parse, type Reader, required, text } from '../../base/schema.js'
 import { CLIENT_RULES } from './client-rules.js'
 import { DEPLOYMENT_RULES } from './deployment-rules.js'
+import { LEFTOVER_RULES } from './leftover-rules.js'
 import { PARAMETERS, type PolicyParameters, type PolicyRule, type PolicySeverity } from './rule.js'
 
 /**
@@ -18,7 +19,7 @@ export type ClientRuleId = (typeof CLIENT_RULES)[number]['id']
  * @example
  * const strict: readonly PolicyRuleId[] = ['sender-constraint', 'audit-log']
  */
-export type PolicyRuleId = ClientRuleId | (typeof DEPLOYMENT_RULES)[number]['id']
+export type PolicyRuleId = ClientRuleId | (typeof DEPLOYMENT_RULES | typeof LEFTOVER_RULES)[number]['id']
 
 /**
  * The settings of a rule: `false` switches it off, a severity switches it on, an object also sets its parameters.
@@ -81,11 +82,15 @@ export interface SecurityPolicy {
 
 const GROUPS = [
   ...['TLS', 'Signing keys', 'Secrets', 'Lifetimes', 'Scopes', 'Possession'],
-  ...['Networks', 'Limits', 'Store', 'Monitoring'],
+  ...['Networks', 'Limits', 'Store', 'Monitoring', 'Leftovers'],
 ]
 
 /** All rules, in the order of reports. */
-export const POLICY_RULES: readonly PolicyRule[] = byGroup([...DEPLOYMENT_RULES, ...CLIENT_RULES])
+export const POLICY_RULES: readonly PolicyRule[] = byGroup([
+  ...DEPLOYMENT_RULES,
+  ...CLIENT_RULES,
+  ...LEFTOVER_RULES,
+])
 
 function byGroup(rules: readonly PolicyRule[]): readonly PolicyRule[] {
   return rules.toSorted((one, other) => GROUPS.indexOf(one.group) - GROUPS.indexOf(other.group))

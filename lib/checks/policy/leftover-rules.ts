@@ -1,0 +1,91 @@
+import { parseNetwork } from '../../base/network.js'
+import { deviationIf, type PolicyRule } from './rule.js'
+
+/** The fewest scopes of a deployment in which a client with all of them stands out. */
+const MANY_SCOPES = 4
+
+/** The rules about what tests, copies and hurry leave in a configuration. */
+export const LEFTOVER_RULES = [
+  {
+    id: 'no-staging',
+    group: 'Leftovers',
+    title: 'the endpoints for staging are off',
+    option: 'staging',
+    why: 'The option `staging` is on, so clients can test their keys without redeeming them. It belongs on a test system.',
+    fix: 'Remove staging. In the policy of a test system, set the rule no-staging to false.',
+    severity: 'error',
+    parameters: {},
+    find: ({ description: { isStaging } }) =>
+      deviationIf(isStaging, 'staging', { actual: 'true', expected: 'false' }),
+  },
+  {
+    id: 'own-clock',
+    group: 'Leftovers',
+    title: 'the time comes from the clock of the machine',
+    option: 'now',
+    why: 'The option `now` replaces the clock. If it is the clock of a test, keys do not expire.',
+    fix: 'Remove now.',
+    severity: 'warning',
+    parameters: {},
+    find: ({ description: { hasOwnClock } }) =>
+      deviationIf(hasOwnClock, 'now', { actual: 'a function', expected: 'the clock of the machine' }),
+  },
+  {
+    id: 'copied-secrets',
+    group: 'Leftovers',
+    title: 'no two clients have the same secret',
+    clause: 'RFC 6819 5.1.4.1.4',
+    option: 'clients[].secretHash',
+    why: 'Two clients have the same secret, so each of them can ask for keys as the other one.',
+    fix: 'Make a secret for each client with keygen client-secret.',
+    severity: 'error',
+    parameters: {},
+    find: ({ description: { clients } }) =>
+      clients.flatMap(({ path, sameSecretAs }) =>
+        deviationIf(sameSecretAs !== undefined, path.replace(/\.policy$/, ''), {
+          actual: `the secret of ${sameSecretAs}`,
+          expected: 'a secret of its own',
+        }),
+      ),
+  },
+  {
+    id: 'open-networks',
+    group: 'Leftovers',
+    title: 'no list of networks contains all addresses',
+    option: 'clients[].policy.networks[]',
+    why: 'A list of networks contains all addresses, so it has no effect.',
+    fix: 'Name the networks of the devices, or remove networks.',
+    severity: 'error',
+    parameters: {},
+    find: ({ description: { clients } }) =>
+      clients.flatMap(({ path, policy: { networks = [] } }) =>
+        networks.flatMap((network, index) =>
+          deviationIf(parseNetwork(network)?.prefix === 0, `${path}.networks[${index}]`, {
+            actual: network,
+            expected: 'a part of the addresses',
+          }),
+        ),
+      ),
+  },
+  {
+    id: 'all-scopes',
+    group: 'Leftovers',
+    title: 'no client may do everything',
+    clause: 'RFC 9700 2.3',
+    option: 'clients[].policy.scopes',
+    why: 'One client has all scopes of all clients. Whoever has its secret can do everything.',
+    fix: 'Remove the scopes that the client does not need, or use one client for each task.',
+    severity: 'warning',
+    parameters: {},
+    find({ description: { clients } }) {
+      const all = new Set(clients.flatMap(({ policy }) => policy.scopes))
+      const hasAll = clients.filter(({ policy }) => policy.scopes.length === all.size)
+      const standsOut = all.size >= MANY_SCOPES && hasAll.length < clients.length
+      return (standsOut ? hasAll : []).map(({ path }) => ({
+        path: `${path}.scopes`,
+        actual: `all ${all.size} scopes`,
+        expected: 'the scopes of one task',
+      }))
+    },
+  },
+] as const satisfies readonly PolicyRule[]
