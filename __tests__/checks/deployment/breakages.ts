@@ -291,6 +291,7 @@ const DPOP: Readonly<Record<string, Breakage>> = {
 
 const FORGERIES: Readonly<Record<string, Breakage>> = {
   'key-accepted': refuse(isGuarded, 401, 'invalid_token'),
+  'key-missing': accept(all(isGuarded, isAnonymous)),
   'forgery-alg-none': acceptForged(({ alg }) => /^none$/i.test(String(alg))),
   'forgery-hs256': acceptForged(({ alg, kid }) => alg === 'HS256' && String(kid).length > 40),
   'forgery-signature': acceptForged((_, __, token) => /\.A+$/.test(token)),
@@ -324,7 +325,21 @@ const REDEMPTION: Readonly<Record<string, Breakage>> = {
   ),
 }
 
+/** The second question about a key gets the answer of a process that does not know it. */
+function forgettingOnce(): Breakage {
+  const asked = new Map<string, number>()
+  return {
+    request({ path, form }) {
+      const token = form.get('token') ?? ''
+      if (path !== '/oauth/introspect') return {}
+      asked.set(token, (asked.get(token) ?? 0) + 1)
+      return (asked.get(token) ?? 0) === 2 ? { answer: { text: '{"active":false}' } } : {}
+    },
+  }
+}
+
 const LIFECYCLE: Readonly<Record<string, Breakage>> = {
+  'processes-agree': forgettingOnce(),
   'introspection-active': accept(
     all(at('/oauth/introspect'), ({ form }) => typeOf(form.get('token')) === 'provisioning-key+jwt'),
     { active: false },

@@ -9,6 +9,7 @@ import { ERROR_CHECKS } from './errors.js'
 import { FORGERY_CHECKS } from './forgeries.js'
 import { ISSUANCE_CHECKS } from './issuance.js'
 import { LIFECYCLE_CHECKS } from './lifecycle.js'
+import { PROCESS_CHECKS } from './processes.js'
 import { REDEMPTION_CHECKS, REPLAY_CHECKS } from './redemption.js'
 import { PROXY_CHECKS } from './surroundings.js'
 
@@ -20,6 +21,7 @@ export const DEPLOYMENT_CHECKS: readonly Check<Deployment>[] = [
   ...CONNECTION_CHECKS,
   ...DISCOVERY_CHECKS,
   ...ISSUANCE_CHECKS,
+  ...PROCESS_CHECKS,
   ...CLAIM_CHECKS,
   ...CLIENT_AUTHENTICATION_CHECKS,
   ...DPOP_CHECKS,

@@ -15,7 +15,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
     id: 'reachable',
     group,
     title: 'the deployment answers over a trusted connection',
-    fix: 'Correct the URL, start the server, or trust its certificate authority with --ca-file or --ca-sha256.',
+    fix: 'Correct the URL, start the server, let it send its whole chain of certificates, or trust its authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
       await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
       return PASSED

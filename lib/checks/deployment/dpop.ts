@@ -92,7 +92,7 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'a key that is asked for with a proof is bound to it',
     clause: 'RFC 9449 5, RFC 9449 6.1',
-    fix: 'Bind each key to the DPoP proof of its request.',
+    fix: 'Bind each key to the DPoP proof of its request, and let the proxy pass on the header DPoP.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       if (!('dpop_signing_alg_values_supported' in deployment.metadata))

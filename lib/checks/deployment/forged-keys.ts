@@ -30,7 +30,7 @@ export const FORGERIES: readonly Forgery[] = [
     title: 'a key that is signed with the public key as a secret is refused',
     clause: 'RFC 8725 3.1',
     fix: 'Verify with the algorithm of the signing key, whatever the header of the key says.',
-    needs: ['key-accepted', 'jwks-served'],
+    needs: ['key-missing', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
       secretsOf(jwks).map((secret) => {
         const signInput = (input: Buffer) => createHmac('sha256', secret).update(input).digest()

@@ -14,7 +14,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     id: 'key-accepted',
     group,
     title: 'a genuine key is accepted',
-    fix: 'Name a route with --protected-url or --redeem-url that accepts keys of the test client.',
+    fix: 'Name a route with --protected-url or --redeem-url that accepts keys of the test client, with their audience and scope.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const key = await deployment.issue({}, signal)
@@ -23,6 +23,21 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       return place.isAccepted(exchange)
         ? PASSED
         : deployment.failed(exchange, `${place.name} accepts the key`)
+    },
+  },
+  {
+    id: 'key-missing',
+    group,
+    title: 'a request without a key is refused',
+    clause: 'RFC 6750 3',
+    fix: 'Put the guard before the handler of the route, and let no cache keep the answers of the route.',
+    needs: ['key-accepted'],
+    async run(deployment, signal) {
+      const place = verificationPlace(deployment, await deployment.sample(signal))
+      const { headers = {}, ...request } = place.request('')
+      const others = Object.entries(headers).filter(([, value]) => !/^(Bearer|DPoP) /.test(String(value)))
+      const exchange = await deployment.send({ ...request, headers: Object.fromEntries(others) }, signal)
+      return place.isAccepted(exchange) ? deployment.failed(exchange, EXPECTED) : PASSED
     },
   },
   ...FORGERIES.map(({ forge, ...texts }) =>
@@ -65,7 +80,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     title: 'a route refuses a key for another API',
     clause: 'RFC 8707 2, RFC 8725 3.9',
     fix: 'Set the option audience of each guard.',
-    needs: ['key-accepted'],
+    needs: ['key-missing'],
     run: checkAudience,
   },
   {
@@ -74,7 +89,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     title: 'a route refuses a key in the URL',
     clause: 'RFC 9700 4.3.2, RFC 6750 5.3',
     fix: 'Read the key from the header Authorization only.',
-    needs: ['key-accepted'],
+    needs: ['key-missing'],
     async run(deployment, signal) {
       const { protectedUrl } = deployment.settings
       if (protectedUrl === undefined) return skipped('there is no route; name one with --protected-url')
@@ -119,7 +134,7 @@ function check(
   texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix' | 'needs'>,
   run: Check<Deployment>['run'],
 ): Check<Deployment> {
-  return { needs: ['key-accepted'], ...texts, group, run }
+  return { needs: ['key-missing'], ...texts, group, run }
 }
 
 /** The genuine key that forgeries begin with. No check redeems it, unless a forgery is accepted. */

@@ -56,7 +56,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     title: 'a revoked key is refused',
     clause: 'RFC 7009 2.2',
     fix: 'Let the revocation endpoint write to the same store as the token endpoint.',
-    needs: ['key-accepted'],
+    needs: ['key-missing'],
     async run(deployment, signal) {
       const key = await deployment.issue({}, signal)
       const revoked = await deployment.post('revocation_endpoint', { token: key.text }, signal)
@@ -97,7 +97,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     title: 'an expired key is refused',
     clause: 'RFC 7519 4.1.4',
     fix: 'Compare the exp of each key with a synchronized clock.',
-    needs: ['key-accepted'],
+    needs: ['key-missing'],
     timeoutSeconds: 900,
     run: checkExpiry,
   },

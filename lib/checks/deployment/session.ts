@@ -145,8 +145,17 @@ export class DeploymentSession {
   }
 
   #facts(exchange: Exchange, expected: string, actual = describeAnswer(exchange, this.redact)) {
-    return { actual: this.redact(actual), expected, request: curlOf(exchange.request, this.redact) }
+    const fix = isTakenForCleartext(exchange) && { fix: TRUST_PROXY }
+    return { actual: this.redact(actual), expected, request: curlOf(exchange.request, this.redact), ...fix }
   }
+}
+
+const TRUST_PROXY =
+  "Tell Express which proxy it may trust, such as app.set('trust proxy', 'loopback'), and let the proxy set X-Forwarded-Proto."
+
+/** Whether the deployment believes that a request over HTTPS came over plain HTTP. */
+function isTakenForCleartext({ request, status, text }: Exchange): boolean {
+  return status === 403 && text.includes('HTTPS is required') && request.url.startsWith('https:')
 }
 
 /** Below this, the network and whole seconds explain the difference. */
