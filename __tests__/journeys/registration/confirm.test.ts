@@ -92,6 +92,34 @@ describe('a registration with a deadline', () => {
     },
   )
 
+  it.each([
+    [
+      'leaked',
+      (client: Registered) =>
+        postForm(site.server, '/oauth/leaked', { token: client.registration_access_token }),
+    ],
+    [
+      'misused',
+      (client: Registered) =>
+        manage(site.server, 'get', {
+          ...client,
+          registration_client_uri: `${client.registration_client_uri}x`,
+        }),
+    ],
+  ])('leaves no token that the event about a %s one could call valid', async (how, send) => {
+    const client = await register()
+    site.passDeadline()
+    await send(client)
+    expect(site.server.events).toContainEqual(
+      expect.objectContaining({
+        type: `registration.${how}`,
+        clientId: client.client_id,
+        tokenRevoked: true,
+      }),
+    )
+    expect(await manage(site.server, 'get', client)).toMatchObject({ status: 401 })
+  })
+
   it('can be deleted by its client, also after the deadline', async () => {
     for (const isLate of [false, true]) {
       const client = await register()

@@ -101,16 +101,22 @@ export async function revokeCompromisedToken(
   deployment.emit(`registration.${how}`, { clientId, tokenRevoked }, source)
 }
 
-/** Revokes one token of a client. Returns `false` on failure, and never throws: the request is refused anyway. */
-async function revokeToken(deployment: Deployment, clientId: string, text: string): Promise<boolean> {
-  const changed = await changeClient(deployment, clientId, (client) => {
+/**
+ * Revokes one token of a client. Returns whether the token is useless now: it may have ended at the same moment, with its
+ * client or by another request. Never throws, because the request is refused anyway.
+ */
+function revokeToken(deployment: Deployment, clientId: string, text: string): Promise<boolean> {
+  const changing = changeClient(deployment, clientId, (client) => {
     const { registration } = client ?? {}
     const revoked = findToken(registration, text)
     if (client === undefined || registration === undefined || revoked === undefined) return undefined
     const tokens = registration.tokens.filter(({ hash }) => hash !== revoked.hash)
     return { ...client, registration: { ...registration, tokens } }
-  }).catch(() => undefined)
-  return changed !== undefined
+  })
+  return changing.then(
+    () => true,
+    () => false,
+  )
 }
 
 /** RFC 7592 2: an OAuth 2.0 Bearer Token. It must be in the header (RFC 6750 2.1). */
