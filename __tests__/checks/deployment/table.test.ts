@@ -2,7 +2,7 @@ import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
 import { ALL } from '../../support/scale.js'
 import { BREAKAGES } from './breakages.js'
 import { startDeployment } from './broken-deployment.js'
-import { check, idsWith } from './run.js'
+import { check } from './run.js'
 
 /** In `npm test`, one of the connection, one of the checks with forged keys, and one with many requests. */
 const SAMPLE = ['hsts', 'forgery-alg-none', 'redemption-race']
@@ -21,7 +21,7 @@ it.each(cases)('only the check %s fails on the deployment that is broken for it'
     expect(found.map(({ id: one, actual, expected }) => [one, actual, expected])).toEqual([
       [id, expect.any(String), expect.any(String)],
     ])
-    expect(idsWith(results, 'passed').length).toBeGreaterThan(0)
+    expect(results).toHaveLength(DEPLOYMENT_CHECKS.length)
   } finally {
     await running.close()
   }
