@@ -232,7 +232,11 @@ describe('a limit of requests', () => {
 describe('the report of a fault', () => {
   it('contains the request as a curl command without secrets', async () => {
     const broken = await startDeployment()
-    broken.breakWith({ request: ({ path }) => (path === '/devices' ? { answer: { text: '[]' } } : {}) })
+    const isGuarded = (path: string, key: unknown) => path === '/devices' && key !== undefined
+    broken.breakWith({
+      request: ({ path, headers }) =>
+        isGuarded(path, headers['authorization']) ? { answer: { text: '[]' } } : {},
+    })
     const { results, deployment } = await check(broken.settings, { only: ['forgery-alg-none', 'auth-twice'] })
     await broken.close()
     const fault = results.find(({ outcome }) => outcome === 'failed')
