@@ -106,7 +106,7 @@ describe('a registration with a deadline', () => {
           registration_client_uri: `${client.registration_client_uri}x`,
         }),
     ],
-  ])('leaves no token that the event about a %s one could call valid', async (how, send) => {
+  ])('emits that a late registration access token that is %s works no more', async (how, send) => {
     const client = await register()
     site.passDeadline()
     await send(client)
