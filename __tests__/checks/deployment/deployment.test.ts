@@ -68,6 +68,47 @@ it('passes behind a proxy that answers a repeated header with a page of its own'
   expect(idsWith(results, 'passed')).toEqual(only)
 })
 
+it('passes behind a proxy that refuses plain HTTP with a page of its own', async () => {
+  const html = { status: 403, headers: { 'content-type': 'text/html' }, text: '<h1>403 Forbidden</h1>' }
+  const behind = await startDeployment({
+    request: ({ headers }) => (headers['x-forwarded-proto'] === 'http' ? { answer: html } : {}),
+  })
+  const only = ['cleartext', 'errors-markup']
+  const { results } = await check(behind.settings, { only })
+  await behind.close()
+  expect(idsWith(results, 'passed')).toEqual(only)
+})
+
+describe('two processes that count requests alone', () => {
+  const remaining = [290, 280]
+  const countedBy = (isNew: boolean) => {
+    let sent = 0
+    const left = (address: unknown) => {
+      const index = sent++ % remaining.length
+      if (isNew && address !== undefined) return 299
+      remaining[index] = (remaining[index] ?? 0) - 1
+      return remaining[index]
+    }
+    return startDeployment({
+      answer: ({ headers }, { path, sent: { 'x-forwarded-for': address } }) =>
+        path === '/oauth/token' ? { headers: { ...headers, ratelimit: `"a"; r=${left(address)}` } } : {},
+    })
+  }
+
+  it.each([
+    ['passed', false],
+    ['failed', true],
+  ] as const)(
+    'the check of invented addresses has %s if such an address has a new limit: %s',
+    async (outcome, isNew) => {
+      const balanced = await countedBy(isNew)
+      const { results } = await check(balanced.settings, { only: ['rate-limit-address'] })
+      await balanced.close()
+      expect(idsWith(results, outcome)).toContain('rate-limit-address')
+    },
+  )
+})
+
 describe('a local deployment', () => {
   it('skips what needs TLS, and passes the other checks', async () => {
     const local = await startLocalServer()

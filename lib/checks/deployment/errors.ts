@@ -83,11 +83,9 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     title: 'no answer is HTML, or repeats HTML of the request',
     clause: 'RFC 6749 5.2',
     fix: 'Answer with the Content-Type application/json and with X-Content-Type-Options: nosniff.',
-    faultOf: ({ request, status, headers, text }) => {
-      // nginx itself refuses a request with a repeated header, so the deployment does not get it.
-      const isRepeated = Object.values(request.headers ?? {}).some(Array.isArray)
-      if (isRepeated && status === 400) return undefined
-      const isHtml = /html/i.test(headers.get('Content-Type') ?? '')
+    faultOf: (exchange, deployment) => {
+      const { headers, text } = exchange
+      const isHtml = /html/i.test(headers.get('Content-Type') ?? '') && !isOfProxy(exchange, deployment)
       return isHtml || text.includes('<script>') ? 'HTML in an answer' : undefined
     },
     expected: 'JSON',
@@ -147,6 +145,13 @@ interface Search {
   readonly fix: string
   readonly expected: string
   faultOf(exchange: Exchange, deployment: Deployment): string | undefined
+}
+
+/** Whether a proxy such as nginx has refused the request itself, so that the deployment did not get it. */
+function isOfProxy({ request, status }: Exchange, { isLocal }: Deployment): boolean {
+  const isRepeated = Object.values(request.headers ?? {}).some(Array.isArray)
+  const isCleartext = !isLocal && request.url.startsWith('http:')
+  return (isRepeated && status === 400) || (isCleartext && status >= 300)
 }
 
 /** A check of all answers so far. */
