@@ -6,6 +6,7 @@ import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
 import { startLocalServer } from '../../support/local-server.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
+import { BREAKAGES } from './breakages.js'
 import { type RunningDeployment, startDeployment } from './broken-deployment.js'
 import { check, idsWith } from './run.js'
 
@@ -107,6 +108,15 @@ describe('two processes that count requests alone', () => {
       expect(idsWith(results, outcome)).toContain('rate-limit-address')
     },
   )
+})
+
+it('gets no secret if its metadata name another issuer', async () => {
+  const foreign = await startDeployment(BREAKAGES['discovery-issuer'])
+  const { results, deployment } = await check(foreign.settings)
+  await foreign.close()
+  expect(idsWith(results, 'failed')).toEqual(['discovery-issuer'])
+  const sent = JSON.stringify(deployment.exchanges.map(({ request }) => request))
+  for (const secret of [SECRET, btoa(`${CLIENT}:${SECRET}`)]) expect(sent).not.toContain(secret)
 })
 
 describe('a local deployment', () => {

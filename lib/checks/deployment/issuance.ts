@@ -17,7 +17,8 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     title: 'the test client gets a key',
     clause: 'RFC 6749 4.4',
     fix: 'Correct the credentials of the test client, or name scopes of its policy with --scope.',
-    needs: ['discovery-metadata'],
+    // The metadata of another issuer could send the secret of the test client elsewhere.
+    needs: ['discovery-issuer'],
     async run(deployment, signal) {
       const exchange = await deployment.issueFirst(signal)
       if (deployment.keyIn(exchange) === undefined)
