@@ -73,7 +73,7 @@ export const LEFTOVER_RULES = [
     title: 'no client may do everything',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.scopes',
-    why: 'One client has all scopes of all clients. Whoever has its secret can do everything.',
+    why: 'One client has all scopes of all clients. A thief of its secret can do everything.',
     fix: 'Remove the scopes that the client does not need, or use one client for each task.',
     severity: 'warning',
     parameters: {},
