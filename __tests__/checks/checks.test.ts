@@ -50,7 +50,7 @@ describe('runChecks', () => {
     expect(contexts).toEqual(['the context', 'the context'])
   })
 
-  it('skips a check that needs another one, which did not pass', async () => {
+  it('skips a check that needs another one, if that one failed', async () => {
     const results = await resultsOf(CHECKS)
     expect(outcomes(results)).toEqual({
       alpha: 'passed',
@@ -59,7 +59,7 @@ describe('runChecks', () => {
       delta: 'skipped',
       epsilon: 'failed',
     })
-    expect(results[3]).toMatchObject({ reason: 'needs beta, which did not pass' })
+    expect(results[3]).toMatchObject({ reason: 'needs beta, which failed' })
   })
 
   it('fails a check that throws, with one line', async () => {
@@ -135,7 +135,7 @@ describe('runChecks with several checks at a time', () => {
 
   it('waits for the checks that a check needs', async () => {
     const results = await resultsOf(CHECKS, {}, 5)
-    expect(results[3]).toMatchObject({ outcome: 'skipped', reason: 'needs beta, which did not pass' })
+    expect(results[3]).toMatchObject({ outcome: 'skipped', reason: 'needs beta, which failed' })
   })
 
   it('ends with the reason of its signal, after the checks have stopped', async () => {
@@ -185,7 +185,7 @@ describe('selectChecks', () => {
   it('reports a check that --skip names as skipped', async () => {
     const results = await resultsOf(CHECKS, { skip: ['alpha'] })
     expect(results[0]).toMatchObject({ outcome: 'skipped', reason: '--skip names it' })
-    expect(results[2]).toMatchObject({ outcome: 'skipped', reason: 'needs alpha, which did not pass' })
+    expect(results[2]).toMatchObject({ outcome: 'skipped', reason: 'needs alpha, which was skipped' })
   })
 
   it('rejects an unknown name, and suggests the right one', () => {
@@ -257,7 +257,7 @@ describe('the reports', () => {
       '  fix       Correct gamma.',
       '  help      docs/troubleshooting.md#gamma',
       '- delta is true',
-      '  skipped   needs beta, which did not pass',
+      '  skipped   needs beta, which failed',
       '× epsilon is true',
       '  actual    broken socket',
       '  expected  epsilon is true',
@@ -332,7 +332,7 @@ describe('the reports', () => {
     expect(xml).toContain('<testsuite name="Second group" tests="3" failures="0" skipped="1">')
     expect(xml).toContain('<testcase name="alpha is true" classname="alpha"/>')
     expect(xml).toContain('<failure message="a &quot;b&quot; &lt;c&gt;">actual: a')
-    expect(xml).toContain('<skipped message="needs beta, which did not pass"/>')
+    expect(xml).toContain('<skipped message="needs beta, which failed"/>')
     expect(xml).toContain('<system-out>actual: broken socket')
     expect(xml).toContain('<failure message="\ufffd\ufffd&quot;">')
   })

@@ -300,6 +300,11 @@ describe('explain refuses in one line', () => {
 
   it.each([
     ['a key as an argument', () => [TOKEN], /^error: argument 1 contains a token\. All users/],
+    [
+      'the first part of a key as an argument',
+      () => [`${TOKEN.split('.')[0]}`],
+      /^error: argument 1 contains a token\. All users/,
+    ],
     ['a file that is missing', () => ['/nowhere/dump'], /^error: cannot read \/nowhere\/dump \(ENOENT\)/],
     ['an empty file', () => ['/dev/null'], /^error: expected a key or a request, got an empty text/],
     ['an endless file', () => ['/dev/zero'], /^error: cannot read \/dev\/zero \(.* more than 65536 bytes\)/],

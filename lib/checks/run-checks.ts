@@ -125,7 +125,8 @@ async function missingFor<Context>(
 ): Promise<string | undefined> {
   for (const id of needs) {
     const outcome = (await results.get(id))?.outcome
-    if (outcome !== 'passed' && outcome !== 'warning') return `needs ${id}, which did not pass`
+    if (outcome === 'skipped') return `needs ${id}, which was skipped`
+    if (outcome !== 'passed' && outcome !== 'warning') return `needs ${id}, which failed`
   }
   return undefined
 }

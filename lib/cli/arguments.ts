@@ -34,8 +34,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** A JWT, such as a provisioning key or an access token, or its beginning. */
-const TOKEN = /eyJ[\w-]{8,}\.[\w-]*(\.[\w-]*)?/
+/** The beginning of a JWT, such as a provisioning key or an access token. Even its first part alone may be a secret. */
+const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/
 
 /**
  * Reads the arguments of a command. Everything after `--exec` or `--` is the program to run.
