@@ -119,7 +119,9 @@ export function parseSignedToken<C extends object>(text: unknown, kind: SignedKi
 /** The second half of `verifySignedToken`: the claims, if each is of its type. */
 export function typedClaims<C extends object>({ claims }: ParsedJws, kind: SignedKind<C>): C {
   if (claims === undefined) throw refusal(kind, ['payload', 'has a payload that is not a JSON object'])
-  for (const [name, type] of Object.entries<ClaimType | OptionalClaim>(kind.claims)) {
+  // A list of entries would take 1.5 us for each token.
+  for (const name in kind.claims) {
+    const type: ClaimType | OptionalClaim = kind.claims[name]
     const value = claims[name]
     const fits = typeof type === 'function' ? type(value) : value === undefined || type.optional(value)
     if (!fits) throw refusal(kind, ['claims', `has no valid ${name}`])
