@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
 import { type Agent, request as requestHttps } from 'node:https'
+import { newConnection } from './connections.js'
 import type { RunningServer } from './server.js'
 
 /** A request byte for byte. Node adds only `Host` and `Connection`. */
@@ -29,13 +30,13 @@ export function openRequest(
   server: Pick<RunningServer, 'port' | 'cert'>,
   wanted: ExactRequest,
 ): ClientRequest {
-  const { method = 'POST', path, headers, cleartextPort, agent = false } = wanted
+  const { method = 'POST', path, headers, cleartextPort, agent } = wanted
   const host = 'localhost'
   // Not a URL: it would normalize dots and slashes.
-  const common = { host, method, path, agent, ...(headers && { headers: { ...headers } }) }
-  return cleartextPort === undefined
-    ? requestHttps({ ...common, port: server.port, ca: server.cert, servername: host })
-    : requestHttp({ ...common, port: cleartextPort })
+  const common = { host, method, path, ...(headers && { headers: { ...headers } }) }
+  if (cleartextPort !== undefined) return requestHttp({ ...common, port: cleartextPort, agent: false })
+  const connection = agent === undefined ? newConnection(server.cert) : { agent, ca: server.cert }
+  return requestHttps({ ...common, ...connection, port: server.port, servername: host })
 }
 
 const LONGEST_MILLISECONDS = 20_000

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
+import { newConnection } from './connections.js'
 import type { Answered } from './refusals/case.js'
 import type { RunningServer } from './server.js'
 
@@ -11,9 +12,8 @@ export async function rawRequest(
 ): Promise<Answered> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request(`${server.origin}${path}`, {
-      ca: server.cert,
+      ...newConnection(server.cert),
       headers: ['Host', 'localhost', ...headers],
-      agent: false,
     })
       .on('response', resolve)
       .on('error', reject)
@@ -31,9 +31,8 @@ export async function abortedRequest(server: RunningServer, beginning: string): 
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': 1000 }
     const sent = request(`${server.origin}/oauth/token`, {
       method: 'POST',
-      ca: server.cert,
+      ...newConnection(server.cert),
       headers,
-      agent: false,
     })
     sent.on('error', () => resolve())
     sent.write(beginning, () => setTimeout(() => sent.destroy(), 50))
