@@ -116,7 +116,11 @@ export class KeyTable {
     const stored = new StoredKey(clientId, record, this.#terms.take(record, registeredBy), end)
     if (client instanceof ClientKeys) client.add(stored)
     else if (client === undefined) this.#clients.set(clientId, stored)
-    else this.#clients.set(clientId, new ClientKeys(client, this.#notBefore.revision).add(stored))
+    else {
+      // From this revision on, the count is exact.
+      const counted = new ClientKeys(this.#withRevocation(client), this.#notBefore.revision)
+      this.#clients.set(clientId, counted.add(stored))
+    }
     if (registeredBy !== undefined) this.#ofRegistrars.add(registeredBy, 1)
     this.#latest = Math.max(this.#latest, end.time)
     this.#expiry.add(stored)

@@ -90,6 +90,21 @@ function testBounds(test: StoreTest): void {
     await setup.store.revokeIssuedBefore(upTo(setup.key()))
     expect(await statesOf(setup, keys)).toEqual(['revoked', 'revoked', 'revoked'])
   })
+  for (const [covered, outstanding] of [
+    [1, 2],
+    [2, 2],
+    [2, 3],
+  ] as const) {
+    test(`frees the places of ${covered} covered keys of a client with ${outstanding} places`, async (setup) => {
+      const { issuedAt } = setup.key()
+      const record = (jti: string, by: number) =>
+        setup.store.record(setup.key(jti, { issuedAt: issuedAt + by }), { outstanding })
+      for (let i = 0; i < covered; i += 1) expect(await record(`early-${i}`, 0)).toBe('recorded')
+      await setup.store.revokeIssuedBefore(upTo(setup.key(), { issuedBefore: issuedAt }))
+      for (let i = 0; i < outstanding; i += 1) expect(await record(`late-${i}`, 1)).toBe('recorded')
+      expect(await record('one more', 1)).toBe('outstanding')
+    })
+  }
 }
 
 function testArguments(test: StoreTest): void {
