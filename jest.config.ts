@@ -37,7 +37,7 @@ const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 /** The configuration of `npm run test:all`, and of `npm test`, which leaves out what takes long and seldom fails. */
 export function testConfig({ all }: { readonly all: boolean }): Config {
   const base: ProjectConfig = {
-    testEnvironment: 'node',
+    testEnvironment: '<rootDir>/__tests__/support/environment.ts',
     setupFilesAfterEnv: ['<rootDir>/__tests__/support/intervals.ts'],
     globals: { testsAll: all },
     transform: {

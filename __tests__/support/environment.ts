@@ -1,0 +1,25 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { TestEnvironment } from 'jest-environment-node'
+
+const used = new Set<AsyncLocalStorage<unknown>>()
+const { run } = AsyncLocalStorage.prototype
+
+AsyncLocalStorage.prototype.run = function runAndNote(
+  this: AsyncLocalStorage<unknown>,
+  ...given: Parameters<typeof run>
+) {
+  used.add(this)
+  return run.apply(this, given)
+} as typeof run
+
+/**
+ * Switches off each `AsyncLocalStorage` of a test file when the file ends. Jest 30 uses a new one for each file and leaves
+ * it on. Node then works for all of them at each promise, which took 13 % of the time of `npm test`.
+ */
+export default class extends TestEnvironment {
+  override async teardown(): Promise<void> {
+    for (const storage of used) storage.disable()
+    used.clear()
+    await super.teardown()
+  }
+}
