@@ -73,7 +73,7 @@ describe('the uses of memoryStore', () => {
 })
 
 describe('the memory of monitoring', () => {
-  const MANY = times({ all: 300_000, few: 30_000 })
+  const MANY = times({ all: 300_000, few: 10_000 })
 
   it('is flat over any number of clients, findings, locks and ends', async () => {
     const { store, clock } = underTest({ maxKeys: 100 })

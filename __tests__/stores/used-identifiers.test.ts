@@ -81,7 +81,7 @@ describe('memory and timers of identifiers', () => {
   afterEach(() => jest.useRealTimers())
 
   it('the memory of a full store shrinks while nobody calls', async () => {
-    const count = times({ all: 100_000, few: 20_000 })
+    const count = times({ all: 100_000, few: 10_000 })
     const store = memoryStore({ maxKeys: count })
     const until = Date.now() / 1000 + 60
     for (let i = 0; i < count; i += 1) await store.useOnce(`${'x'.repeat(43)}${i}`, until)

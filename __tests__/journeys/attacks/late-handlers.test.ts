@@ -66,7 +66,7 @@ const refusals = (server: RunningServer) =>
 
 describe('a body that is withheld until its key is no longer good', () => {
   describe.each(BODIES)('%s', (_size, body) => {
-    test.each(ENDS)('starts no handler when %s', (_how, end, reason) => {
+    test.concurrent.each(ENDS)('starts no handler when %s', (_how, end, reason) => {
       const { clock, now } = aClock()
       const { runs, handlers } = running()
       return withRedeeming({ handlers, options: { now } }, async (server) => {
@@ -82,7 +82,7 @@ describe('a body that is withheld until its key is no longer good', () => {
     })
   })
 
-  test('starts no handler behind requireProvisioningKey() and requireAccessToken() either', async () => {
+  test.concurrent('starts no handler behind requireProvisioningKey() and requireAccessToken() either', async () => {
     const { runs, handlers } = running()
     const server = await startServer({
       mount(app, keys) {
@@ -116,7 +116,7 @@ describe('a body that is withheld until its key is no longer good', () => {
 })
 
 describe('a body that a thief sends slowly with a bearer key', () => {
-  test('reserves nothing until it is complete, so the owner redeems its key', () => {
+  test.concurrent('reserves nothing until it is complete, so the owner redeems its key', () => {
     const { runs, handlers } = running()
     return withRedeeming({ handlers }, async (server) => {
       const key = await server.key()
@@ -132,7 +132,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
     })
   })
 
-  test('is refused after three quarters of the lease', () => {
+  test.concurrent('is refused after three quarters of the lease', () => {
     const { runs, handlers } = running()
     return withRedeeming({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
       const key = await server.key()
@@ -143,7 +143,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
     })
   })
 
-  test('is broken off after as long when it is more than 1 MiB, and the key is released', () => {
+  test.concurrent('is broken off after as long when it is more than 1 MiB, and the key is released', () => {
     const { runs, handlers } = running()
     const [, long] = BODIES[1] ?? ['', '']
     return withRedeeming({ handlers, options: { redemptionLeaseSeconds: 1 } }, async (server) => {
@@ -158,7 +158,7 @@ describe('a body that a thief sends slowly with a bearer key', () => {
 })
 
 describe('the signal of a handler', () => {
-  test.each(ENDS)('is aborted when %s', (_how, end, reason) => {
+  test.concurrent.each(ENDS)('is aborted when %s', (_how, end, reason) => {
     const { clock, now } = aClock()
     const started = gate()
     let provisioning: Provisioning | undefined

@@ -62,7 +62,7 @@ const EVERYTHING = 'provision:bind provision:register provision:token devices:cr
 const LEASE = { redemptionLeaseSeconds: 1 }
 
 describe('a holder that sends its body slower than its lease', () => {
-  test.each([
+  test.concurrent.each([
     ['reads it', [express.json()]],
     ['does not read it', []],
   ])('has nothing done by a handler that %s, and redeems its key afterwards', async (_title, before) => {

@@ -126,7 +126,7 @@ describe('readiness', () => {
       expect(server.events.at(-1)).toMatchObject({ type: 'key.exposed', revoked: true })
     }))
 
-  it('is no when Redis dies, and yes when it is back', async () => {
+  it.concurrent('is no when Redis dies, and yes when it is back', async () => {
     const redis = await startRedis()
     try {
       await withInstances(redis, {}, async (one, other) => {
@@ -146,7 +146,7 @@ describe('readiness', () => {
     }
   })
 
-  it('is no while Redis hangs', async () => {
+  it.concurrent('is no while Redis hangs', async () => {
     const redis = await startRedis()
     try {
       await withInstances(redis, {}, async (one) => {
@@ -160,7 +160,7 @@ describe('readiness', () => {
     }
   })
 
-  it('is true while one primary of a cluster is down, because the others can serve their clients', async () => {
+  it.concurrent('is true while one primary of a cluster is down, because the others can serve their clients', async () => {
     const cluster = await startCluster()
     const client = await CLUSTER_CLIENTS['ioredis cluster'](cluster.servers)
     try {

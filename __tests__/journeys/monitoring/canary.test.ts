@@ -54,7 +54,7 @@ const REQUESTS = [
 ] as const
 
 describe('the secret of a canary', () => {
-  it.each(REQUESTS)('opens a finding at the endpoint %s (%s)', (endpoint, path, form, status) =>
+  it.concurrent.each(REQUESTS)('opens a finding at the endpoint %s (%s)', (endpoint, path, form, status) =>
     withCanary(async (server) => {
       await postForm(server, path, form).auth(CANARY, SECRET).expect(status)
       const source = { address: '127.0.0.1', authenticationMethod: 'client_secret_basic' }
@@ -65,7 +65,7 @@ describe('the secret of a canary', () => {
     }),
   )
 
-  it('opens a finding if it comes with the key of another client', () =>
+  it.concurrent('opens a finding if it comes with the key of another client', () =>
     withCanary(async (server) => {
       await exchangeKey(server, await obtainKey(server, SCOPE))
         .auth(CANARY, SECRET)
@@ -76,14 +76,16 @@ describe('the secret of a canary', () => {
 })
 
 describe('the use of other clients', () => {
-  it.each(REQUESTS)('emits no such event at the endpoint %s (%s)', (_endpoint, path, form, status) =>
-    withCanary(async (server) => {
-      await postForm(server, path, form).auth('bystander', SECRET).expect(status)
-      expect(usesIn(server)).toEqual([])
-    }),
+  it.concurrent.each(REQUESTS)(
+    'emits no such event at the endpoint %s (%s)',
+    (_endpoint, path, form, status) =>
+      withCanary(async (server) => {
+        await postForm(server, path, form).auth('bystander', SECRET).expect(status)
+        expect(usesIn(server)).toEqual([])
+      }),
   )
 
-  it('emits no such event without canaries', () =>
+  it.concurrent('emits no such event without canaries', () =>
     withCanary(
       async (server) => {
         await postForm(server, '/oauth/bindings', {}).auth(CANARY, SECRET).expect(200)
@@ -122,25 +124,28 @@ describe('a canary key', () => {
     ],
   ] as const
 
-  it.each(presentations)('opens a finding at %s, also long after it has expired', async (_place, present) => {
-    const { clock, now } = aClock()
-    await withCanary(
-      async (server) => {
-        const key = await keyOf(server)
-        for (const hours of [0, 24 * 30]) {
-          clock.ahead += hours * 3_600
-          const before = server.events.length
-          await present(server, key)
-          const caused = server.events.slice(before).filter(({ type }) => !type.startsWith('finding.'))
-          expect(caused).toContainEqual(expect.objectContaining({ clientId: CANARY }))
-        }
-        await until(() => findingsAbout(server).length >= 2)
-      },
-      { now },
-    )
-  })
+  it.concurrent.each(presentations)(
+    'opens a finding at %s, also long after it has expired',
+    async (_place, present) => {
+      const { clock, now } = aClock()
+      await withCanary(
+        async (server) => {
+          const key = await keyOf(server)
+          for (const hours of [0, 24 * 30]) {
+            clock.ahead += hours * 3_600
+            const before = server.events.length
+            await present(server, key)
+            const caused = server.events.slice(before).filter(({ type }) => !type.startsWith('finding.'))
+            expect(caused).toContainEqual(expect.objectContaining({ clientId: CANARY }))
+          }
+          await until(() => findingsAbout(server).length >= 2)
+        },
+        { now },
+      )
+    },
+  )
 
-  it('is found when it is reported, and when it is used after that', () =>
+  it.concurrent('is found when it is reported, and when it is used after that', () =>
     withCanary(async (server) => {
       const key = await keyOf(server)
       await postForm(server, '/oauth/leaked', { token: key }).expect(202)
@@ -161,7 +166,7 @@ function findingsAbout({ events }: RunningServer) {
 }
 
 describe('the registration access token of a canary', () => {
-  it('opens a finding when somebody reads, changes or deletes the registration', () =>
+  it.concurrent('opens a finding when somebody reads, changes or deletes the registration', () =>
     withCanary(async (server) => {
       const registered = await registerClient(server, undefined, { requested_subject: REGISTERED })
       await manage(server, 'get', registered).expect(200)

@@ -59,7 +59,7 @@ async function boundKey(server: RunningServer, now = Date.now()) {
 }
 
 describe('a report of a leaked key', () => {
-  it('revokes a bearer key, and says which key it was and who has reported it', () =>
+  it.concurrent('revokes a bearer key, and says which key it was and who has reported it', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, SCOPE)
       await report(server, key).set('User-Agent', 'scanner/2').expect(202, '')
@@ -82,7 +82,7 @@ describe('a report of a leaked key', () => {
       expect(server.events.at(-1)).toMatchObject({ reason: 'key_revoked' })
     }))
 
-  it('revokes a bound key too, because its private key may lie beside it', () =>
+  it.concurrent('revokes a bound key too, because its private key may lie beside it', () =>
     withServer(async (server) => {
       const { key, proof } = await boundKey(server)
       await report(server, key).expect(202)
@@ -91,7 +91,7 @@ describe('a report of a leaked key', () => {
       expect(server.events.at(-1)).toMatchObject({ reason: 'key_revoked' })
     }))
 
-  it('revokes a key that a request is redeeming, so that this redemption fails', async () => {
+  it.concurrent('revokes a key that a request is redeeming, so that this redemption fails', async () => {
     const [started, going] = [gate(), gate()]
     const handler = async (_req: unknown, res: express.Response) => {
       started.open()
@@ -109,7 +109,7 @@ describe('a report of a leaked key', () => {
     })
   })
 
-  it('leaves a redeemed key and its access token alone: an old key in a log ends nothing', () =>
+  it.concurrent('leaves a redeemed key and its access token alone: an old key in a log ends nothing', () =>
     withServer(async (server) => {
       const { key, token } = await obtainToken(server)
       for (let i = 0; i < 3; i += 1) await report(server, key).expect(202)
@@ -119,7 +119,7 @@ describe('a report of a leaked key', () => {
       expect(eventsOf(server, 'key.replayed')).toEqual([])
     }))
 
-  it('leaves a registration alone if only the redeemed key of it leaked', () =>
+  it.concurrent('leaves a registration alone if only the redeemed key of it leaked', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'provision:register devices:read' })
       const { body } = await send(server, 'post', '/oauth/register')
@@ -131,7 +131,7 @@ describe('a report of a leaked key', () => {
       await manage(server, 'get', body).expect(200)
     }))
 
-  it('is a report of one key only: the other keys of its client stay valid', () =>
+  it.concurrent('is a report of one key only: the other keys of its client stay valid', () =>
     withServer(async (server) => {
       const [leaked, other] = [await obtainKey(server, SCOPE), await obtainKey(server, SCOPE)]
       await report(server, leaked).expect(202)
@@ -140,7 +140,7 @@ describe('a report of a leaked key', () => {
 })
 
 describe('a report of a leaked token', () => {
-  it('revokes an access token, bearer or bound', () =>
+  it.concurrent('revokes an access token, bearer or bound', () =>
     withServer(async (server) => {
       const { token } = await obtainToken(server)
       await report(server, token).expect(202)
@@ -154,7 +154,7 @@ describe('a report of a leaked token', () => {
       expect(JSON.stringify(server.events)).not.toContain(token)
     }))
 
-  it('revokes a registration access token, but not the client', () =>
+  it.concurrent('revokes a registration access token, but not the client', () =>
     withServer(async (server) => {
       const client = await registerClient(server)
       await report(server, client.registration_access_token).expect(202)
@@ -177,7 +177,7 @@ async function bytesOf(server: RunningServer, token: string): Promise<string> {
 }
 
 describe('the answer to a report', () => {
-  it('is the same to the byte, whatever the token is', async () => {
+  it.concurrent('is the same to the byte, whatever the token is', async () => {
     const { clock, now } = aClock()
     await withServer(
       async (server) => {
@@ -208,8 +208,9 @@ describe('the answer to a report', () => {
           '.'.repeat(9999),
         ]
         const answers = new Set<string>()
-        for (const one of [...genuine, ...forged, expired, ...garbage])
-          answers.add(await bytesOf(server, one))
+        for (const one of genuine) answers.add(await bytesOf(server, one))
+        const others = [...forged, expired, ...garbage].map((one) => bytesOf(server, one))
+        for (const answer of await Promise.all(others)) answers.add(answer)
         expect([...answers]).toHaveLength(1)
         expect([...answers][0]).toMatch(/^\[202,"Accepted",.*"no-store".*,""\]$/)
         expect(leaksIn(server).map(({ code }) => code)).toEqual([
@@ -226,7 +227,7 @@ describe('the answer to a report', () => {
     )
   })
 
-  it.each<[string, (store: ProvisioningStore) => Partial<ProvisioningStore>]>([
+  it.concurrent.each<[string, (store: ProvisioningStore) => Partial<ProvisioningStore>]>([
     ['hangs', () => ({ revoke: () => new Promise(() => undefined) })],
     ['fails', () => ({ revoke: () => Promise.reject(new Error('down')) })],
     [
@@ -245,13 +246,13 @@ describe('the answer to a report', () => {
     }),
   )
 
-  it('says in the event that the store could not revoke', () =>
+  it.concurrent('says in the event that the store could not revoke', () =>
     withRedeeming({ verbs: () => ({ revoke: () => Promise.reject(new Error('down')) }) }, async (server) => {
       await report(server, await server.key()).expect(202)
       expect(leaksIn(server)).toMatchObject([{ type: 'key.leaked', revoked: false }])
     }))
 
-  it('does not show by its time whether a token is genuine', () =>
+  it.concurrent('does not show by its time whether a token is genuine', () =>
     withServer(async (server) => {
       const timeOf = async (token: string) => {
         const start = performance.now()
@@ -265,7 +266,7 @@ describe('the answer to a report', () => {
 })
 
 describe('the body of a report', () => {
-  it.each<[string, (key: string) => unknown]>([
+  it.concurrent.each<[string, (key: string) => unknown]>([
     ['a JSON object', (token) => ({ token })],
     [
       'the list of a secret scanner',
@@ -285,7 +286,7 @@ describe('the body of a report', () => {
     }),
   )
 
-  it.each(['json', 'form'])('can be %s that the app has parsed', (kind) =>
+  it.concurrent.each(['json', 'form'])('can be %s that the app has parsed', (kind) =>
     withServer(
       async (server) => {
         const keys = [await obtainKey(server, SCOPE), await obtainKey(server, SCOPE)]
@@ -308,7 +309,7 @@ describe('the body of a report', () => {
     ),
   )
 
-  it('can name twenty tokens, and each token counts once', () =>
+  it.concurrent('can name twenty tokens, and each token counts once', () =>
     withServer(async (server) => {
       const keys = await Promise.all(
         Array.from({ length: 20 }, () => obtainKey(server, { scope: 'devices:read' })),
@@ -324,7 +325,7 @@ describe('the body of a report', () => {
     }))
 
   const jwt = (i: number) => `eyJ${i}.b.c`
-  it.each<[string, number, string, (server: RunningServer) => Test]>([
+  it.concurrent.each<[string, number, string, (server: RunningServer) => Test]>([
     ['an empty form', 400, 'parameter_missing', (server) => postForm(server, LEAKED, {})],
     ['a form with an empty token', 400, 'parameter_missing', (server) => report(server, '')],
     [
@@ -420,7 +421,7 @@ describe('the body of a report', () => {
     }),
   )
 
-  it('is refused as a whole, so that nobody takes half a report for a whole one', () =>
+  it.concurrent('is refused as a whole, so that nobody takes half a report for a whole one', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, SCOPE)
       await reportJson(server, [{ token: key }, { token: 1 }]).expect(400)
@@ -431,7 +432,7 @@ describe('the body of a report', () => {
 })
 
 describe('reports from strangers', () => {
-  it('revoke no key if only its id or a changed copy is known', () =>
+  it.concurrent('revoke no key if only its id or a changed copy is known', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, SCOPE)
       const [header = '', payload = '', signature = ''] = key.split('.')
@@ -450,7 +451,7 @@ describe('reports from strangers', () => {
       await exchangeKey(server, key).expect(200)
     }))
 
-  it('cause no event and no change if the key has expired', async () => {
+  it.concurrent('cause no event and no change if the key has expired', async () => {
     const { clock, now } = aClock()
     await withServer(
       async (server) => {
@@ -464,7 +465,7 @@ describe('reports from strangers', () => {
     )
   })
 
-  it('are limited to ten a minute from each address, without limiting other endpoints', () =>
+  it.concurrent('are limited to ten a minute from each address, without limiting other endpoints', () =>
     withServer(
       async (server) => {
         const key = await obtainKey(server, SCOPE)
@@ -481,7 +482,7 @@ describe('reports from strangers', () => {
       { options: { rateLimit: {} } },
     ))
 
-  it('need HTTPS: over plain HTTP a bearer key is revoked as exposed, and a bound one is kept', () =>
+  it.concurrent('need HTTPS: over plain HTTP a bearer key is revoked as exposed, and a bound one is kept', () =>
     withServer(async (server) => {
       const cleartextPort = await server.openHttp()
       const inClear = (token: string) =>
@@ -500,7 +501,7 @@ describe('reports from strangers', () => {
       await exchangeKey(server, bound).set('DPoP', proof()).expect(200)
     }))
 
-  it('may be POST only', () =>
+  it.concurrent('may be POST only', () =>
     withServer(async (server) => {
       for (const method of ['get', 'put', 'delete'] as const) {
         const { headers } = await send(server, method, LEAKED).expect(405)
@@ -510,7 +511,7 @@ describe('reports from strangers', () => {
 })
 
 describe('the router of the reports', () => {
-  it('can be mounted alone, or left out', () =>
+  it.concurrent('can be mounted alone, or left out', () =>
     withServer(
       async (server) => {
         const key = await obtainKey(server, SCOPE)
@@ -521,7 +522,7 @@ describe('the router of the reports', () => {
       { mount: (app, keys) => void app.use(keys.issuance(), keys.leakReports()) },
     ))
 
-  it('is not part of the metadata, for which there is no registered name', () =>
+  it.concurrent('is not part of the metadata, for which there is no registered name', () =>
     withServer(
       async (server) => {
         const { text } = await send(server, 'get', '/.well-known/oauth-authorization-server').expect(200)

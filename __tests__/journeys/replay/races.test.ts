@@ -63,7 +63,7 @@ async function round(server: RunningServer, kind: Kind, number: number) {
 }
 
 describe('replays that meet the redemption', () => {
-  test.each(Object.keys(KINDS) as Kind[])(
+  test.concurrent.each(Object.keys(KINDS) as Kind[])(
     'end a %s if they came after it, and are only refused if they came before',
     (kind) => {
       const store = farAway()

@@ -6,7 +6,6 @@ import {
   ACT,
   BIND,
   ERRANDS,
-  type Errand,
   lasting,
   ownerIdFor,
   REGISTER,
@@ -44,24 +43,27 @@ function dying(): { verbs: (store: ProvisioningStore) => Partial<ProvisioningSto
   return { verbs }
 }
 
-describe.each(ERRANDS)('$name that was interrupted', (errand: Errand) => {
-  test('goes on for the same holder after the lease, not before, and never for another', () =>
-    withClock(dying(), async (server, clock) => {
-      const key = await server.bound(errand)
-      expect((await run(server, key, errand, clock.manner())).status).toBe(503)
-      expect(await server.standing(key)).toEqual(['redeeming', false])
-      clock.seconds += LEASE - 1
-      expect((await run(server, key, errand, clock.manner())).status).toBe(409)
-      clock.seconds += 1
-      const stranger = await run(server, key, errand, { ...clock.manner(), prover: STRANGER })
-      expect([stranger.status >= 400, server.refusal()]).toEqual([true, 'possession_unproven'])
-      const second = await run(server, key, errand, clock.manner())
-      expect(second.status).toBeLessThan(300)
-      expect(lasting(await run(server, key, errand, clock.manner()))).toEqual(lasting(second))
-      expect([server.countEvents('key.redeemed'), server.countEvents('key.replayed')]).toEqual([1, 0])
-    }))
+describe('an interruption', () => {
+  test.concurrent.each(ERRANDS)(
+    'of $name ends for the same holder after the lease, not before, and never for another',
+    (errand) =>
+      withClock(dying(), async (server, clock) => {
+        const key = await server.bound(errand)
+        expect((await run(server, key, errand, clock.manner())).status).toBe(503)
+        expect(await server.standing(key)).toEqual(['redeeming', false])
+        clock.seconds += LEASE - 1
+        expect((await run(server, key, errand, clock.manner())).status).toBe(409)
+        clock.seconds += 1
+        const stranger = await run(server, key, errand, { ...clock.manner(), prover: STRANGER })
+        expect([stranger.status >= 400, server.refusal()]).toEqual([true, 'possession_unproven'])
+        const second = await run(server, key, errand, clock.manner())
+        expect(second.status).toBeLessThan(300)
+        expect(lasting(await run(server, key, errand, clock.manner()))).toEqual(lasting(second))
+        expect([server.countEvents('key.redeemed'), server.countEvents('key.replayed')]).toEqual([1, 0])
+      }),
+  )
 
-  test('stays dead for a bearer', () =>
+  test.concurrent.each(ERRANDS)('of $name never ends for a bearer', (errand) =>
     withClock(dying(), async (server, clock) => {
       const bare = () => ({ ...clock.manner(), scheme: 'Bearer' as const, prover: null })
       if (errand === BIND) return
@@ -73,7 +75,8 @@ describe.each(ERRANDS)('$name that was interrupted', (errand: Errand) => {
         expect([again.status >= 400, server.refusal()]).toEqual([true, 'key_redeeming'])
       }
       expect(await server.standing(key)).toEqual(['redeeming', false])
-    }))
+    }),
+  )
 })
 
 /** A handler whose first run waits. It records the redemption of each run. */
@@ -94,7 +97,7 @@ function hanging() {
 }
 
 describe('a handler that hangs', () => {
-  test('loses its reservation after the lease to an attempt with the same redemptionId', () => {
+  test.concurrent('loses its reservation after the lease to an attempt with the same redemptionId', () => {
     const { started, finish, ids, handler } = hanging()
     return withClock({ handlers: [handler] }, async (server, clock) => {
       const key = await server.bound(ACT)
@@ -114,7 +117,7 @@ describe('a handler that hangs', () => {
     })
   })
 
-  test('whose place was taken cannot release the key by failing late', () => {
+  test.concurrent('whose place was taken cannot release the key by failing late', () => {
     const { started, finish, handler } = hanging()
     return withClock({ handlers: [handler] }, async (server, clock) => {
       const key = await server.bound(ACT)
@@ -128,7 +131,7 @@ describe('a handler that hangs', () => {
     })
   })
 
-  test('leaves its redemptionId to all who go on after it, also after one that has failed', () => {
+  test.concurrent('leaves its redemptionId to all who go on after it, also after one that has failed', () => {
     const { started, finish, ids, handler } = hanging()
     return withClock({ handlers: [handler] }, async (server, clock) => {
       const key = await server.bound(ACT)
@@ -146,7 +149,7 @@ describe('a handler that hangs', () => {
   })
 })
 
-test('a claim that was taken over keeps its redemptionId when nobody is there before the handler runs', async () => {
+test.concurrent('a claim that was taken over keeps its redemptionId when nobody is there before the handler runs', async () => {
   const { finish, ids, handler } = hanging()
   const resumed = gate()
   const goOn = gate()
@@ -184,7 +187,7 @@ test('a claim that was taken over keeps its redemptionId when nobody is there be
   })
 })
 
-test.each([BIND, REGISTER])(
+test.concurrent.each([BIND, REGISTER])(
   'the late one of two attempts does not harm the result of the second: $name',
   async (errand) => {
     const stuck = gate()

@@ -129,35 +129,38 @@ async function withClock(
 }
 
 describe('a handler that does not end within the lease', () => {
-  test.each(['succeeds', 'fails'])('gives way to the next attempt, and is refused when it %s late', (end) => {
-    const [started, finish] = [gate(), gate()]
-    const ids: string[] = []
-    const returns: RedemptionHandler = async (_req, { redemptionId }) => {
-      const run = ids.push(redemptionId)
-      if (run > 1) return { status: 201, body: { run } }
-      started.open()
-      await finish.opened
-      if (end === 'fails') throw new Error('late')
-      return { status: 201, body: { run } }
-    }
-    return withClock({ returns }, async (server, clock) => {
-      const key = await server.bound(ACT)
-      const first = run(server, key, ACT, clock.manner())
-      await started.opened
-      clock.seconds += LEASE - 1
-      expect((await run(server, key, ACT, clock.manner())).status).toBe(409)
-      clock.seconds += 1
-      const second = await run(server, key, ACT, clock.manner())
-      expect(second).toMatchObject({ status: 201, text: '{"run":2}' })
-      finish.open()
-      const { status, text } = await first
-      expect(status >= 400).toBe(true)
-      expect(text).not.toContain('"run":1')
-      expect(new Set(ids).size).toBe(1)
-      expect(lasting(await run(server, key, ACT, clock.manner()))).toEqual(lasting(second))
-      expect(await server.standing(key)).toEqual(['redeemed', false])
-    })
-  })
+  test.concurrent.each(['succeeds', 'fails'])(
+    'gives way to the next attempt, and is refused when it %s late',
+    (end) => {
+      const [started, finish] = [gate(), gate()]
+      const ids: string[] = []
+      const returns: RedemptionHandler = async (_req, { redemptionId }) => {
+        const run = ids.push(redemptionId)
+        if (run > 1) return { status: 201, body: { run } }
+        started.open()
+        await finish.opened
+        if (end === 'fails') throw new Error('late')
+        return { status: 201, body: { run } }
+      }
+      return withClock({ returns }, async (server, clock) => {
+        const key = await server.bound(ACT)
+        const first = run(server, key, ACT, clock.manner())
+        await started.opened
+        clock.seconds += LEASE - 1
+        expect((await run(server, key, ACT, clock.manner())).status).toBe(409)
+        clock.seconds += 1
+        const second = await run(server, key, ACT, clock.manner())
+        expect(second).toMatchObject({ status: 201, text: '{"run":2}' })
+        finish.open()
+        const { status, text } = await first
+        expect(status >= 400).toBe(true)
+        expect(text).not.toContain('"run":1')
+        expect(new Set(ids).size).toBe(1)
+        expect(lasting(await run(server, key, ACT, clock.manner()))).toEqual(lasting(second))
+        expect(await server.standing(key)).toEqual(['redeemed', false])
+      })
+    },
+  )
 
   test('runs again after a settlement whose answer got lost, under the same name', () => {
     const ids: string[] = []
