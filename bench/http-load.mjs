@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { alternate, line, ratios } from './measure.mjs'
 
-const ROUNDS = { rounds: 25, warmUp: 12 }
+const ROUNDS = { rounds: 25, warmUp: 60 }
 /** Requests in a round, and the connections that send them. */
 export const COUNT = 200
 const CONNECTIONS = 4
@@ -63,6 +63,15 @@ export async function start({ program, name, request, prepare }) {
       for (const connection of connections) connection.close()
       child.disconnect()
     },
+  }
+}
+
+/** A preparation that sends its requests before the first round only. */
+export function preparedOnce(prepare) {
+  let prepared
+  return (send) => {
+    prepared ??= prepare(send)
+    return prepared
   }
 }
 

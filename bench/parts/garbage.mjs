@@ -1,5 +1,5 @@
 /** Bound 9: what strangers can cost. Each request is answered with a refusal, over HTTP. */
-import { COUNT, compare, start } from '../http-load.mjs'
+import { COUNT, compare, preparedOnce, start } from '../http-load.mjs'
 import { line } from '../measure.mjs'
 import { fresh, telemetry } from './stack.mjs'
 
@@ -48,13 +48,8 @@ function reversed(text) {
 
 /** The bytes for each refused request that stay in memory. Issuing the keys takes memory, so the same ones come again. */
 async function growth(name) {
-  let texts
   const { request, prepare } = CANDIDATES[name]
-  const prepareOnce = async (send) => {
-    texts ??= await prepare(send)
-    return texts
-  }
-  const attacked = await start({ ...app, request, prepare: prepareOnce })
+  const attacked = await start({ ...app, request, prepare: preparedOnce(prepare) })
   await rounds(attacked, 30)
   const before = await attacked.memory()
   await rounds(attacked, 60)

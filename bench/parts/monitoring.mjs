@@ -1,18 +1,18 @@
 /** What monitoring costs: against the same app with `monitoring: false`, and in memory for a million distinct strangers. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { compare } from '../http-load.mjs'
+import { compare, preparedOnce } from '../http-load.mjs'
 import { line } from '../measure.mjs'
 import { issue } from '../our-keys.mjs'
-import { repeated, telemetry } from './stack.mjs'
+import { oneKey, telemetry } from './stack.mjs'
 
 const app = (name, label, request, prepare) => ({ program: './stack-app.mjs', name, label, request, prepare })
 
 export async function run() {
   const guard = await compare(
     {
-      on: app('ours', 'guard, with monitoring', telemetry, repeated),
-      off: app('unmonitored', 'guard, without monitoring', telemetry, repeated),
+      on: app('ours', 'guard, with monitoring', telemetry, preparedOnce(oneKey)),
+      off: app('unmonitored', 'guard, without monitoring', telemetry, preparedOnce(oneKey)),
     },
     [{ name: 'guard, with monitoring / without monitoring', ours: 'on', peer: 'off', least: 0.95 }],
   )
