@@ -66,11 +66,15 @@ const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')
  * client can choose. So every value must be https, including those that trusted proxies have added.
  */
 function isSecure(req: Request): boolean {
+  // Express parses the address of the connection each time to find out whether it is a trusted proxy (3 us).
+  const { secure } = req
   const forwarded = req.headers['x-forwarded-proto']
-  if (!req.secure || forwarded === undefined || !isTrusted(req, 0)) return req.secure
-  return String(forwarded)
-    .split(',')
-    .every((hop) => hop.trim().toLowerCase() === 'https')
+  if (!secure || forwarded === undefined || isHttpsAtEveryHop(String(forwarded))) return secure
+  return !isTrusted(req, 0)
+}
+
+function isHttpsAtEveryHop(forwarded: string): boolean {
+  return forwarded.split(',').every((hop) => hop.trim().toLowerCase() === 'https')
 }
 
 /**
