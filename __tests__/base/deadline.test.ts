@@ -33,4 +33,12 @@ describe('waiting for answers', () => {
     await pause(0)
     expect(await ask(() => 'back')).toBe('back')
   })
+
+  it('keeps no process alive', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length
+    const before = timers()
+    const asked = deadline({ milliseconds: 50, who: 'It' })(never)
+    expect(timers()).toBe(before)
+    await expect(asked).rejects.toThrow('did not answer')
+  })
 })

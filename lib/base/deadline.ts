@@ -46,7 +46,7 @@ export function deadline({
   }
 }
 
-/** Rejects after a time. */
+/** Rejects after a time. It does not keep the process alive: if nothing else does, no answer can come. */
 class Timer {
   isOver = false
   readonly over: Promise<never>
@@ -59,7 +59,7 @@ class Timer {
         this.isOver = true
         this.#aborting.abort(tooLate())
         reject(tooLate())
-      }, milliseconds)
+      }, milliseconds).unref()
     })
   }
 
