@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import {
   ConfigurationError,
   disclosing,
@@ -118,6 +119,11 @@ describe('ConfigurationError', () => {
       message: 'a: expected b, got c',
       faults: ['a: expected b, got c'],
     })
+  })
+
+  it('says a fault once on the console', () => {
+    const printed = inspect(new ConfigurationError(['a: expected b, got c']))
+    expect(printed.match(/a: expected b, got c/g)).toHaveLength(1)
   })
 
   it('lists all its faults, and lets none be altered', () => {

@@ -237,13 +237,18 @@ export function unlessRefused<T>(read: () => T): T | undefined {
  */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
-  readonly faults: readonly string[]
+  readonly #faults: readonly string[]
 
   constructor(faults: readonly string[], docsUrl?: string) {
     const [only = ''] = faults
     const list = faults.map((fault) => `  - ${fault}`)
     const text = faults.length === 1 ? only : `${faults.length} faults:\n${list.join('\n')}`
     super(docsUrl === undefined ? text : `${text}\nSee ${docsUrl}#configuration`)
-    this.faults = Object.freeze([...faults])
+    this.#faults = Object.freeze([...faults])
+  }
+
+  /** All faults. They are in the message too, so the console need not print them twice. */
+  get faults(): readonly string[] {
+    return this.#faults
   }
 }
