@@ -110,6 +110,15 @@ describe('expired keys that are not removed yet', () => {
     clock.seconds = START + 11
     expect(await store.record(key('late', START + 60, 'late'), limits)).toBe('recorded')
   })
+
+  it('count for the registrar of the first key of their client, whoever is named later', async () => {
+    const { store } = underTest({ maxKeys: 4 })
+    const record = (jti: string, clientId: string, registeredBy: string) =>
+      store.record(key(jti, START + 10, clientId), { ...PLENTY, registeredBy })
+    for (const jti of ['1', '2']) expect(await record(jti, 'one', 'first')).toBe('recorded')
+    expect(await record('3', 'one', 'second')).toBe('outstanding')
+    expect(await record('4', 'two', 'second')).toBe('recorded')
+  })
 })
 
 describe('other expired entries that are not removed yet', () => {
@@ -127,6 +136,21 @@ describe('other expired entries that are not removed yet', () => {
     clock.seconds = START + 11
     expect(await store.recall(key('a'), 'owner')).toEqual({ redemption: 'one' })
     expect(await settle(key('d', START + 60))).toBe('12345')
+  })
+
+  it('leave no outcome behind when revokeIssuedBefore covers their key', async () => {
+    const { store } = underTest({ maxOutcomeCharacters: 5 })
+    const settle = async (one: KeyRecord) => {
+      await store.record(one, PLENTY)
+      await store.redeem(one, 'one', { ownerId: 'owner', leaseSeconds: 30 })
+      await store.settle(one, 'one', START + 100, { outcome: '12345' })
+      return (await store.recall(one, 'owner'))?.outcome
+    }
+    const covered = key('a', START + 60, 'covered')
+    expect(await settle(covered)).toBe('12345')
+    await store.revokeIssuedBefore({ identity: 'covered', issuedBefore: START, retainUntil: START + 60 })
+    expect(await store.find(covered)).toMatchObject({ familyRevoked: true })
+    expect(await settle(key('b', START + 60))).toBe('12345')
   })
 
   it('are no used identifiers, and leave room for others', async () => {

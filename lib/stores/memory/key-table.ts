@@ -96,9 +96,11 @@ export class KeyTable {
     { outstanding, registeredBy }: RecordLimits,
     { ofClient, ofSubject }: KeyLocks,
   ): boolean {
-    if (registeredBy !== undefined && this.#ofRegistrars.of(registeredBy) >= this.#limits.maxKeysPerRegistrar)
-      return false
     const client = this.#clients.get(clientId)
+    // As in `add`, all keys of a client count for the registrar of its first key.
+    const registrar = client === undefined ? registeredBy : client.registeredBy
+    if (registrar !== undefined && this.#ofRegistrars.of(registrar) >= this.#limits.maxKeysPerRegistrar)
+      return false
     // Written so that a limit that is not a number refuses.
     const most = ofClient.length > 0 && hasKind(ofClient, 'throttle') ? Math.min(outstanding, 1) : outstanding
     if (!(outstandingOf(client) < most)) {
@@ -211,8 +213,10 @@ export class KeyTable {
   #withRevocation(stored: StoredKey): StoredKey {
     const { progress } = stored
     if (progress?.state === 'revoked' || !this.#notBefore.covers(stored)) return stored
-    if (progress?.state === 'redeemed') progress.familyRevoked = true
-    else this.move(stored, 'revoked', { at: stored.changedAt })
+    if (progress?.state === 'redeemed') {
+      progress.familyRevoked = true
+      this.dropOutcome(stored)
+    } else this.move(stored, 'revoked', { at: stored.changedAt })
     return stored
   }
 }

@@ -9,7 +9,8 @@ export class Slot<T> implements Expiring<Slot<T>> {
   entry: T | undefined
   end: Moment<Slot<T>>
   next: Slot<T> | undefined = undefined
-  isQueued = false
+  /** The time for which the slot waits in the queue. */
+  queuedUntil: number | undefined = undefined
 
   constructor(entry: T, end: Moment<Slot<T>>) {
     this.entry = entry
@@ -19,7 +20,8 @@ export class Slot<T> implements Expiring<Slot<T>> {
 
 /**
  * Slots for entries that often go before their end, because they are removed or make room. The queue of ends keeps a
- * slot until its end, so an empty slot is used again. There are never more slots than there were entries at one time.
+ * slot until its end, so an empty slot is used again, but not for an entry that ends earlier: the queue would find the end
+ * of that entry too late.
  */
 export class Slots<T extends { readonly until: number }> {
   readonly #sweep: Sweep
@@ -32,22 +34,33 @@ export class Slots<T extends { readonly until: number }> {
     this.#expiry = sweep.queue<Slot<T>>({
       forget(slot) {
         const { entry } = slot
-        slot.isQueued = false
+        slot.queuedUntil = undefined
         if (entry === undefined) return
         slot.entry = undefined
         forget(entry)
+      },
+      keep(slot) {
+        slot.queuedUntil = slot.end.time
       },
     })
   }
 
   fill(entry: T): Slot<T> {
-    const slot = this.#empty.pop() ?? new Slot(entry, this.#endOf(entry))
-    this.replace(slot, entry)
-    if (slot.isQueued) return slot
-    slot.isQueued = true
+    const end = this.#endOf(entry)
+    const slot = this.#emptyUntil(end.time) ?? new Slot(entry, end)
+    slot.entry = entry
+    slot.end = end
+    if (slot.queuedUntil !== undefined) return slot
+    slot.queuedUntil = end.time
     this.#expiry.add(slot)
     this.#sweep.start()
     return slot
+  }
+
+  /** An empty slot whose end in the queue is not later. */
+  #emptyUntil(time: number): Slot<T> | undefined {
+    const { queuedUntil = 0 } = this.#empty.at(-1) ?? {}
+    return queuedUntil <= time ? this.#empty.pop() : undefined
   }
 
   replace(slot: Slot<T>, entry: T): void {
