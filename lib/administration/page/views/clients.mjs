@@ -16,7 +16,11 @@ export const clientsView = {
     const { clientId = '', after } = context.parameters
     return fragment(
       element('h1', null, 'Clients'),
-      element('p', { class: 'lead' }, 'Clients that have used the server, the latest first.'),
+      element(
+        'p',
+        { class: 'lead' },
+        'Clients that have used the server, the latest first. A device with only an access token is no client.',
+      ),
       filters(
         'Filter the clients',
         context.filter,
