@@ -205,7 +205,7 @@ describe('verdictOf', () => {
       'failures that are expected',
       { expectedFailures: new Set(['beta', 'epsilon']) },
       0,
-      'All checks passed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
+      'All checks that ran passed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
     ],
     [
       'too many warnings',
@@ -269,14 +269,32 @@ describe('the reports', () => {
     ])
   })
 
-  it('write the reason of skipped checks once in a group, if it is the same', () => {
+  it('count the checks that are skipped for the same reason as the one before', async () => {
     const report = new TerminalReport({ screen: { columns: 80, hasColours: false }, ...LINKS })
-    const skip = (id: string) => ({ ...check(id, fails), ...skipped('no network'), durationMs: 0 })
+    const skip = (id: string, reason = 'no network') => ({
+      ...check(id, fails),
+      ...skipped(reason),
+      durationMs: 0,
+    })
     const other = { ...skip('three'), group: 'Second group' }
-    expect([skip('one'), skip('two'), other].map((one) => report.result(one))).toEqual([
+    const last = { ...skip('four', 'no time'), group: 'Second group' }
+    expect([skip('one'), skip('two'), other, last].map((one) => report.result(one))).toEqual([
       'First group\n- one is true\n  skipped   no network\n',
-      '- two is true\n',
-      '\nSecond group\n- three is true\n  skipped   no network\n',
+      '',
+      '',
+      '- 2 more checks are skipped for this reason\n\nSecond group\n- four is true\n  skipped   no time\n',
+    ])
+    report.result({ ...last, id: 'five' })
+    expect(report.note('The end.')).toBe('- 1 more check is skipped for this reason\n\nThe end.\n')
+  })
+
+  it('name the check at the beginning of a chain that is skipped', async () => {
+    const chain = [check('first', fails), check('second', () => PASSED, { needs: ['first'] })]
+    const results = await resultsOf([...chain, check('third', () => PASSED, { needs: ['second'] })])
+    expect(results.map(({ reason }) => reason)).toEqual([
+      undefined,
+      'needs first, which failed',
+      'needs first, which failed',
     ])
   })
 

@@ -43,7 +43,7 @@ describe('review', () => {
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('‼ all processes share the state of keys\n  actual    store: memoryStore()\n')
     expect(stdout).toContain('docs/reference/policy-rules.md#shared-store\n')
-    expect(stdout).toMatch(/All checks passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
+    expect(stdout).toMatch(/All checks that ran passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
   })
 
   it('fails for an error, and writes JSON, SARIF and JUnit', async () => {

@@ -118,15 +118,18 @@ async function limit(seconds: number, signal: AbortSignal): Promise<Finding> {
   return failed({ actual: `no result within ${seconds} seconds`, expected: 'a result in time' })
 }
 
+const NEEDS = 'needs '
+
 /** Why a check cannot run: a check that it needs did not pass. */
 async function missingFor<Context>(
   { needs = [] }: Check<Context>,
   results: ReadonlyMap<string, Promise<CheckResult>>,
 ): Promise<string | undefined> {
   for (const id of needs) {
-    const outcome = (await results.get(id))?.outcome
-    if (outcome === 'skipped') return `needs ${id}, which was skipped`
-    if (outcome !== 'passed' && outcome !== 'warning') return `needs ${id}, which failed`
+    const { outcome, reason = '' } = (await results.get(id)) ?? {}
+    // Name the check at the beginning of the chain.
+    if (outcome === 'skipped') return reason.startsWith(NEEDS) ? reason : `${NEEDS}${id}, which was skipped`
+    if (outcome !== 'passed' && outcome !== 'warning') return `${NEEDS}${id}, which failed`
   }
   return undefined
 }

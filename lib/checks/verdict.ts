@@ -54,7 +54,8 @@ function sentenceOf(faults: readonly string[], counts: Verdict['counts']): strin
     ...(counts.warning > 0 ? [plural(counts.warning, 'warning', 'warnings')] : []),
     ...(counts.skipped > 0 ? [`${counts.skipped} skipped`] : []),
   ]
-  const first = faults.length === 0 ? 'All checks passed' : `Not passed: ${faults.join('; ')}`
+  const passed = counts.skipped > 0 ? 'All checks that ran passed' : 'All checks passed'
+  const first = faults.length === 0 ? passed : `Not passed: ${faults.join('; ')}`
   return `${first} (${others.join(', ')}).`
 }
 

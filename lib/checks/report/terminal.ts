@@ -32,7 +32,9 @@ export interface ReportContext {
 export class TerminalReport {
   readonly #context: ReportContext
   #group: string | undefined
+  /** Why the previous check was skipped, and how many more were skipped for this reason. */
   #lastReason: string | undefined
+  #more = 0
 
   constructor(context: ReportContext) {
     this.#context = context
@@ -40,29 +42,41 @@ export class TerminalReport {
 
   /** The lines of a result, with the heading of its group if it is the first one there. */
   result(result: CheckResult): string {
-    const { group } = result
+    const { group, outcome, reason } = result
+    if (outcome === 'skipped' && reason === this.#lastReason) {
+      this.#more += 1
+      return ''
+    }
+    const more = this.#linesOfMore()
+    this.#lastReason = reason
     const isFirst = group !== this.#group
     const blank = this.#group === undefined ? [] : ['']
     this.#group = group
-    // Each group explains itself.
-    if (isFirst) this.#lastReason = undefined
     const heading = isFirst ? [...blank, this.#style('bold', group)] : []
-    const text = lines([...heading, ...this.#lines(result)])
-    this.#lastReason = result.reason
-    return text
+    return lines([...more, ...heading, ...this.#lines(result)])
   }
 
   /** A sentence about the whole run. */
   note(text: string): string {
-    return lines(['', ...wrap(text, { width: this.#context.screen.columns })])
+    return lines([...this.#linesOfMore(), '', ...wrap(text, { width: this.#context.screen.columns })])
   }
 
   verdict({ sentence, exitCode }: Verdict): string {
     const style = exitCode === 0 ? 'green' : 'red'
     return lines([
+      ...this.#linesOfMore(),
       '',
       ...wrap(sentence, { width: this.#context.screen.columns }).map((line) => this.#style(style, line)),
     ])
+  }
+
+  /** One line for all checks that were skipped for the same reason as the previous one. */
+  #linesOfMore(): string[] {
+    const more = this.#more
+    this.#more = 0
+    if (more === 0) return []
+    const what = more === 1 ? '1 more check is' : `${more} more checks are`
+    return [this.#style('gray', `- ${what} skipped for this reason`)]
   }
 
   #lines(result: CheckResult): string[] {
@@ -84,8 +98,7 @@ export class TerminalReport {
     const given = (label: string, text: string | undefined): [string, string][] =>
       text === undefined ? [] : [[label, text]]
     if (outcome === 'passed') return []
-    // Many checks can be skipped for one reason.
-    if (outcome === 'skipped') return reason === this.#lastReason ? [] : given('skipped', reason)
+    if (outcome === 'skipped') return given('skipped', reason)
     return [
       ...given('actual', actual),
       ...given('expected', expected),
