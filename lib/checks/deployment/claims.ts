@@ -32,7 +32,7 @@ const CLAIMS: readonly ClaimCheck[] = [
   },
   {
     id: 'claims-type',
-    title: 'the key has a type of its own, so that it cannot pass for another token',
+    title: 'the key has a type of its own, so that nobody can use it as another token',
     clause: 'RFC 8725 3.11',
     fix: 'Set the typ of each kind of token to a value of its own.',
     faultOf: ({ header: { typ } }) =>
@@ -95,7 +95,7 @@ const CLAIMS: readonly ClaimCheck[] = [
   {
     id: 'clock-iat',
     group: 'Clock',
-    title: 'keys have the time of the server that answers',
+    title: 'the time in a key agrees with the clock of the server that answers',
     clause: 'RFC 7519 4.1.6',
     fix: 'Synchronize the clocks of all servers with NTP.',
     faultOf({ claims: { iat } }, { exchange }) {

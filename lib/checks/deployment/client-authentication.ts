@@ -51,7 +51,7 @@ const MATRIX: readonly {
     id: 'auth-twice',
     title: 'two methods of authentication in one request are refused',
     clause: 'RFC 6749 2.3',
-    fix: 'Refuse a request that has a header Authorization and a client_secret.',
+    fix: 'Refuse a request that has both the header Authorization and the parameter client_secret.',
     of: ({ settings: { clientId, clientSecret } }) => ({
       headers: { Authorization: basicOf(clientId, clientSecret) },
       form: { client_id: clientId, client_secret: clientSecret },
@@ -88,7 +88,7 @@ export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'auth-challenge',
     group,
-    title: 'a refused client learns the method and the error',
+    title: 'a refused client learns the error and how to authenticate',
     clause: 'RFC 6749 5.2',
     fix: 'Answer 401 with invalid_client and a header WWW-Authenticate.',
     needs: ['issuance-key'],

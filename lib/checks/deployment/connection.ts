@@ -15,7 +15,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
     id: 'reachable',
     group,
     title: 'the deployment answers over a trusted connection',
-    fix: 'Correct the URL, start the server, let it send its whole chain of certificates, or trust its authority with --ca-file or --ca-sha256.',
+    fix: 'Correct the URL, or start the server. If its certificate is not trusted, let the server send its whole chain of certificates, or name its authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
       await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
       return PASSED

@@ -64,9 +64,9 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'discovery-algorithms',
     group,
-    title: 'no symmetric and no missing signature is announced',
+    title: 'the metadata announce only secure signature algorithms',
     clause: 'RFC 8725 3.1, RFC 9449 5.1',
-    fix: 'Remove none and HS256, HS384 and HS512 from the algorithms that the metadata list.',
+    fix: 'Remove none and RS1 from the algorithms that the metadata list, and HS256, HS384 and HS512 from those for DPoP.',
     needs: ['discovery-metadata'],
     run({ metadata }) {
       const lists = Object.entries(metadata).filter(([name]) =>
@@ -86,7 +86,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the metadata announce all parts that the checks use',
     clause: 'RFC 8414 2',
-    fix: 'Serve the missing parts, or read the reasons of the skipped checks below.',
+    fix: 'Serve the missing parts, or accept that the checks of these parts are skipped.',
     needs: ['discovery-metadata'],
     run(deployment) {
       const missing = PARTS.filter(([, has]) => !has(deployment)).map(([name]) => name)

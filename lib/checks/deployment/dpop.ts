@@ -45,12 +45,12 @@ const MATRIX: readonly {
     id: 'dpop-future',
     title: 'a proof from the future is refused',
     clause: 'RFC 9449 4.3, 11',
-    fix: 'Refuse a proof whose iat is later than now, but for some seconds.',
+    fix: 'Refuse a proof whose iat is more than a few seconds in the future.',
     changes: ({ now }) => ({ claims: { iat: now + HOUR } }),
   },
   {
     id: 'dpop-type',
-    title: 'a proof without its type is refused',
+    title: 'a proof with a wrong type is refused',
     clause: 'RFC 9449 4.3, 4',
     fix: 'Require the typ dpop+jwt.',
     changes: () => ({ header: { typ: 'JWT' } }),
@@ -90,7 +90,7 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'dpop-bound',
     group,
-    title: 'a key that is asked for with a proof is bound to it',
+    title: 'a request with a DPoP proof gets a bound key',
     clause: 'RFC 9449 5, RFC 9449 6.1',
     fix: 'Bind each key to the DPoP proof of its request, and let the proxy pass on the header DPoP.',
     needs: ['issuance-key'],
@@ -132,7 +132,7 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
       id: 'dpop-replay',
       title: 'a proof works only once',
       clause: 'RFC 9449 11.1',
-      fix: 'Remember the jti of each proof until it is too old, in a store that all processes share.',
+      fix: 'In a store that all processes share, remember the jti of each proof until the proof is too old.',
     },
     async (deployment, signal) => {
       const proof = prove(deployment, newPair(), { claims: { jti: randomUUID() } })

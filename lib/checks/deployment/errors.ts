@@ -118,7 +118,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     id: 'headers-cors',
     group,
     title: 'other websites cannot read answers with the cookies of a visitor',
-    fix: 'List the allowed origins in your CORS middleware, and do not repeat the header Origin.',
+    fix: 'List the allowed origins in your CORS middleware, and do not allow every Origin of a request.',
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
       const request = { method: 'POST', url: deployment.endpoint('token_endpoint'), form: [] }

@@ -18,7 +18,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-alg-none',
     title: 'a key without a signature is refused (alg none)',
     clause: 'RFC 8725 3.1, RFC 8725 3.2',
-    fix: 'Verify with the algorithm of the signing key, whatever the header of the key says.',
+    fix: 'Verify with the algorithm of the signing key, and never with the one that the header of the key names.',
     forge: ({ header, claims, parts: [, , signature] }) =>
       ['none', 'None', 'NONE'].flatMap((alg) => {
         const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
@@ -29,7 +29,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-hs256',
     title: 'a key that is signed with the public key as a secret is refused',
     clause: 'RFC 8725 3.1',
-    fix: 'Verify with the algorithm of the signing key, whatever the header of the key says.',
+    fix: 'Verify with the algorithm of the signing key, and never with the one that the header of the key names.',
     needs: ['key-missing', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
       secretsOf(jwks).map((secret) => {
@@ -71,7 +71,7 @@ export const FORGERIES: readonly Forgery[] = [
   },
   {
     id: 'forgery-embedded-jwk',
-    title: 'a key that brings its own public key is refused (jwk, jku, x5u)',
+    title: 'a key that contains or names its own public key is refused (jwk, jku, x5u)',
     clause: 'RFC 8725 3.10, RFC 7515 4.1.3',
     fix: 'Verify only with the signing keys of the server, and ignore or refuse jwk, jku, x5c and x5u.',
     forge({ header, claims }) {
@@ -101,7 +101,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-crit',
     title: 'a key with an unknown critical extension is refused',
     clause: 'RFC 7515 4.1.11',
-    fix: 'Refuse a key with a crit header that you do not understand.',
+    fix: 'Refuse a key if its crit header names an extension that you do not support.',
     forge: ({ header, parts: [, payload, signature] }) => [
       `${encodePart({ ...header, crit: ['check'], check: true })}.${payload}.${signature}`,
     ],
@@ -110,7 +110,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-spelling',
     title: 'a second spelling of a key is refused',
     clause: 'RFC 7515 2, RFC 4648 3.5',
-    fix: 'Decode base64url strictly: no padding, no spaces, no line ends, no other last character.',
+    fix: 'Decode base64url strictly: refuse padding, spaces, line ends, and a last character with unused bits that are not 0.',
     forge({ parts }) {
       const token = parts.join('.')
       return [`${token}=`, `${token}==`, ` ${token}`, `${token}\n`, `${token}.`, respelled(token)]

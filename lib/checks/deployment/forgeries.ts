@@ -14,7 +14,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     id: 'key-accepted',
     group,
     title: 'a genuine key is accepted',
-    fix: 'Name a route with --protected-url or --redeem-url that accepts keys of the test client, with their audience and scope.',
+    fix: 'With --protected-url or --redeem-url, name a route that accepts keys with the audience and scope of the test client.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const key = await deployment.issue({}, signal)
@@ -49,7 +49,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
   check(
     {
       id: 'forgery-type',
-      title: 'a token of another kind does not pass for a key',
+      title: 'a token of another type is refused as a key',
       clause: 'RFC 8725 3.11, RFC 8725 3.12',
       fix: 'Require the typ of a provisioning key.',
     },

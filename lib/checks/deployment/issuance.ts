@@ -32,7 +32,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'no cache keeps an answer with a key',
     clause: 'RFC 6749 5.1',
-    fix: 'Let the proxy pass on the header Cache-Control: no-store, and not replace it.',
+    fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
     needs,
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)
@@ -77,7 +77,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   refusing('issuance-scope-unknown', {
     title: 'a scope that no policy grants is refused',
     clause: 'RFC 6749 5.2',
-    fix: 'List the scopes of each client in policy.scopes, and do not ignore others.',
+    fix: 'List the scopes of each client in policy.scopes, and grant no other scopes.',
     request: { form: { scope: UNKNOWN_SCOPE } },
     // Without a scope in the answer, it is the one of the request, unless the key says otherwise.
     isHarmless({ json }) {
@@ -90,7 +90,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   refusing('issuance-audience-unknown', {
     title: 'a key for an unknown audience is refused',
     clause: 'RFC 8707 2',
-    fix: 'Refuse a resource that the policy of the client does not name, with invalid_target.',
+    fix: 'If the policy of the client does not name the resource, answer with invalid_target.',
     request: { form: { resource: 'https://check.invalid/' } },
     expected: 'status 400 with invalid_target',
   }),
@@ -139,7 +139,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'a parameter that is sent twice is refused',
     clause: 'RFC 6749 3.2',
-    fix: 'Refuse a form in which a parameter occurs twice, with invalid_request.',
+    fix: 'If a parameter occurs twice in a form, answer with invalid_request.',
     needs,
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)

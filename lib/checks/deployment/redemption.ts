@@ -13,7 +13,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the test client can redeem a key',
     clause: 'RFC 8693 2.2.1',
-    fix: 'Give the test client the scope provision:token and another one, or name a route with --redeem-url.',
+    fix: 'Give the test client the scope provision:token and one more scope, or name a route with --redeem-url.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const { place, exchange } = await redeem(deployment, signal)
@@ -27,7 +27,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'no cache keeps an answer with an access token',
     clause: 'RFC 6749 5.1',
-    fix: 'Let the proxy pass on the header Cache-Control: no-store, and not replace it.',
+    fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
     needs: ['redemption-works'],
     async run(deployment, signal) {
       const { exchange } = await redeem(deployment, signal)
@@ -42,7 +42,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'an access token has no more scopes than its key, and none for provisioning',
     clause: 'RFC 8693 2.1',
-    fix: 'Grant an access token only scopes of its key, without provision:*.',
+    fix: 'Grant an access token only scopes of its key, and none that begins with provision:.',
     needs: ['redemption-works'],
     async run(deployment, signal) {
       const { key, exchange } = await redeem(deployment, signal)
@@ -87,7 +87,7 @@ export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'replay-containment',
     group: 'Replay',
-    title: 'a replay of a key ends the access token that it was redeemed for',
+    title: 'a replay of a key revokes the access token of this key',
     clause: 'RFC 6749 10.5',
     fix: 'Let all processes share one store, and check access tokens with requireAccessToken() or introspection.',
     needs: ['replay-refused'],

@@ -36,7 +36,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     id: 'client-second-start',
     group: GROUP,
     title: 'needs no key if it is started again with the same state',
-    fix: 'Look into the state first. If the device is enrolled, send no request for a key, and exit with 0.',
+    fix: 'Read the saved state first. If the device is enrolled, send no request for a key, and exit with 0.',
     needs: ['client-healthy'],
     experiment: () => ({ starts: 2 }),
     judge(seen) {

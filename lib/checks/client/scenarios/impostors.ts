@@ -13,7 +13,7 @@ export const IMPOSTORS: readonly Scenario[] = [
     group: GROUP,
     title: 'refuses the metadata of another issuer',
     clause: 'RFC 8414 3.3',
-    fix: 'Compare the member issuer of the metadata with ISSUER, character by character, before you use them.',
+    fix: 'Before you use the metadata, compare their member issuer with ISSUER, character by character.',
     needs: NEEDS,
     experiment: () => ({
       disturb: async (request, { genuine, strangerOrigin }) =>
@@ -60,7 +60,7 @@ export const IMPOSTORS: readonly Scenario[] = [
     id: 'client-tls',
     group: GROUP,
     title: 'enrolls with an issuer whose authority it trusts',
-    fix: 'Trust the certificates in the file of CA_FILE, which SSL_CERT_FILE and other variables name too.',
+    fix: 'Trust the certificates in the file that CA_FILE names. SSL_CERT_FILE and other variables name the same file.',
     needs: NEEDS,
     async experiment() {
       const certificate = await makeCertificate()

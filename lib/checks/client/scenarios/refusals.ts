@@ -61,7 +61,7 @@ export const REFUSALS: readonly Scenario[] = [
     group: GROUP,
     title: 'refuses a key that is not bound to its key pair',
     clause: 'RFC 9449 5',
-    fix: 'After a request with a proof, expect token_type DPoP and a key with cnf.jkt of your key pair.',
+    fix: 'After a request with a proof, expect the token_type DPoP and a key whose cnf.jkt is the thumbprint of your key pair.',
     needs: NEEDS,
     experiment: () => ({
       disturb(request, { genuine }) {
