@@ -37,7 +37,7 @@ describe('the page about rules', () => {
     expect(codeIn(text)).toEqual(
       expect.arrayContaining([...signal.events, ...(signal.reasons ?? []), ...rule.responses]),
     )
-    const amount = threshold.count === 1 ? 'the first matching event' : `${threshold.count} matching events`
+    const amount = threshold.count === 1 ? 'one matching event' : `${threshold.count} matching events`
     expect(text).toContain(amount)
     for (const technique of rule.techniques)
       expect(text).toContain(
@@ -52,7 +52,7 @@ describe('the page about rules', () => {
     ['source_guessing', '100 matching events from one address within an hour'],
     ['registration_burst', '30 matching events of one client within 10 minutes'],
     ['dead_key', '3 matching events of one client within an hour'],
-    ['forged_key', 'the first matching event in the whole deployment'],
+    ['forged_key', 'one matching event in the whole deployment'],
   ])('says the threshold of %s in words', (id, words) => {
     expect(section(PAGE, id)).toContain(words)
   })

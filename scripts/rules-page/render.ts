@@ -22,7 +22,7 @@ export function ruleSections(kind: Rule['kind']): string {
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
   bound:
-    '`bound`. The finding is really about this client: it has authenticated, or a request contained one of its keys or tokens.',
+    '`bound`. This client is really affected: the client has authenticated, or a request contained one of its keys or tokens.',
   unbound: '`unbound`. A stranger can cause this finding, so the server only reports it.',
 }
 
@@ -47,7 +47,7 @@ function withLinks(step: string): string {
 
 const RESPONSES: Record<RuleResponse, string> = {
   report: '`report`: it opens a finding, and does nothing more',
-  throttle: '`throttle`: it limits the client to one outstanding key at a time, for `lockSeconds`',
+  throttle: '`throttle`: it allows the client only one unused key at a time, for `lockSeconds`',
   stepUp:
     '`stepUp`: it gives the client only keys that are bound to a DPoP key or a certificate, for `lockSeconds`',
   revokeKey: '`revokeKey`: it revokes the key',
@@ -63,7 +63,7 @@ function sectionOf(rule: Rule): string {
     `**${title}.**`,
     '',
     `- **Matching events:** ${signalOf(rule)}`,
-    `- **Threshold:** the rule opens a finding ${thresholdOf(rule)}`,
+    `- **Threshold:** ${thresholdOf(rule)}`,
     `- **Severity:** ${severity}`,
     `- **Evidence:** ${evidenceOf(rule)}`,
     `- **Response of the server:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
@@ -88,16 +88,18 @@ function ofRefusals(events: Rule['signal']['events']): string {
   return events.length === 1 ? ',' : '. `request.refused` counts only'
 }
 
-const SUBJECTS: Record<SubjectKind, string> = {
-  client: 'of one client',
-  address: 'from one address',
-  deployment: 'in the whole deployment',
+/** Where a single event, or several events, must come from. */
+const SUBJECTS: Record<SubjectKind, readonly [single: string, several: string]> = {
+  client: ['of a client', 'of one client'],
+  address: ['from an address', 'from one address'],
+  deployment: ['in the whole deployment', 'in the whole deployment'],
 }
 
-/** `with 3 matching events of one client within 10 minutes.`. */
+/** `3 matching events of one client within 10 minutes open a finding.`. */
 function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
-  if (count === 1) return `with the first matching event ${SUBJECTS[by]}.`
-  return `with ${count} matching events ${SUBJECTS[by]} within ${duration(seconds)}.`
+  const [single, several] = SUBJECTS[by]
+  if (count === 1) return `one matching event ${single} is enough to open a finding.`
+  return `${count} matching events ${several} within ${duration(seconds)} open a finding.`
 }
 
 function duration(seconds: number): string {

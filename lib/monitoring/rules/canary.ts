@@ -33,7 +33,7 @@ export const canary: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'Your own test of the canary.',
   runbook: [
-    'Nobody has a reason to use a canary: somebody has read the place where you put it.',
+    'Nobody has a reason to use a canary, so somebody has read the place where you put it.',
     'Take the address from the finding, and look for its other requests in your logs.',
     'Rotate all secrets that were stored in the same place.',
   ],

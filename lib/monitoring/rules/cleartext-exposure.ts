@@ -11,7 +11,7 @@ export const cleartextExposure: Rule = {
   signal: { events: ['key.exposed', 'token.exposed', 'registration.exposed'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'None: everybody who sees the traffic has the key. The usual cause is a wrong URL in a client.',
+    'None: everybody who can read the traffic has the key. The usual cause is a wrong URL in a client.',
   runbook: [
     'The server has revoked the key or token, unless it is bound. A bound key or token is useless without the private key.',
     'Correct the URL of the client: it must begin with https.',

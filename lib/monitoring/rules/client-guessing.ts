@@ -19,7 +19,7 @@ export const clientGuessing: Rule = {
   techniques: ['T1110.001'],
   signal: { events: ['request.refused'], reasons: GUESSES, by: 'client' },
   threshold: { count: 10, seconds: 3600 },
-  falsePositives: 'A client whose secret was rotated on the server only.',
+  falsePositives: 'A client that still uses its old secret, because only the server has the new one.',
   runbook: [
     'If the events request.refused in your log come from an address of the client, give it its new credentials.',
     'Otherwise block the address at your proxy. Nobody can guess a generated secret of 24 characters.',

@@ -14,7 +14,7 @@ export const deadKey: Rule = {
   signal: {
     events: ['request.refused'],
     reasons: ['key_expired', 'key_revoked'],
-    condition: `a revoked key, or a key that expired more than ${LATE_SECONDS} seconds ago`,
+    condition: `the key was revoked, or it expired more than ${LATE_SECONDS} seconds ago`,
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },

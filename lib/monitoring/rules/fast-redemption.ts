@@ -18,7 +18,7 @@ export const fastRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `within ${FASTEST_MILLISECONDS} milliseconds, although the client usually takes longer than a second; only if the same process has issued the key`,
+    condition: `the client redeemed the key within ${FASTEST_MILLISECONDS} milliseconds, although it usually needs more than a second. The rule knows only keys that the same process has issued`,
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },

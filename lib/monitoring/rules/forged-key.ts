@@ -15,12 +15,12 @@ export const forgedKey: Rule = {
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'A second deployment that signs with the same key, such as staging with the key of production. A store that has lost its data does not know the genuine keys either.',
+    'A second deployment that uses the same signing key, such as staging with the signing key of production. A store that has lost its data, so that it does not know genuine keys.',
   runbook: [
-    'The server has refused the token. Check whether the store has lost data: then it does not know genuine tokens either, and no signing key has leaked.',
-    'Otherwise, somebody has a signing key of yours, or two deployments share one. Do not ignore this: treat the signing key as leaked.',
-    'Follow "A stolen signing key" in the page about key rotation: it replaces the signing key in every process, and revokes everything that was issued until now.',
-    'Look at the events client.bound and client.registered since the theft, and delete what you do not know.',
+    'The server has refused the token. First check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
+    'Otherwise, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this: treat the signing key as leaked.',
+    'Follow "A stolen signing key" in the page about key rotation. There you replace the signing key in every process, and revoke everything that was issued until now.',
+    'Look at the events client.bound and client.registered since the theft, and delete the clients and bindings that you do not know.',
     'Find out where the signing key was stored, and who could read it.',
   ],
   responses: ['report'],

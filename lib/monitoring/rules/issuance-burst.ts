@@ -78,7 +78,7 @@ export const issuanceBurst: Rule = {
   techniques: ['T1078.004', 'T1528'],
   signal: {
     events: ['key.issued'],
-    condition: `at least ${LEAST_BURST} keys in a minute, at least ${LEAST_RATIO} times as many as usual for the client, and at least half of them from networks that the client first used within the last hour`,
+    condition: `the client asks for at least ${LEAST_BURST} keys in a minute. These are at least ${LEAST_RATIO} times as many as usual, and at least half of the requests come from networks that the client first used within the last hour`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

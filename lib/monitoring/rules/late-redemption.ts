@@ -16,11 +16,11 @@ export const lateRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.redeemed'],
-    condition: `${IN_A_ROW} keys in a row, each in the last ${LAST_PART * 100} percent of its lifetime`,
+    condition: `the client redeemed ${IN_A_ROW} keys in a row, each in the last ${LAST_PART * 100} percent of the lifetime of the key`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Devices that start slowly, and whose keys have too short a lifetime.',
+  falsePositives: 'Devices that start slowly, and get keys with a lifetime that is too short.',
   runbook: [
     'If the devices need the time, let the client ask for a longer lifetime.',
     'Otherwise find out which program keeps the keys for so long, and why.',

@@ -16,11 +16,11 @@ export const networkChanged: Rule = {
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'An orchestrator that asks for the keys of its devices: key and device are on different networks.',
+    'An orchestrator that asks for keys for its devices: the orchestrator and the devices are on different networks.',
   runbook: [
-    'Compare both networks and programs with what you know about the client.',
+    'Check whether the client normally uses the addresses and the user agents in the events key.issued and key.moved of the key.',
     'If the client hands keys to other machines, let it ask for keys for their subjects instead.',
-    'If they are unknown, revoke the key and its results with revokeKey or revokeFamily.',
+    'If you do not know the addresses or user agents, revoke the key and its results with revokeKey or revokeFamily.',
   ],
   responses: ['report'],
   where: (event) =>

@@ -68,7 +68,7 @@ export const silentClient: Rule = {
   techniques: ['T1489'],
   signal: {
     events: ['key.issued'],
-    condition: `no key for ${LEAST_SILENCE / HOUR} hours, ${MISSED_INTERVALS} times the usual interval, and ${LONGEST_PAUSES} times its longest pause so far; other clients must be active`,
+    condition: `the client asked for no key for ${LEAST_SILENCE / HOUR} hours, for ${MISSED_INTERVALS} times its usual interval, and for ${LONGEST_PAUSES} times its longest pause so far. The rule notices this only while other clients ask for keys`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

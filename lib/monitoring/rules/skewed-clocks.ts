@@ -15,7 +15,7 @@ export const skewedClocks: Rule = {
   signal: {
     events: ['request.refused'],
     reasons: ['key_not_yet_valid', 'client_assertion_expired', 'dpop_stale'],
-    condition: `at least ${LEAST_CLIENTS} addresses within 10 minutes`,
+    condition: `such events came from at least ${LEAST_CLIENTS} addresses within 10 minutes`,
     by: 'deployment',
   },
   threshold: { count: 1, seconds: 3600 },

@@ -11,9 +11,9 @@ export const sourceGuessing: Rule = {
   techniques: ['T1110.003'],
   signal: { events: ['request.refused'], reasons: ['client_unknown', ...GUESSES], by: 'address' },
   threshold: { count: 100, seconds: 3600 },
-  falsePositives: 'Many devices behind one address whose client was deleted.',
+  falsePositives: 'Many devices that share an address and a client, if you have deleted this client.',
   runbook: [
-    'Look at the reasons: client_unknown means that the ids are guessed too.',
+    'Look at the reasons: client_unknown means that somebody also guesses the ids of clients.',
     'Block the address at your proxy, unless it is a gateway of your own devices.',
   ],
   responses: ['report'],

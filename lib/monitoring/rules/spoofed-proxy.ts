@@ -19,7 +19,7 @@ export const spoofedProxy: Rule = {
   runbook: [
     'If the address is a proxy of yours, name it in `trust proxy` of Express.',
     'Otherwise a stranger uses these headers to claim HTTPS or a client certificate. The server has refused the request.',
-    'Close the port of the app to everybody but your proxy.',
+    'Close the port of the app to everybody except your proxy.',
   ],
   responses: ['report'],
   where: (event) =>

@@ -48,7 +48,7 @@ export const stockpiling: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `at least ${LEAST_KEYS} keys in 10 minutes, of which the client has redeemed less than a tenth, although it usually redeems more than half`,
+    condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them, although it usually redeems more than half`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },

@@ -3,7 +3,7 @@ import type { Rule } from './rule.js'
 export const wrongPlace: Rule = {
   id: 'wrong_place',
   version: 1,
-  title: 'A genuine key came to the wrong client, audience or environment',
+  title: 'A genuine key came to the wrong audience or environment, or from the wrong network',
   kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',
@@ -16,7 +16,7 @@ export const wrongPlace: Rule = {
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
   runbook: [
-    'Read the detail of the refusals: it names the expected and the actual audience or environment.',
+    'Read the detail of the refusals: it names the audience, environment or network that is wrong.',
     'If the address is one of yours, correct the configuration of that client.',
     'Otherwise somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],

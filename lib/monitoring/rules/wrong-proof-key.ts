@@ -13,7 +13,7 @@ export const wrongProofKey: Rule = {
   falsePositives:
     'A client that makes a new DPoP key at each start, and keeps its provisioning key over a restart.',
   runbook: [
-    'The key was refused, so nothing is lost. Somebody else may have a copy of the key.',
+    'The server has refused the key, so this request did no harm. But somebody else may have a copy of the key.',
     'Compare the address and the user agent with those of the event key.issued.',
     'If they differ, revoke the key with revokeKey, and find out where it was copied.',
     'If they are the same, let the client keep its DPoP key together with the provisioning key.',
