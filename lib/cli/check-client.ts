@@ -11,8 +11,8 @@ import type { Command } from './command.js'
 const SCENARIOS_PER_CORE = 2
 
 const NOTES = `COMMAND is a client in any language, with its arguments. It runs without a
-shell, once for each scenario. Each time, it gets another issuer on this machine
-in its environment:
+shell, once for each scenario. Each scenario has its own issuer on this machine.
+The environment of COMMAND contains these variables:
 
   ISSUER           The issuer, as its metadata name it
   CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE
@@ -20,16 +20,16 @@ in its environment:
   PROVISIONING_KEY The key, with --supply key. Then the four variables above do
                    not exist
   ACTION           bind: the client binds a key pair at /oauth/bind
-  STATE            A file that does not exist yet, in a folder of its own: for
-                   everything that the client saves
+  STATE            A file that does not exist yet, in an empty folder. The
+                   client saves everything there or beside it
   DEADLINE         The seconds after which the client should give up
   CA_FILE          The authority to trust, if ISSUER is an https URL.
                    NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, CURL_CA_BUNDLE and
                    REQUESTS_CA_BUNDLE name the same file
 
-COMMAND must end with 0 if the device is enrolled. Otherwise it must end with
-another code, and print an error. Its output, its URLs and the arguments of its
-processes are searched for secrets.
+If the device is enrolled, COMMAND must end with the exit code 0. Otherwise it
+must end with another code, and print an error. The command check-client
+searches the output, the URLs and the arguments of the client for secrets.
 
 ${CHECK_NOTES}`
 
@@ -37,7 +37,7 @@ ${CHECK_NOTES}`
 export const CHECK_CLIENT: Command = {
   summary: 'run a client of any language against a hostile issuer',
   options: {
-    supply: { value: 'HOW', about: 'client: it asks for a key (default). key: it gets one' },
+    supply: { value: 'HOW', about: 'client: asks for a key (default). key: gets a key' },
     timeout: { value: 'SECONDS', about: 'The time limit of a run of the client. Default: 60' },
     ...CHECK_OPTIONS,
   },

@@ -20,20 +20,20 @@ const OPTIONS: OptionTable = {
   subject: { value: 'ID', about: 'The identity of the keys. Default: the client itself' },
   audience: { value: 'URL', about: 'The audience of the keys. Default: that of the issuer' },
   'other-audience': { value: 'URL', about: 'An audience that --protected-url must refuse' },
-  'protected-url': { value: 'URL', about: 'A route that accepts keys with GET, and redeems none' },
-  'redeem-url': { value: 'URL', about: 'A route that redeems keys by POST. Default: exchange' },
+  'protected-url': { value: 'URL', about: 'A GET route that accepts keys without redeeming them' },
+  'redeem-url': { value: 'URL', about: 'A POST route that redeems keys. Default: the exchange' },
   'redeem-body': { value: 'JSON', about: 'The body of that request. Default: {}' },
-  'http-port': { value: 'PORT', about: 'The port for plain HTTP. Default: 80, with port 443' },
+  'http-port': { value: 'PORT', about: 'The plain HTTP port. Default: 80 if HTTPS uses 443' },
   'ca-file': { value: 'FILE', about: 'Trust only the authorities in FILE (PEM)' },
   'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
-  wait: { value: 'SECONDS', about: 'Wait so long for expiry and rate limits. Default: 10' },
+  wait: { value: 'SECONDS', about: 'Total wait for expiry and rate limits. Default: 10' },
   ...CHECK_OPTIONS,
 }
 
 const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
-of its own: the checks send about 170 requests, also forged and repeated ones,
-which the monitoring reports as findings of this client. The checks revoke or
-redeem all keys that they get.
+that has no other purpose: the checks send about 170 requests, some of them
+forged or repeated, and the monitoring opens findings about this client. The
+checks revoke or redeem all keys that they get.
 
 ${CHECK_NOTES}`
 

@@ -15,8 +15,8 @@ import type { Ending, Surroundings } from './command.js'
 export const CHECK_OPTIONS: OptionTable = {
   only: { value: 'NAMES', about: 'Run only these checks or groups, separated by commas' },
   skip: { value: 'NAMES', about: 'Skip these checks or groups' },
-  'expected-failures': { value: 'FILE', about: 'Checks that are known to fail, one id in a line' },
-  'max-warnings': { value: 'NUMBER', about: 'Fail if there are more warnings' },
+  'expected-failures': { value: 'FILE', about: 'Ids of checks that are known to fail, one per line' },
+  'max-warnings': { value: 'NUMBER', about: 'Fail if there are more than NUMBER warnings' },
   json: { about: 'Print the results as JSON' },
   junit: { value: 'FILE', about: 'Also write the results to FILE as JUnit XML' },
   'help-page': { value: 'URL', about: 'The page that explains each check' },

@@ -15,8 +15,9 @@ const OPTIONS: OptionTable = {
 }
 
 const NOTES = `FOLDER must be empty, or not exist. The command writes a small complete app: the
-server, a test, a security policy for the command review, and a README. secrets/
-gets a new signing key and a new client secret, which Git ignores.
+server, a test, a security policy for the command review, and a README. The
+folder secrets/ gets a new signing key and a new client secret. Git ignores this
+folder.
 
 Then run npm install, npm test and npm start in FOLDER.
 

@@ -18,8 +18,8 @@ const OPTIONS: OptionTable = {
   jwks: { value: 'FILE', about: 'Also write the public key to FILE, as a JWK Set' },
 }
 
-const NOTES = `signing-key    A private key for the option signingKeys. A JWK says its
-               algorithm, its kid and its age; a PEM does not.
+const NOTES = `signing-key    A private key for the option signingKeys. A JWK contains
+               its algorithm, its kid and its age. A PEM does not.
                Default of --output: signing-key.json or signing-key.pem.
 client-secret  256 random bits in hexadecimal digits for a client, and their
                hash for the option secretHash.

@@ -19,7 +19,7 @@ export const OPTIONS: OptionTable = {
   'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
   deadline: { value: 'SECONDS', about: 'Stop after this time. Default: 120' },
   output: { value: 'FILE', about: 'Write the result with its secrets to FILE (mode 0600)' },
-  exec: { value: 'CMD...', about: 'Then run CMD with the result in its environment. Last' },
+  exec: { value: 'CMD...', about: 'Last option: run CMD with the result in its environment' },
 }
 
 /** The options that name a variable with a secret. */

@@ -9,8 +9,8 @@ import { type DeviceResult, environmentOf, publicJson, requireWritable, writeRes
 import { runProgram } from './run-program.js'
 
 const NOTES = `The key, or the secret of the client, comes from a file, an environment variable
-or the standard input. If FILE of --state has a result, the command reads no key
-and sends no request.
+or the standard input. If the file of --state already contains a result, the
+command reads no key and sends no request.
 
 stdout  The result as one JSON object, without secrets. With --exec, stdout
         belongs to CMD.

@@ -23,13 +23,13 @@ const OPTIONS: OptionTable = {
 }
 
 const NOTES = `MODULE is the file of your app that exports the result of provisioningKeys() as
-keys or as default. The command loads it in a process of its own, with this
+keys or as default. The command loads MODULE in a new process with the same
 environment, and ends this process as soon as MODULE is loaded. For a TypeScript
 file, Node 20 needs tsx in the project. The command prints no secret of the
 configuration.
 
-A policy is a JSON file with rules by their ids; --json, --sarif and --junit are
-for programs. In a test of your own, use reviewPolicy() of
+A policy is a JSON file with rules by their ids. The outputs of --json, --sarif
+and --junit are for programs. In a test of your own, use reviewPolicy() of
 express-provisioning-keys/review.
 
 ${CHECK_NOTES}`
