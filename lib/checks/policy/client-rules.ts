@@ -72,7 +72,7 @@ export const CLIENT_RULES = [
     title: 'a client gets keys for one API',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.audiences',
-    why: 'A client can ask for keys for several APIs. An API that receives a key must not be able to use it at another API.',
+    why: 'A client can ask for keys for several APIs. Somebody who steals its secret can then use all of these APIs.',
     fix: 'Set audiences in the policy of the client to the one API that it uses.',
     severity: 'warning',
     parameters: { most: 1 },
