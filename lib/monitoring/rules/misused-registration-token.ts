@@ -13,7 +13,7 @@ export const misusedRegistrationToken: Rule = {
   falsePositives: 'A program that manages several clients and mixes up their tokens.',
   runbook: [
     'The token is revoked already. Its client keeps working, but can no longer change its registration.',
-    'If the address is unknown, delete the client with deleteClient, and provision it again.',
+    'If you do not know the address in the finding, delete the client with deleteClient, and provision it again.',
   ],
   responses: ['report'],
 }

@@ -28,7 +28,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     id: 'client-state',
     group: GROUP,
     title: 'saves its secrets in files that only their owner can read',
-    fix: 'Create the files with mode 0600, or set the umask to 077 before.',
+    fix: 'Create the files with mode 0600, or set the umask to 077 first.',
     needs: ['client-healthy'],
     judge: ({ openFiles }) => openFiles.map((name) => `others can read the file ${name} beside STATE`),
   },
