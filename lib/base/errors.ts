@@ -237,18 +237,13 @@ export function unlessRefused<T>(read: () => T): T | undefined {
  */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError'
-  readonly #faults: readonly string[]
+  declare readonly faults: readonly string[]
 
   constructor(faults: readonly string[], docsUrl?: string) {
-    const [only = ''] = faults
-    const list = faults.map((fault) => `  - ${fault}`)
-    const text = faults.length === 1 ? only : `${faults.length} faults:\n${list.join('\n')}`
+    const list = faults.map((fault) => `\n  - ${fault}`)
+    const text = faults.length === 1 ? `${faults[0]}` : `${faults.length} faults:${list.join('')}`
     super(docsUrl === undefined ? text : `${text}\nSee ${docsUrl}#configuration`)
-    this.#faults = Object.freeze([...faults])
-  }
-
-  /** All faults. They are in the message too, so the console need not print them twice. */
-  get faults(): readonly string[] {
-    return this.#faults
+    // Not enumerable: the console prints the message already.
+    Object.defineProperty(this, 'faults', { value: Object.freeze([...faults]) })
   }
 }
