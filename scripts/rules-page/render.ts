@@ -21,8 +21,7 @@ export function ruleSections(kind: Rule['kind']): string {
 }
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
-  bound:
-    '`bound`. This client is really affected: the client has authenticated, or a request contained one of its keys or tokens.',
+  bound: '`bound`. The client has authenticated, or a request contained one of its keys or tokens.',
   unbound: '`unbound`. A stranger can cause this finding, so the server only reports it.',
 }
 

@@ -36,7 +36,7 @@ export const LEFTOVER_RULES = [
     title: 'no two clients have the same secret',
     clause: 'RFC 6819 5.1.4.1.4',
     option: 'clients[].secretHash',
-    why: 'Two clients have the same secret, so each of them can ask for keys as the other one.',
+    why: 'Two clients have the same secret, so each of them can ask for keys in the name of the other.',
     fix: 'Make a secret for each client with keygen client-secret.',
     severity: 'error',
     parameters: {},

@@ -16,7 +16,7 @@ export const wrongProofKey: Rule = {
     'The server has refused the key, so this request did no harm. But somebody else may have a copy of the key.',
     'Compare the address and the user agent with those of the event key.issued.',
     'If they differ, revoke the key with revokeKey, and find out where it was copied.',
-    'If they are the same, let the client keep its DPoP key together with the provisioning key.',
+    'If they are the same, change the client: it must save its DPoP key together with the provisioning key.',
   ],
   responses: ['report'],
 }
