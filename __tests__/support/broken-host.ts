@@ -1,6 +1,7 @@
 import express, { type Express, type Request, type RequestHandler } from 'express'
 import { generateSigningKeys, type ProvisioningKeys, provisioningKeys } from '../../lib/index.js'
 import { type TestKit, testClock, testKit } from '../../lib/testing/testing.js'
+import { hashOf } from './proof.js'
 
 export const CLIENT = { clientId: 'fleet', clientSecret: 'the-secret-of-the-tests-1' }
 export const AUDIENCE = 'https://api.example.com'
@@ -55,7 +56,22 @@ export function naiveGuard(tokenOf: (req: Request) => unknown = tokenInHeader): 
   }
 }
 
-function tokenInHeader(req: Request): unknown {
+/** A guard that wants a token with the scheme DPoP and a proof of its DPoP key, but verifies no signature. */
+export function readsBound(
+  tokenOf: (req: Request) => unknown = tokenInHeader,
+  guard: RequestHandler = naiveGuard(tokenOf),
+): RequestHandler {
+  return (req, res, next) => {
+    const { authorization = 'DPoP', dpop = '' } = req.headers
+    const [, claims = ''] = String(dpop).split('.')
+    const { ath, htu } = claims === '' ? {} : JSON.parse(Buffer.from(claims, 'base64url').toString())
+    const isProven = ath === hashOf(String(tokenOf(req))) && htu === `${AUDIENCE}${req.path}`
+    if (/^DPoP/.test(authorization) && isProven) guard(req, res, next)
+    else res.status(401).json({ error: 'invalid_dpop_proof' })
+  }
+}
+
+export function tokenInHeader(req: Request): unknown {
   return req.headers.authorization?.replace(/^(Bearer|DPoP) /, '')
 }
 

@@ -8,8 +8,10 @@ import {
   hostWith,
   naiveGuard,
   OTHER_AUDIENCE,
+  readsBound,
   SCOPE,
   tokenInBody,
+  tokenInHeader,
   tokenInQuery,
 } from '../support/broken-host.js'
 
@@ -79,6 +81,19 @@ const BROKEN: Record<
   dpopOtherTarget: [bearersOnly, /accepted a bound key with a proof for another method or URL/],
 }
 
+/** For each attack with a made-up token, a guard for bound keys that it finds. */
+const BROKEN_FOR_BOUND = {
+  garbage: () => readsBound(tokenInHeader, openRoute()),
+  forgedSignature: () => readsBound(),
+  embeddedKey: () => readsBound(),
+  publicKeyAsSecret: () => readsBound(),
+  algNone: () => readsBound(),
+  changedClaims: () => readsBound(),
+  wrongAudience: () => readsBound(),
+  inQuery: () => readsBound(tokenInQuery),
+  inBody: () => readsBound(tokenInBody),
+}
+
 describe('an honest app', () => {
   const host = hostWith(honest)
 
@@ -120,6 +135,23 @@ describe('a broken app', () => {
     await expect(attack).rejects.toThrow(message)
     await expect(attack).rejects.toMatchObject({ name: 'AssertionError', code: 'ERR_ASSERTION' })
     await expect(attack).rejects.toThrow(`attacks.${name}: POST /devices `)
+  })
+
+  const bound = { ...ROUTE, dpop: true }
+
+  it.each(Object.keys(BROKEN_FOR_BOUND) as (keyof typeof BROKEN_FOR_BOUND)[])(
+    'that accepts only bound keys with a proof fails the attack %s',
+    async (name) => {
+      const { app, kit } = hostWith(BROKEN_FOR_BOUND[name], express.urlencoded({ extended: false }))
+      await expect(kit.attacks[name](app, bound)).rejects.toThrow(BROKEN[name][1])
+    },
+  )
+
+  it('that reads only the header fails the attack inQuery with a bound key too', async () => {
+    const { app, kit } = hostWith(() => readsBound())
+    await expect(kit.attacks.inQuery(app, bound)).rejects.toThrow(
+      /in the query string.*must run before other/,
+    )
   })
 
   it('fails the attack wrongKind if it accepts keys in place of access tokens', async () => {

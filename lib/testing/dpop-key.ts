@@ -43,7 +43,7 @@ export interface TestDpopKey {
 export async function newDpopKey({ now }: Pick<TestClock, 'now'>): Promise<TestDpopKey> {
   const signer: Signer = await signerOf(await newPrivateKey())
   const proof: TestDpopKey['proof'] = ({ url, token, ...target }) =>
-    dpopProof(signer, { ...target, token, url: absolute(url, token), now: Math.floor(now() / 1000) })
+    dpopProof(signer, { ...target, token, url: absoluteUrl(url, token), now: Math.floor(now() / 1000) })
   return Object.freeze({
     thumbprint: await thumbprintOf(signer),
     publicJwk: signer.publicJwk,
@@ -54,8 +54,8 @@ export async function newDpopKey({ now }: Pick<TestClock, 'now'>): Promise<TestD
   } satisfies TestDpopKey)
 }
 
-/** A guard expects the origin of its audience, or that of the issuer if the audience is no https URL. */
-function absolute(url: string, token: string | undefined): string {
+/** The URL for a proof. A guard expects the origin of its audience, or that of the issuer if the audience is no https URL. */
+export function absoluteUrl(url: string, token: string | undefined): string {
   if (URL.canParse(url)) return url
   const { aud, iss } = (token === undefined ? undefined : claimsOf(token)) ?? {}
   const base = [aud, iss].find((one) => typeof one === 'string' && /^https?:/.test(one))

@@ -1,15 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { captureOutput } from '../captured-output.js'
 import { signedByOthers, signedWithPublicKeys, unsigned, withOtherClaims, withOwnKey } from './forgeries.js'
-import type { Target } from './target.js'
+import type { Credential, Target } from './target.js'
 
 /** An attack on a route that accepts honest requests. It fails if the app accepts it. */
 export type Run = (target: Target) => Promise<void>
 
-/** Sends made-up tokens as bearer tokens. Each must be refused. */
-async function present(target: Target, tokens: readonly string[], accepted: string): Promise<void> {
-  for (const token of tokens)
-    target.requireRefusal(await target.send({ headers: { Authorization: `Bearer ${token}` } }), accepted)
+/** Replaces a genuine token by others, in requests that are right otherwise. Each must be refused. */
+async function present(
+  target: Target,
+  tokensFor: (genuine: string) => readonly string[],
+  accepted: string,
+): Promise<void> {
+  const { token: genuine, dpop } = await target.credential()
+  for (const token of tokensFor(genuine))
+    target.requireRefusal(await target.send({ headers: await target.headersFor({ token, dpop }) }), accepted)
 }
 
 /** Sends a genuine token that must be refused here. */
@@ -31,7 +36,7 @@ export async function withoutCredential(target: Target): Promise<void> {
 
 export async function garbage(target: Target): Promise<void> {
   const tokens = [randomBytes(24).toString('base64url'), 'undefined', 'null']
-  await present(target, tokens, `a made-up text. Put ${target.guard} before the handler`)
+  await present(target, () => tokens, `a made-up text. Put ${target.guard} before the handler`)
 }
 
 export async function expired(target: Target): Promise<void> {
@@ -72,47 +77,50 @@ export async function wrongKind(target: Target): Promise<void> {
   const { kit, isForKeys } = target
   const token = await (isForKeys ? kit.testAccessToken(terms) : kit.testKey(terms))
   const other = isForKeys ? 'an access token' : 'a provisioning key'
-  await present(target, [token], `${other} in place of ${noun(target)}. Guard it with ${target.guard}`)
+  const accepted = `${other} in place of ${noun(target)}. Guard it with ${target.guard}`
+  target.requireRefusal(await target.send({ headers: { Authorization: `Bearer ${token}` } }), accepted)
 }
 
 const DO_NOT_READ = 'Let a guard of this library verify it, and do not only read its claims'
 
 export async function forgedSignature(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  await present(target, signedByOthers(token), `${noun(target)} with a forged signature. ${DO_NOT_READ}`)
+  await present(target, signedByOthers, `${noun(target)} with a forged signature. ${DO_NOT_READ}`)
 }
 
 export async function embeddedKey(target: Target): Promise<void> {
-  const { token } = await target.credential()
   const accepted = `${noun(target)} that is signed with the public key in its own header. ${DO_NOT_READ}`
-  await present(target, [withOwnKey(token)], accepted)
+  await present(target, (token) => [withOwnKey(token)], accepted)
 }
 
 export async function publicKeyAsSecret(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  const forged = signedWithPublicKeys(token, await target.kit.issuance.jwks())
+  const jwks = await target.kit.issuance.jwks()
   const accepted = `${noun(target)} with an HMAC of a public key. ${DO_NOT_READ}`
-  await present(target, forged, accepted)
+  await present(target, (token) => signedWithPublicKeys(token, jwks), accepted)
 }
 
 export async function algNone(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  await present(target, unsigned(token), `${noun(target)} with alg none. ${DO_NOT_READ}`)
+  await present(target, unsigned, `${noun(target)} with alg none. ${DO_NOT_READ}`)
 }
 
 export async function changedClaims(target: Target): Promise<void> {
-  const { token } = await target.credential()
   const accepted = `${noun(target)} whose claims were changed. ${DO_NOT_READ}`
-  await present(target, [withOtherClaims(token)], accepted)
+  await present(target, (token) => [withOtherClaims(token)], accepted)
+}
+
+/** The headers of an honest request, without the header Authorization. */
+async function otherHeadersFor(target: Target, credential: Credential): Promise<Record<string, string>> {
+  const { Authorization: _, ...others } = await target.headersFor(credential)
+  return others
 }
 
 /** RFC 9700 2.4: a URL gets into logs and histories. */
 export async function inQuery(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  const query = `access_token=${token}`
+  const credential = await target.credential()
+  const query = `access_token=${credential.token}`
   const accepted = `${noun(target)} in the query string. Accept it in the header Authorization only`
-  target.requireRefusal(await target.send({ query }), accepted)
-  const both = { query, headers: { Authorization: `Bearer ${token}` } }
+  const alone = { query, headers: await otherHeadersFor(target, credential) }
+  target.requireRefusal(await target.send(alone), accepted)
+  const both = { query, headers: await target.headersFor(credential) }
   target.requireRefusal(
     await target.send(both),
     `${accepted}. The guard must run before other middlewares answer`,
@@ -120,9 +128,10 @@ export async function inQuery(target: Target): Promise<void> {
 }
 
 export async function inBody(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-  const answer = await target.send({ headers, body: `access_token=${token}` })
+  const credential = await target.credential()
+  const others = await otherHeadersFor(target, credential)
+  const headers = { ...others, 'Content-Type': 'application/x-www-form-urlencoded' }
+  const answer = await target.send({ headers, body: `access_token=${credential.token}` })
   target.requireRefusal(answer, `${noun(target)} in the body. Accept it in the header Authorization only`)
 }
 

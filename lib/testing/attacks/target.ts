@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert'
-import type { TestDpopKey } from '../dpop-key.js'
+import { absoluteUrl, type TestDpopKey } from '../dpop-key.js'
 import type { TestIssuance } from '../issuance.js'
 import { inCleartext, overHttps, send, type TestAnswer, type TestApp } from '../over-https.js'
 import type { TestKeyOptions } from '../token-source.js'
@@ -72,6 +72,7 @@ export class Target {
   readonly name: string
   readonly #app: TestApp
   #nonce: string | undefined
+  #url: string | undefined
   #successStatus: number | undefined
 
   constructor(kit: AttackingKit, name: string, { app, route }: { app: TestApp; route: AttackedRoute }) {
@@ -100,10 +101,15 @@ export class Target {
     return { token, dpop }
   }
 
-  /** The headers of an honest request. */
+  /**
+   * The headers of a request that is right, except for its token. The URL of a proof is that of the first token, which is an
+   * honest one. Other tokens can have another audience, or none.
+   */
   async headersFor({ token, dpop }: Credential): Promise<Record<string, string>> {
     if (dpop === undefined) return { Authorization: `Bearer ${token}` }
-    return dpop.headers({ method: this.route.method, url: this.route.path, token, nonce: this.#nonce })
+    const { method, path } = this.route
+    this.#url ??= absoluteUrl(path, token)
+    return dpop.headers({ method, url: this.#url, token, nonce: this.#nonce })
   }
 
   async send({ headers, query, body, isCleartext = false }: Deviation): Promise<TestAnswer> {
