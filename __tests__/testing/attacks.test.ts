@@ -1,6 +1,12 @@
 import express, { type RequestHandler } from 'express'
-import type { ProvisioningKeys } from '../../lib/index.js'
-import { type AttackedRoute, type AttackName, overHttps } from '../../lib/testing/testing.js'
+import { type ProvisioningKeys, provisioningKeys } from '../../lib/index.js'
+import {
+  type AttackedRoute,
+  type AttackName,
+  overHttps,
+  testIssuer,
+  testKit,
+} from '../../lib/testing/testing.js'
 import {
   AUDIENCE,
   type Host,
@@ -120,6 +126,19 @@ describe('an honest app', () => {
     expect(await host.kit.attacks.all(host.app, { ...ROUTE, dpop: true })).toContain('replay')
   })
 
+  it('withstands every attack on a route for access tokens if the client may ask only for bound keys', async () => {
+    const scopes = [SCOPE, 'devices:read', 'provision:token', 'provision:bind', 'provision:register']
+    const options = { policy: { scopes, senderConstraint: 'dpop' }, observer: () => undefined } as const
+    const issuer = testIssuer(provisioningKeys, { scopes: [SCOPE, 'devices:read'], options })
+    const app = express().use(issuer.keys.router())
+    app.post('/devices', issuer.keys.requireAccessToken({ scope: SCOPE }), (_req, res) => void res.json({}))
+    const { attacks } = testKit({ ...issuer, app })
+    const { otherAudience: _, ...route } = ROUTE
+    expect(await attacks.all(app, { ...route, credential: 'access token', dpop: true })).toContain(
+      'wrongKind',
+    )
+  })
+
   it('can be given with overHttps(), and the attack over plain HTTP still gets the app itself', async () => {
     await host.kit.attacks.cleartext(overHttps(host.app), ROUTE)
     const { app, kit } = hostWith(readsClaims)
@@ -160,6 +179,12 @@ describe('a broken app', () => {
     await expect(attack).rejects.toThrow(
       /accepted a provisioning key in place of an access token.*requireAccessToken/,
     )
+  })
+
+  it('that accepts only bound keys with a proof fails the attack wrongKind', async () => {
+    const { app, kit } = hostWith(() => readsBound())
+    const attack = kit.attacks.wrongKind(app, { ...bound, credential: 'access token' })
+    await expect(attack).rejects.toThrow('accepted a provisioning key in place of an access token')
   })
 
   it('fails if it prints the key, and the message does not contain the key', async () => {

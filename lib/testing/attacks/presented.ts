@@ -72,13 +72,10 @@ export async function wrongAudience(target: Target): Promise<void> {
 
 /** A key that the app should exchange first. */
 export async function wrongKind(target: Target): Promise<void> {
-  const { scope, subject, audience } = target.route
-  const terms = { scope, ...(subject && { subject }), ...(audience && { resource: audience }) }
-  const { kit, isForKeys } = target
-  const token = await (isForKeys ? kit.testAccessToken(terms) : kit.testKey(terms))
-  const other = isForKeys ? 'an access token' : 'a provisioning key'
+  const credential = await target.credential({}, !target.isForKeys)
+  const other = target.isForKeys ? 'an access token' : 'a provisioning key'
   const accepted = `${other} in place of ${noun(target)}. Guard it with ${target.guard}`
-  target.requireRefusal(await target.send({ headers: { Authorization: `Bearer ${token}` } }), accepted)
+  target.requireRefusal(await target.send({ headers: await target.headersFor(credential) }), accepted)
 }
 
 const DO_NOT_READ = 'Let a guard of this library verify it, and do not only read its claims'

@@ -86,8 +86,8 @@ export class Target {
     return this.route.credential !== 'access token'
   }
 
-  /** A new key or access token that the route must accept, except for `terms`. */
-  async credential(terms: TestKeyOptions = {}): Promise<Credential> {
+  /** A new key or access token that the route must accept, except for `terms` and its kind. */
+  async credential(terms: TestKeyOptions = {}, isKey = this.isForKeys): Promise<Credential> {
     const { scope, subject, audience, dpop: isBound } = this.route
     const dpop = terms.dpop ?? (isBound === true ? await this.kit.dpopKey() : undefined)
     const given = {
@@ -97,7 +97,7 @@ export class Target {
       ...terms,
       ...(dpop !== undefined && { dpop }),
     }
-    const token = await (this.isForKeys ? this.kit.testKey(given) : this.kit.testAccessToken(given))
+    const token = await (isKey ? this.kit.testKey(given) : this.kit.testAccessToken(given))
     return { token, dpop }
   }
 
