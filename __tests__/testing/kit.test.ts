@@ -78,6 +78,22 @@ describe('testKey()', () => {
     await post(app, { Authorization: `Bearer ${good}` }).expect(201)
   })
 
+  it('has expired, and harms no key that the test asks for at the same time', async () => {
+    const access = kit.testAccessToken({ scope: SCOPE })
+    const asking = [false, true, false, true, false].map((expired) => kit.testKey({ scope: SCOPE, expired }))
+    const [token, ...keys] = await Promise.all([access, ...asking])
+    const answers = keys.map((key) => post(app, { Authorization: `Bearer ${key}` }))
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 401, 201, 401, 201])
+    expect(Number(claimsOf(token)['exp'])).toBeGreaterThan(Date.now() / 1000)
+  })
+
+  it('can be asked for again after the app has refused one that has expired', async () => {
+    const refused = kit.testKey({ scope: 'admin', expired: true })
+    const good = kit.testKey({ scope: SCOPE })
+    await expect(refused).rejects.toThrow('invalid_scope')
+    await post(app, { Authorization: `Bearer ${await good}` }).expect(201)
+  })
+
   it('is revoked', async () => {
     const key = await kit.testKey({ scope: SCOPE, revoked: true })
     await post(app, { Authorization: `Bearer ${key}` }).expect(401)

@@ -54,6 +54,10 @@ const SURELY_EXPIRED_SECONDS = 3600 + 60 + 10
 export class TokenSource {
   readonly #issuance: TestIssuance
   readonly #clock: TestClock | undefined
+  /** Ends when all calls up to now have ended. */
+  #all: Promise<unknown> = Promise.resolve()
+  /** Ends when the last call that moves the clock has ended. */
+  #moving: Promise<unknown> = Promise.resolve()
 
   constructor(issuance: TestIssuance, clock: TestClock | undefined) {
     this.#issuance = issuance
@@ -85,9 +89,22 @@ export class TokenSource {
       requested_expiry: lifetimeSeconds === undefined ? undefined : String(lifetimeSeconds),
     }
     const make = async () => convert(await this.#issuance.token(form, dpop))
-    const token = expired === true ? await this.#inThePast(make) : await make()
-    if (revoked === true) await this.#issuance.revoke(token)
-    return token
+    const finish = async () => {
+      const token = expired === true ? await this.#inThePast(make) : await make()
+      if (revoked === true) await this.#issuance.revoke(token)
+      return token
+    }
+    return this.#inTurn(expired === true, finish)
+  }
+
+  /** Runs a call that moves the clock alone, and other calls together. All keys of the app depend on the clock. */
+  #inTurn<T>(movesClock: boolean, call: () => Promise<T>): Promise<T> {
+    const earlier = this.#all
+    const result = (movesClock ? earlier : this.#moving).then(call)
+    const ended = () => earlier
+    this.#all = result.then(ended, ended)
+    if (movesClock) this.#moving = this.#all
+    return result
   }
 
   /** Moves the clock back for a moment. Moving it forward would make the other keys of the test expire too. */
