@@ -148,4 +148,51 @@ describe('captureOutput()', () => {
     expect(texts).toEqual(['a b', 'c'])
     expect(printed).toEqual(['a %s', 'b', Buffer.from('c'), 'later'])
   })
+
+  /** Replaces the console and a stream by functions that print nothing, while `work` runs. */
+  function withoutPrinting(work: () => void): void {
+    const spies = [
+      jest.spyOn(console, 'warn').mockReturnValue(undefined),
+      jest.spyOn(process.stderr, 'write').mockReturnValue(true),
+    ]
+    try {
+      work()
+    } finally {
+      for (const spy of spies) spy.mockRestore()
+    }
+  }
+
+  it.each(['first', 'second'])(
+    'ends with the other captures that overlap it, if the %s ends first',
+    (which) => {
+      withoutPrinting(() => {
+        const originals = [Reflect.get(console, 'warn'), process.stderr.write]
+        const captures = [captureOutput(), captureOutput()]
+        process.stderr.write('both')
+        const [ended, other] = which === 'first' ? captures : captures.reverse()
+        const texts = ended?.release()
+        process.stderr.write('one')
+        expect(other?.release()).toEqual(['both', 'one'])
+        expect([Reflect.get(console, 'warn'), process.stderr.write]).toEqual(originals)
+        process.stderr.write('none')
+        expect([texts, other?.release()]).toEqual([['both'], ['both', 'one']])
+      })
+    },
+  )
+
+  it('notes nothing after its end, even if somebody has replaced the console meanwhile', () => {
+    withoutPrinting(() => {
+      const output = captureOutput()
+      const { write } = process.stderr
+      process.stderr.write = (text) => write.call(process.stderr, text)
+      process.stderr.write('a')
+      expect(output.release()).toEqual(['a'])
+      process.stderr.write('b')
+      expect(output.release()).toEqual(['a'])
+      process.stderr.write = write
+      const later = captureOutput()
+      process.stderr.write('c')
+      expect(later.release()).toEqual(['c'])
+    })
+  })
 })
