@@ -118,6 +118,11 @@ describe('expectNoKeyIn()', () => {
     kit.expectNoKeyIn(harmless)
   })
 
+  it('searches as many lines as a log can have', () => {
+    const lines = Array.from({ length: 200_000 }, (_, i) => `line ${i}`)
+    expect(messageOf([...lines, key])).toContain('captured[200000] contains a provisioning key')
+  })
+
   it('lists five places, and counts the others', () => {
     const message = messageOf(Array.from({ length: 8 }, () => ({ key })))
     expect(message.match(/contains/g)).toHaveLength(5)

@@ -35,7 +35,7 @@ export function* textsIn(captured: unknown): Generator<CapturedText> {
       throw new RangeError('captured leads to too many objects: pass what was logged')
     if (Array.isArray(value)) yield { place: `${place}, joined`, text: value.map(textOf).join('') }
     for (const name of namesOf(value as object)) yield { place: `the names in ${place}`, text: name }
-    pending.push(...membersOf(value as object, place))
+    for (const member of membersOf(value as object, place)) pending.push(member)
   }
 }
 
