@@ -105,7 +105,11 @@ describe('the test kit', () => {
       JSON.stringify({ ...config, moduleFileExtensions: ['js', 'cjs', 'json'] }),
     )
     const jest = join(MODULES, 'jest', 'bin', 'jest.js')
-    run(process.execPath, [jest, '--json', '--outputFile=out.json', '-i'], sandbox.folder)
+    run(
+      process.execPath,
+      [jest, '--json', '--outputFile=out.json', '-i', '--testTimeout=30000'],
+      sandbox.folder,
+    )
     expect(JSON.parse(readFileSync(join(sandbox.folder, 'out.json'), 'utf8'))).toMatchObject({
       numPassedTests: 4,
     })
@@ -113,7 +117,10 @@ describe('the test kit', () => {
 
   it('works with Vitest', () => {
     const vitest = join(MODULES, 'vitest', 'vitest.mjs')
-    const arguments_ = ['run', '--root', sandbox.folder, '--reporter=json', 'vitest.test.mjs']
+    const arguments_ = [
+      ...['run', '--root', sandbox.folder, '--reporter=json'],
+      ...['--testTimeout=30000', 'vitest.test.mjs'],
+    ]
     const printed = run(process.execPath, [vitest, ...arguments_], sandbox.folder)
     expect(JSON.parse(printed.slice(printed.indexOf('{"')))).toMatchObject({
       numPassedTests: 4,
