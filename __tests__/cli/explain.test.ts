@@ -118,7 +118,7 @@ describe('explain reads', () => {
     [
       'curl -v',
       (key: string) =>
-        `* Connected\n> GET /devices HTTP/2\n> Authorization: Bearer ${key}\n>\n< HTTP/2 401\n`,
+        `* Connected\n> GET /devices HTTP/2\n> Authorization: Bearer ${key}\n>\n< HTTP/2 200\n`,
     ],
     ['a curl command', (key: string) => `curl -s \\\n  -H "Authorization: Bearer ${key}" '${URL_OF_ROUTE}'`],
     ['a key alone', (key: string) => ` ${key}\n`],
@@ -222,6 +222,17 @@ describe('explain says in words', () => {
       outcome: 'warning',
       actual: expect.stringMatching(/^The key expires in 1\d s\.$/),
     })
+  })
+
+  it('that a key without a binding needs no proof', async () => {
+    const key = await obtainKey(server, READ)
+    for (const text of [key, withKey(key)]) {
+      const { of } = await explain(text, ...known())
+      expect(of('possession')).toMatchObject({
+        outcome: 'skipped',
+        reason: 'the key is not bound, so the request needs no proof',
+      })
+    }
   })
 
   it('that a clock is wrong', async () => {

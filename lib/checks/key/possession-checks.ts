@@ -42,6 +42,8 @@ function proofFix(reason: string): Pick<Finding, 'fix'> {
   return fix === undefined ? {} : { fix }
 }
 
+const NOT_BOUND = 'the key is not bound, so the request needs no proof'
+
 /** What the key is bound to, and what the request has proven. */
 export const POSSESSION = termCheck(
   {
@@ -57,9 +59,7 @@ export const POSSESSION = termCheck(
     const { dump, rules, kind } = subject
     if (credential === undefined) return skipped('there is no key')
     if (!dump.isRequest)
-      return cnf === undefined
-        ? passed('it is bound to no key')
-        : skipped('the key is bound, and there is no request with a proof')
+      return skipped(cnf === undefined ? NOT_BOUND : 'the key is bound, and there is no request with a proof')
     const proof = dump.url !== undefined && dump.presented.dpop.length > 0
     const target = { method: dump.presented.method, url: dump.url ?? '' }
     if (proof && refusalOf(() => readProof(rules, dump.presented, { target })) !== undefined)
@@ -72,6 +72,6 @@ export const POSSESSION = termCheck(
     if (refusal !== undefined) return findingOf(refusal)
     if (certificate !== undefined)
       return skipped('the key is bound to a certificate, which a request does not show')
-    return passed(cnf === undefined ? 'it is bound to no key' : 'the thumbprint is that of the proof')
+    return cnf === undefined ? skipped(NOT_BOUND) : passed('the thumbprint is that of the proof')
   },
 )
