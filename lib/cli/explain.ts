@@ -1,7 +1,13 @@
+import { REASONS } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
+import { REMEDIES } from '../base/remedies.js'
 import { systemCode } from '../base/system-code.js'
+import type { Check } from '../checks/check.js'
+import { ANSWER } from '../checks/key/answer-check.js'
+import { reasonWithoutKey, skippedCheck } from '../checks/key/keyless-request.js'
 import { POSSESSION, PROOF } from '../checks/key/possession-checks.js'
 import { readDump } from '../checks/key/request-dump.js'
+import { separateAnswer } from '../checks/key/server-answer.js'
 import { kindOf, newSubject, type Subject, type SubjectKind } from '../checks/key/subject.js'
 import { ROUTE_CHECKS, TERM_CHECKS } from '../checks/key/term-checks.js'
 import { TOKEN_CHECKS } from '../checks/key/token-checks.js'
@@ -30,13 +36,14 @@ const OPTIONS: OptionTable = {
 }
 
 const NOTES = `FILE contains a key, or a request: raw HTTP, the output of curl -v, or a curl
-command. Without FILE, or with -, the command reads the standard input. Never
+command. FILE can also contain the answer of the server, as curl -v and curl -i
+print it. Without FILE, or with -, the command reads the standard input. Never
 pass a key as an argument, because all users of the machine can see it.
 
 The command sends the key nowhere, and prints no key, no signature and no
 secret. Only --issuer without --metadata and --jwks uses the network. Without
 the JWK Set, the signature is not checked. Only the server knows whether a key
-was redeemed or revoked.
+was redeemed or revoked, so without an answer the command cannot see that.
 
 ${CHECK_NOTES}`
 
@@ -51,16 +58,25 @@ export const EXPLAIN: Command = {
     const settings = readSettings(options)
     const documents = await abortable(() => readDocuments(options), signal)
     const text = await readText(operand, signal)
-    const dump = readDump(text, settings)
     for (const secret of secretsIn(text)) report.hide(secret)
-    const context = newSubject(dump, { ...settings, ...documents })
-    const plan = { checks: KEY_CHECKS, context, subject: dump.isRequest ? 'a request' : 'a key' }
+    const { request, answer } = separateAnswer(text, (quoted) => report.redact(quoted))
+    const dump = readDump(request, settings)
+    const context = newSubject({ dump, answer }, { ...settings, ...documents })
+    const plan = { checks: checksOf(context), context, subject: dump.isRequest ? 'a request' : 'a key' }
     return runCheckCommand<Subject>(plan, { options, surroundings, help: HELP_PAGE })
   },
 }
 
 /** All checks, in the order of the guards. */
-const KEY_CHECKS = [...TOKEN_CHECKS, ...TERM_CHECKS, PROOF, POSSESSION, ...ROUTE_CHECKS]
+const CHECKS = [...TOKEN_CHECKS, ...TERM_CHECKS, PROOF, POSSESSION, ...ROUTE_CHECKS, ANSWER]
+/** The checks that need no key. */
+const WITHOUT_KEY = [PROOF, ANSWER]
+
+function checksOf(subject: Subject): readonly Check<Subject>[] {
+  const reason = reasonWithoutKey(subject)
+  if (reason === undefined) return CHECKS
+  return CHECKS.map((check) => (WITHOUT_KEY.includes(check) ? check : skippedCheck(check, reason)))
+}
 
 /** The page has a section for each reason of a refusal. */
 const HELP_PAGE = 'docs/troubleshooting.md'
@@ -80,8 +96,22 @@ async function readText(file: string, signal: AbortSignal): Promise<string> {
 
 /** All long words: a signature or a secret has no other form that reports could recognize. */
 function secretsIn(text: string): string[] {
-  const words = text.split(/[^\w+=~-]+/).filter((word) => word.length >= 20)
-  return [...new Set(words)].slice(0, 1000)
+  const words = longWords(text).filter((word) => !KNOWN_WORDS.has(word))
+  return [...new Set([...basicSecretsIn(text), ...words])].slice(0, 1000)
+}
+
+/** Long words of the answers of this library. */
+const KNOWN_WORDS: ReadonlySet<string> = new Set(longWords(JSON.stringify([REASONS, REMEDIES])))
+
+function longWords(text: string): string[] {
+  return text.split(/[^\w+=~-]+/).filter((word) => word.length >= 20)
+}
+
+/** The client secrets of Basic headers. A short one could be a common word. */
+function basicSecretsIn(text: string): string[] {
+  const headers = [...text.matchAll(/\bbasic +([\w+/-]+)/gi)]
+  const pairs = headers.map(([, pair = '']) => Buffer.from(pair, 'base64').toString())
+  return pairs.map((pair) => pair.replace(/^[^:]*:/, '')).filter((secret) => secret.length >= 8)
 }
 
 function readSettings({ kind = 'key', audience, scope, ...options }: Given['options']) {

@@ -9,6 +9,8 @@ export interface RequestDump {
   readonly url: string | undefined
   /** The key in the body of a token exchange (RFC 8693 2.1). */
   readonly subjectToken: string | undefined
+  /** The `grant_type` in the body of a token request. */
+  readonly grantType: string | undefined
 }
 
 /** The method and the URL, if the user knows them better than the text. */
@@ -58,7 +60,14 @@ export function readDump(text: string, known: KnownTarget): RequestDump {
     certificate: undefined,
     address: known.address,
   }
-  return { presented, isRequest, url, subjectToken: form.get('subject_token') ?? undefined }
+  const [subjectToken, grantType] = [form.get('subject_token'), form.get('grant_type')]
+  return {
+    presented,
+    isRequest,
+    url,
+    subjectToken: subjectToken ?? undefined,
+    grantType: grantType ?? undefined,
+  }
 }
 
 function firstLine(text: string): string {

@@ -13,6 +13,7 @@ import { PROVISIONING_KEY } from '../../tokens/provisioning-key.js'
 import { type Check, type Finding, failed, skipped } from '../check.js'
 import { keyIn } from './header-form.js'
 import type { RequestDump } from './request-dump.js'
+import type { ServerAnswer } from './server-answer.js'
 
 /** The kind of token that a request should present. */
 export type SubjectKind = 'key' | 'access-token'
@@ -32,6 +33,8 @@ export interface Expected {
 /** Everything that the checks of a key work with. */
 export interface Subject {
   readonly dump: RequestDump
+  /** The answer of the server, if the text has it. */
+  readonly answer: ServerAnswer | undefined
   readonly kind: IssuedKind<IssuedClaims>
   readonly credentialName: 'provisioning key' | 'access token'
   readonly expected: Expected
@@ -45,6 +48,9 @@ export function kindOf(kind: SubjectKind): Pick<Subject, 'kind' | 'credentialNam
     ? { kind: PROVISIONING_KEY as unknown as IssuedKind<IssuedClaims>, credentialName: 'provisioning key' }
     : { kind: ACCESS_TOKEN as unknown as IssuedKind<IssuedClaims>, credentialName: 'access token' }
 }
+
+/** The request and its answer. */
+export type Conversation = Pick<Subject, 'dump' | 'answer'>
 
 /** What the user knows about the deployment. */
 export interface KnownDeployment extends Pick<Subject, 'kind' | 'credentialName'> {
@@ -62,7 +68,7 @@ export interface KnownDeployment extends Pick<Subject, 'kind' | 'credentialName'
 }
 
 /** Prepares the checks of a key. Unknown expectations stay unknown, and their checks are skipped. */
-export function newSubject(dump: RequestDump, known: KnownDeployment): Subject {
+export function newSubject(conversation: Conversation, known: KnownDeployment): Subject {
   const { kind, credentialName, issuer, audience, environment, scope, keys, maxLifetimeSeconds, now } = known
   const { audiences = audience === undefined ? undefined : [audience] } = known
   const keyRing: VerificationKeys = {
@@ -93,7 +99,7 @@ export function newSubject(dump: RequestDump, known: KnownDeployment): Subject {
     scope,
     hasKeys: keys !== undefined,
   }
-  return { dump, kind, credentialName, expected, rules }
+  return { ...conversation, kind, credentialName, expected, rules }
 }
 
 /** The key as the guard reads it, or the key in a faulty header. `undefined` if there is none. */
