@@ -72,6 +72,16 @@ describe('init', () => {
     expect(JSON.parse(stderr).message).toMatch(/^--output: cannot write .*app\/package\.json \(EFBIG\)\.$/)
   })
 
+  it('lets one of several calls for the same folder write the whole app', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const app = path(`app-${round}`)
+      const ended = await Promise.all([1, 2, 3].map(() => runHere(['init', app])))
+      expect(ended.map(({ ending }) => ending).sort()).toEqual([0, 2, 2])
+      const files = readdirSync(app, { recursive: true, withFileTypes: true }).filter((one) => one.isFile())
+      expect(files).toHaveLength(12)
+    }
+  })
+
   it.each([
     ['no folder', [], 'expected FOLDER, got nothing'],
     ['another language', ['a', '--language', 'coffee'], '--language: expected ts or js, got another text'],

@@ -1,5 +1,5 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { mkdir, readdir, rmdir } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { systemCode } from '../base/system-code.js'
 import { type OptionTable, UsageError } from './arguments.js'
 import { type Command, EXIT } from './command.js'
@@ -34,7 +34,7 @@ export const INIT: Command = {
     const language = choice('language', options.language ?? 'ts', ['ts', 'js'])
     const store = choice('store', options.store ?? 'memory', ['memory', 'redis'])
     const root = resolve(folder)
-    const isNew = await requireEmpty(root, folder)
+    await requireEmpty(root, folder)
     const files = projectFiles({ name: nameOf(root), language, store, version: packageVersion() })
     const key = await signingKey({})
     const { secret, facts } = clientSecret({})
@@ -47,13 +47,7 @@ export const INIT: Command = {
       ...Object.entries(files).map(([path, text]) => ({ path: join(root, path), text })),
       ...Object.entries(secrets).map(([path, text]) => ({ path: join(root, path), text, isSecret: true })),
     ]
-    try {
-      for (const part of ['src', 'test', 'secrets']) await makeFolder(join(root, part), folder)
-      await writeNewFiles(toWrite)
-    } catch (error) {
-      await removeFolders(root, isNew)
-      throw error
-    }
+    await inNewFolders(root, folder, () => writeNewFiles(toWrite))
     const next = `Follow ${join(folder, 'README.md')}`
     await print(`${JSON.stringify({ folder, language, store, files: toWrite.length, next })}\n`)
     return EXIT.done
@@ -66,31 +60,52 @@ function choice<T extends string>(name: string, given: string, known: readonly T
   return found
 }
 
-/** Whether the folder does not exist yet. */
-async function requireEmpty(root: string, shown: string): Promise<boolean> {
+async function requireEmpty(root: string, shown: string): Promise<void> {
   try {
     const names = await readdir(root)
-    if (names.length === 0) return false
+    if (names.length === 0) return
   } catch (error) {
     const code = systemCode(error)
-    if (code === 'ENOENT') return true
+    if (code === 'ENOENT') return
     throw new UsageError(`${shown} is not a folder that can be read (${code ?? 'unknown error'})`)
   }
-  throw new UsageError(`${shown} is not empty, and this command overwrites nothing; name another folder`)
+  throw notEmpty(shown)
 }
 
-async function makeFolder(path: string, shown: string): Promise<void> {
+function notEmpty(shown: string): UsageError {
+  return new UsageError(`${shown} is not empty, and this command overwrites nothing; name another folder`)
+}
+
+/**
+ * Makes the folders, and fills them. If that fails, it removes only folders that it has made and that are empty, because
+ * another call could work in the same place.
+ */
+async function inNewFolders(root: string, shown: string, fill: () => Promise<void>): Promise<void> {
+  const made: string[] = []
   try {
-    await mkdir(path, { recursive: true, mode: path.endsWith('secrets') ? 0o700 : 0o755 })
+    if (await isNewFolder(root, shown)) made.unshift(root)
+    for (const name of ['src', 'test', 'secrets']) {
+      const path = join(root, name)
+      if (!(await isNewFolder(path, shown, name === 'secrets' ? 0o700 : 0o755))) throw notEmpty(shown)
+      made.unshift(path)
+    }
+    await fill()
   } catch (error) {
-    throw new OutputError(shown, error)
+    for (const path of made) await rmdir(path).catch(() => undefined)
+    throw error
   }
 }
 
-/** Removes what a failed call has left: it was empty before. */
-async function removeFolders(root: string, isNew: boolean): Promise<void> {
-  const paths = isNew ? [root] : ['src', 'test', 'secrets'].map((part) => join(root, part))
-  for (const path of paths) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+/** Makes a folder, and answers `false` if it exists already. */
+async function isNewFolder(path: string, shown: string, mode = 0o755): Promise<boolean> {
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    await mkdir(path, mode)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    throw new OutputError(shown, error)
+  }
 }
 
 /** A valid name for package.json. */
