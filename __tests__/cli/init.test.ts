@@ -69,7 +69,7 @@ describe('init', () => {
   it('leaves nothing behind if a file cannot be written', async () => {
     const { code, stderr } = await run(['init', path('app')], { limit: 'ulimit -f 0' })
     expect([code, existsSync(path('app'))]).toEqual([75, false])
-    expect(JSON.parse(stderr).message).toMatch(/^--output: cannot write .*app\/package\.json \(EFBIG\)\.$/)
+    expect(JSON.parse(stderr).message).toMatch(/^cannot write .*app\/package\.json \(EFBIG\)\.$/)
   })
 
   it('lets one of several calls for the same folder write the whole app', async () => {

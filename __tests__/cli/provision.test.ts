@@ -194,7 +194,7 @@ describe('express-provisioning-keys provision', () => {
     const output = work.path('missing/result.json')
     const ended = await provision(['--action', 'token', ...FLEET, '--output', output])
     expect([ended.code, ended.stdout]).toEqual([75, ''])
-    const message = `--output: cannot write ${output} (ENOENT).`
+    const message = `cannot write ${output} (ENOENT).`
     expect(linesOf(ended.stderr)).toEqual([expect.objectContaining({ blame: 'you', message })])
     expect(work.issuer.events).toHaveLength(events)
   })

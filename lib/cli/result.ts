@@ -48,10 +48,10 @@ function withoutSecrets(value: unknown, redact: (text: string) => string): unkno
   return Object.fromEntries(shown.map(([name, member]) => [name, withoutSecrets(member, redact)]))
 }
 
-/** The file of `--output` cannot be written. */
+/** A file cannot be written. */
 export class OutputError extends Error {
   constructor(file: string, cause: unknown) {
-    super(`--output: cannot write ${file} (${systemCode(cause) ?? oneLine(cause)}).`, { cause })
+    super(`cannot write ${file} (${systemCode(cause) ?? oneLine(cause)}).`, { cause })
   }
 }
 
