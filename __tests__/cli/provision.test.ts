@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { CLIENT, SECRET, startServer } from '../support/server.js'
 import {
   type Ended,
@@ -187,6 +187,16 @@ describe('express-provisioning-keys provision', () => {
     await server.close()
     expect([right.ending, wrong.ending]).toEqual([0, 1])
     expect(wrong.stderr).toMatch(/has no certificate with the SHA-256 fingerprint.*operator of the issuer/)
+  })
+
+  it('refuses a link to the state as the file of the result', async () => {
+    const state = work.file('linked-state.json', '{}')
+    symlinkSync(state, work.path('link.json'))
+    const files = ['--state', state, '--output', work.path('link.json')]
+    const { code, stderr } = await provision(['--action', 'bind', ...FLEET, ...files])
+    const message = '--output: expected another file than that of --state, got the same'
+    expect([code, linesOf(stderr)]).toEqual([2, [{ type: 'error', code: 'usage', message }]])
+    expect(readFileSync(state, 'utf8')).toBe('{}')
   })
 
   it('refuses a file for the result that cannot be written, before it uses a key', async () => {

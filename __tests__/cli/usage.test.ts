@@ -107,6 +107,16 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
     [...BIND, '--key-stdin', '--output', '/nowhere/state.json'],
     '--output: expected another file than that of --state, got the same',
   ],
+  [
+    'one file with two names for the state and the result',
+    ['provision', ...ISSUER, '--action', 'bind', '--state', './state.json', '--output', 'state.json'],
+    '--output: expected another file than that of --state, got the same',
+  ],
+  [
+    'one file for a key and its public part',
+    ['keygen', 'signing-key', '--output', '/nowhere/key.json', '--jwks', '/nowhere/../nowhere/key.json'],
+    '--jwks: expected another file than that of --output, got the same',
+  ],
 ]
 
 describe('a wrong command line', () => {

@@ -6,6 +6,7 @@ import { generateSigningKey, SIGNING_ALGORITHMS } from '../options/signing-keys.
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 import { type Command, EXIT } from './command.js'
 import { type NewFile, writeNewFiles } from './new-files.js'
+import { isSameFile } from './same-file.js'
 
 const OPTIONS: OptionTable = {
   alg: { value: 'ALG', about: 'ES256 (default), ES384, ES512, RS256, PS256 or HS256' },
@@ -55,6 +56,8 @@ export const KEYGEN: Command = {
     const generated = material === 'signing-key' ? await signingKey(options) : clientSecret(options)
     const { output: path = generated.file } = options
     const { secret, others, facts, printed } = generated
+    if (others.some((file) => isSameFile(path, file.path)))
+      throw new UsageError('--jwks: expected another file than that of --output, got the same')
     if (path === '-') {
       await writeNewFiles(others)
       await print(printed)

@@ -2,6 +2,7 @@ import type { ConfigurationError, ProvisionOptions, SecretSource } from '../clie
 import { pinnedFetch, secretFromEnvironment, secretFromFile, secretFromStdin } from '../client/node.js'
 import { abortable } from './abortable.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { isSameFile } from './same-file.js'
 
 export const OPTIONS: OptionTable = {
   issuer: { value: 'URL', about: 'The issuer: an https URL, or http://localhost' },
@@ -53,9 +54,9 @@ export function readProvisionOptions(options: Values, reading: SecretReading): P
       throw new UsageError(`--${name}: expected ${OPTIONS[name]?.value}, got nothing`)
   if (options.state === undefined && options.action !== 'token')
     throw new UsageError(`--state: expected a file for the private key, because --action is not token`)
-  if (options.output !== undefined && options.output === options.state)
+  const { issuer = '', action, subject, scope, resource, deadline, state, output } = options
+  if (output !== undefined && state !== undefined && isSameFile(output, state))
     throw new UsageError('--output: expected another file than that of --state, got the same')
-  const { issuer = '', action, subject, scope, resource, deadline } = options
   return {
     issuer,
     action: action as ProvisionOptions['action'],
