@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ROOT } from '../package/projects.js'
@@ -72,6 +72,37 @@ describe('review', () => {
       ['shared-store', 'error'],
     ])
     expect(readFileSync(path('junit.xml'), 'utf8')).toContain('<failure message="store: memoryStore()">')
+  })
+
+  it('writes reports that all users can read, also through a link', async () => {
+    symlinkSync(path('target.xml'), path('link.xml'))
+    const reports = ['--sarif', path('b.sarif'), '--junit', path('link.xml')]
+    expect((await review(MODULE, ...reports)).code).toBe(0)
+    expect(statSync(path('b.sarif')).mode & 0o777).toBe(0o644)
+    expect(lstatSync(path('link.xml')).isSymbolicLink()).toBe(true)
+    expect(readFileSync(path('target.xml'), 'utf8')).toContain('<testsuites')
+  })
+
+  it.each(['sarif', 'junit'])('does not replace the module with a report of --%s', async (name) => {
+    const { code, stderr } = await review(MODULE, `--${name}`, path('./keys.cjs'))
+    const message = `--${name}: expected a file of its own, got one that is named twice`
+    expect([code, JSON.parse(stderr)]).toEqual([2, { type: 'error', code: 'usage', message }])
+    expect(readFileSync(path('keys.cjs'), 'utf8')).toBe(MODULE)
+  })
+
+  it('prints the results even if a report cannot be written', async () => {
+    const { code, stdout, stderr } = await review(MODULE, '--json', '--junit', folder)
+    expect([code, JSON.parse(stdout).passed]).toEqual([75, true])
+    expect(JSON.parse(stderr)).toMatchObject({
+      code: 'output_not_written',
+      message: `cannot write ${folder} (EISDIR).`,
+    })
+  })
+
+  it('refuses a report in a missing folder before it runs a check', async () => {
+    const { code, stdout, stderr } = await review(MODULE, '--json', '--junit', path('missing/a.xml'))
+    expect([code, stdout]).toEqual([75, ''])
+    expect(JSON.parse(stderr).message).toBe(`cannot write ${path('missing/a.xml')} (ENOENT).`)
   })
 
   it('accepts deviations of a list, and fails for too many warnings', async () => {

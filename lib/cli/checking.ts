@@ -7,9 +7,9 @@ import { TerminalReport } from '../checks/report/terminal.js'
 import { runChecks } from '../checks/run-checks.js'
 import { idsOf, selectChecks } from '../checks/selection.js'
 import { verdictOf } from '../checks/verdict.js'
-import { replaceFile } from '../client/node/replace-file.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 import type { Ending, Surroundings } from './command.js'
+import { requireReportFile, writeReport } from './report-file.js'
 
 /** The options of all commands that run checks. */
 export const CHECK_OPTIONS: OptionTable = {
@@ -26,7 +26,7 @@ export const CHECK_OPTIONS: OptionTable = {
 export const CHECK_NOTES = `The marks: √ passed, ‼ warning, × failed, - skipped.
 
 Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures
-passed; 2 wrong usage, or no check ran.`
+passed; 2 wrong usage, or no check ran; 75 a report cannot be written.`
 
 const HELP_PAGE = 'docs/reference/checks.md'
 
@@ -45,6 +45,8 @@ export interface CheckPlan<Context> {
 /** The arguments of a command that runs checks. */
 export interface CheckRequest {
   readonly options: Given['options']
+  /** The file that is checked, if it is one. */
+  readonly operand?: string
   readonly surroundings: Surroundings
   /** The page that explains the checks of this command, unless the user names another one. */
   readonly help?: string
@@ -54,12 +56,14 @@ export interface CheckRequest {
  * Runs checks, and reports them as the options say.
  *
  * @throws UsageError
+ * @throws OutputError
  */
 export async function runCheckCommand<Context>(
   { checks, subject, context, concurrency = 1, cleanUp }: CheckPlan<Context>,
-  { options, surroundings, help = HELP_PAGE }: CheckRequest,
+  { options, operand = '', surroundings, help = HELP_PAGE }: CheckRequest,
 ): Promise<Ending> {
   const settings = readSettings({ 'help-page': help, ...options }, checks)
+  await requireReportFile('junit', { options, operand })
   const { print, screen, signal, report } = surroundings
   const links = { help: settings.help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })
@@ -73,10 +77,10 @@ export async function runCheckCommand<Context>(
   if (note !== undefined) say(terminal.note(note))
   const verdict = verdictOf(results, settings)
   const run = { results, verdict, subject }
-  if (settings.junit !== undefined)
-    await replaceFile(resolve(settings.junit), report.redact(junitReport(run, links)))
   say(terminal.verdict(verdict))
   if (settings.isJson) await print(report.redact(jsonReport(run, links)))
+  // If it fails, the results are printed already.
+  if (settings.junit !== undefined) await writeReport(settings.junit, report.redact(junitReport(run, links)))
   return verdict.exitCode
 }
 

@@ -63,7 +63,7 @@ export const EXPLAIN: Command = {
     const dump = readDump(request, settings)
     const context = newSubject({ dump, answer }, { ...settings, ...documents })
     const plan = { checks: checksOf(context), context, subject: dump.isRequest ? 'a request' : 'a key' }
-    return runCheckCommand<Subject>(plan, { options, surroundings, help: HELP_PAGE })
+    return runCheckCommand<Subject>(plan, { options, operand, surroundings, help: HELP_PAGE })
   },
 }
 

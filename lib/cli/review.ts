@@ -6,13 +6,12 @@ import { type Deviation, deviationsOf, isOff, reviewDescription } from '../check
 import { POLICY_RULES, parsePolicy, type SecurityPolicy } from '../checks/policy/policy.js'
 import type { PolicyRule, Reviewed } from '../checks/policy/rule.js'
 import { sarifLog } from '../checks/policy/sarif.js'
-import { replaceFile } from '../client/node/replace-file.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 import { loadConfiguration } from './configuration.js'
 import { readJson } from './deployment-documents.js'
-import { OutputError } from './result.js'
+import { requireReportFile, writeReport } from './report-file.js'
 import { packageVersion } from './version.js'
 
 const OPTIONS: OptionTable = {
@@ -52,11 +51,12 @@ export const REVIEW: Command = {
   async run({ options, operand: module = '' }, surroundings) {
     const policy = readPolicy(options.policy)
     const timeoutSeconds = secondsOf(options.timeout)
+    await requireReportFile('sarif', { options, operand: module })
     const description = await loadConfiguration(module, { timeoutSeconds, signal: surroundings.signal })
     const context = { reviewed: { description, source: sourceOf(module), now: Date.now() }, policy }
     if (options.sarif !== undefined) await writeSarif(options.sarif, module, { options, context })
     const plan = { checks: CHECKS, subject: module, context }
-    return runCheckCommand<ReviewContext>(plan, { options, surroundings, help: HELP_PAGE })
+    return runCheckCommand<ReviewContext>(plan, { options, operand: module, surroundings, help: HELP_PAGE })
   },
 }
 
@@ -115,7 +115,5 @@ async function writeSarif(
     file: relative('.', resolve(module)).split(sep).join('/'),
     help: options['help-page'] ?? HELP_PAGE,
   }
-  await replaceFile(resolve(file), sarifLog(deviations, facts)).catch((cause) => {
-    throw new OutputError(file, cause)
-  })
+  await writeReport(file, sarifLog(deviations, facts))
 }
