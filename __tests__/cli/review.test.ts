@@ -1,7 +1,9 @@
 import { lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemCode } from '../../lib/base/system-code.js'
 import { ROOT } from '../package/projects.js'
+import { until } from '../support/receiver.js'
 import { itInAll, sampled } from '../support/scale.js'
 import { run, runHere } from './command-line.js'
 
@@ -33,6 +35,16 @@ exports.keys = provisioningKeys({
 function module(text: string, name = 'keys.cjs'): string {
   writeFileSync(path(name), text)
   return path(name)
+}
+
+/** A process that has ended can stay in the list until its parent asks for it. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch (error) {
+    return process.platform !== 'linux' && systemCode(error) === 'ENOENT'
+  }
 }
 
 const review = (text: string, ...options: readonly string[]) => run(['review', module(text), ...options])
@@ -134,6 +146,10 @@ describe('review', () => {
     expect([code, `${stdout}${stderr}`.includes(SECRET)]).toEqual([0, false])
   })
 
+  it('loads a module that tells its parent process that it is ready', async () => {
+    expect((await review(`process.send?.('ready')\n${MODULE}`)).code).toBe(0)
+  })
+
   it('loads an ES module with a default export', async () => {
     const text = `import { createRequire } from 'node:module'
 export default createRequire(import.meta.url)(${JSON.stringify(module(MODULE, 'inner.cjs'))}).keys`
@@ -178,10 +194,11 @@ describe('review of a module that cannot be loaded', () => {
       /its process ended without a result$/,
     ],
     [
-      'sends a message of its own',
-      'ends',
-      `process.send({ description: {} })`,
-      /it has sent a message of its own$/,
+      'sends a result of its own',
+      'exports',
+      `const result = { description: { clients: [] } }
+process.send(result); process.send({ mark: process.argv[3], result })`,
+      /it exports no keys/,
     ],
   ]
 
@@ -215,6 +232,18 @@ describe('review of a module that cannot be loaded', () => {
     await run(['review', module(text), '--timeout', '1'])
     const pid = Number(readFileSync(path('pid'), 'utf8'))
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+
+  it.each([
+    ['has loaded', MODULE],
+    ['has ended its process', 'process.exit(0)'],
+    ['has killed its process', `process.kill(process.pid, 'SIGKILL')`],
+  ])('leaves no process behind that the module has started, even if it %s', async (_, end) => {
+    const start = `const { pid } = require('child_process').spawn('sleep', ['60'], { stdio: [0, 1, 2, 3] })
+require('fs').writeFileSync(${JSON.stringify(path('pid'))}, String(pid))`
+    await review(`${start}\n${end}`, '--timeout', '2')
+    const pid = Number(readFileSync(path('pid'), 'utf8'))
+    await until(() => !isRunning(pid))
   })
 
   it.each([

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { extname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isObject } from '../base/object.js'
-import type { ConfigurationDescription } from '../options/description.js'
 import { UsageError } from './arguments.js'
 import type { LoadedConfiguration } from './load-configuration.js'
 
@@ -24,14 +24,16 @@ export interface Loading {
 export async function loadConfiguration(module: string, { timeoutSeconds, signal }: Loading) {
   const file = resolve(module)
   if (!existsSync(file)) throw new UsageError(`cannot read ${module} (ENOENT)`)
-  const child = spawn(process.execPath, [...loaderOf(file), join(__dirname, 'load-configuration.js'), file], {
+  const mark = randomUUID()
+  const program = [join(__dirname, 'load-configuration.js'), file, mark]
+  const child = spawn(process.execPath, [...loaderOf(file), ...program], {
     // The module may print anything, also secrets.
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     detached: process.platform !== 'win32',
   })
   const timeout = AbortSignal.timeout(timeoutSeconds * 1000)
   try {
-    const loaded = await messageOf(child, AbortSignal.any([signal, timeout]))
+    const loaded = await messageOf(child, { mark, signal: AbortSignal.any([signal, timeout]) })
     if ('fault' in loaded) throw new UsageError(`${module}: ${loaded.fault}`)
     return loaded.description
   } catch (error) {
@@ -57,34 +59,34 @@ function loaderOf(file: string): string[] {
   }
 }
 
-function messageOf(child: ChildProcess, signal: AbortSignal): Promise<LoadedConfiguration> {
+function messageOf(
+  child: ChildProcess,
+  { mark, signal }: { readonly mark: string; readonly signal: AbortSignal },
+): Promise<LoadedConfiguration> {
   return new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    child.once('message', (message) => resolve(checked(message)))
+    // The module can send messages of its own, but it does not know the mark.
+    child.on('message', (message) => {
+      if (isObject(message) && message.mark === mark) resolve(message.loaded as LoadedConfiguration)
+    })
     child.once('error', reject)
     // This comes after all messages. A process that crashes sends none.
     child.once('disconnect', () => resolve({ fault: 'its process ended without a result' }))
   })
 }
 
-/** The module could send messages of its own. */
-function checked(message: unknown): LoadedConfiguration {
-  const { description, fault } = isObject(message) ? message : {}
-  if (isObject(description) && Array.isArray(description.clients))
-    return { description: description as unknown as ConfigurationDescription }
-  return { fault: typeof fault === 'string' ? fault : 'it has sent a message of its own' }
-}
-
 /** Ends the process, and those that the module has started. */
 async function endAll(child: ChildProcess): Promise<void> {
   const { pid } = child
-  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
+  if (pid === undefined) return
+  const hasEnded = child.exitCode !== null || child.signalCode !== null
+  const ended = hasEnded ? undefined : once(child, 'exit')
   try {
+    // The group exists as long as one of its processes runs.
     if (process.platform === 'win32') child.kill('SIGKILL')
     else process.kill(-pid, 'SIGKILL')
   } catch {
-    // It has ended already.
+    // All of them have ended already.
   }
   await ended
 }

@@ -6,7 +6,7 @@ import { type ConfigurationDescription, descriptionOf } from '../options/descrip
 
 /**
  * The program that loads a configuration in a process of its own: the module may start servers, hang or end the process.
- * It sends a `LoadedConfiguration` to its parent.
+ * It sends a `LoadedConfiguration` to its parent, with the mark that it got from it.
  */
 export type LoadedConfiguration =
   | { readonly description: ConfigurationDescription }
@@ -20,7 +20,7 @@ async function main(send: Send): Promise<void> {
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error) => send({ fault: faultOf(error) }))
   // The module may call process.exit() in the middle of loading.
-  process.once('exit', () => process.send?.({ fault: 'it ended the process' } satisfies LoadedConfiguration))
+  process.once('exit', () => send({ fault: 'it ended the process' }))
   try {
     const loaded: unknown = await import(pathToFileURL(file).href)
     send(described(loaded))
@@ -55,14 +55,19 @@ function faultOf(error: unknown): string {
 
 type Send = (message: LoadedConfiguration) => void
 
-/** Ends the process with the first message, whatever the module has started. */
+/**
+ * Ends the process with the first message, whatever the module has started. The module can send messages too, so it must
+ * not see the mark of ours.
+ */
 function sender(): Send {
+  const [mark] = process.argv.splice(3)
+  const post = process.send?.bind(process)
   let isSent = false
-  return (message) => {
+  return (loaded) => {
     if (isSent) return
     isSent = true
     process.removeAllListeners('exit')
-    process.send?.(message, undefined, undefined, () => process.exit(0))
+    post?.({ mark, loaded }, undefined, undefined, () => process.exit(0))
   }
 }
 
