@@ -10,6 +10,7 @@ import {
   type SecurityPolicy,
 } from '../../lib/checks/policy/review.js'
 import { sarifLog } from '../../lib/checks/policy/sarif.js'
+import { secretsIn } from '../../lib/checks/policy/source-secrets.js'
 import {
   type ClientOptions,
   ConfigurationError,
@@ -463,4 +464,42 @@ describe('a SARIF log', () => {
     expect(results[0].locations[0].physicalLocation.artifactLocation.uri).toBe('src/my%20keys.ts')
     expect(tool.driver.rules[0].helpUri).toBe('https://docs.example.com/rules#https-only')
   })
+})
+
+describe('the search for secrets in the file of the configuration', () => {
+  it.each([
+    ['after its name', `clientSecret: '${SECRET}'`],
+    ['on the line after its name', `clientSecret:\n  '${SECRET}'`],
+    ['as a default', `clientSecret: process.env.FLEET ?? '${SECRET}'`],
+    ['as a default of a variable in brackets', `clientSecret: process.env['FLEET'] ??\n  '${SECRET}'`],
+    ['as a default of a secret', `fleet: process.env.FLEET_SECRET || '${SECRET}'`],
+    ['in a constant', `const fleetSecret = '${SECRET}'`],
+    ['in a constant in capital letters', `const FLEET_SECRET_2 = '${SECRET}'`],
+    ['in a variable of the environment', `process.env['FLEET_SECRET'] = "${SECRET}"`],
+    ['in the name of RFC 6749', `{ "client_secret": "${SECRET}" }`],
+    ['that is hashed', `secretHash: hashSecret(\n  '${SECRET}')`],
+    ['at the end of a long line', `${' '.repeat(5000)}clientSecret: '${SECRET}'`],
+  ])('finds a secret %s', (_, text) => {
+    expect(secretsIn(`// A file\n${text}\n`)).toEqual([
+      { path: 'line 2', actual: 'a secret', expected: 'no secret', line: 2 },
+    ])
+  })
+
+  it.each([
+    ['the hash of a secret', `secretHash: '${HASH}'`],
+    ['the file of a secret', `secretFile: '/run/secrets/fleet-secret'`],
+    ['a variable', `clientSecret: process.env['FLEET_SECRET_OF_THE_FLEET']`],
+    ['a short text', `clientSecret: process.env.FLEET ?? 'fleet'`],
+  ])('does not find %s', (_, text) => {
+    expect(secretsIn(text)).toEqual([])
+  })
+
+  it.each(['secret', 'secret: ', `secret='`, 'hashSecret(', 'eyJ-', 'eyJhbGciOiJ.', 'a://b:', '\n'])(
+    'takes bounded time for a long text of %j',
+    (part) => {
+      const start = performance.now()
+      secretsIn(part.repeat(200_000))
+      expect(performance.now() - start).toBeLessThan(3000)
+    },
+  )
 })
