@@ -3,6 +3,7 @@ import { SecretSearch } from '../../../lib/checks/client/secret-search'
 
 const SECRET = 'n4gU-8_sVx2mQ0pLr7tYbZ1cKd5eWf6h'
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 function leaksOf(text: string, chunkBytes = text.length): readonly string[] {
   const search = new SecretSearch()
@@ -42,6 +43,7 @@ describe('the search for secrets', () => {
       'as a JWK in a JSON text',
       JSON.stringify({ key: JSON.stringify(privateKey.export({ format: 'jwk' }), null, 2) }),
     ],
+    ['of RSA as a JWK', JSON.stringify(rsa.privateKey.export({ format: 'jwk' }))],
     ['as a printed object', `{ kty: 'EC', d: '${privateKey.export({ format: 'jwk' }).d}' }`],
   ])('finds a private key %s', (_, text) => {
     expect(leaksOf(text)).toEqual(['a private key in stdout'])
@@ -50,6 +52,7 @@ describe('the search for secrets', () => {
   it('finds secrets in pieces of any size', () => {
     const text = `${'.'.repeat(1000)}${base64(`fleet:${SECRET}`)}${'.'.repeat(1000)}`
     for (const chunkBytes of [1, 7, 1024]) expect(leaksOf(text, chunkBytes)).toHaveLength(1)
+    expect(leaksOf(`{"d":"${'a'.repeat(683)}"}`, 7)).toEqual(['a private key in stdout'])
   })
 
   it('finds a secret in the middle of megabytes', () => {
@@ -66,6 +69,7 @@ describe('the search for secrets', () => {
 
   it('finds nothing in public keys, ids and parts of a secret', () => {
     expect(leaksOf(JSON.stringify(publicKey.export({ format: 'jwk' })))).toEqual([])
+    expect(leaksOf(JSON.stringify(rsa.publicKey.export({ format: 'jwk' })))).toEqual([])
     expect(leaksOf(String(publicKey.export({ format: 'pem', type: 'spki' })))).toEqual([])
     expect(leaksOf(`{"id":"${'a'.repeat(43)}"} ${SECRET.slice(0, 20)}`)).toEqual([])
   })

@@ -9,10 +9,13 @@ interface Needle {
   readonly text: string
 }
 
-/** Private keys in PEM (RFC 7468), and the private member of a JWK (RFC 7518 6.2.2), in the form of `plainForm()`. */
-const PRIVATE_KEYS = [/\+{5}BEGIN[A-Z]*PRIVATEKEY\+{5}/, /(?<!\w)d["']?:["'][\w+/]{42,90}["']/]
+/**
+ * Private keys in PEM (RFC 7468), and the private member of a JWK (RFC 7518 6.2.2 and 6.3.2), in the form of `plainForm()`.
+ * That of RSA with 4096 bits has 683 characters.
+ */
+const PRIVATE_KEYS = [/\+{5}BEGIN[A-Z]*PRIVATEKEY\+{5}/, /(?<!\w)d["']?:["'][\w+/]{42,700}["']/]
 /** The longest match of these patterns. */
-const LONGEST_PATTERN = 100
+const LONGEST_PATTERN = 710
 
 /** Looks for secrets in texts, in all common encodings. Secrets can be added at any time. */
 export class SecretSearch {
