@@ -121,6 +121,20 @@ describe('explain reads', () => {
         `* Connected\n> GET /devices HTTP/2\n> Authorization: Bearer ${key}\n>\n< HTTP/2 200\n`,
     ],
     ['a curl command', (key: string) => `curl -s \\\n  -H "Authorization: Bearer ${key}" '${URL_OF_ROUTE}'`],
+    [
+      'a curl command with short options in one word',
+      (key: string) => `curl -4sSH "Authorization: Bearer ${key}" -XGET '${URL_OF_ROUTE}'`,
+    ],
+    [
+      'a curl command with a token exchange in several parameters',
+      (key: string) =>
+        `curl -sd grant_type=urn:x -d 'scope=devices:read' -dsubject_token=${key} https://auth.example.com/oauth/token`,
+    ],
+    [
+      'a curl command as the command check prints it',
+      (key: string) =>
+        `curl -i -X "POST" "https://auth.example.com/oauth/token" --data-urlencode "grant_type=a&b" --data-urlencode "subject_token=${key}"`,
+    ],
     ['a key alone', (key: string) => ` ${key}\n`],
     [
       'a token exchange',

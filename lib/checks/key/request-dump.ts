@@ -108,11 +108,23 @@ function fieldsOf(lines: readonly string[]): Field[] {
 /** The words of a shell command: plain, in quotes, or in both. */
 const WORD = /(?:'[^']*'|"(?:\\[\s\S]|[^"\\])*"|\\[\s\S]|[^\s'"\\])+/g
 
+/** Short options of curl in one word, of which the last one has a value, as in `-sH` and `-sXPOST`. */
+const SHORT_OPTIONS = /^-[^\WAbcCdDeEFHKmoPQrtTuUwxXyYz]*([AbcCdDeEFHKmoPQrtTuUwxXyYz])([\s\S]*)$/
+const DATA_OPTIONS = /^(-d|--data|--data-(ascii|binary|raw|urlencode))$/
+
 function partsOfCommand(text: string): Parts {
-  const words = [...text.replaceAll('\\\n', ' ').matchAll(WORD)].map(([word]) => unquoted(word))
+  const words = [...text.replaceAll('\\\n', ' ').matchAll(WORD)].flatMap(([word]) =>
+    separated(unquoted(word)),
+  )
   const after = (...names: readonly string[]) =>
     words.flatMap((word, index) => (names.includes(word) ? [words[index + 1] ?? ''] : []))
-  const [body] = after('-d', '--data', '--data-raw', '--data-urlencode')
+  const data = words.flatMap((word, index) => {
+    const value = words[index + 1] ?? ''
+    if (!DATA_OPTIONS.test(word)) return []
+    return [word === '--data-urlencode' ? encoded(value) : value]
+  })
+  // curl joins them so.
+  const body = data.length === 0 ? undefined : data.join('&')
   const [method = body === undefined ? 'GET' : 'POST'] = after('-X', '--request')
   const target = words.find((word) => /^https?:\/\//.test(word))
   const type = body === undefined ? [] : ['Content-Type: application/x-www-form-urlencoded']
@@ -120,6 +132,18 @@ function partsOfCommand(text: string): Parts {
     .concat(type)
     .flatMap((header) => fieldOf(header))
   return { method, target, fields, body: body ?? '' }
+}
+
+/** Options without a value say nothing about the request. */
+function separated(word: string): string[] {
+  const [, name, value = ''] = SHORT_OPTIONS.exec(word) ?? []
+  return name === undefined ? [word] : [`-${name}`, ...(value === '' ? [] : [value])]
+}
+
+/** curl encodes what follows the name. */
+function encoded(parameter: string): string {
+  const start = parameter.indexOf('=') + 1
+  return parameter.slice(0, start) + encodeURIComponent(parameter.slice(start))
 }
 
 /** A line break inside of the quotes is part of the value. */
