@@ -346,6 +346,11 @@ describe('explain refuses in one line', () => {
       /^error: --url: expected an http or https URL/,
     ],
     [
+      'a lifetime that no deployment has',
+      () => [path('jwks.json'), '--max-lifetime', '3601'],
+      /^error: --max-lifetime: expected a number of seconds from 1 to 3600, got another text/,
+    ],
+    [
       'metadata that is no JSON',
       () => [path('jwks.json'), '--metadata', __filename],
       /^error: --metadata: expected a JSON object in/,

@@ -13,6 +13,7 @@ import { ROUTE_CHECKS, TERM_CHECKS } from '../checks/key/term-checks.js'
 import { TOKEN_CHECKS } from '../checks/key/token-checks.js'
 import { oneLine } from '../client/failure.js'
 import { secretFromFile, secretFromStdin } from '../client/node.js'
+import { LONGEST_LIFETIME_SECONDS } from '../options/policy.js'
 import { normalizeTarget } from '../possession/target.js'
 import { abortable } from './abortable.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
@@ -117,7 +118,7 @@ function basicSecretsIn(text: string): string[] {
 function readSettings({ kind = 'key', audience, scope, ...options }: Given['options']) {
   if (kind !== 'key' && kind !== 'access-token')
     throw new UsageError('--kind: expected key or access-token, got another text')
-  const { address, url, method, environment, at, 'max-lifetime': lifetime } = options
+  const { address, url, method, environment, at, 'max-lifetime': lifetime = '3600' } = options
   const isWithout = options['no-environment'] !== undefined
   if (isWithout && environment !== undefined)
     throw new UsageError('--no-environment: expected it without --environment, got both')
@@ -125,8 +126,11 @@ function readSettings({ kind = 'key', audience, scope, ...options }: Given['opti
     throw new UsageError('--address: expected an IP address, got another text')
   if (url !== undefined && normalizeTarget(url) === undefined)
     throw new UsageError('--url: expected an http or https URL, got another text')
-  if (lifetime !== undefined && !/^\d{1,4}$/.test(lifetime))
-    throw new UsageError('--max-lifetime: expected a number of seconds up to 3600, got another text')
+  const seconds = /^\d{1,4}$/.test(lifetime) ? Number(lifetime) : 0
+  if (seconds < 1 || seconds > LONGEST_LIFETIME_SECONDS)
+    throw new UsageError(
+      `--max-lifetime: expected a number of seconds from 1 to ${LONGEST_LIFETIME_SECONDS}, got another text`,
+    )
   const time = at === undefined ? undefined : Date.parse(at)
   if (Number.isNaN(time))
     throw new UsageError('--at: expected a time such as 2026-01-31T12:00:00Z, got another text')
@@ -139,7 +143,7 @@ function readSettings({ kind = 'key', audience, scope, ...options }: Given['opti
     address,
     url,
     method,
-    maxLifetimeSeconds: Number(lifetime ?? 3600),
+    maxLifetimeSeconds: seconds,
     now: time === undefined ? Date.now : () => time,
   }
 }
