@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { DEPLOYMENT_CHECKS } from '../../lib/checks/deployment/checks.js'
 import { SECRET } from '../support/server.js'
-import { openWorkplace, run, runHere, type Workplace } from './command-line.js'
+import { linesOf, openWorkplace, run, runHere, type Workplace } from './command-line.js'
 
 let work: Workplace
 let secret: string
@@ -108,6 +108,9 @@ describe('check', () => {
       },
     })
     expect(ended.signal).toBe('SIGTERM')
+    expect(linesOf(ended.stderr)).toEqual([
+      { type: 'error', code: 'interrupted', message: 'Ended by SIGTERM.' },
+    ])
     const types = work.issuer.events.slice(events).map(({ type }) => type)
     const ends = types.filter((type) => type === 'key.revoked' || type === 'key.redeemed')
     expect(ends.length).toBe(types.filter((type) => type === 'key.issued').length)

@@ -22,6 +22,8 @@ export interface Command extends ArgumentForm {
   readonly summary: string
   /** The text after the list of options. */
   readonly notes: string
+  /** Whether the next call continues one that was interrupted. Default `false`. */
+  readonly isResumable?: boolean
   run(given: Given, surroundings: Surroundings): Promise<Ending>
 }
 
@@ -33,7 +35,7 @@ export class Interruption extends Error {
   readonly signal: NodeJS.Signals
 
   constructor(signal: NodeJS.Signals) {
-    super(`Ended by ${signal}. The next call continues.`)
+    super(`Ended by ${signal}.`)
     this.signal = signal
   }
 }

@@ -38,14 +38,20 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
   } catch (error) {
     const { signal } = surroundings
     const { ending, ...reported } = describe(signal.aborted ? signal.reason : error)
-    surroundings.report.error(reported)
+    const isContinued = reported.code === 'interrupted' && commandOf(arguments_)?.isResumable
+    const message = `${reported.message}${isContinued ? ' The next call continues.' : ''}`
+    surroundings.report.error({ ...reported, message })
     return ending
   }
 }
 
+function commandOf([name = '']: readonly string[]): Command | undefined {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+}
+
 async function dispatch(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
   const [name = '', ...rest] = arguments_
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const command = commandOf(arguments_)
   const own = command === undefined ? arguments_ : ownArguments(command, rest)
   if (own.includes('--help') || own.includes('-h'))
     return print(command === undefined ? overview() : helpOf(name, command), surroundings)

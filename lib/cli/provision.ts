@@ -30,6 +30,7 @@ export const PROVISION: Command = {
   options: OPTIONS,
   programAfter: '--exec',
   notes: NOTES,
+  isResumable: true,
   async run(given, surroundings) {
     const result = await deviceOf(given, surroundings)
     const { output } = given.options
