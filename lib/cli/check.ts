@@ -16,7 +16,7 @@ const OPTIONS: OptionTable = {
   'client-id': { value: 'ID', about: 'The test client, which gets and redeems keys' },
   'secret-file': { value: 'FILE', about: 'Read its secret from FILE' },
   'secret-env': { value: 'NAME', about: 'Read its secret from the variable NAME' },
-  scope: { value: 'SCOPES', about: 'The scopes of the keys. Default: defaultScopes of the client' },
+  scope: { value: 'SCOPES', about: 'Scopes of the keys. Default: those in defaultScopes' },
   subject: { value: 'ID', about: 'The identity of the keys. Default: the client itself' },
   audience: { value: 'URL', about: 'The audience of the keys. Default: that of the issuer' },
   'other-audience': { value: 'URL', about: 'An audience that --protected-url must refuse' },
