@@ -55,7 +55,7 @@ export interface RunningDeployment {
   close(): Promise<void>
 }
 
-const SCOPES = ['provision:token', 'devices:create', 'devices:read']
+export const SCOPES = ['provision:token', 'devices:create', 'devices:read']
 
 /** A real deployment behind a TLS proxy that can break one thing. The proxy overwrites `X-Forwarded-*`. */
 export async function startDeployment(initial: Breakage = {}): Promise<RunningDeployment> {

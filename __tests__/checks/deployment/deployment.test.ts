@@ -7,7 +7,7 @@ import type { DeploymentSettings } from '../../../lib/checks/deployment/session.
 import { startLocalServer } from '../../support/local-server.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 import { BREAKAGES } from './breakages.js'
-import { type RunningDeployment, startDeployment } from './broken-deployment.js'
+import { type Breakage, type RunningDeployment, SCOPES, startDeployment } from './broken-deployment.js'
 import { check, idsWith } from './run.js'
 
 /** docs/guides/staging.md names this number. */
@@ -78,6 +78,62 @@ it('passes behind a proxy that refuses plain HTTP with a page of its own', async
   const { results } = await check(behind.settings, { only })
   await behind.close()
   expect(idsWith(results, 'passed')).toEqual(only)
+})
+
+/** The client of a deployment that issues only bound keys. */
+const BOUND: Breakage['options'] = {
+  clients: [
+    { clientId: 'tester', clientSecret: SECRET, policy: { defaultScopes: SCOPES, senderConstraint: 'dpop' } },
+  ],
+}
+
+describe('a token endpoint that authenticates no client', () => {
+  const only = [
+    'auth-missing',
+    'auth-secret-wrong',
+    'auth-secret-empty',
+    'auth-twice',
+    'auth-assertion-forged',
+    'auth-assertion-unsigned',
+  ]
+  const request: Breakage['request'] = ({ path, headers, form }) => {
+    if (path !== '/oauth/token') return {}
+    const parameters = [...form].filter(([name]) => !name.startsWith('client_'))
+    const authorization = `Basic ${btoa(`tester:${SECRET}`)}`
+    return { headers: { ...headers, authorization }, text: String(new URLSearchParams(parameters)) }
+  }
+  const refusal = { status: 400, text: '{"error":"invalid_request"}' }
+  const subject = 'device:7'
+
+  it.each<[string, Breakage]>([
+    ['issues bearer keys', { request }],
+    ['issues only bound keys', { request, options: BOUND }],
+    [
+      'requires a subject',
+      {
+        request,
+        settings: { subject },
+        answer: (_, { path, form }) =>
+          path !== '/oauth/token' || form.has('requested_subject') ? {} : refusal,
+      },
+    ],
+  ])('and %s fails all checks of the credentials', async (_, breakage) => {
+    const open = await startDeployment(breakage)
+    const { results } = await check(open.settings, { only })
+    await open.close()
+    expect(idsWith(results, 'failed')).toEqual(only)
+  })
+})
+
+it('a refusal for another reason than the credentials does not pass', async () => {
+  const other = await startDeployment({
+    answer: (_, { form }) =>
+      form.has('client_assertion') ? { status: 400, text: '{"error":"invalid_scope"}' } : {},
+  })
+  const only = ['auth-assertion-forged', 'auth-assertion-unsigned']
+  const { results } = await check(other.settings, { only })
+  await other.close()
+  expect(idsWith(results, 'failed')).toEqual(only)
 })
 
 describe('two processes that count requests alone', () => {

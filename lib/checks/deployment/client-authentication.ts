@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Check, type Finding, PASSED, skipped } from '../check.js'
-import type { Deployment } from './deployment.js'
-import type { Exchange, Outgoing } from './exchange.js'
+import type { Deployment, KeyRequest } from './deployment.js'
+import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { basicOf } from './session.js'
 import { type Members, makeToken, newPair } from './tokens.js'
@@ -11,10 +11,7 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXPECTED = 'status 401 with invalid_client'
 
 /** What a request for a key has in place of the credentials of the test client. */
-interface Credentials {
-  readonly headers?: Outgoing['headers']
-  readonly form?: Readonly<Record<string, string>>
-}
+type Credentials = Pick<KeyRequest, 'credentials' | 'form'>
 
 const invented = () => randomBytes(24).toString('base64url')
 
@@ -25,6 +22,8 @@ const MATRIX: readonly {
   readonly clause: string
   readonly fix: string
   readonly of: (deployment: Deployment) => Credentials
+  /** Whether the request itself is wrong, so that the error can also be `invalid_request`. */
+  readonly isMalformed?: boolean
 }[] = [
   {
     id: 'auth-missing',
@@ -38,14 +37,15 @@ const MATRIX: readonly {
     title: 'a wrong secret is refused',
     clause: 'RFC 6749 5.2',
     fix: 'Compare the whole secret.',
-    of: ({ settings: { clientId } }) => ({ headers: { Authorization: basicOf(clientId, invented()) } }),
+    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicOf(clientId, invented()) } }),
   },
   {
     id: 'auth-secret-empty',
     title: 'an empty secret is refused',
     clause: 'RFC 6749 2.3.1',
     fix: 'Refuse a client without a secret.',
-    of: ({ settings: { clientId } }) => ({ headers: { Authorization: basicOf(clientId, '') } }),
+    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicOf(clientId, '') } }),
+    isMalformed: true,
   },
   {
     id: 'auth-twice',
@@ -53,9 +53,10 @@ const MATRIX: readonly {
     clause: 'RFC 6749 2.3',
     fix: 'Refuse a request that has both the header Authorization and the parameter client_secret.',
     of: ({ settings: { clientId, clientSecret } }) => ({
-      headers: { Authorization: basicOf(clientId, clientSecret) },
+      credentials: { Authorization: basicOf(clientId, clientSecret) },
       form: { client_id: clientId, client_secret: clientSecret },
     }),
+    isMalformed: true,
   },
   {
     id: 'auth-assertion-forged',
@@ -75,13 +76,13 @@ const MATRIX: readonly {
 
 /** Does the token endpoint know its clients? */
 export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
-  ...MATRIX.map(({ of, ...texts }): Check<Deployment> => {
+  ...MATRIX.map(({ of, isMalformed = false, ...texts }): Check<Deployment> => {
     return {
       ...texts,
       group,
       needs: ['issuance-key'],
       async run(deployment, signal) {
-        return refused(deployment, await askAs(deployment, of(deployment), signal), EXPECTED)
+        return refusedFor(deployment, await askAs(deployment, of(deployment), signal), isMalformed)
       },
     }
   }),
@@ -114,7 +115,7 @@ export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
 async function compareRefusals(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped('a local deployment explains every refusal')
   const { clientId } = deployment.settings
-  const known = { headers: { Authorization: basicOf(clientId, invented()) } }
+  const known = { credentials: { Authorization: basicOf(clientId, invented()) } }
   const [wrong, unknown] = [
     await askAs(deployment, known, signal),
     await askAs(deployment, strangerOf(deployment), signal),
@@ -124,18 +125,25 @@ async function compareRefusals(deployment: Deployment, signal: AbortSignal): Pro
 }
 
 const strangerOf = ({ settings }: Deployment): Credentials => ({
-  headers: { Authorization: basicOf(`${settings.clientId}-check`, invented()) },
+  credentials: { Authorization: basicOf(`${settings.clientId}-check`, invented()) },
 })
 
-/** Asks for a key with other credentials. */
+/** Asks for a key as the test client does, but with other credentials. */
 function askAs(
   deployment: Deployment,
-  { headers = {}, form = {} }: Credentials,
+  { credentials = {}, form = {} }: Credentials,
   signal: AbortSignal,
 ): Promise<Exchange> {
-  const { scope } = deployment
-  const terms = { grant_type: 'client_credentials', ...(scope !== undefined && { scope }), ...form }
-  return deployment.post('token_endpoint', terms, signal, headers)
+  return deployment.requestKey({ credentials, form }, signal)
+}
+
+/** The credentials must be the reason of the refusal. */
+function refusedFor(deployment: Deployment, exchange: Exchange, isMalformed: boolean): Finding {
+  const errors = ['invalid_client', ...(isMalformed ? ['invalid_request'] : [])]
+  const isReason = exchange.status === 401 || errors.includes(String(exchange.json['error']))
+  const expected = isMalformed ? `${EXPECTED}, or status 400 with invalid_request` : EXPECTED
+  const finding = refused(deployment, exchange, expected)
+  return isReason ? finding : deployment.failed(exchange, expected)
 }
 
 function assertionOf(

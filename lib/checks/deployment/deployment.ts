@@ -25,6 +25,8 @@ export interface IssuedKey {
 export interface KeyRequest {
   readonly form?: Form
   readonly headers?: Outgoing['headers']
+  /** Headers in place of those that authenticate the test client. */
+  readonly credentials?: Outgoing['headers']
   /** Binds the key to this key pair with DPoP. */
   readonly pair?: ProofPair | undefined
 }
@@ -102,7 +104,8 @@ export class Deployment extends DeploymentSession {
   readonly #inBody: NonNullable<Outgoing['headers']> = {}
 
   /** Asks for a key, and returns any answer. */
-  async requestKey({ form, headers, pair = this.#pair }: KeyRequest, signal: AbortSignal): Promise<Exchange> {
+  async requestKey(request: KeyRequest, signal: AbortSignal): Promise<Exchange> {
+    const { form, headers, credentials, pair = this.#pair } = request
     const { subject, audience } = this.settings
     const terms = {
       grant_type: 'client_credentials',
@@ -112,7 +115,7 @@ export class Deployment extends DeploymentSession {
       ...form,
     }
     const ask = () => {
-      const outgoing = this.postOf('token_endpoint', terms)
+      const outgoing = this.postOf('token_endpoint', terms, credentials)
       const proof = pair && { DPoP: this.proof(pair, outgoing) }
       return this.send({ ...outgoing, headers: { ...outgoing.headers, ...proof, ...headers } }, signal)
     }
