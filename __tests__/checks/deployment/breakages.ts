@@ -55,6 +55,18 @@ function defined(headers: ProxyAnswer['headers']): ProxyAnswer['headers'] {
   return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
 }
 
+/** A token endpoint that also reads its parameters from the query. */
+function readQuery(of: string): Breakage {
+  return {
+    request({ method, path, headers, text }) {
+      const [pathname = '', query] = path.split('?')
+      if (method !== of || pathname !== '/oauth/token' || query === undefined) return {}
+      const fields = { ...headers, 'content-type': 'application/x-www-form-urlencoded' }
+      return { method: 'POST', path: pathname, headers: fields, text: `${query}&${text}` }
+    },
+  }
+}
+
 /** Only the first request of these. */
 function first(test: Test): Test {
   let isDone = false
@@ -217,9 +229,12 @@ const ISSUANCE: Readonly<Record<string, Breakage>> = {
     ...FAKE_KEY,
     access_token: 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJjaGVjay5pbnZhbGlkLXN0cmFuZ2VyIn0.AAAA',
   }),
-  'issuance-method': accept(all(at('/oauth/token'), ({ method }) => method === 'GET')),
-  'issuance-query': accept(({ method, path }) => method === 'POST' && path.includes('?')),
-  'issuance-duplicate': accept(({ form }) => form.getAll('grant_type').length > 1),
+  'issuance-method': readQuery('GET'),
+  'issuance-query': readQuery('POST'),
+  'issuance-duplicate': {
+    request: ({ form, text }) =>
+      form.getAll('grant_type').length > 1 ? { text: text.replace(/&?grant_type=[^&]*/, '') } : {},
+  },
 }
 
 const CLAIMS: Readonly<Record<string, Breakage>> = {

@@ -136,6 +136,24 @@ it('a refusal for another reason than the credentials does not pass', async () =
   expect(idsWith(results, 'failed')).toEqual(only)
 })
 
+describe('a token endpoint that reads its parameters in the wrong way', () => {
+  const inBody: Breakage['answer'] = ({ text }, { path }) =>
+    path.startsWith('/.well-known/') ? { text: text.replaceAll('"client_secret_basic",', '') } : {}
+
+  it.each<[string, string, Breakage]>([
+    ['issuance-query', 'with bound keys', { options: BOUND }],
+    ['issuance-duplicate', 'with bound keys', { options: BOUND }],
+    ['issuance-method', 'with a secret in the body', { answer: inBody }],
+    ['issuance-query', 'with a secret in the body', { answer: inBody }],
+  ])('fails the check %s %s', async (id, _, breakage) => {
+    const wrong = await startDeployment({ ...BREAKAGES[id], ...breakage })
+    const { results, deployment } = await check(wrong.settings, { only: [id] })
+    await wrong.close()
+    expect(idsWith(results, 'failed')).toEqual([id])
+    expect(deployment.exchanges.filter(({ request: { url } }) => url.includes(SECRET))).toEqual([])
+  })
+})
+
 describe('two processes that count requests alone', () => {
   const remaining = [290, 280]
   const countedBy = (isNew: boolean) => {

@@ -27,6 +27,8 @@ export interface KeyRequest {
   readonly headers?: Outgoing['headers']
   /** Headers in place of those that authenticate the test client. */
   readonly credentials?: Outgoing['headers']
+  /** Changes the rest of the request, before it gets a DPoP proof. */
+  readonly change?: (outgoing: Outgoing) => Outgoing
   /** Binds the key to this key pair with DPoP. */
   readonly pair?: ProofPair | undefined
 }
@@ -105,7 +107,7 @@ export class Deployment extends DeploymentSession {
 
   /** Asks for a key, and returns any answer. */
   async requestKey(request: KeyRequest, signal: AbortSignal): Promise<Exchange> {
-    const { form, headers, credentials, pair = this.#pair } = request
+    const { form, headers, credentials, change, pair = this.#pair } = request
     const { subject, audience } = this.settings
     const terms = {
       grant_type: 'client_credentials',
@@ -115,7 +117,8 @@ export class Deployment extends DeploymentSession {
       ...form,
     }
     const ask = () => {
-      const outgoing = this.postOf('token_endpoint', terms, credentials)
+      const usual = this.postOf('token_endpoint', terms, credentials)
+      const outgoing = change?.(usual) ?? usual
       const proof = pair && { DPoP: this.proof(pair, outgoing) }
       return this.send({ ...outgoing, headers: { ...outgoing.headers, ...proof, ...headers } }, signal)
     }
