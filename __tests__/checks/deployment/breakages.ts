@@ -237,6 +237,15 @@ const ISSUANCE: Readonly<Record<string, Breakage>> = {
   },
 }
 
+/** Ids that are long and different, but counted. */
+function countedIds(): Breakage {
+  let last = 0
+  return resigned(() => {
+    last += 1
+    return { jti: `key-${String(last).padStart(20, '0')}` }
+  })
+}
+
 const CLAIMS: Readonly<Record<string, Breakage>> = {
   'claims-signature': withJson(at('/oauth/jwks'), ({ keys }) => ({
     keys: (keys as Members[]).map(({ kid }) => ({ ...otherKey(), kid })),
@@ -247,7 +256,7 @@ const CLAIMS: Readonly<Record<string, Breakage>> = {
   'claims-times': resigned(({ exp }) => ({ exp: Number(exp) + 100 })),
   'claims-client': resigned(() => ({ client_id: 'somebody' })),
   'claims-scope': resigned(() => ({ scope: 'devices:read' })),
-  'claims-jti': resigned(() => ({ jti: '1' })),
+  'claims-jti': countedIds(),
   'clock-iat': resigned(({ iat, exp }) => ({
     iat: Number(iat) - 90,
     nbf: Number(iat) - 90,
