@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcp, type Socket } from 'node:n
 import type { CheckResult } from '../../../lib/checks/check.js'
 import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
+import type { Members } from '../../../lib/checks/deployment/tokens.js'
 import { startLocalServer } from '../../support/local-server.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 import { BREAKAGES } from './breakages.js'
@@ -86,6 +87,37 @@ const BOUND: Breakage['options'] = {
     { clientId: 'tester', clientSecret: SECRET, policy: { defaultScopes: SCOPES, senderConstraint: 'dpop' } },
   ],
 }
+
+describe('the scope of a key', () => {
+  const only = ['claims-scope', 'redemption-scope', 'introspection-active']
+  const changed = (of: string, change: (json: Members) => object): Breakage => ({
+    answer: ({ status, text }, { path }) =>
+      path === of && status === 200 ? { text: JSON.stringify(change(JSON.parse(text))) } : {},
+  })
+  const reverse = ({ scope, ...json }: Members) => ({
+    ...json,
+    ...(typeof scope === 'string' && { scope: scope.split(' ').reverse().join(' ') }),
+  })
+
+  it.each<[string, Breakage]>([
+    ['missing in the answer', changed('/oauth/token', (json) => ({ ...json, scope: undefined }))],
+    ['in another order in the answer', changed('/oauth/token', reverse)],
+    ['in another order in the introspection', changed('/oauth/introspect', reverse)],
+  ])('may be %s', async (_, breakage) => {
+    const other = await startDeployment(breakage)
+    const { results } = await check(other.settings, { only })
+    await other.close()
+    expect(idsWith(results, 'passed')).toEqual(only)
+  })
+
+  it('is read from the key if the answer does not tell that it is wider', async () => {
+    const silent = changed('/oauth/token', (json) => ({ ...json, scope: undefined }))
+    const other = await startDeployment({ ...BREAKAGES['issuance-scope'], ...silent })
+    const { results } = await check(other.settings, { only: ['issuance-scope'] })
+    await other.close()
+    expect(idsWith(results, 'failed')).toEqual(['issuance-scope'])
+  })
+})
 
 describe('a token endpoint that authenticates no client', () => {
   const only = [

@@ -1,6 +1,7 @@
 import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
 import type { Deployment, IssuedKey } from './deployment.js'
+import { isSameScope } from './scopes.js'
 import { type DecodedToken, isSignedByOne } from './tokens.js'
 
 /** A check of a fresh key that is a JWT. */
@@ -91,7 +92,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     fix: 'Take the scope of the answer from the key.',
     faultOf({ claims: { scope } }, { exchange }) {
       const answered = exchange.json['scope'] ?? scope
-      return scope === answered ? undefined : [`scope ${text(scope)}`, `scope ${text(answered)}`]
+      return isSameScope(scope, answered) ? undefined : [`scope ${text(scope)}`, `scope ${text(answered)}`]
     },
   },
   {

@@ -1,6 +1,7 @@
 import { isObject } from '../../base/object.js'
 import { CheckEnd, skipped } from '../check.js'
 import type { Exchange, Outgoing } from './exchange.js'
+import { grantedScopes } from './scopes.js'
 import { basicOf, DeploymentSession, type DeploymentSettings } from './session.js'
 import { type DecodedToken, decodeToken, type Members, newPair, type ProofPair } from './tokens.js'
 
@@ -142,11 +143,11 @@ export class Deployment extends DeploymentSession {
 
   /** The key in an answer, if there is one. It is revoked when all checks are done. */
   keyIn(exchange: Exchange, pair?: ProofPair): IssuedKey | undefined {
-    const { access_token: text, scope = '' } = exchange.json
+    const { access_token: text } = exchange.json
     if (exchange.status !== 200 || typeof text !== 'string' || text === '') return undefined
     this.hide(text, '$KEY')
     this.#unused.add(text)
-    return { text, exchange, scope: String(scope).split(' '), decoded: decodeToken(text), pair }
+    return { text, exchange, scope: grantedScopes(exchange), decoded: decodeToken(text), pair }
   }
 
   /**

@@ -1,6 +1,7 @@
 import { type Check, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import { type Exchange, type Outgoing, parametersOf } from './exchange.js'
+import { grantedScopes } from './scopes.js'
 import { decodeToken } from './tokens.js'
 
 const group = 'Issuance'
@@ -69,7 +70,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
       const [wanted = ''] = scope
       if (wanted === '') return skipped('the answer names no scope')
       const { exchange } = await deployment.issue({ form: { scope: wanted } }, signal)
-      const granted = String(exchange.json['scope'] ?? wanted)
+      const granted = grantedScopes(exchange).join(' ')
       if (granted === wanted) return PASSED
       return deployment.failed(exchange, `the scope ${wanted}`, `the scope ${granted}`)
     },

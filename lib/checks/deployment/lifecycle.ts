@@ -2,6 +2,7 @@ import { type Check, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import { refused } from './issuance.js'
 import { present, verificationPlace } from './places.js'
+import { isSameScope } from './scopes.js'
 
 /** What a clock may be off, if the deployment has its default. */
 const TOLERANCE_SECONDS = 5
@@ -21,7 +22,8 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
       const { active, scope } = exchange.json
       if (active !== true) return deployment.failed(exchange, 'active: true')
       const expected = granted.join(' ')
-      return scope === expected ? PASSED : deployment.failed(exchange, `scope ${expected}`, `scope ${scope}`)
+      if (expected === '' || isSameScope(scope, expected)) return PASSED
+      return deployment.failed(exchange, `scope ${expected}`, `scope ${scope}`)
     },
   },
   {

@@ -2,6 +2,7 @@ import { type Check, type Finding, failed, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
+import { grantedScopes } from './scopes.js'
 
 const group = 'Redemption'
 const CONCURRENT = 20
@@ -47,10 +48,9 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     async run(deployment, signal) {
       const { key, exchange } = await redeem(deployment, signal)
       if (!('access_token' in exchange.json)) return skipped('the key is redeemed for no access token')
-      const scopes = String(exchange.json['scope'] ?? '')
-        .split(' ')
-        .filter(Boolean)
-      const wrong = scopes.filter((scope) => scope.startsWith('provision:') || !key.scope.includes(scope))
+      const wrong = grantedScopes(exchange).filter(
+        (scope) => scope.startsWith('provision:') || !key.scope.includes(scope),
+      )
       if (wrong.length === 0) return PASSED
       const expected = `scopes of the key: ${key.scope.join(' ')}`
       return deployment.failed(exchange, expected, `the scopes ${wrong.join(' ')}`)
