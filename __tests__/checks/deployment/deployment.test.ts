@@ -88,6 +88,22 @@ const BOUND: Breakage['options'] = {
   ],
 }
 
+it.each([
+  ['client assertions, for which clients have a secret', 'token_endpoint_auth_signing_alg', 'passed'],
+  ['DPoP proofs', 'dpop_signing_alg', 'failed'],
+] as const)('HS256 in the metadata for %s has the right result', async (_, list, outcome) => {
+  const other = await startDeployment({
+    answer: ({ text }, { path }) =>
+      path.startsWith('/.well-known/')
+        ? { text: JSON.stringify({ ...JSON.parse(text), [`${list}_values_supported`]: ['HS256'] }) }
+        : {},
+  })
+  const only = ['discovery-algorithms']
+  const { results } = await check(other.settings, { only })
+  await other.close()
+  expect(idsWith(results, outcome)).toEqual(only)
+})
+
 describe('the scope of a key', () => {
   const only = ['claims-scope', 'redemption-scope', 'introspection-active']
   const changed = (of: string, change: (json: Members) => object): Breakage => ({
