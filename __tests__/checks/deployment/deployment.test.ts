@@ -4,11 +4,17 @@ import { type AddressInfo, createServer as createTcp, type Socket } from 'node:n
 import type { CheckResult } from '../../../lib/checks/check.js'
 import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
-import type { Members } from '../../../lib/checks/deployment/tokens.js'
+import { decodeToken, type Members } from '../../../lib/checks/deployment/tokens.js'
 import { startLocalServer } from '../../support/local-server.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 import { BREAKAGES } from './breakages.js'
-import { type Breakage, type RunningDeployment, SCOPES, startDeployment } from './broken-deployment.js'
+import {
+  type Breakage,
+  type ProxyRequest,
+  type RunningDeployment,
+  SCOPES,
+  startDeployment,
+} from './broken-deployment.js'
 import { check, idsWith } from './run.js'
 
 /** docs/guides/staging.md names this number. */
@@ -199,6 +205,47 @@ describe('a token endpoint that reads its parameters in the wrong way', () => {
     await wrong.close()
     expect(idsWith(results, 'failed')).toEqual([id])
     expect(deployment.exchanges.filter(({ request: { url } }) => url.includes(SECRET))).toEqual([])
+  })
+})
+
+describe('the check that a bound key needs its proof', () => {
+  const bearerKeyOf = ({ headers: { authorization } }: ProxyRequest) =>
+    decodeToken(/^Bearer (.+)$/.exec(String(authorization))?.[1] ?? '')
+
+  it.each<[string, (request: ProxyRequest) => boolean, object]>([
+    [
+      'fails on a route that ignores the binding of bearer keys',
+      (request) => bearerKeyOf(request) !== undefined,
+      { outcome: 'failed', expected: 'status 400' },
+    ],
+    [
+      'fails on a route that accepts no bound key',
+      (request) => bearerKeyOf(request)?.claims['cnf'] === undefined && bearerKeyOf(request) !== undefined,
+      { outcome: 'failed', expected: expect.stringMatching(/\/redeem accepts the key with its proof$/) },
+    ],
+    [
+      'is skipped on a route that accepts no key',
+      () => false,
+      { outcome: 'skipped', reason: expect.stringMatching(/\/redeem accepts no key$/) },
+    ],
+  ])('%s', async (_, isAccepted, finding) => {
+    const guarded = await startDeployment({
+      request: (request) =>
+        request.path === '/redeem' ? { answer: { status: isAccepted(request) ? 200 : 401 } } : {},
+    })
+    const settings = { ...guarded.settings, redeemUrl: `${guarded.settings.issuer}/redeem` }
+    const { results } = await check(settings, { only: ['dpop-possession'] })
+    await guarded.close()
+    expect(results).toEqual([expect.objectContaining({ id: 'dpop-possession', ...finding })])
+  })
+
+  it('passes on a route that compares the proof with the key', async () => {
+    const local = await startLocalServer()
+    const client = { clientId: CLIENT, clientSecret: SECRET, waitSeconds: 0 }
+    const settings = { issuer: local.origin, redeemUrl: `${local.origin}/devices`, ...client }
+    const { results } = await check({ ...settings, scope: 'devices:create' }, { only: ['dpop-possession'] })
+    await local.close()
+    expect(idsWith(results, 'passed')).toEqual(['dpop-possession'])
   })
 })
 

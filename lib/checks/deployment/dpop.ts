@@ -3,7 +3,7 @@ import { type Check, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
-import { present, redemptionPlace } from './places.js'
+import { type Presenting, present, redemptionPlace } from './places.js'
 import { newPair, type ProofPair, type ProofPlan } from './tokens.js'
 
 const group = 'DPoP'
@@ -153,13 +153,28 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
 ]
 
 async function checkPossession(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
-  const key = await deployment.issue({ pair: newPair() }, signal)
+  const pair = newPair()
+  const key = await deployment.issue({ pair }, signal)
   const place = redemptionPlace(deployment, key)
-  for (const pair of [undefined, newPair()]) {
-    const exchange = await present(deployment, key.text, { place, pair, signal })
+  const thefts: Pick<Presenting, 'place' | 'pair'>[] = [{ place }, { place, pair: newPair() }]
+  // A route for bearer keys may ignore the binding.
+  if (deployment.settings.redeemUrl !== undefined)
+    thefts.push({ place: redemptionPlace(deployment, { ...key, pair: undefined }) })
+  for (const theft of thefts) {
+    const exchange = await present(deployment, key.text, { ...theft, signal })
     if (place.isAccepted(exchange)) return deployment.failed(exchange, 'status 400')
   }
-  return PASSED
+  const exchange = await present(deployment, key.text, { place, pair, signal })
+  if (place.isAccepted(exchange)) return PASSED
+  if (!(await isUsable(deployment, signal))) return skipped(`${place.name} accepts no key`)
+  return deployment.failed(exchange, `${place.name} accepts the key with its proof`)
+}
+
+/** Whether the place of redemption accepts the usual keys of this run. */
+async function isUsable(deployment: Deployment, signal: AbortSignal): Promise<boolean> {
+  const key = await deployment.issue({}, signal)
+  const place = redemptionPlace(deployment, key)
+  return place.isAccepted(await present(deployment, key.text, { place, pair: key.pair, signal }))
 }
 
 function check(
