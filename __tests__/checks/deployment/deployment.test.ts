@@ -249,6 +249,20 @@ describe('the check that a bound key needs its proof', () => {
   })
 })
 
+it('fails the checks of redeemed keys if a later key cannot be redeemed', async () => {
+  let redemptions = 0
+  const isLater = ({ form }: ProxyRequest) => form.has('subject_token') && redemptions++ > 0
+  const failing = await startDeployment({
+    request: (request) => (isLater(request) ? { answer: { status: 403 } } : {}),
+  })
+  const only = ['redemption-caching', 'redemption-scope', 'replay-refused']
+  const { results } = await check(failing.settings, { only })
+  await failing.close()
+  expect(results.map(({ id, outcome, expected }) => [id, outcome, expected])).toEqual(
+    only.map((id) => [id, 'failed', 'the token exchange accepts the key']),
+  )
+})
+
 describe('two processes that count requests alone', () => {
   const remaining = [290, 280]
   const countedBy = (isNew: boolean) => {

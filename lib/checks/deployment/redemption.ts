@@ -1,4 +1,4 @@
-import { type Check, type Finding, failed, PASSED, skipped } from '../check.js'
+import { type Check, CheckEnd, type Finding, failed, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
@@ -17,10 +17,8 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Give the test client the scope provision:token and one more scope, or name a route with --redeem-url.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
-      const { place, exchange } = await redeem(deployment, signal)
-      return place.isAccepted(exchange)
-        ? PASSED
-        : deployment.failed(exchange, `${place.name} accepts the key`)
+      await redeem(deployment, signal)
+      return PASSED
     },
   },
   {
@@ -101,10 +99,13 @@ interface Redeemed {
   readonly exchange: Exchange
 }
 
+/** Redeems a new key. @throws CheckEnd if its place does not accept it */
 async function redeem(deployment: Deployment, signal: AbortSignal): Promise<Redeemed> {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
   const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+  if (!place.isAccepted(exchange))
+    throw new CheckEnd(deployment.failed(exchange, `${place.name} accepts the key`))
   return { key, place, exchange }
 }
 
