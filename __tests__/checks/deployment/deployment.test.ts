@@ -461,6 +461,33 @@ describe('a limit of requests', () => {
       /^the rate limit of the deployment wants a pause of \d+ seconds; allow it with --wait$/,
     )
   })
+
+  it.each([
+    ['zero', '0', '1', 2],
+    ['a negative number', '-100', '1', 2],
+    ['a date', () => new Date(Date.now() + 20_000).toUTCString(), '(19|20|21)', 1],
+  ] as const)(
+    'with %s in Retry-After has a pause of at least a second',
+    async (_, value, seconds, requests) => {
+      const limited = await startDeployment({
+        answer: ({ headers }, { path }) => {
+          const retryAfter = typeof value === 'string' ? value : value()
+          return path === '/oauth/token'
+            ? { status: 429, headers: { ...headers, 'retry-after': retryAfter } }
+            : {}
+        },
+      })
+      const { results, deployment } = await check(
+        { ...limited.settings, waitSeconds: 1 },
+        { only: ['issuance-key'] },
+      )
+      await limited.close()
+      const reason = expect.stringMatching(`a pause of ${seconds} seconds`)
+      expect(results).toEqual([expect.objectContaining({ id: 'issuance-key', outcome: 'skipped', reason })])
+      const limits = deployment.exchanges.filter(({ status }) => status === 429)
+      expect(limits).toHaveLength(requests)
+    },
+  )
 })
 
 describe('the report of a fault', () => {

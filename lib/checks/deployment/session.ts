@@ -36,6 +36,8 @@ export interface DeploymentSettings {
 /** Text that looks like a JWT. */
 const JWT = /eyJ[\w-]{8,}\.[\w-]*(\.[\w-]*)?/g
 
+const USUAL_PAUSE_SECONDS = 60
+
 /** The requests of one run, and what their answers have in common. */
 export class DeploymentSession {
   readonly settings: DeploymentSettings
@@ -92,13 +94,20 @@ export class DeploymentSession {
   async send(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange> {
     const exchange = await this.sendOnce(outgoing, signal)
     if (exchange.status !== 429) return exchange
-    const seconds = Number(exchange.headers.get('Retry-After') ?? 60)
-    if (!(seconds <= this.#waitLeft))
+    const seconds = this.#pauseOf(exchange)
+    if (!this.mayPause(seconds))
       throw new CheckEnd(
         skipped(`the rate limit of the deployment wants a pause of ${seconds} seconds; allow it with --wait`),
       )
     await this.pause(seconds, signal)
     return this.send(outgoing, signal)
+  }
+
+  /** The pause that an answer asks for, in seconds or until a date (RFC 9110 10.2.3): at least 1, so that retries end. */
+  #pauseOf({ headers }: Exchange): number {
+    const text = headers.get('Retry-After') ?? ''
+    const seconds = /^\d+$/.test(text) ? Number(text) : Date.parse(text) / 1000 - this.now
+    return Number.isNaN(seconds) ? USUAL_PAUSE_SECONDS : Math.max(1, Math.ceil(seconds))
   }
 
   /** Sends a request, and also returns an answer about a rate limit. */
