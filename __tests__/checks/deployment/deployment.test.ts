@@ -391,6 +391,12 @@ describe('a server that is no deployment', () => {
       /^No answer from localhost:\d+: ECONNRESET\.$/,
     ],
     [
+      'changes the protocol',
+      ({ socket }) => void socket.write('HTTP/1.1 101 A\r\nUpgrade: a\r\nConnection: Upgrade\r\n\r\n'),
+      'reachable',
+      /^No answer from localhost:\d+: the connection ended before the answer\.$/,
+    ],
+    [
       'answers HTML',
       (_, res) => void res.setHeader('Content-Type', 'text/html').end('<h1>\u001b[2Jhi</h1>'),
       'discovery-metadata',
@@ -449,6 +455,24 @@ describe('metadata that name an endpoint without TLS', () => {
       'the token_endpoint of the metadata has no TLS, so it gets no credentials',
     )
   })
+})
+
+describe('metadata with an endpoint for revocation that gets no credentials', () => {
+  it.each(['http://other.example/revoke', 'no URL'])(
+    'leave the keys, and lose no result: %s',
+    async (url) => {
+      const deployed = await startDeployment({
+        answer: ({ text }, { path }) =>
+          path.startsWith('/.well-known/')
+            ? { text: JSON.stringify({ ...JSON.parse(text), revocation_endpoint: url }) }
+            : {},
+      })
+      const { results, left } = await check(deployed.settings, { only: ['issuance-key'] })
+      await deployed.close()
+      expect(idsWith(results, 'passed')).toEqual(['issuance-key'])
+      expect(left).toBe(1)
+    },
+  )
 })
 
 describe('a limit of requests', () => {

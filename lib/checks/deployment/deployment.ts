@@ -202,18 +202,15 @@ export class Deployment extends DeploymentSession {
   /** Revokes all keys and tokens that are left. Returns how many could not be revoked. */
   async cleanUp(signal: AbortSignal): Promise<number> {
     let left = 0
-    for (const token of this.#unused) {
-      const url = this.metadata['revocation_endpoint']
-      const isRevoked =
-        typeof url === 'string' &&
-        (await this.sendOnce(this.postOf('revocation_endpoint', { token }), signal).then(
-          ({ status }) => status === 200,
-          () => false,
-        ))
-      if (!isRevoked) left += 1
-    }
+    for (const token of this.#unused) if (!(await this.#revoke(token, signal).catch(() => false))) left += 1
     this.#unused.clear()
     return left
+  }
+
+  /** Whether a token is revoked now. @throws CheckEnd if the metadata have no safe revocation_endpoint */
+  async #revoke(token: string, signal: AbortSignal): Promise<boolean> {
+    const { status } = await this.sendOnce(this.postOf('revocation_endpoint', { token }), signal)
+    return status === 200
   }
 }
 

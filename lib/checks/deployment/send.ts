@@ -48,9 +48,12 @@ function sendOnce(outgoing: Outgoing, { signal, ca }: SendOptions): Promise<Exch
   return new Promise((resolve, reject) => {
     const begin = url.protocol === 'https:' ? httpsRequest : httpRequest
     const sending = begin(url, options, (incoming) => {
+      sending.off('close', hangUp)
       readText(incoming).then((text) => resolve(exchangeOf(outgoing, incoming, text)), reject)
     })
-    sending.once('error', reject)
+    // Without an error if the answer is 101.
+    const hangUp = () => reject(new Error('the connection ended before the answer'))
+    sending.once('error', reject).once('close', hangUp)
     sending.end(body)
   })
 }
