@@ -208,6 +208,26 @@ describe('a token endpoint that reads its parameters in the wrong way', () => {
   })
 })
 
+describe('the check of plain HTTP', () => {
+  it.each<[string, (request: ProxyRequest) => boolean]>([
+    ['the token endpoint of the metadata', ({ path }) => path === '/v1/token'],
+    ['the metadata', ({ method, path }) => method === 'GET' && path.startsWith('/.well-known/')],
+  ])('fails on a server that serves %s there', async (_, isServed) => {
+    const notFound = { status: 404, text: '{"error":"not_found"}' }
+    const served = await startDeployment({
+      cleartext: isServed,
+      request: ({ headers, path }) => {
+        if (path === '/v1/token') return { path: '/oauth/token' }
+        return headers['x-forwarded-proto'] === 'http' ? { answer: notFound } : {}
+      },
+      answer: ({ text }) => ({ text: text.replace(/\/oauth\/token(?=")/, '/v1/token') }),
+    })
+    const { results } = await check(served.settings, { only: ['cleartext'] })
+    await served.close()
+    expect(idsWith(results, 'failed')).toEqual(['cleartext'])
+  })
+})
+
 describe('the check that a bound key needs its proof', () => {
   const bearerKeyOf = ({ headers: { authorization } }: ProxyRequest) =>
     decodeToken(/^Bearer (.+)$/.exec(String(authorization))?.[1] ?? '')

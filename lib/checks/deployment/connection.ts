@@ -1,13 +1,14 @@
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
-import { systemCode } from '../../base/system-code.js'
 import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
 import type { Deployment } from './deployment.js'
+import type { Exchange, Outgoing } from './exchange.js'
 
 const group = 'Connection'
 const LOCAL = 'the issuer is local, without TLS'
 const LEAST_DAYS = 14
 const LEAST_HSTS_SECONDS = 15_552_000
 const DAY = 86_400_000
+const REFUSED = 'status 403, or no connection'
 
 /** Is the deployment there, and can nobody read its traffic? */
 export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
@@ -93,34 +94,50 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
 
 async function checkCleartext(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped(LOCAL)
-  const url = cleartextUrl(deployment)
-  if (url === undefined)
+  const metadata = metadataUrl(deployment.settings.issuer)
+  const { json } = await deployment.send({ method: 'GET', url: metadata }, signal)
+  const endpoint = json['token_endpoint']
+  if (typeof endpoint !== 'string' || !URL.canParse(endpoint))
+    return skipped('the metadata have no token_endpoint')
+  const [url, other] = [endpoint, metadata].map((one) => cleartextUrl(deployment, one))
+  if (url === undefined || other === undefined)
     return skipped('the issuer has a port of its own; name the other one with --http-port')
   // The credentials are invented: everybody on the way can read them.
   const form = [['grant_type', 'client_credentials']] as const
   const headers = { Authorization: 'Basic bm9ib2R5Om5vdGhpbmc=' }
-  const outgoing = { method: 'POST', url, headers, form }
-  const exchange = await deployment.sendOnce(outgoing, signal).catch((error) => {
-    signal.throwIfAborted()
-    return systemCode(error) === undefined && systemCode(error?.cause) === undefined ? undefined : 'closed'
-  })
-  if (exchange === undefined || exchange === 'closed') return PASSED
-  const { status, headers: received, json } = exchange
+  const exchange = await sendInClear(deployment, { method: 'POST', url, headers, form }, signal)
+  if (exchange === undefined) return PASSED
+  const { status, headers: received, json: answer } = exchange
   if (status >= 300 && status < 400)
     return deployment.warning(
       exchange,
       'a refusal, because the key is already exposed when the redirect arrives',
       `status ${status} to ${received.get('Location')}`,
     )
-  const isProcessed = status < 300 || json['error'] === 'invalid_client' || status === 401
-  return isProcessed ? deployment.failed(exchange, 'status 403, or no connection') : PASSED
+  if (status < 300 || answer['error'] === 'invalid_client' || status === 401)
+    return deployment.failed(exchange, REFUSED)
+  // A proxy may serve the endpoints with another path there.
+  const described = await sendInClear(deployment, { method: 'GET', url: other }, signal)
+  return described !== undefined && described.status < 300 ? deployment.failed(described, REFUSED) : PASSED
 }
 
-/** The token endpoint is not known yet, and every path must be refused. */
-export function cleartextUrl({ settings }: Deployment, path = '/oauth/token'): string | undefined {
-  const url = new URL(settings.issuer)
-  const port = settings.cleartextPort ?? (url.port === '' ? 80 : undefined)
-  return port === undefined ? undefined : `http://${url.hostname}:${port}${path}`
+/** Sends a request over plain HTTP. `undefined` if no server accepts it there. */
+async function sendInClear(
+  deployment: Deployment,
+  outgoing: Outgoing,
+  signal: AbortSignal,
+): Promise<Exchange | undefined> {
+  return deployment.sendOnce(outgoing, signal).catch(() => {
+    signal.throwIfAborted()
+    return undefined
+  })
+}
+
+/** The URL for plain HTTP of an endpoint. `undefined` if its port is not known. */
+export function cleartextUrl({ settings }: Deployment, endpoint: string): string | undefined {
+  const { hostname, port: own, pathname } = new URL(endpoint)
+  const port = settings.cleartextPort ?? (own === '' ? 80 : undefined)
+  return port === undefined ? undefined : `http://${hostname}:${port}${pathname}`
 }
 
 /** The path of the issuer follows the well-known path (RFC 8414 3.1). */

@@ -37,8 +37,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Set trust proxy to the addresses of your proxies, and let them overwrite X-Forwarded-Proto.',
     needs: ['cleartext', 'discovery-metadata'],
     async run(deployment, signal) {
-      const { pathname } = new URL(metadataUrl(deployment.settings.issuer))
-      const url = cleartextUrl(deployment, pathname)
+      const url = cleartextUrl(deployment, metadataUrl(deployment.settings.issuer))
       if (url === undefined || deployment.isLocal) return skipped('there is no port for plain HTTP')
       const headers = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Ssl': 'on', 'X-Forwarded-Port': '443' }
       const exchange = await deployment
