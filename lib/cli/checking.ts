@@ -69,11 +69,12 @@ export async function runCheckCommand<Context>(
   const terminal = new TerminalReport({ screen, ...links })
   const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
   const plan = { context, concurrency, signal, selection: settings.selection }
-  const onResult = (result: CheckResult) => say(terminal.result(result))
+  const onResult = (result: CheckResult) => say(terminal.result(report.redactAll(result)))
   let note: string | undefined
-  const results = await runChecks(checks, { ...plan, onResult }).finally(async () => {
+  const found = await runChecks(checks, { ...plan, onResult }).finally(async () => {
     note = await cleanUp?.()
   })
+  const results = report.redactAll(found)
   if (note !== undefined) say(terminal.note(note))
   const verdict = verdictOf(results, settings)
   const run = { results, verdict, subject }

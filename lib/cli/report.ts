@@ -1,3 +1,4 @@
+import { Redaction } from '../base/redaction.js'
 import type { ProvisionProgress } from '../client/client.js'
 import { withoutTokens } from './arguments.js'
 
@@ -44,7 +45,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export class Report {
   readonly #write: (line: string) => unknown
   readonly #isTerminal: boolean
-  readonly #secrets = new Set<string>()
+  readonly #secrets = new Redaction()
 
   constructor(write: (line: string) => unknown, isTerminal: boolean) {
     this.#write = write
@@ -54,7 +55,7 @@ export class Report {
   /** Never writes this text from now on. */
   hide(secret: string): void {
     const text = secret.trim()
-    if (text !== '') this.#secrets.add(text)
+    if (text !== '') this.#secrets.hide(text, '(a secret)')
   }
 
   progress(step: ProvisionProgress): void {
@@ -68,15 +69,22 @@ export class Report {
 
   /** Replaces all secrets in a text. */
   redact(text: string): string {
-    let redacted = withoutTokens(text)
-    for (const secret of this.#secrets) redacted = redacted.replaceAll(secret, '(a secret)')
-    return redacted
+    return this.#secrets.redact(withoutTokens(text))
+  }
+
+  /** A copy of facts in which no text contains a secret. */
+  redactAll<T extends object>(facts: T): T {
+    return JSON.parse(this.#json(facts))
   }
 
   #line(sentence: string, facts: object): void {
-    const hide = (_: string, value: unknown) => (typeof value === 'string' ? this.redact(value) : value)
-    const text = this.#isTerminal ? withoutControls(this.redact(sentence)) : JSON.stringify(facts, hide)
+    const text = this.#isTerminal ? withoutControls(this.redact(sentence)) : this.#json(facts)
     this.#write(`${text}\n`)
+  }
+
+  /** Secrets are replaced first, because JSON escapes some of their characters. */
+  #json(facts: object): string {
+    return JSON.stringify(facts, (_, value) => (typeof value === 'string' ? this.redact(value) : value))
   }
 }
 

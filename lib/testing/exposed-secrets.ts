@@ -1,4 +1,5 @@
 import { AssertionError } from 'node:assert'
+import { spellingsOf } from '../base/redaction.js'
 import { jwtsIn, registrationTokensIn } from '../base/secret.js'
 import { parseJws } from '../jose/jws.js'
 import { textsIn } from './captured-texts.js'
@@ -42,7 +43,7 @@ export function expectNoKeyIn(captured: unknown, options: ExposureOptions = {}):
 export function exposureIn(captured: unknown, { secrets = [] }: ExposureOptions): string | undefined {
   if (secrets.some((secret) => secret.length < SHORTEST_SECRET))
     throw new TypeError(`secrets: expected at least ${SHORTEST_SECRET} characters each`)
-  const known = secrets.flatMap(spellings)
+  const known = secrets.flatMap(spellingsOf)
   const found = new Set<string>()
   for (const { place, text } of textsIn(captured))
     for (const kind of kindsIn(text, known)) found.add(`${place} contains ${kind}`)
@@ -76,19 +77,6 @@ function kindOfJwt(text: string): readonly string[] {
   // The id is what events contain too. Anybody can write any text into another JWT.
   const isId = typeof jti === 'string' && /^[\w-]{27}$/.test(jti)
   return [isId && kind === 'a provisioning key' ? `${kind} (key_id ${jti})` : kind]
-}
-
-/** A secret as headers, URLs and JSON spell it. */
-function spellings(secret: string): readonly string[] {
-  const bytes = Buffer.from(secret)
-  // In base64, a text has three spellings. The first and last characters depend on what is before and after it.
-  const inBase64 = [0, 1, 2].flatMap((before) => {
-    const padded = Buffer.concat([Buffer.alloc(before), bytes])
-    const inner = (text: string) => text.replace(/=+$/, '').slice(before === 0 ? 0 : before + 1, -1)
-    return [inner(padded.toString('base64')), inner(padded.toString('base64url'))]
-  })
-  const others = [encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...inBase64]
-  return [...new Set([secret, ...others])].filter((text) => text.length >= SHORTEST_SECRET)
 }
 
 const TELLING_LENGTH = 20

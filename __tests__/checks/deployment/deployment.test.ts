@@ -551,4 +551,18 @@ describe('the report of a fault', () => {
     )
     for (const secret of deployment.secrets) expect(JSON.stringify(results)).not.toContain(secret)
   })
+
+  it('contains no secret that the deployment escapes in its JSON', async () => {
+    const clientSecret = 'Zm9v/YmFy/Zm9v/YmFy/Zm9v/YmFy'
+    const quoted = JSON.stringify({ message: `wrong login ${clientSecret}` }).replaceAll('/', '\\/')
+    const quoting = await startDeployment({
+      request: ({ path }) => (path === '/oauth/token' ? { answer: { status: 400, text: quoted } } : {}),
+      settings: { clientSecret },
+    })
+    const { results } = await check(quoting.settings, { only: ['issuance-key', 'errors-secrets'] })
+    await quoting.close()
+    expect(idsWith(results, 'failed')).toEqual(['issuance-key', 'errors-secrets'])
+    expect(results[0]?.actual).toBe('status 400, {"message":"wrong login $CLIENT_SECRET"}')
+    expect(JSON.stringify(results)).not.toContain('YmFy')
+  })
 })

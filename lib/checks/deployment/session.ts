@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Redaction } from '../../base/redaction.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
 import { curlOf, describeAnswer, type Exchange, type Outgoing } from './exchange.js'
 import { send } from './send.js'
@@ -44,7 +45,7 @@ export class DeploymentSession {
   /** All answers so far, for the checks that search them. */
   readonly exchanges: Exchange[] = []
   /** Tokens and secrets, and what replaces them. */
-  readonly #secrets = new Map<string, string>()
+  readonly #secrets = new Redaction()
   #waitLeft: number
   #nonce: string | undefined
   #clockOffset = 0
@@ -70,20 +71,19 @@ export class DeploymentSession {
 
   /** Never shows this text. */
   hide(text: string, replacement: string): void {
-    if (text.length > 3) this.#secrets.set(text, replacement)
+    if (text.length > 3) this.#secrets.hide(text, replacement)
   }
 
   /** Replaces secrets in a text by names such as `$KEY`. */
-  readonly redact = (text: string): string => {
-    let redacted = text
-    for (const [secret, name] of this.#secrets)
-      redacted = redacted.replaceAll(secret, name).replaceAll(encodeURIComponent(secret), name)
-    return redacted.replace(/^(DPoP: )eyJ.*/, '$1$PROOF').replace(JWT, '$KEY')
-  }
+  readonly redact = (text: string): string =>
+    this.#secrets
+      .redact(text)
+      .replace(/^(DPoP: )eyJ.*/, '$1$PROOF')
+      .replace(JWT, '$KEY')
 
-  /** The secrets that no answer may repeat. Keys are only in the answer that issues them. */
+  /** The secrets that no answer may repeat, in all spellings. Keys are only in the answer that issues them. */
   get secrets(): readonly string[] {
-    return [...this.#secrets.keys()]
+    return this.#secrets.spellings
   }
 
   /**
