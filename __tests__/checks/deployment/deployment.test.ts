@@ -565,4 +565,18 @@ describe('the report of a fault', () => {
     expect(results[0]?.actual).toBe('status 400, {"message":"wrong login $CLIENT_SECRET"}')
     expect(JSON.stringify(results)).not.toContain('YmFy')
   })
+
+  it('has the name of each secret as a variable of the shell', async () => {
+    const broken = await startDeployment({
+      request: ({ path, form }) =>
+        path === '/oauth/introspect' && decodeToken(form.get('token') ?? '')?.header['typ'] === 'at+jwt'
+          ? { answer: { text: '{"active":true}' } }
+          : {},
+    })
+    const { results } = await check(broken.settings, { only: ['replay-containment'] })
+    await broken.close()
+    expect(results.find(({ outcome }) => outcome === 'failed')?.request).toMatch(
+      / -H "Authorization: Basic \$BASIC" --data-urlencode "token=\$TOKEN"$/,
+    )
+  })
 })

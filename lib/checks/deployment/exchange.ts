@@ -26,6 +26,10 @@ const SHOWN = 120
 const SHOWN_OF_ERROR = 300
 const LONGEST = 500
 
+/** What stands for secrets in a request: the names of shell variables. */
+const SECRET_NAMES = ['KEY', 'TOKEN', 'CLIENT_SECRET', 'PROOF', 'BASIC'] as const
+export type SecretName = `$${(typeof SECRET_NAMES)[number]}`
+
 /** Hides secrets in a text. */
 export type Redact = (text: string) => string
 
@@ -62,9 +66,11 @@ export function curlOf(request: Outgoing, redact: Redact): string {
   return ['curl', '-i', '-X', method, quote(redact(url)), ...fields, ...parameters, ...body].join(' ')
 }
 
+const SPECIAL = new RegExp(`[\\\\"\`]|\\$(?!(${SECRET_NAMES.join('|')})\\b)`, 'g')
+
 /** Double quotes, so that a shell replaces `$KEY` and other names of secrets. */
 function quote(text: string): string {
-  const escaped = plain(text).replace(/[\\"`]|\$(?!(KEY|CLIENT_SECRET|PROOF|BASIC)\b)/g, '\\$&')
+  const escaped = plain(text).replace(SPECIAL, '\\$&')
   return `"${escaped}"`
 }
 

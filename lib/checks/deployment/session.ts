@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
-import { curlOf, describeAnswer, type Exchange, type Outgoing } from './exchange.js'
+import { curlOf, describeAnswer, type Exchange, type Outgoing, type SecretName } from './exchange.js'
 import { send } from './send.js'
 import { makeProof, type ProofPair, type ProofPlan } from './tokens.js'
 
@@ -70,7 +70,7 @@ export class DeploymentSession {
   }
 
   /** Never shows this text. */
-  hide(text: string, replacement: string): void {
+  hide(text: string, replacement: SecretName): void {
     if (text.length > 3) this.#secrets.hide(text, replacement)
   }
 
