@@ -67,7 +67,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     id: 'claims-times',
     title: 'the times in the key agree with the lifetime in the answer',
     clause: 'RFC 7519 4.1.4, RFC 6749 5.1',
-    fix: 'Compute expires_in and exp from the same time.',
+    fix: 'Compute exp and expires_in from one lifetime: exp is iat plus expires_in.',
     faultOf({ claims: { iat, exp, nbf = iat } }, { exchange }) {
       const seconds = Number(exchange.json['expires_in'])
       const lifetime = Number(exp) - Number(iat)

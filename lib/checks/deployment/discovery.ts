@@ -24,7 +24,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the metadata are a JSON object with a token endpoint',
     clause: 'RFC 8414 3.2',
-    fix: 'Serve keys.router() at the origin of the issuer, and let no proxy or middleware change its answers at /.well-known/.',
+    fix: 'Serve keys.router() at the origin of the issuer. Make sure that no proxy or middleware changes the answers at /.well-known/.',
     needs: ['reachable'],
     async run(deployment, signal) {
       const url = metadataUrl(deployment.settings.issuer)

@@ -30,7 +30,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'a request without a key is refused',
     clause: 'RFC 6750 3',
-    fix: 'Put the guard before the handler of the route, and let no cache keep the answers of the route.',
+    fix: 'Put the guard before the handler of the route. Make sure that no cache stores the answers of the route.',
     needs: ['key-accepted'],
     async run(deployment, signal) {
       const place = verificationPlace(deployment, await deployment.sample(signal))

@@ -41,7 +41,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'an access token has no more scopes than its key, and none for provisioning',
     clause: 'RFC 8693 2.1',
-    fix: 'Grant an access token only scopes of its key, and none that begins with provision:.',
+    fix: 'Give an access token only scopes that its key has, but no scope that begins with provision:.',
     needs: ['redemption-works'],
     async run(deployment, signal) {
       const { key, exchange } = await redeem(deployment, signal)
