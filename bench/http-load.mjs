@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { alternate, line, ratios } from './measure.mjs'
 
-const ROUNDS = { rounds: 25, warmUp: 60 }
+const ROUNDS = { rounds: 25, warmUp: 40 }
 /** Requests in a round, and the connections that send them. */
 export const COUNT = 200
 const CONNECTIONS = 4
