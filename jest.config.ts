@@ -8,7 +8,7 @@ const tests = (...patterns: string[]) => patterns.map((one) => `<rootDir>/__test
 
 /** What touches `req`, `res` or a router: the rest does not notice which Express calls it. */
 const ABOUT_EXPRESS = tests(
-  'http/**/*',
+  'http/{error-handler,guard-options,held-answer-*,https,preflight,promises,request-body}',
   'journeys/attacks/{bodies,hang-up,late-handlers,returning}',
   'journeys/guards/*',
   'journeys/issuance/provisioning',

@@ -1,6 +1,7 @@
 import { type AdministrationOptions, ConfigurationError, provisioningKeys } from '../../lib/index.js'
 import { AS, act, readApi, startAdministration } from '../support/administration.js'
 import { send } from '../support/requests.js'
+import { itInAll } from '../support/scale.js'
 import { type RunningServer, workingOptions } from '../support/server.js'
 
 type Authorize = AdministrationOptions['authorize']
@@ -108,7 +109,7 @@ describe('the option authorize', () => {
       },
     ))
 
-  it('refuses with 503 if it does not answer within 5 seconds', () =>
+  itInAll('refuses with 503 if it does not answer within 5 seconds', () =>
     withAuthorize(
       () => new Promise(() => undefined),
       async (server) => {
@@ -116,7 +117,8 @@ describe('the option authorize', () => {
         expect((await readApi(server, 'health')).status).toBe(503)
         expect(performance.now() - before).toBeGreaterThan(4_900)
       },
-    ))
+    ),
+  )
 
   it('sees the credentials that the request has', () => {
     const seen: unknown[] = []

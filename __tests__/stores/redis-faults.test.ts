@@ -12,10 +12,11 @@ import {
 } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
 import { pause, startRedis } from '../support/redis/servers'
+import { sampled } from '../support/scale'
 
 const now = () => Date.now() / 1000
 
-for (const [name, connect] of Object.entries(CLIENTS)) {
+for (const [name, connect] of sampled(Object.entries(CLIENTS), () => 'a library')) {
   describe(`a Redis that does not answer, by ${name}`, () => {
     it('is given up in time, is not asked for more than it may owe, and is back by itself', () =>
       withServer([], (server) =>

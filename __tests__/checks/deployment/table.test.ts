@@ -4,8 +4,8 @@ import { BREAKAGES } from './breakages.js'
 import { startDeployment } from './broken-deployment.js'
 import { check } from './run.js'
 
-/** In `npm test`, one of the connection, one of the checks with forged keys, and one with many requests. */
-const SAMPLE = ['hsts', 'forgery-alg-none', 'redemption-race']
+/** In `npm test`, one of the checks with forged keys. The other tests here break the deployment in more ways. */
+const SAMPLE = ['forgery-alg-none']
 
 const cases = Object.entries(BREAKAGES).filter(([id]) => ALL || SAMPLE.includes(id))
 
