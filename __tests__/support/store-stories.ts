@@ -39,18 +39,20 @@ export const step = fc.record({
 
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-/** A story of rare events, with three keys of one client. */
+/** A story of rare events: three keys of one client, and then so many of another that a small store is full. */
 export const SELDOM = (
   [
-    ['1', 'record', 'redeem', 'settle', 'recall', 'revokeFamily', 'revokeFamily', 'revoke', 'recall'],
-    ['2', 'record', 'redeem', 'revoke', 'revoke', 'settle', 'release', 'redeem', 'revokeFamily'],
-    ['3', 'record', 'redeem', 'recall', 'pass', 'redeem', 'settle', 'recall', 'redeem'],
-  ] as [Step['ref']['jti'], ...Step['move'][]][]
-).flatMap(([jti, ...moves]) =>
+    ['a', '1', 'record', 'redeem', 'settle', 'recall', 'revokeFamily', 'revokeFamily', 'revoke', 'recall'],
+    ['a', '2', 'record', 'redeem', 'revoke', 'revoke', 'settle', 'release', 'redeem', 'revokeFamily'],
+    ['a', '3', 'record', 'redeem', 'recall', 'pass', 'redeem', 'settle', 'recall', 'redeem'],
+    ['__proto__', '1', 'record'],
+    ['__proto__', '2', 'record'],
+  ] as [Step['ref']['clientId'], Step['ref']['jti'], ...Step['move'][]][]
+).flatMap(([clientId, jti, ...moves]) =>
   moves.map((move): Step => {
     const times = { seconds: 12, passing: 2, issuedAt: START, leaseSeconds: 1 }
     const claim = { attempt: 'one', holder: 'ours', settlement: { outcome: 'sealed' } } as const
-    const who = { ref: { clientId: 'a', jti }, subject: 'device', identity: undefined } as const
+    const who = { ref: { clientId, jti }, subject: 'device', identity: undefined } as const
     return { move, ...who, ...times, ...claim, outstanding: 3, kind: 'throttle', isBound: false }
   }),
 )
