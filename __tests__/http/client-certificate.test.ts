@@ -4,6 +4,7 @@ import type { Request } from 'express'
 import { newFaults } from '../../lib/base/faults.js'
 import { certificateReader } from '../../lib/http/client-certificate.js'
 import { headerFields } from '../../lib/http/header-fields.js'
+import { trustedProxies } from '../../lib/http/trusted-proxies.js'
 import { readMtls } from '../../lib/options/mtls.js'
 import { makeCertificate } from '../support/certificates.js'
 
@@ -21,7 +22,8 @@ function read(state: TlsState): { trusted: boolean; thumbprint: string } | undef
   const getPeerX509Certificate = () =>
     certificate === undefined ? undefined : new X509Certificate(certificate)
   const socket = Object.assign(new Socket(), { ...rest, getPeerX509Certificate })
-  const reader = certificateReader(readMtls({}, 'mtls', newFaults()), () => undefined)
+  const parts = { advise: () => undefined, proxies: trustedProxies() }
+  const reader = certificateReader(readMtls({}, 'mtls', newFaults()), parts)
   return reader({ socket } as unknown as Request, headerFields([])).certificate
 }
 

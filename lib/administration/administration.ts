@@ -51,7 +51,7 @@ function administrationHandler({ context, ...parts }: Parts, options: Administra
   )
   const startedAt = numericDate(deployment)
   const isHttps = httpsRequirement(context, context.siteOf({ name: 'administration', challenges: 'client' }))
-  const setHeaders = securityHeaders()
+  const setHeaders = securityHeaders(context.proxies)
   // Most processes never serve the administration, so the rest is loaded at the first request.
   let loading: Promise<RequestHandler> | undefined
   const load = async () => {

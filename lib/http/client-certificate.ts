@@ -4,7 +4,9 @@ import type { Request } from 'express'
 import type { PresentedCertificate, PresentedRequest } from '../base/request.js'
 import { certificateThumbprint, readCertificate } from '../certificates/certificate.js'
 import type { MtlsRules } from '../options/mtls.js'
+import type { Advise } from './advice.js'
 import type { HeaderFields } from './header-fields.js'
+import type { TrustedProxies } from './trusted-proxies.js'
 
 /** The client certificate of a request, or the fault of it. */
 export type PresentedTls = Pick<PresentedRequest, 'certificate' | 'certificateFault'>
@@ -17,11 +19,11 @@ const LONGEST_HEADER = 16_384
  * connection then has the certificate of the proxy itself. A proxy that Express trusts may also have one. For every
  * other sender the reader uses the certificate of the connection.
  *
- * @param advise warns the operator about an ignored header
+ * @param parts `advise` warns the operator about an ignored header
  */
 export function certificateReader(
   { isProxy, proxyVerifies }: MtlsRules,
-  advise: (advice: string, code?: string) => void,
+  { advise, proxies }: { readonly advise: Advise; readonly proxies: TrustedProxies },
 ): (req: Request, fields: HeaderFields) => PresentedTls {
   const ofConnection = connectionReader()
 
@@ -29,17 +31,9 @@ export function certificateReader(
     // Use the peer of the connection: X-Forwarded-For cannot prove that a proxy sent the certificate.
     if (isProxy(req.socket.remoteAddress)) return readHeader(clientCert, proxyVerifies)
     if (clientCert.length > 0) advise(STRANGER, 'EPK_CLIENT_CERT')
-    return { certificate: isForwarded && isFromProxy(req) ? undefined : ofConnection(req.socket) }
+    // The connection of a forwarded request has the certificate of the proxy. All clients behind it would share it.
+    return { certificate: isForwarded && proxies.hasSent(req) ? undefined : ofConnection(req.socket) }
   }
-}
-
-/**
- * Whether a trusted proxy sends the request. The connection of a forwarded request has the certificate of the proxy,
- * and all clients behind the proxy would share it.
- */
-function isFromProxy({ app, socket }: Request): boolean {
-  const trust: (address: string, hop: number) => boolean = app.get('trust proxy fn')
-  return trust(socket.remoteAddress ?? '', 0)
 }
 
 const STRANGER =

@@ -15,6 +15,7 @@ import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { RefusalSite } from './refusal.js'
 import type { RequestNotes } from './request-notes.js'
 import { resourceMetadataUrl } from './resource-metadata-url.js'
+import { type TrustedProxies, trustedProxies } from './trusted-proxies.js'
 import { type ReadTls, read, scrubRequest } from './wire.js'
 
 /** The part of the configuration that guards need. */
@@ -39,6 +40,7 @@ export interface GuardContext {
   revokeCompromised(compromise: Compromise): Promise<void>
   /** Warns the operator once about a wrong setup. */
   readonly advise: Advise
+  readonly proxies: TrustedProxies
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
   originOf(url: string): string | undefined
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
@@ -83,7 +85,8 @@ export function guardContext(config: GuardConfig): GuardContext {
   const advise = adviser(config.deployment.emit, config.docsUrl)
   if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
   const originOf = originReader(config.isLocal)
-  const readClientCertificate = certificateReader(config.mtls, advise)
+  const proxies = trustedProxies()
+  const readClientCertificate = certificateReader(config.mtls, { advise, proxies })
   return Object.freeze({
     config,
     notes,
@@ -101,6 +104,7 @@ export function guardContext(config: GuardConfig): GuardContext {
     },
     revokeCompromised: (compromise) => revokeAllCompromised(config.deployment, compromise),
     advise,
+    proxies,
     originOf,
     siteOf: (endpoint, audience = config.deployment.audiences[0]) =>
       siteOf(config, endpoint, resourceMetadataUrl(audience, originOf)),

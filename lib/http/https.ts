@@ -4,6 +4,7 @@ import { isLoopback } from '../base/network.js'
 import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { type RefusalSite, refuse } from './refusal.js'
+import { isSecure } from './trusted-proxies.js'
 import { read, scrubRequest } from './wire.js'
 
 /** One year, because the preload lists of browsers require it (RFC 6797 6.1). */
@@ -22,19 +23,17 @@ export type HttpsRequirement = (req: Request, res: Response, next: (error: unkno
 
 /** The same as `httpsGuard`, for a middleware that does more. */
 export function httpsRequirement(
-  { advise, config, revokeCompromised }: GuardContext,
+  { advise, config, proxies, revokeCompromised }: GuardContext,
   site: RefusalSite,
 ): HttpsRequirement {
-  const faultOf = trustProxyChecker()
-
   return function isAccepted(req, res, next) {
-    const fault = faultOf(req.app.get('trust proxy fn'))
+    const fault = proxies.faultOf(req.app)
     if (fault !== undefined) {
       advise(fault)
       next(new ConfigurationError([fault]))
       return false
     }
-    if (isSecure(req)) {
+    if (isSecure(req, proxies)) {
       res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
       return true
     }
@@ -46,7 +45,7 @@ export function httpsRequirement(
 
   /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
-    const isForwardedByStranger = req.headers['x-forwarded-proto'] !== undefined && !isTrusted(req, 0)
+    const isForwardedByStranger = req.headers['x-forwarded-proto'] !== undefined && !proxies.hasSent(req)
     if (isForwardedByStranger) advise(UNTRUSTED_PROXY)
     const presented = read(req)
     const exposed = collectExposed(req, presented)
@@ -60,22 +59,6 @@ export function httpsRequirement(
 }
 
 const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')
-
-/**
- * `req.secure` is not enough: if proxies append to `X-Forwarded-Proto`, Express uses the leftmost value, which the
- * client can choose. So every value must be https, including those that trusted proxies have added.
- */
-function isSecure(req: Request): boolean {
-  // Express parses the address of the connection each time to find out whether it is a trusted proxy (3 us).
-  const { secure } = req
-  const forwarded = req.headers['x-forwarded-proto']
-  if (!secure || forwarded === undefined || isHttpsAtEveryHop(String(forwarded))) return secure
-  return !isTrusted(req, 0)
-}
-
-function isHttpsAtEveryHop(forwarded: string): boolean {
-  return forwarded.split(',').every((hop) => hop.trim().toLowerCase() === 'https')
-}
 
 /**
  * Whether a request comes from a process on this machine and through no proxy. Only the address of the connection
@@ -105,39 +88,6 @@ function isCut(req: Request): boolean {
   const isClosed = destroyed || (remoteAddress === undefined && localAddress !== undefined)
   return isClosed && /^\s*https(\s*,\s*https)*\s*$/i.test(forwarded)
 }
-
-type TrustProxy = (address: string, hop: number) => boolean
-
-function isTrusted(req: Request, hop: number): boolean {
-  const trust: TrustProxy = req.app.get('trust proxy fn')
-  return trust(req.socket.remoteAddress ?? '', hop)
-}
-
-const FAR_HOP = 1000
-/** Reserved addresses (RFC 5737, RFC 3849), far apart: a setting that trusts all of them trusts everyone. */
-const STRANGERS = ['192.0.2.1', '198.51.100.1', '203.0.113.1']
-const STRANGERS_IPV6 = ['2001:db8::1', '3fff::1']
-
-/** Finds the fault of `trust proxy`. Express makes a new function for each setting, so each is tried once (7 us). */
-function trustProxyChecker(): (trust: TrustProxy) => string | undefined {
-  const sound = new WeakSet<TrustProxy>()
-  return (trust) => {
-    if (sound.has(trust)) return undefined
-    const fault = trustProxyFault(trust)
-    if (fault === undefined) sound.add(trust)
-    return fault
-  }
-}
-
-function trustProxyFault(trust: TrustProxy): string | undefined {
-  const trustsAll = (addresses: readonly string[]) => addresses.every((address) => trust(address, FAR_HOP))
-  return trustsAll(STRANGERS) || trustsAll(STRANGERS_IPV6) ? PERMISSIVE_PROXY : undefined
-}
-
-const PERMISSIVE_PROXY =
-  "trust proxy: expected the proxies in front of this app, such as app.set('trust proxy', 'loopback') or " +
-  "app.set('trust proxy', 1) for one proxy, got a setting that trusts everyone: any client could then claim to " +
-  'use HTTPS, from any address'
 
 const UNTRUSTED_PROXY =
   'A cleartext request says X-Forwarded-Proto, but its sender is not a trusted proxy. If TLS ends at a proxy of yours, ' +

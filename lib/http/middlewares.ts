@@ -19,7 +19,7 @@ export function middlewares(context: GuardContext): Middlewares {
   const site = context.siteOf({ name: 'resource', challenges: 'resource' })
   return {
     enforceHttps: () => httpsGuard(context, site),
-    securityHeaders,
+    securityHeaders: (overrides) => securityHeaders(context.proxies, overrides),
     errorHandler: () => errorHandler(context),
   }
 }

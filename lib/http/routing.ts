@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoints.js'
 import { errorHandler } from './error-handler.js'
 import { httpsGuard } from './https.js'
 import { refuse } from './refusal.js'
-import { securityHeaders } from './security-headers.js'
+import { apiHeaders } from './security-headers.js'
 
 /** One endpoint of a table. */
 export interface Route {
@@ -36,7 +36,7 @@ export function routeTable(context: GuardContext, routes: readonly Route[]): Rou
 /** Answers all methods of one path, over HTTPS only, with the headers of `securityHeaders()`. */
 function pathHandler(context: GuardContext, routes: readonly Route[]): RequestHandler {
   const enforceHttps = httpsGuard(context, context.siteOf({ name: 'token', challenges: 'client' }))
-  const setHeaders = securityHeaders()
+  const setHeaders = apiHeaders()
   const handleError = errorHandler(context)
   const byMethod = new Map<string, RequestHandler>(
     routes.map(({ endpoint, handle }) => [endpoint.method, handle]),

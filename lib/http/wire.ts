@@ -115,8 +115,9 @@ export function answer(res: Response, { status, body, headers }: Answer): void {
     res.end()
     return
   }
-  const bytes = Buffer.from(JSON.stringify(body))
+  const text = JSON.stringify(body)
   res.setHeader('Content-Type', 'application/json')
-  res.setHeader('Content-Length', bytes.length)
-  res.end(bytes)
+  res.setHeader('Content-Length', Buffer.byteLength(text))
+  // Node sends a text together with the headers, but bytes after them.
+  res.end(text)
 }
