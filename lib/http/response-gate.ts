@@ -10,13 +10,11 @@ import {
 } from './whole-answer.js'
 
 type AnyFunction = (...args: unknown[]) => unknown
-type Methods = Readonly<Record<string, AnyFunction>>
 /** The methods of a response that write to the client. */
-const OUTPUTS = ['writeHead', 'flushHeaders', 'write', 'end'] as const
-type Output = (typeof OUTPUTS)[number]
-
+type Output = 'writeHead' | 'flushHeaders' | 'write' | 'end'
 /** Express changes headers with these methods. They fail or do nothing after the first output. */
-const HEADER_METHODS = ['setHeader', 'removeHeader']
+type HeaderMethod = 'setHeader' | 'removeHeader'
+type Methods = Readonly<Record<Output | HeaderMethod, AnyFunction>>
 
 /** Gets the status of an answer, and makes all of the answer when it was written in one piece. */
 export type Decide = (status: number, whole: () => WholeAnswer | undefined) => void
@@ -50,12 +48,21 @@ export class ResponseGate {
     this.#decide = decide
     this.#before = methodsOf(res)
     this.#headBefore = headOf(res)
-    for (const name of OUTPUTS)
-      Object.assign(res, { [name]: (...args: unknown[]) => this.#output(name, args) })
-    for (const name of HEADER_METHODS)
-      Object.assign(res, { [name]: (...args: unknown[]) => this.#change(name, args) })
+    Object.assign(res, this.#methods())
     Object.defineProperty(res, 'writableEnded', { get: () => this.#hasEnded, configurable: true })
     Object.defineProperty(res, 'headersSent', { get: () => this.#isStreaming, configurable: true })
+  }
+
+  /** Our methods. Written out, because a loop over their names took 4 % of a redemption. */
+  #methods(): Methods {
+    return {
+      writeHead: (...args) => this.#output('writeHead', args),
+      flushHeaders: (...args) => this.#output('flushHeaders', args),
+      write: (...args) => this.#output('write', args),
+      end: (...args) => this.#output('end', args),
+      setHeader: (...args) => this.#change('setHeader', args),
+      removeHeader: (...args) => this.#change('removeHeader', args),
+    }
   }
 
   /** An incomplete answer has begun. An error handler must not write another answer after it. */
@@ -74,7 +81,7 @@ export class ResponseGate {
     this.#state = 'open'
     showOwnState(res)
     this.#restoreStatus()
-    for (const [name, args] of this.#held.splice(0)) this.#before[name]?.apply(res, args)
+    for (const [name, args] of this.#held.splice(0)) this.#before[name].apply(res, args)
     if (!this.#hasEnded && !res.writableNeedDrain) res.emit('drain')
   }
 
@@ -93,7 +100,7 @@ export class ResponseGate {
   }
 
   #output(name: Output, args: unknown[]): unknown {
-    if (this.#state === 'open') return this.#before[name]?.apply(this.#res, args)
+    if (this.#state === 'open') return this.#before[name].apply(this.#res, args)
     if (name === 'writeHead' && this.#isOwnHead()) return this.#writeOwnHead()
     if (name === 'write') this.#implyHead(args)
     this.#hold(name, args)
@@ -119,7 +126,7 @@ export class ResponseGate {
 
   #writeOwnHead(): unknown {
     this.#restoreStatus()
-    return this.#before.writeHead?.apply(this.#res, [this.#res.statusCode])
+    return this.#before.writeHead.apply(this.#res, [this.#res.statusCode])
   }
 
   /** Undoes assignments to the status since the answer began. */
@@ -159,10 +166,10 @@ export class ResponseGate {
     return this.#state === 'replaced' || this.#bytes < this.#res.writableHighWaterMark
   }
 
-  #change(name: string, args: unknown[]): unknown {
+  #change(name: HeaderMethod, args: unknown[]): unknown {
     const isFixed = this.hasOutput && this.#state !== 'open'
     if (this.#isStreaming && this.#state === 'holding') throw headersSent(name)
-    return isFixed ? this.#res : this.#before[name]?.apply(this.#res, args)
+    return isFixed ? this.#res : this.#before[name].apply(this.#res, args)
   }
 }
 
@@ -179,10 +186,8 @@ function headersSent(name: string): Error {
 }
 
 function methodsOf(res: Response): Methods {
-  const methods = res as unknown as Methods
-  return Object.fromEntries(
-    [...OUTPUTS, ...HEADER_METHODS].flatMap((name) => (methods[name] ? [[name, methods[name]]] : [])),
-  )
+  const { writeHead, flushHeaders, write, end, setHeader, removeHeader } = res as unknown as Methods
+  return { writeHead, flushHeaders, write, end, setHeader, removeHeader }
 }
 
 function restoreHead(res: Response, { headers, status: statusCode, statusMessage }: Head): void {
