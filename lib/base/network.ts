@@ -119,4 +119,7 @@ export function isLoopbackName(host: string | undefined): boolean {
 }
 
 /** Whether an address belongs to this machine only (RFC 1122 3.2.1.3, RFC 4291 2.5.3). */
-export const isLoopback = networkTester(['127.0.0.0/8', '::1'])
+export function isLoopback(address: string | undefined): boolean {
+  const plain = ipAddress(address)
+  return plain === '::1' || plain?.startsWith('127.') === true
+}

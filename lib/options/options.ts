@@ -2,6 +2,7 @@ import { deadline } from '../base/deadline.js'
 import { type Faults, join, newFaults } from '../base/faults.js'
 import { aFunction, flag, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { LastUses } from '../clients/last-use.js'
+import { Decoys } from '../jose/decoys.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { EventHub } from '../monitoring/event-hub.js'
 import type { UseCaseRecorder } from '../monitoring/use-case-recorder.js'
@@ -105,7 +106,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
 
   const { verification, reservations, http, telemetry } = completeShared(read)
   const { signingKeys, clients, issueAccessToken, store, mountPath = '/oauth' } = read
-  const { now, clockToleranceSeconds } = verification
+  const { now, clockToleranceSeconds: toleranceSeconds } = verification
   const { maxLifetimeSeconds = DEFAULTS.maxLifetimeSeconds } = outer
   const maxAccessTokenLifetimeSeconds = outer.accessTokenLifetimeSeconds ?? LONGEST_LIFETIME_SECONDS
   const checked = measuredStore(store ?? memoryStore({ now }), telemetry)
@@ -115,7 +116,7 @@ export function parseOptions(options: ProvisioningOptions): Config {
     ...reservations,
     keyRing: new KeyRing(signingKeys.active, signingKeys.others, {
       now,
-      toleranceSeconds: clockToleranceSeconds,
+      toleranceSeconds,
       longestLifetimeSeconds: Math.max(maxLifetimeSeconds, maxAccessTokenLifetimeSeconds),
     }),
     registry: clients.registry,
@@ -125,23 +126,25 @@ export function parseOptions(options: ProvisioningOptions): Config {
     maxAccessTokenLifetimeSeconds,
     issueAccessToken,
     store: checked,
+    decoys: new Decoys(),
     canaries: http.monitoring === false ? new Set<string>() : http.monitoring.canaries,
     noteUse: (use: UsedClient) => lastUses.note(use),
     registration,
   })
   const { policy: { scopes } = {}, staging: isStaging = false } = read
-  const ofScopes = { knownScopes: scopes ?? [], grantableScopes: grantableScopes(clients, scopes) }
-  const { listed } = clients
-  return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, listed, ...ofScopes })
+  const ofClients = clientFacts(clients, scopes)
+  return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, ...ofClients })
 }
 
-/** All scopes of all policies. A client that registers or is bound gets no others. */
-function grantableScopes(
+/** The listed clients, and the scopes that all policies grant. A client that registers or is bound gets no others. */
+function clientFacts(
   { listed }: ReadClients,
   scopes: readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (listed.length === 0) return scopes
-  return [...new Set([scopes ?? [], ...listed.map(({ client }) => client.policy?.scopes ?? [])].flat())]
+): Pick<Config, 'listed' | 'knownScopes' | 'grantableScopes'> {
+  const knownScopes = scopes ?? []
+  if (listed.length === 0) return { listed, knownScopes, grantableScopes: scopes }
+  const ofClients = listed.flatMap(({ client }) => client.policy?.scopes ?? [])
+  return { listed, knownScopes, grantableScopes: [...new Set([...knownScopes, ...ofClients])] }
 }
 
 /** Notes conflicts between options, and returns the bounds for all clients. */

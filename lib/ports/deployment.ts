@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
 import type { RecentMap } from '../base/recent-map.js'
 import type { PresentedRequest, RequestSource } from '../base/request.js'
+import type { Decoys } from '../jose/decoys.js'
 import type { KeyRing, VerificationKeys } from '../jose/key-ring.js'
 import type { TokenClock } from '../jose/signed-token.js'
 import type { IssueInTime } from './access-token-identity.js'
@@ -64,6 +65,8 @@ export interface Deployment extends StoringDeployment {
   /** The complete policy of a found client, limited by `within` if that is given. Without it, the policy is made once. */
   readonly policyOf: (client: Client, within?: PolicyBounds) => Policy
   readonly registration: RegistrationRules
+  /** The keys that replace missing keys of clients. */
+  readonly decoys: Decoys
   /** The ids of the clients that nobody should use. */
   readonly canaries: ReadonlySet<string>
   /** Notes that a client has authenticated, and with which binding. */

@@ -222,7 +222,8 @@ describe('private_key_jwt', () => {
     const clients = (clientId: string) => (clientId === ID ? { clientId, jwks } : undefined)
     const { deployment } = deployed({ clients, policy: { scopes: ['read'] } })
     const works: unknown[] = []
-    for (const clientId of [ID, 'nobody']) {
+    // The first assertion also makes the decoy, whoever it names.
+    for (const clientId of ['first', ID, 'nobody']) {
       const assertion = signAssertion(STRANGER, { clientId, audience: ISSUER, now: START })
       const form = { client_assertion: assertion, client_assertion_type: ASSERTION_TYPE }
       const spies = (['createPublicKey', 'verify', 'createHash'] as const).map((name) =>
@@ -232,7 +233,7 @@ describe('private_key_jwt', () => {
       works.push(spies.map((spy) => spy.mock.calls.length))
       for (const spy of spies) spy.mockRestore()
     }
-    expect(works).toEqual([
+    expect(works.slice(1)).toEqual([
       [2, 2, 2],
       [2, 2, 2],
     ])

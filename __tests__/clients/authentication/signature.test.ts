@@ -1,7 +1,8 @@
 import crypto, { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
 import { newFaults } from '../../../lib/base/faults.js'
 import { signerOf } from '../../../lib/clients/authentication/signature.js'
-import { type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
+import { Decoys } from '../../../lib/jose/decoys.js'
+import { type ProofAlgorithm, type PublicJwk, thumbprint } from '../../../lib/jose/jwk.js'
 import { type ParsedJws, parseJws } from '../../../lib/jose/jws.js'
 import { type ClientOptions, readClient, readFoundClient } from '../../../lib/options/client.js'
 import type { Client } from '../../../lib/ports/client.js'
@@ -12,8 +13,12 @@ import {
   signAssertion,
 } from '../../support/client-assertion.js'
 
-function isSignedBy(...given: Parameters<typeof signerOf>): boolean {
-  return signerOf(...given) !== undefined
+type Signer = Parameters<typeof signerOf>[0]
+
+const DECOYS = new Decoys()
+
+function isSignedBy(client: Signer, jws: ParsedJws): boolean {
+  return signerOf(client, jws, DECOYS) !== undefined
 }
 
 /** More keys of a kind than the server tries. */
@@ -73,7 +78,9 @@ interface Verification {
 }
 
 /** The work to find the key of an assertion. */
-function workOf(client: Parameters<typeof signerOf>[0], jws: ParsedJws) {
+function workOf(client: Signer, jws: ParsedJws) {
+  // The first signature of a kind also makes the decoy, whoever the client is.
+  DECOYS.for(jws.header.alg as ProofAlgorithm, jws.signature)
   const spies = (['createPublicKey', 'createHash', 'verify'] as const).map((name) => jest.spyOn(crypto, name))
   try {
     const holds = isSignedBy(client, jws)
@@ -86,7 +93,7 @@ function workOf(client: Parameters<typeof signerOf>[0], jws: ParsedJws) {
   }
 }
 
-const CLIENTS: Record<string, Parameters<typeof signerOf>[0]> = {
+const CLIENTS: Record<string, Signer> = {
   'that does not exist': undefined,
   'with a secret alone': found({ clientSecret: randomBytes(32).toString('hex') }),
   'with one EC key': found(jwks(EC[0].jwk)),
@@ -144,7 +151,7 @@ describe('an attacker who measures the work for an assertion', () => {
   })
 
   it.each(ASSERTIONS)('has the same kinds of keys tried for every client with %s', (_, jws) => {
-    const kindsOf = (client: Parameters<typeof signerOf>[0]) =>
+    const kindsOf = (client: Signer) =>
       workOf(client, jws).verified.map(({ key }) => [key.asymmetricKeyType, key.asymmetricKeyDetails])
     const unknown = kindsOf(undefined)
     for (const [name, client] of Object.entries(CLIENTS))

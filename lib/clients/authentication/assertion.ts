@@ -66,7 +66,7 @@ function credentials(jws: ParsedJws, claims: AssertionClaims): ClientCredentials
     clientId,
     methodFor: () => 'private_key_jwt',
     check(deployment, client) {
-      signer = signerOf(client, jws)
+      signer = signerOf(client, jws, deployment.decoys)
       if (signer === undefined) {
         return fault('client_assertion_signature_wrong', 'is not signed by a key of the client')
       }

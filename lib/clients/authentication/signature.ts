@@ -1,3 +1,4 @@
+import type { Decoy, Decoys } from '../../jose/decoys.js'
 import {
   importPublicJwk,
   isKindFor,
@@ -8,7 +9,6 @@ import {
 import { type ParsedJws, verifiesWith } from '../../jose/jws.js'
 import type { Client } from '../../ports/client.js'
 import { MOST_KEYS } from '../../ports/policy-options.js'
-import { type Decoy, decoyFor } from './decoy.js'
 
 /** A key that a client has registered, or one that it has bound. */
 export interface Candidate {
@@ -26,8 +26,8 @@ const TRIES_WITHOUT_KID = 2
  * The work depends only on the assertion, so time does not show which clients exist, or which keys they have. With a
  * `kid` one key is imported and tried, without a `kid` two. Decoys replace missing keys.
  */
-export function signerOf(client: Client | undefined, jws: ParsedJws): Candidate | undefined {
-  const decoy = decoyFor(jws.header.alg as ProofAlgorithm, jws.signature)
+export function signerOf(client: Client | undefined, jws: ParsedJws, decoys: Decoys): Candidate | undefined {
+  const decoy = decoys.for(jws.header.alg as ProofAlgorithm, jws.signature)
   const keys = candidatesOf(client)
   const chosen = typeof jws.header.kid === 'string' ? named(jws, keys, decoy) : newest(jws, keys)
   // map() tries all of them. find() would stop at the first match.
