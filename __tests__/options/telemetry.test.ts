@@ -47,5 +47,6 @@ describe('the option telemetry', () => {
   it('can tell memoryStore() from a store that only looks like it', () => {
     expect(isInMemory(memoryStore())).toBe(true)
     expect(isInMemory({ ...memoryStore() })).toBe(false)
+    expect(isInMemory(Object.create(memoryStore()))).toBe(false)
   })
 })

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { ConfigurationError } from '../base/errors.js'
 import type { VerifiedAccessToken } from '../tokens/access-verification.js'
-import { circumstances, fix } from './provisioning.js'
+import { addCircumstances, dateOf, fix } from './provisioning.js'
 
 /**
  * The validated identity behind an access token. Extend it by declaration merging. It holds no token material.
@@ -45,8 +45,10 @@ declare global {
 export function attachAccessToken(req: Request, token: VerifiedAccessToken): void {
   const { clientId, subject, scope, audience, issuer, jti: tokenId, keyId } = token
   const names = { clientId, subject, scope, audience, issuer, tokenId, keyId }
-  const provisioned: AccessTokenInfo = Object.freeze({ ...names, ...circumstances(token) })
-  fix(req, 'accessToken', provisioned)
+  const times = { issuedAt: dateOf(token.issuedAt), expiresAt: dateOf(token.expiresAt) }
+  const provisioned: AccessTokenInfo = { ...names, ...times }
+  addCircumstances(provisioned, token)
+  fix(req, 'accessToken', Object.freeze(provisioned))
 }
 
 /**

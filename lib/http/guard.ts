@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { ConfigurationError, malformed } from '../base/errors.js'
+import { ConfigurationError, malformed, type ProvisioningError } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import type { Observation } from '../monitoring/use-case-recorder.js'
 import type { Target } from '../possession/target.js'
@@ -109,26 +109,30 @@ class Guard<V> {
   }
 
   async #run(request: AcceptedRequest, observation?: Observation): Promise<void> {
-    const verified = await this.#verify(request, observation)
-    if (this.#kind.credential === 'provisioning key') this.#context.notes(request.req).passed = this.#asPassed
+    const { req, res } = request
+    const { endpoint, credential } = this.#kind
+    // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
+    if (endpoint === 'redeem' && req.method === 'HEAD')
+      throw malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' })
+    const counting = this.#limits.byAddress(req, res)
+    const refusal = counting && (await refusalOf(counting))
+    const verified = await unlessReplayed(refusal, () => this.#verify(request, refusal, observation))
+    if (credential === 'provisioning key') this.#context.notes(req).passed = this.#asPassed
     await this.#kind.accept(request, verified, observation)
   }
 
-  async #verify({ req, res, presented }: AcceptedRequest, observation?: Observation): Promise<V> {
+  #verify(
+    { req, res, presented }: AcceptedRequest,
+    addressRefusal: ProvisioningError | undefined,
+    observation: Observation | undefined,
+  ): Promise<V> {
     const { endpoint, credential } = this.#kind
-    const redeems = endpoint === 'redeem'
-    // Express answers HEAD by the route of GET. It must not redeem a key for an answer without a body.
-    if (redeems && req.method === 'HEAD')
-      throw malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' })
-    const counting = this.#limits.byAddress(req, res)
-    const addressRefusal = counting && (await refusalOf(counting))
     const { scope, audience } = this.#requirements
-    const expected = { audiences: [audience], scope, target: this.#targetOf(req), redeems }
+    const target = this.#targetOf(req)
+    const expected = { audiences: [audience], scope, target, redeems: endpoint === 'redeem' }
     const limits = { addressRefusal, countKey: (jti: string) => this.#limits.byKey(req, res, jti) }
-    return unlessReplayed(addressRefusal, () => {
-      const presentation = { credential: extractKey(presented, credential), presented, expected }
-      return this.#kind.verify(presentation, limits, observation)
-    })
+    const presentation = { credential: extractKey(presented, credential), presented, expected }
+    return this.#kind.verify(presentation, limits, observation)
   }
 
   /** The request target that a DPoP proof must name. */
@@ -168,5 +172,7 @@ function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): 
 
 /** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */
 function pathOf(requestTarget: string): string {
-  return requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+  return requestTarget.startsWith('/')
+    ? requestTarget
+    : requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }

@@ -57,8 +57,18 @@ export function attachProvisioning(
   redeeming?: { readonly redemptionId: string; readonly signal: () => AbortSignal },
 ): void {
   const { clientId, subject, scope, audience, issuer, jti: keyId } = key
-  const names = { clientId, subject, scope, audience, issuer, keyId }
-  const provisioning: Provisioning = { ...names, ...circumstances(key) }
+  // One literal, because to merge several takes 1 us.
+  const provisioning: Provisioning = {
+    clientId,
+    subject,
+    scope,
+    audience,
+    issuer,
+    keyId,
+    issuedAt: dateOf(key.issuedAt),
+    expiresAt: dateOf(key.expiresAt),
+  }
+  addCircumstances(provisioning, key)
   if (redeeming) {
     Object.assign(provisioning, { redemptionId: redeeming.redemptionId })
     // Reading `signal` changes how a failure is settled. Not enumerable, so that a logger does not read it by accident.
@@ -67,28 +77,28 @@ export function attachProvisioning(
   fix(req, 'provisioning', Object.freeze(provisioning))
 }
 
-/** What the identities behind a key and behind an access token have in common. */
+/** A NumericDate as a date. */
+export function dateOf(seconds: number): Date {
+  return new Date(seconds * 1000)
+}
+
+/** What the identities behind a key and behind an access token may have in common. */
 interface Circumstances {
-  readonly issuedAt: Date
-  readonly expiresAt: Date
   environment?: string
   proofKeyThumbprint?: string
   certificateThumbprint?: string
 }
 
-/** The times, the environment and the proven possession of a key or token. */
-export function circumstances({
-  issuedAt,
-  expiresAt,
-  environment,
-  confirmation,
-}: Pick<VerifiedKey, 'issuedAt' | 'expiresAt' | 'environment' | 'confirmation'>): Circumstances {
-  const found: Circumstances = { issuedAt: new Date(issuedAt * 1000), expiresAt: new Date(expiresAt * 1000) }
-  if (environment !== undefined) found.environment = environment
-  const { jkt, 'x5t#S256': certificateThumbprint } = confirmation ?? {}
-  if (jkt !== undefined) found.proofKeyThumbprint = jkt
-  if (certificateThumbprint !== undefined) found.certificateThumbprint = certificateThumbprint
-  return found
+/** Adds the environment and the proven possession of a key or token to its identity. */
+export function addCircumstances(
+  identity: Circumstances,
+  { environment, confirmation }: Pick<VerifiedKey, 'environment' | 'confirmation'>,
+): void {
+  if (environment !== undefined) identity.environment = environment
+  if (confirmation === undefined) return
+  const { jkt, 'x5t#S256': certificateThumbprint } = confirmation
+  if (jkt !== undefined) identity.proofKeyThumbprint = jkt
+  if (certificateThumbprint !== undefined) identity.certificateThumbprint = certificateThumbprint
 }
 
 /** Puts an identity on a request so that no assignment can replace it. */

@@ -59,8 +59,9 @@ export function eventHub(options: EventHubOptions): EventHub {
     if (!isHeard) onUnheard(type)
     if (!isHeard && !monitored.watches(type)) return
     const event = newEvent(type, now(), details, source && describeSource(source))
-    if (!monitored.inspect(event)) return onAudited?.()
-    subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))
+    if (monitored.inspect(event))
+      subscriptions.deliver(event, (queue) => (queue === audited ? onAudited : undefined))
+    else onAudited?.()
   }
 
   return {

@@ -54,9 +54,9 @@ export function storeInMemory(options: MemoryStoreOptions, slice?: Slice): Provi
 
 const IN_MEMORY = Symbol('memoryStore')
 
-/** Whether a store is from `memoryStore()`. It takes longer to measure its answers than to get them. */
+/** Whether a store is from `memoryStore()`. It takes longer to check and measure its answers than to get them. */
 export function isInMemory(store: ProvisioningStore): boolean {
-  return IN_MEMORY in store
+  return Object.hasOwn(store, IN_MEMORY)
 }
 
 /** What the verbs work on. Each verb checks its parameters, calls `sweep.run()` once, and then reads and writes. */

@@ -62,8 +62,12 @@ export class Sweep {
   /** Marks all entries that have expired, and removes a slice of them. The others follow in the next turns. */
   run(): void {
     const seconds = this.nowSeconds()
-    for (const queue of this.#queues) queue.close(seconds)
-    if (this.#nextSlice === undefined) this.#removeSlice()
+    let isBehind = false
+    for (const queue of this.#queues) {
+      queue.close(seconds)
+      isBehind ||= queue.isBehind
+    }
+    if (isBehind && this.#nextSlice === undefined) this.#removeSlice()
   }
 
   /**
