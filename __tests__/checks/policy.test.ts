@@ -82,7 +82,7 @@ const CASES: Record<
   'key-lifetime': [
     { policy: { ...GOOD.policy, maxLifetimeSeconds: 3600 } },
     {},
-    [['clients[0].policy.maxLifetimeSeconds', '3600 s']],
+    [['policy.maxLifetimeSeconds', '3600 s']],
   ],
   'access-token-lifetime': [
     ofClient({ accessTokenLifetimeSeconds: 3600 }),
@@ -221,6 +221,26 @@ describe('reviewPolicy', () => {
     ])
   })
 
+  it('names the option that sets a value: that of the deployment, or that of the client', () => {
+    const clients: ClientOptions[] = [
+      CLIENT,
+      { ...CLIENT, clientId: 'device:2', secretHash: hashSecret('i'.repeat(32)) },
+      {
+        clientId: 'device:3',
+        secretHash: hashSecret('j'.repeat(32)),
+        policy: { scopes: ['devices:read'], onReplay: 'flag', networks: ['0.0.0.0/0'] },
+      },
+    ]
+    const policy = { ...GOOD.policy, onReplay: 'flag', networks: ['0.0.0.0/0'] } as const
+    expect(reviewPolicy(made({ clients, policy })).map((one) => [one.path, one.clientId])).toEqual([
+      ['policy.onReplay', 'device:1'],
+      ['policy.onReplay', 'device:2'],
+      ['clients[2].policy.onReplay', 'device:3'],
+      ['policy.networks[0]', undefined],
+      ['clients[2].policy.networks[0]', undefined],
+    ])
+  })
+
   it('reviews the bounds of the deployment if clients are looked up', () => {
     const keys = made({ clients: () => undefined, policy: { scopes: ['a'] } })
     expect(pathsOf(reviewPolicy(keys))).toEqual([['policy.senderConstraint', 'none']])
@@ -276,7 +296,7 @@ describe('reviewPolicy', () => {
 describe('keys of another version of this package', () => {
   it('are rejected, because their description can have other members', () => {
     const keys = {}
-    Object.defineProperty(keys, Symbol.for('express-provisioning-keys.description'), { value: { format: 2 } })
+    Object.defineProperty(keys, Symbol.for('express-provisioning-keys.description'), { value: { format: 0 } })
     expect(() => reviewPolicy(keys)).toThrow(
       /^keys: expected keys of this version of express-provisioning-keys/,
     )

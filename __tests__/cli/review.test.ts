@@ -58,6 +58,20 @@ describe('review', () => {
     expect(stdout).toMatch(/All checks that ran passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
   })
 
+  it('names an option of the deployment once, however many clients it affects', async () => {
+    const client = (id: string) =>
+      `{ clientId: '${id}', secretHash: \`hmac-sha256:\${'${id}'.repeat(22)}:\${'${id}'.repeat(43)}\` }`
+    const text = MODULE.replace(/clients: \[.*\]/, `clients: [${['A', 'B', 'C'].map(client)}]`).replace(
+      "senderConstraint: 'dpop'",
+      `scopes: ['a'], maxLifetimeSeconds: 3600`,
+    )
+    const { stdout } = await review(text, '--only', 'key-lifetime', '--sarif', path('once.sarif'))
+    expect(stdout).toContain('  actual    policy.maxLifetimeSeconds: 3600 s\n')
+    const [{ results }] = JSON.parse(readFileSync(path('once.sarif'), 'utf8')).runs
+    const lifetimes = results.filter((one: { ruleId: string }) => one.ruleId === 'key-lifetime')
+    expect(lifetimes).toHaveLength(1)
+  })
+
   it('fails for an error, and writes JSON, SARIF and JUnit', async () => {
     const policy = path('policy.json')
     writeFileSync(

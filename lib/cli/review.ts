@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
 import { ConfigurationError } from '../base/errors.js'
 import { type Check, type Finding, failed, PASSED, skipped, warning } from '../checks/check.js'
-import { type Deviation, deviationsOf, isOff, reviewDescription } from '../checks/policy/deviations.js'
+import {
+  type Deviation,
+  deviationsOf,
+  distinct,
+  isOff,
+  reviewDescription,
+} from '../checks/policy/deviations.js'
 import { POLICY_RULES, parsePolicy, type SecurityPolicy } from '../checks/policy/policy.js'
 import type { PolicyRule, Reviewed } from '../checks/policy/rule.js'
 import { sarifLog } from '../checks/policy/sarif.js'
@@ -77,8 +83,9 @@ const MOST_SHOWN = 5
 function findingOf(deviations: readonly Deviation[]): Finding {
   const [first] = deviations
   if (first === undefined) return PASSED
-  const shown = deviations.slice(0, MOST_SHOWN).map(({ path, actual }) => `${path}: ${actual}`)
-  const others = deviations.length - shown.length
+  const all = distinct(deviations.map(({ path, actual }) => `${path}: ${actual}`))
+  const shown = all.slice(0, MOST_SHOWN)
+  const others = all.length - shown.length
   const actual = [...shown, ...(others > 0 ? [`and ${others} more`] : [])].join('; ')
   const facts = { actual, expected: first.expected, details: deviations }
   return deviations.some(({ severity }) => severity === 'error') ? failed(facts) : warning(facts)

@@ -5,7 +5,7 @@ import type { SigningKey } from '../jose/key-ring.js'
 import type { RuleId } from '../monitoring/rules/rule.js'
 import { RULES } from '../monitoring/rules/rules.js'
 import type { Client } from '../ports/client.js'
-import type { Policy } from '../ports/policy-options.js'
+import type { Policy, PolicyOptions } from '../ports/policy-options.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { isInMemory } from '../stores/memory/memory.js'
 import { ACCEPTED_HAZARDS, type RedisHazard } from '../stores/redis/redis-options.js'
@@ -29,6 +29,8 @@ export interface DescribedClient {
   readonly sameSecretAs: string | undefined
   /** Whether the client names its own scopes. Otherwise it has those of the deployment. */
   readonly namesScopes: boolean
+  /** The members of its policy that only the policy of the deployment sets. */
+  readonly inherited: readonly string[]
   readonly policy: Omit<Policy, 'scopes' | 'accessTokenScopes' | 'clientScopes'> & {
     readonly scopes: readonly string[]
   }
@@ -71,7 +73,7 @@ export interface ConfigurationDescription {
   readonly exemptNetworks: readonly string[]
 }
 
-const FORMAT = 1
+const FORMAT = 2
 const DESCRIPTION = Symbol.for('express-provisioning-keys.description')
 
 /** Adds a description to an object. `Object.keys`, JSON and the console do not show it. */
@@ -187,7 +189,7 @@ function describeClients(
   options: ProvisioningOptions,
   { deployment, listed }: Config,
 ): readonly DescribedClient[] {
-  const { clients } = options
+  const { clients, policy: outer = {} } = options
   const given: readonly unknown[] = Array.isArray(clients) ? clients : []
   const completed = (client: Pick<Client, 'clientId' | 'policy' | 'metadata'>): DescribedClient['policy'] => {
     const { accessTokenScopes: _, clientScopes: __, ...policy } = deployment.policyOf(client as Client)
@@ -201,6 +203,7 @@ function describeClients(
     secretExpiresAt: undefined,
     sameSecretAs: undefined,
     namesScopes: true,
+    inherited: [],
     policy: completed({ clientId: 'any', policy: {} }),
   }
   if (!Array.isArray(clients)) return [bounds]
@@ -212,8 +215,13 @@ function describeClients(
     secretExpiresAt: client.secretExpiresAt,
     sameSecretAs: sameSecretAs(given, index),
     namesScopes: client.policy?.scopes !== undefined,
+    inherited: membersOf(outer).filter((name) => !membersOf(client.policy).includes(name)),
     policy: completed(client),
   }))
+}
+
+function membersOf(policy: PolicyOptions = {}): string[] {
+  return Object.entries(policy).flatMap(([name, value]) => (value === undefined ? [] : [name]))
 }
 
 function secretKind(client: unknown): DescribedClient['secret'] {

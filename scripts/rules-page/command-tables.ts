@@ -48,10 +48,16 @@ function policySection({ id, title, option, why, fix, severity, parameters, clau
     '',
     `**${title[0]?.toUpperCase()}${title.slice(1)}.**`,
     '',
-    `- **You see:** a deviation at \`${option}\`.`,
+    `- **You see:** a deviation at ${placesOf(option)}.`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
     `- **Severity:** ${severity}.${settings.length > 0 ? ` **Parameters:** ${settings.join(', ')}.` : ''}`,
     ...(clause === undefined ? [] : [`- **Clause:** ${clause}.`]),
   ].join('\n')
+}
+
+/** A client has its own policy, or that of the deployment. */
+function placesOf(option: string): string {
+  const ofDeployment = option.replace('clients[].policy.', 'policy.')
+  return [...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')
 }

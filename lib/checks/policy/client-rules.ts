@@ -1,6 +1,6 @@
 import { isNetworkWithin } from '../../base/network.js'
 import { REGISTER_SCOPE } from '../../clients/scopes.js'
-import { beyond, deviationIf, type PolicyRule } from './rule.js'
+import { beyond, deviationIf, optionOf, type PolicyRule } from './rule.js'
 
 const DAY_MILLISECONDS = 86_400_000
 
@@ -16,8 +16,8 @@ export const CLIENT_RULES = [
     fix: 'Set maxLifetimeSeconds to the longest time that may pass between the issue and the use of a key.',
     severity: 'error',
     parameters: { maxSeconds: 900 },
-    findIn: ({ path, policy }, { maxSeconds }) =>
-      beyond(`${path}.maxLifetimeSeconds`, [policy.maxLifetimeSeconds, maxSeconds], ' s'),
+    findIn: (client, { maxSeconds }) =>
+      beyond(optionOf(client, 'maxLifetimeSeconds'), [client.policy.maxLifetimeSeconds, maxSeconds], ' s'),
   },
   {
     id: 'access-token-lifetime',
@@ -29,8 +29,12 @@ export const CLIENT_RULES = [
     fix: 'Set a shorter accessTokenLifetimeSeconds. A client with a bound key can get a new access token at any time.',
     severity: 'error',
     parameters: { maxSeconds: 900 },
-    findIn: ({ path, policy }, { maxSeconds }) =>
-      beyond(`${path}.accessTokenLifetimeSeconds`, [policy.accessTokenLifetimeSeconds, maxSeconds], ' s'),
+    findIn: (client, { maxSeconds }) =>
+      beyond(
+        optionOf(client, 'accessTokenLifetimeSeconds'),
+        [client.policy.accessTokenLifetimeSeconds, maxSeconds],
+        ' s',
+      ),
   },
   {
     id: 'least-scope',
@@ -88,9 +92,9 @@ export const CLIENT_RULES = [
     fix: "Set senderConstraint: 'dpop', or 'mtls'. A thief cannot use a copy of a bound key.",
     severity: 'warning',
     parameters: { allowed: ['dpop', 'mtls'] },
-    findIn: ({ path, policy: { senderConstraint } }, { allowed }) =>
-      deviationIf(!allowed.includes(senderConstraint), `${path}.senderConstraint`, {
-        actual: senderConstraint,
+    findIn: (client, { allowed }) =>
+      deviationIf(!allowed.includes(client.policy.senderConstraint), optionOf(client, 'senderConstraint'), {
+        actual: client.policy.senderConstraint,
         expected: allowed.join(' or '),
       }),
   },
@@ -121,13 +125,15 @@ export const CLIENT_RULES = [
     fix: 'Set networks in the policy of the client to the networks of the devices.',
     severity: 'off',
     parameters: { within: [] },
-    findIn: ({ path, policy: { networks } }, { within }) => {
+    findIn: (client, { within }) => {
+      const path = optionOf(client, 'networks')
+      const { networks } = client.policy
       if (networks === undefined)
-        return [{ path: `${path}.networks`, actual: 'all networks', expected: within.join(', ') || 'a list' }]
+        return [{ path, actual: 'all networks', expected: within.join(', ') || 'a list' }]
       const outside = networks.filter(
         (one) => within.length > 0 && !within.some((wide) => isNetworkWithin(one, wide)),
       )
-      return deviationIf(outside.length > 0, `${path}.networks`, {
+      return deviationIf(outside.length > 0, path, {
         actual: outside.join(', '),
         expected: `networks within ${within.join(', ')}`,
       })
@@ -142,7 +148,8 @@ export const CLIENT_RULES = [
     fix: 'Set outstandingKeys to the number of unused keys that a client needs at the same time.',
     severity: 'warning',
     parameters: { most: 1000 },
-    findIn: ({ path, policy }, { most }) => beyond(`${path}.outstandingKeys`, [policy.outstandingKeys, most]),
+    findIn: (client, { most }) =>
+      beyond(optionOf(client, 'outstandingKeys'), [client.policy.outstandingKeys, most]),
   },
   {
     id: 'replay-containment',
@@ -153,8 +160,11 @@ export const CLIENT_RULES = [
     fix: "Set onReplay: 'revoke', which is the default.",
     severity: 'warning',
     parameters: {},
-    findIn: ({ path, policy: { onReplay } }) =>
-      deviationIf(onReplay !== 'revoke', `${path}.onReplay`, { actual: onReplay, expected: 'revoke' }),
+    findIn: (client) =>
+      deviationIf(client.policy.onReplay !== 'revoke', optionOf(client, 'onReplay'), {
+        actual: client.policy.onReplay,
+        expected: 'revoke',
+      }),
   },
   {
     id: 'checked-registration',
@@ -166,12 +176,12 @@ export const CLIENT_RULES = [
     fix: 'Set requireSoftwareStatement: true, or name a policy in registrationPolicies.',
     severity: 'warning',
     parameters: {},
-    findIn: ({ path, policy }) =>
+    findIn: (client) =>
       deviationIf(
-        policy.scopes.includes(REGISTER_SCOPE) &&
-          !policy.requireSoftwareStatement &&
-          policy.registrationPolicies.length === 0,
-        `${path}.requireSoftwareStatement`,
+        client.policy.scopes.includes(REGISTER_SCOPE) &&
+          !client.policy.requireSoftwareStatement &&
+          client.policy.registrationPolicies.length === 0,
+        optionOf(client, 'requireSoftwareStatement'),
         {
           actual: 'clients can register with any metadata',
           expected: 'a software statement or a registration policy',

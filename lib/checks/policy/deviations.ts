@@ -20,7 +20,7 @@ export interface Deviation {
   /** The id of the rule. `docs/reference/policy-rules.md` has a section for each. */
   readonly rule: PolicyRuleId
   readonly severity: PolicySeverity
-  /** The path of the option, such as `clients[0].policy.maxLifetimeSeconds`. */
+  /** The path of the option to change, such as `clients[0].policy.onReplay`, or `policy.onReplay` of the deployment. */
   readonly path: string
   readonly actual: string
   readonly expected: string
@@ -46,7 +46,7 @@ export function deviationsOf(rule: PolicyRule, reviewed: Reviewed, policy: Secur
   const own = ownSetting(rule, policy.rules)
   const ofDeployment = settingsOf(rule, [own])
   const found = find === undefined ? [] : withSeverity(ofDeployment, find(reviewed, ofDeployment.parameters))
-  if (findIn === undefined) return found
+  if (findIn === undefined) return distinct(found)
   return description.clients.flatMap((client) => {
     const clientClass = classOf(client, policy)
     const active = settingsOf(rule, [own, ownSetting(rule, clientClass?.rules)])
@@ -59,6 +59,11 @@ export function deviationsOf(rule: PolicyRule, reviewed: Reviewed, policy: Secur
       ...facts,
     }))
   })
+}
+
+/** The list without repetitions: all clients get the same options of the deployment. */
+export function distinct<T>(all: readonly T[]): T[] {
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
 }
 
 /** Whether a policy switches a rule off for everybody. */

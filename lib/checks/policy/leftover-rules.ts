@@ -1,5 +1,5 @@
 import { parseNetwork } from '../../base/network.js'
-import { deviationIf, type PolicyRule } from './rule.js'
+import { deviationIf, optionOf, type PolicyRule } from './rule.js'
 
 /** The fewest scopes of a deployment in which a client with all of them stands out. */
 const MANY_SCOPES = 4
@@ -58,9 +58,9 @@ export const LEFTOVER_RULES = [
     severity: 'error',
     parameters: {},
     find: ({ description: { clients } }) =>
-      clients.flatMap(({ path, policy: { networks = [] } }) =>
-        networks.flatMap((network, index) =>
-          deviationIf(parseNetwork(network)?.prefix === 0, `${path}.networks[${index}]`, {
+      clients.flatMap((client) =>
+        (client.policy.networks ?? []).flatMap((network, index) =>
+          deviationIf(parseNetwork(network)?.prefix === 0, `${optionOf(client, 'networks')}[${index}]`, {
             actual: network,
             expected: 'a part of the addresses',
           }),

@@ -1,6 +1,7 @@
 import { parseNetwork } from '../../base/network.js'
 import { flag, type Reader, texts, whole } from '../../base/schema.js'
 import type { ConfigurationDescription, DescribedClient } from '../../options/description.js'
+import type { PolicyOptions } from '../../ports/policy-options.js'
 
 /**
  * How serious a deviation is. An error fails the command `review`.
@@ -117,6 +118,11 @@ export interface PolicyRule {
     parameters: Given,
     reviewed: Reviewed,
   ) => readonly FoundDeviation[]
+}
+
+/** The path of the option that gives a client a member of its policy. The policy of the deployment can be this option. */
+export function optionOf({ path, inherited }: DescribedClient, name: keyof PolicyOptions): string {
+  return `${inherited.includes(name) ? 'policy' : path}.${name}`
 }
 
 /** One deviation if a condition is true, and none otherwise. */

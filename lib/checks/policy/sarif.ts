@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Deviation } from './deviations.js'
+import { type Deviation, distinct } from './deviations.js'
 import { POLICY_RULES } from './policy.js'
 import type { PolicyRule } from './rule.js'
 
@@ -19,7 +19,7 @@ export function sarifLog(deviations: readonly Deviation[], { version, file, help
     semanticVersion: version,
     rules: POLICY_RULES.map((rule) => describeRule(rule, help)),
   }
-  const results = deviations.map((deviation) => describeDeviation(deviation, file))
+  const results = distinct(deviations.map((deviation) => describeDeviation(deviation, file)))
   const log = {
     $schema: 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json',
     version: '2.1.0',
