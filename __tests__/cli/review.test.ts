@@ -58,6 +58,15 @@ describe('review', () => {
     expect(stdout).toMatch(/All checks that ran passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
   })
 
+  it('skips the rules about Redis for another store, and says why', async () => {
+    const { stdout } = await review(MODULE, '--only', 'store-hazards,shared-rate-limits', '--json')
+    const { checks } = JSON.parse(stdout)
+    expect(checks.map((one: { id: string; reason: string }) => [one.id, one.reason])).toEqual([
+      ['shared-rate-limits', 'the store is not redisStore()'],
+      ['store-hazards', 'the store is not redisStore()'],
+    ])
+  })
+
   it('names an option of the deployment once, however many clients it affects', async () => {
     const client = (id: string) =>
       `{ clientId: '${id}', secretHash: \`hmac-sha256:\${'${id}'.repeat(22)}:\${'${id}'.repeat(43)}\` }`

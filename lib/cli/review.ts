@@ -68,10 +68,11 @@ export const REVIEW: Command = {
 
 const CHECKS: readonly Check<ReviewContext>[] = POLICY_RULES.map((rule) => ({
   ...infoOf(rule),
-  run: ({ reviewed, policy }) =>
-    isOff(rule, policy)
-      ? skipped('the policy does not use this rule')
-      : findingOf(deviationsOf(rule, reviewed, policy)),
+  run({ reviewed, policy }) {
+    if (isOff(rule, policy)) return skipped('the policy does not use this rule')
+    const why = rule.notFor?.(reviewed.description)
+    return why === undefined ? findingOf(deviationsOf(rule, reviewed, policy)) : skipped(why)
+  },
 }))
 
 function infoOf({ id, group, title, clause, fix }: PolicyRule) {

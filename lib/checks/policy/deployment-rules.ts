@@ -1,5 +1,5 @@
 import { parseNetwork } from '../../base/network.js'
-import { beyond, deviationIf, type PolicyRule } from './rule.js'
+import { beyond, deviationIf, type PolicyRule, withoutRedis } from './rule.js'
 import { secretsIn } from './source-secrets.js'
 
 const DAY_SECONDS = 86_400
@@ -92,6 +92,7 @@ export const DEPLOYMENT_RULES = [
     fix: 'In Redis, set save "", appendonly no and maxmemory-policy noeviction. Then remove the hazard from the option accept of redisStore().',
     severity: 'error',
     parameters: { allowed: [] },
+    notFor: withoutRedis,
     find: ({ description: { store } }, { allowed }) => {
       const others = store.accepted.filter((hazard) => !allowed.includes(hazard))
       return deviationIf(others.length > 0, 'store.accept', {
@@ -125,8 +126,9 @@ export const DEPLOYMENT_RULES = [
     fix: 'Set rateLimit.store, so that the processes count together.',
     severity: 'warning',
     parameters: {},
-    find: ({ description: { store, isRateLimitShared } }) =>
-      deviationIf(store.kind === 'redis' && !isRateLimitShared, 'rateLimit.store', {
+    notFor: withoutRedis,
+    find: ({ description: { isRateLimitShared } }) =>
+      deviationIf(!isRateLimitShared, 'rateLimit.store', {
         actual: 'each process counts alone',
         expected: 'a shared store',
       }),

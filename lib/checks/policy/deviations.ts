@@ -42,7 +42,8 @@ export function reviewDescription(reviewed: Reviewed, policy: SecurityPolicy): D
 /** The deviations from one rule. */
 export function deviationsOf(rule: PolicyRule, reviewed: Reviewed, policy: SecurityPolicy): Deviation[] {
   const { description } = reviewed
-  const { find, findIn } = rule
+  const { find, findIn, notFor } = rule
+  if (notFor?.(description) !== undefined) return []
   const own = ownSetting(rule, policy.rules)
   const ofDeployment = settingsOf(rule, [own])
   const found = find === undefined ? [] : withSeverity(ofDeployment, find(reviewed, ofDeployment.parameters))

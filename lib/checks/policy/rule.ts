@@ -110,6 +110,8 @@ export interface PolicyRule {
   readonly severity: PolicySeverity | 'off'
   /** The parameters that the rule accepts, with their defaults. */
   readonly parameters: PolicyParameters
+  /** Why the rule does not apply to a configuration. `undefined`: it applies. */
+  readonly notFor?: (description: ConfigurationDescription) => string | undefined
   /** Finds deviations of the deployment. */
   readonly find?: (reviewed: Reviewed, parameters: Given) => readonly FoundDeviation[]
   /** Finds deviations of one client. Classes of clients can have their own settings of such a rule. */
@@ -123,6 +125,11 @@ export interface PolicyRule {
 /** The path of the option that gives a client a member of its policy. The policy of the deployment can be this option. */
 export function optionOf({ path, inherited }: DescribedClient, name: keyof PolicyOptions): string {
   return `${inherited.includes(name) ? 'policy' : path}.${name}`
+}
+
+/** Why a rule about Redis does not apply. */
+export function withoutRedis({ store }: ConfigurationDescription): string | undefined {
+  return store.kind === 'redis' ? undefined : 'the store is not redisStore()'
 }
 
 /** One deviation if a condition is true, and none otherwise. */
