@@ -62,7 +62,7 @@ const pathsOf = (deviations: readonly Deviation[]) => deviations.map(({ path, ac
 
 /** For each rule: a configuration that deviates, the settings that switch it on, and the deviations. */
 const CASES: Record<
-  Exclude<PolicyRuleId, 'secrets-in-file'>,
+  Exclude<PolicyRuleId, 'secrets-in-file' | 'unused-classes'>,
   readonly [Partial<ProvisioningOptions>, SecurityPolicy['rules'], readonly Found[]]
 > = {
   'https-only': [{ issuer: 'http://localhost:3000' }, {}, [['issuer', 'http://localhost:3000']]],
@@ -204,7 +204,9 @@ describe('reviewPolicy', () => {
   })
 
   it('has a case for each rule', () => {
-    expect([...Object.keys(CASES), 'secrets-in-file'].sort()).toEqual(POLICY_RULES.map(({ id }) => id).sort())
+    expect([...Object.keys(CASES), 'secrets-in-file', 'unused-classes'].sort()).toEqual(
+      POLICY_RULES.map(({ id }) => id).sort(),
+    )
   })
 
   it('names the rule, its severity, the client, the path and a fix', () => {
@@ -259,7 +261,7 @@ describe('reviewPolicy', () => {
 
   it('gives a class of clients its own settings, and each client the first class that has it', () => {
     const policy: SecurityPolicy = {
-      rules: { 'key-lifetime': { maxSeconds: 900 }, 'copied-secrets': false },
+      rules: { 'key-lifetime': { maxSeconds: 900 }, 'copied-secrets': false, 'unused-classes': false },
       classes: [
         {
           name: 'devices',
@@ -277,6 +279,19 @@ describe('reviewPolicy', () => {
       ['device:1', 'warning', 'devices'],
       ['exactly', 'error', undefined],
     ])
+  })
+
+  it('finds entries of classes that match no client in the list', () => {
+    const classes = [
+      { name: 'devices', clients: ['device:*', 'devcie:*'], rules: {} },
+      { name: 'others', clients: ['device'], rules: {} },
+    ]
+    expect(pathsOf(reviewPolicy(made(), { classes }))).toEqual([
+      ['classes[0].clients[1]', 'devcie:*'],
+      ['classes[1].clients[0]', 'device'],
+    ])
+    expect(reviewPolicy(made(), { rules: { 'unused-classes': false }, classes })).toEqual([])
+    expect(reviewPolicy(made({ clients: () => undefined }), { classes })).toEqual([])
   })
 
   it('switches rules off, and changes their severity', () => {

@@ -8,7 +8,13 @@ import {
   type SecurityPolicy,
   settingsOf,
 } from './policy.js'
-import type { FoundDeviation, PolicyRule, PolicySeverity, Reviewed } from './rule.js'
+import {
+  type FoundDeviation,
+  matchesClient,
+  type PolicyRule,
+  type PolicySeverity,
+  type Reviewed,
+} from './rule.js'
 
 /**
  * A part of a configuration that deviates from a policy. It contains no secret.
@@ -46,8 +52,9 @@ export function deviationsOf(rule: PolicyRule, reviewed: Reviewed, policy: Secur
   if (notFor?.(description) !== undefined) return []
   const own = ownSetting(rule, policy.rules)
   const ofDeployment = settingsOf(rule, [own])
-  const found = find === undefined ? [] : withSeverity(ofDeployment, find(reviewed, ofDeployment.parameters))
-  if (findIn === undefined) return distinct(found)
+  const ofClasses = { ...reviewed, classes: policy.classes ?? [] }
+  const found = find?.(ofClasses, ofDeployment.parameters) ?? []
+  if (findIn === undefined) return distinct(withSeverity(ofDeployment, found))
   return description.clients.flatMap((client) => {
     const clientClass = classOf(client, policy)
     const active = settingsOf(rule, [own, ownSetting(rule, clientClass?.rules)])
@@ -87,8 +94,6 @@ function withSeverity({ rule, severity }: ActiveRule, found: readonly FoundDevia
   return found.map((one) => ({ rule: id as PolicyRuleId, severity, ...one, fix }))
 }
 
-function classOf({ clientId }: DescribedClient, { classes = [] }: SecurityPolicy): PolicyClass | undefined {
-  const has = (pattern: string) =>
-    pattern.endsWith('*') ? clientId?.startsWith(pattern.slice(0, -1)) === true : clientId === pattern
-  return classes.find(({ clients }) => clients.some(has))
+function classOf(client: DescribedClient, { classes = [] }: SecurityPolicy): PolicyClass | undefined {
+  return classes.find(({ clients }) => clients.some((entry) => matchesClient(entry, client)))
 }

@@ -1,5 +1,5 @@
 import { parseNetwork } from '../../base/network.js'
-import { deviationIf, optionOf, type PolicyRule } from './rule.js'
+import { deviationIf, matchesClient, optionOf, type PolicyRule } from './rule.js'
 
 /** The fewest scopes of a deployment in which a client with all of them stands out. */
 const MANY_SCOPES = 4
@@ -87,5 +87,27 @@ export const LEFTOVER_RULES = [
         expected: 'the scopes of one task',
       }))
     },
+  },
+  {
+    id: 'unused-classes',
+    group: 'Leftovers',
+    title: 'each entry in a class of the policy matches a client',
+    option: 'classes[].clients[]',
+    why: 'A class of the security policy names a client, or a prefix, that no client in the option `clients` has. The settings of the class have no effect there, often because of a typing error.',
+    fix: 'Correct the entry in the class of the security policy, or remove it.',
+    severity: 'warning',
+    parameters: {},
+    notFor: ({ clients }) =>
+      clients.some(({ clientId }) => clientId !== undefined) ? undefined : 'the clients are not in a list',
+    find: ({ description, classes }) =>
+      classes.flatMap(({ clients }, place) =>
+        clients.flatMap((entry, index) =>
+          deviationIf(
+            !description.clients.some((client) => matchesClient(entry, client)),
+            `classes[${place}].clients[${index}]`,
+            { actual: entry, expected: 'the id of a client, or a prefix of it with *' },
+          ),
+        ),
+      ),
   },
 ] as const satisfies readonly PolicyRule[]

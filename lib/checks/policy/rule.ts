@@ -92,6 +92,11 @@ export interface Reviewed {
   readonly now: number
 }
 
+/** What rules about the deployment look at: a configuration, and the names of clients in each class of the policy. */
+export interface ReviewedDeployment extends Reviewed {
+  readonly classes: readonly { readonly clients: readonly string[] }[]
+}
+
 type Given = Required<PolicyParameters>
 
 /** A rule of a security policy. */
@@ -113,7 +118,7 @@ export interface PolicyRule {
   /** Why the rule does not apply to a configuration. `undefined`: it applies. */
   readonly notFor?: (description: ConfigurationDescription) => string | undefined
   /** Finds deviations of the deployment. */
-  readonly find?: (reviewed: Reviewed, parameters: Given) => readonly FoundDeviation[]
+  readonly find?: (reviewed: ReviewedDeployment, parameters: Given) => readonly FoundDeviation[]
   /** Finds deviations of one client. Classes of clients can have their own settings of such a rule. */
   readonly findIn?: (
     client: DescribedClient,
@@ -125,6 +130,11 @@ export interface PolicyRule {
 /** The path of the option that gives a client a member of its policy. The policy of the deployment can be this option. */
 export function optionOf({ path, inherited }: DescribedClient, name: keyof PolicyOptions): string {
   return `${inherited.includes(name) ? 'policy' : path}.${name}`
+}
+
+/** Whether an entry of a class is the id of a client, or a prefix of it with `*`. */
+export function matchesClient(entry: string, { clientId }: DescribedClient): boolean {
+  return entry.endsWith('*') ? clientId?.startsWith(entry.slice(0, -1)) === true : clientId === entry
 }
 
 /** Why a rule about Redis does not apply. */
