@@ -153,7 +153,7 @@ describe('keygen', () => {
     const { ending, stderr } = await keygen('client-secret', '--output', path('no/secret'))
     expect([ending, stderr]).toEqual([
       75,
-      `error: cannot write ${path('no/secret')} (ENOENT). You must correct this. Try again later.\n`,
+      `error: cannot write ${path('no/secret')} (ENOENT). Correct this, and then run the command again.\n`,
     ])
   })
 })

@@ -22,7 +22,7 @@ folder.
 Then run npm install, npm test and npm start in FOLDER.
 
 Exit codes: 0 done; 2 wrong usage, or the folder is not empty; 75 a file cannot
-be written, so try again later.`
+be written.`
 
 /** Writes a small app. */
 export const INIT: Command = {

@@ -30,7 +30,7 @@ The command overwrites nothing. stdout gets one JSON object without secrets: the
 file, and the kid or the hash. Only --output - prints the secret itself.
 
 Exit codes: 0 done; 2 wrong usage, or the file exists; 75 the file cannot be
-written, so try again later.`
+written.`
 
 const MATERIALS = ['signing-key', 'client-secret'] as const
 type Material = (typeof MATERIALS)[number]

@@ -94,6 +94,8 @@ function withoutControls(text: string): string {
 }
 
 function sentenceOf({ message, blame, isTransient, retryAfterSeconds }: ReportedError): string {
+  // Time alone corrects nothing that the user must correct, such as a missing folder.
+  if (blame === 'you' && isTransient) return `error: ${message} Correct this, and then run the command again.`
   const remedy = blame === undefined ? '' : REMEDIES[blame]
   const when = retryAfterSeconds === undefined ? 'later' : `in ${retryAfterSeconds} seconds`
   return ['error:', message, remedy, isTransient ? `Try again ${when}.` : ''].filter(Boolean).join(' ')
