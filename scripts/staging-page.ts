@@ -63,6 +63,7 @@ async function outputOf(arguments_: readonly string[]): Promise<string> {
     report: new Report((line) => process.stderr.write(line), false),
     signal: new AbortController().signal,
     screen: { columns: 80, hasColours: false },
+    isTerminal: false,
     print: async (text) => {
       printed += text
     },

@@ -48,8 +48,11 @@ export function run(arguments_: readonly string[], options: RunOptions = {}): Pr
   )
 }
 
-/** Runs the command line in this process, as on a terminal or as in a pipe. */
-export async function runHere(arguments_: readonly string[], { isTerminal = true } = {}) {
+/** Runs the command line in this process, as on a terminal or as in a pipe. Its result goes into a pipe by default. */
+export async function runHere(
+  arguments_: readonly string[],
+  { isTerminal = true, hasResultOnTerminal = false } = {},
+) {
   const printed = { stdout: '', stderr: '' }
   const report = new Report((line) => {
     printed.stderr += line
@@ -58,7 +61,9 @@ export async function runHere(arguments_: readonly string[], { isTerminal = true
     printed.stdout += text
   }
   const screen = { columns: 80, hasColours: false }
-  const ending = await runCommand(arguments_, { report, print, screen, signal: new AbortController().signal })
+  const { signal } = new AbortController()
+  const surroundings = { report, print, screen, isTerminal: hasResultOnTerminal, signal }
+  const ending = await runCommand(arguments_, surroundings)
   return { ending, ...printed }
 }
 

@@ -45,6 +45,14 @@ describe('init', () => {
     expect(JSON.parse(readFileSync(path('My App/package.json'), 'utf8')).name).toBe('my-app')
   })
 
+  it('says on a terminal how to start the app', async () => {
+    const { stdout } = await runHere(['init', path('app')], { hasResultOnTerminal: true })
+    expect(stdout).toBe(
+      `Wrote a small app into ${path('app')}. Start it in this folder with npm install and npm start.\n` +
+        `${path('app/README.md')} has the next steps.\n`,
+    )
+  })
+
   it('accepts an empty folder', async () => {
     expect((await runHere(['init', folder])).ending).toBe(0)
     expect(readdirSync(folder)).toContain('package.json')

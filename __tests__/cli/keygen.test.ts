@@ -89,6 +89,34 @@ describe('keygen client-secret', () => {
   })
 })
 
+describe('keygen on a terminal', () => {
+  const keygenForPeople = (...arguments_: string[]) =>
+    runHere(['keygen', ...arguments_], { hasResultOnTerminal: true })
+
+  it('says where the signing key is, and names its kid', async () => {
+    const [file, jwks] = [path('key.json'), path('jwks.json')]
+    const { stdout } = await keygenForPeople('signing-key', '--output', file, '--jwks', jwks)
+    const { kid, d } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(stdout.split('\n')).toEqual([
+      `Wrote a private key for the option signingKeys to ${file}. Keep this file secret.`,
+      `The algorithm is ES256, and the kid is ${kid}.`,
+      `Wrote the public key for verifiers to ${jwks}.`,
+      '',
+    ])
+    expect(stdout).not.toContain(d)
+  })
+
+  it('says where the secret of a client is, and has the hash on a line of its own', async () => {
+    const file = path('secret')
+    const { stdout } = await keygenForPeople('client-secret', '--output', file)
+    const [first, , secretHash = ''] = stdout.split('\n')
+    const secret = readFileSync(file, 'utf8').trim()
+    expect(first).toBe(`Wrote a client secret to ${file}. Give this file only to the client.`)
+    expect(secretMatches(new Secret(secret), secretHash)).toBe(true)
+    expect(stdout).not.toContain(secret)
+  })
+})
+
 describe('keygen', () => {
   it('overwrites no file, and leaves no second file behind', async () => {
     writeFileSync(path('jwks.json'), 'mine')

@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly signal: AbortSignal
   /** The terminal or pipe of the result. */
   readonly screen: Screen
+  /** Whether people read the result on a terminal. */
+  readonly isTerminal: boolean
   /** Prints the result. */
   print(text: string): Promise<void>
 }
@@ -25,6 +27,15 @@ export interface Command extends ArgumentForm {
   /** Whether the next call continues one that was interrupted. Default `false`. */
   readonly isResumable?: boolean
   run(given: Given, surroundings: Surroundings): Promise<Ending>
+}
+
+/** Prints a result: sentences on a terminal, and one JSON object in a pipe. */
+export function printResult(
+  sentences: readonly string[],
+  facts: object,
+  { isTerminal, print }: Pick<Surroundings, 'isTerminal' | 'print'>,
+): Promise<void> {
+  return print(`${isTerminal ? sentences.join('\n') : JSON.stringify(facts)}\n`)
 }
 
 /** The exit codes of all commands. 75 is EX_TEMPFAIL of sysexits.h: another call can succeed. */

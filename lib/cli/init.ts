@@ -2,7 +2,7 @@ import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { systemCode } from '../base/system-code.js'
 import { type OptionTable, UsageError } from './arguments.js'
-import { type Command, EXIT } from './command.js'
+import { type Command, EXIT, printResult } from './command.js'
 import { clientSecret, signingKey } from './keygen.js'
 import { writeNewFiles } from './new-files.js'
 import { projectFiles } from './project.js'
@@ -30,7 +30,7 @@ export const INIT: Command = {
   operand: 'FOLDER',
   options: OPTIONS,
   notes: NOTES,
-  async run({ options, operand: folder = '' }, { print }) {
+  async run({ options, operand: folder = '' }, surroundings) {
     const language = choice('language', options.language ?? 'ts', ['ts', 'js'])
     const store = choice('store', options.store ?? 'memory', ['memory', 'redis'])
     const root = resolve(folder)
@@ -49,7 +49,11 @@ export const INIT: Command = {
     ]
     await inNewFolders(root, folder, () => writeNewFiles(toWrite))
     const next = `Follow ${join(folder, 'README.md')}`
-    await print(`${JSON.stringify({ folder, language, store, files: toWrite.length, next })}\n`)
+    const sentences = [
+      `Wrote a small app into ${folder}. Start it in this folder with npm install and npm start.`,
+      `${join(folder, 'README.md')} has the next steps.`,
+    ]
+    await printResult(sentences, { folder, language, store, files: toWrite.length, next }, surroundings)
     return EXIT.done
   },
 }

@@ -4,7 +4,7 @@ import { hashSecret } from '../base/secret.js'
 import { type JwkSet, type KeyAlgorithm, publicJwk, thumbprint } from '../jose/jwk.js'
 import { generateSigningKey, SIGNING_ALGORITHMS } from '../options/signing-keys.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
-import { type Command, EXIT } from './command.js'
+import { type Command, EXIT, printResult } from './command.js'
 import { type NewFile, writeNewFiles } from './new-files.js'
 import { isSameFile } from './same-file.js'
 
@@ -26,8 +26,9 @@ client-secret  256 random bits in hexadecimal digits for a client, and their
                hash for the option secretHash.
                Default of --output: client-secret.
 
-The command overwrites nothing. stdout gets one JSON object without secrets: the
-file, and the kid or the hash. Only --output - prints the secret itself.
+The command overwrites nothing. It prints the file, and the kid or the hash: as
+sentences on a terminal, and as one JSON object in a pipe. Only --output -
+prints the secret itself.
 
 Exit codes: 0 done; 2 wrong usage, or the file exists; 75 the file cannot be
 written.`
@@ -42,6 +43,8 @@ interface Generated {
   /** The secret with its facts, as `--output -` prints it. */
   readonly printed: string
   readonly facts: Readonly<Record<string, string>>
+  /** The same for people, after the secret is in this file. */
+  readonly sentences: (file: string) => readonly string[]
   readonly others: readonly NewFile[]
 }
 
@@ -51,19 +54,19 @@ export const KEYGEN: Command = {
   operand: 'signing-key|client-secret',
   options: OPTIONS,
   notes: NOTES,
-  async run({ options, operand }, { print }) {
+  async run({ options, operand }, surroundings) {
     const material = materialOf(operand)
     const generated = material === 'signing-key' ? await signingKey(options) : clientSecret(options)
     const { output: path = generated.file } = options
-    const { secret, others, facts, printed } = generated
+    const { secret, others, facts, sentences, printed } = generated
     if (others.some((file) => isSameFile(path, file.path)))
       throw new UsageError('--jwks: expected another file than that of --output, got the same')
     if (path === '-') {
       await writeNewFiles(others)
-      await print(printed)
+      await surroundings.print(printed)
     } else {
       await writeNewFiles([{ path, text: secret, isSecret: true }, ...others])
-      await print(`${JSON.stringify({ file: path, ...facts })}\n`)
+      await printResult(sentences(path), { file: path, ...facts }, surroundings)
     }
     return EXIT.done
   },
@@ -101,6 +104,11 @@ export async function signingKey({ alg: given, format = 'jwk', jwks }: Given['op
     secret,
     printed: secret,
     facts: { ...labels, ...(jwks !== undefined && { jwks }) },
+    sentences: (file) => [
+      `Wrote a private key for the option signingKeys to ${file}. Keep this file secret.`,
+      `The algorithm is ${alg}, and the kid is ${labels.kid}.`,
+      ...(jwks === undefined ? [] : [`Wrote the public key for verifiers to ${jwks}.`]),
+    ],
     others,
   }
 }
@@ -123,6 +131,11 @@ export function clientSecret({ alg, format, jwks }: Given['options']): Generated
     secret: `${secret}\n`,
     printed: `${JSON.stringify({ clientSecret: secret, secretHash })}\n`,
     facts: { secretHash },
+    sentences: (file) => [
+      `Wrote a client secret to ${file}. Give this file only to the client.`,
+      'The server needs only the hash. Set the option secretHash of the client to:',
+      secretHash,
+    ],
     others: [],
   }
 }

@@ -19,6 +19,7 @@ async function main(): Promise<void> {
     report: new Report((line) => stderr.write(line), stderr.isTTY === true),
     signal: controller.signal,
     screen: screenOf(stdout),
+    isTerminal: stdout.isTTY === true,
     print: (text) => new Promise((resolve) => stdout.write(text, () => resolve())),
   })
   if (typeof ending === 'number') process.exit(ending)
