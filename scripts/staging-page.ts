@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What the command prints into a pipe. */
+/** What the command prints into a pipe, in a project that has installed the package. */
 async function outputOf(arguments_: readonly string[]): Promise<string> {
   let printed = ''
   await runCommand(arguments_, {
@@ -68,7 +68,7 @@ async function outputOf(arguments_: readonly string[]): Promise<string> {
       printed += text
     },
   })
-  return printed
+  return printed.replaceAll('docs/reference', 'node_modules/express-provisioning-keys/docs/reference')
 }
 
 /** Finds a text even if the report has broken it at the end of a line. */

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import {
   NAME,
   OPTIONS,
@@ -61,6 +61,27 @@ describe('the packed package', () => {
   })
 })
 
+describe('the pages in the package', () => {
+  /** The files that a page links to. */
+  const linkedFrom = (page: string) =>
+    [...readFileSync(join(installed(), page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(
+      ([, path = '']) => join(dirname(page), path),
+    )
+  const HELP = ['docs/reference/checks.md', 'docs/reference/policy-rules.md', 'docs/troubleshooting.md']
+
+  it('for help exist, with all pages that they link to', () => {
+    const linked = HELP.flatMap(linkedFrom)
+    expect(linked.length).toBeGreaterThan(20)
+    expect([...HELP, ...linked].filter((path) => !existsSync(join(installed(), path)))).toEqual([])
+  })
+
+  it('include all pages of docs that README.md and other pages link to', () => {
+    const pages = ['README.md', 'CHANGELOG.md', ...files('docs').filter((file) => file.endsWith('.md'))]
+    const linked = pages.flatMap(linkedFrom).filter((path) => /^docs\/.*\.md$/.test(path))
+    expect(linked.filter((path) => !existsSync(join(installed(), path)))).toEqual([])
+  })
+})
+
 describe('OpenTelemetry', () => {
   it('is not installed with the package, and no file loads it', () => {
     const lock = JSON.parse(readFileSync(join(project.folder, 'node_modules', '.package-lock.json'), 'utf8'))
@@ -87,6 +108,19 @@ describe('the command line', () => {
     expect(npx('provision', '--help')).toContain(`Usage: ${NAME} provision [OPTIONS]`)
     const { version } = JSON.parse(readFileSync(join(installed(), 'package.json'), 'utf8'))
     expect(npx('--version')).toBe(`${version}\n`)
+  })
+
+  it('names the page for a fault by a path that exists in the project', () => {
+    project.write(
+      'keys.cjs',
+      `const { generateSigningKeys, provisioningKeys } = require('${NAME}')
+      exports.keys = provisioningKeys({ ...${OPTIONS}, observer: () => undefined })`,
+    )
+    const review = ['review', 'keys.cjs', '--only', 'shared-store']
+    const printed = run('npx', ['--no', '--', NAME, ...review], project.folder)
+    const [, page = '', section] = /^ {2}help {6}([^#]+)#(.+)$/m.exec(printed) ?? []
+    expect([page, section]).toEqual([`node_modules/${NAME}/docs/reference/policy-rules.md`, 'shared-store'])
+    expect(existsSync(join(project.folder, page))).toBe(true)
   })
 })
 

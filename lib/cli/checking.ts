@@ -9,6 +9,7 @@ import { idsOf, selectChecks } from '../checks/selection.js'
 import { verdictOf } from '../checks/verdict.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 import type { Ending, Surroundings } from './command.js'
+import { packagePage } from './package.js'
 import { requireReportFile, writeReport } from './report-file.js'
 
 /** The options of all commands that run checks. */
@@ -19,7 +20,7 @@ export const CHECK_OPTIONS: OptionTable = {
   'max-warnings': { value: 'NUMBER', about: 'Fail if there are more than NUMBER warnings' },
   json: { about: 'Print the results as JSON' },
   junit: { value: 'FILE', about: 'Also write the results to FILE as JUnit XML' },
-  'help-page': { value: 'URL', about: 'The page that explains each check' },
+  'help-page': { value: 'URL', about: 'The page to name in place of the one in the package' },
 }
 
 /** The explanation of the exit codes, for the help of a command. */
@@ -27,8 +28,6 @@ export const CHECK_NOTES = `The marks: √ passed, ‼ warning, × failed, - ski
 
 Exit codes: 0 passed; 1 a check failed, or a check of --expected-failures
 passed; 2 wrong usage, or no check ran; 75 a report cannot be written.`
-
-const HELP_PAGE = 'docs/reference/checks.md'
 
 /** Checks to run, and what they work with. */
 export interface CheckPlan<Context> {
@@ -60,12 +59,12 @@ export interface CheckRequest {
  */
 export async function runCheckCommand<Context>(
   { checks, subject, context, concurrency = 1, cleanUp }: CheckPlan<Context>,
-  { options, operand = '', surroundings, help = HELP_PAGE }: CheckRequest,
+  { options, operand = '', surroundings, help = packagePage('reference/checks.md') }: CheckRequest,
 ): Promise<Ending> {
-  const settings = readSettings({ 'help-page': help, ...options }, checks)
+  const settings = readSettings(options, checks)
   await requireReportFile('junit', { options, operand })
   const { print, screen, signal, report } = surroundings
-  const links = { help: settings.help, expectedFailures: settings.expectedFailures }
+  const links = { help: options['help-page'] ?? help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })
   const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
   const plan = { context, concurrency, signal, selection: settings.selection }
@@ -97,7 +96,6 @@ function readSettings(options: Given['options'], checks: readonly CheckInfo[]) {
     }),
     expectedFailures: idsOf(readList(options['expected-failures']), checks),
     ...(maxWarnings !== undefined && { maxWarnings: Number(maxWarnings) }),
-    help: options['help-page'] ?? HELP_PAGE,
     isJson: json !== undefined,
     junit,
   }))

@@ -8,13 +8,13 @@ import { type Command, type Ending, EXIT, Interruption, type Surroundings } from
 import { EXPLAIN } from './explain.js'
 import { INIT } from './init.js'
 import { KEYGEN } from './keygen.js'
+import { packageVersion } from './package.js'
 import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
 import type { ReportedError } from './report.js'
 import { OutputError } from './result.js'
 import { REVIEW } from './review.js'
 import { ProgramError } from './run-program.js'
-import { packageVersion } from './version.js'
 
 const PROGRAM = 'express-provisioning-keys'
 /** The width of most terminals. */

@@ -20,6 +20,7 @@ import { type Given, type OptionTable, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 import { DOCUMENT_OPTIONS, readDocuments } from './deployment-documents.js'
+import { packagePage } from './package.js'
 
 const OPTIONS: OptionTable = {
   ...DOCUMENT_OPTIONS,
@@ -64,7 +65,9 @@ export const EXPLAIN: Command = {
     const dump = readDump(request, settings)
     const context = newSubject({ dump, answer }, { ...settings, ...documents })
     const plan = { checks: checksOf(context), context, subject: dump.isRequest ? 'a request' : 'a key' }
-    return runCheckCommand<Subject>(plan, { options, operand, surroundings, help: HELP_PAGE })
+    // The page has a section for each reason of a refusal.
+    const help = packagePage('troubleshooting.md')
+    return runCheckCommand<Subject>(plan, { options, operand, surroundings, help })
   },
 }
 
@@ -78,9 +81,6 @@ function checksOf(subject: Subject): readonly Check<Subject>[] {
   if (reason === undefined) return CHECKS
   return CHECKS.map((check) => (WITHOUT_KEY.includes(check) ? check : skippedCheck(check, reason)))
 }
-
-/** The page has a section for each reason of a refusal. */
-const HELP_PAGE = 'docs/troubleshooting.md'
 
 async function readText(file: string, signal: AbortSignal): Promise<string> {
   try {

@@ -5,9 +5,9 @@ import { type OptionTable, UsageError } from './arguments.js'
 import { type Command, EXIT, printResult } from './command.js'
 import { clientSecret, signingKey } from './keygen.js'
 import { writeNewFiles } from './new-files.js'
+import { packageVersion } from './package.js'
 import { projectFiles } from './project.js'
 import { OutputError } from './result.js'
-import { packageVersion } from './version.js'
 
 const OPTIONS: OptionTable = {
   language: { value: 'LANGUAGE', about: 'ts (default) or js' },

@@ -17,8 +17,8 @@ import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 import { loadConfiguration } from './configuration.js'
 import { readJson } from './deployment-documents.js'
+import { packagePage, packageVersion } from './package.js'
 import { requireReportFile, writeReport } from './report-file.js'
-import { packageVersion } from './version.js'
 
 const OPTIONS: OptionTable = {
   policy: { value: 'FILE', about: 'The policy as JSON. Default: the default policy' },
@@ -38,9 +38,6 @@ and --junit are for programs. In a test of your own, use reviewPolicy() of
 express-provisioning-keys/review.
 
 ${CHECK_NOTES}`
-
-/** The page has a section for each rule. */
-const HELP_PAGE = 'docs/reference/policy-rules.md'
 
 /** What the rules look at, and the policy that sets them. */
 interface ReviewContext {
@@ -62,7 +59,9 @@ export const REVIEW: Command = {
     const context = { reviewed: { description, source: sourceOf(module), now: Date.now() }, policy }
     if (options.sarif !== undefined) await writeSarif(options.sarif, module, { options, context })
     const plan = { checks: CHECKS, subject: module, context }
-    return runCheckCommand<ReviewContext>(plan, { options, operand: module, surroundings, help: HELP_PAGE })
+    // The page has a section for each rule.
+    const help = packagePage('reference/policy-rules.md')
+    return runCheckCommand<ReviewContext>(plan, { options, operand: module, surroundings, help })
   },
 }
 
@@ -121,7 +120,7 @@ async function writeSarif(
   const facts = {
     version: packageVersion(),
     file: relative('.', resolve(module)).split(sep).join('/'),
-    help: options['help-page'] ?? HELP_PAGE,
+    help: options['help-page'],
   }
   await writeReport(file, sarifLog(deviations, facts))
 }

@@ -57,7 +57,7 @@ export const DEPLOYMENT_RULES = [
     title: 'the signing key is changed regularly',
     option: 'signingKeys[0]',
     why: 'The key that signs is older than the policy allows. The age is the `iat` of its JWK, which `keygen` writes. A PEM has no age.',
-    fix: 'Make a new signing key with keygen, and rotate it as docs/operations/key-rotation.md describes.',
+    fix: 'Make a new signing key with keygen, and rotate it as docs/operations/key-rotation.md in the package describes.',
     severity: 'warning',
     parameters: { maxDays: 90, mustBeKnown: false },
     find: ({ description: { signingKeys }, now }, { maxDays, mustBeKnown }) => {

@@ -8,8 +8,8 @@ export interface SarifFacts {
   readonly version: string
   /** The file of the configuration, relative to the folder of the repository, with slashes. */
   readonly file: string
-  /** The page that explains the rules. Only a URL is written into the log. */
-  readonly help: string
+  /** The URL of the page that explains the rules. A path is of no use to the readers of a log. */
+  readonly help: string | undefined
 }
 
 /** The deviations as a SARIF 2.1.0 log, which code scanning reads. */
@@ -28,7 +28,7 @@ export function sarifLog(deviations: readonly Deviation[], { version, file, help
   return `${JSON.stringify(log, undefined, 2)}\n`
 }
 
-function describeRule({ id, title, why, fix, severity }: PolicyRule, help: string) {
+function describeRule({ id, title, why, fix, severity }: PolicyRule, help = '') {
   return {
     id,
     shortDescription: { text: title },
