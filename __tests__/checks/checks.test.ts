@@ -13,7 +13,8 @@ const check = (id: string, run: Check<string>['run'], more: Partial<Check<string
   ...more,
   run,
 })
-const fails = () => failed({ actual: 'a "b" <c>', expected: 'd & e', request: 'curl https://a.example' })
+const fails = () =>
+  failed({ actual: 'a "b" <c>', expected: 'd & e', request: 'curl https://a.example', secrets: '$A is a.' })
 const CHECKS = [
   check('alpha', () => PASSED, { clause: 'RFC 6749 5.1' }),
   check('beta', fails, { clause: 'RFC 6749 5.1' }),
@@ -250,6 +251,7 @@ describe('the reports', () => {
       '  fix       Correct beta.',
       '  help      docs/troubleshooting.md#beta',
       '  request   curl https://a.example',
+      '  secrets   $A is a.',
       '',
       'Second group',
       '‼ gamma is true',
@@ -334,6 +336,7 @@ describe('the reports', () => {
       actual: 'a "b" <c>',
       expected: 'd & e',
       request: 'curl https://a.example',
+      secrets: '$A is a.',
       durationMs: expect.any(Number),
       help: 'docs/troubleshooting.md#beta',
     })

@@ -12,6 +12,8 @@ export interface Finding {
   readonly reason?: string
   /** The request as a curl command, without its secrets. */
   readonly request?: string
+  /** What the names in this command and in `actual` stand for, such as `$KEY`. */
+  readonly secrets?: string
   /** How to correct this fault, if the check knows more than its own `fix` says. */
   readonly fix?: string
   /** Facts for programs: only JSON reports have them. */

@@ -549,7 +549,20 @@ describe('the report of a fault', () => {
     expect(fault?.request).toMatch(
       /^curl -i -X GET "https:\/\/localhost:\d+\/devices" -H "Authorization: Bearer \$KEY"$/,
     )
+    expect(fault?.secrets).toBe('$KEY is a key or a token of this run.')
     for (const secret of deployment.secrets) expect(JSON.stringify(results)).not.toContain(secret)
+  })
+
+  it('explains the secrets of the client in the request', async () => {
+    const broken = await startDeployment({
+      request: ({ path }) => (path === '/oauth/token' ? { answer: { status: 500, text: '{}' } } : {}),
+    })
+    const { results } = await check(broken.settings, { only: ['issuance-key'] })
+    await broken.close()
+    const [fault] = results.filter(({ request }) => request?.includes('$BASIC'))
+    expect(fault?.secrets).toBe(
+      '$BASIC is the base64 of ID:SECRET, the id and the secret of the test client.',
+    )
   })
 
   it('contains no secret that the deployment escapes in its JSON', async () => {

@@ -26,9 +26,15 @@ const SHOWN = 120
 const SHOWN_OF_ERROR = 300
 const LONGEST = 500
 
-/** What stands for secrets in a request: the names of shell variables. */
-const SECRET_NAMES = ['KEY', 'TOKEN', 'CLIENT_SECRET', 'PROOF', 'BASIC'] as const
-export type SecretName = `$${(typeof SECRET_NAMES)[number]}`
+/** What stands for secrets in a request: the names of shell variables, with their meaning. */
+const SECRETS = {
+  KEY: 'a key or a token of this run',
+  TOKEN: 'an access token of this run',
+  CLIENT_SECRET: 'the secret of the test client',
+  PROOF: 'a DPoP proof for this request',
+  BASIC: 'the base64 of ID:SECRET, the id and the secret of the test client',
+} as const
+export type SecretName = `$${keyof typeof SECRETS}`
 
 /** Hides secrets in a text. */
 export type Redact = (text: string) => string
@@ -66,7 +72,13 @@ export function curlOf(request: Outgoing, redact: Redact): string {
   return ['curl', '-i', '-X', method, quote(redact(url)), ...fields, ...parameters, ...body].join(' ')
 }
 
-const SPECIAL = new RegExp(`[\\\\"\`]|\\$(?!(${SECRET_NAMES.join('|')})\\b)`, 'g')
+/** Explains the names of secrets in a text. `undefined` if it has none. */
+export function explainSecrets(text: string): string | undefined {
+  const used = Object.entries(SECRETS).filter(([name]) => new RegExp(`\\$${name}\\b`).test(text))
+  return used.map(([name, meaning]) => `$${name} is ${meaning}.`).join(' ') || undefined
+}
+
+const SPECIAL = new RegExp(`[\\\\"\`]|\\$(?!(${Object.keys(SECRETS).join('|')})\\b)`, 'g')
 
 /** Double quotes, so that a shell replaces `$KEY` and other names of secrets. */
 function quote(text: string): string {

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
-import { curlOf, describeAnswer, type Exchange, type Outgoing, type SecretName } from './exchange.js'
+import {
+  curlOf,
+  describeAnswer,
+  type Exchange,
+  explainSecrets,
+  type Outgoing,
+  type SecretName,
+} from './exchange.js'
 import { send } from './send.js'
 import { makeProof, type ProofPair, type ProofPlan } from './tokens.js'
 
@@ -153,9 +160,12 @@ export class DeploymentSession {
     return warning(this.#facts(exchange, expected, actual))
   }
 
-  #facts(exchange: Exchange, expected: string, actual = describeAnswer(exchange, this.redact)) {
+  #facts(exchange: Exchange, expected: string, found = describeAnswer(exchange, this.redact)) {
     const fix = isTakenForCleartext(exchange) && { fix: TRUST_PROXY }
-    return { actual: this.redact(actual), expected, request: curlOf(exchange.request, this.redact), ...fix }
+    const request = curlOf(exchange.request, this.redact)
+    const actual = this.redact(found)
+    const secrets = explainSecrets(`${actual} ${request}`)
+    return { actual, expected, request, ...(secrets !== undefined && { secrets }), ...fix }
   }
 }
 

@@ -54,8 +54,8 @@ function testCase(result: CheckResult, links: Links): string {
 function contentOf(result: CheckResult, { help, expectedFailures }: Links): string {
   if (result.outcome === 'passed') return ''
   if (result.outcome === 'skipped') return `<skipped message="${xml(result.reason ?? '')}"/>`
-  const { actual, expected, clause, fix, request } = result
-  const facts = { actual, expected, clause, fix, help: linkTo(result, help), request }
+  const { actual, expected, clause, fix, request, secrets } = result
+  const facts = { actual, expected, clause, fix, help: linkTo(result, help), request, secrets }
   const text = Object.entries(facts).flatMap(([label, fact]) =>
     fact === undefined ? [] : [`${label}: ${fact}`],
   )

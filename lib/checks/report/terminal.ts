@@ -94,7 +94,7 @@ export class TerminalReport {
   }
 
   #facts(result: CheckResult): [string, string][] {
-    const { outcome, actual, expected, clause, reason, request, fix } = result
+    const { outcome, actual, expected, clause, reason, request, secrets, fix } = result
     const given = (label: string, text: string | undefined): [string, string][] =>
       text === undefined ? [] : [[label, text]]
     if (outcome === 'passed') return []
@@ -106,6 +106,7 @@ export class TerminalReport {
       ['fix', fix],
       ['help', linkTo(result, this.#context.help)],
       ...given('request', request),
+      ...given('secrets', secrets),
     ]
   }
 
