@@ -18,22 +18,26 @@ if (!names.includes(name)) {
   process.exit(2)
 }
 
+const { PORT } = process.env
+const port = await portFor(PORT ?? 3000).catch(({ code }) => {
+  if (PORT === undefined) return portFor(0)
+  console.error(`PORT: cannot listen on ${PORT} (${code}). Set PORT to another port.`)
+  process.exit(1)
+})
 setUp()
 const cwd = join(EXAMPLES, name)
 const shell = process.platform === 'win32' // where npm is a batch file
 const install = ['npm', 'install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund']
 runStep(`installing what ${name} needs`, install, { cwd, shell })
-const env = { ...process.env, PORT: process.env.PORT ?? `${await freePort(3000)}` }
+const env = { ...process.env, PORT: `${port}` }
 const { status } = spawnSync('npm', ['start', '--silent'], { cwd, shell, stdio: 'inherit', env })
 process.exitCode = status ?? 1
 
-/** The wanted port, or another one if a program uses it. */
-async function freePort(wanted) {
+/** The wanted port, or any free one if it is 0. Rejects if it is not available. */
+async function portFor(wanted) {
   const server = createServer().listen(wanted, 'localhost')
-  const port = await once(server, 'listening').then(
-    () => server.address().port,
-    () => freePort(0),
-  )
+  await once(server, 'listening')
+  const { port } = server.address()
   server.close()
   return port
 }

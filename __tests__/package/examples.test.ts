@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { EXAMPLES } from '../docs/markdown'
 import { freePort } from '../docs/shell'
@@ -108,6 +110,30 @@ describe('npm start', () => {
     },
     MINUTE,
   )
+})
+
+describe('a port that is in use', () => {
+  let port: number
+  let server: Server
+
+  beforeAll(async () => {
+    server = createServer().listen(0, 'localhost')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+  })
+
+  afterAll(() => server.close())
+
+  const LINE = /\nPORT: cannot listen on \d+ \(EADDRINUSE\)\. Set PORT to another port\.\n$/
+
+  it.each(['ci-runner', 'enroll-device'])('is one line at the end of the example %s', async (name) => {
+    await expect(start(name, { PORT: String(port) })).rejects.toThrow(LINE)
+  })
+
+  it('is one line of npm run example', () => {
+    const env = { PORT: String(port) }
+    expect(() => npm(['run', 'example', 'existing-api', '--silent'], ROOT, env)).toThrow(LINE)
+  })
 })
 
 describe('npm start in cluster-redis', () => {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { freePort, inShell, untilItSucceeds } from '../docs/shell'
 import { type RedisServer, startRedis } from '../support/redis/servers'
@@ -86,6 +88,21 @@ describe.each(PROJECTS)('a new project in %s with the store %s', (language, stor
       } finally {
         process.kill(-(npmStart.pid ?? 0), 'SIGKILL')
       }
+    },
+    MINUTE,
+  )
+
+  it(
+    'names a port that is in use in one line',
+    async () => {
+      const server = createServer().listen(0, 'localhost')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const starting = () => npm(['start', '--silent'], folder(), { ...env(), PORT: String(port) })
+      expect(starting).toThrow(
+        /PORT: cannot listen on \d+ \(.*EADDRINUSE.*\)\. Set PORT to another port\.\n$/,
+      )
+      server.close()
     },
     MINUTE,
   )

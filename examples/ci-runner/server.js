@@ -25,4 +25,8 @@ app.get('/config', keys.requireAccessToken({ scope: 'config:read' }), (req, res)
 })
 app.use(keys.errorHandler())
 
-export const server = app.listen(PORT, 'localhost')
+export const server = app.listen(PORT, 'localhost', (error) => {
+  if (!error) return
+  console.error(`PORT: cannot listen on ${PORT} (${error.code}). Set PORT to another port.`)
+  process.exit(1)
+})

@@ -21,4 +21,8 @@ app.post('/telemetry', keys.requireAccessToken({ scope: 'telemetry:write' }), ex
 })
 app.use(keys.errorHandler())
 
-export const server = app.listen(PORT, 'localhost')
+export const server = app.listen(PORT, 'localhost', (error) => {
+  if (!error) return
+  console.error(`PORT: cannot listen on ${PORT} (${error.code}). Set PORT to another port.`)
+  process.exit(1)
+})
