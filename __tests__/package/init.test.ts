@@ -51,6 +51,8 @@ describe.each(PROJECTS)('a new project in %s with the store %s', (language, stor
       const printed = npm(['test', '--silent'], folder(), env())
       expect(printed).toMatch(/^# pass 3$/m)
       expect(printed).toMatch(/^# fail 0$/m)
+      expect(printed).not.toContain('key.issued')
+      expect(npm(['test', '--silent'], folder(), { ...env(), EVENTS: 'on' })).toContain('key.issued')
     },
     MINUTE,
   )
