@@ -153,6 +153,8 @@ export interface RefusalFacts {
   readonly requiredScope?: string
   readonly retryAfterSeconds?: number
   readonly allowedMethods?: string
+  /** What the server did because of the request, in one sentence. Only the answers of a local deployment contain it. */
+  readonly consequence?: string
 }
 
 /**
@@ -190,15 +192,9 @@ export class ProvisioningError extends Error {
 
   /** A copy with some members replaced. `facts` are added to the present ones. */
   with(changes: { code?: ErrorCode; disclosed?: boolean; facts?: RefusalFacts }): ProvisioningError {
-    const { code, reason, disclosed } = this
+    const { code, reason, disclosed, cause } = this
     const facts = { ...this.facts, ...changes.facts }
-    return new ProvisioningError(reason, this.message, {
-      code,
-      disclosed,
-      ...changes,
-      facts,
-      cause: this.cause,
-    })
+    return new ProvisioningError(reason, this.message, { code, disclosed, ...changes, facts, cause })
   }
 }
 

@@ -109,10 +109,16 @@ function asRefusal(thrown: unknown): ProvisioningError {
 /** The `error_description`, in the characters of RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
 function describeRefusal(error: ProvisioningError, { explains, credential }: RefusalSite): string {
   const text = error.disclosed ? error.message : uniformSentence(error.code, credential ?? 'provisioning key')
-  return (explains ? `${detailOf(error)} ${REMEDIES[error.reason]}` : text)
+  return (explains ? explanationOf(error) : text)
     .replaceAll('"', "'")
     .replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
     .slice(0, 400)
+}
+
+/** For callers on the same machine only: a thief must not learn what a replay has ended. */
+function explanationOf(error: ProvisioningError): string {
+  const sentences = [detailOf(error), error.facts.consequence, REMEDIES[error.reason]]
+  return sentences.filter((one) => one !== undefined).join(' ')
 }
 
 /** The message with its cause, without secrets. */

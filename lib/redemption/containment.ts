@@ -18,13 +18,14 @@ import { deleteClient } from '../registration/deletion.js'
  * meanwhile is useless when it arrives. Then the changes in the client registry are undone. If that fails, the next
  * replay tries again. A process without a registry emits that they still exist.
  *
+ * @returns what it has done, in one sentence for the person who tests a deployment
  * @throws ProvisioningError `store_unavailable`, `registry_unavailable`, `client_contended`
  */
 export async function containReplay(
   deployment: StoringDeployment | Deployment,
   key: KeyRef & { readonly subject?: string },
   source?: RequestSource,
-): Promise<void> {
+): Promise<string | undefined> {
   const { jti: keyId, clientId, subject } = key
   const whose = { keyId, clientId, ...(subject !== undefined && { subject }) }
   const emitReplay = (familyRevoked: boolean, end: RegistryEnd) =>
@@ -34,9 +35,24 @@ export async function containReplay(
     emitReplay(false, { family: { fate: 'unreached' } })
     throw error
   })
-  await undoInRegistry(deployment, key, { by: 'replay', containment: containmentOf }, (end) =>
+  const ending: Ending = { by: 'replay', containment: containmentOf }
+  const { family } = await undoInRegistry(deployment, key, ending, (end) =>
     emitReplay(outcome === 'revoked', end),
   )
+  return consequenceOf(family)
+}
+
+/** What a replay has done to the results of a key. `undefined` if they could not be found out. */
+function consequenceOf(family: FamilyEnd['family']): string | undefined {
+  if (family === undefined) return 'Any access token of the key is revoked.'
+  const { clientId, fate } = family
+  if (clientId === undefined) return undefined
+  return {
+    revoked: `This replay removed what the key had registered or bound: ${clientId}.`,
+    flagged: `This replay marked what the key had registered or bound: ${clientId}.`,
+    gone: `What the key had registered or bound is gone: ${clientId}.`,
+    unreached: `This server cannot remove what the key had registered or bound: ${clientId}.`,
+  }[fate]
 }
 
 /**

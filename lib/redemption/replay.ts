@@ -1,4 +1,5 @@
 import { ProvisioningError, type Reason } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import type { RequestSource } from '../base/request.js'
 import { callStore, type StoringDeployment } from '../ports/deployment.js'
 import type { KeyEntry } from '../ports/store.js'
@@ -42,7 +43,7 @@ export async function refuseRedeemed(
   { entry, source }: { readonly entry: KeyEntry; readonly source: RequestSource },
 ): Promise<never> {
   const isOverlap = isBound(key) && deployment.now() / 1000 - entry.changedAt <= OVERLAP_SECONDS
-  if (!isOverlap) await containReplay(deployment, key, source)
+  if (!isOverlap) return containAndRefuse(deployment, key, source)
   throw stateRefusal('key_redeemed', key)
 }
 
@@ -61,8 +62,8 @@ export async function repeatOrContain(deployment: StoringDeployment, attempt: At
   // The mark of the request is kept even if the outcome is not: a thief can prevent that the outcome is stored.
   const isSameRequest = recalled !== undefined && recalled.request === markOf(attempt)
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
-  if (!isSameRequest) await containReplay(deployment, key, source)
-  if (!isSameRequest || outcome === undefined) throw stateRefusal('key_redeemed', key)
+  if (!isSameRequest) return containAndRefuse(deployment, key, source)
+  if (outcome === undefined) throw stateRefusal('key_redeemed', key)
   await request.requireResults?.(outcome)
   const { jti: keyId, clientId, subject } = key
   deployment.emit('redemption.repeated', { keyId, clientId, subject, action }, source)
@@ -98,9 +99,18 @@ export async function actOrContain<T>(
   } catch (error) {
     const isFault = error instanceof ProvisioningError && isFaultOfRequest(error)
     if (state !== 'redeemed' || !isFault) throw error
-    await containReplay(deployment, key, source)
-    throw stateRefusal('key_redeemed', key)
+    return containAndRefuse(deployment, key, source)
   }
+}
+
+/** Contains a replay, and refuses it. @throws ProvisioningError `key_redeemed` */
+async function containAndRefuse(
+  deployment: StoringDeployment,
+  key: VerifiedKey,
+  source: RequestSource | undefined,
+): Promise<never> {
+  const consequence = await containReplay(deployment, key, source)
+  throw stateRefusal('key_redeemed', key).with({ facts: withoutUndefined({ consequence }) })
 }
 
 /** Outages are no fault of the request. Refusals for the state of the key were decided by the functions above. */

@@ -15,8 +15,10 @@ import {
   provisioningKeys,
   provisioningKeyVerifier,
 } from '../../../lib/index.js'
+import { clientKey } from '../../support/client-assertion.js'
 import { decodeJwt } from '../../support/forge.js'
 import { type LocalServer, startLocalServer } from '../../support/local-server.js'
+import { signProof } from '../../support/proof.js'
 import { EXCHANGE, JWT_TYPE } from '../../support/requests.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 
@@ -315,6 +317,58 @@ describe('a refusal of a local deployment', () => {
       what === 'a fault of the app' ? { clients: () => ({ clientId: 'other', clientSecret: SECRET }) } : {},
     ),
   )
+
+  it.each([
+    [
+      'revoke',
+      'This replay removed what the key had registered or bound',
+      'What the key had registered or bound is gone',
+    ],
+    [
+      'flag',
+      'This replay marked what the key had registered or bound',
+      'This replay marked what the key had registered or bound',
+    ],
+  ] as const)('says what a replay has done (%s)', (onReplay, ...sentences) => {
+    const scopes = ['provision:bind', 'devices:create', 'devices:read']
+    const policy = { scopes, defaultScopes: ['provision:bind'], subjects: ['device:*'], onReplay }
+    return withLocal(
+      async ({ origin }) => {
+        const asked = await fetch(`${origin}/oauth/token`, {
+          method: 'POST',
+          headers: { Authorization: `Basic ${btoa(`${CLIENT}:${SECRET}`)}` },
+          body: new URLSearchParams({ grant_type: 'client_credentials', requested_subject: 'device:7' }),
+        })
+        const { access_token: key = '' } = (await asked.json()) as Answer['body']
+        const url = `${origin}/oauth/bind`
+        const headers = { Authorization: `Bearer ${key}` }
+        const proof = signProof(clientKey(), { method: 'POST', url }, { token: key })
+        const bound = await fetch(url, { method: 'POST', headers: { ...headers, DPoP: proof } })
+        expect(bound.status).toBe(201)
+        const said: string[] = []
+        for (let round = 0; round < 2; round += 1) {
+          const answer = await fetch(url, { method: 'POST', headers })
+          said.push(String(((await answer.json()) as Answer['body'])['error_description']))
+        }
+        const redeemed = 'The key has been redeemed; a key is good for one redemption.'
+        expect(said).toEqual(sentences.map((sentence) => `${redeemed} ${sentence}: device:7. Get a new key.`))
+      },
+      { clients: [{ clientId: CLIENT, clientSecret: SECRET, policy }] },
+    )
+  })
+
+  it('says that a replay has revoked access tokens', () =>
+    withLocal(async (server) => {
+      const key = await obtainKey(server)
+      const form = { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT_TYPE }
+      const exchange = () =>
+        fetch(`${server.origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) })
+      expect((await exchange()).status).toBe(200)
+      const refused = (await (await exchange()).json()) as Answer['body']
+      expect(refused['error_description']).toBe(
+        'The key has been redeemed; a key is good for one redemption. Any access token of the key is revoked. Get a new key.',
+      )
+    }))
 
   it('links to the section of its reason, if the deployment has a page', () =>
     withLocal(
