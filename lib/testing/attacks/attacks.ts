@@ -70,14 +70,9 @@ export function attacksOf(kit: AttackingKit): Attacks {
 }
 
 /** Whether an attack can concern a route. */
-function concerns(
-  name: AttackName,
-  { credential, redeems = true, dpop = false, ...route }: AttackedRoute,
-): boolean {
+function concerns(name: AttackName, { credential, redeems = true, ...route }: AttackedRoute): boolean {
   const isForKeys = credential !== 'access token'
-  if (name === 'replay') return isForKeys && redeems
-  // The owner of a bound key may repeat its request, also while the first one runs.
-  if (name === 'race') return isForKeys && redeems && !dpop
+  if (name === 'replay' || name === 'race') return isForKeys && redeems
   if (name === 'wrongAudience') return route.otherAudience !== undefined
   // A client that may not exchange keys has no access token.
   return name !== 'wrongKind' || !isForKeys

@@ -12,11 +12,14 @@ export async function replay(target: Target): Promise<void> {
   target.requireRefusal(answer, `the same key twice. Guard it with ${target.guard}`)
 }
 
-/** Presents one key in several requests that run together. Exactly one may have success. */
+/** Presents one key in several requests that run together. Exactly one may have success. As above, those of an owner differ. */
 export async function race(target: Target): Promise<void> {
-  const { token } = await target.credential()
-  const headers = { Authorization: `Bearer ${token}` }
-  const answers = await Promise.all(Array.from({ length: CONCURRENT }, () => target.send({ headers })))
+  const credential = await target.credential()
+  const once = async (_: unknown, index: number) => {
+    const changed = credential.dpop === undefined ? {} : { query: `race=${index}` }
+    return target.send({ headers: await target.headersFor(credential), ...changed })
+  }
+  const answers = await Promise.all(Array.from({ length: CONCURRENT }, once))
   const successes = answers.filter((answer) => target.isSuccess(answer)).length
   if (successes === 1) return
   const advice = `Expected one. Guard it with ${target.guard}, and let all processes share one store`
