@@ -283,6 +283,27 @@ it('fails the checks of redeemed keys if a later key cannot be redeemed', async 
   )
 })
 
+it('does not take a fault of the server for the refusal of a redeemed or revoked key', async () => {
+  const ended = new Set<string>()
+  const failing = await startDeployment({
+    request: ({ form, path }) => {
+      const token = form.get('subject_token') ?? form.get('token') ?? ''
+      const isFault = path === '/oauth/token' && ended.has(token)
+      if (path === '/oauth/token' || path === '/oauth/revoke') ended.add(token)
+      return isFault && token !== '' ? { answer: { status: 500, text: '{"error":"server_error"}' } } : {}
+    },
+  })
+  const only = ['replay-refused', 'revocation-works']
+  const { protectedUrl: _, ...settings } = failing.settings
+  const { results } = await check(settings, { only })
+  await failing.close()
+  const found = results.filter(({ id }) => only.includes(id))
+  expect(found.map(({ id, outcome, expected }) => [id, outcome, expected])).toEqual([
+    ['revocation-works', 'failed', 'a refusal'],
+    ['replay-refused', 'failed', 'status 400 or 401'],
+  ])
+})
+
 describe('two processes that count requests alone', () => {
   const remaining = [290, 280]
   const countedBy = (isNew: boolean) => {

@@ -3,7 +3,7 @@ import { type Check, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
-import { type Presenting, present, redemptionPlace } from './places.js'
+import { isRefused, type Presenting, present, redemptionPlace } from './places.js'
 import { newPair, type ProofPair, type ProofPlan } from './tokens.js'
 
 const group = 'DPoP'
@@ -162,7 +162,7 @@ async function checkPossession(deployment: Deployment, signal: AbortSignal): Pro
     thefts.push({ place: redemptionPlace(deployment, { ...key, pair: undefined }) })
   for (const theft of thefts) {
     const exchange = await present(deployment, key.text, { ...theft, signal })
-    if (place.isAccepted(exchange)) return deployment.failed(exchange, 'status 400')
+    if (!isRefused(place, exchange)) return deployment.failed(exchange, 'status 400')
   }
   const exchange = await present(deployment, key.text, { place, pair, signal })
   if (place.isAccepted(exchange)) return PASSED

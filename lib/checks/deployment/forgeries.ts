@@ -2,7 +2,7 @@ import { type Check, CheckEnd, type Finding, PASSED, skipped } from '../check.js
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { FORGERIES } from './forged-keys.js'
-import { noteRedeemed, type Place, present, proven, verificationPlace } from './places.js'
+import { isRefused, noteRedeemed, type Place, present, proven, verificationPlace } from './places.js'
 import { encodePart } from './tokens.js'
 
 const group = 'Forgeries'
@@ -37,7 +37,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       const { headers = {}, ...request } = place.request('')
       const others = Object.entries(headers).filter(([, value]) => !/^(Bearer|DPoP) /.test(String(value)))
       const exchange = await deployment.send({ ...request, headers: Object.fromEntries(others) }, signal)
-      return place.isAccepted(exchange) ? deployment.failed(exchange, EXPECTED) : PASSED
+      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, EXPECTED)
     },
   },
   ...FORGERIES.map(({ forge, ...texts }) =>
@@ -115,7 +115,8 @@ async function checkDuplicate(deployment: Deployment, signal: AbortSignal): Prom
       }
     : { ...request, headers: { ...request.headers, Authorization: [String(header), String(header)] } }
   const exchange = await deployment.send(doubled, signal)
-  return place.isAccepted(exchange) ? accepted(deployment, { victim, place }, exchange) : PASSED
+  if (place.isAccepted(exchange)) return accepted(deployment, { victim, place }, exchange)
+  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, EXPECTED)
 }
 
 async function checkAudience(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
@@ -127,7 +128,7 @@ async function checkAudience(deployment: Deployment, signal: AbortSignal): Promi
   const key = await deployment.issue({ form: { resource: otherAudience } }, signal)
   const place = verificationPlace(deployment, key)
   const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-  return place.isAccepted(exchange) ? deployment.failed(exchange, 'status 401') : PASSED
+  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
 }
 
 function check(

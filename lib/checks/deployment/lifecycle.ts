@@ -1,7 +1,7 @@
 import { type Check, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import { refused } from './issuance.js'
-import { present, verificationPlace } from './places.js'
+import { isRefused, present, verificationPlace } from './places.js'
 import { isSameScope } from './scopes.js'
 
 /** What a clock may be off, if the deployment has its default. */
@@ -65,7 +65,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
       if (revoked.status !== 200) return deployment.failed(revoked, 'status 200')
       const place = verificationPlace(deployment, key)
       const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
-      return place.isAccepted(exchange) ? deployment.failed(exchange, 'a refusal') : PASSED
+      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'a refusal')
     },
   },
   {
@@ -116,5 +116,5 @@ async function checkExpiry(deployment: Deployment, signal: AbortSignal): Promise
   const place = verificationPlace(deployment, key)
   const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
   const expected = 'a refusal. If clockToleranceSeconds is more than 5, skip this check'
-  return place.isAccepted(exchange) ? deployment.failed(exchange, expected) : PASSED
+  return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, expected)
 }

@@ -113,6 +113,11 @@ export async function present(
   return exchange
 }
 
+/** Whether a place refuses a token. An answer with 5xx is a fault of the server, and may come after it has acted. */
+export function isRefused(place: Place, exchange: Exchange): boolean {
+  return !place.isAccepted(exchange) && exchange.status < 500
+}
+
 /** Notes that a key is used up, and the token that it was redeemed for. */
 export function noteRedeemed(deployment: Deployment, key: string, { json }: Exchange): void {
   deployment.isUsedUp(key)

@@ -1,7 +1,7 @@
 import { type Check, CheckEnd, type Finding, failed, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
-import { noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
+import { isRefused, noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
 import { grantedScopes } from './scopes.js'
 
 const group = 'Redemption'
@@ -79,7 +79,7 @@ export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
       const again = await present(deployment, key.text, { place, pair: key.pair, signal })
       // The owner of a bound key that repeats its request gets the same answer.
       if (key.pair !== undefined && again.text === exchange.text) return PASSED
-      return place.isAccepted(again) ? deployment.failed(again, 'status 400 or 401') : PASSED
+      return isRefused(place, again) ? PASSED : deployment.failed(again, 'status 400 or 401')
     },
   },
   {
