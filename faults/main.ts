@@ -99,7 +99,7 @@ function writeToDocs(numbers: string, seconds: number, seed: number): void {
   const setting =
     `This run took ${seconds.toFixed(0)} seconds, with seed ${seed}, Redis ${redis} and Node ${process.versions.node}. ` +
     `Redis, the server processes and the test clients shared ${availableParallelism()} cores. ` +
-    `The load average of the machine was ${load.toFixed(1)}, other programs included.`
+    `Other programs also used the machine: its load average was ${load.toFixed(1)}.`
   writeFileSync(
     PAGE,
     page.replace(BETWEEN, (_all, begin, end) => `${begin}${setting}\n\n${numbers}\n${end}`),

@@ -5,7 +5,7 @@ import { earlyRefusals, loadOptions, type Scenario } from '../scenario'
 /** Random calls at all workers, without a fault. */
 export const interleavings: Scenario = {
   name: 'interleavings',
-  title: 'Clients issue, redeem, exchange, revoke and introspect keys at random',
+  title: 'Clients request, redeem, exchange, revoke and introspect keys at random',
   async run(deployment) {
     const session = deployment.startSession()
     const options = loadOptions(deployment, session)

@@ -66,7 +66,7 @@ function findings(rate: number, before: readonly Measurement[], after: readonly 
   const mebibytes = (growth / MEBIBYTE).toFixed(1)
   return {
     notes: [
-      `At ${rate} requests a second, a server process had at most ${inFlight} open requests, and its heap grew by at most ${mebibytes} MiB`,
+      `Clients sent ${rate} requests a second. A server process had at most ${inFlight} unanswered requests, and its heap grew by at most ${mebibytes} MiB`,
     ],
     failures: growth <= LIMITS.heapGrowth ? [] : [`the heap of a worker grew by ${growth} bytes`],
   }

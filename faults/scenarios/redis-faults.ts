@@ -33,7 +33,7 @@ export const flushAll: Scenario<SingleRedisDeployment> = {
         await session.recorder.recordLoss('forgot', () => deployment.redis.cli('FLUSHALL'))
         onEnd()
         await audit(loadOptions(deployment, session), before)
-        return { notes: [`None of the ${before.length} earlier keys was valid afterwards`] }
+        return { notes: [`After the loss, the server refused all ${before.length} earlier keys`] }
       },
     }),
 }
@@ -85,7 +85,7 @@ function fullMemoryFindings(calls: readonly Call[]): Findings {
   const redeemed = calls.filter((call) => isRedemption(call) && isSuccess(call)).length
   const refused = calls.filter(({ verb, status }) => verb === 'issue' && status === 503).length
   return {
-    notes: [`While Redis was full, ${redeemed} keys were redeemed`],
+    notes: [`While Redis was full, clients redeemed ${redeemed} keys`],
     failures: [
       ...(redeemed > 0 ? [] : ['no key was redeemed while Redis was full']),
       ...(refused > 0 ? [] : ['Redis was not full']),

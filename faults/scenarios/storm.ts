@@ -27,7 +27,7 @@ async function run(deployment: Deployment, { count, isBound = false }: Storm): P
   const outcomes = new Set(succeeded.map(({ outcome }) => outcome))
   const isRight = outcomes.size === 1 && (isBound || succeeded.length === 1)
   const note = isBound
-    ? `${succeeded.length} requests succeeded, with ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
-    : `Requests that succeeded: ${succeeded.length}`
+    ? `${succeeded.length} requests succeeded, and got ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
+    : `Requests that redeemed the key: ${succeeded.length}`
   return { history: history(), notes: [note], failures: isRight ? [] : [note] }
 }
