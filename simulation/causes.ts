@@ -11,8 +11,9 @@ export const NOISY: ReadonlySet<RuleId> = new Set([
 /** What causes the false findings of a rule. */
 export const CAUSES: { readonly [rule in RuleId]?: string } = {
   replayed_key:
-    'A client without a DPoP key loses the answer to 1 of 500 redemptions, and repeats the request. A proxy sends 1 of 1,000 requests twice',
-  dead_key: 'A unit file contains an old key. Its service presents this key five times after each restart',
+    'A client without a DPoP key repeats its request, because 1 of 500 answers is lost. A proxy sends 1 of 1,000 requests twice',
+  dead_key:
+    'The configuration of a service contains an old key. The service sends this key five times after each restart',
   wrong_place: 'Once a week, a client sends its key to the wrong API five times',
   scope_escalation:
     'Once a week, a new release of a client asks for a scope that its policy does not contain yet',

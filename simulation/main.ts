@@ -66,7 +66,7 @@ function summary({ seeds }: Options, simulated: readonly (LifeResult | AttacksRe
   const requests = simulated.reduce((sum, result) => sum + result.requests, 0)
   const clients = simulated.find((result) => result.kind === 'life')?.clients ?? 0
   const words = seeds.length === 1 ? 'The seed is' : 'The seeds are'
-  return `${words} ${seeds.join(', ')}. ${clients.toLocaleString('en')} clients lived for a week with each seed. The server answered ${requests.toLocaleString('en')} requests.`
+  return `${words} ${seeds.join(', ')}. With each seed, the run simulated one week with ${clients.toLocaleString('en')} clients. The server answered ${requests.toLocaleString('en')} requests in total.`
 }
 
 const PAGE = join(__dirname, '../docs/operations/detection.md')

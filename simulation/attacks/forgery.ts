@@ -26,15 +26,15 @@ export const forgedKey: Attack = {
   rule: 'forged_key',
   variants: [
     {
-      title: 'a provisioning key at the API',
+      title: 'a thief sends a forged provisioning key to the API',
       run: (stage) => withForged(stage, (key) => stage.world.requests.present(stage.thief, key)),
     },
     {
-      title: 'a provisioning key for an access token',
+      title: 'a thief exchanges a forged provisioning key for an access token',
       run: (stage) => withForged(stage, (key) => stage.world.requests.redeem(stage.thief, key)),
     },
     {
-      title: 'an access token at the API',
+      title: 'a thief sends a forged access token to the API',
       run: (stage) =>
         withKey(stage, 0, async (key) => {
           const { requests, signingKey } = stage.world
@@ -70,12 +70,14 @@ function forgeOften(title: string, count: number, interval: number, forgeries: r
 export const algorithmTricks: Attack = {
   rule: 'algorithm_tricks',
   variants: [
-    forgeOften('alg none and HS512, quickly', 20, SECOND, [
+    forgeOften('the tokens have the algorithms none and HS512', 20, SECOND, [
       { header: { alg: 'none' }, signature: '' },
       { header: { alg: 'HS512' } },
     ]),
-    forgeOften('wrong signatures, once in four minutes', 40, 4 * MINUTE, [{ signature: newId() }]),
-    forgeOften('unknown signing keys and foreign headers', 20, 20 * SECOND, [
+    forgeOften('the tokens have wrong signatures, and one comes every four minutes', 40, 4 * MINUTE, [
+      { signature: newId() },
+    ]),
+    forgeOften('the tokens name unknown signing keys, or a URL with keys of the attacker', 20, 20 * SECOND, [
       { header: { kid: 'unknown' } },
       { header: { jku: 'https://evil.example/jwks' } },
     ]),
@@ -100,9 +102,9 @@ function claimHttps(title: string, count: number, interval: number, path: string
 export const spoofedProxy: Attack = {
   rule: 'spoofed_proxy',
   variants: [
-    claimHttps('quickly', 20, SECOND, '/oauth/token'),
-    claimHttps('once in eight minutes', 20, 8 * MINUTE, '/oauth/token'),
-    claimHttps('at another endpoint', 10, 30 * SECOND, '/oauth/introspect'),
+    claimHttps('a stranger sends 20 requests, one each second', 20, SECOND, '/oauth/token'),
+    claimHttps('a stranger sends one request every eight minutes', 20, 8 * MINUTE, '/oauth/token'),
+    claimHttps('a stranger sends requests to another endpoint', 10, 30 * SECOND, '/oauth/introspect'),
   ],
 }
 
@@ -142,9 +144,9 @@ function misuse(title: string, method: string, who: (stage: Stage) => Actor): Va
 export const misusedRegistrationToken: Attack = {
   rule: 'misused_registration_token',
   variants: [
-    misuse('it reads another client', 'GET', ({ thief }) => thief),
-    misuse('it changes another client', 'PUT', ({ thief }) => thief),
-    misuse('it deletes another client, from its usual network', 'DELETE', ({ owner }) => owner),
+    misuse('a thief reads the other client', 'GET', ({ thief }) => thief),
+    misuse('a thief changes the other client', 'PUT', ({ thief }) => thief),
+    misuse('somebody on the usual network deletes the other client', 'DELETE', ({ owner }) => owner),
   ],
 }
 
@@ -163,8 +165,23 @@ function wrongClock(title: string, count: number, interval: number, skewOf: (i: 
 export const skewedClocks: Attack = {
   rule: 'skewed_clocks',
   variants: [
-    wrongClock('30 devices, five minutes behind, within a minute', 30, 2 * SECOND, () => -300),
-    wrongClock('30 devices, ten minutes ahead, within ten minutes', 30, 20 * SECOND, () => 600),
-    wrongClock('60 devices, each wrong by another time, within an hour', 60, MINUTE, (i) => -120 - 60 * i),
+    wrongClock(
+      'the clocks of 30 devices are five minutes slow, and all devices send a proof within a minute',
+      30,
+      2 * SECOND,
+      () => -300,
+    ),
+    wrongClock(
+      'the clocks of 30 devices are ten minutes fast, and all devices send a proof within ten minutes',
+      30,
+      20 * SECOND,
+      () => 600,
+    ),
+    wrongClock(
+      'the clocks of 60 devices are wrong, each by another time, and all devices send a proof within an hour',
+      60,
+      MINUTE,
+      (i) => -120 - 60 * i,
+    ),
   ],
 }

@@ -45,12 +45,12 @@ function wrongSecret(i: number): string {
 export const clientGuessing: Attack = {
   rule: 'client_guessing',
   variants: [
-    guessing('quickly', {
+    guessing('one guess each second', {
       count: 50,
       interval: SECOND,
       guess: ({ world, thief }, i) => world.requests.ask({ ...thief, secret: wrongSecret(i) }),
     }),
-    guessing('once in four minutes', {
+    guessing('one guess every four minutes', {
       count: 40,
       interval: 4 * MINUTE,
       guess: ({ world, thief }, i) => world.requests.ask({ ...thief, secret: wrongSecret(i) }),
@@ -60,8 +60,10 @@ export const clientGuessing: Attack = {
       interval: 10 * SECOND,
       guess: ({ world, from }, i) => world.requests.ask({ ...from(i), secret: wrongSecret(i) }),
     }),
-    aroundTheHour('within eight minutes, around the end of an hour', 12, ({ world, thief }, i) =>
-      world.requests.ask({ ...thief, secret: wrongSecret(i) }),
+    aroundTheHour(
+      'most guesses within eight minutes, some before and some after the end of an hour',
+      12,
+      ({ world, thief }, i) => world.requests.ask({ ...thief, secret: wrongSecret(i) }),
     ),
   ],
 }
@@ -69,24 +71,26 @@ export const clientGuessing: Attack = {
 export const sourceGuessing: Attack = {
   rule: 'source_guessing',
   variants: [
-    guessing('clients that do not exist, quickly', {
+    guessing('the attacker names clients that do not exist, four each second', {
       count: 200,
       interval: SECOND / 4,
       guess: ({ world, thief }, i) => world.requests.ask({ ...thief, clientId: `user-${i}` }),
     }),
-    guessing('clients that do not exist, once in 20 seconds', {
+    guessing('the attacker names a client that does not exist every 20 seconds', {
       count: 400,
       interval: 20 * SECOND,
       guess: ({ world, thief }, i) => world.requests.ask({ ...thief, clientId: `user-${i}` }),
     }),
-    guessing('one wrong secret for each real client', {
+    guessing('the attacker tries one wrong secret for each real client', {
       count: 200,
       interval: SECOND,
       guess: ({ world, thief }, i) =>
         world.requests.ask({ ...thief, clientId: `device-${i}`, secret: wrongSecret(0) }),
     }),
-    aroundTheHour('within eight minutes, around the end of an hour', 120, ({ world, thief }, i) =>
-      world.requests.ask({ ...thief, clientId: `user-${i}` }),
+    aroundTheHour(
+      'most guesses within eight minutes, some before and some after the end of an hour',
+      120,
+      ({ world, thief }, i) => world.requests.ask({ ...thief, clientId: `user-${i}` }),
     ),
   ],
 }
@@ -94,17 +98,17 @@ export const sourceGuessing: Attack = {
 export const scopeEscalation: Attack = {
   rule: 'scope_escalation',
   variants: [
-    guessing('many scopes, quickly', {
+    guessing('a thief asks for another forbidden scope each second', {
       count: 30,
       interval: SECOND,
       guess: ({ world, thief }, i) => world.requests.ask(thief, { scope: `admin:${i}` }),
     }),
-    guessing('many subjects, once in a minute', {
+    guessing('a thief asks for another forbidden subject each minute', {
       count: 30,
       interval: MINUTE,
       guess: ({ world, thief }, i) => world.requests.ask(thief, { requested_subject: `admin-${i}` }),
     }),
-    guessing('scopes, subjects and lifetimes, once in four minutes', {
+    guessing('a client asks for a forbidden scope, subject or audience once in four minutes', {
       count: 40,
       interval: 4 * MINUTE,
       guess: ({ world, owner }, i) => world.requests.ask(owner, FORBIDDEN[i % FORBIDDEN.length]),
@@ -128,14 +132,16 @@ function useCanary(title: string, guess: (stage: Stage) => unknown): Variant {
 export const canary: Attack = {
   rule: 'canary',
   variants: [
-    useCanary('with its secret', ({ world, thief }) => world.requests.ask(canaryOf(thief))),
-    useCanary('with a wrong secret', ({ world, thief }) =>
+    useCanary('somebody asks for a key with the secret of the canary', ({ world, thief }) =>
+      world.requests.ask(canaryOf(thief)),
+    ),
+    useCanary('somebody asks for a key with a wrong secret', ({ world, thief }) =>
       world.requests.ask({ ...canaryOf(thief), secret: wrongSecret(0) }),
     ),
-    useCanary('with its secret, for a scope that it may not have', ({ world, thief }) =>
+    useCanary('somebody asks for a key with a forbidden scope', ({ world, thief }) =>
       world.requests.ask(canaryOf(thief), { scope: 'admin' }),
     ),
-    useCanary('with its secret, to list its bindings', ({ world, thief }) =>
+    useCanary('somebody lists the bindings of the canary', ({ world, thief }) =>
       world.requests.form(canaryOf(thief), '/oauth/bindings', {}),
     ),
   ],

@@ -26,9 +26,9 @@ function replay(title: string, after: number, who: (stage: Stage) => Stage['owne
 export const replayedKey: Attack = {
   rule: 'replayed_key',
   variants: [
-    replay('from another network', 10 * SECOND, ({ thief }) => thief),
-    replay('from the same network, with the same program', 10 * SECOND, ({ owner }) => owner),
-    replay('after 55 minutes', 55 * MINUTE, ({ thief }) => thief),
+    replay('a thief sends the redeemed key from another network', 10 * SECOND, ({ thief }) => thief),
+    replay('a program on the same network sends the redeemed key', 10 * SECOND, ({ owner }) => owner),
+    replay('a thief sends the redeemed key after 55 minutes', 55 * MINUTE, ({ thief }) => thief),
   ],
 }
 
@@ -36,7 +36,7 @@ export const deadKey: Attack = {
   rule: 'dead_key',
   variants: [
     {
-      title: 'one expired key, five times',
+      title: 'somebody sends one expired key five times',
       run(stage) {
         const { requests, timeline } = stage.world
         withKey(stage, 0, (key) =>
@@ -47,7 +47,7 @@ export const deadKey: Attack = {
       },
     },
     {
-      title: 'six expired keys of an old log, each once',
+      title: 'somebody sends six expired keys of an old log, each once',
       run(stage) {
         const { requests, timeline } = stage.world
         repeat(6, MINUTE, (at) =>
@@ -56,7 +56,7 @@ export const deadKey: Attack = {
       },
     },
     {
-      title: 'a key that its client has revoked, four times',
+      title: 'somebody sends a revoked key four times',
       run(stage) {
         const { requests, timeline } = stage.world
         withKey(stage, 0, async (key) => {
@@ -74,16 +74,16 @@ export const cleartextExposure: Attack = {
   rule: 'cleartext_exposure',
   variants: [
     {
-      title: 'a key in a header',
+      title: 'a client sends a key in a header',
       run: (stage) => withKey(stage, 0, (key) => sendInCleartext(stage, { authorization: `Bearer ${key}` })),
     },
     {
-      title: 'a key in a form',
+      title: 'a client sends a key in a form',
       run: (stage) =>
         withKey(stage, 0, (key) => sendInCleartext(stage, { body: formBody({ subject_token: key }) })),
     },
     {
-      title: 'an access token',
+      title: 'a client sends an access token',
       run: (stage) =>
         withKey(stage, 0, async (key) => {
           const { token } = await stage.world.requests.redeem(stage.owner, key)
@@ -119,9 +119,9 @@ function proveWrongly(title: string, interval: number, who: (stage: Stage) => St
 export const wrongProofKey: Attack = {
   rule: 'wrong_proof_key',
   variants: [
-    proveWrongly('from another network', 5 * SECOND, ({ thief }) => thief),
-    proveWrongly('from the same network, with the same program', 5 * SECOND, ({ owner }) => owner),
-    proveWrongly('once in ten minutes', 10 * MINUTE, ({ thief }) => thief),
+    proveWrongly('a thief sends the key from another network', 5 * SECOND, ({ thief }) => thief),
+    proveWrongly('a program on the same network sends the key', 5 * SECOND, ({ owner }) => owner),
+    proveWrongly('a thief sends the key once in ten minutes', 10 * MINUTE, ({ thief }) => thief),
   ],
 }
 
@@ -129,15 +129,15 @@ export const networkChanged: Attack = {
   rule: 'network_changed',
   variants: [
     {
-      title: 'the thief redeems the key',
+      title: 'a thief redeems the key',
       run: (stage) => withKey(stage, 0, (key) => stage.world.requests.redeem(stage.thief, key)),
     },
     {
-      title: 'the thief only tries the key at the API',
+      title: 'a thief only sends the key to the API',
       run: (stage) => withKey(stage, 0, (key) => stage.world.requests.present(stage.thief, key)),
     },
     {
-      title: 'the thief registers a client after four minutes',
+      title: 'a thief registers a client with the key after four minutes',
       run: (stage) =>
         withKey(stage, 0, (key) =>
           stage.world.timeline.after(4 * MINUTE, () => stage.world.requests.register(stage.thief, key)),
@@ -173,9 +173,11 @@ function tryEverywhere(
 export const manyNetworks: Attack = {
   rule: 'many_networks',
   variants: [
-    tryEverywhere('three networks within a minute', 3, 20 * SECOND, {}),
-    tryEverywhere('six networks within 50 minutes', 6, 10 * MINUTE, { requested_expiry: '3600' }),
-    tryEverywhere('a key for a device, four networks', 4, MINUTE, { requested_subject: 'device:7' }),
+    tryEverywhere('three networks use the key within a minute', 3, 20 * SECOND, {}),
+    tryEverywhere('six networks use the key within 50 minutes', 6, 10 * MINUTE, { requested_expiry: '3600' }),
+    tryEverywhere('four networks use a key that is for a device', 4, MINUTE, {
+      requested_subject: 'device:7',
+    }),
   ],
 }
 
@@ -183,16 +185,16 @@ export const wrongPlace: Attack = {
   rule: 'wrong_place',
   variants: [
     {
-      title: 'a key for another API, quickly',
+      title: 'somebody sends a key for another API once a second',
       run: (stage) => presentOften(stage, SECOND, { resource: OTHER_AUDIENCE }, stage.owner),
     },
     {
-      title: 'a key for another API, once in 15 minutes',
+      title: 'somebody sends a key for another API once in 15 minutes',
       run: (stage) =>
         presentOften(stage, 15 * MINUTE, { resource: OTHER_AUDIENCE, requested_expiry: '3600' }, stage.owner),
     },
     {
-      title: 'from a network that the policy forbids',
+      title: 'somebody sends a key from a network that the policy forbids',
       run: (stage) => presentOften(stage, MINUTE, {}, stage.thief),
     },
   ],
@@ -213,9 +215,9 @@ function presentOften(
 export const leakedKey: Attack = {
   rule: 'leaked_key',
   variants: [
-    { title: 'a key', run: (stage) => withKey(stage, 0, (key) => report(stage, key)) },
+    { title: 'somebody reports a key', run: (stage) => withKey(stage, 0, (key) => report(stage, key)) },
     {
-      title: 'an access token',
+      title: 'somebody reports an access token',
       run: (stage) =>
         withKey(stage, 0, async (key) => {
           const { token } = await stage.world.requests.redeem(stage.owner, key)
@@ -223,7 +225,7 @@ export const leakedKey: Attack = {
         }),
     },
     {
-      title: 'a key in the text of a log',
+      title: 'somebody reports a line of a log that contains a key',
       run: (stage) => withKey(stage, 0, (key) => report(stage, `GET /devices "Bearer ${key}" 200.`)),
     },
   ],

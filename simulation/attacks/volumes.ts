@@ -20,9 +20,17 @@ function askOften(title: string, { count, within, from }: Volume): Variant {
 export const issuanceBurst: Attack = {
   rule: 'issuance_burst',
   variants: [
-    askOften('one new network', { count: 60, within: MINUTE, from: ({ thief }) => thief }),
-    askOften('five new networks', { count: 60, within: MINUTE, from: ({ from }, i) => from(i % 5) }),
-    askOften('one new network, spread over ten minutes', {
+    askOften('all requests come from one new network', {
+      count: 60,
+      within: MINUTE,
+      from: ({ thief }) => thief,
+    }),
+    askOften('the requests come from five new networks', {
+      count: 60,
+      within: MINUTE,
+      from: ({ from }, i) => from(i % 5),
+    }),
+    askOften('the requests come from one new network, spread over ten minutes', {
       count: 250,
       within: 10 * MINUTE,
       from: ({ thief }) => thief,
@@ -33,17 +41,17 @@ export const issuanceBurst: Attack = {
 export const stockpiling: Attack = {
   rule: 'stockpiling',
   variants: [
-    askOften('within a minute, from the usual network', {
+    askOften('80 requests within a minute, from the usual network', {
       count: 80,
       within: MINUTE,
       from: ({ owner }) => owner,
     }),
-    askOften('over half an hour, from another network', {
+    askOften('300 requests within half an hour, from another network', {
       count: 300,
       within: 30 * MINUTE,
       from: ({ thief }) => thief,
     }),
-    askOften('over an hour, from several networks', {
+    askOften('500 requests within an hour, from several networks', {
       count: 500,
       within: HOUR,
       from: ({ from }, i) => from(i % 5),
@@ -67,9 +75,21 @@ function registerOften(title: string, { count, within, from }: Volume): Variant 
 export const registrationBurst: Attack = {
   rule: 'registration_burst',
   variants: [
-    registerOften('one new network', { count: 60, within: MINUTE, from: ({ thief }) => thief }),
-    registerOften('several networks', { count: 60, within: MINUTE, from: ({ from }, i) => from(i % 5) }),
-    registerOften('spread over 20 minutes', { count: 120, within: 20 * MINUTE, from: ({ thief }) => thief }),
+    registerOften('all requests come from one new network', {
+      count: 60,
+      within: MINUTE,
+      from: ({ thief }) => thief,
+    }),
+    registerOften('the requests come from several networks', {
+      count: 60,
+      within: MINUTE,
+      from: ({ from }, i) => from(i % 5),
+    }),
+    registerOften('the requests are spread over 20 minutes', {
+      count: 120,
+      within: 20 * MINUTE,
+      from: ({ thief }) => thief,
+    }),
   ],
 }
 
@@ -99,28 +119,36 @@ function redeemAfter(title: string, { count, interval, delay, form = {}, redeeme
 export const fastRedemption: Attack = {
   rule: 'fast_redemption',
   variants: [
-    redeemAfter('five keys within 5 ms each', { count: 5, interval: SECOND, delay: 5 }),
-    redeemAfter('from another network, within 15 ms', {
+    redeemAfter('five keys are redeemed, each within 5 ms', { count: 5, interval: SECOND, delay: 5 }),
+    redeemAfter('five keys are redeemed from another network, each within 15 ms', {
       count: 5,
       interval: MINUTE,
       delay: 15,
       redeemer: ({ thief }) => thief,
     }),
-    redeemAfter('once in ten minutes', { count: 10, interval: 10 * MINUTE, delay: 5 }),
+    redeemAfter('one key is redeemed every ten minutes, within 5 ms', {
+      count: 10,
+      interval: 10 * MINUTE,
+      delay: 5,
+    }),
   ],
 }
 
 export const lateRedemption: Attack = {
   rule: 'late_redemption',
   variants: [
-    redeemAfter('one key after another', { count: 12, interval: 5 * MINUTE, delay: 290 * SECOND }),
-    redeemAfter('many keys together, from another network', {
+    redeemAfter('the client redeems one key after another', {
+      count: 12,
+      interval: 5 * MINUTE,
+      delay: 290 * SECOND,
+    }),
+    redeemAfter('somebody on another network redeems many keys together', {
       count: 12,
       interval: SECOND,
       delay: 295 * SECOND,
       redeemer: ({ thief }) => thief,
     }),
-    redeemAfter('keys that live for an hour', {
+    redeemAfter('the client redeems keys that live for an hour', {
       count: 12,
       interval: MINUTE,
       delay: 58 * MINUTE,
@@ -132,9 +160,9 @@ export const lateRedemption: Attack = {
 export const silentClient: Attack = {
   rule: 'silent_client',
   variants: [
-    { title: 'it stops', run: ({ at, silenceOwner }) => at(0, silenceOwner) },
+    { title: 'the client stops', run: ({ at, silenceOwner }) => at(0, silenceOwner) },
     {
-      title: 'its secret is wrong, and it tries every hour',
+      title: 'the client has a wrong secret, and sends a request every hour',
       run({ at, silenceOwner, world, owner }) {
         at(0, silenceOwner)
         const wrong = { ...owner, secret: 'a-secret-that-is-no-longer-valid' }
@@ -142,7 +170,7 @@ export const silentClient: Attack = {
       },
     },
     {
-      title: 'it stops, and another address takes its place for ten minutes',
+      title: 'the client stops, and a thief uses its credentials for ten minutes',
       run({ at, silenceOwner, world, thief }) {
         at(0, silenceOwner)
         repeat(5, 2 * MINUTE, (milliseconds) => at(milliseconds, () => world.requests.ask(thief)))
