@@ -27,7 +27,7 @@ export const algorithmTricks: Rule = {
     'Clients that still use keys of another deployment, or of a signing key that you have removed.',
   runbook: [
     'If the only reason is signing_key_unknown, check whether a signing key was removed too early.',
-    'Otherwise somebody tries forged tokens. The server has refused them all. If more come, block the address at your proxy.',
+    'With other reasons, somebody tries forged tokens. The server has refused all of these tokens. If more come, block the address at your proxy.',
   ],
   responses: ['report'],
 }

@@ -33,8 +33,8 @@ export const canary: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'Your own test of the canary.',
   runbook: [
-    'Nobody has a reason to use a canary, so somebody has read the place where you put it.',
-    'Take the address from the finding, and look for its other requests in your logs.',
+    'Nobody has a reason to use a canary, so somebody has read the place where you put its secret or key.',
+    'Take the address from the finding, and look for other requests from this address in your logs.',
     'Rotate all secrets that were stored in the same place.',
   ],
   responses: ['report'],

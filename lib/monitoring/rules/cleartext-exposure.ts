@@ -13,9 +13,9 @@ export const cleartextExposure: Rule = {
   falsePositives:
     'None: everybody who can read the traffic has the key. The usual cause is a wrong URL in a client.',
   runbook: [
-    'The server has revoked the key or token, unless it is bound. A bound key or token is useless without the private key.',
+    'If the key or token is not bound, the server has revoked it. A bound key or token is useless to a thief without the private key.',
     'Correct the URL of the client: it must begin with https.',
-    'Close the plain HTTP port. Or let your proxy refuse plain HTTP requests that contain a key or token, instead of redirecting them.',
+    'Close the plain HTTP port. Or let your proxy refuse plain HTTP requests that contain a key or token. The proxy must not redirect such requests.',
   ],
   responses: ['report'],
 }

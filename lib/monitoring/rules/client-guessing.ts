@@ -21,9 +21,9 @@ export const clientGuessing: Rule = {
   threshold: { count: 10, seconds: 3600 },
   falsePositives: 'A client that still uses its old secret, because only the server has the new one.',
   runbook: [
-    'If the events request.refused in your log come from an address of the client, give it its new credentials.',
-    'Otherwise block the address at your proxy. Nobody can guess a generated secret of 24 characters.',
-    'The client is not locked, because a stranger must not be able to lock out a client.',
+    'Look at the address in the events request.refused in your log. If it is an address of the client, give the client its new credentials.',
+    'If it is an unknown address, block it at your proxy. Nobody can guess a generated secret of 24 characters.',
+    'The server does not lock the client, because a stranger must not be able to lock out a client.',
   ],
   responses: ['report'],
 }

@@ -18,11 +18,12 @@ export const deadKey: Rule = {
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },
-  falsePositives: 'A script or a unit file that still contains an old key and presents it at each start.',
+  falsePositives:
+    'A script or a service that has an old key in its configuration, and sends this key at each start.',
   runbook: [
-    'Look at the addresses of the finding. If you know the address, a configuration there usually contains an old key: remove the key.',
-    'Unknown addresses mean that old keys have leaked, for example with a log or a disk image. Find the source.',
-    'The keys themselves are worthless. Check whether the same source has also leaked secrets that are still valid.',
+    'Look at the addresses of the finding. If you know an address, a program on that machine usually has an old key in its configuration: remove the key there.',
+    'Unknown addresses mean that old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
+    'The old keys are worthless. But check whether the same source has also leaked secrets that are still valid.',
   ],
   responses: ['report'],
   where(event) {

@@ -24,8 +24,8 @@ export const fastRedemption: Rule = {
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'A health check of your own that redeems keys of the same client.',
   runbook: [
-    'Compare the networks of the events key.issued and key.redeemed.',
-    'A program near the server, or between the client and the server, may redeem the keys first.',
+    'Compare the networks in the events key.issued and key.redeemed of the key.',
+    'If the networks differ, a program near the server, or between the client and the server, may redeem the keys before the client does.',
   ],
   responses: ['report'],
   watch() {

@@ -85,7 +85,7 @@ export const issuanceBurst: Rule = {
   falsePositives: 'The first roll-out in a new region.',
   runbook: [
     'Ask the owner of the client whether it installs devices from a new network now.',
-    'If not, its credentials may be stolen: lock the client, rotate its credentials, and revoke its keys.',
+    'If it does not, its credentials may be stolen: lock the client, change its credentials, and revoke its keys.',
   ],
   responses: ['report'],
   watch() {

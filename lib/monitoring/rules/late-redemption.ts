@@ -22,8 +22,8 @@ export const lateRedemption: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'Devices that start slowly, and get keys with a lifetime that is too short.',
   runbook: [
-    'If the devices need the time, let the client ask for a longer lifetime.',
-    'Otherwise find out which program keeps the keys for so long, and why.',
+    'If the devices need so much time, let the client ask for keys with a longer lifetime.',
+    'If they do not need it, find out which program keeps the keys for so long, and why.',
   ],
   responses: ['report'],
   watch() {

@@ -12,8 +12,8 @@ export const leakedKey: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'None: the reporter has the key.',
   runbook: [
-    'The key is revoked already. Find out where the reporter has found it.',
-    'Remove it from that place, and look there for other secrets.',
+    'The server has already revoked the key or token. Find out where the reporter has found it.',
+    'Remove the key or token from that place, and look there for other secrets.',
   ],
   responses: ['report'],
 }

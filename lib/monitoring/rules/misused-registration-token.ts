@@ -12,8 +12,8 @@ export const misusedRegistrationToken: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A program that manages several clients and mixes up their tokens.',
   runbook: [
-    'The token is revoked already. Its client keeps working, but can no longer change its registration.',
-    'If you do not know the address in the finding, delete the client with deleteClient, and provision it again.',
+    'The server has already revoked the token. The client of the token keeps working, but can no longer change its registration.',
+    'If you do not know the address in the finding, somebody may have stolen the token: delete the client with deleteClient, and register it again.',
   ],
   responses: ['report'],
 }

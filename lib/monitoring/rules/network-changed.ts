@@ -19,7 +19,7 @@ export const networkChanged: Rule = {
     'An orchestrator that asks for keys for its devices: the orchestrator and the devices are on different networks.',
   runbook: [
     'Check whether the client normally uses the addresses and the user agents in the events key.issued and key.moved of the key.',
-    'If the client hands keys to other machines, let it ask for keys for their subjects instead.',
+    'If the client hands its keys to other machines, change the client: for each machine, it must ask for a key with the id of this machine as the subject.',
     'If you do not know the addresses or user agents, revoke the key and its results with revokeKey or revokeFamily.',
   ],
   responses: ['report'],

@@ -13,7 +13,7 @@ export const registrationBurst: Rule = {
   falsePositives: 'The first installation of a fleet. Raise the threshold for clients that install fleets.',
   runbook: [
     'Ask the owner of the client whether it installs devices now.',
-    'If not, lock the client, and delete the new clients with deleteClient.',
+    'If it does not, lock the client, and delete the new clients with deleteClient.',
     'Lower policy.outstandingKeys of the client to the number that it really needs.',
   ],
   responses: ['report'],

@@ -12,10 +12,10 @@ export const replayedKey: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A client without a DPoP key that repeats a redemption because it has lost the answer.',
   runbook: [
-    'Find the event key.replayed of the key in your log, by its keyId. The event says what the server did with the results of the key: an access token, and perhaps a client or a binding. If family.fate is flagged, your policy has kept the client or binding. If family.fate is unreached, the database did not answer. In both cases the client or binding still works, so call revokeFamily. Otherwise, the server has revoked everything. If the code of the event ends with family_revoked, the server has revoked access tokens.',
+    'Find the event key.replayed of the key in your log, by its keyId. The member family.fate says what the server did with the client or the bound key that came from this key. If family.fate is flagged, your policy has kept this client or bound key. If family.fate is unreached, the server could not delete it. In both cases it still works, so call revokeFamily. In all other cases, the server has already revoked everything that came from the key.',
     'Compare the address and the user agent of the finding with those of the event key.redeemed of the same key.',
-    'If they differ, somebody has copied the key: find out where it was stored or logged on its way. Then issue a new key for the device or client.',
-    'If they are the same, give the client a DPoP key, so that it can repeat a request safely.',
+    'If the addresses or user agents differ, somebody has copied the key: find out where it was stored or logged. Then issue a new key for the device or client.',
+    'If they are the same, the client itself has probably repeated its request. Give the client a DPoP key, so that it can repeat a request safely.',
   ],
   responses: ['report'],
 }

@@ -76,7 +76,7 @@ export const silentClient: Rule = {
     'A client that you have switched off. The first weekend of a client that works on weekdays only.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
-    'Look for refusals of the client: its credentials may have expired.',
+    'Look for the event request.refused of this client in your log: its credentials may have expired.',
   ],
   responses: ['report'],
   watch() {

@@ -22,7 +22,7 @@ export const skewedClocks: Rule = {
   falsePositives: 'Requests that a network has delayed for minutes.',
   runbook: [
     'Check the clock of the server first: compare it with a time server.',
-    'If the clock of the server is right, use the addresses to find out what the clients share: an image, a site, a time server.',
+    'If the clock of the server is right, use the addresses to find out what the clients have in common: a disk image, a site, a time server.',
   ],
   responses: ['report'],
   watch() {

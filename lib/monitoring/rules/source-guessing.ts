@@ -13,7 +13,7 @@ export const sourceGuessing: Rule = {
   threshold: { count: 100, seconds: 3600 },
   falsePositives: 'Many devices that share an address and a client, if you have deleted this client.',
   runbook: [
-    'Look at the reasons: client_unknown means that somebody also guesses the ids of clients.',
+    'Look at the reasons in the events request.refused: client_unknown means that somebody also guesses the ids of clients.',
     'Block the address at your proxy, unless it is a gateway of your own devices.',
   ],
   responses: ['report'],

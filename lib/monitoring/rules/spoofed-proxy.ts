@@ -15,10 +15,10 @@ export const spoofedProxy: Rule = {
     by: 'address',
   },
   threshold: { count: 5, seconds: 3600 },
-  falsePositives: 'A proxy of yours that `trust proxy` does not name yet.',
+  falsePositives: 'A proxy of yours that the setting `trust proxy` of Express does not name yet.',
   runbook: [
     'If the address is a proxy of yours, name it in `trust proxy` of Express.',
-    'Otherwise a stranger uses these headers to claim HTTPS or a client certificate. The server has refused the request.',
+    'If it is not your proxy, a stranger uses headers of a proxy to claim HTTPS or a client certificate. The server has refused the request.',
     'Close the port of the app to everybody except your proxy.',
   ],
   responses: ['report'],

@@ -56,7 +56,7 @@ export const stockpiling: Rule = {
   runbook: [
     'Check whether the devices of the client can redeem their keys.',
     'If they can, ask the owner of the client why it needs so many keys.',
-    'Lower policy.outstandingKeys and the lifetime of its keys.',
+    'Lower policy.outstandingKeys of the client and the lifetime of its keys.',
   ],
   responses: ['report'],
   watch() {

@@ -17,8 +17,8 @@ export const wrongPlace: Rule = {
   falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
   runbook: [
     'Read the detail of the refusals: it names the audience, environment or network that is wrong.',
-    'If the address is one of yours, correct the configuration of that client.',
-    'Otherwise somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
+    'If you know the address, correct the configuration of the client that uses it.',
+    'If you do not know the address, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],
   responses: ['report'],
 }
