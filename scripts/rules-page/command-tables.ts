@@ -31,7 +31,7 @@ export function policyTable(): string {
   const rows = POLICY_RULES.map(
     ({ id, title, severity, group }) => `| ${group} | [${id}](#${id}) | ${title} | ${severity} |`,
   )
-  return ['| Group | Rule | If you keep it | Severity |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| Group | Rule | What the rule demands | Severity |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 /** A section for each rule of a security policy. */
@@ -48,7 +48,7 @@ function policySection({ id, title, option, why, fix, severity, parameters, clau
     '',
     `**${title[0]?.toUpperCase()}${title.slice(1)}.**`,
     '',
-    `- **You see:** a deviation at ${placesOf(option)}.`,
+    `- **You see:** a deviation ${placesOf(option)}.`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
     `- **Severity:** ${severity}.${settings.length > 0 ? ` **Parameters:** ${settings.join(', ')}.` : ''}`,
@@ -58,6 +58,7 @@ function policySection({ id, title, option, why, fix, severity, parameters, clau
 
 /** A client has its own policy, or that of the deployment. */
 function placesOf(option: string): string {
+  if (option === 'the file') return 'in the configuration file'
   const ofDeployment = option.replace('clients[].policy.', 'policy.')
-  return [...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')
+  return `at the option ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}`
 }
