@@ -14,9 +14,9 @@ const NOTES = `COMMAND is a client in any language, with its arguments. It runs 
 shell, once for each scenario. Each scenario has its own issuer on this machine.
 The environment of COMMAND contains these variables:
 
-  ISSUER           The issuer, as its metadata name it
+  ISSUER           The URL of the issuer
   CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE
-                   Who asks for a key, for which device, with which scope
+                   Which client asks for a key, for which device and scope
   PROVISIONING_KEY The key, with --supply key. Then the four variables above do
                    not exist
   ACTION           bind: the client binds a key pair at /oauth/bind
@@ -27,8 +27,8 @@ The environment of COMMAND contains these variables:
                    NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, CURL_CA_BUNDLE and
                    REQUESTS_CA_BUNDLE name the same file
 
-If the device is enrolled, COMMAND must end with the exit code 0. Otherwise it
-must end with another code, and print an error. The command check-client
+If COMMAND has enrolled the device, it must end with the exit code 0. If not,
+COMMAND must end with another code, and print an error. The command check-client
 searches the output, the URLs and the arguments of the client for secrets.
 
 ${CHECK_NOTES}`

@@ -14,26 +14,26 @@ import { secretSourceOf } from './provision-options.js'
 
 const OPTIONS: OptionTable = {
   'client-id': { value: 'ID', about: 'The test client, which gets and redeems keys' },
-  'secret-file': { value: 'FILE', about: 'Read its secret from FILE' },
-  'secret-env': { value: 'NAME', about: 'Read its secret from the variable NAME' },
+  'secret-file': { value: 'FILE', about: 'Read the secret of the client from FILE' },
+  'secret-env': { value: 'NAME', about: 'Read the secret of the client from the variable NAME' },
   scope: { value: 'SCOPES', about: 'Scopes of the keys. Default: those in defaultScopes' },
   subject: { value: 'ID', about: 'The identity of the keys. Default: the client itself' },
   audience: { value: 'URL', about: 'The audience of the keys. Default: that of the issuer' },
   'other-audience': { value: 'URL', about: 'An audience that --protected-url must refuse' },
   'protected-url': { value: 'URL', about: 'A GET route that accepts keys without redeeming them' },
   'redeem-url': { value: 'URL', about: 'A POST route that redeems keys. Default: the exchange' },
-  'redeem-body': { value: 'JSON', about: 'The body of that request. Default: {}' },
+  'redeem-body': { value: 'JSON', about: 'The body for --redeem-url. Default: {}' },
   'http-port': { value: 'PORT', about: 'The plain HTTP port. Default: 80 if HTTPS uses 443' },
   'ca-file': { value: 'FILE', about: 'Trust only the authorities in FILE (PEM)' },
   'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
-  wait: { value: 'SECONDS', about: 'Total wait for expiry and rate limits. Default: 10' },
+  wait: { value: 'SECONDS', about: 'How long the checks may wait in total. Default: 10' },
   ...CHECK_OPTIONS,
 }
 
 const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
 that has no other purpose: the checks send about 170 requests, some of them
-forged or repeated, and the monitoring opens findings about this client. The
-checks revoke or redeem all keys that they get.
+forged or repeated, so the server opens findings about this client. The checks
+revoke or redeem all keys that they get.
 
 ${CHECK_NOTES}`
 

@@ -13,7 +13,7 @@ export const OPTIONS: OptionTable = {
   'client-id': { value: 'ID', about: 'Ask for a key as this client, with a secret' },
   'secret-file': { value: 'FILE', about: 'Read the secret of the client from FILE' },
   'secret-env': { value: 'NAME', about: 'Read the secret of the client from the variable NAME' },
-  subject: { value: 'ID', about: 'The identity that the client asks a key for' },
+  subject: { value: 'ID', about: 'The identity that the key is for' },
   scope: { value: 'SCOPES', about: 'The scopes of the access tokens, separated by spaces' },
   resource: { value: 'URL', about: 'The API that the access tokens are for' },
   state: { value: 'FILE', about: 'Keep the key pair and the result in FILE (mode 0600)' },

@@ -12,8 +12,8 @@ const NOTES = `The key, or the secret of the client, comes from a file, an envir
 or the standard input. If the file of --state already contains a result, the
 command reads no key and sends no request.
 
-stdout  The result as one JSON object, without secrets. With --exec, stdout
-        belongs to CMD.
+stdout  The result as one JSON object, without secrets. With --exec, only CMD
+        writes to stdout.
 stderr  Progress and errors: sentences on a terminal, JSON lines in a pipe.
 
 CMD gets PROVISION_ISSUER, PROVISION_CLIENT_ID, PROVISION_THUMBPRINT and

@@ -21,7 +21,7 @@ import { packagePage, packageVersion } from './package.js'
 import { requireReportFile, writeReport } from './report-file.js'
 
 const OPTIONS: OptionTable = {
-  policy: { value: 'FILE', about: 'The policy as JSON. Default: the default policy' },
+  policy: { value: 'FILE', about: 'The security policy (JSON). Default: default rules' },
   sarif: { value: 'FILE', about: 'Also write all deviations to FILE as SARIF 2.1.0' },
   timeout: { value: 'SECONDS', about: 'Stop if MODULE takes longer to load. Default: 20' },
   ...CHECK_OPTIONS,
@@ -33,9 +33,9 @@ environment, and ends this process as soon as MODULE is loaded. For a TypeScript
 file, Node 20 needs tsx in the project. The command prints no secret of the
 configuration.
 
-A policy is a JSON file with rules by their ids. The outputs of --json, --sarif
-and --junit are for programs. In a test of your own, use reviewPolicy() of
-express-provisioning-keys/review.
+A security policy is a JSON file with rules by their ids. The outputs of --json,
+--sarif and --junit are for programs. In a test of your own, use reviewPolicy()
+of express-provisioning-keys/review.
 
 ${CHECK_NOTES}`
 
