@@ -37,7 +37,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     id: 'claims-type',
     title: 'the key has a type of its own, so that nobody can use it as another token',
     clause: 'RFC 8725 3.11',
-    fix: 'Set the typ of each kind of token to a value of its own.',
+    fix: 'Give each kind of token another value of typ.',
     faultOf: ({ header: { typ } }) =>
       typeof typ === 'string' && !/^jwt$/i.test(typ)
         ? undefined
@@ -89,7 +89,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     id: 'claims-scope',
     title: 'the scope in the key is the scope in the answer',
     clause: 'RFC 9068 2.2.3',
-    fix: 'Take the scope of the answer from the key.',
+    fix: 'Put the same scope into the key and into the answer.',
     faultOf({ claims: { scope } }, { exchange }) {
       const answered = exchange.json['scope'] ?? scope
       return isSameScope(scope, answered) ? undefined : [`scope ${text(scope)}`, `scope ${text(answered)}`]

@@ -36,7 +36,7 @@ const MATRIX: readonly {
     id: 'auth-secret-wrong',
     title: 'a wrong secret is refused',
     clause: 'RFC 6749 5.2',
-    fix: 'Compare the whole secret.',
+    fix: 'Compare the secret in the request with the whole secret of the client.',
     of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicOf(clientId, invented()) } }),
   },
   {

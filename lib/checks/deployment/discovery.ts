@@ -129,7 +129,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Signing keys',
     title: 'all public keys are strong, and each has its own kid',
     clause: 'RFC 7517 4.5, RFC 7518 3.3',
-    fix: 'Replace weak signing keys with ES256 keys, and give each key a kid of its own.',
+    fix: 'Replace weak signing keys with ES256 keys, and give each signing key another kid.',
     needs: ['jwks-served'],
     run({ jwks }) {
       const kids = new Set(jwks.map(({ kid }) => kid))

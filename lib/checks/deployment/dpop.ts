@@ -52,7 +52,7 @@ const MATRIX: readonly {
     id: 'dpop-type',
     title: 'a proof with a wrong type is refused',
     clause: 'RFC 9449 4.3, 4',
-    fix: 'Require the typ dpop+jwt.',
+    fix: 'Refuse a proof whose typ is not dpop+jwt.',
     changes: () => ({ header: { typ: 'JWT' } }),
   },
   {
@@ -73,14 +73,14 @@ const MATRIX: readonly {
     id: 'dpop-private-key',
     title: 'a proof that contains a private key is refused',
     clause: 'RFC 9449 4.3, 7',
-    fix: 'Refuse a jwk with private members.',
+    fix: 'Refuse a proof whose jwk contains a private key.',
     changes: (_, { privateKey }) => ({ header: { jwk: privateKey.export({ format: 'jwk' }) as never } }),
   },
   {
     id: 'dpop-jti',
     title: 'a proof without an id is refused',
     clause: 'RFC 9449 4.3, 3',
-    fix: 'Require the jti of each proof.',
+    fix: 'Refuse a proof without a jti.',
     changes: () => ({ claims: { jti: undefined } }),
   },
 ]

@@ -18,7 +18,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-alg-none',
     title: 'a key without a signature is refused (alg none)',
     clause: 'RFC 8725 3.1, RFC 8725 3.2',
-    fix: 'Verify with the algorithm of the signing key, and never with the one that the header of the key names.',
+    fix: 'Verify with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     forge: ({ header, claims, parts: [, , signature] }) =>
       ['none', 'None', 'NONE'].flatMap((alg) => {
         const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
@@ -29,7 +29,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-hs256',
     title: 'a key that is signed with the public key as a secret is refused',
     clause: 'RFC 8725 3.1',
-    fix: 'Verify with the algorithm of the signing key, and never with the one that the header of the key names.',
+    fix: 'Verify with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     needs: ['key-missing', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
       secretsOf(jwks).map((secret) => {

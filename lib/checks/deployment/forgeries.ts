@@ -51,7 +51,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       id: 'forgery-type',
       title: 'a token of another type is refused as a key',
       clause: 'RFC 8725 3.11, RFC 8725 3.12',
-      fix: 'Require the typ of a provisioning key.',
+      fix: 'Refuse a key whose typ is not that of a provisioning key.',
     },
     async (deployment, signal) => {
       const { victim, decoded } = await victimOf(deployment, signal)

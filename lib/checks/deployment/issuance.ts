@@ -17,7 +17,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the test client gets a key',
     clause: 'RFC 6749 4.4',
-    fix: 'Correct the credentials of the test client, or name scopes of its policy with --scope.',
+    fix: 'Correct the credentials of the test client, or pass scopes that its policy allows as --scope.',
     // The metadata of another issuer could send the secret of the test client elsewhere.
     needs: ['discovery-issuer'],
     async run(deployment, signal) {
@@ -63,7 +63,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'a key has only the scopes that were asked for',
     clause: 'RFC 6749 3.3',
-    fix: 'Grant no scope that the request does not name.',
+    fix: 'Give a key only scopes that the request names.',
     needs,
     async run(deployment, signal) {
       const { scope } = await deployment.sample(signal)
@@ -97,7 +97,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   }),
   refusing('issuance-subject-unknown', {
     title: 'a client gets no key for somebody else',
-    fix: 'List the identities that the client may name in policy.subjects.',
+    fix: 'In policy.subjects, list the identities for which the client may ask for keys.',
     request: { form: { requested_subject: 'check.invalid-stranger' } },
     isHarmless: ({ json }) =>
       decodeToken(String(json['access_token']))?.claims['sub'] !== 'check.invalid-stranger',

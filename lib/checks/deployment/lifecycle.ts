@@ -14,7 +14,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     group: 'Introspection',
     title: 'a key of the test client is active',
     clause: 'RFC 7662 2.2',
-    fix: 'Let the introspection read the same store as the token endpoint.',
+    fix: 'Let the introspection endpoint read the same store as the token endpoint.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const { text, scope: granted } = await deployment.sample(signal)
@@ -73,7 +73,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     group: 'Revocation',
     title: 'the revocation of an unknown token is no error',
     clause: 'RFC 7009 2.2',
-    fix: 'Answer 200 for each token of an authenticated client.',
+    fix: 'Answer each authenticated client with 200, even if the token is unknown.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const exchange = await deployment.post('revocation_endpoint', { token: 'check-no-such-token' }, signal)
@@ -98,7 +98,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     group: 'Expiry',
     title: 'an expired key is refused',
     clause: 'RFC 7519 4.1.4',
-    fix: 'Compare the exp of each key with a synchronized clock.',
+    fix: 'Compare the exp of each key with the current time, and synchronize the clock of the server.',
     needs: ['key-missing'],
     timeoutSeconds: 900,
     run: checkExpiry,

@@ -34,7 +34,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Proxy',
     title: 'a plain HTTP request cannot claim to be HTTPS',
     clause: 'RFC 6749 3.2',
-    fix: 'Set trust proxy to the addresses of your proxies, and let them overwrite X-Forwarded-Proto.',
+    fix: 'Set trust proxy to the addresses of your proxies, and let the proxies overwrite X-Forwarded-Proto.',
     needs: ['cleartext', 'discovery-metadata'],
     async run(deployment, signal) {
       const url = cleartextUrl(deployment, metadataUrl(deployment.settings.issuer))
@@ -54,7 +54,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Rate limits',
     title: 'the token endpoint limits the requests of a client',
     clause: 'RFC 6749 10.10',
-    fix: 'Keep rateLimit switched on, or let the proxy limit requests.',
+    fix: 'Do not switch off the option rateLimit, or let the proxy limit requests.',
     needs: ['discovery-metadata'],
     run: checkLimit,
   },
@@ -63,7 +63,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Rate limits',
     title: 'a forged address does not escape the rate limit',
     clause: 'RFC 7239 8.1',
-    fix: 'Set trust proxy to the number or the addresses of your proxies, and let them overwrite X-Forwarded-For.',
+    fix: 'Set trust proxy to the number or the addresses of your proxies, and let the proxies overwrite X-Forwarded-For.',
     needs: ['rate-limit'],
     run: checkForgedAddress,
   },

@@ -14,7 +14,7 @@ export const REFUSALS: readonly Scenario[] = [
     group: GROUP,
     title: 'stops with an error if its key has expired',
     clause: 'RFC 6750 3.1',
-    fix: 'Treat 401 invalid_token as final for this key. Say that a new key is needed, and do not exit with 0.',
+    fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
     needs: NEEDS,
     experiment: (supply) => ({
       key: 'expired',
@@ -30,7 +30,7 @@ export const REFUSALS: readonly Scenario[] = [
     group: GROUP,
     title: 'stops with an error if its key is used up or revoked',
     clause: 'RFC 6750 3.1',
-    fix: 'Treat 401 invalid_token as final for this key. Say that a new key is needed, and do not exit with 0.',
+    fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
     needs: NEEDS,
     experiment: (supply) => ({
       key: 'spent',
@@ -46,7 +46,7 @@ export const REFUSALS: readonly Scenario[] = [
     group: GROUP,
     title: 'stops with an error if the audience is refused',
     clause: 'RFC 8707 2',
-    fix: 'Treat 400 as final: the same request never succeeds. Print the error of the issuer.',
+    fix: 'Treat 400 invalid_target and 401 invalid_token as final: the same request never succeeds. Print the error of the issuer.',
     needs: NEEDS,
     experiment: (supply) => ({
       key: 'for another API',

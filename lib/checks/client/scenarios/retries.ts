@@ -35,7 +35,7 @@ export const RETRIES: readonly Scenario[] = [
     id: 'client-lost-answer',
     group: GROUP,
     title: 'repeats the same request if the answer is lost',
-    fix: 'Save the request before you send it. Repeat it with the same provisioning key, key pair and body, but with a new proof.',
+    fix: 'Save the request before you send it. Repeat the request with the same provisioning key, key pair and body, but with a new proof.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', 1, loseAnswer) }),
     judge: enrollsWithSameBinding,
