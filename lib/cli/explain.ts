@@ -28,7 +28,7 @@ const OPTIONS: OptionTable = {
   audience: { value: 'URLS', about: 'The audiences of the API, separated by commas' },
   scope: { value: 'SCOPES', about: 'The scopes of the route, separated by spaces' },
   environment: { value: 'NAME', about: 'The option environment of the deployment' },
-  'no-environment': { about: 'The deployment does not set the option environment' },
+  'no-environment': { about: 'For a server without the option environment' },
   method: { value: 'METHOD', about: 'The method of the request, if the text has none' },
   url: { value: 'URL', about: 'The URL of the request as the server knows it' },
   address: { value: 'IP', about: 'The IP address of the caller' },

@@ -45,13 +45,13 @@ function withLinks(step: string): string {
 }
 
 const RESPONSES: Record<RuleResponse, string> = {
-  report: '`report`: it opens a finding, and does nothing more',
-  throttle: '`throttle`: it allows the client only one unused key at a time, for `lockSeconds`',
+  report: '`report`: the server opens a finding, and does nothing more',
+  throttle: '`throttle`: the server allows the client only one unused key at a time, for `lockSeconds`',
   stepUp:
-    '`stepUp`: it gives the client only keys that are bound to a DPoP key or a certificate, for `lockSeconds`',
-  revokeKey: '`revokeKey`: it revokes the key',
-  revokeFamily: '`revokeFamily`: it revokes everything that the key was redeemed for',
-  lockClient: '`lockClient`: it locks the client, for `lockSeconds`',
+    '`stepUp`: the server gives the client only keys that are bound to a DPoP key or a certificate, for `lockSeconds`',
+  revokeKey: '`revokeKey`: the server revokes the key',
+  revokeFamily: '`revokeFamily`: the server revokes everything that the key was redeemed for',
+  lockClient: '`lockClient`: the server locks the client, for `lockSeconds`',
 }
 
 function sectionOf(rule: Rule): string {

@@ -140,7 +140,7 @@ export const CLAIM_CHECKS: readonly Check<Deployment>[] = [
     group: 'Clock',
     title: 'the clock of the deployment agrees with the clock of this machine',
     clause: 'RFC 9110 6.6.1',
-    fix: 'Synchronize both clocks with NTP.',
+    fix: 'Synchronize the clocks of both machines with NTP.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const url = metadataUrl(deployment.settings.issuer)
