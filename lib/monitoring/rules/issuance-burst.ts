@@ -84,8 +84,8 @@ export const issuanceBurst: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'The first roll-out in a new region.',
   runbook: [
-    'Ask the owner of the client whether it installs devices from a new network now.',
-    'If it does not, its credentials may be stolen: lock the client, change its credentials, and revoke its keys.',
+    'Ask the person who runs the client whether the client installs devices from a new network now.',
+    'If the client does not install devices, its credentials may be stolen: lock the client, change its credentials, and revoke its keys.',
   ],
   responses: ['report'],
   watch() {

@@ -12,8 +12,8 @@ export const registrationBurst: Rule = {
   threshold: { count: 30, seconds: 600 },
   falsePositives: 'The first installation of a fleet. Raise the threshold for clients that install fleets.',
   runbook: [
-    'Ask the owner of the client whether it installs devices now.',
-    'If it does not, lock the client, and delete the new clients with deleteClient.',
+    'Ask the person who runs the client whether the client installs devices now.',
+    'If the client does not install devices, lock the client, and delete the new clients with deleteClient.',
     'Lower policy.outstandingKeys of the client to the number that it really needs.',
   ],
   responses: ['report'],

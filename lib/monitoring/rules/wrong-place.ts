@@ -16,7 +16,7 @@ export const wrongPlace: Rule = {
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
   runbook: [
-    'Read the detail of the refusals: it names the audience, environment or network that is wrong.',
+    'Read the member detail in the events request.refused: it names the audience, environment or network that is wrong.',
     'If you know the address, correct the configuration of the client that uses it.',
     'If you do not know the address, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],
