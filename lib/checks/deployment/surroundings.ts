@@ -54,7 +54,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Rate limits',
     title: 'the token endpoint limits the requests of a client',
     clause: 'RFC 6749 10.10',
-    fix: 'Do not switch off the option rateLimit, or let the proxy limit requests.',
+    fix: 'Switch on the option rateLimit, or let the proxy limit requests.',
     needs: ['discovery-metadata'],
     run: checkLimit,
   },

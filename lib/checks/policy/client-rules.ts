@@ -26,7 +26,7 @@ export const CLIENT_RULES = [
     clause: 'RFC 6750 5.3',
     option: 'clients[].policy.accessTokenLifetimeSeconds',
     why: 'An access token can live for longer than the security policy allows.',
-    fix: 'Set a shorter accessTokenLifetimeSeconds. A client with a bound key can get a new access token at any time.',
+    fix: 'Set a shorter accessTokenLifetimeSeconds. A client that has bound a key pair can get a new provisioning key and access token at any time.',
     severity: 'error',
     parameters: { maxSeconds: 900 },
     findIn: (client, { maxSeconds }) =>
@@ -57,7 +57,7 @@ export const CLIENT_RULES = [
   {
     id: 'allowed-scopes',
     group: 'Scopes',
-    title: 'a client has only scopes of its class of clients',
+    title: 'a client has only scopes that its class of clients may have',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.scopes',
     why: 'A client has a scope that the security policy does not allow for its class of clients. The security policy sets `allowed` for each class.',

@@ -219,7 +219,7 @@ export const DEPLOYMENT_RULES = [
     group: 'Monitoring',
     title: 'no large network is exempt from the monitoring',
     option: 'monitoring.exempt.networks[]',
-    why: 'The monitoring ignores a network with more addresses than one organization usually has. So it does not notice an attacker in this network.',
+    why: 'The monitoring ignores a network with more addresses than one organization usually has. So the monitoring does not notice an attacker in this network.',
     fix: 'Set monitoring.exempt.networks to the few addresses that must be exempt.',
     severity: 'warning',
     parameters: {},

@@ -21,8 +21,8 @@ export const clientGuessing: Rule = {
   threshold: { count: 10, seconds: 3600 },
   falsePositives: 'A client that still uses its old secret, because only the server has the new one.',
   runbook: [
-    'Look at the address in the events request.refused in your log. If it is an address of the client, give the client its new credentials.',
-    'If it is an unknown address, block it at your proxy. Nobody can guess a generated secret of 24 characters.',
+    'Look at the address in the events request.refused in your log. If the address belongs to the client, give the client its new credentials.',
+    'If you do not know the address, block it at your proxy. Nobody can guess a generated secret of 24 characters.',
     'The server does not lock the client, because a stranger must not be able to lock out a client.',
   ],
   responses: ['report'],

@@ -18,7 +18,7 @@ export const forgedKey: Rule = {
     'A second deployment that uses the same signing key, such as staging with the signing key of production. A store that has lost its data, so that it does not know genuine keys.',
   runbook: [
     'The server has refused the token. First check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
-    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this: treat the signing key as leaked.',
+    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this finding: treat the signing key as leaked.',
     'Follow "A stolen signing key" in the page about key rotation. There you replace the signing key in every process, and revoke everything that was issued until now.',
     'Look at the events client.bound and client.registered since the theft, and delete the clients and bindings that you do not know.',
     'Find out where the signing key was stored, and who could read it.',

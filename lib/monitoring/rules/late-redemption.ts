@@ -23,7 +23,7 @@ export const lateRedemption: Rule = {
   falsePositives: 'Devices that start slowly, and get keys with a lifetime that is too short.',
   runbook: [
     'If the devices need so much time, let the client ask for keys with a longer lifetime.',
-    'If they do not need it, find out which program keeps the keys for so long, and why.',
+    'If the devices do not need so much time, find out which program keeps the keys for so long, and why.',
   ],
   responses: ['report'],
   watch() {

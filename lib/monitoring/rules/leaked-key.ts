@@ -10,9 +10,9 @@ export const leakedKey: Rule = {
   techniques: ['T1552'],
   signal: { events: ['key.leaked', 'token.leaked', 'registration.leaked'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'None: the reporter has the key.',
+  falsePositives: 'None: somebody who reports a key has this key.',
   runbook: [
-    'The server has already revoked the key or token. Find out where the reporter has found it.',
+    'The server has already revoked the key or token. Find out where the reporter has found the key or token.',
     'Remove the key or token from that place, and look there for other secrets.',
   ],
   responses: ['report'],

@@ -24,7 +24,7 @@ export const scopeEscalation: Rule = {
     'A new version of a client that needs another scope, while its policy is still the old one.',
   runbook: [
     'Read the member detail in the events request.refused: it names what the client has asked for, and what its policy allows.',
-    'If the client needs the scope, change its policy. If the client does not need it, correct the client.',
+    'If the client needs the scope, change its policy. If the client does not need the scope, correct the client.',
     'If nobody has changed the client, its credentials may be stolen: change the credentials.',
   ],
   responses: ['report'],

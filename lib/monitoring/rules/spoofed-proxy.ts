@@ -18,7 +18,7 @@ export const spoofedProxy: Rule = {
   falsePositives: 'A proxy of yours that the setting `trust proxy` of Express does not name yet.',
   runbook: [
     'If the address is a proxy of yours, name it in `trust proxy` of Express.',
-    'If it is not your proxy, a stranger uses headers of a proxy to claim HTTPS or a client certificate. The server has refused the request.',
+    'If the address is not a proxy of yours, a stranger uses headers of a proxy to claim HTTPS or a client certificate. The server has refused the request.',
     'Close the port of the app to everybody except your proxy.',
   ],
   responses: ['report'],

@@ -55,7 +55,7 @@ export const stockpiling: Rule = {
   falsePositives: 'Devices that cannot reach the server, while their orchestrator still asks for keys.',
   runbook: [
     'Check whether the devices of the client can redeem their keys.',
-    'If they can redeem their keys, ask the person who runs the client why the client needs so many keys.',
+    'If the devices can redeem their keys, ask the person who runs the client why the client needs so many keys.',
     'Lower policy.outstandingKeys of the client and the lifetime of its keys.',
   ],
   responses: ['report'],

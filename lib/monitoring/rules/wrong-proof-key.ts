@@ -16,7 +16,7 @@ export const wrongProofKey: Rule = {
     'The server has refused the key, so this request did no harm. Somebody else may have a copy of the key.',
     'Compare the address and the user agent of the finding with those of the event key.issued of the same key.',
     'If the addresses or user agents differ, revoke the key with revokeKey, and find out where somebody copied it.',
-    'If they are the same, change the client: it must save its DPoP key together with the provisioning key.',
+    'If the address and the user agent are the same, change the client: it must save its DPoP key together with the provisioning key.',
   ],
   responses: ['report'],
 }
