@@ -1,6 +1,6 @@
 import { codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
-import { commentsIn, freePort, inShell, printing, untilItSucceeds } from './shell'
+import { commentsIn, freePort, inShell, printing } from './shell'
 
 /** A folder in which a reader follows a page. The package is installed there. */
 interface Place {
@@ -14,7 +14,7 @@ export async function follow(page: string, { folder, write }: Place): Promise<vo
   const withPort = (text: string) => text.replaceAll('3000', `${port}`)
   for (const [name, code] of Object.entries(filesOf(page))) write(name, javaScript(withPort(code), 'es6'))
   const commands = commandsOf(page)
-  const { stdout } = await inShell(folder, startedOn(port, withPort(commands)))
+  const { stdout } = await inShell(folder, startedOn(withPort(commands)))
   expect(stdout).toMatch(printing(promisesOf(page)))
 }
 
@@ -41,11 +41,7 @@ function promisesOf(page: string): string[] {
   })
 }
 
-/** Stops the app at the end. If the page only sleeps, waits until the app listens: a second is not always enough. */
-function startedOn(port: number, commands: string): string {
-  const isListening = `curl -so /dev/null localhost:${port}`
-  const start = 'node app.mjs & trap "kill $!" EXIT'
-  return commands
-    .replace('node app.mjs & sleep 1', `${start}; ${untilItSucceeds(isListening)}`)
-    .replace(/node app\.mjs &$/m, start)
+/** Stops the app at the end. */
+function startedOn(commands: string): string {
+  return commands.replace(/^node app\.mjs .*&$/m, '$& trap "kill $!" EXIT')
 }
