@@ -3,6 +3,7 @@ import { ConfigurationError, malformed } from '../base/errors.js'
 import { isLoopback } from '../base/network.js'
 import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
+import { avoidHiddenClasses } from './hidden-classes.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { isSecure } from './trusted-proxies.js'
 import { read, scrubRequest } from './wire.js'
@@ -27,6 +28,7 @@ export function httpsRequirement(
   site: RefusalSite,
 ): HttpsRequirement {
   return function isAccepted(req, res, next) {
+    avoidHiddenClasses(req, res)
     const fault = proxies.faultOf(req.app)
     if (fault !== undefined) {
       advise(fault)

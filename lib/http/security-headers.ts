@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet, { type HelmetOptions } from 'helmet'
+import { avoidHiddenClasses } from './hidden-classes.js'
 import { STRICT_TRANSPORT_SECURITY } from './https.js'
 import { isSecure, type TrustedProxies } from './trusted-proxies.js'
 
@@ -25,6 +26,7 @@ export function securityHeaders(proxies: TrustedProxies, overrides?: HelmetOptio
   const setOthers = overrides === undefined ? apiHeaders() : helmetHeaders(overrides)
 
   return function securityHeaders(req, res, next) {
+    avoidHiddenClasses(req, res)
     if (hsts && isSecure(req, proxies)) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
     setOthers(req, res, next)
   }
