@@ -50,6 +50,8 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
   }
   const express4 = { ...SOURCES, '^express$': 'express4' }
   return {
+    globalSetup: '<rootDir>/__tests__/support/run-folder.ts',
+    globalTeardown: '<rootDir>/__tests__/support/remove-run-folder.ts',
     // Servers and processes are real here, and a busy machine is slow: what hangs is still found.
     testTimeout: 30_000,
     // After 500 ms, the default, Jest would report a leak whenever a busy machine needs longer to end a process.

@@ -1,30 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import {
-  NAME,
-  OPTIONS,
-  type PackedPackage,
-  type Project,
-  packPackage,
-  ROOT,
-  readManifest,
-  run,
-} from './projects'
+import { consumerProject, NAME, OPTIONS, type Project, ROOT, readManifest, run } from './projects'
 
 /** The package as JavaScript projects get it: installed from the tarball and loaded in each way that Node has. */
 
 const MINUTE = 60_000
 
-let packed: PackedPackage
 let project: Project
 
-beforeAll(() => {
-  packed = packPackage()
-  const { express } = readManifest(join(ROOT, 'package.json')).devDependencies
-  project = packed.install('consumer', `express@${express}`)
+beforeAll(async () => {
+  project = await consumerProject()
 }, 2 * MINUTE)
-
-afterAll(() => packed?.remove())
 
 const installed = () => join(project.folder, 'node_modules', NAME)
 

@@ -1,38 +1,58 @@
 import { once } from 'node:events'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { EXAMPLES } from '../docs/markdown'
 import { freePort } from '../docs/shell'
+import { follow } from '../docs/walkthrough'
 import { type RedisServer, startRedis } from '../support/redis/servers'
+import { runFolder } from '../support/run-folder'
 import { itInAll } from '../support/scale'
-import { INSTALL, npm, type PackedPackage, packPackage, ROOT, run } from './projects'
+import {
+  consumerProject,
+  INSTALL,
+  NAME,
+  npm,
+  packPackage,
+  projectIn,
+  ROOT,
+  readManifest,
+  run,
+} from './projects'
 
-/** The examples as their users run them: outside this repository, with the package as npm packs it. */
+/** The README and the examples as users follow them: outside this repository, with the package as npm packs it. */
 
 const MINUTE = 60_000
 const MOST_LINES = 120
 
-let packed: PackedPackage
 let place: string
 
-beforeAll(() => {
-  packed = packPackage()
-  place = dirname(packed.tarball)
-  for (const name of EXAMPLES) {
-    const isOurs = (path: string) => basename(path) !== 'node_modules'
-    cpSync(join(ROOT, 'examples', name), join(place, name), { recursive: true, filter: isOurs })
-    const manifest = join(place, name, 'package.json')
-    const text = readFileSync(manifest, 'utf8')
-    writeFileSync(manifest, text.replace('"file:../.."', JSON.stringify(`file:${packed.tarball}`)))
-  }
-  // One installation for all saves time.
-  writeFileSync(join(place, 'package.json'), JSON.stringify({ private: true, workspaces: EXAMPLES }))
+beforeAll(async () => {
+  place = mkdtempSync(join(runFolder(), 'examples-'))
+  const consumer = await consumerProject()
+  const tarball = `file:${await packPackage()}`
+  for (const name of EXAMPLES) copyExample(name, tarball)
+  const { express, jose } = readManifest(join(ROOT, 'package.json')).devDependencies
+  const dependencies = { [NAME]: tarball, express, jose }
+  projectIn(place).write('quick-start/package.json', JSON.stringify({ name: 'quick-start', dependencies }))
+  // One installation for all saves time, and so does a start with the packages that a consumer has anyway.
+  const workspaces = [...EXAMPLES, 'quick-start']
+  projectIn(place).write('package.json', JSON.stringify({ private: true, workspaces }))
+  cpSync(join(consumer.folder, 'node_modules'), join(place, 'node_modules'), {
+    recursive: true,
+    verbatimSymlinks: true,
+  })
   npm(INSTALL, place)
 }, 2 * MINUTE)
 
-afterAll(() => packed?.remove())
+function copyExample(name: string, tarball: string): void {
+  const filter = (path: string) => basename(path) !== 'node_modules'
+  cpSync(join(ROOT, 'examples', name), join(place, name), { recursive: true, filter })
+  const manifest = join(place, name, 'package.json')
+  const text = readFileSync(manifest, 'utf8')
+  writeFileSync(manifest, text.replace('"file:../.."', JSON.stringify(tarball)))
+}
 
 /** Runs what `npm start` runs. To start npm takes as long as the example itself. */
 async function start(name: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -61,6 +81,12 @@ describe.each(EXAMPLES)('the example %s', (name) => {
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'examples', name, 'package.json'), 'utf8'))
     expect([...new Set(packages)].sort()).toEqual(Object.keys(dependencies).sort())
   })
+})
+
+describe('the README', () => {
+  it('leads from an empty folder to an enrolled device, with the package as npm packs it', async () => {
+    await follow('README.md', projectIn(join(place, 'quick-start')))
+  }, 60_000)
 })
 
 describe('npm start', () => {

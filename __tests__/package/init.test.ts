@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { freePort, inShell, untilItSucceeds } from '../docs/shell'
 import { type RedisServer, startRedis } from '../support/redis/servers'
-import { INSTALL, npm, type PackedPackage, type Project, packPackage, run } from './projects'
+import { runFolder } from '../support/run-folder'
+import { INSTALL, install, npm, type Project, packPackage, run } from './projects'
 
 const MINUTE = 60_000
 
@@ -17,20 +18,17 @@ const PROJECTS = [
   ['ts', 'redis'],
 ] as const
 
-let packed: PackedPackage
+let tarball: string
 let tools: Project
 let redis: RedisServer
 
 beforeAll(async () => {
-  packed = packPackage()
-  tools = packed.install('tools', 'express@5')
+  tarball = await packPackage()
+  tools = install(join(runFolder(), 'tools'), tarball, 'express@5')
   redis = await startRedis()
 }, 3 * MINUTE)
 
-afterAll(async () => {
-  await redis?.close()
-  packed?.remove()
-})
+afterAll(() => redis?.close())
 
 const command = (...arguments_: string[]) =>
   run('npx', ['--no', '--', 'express-provisioning-keys', ...arguments_], tools.folder)
@@ -42,7 +40,7 @@ describe.each(PROJECTS)('a new project in %s with the store %s', (language, stor
   beforeAll(() => {
     const printed = command('init', folder(), '--language', language, '--store', store)
     expect(JSON.parse(printed)).toMatchObject({ folder: folder(), language, store })
-    npm([...INSTALL, packed.tarball], folder())
+    npm([...INSTALL, tarball], folder())
   }, 3 * MINUTE)
 
   it(

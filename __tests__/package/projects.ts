@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { oncePerRun } from '../support/once-per-run'
+import { runFolder } from '../support/run-folder'
 import { runProgram } from '../support/run-program'
 
 export const NAME = 'express-provisioning-keys'
@@ -29,33 +30,43 @@ export interface Project {
   node(arguments_: readonly string[]): string
 }
 
-/** The package as npm packs it, and projects that install it. */
-export interface PackedPackage {
-  readonly tarball: string
-  install(project: string, ...others: string[]): Project
-  remove(): void
+/** The package as npm packs it. Returns the path of the tarball, which all suites of a run share. */
+export function packPackage(): Promise<string> {
+  return oncePerRun('tarball', () => {
+    run(process.execPath, [join(ROOT, 'scripts', 'setup.mjs')], ROOT)
+    const packed = npm(['pack', '--json', '--ignore-scripts', `--pack-destination=${runFolder()}`], ROOT)
+    const [{ filename }] = JSON.parse(packed)
+    return join(runFolder(), filename)
+  })
 }
 
-export function packPackage(): PackedPackage {
-  const place = mkdtempSync(join(tmpdir(), `${NAME}-`))
-  run(process.execPath, [join(ROOT, 'scripts', 'setup.mjs')], ROOT)
-  const packed = npm(['pack', '--json', '--ignore-scripts', `--pack-destination=${place}`], ROOT)
-  const [{ filename }] = JSON.parse(packed)
-  const tarball = join(place, filename)
-  return {
-    tarball,
-    install(project, ...others) {
-      const folder = join(place, project)
-      const write = (file: string, text: string) => {
-        mkdirSync(dirname(join(folder, file)), { recursive: true })
-        writeFileSync(join(folder, file), text)
-      }
-      write('package.json', JSON.stringify({ name: project, private: true }))
-      npm([...INSTALL, tarball, ...others], folder)
-      return { folder, write, node: (arguments_) => run(process.execPath, arguments_, folder) }
-    },
-    remove: () => rmSync(place, { recursive: true, force: true }),
+/**
+ * A project that has installed the package and Express, and nothing else. All suites of a run share it, since npm needs
+ * seconds for it. Write only new files into it.
+ */
+export async function consumerProject(): Promise<Project> {
+  const folder = join(runFolder(), 'consumer')
+  await oncePerRun('consumer', async () => {
+    const { express } = readManifest(join(ROOT, 'package.json')).devDependencies
+    install(folder, await packPackage(), `express@${express}`)
+  })
+  return projectIn(folder)
+}
+
+/** Installs the packages with npm, in a new project in this folder. */
+export function install(folder: string, ...packages: readonly string[]): Project {
+  const project = projectIn(folder)
+  project.write('package.json', JSON.stringify({ name: basename(folder), private: true }))
+  npm([...INSTALL, ...packages], folder)
+  return project
+}
+
+export function projectIn(folder: string): Project {
+  const write = (file: string, text: string) => {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    writeFileSync(join(folder, file), text)
   }
+  return { folder, write, node: (arguments_) => run(process.execPath, arguments_, folder) }
 }
 
 export interface Manifest {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { runFolder } from '../support/run-folder.js'
 import { sampled } from '../support/scale.js'
-import { NAME, OPTIONS, type PackedPackage, type Project, packPackage, ROOT, readManifest } from './projects'
+import { install, NAME, OPTIONS, type Project, packPackage, ROOT, readManifest } from './projects'
 
 /** The package as TypeScript projects get it, under each version of TypeScript and of Node's types that we support. */
 
@@ -66,19 +67,17 @@ const tsconfig = (files: readonly string[]) =>
     },
   })
 
-let packed: PackedPackage
+let tarball: string
 
-beforeAll(() => {
-  packed = packPackage()
+beforeAll(async () => {
+  tarball = await packPackage()
 })
-
-afterAll(() => packed?.remove())
 
 function typedProject(nodeTypes: string, typescript: string): Project {
   const { express, '@types/express': types } = readManifest(join(ROOT, 'package.json')).devDependencies
   const compilers = [`@types/node@${nodeTypes}`, `typescript@${typescript}`]
-  const name = `types-${nodeTypes}-${typescript}`
-  return packed.install(name, `express@${express}`, `@types/express@${types}`, ...compilers)
+  const folder = join(runFolder(), `types-${nodeTypes}-${typescript}`)
+  return install(folder, tarball, `express@${express}`, `@types/express@${types}`, ...compilers)
 }
 
 const VERSIONS = [
