@@ -16,9 +16,9 @@ import { runProgram, TYPESCRIPT } from '../support/run-program'
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 const closers: (() => unknown)[] = []
 
-afterEach(async () => {
+async function closeAll(): Promise<void> {
   await Promise.all(closers.splice(0).map((close) => close()))
-})
+}
 
 async function receiverWith(answer?: Answering): Promise<Receiver> {
   const receiver = await startReceiver(answer)
@@ -51,7 +51,59 @@ function waitBetween({ received }: Receiver): number {
   return (received[1]?.at ?? 0) - (received[0]?.at ?? 0)
 }
 
+// These wait for seconds, so they run together. The tests below them begin when all of them have ended.
+describe('a delivery that has failed', () => {
+  afterAll(closeAll)
+
+  it.concurrent('waits as long as Retry-After says, in seconds or as a date', async () => {
+    const inSeconds: Answering = (res, attempt) =>
+      attempt === 1 ? res.writeHead(429, { 'retry-after': '1' }).end() : res.writeHead(202).end()
+    const asDate: Answering = (res, attempt) =>
+      attempt === 1
+        ? res.writeHead(503, { 'retry-after': new Date(Date.now() + 2000).toUTCString() }).end()
+        : res.writeHead(202).end()
+    const sent = await Promise.all([inSeconds, asDate].map((one) => send(one, { maxRetryDelaySeconds: 3 })))
+    await until(() => sent.every(({ hook }) => hook.stats().delivered === 1))
+    for (const { receiver } of sent) {
+      expect(waitBetween(receiver)).toBeGreaterThan(950)
+      expect(waitBetween(receiver)).toBeLessThan(3000)
+    }
+  })
+
+  it.concurrent('sends nothing else either before the time of Retry-After', async () => {
+    const receiver = await receiverWith((res, attempt) =>
+      attempt === 1 ? res.writeHead(429, { 'retry-after': '1' }).end() : res.writeHead(202).end(),
+    )
+    const { hook } = hookTo(receiver, { maxRetryDelaySeconds: 2 })
+    hook.observer(replayEvent())
+    await until(() => hook.stats().failedAttempts === 1)
+    hook.observer(replayEvent())
+    await until(() => hook.stats().delivered === 2)
+    expect(waitBetween(receiver)).toBeGreaterThan(950)
+  })
+
+  it.concurrent('spreads the retries of events that failed together', async () => {
+    const firsts = new Map<unknown, number>()
+    const waits: number[] = []
+    const receiver = await receiverWith((res, _attempt, req) => {
+      const id = req.headers['webhook-id']
+      const first = firsts.get(id)
+      if (first !== undefined) waits.push(performance.now() - first)
+      else firsts.set(id, performance.now())
+      res.writeHead(first === undefined ? 500 : 202).end()
+    })
+    const { hook } = hookTo(receiver, { retryDelaySeconds: 2, maxRetryDelaySeconds: 2 })
+    for (let i = 0; i < 20; i += 1) hook.observer(replayEvent({ keyId: `key-${i}` }))
+    await until(() => hook.stats().delivered === 20)
+    // Each wait is a random part of two seconds. The chance that none of 20 is below one second is one in a million.
+    expect(Math.min(...waits)).toBeLessThan(1000)
+    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(300)
+  })
+})
+
 describe('a delivery', () => {
+  afterEach(closeAll)
+
   it.each([[408], [429], [500], [502], [503], [504]])('is tried again after %i', async (status) => {
     const { receiver, hook } = await send(answers(status))
     await until(() => hook.stats().delivered === 1)
@@ -82,33 +134,6 @@ describe('a delivery', () => {
     expect(target.connections()).toBe(0)
   })
 
-  it('waits as long as Retry-After says, in seconds or as a date', async () => {
-    const inSeconds: Answering = (res, attempt) =>
-      attempt === 1 ? res.writeHead(429, { 'retry-after': '1' }).end() : res.writeHead(202).end()
-    const asDate: Answering = (res, attempt) =>
-      attempt === 1
-        ? res.writeHead(503, { 'retry-after': new Date(Date.now() + 2000).toUTCString() }).end()
-        : res.writeHead(202).end()
-    const sent = await Promise.all([inSeconds, asDate].map((one) => send(one, { maxRetryDelaySeconds: 3 })))
-    await until(() => sent.every(({ hook }) => hook.stats().delivered === 1))
-    for (const { receiver } of sent) {
-      expect(waitBetween(receiver)).toBeGreaterThan(950)
-      expect(waitBetween(receiver)).toBeLessThan(3000)
-    }
-  })
-
-  it('sends nothing else either before the time of Retry-After', async () => {
-    const receiver = await receiverWith((res, attempt) =>
-      attempt === 1 ? res.writeHead(429, { 'retry-after': '1' }).end() : res.writeHead(202).end(),
-    )
-    const { hook } = hookTo(receiver, { maxRetryDelaySeconds: 2 })
-    hook.observer(replayEvent())
-    await until(() => hook.stats().failedAttempts === 1)
-    hook.observer(replayEvent())
-    await until(() => hook.stats().delivered === 2)
-    expect(waitBetween(receiver)).toBeGreaterThan(950)
-  })
-
   it.each([['86400'], ['99999999999999'], ['-1'], ['soon'], ['Thu, 01 Jan 1970 00:00:00 GMT']])(
     'does not let Retry-After %s stop it',
     async (value) => {
@@ -130,27 +155,11 @@ describe('a delivery', () => {
     expect(receiver.received.length).toBeGreaterThan(2)
     expect(hook.stats()).toMatchObject({ queued: 0, deadLetters: 1 })
   })
-
-  it('spreads the retries of events that failed together', async () => {
-    const firsts = new Map<unknown, number>()
-    const waits: number[] = []
-    const receiver = await receiverWith((res, _attempt, req) => {
-      const id = req.headers['webhook-id']
-      const first = firsts.get(id)
-      if (first !== undefined) waits.push(performance.now() - first)
-      else firsts.set(id, performance.now())
-      res.writeHead(first === undefined ? 500 : 202).end()
-    })
-    const { hook } = hookTo(receiver, { retryDelaySeconds: 2, maxRetryDelaySeconds: 2 })
-    for (let i = 0; i < 20; i += 1) hook.observer(replayEvent({ keyId: `key-${i}` }))
-    await until(() => hook.stats().delivered === 20)
-    // Each wait is a random part of two seconds. The chance that none of 20 is below one second is one in a million.
-    expect(Math.min(...waits)).toBeLessThan(1000)
-    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(300)
-  })
 })
 
 describe('a receiver that', () => {
+  afterEach(closeAll)
+
   it('hangs is given up after each deadline, and does not hold up other events', async () => {
     const receiver = await receiverWith((res, attempt) => attempt > 1 && res.writeHead(202).end())
     const { hook } = hookTo(receiver, { timeoutSeconds: 0.4 })
@@ -262,6 +271,8 @@ describe('a receiver that', () => {
 })
 
 describe('the queue of a notifier', () => {
+  afterEach(closeAll)
+
   it('has a limit, beyond which events become dead letters', async () => {
     const { hook, deadLetters } = await send(() => undefined, { maxQueued: 3 })
     for (let i = 0; i < 5; i += 1) hook.observer(replayEvent())
@@ -371,6 +382,8 @@ describe('the queue of a notifier', () => {
 })
 
 describe('the address of a receiver', () => {
+  afterEach(closeAll)
+
   const rebinding = (...answers: readonly (readonly string[])[]) => {
     const asked: string[] = []
     const resolveHost = async (hostname: string) => {
