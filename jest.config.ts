@@ -27,6 +27,7 @@ const ONLY_IN_ALL = [
   '__tests__/clients/confirm-kill',
   '__tests__/package/init',
   '__tests__/simulation/simulation',
+  '__tests__/checks/client/(enrollment|impostors|refusals|retries)',
   '__tests__/checks/deployment/(examples|oidc-provider)',
   '__tests__/docs/staging',
 ]

@@ -2,6 +2,7 @@ import { clientChecks } from '../../../lib/checks/client/client-checks'
 import { ALL } from '../../support/scale'
 import { BROKEN_CLIENTS } from './broken-clients'
 import { checkProgram, failuresOf, PROGRAMS } from './check-program'
+import { expectFound } from './scenario-tests'
 
 /** `npm test` checks one client in these scenarios, which cover the most code. */
 const SAMPLED = ['client-second-start', 'client-nonce', 'client-lost-answer', 'client-certificate']
@@ -15,9 +16,25 @@ const CORRECT = [
   ['a client on fetch alone with a given key', PROGRAMS.plain, 'key'],
 ] as const
 
+const SCENARIOS = Object.fromEntries(Object.values(BROKEN_CLIENTS).flatMap((group) => Object.entries(group)))
+
+/** Broken clients of each group. The others have suites of their own, which only `npm run test:all` runs. */
+const SOME_BROKEN = [
+  'key-in-arguments',
+  'ignores-nonce',
+  'new-key-after-lost-answer',
+  'accepts-bearer',
+  'trusts-any-certificate',
+].map((fault) => [fault, SCENARIOS[fault] ?? ''] as const)
+
 jest.setTimeout(300_000)
 
 describe('the scenarios of check-client', () => {
+  // They run together, since each waits for processes. The tests below them begin when all of them have ended.
+  it.concurrent.each(SOME_BROKEN)('find the client %s in %s', (fault, scenario) =>
+    expectFound(fault, { scenario, only: [scenario] }),
+  )
+
   it.each(CORRECT.slice(0, ALL ? undefined : 1))('pass %s', async (_, program, supply) => {
     const failures = failuresOf(await checkProgram(program, { supply, only }))
     // With a given key, the issuer issues none that it could downgrade.
