@@ -23,7 +23,8 @@ async function occupy({ port }: Demo): Promise<void> {
   await sleep(200)
 }
 
-it.each(sampled(['SIGTERM', 'SIGINT'] as const, () => 0))(
+// These two wait for the connections to end, so they run together.
+it.concurrent.each(sampled(['SIGTERM', 'SIGINT'] as const, () => 0))(
   'stops at %s within 2 s and exits with 0, despite open connections',
   async (signal) => {
     const stopping = async () => {
@@ -39,7 +40,7 @@ it.each(sampled(['SIGTERM', 'SIGINT'] as const, () => 0))(
   },
 )
 
-it('stops normally when npm and the terminal both deliver one Ctrl-C', async () => {
+it.concurrent('stops normally when npm and the terminal both deliver one Ctrl-C', async () => {
   const demo = await startDemo()
   await occupy(demo)
   demo.kill('SIGINT')
