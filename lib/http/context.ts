@@ -160,7 +160,7 @@ const STAGING_ADVICE =
 
 function localAdvice(issuer: string): string {
   return (
-    `This is a local deployment, because the issuer is ${issuer}. It accepts plain HTTP from this machine only, and ` +
-    'tells every client why a request is refused. Use an https issuer for everything else.'
+    `The local deployment ${issuer} accepts plain HTTP from this machine only, and tells every client the reason of a ` +
+    'refusal. Elsewhere, use https.'
   )
 }

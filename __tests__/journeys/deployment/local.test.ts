@@ -171,7 +171,7 @@ describe('a local deployment, over plain HTTP', () => {
 
   it('warns once at start, on the console and in an event', () =>
     withLocal(async ({ events, origin }) => {
-      const advice = expect.stringMatching(new RegExp(`local deployment, because the issuer is ${origin}\\.`))
+      const advice = expect.stringMatching(new RegExp(`^The local deployment ${origin} accepts plain HTTP`))
       expect(events).toEqual([expect.objectContaining({ type: 'configuration.advised', advice })])
     }))
 })
