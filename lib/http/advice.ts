@@ -7,7 +7,7 @@ import type { Emit } from '../ports/events.js'
  */
 export type Advise = (
   advice: string,
-  code?: string,
+  code: string,
   options?: { readonly detail?: string | undefined },
 ) => void
 
@@ -18,7 +18,7 @@ export type Advise = (
  */
 export function adviser(emit: Emit, docsUrl?: string): Advise {
   const given = new Set<string>()
-  return (advice, code = 'EPK_TRUST_PROXY', { detail } = {}) => {
+  return (advice, code, { detail } = {}) => {
     if (given.has(advice)) return
     given.add(advice)
     emit('configuration.advised', { advice })

@@ -93,9 +93,9 @@ class Guard<V> {
       resumeBody()
       refuse(res, error, presented, this.#site)
     }
-    const fault = combinationFault(this.#asPassed, context.notes(req).passed)
+    const fault = this.#combinationFault(req)
     if (fault !== undefined) {
-      context.advise(fault)
+      context.advise(fault, 'EPK_CONFIGURATION')
       next(new ConfigurationError([fault]))
       return
     }
@@ -135,6 +135,21 @@ class Guard<V> {
     return this.#kind.verify(presentation, limits, observation)
   }
 
+  /**
+   * The fault of two guards of a key on one route, one of which redeems it. The first would take the retry of a bound
+   * client for a replay, or the second would find the key reserved by the first.
+   */
+  #combinationFault(req: Request): string | undefined {
+    const { config, notes } = this.#context
+    const guard = this.#asPassed
+    const { passed } = notes(req)
+    if (passed === undefined) return undefined
+    const names = [passed.name, guard.name]
+    if (!names.includes('redeemProvisioningKey')) return undefined
+    const line = `keys.redeemProvisioningKey({ ${optionsOfBoth(passed, guard, config.deployment.audiences)} })`
+    return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
+  }
+
   /** The request target that a DPoP proof must name. */
   #targetOf({ method, originalUrl }: Request): Target {
     const { origin: mtlsOrigin } = this.#context.config.mtls
@@ -155,19 +170,13 @@ function holdBody(req: Request, res: Response): () => void {
 
 const NOTHING_TO_RESUME = () => undefined
 
-/**
- * The fault of two guards of a key on one route, one of which redeems it. The first would take the retry of a bound
- * client for a replay, or the second would find the key reserved by the first.
- */
-function combinationFault(guard: PassedGuard, passed: PassedGuard | undefined): string | undefined {
-  if (passed === undefined) return undefined
-  const names = [passed.name, guard.name]
-  if (!names.includes('redeemProvisioningKey')) return undefined
+/** The options of the guard that does the work of two. */
+function optionsOfBoth(passed: PassedGuard, guard: PassedGuard, audiences: readonly string[]): string {
   const scopes = [...new Set([...passed.scope, ...guard.scope])].map((scope) => `'${scope}'`)
   const scope = scopes.length === 1 ? `scope: ${scopes[0]}` : `scope: [${scopes.join(', ')}]`
   const required = scopes.length === 0 ? 'anyScope: true' : scope
-  const line = `keys.redeemProvisioningKey({ ${required}, audience: '${guard.audience}' })`
-  return `${names.join('() and ')}(): expected one guard of the key on this route, got two. Write only ${line}`
+  // The only audience is the default.
+  return audiences.length === 1 ? required : `${required}, audience: '${guard.audience}'`
 }
 
 /** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */

@@ -31,7 +31,7 @@ export function httpsRequirement(
     avoidHiddenClasses(req, res)
     const fault = proxies.faultOf(req.app)
     if (fault !== undefined) {
-      advise(fault)
+      advise(fault, 'EPK_TRUST_PROXY')
       next(new ConfigurationError([fault]))
       return false
     }
@@ -48,7 +48,7 @@ export function httpsRequirement(
   /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
     const isForwardedByStranger = req.headers['x-forwarded-proto'] !== undefined && !proxies.hasSent(req)
-    if (isForwardedByStranger) advise(UNTRUSTED_PROXY)
+    if (isForwardedByStranger) advise(UNTRUSTED_PROXY, 'EPK_TRUST_PROXY')
     const presented = read(req)
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)

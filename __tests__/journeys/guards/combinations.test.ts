@@ -81,15 +81,36 @@ describe('two guards of the key on one route', () => {
   test.each(CHAINS)('are rejected at the first use, with the remedy: %s', (_title, mount, names) =>
     withApp(mount, async (server) => {
       const key = await obtainKey(server, { scope: 'devices:create devices:read' })
+      const emitted = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
       for (let i = 0; i < 2; i += 1) await present(server, key).expect(500)
+      const warnings = emitted.mock.calls
+      emitted.mockRestore()
       const advice =
         `${names}: expected one guard of the key on this route, got two. Write only ` +
         `keys.redeemProvisioningKey({ scope: ['devices:read', 'devices:create'], audience: '${AUDIENCE}' })`
       const advised = server.events.filter(({ type }) => type === 'configuration.advised')
       expect(advised).toEqual([expect.objectContaining({ advice })])
+      expect(warnings).toEqual([[advice, { type: 'ProvisioningKeysWarning', code: 'EPK_CONFIGURATION' }]])
       expect(server.events.some(({ type }) => type === 'key.replayed' || type === 'key.redeemed')).toBe(false)
     }),
   )
+
+  test('are rejected without an audience in the remedy if it is the default', () =>
+    withApp(
+      (app, keys) => {
+        app.use(keys.requireProvisioningKey({ anyScope: true }))
+        app.post('/chained', keys.redeemProvisioningKey({ scope: 'devices:create' }), created)
+      },
+      async (server) => {
+        await present(server, await obtainKey(server, { scope: 'devices:create' })).expect(500)
+        expect(server.events.find(({ type }) => type === 'configuration.advised')).toMatchObject({
+          advice: expect.stringMatching(
+            /Write only keys\.redeemProvisioningKey\(\{ scope: 'devices:create' \}\)$/,
+          ),
+        })
+      },
+      { audience: AUDIENCE },
+    ))
 
   test('work together when neither redeems', () =>
     withApp(
