@@ -16,6 +16,18 @@ describe.each(['docs/guides/enroll-a-device.md', 'docs/guides/ci-runner.md'])('%
   it('does everything that its commands promise', () => follow(page, sandbox), 60_000)
 })
 
+describe('the device of docs/guides/enroll-a-device.md', () => {
+  it('says in one line what to do if it is not enrolled', async () => {
+    const [program = ''] = codeBlocks('docs/guides/enroll-a-device.md')
+      .filter(({ language }) => language === 'js')
+      .map(({ code }) => code)
+    sandbox.write('unenrolled.mjs', program)
+    const report = 'mkdir unenrolled && cd unenrolled && node ../unenrolled.mjs report 2>&1 || echo "code $?"'
+    const { stdout } = await inShell(sandbox.folder, report)
+    expect(stdout).toBe('first run: node device.mjs enroll "$ANSWER"\ncode 1\n')
+  })
+})
+
 describe('docs/guides/local-development.md', () => {
   it('serves over HTTPS with the certificate that its commands make', async () => {
     const port = await freePort()
