@@ -127,7 +127,9 @@ describe('errorHandler()', () => {
           expect.objectContaining({ type: 'configuration.advised' }),
           expect.objectContaining({
             reason: 'server_fault',
-            detail: expect.stringContaining('requireProvisioningKey()'),
+            detail: expect.stringMatching(
+              /^The app threw an unexpected error \(req\.provisioning: .*requireProvisioningKey\(\).*[^.]\)\.$/,
+            ),
           }),
         ])
       },

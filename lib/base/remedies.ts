@@ -131,5 +131,5 @@ export const REMEDIES: Record<Reason, string> = {
   token_issuer_unavailable: 'Check the function issueAccessToken and the server that it calls.',
   audit_unavailable:
     'Repair the audit log that the option audit.sink writes to, then send the request again.',
-  server_fault: 'Correct this fault. The event request.refused has the same text in its detail.',
+  server_fault: 'Correct the app. The event request.refused has the same text in its detail.',
 }

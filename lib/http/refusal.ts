@@ -103,7 +103,7 @@ function statusOf({ code, reason }: ProvisioningError, { challenges }: RefusalSi
 /** Turns an unexpected error into a refusal with 500. Only the event gets its message. */
 function asRefusal(thrown: unknown): ProvisioningError {
   if (thrown instanceof ProvisioningError) return thrown
-  return new ProvisioningError('server_fault', 'An unexpected error was thrown.', { cause: thrown })
+  return new ProvisioningError('server_fault', 'The app threw an unexpected error.', { cause: thrown })
 }
 
 /** The `error_description`, in the characters of RFC 6749 5.2 and RFC 6750 3: `%x20-21 / %x23-5B / %x5D-7E`. */
@@ -123,7 +123,9 @@ function explanationOf(error: ProvisioningError): string {
 
 /** The message with its cause, without secrets. */
 function detailOf({ message, cause }: ProvisioningError): string {
-  return scrub(`${message}${cause instanceof Error ? ` (${cause.message})` : ''}`)
+  if (!(cause instanceof Error)) return scrub(message)
+  const [what, why] = [message, cause.message].map((text) => text.replace(/\.$/, ''))
+  return scrub(`${what} (${why}).`)
 }
 
 /** The link to the explanation of the refusal. It contains the reason only if the reason may be disclosed. */

@@ -306,7 +306,7 @@ describe('a refusal of a local deployment', () => {
       'a fault of the app',
       ['-u', `${CLIENT}:${SECRET}`, '-d', FORM],
       '/oauth/token',
-      'The registry or lookup function returned an invalid client: client.clientId: expected the requested id, got another. Correct this fault. The event request.refused has the same text in its detail.',
+      'The registry or lookup function returned an invalid client: client.clientId: expected the requested id, got another. Correct the app. The event request.refused has the same text in its detail.',
     ],
   ])('says once what is wrong with %s, and once what to do', (what, given, path, description) =>
     withLocal(
