@@ -135,6 +135,16 @@ describe('a wrong command line', () => {
   })
 
   it.each([
+    ['chek', 'check'],
+    ['check_client', 'check-client'],
+    ['Provison', 'provision'],
+  ])('with the command %s suggests %s', async (name, near) => {
+    expect((await runHere([name])).stderr).toMatch(
+      new RegExp(`, got another one; did you mean ${near}\\?\n$`),
+    )
+  })
+
+  it.each([
     ['as a value', [...BIND, '--scope', TOKEN]],
     ['after an equals sign', [...BIND, `--scope=${TOKEN}`]],
     [
@@ -211,6 +221,14 @@ describe('a report on a terminal', () => {
       'error: It answered 400. You must correct this.\n' +
         'error: It answered 503. The operator of the issuer must correct this. Try again in 90 seconds.\n',
     )
+  })
+
+  it('ends the message with a full stop before it says who must correct the error', () => {
+    const text = written((report) => {
+      report.error({ code: 'failed', message: 'a is not b', blame: 'you', isTransient: false })
+      report.error({ code: 'usage', message: 'expected a, got b' })
+    })
+    expect(text).toBe('error: a is not b. You must correct this.\nerror: expected a, got b\n')
   })
 
   it('has no tokens, hidden secrets or control characters', () => {

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../base/errors.js'
+import { closest } from '../base/faults.js'
 import { wrap } from '../checks/report/terminal.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
@@ -56,11 +57,17 @@ async function dispatch(arguments_: readonly string[], surroundings: Surrounding
   if (own.includes('--help') || own.includes('-h'))
     return print(command === undefined ? overview() : helpOf(name, command), surroundings)
   if (own.includes('--version')) return print(`${packageVersion()}\n`, surroundings)
-  if (command === undefined) {
-    const got = name === '' ? 'nothing' : 'another one'
-    throw new UsageError(`expected a command (${Object.keys(COMMANDS).join(', ')}), got ${got}; see --help`)
-  }
+  if (command === undefined) throw unknownCommand(name)
   return command.run(readArguments(command, rest), surroundings)
+}
+
+function unknownCommand(name: string): UsageError {
+  const known = Object.keys(COMMANDS)
+  const near = closest(name, known)
+  const hint = near === undefined ? 'see --help' : `did you mean ${near}?`
+  return new UsageError(
+    `expected a command (${known.join(', ')}), got ${name === '' ? 'nothing' : 'another one'}; ${hint}`,
+  )
 }
 
 async function print(text: string, { print }: Surroundings): Promise<Ending> {
@@ -102,7 +109,9 @@ function describe(error: unknown): ReportedError & { readonly ending: Ending } {
   if (error instanceof ProvisionError) {
     const { code, blame, isTransient, retryAfterSeconds } = error
     const ending = isTransient ? EXIT.transient : EXIT.final
-    return { code, message: error.message, blame, isTransient, retryAfterSeconds, ending }
+    // The command line has said it in its own terms.
+    const ours = error.cause instanceof UsageError ? oneLine(error.cause) : error.message
+    return { code, message: ours, blame, isTransient, retryAfterSeconds, ending }
   }
   return { code: 'failed', message, blame: 'you', isTransient: false, ending: EXIT.final }
 }

@@ -93,7 +93,9 @@ function withoutControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }
 
-function sentenceOf({ message, blame, isTransient, retryAfterSeconds }: ReportedError): string {
+function sentenceOf({ message: text, blame, isTransient, retryAfterSeconds }: ReportedError): string {
+  const isFollowed = blame !== undefined || isTransient
+  const message = isFollowed && !/[.!?]$/.test(text) ? `${text}.` : text
   // Time alone corrects nothing that the user must correct, such as a missing folder.
   if (blame === 'you' && isTransient) return `error: ${message} Correct this, and then run the command again.`
   const remedy = blame === undefined ? '' : REMEDIES[blame]
