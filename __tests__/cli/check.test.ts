@@ -85,6 +85,11 @@ describe('check', () => {
     expect(stdout).toContain('No answer from localhost:1: ECONNREFUSED.')
   })
 
+  it('takes a route as a path of the issuer', async () => {
+    const { stdout } = await check(['--only', 'key-missing', '--protected-url', '/nowhere'])
+    expect(stdout).toContain(`curl -i -X GET "${work.issuer.origin}/nowhere"`)
+  })
+
   it('revokes the keys of the run even if it is interrupted', async () => {
     const events = work.issuer.events.length
     const client = [
@@ -128,6 +133,16 @@ describe('a wrong command line', () => {
       'an issuer with a secret in it',
       ['https://a:b@auth.example.com', ...CLIENT],
       /ISSUER: .*without \?, # and @/,
+    ],
+    [
+      'a route that is no URL and no path',
+      [HTTPS, ...CLIENT, '--redeem-url', 'devices'],
+      /--redeem-url: expected a path such as \/devices, an https URL, or http:\/\/localhost, got another text/,
+    ],
+    [
+      'a route with a query',
+      [HTTPS, ...CLIENT, '--protected-url', '/a?b=c'],
+      /--protected-url: .* without \?, # and @/,
     ],
     ['no client', [HTTPS], /--client-id: expected ID, got nothing/],
     [

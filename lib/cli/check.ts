@@ -33,7 +33,8 @@ const OPTIONS: OptionTable = {
 const NOTES = `The secret comes from a file, an environment variable, or a prompt. Use a client
 that has no other purpose: the checks send about 170 requests, some of them
 forged or repeated, so the server opens findings about this client. The checks
-revoke or redeem all keys that they get.
+revoke or redeem all keys that they get. --protected-url and --redeem-url can
+also be a path on the server of ISSUER, such as /devices.
 
 ${CHECK_NOTES}`
 
@@ -69,8 +70,7 @@ async function readSettings(
   const issuer = readUrl('ISSUER', operand)
   const clientId = options['client-id']
   if (clientId === undefined) throw new UsageError('--client-id: expected ID, got nothing')
-  const url = (name: string) =>
-    options[name] === undefined ? undefined : readUrl(`--${name}`, options[name])
+  const url = (name: string) => readRoute(`--${name}`, options[name], issuer)
   const settings = {
     issuer,
     clientId,
@@ -94,9 +94,19 @@ async function readSettings(
   return { ...settings, clientSecret }
 }
 
-/** The client sends its secret there, so nobody on the way may read it. */
-function readUrl(name: string, value: string): string {
-  const expected = 'expected an https URL, or http://localhost'
+/** The URL of a route. A path is one of the server of the issuer. */
+function readRoute(name: string, value: string | undefined, issuer: string): string | undefined {
+  if (value === undefined) return undefined
+  const url = value.startsWith('/') ? `${new URL(issuer).origin}${value}` : value
+  return readUrl(name, url, 'expected a path such as /devices, an https URL, or http://localhost')
+}
+
+/** The client sends its secret or its keys there, so nobody on the way may read them. */
+function readUrl(
+  name: string,
+  value: string,
+  expected = 'expected an https URL, or http://localhost',
+): string {
   if (!URL.canParse(value) || !isProtected(value))
     throw new UsageError(`${name}: ${expected}, got another text`)
   if (/[?#@]/.test(value)) throw new UsageError(`${name}: ${expected} without ?, # and @, got one of them`)
