@@ -123,6 +123,18 @@ describe('a key', () => {
   })
 })
 
+describe('the secret of a client', () => {
+  it.each<[string, () => string, RegExp]>([
+    ['is too short', () => work.file('short', 'x'), /^--secret-file: expected the secret .*at least 24/],
+    ['is missing', () => '/nowhere/secret', /^--secret-file: cannot read \/nowhere\/secret \(ENOENT\); name/],
+  ])('that %s is a final error, in the words of the command line', async (_, file, message) => {
+    const place = ['--issuer', work.issuer.origin, '--action', 'token', '--deadline', '1']
+    const client = ['--client-id', 'fleet', '--secret-file', file()]
+    const { ending, stderr } = await runHere(['provision', ...place, ...client], { isTerminal: false })
+    expect([ending, linesOf(stderr).at(-1)]).toEqual(FINAL('key_unavailable', 'you', message))
+  })
+})
+
 describe('an issuer', () => {
   it('that hangs is a transient error', async () => {
     const issuer = await serve(() => undefined)

@@ -90,6 +90,36 @@ describe('check', () => {
     expect(stdout).toContain(`curl -i -X GET "${work.issuer.origin}/nowhere"`)
   })
 
+  it.each<[string, () => readonly string[], RegExp]>([
+    [
+      'that is shorter than all secrets of servers',
+      () => ['--secret-file', work.file('short', 'x\n')],
+      /^error: --secret-file: expected the secret of the client, which has at least 24 characters, got a string of 1 /,
+    ],
+    ['that is empty', () => ['--secret-file', work.file('empty', '\n')], /got a string of 0 characters\n$/],
+    [
+      'in a missing file',
+      () => ['--secret-file', '/nowhere/secret'],
+      /^error: --secret-file: cannot read \/nowhere\/secret \(ENOENT\); name a file that contains the secret of /,
+    ],
+    [
+      'in a variable that is not set',
+      () => ['--secret-env', 'NOPE'],
+      /^error: --secret-env: the variable NOPE is not set; export it with the secret of the client in it\n$/,
+    ],
+  ])('sends no request with a secret %s', async (_, place, message) => {
+    const seen = work.issuer.events.length
+    const { ending, stdout, stderr } = await runHere([
+      'check',
+      work.issuer.origin,
+      '--client-id',
+      'fleet',
+      ...place(),
+    ])
+    expect([ending, stdout, work.issuer.events.length]).toEqual([2, '', seen])
+    expect(stderr).toMatch(message)
+  })
+
   it('revokes the keys of the run even if it is interrupted', async () => {
     const events = work.issuer.events.length
     const client = [

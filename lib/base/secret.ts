@@ -36,7 +36,7 @@ function hashWith(salt: string, secret: string): Buffer {
 }
 
 /** In characters: 24 hexadecimal digits are 96 random bits. */
-const SHORTEST_SECRET = 24
+export const SHORTEST_SECRET = 24
 
 /** What error messages expect of a secret. */
 export const SECRET_FORM = `at least ${SHORTEST_SECRET} characters (generate one: openssl rand -hex 32)`

@@ -10,7 +10,7 @@ import { type Given, type OptionTable, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command, Surroundings } from './command.js'
 import { promptSecret } from './prompt.js'
-import { secretSourceOf } from './provision-options.js'
+import { requireClientSecret, secretSourceOf } from './provision-options.js'
 
 const OPTIONS: OptionTable = {
   'client-id': { value: 'ID', about: 'The test client, which gets and redeems keys' },
@@ -89,7 +89,7 @@ async function readSettings(
   const source = secretSourceOf('secret', options, reading)
   const secret = await readSecret(source ?? (() => promptSecret(`Secret of the client ${clientId}`, signal)))
   const clientSecret = secret.trim()
-  if (clientSecret === '') throw new UsageError('--client-id: expected its secret, got an empty text')
+  requireClientSecret('--client-id', clientSecret)
   report.hide(clientSecret)
   return { ...settings, clientSecret }
 }

@@ -1,4 +1,8 @@
+import { describeSecret } from '../base/faults.js'
+import { isLongEnough, SHORTEST_SECRET } from '../base/secret.js'
+import { systemCode } from '../base/system-code.js'
 import type { ConfigurationError, ProvisionOptions, SecretSource } from '../client/client.js'
+import { oneLine } from '../client/failure.js'
 import { pinnedFetch, secretFromEnvironment, secretFromFile, secretFromStdin } from '../client/node.js'
 import { abortable } from './abortable.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
@@ -109,18 +113,64 @@ export function secretSourceOf(
     throw new UsageError(
       `--${what}-env: expected the name of a variable in capital letters, got another text`,
     )
-  if (isStdin) return reader(secretFromStdin(), reading)
-  if (file !== undefined) return reader(secretFromFile(file), reading)
-  return name === undefined ? undefined : reader(secretFromEnvironment(name), reading)
+  const thing = what === 'key' ? 'the provisioning key' : 'the secret of the client'
+  const from = (option: string, explain: Place['explain']): Place => ({ what, option, explain })
+  if (isStdin) return reader(from(`--${what}-stdin`, oneLine), secretFromStdin(), reading)
+  if (file !== undefined) {
+    const place = from(`--${what}-file`, (cause) => unreadable(file, cause, thing))
+    return reader(place, secretFromFile(file), reading)
+  }
+  if (name === undefined) return undefined
+  const unset = `the variable ${name} is not set; export it with ${thing} in it`
+  return reader(
+    from(`--${what}-env`, () => unset),
+    secretFromEnvironment(name),
+    reading,
+  )
 }
 
-/** Reads a secret that must never be written. */
-function reader(read: () => string | Promise<string>, { signal, onSecret }: SecretReading): SecretSource {
+/** Where a key or a secret comes from. */
+interface Place {
+  readonly what: 'key' | 'secret'
+  readonly option: string
+  /** Says why it cannot be read, and what to do. */
+  readonly explain: (cause: unknown) => string
+}
+
+function unreadable(file: string, cause: unknown, thing: string): string {
+  const code = systemCode(cause)
+  return code === undefined
+    ? oneLine(cause)
+    : `cannot read ${file} (${code}); name a file that contains ${thing}`
+}
+
+/** Reads a secret that must never be written. The result throws a `UsageError`. */
+function reader(
+  { what, option, explain }: Place,
+  read: () => string | Promise<string>,
+  { signal, onSecret }: SecretReading,
+): SecretSource {
   return async () => {
-    const secret = await abortable(read, signal)
-    onSecret(secret)
+    const secret = await abortable(read, signal).catch((cause) => {
+      throw signal.aborted ? cause : new UsageError(`${option}: ${explain(cause)}`)
+    })
+    if (what === 'secret') requireClientSecret(option, secret)
+    // A shorter text is no key. To hide it would replace parts of words.
+    if (isLongEnough(secret.trim())) onSecret(secret)
     return secret
   }
+}
+
+/**
+ * The server accepts no shorter secret. A short text is a mistake, and to hide it would replace parts of words.
+ *
+ * @throws UsageError
+ */
+export function requireClientSecret(source: string, given: string): void {
+  const secret = given.trim()
+  if (isLongEnough(secret)) return
+  const expected = `the secret of the client, which has at least ${SHORTEST_SECRET} characters`
+  throw new UsageError(`${source}: expected ${expected}, got ${describeSecret(secret)}`)
 }
 
 function pinned({ issuer, 'ca-sha256': sha256 }: Values): Pick<ProvisionOptions, 'fetch'> {
