@@ -66,7 +66,8 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 
 function describeError({ code, message }: NodeJS.ErrnoException, variable: string, port: number): string {
   if (code === 'EADDRINUSE') {
-    return `port ${port} is in use by another program; choose another port, or set ${variable}=0 to use any free port`
+    const user = 'another program, perhaps another demo'
+    return `port ${port} is in use by ${user}; choose another port, or set ${variable}=0 to use any free port`
   }
   if (code === 'EACCES') return `you may not listen on port ${port}; choose a port above 1023`
   return `cannot listen on port ${port} (${code ?? message})`

@@ -67,8 +67,8 @@ describe('a port that is in use', () => {
       const second = run('main.ts', { PORT: '0', HTTP_PORT: '0', [variable]: String(first.port) })
       expect(await second.exited).toBe(1)
       expect(second.stderr()).toBe(
-        `demo: ${variable}: port ${first.port} is in use by another program; choose another port, ` +
-          `or set ${variable}=0 to use any free port\n`,
+        `demo: ${variable}: port ${first.port} is in use by another program, perhaps another demo; ` +
+          `choose another port, or set ${variable}=0 to use any free port\n`,
       )
       expect(second.stdout()).toBe('')
     },
