@@ -19,7 +19,8 @@ export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError'
 }
 
-const DEFAULT_PORT = 8443
+/** Where the demo listens, and where the tour looks for it. */
+export const DEFAULT_PORT = 8443
 const DEFAULT_HTTP_PORT = 8080
 const MIN_SECRET_LENGTH = 24
 

@@ -43,7 +43,7 @@ export function nextSteps(
     `  ${paint('bold', 'Try it:')} open another terminal (bash or zsh) and paste the indented commands in this order. Each`,
     '  answer ends with its HTTP status. curl needs -k because the certificate is self-signed.',
     '',
-    ...clientVariables(environment),
+    ...clientVariables(demo, environment),
     '',
     heading('The flow', paint),
     ...flow(site).flatMap(numbered),
@@ -52,7 +52,7 @@ export function nextSteps(
     heading('Metadata', paint),
     ...metadata(site).flatMap(numbered),
     '  The tour sends these requests itself and explains each answer. It also shows DPoP,',
-    '  private_key_jwt and a lost answer. Run it where you have set the secret:',
+    '  private_key_jwt and a lost answer. Run it where you have pasted the exports:',
     `  ${tourCommand(demo)}`,
     '',
     '  Press Ctrl-C to stop the demo. It prints an event below for each thing that happens to a key:',
@@ -89,19 +89,20 @@ function introduction(
   ]
 }
 
-function clientVariables({ clientId, clientSecret, isSecretRandom }: Environment): readonly string[] {
-  const id = `export DEMO_CLIENT_ID=${shellQuote(clientId)}`
-  if (isSecretRandom) return [command(id), command(`export DEMO_CLIENT_SECRET=${shellQuote(clientSecret)}`)]
-  return [command(id), '', '  First export the secret of this demo in that terminal, as DEMO_CLIENT_SECRET.']
+/** The variables of the commands, and the URL that the tour reads. */
+function clientVariables(
+  { origin }: Origins,
+  { clientId, clientSecret, isSecretRandom }: Environment,
+): readonly string[] {
+  const names = [`export DEMO_URL=${origin}`, `export DEMO_CLIENT_ID=${shellQuote(clientId)}`].map(command)
+  if (isSecretRandom) return [...names, command(`export DEMO_CLIENT_SECRET=${shellQuote(clientSecret)}`)]
+  return [...names, '', '  First export the secret of this demo in that terminal, as DEMO_CLIENT_SECRET.']
 }
 
-/** The command that starts the tour. The tour finds the ports of this demo in the same variables as the demo. */
-function tourCommand({ origin, cleartextOrigin }: Origins): string {
-  const isDefault = origin === 'https://localhost:8443' && cleartextOrigin === 'http://localhost:8080'
-  if (isDefault) return 'npm run demo:tour'
-  const port = new URL(origin).port || 443
-  const httpPort = new URL(cleartextOrigin).port || 80
-  return `PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour`
+/** The command that starts the tour, after the exports above. */
+function tourCommand({ cleartextOrigin }: Origins): string {
+  if (cleartextOrigin === 'http://localhost:8080') return 'npm run demo:tour'
+  return `HTTP_PORT=${new URL(cleartextOrigin).port || 80} npm run demo:tour`
 }
 
 function heading(text: string, paint: Paint): string {

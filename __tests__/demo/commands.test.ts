@@ -80,9 +80,10 @@ describe('the text that the demo prints', () => {
     expect(demo.stdout()).toContain(`http://localhost:${demo.httpPort}/story/?token=`)
   })
 
-  it('names the ports in the command for the tour, so that it finds this demo', () => {
+  it('exports its URL and names its HTTP port for the tour, so that it finds this demo', () => {
     const { port, httpPort } = demo
-    expect(demo.stdout()).toContain(` PORT=${port} HTTP_PORT=${httpPort} npm run demo:tour\n`)
+    expect(demo.stdout()).toContain(`\n      export DEMO_URL=https://localhost:${port}\n`)
+    expect(demo.stdout()).toContain(`\n  HTTP_PORT=${httpPort} npm run demo:tour\n`)
   })
 
   it('has commands that do what their titles say, when pasted into bash', async () => {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { EnvironmentError } from '../../demo-app/environment.js'
+import { EnvironmentError, readEnvironment } from '../../demo-app/environment.js'
 import { redaction } from '../../demo-app/requests/redaction.js'
 import { pauses } from '../../demo-app/tour/pauses.js'
 import { wrap } from '../../demo-app/tour/show.js'
@@ -226,11 +226,29 @@ it.each([
   ['https://example.com', URL_EXPECTED],
   ['https://localhost:8443/oauth', URL_EXPECTED],
   ['nonsense', URL_EXPECTED],
-  ['https://localhost:1', 'DEMO_URL: there is no demo at https://localhost:1'],
+  ['https://localhost:1', 'DEMO_URL: there is no demo at https://localhost:1; start it, or unset DEMO_URL'],
 ])('rejects DEMO_URL=%s in one line', async (url, message) => {
   const { chooseTarget } = await import('../../demo-app/tour/target.js')
   const choice = chooseTarget({ DEMO_URL: url, DEMO_CLIENT_SECRET: SECRET })
   await expect(choice).rejects.toThrow(new EnvironmentError(message))
+})
+
+it.each([
+  [{}, []],
+  [{ PORT: '0', DEMO_CLIENT_SECRET: SECRET }, []],
+  [{ DEMO_CLIENT_SECRET: SECRET }, ['https://localhost:8443']],
+  [{ PORT: '3000', DEMO_CLIENT_SECRET: SECRET }, ['https://localhost:3000', 'https://localhost:8443']],
+])('with the environment %j looks for a demo at %j', async (env, origins) => {
+  const { candidatesOf } = await import('../../demo-app/tour/target.js')
+  expect(candidatesOf(readEnvironment(env))).toEqual(origins)
+})
+
+it('says what to export, and where it has looked for a demo', async () => {
+  const { adviceFor } = await import('../../demo-app/tour/target.js')
+  expect(adviceFor([])).toMatch(/export its DEMO_CLIENT_SECRET and its DEMO_URL\.$/)
+  expect(adviceFor(['https://localhost:3000', 'https://localhost:8443'])).toMatch(
+    /^DEMO_CLIENT_SECRET is set, but no demo answers at https:\/\/localhost:3000 or https:\/\/localhost:8443\. .* DEMO_URL\.$/,
+  )
 })
 
 it('requires the secret of the demo at DEMO_URL', async () => {

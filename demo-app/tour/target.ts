@@ -1,6 +1,6 @@
 import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { DEMO_NAME } from '../app'
-import { type Environment, EnvironmentError, readEnvironment } from '../environment'
+import { DEFAULT_PORT, type Environment, EnvironmentError, readEnvironment } from '../environment'
 import { type Route, send } from '../requests/send'
 import type { Site } from '../requests/step'
 import { startDemo } from '../server'
@@ -25,10 +25,18 @@ const PROBE_MILLISECONDS = 1500
 export async function chooseTarget(env: NodeJS.ProcessEnv): Promise<Target> {
   const environment = readEnvironment(env)
   if (env.DEMO_URL) return namedTarget(env.DEMO_URL, environment)
-  const isSecretKnown = !environment.isSecretRandom && environment.port !== 0
-  const { origin } = new URL(`https://localhost:${environment.port}`)
-  const issuer = isSecretKnown ? await issuerOfDemoAt(origin) : undefined
-  return issuer === undefined ? newTarget(environment) : runningTarget(issuer, environment)
+  const candidates = candidatesOf(environment)
+  for (const origin of candidates) {
+    const issuer = await issuerOfDemoAt(origin)
+    if (issuer !== undefined) return runningTarget(issuer, environment)
+  }
+  return newTarget(environment, candidates)
+}
+
+/** Where a demo with the given secret may run. PORT may be set for another program, so the default counts too. */
+export function candidatesOf({ port, isSecretRandom }: Environment): readonly string[] {
+  if (isSecretRandom || port === 0) return []
+  return [...new Set([port, DEFAULT_PORT])].map((one) => new URL(`https://localhost:${one}`).origin)
 }
 
 async function namedTarget(url: string, environment: Environment): Promise<Target> {
@@ -42,7 +50,8 @@ async function namedTarget(url: string, environment: Environment): Promise<Targe
     throw new EnvironmentError('DEMO_CLIENT_SECRET: expected the secret of the demo at DEMO_URL, got none')
   }
   const issuer = await issuerOfDemoAt(origin)
-  if (issuer === undefined) throw new EnvironmentError(`DEMO_URL: there is no demo at ${origin}`)
+  if (issuer === undefined)
+    throw new EnvironmentError(`DEMO_URL: there is no demo at ${origin}; start it, or unset DEMO_URL`)
   return runningTarget(issuer, environment)
 }
 
@@ -73,7 +82,8 @@ function runningTarget(origin: string, { httpPort, clientId, clientSecret }: Env
   }
 }
 
-async function newTarget(environment: Environment): Promise<Target> {
+/** @param tried the origins where no demo runs */
+async function newTarget(environment: Environment, tried: readonly string[]): Promise<Target> {
   const events: ProvisioningEvent[] = []
   const demo = await startDemo(
     { ...environment, port: 0, httpPort: 0 },
@@ -84,10 +94,15 @@ async function newTarget(environment: Environment): Promise<Target> {
   return {
     site: { origin, cleartextOrigin, clientId, clientSecret },
     route: { trust: { ca: certificate } },
-    description:
-      `Using a new demo at ${origin}. To use a demo that is already running, export its DEMO_CLIENT_SECRET, ` +
-      'and its DEMO_URL unless that is https://localhost:8443.',
+    description: `Using a new demo at ${origin}. ${adviceFor(tried)}`,
     events,
     stop,
   }
+}
+
+/** How the tour finds a demo that is already running. */
+export function adviceFor(tried: readonly string[]): string {
+  if (tried.length === 0)
+    return 'To use a demo that is already running, export its DEMO_CLIENT_SECRET and its DEMO_URL.'
+  return `DEMO_CLIENT_SECRET is set, but no demo answers at ${tried.join(' or ')}. If yours runs elsewhere, export its DEMO_URL.`
 }
