@@ -15,12 +15,15 @@ export function clockTime(at: Date): string {
 
 /** An event as one line: its type and its identifiers. */
 export function eventLine(event: ProvisioningEvent, paint: Paint): string {
-  return paintEvent(event, eventText(event), paint)
+  return paintEvent(event, [eventName(event), ...eventDetails(event)].join(' '), paint)
 }
 
-/** The same without colours, for text that is wrapped later. */
-export function eventText(event: ProvisioningEvent): string {
-  return [event.type.padEnd(17), ...eventDetails(event)].join(' ')
+/** The longest of the usual types: `redemption.repeated`. */
+const NAME_WIDTH = 19
+
+/** The type of an event, as wide as a column. */
+export function eventName({ type }: ProvisioningEvent): string {
+  return type.padEnd(NAME_WIDTH)
 }
 
 /** The identifiers of an event, and what else distinguishes it from others of its type. */
@@ -55,7 +58,7 @@ function detailsOf(event: ProvisioningEvent): readonly (string | undefined)[] {
     case 'token.exposed':
       return [key, client, event.revoked ? 'revoked' : undefined]
     case 'client.registered':
-      return [key, `registered=${event.registeredClientId}`]
+      return [key, `new=${event.registeredClientId}`]
     case 'client.bound':
       return [key, `subject=${event.subject}`]
     case 'client.unbound':

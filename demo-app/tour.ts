@@ -6,7 +6,7 @@ import { deviceSteps } from './tour/device'
 import { FLOW } from './tour/flow'
 import { type Guide, guide } from './tour/guide'
 import { lostAnswerSteps } from './tour/lost-answer'
-import { pauses } from './tour/pauses'
+import { isInteractive, pauses } from './tour/pauses'
 import { heading, wrap } from './tour/show'
 import { chooseTarget } from './tour/target'
 
@@ -27,6 +27,7 @@ async function tour(): Promise<boolean> {
       '  ',
     ),
   )
+  if (isInteractive(process.stdin, process.stdout)) console.log(wrap(WITHOUT_PAUSES, '  '))
   try {
     return await runParts(runStep)
   } finally {
@@ -35,12 +36,14 @@ async function tour(): Promise<boolean> {
 }
 
 const PARTS: readonly (readonly [title: string, steps: readonly Step[]])[] = [
-  ['A lost answer', lostAnswerSteps()],
   ['The flow', FLOW],
   ['A replay', REPLAY],
+  ['A lost answer', lostAnswerSteps()],
   ['A device with a key pair', deviceSteps()],
   ['Attacks', ATTACKS],
 ]
+
+const WITHOUT_PAUSES = 'The tour waits for Enter. Without pauses: npm run demo:tour </dev/null'
 
 const TOTAL = PARTS.reduce((sum, [, steps]) => sum + steps.length, 0)
 
@@ -54,7 +57,7 @@ async function runParts(runStep: Guide): Promise<boolean> {
     console.log(`\n  ${paint('bold', heading(title))}`)
     for (const step of steps) {
       number += 1
-      if (!(await runStep(step, number))) failed.push(number)
+      if (!(await runStep(step, `${number} of ${TOTAL}`))) failed.push(number)
       if (number < TOTAL) await pause('Press Enter for the next step. ')
     }
   }

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { EnvironmentError, readEnvironment } from '../../demo-app/environment.js'
 import { redaction } from '../../demo-app/requests/redaction.js'
-import { pauses } from '../../demo-app/tour/pauses.js'
+import { isInteractive, pauses } from '../../demo-app/tour/pauses.js'
 import { wrap } from '../../demo-app/tour/show.js'
 import { itInAll } from '../support/scale.js'
 import { type Child, run, startDemo } from './child.js'
@@ -36,7 +36,7 @@ it('starts a new demo, and prints requests, answers and events without secrets',
   expect(tour.stderr()).toBe('')
   expectNothingSecret(tour, SECRET)
   expect(tour.stdout()).toContain('Using a new demo at https://localhost:')
-  expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 3>')
+  expect(tour.stdout()).toContain('> Authorization: Bearer <provisioning key 1>')
   expect(unwrapped(tour.stdout())).toContain('"access_token": "<initial access token>"')
   expect(tour.stdout()).toMatch(/\* key\.replayed +key=/)
   expect(tour.stdout()).toContain('All 36 steps went as described.')
@@ -51,13 +51,13 @@ it('starts a new demo, and prints requests, answers and events without secrets',
 
 /** Joins the lines that are wrapped. */
 function unwrapped(text: string): string {
-  return text.replace(/\n {6}(?=\S)/g, ' ')
+  return text.replace(/\n(?: {6}| {26})(?=\S)/g, ' ')
 }
 
 /** The printed steps by number. */
 function printedSteps(text: string): (step: number) => string {
   const steps = new Map(
-    text.split(/^ {2}(?=\d+\. )/m).map((step) => [Number.parseInt(step, 10), step] as const),
+    text.split(/^ {2}(?=\d+ of 36\. )/m).map((step) => [Number.parseInt(step, 10), step] as const),
   )
   return (step) => steps.get(step) ?? ''
 }
@@ -79,16 +79,23 @@ describe('the tour', () => {
     wrapped = printedSteps(tour.stdout())
   })
 
-  it('starts with the lost answer, and fits one screen for each step', () => {
-    expect(step(2)).toMatch(/^2\. Register a client with it, and lose the answer\n/)
+  it('starts with a key and its redemption, and fits one screen for each step', () => {
+    expect(step(1)).toMatch(/^1 of 36\. Get a provisioning key\n/)
+    expect(step(5)).toMatch(/^5 of 36\. Redeem it\n/)
     for (let number = 1; number <= STEPS; number += 1) {
       const lines = wrapped(number).trimEnd().split('\n')
       expect([number, lines.length]).toEqual([number, Math.min(lines.length, LINES_OF_A_SCREEN)])
     }
   })
 
+  it('has a column of event types and a column of their details', () => {
+    const events = tour.stdout().match(/^ {4}\* .*(\n {26}\S.*)*/gm) ?? []
+    expect(events.length).toBeGreaterThan(STEPS)
+    expect(events.filter((event) => !/^ {4}\* (?=.{19} \S)[\w.]+ +\S/.test(event))).toEqual([])
+  })
+
   it('reads, changes and deletes a registration', () => {
-    expect(step(18)).toMatch(
+    expect(step(12)).toMatch(
       inThisOrder(
         ...['> GET https', '< 200 OK  { "client_name": "lamp", ... }'],
         ...['> PUT https', '< 200 OK  { "client_name": "desk lamp", ... }', '* client.updated'],
@@ -127,7 +134,7 @@ describe('the tour', () => {
         ...['> Authorization: DPoP <access token of the device>', '> DPoP: <proof by the device, for GET'],
         ...['< 200 OK', `"device": "${device}"`, '* token.verified'],
         ...['> Authorization: Bearer <access token of the device>', '< 401 Unauthorized'],
-        '* request.refused   401 possession_unproven',
+        '* request.refused     401 possession_unproven',
       ),
     )
   })
@@ -144,36 +151,36 @@ describe('the tour', () => {
   })
 
   it('loses an answer, and gets it again byte for byte with the same key pair', () => {
-    const request = ['> Authorization: DPoP <provisioning key 1>', '> DPoP: <proof by the sensor, for POST']
-    expect(step(2)).toMatch(
+    const request = ['> Authorization: DPoP <provisioning key 4>', '> DPoP: <proof by the sensor, for POST']
+    expect(step(18)).toMatch(
       inThisOrder(
         ...[...request, '< (The tour closed the connection', '* key.redeemed ', '* client.registered '],
-        'registered=',
+        'new=',
       ),
     )
-    const [, registered = ''] = /registered=([\w-]+)/.exec(step(2)) ?? []
-    expect(step(3)).toMatch(
+    const [, registered = ''] = / new=([\w-]+)/.exec(step(18)) ?? []
+    expect(step(19)).toMatch(
       inThisOrder(
         ...[...request, '< 201 Created', `"client_id": "${registered}"`, '* redemption.repeated key='],
         ...[...request, '< 201 Created  (the same ', ' bytes)', '* redemption.repeated key='],
       ),
     )
-    expect(step(3)).not.toContain('client.registered')
-    expect(step(4)).toMatch(
+    expect(step(19)).not.toContain('client.registered')
+    expect(step(20)).toMatch(
       inThisOrder('Basic <the sensor and its secret>', '* token.issued', '< 200 OK', '* token.verified'),
     )
   })
 
   it('replays a key with its own key pair, which deletes the client that came from it', () => {
-    const [, registered = ''] = /registered=([\w-]+)/.exec(step(2)) ?? []
-    expect(step(5)).toMatch(
+    const [, registered = ''] = / new=([\w-]+)/.exec(step(18)) ?? []
+    expect(step(21)).toMatch(
       inThisOrder(
         ...['"client_name": "second sensor"', '< 401 Unauthorized'],
-        `* client.deleted    client=${registered} by=replay`,
+        `* client.deleted      client=${registered} by=replay`,
         ...['* key.replayed ', `family=${registered} revoked`, '401 key_redeemed'],
       ),
     )
-    expect(step(6)).toMatch(
+    expect(step(22)).toMatch(
       inThisOrder(
         ...['> GET https', '< 401 Unauthorized  { "error": "invalid_token"', '401 registration_token_wrong'],
         ...['> POST https', '< 401 Unauthorized  { "error": "invalid_client"', '401 client_unknown'],
@@ -278,6 +285,9 @@ it('wraps text at spaces, and keeps its margin', () => {
     /^ {4}> {3}word[^\n]+\n {8}word/,
   )
   expect(wrap('short', '  ')).toBe('  short')
+  expect(wrap(`  type=${'long'.repeat(30)}`, '      ', '    > ')).toBe(
+    `    >   type=\n        ${'long'.repeat(30)}`,
+  )
 })
 
 describe('the pause between steps', () => {
@@ -299,6 +309,12 @@ describe('the pause between steps', () => {
     output.read()
     await pause('Enter? ')
     expect(output.read()).toBeNull()
+  })
+
+  it('is announced only to a person who can answer', () => {
+    expect(isInteractive(terminal(), terminal())).toBe(true)
+    expect(isInteractive({}, terminal())).toBe(false)
+    expect(tour.stdout()).not.toContain('</dev/null')
   })
 
   it('does not wait in a pipe', async () => {

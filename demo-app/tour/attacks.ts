@@ -4,8 +4,8 @@ import type { Step } from '../requests/step'
 /** Attacks with the keys of the flow. */
 export const REPLAY: readonly Step[] = [
   {
-    title: 'Replay: redeem key 3 again',
-    call: postWith('/devices', 'provisioning key 3', { name: 'second lamp' }),
+    title: 'Replay: redeem key 1 again',
+    call: postWith('/devices', 'provisioning key 1', { name: 'second lamp' }),
     status: 401,
     members: { error: 'invalid_token' },
     event: 'key.replayed',
@@ -13,8 +13,8 @@ export const REPLAY: readonly Step[] = [
       'A key can be redeemed only once. The answer does not say why the key is rejected, but the event does.',
   },
   {
-    title: 'Replay: exchange key 4 again, with the same request',
-    call: exchangeOf('provisioning key 4'),
+    title: 'Replay: exchange key 2 again, with the same request',
+    call: exchangeOf('provisioning key 2'),
     status: 400,
     members: { error: 'invalid_request' },
     event: 'key.replayed',

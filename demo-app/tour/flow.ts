@@ -7,7 +7,7 @@ const REGISTRATION_TOKEN = 'registration access token'
 export const FLOW: readonly Step[] = [
   keyStep({
     title: 'Get a provisioning key',
-    name: 'provisioning key 3',
+    name: 'provisioning key 1',
     form: () => ({ scope: 'devices:create' }),
     explanation:
       'The client authenticated with its long-term secret and got a key that is valid for 5 minutes. The key ' +
@@ -15,7 +15,7 @@ export const FLOW: readonly Step[] = [
   }),
   {
     title: 'Introspect the key',
-    call: introspectionOf('provisioning key 3'),
+    call: introspectionOf('provisioning key 1'),
     status: 200,
     members: { active: true, scope: 'devices:create' },
     explanation:
@@ -23,7 +23,7 @@ export const FLOW: readonly Step[] = [
   },
   {
     title: 'Use it on a guarded route',
-    call: getWith('/whoami', 'provisioning key 3'),
+    call: getWith('/whoami', 'provisioning key 1'),
     status: 200,
     members: { scope: ['devices:create'] },
     event: 'key.verified',
@@ -33,7 +33,7 @@ export const FLOW: readonly Step[] = [
   },
   {
     title: 'Try to redeem it with an invalid body',
-    call: postWith('/devices', 'provisioning key 3', { name: '' }),
+    call: postWith('/devices', 'provisioning key 1', { name: '' }),
     status: 400,
     members: { error: 'invalid_request' },
     event: 'key.released',
@@ -41,7 +41,7 @@ export const FLOW: readonly Step[] = [
   },
   {
     title: 'Redeem it',
-    call: postWith('/devices', 'provisioning key 3', { name: 'lamp' }),
+    call: postWith('/devices', 'provisioning key 1', { name: 'lamp' }),
     status: 201,
     members: { name: 'lamp' },
     event: 'key.redeemed',
@@ -49,7 +49,7 @@ export const FLOW: readonly Step[] = [
   },
   keyStep({
     title: 'Get a key for an access token',
-    name: 'provisioning key 4',
+    name: 'provisioning key 2',
     form: () => ({}),
     explanation:
       "The client requested no scope, so the key has the client's default scopes. These are fewer than all " +
@@ -57,7 +57,7 @@ export const FLOW: readonly Step[] = [
   }),
   {
     title: 'Exchange it for an initial access token (RFC 8693)',
-    call: exchangeOf('provisioning key 4'),
+    call: exchangeOf('provisioning key 2'),
     status: 200,
     members: { token_type: 'Bearer', scope: 'config:read' },
     secrets: { access_token: 'initial access token' },
@@ -85,13 +85,13 @@ export const FLOW: readonly Step[] = [
   },
   keyStep({
     title: 'Get a key for a registration',
-    name: 'provisioning key 5',
+    name: 'provisioning key 3',
     form: () => ({ scope: 'provision:register provision:token config:read' }),
     explanation: 'The key allows the registration. It also has the scopes that the new client is to get.',
   }),
   {
     title: 'Register a client (RFC 7591)',
-    call: postWith('/oauth/register', 'provisioning key 5', {
+    call: postWith('/oauth/register', 'provisioning key 3', {
       client_name: 'lamp',
       scope: 'provision:token config:read',
     }),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProvisioningEvent } from 'express-provisioning-keys'
-import { eventText, paintEvent } from '../event-lines'
+import { eventDetails, eventName, paintEvent } from '../event-lines'
 import type { Paint } from '../paint'
 import { perform } from '../requests/exchange'
 import { type Redaction, redaction } from '../requests/redaction'
@@ -16,14 +16,18 @@ export interface GuideOptions {
   readonly print: (text: string) => void
 }
 
-/** Runs and prints one step. Resolves with whether all answers and events were as the step describes. */
-export type Guide = (step: Step, number: number) => Promise<boolean>
+/**
+ * Runs and prints one step. Resolves with whether all answers and events were as the step describes.
+ *
+ * @param position where the reader is, such as `7 of 36`
+ */
+export type Guide = (step: Step, position: string) => Promise<boolean>
 
 export function guide(options: GuideOptions): Guide {
   const memory = redaction()
   memory.keepSecret('client secret', options.target.site.clientSecret)
   const tour: Tour = { ...options, memory, lastAnswer: undefined }
-  return (step, number) => runStep(tour, step, number)
+  return (step, position) => runStep(tour, step, position)
 }
 
 /** The tour so far. */
@@ -33,9 +37,9 @@ interface Tour extends GuideOptions {
   lastAnswer: Answer | undefined
 }
 
-async function runStep(tour: Tour, step: Step, number: number): Promise<boolean> {
+async function runStep(tour: Tour, step: Step, position: string): Promise<boolean> {
   const { print, paint, memory } = tour
-  print(`\n  ${paint('bold', `${number}. ${step.title}`)}\n`)
+  print(`\n  ${paint('bold', `${position}. ${step.title}`)}\n`)
   const problems = await runExchanges(tour, step).catch((error: Error) => [error.message])
   if (problems.length === 0) print(`\n${wrap(step.explanation, '    ')}`)
   for (const problem of problems)
@@ -58,8 +62,14 @@ async function runExchange(tour: Tour, exchange: Exchange): Promise<readonly str
   tour.lastAnswer = answer ?? tour.lastAnswer
   printLines(tour, '<', answer === undefined ? [CUT] : shownLines(exchange, answer))
   const events = await eventsAfter(exchange, target)
-  for (const event of events) print(paintEvent(event, wrap(eventText(event), '      ', '    * '), paint))
+  for (const event of events) print(paintEvent(event, wrappedEvent(event), paint))
   return [...problems, ...eventProblems(exchange, events, target)]
+}
+
+/** The details of an event are one column. */
+function wrappedEvent(event: ProvisioningEvent): string {
+  const start = `    * ${eventName(event)} `
+  return wrap(eventDetails(event).join(' '), ' '.repeat(start.length), start).trimEnd()
 }
 
 const CUT = '(The tour closed the connection before it read the answer.)'

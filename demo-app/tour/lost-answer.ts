@@ -10,8 +10,8 @@ import {
 import { type KeyPair, newKeyPair } from '../requests/key-pair'
 import type { CallFactory, Exchange, Step } from '../requests/step'
 
-const KEY = 'provisioning key 1'
-const KEY_OF_SENSOR = 'provisioning key 2'
+const KEY = 'provisioning key 4'
+const KEY_OF_SENSOR = 'provisioning key 5'
 const SENSOR = 'the sensor'
 const SENSOR_SECRET = 'secret of the sensor'
 const REGISTRATION = 'registration of the sensor'

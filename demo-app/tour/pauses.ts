@@ -13,11 +13,16 @@ interface Output {
 /** Prints a prompt, and resolves when the reader has pressed Enter. */
 export type Pause = (prompt: string) => Promise<void>
 
+/** Whether a person reads the output and can answer. */
+export function isInteractive(input: Pick<Input, 'isTTY'>, output: Pick<Output, 'isTTY'>): boolean {
+  return input.isTTY === true && output.isTTY === true
+}
+
 /** Waits only if a person reads the output and can answer. At the end of the input, it stops to wait. */
 export function pauses(input: Input, output: Output): Pause {
-  let isInteractive = input.isTTY === true && output.isTTY === true
+  let waits = isInteractive(input, output)
   return async (prompt) => {
-    if (!isInteractive) return
+    if (!waits) return
     output.write(`\n  ${prompt}`)
     const hasEnded = await new Promise<boolean>((resolve) => {
       const onData = () => done(false)
@@ -30,7 +35,7 @@ export function pauses(input: Input, output: Output): Pause {
     })
     input.pause()
     if (hasEnded) {
-      isInteractive = false
+      waits = false
       output.write('\n')
     }
   }
