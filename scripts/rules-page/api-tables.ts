@@ -63,7 +63,7 @@ export function objectTables(): string {
     .map(([name, { description, properties = {}, required = [] }]) => {
       const rows = Object.entries(properties).map(
         ([member, schema]) =>
-          `| \`${member}\` | ${typeOf(schema)} | ${required.includes(member) ? '' : 'Not always there. '}${textOf(schema)} |`,
+          `| \`${member}\` | ${typeOf(schema)} | ${required.includes(member) ? '' : 'Can be missing. '}${textOf(schema)} |`,
       )
       return [
         `### ${name}`,

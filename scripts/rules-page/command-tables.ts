@@ -1,7 +1,8 @@
 import { POLICY_RULES } from '../../lib/checks/policy/policy'
-import type { PolicyRule } from '../../lib/checks/policy/rule'
+import type { PolicyParameters, PolicyRule } from '../../lib/checks/policy/rule'
 import type { Command } from '../../lib/cli/command'
 import { COMMANDS, usageOf } from '../../lib/cli/commands'
+import { clausesInWords } from './clauses'
 
 /** A section for each command: its purpose, its options and its notes. */
 export function commandSections(): string {
@@ -31,7 +32,9 @@ export function policyTable(): string {
   const rows = POLICY_RULES.map(
     ({ id, title, severity, group }) => `| ${group} | [${id}](#${id}) | ${title} | ${severity} |`,
   )
-  return ['| Group | Rule | What the rule demands | Severity |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| Group | Rule | What the rule demands | Default severity |', '|---|---|---|---|', ...rows].join(
+    '\n',
+  )
 }
 
 /** A section for each rule of a security policy. */
@@ -39,26 +42,51 @@ export function policySections(): string {
   return POLICY_RULES.map(policySection).join('\n\n')
 }
 
-function policySection({ id, title, option, why, fix, severity, parameters, clause }: PolicyRule): string {
-  const settings = Object.entries(parameters).map(
-    ([name, value]) => `\`${name}\` (default \`${JSON.stringify(value)}\`)`,
-  )
+const SEVERITIES: Readonly<Record<PolicyRule['severity'], string>> = {
+  error: '`error`. If the configuration breaks this rule, the command `review` fails.',
+  warning: '`warning`. If the configuration breaks this rule, the command `review` prints a warning.',
+  off: '`off`. The command `review` skips this rule until your security policy switches it on.',
+}
+
+/** What the value of each parameter means. */
+const PARAMETERS: Readonly<Record<keyof PolicyParameters, string>> = {
+  maxSeconds: 'the longest allowed time, in seconds',
+  maxDays: 'the longest allowed time, in days',
+  most: 'the highest allowed number',
+  allowed: 'the list of allowed values',
+  within: 'the list of networks that must contain all networks of the client',
+  mustBeKnown: 'whether an unknown age breaks the rule',
+}
+
+function policySection(rule: PolicyRule): string {
+  const { id, title, why, fix, severity, parameters, clause } = rule
+  const names = Object.keys(parameters) as (keyof PolicyParameters)[]
   return [
     `### ${id}`,
     '',
-    `**${title[0]?.toUpperCase()}${title.slice(1)}.**`,
+    `The rule demands: **${title}.**`,
     '',
-    `- **You see:** a deviation ${placesOf(option)}.`,
+    `- **You see:** the command \`review\` reports that ${placesOf(rule)} breaks this rule.`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
-    `- **Severity:** ${severity}.${settings.length > 0 ? ` **Parameters:** ${settings.join(', ')}.` : ''}`,
-    ...(clause === undefined ? [] : [`- **Clause:** ${clause}.`]),
+    `- **Default severity:** ${SEVERITIES[severity]}`,
+    ...names.map(
+      (name) => `- **Parameter \`${name}\`:** ${PARAMETERS[name]}. ${defaultOf(parameters[name])}`,
+    ),
+    ...(clause === undefined ? [] : [`- **Source of this rule:** ${clausesInWords(clause)}.`]),
   ].join('\n')
 }
 
+function defaultOf(value: PolicyParameters[keyof PolicyParameters]): string {
+  const values = Array.isArray(value) ? value : [value]
+  const named = values.map((one) => `\`${one}\``).join(', ')
+  return `The default is ${named === '' ? 'an empty list' : named}.`
+}
+
 /** A client has its own policy, or that of the deployment. */
-function placesOf(option: string): string {
-  if (option === 'the file') return 'in the configuration file'
+function placesOf({ option }: PolicyRule): string {
+  if (option === 'the file') return 'a line of the configuration file'
+  if (option.startsWith('classes')) return `\`${option}\` in your security policy`
   const ofDeployment = option.replace('clients[].policy.', 'policy.')
-  return `at the option ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}`
+  return `the option ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}`
 }

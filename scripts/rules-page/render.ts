@@ -21,7 +21,8 @@ export function ruleSections(kind: Rule['kind']): string {
 }
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
-  bound: '`bound`. The client has authenticated, or a request contained one of its keys or tokens.',
+  bound:
+    '`bound`. The client in the finding has authenticated, or a request contained a genuine key or token of this client.',
   unbound: '`unbound`. A stranger can cause this finding, so the server only reports it.',
 }
 
@@ -30,7 +31,7 @@ function evidenceOf({ evidence, signal: { by } }: Rule): string {
   return by === 'deployment' ? '`unbound`. The finding names no client.' : EVIDENCE[evidence]
 }
 
-/** Calls and events in a step of a runbook, and the pages that it names. */
+/** A step of a runbook, with links and code marks. */
 function withLinks(step: string): string {
   return step
     .replace('"A stolen signing key"', '["A stolen signing key"](key-rotation.md#a-stolen-signing-key)')
@@ -39,19 +40,20 @@ function withLinks(step: string): string {
       (name) => `[\`${name}\`](#calls-that-you-need)`,
     )
     .replace(
-      /\b(?:key|client|request|registration)\.[a-z]+\b|\bfamily\.fate\b|\bkeyId\b/g,
+      /\b(?:(?:key|client|request|registration)\.[a-z]+|family\.fate|keyId|[a-z]+_[a-z_]+|outstandingKeys|lifetimeSeconds|flagged|unreached|(?<=member )(?:detail|actions))\b/g,
       (name) => `\`${name}\``,
     )
 }
 
 const RESPONSES: Record<RuleResponse, string> = {
-  report: '`report`: the server opens a finding, and does nothing more',
-  throttle: '`throttle`: the server allows the client only one unused key at a time, for `lockSeconds`',
+  report: 'it opens a finding, and does nothing more (`report`)',
+  throttle:
+    'it opens a finding, and allows the client only one unused key at a time, for `lockSeconds` (`throttle`)',
   stepUp:
-    '`stepUp`: the server gives the client only keys that are bound to a DPoP key or a certificate, for `lockSeconds`',
-  revokeKey: '`revokeKey`: the server revokes the key',
-  revokeFamily: '`revokeFamily`: the server revokes everything that the key was redeemed for',
-  lockClient: '`lockClient`: the server locks the client, for `lockSeconds`',
+    'it opens a finding. For `lockSeconds`, it gives the client only keys that are bound to a DPoP key or a certificate (`stepUp`)',
+  revokeKey: 'it opens a finding, and revokes the key (`revokeKey`)',
+  revokeFamily: 'it opens a finding, and revokes everything that the key was redeemed for (`revokeFamily`)',
+  lockClient: 'it opens a finding, and locks the client for `lockSeconds` (`lockClient`)',
 }
 
 function sectionOf(rule: Rule): string {
@@ -61,12 +63,14 @@ function sectionOf(rule: Rule): string {
     '',
     `**${title}.**`,
     '',
-    `- **Matching events:** ${signalOf(rule)}`,
+    `- **Events that this rule counts:** ${signalOf(rule)}`,
     `- **Threshold:** ${thresholdOf(rule)}`,
     `- **Severity:** ${severity}`,
     `- **Evidence:** ${evidenceOf(rule)}`,
-    `- **Response of the server:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
-    ...(techniques.length === 0 ? [] : [`- **Techniques:** ${techniques.map(techniqueLink).join(', ')}`]),
+    `- **What the server does:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
+    ...(techniques.length === 0
+      ? []
+      : [`- **Techniques in MITRE ATT&CK:** ${techniques.map(techniqueLink).join(', ')}`]),
     `- **Harmless events that look like this:** ${falsePositives}`,
     '',
     'What to do:',
@@ -79,7 +83,7 @@ function signalOf({ signal: { events, reasons, condition } }: Rule): string {
   const from = `the ${events.length === 1 ? 'event' : 'events'} ${codes(events)}`
   const why =
     reasons === undefined ? '' : `${ofRefusals(events)} if the \`reason\` is ${codes(reasons, 'or')}`
-  return `${from}${why}.${condition === undefined ? '' : ` Condition: ${condition}.`}`
+  return `${from}${why}.${condition === undefined ? '' : ` The rule also has this condition: ${condition}.`}`
 }
 
 /** Only refusals have a reason. */
@@ -87,18 +91,19 @@ function ofRefusals(events: Rule['signal']['events']): string {
   return events.length === 1 ? ',' : '. `request.refused` counts only'
 }
 
-/** Where a single event, or several events, must come from. */
-const SUBJECTS: Record<SubjectKind, readonly [single: string, several: string]> = {
-  client: ['of a client', 'of one client'],
-  address: ['from an address', 'from one address'],
-  deployment: ['in the whole deployment', 'in the whole deployment'],
+/** What a finding is about, and what several events have in common. */
+const SUBJECTS: Record<SubjectKind, readonly [finding: string, events: string]> = {
+  client: ['a client', ' of the same client'],
+  address: ['an address', ' from the same address'],
+  deployment: ['the whole deployment', ''],
 }
 
-/** `3 matching events of one client within 10 minutes open a finding.`. */
+/** `the server opens a finding about a client after 3 of these events of the same client within an hour.`. */
 function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
-  const [single, several] = SUBJECTS[by]
-  if (count === 1) return `one matching event ${single} is enough to open a finding.`
-  return `${count} matching events ${several} within ${duration(seconds)} open a finding.`
+  const [finding, events] = SUBJECTS[by]
+  const opens = `the server opens a finding about ${finding} after`
+  if (count === 1) return `${opens} one of these events.`
+  return `${opens} ${count} of these events${events} within ${duration(seconds)}.`
 }
 
 function duration(seconds: number): string {

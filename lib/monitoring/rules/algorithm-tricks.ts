@@ -24,10 +24,10 @@ export const algorithmTricks: Rule = {
   },
   threshold: { count: 10, seconds: 3600 },
   falsePositives:
-    'Clients that still use keys of another deployment, or of a signing key that you have removed.',
+    'Clients still use keys of another deployment, or keys that were signed with a signing key that you have removed.',
   runbook: [
-    'If the only reason is signing_key_unknown, check whether a signing key was removed too early.',
-    'With other reasons, somebody tries forged tokens. The server has refused all of these tokens. If more come, block the address at your proxy.',
+    'If all events have the reason signing_key_unknown, check whether you have removed a signing key too early.',
+    'If the events have other reasons, somebody sends forged tokens. The server has refused all of these tokens. If more forged tokens come, block the address at your proxy.',
   ],
   responses: ['report'],
 }

@@ -31,7 +31,7 @@ export const canary: Rule = {
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Your own test of the canary.',
+  falsePositives: 'You have used the canary yourself, for example in a test.',
   runbook: [
     'Nobody has a reason to use a canary, so somebody has read the place where you put its secret or key.',
     'Take the address from the finding, and look for other requests from this address in your logs.',

@@ -19,10 +19,10 @@ export const clientGuessing: Rule = {
   techniques: ['T1110.001'],
   signal: { events: ['request.refused'], reasons: GUESSES, by: 'client' },
   threshold: { count: 10, seconds: 3600 },
-  falsePositives: 'A client that still uses its old secret, because only the server has the new one.',
+  falsePositives: 'The client still uses its old secret, because only the server has the new secret.',
   runbook: [
     'Look at the address in the events request.refused in your log. If the address belongs to the client, give the client its new credentials.',
-    'If you do not know the address, block it at your proxy. Nobody can guess a generated secret of 24 characters.',
+    'If the address does not belong to one of your clients, block the address at your proxy. Nobody can guess a generated secret of 24 characters.',
     'The server does not lock the client, because a stranger must not be able to lock out a client.',
   ],
   responses: ['report'],

@@ -19,11 +19,11 @@ export const deadKey: Rule = {
   },
   threshold: { count: 3, seconds: 3600 },
   falsePositives:
-    'A script or a service that has an old key in its configuration, and sends this key at each start.',
+    'A script or a service has an old key in its configuration, and sends this key at each start.',
   runbook: [
-    'Look at the addresses of the finding. If you know an address, a program on that machine usually has an old key in its configuration: remove the key there.',
-    'Unknown addresses mean that old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
-    'The old keys are worthless. But check whether the same source has also leaked secrets that are still valid.',
+    'Look at the addresses in the finding. If an address belongs to one of your machines, a program on this machine probably has an old key in its configuration. Remove the key from this configuration.',
+    'If an address does not belong to one of your machines, old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
+    'Nobody can use the old keys. But check whether the same source has also leaked secrets that are still valid.',
   ],
   responses: ['report'],
   where(event) {

@@ -18,11 +18,11 @@ export const fastRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `the client redeemed the key within ${FASTEST_MILLISECONDS} milliseconds, although it usually needs more than a second. The rule knows only keys that the same process has issued`,
+    condition: `the client redeemed the key less than ${FASTEST_MILLISECONDS} milliseconds after the server issued it. Usually, this client needs more than a second. The rule knows only keys that the same process has issued`,
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },
-  falsePositives: 'A health check of your own that redeems keys of the same client.',
+  falsePositives: 'Your own health check redeems keys of the same client.',
   runbook: [
     'Compare the networks in the events key.issued and key.redeemed of the key.',
     'If the networks differ, a program near the server, or between the client and the server, may redeem the keys before the client does.',

@@ -15,12 +15,12 @@ export const forgedKey: Rule = {
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'A second deployment that uses the same signing key, such as staging with the signing key of production. A store that has lost its data, so that it does not know genuine keys.',
+    'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
-    'The server has refused the token. First check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
+    'The server has refused the token. First check whether the store has lost data. If the store has lost data, the token may be genuine, and no signing key has leaked.',
     'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this finding: treat the signing key as leaked.',
-    'Follow "A stolen signing key" in the page about key rotation. There you replace the signing key in every process, and revoke everything that was issued until now.',
-    'Look at the events client.bound and client.registered since the theft, and delete the clients and bindings that you do not know.',
+    'Do the steps of the section "A stolen signing key" in the page about key rotation. With these steps, you replace the signing key in every process, and revoke everything that was issued until now.',
+    'In your log, look at the events client.bound and client.registered since the signing key was stolen. Delete the clients and bindings in these events that are not yours.',
     'Find out where the signing key was stored, and who could read it.',
   ],
   responses: ['report'],

@@ -78,11 +78,11 @@ export const issuanceBurst: Rule = {
   techniques: ['T1078.004', 'T1528'],
   signal: {
     events: ['key.issued'],
-    condition: `the client asks for at least ${LEAST_BURST} keys in a minute. These are at least ${LEAST_RATIO} times as many as usual, and at least half of the requests come from networks that the client first used within the last hour`,
+    condition: `in one minute, the client asks for at least ${LEAST_BURST} keys, and for at least ${LEAST_RATIO} times as many keys as usual. At least half of these requests come from networks that the client used for the first time within the last hour`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'The first roll-out in a new region.',
+  falsePositives: 'The client installs devices in a new region for the first time.',
   runbook: [
     'Ask the person who runs the client whether the client installs devices from a new network now.',
     'If the client does not install devices, its credentials may be stolen: lock the client, change its credentials, and revoke its keys.',

@@ -16,11 +16,11 @@ export const lateRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.redeemed'],
-    condition: `the client redeemed ${IN_A_ROW} keys in a row, each in the last ${LAST_PART * 100} percent of the lifetime of the key`,
+    condition: `the client redeemed ${IN_A_ROW} keys in a row, and redeemed each of them in the last ${LAST_PART * 100} percent of its lifetime`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Devices that start slowly, and get keys with a lifetime that is too short.',
+  falsePositives: 'The devices start slowly, and the lifetime of their keys is too short.',
   runbook: [
     'If the devices need so much time, let the client ask for keys with a longer lifetime.',
     'If the devices do not need so much time, find out which program keeps the keys for so long, and why.',

@@ -10,9 +10,9 @@ export const leakedKey: Rule = {
   techniques: ['T1552'],
   signal: { events: ['key.leaked', 'token.leaked', 'registration.leaked'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'None: somebody who reports a key has this key.',
+  falsePositives: 'None. Somebody who reports a key has a copy of this key.',
   runbook: [
-    'The server has already revoked the key or token. Find out where the reporter has found the key or token.',
+    'The server has already revoked the key or token. Find out where the person or program that reported the key or token has found it.',
     'Remove the key or token from that place, and look there for other secrets.',
   ],
   responses: ['report'],

@@ -10,10 +10,10 @@ export const misusedRegistrationToken: Rule = {
   techniques: ['T1528', 'T1098'],
   signal: { events: ['registration.misused'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'A program that manages several clients and mixes up their tokens.',
+  falsePositives: 'A program manages several clients, and uses the token of one client for another client.',
   runbook: [
-    'The server has already revoked the token. The client of the token keeps working, but can no longer change its registration.',
-    'If you do not know the address in the finding, somebody may have stolen the token: delete the client with deleteClient, and register it again.',
+    'The server has already revoked the token. The client that got the token can still get keys, but can no longer change its registration.',
+    'If the address in the finding does not belong to one of your clients, somebody may have stolen the token. Delete the client with deleteClient, and register it again.',
   ],
   responses: ['report'],
 }

@@ -11,16 +11,16 @@ export const networkChanged: Rule = {
   signal: {
     events: ['key.moved'],
     condition:
-      'the network and the user agent have both changed since the key was issued, and the client asked for the key in its own name',
+      'the request with the key has another network and another user agent than the request that asked for the key. The subject of the key is the client itself',
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'An orchestrator that asks for keys for its devices: the orchestrator and the devices are on different networks.',
+    'A program asks for keys for its devices, and the program and the devices are on different networks.',
   runbook: [
     'Check whether the client normally uses the addresses and the user agents in the events key.issued and key.moved of the key.',
-    'If the client hands its keys to other machines, change the client: for each machine, it must ask for a key with the id of this machine as the subject.',
-    'If you do not know the addresses or user agents, revoke the key and its results with revokeKey or revokeFamily.',
+    'If the client gives its keys to other machines, change the client: for each machine, it must ask for a key with the id of this machine as the subject.',
+    'If the client never uses these addresses or user agents, somebody else may have the key. Revoke an unused key with revokeKey, and the results of a redeemed key with revokeFamily.',
   ],
   responses: ['report'],
   where: (event) =>

@@ -10,11 +10,12 @@ export const registrationBurst: Rule = {
   techniques: ['T1098.005', 'T1136'],
   signal: { events: ['client.registered'], by: 'client' },
   threshold: { count: 30, seconds: 600 },
-  falsePositives: 'The first installation of a fleet. Raise the threshold for clients that install fleets.',
+  falsePositives:
+    'A client installs a whole fleet of devices for the first time. Raise the threshold if your clients install fleets.',
   runbook: [
     'Ask the person who runs the client whether the client installs devices now.',
     'If the client does not install devices, lock the client, and delete the new clients with deleteClient.',
-    'Lower policy.outstandingKeys of the client to the number that it really needs.',
+    'In the policy of the client, lower outstandingKeys to the number of unused keys that the client really needs.',
   ],
   responses: ['report'],
 }

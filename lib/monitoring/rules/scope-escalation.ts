@@ -21,11 +21,11 @@ export const scopeEscalation: Rule = {
   },
   threshold: { count: 10, seconds: 3600 },
   falsePositives:
-    'A new version of a client that needs another scope, while its policy is still the old one.',
+    'A new version of the client needs another scope, but you have not changed the policy of the client yet.',
   runbook: [
-    'Read the member detail in the events request.refused: it names what the client has asked for, and what its policy allows.',
+    'Read the member detail in the events request.refused. This member names what the client has asked for, and what its policy allows.',
     'If the client needs the scope, change its policy. If the client does not need the scope, correct the client.',
-    'If nobody has changed the client, its credentials may be stolen: change the credentials.',
+    'If nobody has changed the client, somebody may have stolen its credentials. Change the credentials of the client.',
   ],
   responses: ['report'],
 }

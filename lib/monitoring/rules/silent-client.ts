@@ -68,15 +68,15 @@ export const silentClient: Rule = {
   techniques: ['T1489'],
   signal: {
     events: ['key.issued'],
-    condition: `the client asked for no key for ${LEAST_SILENCE / HOUR} hours, for ${MISSED_INTERVALS} times its usual interval, and for ${LONGEST_PAUSES} times its longest pause so far. The rule notices this only while other clients ask for keys`,
+    condition: `the client has not asked for a key for more than ${LEAST_SILENCE / HOUR} hours. This silence is also longer than ${MISSED_INTERVALS} times the usual time between two keys, and longer than ${LONGEST_PAUSES} times the longest earlier silence of the client. The rule notices a silent client only while other clients ask for keys. It watches only clients that have asked for at least ${LEAST_KEYS} keys, over at least a day`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'A client that you have switched off. The first weekend of a client that works on weekdays only.',
+    'You have switched off the client. Or the client works on weekdays only, and has its first weekend.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
-    'Look for the event request.refused of this client in your log: its credentials may have expired.',
+    'Look for the event request.refused of this client in your log. The credentials of the client may have expired.',
   ],
   responses: ['report'],
   watch() {

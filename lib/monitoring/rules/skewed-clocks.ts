@@ -15,11 +15,11 @@ export const skewedClocks: Rule = {
   signal: {
     events: ['request.refused'],
     reasons: ['key_not_yet_valid', 'client_assertion_expired', 'dpop_stale'],
-    condition: `such events came from at least ${LEAST_CLIENTS} addresses within 10 minutes`,
+    condition: `within 10 minutes, such events came from at least ${LEAST_CLIENTS} addresses`,
     by: 'deployment',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Requests that a network has delayed for minutes.',
+  falsePositives: 'A slow network has delayed requests for minutes.',
   runbook: [
     'Check the clock of the server first: compare it with a time server.',
     'If the clock of the server is right, use the addresses to find out what the clients have in common: a disk image, a site, a time server.',

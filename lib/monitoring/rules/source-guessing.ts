@@ -11,10 +11,11 @@ export const sourceGuessing: Rule = {
   techniques: ['T1110.003'],
   signal: { events: ['request.refused'], reasons: ['client_unknown', ...GUESSES], by: 'address' },
   threshold: { count: 100, seconds: 3600 },
-  falsePositives: 'Many devices that share an address and a client, if you have deleted this client.',
+  falsePositives:
+    'You have deleted a client, but many devices behind one address still use the credentials of this client.',
   runbook: [
-    'Look at the reasons in the events request.refused: client_unknown means that somebody also guesses the ids of clients.',
-    'Block the address at your proxy, unless it is a gateway of your own devices.',
+    'Look at the reasons in the events request.refused. The reason client_unknown means that somebody also guesses the ids of clients.',
+    'Block the address at your proxy, unless the address is a gateway of your own devices.',
   ],
   responses: ['report'],
 }

@@ -48,15 +48,16 @@ export const stockpiling: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them, although it usually redeems more than half`,
+    condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them. Usually, this client redeems more than half of its keys`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'Devices that cannot reach the server, while their orchestrator still asks for keys.',
+  falsePositives:
+    'The devices cannot reach the server, but the program that installs them still asks for keys.',
   runbook: [
     'Check whether the devices of the client can redeem their keys.',
     'If the devices can redeem their keys, ask the person who runs the client why the client needs so many keys.',
-    'Lower policy.outstandingKeys of the client and the lifetime of its keys.',
+    'In the policy of the client, lower outstandingKeys (the number of unused keys) and lifetimeSeconds.',
   ],
   responses: ['report'],
   watch() {

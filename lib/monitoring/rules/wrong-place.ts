@@ -14,11 +14,12 @@ export const wrongPlace: Rule = {
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },
-  falsePositives: 'A client that is configured for staging and talks to production, or the other way round.',
+  falsePositives:
+    'A client has the configuration of staging, and sends its requests to production. Or a client has the configuration of production, and sends its requests to staging.',
   runbook: [
-    'Read the member detail in the events request.refused: it names the audience, environment or network that is wrong.',
-    'If you know the address, correct the configuration of the client that uses it.',
-    'If you do not know the address, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
+    'Read the member detail in the events request.refused. This member names the wrong audience, environment or network.',
+    'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
+    'If the address does not belong to one of your clients, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],
   responses: ['report'],
 }
