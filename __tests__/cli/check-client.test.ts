@@ -87,7 +87,7 @@ describe('check-client', () => {
     const { code, stdout } = await check([], script(''))
     expect(code).toBe(1)
     expect(stdout).toContain(
-      '× enrolls the device, once\n  actual    no key pair was bound; no request arrived\n',
+      '× the client enrolls the device once\n  actual    no key pair was bound; no request arrived\n',
     )
     expect(stdout.match(/needs client-healthy, which failed/g)).toHaveLength(1)
     expect(stdout).toContain('\n- 20 more checks are skipped for this reason\n')

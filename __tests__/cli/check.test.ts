@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { DEPLOYMENT_CHECKS } from '../../lib/checks/deployment/checks.js'
+import { clausesInWords } from '../../scripts/rules-page/clauses'
 import { SECRET } from '../support/server.js'
 import { linesOf, openWorkplace, run, runHere, type Workplace } from './command-line.js'
 
@@ -27,7 +28,7 @@ describe('check', () => {
     expect([ending, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^Discovery\n√ the metadata are a JSON object with a token endpoint\n/)
     expect(stdout).toMatch(
-      /\n\nIssuance\n√ no cache keeps an answer with a key\n\nAll checks passed \(6 passed\)\.\n$/,
+      /\n\nIssuance\n√ the server forbids caches to keep an answer with a key\n\nAll checks passed \(6 passed\)\.\n$/,
     )
   })
 
@@ -208,8 +209,12 @@ describe('docs/reference/checks.md', () => {
     const page = readFileSync('docs/reference/checks.md', 'utf8')
     const sections = page.split(/^<a id="/m).slice(1)
     const of = (id: string) => sections.find((section) => section.startsWith(`${id}"></a>`))
-    const isComplete = ({ id, title, fix }: (typeof DEPLOYMENT_CHECKS)[number]) =>
-      ['**You see:**', title, '**Cause:**', `**Fix:** ${fix}`].every((part) => of(id)?.includes(part))
+    const isComplete = ({ id, title, fix, clause }: (typeof DEPLOYMENT_CHECKS)[number]) => {
+      const source = clause === undefined ? '' : ` See ${clausesInWords(clause)}.`
+      return [`**You see:** the check \``, ` ${title}\``, '**Cause:**', `**Fix:** ${fix}${source}\n`].every(
+        (part) => of(id)?.includes(part),
+      )
+    }
     expect(DEPLOYMENT_CHECKS.filter((one) => !isComplete(one)).map(({ id }) => id)).toEqual([])
   })
 })

@@ -53,7 +53,7 @@ describe('review', () => {
   it('passes with a warning, and names the rule, the path and the fix', async () => {
     const { code, stdout, stderr } = await review(MODULE)
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toContain('‼ all processes share the state of keys\n  actual    store: memoryStore()\n')
+    expect(stdout).toContain('‼ all processes share one store\n  actual    store: memoryStore()\n')
     expect(stdout).toContain('docs/reference/policy-rules.md#shared-store\n')
     expect(stdout).toMatch(/All checks that ran passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
   })

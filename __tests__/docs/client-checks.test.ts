@@ -12,7 +12,7 @@ describe(PAGE, () => {
     (id, title, fix) => {
       const [, section = ''] = page.split(`<a id="${id}"></a>\n\n### ${id}\n`)
       const [own = ''] = section.split('\n<a id=')
-      expect(own).toContain(`- **You see:** \`× ${title}\``)
+      expect(own).toContain(`- **You see:** the check \`× ${title}\` fails.`)
       expect(own).toMatch(/- \*\*Cause:\*\* ./)
       expect(flat(own)).toContain(`- **Fix:** ${fix}`)
     },

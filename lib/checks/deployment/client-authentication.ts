@@ -89,7 +89,7 @@ export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'auth-challenge',
     group,
-    title: 'a refused client learns the error and how to authenticate',
+    title: 'the server tells a refused client the error and how to authenticate',
     clause: 'RFC 6749 5.2',
     fix: 'Answer 401 with invalid_client and a header WWW-Authenticate.',
     needs: ['issuance-key'],

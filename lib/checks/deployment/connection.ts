@@ -84,7 +84,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'cleartext',
     group,
-    title: 'nobody gets an answer over plain HTTP',
+    title: 'the port for plain HTTP is closed, or refuses all requests',
     clause: 'RFC 6749 3.2, RFC 9700 2.6',
     fix: 'Close the port for plain HTTP, or let it refuse all requests. Do not redirect requests that contain a key.',
     needs: ['reachable'],

@@ -113,7 +113,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'jwks-public',
     group: 'Signing keys',
-    title: 'the JWK Set contains no private and no symmetric key',
+    title: 'the JWK Set contains only public keys',
     clause: 'RFC 7517 9.2, RFC 7518 6',
     fix: 'Replace all signing keys now, and publish only their public parts.',
     needs: ['jwks-served'],

@@ -54,14 +54,14 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     },
   },
   search('errors-server', {
-    title: 'no request makes the deployment fail',
+    title: 'the server answers all requests without a server error',
     clause: 'RFC 9110 15.6',
     fix: 'Look for the error in the log of the server.',
     faultOf: ({ status }) => (status >= 500 ? `status ${status}` : undefined),
     expected: 'no status from 500',
   }),
   search('errors-secrets', {
-    title: 'no refusal repeats a key or a secret',
+    title: 'refusals do not repeat keys or secrets',
     clause: 'RFC 6749 10.3',
     fix: 'Mount keys.errorHandler(), and write no part of the request into answers.',
     faultOf(exchange, deployment) {
@@ -73,14 +73,14 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     expected: 'no part of the request',
   }),
   search('errors-stack', {
-    title: 'no answer contains a stack trace or a path',
+    title: 'answers do not contain stack traces or paths',
     clause: 'CWE-209',
     fix: 'Mount keys.errorHandler() after all routes, and set NODE_ENV to production.',
     faultOf: ({ text }) => (STACK.test(text) ? 'a stack trace in the body' : undefined),
     expected: 'an error without details of the server',
   }),
   search('errors-markup', {
-    title: 'no answer is HTML, or repeats HTML of the request',
+    title: 'answers are not HTML, and do not repeat HTML of the request',
     clause: 'RFC 6749 5.2',
     fix: 'Answer with the Content-Type application/json and with X-Content-Type-Options: nosniff.',
     faultOf: (exchange, deployment) => {
@@ -91,7 +91,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     expected: 'JSON',
   }),
   search('headers-banner', {
-    title: 'no header names the software of the server',
+    title: 'headers do not name the software of the server',
     clause: 'RFC 9110 10.2.4',
     fix: "Call app.disable('x-powered-by'), and hide the version in the header Server of the proxy.",
     faultOf({ headers }) {

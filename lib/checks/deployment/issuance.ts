@@ -31,7 +31,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'issuance-caching',
     group,
-    title: 'no cache keeps an answer with a key',
+    title: 'the server forbids caches to keep an answer with a key',
     clause: 'RFC 6749 5.1',
     fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
     needs,
@@ -96,7 +96,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     expected: 'status 400 with invalid_target',
   }),
   refusing('issuance-subject-unknown', {
-    title: 'a client gets no key for somebody else',
+    title: 'the server refuses to issue a key for somebody else',
     fix: 'In policy.subjects, list the identities for which the client may ask for keys.',
     request: { form: { requested_subject: 'check.invalid-stranger' } },
     isHarmless: ({ json }) =>
@@ -109,7 +109,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     request: { change: asGet },
   }),
   refusing('issuance-query', {
-    title: 'parameters in the query are not accepted',
+    title: 'the server refuses parameters in the query',
     clause: 'RFC 6749 3.2, RFC 9700 4.3.2',
     fix: 'Read the parameters of the token endpoint from the body only.',
     request: { change: withQuery },

@@ -29,7 +29,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'introspection-unknown',
     group: 'Introspection',
-    title: 'an unknown token is not active, and nothing else is said about it',
+    title: 'the server says about an unknown token only that it is not active',
     clause: 'RFC 7662 2.2',
     fix: 'Answer {"active": false} for each token that is not active.',
     needs: ['introspection-active'],
@@ -42,7 +42,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'introspection-auth',
     group: 'Introspection',
-    title: 'strangers cannot introspect',
+    title: 'strangers cannot introspect tokens',
     clause: 'RFC 7662 2.1',
     fix: 'Require client authentication at the introspection endpoint.',
     needs: ['introspection-active'],
@@ -71,7 +71,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'revocation-unknown',
     group: 'Revocation',
-    title: 'the revocation of an unknown token is no error',
+    title: 'the server answers 200 to the revocation of an unknown token',
     clause: 'RFC 7009 2.2',
     fix: 'Answer each authenticated client with 200, even if the token is unknown.',
     needs: ['issuance-key'],
@@ -83,7 +83,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'revocation-auth',
     group: 'Revocation',
-    title: 'strangers cannot revoke',
+    title: 'strangers cannot revoke keys',
     clause: 'RFC 7009 2.1',
     fix: 'Require client authentication at the revocation endpoint.',
     needs: ['issuance-key'],

@@ -24,7 +24,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'redemption-caching',
     group,
-    title: 'no cache keeps an answer with an access token',
+    title: 'the server forbids caches to keep an answer with an access token',
     clause: 'RFC 6749 5.1',
     fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
     needs: ['redemption-works'],
@@ -39,7 +39,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'redemption-scope',
     group,
-    title: 'an access token has no more scopes than its key, and none for provisioning',
+    title: 'an access token has only scopes of its key, and no scope for provisioning',
     clause: 'RFC 8693 2.1',
     fix: 'Give an access token only scopes that its key has, but no scope that begins with provision:.',
     needs: ['redemption-works'],
@@ -57,7 +57,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'redemption-race',
     group,
-    title: `${CONCURRENT} requests at the same time redeem a key once`,
+    title: `if ${CONCURRENT} requests redeem a key at the same time, only one succeeds`,
     clause: 'RFC 6749 10.5',
     fix: 'Let all processes share one store, such as redisStore().',
     needs: ['redemption-works'],

@@ -14,7 +14,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'proxy-host',
     group: 'Proxy',
-    title: 'a forged host changes no URL of the metadata',
+    title: 'the URLs in the metadata stay the same if the host is forged',
     clause: 'RFC 9110 17.1',
     fix: 'Let the proxy overwrite X-Forwarded-Host and Forwarded, and build URLs from the option issuer.',
     needs: ['discovery-metadata'],
@@ -61,7 +61,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'rate-limit-address',
     group: 'Rate limits',
-    title: 'a forged address does not escape the rate limit',
+    title: 'the rate limit also counts requests with a forged address',
     clause: 'RFC 7239 8.1',
     fix: 'Set trust proxy to the number or the addresses of your proxies, and let the proxies overwrite X-Forwarded-For.',
     needs: ['rate-limit'],

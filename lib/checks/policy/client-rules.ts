@@ -9,7 +9,7 @@ export const CLIENT_RULES = [
   {
     id: 'key-lifetime',
     group: 'Lifetimes',
-    title: 'a provisioning key lives for some minutes',
+    title: 'a provisioning key expires after some minutes',
     clause: 'RFC 6750 5.3',
     option: 'clients[].policy.maxLifetimeSeconds',
     why: 'A key can live for longer than the security policy allows. So a thief has more time to use a stolen key.',
@@ -22,7 +22,7 @@ export const CLIENT_RULES = [
   {
     id: 'access-token-lifetime',
     group: 'Lifetimes',
-    title: 'an access token lives for some minutes',
+    title: 'an access token expires after some minutes',
     clause: 'RFC 6750 5.3',
     option: 'clients[].policy.accessTokenLifetimeSeconds',
     why: 'An access token can live for longer than the security policy allows.',
@@ -39,7 +39,7 @@ export const CLIENT_RULES = [
   {
     id: 'least-scope',
     group: 'Scopes',
-    title: 'each client names the few scopes that it needs',
+    title: 'each client has its own short list of scopes',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.scopes',
     why: 'A client has no list of scopes of its own, so it has all scopes of the option `policy`. Another cause: the client has more scopes than the security policy allows.',
@@ -73,7 +73,7 @@ export const CLIENT_RULES = [
   {
     id: 'single-audience',
     group: 'Scopes',
-    title: 'a client gets keys for one API',
+    title: 'a client can get keys for only one API',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.audiences',
     why: 'A client can ask for keys for several APIs. Somebody who steals the secret of the client can then use all of these APIs.',
@@ -154,9 +154,9 @@ export const CLIENT_RULES = [
   {
     id: 'replay-containment',
     group: 'Limits',
-    title: 'a second use of a key (a replay) revokes what came from the key',
+    title: 'a second use of a key (a replay) revokes everything that the key was redeemed for',
     option: 'clients[].policy.onReplay',
-    why: 'If somebody uses a redeemed key again, the server only marks the client or bound key that came from this key. This client or bound key stays valid until an operator revokes it.',
+    why: 'If somebody uses a redeemed key again, the server only marks the client or public key that was registered or bound with the redeemed key. This client or public key stays valid until an operator revokes it.',
     fix: "Set onReplay: 'revoke', which is the default.",
     severity: 'warning',
     parameters: {},
@@ -169,10 +169,10 @@ export const CLIENT_RULES = [
   {
     id: 'checked-registration',
     group: 'Limits',
-    title: 'clients register only with checked metadata',
+    title: 'a client can register only with checked metadata',
     clause: 'RFC 7591 5',
     option: 'clients[].policy.requireSoftwareStatement',
-    why: 'With a key of this client, other clients can register with any metadata. The policy of this client demands neither a software statement nor a registration policy.',
+    why: 'Somebody who has a key of this client can register a new client with any metadata. The policy of this client demands neither a software statement nor a registration policy.',
     fix: 'Set requireSoftwareStatement: true, or name a policy in registrationPolicies.',
     severity: 'warning',
     parameters: {},
@@ -195,7 +195,7 @@ export const CLIENT_RULES = [
     clause: 'RFC 6819 5.1.4.1.3',
     option: 'clients[].clientSecret',
     why: 'The configuration contains the secret of a client. The server needs only the hash of this secret.',
-    fix: 'Set secretHash instead of clientSecret. The command keygen client-secret makes a secret and its hash.',
+    fix: 'Set secretHash instead of clientSecret. The command npx express-provisioning-keys keygen client-secret makes a secret and its hash.',
     severity: 'warning',
     parameters: {},
     findIn: ({ path, secret }) =>

@@ -8,7 +8,7 @@ export const ENROLLMENT: readonly Scenario[] = [
   {
     id: 'client-healthy',
     group: GROUP,
-    title: 'enrolls the device, once',
+    title: 'the client enrolls the device once',
     fix: 'Read ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE from the environment; see --help.',
     judge(seen) {
       const faults = mustEnroll(seen)
@@ -19,7 +19,7 @@ export const ENROLLMENT: readonly Scenario[] = [
   {
     id: 'client-secrets',
     group: GROUP,
-    title: 'prints no secret, and puts none in a URL or in arguments',
+    title: 'the client does not print secrets, or put them in a URL or in arguments',
     fix: 'Send secrets in headers and bodies only, and log none of them.',
     needs: ['client-healthy'],
     judge: mustKeepSecrets,
@@ -27,7 +27,7 @@ export const ENROLLMENT: readonly Scenario[] = [
   {
     id: 'client-state',
     group: GROUP,
-    title: 'saves its secrets in files that only their owner can read',
+    title: 'the client saves its secrets in files that only their owner can read',
     fix: 'Create the files with mode 0600, or set the umask to 077 first.',
     needs: ['client-healthy'],
     judge: ({ openFiles }) => openFiles.map((name) => `others can read the file ${name} beside STATE`),
@@ -35,7 +35,7 @@ export const ENROLLMENT: readonly Scenario[] = [
   {
     id: 'client-second-start',
     group: GROUP,
-    title: 'needs no key if it is started again with the same state',
+    title: 'the client does not ask for a key if it is started again with the same state',
     fix: 'Read the saved state first. If the device is enrolled, send no request for a key, and exit with 0.',
     needs: ['client-healthy'],
     experiment: () => ({ starts: 2 }),

@@ -11,7 +11,7 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-other-issuer',
     group: GROUP,
-    title: 'refuses the metadata of another issuer',
+    title: 'the client refuses the metadata of another issuer',
     clause: 'RFC 8414 3.3',
     fix: 'Before you use the metadata, compare their member issuer with ISSUER, character by character.',
     needs: NEEDS,
@@ -30,7 +30,7 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-redirect',
     group: GROUP,
-    title: 'follows no redirect with its secret or key',
+    title: 'the client does not follow a redirect with its secret or key',
     clause: 'RFC 9700 4.12',
     fix: 'Switch off redirects for requests with credentials. Treat a status of 3xx as a final error.',
     needs: NEEDS,
@@ -48,7 +48,7 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-html',
     group: GROUP,
-    title: 'stops with an error if the answer is HTML',
+    title: 'the client stops with an error if the answer is HTML',
     fix: 'Accept only a JSON object with the expected members, even if the status is 200.',
     needs: NEEDS,
     experiment: () => ({
@@ -59,7 +59,7 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-tls',
     group: GROUP,
-    title: 'enrolls with an issuer whose authority it trusts',
+    title: 'the client enrolls with an issuer whose authority it trusts',
     fix: 'Trust the certificates in the file that CA_FILE names. SSL_CERT_FILE and other variables name the same file.',
     needs: NEEDS,
     async experiment() {
@@ -71,7 +71,7 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-certificate',
     group: GROUP,
-    title: 'sends nothing to a server with an untrusted certificate',
+    title: 'the client does not send requests to a server with an untrusted certificate',
     clause: 'RFC 9110 4.3.4',
     fix: 'Never switch off the check of certificates. Treat a wrong certificate as a final error.',
     needs: ['client-healthy', 'client-tls'],

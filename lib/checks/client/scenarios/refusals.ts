@@ -12,7 +12,7 @@ export const REFUSALS: readonly Scenario[] = [
   {
     id: 'client-expired-key',
     group: GROUP,
-    title: 'stops with an error if its key has expired',
+    title: 'the client stops with an error if its key has expired',
     clause: 'RFC 6750 3.1',
     fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
     needs: NEEDS,
@@ -28,7 +28,7 @@ export const REFUSALS: readonly Scenario[] = [
   {
     id: 'client-spent-key',
     group: GROUP,
-    title: 'stops with an error if its key is used up or revoked',
+    title: 'the client stops with an error if its key is used up or revoked',
     clause: 'RFC 6750 3.1',
     fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
     needs: NEEDS,
@@ -44,7 +44,7 @@ export const REFUSALS: readonly Scenario[] = [
   {
     id: 'client-wrong-audience',
     group: GROUP,
-    title: 'stops with an error if the audience is refused',
+    title: 'the client stops with an error if the audience is refused',
     clause: 'RFC 8707 2',
     fix: 'Treat 400 invalid_target and 401 invalid_token as final: the same request never succeeds. Print the error of the issuer.',
     needs: NEEDS,
@@ -59,7 +59,7 @@ export const REFUSALS: readonly Scenario[] = [
   {
     id: 'client-downgrade',
     group: GROUP,
-    title: 'refuses a key that is not bound to its key pair',
+    title: 'the client refuses a key that is not bound to its key pair',
     clause: 'RFC 9449 5',
     fix: 'After a request with a proof, expect the token_type DPoP and a key whose cnf.jkt is the thumbprint of your key pair.',
     needs: NEEDS,

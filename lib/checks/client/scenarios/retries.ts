@@ -14,7 +14,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-nonce',
     group: GROUP,
-    title: 'uses the DPoP nonce that the issuer demands',
+    title: 'the client uses the DPoP nonce that the issuer demands',
     clause: 'RFC 9449 8',
     fix: 'After use_dpop_nonce, repeat the request with a new proof that contains the nonce of the header DPoP-Nonce.',
     needs: NEEDS,
@@ -24,7 +24,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-clock',
     group: GROUP,
-    title: 'takes the time from the issuer if its own clock is wrong',
+    title: 'the client takes the time from the issuer if its own clock is wrong',
     clause: 'RFC 9449 11.1',
     fix: 'Compute the time of proofs from the header Date of the last answer of the issuer.',
     needs: NEEDS,
@@ -34,7 +34,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-lost-answer',
     group: GROUP,
-    title: 'repeats the same request if the answer is lost',
+    title: 'the client repeats the same request if the answer is lost',
     fix: 'Save the request before you send it. Repeat the request with the same provisioning key, key pair and body, but with a new proof.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', 1, loseAnswer) }),
@@ -43,7 +43,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-conflict',
     group: GROUP,
-    title: 'repeats the same request after 409',
+    title: 'the client repeats the same request after 409',
     fix: 'Treat 409 as a temporary error: wait, and repeat the same request with a new proof.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', 1, () => busy(409)) }),
@@ -52,7 +52,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-unavailable',
     group: GROUP,
-    title: 'repeats the same request after 503',
+    title: 'the client repeats the same request after 503',
     clause: 'RFC 9110 15.6.4',
     fix: 'Treat 408, 425, 429 and 5xx as temporary errors: wait, and repeat the same request with a new proof.',
     needs: NEEDS,
@@ -62,7 +62,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-retry-after',
     group: GROUP,
-    title: 'after 429, waits as long as Retry-After says',
+    title: 'the client waits as long as Retry-After says after 429',
     clause: 'RFC 6585 4',
     fix: 'Wait at least as many seconds as Retry-After says before you try again.',
     needs: NEEDS,
@@ -74,7 +74,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-slow',
     group: GROUP,
-    title: 'waits five seconds for a slow answer',
+    title: 'the client waits five seconds for a slow answer',
     fix: 'Allow at least ten seconds for an answer, and send no second request in the meantime.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', Number.POSITIVE_INFINITY, delayAnswer) }),
@@ -83,7 +83,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-silent',
     group: GROUP,
-    title: 'does not wait forever for an answer',
+    title: 'the client does not wait forever for an answer',
     fix: 'Limit the time of each request, for example to 15 seconds.',
     needs: NEEDS,
     experiment: () => ({ disturb: first('bind', 1, () => 'silent') }),
@@ -92,7 +92,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-outage',
     group: GROUP,
-    title: 'stops with an error if the issuer is not available for an hour',
+    title: 'the client stops with an error if the issuer is not available for an hour',
     fix: 'Limit the total time of all retries. If Retry-After is longer than this time, stop with an error.',
     needs: NEEDS,
     experiment: () => ({ disturb: ({ endpoint }) => refusesWork(endpoint) }),
