@@ -50,10 +50,10 @@ const SEVERITIES: Readonly<Record<PolicyRule['severity'], string>> = {
 
 /** What the value of each parameter means. */
 const PARAMETERS: Readonly<Record<keyof PolicyParameters, string>> = {
-  maxSeconds: 'the longest allowed time, in seconds',
-  maxDays: 'the longest allowed time, in days',
-  most: 'the highest allowed number',
-  allowed: 'the list of allowed values',
+  maxSeconds: 'the longest time that this rule allows, in seconds',
+  maxDays: 'the longest time that this rule allows, in days',
+  most: 'the highest number that this rule allows',
+  allowed: 'the list of values that this rule allows',
   within: 'the list of networks that must contain all networks of the client',
   mustBeKnown: 'whether an unknown age breaks the rule',
 }

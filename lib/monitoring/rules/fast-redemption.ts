@@ -18,7 +18,7 @@ export const fastRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `the client redeemed the key less than ${FASTEST_MILLISECONDS} milliseconds after the server issued it. Usually, this client needs more than a second. The rule knows only keys that the same process has issued`,
+    condition: `the client redeemed the key less than ${FASTEST_MILLISECONDS} milliseconds after the server issued it. Usually, this client needs more than a second. The rule counts only keys that the same process has issued and redeemed`,
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },
