@@ -48,14 +48,26 @@ const SEVERITIES: Readonly<Record<PolicyRule['severity'], string>> = {
   off: '`off`. The command `review` skips this rule until your security policy switches it on.',
 }
 
-/** What the value of each parameter means. */
-const PARAMETERS: Readonly<Record<keyof PolicyParameters, string>> = {
-  maxSeconds: 'the longest time that this rule allows, in seconds',
-  maxDays: 'the longest time that this rule allows, in days',
-  most: 'the highest number that this rule allows',
-  allowed: 'the list of values that this rule allows',
-  within: 'the list of networks that must contain all networks of the client',
-  mustBeKnown: 'whether an unknown age breaks the rule',
+/** What each parameter means. Rules give the same parameter different meanings. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  'signing-algorithm allowed': 'the allowed algorithms of signing keys',
+  'signing-key-age maxDays': 'the highest age of the signing key, in days',
+  'signing-key-age mustBeKnown': 'whether a signing key of unknown age breaks the rule',
+  'secret-expiry maxDays': 'the longest time until the secret of a client must expire, in days',
+  'clock-tolerance maxSeconds': 'the highest allowed value of `clockToleranceSeconds`',
+  'key-lifetime maxSeconds': 'the longest allowed lifetime of a provisioning key, in seconds',
+  'access-token-lifetime maxSeconds': 'the longest allowed lifetime of an access token, in seconds',
+  'least-scope most': 'the highest allowed number of scopes of a client',
+  'allowed-scopes allowed': 'the scopes that the clients of the class may have',
+  'single-audience most': 'the highest allowed number of audiences of a client',
+  'proof-age maxSeconds': 'the longest time for which a DPoP proof may be valid, in seconds',
+  'sender-constraint allowed': 'the allowed values of `senderConstraint`',
+  'client-authentication allowed': 'the methods with which clients may authenticate',
+  'networks within': 'the known networks, which must contain all networks of the client',
+  'rate-limits most': 'the highest allowed number of requests a minute at an endpoint',
+  'outstanding-keys most': 'the highest allowed number of unused keys of a client',
+  'store-hazards allowed': 'the hazards that the option `accept` may name',
+  'detection allowed': 'the ids of rules that may be off',
 }
 
 function policySection(rule: PolicyRule): string {
@@ -71,10 +83,16 @@ function policySection(rule: PolicyRule): string {
     `- **Fix:** ${fix}`,
     `- **Default severity:** ${SEVERITIES[severity]}`,
     ...names.map(
-      (name) => `- **Parameter \`${name}\`:** ${PARAMETERS[name]}. ${defaultOf(parameters[name])}`,
+      (name) => `- **Parameter \`${name}\`:** ${meaningOf(id, name)}. ${defaultOf(parameters[name])}`,
     ),
     ...(clause === undefined ? [] : [`- **Source of this rule:** ${clausesInWords(clause)}.`]),
   ].join('\n')
+}
+
+function meaningOf(id: string, name: string): string {
+  const meaning = MEANINGS[`${id} ${name}`]
+  if (meaning === undefined) throw new Error(`say what the parameter ${name} of ${id} means`)
+  return meaning
 }
 
 function defaultOf(value: PolicyParameters[keyof PolicyParameters]): string {

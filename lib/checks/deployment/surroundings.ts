@@ -14,7 +14,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'proxy-host',
     group: 'Proxy',
-    title: 'the URLs in the metadata stay the same if the host is forged',
+    title: 'the URLs in the metadata stay the same if a request names a forged host',
     clause: 'RFC 9110 17.1',
     fix: 'Let the proxy overwrite X-Forwarded-Host and Forwarded, and build URLs from the option issuer.',
     needs: ['discovery-metadata'],
