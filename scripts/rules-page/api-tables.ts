@@ -63,7 +63,7 @@ export function objectTables(): string {
     .map(([name, { description, properties = {}, required = [] }]) => {
       const rows = Object.entries(properties).map(
         ([member, schema]) =>
-          `| \`${member}\` | ${typeOf(schema)} | ${required.includes(member) ? '' : 'Can be missing. '}${textOf(schema)} |`,
+          `| \`${member}\` | ${typeOf(schema)} | ${required.includes(member) ? '' : 'This member can be missing. '}${textOf(schema)} |`,
       )
       return [
         `### ${name}`,
