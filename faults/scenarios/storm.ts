@@ -28,6 +28,6 @@ async function run(deployment: Deployment, { count, isBound = false }: Storm): P
   const isRight = outcomes.size === 1 && (isBound || succeeded.length === 1)
   const note = isBound
     ? `${succeeded.length} requests succeeded, and got ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
-    : `Requests that redeemed the key: ${succeeded.length}`
+    : `Of these requests, ${succeeded.length} redeemed the key`
   return { history: history(), notes: [note], failures: isRight ? [] : [note] }
 }
