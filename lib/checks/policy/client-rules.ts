@@ -169,7 +169,7 @@ export const CLIENT_RULES = [
   {
     id: 'checked-registration',
     group: 'Limits',
-    title: 'a client can register only with checked metadata',
+    title: 'a registration needs a software statement or a registration policy',
     clause: 'RFC 7591 5',
     option: 'clients[].policy.requireSoftwareStatement',
     why: 'Somebody who has a key of this client can register a new client with any metadata. The policy of this client demands neither a software statement nor a registration policy.',
