@@ -1,5 +1,7 @@
 import { AS, act, readApi, startAdministration } from '../support/administration.js'
 import { bindingBody } from '../support/binding.js'
+import { askSigned, bindByProof } from '../support/bound-client.js'
+import { clientKey } from '../support/client-assertion.js'
 import { refOf } from '../support/redeeming.js'
 import { exchangeKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer } from '../support/server.js'
@@ -195,6 +197,20 @@ describe('clients', () => {
       items: [{ clientId: 'bystander', locks: [] }],
     })
     expect((await readApi(server, 'clients?clientId=nobody')).body).toEqual({ items: [] })
+  })
+
+  it('are listed with the last use of their bindings', async () => {
+    const key = clientKey('ES256')
+    await bindByProof(server, key, { requested_subject: 'device:7' })
+    expect((await readApi(server, 'clients')).body.items).toEqual([
+      expect.objectContaining({ clientId: CLIENT }),
+    ])
+    expect((await askSigned(server, key, 'device:7')).status).toBe(200)
+    const [{ lastUsedAt, network }] = (await readApi(server, 'bindings?clientId=device:7')).body.items
+    const item = { clientId: 'device:7', lastUsedAt, network, locks: [] }
+    expect(lastUsedAt).toEqual(expect.any(Number))
+    expect((await readApi(server, 'clients')).body.items).toContainEqual(item)
+    expect((await readApi(server, 'clients?clientId=device:7')).body).toEqual({ items: [item] })
   })
 
   it('are locked and unlocked from the next request on', async () => {

@@ -41,8 +41,8 @@ async function oneClient({ context }: Call, clientId: string, locks: readonly Lo
     callStore(() => deployment.store.lastUses(clientId)),
     findClient(deployment, clientId),
   ])
-  const use = uses.find(({ bindingId }) => bindingId === undefined) ?? { clientId }
-  const view = clientView(use, locks)
+  const [latest] = [...uses].sort((one, other) => other.lastUsedAt - one.lastUsedAt)
+  const view = clientView(latest ?? { clientId }, locks)
   return client === undefined && uses.length === 0 && view.locks.length === 0 ? [] : [view]
 }
 

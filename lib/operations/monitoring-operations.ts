@@ -131,7 +131,10 @@ export interface MonitoringOperations {
   unlockClient(options: UnlockOptions): Promise<UnlockOutcome>
   /** All locks. */
   locks(): Promise<readonly Lock[]>
-  /** When, and from which network, a client and each of its bindings were last used. Precise to a minute. */
+  /**
+   * When, and from which network, a client and each of its bindings were last used. Precise to a minute. A use of a binding is
+   * a use of its client too.
+   */
   lastUses(clientId: string): Promise<readonly ClientUse[]>
   /**
    * The clients and bindings that have not been used for some time, the longest unused first. A client that was never
