@@ -1,3 +1,4 @@
+import { memoryStore, type ProvisioningStore } from '../../lib/index.js'
 import { AS, act, readApi, startAdministration } from '../support/administration.js'
 import { bindingBody } from '../support/binding.js'
 import { askSigned, bindByProof } from '../support/bound-client.js'
@@ -7,9 +8,11 @@ import { exchangeKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer } from '../support/server.js'
 
 let server: RunningServer
+let store: ProvisioningStore
 
 beforeEach(async () => {
-  server = await startAdministration({ options: { monitoring: {} } })
+  store = memoryStore()
+  server = await startAdministration({ options: { monitoring: {}, store } })
 })
 afterEach(() => server.close())
 
@@ -211,6 +214,26 @@ describe('clients', () => {
     expect(lastUsedAt).toEqual(expect.any(Number))
     expect((await readApi(server, 'clients')).body.items).toContainEqual(item)
     expect((await readApi(server, 'clients?clientId=device:7')).body).toEqual({ items: [item] })
+  })
+
+  it('are found by a part of their ids, page by page', async () => {
+    const at = Math.floor(Date.now() / 1_000)
+    const { noteUse } = store
+    for (let i = 0; i < 30; i += 1)
+      for (const clientId of [`Device:${i}`, `runner:${i}`])
+        await noteUse({ clientId, lastUsedAt: at - i, until: at + 60 })
+    const found: string[] = []
+    let next: string | undefined
+    do {
+      const page = queryOf({ search: 'dEVICE:', limit: '7', ...(next !== undefined && { after: next }) })
+      const { body } = await readApi(server, `clients?${page}`)
+      expect(body.items.length).toBeLessThanOrEqual(7)
+      found.push(...body.items.map(({ clientId }: { clientId: string }) => clientId))
+      next = body.next
+    } while (next !== undefined)
+    expect(found).toEqual(Array.from({ length: 30 }, (_, i) => `Device:${i}`))
+    expect((await readApi(server, 'clients?search=device:30')).body).toEqual({ items: [] })
+    expect((await readApi(server, 'clients?search=device&after=nonsense')).status).toBe(400)
   })
 
   it('are locked and unlocked from the next request on', async () => {

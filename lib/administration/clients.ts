@@ -5,7 +5,8 @@ import { findClient } from '../clients/registry.js'
 import type { LockOptions } from '../operations/monitoring-operations.js'
 import { callStore } from '../ports/deployment.js'
 import { LOCK_KINDS } from '../ports/lock.js'
-import type { ClientUse, Lock } from '../ports/store.js'
+import { MOST_LISTED } from '../ports/monitoring-store.js'
+import type { ClientUse, ListingStore, Lock, PageQuery, UsePage } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
 import { aClientId, anId, type ListQuery, listMembers, pageOf, readNothing, readPage } from './parameters.js'
@@ -13,9 +14,10 @@ import { Problem } from './problem.js'
 
 interface ClientsQuery extends ListQuery {
   readonly clientId?: string
+  readonly search?: string
 }
 
-const readClientsQuery = object<ClientsQuery>({ clientId: aClientId, ...listMembers })
+const readClientsQuery = object<ClientsQuery>({ clientId: aClientId, search: aClientId, ...listMembers })
 const readClientName = object<{ readonly clientId: string }>({ clientId: required(aClientId) })
 const readBindingName = object<BindingRef>({ clientId: required(aClientId), bindingId: required(anId) })
 const readLock = object<Omit<LockOptions, 'author'>>({
@@ -25,14 +27,38 @@ const readLock = object<Omit<LockOptions, 'author'>>({
   lockSeconds: whole(1, 31_536_000, ' seconds'),
 })
 
-/** Lists the clients that were used, the last used first, or finds one by its id. */
+/** Lists the clients that were used, the last used first, or finds some by a part of their ids, or one by its id. */
 export async function listClients(call: Call): Promise<object> {
-  const { clientId, ...list } = parse(readClientsQuery, call.parameters, '')
+  const { clientId, search, ...list } = parse(readClientsQuery, call.parameters, '')
   const { store } = call.context.config.deployment
   const locks = await callStore(() => store.locks())
   if (clientId !== undefined) return { items: await oneClient(call, clientId, locks) }
-  const { uses, next } = await readPage(() => store.listUses(pageOf(list)))
+  const query = pageOf(list)
+  const { uses, next } =
+    search === undefined
+      ? await readPage(() => store.listUses(query))
+      : await searchUses(store, search, query)
   return withoutUndefined({ items: uses.map((use) => clientView(use, locks)), next })
+}
+
+/** The most pages of the store that one answer reads, if no client matches. */
+const MOST_PAGES = 20
+
+/** Finds the clients whose ids contain a text, in upper or lower case. */
+async function searchUses(store: ListingStore, search: string, query: PageQuery): Promise<UsePage> {
+  const wanted = search.toLowerCase()
+  const matches = ({ clientId }: ClientUse) => clientId.toLowerCase().includes(wanted)
+  let { after } = query
+  for (let pages = 1; ; pages += 1) {
+    const read = (limit: number) => readPage(() => store.listUses(withoutUndefined({ limit, after })))
+    let page = await read(MOST_LISTED)
+    const last = page.uses.filter(matches)[query.limit - 1]
+    // A shorter page ends with the last client that has room, and so does its `next`.
+    if (last !== undefined) page = await read(page.uses.indexOf(last) + 1)
+    const uses = page.uses.filter(matches)
+    if (uses.length > 0 || page.next === undefined || pages === MOST_PAGES) return { ...page, uses }
+    after = page.next
+  }
 }
 
 async function oneClient({ context }: Call, clientId: string, locks: readonly Lock[]): Promise<object[]> {

@@ -11,9 +11,10 @@ import { time } from '../times.mjs'
 /** @type {import('../screen.mjs').View<ClientPage>} */
 export const clientsView = {
   title: 'Clients',
-  load: (api, { clientId, after }) => api.get('clients', { clientId, after }),
+  load: (api, { search = '', after }) =>
+    search === '' ? api.get('clients', { after }) : find(api, search, after),
   render(page, context) {
-    const { clientId = '', after } = context.parameters
+    const { search = '', after } = context.parameters
     return fragment(
       element('h1', null, 'Clients'),
       element(
@@ -24,18 +25,36 @@ export const clientsView = {
       filters(
         'Filter the clients',
         context.filter,
-        textField('Client', 'clientId', clientId),
+        textField('Client id, or a part of it', 'search', search),
         element('button', { type: 'submit', class: 'button' }, 'Filter'),
       ),
       page.items.length > 0
         ? clientTable(page.items, 'Clients, the last used first', context)
-        : noClients(context, clientId !== ''),
+        : noClients(context, search !== ''),
       pager(
-        page.next === undefined ? undefined : link('clients', { clientId, after: page.next }),
-        after === undefined ? undefined : link('clients', { clientId }),
+        page.next === undefined ? undefined : link('clients', { search, after: page.next }),
+        after === undefined ? undefined : link('clients', { search }),
       ),
     )
   },
+}
+
+/**
+ * Finds clients by a part of their ids. A client that was never used is found by its whole id.
+ *
+ * @param {import('../api.mjs').Api} api
+ * @param {string} search
+ * @param {string | undefined} after
+ * @returns {Promise<ClientPage>}
+ */
+async function find(api, search, after) {
+  /** @type {[ClientPage, ClientPage]} */
+  const [page, { items }] = await Promise.all([
+    api.get('clients', { search, after }),
+    after === undefined ? api.get('clients', { clientId: search }) : { items: [] },
+  ])
+  const others = items.filter(({ clientId }) => !page.items.some((each) => each.clientId === clientId))
+  return { ...page, items: [...others, ...page.items] }
 }
 
 /**
