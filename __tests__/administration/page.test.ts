@@ -17,6 +17,11 @@ const PLACES = `[...document.querySelectorAll('.status, .tiles, .panel')].map((p
   return [top, height]
 })`
 
+/** The tables and menus that the window cuts off. */
+const CUT = `[...document.querySelectorAll('.table, nav, nav ul')]
+  .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+  .map(({ className, tagName }) => className || tagName)`
+
 describe('the overview', () => {
   it('says that everything is fine', async () => {
     const page = await pages.open()
@@ -129,8 +134,23 @@ describe('every view', () => {
       'events',
     ]) {
       await go(page, view)
-      expect([view, await excessWidth(page)]).toEqual([view, 0])
+      expect([view, await excessWidth(page), await page.evaluate(CUT)]).toEqual([view, 0, []])
     }
+  })
+
+  it('shows each cell of a table with its label on a phone', async () => {
+    await pages.attack()
+    const page = await pages.open('keys', PHONE)
+    const row = page.locator('tbody tr').first()
+    for (const label of ['Client', 'For', 'State', 'Age', 'Expires'])
+      expect(await row.locator(`td[data-label="${label}"]`).boundingBox()).toMatchObject({
+        x: expect.any(Number),
+      })
+    await go(page, 'clients')
+    const box = await button(page, 'Lock').boundingBox()
+    expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThan(PHONE.width)
+    expect(await page.getByRole('cell').count()).toBe(4)
+    await page.getByRole('link', { name: 'Events' }).click()
   })
 
   itInAll('has pages and filters for long lists', async () => {

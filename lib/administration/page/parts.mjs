@@ -5,11 +5,12 @@ import { capitalized, clientLink, name } from './text.mjs'
 import { clockTime } from './times.mjs'
 
 /** @typedef {import('./dom.mjs').Children} Children */
-/** @typedef {{ label: string, isOptional?: boolean, isNumber?: boolean, isHidden?: boolean }} Column */
+/** @typedef {{ label: string, isNumber?: boolean, isHidden?: boolean }} Column */
 /** @typedef {{ key: string, cells: Children[] }} Row */
 
 /**
- * A table with a caption. Optional columns are left out on narrow screens.
+ * A table with a caption. On narrow screens, each row is a card with a label for each cell. The roles are for browsers that
+ * no longer see a table then.
  *
  * @param {string} caption
  * @param {readonly Column[]} columns
@@ -18,19 +19,19 @@ import { clockTime } from './times.mjs'
 export function table(caption, columns, rows) {
   const heads = columns.map((column) => {
     const label = column.isHidden ? element('span', { class: 'hidden' }, column.label) : column.label
-    return element('th', { scope: 'col', class: classOf(column) }, label)
+    return element('th', { scope: 'col', role: 'columnheader', class: classOf(column) }, label)
   })
   return element(
     'div',
     { class: 'table', role: 'group', 'aria-label': caption, tabindex: 0 },
     element(
       'table',
-      null,
+      { role: 'table' },
       element('caption', { class: 'hidden' }, caption),
-      element('thead', null, element('tr', null, heads)),
+      element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, heads)),
       element(
         'tbody',
-        null,
+        { role: 'rowgroup' },
         rows.map((each) => row(each, columns)),
       ),
     ),
@@ -44,16 +45,20 @@ export function table(caption, columns, rows) {
 function row({ key, cells }, columns) {
   const made = cells.map((cell, i) =>
     i === 0
-      ? element('th', { scope: 'row', class: classOf(columns[i]) }, cell)
-      : element('td', { class: classOf(columns[i]) }, cell),
+      ? element('th', { scope: 'row', role: 'rowheader', class: classOf(columns[i]) }, cell)
+      : element('td', { role: 'cell', class: classOf(columns[i]), 'data-label': labelOf(columns[i]) }, cell),
   )
-  return element('tr', { 'data-key': key }, made)
+  return element('tr', { role: 'row', 'data-key': key }, made)
+}
+
+/** @param {Column | undefined} column */
+function labelOf(column) {
+  return column?.isHidden ? undefined : column?.label
 }
 
 /** @param {Column | undefined} column */
 function classOf(column) {
-  const classes = [column?.isOptional && 'optional', (column?.isNumber || column?.isHidden) && 'numeric']
-  return classes.filter(Boolean).join(' ') || undefined
+  return (column?.isNumber || column?.isHidden) && 'numeric'
 }
 
 /**

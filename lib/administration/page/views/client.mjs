@@ -128,9 +128,9 @@ function bindings({ clientId, bindings }, { clock, role, ask }) {
   const columns = [
     { label: 'Binding' },
     { label: 'Kind' },
-    { label: 'Bound', isNumber: true, isOptional: true },
+    { label: 'Bound', isNumber: true },
     { label: 'Last used', isNumber: true },
-    { label: 'From', isOptional: true },
+    { label: 'From' },
     ...(isOperator ? [{ label: 'Actions', isHidden: true }] : []),
   ]
   const rows = bindings.map(({ bindingId, kind, boundAt, lastUsedAt, network }) => ({

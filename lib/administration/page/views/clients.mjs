@@ -88,7 +88,7 @@ export function clientTable(clients, caption, context, { isShort = false } = {})
   const columns = [
     { label: 'Client' },
     { label: 'Last used', isNumber: true },
-    ...(isShort ? [] : [{ label: 'From', isOptional: true }]),
+    ...(isShort ? [] : [{ label: 'From' }]),
     { label: 'Locks' },
     ...(isOperator ? [{ label: 'Actions', isHidden: true }] : []),
   ]

@@ -67,10 +67,10 @@ export function keyTable(keys, caption, { clock }) {
   const columns = [
     { label: 'Key' },
     { label: 'Client' },
-    { label: 'For', isOptional: true },
+    { label: 'For' },
     { label: 'State' },
     { label: 'Age', isNumber: true },
-    { label: 'Expires', isNumber: true, isOptional: true },
+    { label: 'Expires', isNumber: true },
   ]
   const rows = keys.map((key) => ({
     key: `${key.clientId} ${key.keyId}`,

@@ -53,8 +53,8 @@ export function lockTable(locks, context) {
     { label: 'Client' },
     { label: 'Lock' },
     { label: 'Ends', isNumber: true },
-    { label: 'Since', isNumber: true, isOptional: true },
-    { label: 'Why', isOptional: true },
+    { label: 'Since', isNumber: true },
+    { label: 'Why' },
     ...(isOperator ? [{ label: 'Actions', isHidden: true }] : []),
   ]
   const rows = [...locks]
