@@ -72,11 +72,24 @@ describe('the overview', () => {
     await page.getByText('No client has used the server successfully yet.').waitFor()
   })
 
+  it('counts one and several in plain words', async () => {
+    const page = await pages.open()
+    await page.route('**/api/overview', async (route) => {
+      const overview = await (await route.fetch()).json()
+      await route.fulfill({
+        json: { ...overview, keys: { ...overview.keys, issued: 1, redeemed: 2 }, locks: 1 },
+      })
+    })
+    await obtainKey(pages.server)
+    for (const name of ['Issued 1 key not used yet', 'Redeemed 2 used keys', 'Locks 1 client with a lock'])
+      await page.getByRole('link', { name }).waitFor()
+  })
+
   it('links each number to its list', async () => {
     await pages.attack()
     await obtainKey(pages.server)
     const page = await pages.open()
-    await page.getByRole('link', { name: /^Redeemed \d/ }).click()
+    await page.getByRole('link', { name: /^Redeemed \d used keys?$/ }).click()
     await page.getByRole('heading', { name: 'Keys', exact: true }).waitFor()
     expect(page.url()).toMatch(/#\/keys\?state=redeemed$/)
     expect(await page.locator('tbody tr').count()).toBe(1)

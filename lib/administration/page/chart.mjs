@@ -8,13 +8,18 @@ import { absolute } from './times.mjs'
 /** @typedef {keyof import('./api.mjs').KeyCounts} Counted */
 /** @typedef {import('uplot')} Chart */
 
-/** Each line has its own colour and its own dashes. */
+/** Each line has its own colour and its own dashes. `of` follows the number, for one key and for several. */
 export const SERIES = /** @type {const} */ ([
-  { state: 'issued', label: 'Issued', dash: [], hint: 'wait to be redeemed' },
-  { state: 'redeeming', label: 'Being redeemed', dash: [2, 3], hint: 'are reserved' },
-  { state: 'redeemed', label: 'Redeemed', dash: [10, 4], hint: 'are used' },
-  { state: 'revoked', label: 'Revoked', dash: [6, 3, 2, 3], hint: 'are refused' },
-  { state: 'expired', label: 'Expired', dash: [3, 6], hint: 'were never used' },
+  { state: 'issued', label: 'Issued', dash: [], of: ['key not used yet', 'keys not used yet'] },
+  {
+    state: 'redeeming',
+    label: 'Being redeemed',
+    dash: [2, 3],
+    of: ['key in use right now', 'keys in use right now'],
+  },
+  { state: 'redeemed', label: 'Redeemed', dash: [10, 4], of: ['used key', 'used keys'] },
+  { state: 'revoked', label: 'Revoked', dash: [6, 3, 2, 3], of: ['blocked key', 'blocked keys'] },
+  { state: 'expired', label: 'Expired', dash: [3, 6], of: ['key never used', 'keys never used'] },
 ])
 
 const HEIGHT = 220

@@ -6,7 +6,7 @@ import { icon } from './icons.mjs'
 import { outcomeOf, wordsOfCutOff, wordsOfStep } from './outcomes.mjs'
 import { button, facts, severityBadge } from './parts.mjs'
 import { wordsOfRule } from './rules.mjs'
-import { clientLink, counted, identifier, keyLink, name, shortened, visible } from './text.mjs'
+import { clientLink, identifier, keyLink, name, number, shortened, visible } from './text.mjs'
 import { absolute, time, timeOfDay } from './times.mjs'
 
 /** @typedef {import('./api.mjs').Finding} Finding */
@@ -32,8 +32,12 @@ export function findingCard(finding, locks, context) {
       'p',
       { class: 'meta' },
       element('span', null, whose(finding)),
-      element('span', null, counted(count, 'time')),
-      element('span', null, 'last ', time(lastAt, context.clock)),
+      element(
+        'span',
+        null,
+        count === 1 ? 'once, ' : `${number(count)} times, most recently `,
+        time(lastAt, context.clock),
+      ),
     ),
     meaning !== '' && element('p', null, meaning),
     responses(response),

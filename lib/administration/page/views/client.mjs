@@ -78,7 +78,7 @@ function summary({ clientId, client, locks }, { clock }) {
     {},
     facts([
       ['Id', nameInFull(clientId)],
-      ['Last used, to the minute', lastUsedAt === undefined ? 'not yet' : time(lastUsedAt, clock)],
+      ['Last used (precise to a minute)', lastUsedAt === undefined ? 'not yet' : time(lastUsedAt, clock)],
       client?.network !== undefined && ['From', name(client.network)],
       ['Locks', locks.length === 0 ? 'none' : locks.map((each) => lockBadge(each, clock))],
     ]),

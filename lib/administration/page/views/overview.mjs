@@ -86,21 +86,34 @@ function status(data, { overview, clock, log }) {
 
 /** @param {Context} context */
 function tiles({ overview }) {
-  const states = SERIES.map(({ state, label, hint }) => ({
+  const states = SERIES.map(({ state, label, of }) => ({
     href: link('keys', { state }),
     label,
-    hint,
+    of,
     value: overview.keys[state],
     look: `state-${state}`,
   }))
+  const { findings, locks } = overview
   const others = [
-    { href: link('findings'), label: 'Findings', hint: 'are open', value: overview.findings.open, look: '' },
-    { href: link('locks'), label: 'Locked', hint: 'clients', value: overview.locks, look: '' },
+    {
+      href: link('findings'),
+      label: 'Findings',
+      of: ['open finding', 'open findings'],
+      value: findings.open,
+      look: '',
+    },
+    {
+      href: link('locks'),
+      label: 'Locks',
+      of: ['client with a lock', 'clients with a lock'],
+      value: locks,
+      look: '',
+    },
   ]
   return element(
     'ul',
     { class: 'tiles', 'aria-label': 'Keys by state, findings and locks' },
-    [...states, ...others].map(({ href, label, hint, value, look }) =>
+    [...states, ...others].map(({ href, label, of: [one, many], value, look }) =>
       element(
         'li',
         { class: look },
@@ -109,7 +122,7 @@ function tiles({ overview }) {
           { href },
           element('span', { class: 'label' }, label),
           element('span', { class: 'value' }, number(value)),
-          element('span', { class: 'hint' }, hint),
+          element('span', { class: 'hint' }, value === 1 ? one : many),
         ),
       ),
     ),
