@@ -36,10 +36,24 @@ describe('the overview', () => {
     expect(await page.locator('main h1').textContent()).toBe(`A used key of ${CLIENT} was sent again.`)
     const status = page.locator('.status', { hasText: 'revoked everything that the key had given' })
     const words = await status.textContent()
-    expect(words).toContain(`A used key was sent again: ${CLIENT}`)
-    expect(words).toContain('The server refused the request and revoked everything')
-    expect(words).toMatch(/ bystander is locked until (\d+ \w+, )?\d\d:\d\d\.$/)
+    expect(words).toMatch(/responded ?The server refused the request and revoked everything/)
+    expect(words).toMatch(/ bystander is locked until (\d+ \w+, )?\d\d:\d\d\.What/)
+    expect(words).toMatch(new RegExp(`A used key was sent again: ${CLIENT}, [^.]+\\.$`))
     expect(await page.title()).toBe('1 high finding · Overview · Provisioning keys')
+  })
+
+  it('responds to the finding that it names, and says which other one came last', async () => {
+    await pages.attack()
+    for (let i = 0; i < 10; i += 1) await askForKey(pages.server, {}, { id: CLIENT, secret: 'wrong' })
+    const page = await pages.open()
+    const title = `A used key of ${CLIENT} was sent again, and 1 more finding is open.`
+    await page.getByRole('heading', { name: title }).waitFor()
+    const [step, response, happened] = await page.locator('.status dd').allTextContents()
+    expect(step).toMatch(/^Today: give the device a new key/)
+    expect(response).toMatch(/^The server refused the request and revoked everything/)
+    expect(happened).toMatch(
+      /^Somebody guesses the credentials of a client: .* The server refused all of them/,
+    )
   })
 
   it('says what to do now in the first panel and with the finding', async () => {

@@ -60,7 +60,7 @@ function verdictOf(situation, clock) {
 function verdictOfFindings({ overview, findings, locks, log }, [severity, one, many], clock) {
   const level = severity === 'info' ? 'notice' : severity
   const known = { locks, log, now: clock.now() }
-  const finding = byUrgency(findings, known).find((each) => each.severity === severity)
+  const finding = worstOf({ overview, findings, locks, log }, clock)
   // The page has only the latest findings: the worst may be an older one.
   if (finding === undefined) {
     const count = overview.findings.bySeverity[severity] ?? 0
@@ -77,6 +77,18 @@ function verdictOfFindings({ overview, findings, locks, log }, [severity, one, m
 }
 
 /**
+ * The finding that the first line names.
+ *
+ * @param {Situation} situation
+ * @param {Clock} clock
+ */
+function worstOf({ overview, findings, locks, log }, clock) {
+  const [worst] = SEVERITIES.filter(([severity]) => (overview.findings.bySeverity[severity] ?? 0) > 0)
+  const known = { locks, log, now: clock.now() }
+  return byUrgency(findings, known).find(({ severity }) => severity === worst?.[0])
+}
+
+/**
  * A finding in words that name its subject.
  *
  * @param {Finding} finding
@@ -89,15 +101,15 @@ function headline({ rule, title, subject }) {
 }
 
 /**
- * @param {Situation} situation
+ * @param {readonly Lock[]} locks
+ * @param {string} by what comes before the verb, if the server has made all of them
  * @param {Clock} clock
  * @returns {Node | undefined} nothing if there are no locks
  */
-function wordsOfLocks({ locks }, clock) {
+function wordsOfLocks(locks, by, clock) {
   const [first] = locks
   if (first === undefined) return undefined
   const count = new Set(locks.map(({ clientId }) => clientId)).size
-  const isOfServer = locks.every(isByRule)
   const full = locks.filter(({ kind }) => kind === 'lock').length
   const verb = full === locks.length ? 'locked' : full > 0 ? 'locked or restricted' : 'restricted'
   const clients =
@@ -106,61 +118,90 @@ function wordsOfLocks({ locks }, clock) {
       : element('a', { href: clientLink(first.clientId) }, name(first.clientId, 24))
   const until =
     count > 1 ? '' : ` until ${clockTime(Math.max(...locks.map((lock) => lock.until)), clock.now())}`
-  if (isOfServer) return fragment(' It has ', verb, ' ', clients, until, '.')
+  if (locks.every(isByRule)) return fragment(` ${by} the server has `, verb, ' ', clients, until, '.')
   return fragment(' ', clients, ` ${count > 1 ? 'are' : 'is'} ${verb}`, until, '.')
 }
 
 /**
- * Whether the response to a finding names all locks already.
+ * The locks that are no response to a finding.
  *
  * @param {Finding} finding
  * @param {readonly Lock[]} locks
  */
-function areLocksOf(finding, locks) {
-  return (
-    locksOf(finding, locks).length === locks.length &&
-    locks.every(({ author }) => author === `rule ${finding.rule}`)
+function otherLocks(finding, locks) {
+  const own = locksOf(finding, locks).filter(({ author }) => author === `rule ${finding.rule}`)
+  return locks.filter((lock) => !own.includes(lock))
+}
+
+/**
+ * What the server did about the finding of the first line, and what happened last, which may be something else.
+ *
+ * @param {Situation} situation
+ * @param {Clock} clock
+ * @returns {{ response: Node, happened: Node }}
+ */
+export function lastOf(situation, clock) {
+  const worst = worstOf(situation, clock)
+  const [latest] = [...situation.findings].sort((a, b) => b.lastAt - a.lastAt)
+  return {
+    response: responseTo(worst ?? latest, situation, clock),
+    happened:
+      latest === undefined
+        ? lastEvent(situation, clock)
+        : fragment(
+            named(latest, clock),
+            '.',
+            latest !== worst && worst !== undefined && [' ', effectsOf(latest, situation, clock)],
+          ),
+  }
+}
+
+/**
+ * @param {Finding | undefined} finding
+ * @param {Situation} situation
+ * @param {Clock} clock
+ */
+function responseTo(finding, situation, clock) {
+  const { locks } = situation
+  return finding === undefined
+    ? fragment('There is nothing to respond to.', wordsOfLocks(locks, 'Earlier,', clock))
+    : fragment(
+        effectsOf(finding, situation, clock),
+        wordsOfLocks(otherLocks(finding, locks), 'Because of other findings,', clock),
+      )
+}
+
+/**
+ * @param {Finding} finding
+ * @param {Situation} situation
+ * @param {Clock} clock
+ */
+function effectsOf(finding, { locks, log }, clock) {
+  const { effects } = outcomeOf(finding, { locks, log, now: clock.now() })
+  return `The server ${listed(effects.map(({ words }) => words))}.`
+}
+
+/**
+ * @param {Finding} finding
+ * @param {Clock} clock
+ */
+function named({ rule, title, subject, lastAt }, clock) {
+  const { id } = subjectOf(subject)
+  return fragment(
+    element('a', { href: link('findings', { rule }) }, wordsOfRule(rule, title).title),
+    id !== '' && [': ', name(id, 32)],
+    ', ',
+    time(lastAt, clock),
   )
 }
 
 /**
- * What happened last, and what the server did about it.
- *
  * @param {Situation} situation
  * @param {Clock} clock
- * @returns {{ happened: Node, response: Node }}
  */
-export function lastOf(situation, clock) {
-  const { findings, locks, overview, log } = situation
+function lastEvent({ log, overview }, clock) {
   const [latest] = log.events
-  const [finding] = [...findings].sort((a, b) => b.lastAt - a.lastAt)
-  if (finding !== undefined) {
-    const { title } = wordsOfRule(finding.rule, finding.title)
-    const { id } = subjectOf(finding.subject)
-    const { effects } = outcomeOf(finding, { locks, log, now: clock.now() })
-    return {
-      happened: fragment(
-        element('a', { href: link('findings', { rule: finding.rule }) }, title),
-        id !== '' && [': ', name(id, 32)],
-        ', ',
-        time(finding.lastAt, clock),
-      ),
-      response: fragment(
-        'The server ',
-        listed(effects.map(({ words }) => words)),
-        '.',
-        areLocksOf(finding, locks) ? undefined : wordsOfLocks(situation, clock),
-      ),
-    }
-  }
-  return {
-    happened:
-      latest === undefined
-        ? fragment('Nothing yet. The server has started ', time(overview.startedAt, clock), '.')
-        : fragment(wordsOfEvent(latest), ', ', time(latest.at, clock)),
-    response: fragment(
-      'No rule has found anything, so there was nothing to do.',
-      wordsOfLocks(situation, clock),
-    ),
-  }
+  return latest === undefined
+    ? fragment('Nothing yet. The server has started ', time(overview.startedAt, clock), '.')
+    : fragment(wordsOfEvent(latest), ', ', time(latest.at, clock), '.')
 }

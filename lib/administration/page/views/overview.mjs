@@ -78,8 +78,8 @@ function status(data, { overview, clock, log }) {
         element('dt', null, 'What to do now'),
         element('dd', null, nextStep(next)),
       ),
-      element('div', null, element('dt', null, 'What happened last'), element('dd', null, happened)),
       element('div', null, element('dt', null, 'How the server responded'), element('dd', null, response)),
+      element('div', null, element('dt', null, 'What happened last'), element('dd', null, happened)),
     ),
   )
 }
