@@ -8,6 +8,7 @@ import { type ClientDatabase, openDatabase, saveConfiguredClient } from './datab
 import type { Environment } from './environment'
 import { type Listener, listen } from './listener'
 import type { Shared } from './redis'
+import { type Pace, SLOW } from './story/pace'
 import { startStory } from './story/story'
 
 /** The addresses of a demo. */
@@ -41,6 +42,8 @@ export interface StartOptions {
   readonly shared?: Shared
   /** Whether the listener for plain HTTP serves the story too. Default: no. */
   readonly hasStory?: boolean
+  /** How fast the story plays all of its scenes. Default: so that a person can follow. */
+  readonly pace?: Pace
 }
 
 /**
@@ -68,7 +71,7 @@ interface DemoParts extends StartOptions {
 }
 
 async function startWith({ environment, database, ...options }: DemoParts): Promise<RunningDemo> {
-  const { observer, shared, hasStory } = options
+  const { observer, shared, hasStory, pace = SLOW } = options
   const certificate = shared?.certificate ?? (await localhostCertificate())
   // The issuer contains the port. A free port is known only after listening, so early requests wait for the app.
   let provide: (answers: Answers) => void = () => undefined
@@ -83,7 +86,7 @@ async function startWith({ environment, database, ...options }: DemoParts): Prom
   const signingKey = shared?.signingKey ?? privateKey
   const demo = demoApp({ issuer: origins.origin, observer, signingKey, ...environment, shared, registry })
   const closeListeners = (grace?: number) => Promise.all(listeners.map((listener) => listener.close(grace)))
-  const parts = { ...origins, ...environment, certificate, demo, signingKey: privateKey }
+  const parts = { ...origins, ...environment, certificate, demo, signingKey: privateKey, pace }
   const story = hasStory ? await startStory(parts, closeListeners) : undefined
   provide({ https: demo.app, http: story?.answer ?? demo.app })
   return {

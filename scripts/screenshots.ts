@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
 import { readEnvironment } from '../demo-app/environment'
 import { startDemo } from '../demo-app/server'
+import { QUICK } from '../demo-app/story/pace'
 
 const FOLDER = join(__dirname, '..', 'docs', 'images')
 
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   const demo = await startDemo(readEnvironment({ PORT: '0', HTTP_PORT: '0' }), {
     observer: () => undefined,
     hasStory: true,
+    pace: QUICK,
   })
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
   try {

@@ -5,6 +5,7 @@ import type { ProvisioningEvent } from 'express-provisioning-keys'
 import { readEnvironment } from '../../demo-app/environment.js'
 import { type RunningDemo, startDemo } from '../../demo-app/server.js'
 import type { Message } from '../../demo-app/story/messages.js'
+import { QUICK } from '../../demo-app/story/pace.js'
 
 /** The secret of the demo's own client. */
 export const SECRET = 'a-secret-of-the-story-and-of-nobody-else'
@@ -26,7 +27,9 @@ export interface StoryDemo {
 export async function startStoryDemo(): Promise<StoryDemo> {
   const environment = readEnvironment({ PORT: '0', HTTP_PORT: '0', DEMO_CLIENT_SECRET: SECRET })
   const events: ProvisioningEvent[] = []
-  const demo = await startDemo(environment, { observer: (event) => events.push(event), hasStory: true })
+  // Only a test that stops them plays all scenes.
+  const pace = { ...QUICK, sceneMilliseconds: 600_000 }
+  const demo = await startDemo(environment, { observer: (event) => events.push(event), hasStory: true, pace })
   const link = demo.storyUrl ?? ''
   const port = Number(new URL(link).port)
   const cookie = await cookieFor(link)

@@ -1,6 +1,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { readEnvironment } from '../../demo-app/environment.js'
 import { type RunningDemo, startDemo } from '../../demo-app/server.js'
+import { QUICK } from '../../demo-app/story/pace.js'
 import { SCENES } from '../../demo-app/story/scenes/scenes.js'
 import {
   accessibilityFaults,
@@ -30,9 +31,15 @@ async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
   return opened.page
 }
 
+/** Opens the steps of a scene, unless they are open. */
+async function unfold(id: string): Promise<void> {
+  const steps = page.locator(`#scene-${id} .steps`)
+  if ((await steps.getAttribute('open')) === null) await steps.getByText('Step by step').click()
+}
+
 beforeAll(async () => {
   const environment = readEnvironment({ PORT: '0', HTTP_PORT: '0' })
-  demo = await startDemo(environment, { observer: () => undefined, hasStory: true })
+  demo = await startDemo(environment, { observer: () => undefined, hasStory: true, pace: QUICK })
   browser = await startBrowser()
   page = await openPage()
 })
@@ -73,10 +80,28 @@ describe('the page of the story', () => {
     }
   })
 
+  it('folds all scenes but the last one, and opens them again', async () => {
+    const last = PLAYED.at(-1)?.id
+    const open = () =>
+      page.evaluate(`[...document.querySelectorAll('.scene:has(.steps[open])')].map(({ id }) => id)`)
+    expect(await open()).toEqual([`scene-${last}`])
+    await unfold('enroll')
+    await page.locator('#scene-enroll').getByText('Why it matters').waitFor()
+    expect(await open()).toEqual(['scene-enroll', `scene-${last}`])
+  })
+
+  it('gives an open request the width of two columns', async () => {
+    const card = page.locator('#scene-enroll .card').first()
+    const widthOf = async () => (await card.boundingBox())?.width ?? 0
+    const before = await widthOf()
+    await card.getByText('Request and response').click()
+    expect(await widthOf()).toBeGreaterThan(1.2 * before)
+  })
+
   it('links each finding to the page of the operator', async () => {
-    const links = page.getByRole('link', { name: 'See it on the operator’s page' })
+    const links = page.getByText('See it on the operator’s page')
     expect(await links.count()).toBe(PLAYED.flatMap(({ rules }) => rules).length)
-    const [opened] = await Promise.all([page.waitForEvent('popup'), links.first().click()])
+    const [opened] = await Promise.all([page.waitForEvent('popup'), links.last().click()])
     await opened.getByText('demo-client').first().waitFor()
     expect(opened.url()).toMatch(/\/operator\/#\/findings\?rule=\w+$/)
     await opened.close()
@@ -84,6 +109,7 @@ describe('the page of the story', () => {
 
   it('copies a command with its secrets', async () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await unfold('replay')
     const card = page.locator('#scene-replay .card').first()
     await card.getByText('Request and response').click()
     await card.getByRole('button', { name: 'Copy with secrets' }).click()
@@ -104,7 +130,7 @@ describe('the page of the story', () => {
     },
   )
 
-  itInAll('works with the keyboard alone: reset, then play all', async () => {
+  itInAll('works with the keyboard alone: reset, play all, then stop', async () => {
     await page.getByRole('button', { name: 'Reset' }).press('Enter')
     await page.locator('.played').first().waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Play all' }).press('Space')
@@ -113,6 +139,12 @@ describe('the page of the story', () => {
       .nth(SCENES.length - 1)
       .waitFor()
     expect(await page.getByText('Not as described').count()).toBe(0)
+    const all = page.locator('#play-all')
+    await page.getByRole('button', { name: 'Play all' }).press('Space')
+    await page.getByRole('button', { name: 'Stop' }).press('Enter')
+    await page.getByRole('button', { name: 'Play all' }).waitFor()
+    expect(await all.evaluate('document.activeElement.id')).toBe('play-all')
+    expect(await page.locator('#scene-network.playing').count()).toBe(0)
   })
 
   it('says when the demo has stopped, and has caused no errors and no violations of its policy before', async () => {

@@ -105,6 +105,34 @@ describe('the scenes', () => {
     await until('no scene is played', () => stream.messages.at(-1)?.type === 'playing')
   })
 
+  it('are all played at a pace that a person can follow, until somebody stops them', async () => {
+    const start = stream.messages.length
+    const messages = () => stream.messages.slice(start)
+    const { status } = await story.askAsPage('/story/api/play', { method: 'POST', body: { scene: 'all' } })
+    expect(status).toBe(202)
+    await until('the first scene is over', () =>
+      messages().some((one) => one.type === 'scene' && one.state === 'played'),
+    )
+    expect(messagesOf(messages(), 'playing')).toEqual([{ type: 'playing', isPlaying: true, isAll: true }])
+    expect((await story.askAsPage('/story/api/stop', { method: 'POST', body: {} })).status).toBe(200)
+    await until('no scene is played', () => messages().at(-1)?.type === 'playing')
+    expect(messagesOf(messages(), 'playing').at(-1)).toMatchObject({ isPlaying: false })
+    expect(new Set(messagesOf(messages(), 'scene').map(({ scene }) => scene))).toEqual(new Set(['enroll']))
+  })
+
+  it('have a column only for those who act', async () => {
+    const later = await openStream(story.port, story.cookie)
+    await until('the page has opened', () => later.messages.length > 0)
+    later.close()
+    const [opening] = messagesOf(later.messages, 'opening')
+    const lanes = Object.fromEntries((opening?.scenes ?? []).map((scene) => [scene.id, scene.lanes]))
+    expect(lanes).toMatchObject({
+      enroll: ['device', 'server'],
+      steal: ['device', 'thief', 'server'],
+      guess: ['thief', 'server'],
+    })
+  })
+
   it('leave their findings to the operator until the reset', async () => {
     const rules = async () => {
       const { text } = await story.askAsPage('/operator/api/findings')

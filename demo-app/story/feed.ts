@@ -1,5 +1,5 @@
 import type { Response } from 'express'
-import type { Message, Opening, Shown } from './messages'
+import type { Message, Opening, PlayState, Shown } from './messages'
 import type { SceneId } from './scene'
 
 /** The most messages from outside of the story that a new page gets. */
@@ -15,19 +15,19 @@ export class Feed {
   readonly #scenes: Opening['scenes']
   readonly #pages = new Set<Response>()
   #shown: Shown[] = []
-  #isPlaying = false
+  #playing: PlayState = { isPlaying: false, isAll: false }
 
   constructor(scenes: Opening['scenes']) {
     this.#scenes = scenes
   }
 
   get isPlaying(): boolean {
-    return this.#isPlaying
+    return this.#playing.isPlaying
   }
 
-  set isPlaying(isPlaying: boolean) {
-    this.#isPlaying = isPlaying
-    this.#send({ type: 'playing', isPlaying })
+  setPlaying(playing: PlayState): void {
+    this.#playing = playing
+    this.#send({ type: 'playing', ...playing })
   }
 
   show(message: Shown): void {
@@ -51,7 +51,7 @@ export class Feed {
   open(page: Response): void {
     page.setHeader('Content-Type', 'application/x-ndjson')
     page.setHeader('Cache-Control', 'no-store, no-transform')
-    const opening: Opening = { type: 'opening', scenes: this.#scenes, isPlaying: this.#isPlaying }
+    const opening: Opening = { type: 'opening', scenes: this.#scenes, ...this.#playing }
     for (const message of [opening, ...this.#shown]) page.write(lineOf(message))
     this.#pages.add(page)
     const heart = setInterval(() => page.write(lineOf({ type: 'heartbeat' })), HEARTBEAT_MILLISECONDS)

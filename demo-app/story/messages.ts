@@ -10,13 +10,20 @@ export interface SceneText {
   readonly matters: string
   readonly rules: readonly string[]
   readonly needs?: SceneId
+  /** The columns that the scene needs, from left to right. */
+  readonly lanes: readonly Lane[]
+}
+
+/** Whether a scene is playing, or all of them. */
+export interface PlayState {
+  readonly isPlaying: boolean
+  readonly isAll: boolean
 }
 
 /** The first message of each stream. */
-export interface Opening {
+export interface Opening extends PlayState {
   readonly type: 'opening'
   readonly scenes: readonly SceneText[]
-  readonly isPlaying: boolean
 }
 
 export interface SceneState {
@@ -85,10 +92,8 @@ export interface FindingReported {
   readonly actions: readonly string[]
 }
 
-/** Whether a scene is playing. */
-export interface Playing {
+export interface Playing extends PlayState {
   readonly type: 'playing'
-  readonly isPlaying: boolean
 }
 
 /** Messages that a page gets again when you reload it. */

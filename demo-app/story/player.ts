@@ -10,6 +10,7 @@ import { ADDRESSES } from './actors'
 import { curlCommand } from './curl'
 import type { Feed } from './feed'
 import type { Gates } from './gates'
+import { type Pace, Pauses, QUICK } from './pace'
 import type { Beat, Request, Scene, SceneId, World } from './scene'
 import { SCENES } from './scenes/scenes'
 
@@ -20,10 +21,9 @@ export interface PlayerOptions {
   readonly world: World
   readonly keys: ProvisioningKeys
   readonly feed: Feed
+  /** How fast all scenes are played. */
+  readonly pace: Pace
 }
-
-/** Readers see the requests one after another. */
-const PAUSE_MILLISECONDS = 60
 
 /** How long to wait for an event that a request causes, and for a finding. Findings are written once a second. */
 const EVENT_MILLISECONDS = 1000
@@ -47,6 +47,7 @@ export class Player {
   #request: string | undefined
   #lastAnswer: Answer | undefined
   #count = 0
+  #pauses = new Pauses(QUICK)
   /** The events since the current request began, and those since the current scene began. */
   #events: ProvisioningEvent[] = []
   #sceneEvents: ProvisioningEvent[] = []
@@ -79,13 +80,25 @@ export class Player {
 
   /** Plays scenes one after another. The caller makes sure that no others are being played. */
   async play(scenes: readonly Scene[]): Promise<void> {
-    const { feed } = this.#options
-    feed.isPlaying = true
+    const { feed, pace } = this.#options
+    const isAll = scenes.length > 1
+    const pauses = new Pauses(isAll ? pace : QUICK)
+    this.#pauses = pauses
+    feed.setPlaying({ isPlaying: true, isAll })
     try {
-      for (const scene of scenes) await this.#playWithNeeded(scene)
+      for (const scene of scenes) {
+        await this.#playWithNeeded(scene)
+        if (scene !== scenes.at(-1)) await pauses.afterScene()
+        if (pauses.isStopped) break
+      }
     } finally {
-      feed.isPlaying = false
+      feed.setPlaying({ isPlaying: false, isAll: false })
     }
+  }
+
+  /** Ends the run after the current scene, which goes on without long pauses. */
+  stop(): void {
+    this.#pauses.stop()
   }
 
   async #playWithNeeded(scene: Scene): Promise<void> {
@@ -119,7 +132,7 @@ export class Player {
     for (const beat of beats) {
       if ('note' in beat) this.#options.feed.show({ type: 'note', scene: scene.id, ...beat })
       else problems.push(...(await this.#playRequest(scene, beat)))
-      await sleep(PAUSE_MILLISECONDS)
+      await this.#pauses.afterBeat()
     }
     return problems
   }

@@ -43,6 +43,10 @@ export function storyRoutes(player: Player, feed: Feed): Router {
       res.status(202).json({})
     }
   })
+  router.post('/api/stop', (_req, res) => {
+    player.stop()
+    res.json({})
+  })
   router.post('/api/reset', (_req, res, next) => {
     if (feed.isPlaying) res.status(409).type('text/plain').send(BUSY)
     else player.reset().then(() => res.json({}), next)

@@ -7,14 +7,18 @@ import type { Site } from '../requests/step'
 import { access } from './access'
 import { Feed } from './feed'
 import { openGates } from './gates'
+import type { Pace } from './pace'
 import { Player } from './player'
 import { storyRoutes } from './routes'
+import type { Beat, Lane } from './scene'
 import { SCENES } from './scenes/scenes'
 
 export interface StoryOptions extends Site {
   readonly certificate: Certificate
   readonly demo: DemoApp
   readonly signingKey: KeyObject
+  /** How fast all scenes are played. */
+  readonly pace: Pace
 }
 
 /** The demo as a page with buttons. */
@@ -31,7 +35,7 @@ export interface Story {
  * @throws EnvironmentError if there is no free port
  */
 export async function startStory(
-  { certificate, demo, signingKey, ...site }: StoryOptions,
+  { certificate, demo, signingKey, pace, ...site }: StoryOptions,
   onFailure: () => Promise<unknown>,
 ): Promise<Story> {
   const { keys, app, proxiedApp } = demo
@@ -39,9 +43,10 @@ export async function startStory(
     await onFailure()
     throw error
   })
-  const feed = new Feed(SCENES.map(({ beats: _, ...text }) => text))
+  const world = { signingKey }
+  const feed = new Feed(SCENES.map(({ beats, ...text }) => ({ ...text, lanes: lanesOf(beats(world)) })))
   const trust = { ca: certificate.cert }
-  const player = new Player({ site, trust, gates, world: { signingKey }, keys, feed })
+  const player = new Player({ site, trust, gates, world, keys, feed, pace })
   const { require, requireSameOrigin, link } = access(Number(new URL(site.cleartextOrigin).port || 80))
   const pages = express().disable('x-powered-by')
   pages.get('/story', require, addSlash)
@@ -61,6 +66,14 @@ export async function startStory(
       await gates.close()
     },
   }
+}
+
+const LANES: readonly Lane[] = ['device', 'thief', 'server']
+
+/** The columns that a scene needs. That of the server is always there. */
+function lanesOf(beats: readonly Beat[]): readonly Lane[] {
+  const used = new Set<Lane>(beats.map((beat) => ('note' in beat ? beat.lane : beat.by.lane)))
+  return LANES.filter((lane) => lane === 'server' || used.has(lane))
 }
 
 /** The URLs of the page are relative. */

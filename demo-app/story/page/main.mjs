@@ -8,20 +8,23 @@ import { follow } from './stream.mjs'
 /** @type {Map<string, SceneView>} */
 const scenes = new Map()
 
-/** Whether all scenes are played, so that the page follows them. */
-let isPlayingAll = false
-let isPlaying = false
+/** Whether this page has begun to play all scenes, so that it follows them. */
+let isFollowing = false
+/** @type {import('../messages').PlayState} */
+let playing = { isPlaying: false, isAll: false }
 
 /** @param {Message} message */
 function show(message) {
   if (message.type === 'heartbeat') return
   if (message.type === 'opening') return open(message)
-  if (message.type === 'playing') return setPlaying(message.isPlaying)
+  if (message.type === 'playing') return setPlaying(message)
   if (message.type === 'reset') return clear()
   const view = message.scene === undefined ? undefined : scenes.get(message.scene)
   if (view === undefined) return showOutside(message)
+  if (message.type === 'scene' && message.state === 'playing') foldExcept(view)
   view.show(message)
   if (message.type === 'scene') announce(view, message.state)
+  if (isFollowing) view.last?.scrollIntoView({ block: 'nearest' })
 }
 
 /** @param {import('../messages').Opening} opening */
@@ -37,16 +40,32 @@ function open(opening) {
   for (const view of views) scenes.set(view.id, view)
   byId('scenes').replaceChildren(...views.map((view) => view.element))
   clearOutside()
-  setPlaying(opening.isPlaying)
+  setPlaying(opening)
 }
 
-/** @param {boolean} playing */
-function setPlaying(playing) {
-  isPlaying = playing
-  if (!playing) isPlayingAll = false
+/** @param {SceneView} view */
+function foldExcept(view) {
+  for (const other of scenes.values()) if (other !== view) other.fold()
+}
+
+/** @param {import('../messages').PlayState} state */
+function setPlaying(state) {
+  const { isPlaying, isAll } = state
+  playing = state
+  if (!isPlaying) isFollowing = false
   const buttons = [...scenes.values()].map(({ button }) => button)
-  for (const button of [byId('play-all'), byId('reset'), ...buttons])
-    button.setAttribute('aria-disabled', String(playing))
+  for (const button of [byId('reset'), ...buttons]) button.setAttribute('aria-disabled', String(isPlaying))
+  const all = byId('play-all')
+  all.setAttribute('aria-disabled', String(isPlaying && !isAll))
+  all.textContent = isAll ? 'Stop' : 'Play all'
+  all.classList.toggle('stop', isAll)
+}
+
+function playAllOrStop() {
+  if (!playing.isAll) return play('all')
+  byId('play-all').textContent = 'Stopping …'
+  byId('play-all').setAttribute('aria-disabled', 'true')
+  void post('api/stop', {})
 }
 
 function clear() {
@@ -73,14 +92,15 @@ function showOutside(message) {
  */
 function announce(view, state) {
   if (state !== 'playing') byId('status').textContent = view.summary
-  else if (isPlayingAll) view.element.scrollIntoView({ block: 'start' })
+  else if (isFollowing) view.element.scrollIntoView({ block: 'start' })
 }
 
 /** @param {string} scene */
 function play(scene) {
-  if (isPlaying) return
-  isPlayingAll = scene === 'all'
-  setPlaying(true)
+  if (playing.isPlaying) return
+  const isAll = scene === 'all'
+  isFollowing = isAll
+  setPlaying({ isPlaying: true, isAll })
   void post('api/play', { scene })
 }
 
@@ -96,7 +116,7 @@ async function post(path, body) {
   }
   const response = await fetch(path, request).catch(() => undefined)
   if (response?.ok) return
-  setPlaying(false)
+  setPlaying({ isPlaying: false, isAll: false })
   showLoss((await response?.text()) ?? 'The demo does not answer.')
 }
 
@@ -125,8 +145,8 @@ async function copyCommand(id, button) {
   }, 2000)
 }
 
-byId('play-all').addEventListener('click', () => play('all'))
+byId('play-all').addEventListener('click', playAllOrStop)
 byId('reset').addEventListener('click', () => {
-  if (!isPlaying) void post('api/reset', {})
+  if (!playing.isPlaying) void post('api/reset', {})
 })
 void follow({ onMessage: show, onLoss: showLoss })

@@ -4,11 +4,19 @@ import { element } from './dom.mjs'
 /** @typedef {import('../messages').SceneText} SceneText */
 /** @typedef {import('../messages').Shown} Shown */
 
+/** The columns, and who acts in each. */
+const LANES = {
+  device: ['Device', 'installs, enrolls, works'],
+  thief: ['Thief', 'copies, replays, forges, guesses'],
+  server: ['Server', 'decides, and tells the operator'],
+}
+
 /** One button of the page, with its requests and its findings. */
 export class SceneView {
   #text
   #onCopy
   #badges = element('p', { class: 'badges' })
+  #body = element('details', { class: 'steps' }, element('summary', {}, 'Step by step'))
   #rows = element('div', { class: 'rows' })
   #outcome = element('div', { class: 'outcome', hidden: '' })
   /** @type {Map<string, HTMLElement>} */
@@ -31,9 +39,10 @@ export class SceneView {
             { class: 'needs' },
             ` If you have not pressed “${needed}”, this button does that first.`,
           )
+    this.#body.append(lanes(text.lanes), this.#rows, this.#outcome)
     this.element = element(
       'li',
-      { class: 'scene', id: `scene-${text.id}` },
+      { class: `scene lanes-${text.lanes.length}`, id: `scene-${text.id}` },
       element(
         'div',
         { class: 'scene-head' },
@@ -42,8 +51,7 @@ export class SceneView {
         element('p', { class: 'shows' }, text.shows, needs),
         this.#badges,
       ),
-      this.#rows,
-      this.#outcome,
+      this.#body,
     )
     this.clear()
   }
@@ -56,7 +64,18 @@ export class SceneView {
     return this.#text.id
   }
 
+  /** What the page has added last. */
+  get last() {
+    return this.#outcome.hidden ? this.#rows.lastElementChild : this.#outcome
+  }
+
+  /** Leaves only the head of the scene. The reader can open the rest again. */
+  fold() {
+    this.#body.open = false
+  }
+
   clear() {
+    this.#body.hidden = true
     this.#findings.clear()
     this.#rows.replaceChildren()
     this.#badges.replaceChildren()
@@ -93,7 +112,11 @@ export class SceneView {
 
   /** @param {import('../messages').SceneState} message */
   #showState({ state, problems }) {
-    if (state === 'playing') this.clear()
+    if (state === 'playing') {
+      this.clear()
+      this.#body.hidden = false
+      this.#body.open = true
+    }
     this.element.classList.remove('playing')
     this.element.classList.add(state)
     if (state === 'playing') return
@@ -164,4 +187,13 @@ export class SceneView {
     )
     this.#badges.append(element('span', { class: `badge ${message.severity}` }, link))
   }
+}
+
+/** @param {readonly import('../messages').SceneText['lanes'][number][]} used */
+function lanes(used) {
+  const heads = used.map((lane) => {
+    const [name = '', acts = ''] = LANES[lane]
+    return element('p', { class: `lane-head ${lane}` }, name, element('span', {}, acts))
+  })
+  return element('div', { class: 'lanes', 'aria-hidden': 'true' }, ...heads)
 }
