@@ -117,6 +117,11 @@ describe('the page of the story', () => {
     const copied = await page.evaluate<string>('navigator.clipboard.readText()')
     expect(copied).toMatch(/^curl .*--data-urlencode 'subject_token=eyJ[\w.-]+'/s)
     expect(await page.content()).not.toMatch(/eyJ[\w-]+\.[\w-]+/)
+    expect(await card.getByText('the server refuses it').count()).toBe(0)
+    const withProof = page.locator('#scene-enroll .card').first()
+    expect(await withProof.textContent()).toContain(
+      'the server refuses it: it carries a proof of a private key',
+    )
   })
 
   itInAll(

@@ -177,6 +177,17 @@ describe('the curl commands of the story', () => {
     expect([refusal?.address, refusal?.userAgent]).toEqual(['203.0.113.9', 'python-requests/2.32'])
   })
 
+  it('are refused if they carry a proof, and the page says so before', async () => {
+    const requests = messagesOf(await play('enroll'), 'request')
+    expect(requests.map(({ hasProof }) => hasProof)).toEqual([true, true, true, true, true])
+    const commands = await Promise.all(requests.map(({ id }) => story.askAsPage(`/story/api/commands/${id}`)))
+    const shell = launch('bash', [], { input: commands.map(({ text }) => text).join('\n') })
+    await shell.exited
+    expect(shell.stdout().match(/^\d{3}$/gm)).toEqual(['400', '401', '401', '400', '401'])
+    const [asked] = messagesOf(await play('guess'), 'request')
+    expect(asked?.hasProof).toBe(false)
+  })
+
   it('all run in a shell', async () => {
     const ids = messagesOf(stream.messages, 'request').map(({ id }) => id)
     const commands = (await Promise.all(ids.map((id) => story.askAsPage(`/story/api/commands/${id}`))))

@@ -49,6 +49,8 @@ export interface RequestSent {
   readonly times: number
   /** The curl command, with the names of the secrets. */
   readonly command: string
+  /** Whether it carries a proof of a private key. Then the server refuses the command, because a proof works only once. */
+  readonly hasProof: boolean
 }
 
 export interface ResponseReceived {

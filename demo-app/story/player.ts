@@ -189,6 +189,7 @@ export class Player {
       ...{ address: ADDRESSES[by.network], userAgent: by.userAgent, method: call.method },
       url: this.#memory.redact(call.url),
       command: this.#memory.redact(command),
+      hasProof: call.dpop !== undefined || call.form?.client_assertion !== undefined,
     })
   }
 

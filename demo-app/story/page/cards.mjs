@@ -8,6 +8,9 @@ import { findingText, phraseOf, responseText, subjectText } from './phrases.mjs'
 
 const LANES = { device: 'Device', thief: 'Thief', server: 'Server' }
 
+const PROOF_IS_USED =
+  'If you run this command, the server refuses it: it carries a proof of a private key, and each proof works only once.'
+
 /**
  * The card of a request. Its response comes later.
  *
@@ -15,7 +18,7 @@ const LANES = { device: 'Device', thief: 'Thief', server: 'Server' }
  * @param {(id: string, button: HTMLButtonElement) => void} onCopy
  */
 export function requestCard(request, onCopy) {
-  const { id, lane, who, says, method, url, times, address, userAgent, command } = request
+  const { id, lane, who, says, method, url, times, address, userAgent, command, hasProof } = request
   const { pathname, protocol } = new URL(url)
   const line = element('code', { class: 'call' }, `${method} ${protocol === 'http:' ? url : pathname}`)
   const status = element('span', { class: 'status waiting' }, '…')
@@ -41,6 +44,7 @@ export function requestCard(request, onCopy) {
       element('p', { class: 'from' }, `Program: ${userAgent}`),
       element('pre', { tabindex: '0', 'aria-label': 'curl command' }, command),
       copy,
+      hasProof ? element('p', { class: 'from' }, PROOF_IS_USED) : '',
       body,
     ),
   )
