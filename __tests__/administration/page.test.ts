@@ -3,7 +3,9 @@ import { gzipSync } from 'node:zlib'
 import { readPageFiles } from '../../lib/administration/page-files.js'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
 import { SEVERITY } from '../../lib/ports/events.js'
+import { askSigned, bindByProof } from '../support/bound-client.js'
 import { accessibilityFaults } from '../support/browser.js'
+import { clientKey } from '../support/client-assertion.js'
 import { button, excessWidth, go, OperatorPages, PHONE, textOf } from '../support/operator-page.js'
 import { askForKey, obtainKey } from '../support/requests.js'
 import { itInAll, sampled } from '../support/scale.js'
@@ -163,6 +165,27 @@ describe('every view', () => {
       await go(page, view)
       expect([view, await excessWidth(page), await page.evaluate(CUT)]).toEqual([view, 0, []])
     }
+  })
+
+  it('finds clients by a part of their ids, and unused clients by their whole ids', async () => {
+    const key = clientKey()
+    await bindByProof(pages.server, key, { requested_subject: 'device:7' })
+    await askSigned(pages.server, key, 'device:7')
+    const page = await pages.open('clients')
+    const names = () => page.locator('tbody th').allTextContents()
+    expect((await names()).sort()).toEqual(['device:7', CLIENT].sort())
+    for (const [search, found] of [
+      ['device', ['device:7']],
+      ['bystander', ['bystander']],
+      ['bystand', []],
+    ] as const) {
+      await go(page, `clients?search=${search}`)
+      expect([search, await names()]).toEqual([search, found])
+    }
+    await page.getByLabel('Client id, or a part of it').fill('DEVICE')
+    await button(page, 'Filter').click()
+    await page.getByRole('link', { name: 'device:7' }).waitFor()
+    expect(page.url()).toMatch(/#\/clients\?search=DEVICE$/)
   })
 
   it('shows each cell of a table with its label on a phone', async () => {
