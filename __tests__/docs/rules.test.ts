@@ -37,7 +37,7 @@ describe('the page about rules', () => {
     expect(codeIn(text)).toEqual(
       expect.arrayContaining([...signal.events, ...(signal.reasons ?? []), ...rule.responses]),
     )
-    const amount = threshold.count === 1 ? 'one of these events' : `${threshold.count} of these events`
+    const amount = threshold.count === 1 ? 'one event is enough' : `${threshold.count} of these events`
     expect(text).toContain(amount)
     for (const technique of rule.techniques)
       expect(text).toContain(
@@ -52,7 +52,10 @@ describe('the page about rules', () => {
     ['source_guessing', '100 of these events from the same address within an hour'],
     ['registration_burst', '30 of these events of the same client within 10 minutes'],
     ['dead_key', '3 of these events of the same client within an hour'],
-    ['forged_key', 'about the whole deployment after one of these events'],
+    [
+      'forged_key',
+      'one event is enough: the server opens a finding about the whole deployment after the first event.',
+    ],
   ])('says the threshold of %s in words', (id, words) => {
     expect(section(PAGE, id)).toContain(words)
   })

@@ -102,7 +102,7 @@ const SUBJECTS: Record<SubjectKind, readonly [finding: string, events: string]> 
 function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
   const [finding, events] = SUBJECTS[by]
   const opens = `the server opens a finding about ${finding} after`
-  if (count === 1) return `${opens} one of these events.`
+  if (count === 1) return `one event is enough: ${opens} the first event.`
   return `${opens} ${count} of these events${events} within ${duration(seconds)}.`
 }
 

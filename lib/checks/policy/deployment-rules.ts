@@ -205,7 +205,7 @@ export const DEPLOYMENT_RULES = [
     title: 'all rules that find misuse are on',
     option: 'monitoring',
     why: 'At least one of the rules that find misuse is off.',
-    fix: 'In the option monitoring, remove the value false. If a rule must stay off, add its id to the parameter allowed of this policy rule.',
+    fix: 'In the option monitoring, remove the value false. If a detection rule must stay off, add its id to the parameter allowed of the policy rule detection.',
     severity: 'error',
     parameters: { allowed: [] },
     find: ({ description: { rulesOff } }, { allowed }) => {
