@@ -86,9 +86,9 @@ export const DEPLOYMENT_RULES = [
   {
     id: 'store-hazards',
     group: 'Store',
-    title: 'Redis does not save keys to disk, and does not evict keys',
+    title: 'Redis does not save data to disk, and does not evict data',
     option: 'store.accept',
-    why: 'The option `accept` of `redisStore()` allows a dangerous setting (hazard) of Redis. If Redis saves to disk, redeemed keys can become valid again after a restart. If Redis evicts data, used proofs can become valid again.',
+    why: 'The option `accept` of `redisStore()` allows a dangerous setting (hazard) of Redis. If Redis saves to disk, redeemed keys can become valid again after a restart. If Redis evicts data (deletes it when its memory is full), used proofs can become valid again.',
     fix: 'In Redis, set save "", appendonly no and maxmemory-policy noeviction. After this, remove the name of this setting, such as persistence, from the option accept of redisStore().',
     severity: 'error',
     parameters: { allowed: [] },
