@@ -27,9 +27,11 @@ export function trustedProxies(): TrustedProxies {
       known = new RecentMap(KNOWN_ADDRESSES)
       verdicts.set(trust, known)
     }
-    const verdict = known.get(address) ?? trust(address, 0)
-    known.add(address, verdict)
-    return verdict
+    const verdict = known.get(address)
+    if (verdict !== undefined) return verdict
+    const found = trust(address, 0)
+    known.add(address, found)
+    return found
   }
 
   return {
