@@ -42,7 +42,10 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
     setupFilesAfterEnv: ['<rootDir>/__tests__/support/intervals.ts'],
     globals: { testsAll: all },
     transform: {
-      '^.+\\.m?[jt]s$': ['@swc/jest', { sourceMaps: true, jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
+      '^.+\\.m?[jt]s$': [
+        '@swc/jest',
+        { sourceMaps: true, jsc: { target: 'es2023', parser: { syntax: 'typescript' } } },
+      ],
     },
     moduleNameMapper: SOURCES,
     // Packages that exist as ES modules only.

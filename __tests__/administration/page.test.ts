@@ -44,7 +44,7 @@ describe('the overview', () => {
     expect(await page.title()).toBe('1 high finding · Overview · Provisioning keys')
   })
 
-  it('responds to the finding that it names, and says which other one came last', async () => {
+  itInAll('responds to the finding that it names, and says which other one came last', async () => {
     await pages.attack()
     for (let i = 0; i < 10; i += 1) await askForKey(pages.server, {}, { id: CLIENT, secret: 'wrong' })
     const page = await pages.open()
@@ -58,7 +58,7 @@ describe('the overview', () => {
     )
   })
 
-  it('says what to do now in the first panel and with the finding', async () => {
+  itInAll('says what to do now in the first panel and with the finding', async () => {
     await pages.attack()
     const page = await pages.open()
     const step = 'Today: give the device a new key, and find out where the old one was copied.'
@@ -88,7 +88,7 @@ describe('the overview', () => {
     await page.getByText('No client has used the server successfully yet.').waitFor()
   })
 
-  it('counts one and several in plain words', async () => {
+  itInAll('counts one and several in plain words', async () => {
     const page = await pages.open()
     await page.route('**/api/overview', async (route) => {
       const overview = await (await route.fetch()).json()
@@ -188,7 +188,7 @@ describe('every view', () => {
     expect(page.url()).toMatch(/#\/clients\?search=DEVICE$/)
   })
 
-  it('shows each cell of a table with its label on a phone', async () => {
+  itInAll('shows each cell of a table with its label on a phone', async () => {
     await pages.attack()
     const page = await pages.open('keys', PHONE)
     const row = page.locator('tbody tr').first()

@@ -118,12 +118,15 @@ describe('review', () => {
     expect(readFileSync(path('target.xml'), 'utf8')).toContain('<testsuites')
   })
 
-  it.each(['sarif', 'junit'])('does not replace the module with a report of --%s', async (name) => {
-    const { code, stderr } = await review(MODULE, `--${name}`, path('./keys.cjs'))
-    const message = `--${name}: expected a file of its own, got one that is named twice`
-    expect([code, JSON.parse(stderr)]).toEqual([2, { type: 'error', code: 'usage', message }])
-    expect(readFileSync(path('keys.cjs'), 'utf8')).toBe(MODULE)
-  })
+  it.each(sampled(['sarif', 'junit'], () => 'a report'))(
+    'does not replace the module with a report of --%s',
+    async (name) => {
+      const { code, stderr } = await review(MODULE, `--${name}`, path('./keys.cjs'))
+      const message = `--${name}: expected a file of its own, got one that is named twice`
+      expect([code, JSON.parse(stderr)]).toEqual([2, { type: 'error', code: 'usage', message }])
+      expect(readFileSync(path('keys.cjs'), 'utf8')).toBe(MODULE)
+    },
+  )
 
   it('prints the results even if a report cannot be written', async () => {
     const { code, stdout, stderr } = await review(MODULE, '--json', '--junit', folder)
@@ -257,17 +260,22 @@ process.send(result); process.send({ mark: process.argv[3], result })`,
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 
-  it.each([
+  const ENDS = [
+    ['has killed its process', `process.kill(process.pid, 'SIGKILL')`],
     ['has loaded', MODULE],
     ['has ended its process', 'process.exit(0)'],
-    ['has killed its process', `process.kill(process.pid, 'SIGKILL')`],
-  ])('leaves no process behind that the module has started, even if it %s', async (_, end) => {
-    const start = `const { pid } = require('child_process').spawn('sleep', ['60'], { stdio: [0, 1, 2, 3] })
+  ] as const
+
+  it.each(sampled(ENDS, () => 'an end'))(
+    'leaves no process behind that the module has started, even if it %s',
+    async (_, end) => {
+      const start = `const { pid } = require('child_process').spawn('sleep', ['60'], { stdio: [0, 1, 2, 3] })
 require('fs').writeFileSync(${JSON.stringify(path('pid'))}, String(pid))`
-    await review(`${start}\n${end}`, '--timeout', '2')
-    const pid = Number(readFileSync(path('pid'), 'utf8'))
-    await until(() => !isRunning(pid))
-  })
+      await review(`${start}\n${end}`, '--timeout', '2')
+      const pid = Number(readFileSync(path('pid'), 'utf8'))
+      await until(() => !isRunning(pid))
+    },
+  )
 
   it.each([
     ['a missing module', ['/nowhere/keys.cjs'], 'cannot read /nowhere/keys.cjs (ENOENT)'],

@@ -1,5 +1,6 @@
 import type { Message } from '../../demo-app/story/messages.js'
 import { SCENES } from '../../demo-app/story/scenes/scenes.js'
+import { itInAll } from '../support/scale.js'
 import { launch } from './child.js'
 import { openStream, SECRET, type StoryDemo, type Stream, startStoryDemo, until } from './story-client.js'
 
@@ -75,12 +76,15 @@ describe('the scenes', () => {
     expect(text).not.toContain('<unexpected')
   })
 
-  it('run again: the first key that is missing is stolen anew, and the finding is opened anew', async () => {
-    const messages = await play('replay')
-    const played = messagesOf(messages, 'scene').filter(({ state }) => state === 'played')
-    expect(played.map(({ scene }) => scene)).toEqual(['steal', 'replay'])
-    expect(findingsOf(messages)).toEqual(['wrong_proof_key', 'replayed_key'])
-  })
+  itInAll(
+    'run again: the first key that is missing is stolen anew, and the finding is opened anew',
+    async () => {
+      const messages = await play('replay')
+      const played = messagesOf(messages, 'scene').filter(({ state }) => state === 'played')
+      expect(played.map(({ scene }) => scene)).toEqual(['steal', 'replay'])
+      expect(findingsOf(messages)).toEqual(['wrong_proof_key', 'replayed_key'])
+    },
+  )
 
   it('are shown again to a page that is loaded later', async () => {
     const later = await openStream(story.port, story.cookie)
@@ -147,7 +151,7 @@ describe('the scenes', () => {
     expect(stream.messages.at(-1)).toEqual({ type: 'reset' })
   })
 
-  it('say so when the operator has locked the client, until the reset', async () => {
+  itInAll('say so when the operator has locked the client, until the reset', async () => {
     const body = { clientId: 'demo-client', reason: 'a test', kind: 'lock' }
     const { status } = await story.askAsPage('/operator/api/clients/lock', { method: 'POST', body })
     expect(status).toBe(200)

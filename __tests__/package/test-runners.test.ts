@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeSandbox, type Sandbox } from '../docs/sandbox'
+import { itInAll, sampled } from '../support/scale'
 import { ROOT, run } from './projects'
 
 /** The test kit as apps use it: from the built package, with each test runner, and with both versions of Express. */
@@ -98,7 +99,7 @@ beforeAll(() => {
 afterAll(() => sandbox?.remove())
 
 describe('the test kit', () => {
-  it('works with Jest', () => {
+  itInAll('works with Jest', () => {
     const config = { testEnvironment: 'node', transform: {}, testMatch: ['**/jest.test.cjs'] }
     sandbox.write(
       'jest.config.json',
@@ -115,7 +116,7 @@ describe('the test kit', () => {
     })
   })
 
-  it('works with Vitest', () => {
+  itInAll('works with Vitest', () => {
     const vitest = join(MODULES, 'vitest', 'vitest.mjs')
     const arguments_ = [
       ...['run', '--root', sandbox.folder, '--reporter=json'],
@@ -128,7 +129,7 @@ describe('the test kit', () => {
     })
   })
 
-  it.each(['express', 'express4'])('works with node:test and %s', (name) => {
+  it.each(sampled(['express', 'express4'], () => 'Express'))('works with node:test and %s', (name) => {
     expect(existsSync(join(sandbox.folder, 'node_modules', name))).toBe(true)
     const arguments_ = ['--test', '--test-reporter=tap', 'node.test.mjs']
     const printed = run(process.execPath, arguments_, sandbox.folder, { HOST_EXPRESS: name })

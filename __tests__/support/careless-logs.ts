@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import express, { type Express, type Request, type Response } from 'express'
 import type { ProvisioningKeys } from '../../lib/index.js'
-import { partOf } from '../../lib/testing/exposed-secrets.js'
+import { finderOf } from '../../lib/testing/exposed-secrets.js'
 import { mountAll } from './server.js'
 
 const DEEP = { depth: 6, maxStringLength: null, maxArrayLength: null, breakLength: Number.POSITIVE_INFINITY }
@@ -88,9 +88,9 @@ export function mountCarelessly(log: CarelessLog, { parses = false } = {}) {
 
 /** The places in the texts that contain 20 successive characters of a secret, or all characters of a shorter one. */
 export function linesThatTell(secrets: readonly string[], lines: readonly string[]): string[] {
-  return secrets.flatMap((secret) =>
+  return secrets.map(finderOf).flatMap((find) =>
     lines.flatMap((line) => {
-      const place = partOf(secret, line)
+      const place = find(line)
       return place === undefined ? [] : [`...${line.slice(Math.max(0, place - 250), place + 40)}...`]
     }),
   )

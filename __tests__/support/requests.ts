@@ -1,12 +1,21 @@
 import { Agent } from 'node:https'
+import { createSecureContext } from 'node:tls'
 import supertest, { type Test } from 'supertest'
 import { CLIENT, type RunningServer, SECRET } from './server.js'
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
-/** Successive requests share a connection, because each connection costs a handshake. */
-const CONNECTIONS = new Agent({ keepAlive: true })
+const agents = new Map<string, Agent>()
+
+/** Successive requests share a connection, because each connection costs a handshake. All share a parsed certificate. */
+function agentFor(cert: string): Agent {
+  const known = agents.get(cert)
+  if (known !== undefined) return known
+  const agent = new Agent({ keepAlive: true, secureContext: createSecureContext({ ca: cert }) })
+  agents.set(cert, agent)
+  return agent
+}
 
 /** A request over HTTPS that checks the certificate of the server. */
 export function send(
@@ -14,7 +23,7 @@ export function send(
   method: 'get' | 'head' | 'post' | 'put' | 'delete',
   path: string,
 ): Test {
-  return supertest(server.origin)[method](path).ca(server.cert).agent(CONNECTIONS)
+  return supertest(server.origin)[method](path).agent(agentFor(server.cert))
 }
 
 /** A POST of a form, without the members that are `undefined`. */

@@ -43,10 +43,10 @@ export function expectNoKeyIn(captured: unknown, options: ExposureOptions = {}):
 export function exposureIn(captured: unknown, { secrets = [] }: ExposureOptions): string | undefined {
   if (secrets.some((secret) => secret.length < SHORTEST_SECRET))
     throw new TypeError(`secrets: expected at least ${SHORTEST_SECRET} characters each`)
-  const known = secrets.flatMap(spellingsOf)
+  const finders = secrets.flatMap(spellingsOf).map(finderOf)
   const found = new Set<string>()
   for (const { place, text } of textsIn(captured))
-    for (const kind of kindsIn(text, known)) found.add(`${place} contains ${kind}`)
+    for (const kind of kindsIn(text, finders)) found.add(`${place} contains ${kind}`)
   if (found.size === 0) return undefined
   const places = [...found].slice(0, MOST_PLACES).map((line) => `\n  ${line}`)
   const more = found.size > MOST_PLACES ? `\n  and ${found.size - MOST_PLACES} more` : ''
@@ -54,10 +54,10 @@ export function exposureIn(captured: unknown, { secrets = [] }: ExposureOptions)
 }
 
 /** The kinds of secrets in a text. */
-function kindsIn(text: string, known: readonly string[]): ReadonlySet<string> {
+function kindsIn(text: string, finders: readonly Finder[]): ReadonlySet<string> {
   const jwts = jwtsIn(text).flatMap(kindOfJwt)
   const registrations = registrationTokensIn(text).map(() => 'a registration access token')
-  const isKnown = known.some((secret) => partOf(secret, text) !== undefined)
+  const isKnown = finders.some((find) => find(text) !== undefined)
   const parts = isKnown && jwts.length === 0 ? ['a secret of this test, or 20 characters of it'] : []
   return new Set([...jwts, ...registrations, ...parts])
 }
@@ -81,21 +81,26 @@ function kindOfJwt(text: string): readonly string[] {
 
 const TELLING_LENGTH = 20
 
+/** Finds the place of a secret in a text. */
+type Finder = (text: string) => number | undefined
+
 /**
- * Where a text contains 20 successive characters of a secret, or a shorter secret. All JWTs of one server begin in the same
- * way, so the beginning does not count.
+ * Finds where a text contains 20 successive characters of a secret, or a shorter secret. All JWTs of one server begin in
+ * the same way, so the beginning does not count.
  */
-export function partOf(secret: string, text: string): number | undefined {
+export function finderOf(secret: string): Finder {
   const own = ownPartOf(secret)
   const length = Math.min(TELLING_LENGTH, own.length)
   // Each window of 20 characters contains one of these pieces, so there are few pieces to search for.
   const blocks = own.match(new RegExp(`.{${length >> 1}}`, 'gs')) ?? []
-  if (!blocks.some((block) => text.includes(block))) return undefined
-  for (let i = 0; i + length <= own.length; i++) {
-    const place = text.indexOf(own.slice(i, i + length))
-    if (place !== -1) return place
+  return (text) => {
+    if (!blocks.some((block) => text.includes(block))) return undefined
+    for (let i = 0; i + length <= own.length; i++) {
+      const place = text.indexOf(own.slice(i, i + length))
+      if (place !== -1) return place
+    }
+    return undefined
   }
-  return undefined
 }
 
 const SHARED_CHARACTERS = 140

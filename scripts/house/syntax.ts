@@ -54,21 +54,27 @@ export interface Visited {
 
 /** All nodes of a file, outer nodes before the nodes in them. */
 export function visitAll(syntax: Syntax): Visited[] {
-  const visit = (node: Node, around: readonly Node[]): Visited[] => {
+  const all: Visited[] = []
+  const visit = (node: Node, around: readonly Node[]): void => {
     const [start, end] = syntax.range(node)
-    const visited = { node, around, line: syntax.lineAt(start), lastLine: syntax.lineAt(end) }
+    all.push({ node, around, line: syntax.lineAt(start), lastLine: syntax.lineAt(end) })
     const within = [node, ...around]
-    return [visited, ...childrenOf(node).flatMap((child) => visit(child, within))]
+    for (const child of childrenOf(node)) visit(child, within)
   }
-  return syntax.statements.flatMap((statement) => visit(statement, []))
+  for (const statement of syntax.statements) visit(statement, [])
+  return all
 }
 
 function childrenOf(node: Node): Node[] {
-  // The names of members are not references to globals.
-  const members = Object.entries(node).filter(
-    ([key, value]) => !(/^(property|key)$/.test(key) && isNode(value, 'Identifier')),
-  )
-  return members.flatMap(([, value]) => (Array.isArray(value) ? value : [value])).flatMap(unwrap)
+  const children: Node[] = []
+  for (const [key, value] of Object.entries(node)) {
+    if (typeof value !== 'object' || value === null) continue
+    // The names of members are not references to globals.
+    if ((key === 'property' || key === 'key') && isNode(value, 'Identifier')) continue
+    if (Array.isArray(value)) for (const one of value) children.push(...unwrap(one))
+    else children.push(...unwrap(value))
+  }
+  return children
 }
 
 /** swc wraps arguments, elements and the functions of methods in objects without a type. */

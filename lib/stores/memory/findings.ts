@@ -40,12 +40,15 @@ export class FindingTable {
 
   /** The new one stays, even if others are later or more severe. */
   #makeRoom({ id, evidence }: { readonly id: string; readonly evidence: Evidence }): void {
-    const group = this.all().filter((one) => one.evidence === evidence)
-    if (group.length <= MOST_FINDINGS) return
-    const others = group.filter((one) => one.id !== id)
-    const lowest = Math.min(...others.map(rankOf))
-    const least = others.findLast((one) => rankOf(one) === lowest)
-    if (least !== undefined) this.#forget(least.id)
+    let size = 0
+    let least: Finding | undefined
+    for (const slot of this.#byId.values()) {
+      const one = this.#slots.entryIn(slot)
+      if (one?.evidence !== evidence) continue
+      size += 1
+      if (one.id !== id && (least === undefined || isLess(one, least))) least = one
+    }
+    if (size > MOST_FINDINGS && least !== undefined) this.#forget(least.id)
   }
 
   #forget(id: string): void {
@@ -59,6 +62,12 @@ export class FindingTable {
 /** The rank of the severity: 0 for the lowest. */
 function rankOf({ severity }: Finding): number {
   return SEVERITIES.indexOf(severity)
+}
+
+/** Whether a finding makes room before another one. */
+function isLess(one: Finding, other: Finding): boolean {
+  const rank = rankOf(one) - rankOf(other)
+  return rank < 0 || (rank === 0 && byLastAt(one, other) > 0)
 }
 
 /** An open finding with one more report. */
