@@ -23,7 +23,7 @@ export function send(
   method: 'get' | 'head' | 'post' | 'put' | 'delete',
   path: string,
 ): Test {
-  return supertest(server.origin)[method](path).agent(agentFor(server.cert))
+  return supertest(server.origin)[method](path).ca(server.cert).agent(agentFor(server.cert))
 }
 
 /** A POST of a form, without the members that are `undefined`. */
