@@ -28,6 +28,13 @@ const REVIEW = 'checks/policy/review'
 /** The administration is loaded at its first request, and finds its files beside its own. */
 const ADMINISTRATION = 'administration/router'
 
+/** How to read the sources. */
+const SOURCES = {
+  platform: 'node',
+  external: /^[^./]/,
+  resolve: { extensionAlias: { '.js': ['.ts'] } },
+}
+
 // The entry for tests does not load where NODE_ENV is production, and each entry is loaded here to find its names.
 delete process.env.NODE_ENV
 
@@ -100,12 +107,8 @@ function sourceOf(name) {
 }
 
 async function bundle(input) {
-  const bundled = await rolldown({
-    input,
-    platform: 'node',
-    external: /^[^./]/,
-    resolve: { extensionAlias: { '.js': ['.ts'] } },
-  })
+  const [main, client] = await Promise.all(['index', 'client/client'].map(modulesOf))
+  const bundled = await rolldown({ ...SOURCES, input })
   await bundled.write({
     dir: dist,
     format: 'cjs',
@@ -114,7 +117,21 @@ async function bundle(input) {
     comments: false,
     entryFileNames: '[name].js',
     chunkFileNames: 'shared/[name].js',
+    // Without groups, the main entry loads 30 files instead of 4, which takes 2 ms more.
+    codeSplitting: {
+      groups: [
+        { name: 'client-and-server', test: (id) => main.has(id) && client.has(id), minShareCount: 2 },
+        { name: 'server', test: (id) => main.has(id) && !client.has(id), minShareCount: 2 },
+      ],
+    },
   })
+}
+
+/** The modules that an entry needs. */
+async function modulesOf(name) {
+  const bundled = await rolldown({ ...SOURCES, input: sourceOf(name) })
+  const { output } = await bundled.generate({ format: 'cjs' })
+  return new Set(output.flatMap(({ moduleIds = [] }) => moduleIds))
 }
 
 /** Checks the entries and the files that they import, and writes their types. Other files stay out of dist. */
