@@ -54,7 +54,7 @@ describe('the page about rules', () => {
     ['dead_key', '3 of these events of the same client within an hour'],
     [
       'forged_key',
-      'one event is enough: the server opens a finding about the whole deployment after the first event.',
+      'one event is enough. The finding is about the whole deployment.',
     ],
   ])('says the threshold of %s in words', (id, words) => {
     expect(section(PAGE, id)).toContain(words)

@@ -1,4 +1,4 @@
-import type { Rule, RuleResponse, SubjectKind } from '../../lib/monitoring/rules/rule'
+import type { Rule, SubjectKind } from '../../lib/monitoring/rules/rule'
 import { RULES } from '../../lib/monitoring/rules/rules'
 
 const rules = Object.values(RULES)
@@ -21,9 +21,8 @@ export function ruleSections(kind: Rule['kind']): string {
 }
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
-  bound:
-    '`bound`. The client in the finding has authenticated, or a request contained a genuine key or token of this client.',
-  unbound: '`unbound`. A stranger can cause this finding, so the server only reports it.',
+  bound: '`bound`. A stranger cannot cause this finding.',
+  unbound: '`unbound`. A stranger can cause this finding.',
 }
 
 /** Only the clients and addresses of others can be named by a stranger. */
@@ -45,17 +44,6 @@ function withLinks(step: string): string {
     )
 }
 
-const RESPONSES: Record<RuleResponse, string> = {
-  report: 'it opens a finding, and does nothing more (`report`)',
-  throttle:
-    'it opens a finding, and allows the client only one unused key at a time, for `lockSeconds` (`throttle`)',
-  stepUp:
-    'it opens a finding. For `lockSeconds`, it gives the client only keys that are bound to a DPoP key or a certificate (`stepUp`)',
-  revokeKey: 'it opens a finding, and revokes the key (`revokeKey`)',
-  revokeFamily: 'it opens a finding, and revokes everything that the key was redeemed for (`revokeFamily`)',
-  lockClient: 'it opens a finding, and locks the client for `lockSeconds` (`lockClient`)',
-}
-
 function sectionOf(rule: Rule): string {
   const { id, title, severity, techniques, falsePositives, runbook, responses } = rule
   return [
@@ -63,14 +51,14 @@ function sectionOf(rule: Rule): string {
     '',
     `**${title}.**`,
     '',
-    `- **Events that this rule counts:** ${signalOf(rule)}`,
+    `- **Events:** ${signalOf(rule)}`,
     `- **Threshold:** ${thresholdOf(rule)}`,
     `- **Severity:** ${severity}`,
     `- **Evidence:** ${evidenceOf(rule)}`,
-    `- **What the server does:** ${responses.map((response) => RESPONSES[response]).join('; ')}.`,
+    `- **Response:** ${codes(responses)}`,
     ...(techniques.length === 0
       ? []
-      : [`- **Techniques in MITRE ATT&CK:** ${techniques.map(techniqueLink).join(', ')}`]),
+      : [`- **MITRE ATT&CK:** ${techniques.map(techniqueLink).join(', ')}`]),
     `- **Harmless events that look like this:** ${falsePositives}`,
     '',
     'What to do:',
@@ -80,10 +68,10 @@ function sectionOf(rule: Rule): string {
 }
 
 function signalOf({ signal: { events, reasons, condition } }: Rule): string {
-  const from = `the ${events.length === 1 ? 'event' : 'events'} ${codes(events)}`
+  const from = codes(events)
   const why =
     reasons === undefined ? '' : `${ofRefusals(events)} if the \`reason\` is ${codes(reasons, 'or')}`
-  return `${from}${why}.${condition === undefined ? '' : ` The rule also has this condition: ${condition}.`}`
+  return `${from}${why}.${condition === undefined ? '' : ` Condition: ${condition}.`}`
 }
 
 /** Only refusals have a reason. */
@@ -98,12 +86,11 @@ const SUBJECTS: Record<SubjectKind, readonly [finding: string, events: string]> 
   deployment: ['the whole deployment', ''],
 }
 
-/** `the server opens a finding about a client after 3 of these events of the same client within an hour.`. */
+/** `3 of these events of the same client within an hour.`. */
 function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
   const [finding, events] = SUBJECTS[by]
-  const opens = `the server opens a finding about ${finding} after`
-  if (count === 1) return `one event is enough: ${opens} the first event.`
-  return `${opens} ${count} of these events${events} within ${duration(seconds)}.`
+  if (count === 1) return `one event is enough. The finding is about ${finding}.`
+  return `${count} of these events${events} within ${duration(seconds)}.`
 }
 
 function duration(seconds: number): string {

@@ -35,7 +35,7 @@ export const canary: Rule = {
   runbook: [
     'Nobody has a reason to use a canary, so somebody has read the place where you put its secret or key.',
     'Take the address from the finding, and look for other requests from this address in your logs.',
-    'Change all secrets that were stored in the same place.',
+    'Change all secrets that were stored together with the secret or key of the canary.',
   ],
   responses: ['report'],
   where: (event, { canaries }) => canaries.has(String(memberOf(event, 'clientId'))),

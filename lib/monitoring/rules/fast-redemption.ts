@@ -24,7 +24,7 @@ export const fastRedemption: Rule = {
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'Your own health check redeems keys of the same client.',
   runbook: [
-    'Compare the networks in the events key.issued and key.redeemed of the key.',
+    'Compare the networks in the events key.issued and key.redeemed of a key that the finding names.',
     'If the networks differ, a program near the server, or between the client and the server, may redeem the keys before the client does.',
   ],
   responses: ['report'],

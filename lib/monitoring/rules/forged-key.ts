@@ -19,7 +19,7 @@ export const forgedKey: Rule = {
   runbook: [
     'The server has refused the token. First check whether the store has lost data. If the store has lost data, the token may be genuine, and no signing key has leaked.',
     'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this finding: treat the signing key as leaked.',
-    'Do the steps of the section "A stolen signing key" in the page about key rotation. With these steps, you replace the signing key in every process, and revoke everything that was issued until now.',
+    'Do the steps of the section "A stolen signing key" in the page about key rotation.',
     'In your log, look at the events client.bound and client.registered since the signing key was stolen. Delete the clients and bindings in these events that are not yours.',
     'Find out where the signing key was stored, and who could read it.',
   ],

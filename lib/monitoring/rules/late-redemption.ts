@@ -22,8 +22,8 @@ export const lateRedemption: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'The devices start slowly, and the lifetime of their keys is too short.',
   runbook: [
-    'If the devices need so much time, let the client ask for keys with a longer lifetime.',
-    'If the devices do not need so much time, find out which program keeps the keys for so long, and why.',
+    'If the devices need so much time to redeem their keys, let the client ask for keys with a longer lifetime.',
+    'If the devices could redeem their keys earlier, find out which program keeps the keys for so long.',
   ],
   responses: ['report'],
   watch() {

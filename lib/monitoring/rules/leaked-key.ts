@@ -13,7 +13,7 @@ export const leakedKey: Rule = {
   falsePositives: 'None. Somebody who reports a key has a copy of this key.',
   runbook: [
     'The server has already revoked the key or token. Find out where the person or program that reported the key or token has found it.',
-    'Remove the key or token from that place, and look there for other secrets.',
+    'Remove the key or token from the place where it was found, and look there for other secrets.',
   ],
   responses: ['report'],
 }

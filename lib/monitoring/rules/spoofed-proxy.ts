@@ -17,7 +17,7 @@ export const spoofedProxy: Rule = {
   threshold: { count: 5, seconds: 3600 },
   falsePositives: 'The setting `trust proxy` of Express does not name one of your proxies yet.',
   runbook: [
-    'If the address is a proxy of yours, name it in `trust proxy` of Express.',
+    'If the address in the finding is a proxy of yours, name it in `trust proxy` of Express.',
     'If the address is not a proxy of yours, a stranger uses headers of a proxy to claim HTTPS or a client certificate. The server has refused the request.',
     'Close the port of the app to everybody except your proxy.',
   ],

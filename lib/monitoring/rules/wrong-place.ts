@@ -19,7 +19,7 @@ export const wrongPlace: Rule = {
   runbook: [
     'Read the member detail in the events request.refused. This member names the wrong audience, environment or network.',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
-    'If the address does not belong to one of your clients, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
+    'If the address in the finding does not belong to one of your clients, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
   ],
   responses: ['report'],
 }

@@ -13,7 +13,7 @@ export const wrongProofKey: Rule = {
   falsePositives:
     'The client makes a new DPoP key at each start, but keeps the provisioning key from before the restart.',
   runbook: [
-    'The server has refused the request, so this request did no harm. But somebody may have a copy of the key.',
+    'The server has refused the request with the bound key, so this request did no harm. But somebody may have a copy of the key.',
     'Compare the address and the user agent of the finding with those of the event key.issued of the same key.',
     'If the addresses or user agents differ, revoke the key with revokeKey, and find out where somebody copied it.',
     'If the address and the user agent are the same, change the client: it must save its DPoP key together with the provisioning key.',
