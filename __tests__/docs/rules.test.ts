@@ -37,7 +37,7 @@ describe('the page about rules', () => {
     expect(codeIn(text)).toEqual(
       expect.arrayContaining([...signal.events, ...(signal.reasons ?? []), ...rule.responses]),
     )
-    const amount = threshold.count === 1 ? 'one event is enough' : `${threshold.count} of these events`
+    const amount = threshold.count === 1 ? 'one event is enough' : `${threshold.count} matching events`
     expect(text).toContain(amount)
     for (const technique of rule.techniques)
       expect(text).toContain(
@@ -48,14 +48,11 @@ describe('the page about rules', () => {
   })
 
   it.each([
-    ['client_guessing', '10 of these events of the same client within an hour'],
-    ['source_guessing', '100 of these events from the same address within an hour'],
-    ['registration_burst', '30 of these events of the same client within 10 minutes'],
-    ['dead_key', '3 of these events of the same client within an hour'],
-    [
-      'forged_key',
-      'one event is enough. The finding is about the whole deployment.',
-    ],
+    ['client_guessing', '10 matching events of the same client within an hour'],
+    ['source_guessing', '100 matching events from the same address within an hour'],
+    ['registration_burst', '30 matching events of the same client within 10 minutes'],
+    ['dead_key', '3 matching events of the same client within an hour'],
+    ['forged_key', 'one event is enough. The finding is about the whole deployment.'],
   ])('says the threshold of %s in words', (id, words) => {
     expect(section(PAGE, id)).toContain(words)
   })

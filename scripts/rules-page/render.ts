@@ -58,7 +58,7 @@ function sectionOf(rule: Rule): string {
     `- **Response:** ${codes(responses)}`,
     ...(techniques.length === 0
       ? []
-      : [`- **MITRE ATT&CK:** ${techniques.map(techniqueLink).join(', ')}`]),
+      : [`- **Attack techniques (MITRE ATT&CK):** ${techniques.map(techniqueLink).join(', ')}`]),
     `- **Harmless events that look like this:** ${falsePositives}`,
     '',
     'What to do:',
@@ -86,11 +86,11 @@ const SUBJECTS: Record<SubjectKind, readonly [finding: string, events: string]> 
   deployment: ['the whole deployment', ''],
 }
 
-/** `3 of these events of the same client within an hour.`. */
+/** `3 matching events of the same client within an hour.`. */
 function thresholdOf({ threshold: { count, seconds }, signal: { by } }: Rule): string {
   const [finding, events] = SUBJECTS[by]
   if (count === 1) return `one event is enough. The finding is about ${finding}.`
-  return `${count} of these events${events} within ${duration(seconds)}.`
+  return `${count} matching events${events} within ${duration(seconds)}.`
 }
 
 function duration(seconds: number): string {

@@ -15,8 +15,8 @@ export const replayedKey: Rule = {
   runbook: [
     'In your log, find the event key.replayed with the keyId of the key. If the member family.fate of this event is flagged or unreached, the client or public key that was registered or bound with the key still works: call revokeFamily. With any other value, or without family.fate, the server has already revoked everything that the key was redeemed for.',
     'Compare the address and the user agent of the finding with those of the event key.redeemed of the same key.',
-    'If the addresses or user agents differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client.',
-    'If the address and the user agent are the same, the client itself has probably repeated its request. Give the client a DPoP key. A client with a DPoP key can repeat a request safely.',
+    'If the finding and the event key.redeemed have different addresses or user agents, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client.',
+    'If the finding and the event key.redeemed have the same address and user agent, the client itself has probably repeated its request. Give the client a DPoP key. A client with a DPoP key can repeat a request safely.',
   ],
   responses: ['report'],
 }

@@ -15,8 +15,8 @@ export const wrongProofKey: Rule = {
   runbook: [
     'The server has refused the request with the bound key, so this request did no harm. But somebody may have a copy of the key.',
     'Compare the address and the user agent of the finding with those of the event key.issued of the same key.',
-    'If the addresses or user agents differ, revoke the key with revokeKey, and find out where somebody copied it.',
-    'If the address and the user agent are the same, change the client: it must save its DPoP key together with the provisioning key.',
+    'If the finding and the event key.issued have different addresses or user agents, revoke the key with revokeKey, and find out where somebody copied it.',
+    'If the finding and the event key.issued have the same address and user agent, change the client: it must save its DPoP key together with the provisioning key.',
   ],
   responses: ['report'],
 }
