@@ -22,7 +22,7 @@ export const skewedClocks: Rule = {
   falsePositives: 'A slow network has delayed requests for minutes.',
   runbook: [
     'Check the clock of the server first: compare it with a time server.',
-    'If the clock of the server is right, use the addresses to find out what the clients have in common: a disk image, a site, a time server.',
+    'If the clock of the server is right, use the addresses in the finding to find out what the clients have in common: a disk image, a site, a time server.',
   ],
   responses: ['report'],
   watch() {
