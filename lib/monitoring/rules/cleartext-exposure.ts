@@ -10,7 +10,8 @@ export const cleartextExposure: Rule = {
   techniques: ['T1040', 'T1528'],
   signal: { events: ['key.exposed', 'token.exposed', 'registration.exposed'], by: 'client' },
   threshold: { count: 1, seconds: 3600 },
-  falsePositives: 'None. Everybody who can read the traffic has the key. The usual cause is a client with a wrong URL.',
+  falsePositives:
+    'None. Everybody who can read the traffic has the key. The usual cause is a client with a wrong URL.',
   runbook: [
     'If the key or token is not bound, the server has revoked it. A bound key or token is useless to a thief without the private key.',
     'Correct the URL of the client: it must begin with https.',
