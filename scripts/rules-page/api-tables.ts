@@ -56,14 +56,14 @@ function optional(name: string, isRequired: boolean): string {
   return isRequired ? `\`${name}\`` : `[\`${name}\`]`
 }
 
-/** The tables of the objects in the answers. */
+/** The tables of the objects in the answers. Members that can be missing are in brackets. */
 export function objectTables(): string {
   return Object.entries(readDescription().components.schemas)
     .filter(([, { properties }]) => properties !== undefined)
     .map(([name, { description, properties = {}, required = [] }]) => {
       const rows = Object.entries(properties).map(
         ([member, schema]) =>
-          `| \`${member}\` | ${typeOf(schema)} | ${required.includes(member) ? '' : 'This member can be missing. '}${textOf(schema)} |`,
+          `| ${optional(member, required.includes(member))} | ${typeOf(schema)} | ${textOf(schema)} |`,
       )
       return [
         `### ${name}`,
@@ -88,7 +88,8 @@ function typeOf(schema: Schema): string {
 function textOf({ description, $ref }: Schema): string {
   if (description !== undefined) return description
   const name = nameOf($ref)
-  return readDescription().components.schemas[name]?.description ?? ''
+  const [first = ''] = readDescription().components.schemas[name]?.description?.split(/(?<=\.) /) ?? []
+  return first
 }
 
 function nameOf($ref = ''): string {

@@ -42,16 +42,10 @@ export function policySections(): string {
   return POLICY_RULES.map(policySection).join('\n\n')
 }
 
-const SEVERITIES: Readonly<Record<PolicyRule['severity'], string>> = {
-  error: '`error`. If the configuration breaks this rule, the command `review` fails.',
-  warning: '`warning`. If the configuration breaks this rule, the command `review` prints a warning.',
-  off: '`off`. The command `review` skips this rule until your security policy switches it on.',
-}
-
 /** What each parameter means. Rules give the same parameter different meanings. */
 const MEANINGS: Readonly<Record<string, string>> = {
   'signing-algorithm allowed': 'the allowed algorithms of signing keys',
-  'signing-key-age maxDays': 'the highest age of the signing key, in days',
+  'signing-key-age maxDays': 'the highest allowed age of the signing key, in days',
   'signing-key-age mustBeKnown': 'whether a signing key of unknown age breaks the rule',
   'secret-expiry maxDays': 'the longest time until the secret of a client must expire, in days',
   'clock-tolerance maxSeconds': 'the highest allowed value of `clockToleranceSeconds`',
@@ -78,14 +72,14 @@ function policySection(rule: PolicyRule): string {
     '',
     `The rule demands: **${title}.**`,
     '',
-    `- **You see:** the command \`review\` reports that ${placesOf(rule)} breaks this rule.`,
+    `- **Where:** ${placesOf(rule)}`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
-    `- **Default severity:** ${SEVERITIES[severity]}`,
+    `- **Default severity:** \`${severity}\``,
     ...names.map(
       (name) => `- **Parameter \`${name}\`:** ${meaningOf(id, name)}. ${defaultOf(parameters[name])}`,
     ),
-    ...(clause === undefined ? [] : [`- **Source of this rule:** ${clausesInWords(clause)}.`]),
+    ...(clause === undefined ? [] : [`- **Source:** ${clausesInWords(clause)}`]),
   ].join('\n')
 }
 
@@ -98,7 +92,7 @@ function meaningOf(id: string, name: string): string {
 function defaultOf(value: PolicyParameters[keyof PolicyParameters]): string {
   const values = Array.isArray(value) ? value : [value]
   const named = values.map((one) => `\`${one}\``).join(', ')
-  return `The default is ${named === '' ? 'an empty list' : named}.`
+  return `Default: ${named === '' ? 'an empty list' : named}.`
 }
 
 /** A client has its own policy, or that of the deployment. */
