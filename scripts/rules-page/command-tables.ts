@@ -1,30 +1,47 @@
 import { POLICY_RULES } from '../../lib/checks/policy/policy'
 import type { PolicyParameters, PolicyRule } from '../../lib/checks/policy/rule'
+import type { OptionTable } from '../../lib/cli/arguments'
+import { CHECK_NOTES, CHECK_OPTIONS } from '../../lib/cli/checking'
 import type { Command } from '../../lib/cli/command'
 import { COMMANDS, usageOf } from '../../lib/cli/commands'
 import { clausesInWords } from './clauses'
 
-/** A section for each command: its purpose, its options and its notes. */
+/** A section for each command (its purpose, its options and its notes), and one for the options of all checks. */
 export function commandSections(): string {
-  return Object.entries(COMMANDS)
-    .map(([name, command]) => commandSection(name, command))
-    .join('\n\n')
+  const sections = Object.entries(COMMANDS).map(([name, command]) => commandSection(name, command))
+  return [...sections, checkSection()].join('\n\n')
+}
+
+/** What all commands that run checks have in common. */
+function checkSection(): string {
+  return [
+    '## Options of all checks',
+    'The commands `check`, `check-client`, `explain` and `review` have these options:',
+    optionTable(CHECK_OPTIONS),
+    `\`\`\`text\n${CHECK_NOTES}\n\`\`\``,
+  ].join('\n\n')
 }
 
 function commandSection(name: string, command: Command): string {
   const { summary, options, notes } = command
-  const rows = Object.entries(options).map(
-    ([option, { value, about }]) => `| \`--${option}${value === undefined ? '' : ` ${value}`}\` | ${about} |`,
-  )
-  const table = ['| Option | Effect |', '|---|---|', ...rows].join('\n')
   const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`
+  const own = Object.entries(options).filter(([option]) => CHECK_OPTIONS[option] === undefined)
+  const isCheck = own.length < Object.keys(options).length
   return [
     `## ${name}`,
     sentence,
     `\`\`\`text\n${usageOf(name, command)}\n\`\`\``,
-    table,
-    `\`\`\`text\n${notes}\n\`\`\``,
+    optionTable(Object.fromEntries(own)),
+    ...(isCheck ? ['This command also has the [options of all checks](#options-of-all-checks).'] : []),
+    `\`\`\`text\n${notes.replace(CHECK_NOTES, '').trimEnd()}\n\`\`\``,
   ].join('\n\n')
+}
+
+function optionTable(options: OptionTable): string {
+  const rows = Object.entries(options).map(
+    ([option, { value, about }]) => `| \`--${option}${value === undefined ? '' : ` ${value}`}\` | ${about} |`,
+  )
+  return ['| Option | Effect |', '|---|---|', ...rows].join('\n')
 }
 
 /** All rules of a security policy, in one table. */
@@ -65,21 +82,19 @@ const MEANINGS: Readonly<Record<string, string>> = {
 }
 
 function policySection(rule: PolicyRule): string {
-  const { id, title, why, fix, severity, parameters, clause } = rule
+  const { id, title, why, fix, parameters, clause } = rule
   const names = Object.keys(parameters) as (keyof PolicyParameters)[]
   return [
     `### ${id}`,
     '',
-    `The rule demands: **${title}.**`,
-    '',
-    `- **Where:** ${placesOf(rule)}`,
+    `- **Demand:** ${title}.`,
+    `- ${placesOf(rule)}`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
-    `- **Default severity:** \`${severity}\``,
     ...names.map(
       (name) => `- **Parameter \`${name}\`:** ${meaningOf(id, name)}. ${defaultOf(parameters[name])}`,
     ),
-    ...(clause === undefined ? [] : [`- **Source:** ${clausesInWords(clause)}`]),
+    ...(clause === undefined ? [] : [`- **Source:** ${clausesInWords(clause)}.`]),
   ].join('\n')
 }
 
@@ -97,8 +112,8 @@ function defaultOf(value: PolicyParameters[keyof PolicyParameters]): string {
 
 /** A client has its own policy, or that of the deployment. */
 function placesOf({ option }: PolicyRule): string {
-  if (option === 'the file') return 'a line of the configuration file'
-  if (option.startsWith('classes')) return `\`${option}\` in your security policy`
+  if (option === 'the file') return '**Place:** a line of the configuration file.'
+  if (option.startsWith('classes')) return `**Place:** \`${option}\` in your security policy.`
   const ofDeployment = option.replace('clients[].policy.', 'policy.')
-  return `the option ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}`
+  return `**Option:** ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}.`
 }
