@@ -82,12 +82,11 @@ const MEANINGS: Readonly<Record<string, string>> = {
 }
 
 function policySection(rule: PolicyRule): string {
-  const { id, title, why, fix, parameters, clause } = rule
+  const { id, why, fix, parameters, clause } = rule
   const names = Object.keys(parameters) as (keyof PolicyParameters)[]
   return [
     `### ${id}`,
     '',
-    `- **Demand:** ${title}.`,
     `- ${placesOf(rule)}`,
     `- **Cause:** ${why}`,
     `- **Fix:** ${fix}`,
