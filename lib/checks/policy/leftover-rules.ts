@@ -53,7 +53,7 @@ export const LEFTOVER_RULES = [
     group: 'Leftovers',
     title: 'a list of allowed networks must not contain all addresses',
     option: 'clients[].policy.networks[]',
-    why: 'A network in the list contains all addresses, so the list has no effect.',
+    why: 'A network in the list `networks` contains all IP addresses, so the list has no effect.',
     fix: 'Name the networks of the devices, or remove the option networks.',
     severity: 'error',
     parameters: {},
