@@ -19,7 +19,7 @@ const STATUS: Record<EventRow['outcome'], string> = {
   success: 'success',
   failure: 'failure',
   unknown: 'unknown',
-  ifRevoked: 'success if something was revoked, otherwise unknown',
+  ifRevoked: 'success if revoked, otherwise unknown',
   none: '',
 }
 
