@@ -64,7 +64,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'signing-algorithm allowed': 'the allowed algorithms of signing keys',
   'signing-key-age maxDays': 'the highest allowed age of the signing key, in days',
   'signing-key-age mustBeKnown': 'whether a signing key of unknown age breaks the rule',
-  'secret-expiry maxDays': 'the longest time until the secret of a client must expire, in days',
+  'secret-expiry maxDays': 'the number of days within which the secret of a client must expire',
   'clock-tolerance maxSeconds': 'the highest allowed value of `clockToleranceSeconds`',
   'key-lifetime maxSeconds': 'the longest allowed lifetime of a provisioning key, in seconds',
   'access-token-lifetime maxSeconds': 'the longest allowed lifetime of an access token, in seconds',
