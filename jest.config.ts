@@ -38,6 +38,8 @@ const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 /** The configuration of `npm run test:all`, and of `npm test`, which leaves out what takes long and seldom fails. */
 export function testConfig({ all }: { readonly all: boolean }): Config {
   const base: ProjectConfig = {
+    // Jest tries them in this order. Most imports are of our own sources.
+    moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
     testEnvironment: '<rootDir>/__tests__/support/environment.ts',
     setupFilesAfterEnv: ['<rootDir>/__tests__/support/intervals.ts'],
     globals: { testsAll: all },
