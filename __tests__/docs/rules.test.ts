@@ -52,7 +52,7 @@ describe('the page about rules', () => {
     ['source_guessing', '100 matching events from the same address within an hour'],
     ['registration_burst', '30 matching events of the same client within 10 minutes'],
     ['dead_key', '3 matching events of the same client within an hour'],
-    ['forged_key', 'one event is enough. The finding is about the whole deployment.'],
+    ['forged_key', 'one event is enough. The finding is about the whole deployment (all your processes).'],
   ])('says the threshold of %s in words', (id, words) => {
     expect(section(PAGE, id)).toContain(words)
   })

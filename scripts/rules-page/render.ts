@@ -21,11 +21,11 @@ export function ruleSections(kind: Rule['kind']): string {
 }
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
-  bound: '`bound`. A stranger cannot cause this finding.',
-  unbound: '`unbound`. A stranger can cause this finding.',
+  bound: '`bound`. Only somebody with credentials, a key or a token of the client can cause this finding.',
+  unbound: '`unbound`. This finding is possible without credentials.',
 }
 
-/** Only the clients and addresses of others can be named by a stranger. */
+/** The evidence of a rule, in a sentence. A finding about the deployment accuses nobody. */
 function evidenceOf({ evidence, signal: { by } }: Rule): string {
   return by === 'deployment' ? '`unbound`. The finding names no client.' : EVIDENCE[evidence]
 }
@@ -35,7 +35,12 @@ function withLinks(step: string): string {
   return step
     .replace('"A stolen signing key"', '["A stolen signing key"](key-rotation.md#a-stolen-signing-key)')
     .replace(
-      /\b(?:revokeKey|revokeFamily|deleteClient|lockClient)\b/g,
+      '"When you get the event"',
+      '["When you get the event"](../guides/leaked-keys.md#when-you-get-the-event)',
+    )
+    .replace('use DPoP', 'use [DPoP](../concepts/possession.md)')
+    .replace(
+      /\b(?:revokeKey|revokeFamily|revokeAllIssuedBefore|deleteClient|lockClient)\b/g,
       (name) => `[\`${name}\`](#calls-that-you-need)`,
     )
     .replace(
@@ -83,7 +88,7 @@ function ofRefusals(events: Rule['signal']['events']): string {
 const SUBJECTS: Record<SubjectKind, readonly [finding: string, events: string]> = {
   client: ['a client', ' of the same client'],
   address: ['an address', ' from the same address'],
-  deployment: ['the whole deployment', ''],
+  deployment: ['the whole deployment (all your processes)', ''],
 }
 
 /** `3 matching events of the same client within an hour.`. */

@@ -29,10 +29,10 @@ export function phraseOf(event) {
 
 /** What each rule of the story has found. */
 const FINDINGS = {
-  wrong_proof_key: 'A bound key came without the private key that it is bound to.',
+  wrong_proof_key: 'A bound key was sent without a proof of its private key.',
   replayed_key: 'A redeemed key was used again.',
   cleartext_exposure: 'A genuine key came over plain HTTP.',
-  forged_key: 'A token with a valid signature was never issued.',
+  forged_key: 'A token has a valid signature, but the server never issued this token.',
   client_guessing: 'Somebody guesses the credentials of a client.',
   network_changed: 'A key came from another network and another program.',
   many_networks: 'One key came from several networks.',

@@ -22,8 +22,8 @@ export const clientGuessing: Rule = {
   falsePositives: 'The client still uses its old secret, because only the server has the new secret.',
   runbook: [
     'Look at the address in the events request.refused in your log. If the address belongs to the client, give the client its new credentials.',
-    'If the address does not belong to one of your clients, block the address at your proxy. Nobody can guess a generated secret of 24 characters.',
-    'The server does not lock the client, because a stranger must not be able to lock out a client.',
+    'If the address does not belong to one of your clients, block the address at your proxy. You need not change a generated secret: with 24 characters, nobody can guess it.',
+    'The server does not lock the client. Otherwise anybody could lock a client with requests that contain wrong secrets.',
   ],
   responses: ['report'],
 }

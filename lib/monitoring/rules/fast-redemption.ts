@@ -18,14 +18,14 @@ export const fastRedemption: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `the client redeemed the key less than ${FASTEST_MILLISECONDS} milliseconds after the server issued it. Usually, this client needs more than a second. The rule counts only keys that the same process has issued and redeemed`,
+    condition: `the client redeemed the key less than ${FASTEST_MILLISECONDS} milliseconds after the server issued it. Before, this client usually needed more than a second. The rule counts only keys that the same process has issued and redeemed`,
     by: 'client',
   },
   threshold: { count: 3, seconds: 3600 },
   falsePositives: 'Your own health check redeems keys of the same client.',
   runbook: [
     'Compare the networks in the events key.issued and key.redeemed of a key that the finding names.',
-    'If the networks differ, a program near the server, or between the client and the server, may redeem the keys before the client does.',
+    'If the networks differ, a program near the server, or between the client and the server, may have redeemed the keys before the client could: call revokeFamily.',
   ],
   responses: ['report'],
   watch() {

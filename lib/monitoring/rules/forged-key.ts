@@ -3,7 +3,7 @@ import type { Rule } from './rule.js'
 export const forgedKey: Rule = {
   id: 'forged_key',
   version: 1,
-  title: 'A token with a valid signature was never issued',
+  title: 'A token has a valid signature, but the server never issued this token',
   kind: 'evidence',
   severity: 'high',
   evidence: 'unbound',
@@ -18,7 +18,7 @@ export const forgedKey: Rule = {
     'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
     'The server has refused the token. First check whether the store has lost data. If the store has lost data, the token may be genuine, and no signing key has leaked.',
-    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. Do not ignore this finding: treat the signing key as leaked.',
+    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, treat this signing key as stolen.',
     'Do the steps of the section "A stolen signing key" in the page about key rotation.',
     'In your log, look at the events client.bound and client.registered since the signing key was stolen. Delete the clients and bindings in these events that are not yours.',
     'Find out where the signing key was stored, and who could read it.',

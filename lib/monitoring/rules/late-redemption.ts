@@ -22,7 +22,7 @@ export const lateRedemption: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'The devices start slowly, and the lifetime of their keys is too short.',
   runbook: [
-    'If the devices need so much time to redeem their keys, let the client ask for keys with a longer lifetime.',
+    'If the devices need so much time to redeem their keys, raise lifetimeSeconds in the policy of the client.',
     'If the devices could redeem their keys earlier, find out which program keeps the keys for so long.',
   ],
   responses: ['report'],

@@ -16,7 +16,7 @@ export const manyNetworks: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A mobile device changes networks within minutes.',
   runbook: [
-    'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, somebody has redeemed the key: call revokeFamily.',
+    'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, call revokeKey. If the result is `redeemed`, call revokeFamily.',
     'Issue a new key for the device or client.',
     'Look for the place where the key was published: a log, a ticket, a chat, a repository.',
   ],

@@ -3,7 +3,7 @@ import type { Rule } from './rule.js'
 export const misusedRegistrationToken: Rule = {
   id: 'misused_registration_token',
   version: 1,
-  title: 'A registration access token was used for another client',
+  title: 'The registration access token of one client was used for another client',
   kind: 'evidence',
   severity: 'high',
   evidence: 'bound',
@@ -12,8 +12,8 @@ export const misusedRegistrationToken: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A program manages several clients, and uses the token of one client for another client.',
   runbook: [
-    'The server has already revoked the token. The client that got the token can still get keys, but can no longer change its registration.',
-    'If the address in the finding does not belong to one of your clients, somebody may have stolen the token. Delete the client with deleteClient, and register it again.',
+    'The server has revoked the registration access token (with this token, a client changes its registration), unless `tokenRevoked` in the event is false. The client that got the token can still get keys, but can no longer change its registration.',
+    'If the address in the finding does not belong to one of your clients, somebody may have stolen the token: delete the client with deleteClient, and register it again.',
   ],
   responses: ['report'],
 }

@@ -24,8 +24,8 @@ export const scopeEscalation: Rule = {
     'A new version of the client needs another scope, but you have not changed the policy of the client yet.',
   runbook: [
     'Read the member detail in the events request.refused. This member names what the client has asked for, and what its policy allows.',
-    'If the client needs what it asks for, change its policy. Otherwise, correct the client.',
-    'If nobody has changed the client, somebody may have stolen its credentials. Change the credentials of the client.',
+    'If the client really needs more, change its policy. Otherwise, change the client so that it asks for less.',
+    'If nobody has changed the client, somebody may have stolen its credentials: change these credentials.',
   ],
   responses: ['report'],
 }

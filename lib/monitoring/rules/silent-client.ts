@@ -68,12 +68,12 @@ export const silentClient: Rule = {
   techniques: ['T1489'],
   signal: {
     events: ['key.issued'],
-    condition: `the client has not asked for a key for more than ${LEAST_SILENCE / HOUR} hours. This silence is also longer than ${MISSED_INTERVALS} times the usual time between two keys, and longer than ${LONGEST_PAUSES} times the longest earlier silence of the client. The rule notices a silent client only while other clients ask for keys. It watches only clients that have asked for at least ${LEAST_KEYS} keys, over at least a day`,
+    condition: `the client has not asked for a key for more than ${LEAST_SILENCE / HOUR} hours, for more than ${MISSED_INTERVALS} times its usual time between two keys, and for more than ${LONGEST_PAUSES} times its longest earlier pause. The rule notices a silent client only while other clients ask for keys. It watches only clients that have asked for at least ${LEAST_KEYS} keys, over at least a day`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
   falsePositives:
-    'You have switched off the client. Or the client works on weekdays only, and has its first weekend.',
+    'You have switched off the client. Or the client works only on weekdays, and this is its first weekend.',
   runbook: [
     'Check whether the client runs, and whether it can reach the server.',
     'Look for the event request.refused of this client in your log. The credentials of the client may have expired.',

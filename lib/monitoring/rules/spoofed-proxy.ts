@@ -3,7 +3,7 @@ import { memberOf, type Rule } from './rule.js'
 export const spoofedProxy: Rule = {
   id: 'spoofed_proxy',
   version: 1,
-  title: 'A stranger claims to be a proxy',
+  title: 'An unknown sender claims to be a proxy',
   kind: 'evidence',
   severity: 'notice',
   evidence: 'unbound',
@@ -18,7 +18,7 @@ export const spoofedProxy: Rule = {
   falsePositives: 'The setting `trust proxy` of Express does not name one of your proxies yet.',
   runbook: [
     'If the address in the finding is a proxy of yours, name it in `trust proxy` of Express.',
-    'If the address is not a proxy of yours, a stranger uses headers of a proxy to claim HTTPS or a client certificate. The server has refused the request.',
+    'If the address is not a proxy of yours, somebody forges a header of a proxy: `X-Forwarded-Proto` to pretend HTTPS, or `Client-Cert` to pretend a client certificate. The server has refused the request.',
     'Close the port of the app to everybody except your proxy.',
   ],
   responses: ['report'],

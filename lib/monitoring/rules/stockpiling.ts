@@ -48,7 +48,7 @@ export const stockpiling: Rule = {
   techniques: ['T1528'],
   signal: {
     events: ['key.issued', 'key.redeemed'],
-    condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them. Usually, this client redeems more than half of its keys`,
+    condition: `the client got at least ${LEAST_KEYS} keys in 10 minutes, and redeemed less than a tenth of them. Before, this client usually redeemed more than half of its keys`,
     by: 'client',
   },
   threshold: { count: 1, seconds: 3600 },
@@ -57,7 +57,7 @@ export const stockpiling: Rule = {
   runbook: [
     'Check whether the devices of the client can redeem their keys.',
     'If the devices can redeem their keys, ask the person who runs the client why the client needs so many keys.',
-    'In the policy of the client, lower outstandingKeys (the number of unused keys) and lifetimeSeconds.',
+    'In the policy of the client, lower outstandingKeys to the number of unused keys that the client really needs, and lifetimeSeconds to the time that a device needs.',
   ],
   responses: ['report'],
   watch() {

@@ -15,11 +15,11 @@ export const wrongPlace: Rule = {
   },
   threshold: { count: 3, seconds: 3600 },
   falsePositives:
-    'A client has the configuration of staging, and sends its requests to production. Or a client has the configuration of production, and sends its requests to staging.',
+    'A client has the configuration of staging, and sends its requests to production, or the reverse.',
   runbook: [
-    'Read the member detail in the events request.refused. This member names the wrong audience, environment or network.',
+    'Read the member detail in the events request.refused. This member names the wrong audience, network or environment (the value of the option `environment`).',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
-    'If the address in the finding does not belong to one of your clients, somebody tries to find out where a stolen key works. Revoke the unused keys of the client.',
+    'If the address in the finding does not belong to one of your clients, somebody tries to find out where a stolen key works. Call revokeAllIssuedBefore, which revokes all keys and access tokens of the client.',
   ],
   responses: ['report'],
 }
