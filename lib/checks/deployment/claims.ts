@@ -24,9 +24,9 @@ const LEAST_DIFFERENCES = 10
 const CLAIMS: readonly ClaimCheck[] = [
   {
     id: 'claims-signature',
-    title: 'the key is signed by a published signing key',
+    title: 'the signature of the key fits a public key in the JWK Set',
     clause: 'RFC 7515 5.2',
-    fix: 'Publish the public part of the active signing key in the JWK Set of every process.',
+    fix: 'Let the JWK Set of every process contain the public key of the signing key that signs new keys.',
     needs: ['jwks-served'],
     faultOf: ({ header }, key, { jwks }) =>
       isSignedByOne(key.text, jwks)
@@ -37,7 +37,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     id: 'claims-type',
     title: 'the key has a type of its own, so that nobody can use it as another token',
     clause: 'RFC 8725 3.11',
-    fix: 'Give each kind of token another value of typ.',
+    fix: 'Give each kind of token its own value of typ.',
     faultOf: ({ header: { typ } }) =>
       typeof typ === 'string' && !/^jwt$/i.test(typ)
         ? undefined
@@ -79,7 +79,7 @@ const CLAIMS: readonly ClaimCheck[] = [
     id: 'claims-client',
     title: 'the key names its client and its subject',
     clause: 'RFC 9068 2.2',
-    fix: 'Put client_id and sub into the key.',
+    fix: 'Set client_id to the client that asked for the key, and sub to the subject that this client asked for.',
     faultOf({ claims: { client_id, sub } }, _, { settings: { clientId, subject = clientId } }) {
       if (client_id === clientId && sub === subject) return undefined
       return [`client_id ${text(client_id)}, sub ${text(sub)}`, `client_id ${clientId}, sub ${subject}`]
@@ -98,7 +98,7 @@ const CLAIMS: readonly ClaimCheck[] = [
   {
     id: 'clock-iat',
     group: 'Clock',
-    title: 'the time in a key agrees with the clock of the server that answers',
+    title: 'the time in a key agrees with the header Date of the answer',
     clause: 'RFC 7519 4.1.6',
     fix: 'Synchronize the clocks of all servers with NTP.',
     faultOf({ claims: { iat } }, { exchange }) {

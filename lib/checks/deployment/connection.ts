@@ -16,7 +16,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
     id: 'reachable',
     group,
     title: 'the deployment answers over a trusted connection',
-    fix: 'Correct the URL, or start the server. If its certificate is not trusted, let the server send its whole chain of certificates, or name its authority with --ca-file or --ca-sha256.',
+    fix: 'Correct the URL, or start the server. If a public authority has issued the certificate, let the server send its whole chain of certificates. If your own authority has issued it, name this authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
       await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
       return PASSED
@@ -86,7 +86,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the port for plain HTTP is closed, or refuses all requests',
     clause: 'RFC 6749 3.2, RFC 9700 2.6',
-    fix: 'Close the port for plain HTTP, or let it refuse all requests. Do not redirect requests that contain a key.',
+    fix: 'Close the port for plain HTTP, or let it refuse all requests. A redirect does not help, because the client has already sent its key in cleartext.',
     needs: ['reachable'],
     run: checkCleartext,
   },

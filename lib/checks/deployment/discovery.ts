@@ -24,7 +24,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the metadata are a JSON object with a token endpoint',
     clause: 'RFC 8414 3.2',
-    fix: 'Serve keys.router() at the origin of the issuer. Make sure that no proxy or middleware changes the answers at /.well-known/.',
+    fix: 'Mount keys.router() in the app that answers at the host of the option issuer. Make sure that no proxy or middleware changes the answers at /.well-known/.',
     needs: ['reachable'],
     async run(deployment, signal) {
       const url = metadataUrl(deployment.settings.issuer)
@@ -43,7 +43,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'discovery-issuer',
     group,
-    title: 'the metadata are those of this issuer',
+    title: 'the metadata name the issuer that you check',
     clause: 'RFC 8414 3.3',
     fix: 'Set the option issuer to the URL that clients use, character by character.',
     needs: ['discovery-metadata'],
@@ -55,9 +55,9 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'discovery-endpoints',
     group,
-    title: 'all endpoints are protected by TLS, and have the origin of the issuer',
+    title: 'all endpoints use HTTPS, and have the host and port of the issuer',
     clause: 'RFC 8414 2',
-    fix: 'Set the option issuer to an https URL of this deployment.',
+    fix: 'Set the option issuer to the https URL that clients use.',
     needs: ['discovery-metadata'],
     run: checkEndpoints,
   },
@@ -66,7 +66,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the metadata announce only secure signature algorithms',
     clause: 'RFC 8725 3.1, RFC 9449 5.1',
-    fix: 'Remove none and RS1 from the algorithms that the metadata list, and HS256, HS384 and HS512 from those for DPoP.',
+    fix: 'Remove none and RS1 from all lists of algorithms in the metadata. Also remove HS256, HS384 and HS512 from the list dpop_signing_alg_values_supported.',
     needs: ['discovery-metadata'],
     run({ metadata }) {
       const lists = Object.entries(metadata).filter(([name]) =>
@@ -84,9 +84,9 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'discovery-parts',
     group,
-    title: 'the metadata announce all parts that the checks use',
+    title: 'the metadata announce all endpoints and features that the checks need',
     clause: 'RFC 8414 2',
-    fix: 'Serve the missing parts, or accept that the checks of these parts are skipped.',
+    fix: 'Add the missing endpoints and features, or accept that the command skips the checks that need them.',
     needs: ['discovery-metadata'],
     run(deployment) {
       const missing = PARTS.filter(([, has]) => !has(deployment)).map(([name]) => name)
@@ -97,7 +97,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'jwks-served',
     group: 'Signing keys',
-    title: 'the public keys are a JWK Set',
+    title: 'the server publishes its public keys as a JWK Set',
     clause: 'RFC 7517 5',
     fix: 'Serve the JWK Set at the jwks_uri of the metadata.',
     needs: ['discovery-metadata'],
@@ -129,7 +129,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Signing keys',
     title: 'all public keys are strong, and each has its own kid',
     clause: 'RFC 7517 4.5, RFC 7518 3.3',
-    fix: 'Replace weak signing keys with ES256 keys, and give each signing key another kid.',
+    fix: 'Replace weak signing keys with ES256 keys, and give each signing key a kid of its own.',
     needs: ['jwks-served'],
     run({ jwks }) {
       const kids = new Set(jwks.map(({ kid }) => kid))

@@ -64,9 +64,9 @@ const MATRIX: readonly {
   },
   {
     id: 'dpop-signature',
-    title: 'a proof that another key has signed is refused',
+    title: 'a proof that another private key has signed is refused',
     clause: 'RFC 9449 4.3, 6',
-    fix: 'Verify the signature of the proof with the jwk in its header.',
+    fix: 'Verify the signature of the proof with the public key (jwk) in the header of the proof.',
     changes: () => ({ signInput: newPair().sign }),
   },
   {
@@ -92,7 +92,7 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'a request with a DPoP proof gets a bound key',
     clause: 'RFC 9449 5, RFC 9449 6.1',
-    fix: 'Bind each key to the DPoP proof of its request, and let the proxy pass on the header DPoP.',
+    fix: 'Bind each key to the public key in the DPoP proof of the request, and let the proxy forward the header DPoP.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       if (!('dpop_signing_alg_values_supported' in deployment.metadata))
@@ -144,9 +144,9 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
   check(
     {
       id: 'dpop-possession',
-      title: 'a bound key is refused without a proof, and with the proof of another key',
+      title: 'a bound key is refused without a proof, and with a proof of another key pair',
       clause: 'RFC 9449 7.1',
-      fix: 'Compare the key of the proof with the cnf of the provisioning key.',
+      fix: 'Compare the public key in the proof with the claim cnf of the provisioning key.',
     },
     checkPossession,
   ),

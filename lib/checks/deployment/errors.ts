@@ -35,9 +35,9 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'errors-form',
     group,
-    title: 'refusals of the token endpoint are OAuth errors in JSON',
+    title: 'the token endpoint refuses requests with OAuth errors in JSON',
     clause: 'RFC 6749 5.2',
-    fix: 'Mount keys.errorHandler() after all routes, and let the proxy pass on the answers.',
+    fix: 'Mount keys.errorHandler() after all routes, and let the proxy forward the answers without a change.',
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
       for (const broken of BROKEN) {
@@ -61,7 +61,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     expected: 'no status from 500',
   }),
   search('errors-secrets', {
-    title: 'refusals do not repeat keys or secrets',
+    title: 'error answers do not repeat keys or secrets',
     clause: 'RFC 6749 10.3',
     fix: 'Mount keys.errorHandler(), and write no part of the request into answers.',
     faultOf(exchange, deployment) {
@@ -106,7 +106,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
     id: 'headers-sniffing',
     group,
     title: 'browsers do not guess the type of an answer',
-    fix: 'Let the proxy pass on X-Content-Type-Options: nosniff.',
+    fix: 'Let the proxy forward the header X-Content-Type-Options: nosniff.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)
@@ -117,8 +117,8 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'headers-cors',
     group,
-    title: 'other websites cannot read answers with the cookies of a visitor',
-    fix: 'List the allowed origins in your CORS middleware, and do not allow every Origin of a request.',
+    title: 'other websites cannot use the cookies of a visitor to read answers',
+    fix: 'List the allowed origins in your CORS middleware. Do not copy the Origin of each request into Access-Control-Allow-Origin.',
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
       const request = { method: 'POST', url: deployment.endpoint('token_endpoint'), form: [] }

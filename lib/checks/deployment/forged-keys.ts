@@ -18,7 +18,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-alg-none',
     title: 'a key without a signature is refused (alg none)',
     clause: 'RFC 8725 3.1, RFC 8725 3.2',
-    fix: 'Verify with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
+    fix: 'Verify each key with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     forge: ({ header, claims, parts: [, , signature] }) =>
       ['none', 'None', 'NONE'].flatMap((alg) => {
         const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
@@ -29,7 +29,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-hs256',
     title: 'a key that is signed with the public key as a secret is refused',
     clause: 'RFC 8725 3.1',
-    fix: 'Verify with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
+    fix: 'Verify each key with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     needs: ['key-missing', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
       secretsOf(jwks).map((secret) => {
@@ -73,7 +73,7 @@ export const FORGERIES: readonly Forgery[] = [
     id: 'forgery-embedded-jwk',
     title: 'a key that contains or names its own public key is refused (jwk, jku, x5u)',
     clause: 'RFC 8725 3.10, RFC 7515 4.1.3',
-    fix: 'Verify only with the signing keys of the server, and ignore or refuse jwk, jku, x5c and x5u.',
+    fix: 'Verify each key only with the signing keys of the server. Ignore or refuse jwk, jku, x5c and x5u.',
     forge({ header, claims }) {
       const pair = newPair()
       const url = 'https://check.invalid/jwks.json'
@@ -85,7 +85,7 @@ export const FORGERIES: readonly Forgery[] = [
   },
   {
     id: 'forgery-kid',
-    title: 'a key with a strange key id is refused',
+    title: 'a key with an invented kid is refused',
     clause: 'RFC 8725 3.10',
     fix: 'Use the kid only to select one of the signing keys of the server.',
     forge({ header, claims }) {

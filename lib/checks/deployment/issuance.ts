@@ -17,7 +17,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the test client gets a key',
     clause: 'RFC 6749 4.4',
-    fix: 'Correct the credentials of the test client, or pass scopes that its policy allows as --scope.',
+    fix: 'Pass the correct id and secret of the test client. With --scope, name only scopes that the policy of the test client allows.',
     // The metadata of another issuer could send the secret of the test client elsewhere.
     needs: ['discovery-issuer'],
     async run(deployment, signal) {
@@ -91,13 +91,13 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   refusing('issuance-audience-unknown', {
     title: 'a key for an unknown audience is refused',
     clause: 'RFC 8707 2',
-    fix: 'If the policy of the client does not name the resource, answer with invalid_target.',
+    fix: 'If the policy of the client does not allow the audience in the parameter resource, answer with invalid_target.',
     request: { form: { resource: 'https://check.invalid/' } },
     expected: 'status 400 with invalid_target',
   }),
   refusing('issuance-subject-unknown', {
     title: 'the server refuses to issue a key for somebody else',
-    fix: 'In policy.subjects, list the identities for which the client may ask for keys.',
+    fix: 'In policy.subjects, list only the subjects for which the client may ask for keys.',
     request: { form: { requested_subject: 'check.invalid-stranger' } },
     isHarmless: ({ json }) =>
       decodeToken(String(json['access_token']))?.claims['sub'] !== 'check.invalid-stranger',

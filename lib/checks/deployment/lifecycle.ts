@@ -42,7 +42,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'introspection-auth',
     group: 'Introspection',
-    title: 'strangers cannot introspect tokens',
+    title: 'only authenticated clients can introspect tokens',
     clause: 'RFC 7662 2.1',
     fix: 'Require client authentication at the introspection endpoint.',
     needs: ['introspection-active'],
@@ -83,7 +83,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'revocation-auth',
     group: 'Revocation',
-    title: 'strangers cannot revoke keys',
+    title: 'only authenticated clients can revoke keys',
     clause: 'RFC 7009 2.1',
     fix: 'Require client authentication at the revocation endpoint.',
     needs: ['issuance-key'],
@@ -98,7 +98,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     group: 'Expiry',
     title: 'an expired key is refused',
     clause: 'RFC 7519 4.1.4',
-    fix: 'Compare the exp of each key with the current time, and synchronize the clock of the server.',
+    fix: 'Compare the exp of each key with the current time, synchronize the clocks of all servers, and set clockToleranceSeconds to 5 or less.',
     needs: ['key-missing'],
     timeoutSeconds: 900,
     run: checkExpiry,

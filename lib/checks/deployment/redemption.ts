@@ -14,7 +14,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the test client can redeem a key',
     clause: 'RFC 8693 2.2.1',
-    fix: 'Give the test client the scope provision:token and one more scope, or name a route with --redeem-url.',
+    fix: 'Give the test client the scope provision:token and a scope of your API, or name a route with --redeem-url.',
     needs: ['issuance-key'],
     async run(deployment, signal) {
       await redeem(deployment, signal)
@@ -39,9 +39,9 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   {
     id: 'redemption-scope',
     group,
-    title: 'an access token has only scopes of its key, and no scope for provisioning',
+    title: 'an access token has only scopes of the redeemed key, but none for provisioning',
     clause: 'RFC 8693 2.1',
-    fix: 'Give an access token only scopes that its key has, but no scope that begins with provision:.',
+    fix: 'Give an access token only scopes of the redeemed key, but no scope that begins with provision:.',
     needs: ['redemption-works'],
     async run(deployment, signal) {
       const { key, exchange } = await redeem(deployment, signal)
@@ -87,7 +87,7 @@ export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Replay',
     title: 'a replay of a key revokes the access token of this key',
     clause: 'RFC 6749 10.5',
-    fix: 'Let all processes share one store, and check access tokens with requireAccessToken() or introspection.',
+    fix: 'Let all processes share one store. Let your API check access tokens with requireAccessToken(), or with introspection if it cannot use this package.',
     needs: ['replay-refused'],
     run: checkContainment,
   },

@@ -16,7 +16,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Proxy',
     title: 'the URLs in the metadata stay the same if a request names a forged host',
     clause: 'RFC 9110 17.1',
-    fix: 'Let the proxy overwrite X-Forwarded-Host and Forwarded, and build URLs from the option issuer.',
+    fix: 'Let the proxy overwrite X-Forwarded-Host and Forwarded, and let the server make its URLs from the option issuer.',
     needs: ['discovery-metadata'],
     async run(deployment, signal) {
       const headers = {
@@ -34,7 +34,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Proxy',
     title: 'a plain HTTP request cannot claim to be HTTPS',
     clause: 'RFC 6749 3.2',
-    fix: 'Set trust proxy to the addresses of your proxies, and let the proxies overwrite X-Forwarded-Proto.',
+    fix: 'Set trust proxy to the IP addresses of your proxies, and let the proxies overwrite X-Forwarded-Proto.',
     needs: ['cleartext', 'discovery-metadata'],
     async run(deployment, signal) {
       const url = cleartextUrl(deployment, metadataUrl(deployment.settings.issuer))
@@ -54,7 +54,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Rate limits',
     title: 'the token endpoint limits the requests of a client',
     clause: 'RFC 6749 10.10',
-    fix: 'Switch on the option rateLimit, or let the proxy limit requests.',
+    fix: 'Do not set the option rateLimit to false, or let the proxy limit requests.',
     needs: ['discovery-metadata'],
     run: checkLimit,
   },
@@ -63,7 +63,7 @@ export const PROXY_CHECKS: readonly Check<Deployment>[] = [
     group: 'Rate limits',
     title: 'the rate limit also counts requests with a forged address',
     clause: 'RFC 7239 8.1',
-    fix: 'Set trust proxy to the number or the addresses of your proxies, and let the proxies overwrite X-Forwarded-For.',
+    fix: 'Set trust proxy to the IP addresses of your proxies, and let the proxies overwrite X-Forwarded-For.',
     needs: ['rate-limit'],
     run: checkForgedAddress,
   },

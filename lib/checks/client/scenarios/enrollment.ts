@@ -9,7 +9,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     id: 'client-healthy',
     group: GROUP,
     title: 'the client enrolls the device once',
-    fix: 'Read ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE from the environment; see --help.',
+    fix: 'Read the environment variables ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE. Exit with 0 only after the issuer has bound the public key.',
     judge(seen) {
       const faults = mustEnroll(seen)
       // Without an enrollment, client-secrets does not run.
@@ -28,7 +28,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     id: 'client-state',
     group: GROUP,
     title: 'the client saves its secrets in files that only their owner can read',
-    fix: 'Create the files with mode 0600, or set the umask to 077 first.',
+    fix: 'Create the files with mode 0600, or set the umask to 077 before you create them.',
     needs: ['client-healthy'],
     judge: ({ openFiles }) => openFiles.map((name) => `others can read the file ${name} beside STATE`),
   },
@@ -36,7 +36,7 @@ export const ENROLLMENT: readonly Scenario[] = [
     id: 'client-second-start',
     group: GROUP,
     title: 'the client does not ask for a key if it is started again with the same state',
-    fix: 'Read the saved state first. If the device is enrolled, send no request for a key, and exit with 0.',
+    fix: 'At each start, read the saved state before you send a request. If the device is enrolled, send no request for a key, and exit with 0.',
     needs: ['client-healthy'],
     experiment: () => ({ starts: 2 }),
     judge(seen) {

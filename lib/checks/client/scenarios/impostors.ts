@@ -13,7 +13,7 @@ export const IMPOSTORS: readonly Scenario[] = [
     group: GROUP,
     title: 'the client refuses the metadata of another issuer',
     clause: 'RFC 8414 3.3',
-    fix: 'Before you use the metadata, compare their member issuer with ISSUER, character by character.',
+    fix: 'Before you use the metadata, compare their member issuer with the variable ISSUER, character by character.',
     needs: NEEDS,
     experiment: () => ({
       disturb: async (request, { genuine, strangerOrigin }) =>
@@ -59,8 +59,8 @@ export const IMPOSTORS: readonly Scenario[] = [
   {
     id: 'client-tls',
     group: GROUP,
-    title: 'the client enrolls with an issuer whose authority it trusts',
-    fix: 'Trust the certificates in the file that CA_FILE names. SSL_CERT_FILE and other variables name the same file.',
+    title: 'the client trusts the certificates in CA_FILE',
+    fix: 'Trust the certificates in the file that the environment variable CA_FILE names. SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, CURL_CA_BUNDLE and REQUESTS_CA_BUNDLE name the same file.',
     needs: NEEDS,
     async experiment() {
       const certificate = await makeCertificate()

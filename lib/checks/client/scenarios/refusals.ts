@@ -59,9 +59,9 @@ export const REFUSALS: readonly Scenario[] = [
   {
     id: 'client-downgrade',
     group: GROUP,
-    title: 'the client refuses a key that is not bound to its key pair',
+    title: 'the client refuses a key that is not bound to the key pair of the client',
     clause: 'RFC 9449 5',
-    fix: 'After a request with a proof, expect the token_type DPoP and a key whose cnf.jkt is the thumbprint of your key pair.',
+    fix: 'After a request with a DPoP proof, use the key only if token_type is DPoP, and if cnf.jkt in the key is the thumbprint of your public key.',
     needs: NEEDS,
     experiment: () => ({
       disturb(request, { genuine }) {

@@ -62,7 +62,7 @@ export const RETRIES: readonly Scenario[] = [
   {
     id: 'client-retry-after',
     group: GROUP,
-    title: 'the client waits as long as Retry-After says after 429',
+    title: 'after 429, the client waits as long as Retry-After says',
     clause: 'RFC 6585 4',
     fix: 'Wait at least as many seconds as Retry-After says before you try again.',
     needs: NEEDS,
