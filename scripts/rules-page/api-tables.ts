@@ -87,9 +87,10 @@ function typeOf(schema: Schema): string {
 
 function textOf({ description, $ref }: Schema): string {
   if (description !== undefined) return description
-  const name = nameOf($ref)
-  const [first = ''] = readDescription().components.schemas[name]?.description?.split(/(?<=\.) /) ?? []
-  return first
+  const schema = readDescription().components.schemas[nameOf($ref)] ?? {}
+  const sentences = schema.description?.split(/(?<=\.) /) ?? []
+  // An object has a section of its own, with all sentences.
+  return sentences.slice(0, schema.properties === undefined ? undefined : 1).join(' ')
 }
 
 function nameOf($ref = ''): string {
