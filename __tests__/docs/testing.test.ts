@@ -73,7 +73,7 @@ describe('the guide for tests', () => {
   })
 
   it('lists every attack', () => {
-    const table = readText(GUIDE).split('\n## Attacks\n')[1]?.split('These members')[0] ?? ''
+    const table = readText(GUIDE).split('\n## Attacks\n')[1]?.split('The argument `route`')[0] ?? ''
     const cells = table
       .split('\n')
       .filter((line) => line.startsWith('| `'))
