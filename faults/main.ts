@@ -99,7 +99,7 @@ function writeToDocs(numbers: string, seconds: number, seed: number): void {
   const setting =
     `This run took ${seconds.toFixed(0)} seconds, with seed ${seed}, Redis ${redis} and Node ${process.versions.node}. ` +
     `Redis, the server processes and the test clients shared ${availableParallelism()} cores. ` +
-    `Other programs also used the machine: its load average was ${load.toFixed(1)}.`
+    `Other programs also used the machine: its load average (the number of processes that wanted to run) was ${load.toFixed(1)}.`
   writeFileSync(
     PAGE,
     page.replace(BETWEEN, (_all, begin, end) => `${begin}${setting}\n\n${numbers}\n${end}`),

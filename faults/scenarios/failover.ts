@@ -31,7 +31,7 @@ export const cutOff: Scenario<ReplicatedDeployment> = {
           const calls = await redeemAll(session, deployment, keys)
           await failOver(deployment)
           const succeeded = calls.filter(isSuccess).length
-          const note = `While the replica was disconnected, ${succeeded} of ${keys.length} redemptions succeeded`
+          const note = `While the replica was disconnected, ${succeeded} of ${keys.length} redemptions succeeded. The right number is 0, because no replica can confirm a redemption`
           return { notes: [note], failures: succeeded === 0 ? [] : [note] }
         })
       },
@@ -53,7 +53,7 @@ export const cutOffUnconfirmed: Scenario<ReplicatedDeployment> = {
           await failOver(deployment)
           const second = await redeemAll(session, deployment, keys)
           const twice = keys.filter((_, i) => [first[i], second[i]].every((call) => call && isSuccess(call)))
-          const note = `While the replica was disconnected, clients redeemed ${keys.length} keys. After the failover, ${twice.length} of these keys could be redeemed again`
+          const note = `While the replica was disconnected, clients redeemed ${keys.length} keys. After the failover, ${twice.length} of these keys could be redeemed again, because the replica had not got the redemptions`
           return { notes: [note] }
         })
       },

@@ -27,7 +27,7 @@ async function run(deployment: Deployment, { count, isBound = false }: Storm): P
   const outcomes = new Set(succeeded.map(({ outcome }) => outcome))
   const isRight = outcomes.size === 1 && (isBound || succeeded.length === 1)
   const note = isBound
-    ? `${succeeded.length} requests succeeded, and got ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
+    ? `Of these requests and one later request, ${succeeded.length} succeeded, and got ${outcomes.size === 1 ? 'the same answer' : `${outcomes.size} different answers`}`
     : `Of these requests, ${succeeded.length} redeemed the key`
   return { history: history(), notes: [note], failures: isRight ? [] : [note] }
 }

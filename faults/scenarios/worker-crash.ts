@@ -78,9 +78,9 @@ function findings(keys: readonly Key[], { early, late, repeated }: Tries): Findi
   })
   const bearers = isBound.filter((bound) => !bound).length
   const notes = [
-    `The process was redeeming ${keys.length} keys when it was killed. After \`redemptionLeaseSeconds\` ` +
-      `(here ${LIMITS.leaseSeconds} seconds), the clients redeemed ${resumed.length} of the ${keys.length - bearers} bound keys. ` +
-      `The ${bearers} bearer keys stay reserved`,
+    `The process was redeeming ${keys.length - bearers} bound keys and ${bearers} bearer keys when it was killed. ` +
+      `After \`redemptionLeaseSeconds\` (here ${LIMITS.leaseSeconds} seconds), the clients redeemed ${resumed.length} of these bound keys. ` +
+      `The bearer keys stay reserved`,
   ]
   return { notes, failures }
 }
