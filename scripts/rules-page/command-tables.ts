@@ -69,16 +69,17 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'key-lifetime maxSeconds': 'the longest allowed lifetime of a provisioning key, in seconds',
   'access-token-lifetime maxSeconds': 'the longest allowed lifetime of an access token, in seconds',
   'least-scope most': 'the highest allowed number of scopes of a client',
-  'allowed-scopes allowed': 'the scopes that the clients of the class may have',
+  'allowed-scopes allowed': 'the scopes that a client may have. An empty list allows no scope',
   'single-audience most': 'the highest allowed number of audiences of a client',
-  'proof-age maxSeconds': 'the longest time for which a DPoP proof may be valid, in seconds',
+  'proof-age maxSeconds': 'the highest allowed value of `dpop.proofAgeSeconds`',
   'sender-constraint allowed': 'the allowed values of `senderConstraint`',
   'client-authentication allowed': 'the methods with which clients may authenticate',
-  'networks within': 'the known networks, which must contain all networks of the client',
+  'networks within':
+    'networks such as `10.0.0.0/8`. Each entry of the option `networks` must be inside one of them. An empty list allows all entries',
   'rate-limits most': 'the highest allowed number of requests a minute at an endpoint',
   'outstanding-keys most': 'the highest allowed number of unused keys of a client',
-  'store-hazards allowed': 'the hazards that the option `accept` may name',
-  'detection allowed': 'the ids of rules that may be off',
+  'store-hazards allowed': 'the hazards that the option `accept` may contain',
+  'detection allowed': 'the ids of monitoring rules that may be off',
 }
 
 function policySection(rule: PolicyRule): string {
@@ -111,7 +112,7 @@ function defaultOf(value: PolicyParameters[keyof PolicyParameters]): string {
 
 /** A client has its own policy, or that of the deployment. */
 function placesOf({ option }: PolicyRule): string {
-  if (option === 'the file') return '**Place:** a line of the configuration file.'
+  if (option === 'the file') return '**Place:** the line of the configuration file that the report names.'
   if (option.startsWith('classes')) return `**Place:** \`${option}\` in your security policy.`
   const ofDeployment = option.replace('clients[].policy.', 'policy.')
   return `**Option:** ${[...new Set([option, ofDeployment])].map((path) => `\`${path}\``).join(' or ')}.`

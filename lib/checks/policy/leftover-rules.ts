@@ -12,7 +12,7 @@ export const LEFTOVER_RULES = [
     title: 'the endpoints for staging are off',
     option: 'staging',
     why: 'The option `staging` is on. This option is for test systems only.',
-    fix: 'Remove the option staging. In the security policy of a test system, set the rule no-staging to false.',
+    fix: 'Remove the option staging. For a test system, set the rule no-staging to false in the security policy.',
     severity: 'error',
     parameters: {},
     find: ({ description: { isStaging } }) =>
@@ -54,7 +54,7 @@ export const LEFTOVER_RULES = [
     title: 'a list of allowed networks must not contain all addresses',
     option: 'clients[].policy.networks[]',
     why: 'A network in the list `networks` contains all IP addresses, so the list has no effect.',
-    fix: 'Name the networks of the devices, or remove the option networks.',
+    fix: 'Replace this network by the networks of the devices, or remove the option networks.',
     severity: 'error',
     parameters: {},
     find: ({ description: { clients } }) =>
@@ -93,8 +93,8 @@ export const LEFTOVER_RULES = [
     group: 'Leftovers',
     title: 'each entry in a class of the policy matches a client',
     option: 'classes[].clients[]',
-    why: 'A class of the security policy names a client, or a prefix, that matches no client in the option `clients`. Often the cause is a typing error.',
-    fix: 'Correct the entry in the class of the security policy, or remove it.',
+    why: 'A class (a group of clients in the security policy) contains an id or a prefix that matches no client in the option `clients`.',
+    fix: 'Correct this id or prefix in the security policy, or remove it.',
     severity: 'warning',
     parameters: {},
     notFor: ({ clients }) =>
