@@ -23,7 +23,7 @@ const keys = provisioningKeys({
   signingKeys: generateSigningKeys(),
   rateLimit: false,
   clients: [{ clientId: 'bench', clientSecret: SECRET, policy: { scopes: ['read'] } }],
-  store: memoryStore({ maxKeys: 10_000_000 }),
+  store: memoryStore({ maxKeys: 10_000_000, maxProofsPerKey: 100_000, maxProofsPerClient: 1_000_000 }),
 })
 const app = express()
 app.set('trust proxy', 'loopback')
