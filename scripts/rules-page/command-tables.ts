@@ -32,7 +32,7 @@ function commandSection(name: string, command: Command): string {
     sentence,
     `\`\`\`text\n${usageOf(name, command)}\n\`\`\``,
     optionTable(Object.fromEntries(own)),
-    ...(isCheck ? ['This command also has the [options of all checks](#options-of-all-checks).'] : []),
+    ...(isCheck ? ['For more options, see [Options of all checks](#options-of-all-checks).'] : []),
     `\`\`\`text\n${notes.replace(CHECK_NOTES, '').trimEnd()}\n\`\`\``,
   ].join('\n\n')
 }
