@@ -65,8 +65,8 @@ async function main(): Promise<void> {
 function summary({ seeds }: Options, simulated: readonly (LifeResult | AttacksResult)[]): string {
   const requests = simulated.reduce((sum, result) => sum + result.requests, 0)
   const clients = simulated.find((result) => result.kind === 'life')?.clients ?? 0
-  const words = seeds.length === 1 ? 'The seed is' : 'The seeds are'
-  return `${words} ${seeds.join(', ')}. With each seed, the run simulated one week with ${clients.toLocaleString('en')} clients. The server answered ${requests.toLocaleString('en')} requests in total.`
+  const words = seeds.length === 1 ? 'The run used the *seed*' : 'The runs used the *seeds*'
+  return `${words} ${seeds.join(', ')}: a seed determines all random choices. With each seed, the run simulated one week with ${clients.toLocaleString('en')} clients. The server answered ${requests.toLocaleString('en')} requests in total.`
 }
 
 const PAGE = join(__dirname, '../docs/operations/detection.md')
