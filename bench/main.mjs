@@ -55,7 +55,8 @@ for (const name of chosen) {
 const load = loadavg()[1].toFixed(1)
 writeFileSync(new URL('results.json', import.meta.url), JSON.stringify({ machine, load, results }, null, 2))
 if (values.docs) {
-  const text = `${machine}. The load average was ${load}.\n\n${markdownTable(results)}\n`
+  const sentence = `During the measurement, the load average of the machine (how many programs wanted to run at the same time) was ${load}.`
+  const text = `We measured with ${machine}. ${sentence}\n\n${markdownTable(results)}\n`
   writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(BLOCK, text))
 }
 const missed = Object.values(results)
