@@ -102,8 +102,9 @@ export const REMEDIES: Record<Reason, string> = {
   binding_key_refused: 'Send a public key of a supported type, or a certificate that has not expired.',
   binding_proof_wrong:
     'Sign the binding proof with the new key, for this endpoint and this provisioning key.',
-  binding_exists: 'Revoke the old binding, or set policy.rebinding.',
-  client_exists: 'Register under another identity, or delete the client first.',
+  binding_exists:
+    "Revoke the old binding. To replace the old public key, set policy.rebinding to 'replace'. To keep both, set it to 'add'.",
+  client_exists: 'Delete the client with this id, or get a key for another subject.',
   metadata_invalid: 'Correct the member that the message names.',
   redirect_uri_invalid:
     'Send https URLs, http URLs of a loopback address, or URLs with a private-use scheme.',

@@ -127,7 +127,7 @@ async function policyFor(
     policy,
   )
   if (beyond === undefined) return policy
-  const message = `The policy of the identity allows more than that of the client that asked for the key: ${beyond}.`
+  const message = `The policy of the subject of the key allows more than the policy of the client that asked for the key: ${beyond}.`
   throw malformed('subject_not_permitted', message, { clientId: key.clientId, jti: key.jti })
 }
 

@@ -82,7 +82,7 @@ function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
   const clientId = subject === asker ? derivedId(asker, jti) : subject
   // A path cannot end in dots alone: the client could never reach its registration (RFC 3986 5.2.4).
   if (/^\.{1,2}$/.test(clientId))
-    throw malformed('registration_refused', 'An identity of dots alone cannot be registered.')
+    throw malformed('registration_refused', 'A subject that consists of dots cannot become a client id.')
   return clientId
 }
 
@@ -160,5 +160,5 @@ async function save(
 }
 
 function taken() {
-  return malformed('client_exists', 'The identity that the key is for is registered already.')
+  return malformed('client_exists', 'A client with the subject of the key as its id exists already.')
 }
