@@ -1,6 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import { ipAddress } from '../base/network.js'
+import { isObject } from '../base/object.js'
 import { type PresentedRequest, SECRET_PARAMETERS } from '../base/request.js'
 import { REDACTED } from '../base/secret.js'
 import type { PresentedTls } from './client-certificate.js'
@@ -83,8 +84,10 @@ function distinctSymbol(): symbol | undefined {
 
 /** Removes the query from a request, wherever Express and `parseurl` keep it. */
 export function redactQuery(req: Request): void {
-  // Express 4 has already parsed the query into its own member.
-  for (const name of Object.keys(req.query)) delete req.query[name]
+  // Express 4 has already parsed the query into a member of the request. Express 5 parses it on each access, with a
+  // parser of the host that may throw.
+  const { value: parsed } = Object.getOwnPropertyDescriptor(req, 'query') ?? {}
+  if (isObject(parsed)) for (const name of Object.keys(parsed)) Reflect.deleteProperty(parsed, name)
   for (const memory of ['_parsedUrl', '_parsedOriginalUrl']) Reflect.deleteProperty(req, memory)
   req.url = withoutQuery(req.url)
   req.originalUrl = withoutQuery(req.originalUrl)

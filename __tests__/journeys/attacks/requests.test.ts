@@ -1,10 +1,12 @@
 import type { RequestHandler } from 'express'
 import { memoryStore, type ProvisioningOptions } from '../../../lib/index.js'
 import { cpuSecondsOf } from '../../support/cpu-time.js'
+import { IS_EXPRESS_4 } from '../../support/redeeming.js'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests.js'
 import {
   AUDIENCE,
   CLIENT,
+  mountAll,
   type RunningServer,
   SECRET,
   startServer,
@@ -38,6 +40,36 @@ async function registerWith(server: RunningServer, form: Record<string, string>,
   const { body } = await send(server, 'post', '/oauth/register').set(bearer(key)).send({ scope }).expect(201)
   return { id: body.client_id as string, secret: body.client_secret as string }
 }
+
+/** A query that such a parser refuses, as the option `strictDepth` of qs does. */
+const DEEP = 'a[b][c]=1'
+
+function strictParser(query: string): object {
+  if (query.includes(DEEP)) throw new RangeError('The query is too deep.')
+  return Object.fromEntries(new URLSearchParams(query))
+}
+
+describe('an attack with a token in a query that the query parser of the app refuses', () => {
+  test.each([
+    ['get', '/devices', 'x=eyJhbGciOiJub25lIn0.e30.abc', 401],
+    ['post', '/devices', 'x=eyJhbGciOiJub25lIn0.e30.abc', 401],
+    ['post', '/oauth/token', 'x=eyJhbGciOiJub25lIn0.e30.abc', 400],
+    ['get', '/devices', 'access_token=abc', 400],
+  ] as const)('is answered: %s %s?%s', async (method, path, token, status) => {
+    const server = await startServer({
+      mount(app, keys) {
+        app.set('query parser', strictParser)
+        mountAll(app, keys)
+      },
+    })
+    try {
+      // Express 4 calls the parser before all middlewares, and answers 500 itself.
+      await send(server, method, `${path}?${token}&${DEEP}`).expect(IS_EXPRESS_4 ? 500 : status)
+    } finally {
+      await server.close()
+    }
+  })
+})
 
 describe('an attack', () => {
   test('with a long run of = in Basic credentials takes no time', () =>
