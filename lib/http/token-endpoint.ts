@@ -70,8 +70,13 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
     return identified
   }
   const act = async (verified: Verified) => {
+    const limit = await limitOf(verified, identify)
+    if (limit !== undefined) identified = asStranger()
     refuseForeignClient(verified.key, (await identify()).clientId)
-    return exchangeKey(context.config.deployment, verified, { parameters, source: presented })
+    const answer = await exchangeKey(context.config.deployment, verified, { parameters, source: presented })
+    // Only a repeated redemption reaches this line despite a limit.
+    if (limit !== undefined) throw limit
+    return answer
   }
   try {
     const credential = { token, scheme: 'body' } as const
@@ -99,6 +104,24 @@ async function optionalClient(visit: Visit, parameters: Parameters): Promise<Cal
   if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
   const { clientId } = await authenticate(visit, parameters)
   return { clientId, authenticates }
+}
+
+/**
+ * For a redeemed key, the refusal of a limit or of an outage that keeps the client from authenticating. It must not keep a
+ * replay from containment: a thief can be a client itself, and use up its own limits.
+ */
+async function limitOf(
+  { state }: Verified,
+  identify: () => Promise<Caller>,
+): Promise<ProvisioningError | undefined> {
+  if (state !== 'redeemed') return undefined
+  try {
+    await identify()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError && OF_THE_SERVER.includes(error.code)) return error
+    throw error
+  }
 }
 
 function refuseForeignClient(key: VerifiedKey, caller: string | undefined): void {

@@ -1,10 +1,19 @@
 import type { Express } from 'express'
 import type { ProvisioningKeys, ProvisioningOptions } from '../../../lib/index.js'
-import { clientKey } from '../../support/client-assertion.js'
+import { memoryStore } from '../../../lib/stores/memory/memory.js'
+import { ASSERTION_TYPE, clientKey, signAssertion } from '../../support/client-assertion.js'
 import { signProof } from '../../support/proof.js'
 import { refOf } from '../../support/redeeming.js'
-import { askForKey, exchangeKey, obtainKey, send } from '../../support/requests.js'
-import { AUDIENCE, ISSUER, type RunningServer, startServer, WITH_ADMIN } from '../../support/server.js'
+import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests.js'
+import {
+  AUDIENCE,
+  CLIENT,
+  ISSUER,
+  type RunningServer,
+  SECRET,
+  startServer,
+  WITH_ADMIN,
+} from '../../support/server.js'
 
 const EVERYTHING = 'provision:token provision:bind provision:register devices:create devices:read'
 const THIEF = '192.0.2.66'
@@ -147,6 +156,67 @@ describe('a thief who uses up the limits before and after it redeems a bearer ke
       expect(replays(server)).toHaveLength(1)
     })
   })
+})
+
+describe('a thief that is a client itself, and uses up its own assertions', () => {
+  const KEY = clientKey()
+  const OWN_KEY = clientKey()
+  const policy = { scopes: ['provision:token', 'devices:read'] }
+
+  /** Client authentication that a limit refuses. */
+  function authentication() {
+    const assertion = { clientId: 'thief', audience: ISSUER, now: Math.floor(Date.now() / 1000) }
+    return {
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: signAssertion(KEY, assertion),
+    }
+  }
+
+  async function withLimitedThief(test: (server: RunningServer) => Promise<void>): Promise<void> {
+    const clients = [
+      { clientId: CLIENT, clientSecret: SECRET, policy },
+      { clientId: 'thief', jwks: { keys: [KEY.jwk] }, policy },
+    ]
+    const server = await startServer({ options: { store: memoryStore({ maxProofsPerClient: 3 }), clients } })
+    try {
+      const ask = { grant_type: 'client_credentials', scope: 'devices:read' }
+      for (const status of [200, 200, 200, 429])
+        await postForm(server, '/oauth/token', { ...ask, ...authentication() }).expect(status)
+      await test(server)
+    } finally {
+      await server.close()
+    }
+  }
+
+  test.each([
+    ['the same request', {}],
+    ['a scope that the key lacks', { scope: 'admin' }],
+  ])('is revealed by its use of a redeemed key: %s', (_title, form) =>
+    withLimitedThief(async (server) => {
+      const key = await obtainKey(server, { scope: 'provision:token devices:read' })
+      await exchangeKey(server, key).expect(200)
+      const { body } = await exchangeKey(server, key, { ...form, ...authentication() }).expect(400)
+      expect(body.error).toBe('invalid_request')
+      expect(replays(server)).toMatchObject([{ keyId: refOf(key).jti, familyRevoked: true }])
+    }),
+  )
+
+  test('gets 429 for a key that is not redeemed, and for the answer of an owner', () =>
+    withLimitedThief(async (server) => {
+      const scope = 'provision:token devices:read'
+      const key = await obtainKey(server, { scope })
+      await exchangeKey(server, key, authentication()).expect(429)
+      await exchangeKey(server, key).expect(200)
+      const target = { method: 'POST', url: `${ISSUER}/oauth/token` }
+      const { body } = await askForKey(server, { scope }).set('DPoP', signProof(OWN_KEY, target))
+      const redeem = () => exchangeKey(server, body.access_token).set('DPoP', signProof(OWN_KEY, target))
+      await redeem().expect(200)
+      await exchangeKey(server, body.access_token, authentication())
+        .set('DPoP', signProof(OWN_KEY, target))
+        .expect(429)
+      await redeem().expect(200)
+      expect(replays(server)).toEqual([])
+    }))
 })
 
 describe('the owner of a bound key whose limit is used up', () => {
