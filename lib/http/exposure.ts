@@ -14,9 +14,10 @@ const MAXIMUM_TOKENS = 4
  * answer does not wait for the body.
  */
 export async function collectExposed(req: Request, presented: PresentedRequest): Promise<readonly string[]> {
-  const ahead = [...presented.authorization, decodeLoosely(req.originalUrl)]
-  const body = req.body === undefined ? await readSome(req) : textOf(req.body)
-  const texts = [...ahead, decodeLoosely(body)]
+  // Parsers of Express 4 set an empty object for a body that they skip, so the unread body is searched in any case.
+  const parsed = req.body === undefined ? '' : textOf(req.body)
+  const ahead = [...presented.authorization, decodeLoosely(req.originalUrl), decodeLoosely(parsed)]
+  const texts = [...ahead, decodeLoosely(await readSome(req))]
   const found = [...texts.flatMap(jwtsIn), ...texts.flatMap(registrationTokensIn)]
   return [...new Set(found)].slice(0, MAXIMUM_TOKENS)
 }

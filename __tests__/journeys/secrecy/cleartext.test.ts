@@ -1,4 +1,4 @@
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import type { ProvisioningKeys } from '../../../lib/index.js'
 import { clientKey } from '../../support/client-assertion.js'
 import { answerTo, type ExactAnswer, type ExactRequest, exactly, openRequest } from '../../support/exact.js'
@@ -23,6 +23,15 @@ function mount(app: Express, keys: ProvisioningKeys): void {
   app.use('/parsed/form', express.urlencoded({ extended: true }), keys.enforceHttps())
   app.use('/parsed/raw', express.raw({ type: () => true }), keys.enforceHttps())
   app.use('/parsed/text', express.text({ type: () => true }), keys.enforceHttps())
+  // Body parsers for Express 4 set an empty object for a body of another media type.
+  const skip = express.json()
+  const skipAsOnExpress4: RequestHandler = (req, res, next) => {
+    skip(req, res, (error?: unknown) => {
+      req.body ??= {}
+      next(error)
+    })
+  }
+  app.use('/parsed/skipped', skipAsOnExpress4, keys.enforceHttps())
   mountAll(app, keys)
 }
 
@@ -180,6 +189,10 @@ describe('a request in clear', () => {
         headers: { 'Content-Type': 'application/json' },
         body: `{"key": "${key}`,
       }),
+    ],
+    [
+      'a form that the body parser of the host has skipped',
+      (key) => ({ path: '/parsed/skipped', headers: { 'Content-Type': FORM }, body: `key=${key}` }),
     ],
     ...['json', 'form', 'raw', 'text'].map(
       (kind): [string, (key: string) => Omit<ExactRequest, 'cleartextPort'>] => [
