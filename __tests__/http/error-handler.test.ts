@@ -171,6 +171,23 @@ describe('errorHandler()', () => {
     }
   })
 
+  test('shows at most 20 faults on the console, however many requests cause a new one', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    try {
+      await withRoute(
+        ({ originalUrl }, _res, next) => next(new ConfigurationError([originalUrl])),
+        async (server) => {
+          for (let i = 0; i < 25; i += 1) await send(server, 'get', `/route?${i}`).expect(500)
+          expect(warn).toHaveBeenCalledTimes(20)
+          const advised = server.events.filter(({ type }) => type === 'configuration.advised')
+          expect(advised).toHaveLength(20)
+        },
+      )
+    } finally {
+      warn.mockRestore()
+    }
+  })
+
   test('refuses a token in the query of a body that cannot be parsed, without leaving it in the URL', () => {
     let url = ''
     return withApp(

@@ -11,6 +11,9 @@ export type Advise = (
   options?: { readonly detail?: string | undefined },
 ) => void
 
+/** The most texts of one code. A request can cause a text of its own, such as the path of a router. */
+const MOST_OF_A_CODE = 20
+
 /**
  * Gives each piece of advice once: as an event, and as a process warning in case no observer listens yet.
  *
@@ -18,9 +21,12 @@ export type Advise = (
  */
 export function adviser(emit: Emit, docsUrl?: string): Advise {
   const given = new Set<string>()
+  const ofCodes = new Map<string, number>()
   return (advice, code, { detail } = {}) => {
-    if (given.has(advice)) return
+    const ofCode = ofCodes.get(code) ?? 0
+    if (given.has(advice) || ofCode >= MOST_OF_A_CODE) return
     given.add(advice)
+    ofCodes.set(code, ofCode + 1)
     emit('configuration.advised', { advice })
     const full = detail === undefined ? advice : `${advice}: ${scrub(detail)}`
     const text = docsUrl === undefined ? full : `${full} See ${docsUrl}#${code}`
