@@ -176,6 +176,7 @@ describe('a body that is received before the key is reserved', () => {
     expect(await Promise.race(sent.map((_, i) => waitFor(() => waiting[i])))).toEqual({
       isWhole: false,
       digest: undefined,
+      isCrowdedOut: true,
     })
     for (const one of sent) one.end()
     const all = await Promise.all(sent.map((_, i) => waitFor(() => waiting[i])))

@@ -83,7 +83,7 @@ async function reserveForRoute(
   return reserve(deployment, verified, { action: 'route', source: presented, ...digests })
 }
 
-type Digests = Pick<RedemptionRequest, 'route' | 'digest' | 'approximateDigest'>
+type Digests = Pick<RedemptionRequest, 'route' | 'digest' | 'approximateDigest' | 'isIncomparable'>
 
 const WITHOUT_OWNER: Digests = { digest: undefined }
 
@@ -94,7 +94,11 @@ function digestsOf({ method, originalUrl, headers }: Request, body: ReceivedBody
   return {
     route: requestDigest(method, originalUrl),
     digest: ofBody && requestDigest('route', method, originalUrl, ofBody),
-    approximateDigest: requestDigest('like', method, originalUrl, type, length),
+    // Without a length it would recognize any body, so it counts only if there is no digest.
+    ...((ofBody === undefined || length !== undefined) && {
+      approximateDigest: requestDigest('like', method, originalUrl, type, length),
+    }),
+    isIncomparable: body?.isCrowdedOut === true,
   }
 }
 

@@ -21,6 +21,8 @@ export interface ReceivedBody {
    * of it.
    */
   readonly digest: string | undefined
+  /** Whether no memory was left for the body. Its digest is then unknown, although the body may be short. */
+  readonly isCrowdedOut?: boolean
 }
 
 /** Receives bodies, each within a time limit in milliseconds. */
@@ -40,8 +42,9 @@ export function bodyReceiver(): ReceiveBody {
   return async function receiveBody(req, milliseconds) {
     if (!hasBody(req)) return whole(() => sha256(''))
     if (req.readableEnded) return whole(() => digestOfParsed(req))
-    const held = isBeingRead(req) ? undefined : await holdBody(req, milliseconds, room)
-    return held === undefined ? { isWhole: false, digest: undefined } : whole(() => sha256(held))
+    const held = isBeingRead(req) ? 'long' : await holdBody(req, milliseconds, room)
+    if (typeof held !== 'string') return whole(() => sha256(held))
+    return { isWhole: false, digest: undefined, ...(held === 'crowded' && { isCrowdedOut: true }) }
   }
 }
 
@@ -74,8 +77,10 @@ class HeldChunks {
     return Math.max(0, this.#length - FREE_BYTES)
   }
 
-  get isTooLong(): boolean {
-    return this.#length > MAX_HELD_BYTES || this.#room.left < 0
+  /** Why no more of the body is held. */
+  get excess(): 'long' | 'crowded' | undefined {
+    if (this.#length > MAX_HELD_BYTES) return 'long'
+    return this.#room.left < 0 ? 'crowded' : undefined
   }
 
   add(chunk: Buffer): void {
@@ -92,32 +97,31 @@ class HeldChunks {
   }
 }
 
-/** Reads a body and puts it back. Resolves with `undefined` if the body is too long. */
+/** Reads a body and puts it back. Resolves with the excess if the body is too long, or if no memory is left. */
 function holdBody(
   req: Request,
   milliseconds: number,
   room: { left: number },
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array | 'long' | 'crowded'> {
   const held = new HeldChunks(room)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish('late'), milliseconds)
-    function finish(how: 'whole' | 'long' | 'late' | 'broken'): void {
+    function finish(how: 'whole' | 'long' | 'crowded' | 'late' | 'broken'): void {
       clearTimeout(timer)
       req.off('readable', read).off('error', broken).off('close', broken)
       const body = held.end()
+      if (how === 'late' || how === 'broken') return void reject(INCOMPLETE[how])
       // Do this in the same turn as the last `read()`, before the stream ends.
-      if ((how === 'whole' || how === 'long') && body.length > 0) req.unshift(body)
-      if (how === 'whole') resolve(body)
-      else if (how === 'long') resolve(undefined)
-      else reject(INCOMPLETE[how])
+      if (body.length > 0) req.unshift(body)
+      resolve(how === 'whole' ? body : how)
     }
     function read(): void {
-      while (req.readableLength > 0 && !held.isTooLong) {
+      while (req.readableLength > 0 && held.excess === undefined) {
         const chunk: Buffer | null = req.read()
         if (chunk === null) break
         held.add(chunk)
       }
-      if (held.isTooLong) finish('long')
+      if (held.excess !== undefined) finish(held.excess)
       else if (req.complete) finish('whole')
     }
     const broken = () => finish('broken')

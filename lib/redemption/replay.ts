@@ -6,7 +6,7 @@ import type { KeyEntry } from '../ports/store.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { containReplay } from './containment.js'
 import { isBound, stateRefusal } from './key-state.js'
-import { type Attempt, markOf, useProof } from './reservation.js'
+import { type Attempt, hasMark, useProof } from './reservation.js'
 import type { Verified } from './verified.js'
 
 /*
@@ -60,14 +60,22 @@ export async function repeatOrContain(deployment: StoringDeployment, attempt: At
   // A proof that was used before does not show who the owner of a bearer key is. Then this is a replay.
   const recalled = known !== undefined && (await isFresh(attempt)) ? known : undefined
   // The mark of the request is kept even if the outcome is not: a thief can prevent that the outcome is stored.
-  const isSameRequest = recalled !== undefined && recalled.request === markOf(attempt)
+  const isSameRequest = recalled !== undefined && hasMark(attempt, recalled.request)
   const outcome = recalled?.outcome === undefined ? undefined : open(attempt, recalled.outcome)
+  if (recalled !== undefined && !isSameRequest && request.isIncomparable) throw incomparable(key)
   if (!isSameRequest) return containAndRefuse(deployment, key, source)
   if (outcome === undefined) throw stateRefusal('key_redeemed', key)
   await request.requireResults?.(outcome)
   const { jti: keyId, clientId, subject } = key
   deployment.emit('redemption.repeated', { keyId, clientId, subject, action }, source)
   return { kind: 'repetition', outcome }
+}
+
+/** Others can fill the memory for bodies. So the owner must not lose its answer because of that, and asks again later. */
+function incomparable({ clientId, jti }: VerifiedKey): ProvisioningError {
+  const message = 'No memory is left to compare the request with the first one; send it again.'
+  const facts = { clientId, jti, retryAfterSeconds: 5 }
+  return new ProvisioningError('redemption_pending', message, { facts, disclosed: true })
 }
 
 /** Whether the proof was not used before. It is used now. */

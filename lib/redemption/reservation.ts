@@ -75,8 +75,10 @@ export interface RedemptionRequest {
    * @param outcome the answer
    */
   readonly requireResults?: (outcome: Buffer) => Promise<void>
-  /** Recognizes a repeated request that has no digest, less exactly: by its URL and the length of its body. */
+  /** Recognizes a repeated request if one of the two has no digest, less exactly: by its URL and the length of its body. */
   readonly approximateDigest?: string
+  /** Whether the request has no digest only because no memory was left for its body. */
+  readonly isIncomparable?: boolean
 }
 
 /** One attempt to redeem a key. */
@@ -174,6 +176,12 @@ function sealOutcome({ outcomeCipher, request: { digest }, ownerId }: Attempt, o
 export function markOf({ outcomeCipher, request, ownerId }: Attempt): string | undefined {
   const digest = request.digest ?? request.approximateDigest
   return ownerId === undefined || digest === undefined ? undefined : outcomeCipher.mark(digest)
+}
+
+/** Whether a request has a mark. The first request may have had no digest, so its approximate digest counts too. */
+export function hasMark({ outcomeCipher, request }: Attempt, mark: string | undefined): boolean {
+  const { digest, approximateDigest } = request
+  return [digest, approximateDigest].some((one) => one !== undefined && outcomeCipher.mark(one) === mark)
 }
 
 /** Uses the DPoP proof that gives a bearer key an owner. The proof of a bound key was used during verification. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ClientRequest } from 'node:http'
 import express, { type Request, type RequestHandler } from 'express'
 import { openRequest } from '../../support/exact.js'
 import { gate, until } from '../../support/redeeming.js'
@@ -7,6 +8,7 @@ import {
   type Errand,
   lasting,
   type RetryingPlan,
+  type RetryingServer,
   requestFor,
   run,
   runAndHangUp,
@@ -213,6 +215,48 @@ describe('a body that cannot be told from others', () => {
       await until(() => server.refusal() === 'body_incomplete')
       expect(await server.standing(key)).toEqual(['redeemed', false])
       expect(lasting(await run(server, key, ACT))).toEqual(lasting(first))
+    }))
+})
+
+describe('while other clients fill the memory for bodies', () => {
+  const errand = { ...ACT, body: JSON.stringify({ name: 'a'.repeat(200_000) }) }
+
+  /** Sends all but the last byte of bodies of 1 MiB. 65 of them fit. */
+  async function crowd(server: RetryingServer, size: number): Promise<readonly ClientRequest[]> {
+    const body = Buffer.alloc(1_048_575, 'a')
+    const keys = await Promise.all(Array.from({ length: size }, () => server.bearer(ACT)))
+    return keys.map((key) => {
+      const wanted = requestFor(key, { ...ACT, body }, { scheme: 'Bearer', prover: null })
+      const headers = { ...wanted.headers, 'Content-Length': body.length + 1 }
+      const sent = openRequest(server, { ...wanted, headers })
+      sent.on('error', () => undefined).write(body)
+      return sent
+    })
+  }
+
+  test('an owner that repeats its request waits, and loses nothing', () =>
+    withRetrying({ handlers: [express.json({ limit: '2mb' }), done] }, async (server) => {
+      const [key, other] = [await server.bound(errand), await server.bound(errand)]
+      const first = await run(server, key, errand)
+      const sent = [...(await crowd(server, 64))]
+      const again = () => run(server, key, errand)
+      await until(async () => {
+        if ((await again()).status === 409) return true
+        sent.push(...(await crowd(server, 1)))
+        return false
+      })
+      expect(server.refusal()).toBe('redemption_pending')
+      // The answer to a first request is not kept now, and its repetition is refused without harm.
+      expect((await run(server, other, errand)).status).toBe(201)
+      for (const one of sent) one.destroy()
+      await until(async () => (await again()).status === 201)
+      expect(lasting(await again())).toEqual(lasting(first))
+      expect((await run(server, other, errand)).status).toBe(401)
+      expect(server.countEvents('key.replayed')).toBe(0)
+      for (const one of [key, other]) expect(await server.standing(one)).toEqual(['redeemed', false])
+      // A request with a body of another length is another request.
+      expect((await run(server, other, { ...errand, body: '{}' })).status).toBe(401)
+      expect(server.countEvents('key.replayed')).toBe(1)
     }))
 })
 
