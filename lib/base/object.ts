@@ -3,6 +3,16 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** The JSON object in a text, or `undefined` if the text is something else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether a value is an object with these methods. */
 export function hasMethods(value: unknown, names: readonly string[]): value is Record<string, unknown> {
   return isObject(value) && names.every((name) => typeof value[name] === 'function')

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isObject } from '../base/object.js'
+import { isObject, parseObject } from '../base/object.js'
 import { systemCode } from '../base/system-code.js'
 import { oneLine } from '../client/failure.js'
 import { authorizationServerMetadataPath } from '../http/metadata.js'
@@ -99,15 +99,8 @@ export function readJson(option: string, file: string): Readonly<Record<string, 
   } catch (error) {
     throw new UsageError(`${option}: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
   }
-  const value = parsed(text)
-  if (!isObject(value)) throw new UsageError(`${option}: expected a JSON object in ${file}, got another text`)
+  const value = parseObject(text)
+  if (value === undefined)
+    throw new UsageError(`${option}: expected a JSON object in ${file}, got another text`)
   return value
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../base/object.js'
+import { parseObject } from '../base/object.js'
 import { dpopProof } from './assertions.js'
 import { oneLine, ProvisionError } from './failure.js'
 import { networkFailure } from './network-failure.js'
@@ -113,7 +113,7 @@ function refusalOf(response: Response, text: string, url: string): ProvisionErro
   const { status, type, headers } = response
   if (type === 'opaqueredirect' || (status >= 300 && status < 400))
     return invalidAnswer(url, 'with a redirect, which the client does not follow', status)
-  const { error, error_description: description } = readObject(text)
+  const { error, error_description: description } = parseObject(text) ?? {}
   const oauthError = typeof error === 'string' ? error.slice(0, 100) : undefined
   const details = { status, oauthError, retryAfterSeconds: retryAfter(headers) }
   const said = [oauthError, typeof description === 'string' ? oneLine(description) : undefined]
@@ -122,15 +122,6 @@ function refusalOf(response: Response, text: string, url: string): ProvisionErro
   if ([408, 409, 425, 429].includes(status) || status >= 500)
     return new ProvisionError('issuer_unavailable', message, details)
   return new ProvisionError(oauthError === undefined ? 'issuer_invalid' : 'refused', message, details)
-}
-
-function readObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
 }
 
 function kindOf(headers: Headers): string {

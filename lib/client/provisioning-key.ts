@@ -1,4 +1,4 @@
-import { isObject } from '../base/object.js'
+import { isObject, parseObject } from '../base/object.js'
 import { ProvisionError } from './failure.js'
 
 /** What the client reads in a provisioning key, without checking its signature. */
@@ -61,8 +61,7 @@ function readJson(part: string): Record<string, unknown> | undefined {
   try {
     const binary = atob(part.replaceAll('-', '+').replaceAll('_', '/'))
     const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    return isObject(value) ? value : undefined
+    return parseObject(new TextDecoder().decode(bytes))
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import { describeSecret, newFaults } from '../base/faults.js'
-import { isObject } from '../base/object.js'
+import { isObject, parseObject } from '../base/object.js'
 import { object, oneOf, required, rule, text, whole } from '../base/schema.js'
 import { oneLine, ProvisionError } from './failure.js'
 import { isProvisioningKey } from './provisioning-key.js'
@@ -115,11 +115,7 @@ const readState = object<State & { readonly format: string; readonly version: nu
 })
 
 function isJsonObject(value: unknown): boolean {
-  try {
-    return typeof value === 'string' && isObject(JSON.parse(value))
-  } catch {
-    return false
-  }
+  return typeof value === 'string' && parseObject(value) !== undefined
 }
 
 function writeState(state: State): string {

@@ -7,7 +7,7 @@ import {
   verify,
 } from 'node:crypto'
 import { decodeCanonical } from '../base/canonical-base64.js'
-import { isObject } from '../base/object.js'
+import { parseObject } from '../base/object.js'
 import { type KeyAlgorithm, type ProofAlgorithm, proofAlgorithmsFor } from './jwk.js'
 
 /** A longer token is refused before it is parsed. */
@@ -33,10 +33,10 @@ export function parseJws(token: string): ParsedJws | string {
   if (parts.length !== 3 || header === undefined || payload === undefined || !signature?.length) {
     return 'The token is not a JWS in compact serialization.'
   }
-  const members = parseObject(header)
+  const members = parseObject(header.toString())
   if (members === undefined) return 'The JWS header is not a JSON object.'
   const signingInput = token.slice(0, token.lastIndexOf('.'))
-  return { text: token, header: members, claims: parseObject(payload), signingInput, signature }
+  return { text: token, header: members, claims: parseObject(payload.toString()), signingInput, signature }
 }
 
 /** The form of a `kid`. It is only compared, so any printable ASCII will do. */
@@ -46,17 +46,8 @@ export const KID = /^[\x21-\x7e]{1,256}$/
 export function kidOf(token: string): string | undefined {
   const end = token.length <= MAXIMUM_LENGTH ? token.indexOf('.') : -1
   const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end), 'base64url')
-  const kid = header && parseObject(header)?.kid
+  const kid = header && parseObject(header.toString())?.kid
   return typeof kid === 'string' && KID.test(kid) ? kid : undefined
-}
-
-function parseObject(json: Buffer): Claims | undefined {
-  try {
-    const value: unknown = JSON.parse(json.toString('utf8'))
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 type AsymmetricAlgorithm = Exclude<KeyAlgorithm | ProofAlgorithm, 'HS256'>

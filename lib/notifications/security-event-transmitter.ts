@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isObject } from '../base/object.js'
+import { parseObject } from '../base/object.js'
 import { type JwkSet, publicJwk } from '../jose/jwk.js'
 import { signJwt } from '../jose/jwt.js'
 import type { ActiveKey } from '../jose/key-ring.js'
@@ -121,13 +121,8 @@ function transmissionVerdict(result: Answer | NoAnswer, settings: TransmitterSet
 }
 
 function errorCodeIn({ body }: Answer): string | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body)
-    const error = isObject(parsed) ? parsed.err : undefined
-    return ERROR_CODES.includes(error) ? (error as string) : undefined
-  } catch {
-    return undefined
-  }
+  const error = parseObject(body)?.err
+  return ERROR_CODES.includes(error) ? (error as string) : undefined
 }
 
 function jwksOf({ publicKey, kid, alg }: ActiveKey): JwkSet {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type RequestListener, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { parseObject } from '../base/object.js'
 
 /**
  * The app under test: an Express app, or any other function that handles requests.
@@ -97,10 +98,5 @@ export async function send(app: TestApp, { method, path, headers, body }: TestRe
 
 /** The members of a JSON answer; none if it is something else. */
 export function membersOf({ text }: TestAnswer): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? { ...value } : {}
-  } catch {
-    return {}
-  }
+  return parseObject(text) ?? {}
 }

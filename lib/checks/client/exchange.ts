@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { isObject } from '../../base/object.js'
+import { isObject, parseObject } from '../../base/object.js'
 import { claimsOf } from '../../client/provisioning-key.js'
 
 /** The endpoints that a client uses to enroll. */
@@ -60,33 +60,22 @@ export function jsonAnswer(
 
 /** Reads the proof of a request. It is not verified: the issuer does that. */
 export function proofIn({ dpop }: IncomingHttpHeaders, body: string): Proof | undefined {
-  const sent = readBody(body)
+  const sent = parseObject(body) ?? {}
   const token = typeof dpop === 'string' ? dpop : sent['proof']
   if (typeof token !== 'string') return undefined
-  const jwk = typeof dpop === 'string' ? headerOf(token)['jwk'] : sent['jwk']
+  const jwk =
+    typeof dpop === 'string'
+      ? parseObject(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())?.['jwk']
+      : sent['jwk']
   const jti = claimsOf(token)?.['jti']
   return { key: isObject(jwk) ? nameOf(jwk) : '', jti: typeof jti === 'string' ? jti : '' }
 }
 
 /** What must be the same if a request is repeated: everything but its proof. */
 export function contentOf({ headers, body }: ReceivedRequest): string {
-  const { proof: _, ...sent } = readBody(body)
+  const { proof: _, ...sent } = parseObject(body) ?? {}
   const content = Object.keys(sent).length > 0 ? JSON.stringify(sent) : body
   return JSON.stringify([headers.authorization, headers['content-type'], content])
-}
-
-/** The members of a JSON object, or none. */
-export function readBody(body: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
-}
-
-function headerOf(token: string): Record<string, unknown> {
-  return readBody(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
 }
 
 function nameOf({ kty, crv, x, y, n, e }: Record<string, unknown>): string {

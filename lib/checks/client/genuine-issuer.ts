@@ -1,10 +1,11 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { parseObject } from '../../base/object.js'
 import { dpopProof } from '../../client/assertions.js'
 import { claimsOf } from '../../client/provisioning-key.js'
 import { newPrivateKey, signerOf } from '../../client/signer.js'
 import type { ProvisioningEvent, ProvisioningKeys, ProvisioningOptions } from '../../index.js'
-import { type Answer, type ReceivedRequest, readBody } from './exchange.js'
+import type { Answer, ReceivedRequest } from './exchange.js'
 import { type LoopbackServer, startServer } from './servers.js'
 
 // The command line starts faster without the server, which only this command needs.
@@ -139,7 +140,7 @@ export class GenuineIssuer {
     const basic = Buffer.from(`${clientId}:${this.#setup.settings.clientSecret}`).toString('base64')
     const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' }
     const { body } = await this.answer({ method: 'POST', url: '/oauth/token', headers, body: String(form) })
-    return String(readBody(body)['access_token'])
+    return String(parseObject(body)?.['access_token'])
   }
 
   /** Somebody else redeems a key. */

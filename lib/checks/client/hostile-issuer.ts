@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { parseObject } from '../../base/object.js'
 import {
   type Endpoint,
   type Exchange,
@@ -6,7 +7,6 @@ import {
   proofIn,
   type Reaction,
   type ReceivedRequest,
-  readBody,
 } from './exchange.js'
 import { GenuineIssuer, type IssuerSettings } from './genuine-issuer.js'
 import type { SecretSearch } from './secret-search.js'
@@ -96,7 +96,7 @@ export class HostileIssuer implements DisturbedIssuer {
       return
     }
     const { status, headers, body } = reaction
-    const token = readBody(body)['access_token']
+    const token = parseObject(body)?.['access_token']
     if (typeof token === 'string') this.#settings.search.add('the provisioning key', token)
     exchange.status = status
     const own = { 'Content-Length': Buffer.byteLength(body), Date: new Date(this.genuine.now).toUTCString() }

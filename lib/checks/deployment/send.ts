@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
-import { isObject } from '../../base/object.js'
+import { parseObject } from '../../base/object.js'
 import { networkFailure } from '../../client/network-failure.js'
 import { bodyOf, type Exchange, type Outgoing } from './exchange.js'
 
@@ -89,14 +89,5 @@ function exchangeOf(
   const headers = new Headers()
   for (let i = 0; i + 1 < rawHeaders.length; i += 2)
     headers.append(String(rawHeaders[i]), String(rawHeaders[i + 1]))
-  return { request, status, headers, text, json: readObject(text) }
-}
-
-function readObject(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
+  return { request, status, headers, text, json: parseObject(text) ?? {} }
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../../base/object.js'
+import { parseObject } from '../../base/object.js'
 
 /** The answer of the server to the request, as `curl -v` or `curl -i` prints it. */
 export interface ServerAnswer {
@@ -60,10 +60,5 @@ function errorOf(lines: readonly string[], redact: (text: string) => string): Om
 
 /** The members of the JSON object in a text. */
 function membersOf(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))
-    return isObject(value) ? value : {}
-  } catch {
-    return {}
-  }
+  return parseObject(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) ?? {}
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { isObject } from '../../base/object.js'
+import { parseObject } from '../../base/object.js'
 import { clientFault } from '../../clients/client-record.js'
 import type { Client } from '../../ports/client.js'
 
@@ -79,7 +79,7 @@ const DECOY = recordOf({
  * @throws Error when the record is damaged, or of a newer version
  */
 function parseRecord(clientId: string, record: unknown): StoredClient {
-  const value = typeof record === 'string' ? parsed(record) : undefined
+  const value = typeof record === 'string' ? parseObject(record) : undefined
   if (value === undefined) throw damaged(clientId, 'it is not a JSON object')
   const { format, state, client, ...others } = value
   if (format !== FORMAT) throw damaged(clientId, `its format is not ${FORMAT}`)
@@ -89,15 +89,6 @@ function parseRecord(clientId: string, record: unknown): StoredClient {
   const fault = clientFault(client)
   if (fault !== undefined) throw damaged(clientId, fault)
   return { client: client as Client, state }
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function damaged(clientId: string, why: string): Error {

@@ -1,5 +1,6 @@
+import { parseObject } from '../../../base/object.js'
 import { makeCertificate } from '../certificate.js'
-import { type Answer, type ReceivedRequest, readBody } from '../exchange.js'
+import type { Answer, ReceivedRequest } from '../exchange.js'
 import { exchangesWith, mustEnroll, mustStop, type Observation } from '../observation.js'
 import type { Scenario } from '../scenario.js'
 
@@ -98,7 +99,7 @@ function isCredentialed({ endpoint }: ReceivedRequest): boolean {
 }
 
 function withMembers(answer: Answer, members: Readonly<Record<string, string>>): Answer {
-  return { ...answer, body: JSON.stringify({ ...readBody(answer.body), ...members }) }
+  return { ...answer, body: JSON.stringify({ ...parseObject(answer.body), ...members }) }
 }
 
 function mustNotTrust(seen: Observation) {
