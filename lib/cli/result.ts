@@ -7,6 +7,7 @@ import { withFileLock } from '../client/node/file-lock.js'
 import { replaceFile } from '../client/node/replace-file.js'
 import type { PrivateKeyJwk } from '../client/signer.js'
 import type { ProvisionAction } from '../client/state.js'
+import { PRIVATE_MEMBERS } from '../jose/jwk.js'
 
 /** Everything that a device has after `provision`. */
 export interface DeviceResult {
@@ -21,8 +22,6 @@ export interface DeviceResult {
 
 /** The names of members that contain secrets, such as `access_token` and `client_secret`. */
 const SECRET_NAME = /(^|_)(token|secret|password|assertion|private_key)$/
-/** The private members of a JWK (RFC 7518 6). */
-const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 /**
  * The result as JSON for logs and pipes: without secrets.

@@ -171,7 +171,7 @@ export function publicJwk(key: KeyObject): PublicJwk {
 }
 
 /** The members that only private and symmetric keys have (RFC 7518 6.2.2, 6.3.2, 6.4.1). */
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+export const PRIVATE_MEMBERS: readonly string[] = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 /** Whether a JWK is a private or symmetric key. */
 export function isPrivateJwk(jwk: Readonly<Record<string, unknown>>): boolean {

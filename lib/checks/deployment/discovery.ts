@@ -1,5 +1,5 @@
 import { isProtected } from '../../client/options.js'
-import { algorithmsFor } from '../../jose/jwk.js'
+import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
 import { type Check, type Finding, failed, PASSED, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
 import { type Deployment, EXCHANGE_GRANT, isJwks } from './deployment.js'
@@ -118,8 +118,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     fix: 'Replace all signing keys now, and publish only their public parts.',
     needs: ['jwks-served'],
     run({ jwks }) {
-      const isPrivate = (jwk: object) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].some((name) => name in jwk)
-      const exposed = jwks.filter(isPrivate).length
+      const exposed = jwks.filter(isPrivateJwk).length
       if (exposed === 0) return PASSED
       return failed({ actual: `${exposed} of ${jwks.length} keys`, expected: 'public keys only' })
     },
