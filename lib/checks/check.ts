@@ -45,6 +45,9 @@ export interface Check<Context> extends CheckInfo {
   run(context: Context, signal: AbortSignal): Promise<Finding> | Finding
 }
 
+/** A check without its group and its function, which several checks share. */
+export type CheckDescription = Omit<Check<never>, 'group' | 'run'>
+
 /** A check and what it found out. */
 export interface CheckResult extends CheckInfo, Omit<Finding, 'fix'> {
   readonly durationMs: number

@@ -1,17 +1,20 @@
-import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
+import {
+  type Check,
+  type CheckDescription,
+  type Finding,
+  failed,
+  PASSED,
+  skipped,
+  warning,
+} from '../check.js'
 import { metadataUrl } from './connection.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import { isSameScope } from './scopes.js'
 import { type DecodedToken, isSignedByOne } from './tokens.js'
 
 /** A check of a fresh key that is a JWT. */
-interface ClaimCheck {
-  readonly id: string
+interface ClaimCheck extends CheckDescription {
   readonly group?: string
-  readonly title: string
-  readonly clause: string
-  readonly fix: string
-  readonly needs?: readonly string[]
   /** What is wrong: the actual and the expected value. */
   faultOf(token: DecodedToken, key: IssuedKey, deployment: Deployment): readonly [string, string] | undefined
 }

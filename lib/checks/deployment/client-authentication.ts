@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
@@ -16,15 +16,11 @@ type Credentials = Pick<KeyRequest, 'credentials' | 'form'>
 const invented = () => randomBytes(24).toString('base64url')
 
 /** Wrong credentials, each of which the token endpoint must refuse. */
-const MATRIX: readonly {
-  readonly id: string
-  readonly title: string
-  readonly clause: string
-  readonly fix: string
+const MATRIX: readonly (CheckDescription & {
   readonly of: (deployment: Deployment) => Credentials
   /** Whether the request itself is wrong, so that the error can also be `invalid_request`. */
   readonly isMalformed?: boolean
-}[] = [
+})[] = [
   {
     id: 'auth-missing',
     title: 'a request without credentials is refused',

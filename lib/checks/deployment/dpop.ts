@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
@@ -13,13 +13,9 @@ const HOUR = 3600
 type Changes = Partial<Pick<ProofPlan, 'header' | 'claims' | 'signInput' | 'method' | 'url'>>
 
 /** Wrong proofs, each of which the token endpoint must refuse. */
-const MATRIX: readonly {
-  readonly id: string
-  readonly title: string
-  readonly clause: string
-  readonly fix: string
+const MATRIX: readonly (CheckDescription & {
   readonly changes: (deployment: Deployment, pair: ProofPair) => Changes
-}[] = [
+})[] = [
   {
     id: 'dpop-method',
     title: 'a proof for another method is refused',
@@ -177,10 +173,7 @@ async function isUsable(deployment: Deployment, signal: AbortSignal): Promise<bo
   return place.isAccepted(await present(deployment, key.text, { place, pair: key.pair, signal }))
 }
 
-function check(
-  texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix'>,
-  run: Check<Deployment>['run'],
-): Check<Deployment> {
+function check(texts: CheckDescription, run: Check<Deployment>['run']): Check<Deployment> {
   return { ...texts, group, needs: ['dpop-bound'], run }
 }
 

@@ -1,4 +1,4 @@
-import { type Check, type Finding, PASSED } from '../check.js'
+import { type Check, type CheckDescription, type Finding, PASSED } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
@@ -139,10 +139,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
   },
 ]
 
-interface Search {
-  readonly title: string
-  readonly clause: string
-  readonly fix: string
+interface Search extends Omit<CheckDescription, 'id'> {
   readonly expected: string
   faultOf(exchange: Exchange, deployment: Deployment): string | undefined
 }

@@ -1,14 +1,10 @@
 import { createHmac } from 'node:crypto'
+import type { CheckDescription } from '../check.js'
 import type { Deployment } from './deployment.js'
 import { type DecodedToken, encodePart, importKey, type Members, makeToken, newPair } from './tokens.js'
 
 /** A trick that needs no signing key, and the tokens that it makes of a genuine key. */
-interface Forgery {
-  readonly id: string
-  readonly title: string
-  readonly clause: string
-  readonly fix: string
-  readonly needs?: readonly string[]
+interface Forgery extends CheckDescription {
   forge(token: DecodedToken, deployment: Deployment): readonly string[]
 }
 

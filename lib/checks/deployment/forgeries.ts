@@ -1,4 +1,4 @@
-import { type Check, CheckEnd, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, CheckEnd, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { FORGERIES } from './forged-keys.js'
@@ -131,10 +131,7 @@ async function checkAudience(deployment: Deployment, signal: AbortSignal): Promi
   return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
 }
 
-function check(
-  texts: Pick<Check<Deployment>, 'id' | 'title' | 'clause' | 'fix' | 'needs'>,
-  run: Check<Deployment>['run'],
-): Check<Deployment> {
+function check(texts: CheckDescription, run: Check<Deployment>['run']): Check<Deployment> {
   return { needs: ['key-missing'], ...texts, group, run }
 }
 

@@ -1,4 +1,4 @@
-import { type Check, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import { type Exchange, type Outgoing, parametersOf } from './exchange.js'
 import { grantedScopes } from './scopes.js'
@@ -146,10 +146,7 @@ export function refused(deployment: Deployment, exchange: Exchange, expected = '
   return status >= 400 && status < 500 ? PASSED : deployment.failed(exchange, expected)
 }
 
-interface Refusing {
-  readonly title: string
-  readonly clause?: string
-  readonly fix: string
+interface Refusing extends Omit<CheckDescription, 'id'> {
   readonly request: KeyRequest
   readonly expected?: string
   /** Whether a success does not give what was asked for, because the deployment ignores the parameter. */

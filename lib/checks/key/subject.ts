@@ -10,7 +10,7 @@ import { ACCESS_TOKEN } from '../../tokens/access-token.js'
 import type { IssuedClaims, IssuedKind } from '../../tokens/issued-token.js'
 import { extractKey } from '../../tokens/presentation.js'
 import { PROVISIONING_KEY } from '../../tokens/provisioning-key.js'
-import { type Check, type Finding, failed, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, failed, skipped } from '../check.js'
 import { keyIn } from './header-form.js'
 import type { RequestDump } from './request-dump.js'
 import type { ServerAnswer } from './server-answer.js'
@@ -144,7 +144,7 @@ export function findingOf(
 
 /** A check of the claims. */
 export function termCheck(
-  info: Omit<Check<Subject>, 'run' | 'group'> & Partial<Pick<Check<Subject>, 'group'>>,
+  info: CheckDescription & { readonly group?: string },
   run: (subject: Subject, claims: IssuedClaims) => Finding,
 ): Check<Subject> {
   return {
