@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { decodeToken, isSignedByOne, type Members } from '../../../lib/checks/deployment/tokens.js'
+import { decodeToken, isSignedByOne } from '../../../lib/jose/forged-token.js'
+import type { Claims } from '../../../lib/jose/jws.js'
 import { forgeKey } from '../../support/forge.js'
 import { SECRET } from '../../support/server.js'
 import type { Breakage, ProxyAnswer, ProxyRequest } from './broken-deployment.js'
@@ -39,7 +40,7 @@ function answering(test: Test, change: (answer: ProxyAnswer) => Partial<ProxyAns
   return { answer: (answer, request) => (test(request) ? change(answer) : {}) }
 }
 
-function withJson(test: Test, change: (json: Members) => object): Breakage {
+function withJson(test: Test, change: (json: Claims) => object): Breakage {
   return answering(test, ({ text }) => ({ text: JSON.stringify(change(JSON.parse(text))) }))
 }
 
@@ -78,7 +79,7 @@ function first(test: Test): Test {
 }
 
 /** Signs keys with other claims. The deployment behind gets the genuine ones. */
-function resigned(change: (claims: Members) => object, header: Members = {}): Breakage {
+function resigned(change: (claims: Claims) => object, header: Claims = {}): Breakage {
   const genuine = new Map<string, string>()
   const restore = (text: string) => {
     for (const [changed, original] of genuine) text = text.replaceAll(changed, original)
@@ -108,7 +109,7 @@ function resigned(change: (claims: Members) => object, header: Members = {}): Br
 }
 
 /** Ignores wrong DPoP proofs. */
-function ignoreProofs(isIgnored: (header: Members, claims: Members, proof: string) => boolean): Breakage {
+function ignoreProofs(isIgnored: (header: Claims, claims: Claims, proof: string) => boolean): Breakage {
   return {
     request: ({ headers }) => {
       const { dpop } = headers
@@ -122,7 +123,7 @@ function ignoreProofs(isIgnored: (header: Members, claims: Members, proof: strin
 }
 
 /** A guard that accepts some forged keys. */
-function acceptForged(isAccepted: (header: Members, claims: Members, token: string) => boolean): Breakage {
+function acceptForged(isAccepted: (header: Claims, claims: Claims, token: string) => boolean): Breakage {
   return accept(({ path, headers: { authorization } }) => {
     if (path !== '/devices' || authorization === undefined) return false
     const token = String(authorization).replace(/^\S+ /, '')
@@ -248,7 +249,7 @@ function countedIds(): Breakage {
 
 const CLAIMS: Readonly<Record<string, Breakage>> = {
   'claims-signature': withJson(at('/oauth/jwks'), ({ keys }) => ({
-    keys: (keys as Members[]).map(({ kid }) => ({ ...otherKey(), kid })),
+    keys: (keys as Claims[]).map(({ kid }) => ({ ...otherKey(), kid })),
   })),
   'claims-type': resigned(() => ({}), { typ: 'JWT' }),
   'claims-issuer': resigned(() => ({ iss: 'https://other.example' })),
@@ -295,7 +296,7 @@ const DPOP: Readonly<Record<string, Breakage>> = {
   'dpop-type': ignoreProofs(({ typ }) => typ === 'JWT'),
   'dpop-algorithm': ignoreProofs(({ alg }) => alg === 'none'),
   'dpop-signature': ignoreProofs(
-    ({ alg, jwk }, _, proof) => alg === 'ES256' && !isSignedByOne(proof, [jwk as Members]),
+    ({ alg, jwk }, _, proof) => alg === 'ES256' && !isSignedByOne(proof, [jwk as Claims]),
   ),
   'dpop-private-key': ignoreProofs(({ jwk }) => 'd' in (jwk as object)),
   'dpop-jti': ignoreProofs((_, { jti }) => jti === undefined),

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer as createTcp, type Socket } from 'node:n
 import type { CheckResult } from '../../../lib/checks/check.js'
 import { DEPLOYMENT_CHECKS } from '../../../lib/checks/deployment/checks.js'
 import type { DeploymentSettings } from '../../../lib/checks/deployment/session.js'
-import { decodeToken, type Members } from '../../../lib/checks/deployment/tokens.js'
+import { decodeToken } from '../../../lib/jose/forged-token.js'
+import type { Claims } from '../../../lib/jose/jws.js'
 import { startLocalServer } from '../../support/local-server.js'
 import { CLIENT, closeServer, SECRET } from '../../support/server.js'
 import { BREAKAGES } from './breakages.js'
@@ -112,11 +113,11 @@ it.each([
 
 describe('the scope of a key', () => {
   const only = ['claims-scope', 'redemption-scope', 'introspection-active']
-  const changed = (of: string, change: (json: Members) => object): Breakage => ({
+  const changed = (of: string, change: (json: Claims) => object): Breakage => ({
     answer: ({ status, text }, { path }) =>
       path === of && status === 200 ? { text: JSON.stringify(change(JSON.parse(text))) } : {},
   })
-  const reverse = ({ scope, ...json }: Members) => ({
+  const reverse = ({ scope, ...json }: Claims) => ({
     ...json,
     ...(typeof scope === 'string' && { scope: scope.split(' ').reverse().join(' ') }),
   })

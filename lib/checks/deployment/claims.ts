@@ -1,3 +1,4 @@
+import { type DecodedToken, isSignedByOne } from '../../jose/forged-token.js'
 import {
   type Check,
   type CheckDescription,
@@ -10,7 +11,6 @@ import {
 import { metadataUrl } from './connection.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import { isSameScope } from './scopes.js'
-import { type DecodedToken, isSignedByOne } from './tokens.js'
 
 /** A check of a fresh key that is a JWT. */
 interface ClaimCheck extends CheckDescription {

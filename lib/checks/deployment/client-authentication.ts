@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { makeToken, newPair } from '../../jose/forged-token.js'
+import type { Claims } from '../../jose/jws.js'
 import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { basicOf } from './session.js'
-import { type Members, makeToken, newPair } from './tokens.js'
 
 const group = 'Client authentication'
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -144,7 +145,7 @@ function refusedFor(deployment: Deployment, exchange: Exchange, isMalformed: boo
 
 function assertionOf(
   { settings: { clientId, issuer }, now }: Deployment,
-  header: Members,
+  header: Claims,
   signInput: (input: Buffer) => Buffer,
 ): Credentials {
   const claims = { iss: clientId, sub: clientId, aud: issuer, jti: invented(), iat: now, exp: now + 60 }

@@ -1,9 +1,10 @@
 import { isObject } from '../../base/object.js'
+import { type DecodedToken, decodeToken, newPair, type ProofPair } from '../../jose/forged-token.js'
+import type { Claims } from '../../jose/jws.js'
 import { CheckEnd, skipped } from '../check.js'
 import type { Exchange, Outgoing } from './exchange.js'
 import { grantedScopes } from './scopes.js'
 import { basicOf, DeploymentSession, type DeploymentSettings } from './session.js'
-import { type DecodedToken, decodeToken, type Members, newPair, type ProofPair } from './tokens.js'
 
 export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
@@ -36,8 +37,8 @@ export interface KeyRequest {
 
 /** The deployment that is tested, as its metadata describe it, and the test client. */
 export class Deployment extends DeploymentSession {
-  metadata: Members = {}
-  jwks: readonly Members[] = []
+  metadata: Claims = {}
+  jwks: readonly Claims[] = []
   /** The scopes that the checks ask for. */
   scope: string | undefined
   /** The key pair of all keys, if the policy refuses bearer keys. */
@@ -223,6 +224,6 @@ export function requireSupport({ json }: Exchange): void {
 }
 
 /** Whether a value is a list of JWKs. */
-export function isJwks(value: unknown): value is readonly Members[] {
+export function isJwks(value: unknown): value is readonly Claims[] {
   return Array.isArray(value) && value.length > 0 && value.every(isObject)
 }

@@ -1,9 +1,9 @@
 import { isProtected } from '../../client/options.js'
+import { importKey } from '../../jose/forged-token.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
 import { type Check, type Finding, failed, PASSED, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
 import { type Deployment, EXCHANGE_GRANT, isJwks } from './deployment.js'
-import { importKey } from './tokens.js'
 
 const group = 'Discovery'
 

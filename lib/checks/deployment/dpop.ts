@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { newPair, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
 import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { isRefused, type Presenting, present, redemptionPlace } from './places.js'
-import { newPair, type ProofPair, type ProofPlan } from './tokens.js'
 
 const group = 'DPoP'
 const EXPECTED = 'status 400 with invalid_dpop_proof'

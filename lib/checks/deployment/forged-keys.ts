@@ -1,7 +1,15 @@
-import { createHmac } from 'node:crypto'
+import {
+  type DecodedToken,
+  encodePart,
+  hmacWith,
+  importKey,
+  makeToken,
+  newPair,
+  unsigned,
+} from '../../jose/forged-token.js'
+import type { Claims } from '../../jose/jws.js'
 import type { CheckDescription } from '../check.js'
 import type { Deployment } from './deployment.js'
-import { type DecodedToken, encodePart, importKey, type Members, makeToken, newPair } from './tokens.js'
 
 /** A trick that needs no signing key, and the tokens that it makes of a genuine key. */
 interface Forgery extends CheckDescription {
@@ -15,11 +23,7 @@ export const FORGERIES: readonly Forgery[] = [
     title: 'a key without a signature is refused (alg none)',
     clause: 'RFC 8725 3.1, RFC 8725 3.2',
     fix: 'Verify each key with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
-    forge: ({ header, claims, parts: [, , signature] }) =>
-      ['none', 'None', 'NONE'].flatMap((alg) => {
-        const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
-        return [input, input + signature]
-      }),
+    forge: unsigned,
   },
   {
     id: 'forgery-hs256',
@@ -28,10 +32,9 @@ export const FORGERIES: readonly Forgery[] = [
     fix: 'Verify each key with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     needs: ['key-missing', 'jwks-served'],
     forge: ({ header, claims }, { jwks }) =>
-      secretsOf(jwks).map((secret) => {
-        const signInput = (input: Buffer) => createHmac('sha256', secret).update(input).digest()
-        return makeToken({ header: { ...header, alg: 'HS256' }, claims }, signInput)
-      }),
+      secretsOf(jwks).map((secret) =>
+        makeToken({ header: { ...header, alg: 'HS256' }, claims }, hmacWith(secret)),
+      ),
   },
   {
     id: 'forgery-signature',
@@ -73,7 +76,7 @@ export const FORGERIES: readonly Forgery[] = [
     forge({ header, claims }) {
       const pair = newPair()
       const url = 'https://check.invalid/jwks.json'
-      const additions: Members[] = [{ jwk: pair.jwk }, { jku: url }, { x5u: url }]
+      const additions: Claims[] = [{ jwk: pair.jwk }, { jku: url }, { x5u: url }]
       return additions.map((addition) =>
         makeToken({ header: { ...header, alg: 'ES256', kid: 'check', ...addition }, claims }, pair.sign),
       )
@@ -85,10 +88,9 @@ export const FORGERIES: readonly Forgery[] = [
     clause: 'RFC 8725 3.10',
     fix: 'Use the kid only to select one of the signing keys of the server.',
     forge({ header, claims }) {
-      const empty = (input: Buffer) => createHmac('sha256', '').update(input).digest()
       const names = ['../../../../../../dev/null', "x' UNION SELECT '", '', 'toString', '__proto__']
       const forged = names.map((kid) =>
-        makeToken({ header: { ...header, alg: 'HS256', kid }, claims }, empty),
+        makeToken({ header: { ...header, alg: 'HS256', kid }, claims }, hmacWith('')),
       )
       return [...forged, makeToken({ header: { ...header, kid: undefined }, claims }, newPair().sign)]
     },
@@ -115,7 +117,7 @@ export const FORGERIES: readonly Forgery[] = [
 ]
 
 /** The public keys in the forms that a careless server may use as a secret. */
-function secretsOf(jwks: readonly Members[]): readonly string[] {
+function secretsOf(jwks: readonly Claims[]): readonly string[] {
   return jwks.flatMap((jwk) => {
     const pem = String(importKey(jwk)?.export({ format: 'pem', type: 'spki' }) ?? '')
     return pem === '' ? [] : [pem, pem.trim(), JSON.stringify(jwk)]

@@ -1,9 +1,9 @@
+import { encodePart } from '../../jose/forged-token.js'
 import { type Check, type CheckDescription, CheckEnd, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { FORGERIES } from './forged-keys.js'
 import { isRefused, noteRedeemed, type Place, present, proven, verificationPlace } from './places.js'
-import { encodePart } from './tokens.js'
 
 const group = 'Forgeries'
 const EXPECTED = 'a refusal: status 400 or 401, or active: false'

@@ -1,8 +1,8 @@
+import { decodeToken } from '../../jose/forged-token.js'
 import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import { type Exchange, type Outgoing, parametersOf } from './exchange.js'
 import { grantedScopes } from './scopes.js'
-import { decodeToken } from './tokens.js'
 
 const group = 'Issuance'
 const needs = ['issuance-key']

@@ -1,3 +1,4 @@
+import type { ProofPair } from '../../jose/forged-token.js'
 import { CheckEnd, skipped } from '../check.js'
 import {
   type Deployment,
@@ -8,7 +9,6 @@ import {
   TOKEN_SCOPE,
 } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
-import type { ProofPair } from './tokens.js'
 
 /** A place of the deployment where a key can be presented. */
 export interface Place {

@@ -1,5 +1,5 @@
+import { decodeToken } from '../../jose/forged-token.js'
 import type { Exchange } from './exchange.js'
-import { decodeToken } from './tokens.js'
 
 /** The scopes in an answer. It may omit them (RFC 6749 5.1), so the token or the request names them. */
 export function grantedScopes({ json, request: { form = [] } }: Exchange): readonly string[] {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
+import { makeProof, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
 import {
   curlOf,
@@ -10,7 +11,6 @@ import {
   type SecretName,
 } from './exchange.js'
 import { send } from './send.js'
-import { makeProof, type ProofPair, type ProofPlan } from './tokens.js'
 
 /** What the operator says about the deployment and the test client. */
 export interface DeploymentSettings {

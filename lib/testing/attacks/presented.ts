@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { unsigned } from '../../jose/forged-token.js'
 import { captureOutput } from '../captured-output.js'
-import { signedByOthers, signedWithPublicKeys, unsigned, withOtherClaims, withOwnKey } from './forgeries.js'
+import { partsOf, signedByOthers, signedWithPublicKeys, withOtherClaims, withOwnKey } from './forgeries.js'
 import type { Credential, Target } from './target.js'
 
 /** An attack on a route that accepts honest requests. It fails if the app accepts it. */
@@ -96,7 +97,7 @@ export async function publicKeyAsSecret(target: Target): Promise<void> {
 }
 
 export async function algNone(target: Target): Promise<void> {
-  await present(target, unsigned, `${noun(target)} with alg none. ${DO_NOT_READ}`)
+  await present(target, (token) => unsigned(partsOf(token)), `${noun(target)} with alg none. ${DO_NOT_READ}`)
 }
 
 export async function changedClaims(target: Target): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   createHash,
+  createHmac,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
@@ -7,16 +8,13 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { isObject } from '../../base/object.js'
-import { algorithmsFor } from '../../jose/jwk.js'
-import { isSignedWith, parseJws } from '../../jose/jws.js'
-
-export type Members = Readonly<Record<string, unknown>>
+import { algorithmsFor, publicJwk, thumbprint } from './jwk.js'
+import { type Claims, isSignedWith, parseJws } from './jws.js'
 
 /** The parts of a JWT, not verified. */
 export interface DecodedToken {
-  readonly header: Members
-  readonly claims: Members
+  readonly header: Claims
+  readonly claims: Claims
   /** The three parts of its text. */
   readonly parts: readonly [header: string, payload: string, signature: string]
 }
@@ -30,36 +28,50 @@ export function decodeToken(token: string): DecodedToken | undefined {
 }
 
 /** The text of a JSON object in a JWT. */
-export function encodePart(members: Members): string {
+export function encodePart(members: Claims): string {
   return Buffer.from(JSON.stringify(members)).toString('base64url')
+}
+
+/** Makes a signature. */
+type Sign = (input: Buffer) => Buffer
+
+/** The signatures of HS256. */
+export function hmacWith(secret: string | Buffer): Sign {
+  return (input) => createHmac('sha256', secret).update(input).digest()
 }
 
 /** Makes a JWT with any header and claims. */
 export function makeToken(
-  { header, claims }: { readonly header: Members; readonly claims: Members },
-  signInput: (input: Buffer) => Buffer,
+  { header, claims }: Pick<DecodedToken, 'header' | 'claims'>,
+  signInput: Sign,
 ): string {
   const input = `${encodePart(header)}.${encodePart(claims)}`
   return `${input}.${signInput(Buffer.from(input)).toString('base64url')}`
 }
 
+/** Tokens that name `none` as their algorithm (RFC 8725 3.2), with and without a signature. */
+export function unsigned({ header, claims, parts: [, , signature] }: DecodedToken): readonly string[] {
+  return ['none', 'None', 'NONE'].flatMap((alg) => {
+    const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
+    return [input, input + signature]
+  })
+}
+
 /** A key pair for ES256. */
 export interface ProofPair {
   readonly privateKey: KeyObject
-  readonly jwk: Members
+  readonly jwk: Claims
   /** RFC 7638. */
   readonly thumbprint: string
-  sign(input: Buffer): Buffer
+  readonly sign: Sign
 }
 
 export function newPair(): ProofPair {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { kty, crv, x, y } = publicKey.export({ format: 'jwk' })
-  const thumbprint = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
   return {
     privateKey,
-    jwk: { kty, crv, x, y },
-    thumbprint,
+    jwk: { ...publicJwk(publicKey) },
+    thumbprint: thumbprint(publicKey),
     sign: (input) => sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
   }
 }
@@ -71,9 +83,9 @@ export interface ProofPlan {
   readonly now: number
   readonly token?: string | undefined
   readonly nonce?: string | undefined
-  readonly header?: Members
-  readonly claims?: Members
-  readonly signInput?: (input: Buffer) => Buffer
+  readonly header?: Claims
+  readonly claims?: Claims
+  readonly signInput?: Sign
 }
 
 /** Makes a DPoP proof (RFC 9449 4.2). */
@@ -96,7 +108,7 @@ export function makeProof(
 }
 
 /** Whether one of the public keys has signed a token. */
-export function isSignedByOne(token: string, jwks: readonly Members[]): boolean {
+export function isSignedByOne(token: string, jwks: readonly Claims[]): boolean {
   const parsed = parseJws(token)
   if (typeof parsed === 'string') return false
   const { alg, kid } = parsed.header
@@ -112,9 +124,9 @@ export function isSignedByOne(token: string, jwks: readonly Members[]): boolean 
 }
 
 /** The public key of a JWK, or `undefined` if it is none. */
-export function importKey(jwk: Members): KeyObject | undefined {
+export function importKey(jwk: Claims): KeyObject | undefined {
   try {
-    return isObject(jwk) ? createPublicKey({ key: jwk as never, format: 'jwk' }) : undefined
+    return createPublicKey({ key: jwk as never, format: 'jwk' })
   } catch {
     return undefined
   }
