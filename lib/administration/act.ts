@@ -1,23 +1,33 @@
+import type { Operations } from '../operations/operations.js'
 import type { AdministrationAct } from '../ports/administration-events.js'
 import type { Call } from './call.js'
+import type { Problem } from './problem.js'
 
 type Act = Omit<AdministrationAct, 'author' | 'outcome'>
 
-/** Carries out what an operator wants, and records it for the audit, also if it fails. */
-export async function act<T extends string>(
+/** Calls one of the operations. */
+export type Action = (operations: Operations, author: string) => Promise<string>
+
+/**
+ * Carries out what an operator wants, and records it for the audit, also if it fails.
+ *
+ * @param missing says that the outcome is `unknown`
+ * @throws Problem
+ */
+export async function act(
   { context, operator, source }: Call,
   action: Act,
-  carryOut: () => Promise<T>,
-): Promise<T> {
+  carryOut: Action,
+  missing?: Problem,
+): Promise<{ readonly outcome: string }> {
   const { emit } = context.config.deployment
   const record = (outcome: string) =>
     emit('administration.acted', { ...action, author: operator.actor, outcome }, source)
-  try {
-    const outcome = await carryOut()
-    record(outcome)
-    return outcome
-  } catch (error) {
+  const outcome = await carryOut(context.operations, operator.actor).catch((error) => {
     record('failed')
     throw error
-  }
+  })
+  record(outcome)
+  if (outcome === 'unknown' && missing !== undefined) throw missing
+  return { outcome }
 }

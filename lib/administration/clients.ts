@@ -7,7 +7,7 @@ import { callStore } from '../ports/deployment.js'
 import { LOCK_KINDS } from '../ports/lock.js'
 import { MOST_LISTED } from '../ports/monitoring-store.js'
 import type { ClientUse, ListingStore, Lock, PageQuery, UsePage } from '../ports/store.js'
-import { act } from './act.js'
+import { type Action, act } from './act.js'
 import type { Call } from './call.js'
 import { aClientId, anId, type ListQuery, listMembers, pageOf, readNothing, readPage } from './parameters.js'
 import { Problem } from './problem.js'
@@ -96,11 +96,9 @@ export async function listBindings({ context, parameters }: Call): Promise<objec
 
 export async function revokeBinding(call: Call): Promise<object> {
   const binding = parse(readBindingName, call.parameters, '')
-  const outcome = await act(call, { action: 'revoke_binding', ...binding }, () =>
-    call.context.operations.revokeBinding(binding),
-  )
-  if (outcome === 'unknown') throw new Problem(404, 'The client has no such binding.')
-  return { outcome }
+  const missing = new Problem(404, 'The client has no such binding.')
+  const revoke: Action = (operations) => operations.revokeBinding(binding)
+  return act(call, { action: 'revoke_binding', ...binding }, revoke, missing)
 }
 
 export async function listLocks({ context, parameters }: Call): Promise<object> {
@@ -110,20 +108,15 @@ export async function listLocks({ context, parameters }: Call): Promise<object> 
 }
 
 export async function lockClient(call: Call): Promise<object> {
-  const { operator, context, parameters } = call
-  const lock = parse(readLock, parameters, '')
-  const outcome = await act(call, { action: 'lock_client', clientId: lock.clientId }, () =>
-    context.operations.lockClient({ ...lock, author: operator.actor }),
+  const lock = parse(readLock, call.parameters, '')
+  return act(call, { action: 'lock_client', clientId: lock.clientId }, (operations, author) =>
+    operations.lockClient({ ...lock, author }),
   )
-  return { outcome }
 }
 
 export async function unlockClient(call: Call): Promise<object> {
-  const { operator, context, parameters } = call
-  const { clientId } = parse(readClientName, parameters, '')
-  const outcome = await act(call, { action: 'unlock_client', clientId }, () =>
-    context.operations.unlockClient({ clientId, author: operator.actor }),
-  )
-  if (outcome === 'unknown') throw new Problem(404, 'The client is not locked.')
-  return { outcome }
+  const { clientId } = parse(readClientName, call.parameters, '')
+  const missing = new Problem(404, 'The client is not locked.')
+  const unlock: Action = (operations, author) => operations.unlockClient({ clientId, author })
+  return act(call, { action: 'unlock_client', clientId }, unlock, missing)
 }

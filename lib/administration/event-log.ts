@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { EventHub } from '../monitoring/event-hub.js'
+import type { IssuedKeyRef } from '../operations/operations.js'
 import { type EventType, type Observer, type ProvisioningEvent, SEVERITY } from '../ports/events.js'
 
 /** An event as the API shows it. */
@@ -42,7 +43,7 @@ export class EventLog {
   }
 
   /** The events that name a key, the oldest first. */
-  ofKey({ clientId, keyId }: { readonly clientId: string; readonly keyId: string }): readonly LoggedEvent[] {
+  ofKey({ clientId, keyId }: IssuedKeyRef): readonly LoggedEvent[] {
     return this.#select(
       (event) => event.keyId === keyId && [undefined, clientId].includes(event.clientId as string),
     )

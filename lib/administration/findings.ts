@@ -2,7 +2,7 @@ import { object, oneOf, parse, required } from '../base/schema.js'
 import type { RuleId } from '../monitoring/rules/rule.js'
 import { RULES } from '../monitoring/rules/rules.js'
 import type { Finding } from '../ports/store.js'
-import { act } from './act.js'
+import { type Action, act } from './act.js'
 import type { Call } from './call.js'
 import { aClientId, anId, type ListQuery, listMembers, pageIn } from './parameters.js'
 import { Problem } from './problem.js'
@@ -40,11 +40,8 @@ function findingView({ until, ...finding }: Finding): object {
 }
 
 export async function closeFinding(call: Call): Promise<object> {
-  const { operator, context, parameters } = call
-  const { findingId } = parse(readFindingName, parameters, '')
-  const outcome = await act(call, { action: 'close_finding', findingId }, () =>
-    context.operations.closeFinding({ findingId, author: operator.actor }),
-  )
-  if (outcome === 'unknown') throw new Problem(404, 'There is no such finding. It may be closed already.')
-  return { outcome }
+  const { findingId } = parse(readFindingName, call.parameters, '')
+  const missing = new Problem(404, 'There is no such finding. It may be closed already.')
+  const close: Action = (operations, author) => operations.closeFinding({ findingId, author })
+  return act(call, { action: 'close_finding', findingId }, close, missing)
 }

@@ -1,5 +1,6 @@
 import { withoutUndefined } from '../base/object.js'
 import { object, oneOf, parse, required } from '../base/schema.js'
+import type { IssuedKeyRef } from '../operations/operations.js'
 import { callStore, numericDate } from '../ports/deployment.js'
 import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
 import { act } from './act.js'
@@ -17,12 +18,7 @@ interface KeysQuery extends ListQuery {
 
 const readKeysQuery = object<KeysQuery>({ clientId: aClientId, state: oneOf(STATES), ...listMembers })
 
-interface KeyName {
-  readonly clientId: string
-  readonly keyId: string
-}
-
-const readKeyName = object<KeyName>({ clientId: required(aClientId), keyId: required(anId) })
+const readKeyName = object<IssuedKeyRef>({ clientId: required(aClientId), keyId: required(anId) })
 
 /** The most pages of the store that one answer reads, if most keys are in another state. */
 const MOST_PAGES = 20
@@ -64,20 +60,12 @@ export async function showKey({ context, parameters }: Call): Promise<object> {
 
 export async function revokeKey(call: Call): Promise<object> {
   const key = parse(readKeyName, call.parameters, '')
-  const outcome = await act(call, { action: 'revoke_key', ...key }, () =>
-    call.context.operations.revokeKey(key),
-  )
-  if (outcome === 'unknown') throw NO_KEY
-  return { outcome }
+  return act(call, { action: 'revoke_key', ...key }, (operations) => operations.revokeKey(key), NO_KEY)
 }
 
 export async function revokeFamily(call: Call): Promise<object> {
   const key = parse(readKeyName, call.parameters, '')
-  const outcome = await act(call, { action: 'revoke_family', ...key }, () =>
-    call.context.operations.revokeFamily(key),
-  )
-  if (outcome === 'unknown') throw NO_KEY
-  return { outcome }
+  return act(call, { action: 'revoke_family', ...key }, (operations) => operations.revokeFamily(key), NO_KEY)
 }
 
 const NO_KEY = new Problem(
