@@ -83,7 +83,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
 }
 
 function policySection(rule: PolicyRule): string {
-  const { id, why, fix, parameters, clause } = rule
+  const { id, why, fix, parameters = {}, clause } = rule
   const names = Object.keys(parameters) as (keyof PolicyParameters)[]
   return [
     `### ${id}`,

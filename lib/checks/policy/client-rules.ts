@@ -159,7 +159,6 @@ export const CLIENT_RULES = [
     why: "With `onReplay: 'flag'`, the server only marks a client or binding that a thief may have made with a stolen key. This client or binding stays valid until an operator revokes it.",
     fix: "Set onReplay: 'revoke', which is the default.",
     severity: 'warning',
-    parameters: {},
     findIn: (client) =>
       deviationIf(client.policy.onReplay !== 'revoke', optionOf(client, 'onReplay'), {
         actual: client.policy.onReplay,
@@ -175,7 +174,6 @@ export const CLIENT_RULES = [
     why: 'The policy of this client demands neither a software statement (a signed description of the software) nor a registration policy (your function that checks a registration). Anybody with a key of this client can register a new client with any metadata.',
     fix: 'In the policy of the client, set requireSoftwareStatement: true, or list the name of a registration policy in registrationPolicies.',
     severity: 'warning',
-    parameters: {},
     findIn: (client) =>
       deviationIf(
         client.policy.scopes.includes(REGISTER_SCOPE) &&
@@ -197,7 +195,6 @@ export const CLIENT_RULES = [
     why: 'The configuration contains the secret of a client. The server needs only the hash of this secret.',
     fix: 'Set secretHash instead of clientSecret. The command npx express-provisioning-keys keygen client-secret makes a secret and its hash.',
     severity: 'warning',
-    parameters: {},
     findIn: ({ path, secret }) =>
       deviationIf(secret === 'plain', `${clientPath(path)}.clientSecret`, {
         actual: 'a secret',

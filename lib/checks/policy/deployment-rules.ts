@@ -17,7 +17,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The issuer is an http URL, so keys and secrets go over the network in clear text.',
     fix: 'Set the option issuer to the public https URL of your server.',
     severity: 'error',
-    parameters: {},
     find: ({ description: { isLocal, issuer } }) =>
       deviationIf(isLocal, 'issuer', { actual: issuer, expected: 'an https URL' }),
   },
@@ -29,7 +28,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The option `environment` is not set. If staging and production have the same issuer, audience and signing key, production accepts the provisioning keys of staging.',
     fix: 'Set the option environment to the name of this environment, such as production.',
     severity: 'warning',
-    parameters: {},
     find: ({ description: { environment } }) =>
       deviationIf(environment === undefined, 'environment', { actual: 'no name', expected: 'a name' }),
   },
@@ -79,7 +77,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The store is `memoryStore()`, which forgets all keys when the process ends. Several processes cannot share it.',
     fix: 'Set store to redisStore(), which keeps the keys when the app restarts. All processes can share this store.',
     severity: 'warning',
-    parameters: {},
     find: ({ description: { store } }) =>
       deviationIf(store.kind === 'memory', 'store', { actual: 'memoryStore()', expected: 'a shared store' }),
   },
@@ -125,7 +122,6 @@ export const DEPLOYMENT_RULES = [
     why: 'Several processes can share the keys in Redis, but each process counts only its own requests. With three processes, a client can send three times as many requests as the rate limit says.',
     fix: 'Set rateLimit.store to a function that makes a store in Redis: see docs/guides/several-processes.md in the package.',
     severity: 'warning',
-    parameters: {},
     notFor: withoutRedis,
     find: ({ description: { isRateLimitShared } }) =>
       deviationIf(!isRateLimitShared, 'rateLimit.store', {
@@ -155,7 +151,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The server demands no nonce (a value that the server sends) in DPoP proofs. So somebody who has access to a device for a moment can make proofs, and use them later.',
     fix: 'Set dpop.nonceSecret to a random secret that all processes share. Generate it with openssl rand -hex 32.',
     severity: 'off',
-    parameters: {},
     find: ({ description: { hasNonces } }) =>
       deviationIf(!hasNonces, 'dpop.nonceSecret', { actual: 'no nonce', expected: 'a nonce' }),
   },
@@ -180,7 +175,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The configuration has neither the option `observer` nor the option `audit`. This rule cannot see observers that you add with `keys.on()`.',
     fix: 'Set the option observer or audit. If you only use keys.on(), set the rule observer to false in your security policy.',
     severity: 'error',
-    parameters: {},
     find: ({ description: { hasObserver, audit } }) =>
       deviationIf(!hasObserver && audit === 'none', 'observer', { actual: 'none', expected: 'an observer' }),
   },
@@ -192,7 +186,6 @@ export const DEPLOYMENT_RULES = [
     why: 'With the current options, the server issues and redeems keys even if the audit log does not accept the events.',
     fix: 'Set audit: { sink, failClosed: true }. The function sink stores an event.',
     severity: 'off',
-    parameters: {},
     find: ({ description: { audit } }) =>
       deviationIf(audit !== 'closed', 'audit.failClosed', {
         actual: audit === 'none' ? 'no audit log' : 'false',
@@ -222,7 +215,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The monitoring ignores a network with more IP addresses than one organization usually has, so it does not notice an attacker in this network.',
     fix: 'In monitoring.exempt.networks, replace the network by smaller ones: at most a /16, or a /32 in IPv6.',
     severity: 'warning',
-    parameters: {},
     find: ({ description: { exemptNetworks } }) =>
       exemptNetworks.flatMap((network, index) => {
         const parsed = parseNetwork(network)
@@ -240,7 +232,6 @@ export const DEPLOYMENT_RULES = [
     why: 'The configuration file contains a text that looks like a secret: a private key, a client secret, a token or a password in a URL. Everybody who can read the repository can read this text. Only the command `review` uses this rule: `reviewPolicy()` does not read the file.',
     fix: 'Make a new secret, because others may have seen the old one. Let the app read the secret from a secret store, an environment variable or a file outside the repository.',
     severity: 'error',
-    parameters: {},
     find: ({ source = '' }) => secretsIn(source),
   },
 ] as const satisfies readonly PolicyRule[]

@@ -14,7 +14,6 @@ export const LEFTOVER_RULES = [
     why: 'The option `staging` is on. This option is for test systems only.',
     fix: 'Remove the option staging. For a test system, set the rule no-staging to false in the security policy.',
     severity: 'error',
-    parameters: {},
     find: ({ description: { isStaging } }) =>
       deviationIf(isStaging, 'staging', { actual: 'true', expected: 'false' }),
   },
@@ -26,7 +25,6 @@ export const LEFTOVER_RULES = [
     why: 'The option `now` replaces the clock of the machine. If the option returns a fixed time, as in a test, keys never expire.',
     fix: 'Remove the option now.',
     severity: 'warning',
-    parameters: {},
     find: ({ description: { hasOwnClock } }) =>
       deviationIf(hasOwnClock, 'now', { actual: 'a function', expected: 'the clock of the machine' }),
   },
@@ -39,7 +37,6 @@ export const LEFTOVER_RULES = [
     why: 'Two clients have the same secret, so each of them can ask for keys as the other client.',
     fix: 'Make another secret for each client, with the command npx express-provisioning-keys keygen client-secret.',
     severity: 'error',
-    parameters: {},
     find: ({ description: { clients } }) =>
       clients.flatMap(({ path, sameSecretAs }) =>
         deviationIf(sameSecretAs !== undefined, path.replace(/\.policy$/, ''), {
@@ -56,7 +53,6 @@ export const LEFTOVER_RULES = [
     why: 'A network in the list `networks` contains all IP addresses, so the list has no effect.',
     fix: 'Replace this network by the networks of the devices, or remove the option networks.',
     severity: 'error',
-    parameters: {},
     find: ({ description: { clients } }) =>
       clients.flatMap((client) =>
         (client.policy.networks ?? []).flatMap((network, index) =>
@@ -76,7 +72,6 @@ export const LEFTOVER_RULES = [
     why: 'One client has every scope that any client has. A thief with the secret of this client can do everything that your clients can do.',
     fix: 'Remove the scopes that the client does not need, or use one client for each task.',
     severity: 'warning',
-    parameters: {},
     find({ description: { clients } }) {
       const all = new Set(clients.flatMap(({ policy }) => policy.scopes))
       const hasAll = clients.filter(({ policy }) => policy.scopes.length === all.size)
@@ -96,7 +91,6 @@ export const LEFTOVER_RULES = [
     why: 'A class (a group of clients in the security policy) contains an id or a prefix that matches no client in the option `clients`.',
     fix: 'Correct this id or prefix in the security policy, or remove it.',
     severity: 'warning',
-    parameters: {},
     notFor: ({ clients }) =>
       clients.some(({ clientId }) => clientId !== undefined) ? undefined : 'the clients are not in a list',
     find: ({ description, classes }) =>

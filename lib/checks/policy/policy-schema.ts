@@ -50,7 +50,7 @@ function rulesSchema(rules: readonly PolicyRule[]): object {
   return { type: 'object', additionalProperties: false, properties }
 }
 
-function settingSchema({ title, fix, severity, parameters }: PolicyRule): object {
+function settingSchema({ title, fix, severity, parameters = {} }: PolicyRule): object {
   const own = Object.entries(parameters).map(([name, value]) => {
     const { schema } = PARAMETERS[name as keyof PolicyParameters]
     return [name, { ...schema, default: value }]

@@ -99,7 +99,7 @@ function byGroup(rules: readonly PolicyRule[]): readonly PolicyRule[] {
 const SEVERITIES = ['error', 'warning'] as const satisfies readonly PolicySeverity[]
 const readSeverity = oneOf<PolicySeverity>(SEVERITIES)
 
-function settingReader({ parameters }: PolicyRule): Reader<PolicySetting> {
+function settingReader({ parameters = {} }: PolicyRule): Reader<PolicySetting> {
   const own = Object.keys(parameters).map((name) => [name, PARAMETERS[name as keyof PolicyParameters].read])
   const members = { severity: readSeverity, ...Object.fromEntries(own) }
   const readObject = object<object>(members as Members<object>)
@@ -149,8 +149,7 @@ export interface ActiveRule {
 
 /** The settings of a rule: those of the class, those of the policy, and the defaults, member by member. */
 export function settingsOf(rule: PolicyRule, settings: readonly (PolicySetting | undefined)[]): ActiveRule {
-  let severity = rule.severity
-  let parameters = rule.parameters
+  let { severity, parameters = {} } = rule
   for (const setting of settings) {
     if (setting === undefined) continue
     if (setting === false) severity = 'off'

@@ -113,8 +113,8 @@ export interface PolicyRule {
   readonly fix: string
   /** The default severity. `off`: a policy must switch the rule on. */
   readonly severity: PolicySeverity | 'off'
-  /** The parameters that the rule accepts, with their defaults. */
-  readonly parameters: PolicyParameters
+  /** The parameters that the rule accepts, with their defaults. Default: none. */
+  readonly parameters?: PolicyParameters
   /** Why the rule does not apply to a configuration. `undefined`: it applies. */
   readonly notFor?: (description: ConfigurationDescription) => string | undefined
   /** Finds deviations of the deployment. */
