@@ -1,3 +1,4 @@
+import type { EventDetails, KeyIdentity } from '../ports/event-details.js'
 import type { EventOf, EventType, ProvisioningEvent } from '../ports/events.js'
 import type { Confirmation } from '../ports/key-record.js'
 import type { FamilyEnd } from '../ports/redemption.js'
@@ -115,35 +116,24 @@ export function caepClaims(event: ProvisioningEvent): CaepClaims | undefined {
   return { subject, events }
 }
 
-interface OfKey {
-  readonly keyId: string
-  readonly clientId: string
-  readonly subject?: string
-}
-
-function keyEvent({ keyId, clientId, subject }: OfKey, what: string, by: InitiatingEntity): CaepEvent {
+function keyEvent({ keyId, clientId, subject }: KeyIdentity, what: string, by: InitiatingEntity): CaepEvent {
   const reason = `The provisioning key ${keyId} ${what}.`
   return { subject: subject ?? clientId, credential: ['provisioning-key', 'revoke'], by, reason }
 }
 
-interface OfToken {
-  readonly tokenId: string
-  readonly subject?: string
-  readonly revoked: boolean
-}
-
-function tokenEvent({ tokenId, subject, revoked }: OfToken, what: string): CaepEvent | undefined {
+function tokenEvent(
+  { tokenId, subject, revoked }: EventDetails['token.leaked'],
+  what: string,
+): CaepEvent | undefined {
   return revoked
     ? sessionsOf(subject, `The access token ${tokenId} ${what}, and was revoked.`, 'policy')
     : undefined
 }
 
-interface OfRegistration {
-  readonly clientId: string
-  readonly tokenRevoked: boolean
-}
-
-function registrationEvent({ clientId, tokenRevoked }: OfRegistration, what: string): CaepEvent | undefined {
+function registrationEvent(
+  { clientId, tokenRevoked }: EventDetails['registration.leaked'],
+  what: string,
+): CaepEvent | undefined {
   if (!tokenRevoked) return undefined
   const reason = `The registration access token of the client ${what}, and was revoked.`
   return { subject: clientId, credential: ['registration-access-token', 'revoke'], by: 'policy', reason }
@@ -155,7 +145,7 @@ function signingKeyEvent(change: 'create' | 'update' | 'revoke', reason: string)
 
 /** The results of a redemption belong to the client that it created or changed, or else to the subject of the key. */
 function familyEvent(
-  { subject, familyRevoked, family }: Pick<OfKey, 'subject'> & FamilyEnd,
+  { subject, familyRevoked, family }: Pick<KeyIdentity, 'subject'> & FamilyEnd,
   reason: string,
   by: InitiatingEntity,
 ): CaepEvent | undefined {

@@ -23,7 +23,7 @@ export type EndpointName =
   | 'resource'
   | 'redeem'
 
-interface KeyIdentity {
+export interface KeyIdentity {
   /** The key's `jti`. */
   readonly keyId: string
   /** The client that asked for the key. */
