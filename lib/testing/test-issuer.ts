@@ -1,5 +1,6 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import express from 'express'
+import { randomSecret } from '../base/secret.js'
 import type { ProvisioningKeys, ProvisioningOptions, VerifierOptions } from '../index.js'
 import { type TestClock, testClock } from './clock.js'
 import { overHttps, send, type TestApp } from './over-https.js'
@@ -72,8 +73,8 @@ export function testIssuer(
   { scopes, audience = 'https://api.test', subjects = ['device:*'], options }: TestIssuerOptions,
 ): TestIssuer {
   const clock = testClock()
-  const client = { clientId: 'test-client', clientSecret: newSecret() }
-  const api = { clientId: 'test-api', clientSecret: newSecret() }
+  const client = { clientId: 'test-client', clientSecret: randomSecret() }
+  const api = { clientId: 'test-api', clientSecret: randomSecret() }
   const audiences = [audience].flat()
   const all = [...new Set([...scopes, 'provision:token', 'provision:bind', 'provision:register'])]
   const policy = { scopes: all, defaultScopes: scopes, subjects }
@@ -104,10 +105,6 @@ export function testIssuer(
     now: clock.now,
   }
   return Object.freeze({ keys, app, client, clock, issuer, verifierOptions })
-}
-
-function newSecret(): string {
-  return randomBytes(32).toString('base64url')
 }
 
 /** A `fetch` that asks an app in this process. */

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { randomSecret } from '../../base/secret.js'
 import { filesForOthers, placesIn, variablesFor } from './client-environment.js'
 import { argumentsOf, type ClientRun, runClient } from './client-process.js'
 import type { GivenKey } from './genuine-issuer.js'
@@ -59,7 +59,7 @@ export class ClientUnderTest {
   async observe(experiment: Experiment, signal: AbortSignal): Promise<Observation> {
     const folder = await mkdtemp(join(tmpdir(), 'check-client-'))
     const watch = new Watch()
-    const clientSecret = randomBytes(32).toString('base64url')
+    const clientSecret = randomSecret()
     const { search } = watch
     const onRequest = (request: { readonly url: string }) => watch.request(request)
     const issuer = await HostileIssuer.start({ ...experiment, clientSecret, search, onRequest })
