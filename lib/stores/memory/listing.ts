@@ -1,29 +1,18 @@
 import type { ClientUse, KeyCounts, ListingStore } from '../../ports/store.js'
 import { countOf, type Place, pageOfKeys, pageOfUses, textOfPlace } from '../listing-arguments.js'
-import type { UseTable } from './client-uses.js'
-import type { KeyTable } from './key-table.js'
-import type { LockTable } from './locks.js'
+import type { MonitoringTables } from './monitoring.js'
 import { FirstOf, visitAll } from './scan.js'
 import { entryOf, type StoredKey } from './stored-key.js'
-import type { Sweep } from './sweep.js'
-
-/** What the verbs that list and count read. */
-interface ListedTables {
-  readonly keys: KeyTable
-  readonly uses: UseTable
-  readonly locks: LockTable
-  readonly sweep: Sweep
-}
 
 /**
  * The verbs that list and count. They visit all keys or uses each time, in slices, because an order of all keys would take
  * memory of each key, and time of each request.
  */
-export function listingVerbs(tables: ListedTables): ListingStore {
+export function listingVerbs(tables: MonitoringTables): ListingStore {
   return { ...keyVerbs(tables), ...useVerb(tables) }
 }
 
-function keyVerbs({ keys, locks, sweep }: ListedTables): Pick<ListingStore, 'listKeys' | 'countKeys'> {
+function keyVerbs({ keys, locks, sweep }: MonitoringTables): Pick<ListingStore, 'listKeys' | 'countKeys'> {
   return {
     async listKeys(query) {
       const { clientId, state, limit, after } = pageOfKeys(query)
@@ -54,7 +43,7 @@ function keyVerbs({ keys, locks, sweep }: ListedTables): Pick<ListingStore, 'lis
   }
 }
 
-function useVerb({ uses, sweep }: ListedTables): Pick<ListingStore, 'listUses'> {
+function useVerb({ uses, sweep }: MonitoringTables): Pick<ListingStore, 'listUses'> {
   return {
     async listUses(query) {
       const { limit, after } = pageOfUses(query)

@@ -5,7 +5,7 @@ import { KeyTable } from './key-table.js'
 import { listingVerbs } from './listing.js'
 import { hasKind, type KeyLocks, LockTable, UNLOCKED } from './locks.js'
 import { type MemoryStoreOptions, readMemoryOptions } from './memory-options.js'
-import { monitoringVerbs } from './monitoring.js'
+import { type MonitoringTables, monitoringVerbs } from './monitoring.js'
 import { NotBeforeTable } from './not-before.js'
 import { entryOf, type Reservation, type StoredKey } from './stored-key.js'
 import { type Slice, Sweep, WAIT } from './sweep.js'
@@ -60,12 +60,8 @@ export function isInMemory(store: ProvisioningStore): boolean {
 }
 
 /** What the verbs work on. Each verb checks its parameters, calls `sweep.run()` once, and then reads and writes. */
-interface Tables {
-  readonly keys: KeyTable
-  readonly locks: LockTable
-  readonly uses: UseTable
+interface Tables extends MonitoringTables {
   readonly maxKeys: number
-  readonly sweep: Sweep
 }
 
 type RecordVerbs = Pick<ProvisioningStore, 'record' | 'find'>
