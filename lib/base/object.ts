@@ -13,9 +13,21 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
+/** Whether a value is a list of texts. */
+export function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
 /** Whether a value is an object with these methods. */
 export function hasMethods(value: unknown, names: readonly string[]): value is Record<string, unknown> {
   return isObject(value) && names.every((name) => typeof value[name] === 'function')
+}
+
+/** Freezes JSON. */
+export function deeplyFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const member of Object.values(value)) deeplyFrozen(member)
+  return Object.freeze(value)
 }
 
 /** An object whose members that may be `undefined` are absent instead. */

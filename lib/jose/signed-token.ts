@@ -201,11 +201,6 @@ export function text(value: unknown): boolean {
   return typeof value === 'string' && value !== ''
 }
 
-/** Claim type: a list of texts. */
-export function texts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
 /** Claim type: a NumericDate in whole seconds. */
 export function wholeSeconds(value: unknown): boolean {
   return Number.isSafeInteger(value)

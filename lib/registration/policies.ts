@@ -1,5 +1,5 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
-import { isObject } from '../base/object.js'
+import { deeplyFrozen, isObject } from '../base/object.js'
 import { type AcceptedMetadata, acceptMetadata, type MetadataBounds } from '../clients/client-metadata.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { ProposedRegistration } from '../ports/rules.js'
@@ -33,7 +33,7 @@ async function verdictOf(deployment: Deployment, name: string, proposed: Proposa
   if (policy === undefined)
     throw fault(`registration.policies has no ${name}, which the policy of a client names: add it.`)
   try {
-    return await policy(deepFrozen(structuredClone(proposed)))
+    return await policy(deeplyFrozen(structuredClone(proposed)))
   } catch (cause) {
     throw fault(
       `The registration policy ${name} failed (${classOf(cause)}): correct it, or return { refuse: 'why' }.`,
@@ -63,10 +63,4 @@ function classOf(thrown: unknown): string {
 
 function fault(message: string): ProvisioningError {
   return new ProvisioningError('server_fault', message)
-}
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  for (const member of Object.values(value)) deepFrozen(member)
-  return Object.freeze(value)
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../base/object.js'
+import { isObject, isTexts } from '../base/object.js'
 import {
   type ClientUse,
   EVIDENCE,
@@ -95,8 +95,4 @@ function isUse(use: unknown, clientId: string | undefined): boolean {
     Number.isFinite(use.lastUsedAt) &&
     Number.isFinite(use.until)
   )
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }

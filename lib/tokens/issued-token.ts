@@ -1,4 +1,5 @@
 import { ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
+import { deeplyFrozen } from '../base/object.js'
 import { type Claims, MAXIMUM_LENGTH } from '../jose/jws.js'
 import { retirementFailure, signatureFailure } from '../jose/jwt.js'
 import type { SigningKey, VerificationKeys } from '../jose/key-ring.js'
@@ -140,13 +141,6 @@ export function verifySignedByUs<C extends object>(
   if (digest !== undefined)
     signer?.verifiedTokens?.add(digest, { typ, claims: deeplyFrozen<object>(claims) as Claims })
   return claims
-}
-
-/** Freezes JSON. */
-function deeplyFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  for (const member of Object.values(value)) deeplyFrozen(member)
-  return Object.freeze(value)
 }
 
 /**

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
+import { isTexts } from '../base/object.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import type { Terms } from '../clients/policy.js'
 import { BIND_SCOPE } from '../clients/scopes.js'
 import type { Claims } from '../jose/jws.js'
 import { signJwt } from '../jose/jwt.js'
-import { texts, wholeSeconds } from '../jose/signed-token.js'
+import { wholeSeconds } from '../jose/signed-token.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
 import type { Confirmation, KeyRecord, KeyRef } from '../ports/store.js'
 import {
@@ -145,7 +146,7 @@ export const PROVISIONING_KEY = issuedKind<KeyClaims>({
   claims: {
     ...ISSUED_CLAIMS,
     nbf: wholeSeconds,
-    cidr: { optional: texts },
+    cidr: { optional: isTexts },
     ancestors: { optional: isKeyRefs },
   },
   maxLifetimeSeconds: ({ maxLifetimeSeconds }) => maxLifetimeSeconds,
@@ -158,5 +159,5 @@ export const PROVISIONING_KEY = issuedKind<KeyClaims>({
 })
 
 function isKeyRefs(list: unknown): boolean {
-  return Array.isArray(list) && list.every((one) => texts([one?.clientId, one?.jti]))
+  return Array.isArray(list) && list.every((one) => isTexts([one?.clientId, one?.jti]))
 }
