@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { closest } from '../base/faults.js'
+import { systemCode } from '../base/system-code.js'
 
 /** An option: what its value is, if it has one, and what it is for. */
 export interface OptionSpec {
@@ -32,6 +35,15 @@ export interface ArgumentForm {
 /** The command line is wrong. The message contains no value that could be a secret. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
+}
+
+/** Reads the file that an option names. @throws UsageError */
+export function readFileOf(option: string, file: string): string {
+  try {
+    return readFileSync(resolve(file), 'utf8')
+  } catch (error) {
+    throw new UsageError(`${option}: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
+  }
 }
 
 /** The beginning of a JWT, such as a provisioning key or an access token. Even its first part alone may be a secret. */

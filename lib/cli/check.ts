@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { systemCode } from '../base/system-code.js'
 import { DEPLOYMENT_CHECKS } from '../checks/deployment/checks.js'
 import { Deployment } from '../checks/deployment/deployment.js'
 import type { DeploymentSettings } from '../checks/deployment/session.js'
 import { authorityOf, FINGERPRINT } from '../client/node/pinned-fetch.js'
 import { isProtected, readSecret } from '../client/options.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readFileOf, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command, Surroundings } from './command.js'
 import { promptSecret } from './prompt.js'
@@ -143,12 +140,7 @@ function readAuthorities(issuer: string, options: Given['options']): DeploymentS
 }
 
 function readPem(file: string): string {
-  let text: string
-  try {
-    text = readFileSync(resolve(file), 'utf8')
-  } catch (error) {
-    throw new UsageError(`--ca-file: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
-  }
+  const text = readFileOf('--ca-file', file)
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text
   throw new UsageError(`--ca-file: expected PEM certificates in ${file}, got another text`)
 }

@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { systemCode } from '../base/system-code.js'
 import type { Check, CheckInfo, CheckResult } from '../checks/check.js'
 import { jsonReport, junitReport } from '../checks/report/documents.js'
 import { TerminalReport } from '../checks/report/terminal.js'
 import { runChecks } from '../checks/run-checks.js'
 import { idsOf, selectChecks } from '../checks/selection.js'
 import { verdictOf } from '../checks/verdict.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readFileOf, UsageError } from './arguments.js'
 import type { Ending, Surroundings } from './command.js'
 import { packagePage } from './package.js'
 import { requireReportFile, writeReport } from './report-file.js'
@@ -118,10 +115,6 @@ function listOf(text: string): string[] {
 /** The lines of a file, without empty lines and comments. */
 function readList(file: string | undefined): string[] {
   if (file === undefined) return []
-  try {
-    const texts = readFileSync(resolve(file), 'utf8').split('\n')
-    return texts.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
-  } catch (error) {
-    throw new UsageError(`--expected-failures: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
-  }
+  const texts = readFileOf('--expected-failures', file).split('\n')
+  return texts.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
 }

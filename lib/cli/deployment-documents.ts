@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { isObject, parseObject } from '../base/object.js'
 import { systemCode } from '../base/system-code.js'
 import { oneLine } from '../client/failure.js'
@@ -8,7 +6,7 @@ import { readJwkSet } from '../jose/jwk-set.js'
 import type { SigningKey } from '../jose/key-ring.js'
 import { httpsUrl, localUrl } from '../options/https-url.js'
 import { fetchJson } from '../remote/fetch-json.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readFileOf, UsageError } from './arguments.js'
 
 /** The options that name the metadata of a deployment. */
 export const DOCUMENT_OPTIONS: OptionTable = {
@@ -93,13 +91,7 @@ function keysOf(option: string, document: unknown): ReadonlyMap<string, SigningK
 
 /** Reads a file with a JSON object. */
 export function readJson(option: string, file: string): Readonly<Record<string, unknown>> {
-  let text: string
-  try {
-    text = readFileSync(resolve(file), 'utf8')
-  } catch (error) {
-    throw new UsageError(`${option}: cannot read ${file} (${systemCode(error) ?? 'unknown error'})`)
-  }
-  const value = parseObject(text)
+  const value = parseObject(readFileOf(option, file))
   if (value === undefined)
     throw new UsageError(`${option}: expected a JSON object in ${file}, got another text`)
   return value
