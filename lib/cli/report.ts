@@ -1,4 +1,5 @@
 import { Redaction } from '../base/redaction.js'
+import { plain } from '../checks/report/terminal.js'
 import type { ProvisionProgress } from '../client/client.js'
 import { withoutTokens } from './arguments.js'
 
@@ -78,7 +79,7 @@ export class Report {
   }
 
   #line(sentence: string, facts: object): void {
-    const text = this.#isTerminal ? withoutControls(this.redact(sentence)) : this.#json(facts)
+    const text = this.#isTerminal ? plain(this.redact(sentence)) : this.#json(facts)
     this.#write(`${text}\n`)
   }
 
@@ -86,11 +87,6 @@ export class Report {
   #json(facts: object): string {
     return JSON.stringify(facts, (_, value) => (typeof value === 'string' ? this.redact(value) : value))
   }
-}
-
-/** A server must not move the cursor of a terminal, or add lines. */
-function withoutControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }
 
 function sentenceOf({ message: text, blame, isTransient, retryAfterSeconds }: ReportedError): string {
