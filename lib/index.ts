@@ -132,6 +132,7 @@ export type { RedemptionAnswer, RedemptionHandler } from './http/redemption-answ
 export type { Jwk, JwkSet, KeyAlgorithm, PublicJwk } from './jose/jwk.js'
 export type { MeterProviderLike, TracerProviderLike } from './monitoring/providers.js'
 export type { RuleId, RuleResponse, Threshold } from './monitoring/rules/rule.js'
+export type { TelemetryOptions } from './monitoring/telemetry.js'
 export type { IssuedKeyRef, Operations, RevokeAllOptions } from './operations/operations.js'
 export type { RotatedKey, RotationOptions } from './operations/signing-keys.js'
 export type { AuditOptions } from './options/audit.js'
@@ -144,7 +145,7 @@ export type { ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export type { DocsOptions, TelemetryOptions } from './options/shared-options.js'
+export type { DocsOptions } from './options/shared-options.js'
 export {
   generateSigningKeys,
   type KeyMaterial,

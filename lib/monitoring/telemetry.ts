@@ -5,9 +5,23 @@ import { Meters } from './meters.js'
 import type { MeterProviderLike, TracerProviderLike } from './providers.js'
 import { type UseCaseRecorder, useCaseRecorder } from './use-case-recorder.js'
 
-/** Where metrics and traces go. */
-export interface TelemetryProviders {
+/**
+ * Where metrics and traces go. Without a provider, the library measures and traces nothing.
+ *
+ * @example
+ * import { metrics, trace } from '@opentelemetry/api'
+ * const telemetry: TelemetryOptions = { meterProvider: metrics, tracerProvider: trace }
+ */
+export interface TelemetryOptions {
+  /**
+   * Receives metrics: the `metrics` of `@opentelemetry/api`, or a `MeterProvider` of its SDK. Default: no metrics.
+   * @example (await import('@opentelemetry/api')).metrics
+   */
   readonly meterProvider?: MeterProviderLike
+  /**
+   * Receives traces: the `trace` of `@opentelemetry/api`, or a `TracerProvider` of its SDK. Default: no traces.
+   * @example (await import('@opentelemetry/api')).trace
+   */
   readonly tracerProvider?: TracerProviderLike
 }
 
@@ -20,7 +34,7 @@ export interface Telemetry {
 }
 
 export function telemetryOf(
-  { meterProvider, tracerProvider }: TelemetryProviders,
+  { meterProvider, tracerProvider }: TelemetryOptions,
   parts: EventRecorderParts,
 ): Telemetry {
   const meters = meterProvider && new Meters(meterProvider)

@@ -1,3 +1,4 @@
+import type { TelemetryOptions } from '../monitoring/telemetry.js'
 import type { IssueAccessToken } from '../ports/access-token-identity.js'
 import type { ClientRegistry } from '../ports/client.js'
 import type { Observer } from '../ports/events.js'
@@ -11,7 +12,7 @@ import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { RegistrationOptions } from './registration.js'
-import type { DocsOptions, TelemetryOptions } from './shared-options.js'
+import type { DocsOptions } from './shared-options.js'
 import type { SigningKeyInput } from './signing-keys.js'
 
 /**

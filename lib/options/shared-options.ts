@@ -14,8 +14,7 @@ import {
 } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
-import type { MeterProviderLike, TracerProviderLike } from '../monitoring/providers.js'
-import { type Telemetry, telemetryOf } from '../monitoring/telemetry.js'
+import { type Telemetry, type TelemetryOptions, telemetryOf } from '../monitoring/telemetry.js'
 import type { EventType, Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { STORE_VERBS } from '../ports/store-verbs.js'
@@ -42,26 +41,6 @@ export interface DocsOptions {
    * @example 'https://docs.example.com/errors'
    */
   readonly url: string
-}
-
-/**
- * Where metrics and traces go. Without a provider, the library measures and traces nothing.
- *
- * @example
- * import { metrics, trace } from '@opentelemetry/api'
- * const telemetry: TelemetryOptions = { meterProvider: metrics, tracerProvider: trace }
- */
-export interface TelemetryOptions {
-  /**
-   * Receives metrics: the `metrics` of `@opentelemetry/api`, or a `MeterProvider` of its SDK. Default: no metrics.
-   * @example (await import('@opentelemetry/api')).metrics
-   */
-  readonly meterProvider?: MeterProviderLike
-  /**
-   * Receives traces: the `trace` of `@opentelemetry/api`, or a `TracerProvider` of its SDK. Default: no traces.
-   * @example (await import('@opentelemetry/api')).trace
-   */
-  readonly tracerProvider?: TracerProviderLike
 }
 
 /** The options that an issuer and a verifier share, after they are read. */

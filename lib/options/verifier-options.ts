@@ -1,4 +1,5 @@
 import type { JwkSet } from '../jose/jwk.js'
+import type { TelemetryOptions } from '../monitoring/telemetry.js'
 import type { Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import type { AuditOptions } from './audit.js'
@@ -7,7 +8,7 @@ import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
-import type { DocsOptions, TelemetryOptions } from './shared-options.js'
+import type { DocsOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
