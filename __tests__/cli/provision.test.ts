@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs'
@@ -199,13 +200,41 @@ describe('express-provisioning-keys provision', () => {
     expect(readFileSync(state, 'utf8')).toBe('{}')
   })
 
-  it('refuses a file for the result that cannot be written, before it uses a key', async () => {
+  it.each([
+    ['in a folder that does not exist', 'missing/result.json', 'ENOENT'],
+    ['with a name that is too long for its temporary file', 'r'.repeat(252), 'ENAMETOOLONG'],
+  ])('refuses a file for the result %s, before it uses a key', async (_, name, code) => {
     const events = work.issuer.events.length
-    const output = work.path('missing/result.json')
+    const output = work.path(name)
     const ended = await provision(['--action', 'token', ...FLEET, '--output', output])
     expect([ended.code, ended.stdout]).toEqual([75, ''])
-    const message = `cannot write ${output} (ENOENT).`
+    const message = `cannot write ${output} (${code}).`
     expect(linesOf(ended.stderr)).toEqual([expect.objectContaining({ blame: 'you', message })])
+    expect(work.issuer.events).toHaveLength(events)
+  })
+
+  it('finds a full disk before it uses a key', async () => {
+    const events = work.issuer.events.length
+    const output = work.path('full.json')
+    const ended = await provision(['--action', 'token', ...FLEET, '--output', output], {
+      limit: 'ulimit -f 8',
+    })
+    expect([ended.code, existsSync(`${output}.tmp`)]).toEqual([75, false])
+    expect(work.issuer.events).toHaveLength(events)
+  })
+
+  it.each([
+    ['a folder', 'mkdir'],
+    ['a pipe', 'mkfifo'],
+  ])('does not put the result in the place of %s', async (_, make) => {
+    const events = work.issuer.events.length
+    const output = work.path(make)
+    execFileSync(make, [output])
+    const { ino } = statSync(output)
+    const ended = await provision(['--action', 'token', ...FLEET, '--output', output])
+    const message = '--output: expected a file, got a folder, a device or a pipe'
+    expect([ended.code, linesOf(ended.stderr)]).toEqual([2, [{ type: 'error', code: 'usage', message }]])
+    expect(statSync(output).ino).toBe(ino)
     expect(work.issuer.events).toHaveLength(events)
   })
 })

@@ -1,13 +1,12 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
 import { systemCode } from '../base/system-code.js'
 import { oneLine } from '../client/failure.js'
 import { withFileLock } from '../client/node/file-lock.js'
-import { replaceFile } from '../client/node/replace-file.js'
+import { replaceFile, tryToReplace } from '../client/node/replace-file.js'
 import type { PrivateKeyJwk } from '../client/signer.js'
 import type { ProvisionAction } from '../client/state.js'
 import { PRIVATE_MEMBERS } from '../jose/jwk.js'
+import { UsageError } from './arguments.js'
 
 /** Everything that a device has after `provision`. */
 export interface DeviceResult {
@@ -55,14 +54,17 @@ export class OutputError extends Error {
 }
 
 /**
- * Checks that a result can be written, because a result that cannot be written must not cost a key.
+ * Checks that a result can be written, because a result that cannot be written must not cost a key. A file takes the place
+ * of the one with its name, which must not be a device such as /dev/stdout.
  *
+ * @throws UsageError if there is something other than a file
  * @throws OutputError
  */
 export async function requireWritable(file: string): Promise<void> {
-  await access(dirname(file), constants.W_OK).catch((cause) => {
-    throw new OutputError(file, cause)
-  })
+  const found = await stat(file).catch(() => undefined)
+  if (found?.isFile() === false)
+    throw new UsageError('--output: expected a file, got a folder, a device or a pipe')
+  await written(file, () => tryToReplace(file))
 }
 
 /**
@@ -73,7 +75,12 @@ export async function requireWritable(file: string): Promise<void> {
 export async function writeResult(file: string, result: DeviceResult): Promise<void> {
   const { action, clientId, thumbprint, answer, privateKey } = result
   const text = `${JSON.stringify({ action, clientId, thumbprint, answer, privateKey }, undefined, 2)}\n`
-  await withFileLock(`${file}.lock`, () => replaceFile(file, text)).catch((cause) => {
+  await written(file, () => replaceFile(file, text))
+}
+
+/** @throws OutputError */
+async function written(file: string, write: () => Promise<void>): Promise<void> {
+  await withFileLock(`${file}.lock`, write).catch((cause) => {
     throw new OutputError(file, cause)
   })
 }

@@ -6,6 +6,20 @@ import { dirname } from 'node:path'
  * While it writes, `<path>.tmp` exists: let no two processes write one file at a time.
  */
 export async function replaceFile(file: string, text: string): Promise<void> {
+  await withNext(file, text, (next) => rename(next, file))
+  await syncFolder(file)
+}
+
+/** A result is shorter. */
+const TRIAL_BYTES = 65_536
+
+/** Does all that `replaceFile()` does, but for the last step. So a full disk is found before the text exists. */
+export async function tryToReplace(file: string): Promise<void> {
+  await withNext(file, ' '.repeat(TRIAL_BYTES), (next) => rm(next))
+}
+
+/** Writes a text to `<path>.tmp`, and finishes with this file. If that fails, it removes the file. */
+async function withNext(file: string, text: string, finish: (next: string) => Promise<void>): Promise<void> {
   const next = `${file}.tmp`
   // A crash may have left it, with other permissions.
   await rm(next, { force: true })
@@ -17,12 +31,11 @@ export async function replaceFile(file: string, text: string): Promise<void> {
     } finally {
       await handle.close()
     }
-    await rename(next, file)
+    await finish(next)
   } catch (error) {
     await rm(next, { force: true }).catch(() => undefined)
     throw error
   }
-  await syncFolder(file)
 }
 
 /** Makes the new name of a file durable. Windows cannot open folders, and needs no such call. */
