@@ -237,4 +237,14 @@ describe('express-provisioning-keys provision', () => {
     expect(statSync(output).ino).toBe(ino)
     expect(work.issuer.events).toHaveLength(events)
   })
+
+  it('gives a program its token, also if the secret was in the variable for the token', async () => {
+    const client = ['--client-id', 'fleet', '--secret-env', 'PROVISION_ACCESS_TOKEN']
+    const show = 'console.log(process.env.PROVISION_ACCESS_TOKEN)'
+    const token = ['--action', 'token', '--scope', 'devices:read', ...client]
+    const ended = await provision([...token, '--exec', process.execPath, '-e', show], {
+      env: { PROVISION_ACCESS_TOKEN: SECRET },
+    })
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/^eyJ/) })
+  })
 })

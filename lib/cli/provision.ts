@@ -63,7 +63,7 @@ function exec(
   result: DeviceResult,
   { signal }: Surroundings,
 ): Promise<Ending> {
-  const env = { ...process.env, ...environmentOf(result) }
-  for (const name of UNSHARED_OPTIONS) delete env[options[name] ?? '']
-  return runProgram(program, env, signal)
+  const own = { ...process.env }
+  for (const name of UNSHARED_OPTIONS) delete own[options[name] ?? '']
+  return runProgram(program, { ...own, ...environmentOf(result) }, signal)
 }
