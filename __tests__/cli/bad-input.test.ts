@@ -127,11 +127,26 @@ describe('the secret of a client', () => {
   it.each<[string, () => string, RegExp]>([
     ['is too short', () => work.file('short', 'x'), /^--secret-file: expected the secret .*at least 24/],
     ['is missing', () => '/nowhere/secret', /^--secret-file: cannot read \/nowhere\/secret \(ENOENT\); name/],
-  ])('that %s is a final error, in the words of the command line', async (_, file, message) => {
-    const place = ['--issuer', work.issuer.origin, '--action', 'token', '--deadline', '1']
+  ])('that %s is a final error before the first request', async (_, file, message) => {
+    const place = ['--issuer', 'http://localhost:9', '--action', 'token', '--deadline', '1']
     const client = ['--client-id', 'fleet', '--secret-file', file()]
     const { ending, stderr } = await runHere(['provision', ...place, ...client], { isTerminal: false })
-    expect([ending, linesOf(stderr).at(-1)]).toEqual(FINAL('key_unavailable', 'you', message))
+    expect([ending, ...linesOf(stderr)]).toEqual(FINAL('key_unavailable', 'you', message))
+  })
+
+  it('that is no longer there does not matter to a device that is provisioned', async () => {
+    const place = [
+      '--issuer',
+      work.issuer.origin,
+      '--action',
+      'bind',
+      '--state',
+      work.path('provisioned.json'),
+    ]
+    const client = ['--client-id', 'fleet', '--subject', 'device:9', '--secret-file']
+    const first = await runHere(['provision', ...place, ...client, work.file('long', SECRET)])
+    const again = await runHere(['provision', ...place, ...client, '/nowhere/secret'])
+    expect([first.ending, again.ending]).toEqual([0, 0])
   })
 })
 

@@ -150,13 +150,19 @@ function reader(
   read: () => string | Promise<string>,
   { signal, onSecret }: SecretReading,
 ): SecretSource {
-  return async () => {
+  const readOnce = async () => {
     const secret = await abortable(read, signal).catch((cause) => {
       throw signal.aborted ? cause : new UsageError(`${option}: ${explain(cause)}`)
     })
     if (what === 'secret') requireClientSecret(option, secret)
     // A shorter text is no key. To hide it would replace parts of words.
     if (isLongEnough(secret.trim())) onSecret(secret)
+    return secret
+  }
+  // A pipe, such as <(pass show fleet), can be read only once.
+  let secret: Promise<string> | undefined
+  return () => {
+    secret ??= readOnce()
     return secret
   }
 }

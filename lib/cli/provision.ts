@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
+import { readCredential } from '../client/key-supply.js'
 import { fileState } from '../client/node.js'
 import { provision } from '../client/provision.js'
-import { loadState, memoryState } from '../client/state.js'
+import { loadState, memoryState, type StateStorage } from '../client/state.js'
 import type { Given } from './arguments.js'
 import { type Command, type Ending, EXIT, type Surroundings } from './command.js'
 import { OPTIONS, readProvisionOptions, UNSHARED_OPTIONS } from './provision-options.js'
@@ -46,6 +47,10 @@ async function deviceOf({ options }: Given, { report, signal }: Surroundings): P
   const state = options.state === undefined ? memoryState() : fileState(options.state)
   const settings = readProvisionOptions(options, { signal, onSecret: (secret) => report.hide(secret) })
   if (options.output !== undefined) await requireWritable(resolve(options.output))
+  const { client } = settings
+  // A wrong secret should cost no request. A saved state may need none.
+  if (client !== undefined && 'secret' in client && (await isEmpty(state)))
+    await readCredential(client.secret, 'client.secret')
   const { action, clientId, thumbprint, answer } = await provision({
     ...settings,
     ...((options.state !== undefined || settings.action === 'token') && { state }),
@@ -55,6 +60,12 @@ async function deviceOf({ options }: Given, { report, signal }: Surroundings): P
   const { issuer } = settings
   const saved = await loadState(state, { issuer, action })
   return { issuer, action, clientId, thumbprint, answer, privateKey: saved.state?.result?.privateKey }
+}
+
+/** A state that cannot be read is reported later. */
+async function isEmpty(state: StateStorage): Promise<boolean> {
+  const load = async () => state.load()
+  return (await load().catch(() => '')) === undefined
 }
 
 /** Runs the program after `--exec`. It does not get the secrets that this command has used. */

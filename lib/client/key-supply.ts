@@ -45,7 +45,7 @@ async function givenKey(settings: Settings, demand: KeyDemand): Promise<Provisio
     const authentication =
       'signer' in client
         ? { clientId, signer: client.signer }
-        : { clientId, secret: await read(client.secret, 'client.secret') }
+        : { clientId, secret: await readCredential(client.secret, 'client.secret') }
     return issuer.requestKey(authentication, {
       signer,
       patience,
@@ -54,7 +54,7 @@ async function givenKey(settings: Settings, demand: KeyDemand): Promise<Provisio
       resource,
     })
   }
-  const key = readProvisioningKey(await read(settings.key ?? '', 'key'))
+  const key = readProvisioningKey(await readCredential(settings.key ?? '', 'key'))
   if (key.keyId === demand.refused?.keyId) throw demand.refused.error
   if (key.keyId === demand.redeemedKeyId) {
     const message = `The saved access token has ended, and the key ${key.keyId} was redeemed for it. Get a new key.`
@@ -72,7 +72,11 @@ function scopeOf({ action, scope }: Settings): string {
   return [...new Set([...own, ...(scope?.split(' ') ?? [])])].join(' ')
 }
 
-async function read(source: SecretSource, name: string): Promise<string> {
+/**
+ * @param name the option that the credential comes from
+ * @throws ProvisionError `key_unavailable`
+ */
+export async function readCredential(source: SecretSource, name: string): Promise<string> {
   let secret: unknown
   try {
     secret = await readSecret(source)
