@@ -155,7 +155,28 @@ describe('express-provisioning-keys provision', () => {
     expect([ended.code, ended.signal]).toEqual([7, null])
   })
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends by %s while it waits for a key', async (signal) => {
+  it.each([
+    ['SIGTERM', 'SIGTERM'],
+    ['SIGINT', 'SIGTERM'],
+    ['SIGHUP', 'SIGTERM'],
+  ] as const)('passes on %s and then %s, and does not end before the program', async (...signals) => {
+    const handle =
+      "for (const name of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(name, () => console.log(name)); process.stdin.resume()"
+    const count =
+      'let left = 2; const print = console.log; console.log = (line) => { print(line); if (!left--) process.exit(7) }'
+    const exec = ['--exec', process.execPath, '-e', `${count}; ${handle}; console.log('ready')`]
+    const ended = await provision(['--action', 'token', '--scope', 'devices:read', ...FLEET, ...exec], {
+      async onStart(child) {
+        for (const signal of signals) {
+          if (child.stdout !== null) await once(child.stdout, 'data')
+          child.kill(signal)
+        }
+      },
+    })
+    expect(ended).toMatchObject({ code: 7, signal: null, stdout: ['ready', ...signals, ''].join('\n') })
+  })
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends by %s while it waits for a key', async (signal) => {
     const bind = ['--action', 'bind', '--state', work.path(`${signal}.json`), '--key-stdin']
     const ended = await run(['provision', '--issuer', work.issuer.origin, ...bind], {
       onStart: (child) => work.issuer.http.once('request', () => child.kill(signal)),

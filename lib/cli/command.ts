@@ -41,6 +41,9 @@ export function printResult(
 /** The exit codes of all commands. 75 is EX_TEMPFAIL of sysexits.h: another call can succeed. */
 export const EXIT = { done: 0, final: 1, usage: 2, transient: 75 } as const
 
+/** The signals that end a command. SIGHUP comes when somebody closes the terminal. */
+export const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 /** The process got a signal. */
 export class Interruption extends Error {
   readonly signal: NodeJS.Signals

@@ -1,19 +1,17 @@
 #!/usr/bin/env node
 import { styleText } from 'node:util'
 import type { Screen } from '../checks/report/terminal.js'
-import { Interruption } from './command.js'
+import { Interruption, SIGNALS } from './command.js'
 import { runCommand } from './commands.js'
 import { Report } from './report.js'
 import { codeOfSignal } from './run-program.js'
-
-const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
 
 async function main(): Promise<void> {
   const { stdout, stderr } = process
   // The reader of a pipe may have gone.
   for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
   const controller = new AbortController()
-  // A second signal ends the process immediately.
+  // A second signal ends the process immediately, unless the program of `--exec` runs.
   for (const signal of SIGNALS) process.once(signal, () => controller.abort(new Interruption(signal)))
   const ending = await runCommand(process.argv.slice(2), {
     report: new Report((line) => stderr.write(line), stderr.isTTY === true),

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import type { Ending, Interruption } from './command.js'
+import { type Ending, type Interruption, SIGNALS } from './command.js'
 
 /** What shells answer if they cannot run a program. */
 const NOT_FOUND = 127
@@ -18,8 +18,10 @@ export class ProgramError extends Error {
 }
 
 /**
- * Runs a program with the standard streams of this process, and passes on the signals that end this process.
+ * Runs a program with the standard streams of this process, and passes on each signal that would end this process. So this
+ * process never ends before the program, whatever the program does with a signal.
  *
+ * @param signal an earlier signal, which the program did not get
  * @throws ProgramError
  */
 export function runProgram(
@@ -29,18 +31,24 @@ export function runProgram(
 ): Promise<Ending> {
   return new Promise((resolve, reject) => {
     const child = spawn(name, arguments_, { env, stdio: 'inherit' })
-    const end = () => passOn(signal.reason, child)
-    signal.addEventListener('abort', end)
-    child.once('error', (error) => reject(new ProgramError(name, error)))
+    const pass = (received: NodeJS.Signals) => passOn(received, child)
+    for (const one of SIGNALS) process.on(one, pass)
+    const stop = () => {
+      for (const one of SIGNALS) process.off(one, pass)
+    }
+    child.once('error', (error) => {
+      stop()
+      reject(new ProgramError(name, error))
+    })
     child.once('exit', (code, killedBy) => {
-      signal.removeEventListener('abort', end)
+      stop()
       resolve(killedBy ?? code ?? 0)
     })
-    if (signal.aborted) end()
+    if (signal.aborted) pass((signal.reason as Interruption).signal)
   })
 }
 
-function passOn({ signal }: Interruption, child: ChildProcess): void {
+function passOn(signal: NodeJS.Signals, child: ChildProcess): void {
   // A terminal sends Ctrl-C to both processes.
   if (signal === 'SIGINT' && process.stdin.isTTY) return
   child.kill(signal)
