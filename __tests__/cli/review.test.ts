@@ -1,4 +1,13 @@
-import { lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemCode } from '../../lib/base/system-code.js'
@@ -258,6 +267,21 @@ process.send(result); process.send({ mark: process.argv[3], result })`,
     await run(['review', module(text), '--timeout', '1'])
     const pid = Number(readFileSync(path('pid'), 'utf8'))
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+
+  it.each(['SIGKILL', 'SIGHUP'] as const)('that hangs ends when %s ends the command', async (signal) => {
+    const file = path(`pid-${signal}`)
+    const text = `import { writeFileSync } from 'node:fs'
+writeFileSync(${JSON.stringify(file)}, String(process.pid))
+setInterval(() => 0, 1000)
+await new Promise(() => 0)`
+    await run(['review', module(text, 'hung.mjs')], {
+      async onStart(child) {
+        await until(() => existsSync(file) && readFileSync(file, 'utf8') !== '')
+        child.kill(signal)
+      },
+    })
+    await until(() => !isRunning(Number(readFileSync(file, 'utf8'))))
   })
 
   const ENDS = [

@@ -19,6 +19,7 @@ async function main(send: Send): Promise<void> {
   const [, , file = ''] = process.argv
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error) => send({ fault: faultOf(error) }))
+  endWithParent()
   // The module may call process.exit() in the middle of loading.
   process.once('exit', () => send({ fault: 'it ended the process' }))
   try {
@@ -27,6 +28,19 @@ async function main(send: Send): Promise<void> {
   } catch (error) {
     send({ fault: faultOf(error) })
   }
+}
+
+/**
+ * Ends the process, and those that the module has started, if the parent is killed. Otherwise a module that hangs would run
+ * for ever.
+ */
+function endWithParent(): void {
+  process.once('disconnect', () => {
+    if (process.platform === 'win32') process.exit(1)
+    process.kill(-process.pid, 'SIGKILL')
+  })
+  // The listener alone must not keep the process alive: a module that waits for nothing should end.
+  process.channel?.unref()
 }
 
 function described(loaded: unknown): LoadedConfiguration {
