@@ -190,6 +190,8 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
     harmless: [
       refusals(500, 'dpop_stale'),
       repeat(500, (i) => [i * 200_000, 'request.refused', { reason: 'dpop_stale', address: `192.0.2.${i}` }]),
+      // One machine can use all addresses of its network.
+      repeat(500, (i) => [i, 'request.refused', { reason: 'dpop_stale', address: `2001:db8::${i + 1}` }]),
     ],
   },
   silent_client: {

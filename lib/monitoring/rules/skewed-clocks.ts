@@ -1,3 +1,4 @@
+import { sourceOf } from '../../base/network.js'
 import { HeavyHitters } from '../heavy-hitters.js'
 import { memberOf, type Rule } from './rule.js'
 
@@ -6,7 +7,7 @@ const LEAST_CLIENTS = 5
 
 export const skewedClocks: Rule = {
   id: 'skewed_clocks',
-  version: 1,
+  version: 2,
   title: 'The clocks of several clients are wrong',
   kind: 'statistical',
   severity: 'notice',
@@ -15,7 +16,7 @@ export const skewedClocks: Rule = {
   signal: {
     events: ['request.refused'],
     reasons: ['key_not_yet_valid', 'client_assertion_expired', 'dpop_stale'],
-    condition: `within 10 minutes, such events came from at least ${LEAST_CLIENTS} addresses`,
+    condition: `within 10 minutes, such events came from at least ${LEAST_CLIENTS} addresses. The IPv6 addresses of one /64 network count as one address`,
     by: 'deployment',
   },
   threshold: { count: 1, seconds: 3600 },
@@ -28,7 +29,7 @@ export const skewedClocks: Rule = {
   watch() {
     const addresses = new HeavyHitters(1_000, WINDOW)
     return (event) => {
-      addresses.add(String(memberOf(event, 'address')), event.at.getTime())
+      addresses.add(sourceOf(String(memberOf(event, 'address'))), event.at.getTime())
       return addresses.size >= LEAST_CLIENTS
     }
   },
