@@ -294,6 +294,16 @@ describe('the queue of a notifier', () => {
     await until(() => hook.stats().delivered === 71)
   })
 
+  it('keeps place for other events when somebody uses all addresses of one network', async () => {
+    const { hook } = await send(() => undefined, { maxQueued: 100 })
+    const before = hook.stats().queued
+    for (let i = 1; i <= 1000; i += 1) {
+      const address = `2001:db8::${i.toString(16)}`
+      hook.observer(replayEvent({ type: 'canary.used', keyId: undefined, address }))
+    }
+    expect(hook.stats().queued - before).toBe(20)
+  })
+
   it('sends at most four events at once', async () => {
     let open = 0
     let most = 0

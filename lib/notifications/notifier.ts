@@ -1,3 +1,4 @@
+import { sourceOf } from '../base/network.js'
 import { type Reader, rule } from '../base/schema.js'
 import type { EventType, Observer, ProvisioningEvent } from '../ports/events.js'
 import type { DeliveryQueue, DeliveryStats, Letter } from './delivery-queue.js'
@@ -41,8 +42,9 @@ export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: Wri
 
 /** What an event is about: its type, and the key, the finding, the sender or the client, whichever is known first. */
 export function topicOf(event: ProvisioningEvent): string {
-  const { type, keyId, findingId, address, clientId }: Readonly<Record<string, unknown>> = { ...event }
-  return `${type} ${keyId ?? findingId ?? address ?? clientId ?? ''}`
+  const { type, keyId, findingId, clientId }: Readonly<Record<string, unknown>> = { ...event }
+  const sender = event.address && sourceOf(event.address)
+  return `${type} ${keyId ?? findingId ?? sender ?? clientId ?? ''}`
 }
 
 /** Reads one of these types of events. */
