@@ -217,6 +217,22 @@ describe('every view', () => {
   })
 })
 
+describe('the list of events', () => {
+  it('keeps a theft while strangers cause refusals', async () => {
+    const page = await pages.open()
+    const types = await page.evaluate<string[]>(
+      `(async () => {
+        const { EventLog } = await import(new URL('events.mjs', document.querySelector('script[type]').src))
+        const log = new EventLog()
+        log.add({ id: 'p.0', type: 'key.replayed' })
+        for (let i = 1; i <= 600; i += 1) log.add({ id: 'p.' + i, type: 'request.refused' })
+        return log.events.map(({ type }) => type)
+      })()`,
+    )
+    expect([types.length, types.at(-1)]).toEqual([500, 'key.replayed'])
+  })
+})
+
 describe('the files of the page', () => {
   it('are small in the package', () => {
     const { document, files } = readPageFiles(join(__dirname, '../../dist/administration/page'))

@@ -17,7 +17,14 @@ export type LoggedEvent = Readonly<Record<string, unknown>> & {
  */
 const NOT_LOGGED: ReadonlySet<EventType> = new Set(['key.verified', 'token.verified'])
 
-/** How many events the log keeps: strangers can cause refusals, so these have a place of their own. */
+/** Strangers can cause these events, so they have a place of their own. */
+const OF_STRANGERS: ReadonlySet<EventType> = new Set([
+  'request.refused',
+  'administration.refused',
+  'refusals.summarized',
+])
+
+/** How many events the log keeps. */
 const CAPACITY = { refusals: 500, others: 1_000 }
 
 /** The last events of this process. */
@@ -35,28 +42,31 @@ export class EventLog {
       if (!NOT_LOGGED.has(type)) subscribe(type, (event) => this.#add(event))
   }
 
-  /** The events after one event of this process, the oldest first. All events, if the id is from elsewhere. */
-  after(id: string | undefined): readonly LoggedEvent[] {
+  /**
+   * The last events after one event of this process, the oldest first. If the id is from elsewhere, the last of all events.
+   * If there are too many, strangers have caused at most half of them.
+   */
+  after(id: string | undefined, most: number): readonly LoggedEvent[] {
     const [process, number] = id?.split('.') ?? []
     const last = process === this.#process ? Number(number) : 0
-    return this.#select((event) => numberOf(event) > last)
+    const isLater = (event: LoggedEvent) => numberOf(event) > last
+    const [refusals, others] = [[...this.#refusals].filter(isLater), [...this.#others].filter(isLater)]
+    const left = Math.max(Math.floor(most / 2), most - others.length)
+    const latest = refusals.slice(-left)
+    return [...latest, ...others.slice(latest.length - most)].sort(byNumber)
   }
 
   /** The events that name a key, the oldest first. */
   ofKey({ clientId, keyId }: IssuedKeyRef): readonly LoggedEvent[] {
-    return this.#select(
-      (event) => event.keyId === keyId && [undefined, clientId].includes(event.clientId as string),
-    )
+    const isOfKey = (event: LoggedEvent) =>
+      event.keyId === keyId && [undefined, clientId].includes(event.clientId as string)
+    return [...this.#refusals, ...this.#others].filter(isOfKey).sort(byNumber)
   }
 
   /** Calls a function with each later event. Returns the function that ends this. */
   watch(listener: (event: LoggedEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
-  }
-
-  #select(accepts: (event: LoggedEvent) => boolean): readonly LoggedEvent[] {
-    return [...this.#refusals, ...this.#others].filter(accepts).sort((a, b) => numberOf(a) - numberOf(b))
   }
 
   #add(event: ProvisioningEvent): void {
@@ -66,10 +76,14 @@ export class EventLog {
       id: `${this.#process}.${this.#count}`,
       at: event.at.getTime() / 1000,
     }
-    const ring = event.type === 'request.refused' ? this.#refusals : this.#others
+    const ring = OF_STRANGERS.has(event.type) ? this.#refusals : this.#others
     ring.add(logged)
     for (const listener of this.#listeners) listener(logged)
   }
+}
+
+function byNumber(one: LoggedEvent, other: LoggedEvent): number {
+  return numberOf(one) - numberOf(other)
 }
 
 function numberOf({ id }: LoggedEvent): number {

@@ -46,7 +46,7 @@ export class EventStreams {
     res.writeHead(200, { ...headers, 'Content-Type': 'application/x-ndjson' })
     if (res.req.method === 'HEAD') return void res.end()
     this.#open += 1
-    const earlier = this.#log.after(after).slice(-MOST_EARLIER)
+    const earlier = this.#log.after(after, MOST_EARLIER)
     res.write(earlier.map(lineOf).join(''))
     const stop = this.#goOn(res)
     res.once('close', () => {

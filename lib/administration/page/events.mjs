@@ -3,6 +3,9 @@ import { SessionEnded } from './api.mjs'
 /** The most events that the page keeps. */
 const MOST_EVENTS = 500
 
+/** Strangers can cause these events, so they take at most half of the places. */
+const OF_STRANGERS = ['request.refused', 'administration.refused', 'refusals.summarized']
+
 /** The server sends a sign of life every 15 seconds. */
 const SILENCE_MILLISECONDS = 40_000
 const SHORTEST_PAUSE = 1_000
@@ -64,7 +67,7 @@ export class EventLog {
   add(event) {
     if (this.#known.has(event.id)) return false
     this.#known.add(event.id)
-    this.events = [event, ...this.events].slice(0, MOST_EVENTS)
+    this.events = shortened([event, ...this.events])
     if (this.#known.size > 2 * MOST_EVENTS) this.#known = new Set(this.events.map(({ id }) => id))
     if (this.isPaused) this.waiting += 1
     return true
@@ -75,6 +78,17 @@ export class EventLog {
     this.resume()
     this.#known.clear()
   }
+}
+
+/**
+ * @param {LoggedEvent[]} events at most one too many
+ * @returns {LoggedEvent[]}
+ */
+function shortened(events) {
+  if (events.length <= MOST_EVENTS) return events
+  const refusals = events.filter(({ type }) => OF_STRANGERS.includes(type))
+  const dropped = refusals.length > MOST_EVENTS / 2 ? refusals.at(-1) : events.at(-1)
+  return events.filter((event) => event !== dropped)
 }
 
 /** Reads the stream of events for as long as the page is open, and connects again after each end. */
