@@ -21,10 +21,11 @@ function files(folder: string): string[] {
 }
 
 describe('the packed package', () => {
-  it('holds the compiled code with its types, monitoring, pages for help, README, changelog and license', () => {
+  it('holds the compiled code with its types, monitoring, all pages, the examples and the license', () => {
     const names = readdirSync(installed()).sort()
     expect(names).toEqual([
-      ...['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'monitoring', 'package.json'],
+      ...['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
+      ...['dist', 'docs', 'examples', 'monitoring', 'package.json'],
     ])
     const kinds = files('dist').filter((file) => !/\.(js|mjs|d\.ts|d\.mts)$/.test(file))
     const served =
@@ -61,9 +62,10 @@ describe('the pages in the package', () => {
     expect([...HELP, ...linked].filter((path) => !existsSync(join(installed(), path)))).toEqual([])
   })
 
-  it('include all pages of docs that README.md and other pages link to', () => {
-    const pages = ['README.md', 'CHANGELOG.md', ...files('docs').filter((file) => file.endsWith('.md'))]
-    const linked = pages.flatMap(linkedFrom).filter((path) => /^docs\/.*\.md$/.test(path))
+  it('include all files that a page links to, but no pictures', () => {
+    const pages = files('').filter((file) => file.endsWith('.md'))
+    const linked = pages.flatMap(linkedFrom).filter((path) => !path.endsWith('.png'))
+    expect(pages).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'examples/README.md']))
     expect(linked.filter((path) => !existsSync(join(installed(), path)))).toEqual([])
   })
 })
