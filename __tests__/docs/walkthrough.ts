@@ -1,4 +1,4 @@
-import { codeBlocks, readText } from './markdown'
+import { type CodeBlock, codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
 import { commentsIn, freePort, inShell, printing } from './shell'
 
@@ -9,13 +9,31 @@ interface Place {
 }
 
 /** Does what a page says: saves its files and pastes its commands. Expects what the page promises. */
-export async function follow(page: string, { folder, write }: Place): Promise<void> {
+export async function follow(page: string, place: Place): Promise<void> {
   const port = await freePort()
-  const withPort = (text: string) => text.replaceAll('3000', `${port}`)
-  for (const [name, code] of Object.entries(filesOf(page))) write(name, javaScript(withPort(code), 'es6'))
-  const commands = commandsOf(page)
-  const { stdout } = await inShell(folder, startedOn(withPort(commands)))
+  saveFiles(page, place, port)
+  const commands = commandsOf(codeBlocks(page))
+  const { stdout } = await inShell(place.folder, startedOn(onPort(port, commands)))
   expect(stdout).toMatch(printing(promisesOf(page)))
+}
+
+/** Does what one section of a page says, and answers everything that it prints. Commands may fail. */
+export async function tryOut(
+  page: string,
+  { heading, place, port }: { readonly heading: string; readonly place: Place; readonly port: number },
+): Promise<string> {
+  saveFiles(page, place, port)
+  const commands = commandsOf(codeBlocks(page).filter((block) => block.heading === heading))
+  const { stdout } = await inShell(place.folder, `set +e; {\n${onPort(port, commands)}\n} 2>&1; true`)
+  return stdout
+}
+
+function onPort(port: number, text: string): string {
+  return text.replaceAll('3000', `${port}`)
+}
+
+function saveFiles(page: string, { write }: Place, port: number): void {
+  for (const [name, code] of Object.entries(filesOf(page))) write(name, javaScript(onPort(port, code), 'es6'))
 }
 
 /** The files that a page tells its reader to save, by their names. */
@@ -24,10 +42,10 @@ function filesOf(page: string): Record<string, string> {
   return Object.fromEntries([...saved].map(([, name = '', code = '']) => [name, code]))
 }
 
-/** The commands of a page, without those that install something. */
-function commandsOf(page: string): string {
-  const blocks = codeBlocks(page).filter(({ language }) => language === 'sh')
+/** The commands among some blocks, without those that install something. */
+function commandsOf(blocks: readonly CodeBlock[]): string {
   return blocks
+    .filter(({ language }) => language === 'sh')
     .map(({ code }) => code)
     .filter((code) => !/\bnpm /.test(code))
     .join('')

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { builtinModules } from 'node:module'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { basename, join } from 'node:path'
 import { EXAMPLES } from '../docs/markdown'
 import { freePort } from '../docs/shell'
-import { follow } from '../docs/walkthrough'
+import { follow, tryOut } from '../docs/walkthrough'
 import { type RedisServer, startRedis } from '../support/redis/servers'
 import { runFolder } from '../support/run-folder'
 import { itInAll, sampled } from '../support/scale'
@@ -87,6 +88,17 @@ describe('the README', () => {
   it('leads from an empty folder to an enrolled device, with the package as npm packs it', async () => {
     await follow('README.md', projectIn(join(place, 'quick-start')))
   }, 60_000)
+
+  it.each([404, 200])('says in one line that a program has its port, which answers %s', async (status) => {
+    const other = createHttpServer((_, res) => res.writeHead(status).end('<p>Another program</p>')).listen(0)
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const quickStart = { heading: 'Quick start', place: projectIn(join(place, 'quick-start')), port }
+    const printed = await tryOut('README.md', quickStart)
+    other.close()
+    expect(printed).toContain(`listen EADDRINUSE: address already in use :::${port}\n`)
+    expect(printed).not.toMatch(/^ +at /m)
+  })
 })
 
 describe('npm start', () => {
