@@ -1,5 +1,7 @@
-import { junitReport } from '../../lib/checks/report/documents.js'
+import { jsonReport, junitReport } from '../../lib/checks/report/documents.js'
+import { printResult } from '../../lib/cli/command.js'
 import { Report } from '../../lib/cli/report.js'
+import { publicJson } from '../../lib/cli/result.js'
 
 const SECRET = `Zm9v/YmFy"&<\\'Zm9vYmFy`
 
@@ -39,4 +41,44 @@ it('a document in XML is redacted too', () => {
     { help: '', expectedFailures: new Set() },
   )
   expect(report.redact(text)).toContain('name="(a secret)"')
+})
+
+/** Terminals obey C1 controls too. The last character is outside of the BMP. */
+const CONTROLS = 'a\u001b[2J\u009b2J\u202e\u2028\u007f\u{e0001}'
+
+it.each<[string, (print: (text: string) => void) => unknown]>([
+  ['an error', (print) => new Report(print, false).error({ code: 'failed', message: CONTROLS })],
+  [
+    'a result',
+    (print) => printResult([], { text: CONTROLS }, { isTerminal: false, print: async (text) => print(text) }),
+  ],
+  [
+    'the answer of an issuer',
+    (print) => {
+      const device = {
+        issuer: '',
+        action: 'token',
+        clientId: CONTROLS,
+        thumbprint: '',
+        privateKey: undefined,
+      } as const
+      print(publicJson({ ...device, answer: { text: CONTROLS } }, (text) => text))
+    },
+  ],
+  [
+    'the results of checks',
+    (print) => {
+      const verdict = { exitCode: 0, sentence: CONTROLS, counts: {}, stale: [] } as never
+      print(
+        jsonReport({ results: [], verdict, subject: CONTROLS }, { help: '', expectedFailures: new Set() }),
+      )
+    },
+  ],
+])('%s in JSON keeps its text, and sends no control character to a terminal', (_, write) => {
+  let printed = ''
+  write((text) => {
+    printed += text
+  })
+  expect(printed.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u)
+  expect(Object.values(JSON.parse(printed))).toContain(CONTROLS)
 })

@@ -1,4 +1,4 @@
-import type { Screen } from '../checks/report/terminal.js'
+import { plainJson, type Screen } from '../checks/report/terminal.js'
 import type { ArgumentForm, Given } from './arguments.js'
 import type { Report } from './report.js'
 
@@ -35,7 +35,7 @@ export function printResult(
   facts: object,
   { isTerminal, print }: Pick<Surroundings, 'isTerminal' | 'print'>,
 ): Promise<void> {
-  return print(`${isTerminal ? sentences.join('\n') : JSON.stringify(facts)}\n`)
+  return print(`${isTerminal ? sentences.join('\n') : plainJson(JSON.stringify(facts))}\n`)
 }
 
 /** The exit codes of all commands. 75 is EX_TEMPFAIL of sysexits.h: another call can succeed. */

@@ -1,5 +1,5 @@
 import { Redaction } from '../base/redaction.js'
-import { plain } from '../checks/report/terminal.js'
+import { plain, plainJson } from '../checks/report/terminal.js'
 import type { ProvisionProgress } from '../client/client.js'
 import { withoutTokens } from './arguments.js'
 
@@ -79,7 +79,7 @@ export class Report {
   }
 
   #line(sentence: string, facts: object): void {
-    const text = this.#isTerminal ? plain(this.redact(sentence)) : this.#json(facts)
+    const text = this.#isTerminal ? plain(this.redact(sentence)) : plainJson(this.#json(facts))
     this.#write(`${text}\n`)
   }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { systemCode } from '../base/system-code.js'
+import { plainJson } from '../checks/report/terminal.js'
 import { oneLine } from '../client/failure.js'
 import { withFileLock } from '../client/node/file-lock.js'
 import { replaceFile, tryToReplace } from '../client/node/replace-file.js'
@@ -32,7 +33,7 @@ export function publicJson(
   redact: (text: string) => string,
 ): string {
   const shown = withoutSecrets({ action, clientId, thumbprint, answer }, redact)
-  return `${JSON.stringify(shown)}\n`
+  return `${plainJson(JSON.stringify(shown))}\n`
 }
 
 /** A value without the members that contain secrets, at each depth. */

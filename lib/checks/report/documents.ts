@@ -1,6 +1,6 @@
 import type { CheckResult } from '../check.js'
 import type { Verdict } from '../verdict.js'
-import { linkTo, type ReportContext } from './terminal.js'
+import { linkTo, plainJson, type ReportContext } from './terminal.js'
 
 /** The results for programs. */
 export interface ReportedRun {
@@ -23,7 +23,8 @@ export function jsonReport(
     ...(result.outcome === 'failed' && { isExpected: expectedFailures.has(result.id) }),
     help: linkTo(result, help),
   }))
-  return `${JSON.stringify({ subject, passed: exitCode === 0, sentence, counts, stale, checks }, undefined, 2)}\n`
+  const report = { subject, passed: exitCode === 0, sentence, counts, stale, checks }
+  return `${plainJson(JSON.stringify(report, undefined, 2))}\n`
 }
 
 /** The results as JUnit XML, which most CI systems read. Warnings and expected failures are output of their tests. */

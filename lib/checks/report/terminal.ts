@@ -160,6 +160,16 @@ export function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }
 
+/** The same for JSON, which keeps all characters: `JSON.stringify()` escapes only some of them. */
+export function plainJson(json: string): string {
+  return json.replace(/[^\n\P{Cc}]|[\p{Cf}\u2028\u2029]/gu, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+}
+
 function lines(all: readonly string[]): string {
   return all.map((line) => `${line}\n`).join('')
 }
