@@ -83,6 +83,14 @@ describe('fileState()', () => {
     expect(await saving).toBe(true)
   })
 
+  it('replaces a lock from before a restart, after which the clock is a year too early', async () => {
+    const lock = `${file}.lock`
+    // After the restart, another process has the same id.
+    writeFileSync(lock, `${hostname()} ${process.pid} a`)
+    utimesSync(lock, new Date(), new Date(Date.now() + 365 * 86_400_000))
+    expect(await fileState(file).save('one', undefined)).toBe(true)
+  })
+
   it('names the folder that is missing', async () => {
     const state = fileState(join(folder, 'none', 'identity.json'))
     await expect(Promise.resolve(state.save('a', undefined))).rejects.toThrow(/ENOENT.*none/)

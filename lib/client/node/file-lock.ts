@@ -59,7 +59,8 @@ async function isStale(path: string, name: string): Promise<boolean> {
   const [host, pid] = name.split(' ')
   if (name !== '' && host === hostname() && !isAlive(Number(pid))) return true
   const made = await stat(path).catch(() => undefined)
-  const age = made === undefined ? 0 : Date.now() - made.mtimeMs
+  // A device without a battery starts with an old time, so the lock can seem to come from the future.
+  const age = made === undefined ? 0 : Math.abs(Date.now() - made.mtimeMs)
   return age > (name === '' ? NAMELESS_MILLISECONDS : STALE_MILLISECONDS)
 }
 
