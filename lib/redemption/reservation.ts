@@ -173,7 +173,7 @@ function sealOutcome({ outcomeCipher, request: { digest }, ownerId }: Attempt, o
 }
 
 /** The mark by which the store recognizes the request of an owner. `undefined` for a bearer key. */
-export function markOf({ outcomeCipher, request, ownerId }: Attempt): string | undefined {
+function markOf({ outcomeCipher, request, ownerId }: Attempt): string | undefined {
   const digest = request.digest ?? request.approximateDigest
   return ownerId === undefined || digest === undefined ? undefined : outcomeCipher.mark(digest)
 }
