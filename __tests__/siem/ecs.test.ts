@@ -96,7 +96,7 @@ describe('toEcs', () => {
     expect(schemaFaults(mapped)).toEqual([])
     expect(mapped).toMatchObject({
       event: { kind: 'alert' },
-      rule: { id: rule.id, name: rule.title, version: '1' },
+      rule: { id: rule.id, name: rule.title, version: String(rule.version) },
     })
     const { id = [], subtechnique } = mapped.threat?.technique ?? {}
     const parents = rule.techniques.map((technique) => technique.split('.')[0])

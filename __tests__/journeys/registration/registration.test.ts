@@ -361,7 +361,7 @@ describe('a token for another client', () => {
           await manage(server, 'delete', client).expect(204)
         }
         for (const requested_subject of ['.', '..'])
-          await expect(registerClient(server, {}, { requested_subject })).rejects.toThrow(/dots alone/)
+          await expect(registerClient(server, {}, { requested_subject })).rejects.toThrow(/consists of dots/)
       },
       { options: { clients } },
     )
