@@ -144,7 +144,10 @@ describe('toOcsf', () => {
       finding_info: { attacks?: { technique: { uid: string }; sub_technique?: { uid: string } }[] }
       remediation: { desc: string }
     }
-    expect(finding_info).toMatchObject({ title: rule.title, analytic: { uid: rule.id, version: String(rule.version) } })
+    expect(finding_info).toMatchObject({
+      title: rule.title,
+      analytic: { uid: rule.id, version: String(rule.version) },
+    })
     const techniques = (finding_info.attacks ?? []).map((one) => one.sub_technique?.uid ?? one.technique.uid)
     expect(techniques).toEqual(rule.techniques)
     for (const step of rule.runbook) expect(remediation.desc).toContain(step)
