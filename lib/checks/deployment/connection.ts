@@ -16,7 +16,7 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
     id: 'reachable',
     group,
     title: 'the deployment answers over a trusted connection',
-    fix: 'Correct the URL, or start the server. If a public authority has issued the certificate, let the server send its whole chain of certificates. If your own authority has issued it, name this authority with --ca-file or --ca-sha256.',
+    fix: 'Correct the URL, or start the server. If the certificate of the server comes from a public certificate authority, let the server also send the intermediate certificates. If it comes from your own authority, name this authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
       await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
       return PASSED
