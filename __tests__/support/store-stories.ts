@@ -45,7 +45,7 @@ export const SELDOM = (
     ['a', '1', 'record', 'redeem', 'settle', 'recall', 'revokeFamily', 'revokeFamily', 'revoke', 'recall'],
     ['a', '2', 'record', 'redeem', 'revoke', 'revoke', 'settle', 'release', 'redeem', 'revokeFamily'],
     ['a', '3', 'record', 'redeem', 'recall', 'pass', 'redeem', 'settle', 'recall', 'redeem'],
-    ['__proto__', '1', 'record'],
+    ['__proto__', '1', 'record', 'redeem', 'release'],
     ['__proto__', '2', 'record'],
   ] as [Step['ref']['clientId'], Step['ref']['jti'], ...Step['move'][]][]
 ).flatMap(([clientId, jti, ...moves]) =>
