@@ -22,7 +22,7 @@ export function ruleSections(kind: Rule['kind']): string {
 
 const EVIDENCE: Record<Rule['evidence'], string> = {
   bound: '`bound`. Only somebody with credentials, a key or a token of the client can cause this finding.',
-  unbound: '`unbound`. This finding is possible without credentials.',
+  unbound: '`unbound`. Anybody can cause this finding, even without credentials.',
 }
 
 /** The evidence of a rule, in a sentence. A finding about the deployment accuses nobody. */
