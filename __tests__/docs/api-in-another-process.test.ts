@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { freePort } from '../support/free-port'
 import { codeBlocks, codeUnder } from './markdown'
 import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { commentsIn, freePort, inShell, printing, untilItSucceeds } from './shell'
+import { commentsIn, inShell, printing, untilItSucceeds } from './shell'
 
 const PAGE = 'docs/guides/api-in-another-process.md'
 

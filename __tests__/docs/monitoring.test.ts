@@ -3,10 +3,10 @@ import { metrics } from '@opentelemetry/api'
 import { parse } from 'yaml'
 import type { ProvisioningKeys } from '../../lib/index.js'
 import { METRICS, USE_CASES } from '../../lib/monitoring/metrics.js'
+import { freePort } from '../support/free-port'
 import { SIGNING_KEY } from '../support/server.js'
 import { codeIn, codeUnder, readText, tableRows } from './markdown'
 import { runCode } from './run-code'
-import { freePort } from './shell'
 
 const PAGE = 'docs/operations/monitoring.md'
 

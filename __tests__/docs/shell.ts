@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 
 /** Runs commands like a reader who pastes them, and stops at the first that fails. */
@@ -15,14 +13,6 @@ export async function inShell(
 /** A command that repeats another one until it succeeds, and fails after a minute. It must never outlive its test. */
 export function untilItSucceeds(command: string): string {
   return `tries=0; until ${command}; do tries=$((tries+1)); [ $tries -lt 300 ]; sleep 0.2; done`
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** The answers that commands promise in comments. */

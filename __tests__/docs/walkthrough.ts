@@ -1,6 +1,7 @@
+import { freePort } from '../support/free-port'
 import { type CodeBlock, codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
-import { commentsIn, freePort, inShell, printing } from './shell'
+import { commentsIn, inShell, printing } from './shell'
 
 /** A folder in which a reader follows a page. The package is installed there. */
 interface Place {

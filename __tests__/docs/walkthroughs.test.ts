@@ -1,7 +1,8 @@
+import { freePort } from '../support/free-port'
 import { codeBlocks, readText } from './markdown'
 import { javaScript } from './run-code'
 import { makeSandbox, type Sandbox } from './sandbox'
-import { freePort, inShell, untilItSucceeds } from './shell'
+import { inShell, untilItSucceeds } from './shell'
 import { follow } from './walkthrough'
 
 let sandbox: Sandbox

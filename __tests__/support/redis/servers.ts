@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort } from '../free-port'
 
 const INSTALL = 'redis-server is needed for this test: apt-get update && apt-get install -y redis-server'
 const run = promisify(execFile)
@@ -112,15 +113,4 @@ async function ended(process_: ChildProcess): Promise<void> {
   const exit = new Promise((resolve) => process_.once('exit', resolve))
   process_.kill('SIGKILL')
   await exit
-}
-
-/** A free port. The port for the cluster bus, which is 10,000 higher, must be possible too. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as AddressInfo
-    await new Promise((resolve) => server.close(resolve))
-    if (port < 55_000) return port
-  }
 }
