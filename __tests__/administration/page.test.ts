@@ -88,6 +88,17 @@ describe('the overview', () => {
     await page.getByText('No client has used the server successfully yet.').waitFor()
   })
 
+  itInAll('shows equal events in a row only once, with their number', async () => {
+    const page = await pages.open()
+    for (let i = 0; i < 3; i += 1) await askForKey(pages.server, {}, { id: CLIENT, secret: 'wrong' })
+    await page.locator('.event', { hasText: 'wrong client secret, 3 times' }).waitFor()
+    expect(await page.locator('.event').count()).toBe(1)
+    await obtainKey(pages.server)
+    await askForKey(pages.server, {}, { id: CLIENT, secret: 'wrong' })
+    await page.locator('.event', { hasText: 'wrong client secret' }).nth(1).waitFor()
+    expect(await page.locator('.event b').allTextContents()).toEqual(['3 times'])
+  })
+
   itInAll('counts one and several in plain words', async () => {
     const page = await pages.open()
     await page.route('**/api/overview', async (route) => {

@@ -23,16 +23,17 @@ export function wordsOfEvent(event) {
 }
 
 /**
- * One event in two lines: what, and whose.
+ * Equal events in two lines: what, and whose.
  *
- * @param {LoggedEvent} event
+ * @param {readonly LoggedEvent[]} run equal neighbors of a list, the latest first
  */
-export function eventItem(event) {
-  const { id, at, severity, detail } = event
+function eventItem(run) {
+  const event = /** @type {LoggedEvent} */ (run[0])
+  const { at, severity, detail } = event
   const stamp = new Date(at * 1000)
   return element(
     'li',
-    { class: `event ${severity}`, 'data-key': id },
+    { class: `event ${severity}`, 'data-key': run.at(-1)?.id },
     element('time', { datetime: stamp.toISOString(), title: absolute(at) }, timeOfDay(at)),
     element(
       'div',
@@ -43,6 +44,7 @@ export function eventItem(event) {
         severity !== 'info' && severityBadge(severity),
         ' ',
         wordsOfEvent(event),
+        run.length > 1 && [', ', element('b', null, `${run.length} times`)],
       ),
       element(
         'p',
@@ -52,6 +54,30 @@ export function eventItem(event) {
       typeof detail === 'string' && element('p', { class: 'meta' }, shortened(detail, 200)),
     ),
   )
+}
+
+/**
+ * Joins equal neighbors, so that a flood of refusals leaves room for other events.
+ *
+ * @param {readonly LoggedEvent[]} events
+ * @returns {LoggedEvent[][]}
+ */
+function runsOf(events) {
+  /** @type {LoggedEvent[][]} */
+  const runs = []
+  for (const event of events) {
+    const run = runs.at(-1)
+    if (run !== undefined && looks(run[0]) === looks(event)) run.push(event)
+    else runs.push([event])
+  }
+  return runs
+}
+
+/** @param {LoggedEvent | undefined} event */
+function looks(event) {
+  if (event === undefined) return ''
+  const { severity, detail, clientId, keyId, address, author, subject } = event
+  return JSON.stringify([wordsOfEvent(event), severity, detail, clientId, keyId, address, author, subject])
 }
 
 /**
@@ -72,16 +98,26 @@ function whose({ clientId, keyId, address, author, subject }) {
 }
 
 /**
+ * One item for each event, or for several equal ones.
+ *
+ * @param {readonly LoggedEvent[]} events the latest first
+ */
+export function eventItems(events) {
+  return runsOf(events).map(eventItem)
+}
+
+/**
  * The events in a list of fixed height: new ones move nothing else.
  *
- * @param {readonly LoggedEvent[]} events
+ * @param {readonly LoggedEvent[]} events the latest first
  * @param {string} label
+ * @param {number} [most] the most items
  */
-export function eventList(events, label) {
+export function eventList(events, label, most) {
   return element(
     'div',
     { class: 'events', role: 'region', 'aria-label': label, tabindex: 0, 'data-key': 'events' },
-    element('ol', null, events.map(eventItem)),
+    element('ol', null, eventItems(events).slice(0, most)),
   )
 }
 

@@ -1,6 +1,6 @@
 import { revokeFamily, revokeKey } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
-import { eventItem } from '../event-list.mjs'
+import { eventItems } from '../event-list.mjs'
 import { button, clientName, empty, facts, lockBadge, section, stateBadge } from '../parts.mjs'
 import { clientLink, name, nameInFull, visible } from '../text.mjs'
 import { absolute, time } from '../times.mjs'
@@ -45,7 +45,7 @@ function known(key, context) {
 
 /** @param {import('../api.mjs').LoggedEvent[]} events */
 function history(events) {
-  if (events.length > 0) return element('ol', { class: 'history' }, events.map(eventItem))
+  if (events.length > 0) return element('ol', { class: 'history' }, eventItems(events))
   const next = 'Another process may have them, and so has your audit log. Search it for the id of the key.'
   return empty('This process has no events of this key.', next)
 }

@@ -175,13 +175,13 @@ function history(chart, { overview }) {
 
 /** @param {Context} context */
 function events(context) {
-  const shown = context.log.shown.slice(0, MOST.events)
+  const { shown } = context.log
   return section(
     'events',
     'Live events',
     { more: [pauseButton(context), element('a', { href: '#/events' }, 'All events')], className: 'feed' },
     shown.length > 0
-      ? eventList(shown, 'Live events, the latest first')
+      ? eventList(shown, 'Live events, the latest first', MOST.events)
       : element(
           'div',
           { class: 'events', 'data-key': 'no-events' },
