@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit, type Store } from 'express-rate-limit'
 import { ProvisioningError } from '../base/errors.js'
 import { ipAddress } from '../base/network.js'
+import { privateNotes } from '../base/private-notes.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
 
 /**
@@ -31,22 +32,33 @@ export function limiter(
 ): Limiter {
   const options = limits.of(endpoint)
   if (options === undefined) return UNLIMITED
-  const callers = new WeakMap<Request, string>()
-  const counted = new WeakMap<Request, Promise<void>>()
+  const notes = privateNotes<LimiterNotes>(() => ({}))
   const addresses = make(store, options, `${endpoint}-address`, (req) =>
     // Invalid addresses share one counter, so that their text never becomes a name in the store.
     ipKeyGenerator(ipAddress(req.ip) ?? ''),
   )
-  const perCaller = make(store, options, `${endpoint}-client`, (req) => callers.get(req) ?? '')
+  const perCaller = make(store, options, `${endpoint}-client`, (req) => notes(req).caller ?? '')
+  const countCaller = (req: Request, res: Response, caller: string) => {
+    notes(req).caller = caller
+    return run(perCaller, req, res)
+  }
   return {
     byAddress(req, res) {
-      const counting = counted.get(req) ?? run(addresses, req, res)
-      counted.set(req, counting)
-      return counting
+      const own = notes(req)
+      own.counting ??= run(addresses, req, res)
+      return own.counting
     },
-    byClient: (req, res, clientId) => run(perCaller, callers.set(req, `client ${clientId}`) && req, res),
-    byKey: (req, res, jti) => run(perCaller, callers.set(req, `key ${jti}`) && req, res),
+    byClient: (req, res, clientId) => countCaller(req, res, `client ${clientId}`),
+    byKey: (req, res, jti) => countCaller(req, res, `key ${jti}`),
   }
+}
+
+/** What a limiter remembers about a request. */
+interface LimiterNotes {
+  /** The client or the key that sends it. */
+  caller?: string
+  /** Counts it against its address. */
+  counting?: Promise<void>
 }
 
 /** Makes the store of one limiter. */
