@@ -29,10 +29,10 @@ describe('the page about rules', () => {
   it.each(rules)('says about $id all that the table of rules says', (rule) => {
     const text = section(PAGE, rule.id)
     const { title, severity, falsePositives, signal, threshold } = rule
-    expect(text).toContain(`**${title}.**`)
-    expect(text).toContain(`- **Severity:** ${severity}\n`)
-    expect(text).toContain(`- **Evidence:** \`${rule.evidence}\`.`)
-    expect(text).toContain(`look like this:** ${falsePositives}\n`)
+    expect(text).toContain(
+      `**${title}.** Severity: ${severity}. Evidence: \`${rule.evidence}\`. Response: \``,
+    )
+    expect(text).toContain(`- **Harmless cause:** ${falsePositives}\n`)
     expect(text).toContain(signal.condition ?? '')
     expect(codeIn(text)).toEqual(
       expect.arrayContaining([...signal.events, ...(signal.reasons ?? []), ...rule.responses]),

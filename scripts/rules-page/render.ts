@@ -20,16 +20,6 @@ export function ruleSections(kind: Rule['kind']): string {
     .join('\n\n')
 }
 
-const EVIDENCE: Record<Rule['evidence'], string> = {
-  bound: '`bound`. Only somebody with credentials, a key or a token of the client can cause this finding.',
-  unbound: '`unbound`. Anybody can cause this finding, even without credentials.',
-}
-
-/** The evidence of a rule, in a sentence. A finding about the deployment accuses nobody. */
-function evidenceOf({ evidence, signal: { by } }: Rule): string {
-  return by === 'deployment' ? '`unbound`. The finding names no client.' : EVIDENCE[evidence]
-}
-
 /** A step of a runbook, with links and code marks. */
 function withLinks(step: string): string {
   return step
@@ -49,26 +39,26 @@ function withLinks(step: string): string {
     )
 }
 
+/** What to do comes first: the reader has just got a finding. */
 function sectionOf(rule: Rule): string {
-  const { id, title, severity, techniques, falsePositives, runbook, responses } = rule
+  const { id, title, severity, evidence, techniques, falsePositives, runbook, responses } = rule
   return [
     `### ${id}`,
     '',
-    `**${title}.**`,
-    '',
-    `- **Events:** ${signalOf(rule)}`,
-    `- **Threshold:** ${thresholdOf(rule)}`,
-    `- **Severity:** ${severity}`,
-    `- **Evidence:** ${evidenceOf(rule)}`,
-    `- **Response:** ${codes(responses)}`,
-    ...(techniques.length === 0
-      ? []
-      : [`- **Attack techniques (MITRE ATT&CK):** ${techniques.map(techniqueLink).join(', ')}`]),
-    `- **Harmless events that look like this:** ${falsePositives}`,
+    `**${title}.** Severity: ${severity}. Evidence: \`${evidence}\`. Response: ${codes(responses)}.`,
     '',
     'What to do:',
     '',
     ...runbook.map((step, i) => `${i + 1}. ${withLinks(step)}`),
+    '',
+    'Why the rule opened a finding:',
+    '',
+    `- **Events:** ${signalOf(rule)}`,
+    `- **Threshold:** ${thresholdOf(rule)}`,
+    `- **Harmless cause:** ${falsePositives}`,
+    ...(techniques.length === 0
+      ? []
+      : [`- **Attack techniques:** ${techniques.map(techniqueLink).join(', ')}`]),
   ].join('\n')
 }
 

@@ -29,7 +29,7 @@ export function phraseOf(event) {
 
 /** What each rule of the story has found. */
 const FINDINGS = {
-  wrong_proof_key: 'A bound key was sent without a proof of its private key.',
+  wrong_proof_key: 'A bound key came without a proof of the private key that it is bound to.',
   replayed_key: 'A redeemed key was used again.',
   cleartext_exposure: 'A genuine key came over plain HTTP.',
   forged_key: 'A token has a valid signature, but the server never issued this token.',

@@ -11,7 +11,7 @@ export const LEFTOVER_RULES = [
     group: 'Leftovers',
     title: 'the endpoints for staging are off',
     option: 'staging',
-    why: 'The option `staging` is on. This option is for test systems only.',
+    why: 'The option `staging` is on, but is only for test systems.',
     fix: 'Remove the option staging. For a test system, set the rule no-staging to false in the security policy.',
     severity: 'error',
     find: ({ description: { isStaging } }) =>
@@ -69,7 +69,7 @@ export const LEFTOVER_RULES = [
     title: 'a client must not have all scopes',
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.scopes',
-    why: 'One client has every scope that any client has. A thief with the secret of this client can do everything that your clients can do.',
+    why: 'One client has all scopes that your clients have together. A thief with its secret can do everything that they can do.',
     fix: 'Remove the scopes that the client does not need, or use one client for each task.',
     severity: 'warning',
     find({ description: { clients } }) {
@@ -88,7 +88,7 @@ export const LEFTOVER_RULES = [
     group: 'Leftovers',
     title: 'each entry in a class of the policy matches a client',
     option: 'classes[].clients[]',
-    why: 'A class (a group of clients in the security policy) contains an id or a prefix that matches no client in the option `clients`.',
+    why: 'A class (a group of clients in the security policy) contains an id or prefix that matches no client in the option `clients`.',
     fix: 'Correct this id or prefix in the security policy, or remove it.',
     severity: 'warning',
     notFor: ({ clients }) =>

@@ -26,8 +26,8 @@ export const algorithmTricks: Rule = {
   falsePositives:
     'Clients still use keys of another deployment, or keys that were signed with a signing key that you have removed.',
   runbook: [
-    'If all events have the reason signing_key_unknown, check whether you have removed a signing key too early. In this case, the clients must ask for new keys.',
-    'If the events have other reasons than signing_key_unknown, somebody sends forged tokens. The server has refused all of them. If more forged tokens come, block the address at your proxy.',
+    'If all events have the reason signing_key_unknown, you may have removed a signing key too early. In this case, the clients must ask for new keys.',
+    'If some events have another reason, somebody sends forged tokens. The server has refused all of them. If more forged tokens come, block the address at your proxy.',
   ],
   responses: ['report'],
 }

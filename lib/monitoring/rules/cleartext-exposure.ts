@@ -15,7 +15,7 @@ export const cleartextExposure: Rule = {
   runbook: [
     'If the key or token is not bound, the server has revoked it. A bound key or token is useless to a thief without the private key.',
     'Correct the URL of the client: it must begin with https.',
-    'Close the plain HTTP port. If you cannot close this port, let your proxy refuse plain HTTP requests. The proxy must not redirect these requests: with a redirect, nobody notices the wrong URL.',
+    'Close the plain HTTP port, or let your proxy refuse plain HTTP requests. The proxy must not redirect them: with a redirect, nobody notices the wrong URL.',
   ],
   responses: ['report'],
 }

@@ -21,9 +21,9 @@ export const clientGuessing: Rule = {
   threshold: { count: 10, seconds: 3600 },
   falsePositives: 'The client still uses its old secret, because only the server has the new secret.',
   runbook: [
-    'Look at the address in the events request.refused in your log. If the address belongs to the client, give the client its new credentials.',
-    'If the address does not belong to one of your clients, block the address at your proxy. You need not change a generated secret: with 24 characters, nobody can guess it.',
-    'The server does not lock the client. Otherwise anybody could lock a client with requests that contain wrong secrets.',
+    'If the address in the events request.refused belongs to the client, give the client its new credentials.',
+    'If not, block the address at your proxy. You need not change a generated secret: with 24 characters, nobody can guess it.',
+    'The server does not lock the client, because anybody could then lock a client with wrong secrets.',
   ],
   responses: ['report'],
 }

@@ -21,9 +21,9 @@ export const deadKey: Rule = {
   falsePositives:
     'A script or a service has an old key in its configuration, and sends this key at each start.',
   runbook: [
-    'Look at the addresses in the finding. If an address belongs to one of your machines, a program on this machine probably has an old key in its configuration. Remove this key.',
+    'Look at the addresses in the finding. If an address belongs to one of your machines, a program on this machine probably has an old key in its configuration: remove this key.',
     'If an address does not belong to one of your machines, old keys have leaked, for example with a log or a disk image. Find the source of the leak.',
-    'Nobody can use the old keys. But check whether the same log or disk image also contains secrets that are still valid.',
+    'Nobody can use the old keys, but check whether the same log or disk image also contains valid secrets.',
   ],
   responses: ['report'],
   where(event) {

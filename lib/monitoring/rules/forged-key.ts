@@ -17,10 +17,8 @@ export const forgedKey: Rule = {
   falsePositives:
     'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
-    'The server has refused the token. First check whether the store has lost data. If the store has lost data, the token may be genuine, and no signing key has leaked.',
-    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, treat this signing key as stolen.',
-    'Do the steps of the section "A stolen signing key" in the page about key rotation.',
-    'In your log, look at the events client.bound and client.registered since the signing key was stolen. Delete the clients and bindings in these events that are not yours.',
+    'The server has refused the token. Check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
+    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, do the steps of the section "A stolen signing key" in the page about key rotation.',
     'Find out where the signing key was stored, and who could read it.',
   ],
   responses: ['report'],

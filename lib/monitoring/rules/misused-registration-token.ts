@@ -12,7 +12,7 @@ export const misusedRegistrationToken: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A program manages several clients, and uses the token of one client for another client.',
   runbook: [
-    'The server has revoked the registration access token (with this token, a client changes its registration), unless `tokenRevoked` in the event is false. The client that got the token can still get keys, but can no longer change its registration.',
+    'Unless `tokenRevoked` in the event is false, the server has revoked the registration access token. The client that got this token can still get keys, but can no longer change its registration.',
     'If the address in the finding does not belong to one of your clients, somebody may have stolen the token: delete the client with deleteClient, and register it again.',
   ],
   responses: ['report'],

@@ -3,7 +3,7 @@ import { memberOf, type Rule } from './rule.js'
 export const networkChanged: Rule = {
   id: 'network_changed',
   version: 1,
-  title: 'A key came from another network and program than the request for this key',
+  title: 'A key came from a network and a program that did not ask for it',
   kind: 'evidence',
   severity: 'warning',
   evidence: 'bound',

@@ -55,8 +55,7 @@ export const stockpiling: Rule = {
   falsePositives:
     'The devices cannot reach the server, but the program that installs them still asks for keys.',
   runbook: [
-    'Check whether the devices of the client can redeem their keys.',
-    'If the devices of this client redeem their keys without errors, ask the person who runs the client why the client needs so many keys.',
+    'Check whether the devices of the client can redeem their keys. If they can, ask the person who runs the client why the client needs so many keys.',
     'In the policy of the client, lower outstandingKeys to the number of unused keys that the client really needs, and lifetimeSeconds to the time that a device needs.',
   ],
   responses: ['report'],

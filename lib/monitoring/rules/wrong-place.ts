@@ -17,9 +17,9 @@ export const wrongPlace: Rule = {
   falsePositives:
     'A client has the configuration of staging, and sends its requests to production, or the reverse.',
   runbook: [
-    'Read the member detail in the events request.refused. This member names the wrong audience, network or environment (the value of the option `environment`).',
+    'In the events request.refused, the member detail names the wrong audience, network or environment (the option `environment`).',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
-    'If the address in the finding does not belong to one of your clients, somebody tries to find out where a stolen key works. Call revokeAllIssuedBefore, which revokes all keys and access tokens of the client.',
+    'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore, which revokes all keys and access tokens of the client.',
   ],
   responses: ['report'],
 }
