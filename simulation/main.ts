@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { RuleId } from '../lib/index.js'
 import { RULES } from '../lib/monitoring/rules/rules.js'
 import { type AttacksResult, type LifeResult, rulesWithVariant, type Simulation, VARIANTS } from './run'
-import { failuresOf, resultsOf, table, variantsTable } from './table'
+import { failuresOf, resultsOf, table } from './table'
 import { simulateAll } from './workers'
 
 const USAGE = 'usage: npm run test:simulation -- [--only RULE] [--seed NUMBER] [--document]'
@@ -58,8 +58,7 @@ async function main(): Promise<void> {
   console.log(`${summary(options, simulated)}\n\n${table(results)}\n\nin ${seconds.toFixed(0)} s`)
   const failures = failuresOf(results)
   if (failures.length > 0) throw new RangeError(failures.join('\n'))
-  if (options.isDocumented)
-    writeToDocs([summary(options, simulated), table(results), variantsTable(results)].join('\n\n'))
+  if (options.isDocumented) writeToDocs(`${summary(options, simulated)}\n\n${table(results)}`)
 }
 
 function summary({ seeds }: Options, simulated: readonly (LifeResult | AttacksResult)[]): string {

@@ -60,15 +60,6 @@ export function table(results: readonly RuleResult[]): string {
   ].join('\n')
 }
 
-/** A table of the variants of each attack. */
-export function variantsTable(results: readonly RuleResult[]): string {
-  const rows = results.map(({ rule, attacks }) => {
-    const titles = [...new Set(attacks.map(({ title }) => title))]
-    return `| \`${rule}\` | ${titles.join('; ')} |`
-  })
-  return ['| Rule | Variants of the attack |', '|---|---|', ...rows].join('\n')
-}
-
 function numberOf(falseFindings: number | undefined): string {
   if (falseFindings === undefined) return '-'
   const text = falseFindings === 0 ? '0' : falseFindings.toFixed(1)

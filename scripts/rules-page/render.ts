@@ -51,8 +51,6 @@ function sectionOf(rule: Rule): string {
     '',
     ...runbook.map((step, i) => `${i + 1}. ${withLinks(step)}`),
     '',
-    'Why the rule opened a finding:',
-    '',
     `- **Events:** ${signalOf(rule)}`,
     `- **Threshold:** ${thresholdOf(rule)}`,
     `- **Harmless cause:** ${falsePositives}`,
