@@ -45,7 +45,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
     group,
     title: 'the metadata name the issuer that you check',
     clause: 'RFC 8414 3.3',
-    fix: 'Set the option issuer to the URL that clients use, character by character.',
+    fix: 'Set the option issuer to exactly the URL that clients use.',
     needs: ['discovery-metadata'],
     run({ metadata, settings, redact }) {
       if (metadata['issuer'] === settings.issuer) return PASSED

@@ -18,7 +18,7 @@ const MATRIX: readonly (CheckDescription & {
 })[] = [
   {
     id: 'dpop-method',
-    title: 'a proof for another method is refused',
+    title: 'a proof for another HTTP method is refused',
     clause: 'RFC 9449 4.3, 8',
     fix: 'Compare the htm of the proof with the method of the request.',
     changes: () => ({ method: 'GET' }),
