@@ -32,7 +32,7 @@ export interface Violation {
   readonly evidence: readonly string[]
 }
 
-/** Finds violations of the model in docs/operations/faults.md. */
+/** Finds violations of the rules in docs/operations/faults.md. */
 export function check(history: History): Violation[] {
   const keys = keysOf(history)
   return [...history.calls.filter(isUnexpected).map(unexpectedAnswer), ...keys.flatMap(checkKey)]
