@@ -160,7 +160,7 @@ export const DEPLOYMENT_RULES = [
     title: 'the server tolerates only some seconds between clocks',
     clause: 'RFC 7519 4.1.4',
     option: 'clockToleranceSeconds',
-    why: 'The option `clockToleranceSeconds`, for which the server accepts an expired key, is higher than the security policy allows.',
+    why: 'The option `clockToleranceSeconds` is higher than the security policy allows. The server accepts an expired key for this time.',
     fix: 'Synchronize the clocks with NTP, and set a smaller clockToleranceSeconds.',
     severity: 'warning',
     parameters: { maxSeconds: 30 },

@@ -23,7 +23,7 @@ export const scopeEscalation: Rule = {
   falsePositives:
     'A new version of the client needs another scope, but you have not changed the policy of the client yet.',
   runbook: [
-    'In the events request.refused, the member detail names what the client has asked for, and what its policy allows.',
+    'In the events request.refused, the member detail names the refused parameter, and what the policy allows. It does not name what the client asked for: look for this in the log of the client.',
     'If the client really needs more, change its policy. Otherwise, change the client so that it asks for less.',
     'If nobody has changed the client, somebody may have stolen its credentials: change these credentials.',
   ],
