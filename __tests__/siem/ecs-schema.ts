@@ -59,6 +59,7 @@ export const FIELDS: Readonly<Record<string, FieldType>> = {
   'rule.ruleset': 'keyword',
   'rule.uuid': 'keyword',
   'rule.version': 'keyword',
+  'source.address': 'keyword',
   'source.ip': 'ip',
   'threat.framework': 'keyword',
   'threat.technique.id': 'keyword[]',

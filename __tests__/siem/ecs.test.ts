@@ -55,6 +55,13 @@ describe('toEcs', () => {
     })
   })
 
+  it('writes no network into a field for addresses, because a SIEM would refuse the event', () => {
+    const subject = 'address:2001:db8:0:1::/64'
+    const mapped = toEcs(sampleEvent('finding.opened', { rule: 'algorithm_tricks', subject }))
+    expect(schemaFaults(mapped)).toEqual([])
+    expect(mapped['source']).toEqual({ address: '2001:db8:0:1::/64' })
+  })
+
   it('keeps the names of thumbprints', () => {
     const confirmation = { 'x5t#S256': expect.any(String) }
     expect(toEcs(sampleEvent('client.unbound'))).toMatchObject({ provisioning_key: { confirmation } })

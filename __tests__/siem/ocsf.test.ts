@@ -176,6 +176,14 @@ describe('toOcsf', () => {
     expect(toOcsf(sampleFinding('stockpiling'))['confidence_id']).toBe(1)
   })
 
+  it('writes no network as an address', () => {
+    const subject = 'address:2001:db8:0:1::/64'
+    const mapped = toOcsf(sampleEvent('finding.opened', { rule: 'algorithm_tricks', subject }))
+    expect(mapped['evidences']).toContainEqual({ src_endpoint: { name: '2001:db8:0:1::/64' } })
+    const ofAddress = toOcsf(sampleFinding('algorithm_tricks'))
+    expect(ofAddress['evidences']).toContainEqual({ src_endpoint: { ip: '203.0.113.9' } })
+  })
+
   it('alerts once for a finding, and resolves it', () => {
     expect(toOcsf(sampleEvent('finding.updated'))).toMatchObject({
       type_uid: 200402,

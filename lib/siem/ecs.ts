@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { SCOPE } from '../monitoring/meters.js'
 import type { Rule } from '../monitoring/rules/rule.js'
 import type { ProvisioningEvent, Severity } from '../ports/events.js'
@@ -121,13 +122,15 @@ function partiesOfEvent(members: EventMembers, event: ProvisioningEvent): Partie
   return { user: subject ?? clientId, address }
 }
 
+/** A finding can be about an IPv6 network. A SIEM refuses a whole event if `ip` is no address. */
 function partyFields({ user, address }: Parties) {
+  const ip = address !== undefined && isIP(address) !== 0 ? address : undefined
   return {
     user: present({ id: user, name: user }),
-    source: present({ ip: address }),
+    source: present(ip === undefined ? { address } : { ip }),
     related: present({
       user: user === undefined ? undefined : [user],
-      ip: address === undefined ? undefined : [address],
+      ip: ip === undefined ? undefined : [ip],
     }),
   }
 }

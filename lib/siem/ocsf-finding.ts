@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Rule } from '../monitoring/rules/rule.js'
 import { RULES } from '../monitoring/rules/rules.js'
 import type { Severity } from '../ports/events.js'
@@ -102,7 +103,8 @@ export function techniqueUrl(technique: string): string {
 function evidencesOf(samples: readonly string[], { clientId, address }: ReturnType<typeof partiesOf>) {
   const who = present({
     user: clientId === undefined ? undefined : { uid: clientId, type_id: 4 },
-    src_endpoint: present({ ip: address }),
+    // A finding can be about an IPv6 network, which has no place in `ip`.
+    src_endpoint: present(isIP(String(address)) === 0 ? { name: address } : { ip: address }),
   })
   const evidences = [...(who === undefined ? [] : [who]), ...samples.map((sample) => ({ data: { sample } }))]
   return evidences.length === 0 ? undefined : evidences
