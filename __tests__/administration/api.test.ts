@@ -233,6 +233,7 @@ describe('clients', () => {
     } while (next !== undefined)
     expect(found).toEqual(Array.from({ length: 30 }, (_, i) => `Device:${i}`))
     expect((await readApi(server, 'clients?search=device:30')).body).toEqual({ items: [] })
+    expect((await readApi(server, 'clients?search=device:3?')).body).toEqual({ items: [] })
     expect((await readApi(server, 'clients?search=device&after=nonsense')).status).toBe(400)
   })
 

@@ -108,7 +108,8 @@ async function answerCall(
 
 /** The parameters of the query. Each may be there once. */
 function queryOf({ originalUrl }: Request): Readonly<Record<string, unknown>> {
-  const pairs = [...new URLSearchParams(originalUrl.split('?')[1] ?? '')]
+  // Only the first question mark begins the query. Others are text, as in the id of a client (RFC 3986 3.4).
+  const pairs = [...new URLSearchParams(originalUrl.replace(/^[^?]*\??/, ''))]
   requireFew(pairs.length)
   const repeated = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) !== index)
   if (repeated !== undefined)
