@@ -48,6 +48,22 @@ describe('the recorder of findings', () => {
     expect(responses).toContain('replayed_key')
   })
 
+  it('responds after one time limit although a store hangs that should write many earlier findings', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] })
+    try {
+      const hanging = { ...store(), noteFinding: () => new Promise<never>(() => undefined) }
+      const { recorder, responses, next } = recorderOn(hanging)
+      for (let i = 0; i < 50; i += 1) recorder.add(detection('replayed_key', `client:${i}`))
+      await settled()
+      recorder.add(detection('many_networks', 'client:fleet'))
+      await jest.advanceTimersByTimeAsync(5_000)
+      await next()
+      expect(responses).toContain('many_networks')
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
   it.each(['with', 'without'])(
     'says when a count has doubled, and not each time, %s a store',
     async (has) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { deadline } from '../base/deadline.js'
 import { RecentMap } from '../base/recent-map.js'
+import { inSlices } from '../base/slices.js'
 import type { Emit, ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef } from '../ports/key-record.js'
 import { type Finding, MOST_SAMPLES, type MonitoringStore } from '../ports/monitoring-store.js'
@@ -113,9 +114,13 @@ class Lane {
   async #writeAll(): Promise<void> {
     const batch = [...this.#waiting.values()]
     this.#waiting = new Map()
-    // Act first: a store that is slow to write findings must not delay a response.
+    // Act first: a store that is slow to write findings must not delay a response. Not even one to the next findings, so
+    // many are written at a time.
     const actions = await Promise.all(batch.map((one) => this.#respond(one)))
-    for (const [i, { report }] of batch.entries()) await this.#write({ ...report, actions: actions[i] ?? [] })
+    await inSlices(
+      batch.map(({ report }, i) => ({ ...report, actions: actions[i] ?? [] })),
+      (report) => this.#write(report),
+    )
     const again = () => {
       this.#isWriting = this.#waiting.size > 0
       if (this.#isWriting) void this.#writeAll()

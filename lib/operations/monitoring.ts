@@ -1,4 +1,5 @@
 import { networkTester } from '../base/network.js'
+import { inSlices } from '../base/slices.js'
 import { Detector } from '../monitoring/detector.js'
 import type { EventHub } from '../monitoring/event-hub.js'
 import { FindingRecorder, type Incident, type Schedule } from '../monitoring/findings.js'
@@ -88,14 +89,4 @@ async function revoke(
 ): Promise<string> {
   if (response === 'revokeKey') return revokeKey(deployment, key)
   return 'registry' in deployment ? revokeFamily(deployment, key) : 'unknown'
-}
-
-/** Calls of a store at a time. */
-const SLICE = 50
-
-async function inSlices<T, R>(all: readonly T[], act: (one: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = []
-  for (let i = 0; i < all.length; i += SLICE)
-    results.push(...(await Promise.all(all.slice(i, i + SLICE).map((one) => act(one)))))
-  return results
 }
