@@ -88,6 +88,11 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
     '--exec: expected a command after it, got nothing',
   ],
   [
+    '--exec with an empty command',
+    [...BIND, '--key-stdin', '--exec', ''],
+    '--exec: expected a command after it, got nothing',
+  ],
+  [
     'a wrong deadline',
     [...BIND, '--key-stdin', '--deadline', 'soon'],
     '--deadline: expected a number of seconds from 1 to 86400, got NaN',

@@ -61,7 +61,8 @@ export function readArguments(form: ArgumentForm, arguments_: readonly string[])
   const given = readOwn(form, own)
   if (programAfter === undefined || own.length === arguments_.length) return given
   const program = arguments_.slice(own.length + 1)
-  if (program.length === 0) throw new UsageError(`${programAfter}: expected a command after it, got nothing`)
+  // A variable of a shell that is not set gives an empty text.
+  if (!program[0]) throw new UsageError(`${programAfter}: expected a command after it, got nothing`)
   return { ...given, program }
 }
 

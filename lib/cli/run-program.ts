@@ -30,7 +30,7 @@ export function runProgram(
   signal: AbortSignal,
 ): Promise<Ending> {
   return new Promise((resolve, reject) => {
-    const child = spawn(name, arguments_, { env, stdio: 'inherit' })
+    const child = start(name, arguments_, env)
     const pass = (received: NodeJS.Signals) => passOn(received, child)
     for (const one of SIGNALS) process.on(one, pass)
     const stop = () => {
@@ -46,6 +46,15 @@ export function runProgram(
     })
     if (signal.aborted) pass((signal.reason as Interruption).signal)
   })
+}
+
+/** Some faults make `spawn()` throw. Its message can quote a value of the environment, such as a secret. */
+function start(name: string, arguments_: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  try {
+    return spawn(name, arguments_, { env, stdio: 'inherit' })
+  } catch (cause) {
+    throw new ProgramError(name, cause as NodeJS.ErrnoException)
+  }
 }
 
 function passOn(signal: NodeJS.Signals, child: ChildProcess): void {
