@@ -64,6 +64,19 @@ describe('a device with a result', () => {
     expect(second.answer.access_token).not.toBe(first.answer.access_token)
   })
 
+  it('keeps an access token whose end has a fraction of a second', async () => {
+    const exp = Math.floor(Date.now() / 1000) + 300.5
+    const token = `e30.${btoa(JSON.stringify({ exp }))}.c2ln`
+    const fetch = async (input: string, init: RequestInit) => {
+      const response = await issuer.fetch(input, init)
+      if (!String(init.body).includes('token-exchange')) return response
+      return Response.json({ ...((await response.json()) as object), access_token: token })
+    }
+    const options = deviceOf(issuer, { action: 'token', subject: 'device:fraction', fetch: fetch as never })
+    await provision(options)
+    expect((await provision(options)).answer.access_token).toBe(token)
+  })
+
   it('does not redeem the same key again when its access token has ended', async () => {
     const state = memoryOf()
     const key = await issuer.keyFor('device:same', 'provision:token telemetry:write')

@@ -150,7 +150,8 @@ export async function confirm(
 /** A repeated answer has the `expires_in` of the first one. So the `exp` of the token counts, if it has one. */
 export function endOf(token: string, expiresIn: number | undefined, now: number): number | undefined {
   const exp = claimsOf(token)?.['exp']
-  if (typeof exp === 'number') return exp
+  // It may have a fraction (RFC 7519 2).
+  if (typeof exp === 'number') return Math.floor(exp)
   return expiresIn === undefined ? undefined : now + Math.floor(expiresIn)
 }
 
