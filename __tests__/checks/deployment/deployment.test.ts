@@ -335,6 +335,19 @@ describe('two processes that count requests alone', () => {
   )
 })
 
+it('does not pass a limit that an invented address evades, when the own address is refused already', async () => {
+  const limited = await startDeployment({
+    answer: ({ headers }, { path, sent: { 'x-forwarded-for': address } }) => {
+      if (path !== '/oauth/token') return {}
+      const isNew = address !== undefined
+      return { headers: { ...headers, ratelimit: `"a"; r=${isNew ? 299 : 0}` }, status: isNew ? 400 : 429 }
+    },
+  })
+  const { results } = await check(limited.settings, { only: ['rate-limit-address'] })
+  await limited.close()
+  expect(idsWith(results, 'failed')).toEqual(['rate-limit-address'])
+})
+
 it('gets no secret if its metadata name another issuer', async () => {
   const foreign = await startDeployment(BREAKAGES['discovery-issuer'])
   const { results, deployment } = await check(foreign.settings)
