@@ -93,6 +93,18 @@ describe('a state file', () => {
   })
 })
 
+describe('a result', () => {
+  it.each([
+    ['a new secret', ['keygen', 'client-secret', '--output', '-']],
+    ['a report', ['check', 'http://localhost:1', '--client-id', 'fleet', '--secret-env', 'FLEET_SECRET']],
+  ])('that a full disk loses is a transient error: %s', async (name, arguments_) => {
+    const limit = `exec >'${work.path(name)}'; ulimit -f 0`
+    const { code, stderr } = await run(arguments_, { limit, env: { FLEET_SECRET: SECRET } })
+    const message = 'cannot write the standard output (EFBIG).'
+    expect([code, linesOf(stderr)]).toEqual([75, [expect.objectContaining({ blame: 'you', message })]])
+  })
+})
+
 describe('a key', () => {
   it('that was redeemed by another device is a final error', async () => {
     const key = await work.keyFor('device:3', 'provision:bind')

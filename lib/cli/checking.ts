@@ -63,7 +63,12 @@ export async function runCheckCommand<Context>(
   const { print, screen, signal, report } = surroundings
   const links = { help: options['help-page'] ?? help, expectedFailures: settings.expectedFailures }
   const terminal = new TerminalReport({ screen, ...links })
-  const say = settings.isJson ? () => undefined : (text: string) => void print(report.redact(text))
+  let printed = Promise.resolve()
+  const say = (text: string) => {
+    if (!settings.isJson) printed = printed.then(() => print(report.redact(text)))
+    // The end of this command throws its error.
+    printed.catch(() => undefined)
+  }
   const plan = { context, concurrency, signal, selection: settings.selection }
   const onResult = (result: CheckResult) => say(terminal.result(report.redactAll(result)))
   let note: string | undefined
@@ -75,6 +80,7 @@ export async function runCheckCommand<Context>(
   const verdict = verdictOf(results, settings)
   const run = { results, verdict, subject }
   say(terminal.verdict(verdict))
+  await printed
   if (settings.isJson) await print(report.redact(jsonReport(run, links)))
   // If it fails, the results are printed already.
   if (settings.junit !== undefined) await writeReport(settings.junit, report.redact(junitReport(run, links)))
