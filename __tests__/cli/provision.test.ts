@@ -211,6 +211,34 @@ describe('express-provisioning-keys provision', () => {
     expect(wrong.stderr).toMatch(/has no certificate with the SHA-256 fingerprint.*operator of the issuer/)
   })
 
+  it('ends with 126 if the program after --exec cannot be started', async () => {
+    const file = work.file('no-folder', '')
+    const token = ['--action', 'token', '--scope', 'devices:read', ...FLEET]
+    const ended = await provision([...token, '--exec', `${file}/program`])
+    const message = `--exec: cannot run ${file}/program`
+    expect([ended.code, linesOf(ended.stderr).at(-1)]).toEqual([
+      126,
+      { type: 'error', code: 'exec_failed', message },
+    ])
+  })
+
+  it('keeps the file of its secret, and does not put the result in its place', async () => {
+    const secret = work.file('kept-secret', SECRET)
+    const files = ['--secret-file', secret, '--output', secret]
+    const { code, stderr } = await provision([
+      '--action',
+      'token',
+      '--scope',
+      'devices:read',
+      '--client-id',
+      'fleet',
+      ...files,
+    ])
+    const message = '--output: expected another file than that of --secret-file, got the same'
+    expect([code, linesOf(stderr)]).toEqual([2, [{ type: 'error', code: 'usage', message }]])
+    expect(readFileSync(secret, 'utf8')).toBe(SECRET)
+  })
+
   it('refuses a link to the state as the file of the result', async () => {
     const state = work.file('linked-state.json', '{}')
     symlinkSync(state, work.path('link.json'))

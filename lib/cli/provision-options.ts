@@ -58,9 +58,10 @@ export function readProvisionOptions(options: Values, reading: SecretReading): P
       throw new UsageError(`--${name}: expected ${OPTIONS[name]?.value}, got nothing`)
   if (options.state === undefined && options.action !== 'token')
     throw new UsageError(`--state: expected a file for the private key, because --action is not token`)
-  const { issuer = '', action, subject, scope, resource, deadline, state, output } = options
-  if (output !== undefined && state !== undefined && isSameFile(output, state))
-    throw new UsageError('--output: expected another file than that of --state, got the same')
+  const { issuer = '', action, subject, scope, resource, deadline, output } = options
+  for (const name of ['state', 'key-file', 'secret-file'])
+    if (output !== undefined && isSameFile(output, options[name] ?? ''))
+      throw new UsageError(`--output: expected another file than that of --${name}, got the same`)
   return {
     issuer,
     action: action as ProvisionOptions['action'],
