@@ -3,14 +3,19 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The JSON object in a text, or `undefined` if the text is something else. */
-export function parseObject(text: string): Record<string, unknown> | undefined {
+/** The value of a JSON text, or `undefined` if the text is not JSON. The error of JSON.parse would quote the text. */
+export function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    return isObject(value) ? value : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }
+}
+
+/** The JSON object in a text, or `undefined` if the text is something else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  const value = parseJson(text)
+  return isObject(value) ? value : undefined
 }
 
 /** Whether a value is a list of texts. */

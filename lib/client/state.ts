@@ -1,5 +1,5 @@
 import { describeSecret, newFaults } from '../base/faults.js'
-import { isObject, parseObject } from '../base/object.js'
+import { isObject, parseJson, parseObject } from '../base/object.js'
 import { object, oneOf, required, rule, text, whole } from '../base/schema.js'
 import { oneLine, ProvisionError } from './failure.js'
 import { isProvisioningKey } from './provisioning-key.js'
@@ -129,12 +129,8 @@ function writeState(state: State): string {
  *   issuer or action
  */
 function parseState(saved: string, expected: Pick<State, 'issuer' | 'action'>): State {
-  let value: unknown
-  try {
-    value = JSON.parse(saved)
-  } catch {
-    throw unusable('it is damaged: expected JSON')
-  }
+  const value = parseJson(saved)
+  if (value === undefined) throw unusable('it is damaged: expected JSON')
   if (!isObject(value) || value['format'] !== FORMAT)
     throw unusable(`another program wrote it: it has no format ${FORMAT}`)
   if (Number(value['version']) > VERSION)

@@ -1,5 +1,6 @@
 import express, { type Request, type Response } from 'express'
 import { malformed, type ProvisioningError, type Reason } from '../base/errors.js'
+import { isObject, parseJson } from '../base/object.js'
 import type { Parameters } from '../base/request.js'
 import type { Claims } from '../jose/jws.js'
 import { hasMemberTwice } from './json.js'
@@ -40,13 +41,13 @@ export async function readForm(req: Request, res: Response): Promise<Parameters>
  */
 export async function readJson(req: Request, res: Response): Promise<Claims> {
   const body = await readObject(req, res, 'json')
-  return typeof body === 'string' ? objectOf(parseJson(body)) : body
+  return typeof body === 'string' ? objectOf(parseBody(body)) : body
 }
 
 /** Reads a JSON object. A missing body counts as an empty object. */
 export async function readOptionalJson(req: Request, res: Response): Promise<Claims> {
   const body = await readObject(req, res, 'json')
-  return body === '' ? {} : typeof body === 'string' ? objectOf(parseJson(body)) : body
+  return body === '' ? {} : typeof body === 'string' ? objectOf(parseBody(body)) : body
 }
 
 /**
@@ -57,7 +58,7 @@ export async function readOptionalJson(req: Request, res: Response): Promise<Cla
 export async function readFormOrJson(req: Request, res: Response): Promise<readonly Claims[]> {
   if (mediaTypeOf(req) !== MEDIA_TYPES.json) return [Object.fromEntries(await readForm(req, res))]
   const body = await readBody(req, res, 'json')
-  const parsed = typeof body === 'string' ? parseJson(body) : body
+  const parsed = typeof body === 'string' ? parseBody(body) : body
   return Array.isArray(parsed) ? parsed.map(objectOf) : [objectOf(parsed)]
 }
 
@@ -145,19 +146,15 @@ function parametersOf(entries: readonly (readonly [string, unknown])[]): Paramet
   return parameters
 }
 
-function parseJson(text: string): unknown {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw malformed('body_malformed', 'The body is not JSON.')
-  }
+function parseBody(text: string): unknown {
+  const value = parseJson(text)
+  if (value === undefined) throw malformed('body_malformed', 'The body is not JSON.')
   if (hasMemberTwice(text)) throw malformed('parameter_repeated', 'A member of the body is sent twice.')
   return value
 }
 
 function objectOf(value: unknown): Claims {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Claims
+  if (isObject(value)) return value
   throw malformed('body_malformed', 'The body is not a JSON object.')
 }
 

@@ -1,4 +1,5 @@
 import { deadline } from '../base/deadline.js'
+import { parseJson } from '../base/object.js'
 import { systemCode } from '../base/system-code.js'
 
 /** How documents are fetched from the issuer. */
@@ -49,7 +50,9 @@ export function fetchJson(
       throw new Error(refused)
     }
     const text = await readCapped(response, signal)
-    return { json: parse(text), cacheControl: response.headers.get('cache-control') ?? '' }
+    const json = parseJson(text)
+    if (json === undefined) throw new Error('the answer is not JSON')
+    return { json, cacheControl: response.headers.get('cache-control') ?? '' }
   })
 }
 
@@ -75,15 +78,6 @@ async function readCapped({ body }: Response, signal: AbortSignal): Promise<stri
     if (bytes <= MAXIMUM_BYTES) continue
     void reader.cancel().catch(() => undefined)
     throw new Error(`the answer has more than ${MAXIMUM_BYTES} bytes`)
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The error of JSON.parse quotes the text.
-    throw new Error('the answer is not JSON')
   }
 }
 

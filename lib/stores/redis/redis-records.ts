@@ -1,3 +1,4 @@
+import { parseJson } from '../../base/object.js'
 import type {
   Confirmation,
   KeyEntry,
@@ -108,12 +109,7 @@ type Fields = readonly [
 ]
 
 function fieldsFrom(text: string): Fields {
-  let fields: unknown
-  try {
-    fields = JSON.parse(text)
-  } catch {
-    // Handled with other nonsense. The text is not repeated, because it could be anything.
-  }
+  const fields = parseJson(text)
   if (Array.isArray(fields) && fields.length >= 13 && STATES.includes(fields[0])) return fields as never
   throw new Error('Redis: expected an entry as the answer of find')
 }

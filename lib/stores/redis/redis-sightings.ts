@@ -1,3 +1,4 @@
+import { parseJson } from '../../base/object.js'
 import type { KeyEntry, KeyRecord, Lock } from '../../ports/store.js'
 import { isLock } from '../checked-monitoring.js'
 import { strengthOf } from '../monitoring-arguments.js'
@@ -55,12 +56,7 @@ export function lockFrom(text: unknown): Lock {
 
 /** Reads a JSON object or list. @throws Error */
 export function objectFrom(text: unknown): Readonly<Record<string, unknown>> {
-  let value: unknown
-  try {
-    value = JSON.parse(String(text))
-  } catch {
-    // Handled with other nonsense. The text is not repeated, because it could be anything.
-  }
+  const value = parseJson(String(text))
   if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
   throw new Error('Redis: expected an object')
 }
