@@ -1,4 +1,5 @@
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import { deadline, type InTime } from '../base/deadline.js'
 import type { KeyCounts, ProvisioningStore } from '../ports/store.js'
 import { Ring } from './event-log.js'
 
@@ -42,7 +43,7 @@ interface Count {
 export class KeyCounter {
   readonly #store: Pick<ProvisioningStore, 'countKeys'>
   readonly #now: () => number
-  readonly #longest: number
+  readonly #inTime: InTime
   readonly #history = new Ring<Count>(HISTORY)
   #counts: KeyCounts | undefined
   #latest: { freshUntil: number; readonly count: Promise<KeyCounts> } | undefined
@@ -54,7 +55,7 @@ export class KeyCounter {
   ) {
     this.#store = store
     this.#now = now
-    this.#longest = longestMilliseconds
+    this.#inTime = deadline({ milliseconds: longestMilliseconds, who: 'The store' })
   }
 
   /**
@@ -97,7 +98,7 @@ export class KeyCounter {
     // A failure says nothing about the work of the store, so the next count may come soon.
     let share = 0
     try {
-      const counts = await this.#countInTime()
+      const counts = await this.#inTime(() => this.#store.countKeys())
       share = SHARE
       this.#counts = counts
       this.#remember({ at: this.#now() / 1000, counts })
@@ -107,13 +108,6 @@ export class KeyCounter {
       if (this.#latest !== undefined)
         this.#latest.freshUntil = after + Math.max(FRESH_MILLISECONDS, share * (after - before))
     }
-  }
-
-  #countInTime(): Promise<KeyCounts> {
-    const over = setTimeoutPromise(this.#longest, undefined, { ref: false }).then(() => {
-      throw new Error(`The store did not count its keys within ${this.#longest / 1000} s`)
-    })
-    return Promise.race([this.#store.countKeys(), over])
   }
 
   /** Counts for an operator come more often than the history needs. */
