@@ -1,4 +1,6 @@
 import { RecentMap } from '../../base/recent-map.js'
+import type { ProvisioningEvent } from '../../ports/events.js'
+import { memberOf } from './rule.js'
 
 /** Half of the most clients that a statistical rule remembers. */
 const CLIENTS_OF_A_GENERATION = 5_000
@@ -12,7 +14,9 @@ export class ClientHistory<T> {
     this.#make = make
   }
 
-  of(clientId: string): T {
+  /** What is remembered of the client of an event. */
+  of(event: ProvisioningEvent): T {
+    const clientId = String(memberOf(event, 'clientId'))
     const known = this.#clients.get(clientId)
     if (known !== undefined) return known
     const made = this.#make()

@@ -37,7 +37,7 @@ export const fastRedemption: Rule = {
       const since = event.type === 'key.redeemed' ? issuedAt.get(keyId) : undefined
       if (since === undefined) return false
       const age = event.at.getTime() - since
-      const client = clients.of(String(memberOf(event, 'clientId')))
+      const client = clients.of(event)
       const isUnusual = client.count >= LEAST_REDEMPTIONS && client.age.value > USUAL_MILLISECONDS
       client.age.add(age)
       client.count += 1

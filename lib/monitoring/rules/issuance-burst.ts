@@ -1,6 +1,6 @@
 import { networkOf } from '../../base/network.js'
 import { ClientHistory, FadingMean, poissonTail } from './client-history.js'
-import { memberOf, type Rule } from './rule.js'
+import type { Rule } from './rule.js'
 
 const MINUTE = 60_000
 const HALF_LIFE_MINUTES = 60
@@ -92,7 +92,7 @@ export const issuanceBurst: Rule = {
     const clients = new ClientHistory(() => new Issuance())
     return (event) => {
       const network = networkOf(event.address) ?? 'unknown'
-      return clients.of(String(memberOf(event, 'clientId'))).add(event.at.getTime(), network)
+      return clients.of(event).add(event.at.getTime(), network)
     }
   },
 }

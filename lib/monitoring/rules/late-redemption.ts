@@ -29,11 +29,9 @@ export const lateRedemption: Rule = {
   watch() {
     const clients = new ClientHistory(() => ({ inARow: 0 }))
     return (event) => {
-      const [issuedAt, expiresAt] = [
-        Number(memberOf(event, 'issuedAt')),
-        Number(memberOf(event, 'expiresAt')),
-      ]
-      const client = clients.of(String(memberOf(event, 'clientId')))
+      const issuedAt = Number(memberOf(event, 'issuedAt'))
+      const expiresAt = Number(memberOf(event, 'expiresAt'))
+      const client = clients.of(event)
       const left = expiresAt - event.at.getTime() / 1000
       client.inARow = left < LAST_PART * (expiresAt - issuedAt) ? client.inARow + 1 : 0
       return client.inARow >= IN_A_ROW

@@ -1,5 +1,5 @@
 import { ClientHistory, FadingMean } from './client-history.js'
-import { memberOf, type Rule } from './rule.js'
+import type { Rule } from './rule.js'
 
 const WINDOW = 600_000
 const LEAST_KEYS = 50
@@ -61,7 +61,6 @@ export const stockpiling: Rule = {
   responses: ['report'],
   watch() {
     const clients = new ClientHistory(() => new Stock())
-    return (event) =>
-      clients.of(String(memberOf(event, 'clientId'))).add(event.at.getTime(), event.type === 'key.issued')
+    return (event) => clients.of(event).add(event.at.getTime(), event.type === 'key.issued')
   },
 }
