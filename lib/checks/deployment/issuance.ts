@@ -37,9 +37,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
     needs,
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)
-      const header = exchange.headers.get('Cache-Control') ?? 'none'
-      if (/\bno-store\b/i.test(header)) return PASSED
-      return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
+      return requireNoStore(deployment, exchange)
     },
   },
   {
@@ -137,6 +135,13 @@ function withQuery({ form = [], url, ...rest }: Outgoing) {
 function asGet(outgoing: Outgoing): Outgoing {
   const { form, ...rest } = withQuery(outgoing)
   return { ...rest, method: 'GET', ...(form.length > 0 && { form }) }
+}
+
+/** No cache may keep the answer. */
+export function requireNoStore(deployment: Deployment, exchange: Exchange): Finding {
+  const header = exchange.headers.get('Cache-Control') ?? 'none'
+  if (/\bno-store\b/i.test(header)) return PASSED
+  return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
 }
 
 /** A request must be refused with a status from 400 to 499. */

@@ -1,6 +1,7 @@
 import { type Check, CheckEnd, type Finding, failed, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
+import { requireNoStore } from './issuance.js'
 import { isRefused, noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
 import { grantedScopes } from './scopes.js'
 
@@ -31,9 +32,7 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
     async run(deployment, signal) {
       const { exchange } = await redeem(deployment, signal)
       if (!('access_token' in exchange.json)) return skipped('the key is redeemed for no access token')
-      const header = exchange.headers.get('Cache-Control') ?? 'none'
-      if (/\bno-store\b/i.test(header)) return PASSED
-      return deployment.failed(exchange, 'Cache-Control: no-store', `Cache-Control: ${header}`)
+      return requireNoStore(deployment, exchange)
     },
   },
   {
