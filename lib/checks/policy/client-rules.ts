@@ -1,6 +1,6 @@
 import { isNetworkWithin } from '../../base/network.js'
 import { REGISTER_SCOPE } from '../../clients/scopes.js'
-import { beyond, deviationIf, optionOf, type PolicyRule } from './rule.js'
+import { beyond, clientPath, deviationIf, optionOf, type PolicyRule } from './rule.js'
 
 const DAY_MILLISECONDS = 86_400_000
 
@@ -223,7 +223,3 @@ export const CLIENT_RULES = [
     },
   },
 ] as const satisfies readonly PolicyRule[]
-
-function clientPath(path: string): string {
-  return path.replace(/\.policy$/, '')
-}

@@ -1,5 +1,5 @@
 import { parseNetwork } from '../../base/network.js'
-import { deviationIf, matchesClient, optionOf, type PolicyRule } from './rule.js'
+import { clientPath, deviationIf, matchesClient, optionOf, type PolicyRule } from './rule.js'
 
 /** The fewest scopes of a deployment in which a client with all of them stands out. */
 const MANY_SCOPES = 4
@@ -39,7 +39,7 @@ export const LEFTOVER_RULES = [
     severity: 'error',
     find: ({ description: { clients } }) =>
       clients.flatMap(({ path, sameSecretAs }) =>
-        deviationIf(sameSecretAs !== undefined, path.replace(/\.policy$/, ''), {
+        deviationIf(sameSecretAs !== undefined, clientPath(path), {
           actual: `the secret of ${sameSecretAs}`,
           expected: 'a secret of its own',
         }),

@@ -132,6 +132,11 @@ export function optionOf({ path, inherited }: DescribedClient, name: keyof Polic
   return `${inherited.includes(name) ? 'policy' : path}.${name}`
 }
 
+/** The path of the client to which a policy belongs. */
+export function clientPath(path: string): string {
+  return path.replace(/\.policy$/, '')
+}
+
 /** Whether an entry of a class is the id of a client, or a prefix of it with `*`. */
 export function matchesClient(entry: string, { clientId }: DescribedClient): boolean {
   return entry.endsWith('*') ? clientId?.startsWith(entry.slice(0, -1)) === true : clientId === entry
