@@ -1,5 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { deadline } from '../../lib/base/deadline.js'
-import { pause } from '../support/redis/servers.js'
 
 const never = () => new Promise<never>(() => undefined)
 

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { findClient } from '../../lib/clients/registry.js'
 import type { ClientRegistry } from '../../lib/ports/client.js'
@@ -10,7 +11,7 @@ import { bindDevice, CONFIRM_SECONDS, type Device, FLEET, useDevice } from '../s
 import { type Deployed, deployed, reasonOf, START } from '../support/deployed.js'
 import { redisDatabase, sqliteDatabase } from '../support/keyv/databases'
 import { CLIENTS } from '../support/redis/clients'
-import { pause, type RedisServer, startRedis } from '../support/redis/servers'
+import { type RedisServer, startRedis } from '../support/redis/servers'
 import { times } from '../support/scale.js'
 
 /** The first use of a binding and its undo, at the same moment in two processes: exactly one of them succeeds. */

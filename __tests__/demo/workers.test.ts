@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
+import { setTimeout as pause } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
-import { pause, type RedisServer, startRedis } from '../support/redis/servers.js'
+import { type RedisServer, startRedis } from '../support/redis/servers.js'
 import { type Demo, run, startDemo } from './child.js'
 
 jest.setTimeout(120_000)

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
 import { openRequest } from '../support/exact.js'
 import {
@@ -10,8 +11,6 @@ import {
   until,
   withRedeeming,
 } from '../support/redeeming.js'
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 /** Presents a key and returns a function that hangs up. */
 function presentAndHangUp(server: RedeemingServer, key: string): () => void {

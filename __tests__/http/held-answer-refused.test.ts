@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
 import type { ProvisioningStore } from '../../lib/index.js'
 import { gate, keyRefOf, type RedeemingServer, until, withRedeeming } from '../support/redeeming.js'
@@ -83,8 +84,6 @@ const WAYS: readonly (readonly [title: string, handler: RequestHandler, goesOn: 
 
 /** A store that loses the reservation, as the test wants, while the handler answers. */
 const losing = (settle: ProvisioningStore['settle']) => () => ({ settle })
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 describe('an answer whose key cannot be settled', () => {
   describe.each([

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { webhook } from '../../lib/notifications/notifications.js'
 import type { WebhookOptions } from '../../lib/notifications/webhook-options.js'
 import {
   type Answering,
-  pause,
   quickDelivery,
   type Receiver,
   replayEvent,

@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Client } from '../../lib/ports/client.js'
 import { keyvClientRegistry } from '../../lib/stores/keyv/keyv.js'
 import { type Child, launch } from '../demo/child.js'
 import { sqliteDatabase } from '../support/keyv/databases'
-import { pause, startRedis } from '../support/redis/servers'
+import { startRedis } from '../support/redis/servers'
 import { TYPESCRIPT } from '../support/run-program'
 
 jest.setTimeout(120_000)

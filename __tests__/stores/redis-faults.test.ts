@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import {
   HOLDER,
@@ -11,7 +12,7 @@ import {
   withStore,
 } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
-import { pause, startRedis } from '../support/redis/servers'
+import { startRedis } from '../support/redis/servers'
 import { sampled } from '../support/scale'
 
 const now = () => Date.now() / 1000

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   type RedisStore,
   type RedisStoreOptions,
@@ -6,7 +7,7 @@ import {
 } from '../../lib/stores/redis/redis.js'
 import { HELD, HOLDER, keyFor, OVER, PLENTY, until, withStore } from '../support/redis/bench'
 import { CLIENTS } from '../support/redis/clients'
-import { pause, type RedisServer, startRedis } from '../support/redis/servers'
+import { type RedisServer, startRedis } from '../support/redis/servers'
 
 const ENTRY_NAME = 'epk:{37/64}:key:a-client:key'
 const OTHERS = { ...OVER, ownerId: 'jkt:others' }

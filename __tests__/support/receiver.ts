@@ -78,10 +78,6 @@ export async function until(holds: () => boolean, milliseconds = 5_000): Promise
   }
 }
 
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
-}
-
 /** Options for a receiver of this machine, with short waits. */
 export function quickDelivery(receiver: Pick<Receiver, 'cert'>) {
   const deadLetters: DeadLetter[] = []

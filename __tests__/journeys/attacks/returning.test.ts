@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import express, { type RequestHandler } from 'express'
 import type { RedemptionHandler } from '../../../lib/index.js'
 import { aClock } from '../../support/clock.js'
@@ -11,8 +12,6 @@ import {
   withRedeeming,
 } from '../../support/redeeming.js'
 import { compressing } from '../../support/response-patching.js'
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 function presentAndHangUp(server: RedeemingServer, key: string): () => void {
   const sent = openRequest(server, { path: '/act', headers: { Authorization: `Bearer ${key}` } })

@@ -1,9 +1,10 @@
 import { request } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { memoryStore, type ProvisioningStore, provisioningKeyVerifier } from '../../../lib/index.js'
 import { redisStore } from '../../../lib/stores/redis/redis.js'
 import { CLIENTS, CLUSTER_CLIENTS } from '../../support/redis/clients'
 import { withInstances } from '../../support/redis/instances'
-import { pause, startCluster, startRedis } from '../../support/redis/servers'
+import { startCluster, startRedis } from '../../support/redis/servers'
 import { askForKey, obtainKey, postForm, send } from '../../support/requests'
 import { AUDIENCE, CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../support/server'
 

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import { createClient, createCluster } from 'redis'
@@ -6,13 +7,7 @@ import { signProof } from '../../support/proof'
 import { CLIENTS } from '../../support/redis/clients'
 import { from, withInstances } from '../../support/redis/instances'
 import { limitsIn } from '../../support/redis/limits'
-import {
-  pause,
-  type RedisCluster,
-  type RedisServer,
-  startCluster,
-  startRedis,
-} from '../../support/redis/servers'
+import { type RedisCluster, type RedisServer, startCluster, startRedis } from '../../support/redis/servers'
 import { askForKey, exchangeKey, obtainKey } from '../../support/requests'
 import { itInAll } from '../../support/scale.js'
 import { ISSUER, type RunningServer, startServer } from '../../support/server'

@@ -3,13 +3,13 @@ import { statSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RequestHandler, Response } from 'express'
 import { openRequest } from '../../support/exact.js'
 import { until } from '../../support/redeeming.js'
 import { compressing } from '../../support/response-patching.js'
 import { ACT, type RetryingServer, requestFor, run, withRetrying } from '../../support/retrying.js'
 
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 const crumbs = (count: number) => Array.from({ length: count }, (_, i) => Buffer.alloc(1000, i % 256))
 
 async function politely(res: Response, pieces: readonly Buffer[]): Promise<void> {

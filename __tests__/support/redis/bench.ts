@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { KeyRecord, Lease } from '../../../lib/ports/store.js'
 import { type RedisStore, type RedisStoreOptions, redisStore } from '../../../lib/stores/redis/redis.js'
 import { CLIENTS } from './clients'
-import { pause, type RedisServer, startRedis } from './servers'
+import { type RedisServer, startRedis } from './servers'
 
 export const PLENTY = { outstanding: 1_000 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from '../free-port'
 
@@ -102,10 +103,6 @@ async function answersPing(port: number): Promise<void> {
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 20_000; !(await holds().catch(() => false)); await pause(20))
     if (Date.now() > deadline) throw new Error(`it never happened: ${what}`)
-}
-
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 async function ended(process_: ChildProcess): Promise<void> {

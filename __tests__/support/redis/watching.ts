@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { pause, type RedisServer } from './servers.js'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { RedisServer } from './servers.js'
 
 /** All commands that Redis gets during `act`, as MONITOR shows them: one character for each byte. */
 export async function watching(redis: RedisServer, act: () => Promise<void>): Promise<string> {

@@ -103,7 +103,3 @@ export async function bind(server: RunningServer, body: object): Promise<Answere
 export const publicJwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
   format: 'jwk',
 })
-
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
-}

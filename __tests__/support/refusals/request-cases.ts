@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import supertest from 'supertest'
 import { abortedRequest, rawRequest } from '../raw.js'
 import { askForKey, obtainKey, send } from '../requests.js'
 import { CLIENT, SECRET } from '../server.js'
-import { BEARER, type Case, pause, present, READ, tokenRequest } from './case.js'
+import { BEARER, type Case, present, READ, tokenRequest } from './case.js'
 
 export const HEADER_AND_BODY_CASES: Case[] = [
   {

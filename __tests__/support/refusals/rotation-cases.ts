@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { forgeKey, signBare } from '../forge.js'
 import { askForKey, exchangeKey, obtainKey } from '../requests.js'
-import { type Case, pause, present, READ } from './case.js'
+import { type Case, present, READ } from './case.js'
 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 
