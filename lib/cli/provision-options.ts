@@ -1,10 +1,10 @@
+import { abortable } from '../base/abortable.js'
 import { describeSecret } from '../base/faults.js'
 import { isLongEnough, SHORTEST_SECRET } from '../base/secret.js'
 import { systemCode } from '../base/system-code.js'
 import type { ConfigurationError, ProvisionOptions, SecretSource } from '../client/client.js'
 import { oneLine } from '../client/failure.js'
 import { pinnedFetch, secretFromEnvironment, secretFromFile, secretFromStdin } from '../client/node.js'
-import { abortable } from './abortable.js'
 import { type Given, type OptionTable, UsageError } from './arguments.js'
 import { isSameFile } from './same-file.js'
 

@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.js'
 import type { AccessTokens } from './access-tokens.js'
 import { type Connection, learnNonce, learnTime, proofFor } from './connection.js'
 import { isProtected } from './options.js'
@@ -15,7 +16,8 @@ export function authenticatedFetch(connection: Connection, tokens: AccessTokens)
     const body = isStream ? request.body : await bytesOf(request)
     let refused: string | undefined
     for (let tries = 1; ; tries += 1) {
-      const { token, signer } = await unlessAborted(tokens.get(refused), request.signal)
+      // Other requests may need this token too, so only this request stops waiting for it.
+      const { token, signer } = await abortable(() => tokens.get(refused), request.signal)
       const headers = new Headers(request.headers)
       headers.set('Authorization', `DPoP ${token}`)
       headers.set('DPoP', await proofFor(connection, signer, { method, url, token }))
@@ -36,17 +38,6 @@ export function authenticatedFetch(connection: Connection, tokens: AccessTokens)
       }
     }
   }
-}
-
-/** Waits for a promise that other requests may need too, and stops waiting when this request is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason)
-  })
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** Whether there is another token in place of a refused one. */

@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.js'
 import { ProvisionError } from './failure.js'
 import type { OnProgress } from './progress.js'
 
@@ -75,12 +76,9 @@ export class Patience {
       () => controller.abort(new ProvisionError('issuer_unreachable', message)),
       seconds * 1000,
     )
-    // A fetch of the user may ignore the signal.
-    const aborted = new Promise<never>((_, reject) => {
-      controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
-    })
     try {
-      return await Promise.race([send(controller.signal), aborted])
+      // A fetch of the user may ignore the signal.
+      return await abortable(() => send(controller.signal), controller.signal)
     } finally {
       clearTimeout(timer)
       this.#options.signal?.removeEventListener('abort', abort)
