@@ -1,10 +1,13 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -34,6 +37,19 @@ describe('fileState()', () => {
     await state.clear()
     expect([await state.load(), existsSync(file)]).toEqual([undefined, false])
     await state.clear()
+  })
+
+  it('keeps a link, and saves into the file that it leads to', async () => {
+    const target = join(folder, 'volume.json')
+    symlinkSync('volume.json', file)
+    const [ofLink, ofTarget] = [fileState(file), fileState(target)]
+    expect(await ofLink.load()).toBeUndefined()
+    expect(await ofLink.save('one', undefined)).toBe(true)
+    expect(await ofTarget.save('two', 'one')).toBe(true)
+    expect(await ofLink.save('three', 'two')).toBe(true)
+    expect([readFileSync(target, 'utf8'), lstatSync(file).isSymbolicLink()]).toEqual(['three', true])
+    await ofLink.clear()
+    expect([await ofTarget.load(), readdirSync(folder)]).toEqual([undefined, ['identity.json']])
   })
 
   it('saves nothing if another process has saved something since', async () => {

@@ -1,5 +1,5 @@
-import { type FileHandle, open, rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { type FileHandle, open, readlink, realpath, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { type StateStorage, unusable } from '../state.js'
 import { withFileLock } from './file-lock.js'
 import { replaceFile, syncFolder } from './replace-file.js'
@@ -13,26 +13,39 @@ const MOST_BYTES = 1_048_576
  * never half of one: the text is written to another file, which then replaces the first one. Several processes can use one
  * file. While it is written, `<path>.lock` and `<path>.tmp` exist next to it.
  *
- * @param path the file; its folder must exist
+ * @param path the file, or a symbolic link to it; its folder must exist
  * @example
  * const state = fileState('/var/lib/agent/identity.json')
  */
 export function fileState(path: string): StateStorage {
-  const file = resolve(path)
-  const locked = <T>(work: () => Promise<T>) => withFileLock(`${file}.lock`, work)
+  const locked = async <T>(work: (file: string) => Promise<T>) => {
+    const file = await behindLinks(resolve(path))
+    return withFileLock(`${file}.lock`, () => work(file))
+  }
   return {
-    load: () => load(file),
+    load: () => load(resolve(path)),
     save: (text, previous) =>
-      locked(async () => {
+      locked(async (file) => {
         if ((await load(file)) !== previous) return false
         await replaceFile(file, text)
         return true
       }),
     clear: () =>
-      locked(async () => {
+      locked(async (file) => {
         await rm(file, { force: true })
         await syncFolder(file)
       }),
+  }
+}
+
+/** The file that a link leads to, even if it does not exist yet. To replace the link itself would lose the file. */
+async function behindLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const target = await readlink(path).catch(() => undefined)
+    return target === undefined ? path : behindLinks(resolve(dirname(path), target))
   }
 }
 
