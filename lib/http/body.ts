@@ -89,8 +89,10 @@ async function readAsText(req: Request, res: Response): Promise<unknown> {
   return body
 }
 
-/** Whether a request has a body at all (RFC 9112 6). */
-export function hasBody({ headers }: Request): boolean {
+/** Whether a request has a body at all (RFC 9112 6). Over HTTP/2, a body needs no header (RFC 9113 8.1.1). */
+export function hasBody(req: Request): boolean {
+  const { headers, stream } = req as Request & { readonly stream?: { readonly endAfterHeaders?: boolean } }
+  if (stream?.endAfterHeaders !== undefined) return !stream.endAfterHeaders
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 

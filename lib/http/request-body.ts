@@ -54,6 +54,11 @@ function isBeingRead(req: Request): boolean {
   return req.readableDidRead || readers > 0 || req.readableEncoding !== null
 }
 
+/** Whether the whole body has arrived. Over HTTP/2, `complete` says only whether it was read. */
+function hasArrived(req: Request): boolean {
+  return req.complete || (req as { stream?: { readableEnded?: boolean } }).stream?.readableEnded === true
+}
+
 function whole(digestOf: () => string | undefined): ReceivedBody {
   return {
     isWhole: true,
@@ -122,11 +127,11 @@ function holdBody(
         held.add(chunk)
       }
       if (held.excess !== undefined) finish(held.excess)
-      else if (req.complete) finish('whole')
+      else if (hasArrived(req)) finish('whole')
     }
     const broken = () => finish('broken')
     if (req.destroyed) broken()
-    else if (req.complete && req.readableLength === 0) finish('whole')
+    else if (hasArrived(req) && req.readableLength === 0) finish('whole')
     else req.on('readable', read).once('error', broken).once('close', broken)
   })
 }
@@ -196,7 +201,7 @@ export function checkAtEnd(
   check: () => Promise<void>,
   refuse: (error: unknown) => void,
 ): void {
-  if (req.complete) return
+  if (hasArrived(req)) return
   const push = req.push.bind(req)
   // Node's parser ends every body by `push(null)`.
   req.push = function pushChecked(chunk: unknown, encoding?: BufferEncoding): boolean {
@@ -230,9 +235,9 @@ function endAfterAnswer(req: Request, res: Response): void {
  * @param onAbort is called before the connection is closed
  */
 export function abortSlowBody(req: Request, res: Response, milliseconds: number, onAbort: () => void): void {
-  if (req.complete) return
+  if (hasArrived(req)) return
   const timer = setTimeout(() => {
-    if (req.complete || isAnswered(res)) return
+    if (hasArrived(req) || isAnswered(res)) return
     onAbort()
     req.destroy()
   }, milliseconds)
