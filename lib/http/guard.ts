@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { ConfigurationError, malformed, type ProvisioningError } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import type { Observation } from '../monitoring/use-case-recorder.js'
-import type { Target } from '../possession/target.js'
+import { pathOf, type Target } from '../possession/target.js'
 import { extractKey, type Presentation } from '../tokens/presentation.js'
 import { hasBody } from './body.js'
 import type { GuardContext } from './context.js'
@@ -177,11 +177,4 @@ function optionsOfBoth(passed: PassedGuard, guard: PassedGuard, audiences: reado
   const required = scopes.length === 0 ? 'anyScope: true' : scope
   // The only audience is the default.
   return audiences.length === 1 ? required : `${required}, audience: '${guard.audience}'`
-}
-
-/** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */
-function pathOf(requestTarget: string): string {
-  return requestTarget.startsWith('/')
-    ? requestTarget
-    : requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import type { Observation } from '../monitoring/use-case-recorder.js'
 import type { StoringDeployment } from '../ports/deployment.js'
+import { pathOf } from '../possession/target.js'
 import { requestDigest } from '../redemption/outcome.js'
 import type { Repetition } from '../redemption/replay.js'
 import type { RedemptionRequest, Reservation } from '../redemption/reservation.js'
@@ -91,12 +92,13 @@ const WITHOUT_OWNER: Digests = { digest: undefined }
 function digestsOf({ method, originalUrl, headers }: Request, body: ReceivedBody | undefined): Digests {
   const { 'content-type': type, 'content-length': length } = headers
   const ofBody = body?.digest
+  const path = pathOf(originalUrl)
   return {
-    route: requestDigest(method, originalUrl),
-    digest: ofBody && requestDigest('route', method, originalUrl, ofBody),
+    route: requestDigest(method, path),
+    digest: ofBody && requestDigest('route', method, path, ofBody),
     // Without a length it would recognize any body, so it counts only if there is no digest.
     ...((ofBody === undefined || length !== undefined) && {
-      approximateDigest: requestDigest('like', method, originalUrl, type, length),
+      approximateDigest: requestDigest('like', method, path, type, length),
     }),
     isIncomparable: body?.isCrowdedOut === true,
   }

@@ -28,3 +28,10 @@ function normalizeOctet(octet: string): string {
   const character = String.fromCharCode(Number.parseInt(octet.slice(1), 16))
   return /[\w.~-]/.test(character) ? character : octet.toUpperCase()
 }
+
+/** RFC 9112 3.2.2: a request may name its target as a whole URL. The host in it is ignored too. */
+export function pathOf(requestTarget: string): string {
+  return requestTarget.startsWith('/')
+    ? requestTarget
+    : requestTarget.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '')
+}
