@@ -79,7 +79,12 @@ describe('exchange', () => {
 
   it('grants a request within key and policy', async () => {
     const { ask } = await withKey()
-    const form = { scope: 'devices:read', resource: AUDIENCE, requested_token_type: JWT_TOKEN_TYPE }
+    const form = {
+      scope: 'devices:read',
+      resource: AUDIENCE,
+      audience: AUDIENCE,
+      requested_token_type: JWT_TOKEN_TYPE,
+    }
     const answer = await ask(form)
     expect(answer).toMatchObject({ issued_token_type: JWT_TOKEN_TYPE, scope: 'devices:read' })
     expect(decodeJwt(answer.access_token)).toMatchObject({ aud: AUDIENCE, scope: 'devices:read' })
@@ -90,6 +95,13 @@ describe('exchange', () => {
     ['a scope that is none', { scope: ' ' }, 'scope_malformed', 'invalid_scope'],
     ['an audience beyond policy', { resource: OTHER_AUDIENCE }, 'audience_not_permitted', 'invalid_target'],
     ['an audience that is none', { resource: 'evil' }, 'audience_malformed', 'invalid_target'],
+    ['another audience', { audience: OTHER_AUDIENCE }, 'audience_not_permitted', 'invalid_target'],
+    [
+      'a resource and another audience',
+      { resource: AUDIENCE, audience: OTHER_AUDIENCE },
+      'audience_not_permitted',
+      'invalid_target',
+    ],
   ])('refuses %s and spends no key on it', async (_, form, reason, code) => {
     const { ask, entry } = await withKey()
     expect(await refusalOf(() => ask(form))).toMatchObject({ reason, code })

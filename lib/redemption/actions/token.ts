@@ -56,11 +56,7 @@ export async function exchangeKey(
   const policy = deployment.policyOf(client)
   const terms = {
     scope: permitScope(key, policy, parameters.get('scope')),
-    audience: permitAudience(
-      policy.audiences.filter((one) => one === key.audience),
-      parameters.get('resource'),
-      factsOf(key),
-    ),
+    audience: permitTarget(key, policy, parameters),
     lifetimeSeconds: policy.accessTokenLifetimeSeconds,
     confirmation: constrain(policy, verified, key.confirmation?.['x5t#S256'] !== undefined),
   }
@@ -77,6 +73,15 @@ export async function exchangeKey(
       return resultOf(deployment, key, issued)
     },
   })
+}
+
+/** The audience of the key, if the request names no other one: as `resource` or as `audience` (RFC 8693 2.1). */
+function permitTarget(key: VerifiedKey, policy: Policy, parameters: Parameters): string {
+  const permitted = policy.audiences.filter((one) => one === key.audience)
+  const target = permitAudience(permitted, parameters.get('resource'), factsOf(key))
+  const other = parameters.get('audience') ?? target
+  if (other === target) return target
+  throw notPermitted('audience_not_permitted', 'audience', permitted, factsOf(key))
 }
 
 /** A repeated request can have other values of these parameters: new credentials, or another spelling of the key. */
