@@ -8,11 +8,11 @@ describe(PAGE, () => {
   const page = readText(PAGE)
 
   it.each(clientChecks(60).map(({ id, title, fix }) => [id, title, fix]))(
-    'says what is not met, the cause and the fix for %s',
+    'says what is expected, the cause and the fix for %s',
     (id, title, fix) => {
       const [, section = ''] = page.split(`\n### ${id}\n`)
       const [own = ''] = section.split('\n##')
-      expect(own).toContain(`- **Not met:** \`× ${title}\`\n`)
+      expect(own).toContain(`- **Expected:** \`× ${title}\`\n`)
       expect(own).toMatch(/- \*\*Cause:\*\* ./)
       expect(flat(own)).toContain(`- **Fix:** ${fix}`)
     },

@@ -105,7 +105,7 @@ export const CLIENT_RULES = [
     clause: 'RFC 9700 2.5',
     option: 'clients[].authenticationMethods',
     why: 'The client can authenticate with a shared secret, which can leak from more places than a private key that never leaves the client.',
-    fix: 'Give the client jwks or a certificate instead of a secret. In authenticationMethods, list only methods that the security policy allows.',
+    fix: 'In the entry of the client, replace the secret by public keys (jwks) or a certificate. In authenticationMethods, list only methods that the security policy allows.',
     severity: 'off',
     parameters: { allowed: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'] },
     findIn: ({ path, authenticationMethods }, { allowed }) => {
