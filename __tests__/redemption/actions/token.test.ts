@@ -35,6 +35,7 @@ describe('readSubjectToken', () => {
     ['no subject_token_type', { subject_token: 'a.b.c' }, 'token_type_unsupported'],
     ['another subject_token_type', { ...form, subject_token_type: ACCESS_TOKEN }, 'token_type_unsupported'],
     ['an actor', { ...form, actor_token: 'd.e.f' }, 'token_type_unsupported'],
+    ['the type of an actor', { ...form, actor_token_type: JWT_TOKEN_TYPE }, 'token_type_unsupported'],
     ['another requested_token_type', { ...form, requested_token_type: 'urn:x' }, 'token_type_unsupported'],
   ])('refuses an exchange with %s (RFC 8693 2.1)', async (_, given, reason) => {
     const refusal = await refusalOf(() => readSubjectToken(parameters(given)))

@@ -35,8 +35,8 @@ export function readSubjectToken(parameters: Parameters): string {
   if (parameters.get('subject_token_type') !== JWT_TOKEN_TYPE) {
     throw malformed('token_type_unsupported', `subject_token_type is not ${JWT_TOKEN_TYPE}.`)
   }
-  if (parameters.has('actor_token'))
-    throw malformed('token_type_unsupported', 'actor_token is not supported.')
+  if (parameters.has('actor_token') || parameters.has('actor_token_type'))
+    throw malformed('token_type_unsupported', 'actor_token and actor_token_type are not supported.')
   const requested = parameters.get('requested_token_type') ?? ACCESS_TOKEN_TYPE
   if (requested !== ACCESS_TOKEN_TYPE && requested !== JWT_TOKEN_TYPE) {
     throw malformed('token_type_unsupported', `requested_token_type is not ${ACCESS_TOKEN_TYPE}.`)
