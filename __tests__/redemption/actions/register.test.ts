@@ -144,6 +144,29 @@ describe('register', () => {
     expect(events.map(({ type }) => type)).toEqual(['key.issued', 'key.released'])
   })
 
+  it('leaves the client of an attempt that has completed the redemption in the meantime', async () => {
+    const store = storeBut({ settle: () => Promise.reject(new Error('down')) })
+    const client = (await deployed().deployment.registry.find('ci-runner')) as Client
+    const registry = memoryClientRegistry([client])
+    let isCompleted = false
+    async function save(saved: Client): Promise<boolean> {
+      if (!isCompleted) await registry.save({ ...saved, metadata: { client_name: 'completed' } })
+      isCompleted = true
+      return registry.save(saved)
+    }
+    async function find(...key: Parameters<typeof store.find>): ReturnType<typeof store.find> {
+      const entry = await store.find(...key)
+      return entry && isCompleted ? { ...entry, state: 'redeemed' } : entry
+    }
+    const overrides = { store: { ...store, find }, clients: { ...registry, save } }
+    const { ask } = await withKey(overrides, { requested_subject: 'device:7' })
+    expect(await reasonOf(ask)).toBe('key_redeemed')
+    expect(await registry.find('device:7')).toMatchObject({
+      revision: 1,
+      metadata: { client_name: 'completed' },
+    })
+  })
+
   it('forgets the client again when the key was revoked in the meantime', async () => {
     const store = storeBut({ settle: async () => 'revoked' })
     const { ask, registry, events } = await withKey({ store }, { requested_subject: 'device:7' })

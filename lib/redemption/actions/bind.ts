@@ -12,7 +12,7 @@ import { callStore, type Deployment, numericDate } from '../../ports/deployment.
 import type { Policy } from '../../ports/policy-options.js'
 import type { KeyEntry } from '../../ports/store.js'
 import { randomId, type VerifiedKey } from '../../tokens/provisioning-key.js'
-import { stateRefusal } from '../key-state.js'
+import { requireState, stateRefusal } from '../key-state.js'
 import { requestDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
@@ -72,6 +72,9 @@ async function save(
   given: Binding,
 ): Promise<ActionResult<BindAnswer>> {
   const changed = await changeClient(deployment, key.subject, async (before) => {
+    // Another request may have resumed and completed this redemption since. Then its binding must stay.
+    if (before?.bindings?.some(({ keyId }) => keyId === key.jti))
+      await requireState(deployment, key, 'redeeming')
     const policy = await policyFor(deployment, key, before)
     return withBindings(before ?? newClient(key, policy), bindingsWith(given, before, policy))
   })

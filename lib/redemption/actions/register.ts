@@ -13,6 +13,7 @@ import { issueRegistrationToken } from '../../registration/access-token.js'
 import { issueSecret } from '../../registration/credentials.js'
 import { type ClientInformation, informationOf } from '../../registration/information.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
+import { requireState } from '../key-state.js'
 import { bodyDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
@@ -35,7 +36,9 @@ export async function registerClient(
     async act(registration) {
       const result = await save(deployment, key, registration)
       if (result !== undefined) return result
-      // Another request has changed the client since. It removed a leftover, or the identity is taken.
+      // Another request has changed the client since. It removed a leftover, or the identity is taken. Or it has resumed and
+      // completed this redemption: then its client must stay.
+      await requireState(deployment, key, 'redeeming')
       const again = await save(deployment, key, await validate(deployment, key, clientId, body))
       if (again === undefined) throw taken()
       return again
