@@ -46,6 +46,28 @@ async function withKey(overrides = {}, asked: Record<string, string> = {}) {
 }
 
 describe('bind', () => {
+  it('leaves the binding of an attempt that has completed the redemption in the meantime', async () => {
+    const store = storeBut({})
+    const registry = memoryClientRegistry([
+      (await deployed().deployment.registry.find('ci-runner')) as Client,
+    ])
+    const bindingId = 'c'.repeat(27)
+    let isCompleted = false
+    async function save(saved: Client): Promise<boolean> {
+      const bindings = saved.bindings?.map((one) => ({ ...one, bindingId })) ?? []
+      if (!isCompleted) await registry.save({ ...saved, bindings })
+      isCompleted = true
+      return registry.save(saved)
+    }
+    async function find(...key: Parameters<typeof store.find>): ReturnType<typeof store.find> {
+      const entry = await store.find(...key)
+      return entry && isCompleted ? { ...entry, state: 'redeemed' } : entry
+    }
+    const { ask } = await withKey({ store: { ...store, find }, clients: { ...registry, save } })
+    expect(await reasonOf(ask)).toBe('key_redeemed')
+    expect(await registry.find('ci-runner')).toMatchObject({ revision: 2, bindings: [{ bindingId }] })
+  })
+
   it('ties the key whose possession is proven to the client that asked for itself', async () => {
     const { ask, registry, stateOf, events, record } = await withKey()
     const answer = await ask()
