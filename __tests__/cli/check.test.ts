@@ -209,7 +209,7 @@ describe('docs/reference/checks.md', () => {
     const sections = page.split(/^##+ /m)
     const of = (id: string) => sections.find((section) => section.startsWith(`${id}\n`))
     const isComplete = ({ id, title, fix }: (typeof DEPLOYMENT_CHECKS)[number]) => {
-      return ['**Expected:** `', ` ${title}\``, '**Cause:**', `**Fix:** ${fix}\n`].every((part) =>
+      return [`**Expected:** ${title}`, '**Cause:**', `**Fix:** ${fix}\n`].every((part) =>
         of(id)?.includes(part),
       )
     }

@@ -12,7 +12,7 @@ describe(PAGE, () => {
     (id, title, fix) => {
       const [, section = ''] = page.split(`\n### ${id}\n`)
       const [own = ''] = section.split('\n##')
-      expect(own).toContain(`- **Expected:** \`× ${title}\`\n`)
+      expect(own).toContain(`- **Expected:** ${title}\n`)
       expect(own).toMatch(/- \*\*Cause:\*\* ./)
       expect(flat(own)).toContain(`- **Fix:** ${fix}`)
     },
