@@ -46,7 +46,8 @@ export function access(port: number): Access {
 }
 
 const WRONG_HOST = 'Use the link that the demo has printed in its terminal.'
-const NO_COOKIE = 'Open the link that the demo has printed in its terminal. It contains a token.'
+const NO_COOKIE =
+  'Open the link that the demo has printed in its terminal, in a browser that accepts cookies. It contains a token.'
 const CROSS_SITE = 'Only the pages of the demo may send this request.'
 
 function refuse(res: Parameters<RequestHandler>[1], text: string): void {

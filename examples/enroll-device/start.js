@@ -8,7 +8,7 @@ import { join } from 'node:path'
 process.env.FLEET_SECRET ??= randomBytes(32).toString('hex')
 const { origin, server } = await import('./server.js')
 await once(server, 'listening')
-console.log(`server    listens at ${origin}`)
+console.log(`server    listens at ${origin} (with plain HTTP, so the warning above is normal)`)
 
 // The fleet operator asks for a key in the name of the device.
 const asked = await fetch(`${origin}/oauth/token`, {
@@ -40,7 +40,8 @@ const headers = { Authorization: `Bearer ${key}` }
 const stolen = await fetch(`${origin}/oauth/bind`, { method: 'POST', headers })
 const { error, error_description } = await stolen.json()
 console.log(`thief     presents a copy of the key: ${stolen.status} ${error}. ${error_description}`)
-console.log('server    cannot know who was first, the device or the thief: device:42 has to enroll again')
+console.log('server    cannot know who was first, the device or the thief, so device:42 must enroll again')
+console.log('The example ends here, as it should: the stolen key is worth nothing.')
 
 server.close()
 process.exitCode = codes.every((code) => code === 0) && stolen.status === 401 ? 0 : 1
