@@ -192,7 +192,7 @@ test('a late attempt that is not told that it lost its claim leaves the binding 
   const clock = { seconds: Math.floor(Date.now() / 1000) }
   const subject = 'device:late'
   const kept = memoryClientRegistry([RUNNER])
-  const [asked, goOn] = [gate(), gate()]
+  const [asked, saved, replaced] = [gate(), gate(), gate()]
   let times = 0
   const clients: ClientRegistry = {
     ...kept,
@@ -201,13 +201,19 @@ test('a late attempt that is not told that it lost its claim leaves the binding 
       if (clientId === subject) times += 1
       if (clientId === subject && times === 2) {
         asked.open()
-        await goOn.opened
+        await saved.opened
       }
       return kept.find(clientId)
+    },
+    async save(client) {
+      const isSaved = await kept.save(client)
+      if (client.clientId === subject) (client.revision === 1 ? saved : replaced).open()
+      return isSaved
     },
   }
   const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
     async settle(...given) {
+      await replaced.opened
       const answer = await store.settle(...given)
       if (answer === 'lost') throw new Error('the answer is gone')
       return answer
@@ -221,7 +227,6 @@ test('a late attempt that is not told that it lost its claim leaves the binding 
     clock.seconds += 31
     const second = await run(server, key, BIND, { now: clock.seconds })
     expect(second.status).toBe(201)
-    goOn.open()
     expect((await first).status).toBe(503)
     const { binding_id: bindingId } = JSON.parse(second.text)
     const idsOf = async () => (await kept.find(subject))?.bindings?.map((binding) => binding.bindingId)

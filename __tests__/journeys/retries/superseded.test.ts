@@ -15,24 +15,28 @@ const RUNNER: Client = {
   policy: { subjects: ['device:*'] },
 }
 
-/** A registry that delays its first answer about the subject until the test releases it. */
+/** A registry that delays its first answer about the subject until another attempt has saved the subject. */
 function slowOnce() {
-  const asked = gate()
-  const goOn = gate()
+  const [asked, saved, replaced] = [gate(), gate(), gate()]
   const kept = memoryClientRegistry([RUNNER])
-  let times = 0
+  let isAsked = false
   const registry: ClientRegistry = {
     ...kept,
     async find(clientId) {
-      if (clientId === SUBJECT) times += 1
-      if (clientId === SUBJECT && times === 1) {
+      if (clientId === SUBJECT && !isAsked) {
+        isAsked = true
         asked.open()
-        await goOn.opened
+        await saved.opened
       }
       return kept.find(clientId)
     },
+    async save(client) {
+      const isSaved = await kept.save(client)
+      if (client.clientId === SUBJECT) (client.revision === 1 ? saved : replaced).open()
+      return isSaved
+    },
   }
-  return { registry, kept, asked, goOn }
+  return { registry, kept, asked, replaced }
 }
 
 /** Changes the subject once when a settlement fails, before the failed attempt can undo anything. */
@@ -44,11 +48,12 @@ async function supersede(
   meanwhile: Meanwhile,
   look: (kept: ClientRegistry, told: string) => unknown,
 ) {
-  const { registry, kept, asked, goOn } = slowOnce()
+  const { registry, kept, asked, replaced } = slowOnce()
   const clock = { seconds: Math.floor(Date.now() / 1000) }
   const options = { now: () => clock.seconds * 1000, clients: registry }
   const verbs = (store: ProvisioningStore): Partial<ProvisioningStore> => ({
     async settle(...given) {
+      await replaced.opened
       const answer = await store.settle(...given)
       if (answer === 'lost') await meanwhile(kept)
       return answer
@@ -65,7 +70,6 @@ async function supersede(
     clock.seconds += 30
     const third = await run(server, key, errand, { now: clock.seconds })
     expect(third.status).toBe(201)
-    goOn.open()
     expect((await second).status).toBe(401)
     await until(() => server.refusal() === 'key_redeeming')
     expect((await run(server, key, errand, { now: clock.seconds })).text).toBe(third.text)
