@@ -43,7 +43,7 @@ export const CLIENT_RULES = [
     clause: 'RFC 9700 2.3',
     option: 'clients[].policy.scopes',
     why: 'The policy of a client has no list `scopes`, so the client has all scopes of the policy for all clients. Or the client has more scopes than the security policy allows.',
-    fix: 'In the policy of each client, set scopes to the scopes that this client needs.',
+    fix: 'In the policy of each client, list in scopes only what this client needs.',
     severity: 'warning',
     parameters: { most: 12 },
     findIn: ({ path, policy, namesScopes }, { most }, { description }) => [
