@@ -1,4 +1,5 @@
 import { networkTester } from '../base/network.js'
+import { RecentMap } from '../base/recent-map.js'
 import { inSlices } from '../base/slices.js'
 import { Detector } from '../monitoring/detector.js'
 import type { EventHub } from '../monitoring/event-hub.js'
@@ -7,7 +8,12 @@ import { monitor } from '../monitoring/monitor.js'
 import { RefusalLimiter } from '../monitoring/refusal-limiter.js'
 import { memberOf, type RuleResponse } from '../monitoring/rules/rule.js'
 import type { MonitoringRules } from '../options/monitoring.js'
-import type { Deployment, StoringDeployment, VerifyingDeployment } from '../ports/deployment.js'
+import {
+  type Deployment,
+  numericDate,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from '../ports/deployment.js'
 import type { ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef, LockKind } from '../ports/store.js'
 import { revokeFamily } from '../redemption/containment.js'
@@ -54,22 +60,29 @@ const LOCKS: Partial<Record<RuleResponse, LockKind>> = {
   lockClient: 'lock',
 }
 
+/** A lock of a rule is renewed at most once in this time. Otherwise a long attack would fill the log with its event. */
+const RENEWAL_SECONDS = 30
+
 /** Carries out the responses of a rule. It returns those that have taken effect. */
 function responder(deployment: Deployment | StoringDeployment, { active, lockSeconds }: MonitoringRules) {
   const responsesOf = new Map(active.map(({ rule, responses }) => [rule.id, responses]))
+  const renewable = new RecentMap<number>(1_000)
 
-  async function act(
-    response: RuleResponse,
-    { rule, findingId, clientId, keys }: Incident,
-  ): Promise<boolean> {
+  async function lock(kind: LockKind, { rule, findingId, clientId }: Incident): Promise<boolean> {
+    if (clientId === undefined) return false
+    const [name, now] = [`${kind} ${clientId}`, numericDate(deployment)]
+    if (now < (renewable.get(name) ?? now)) return true
+    const given = { clientId, kind, reason: `finding ${findingId}`, author: `rule ${rule.id}`, lockSeconds }
+    const isLocked = (await lockClient(deployment, given)) === 'locked'
+    if (isLocked) renewable.add(name, now + RENEWAL_SECONDS)
+    return isLocked
+  }
+
+  async function act(response: RuleResponse, incident: Incident): Promise<boolean> {
     const kind = LOCKS[response]
-    if (kind !== undefined) {
-      if (clientId === undefined) return false
-      const lock = { clientId, kind, reason: `finding ${findingId}`, author: `rule ${rule.id}` }
-      return (await lockClient(deployment, { ...lock, lockSeconds })) === 'locked'
-    }
+    if (kind !== undefined) return lock(kind, incident)
     if (response !== 'revokeKey' && response !== 'revokeFamily') return response === 'report'
-    const outcomes = await inSlices(keys, (key) => revoke(deployment, response, key))
+    const outcomes = await inSlices(incident.keys, (key) => revoke(deployment, response, key))
     return outcomes.includes('revoked')
   }
 

@@ -61,6 +61,20 @@ describe('a replay', () => {
     expect(await server.keys.findings()).toHaveLength(1)
   })
 
+  it('renews a lock only after half a minute, so that a long attack does not fill the log', async () => {
+    let now = Date.now()
+    const rules = { replayed_key: { responses: ['throttle'] as const } }
+    server = await startServer({ options: { now: () => now, monitoring: { rules } } })
+    await replay()
+    await until('finding.opened')
+    await replay()
+    await until('finding.updated')
+    expect(await until('client.locked')).toHaveLength(1)
+    now += 31_000
+    await replay()
+    expect(await until('client.locked', 2)).toHaveLength(2)
+  })
+
   it('locks the client if its policy says so, until the lock is over or an operator ends it', async () => {
     const rules = { replayed_key: { responses: ['lockClient'] as const } }
     server = await startServer({ options: { monitoring: { rules, lockSeconds: 600 } } })
