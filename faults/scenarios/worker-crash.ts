@@ -74,7 +74,7 @@ function findings(keys: readonly Key[], { interrupted, early, late, repeated }: 
   const resumed = late.filter((call, i) => isBound[i] && isSuccess(call))
   const failures = keys.flatMap(({ keyId }, i) => {
     const tries = [early[i], late[i], repeated[i]].filter((call) => call !== undefined)
-    const lease = (interrupted[i]?.begin ?? 0) + LEASE_MILLISECONDS
+    const lease = (interrupted[i]?.begin ?? Number.POSITIVE_INFINITY) + LEASE_MILLISECONDS
     const expected = tries.map((call) => {
       if (!isBound[i]) return 'key_redeeming'
       const isAfterLease = call !== early[i] || (isSuccess(call) && call.end >= lease)
@@ -82,7 +82,7 @@ function findings(keys: readonly Key[], { interrupted, early, late, repeated }: 
     })
     const answers = tries.map((call) => call.reason ?? call.status)
     const outcomes = new Set(tries.filter(isSuccess).map(({ outcome }) => outcome))
-    const isSame = String(answers) === String(expected) && outcomes.size <= 1
+    const isSame = tries.length === 3 && String(answers) === String(expected) && outcomes.size <= 1
     return isSame ? [] : [`${keyId} got ${answers.join(', ')}, expected ${expected.join(', ')}`]
   })
   const bearers = isBound.filter((bound) => !bound).length
