@@ -14,7 +14,7 @@ export class ClientHistory<T> {
     this.#make = make
   }
 
-  /** What is remembered of the client of an event. */
+  /** The past of the client of an event. */
   of(event: ProvisioningEvent): T {
     const clientId = String(memberOf(event, 'clientId'))
     const known = this.#clients.get(clientId)
