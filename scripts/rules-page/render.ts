@@ -56,7 +56,7 @@ function sectionOf(rule: Rule): string {
     `- **Harmless cause:** ${falsePositives}`,
     ...(techniques.length === 0
       ? []
-      : [`- **Attack techniques:** ${techniques.map(techniqueLink).join(', ')}`]),
+      : [`- **Attack techniques of MITRE ATT&CK:** ${techniques.map(techniqueLink).join(', ')}`]),
   ].join('\n')
 }
 
