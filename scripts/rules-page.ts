@@ -6,11 +6,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PAGES, pageFromCode, writePage } from './rules-page/pages'
 
-const isWriting = process.argv.includes('--write')
-for (const page of PAGES) {
-  if (isWriting) writePage(page)
-  else if (readFileSync(join(__dirname, '..', page), 'utf8') !== pageFromCode(page)) {
-    console.error(`${page} differs from the code: run this again with --write`)
-    process.exitCode = 1
+async function main(): Promise<void> {
+  const isWriting = process.argv.includes('--write')
+  for (const page of PAGES) {
+    if (isWriting) await writePage(page)
+    else if (readFileSync(join(__dirname, '..', page), 'utf8') !== (await pageFromCode(page))) {
+      console.error(`${page} differs from the code: run this again with --write`)
+      process.exitCode = 1
+    }
   }
 }
+
+void main()

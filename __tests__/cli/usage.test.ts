@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { COMMANDS } from '../../lib/cli/commands.js'
 import { Report } from '../../lib/cli/report.js'
@@ -188,6 +189,22 @@ describe('the command line', () => {
       expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
     },
   )
+})
+
+describe('the start of a command', () => {
+  it('loads no package of the server, if the command is for devices', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cli-'))
+    const hook = join(folder, 'loaded.cjs')
+    writeFileSync(hook, `process.on('exit', () => console.error(Object.keys(require.cache).join('\\n')))`)
+    const env = { NODE_OPTIONS: `--require ${hook}` }
+    const packagesOf = async (command: string) => {
+      const { stderr } = await run([command, '--help'], { env })
+      return [...new Set([...stderr.matchAll(/node_modules.([\w-]+)/g)].map(([, name]) => name))]
+    }
+    expect(await packagesOf('provision')).toEqual([])
+    expect(await packagesOf('explain')).toContain('express')
+    rmSync(folder, { recursive: true })
+  })
 })
 
 describe('a report on a terminal', () => {

@@ -10,8 +10,8 @@ const PAGE = 'docs/operations/rules.md'
 const rules = Object.values(RULES)
 
 describe.each(PAGES)('%s', (page) => {
-  it('has the tables of the code: else run `node scripts/run.mjs scripts/rules-page.ts --write`', () => {
-    expect(readText(page)).toBe(pageFromCode(page))
+  it('has the tables of the code: else run `node scripts/run.mjs scripts/rules-page.ts --write`', async () => {
+    expect(readText(page)).toBe(await pageFromCode(page))
   })
 })
 

@@ -35,7 +35,6 @@ ${CHECK_NOTES}`
 
 /** Runs a client against an issuer that disturbs it. */
 export const CHECK_CLIENT: Command = {
-  summary: 'test a client in any language with an issuer that has faults',
   options: {
     supply: { value: 'HOW', about: 'client: asks for a key (default). key: gets a key' },
     timeout: { value: 'SECONDS', about: 'The time limit of a run of the client. Default: 60' },

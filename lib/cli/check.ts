@@ -37,7 +37,6 @@ ${CHECK_NOTES}`
 
 /** Tests a deployment from outside. */
 export const CHECK: Command = {
-  summary: 'test a deployment from outside, with a test client',
   operand: 'ISSUER',
   options: OPTIONS,
   notes: NOTES,

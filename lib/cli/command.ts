@@ -20,8 +20,6 @@ export type Ending = number | NodeJS.Signals
 
 /** A command of the command line. */
 export interface Command extends ArgumentForm {
-  /** What it does, in one sentence without an end. */
-  readonly summary: string
   /** The text after the list of options. */
   readonly notes: string
   /** Whether the next call continues one that was interrupted. Default `false`. */

@@ -3,33 +3,54 @@ import { closest } from '../base/faults.js'
 import { wrap } from '../checks/report/terminal.js'
 import { oneLine, ProvisionError } from '../client/failure.js'
 import { ownArguments, readArguments, UsageError } from './arguments.js'
-import { CHECK } from './check.js'
-import { CHECK_CLIENT } from './check-client.js'
 import { type Command, type Ending, EXIT, Interruption, type Surroundings } from './command.js'
-import { EXPLAIN } from './explain.js'
-import { INIT } from './init.js'
-import { KEYGEN } from './keygen.js'
 import { packageVersion } from './package.js'
-import { PROVISION } from './provision.js'
 import { usageErrorOf } from './provision-options.js'
 import type { ReportedError } from './report.js'
 import { OutputError } from './result.js'
-import { REVIEW } from './review.js'
 import { ProgramError } from './run-program.js'
 
 const PROGRAM = 'express-provisioning-keys'
 /** The width of most terminals. */
 const HELP_WIDTH = 80
 
-/** All commands. A new one needs only its line here. */
-export const COMMANDS: Readonly<Record<string, Command>> = {
-  provision: PROVISION,
-  check: CHECK,
-  'check-client': CHECK_CLIENT,
-  explain: EXPLAIN,
-  review: REVIEW,
-  keygen: KEYGEN,
-  init: INIT,
+/** A command and its module, which is loaded when somebody calls it. A device that calls `provision` loads no server. */
+interface CommandEntry {
+  /** What the command does, in one sentence without an end. */
+  readonly summary: string
+  load(): Promise<Command>
+}
+
+/** All commands. A new one needs only its entry here. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  provision: {
+    summary: 'get a provisioning key and redeem it: run this on each device',
+    load: async () => (await import('./provision.js')).PROVISION,
+  },
+  check: {
+    summary: 'test a deployment from outside, with a test client',
+    load: async () => (await import('./check.js')).CHECK,
+  },
+  'check-client': {
+    summary: 'test a client in any language with an issuer that has faults',
+    load: async () => (await import('./check-client.js')).CHECK_CLIENT,
+  },
+  explain: {
+    summary: 'explain why a key, an access token or a request is refused',
+    load: async () => (await import('./explain.js')).EXPLAIN,
+  },
+  review: {
+    summary: 'compare a configuration with a security policy',
+    load: async () => (await import('./review.js')).REVIEW,
+  },
+  keygen: {
+    summary: 'generate a signing key, or the secret of a client with its hash',
+    load: async () => (await import('./keygen.js')).KEYGEN,
+  },
+  init: {
+    summary: 'write a small complete app into an empty folder',
+    load: async () => (await import('./init.js')).INIT,
+  },
 }
 
 /** Runs the command that the arguments name, and reports its errors. */
@@ -39,20 +60,20 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
   } catch (error) {
     const { signal } = surroundings
     const { ending, ...reported } = describe(signal.aborted ? signal.reason : error)
-    const isContinued = reported.code === 'interrupted' && commandOf(arguments_)?.isResumable
+    const isContinued = reported.code === 'interrupted' && (await commandOf(arguments_))?.isResumable
     const message = `${reported.message}${isContinued ? ' The next call continues.' : ''}`
     surroundings.report.error({ ...reported, message })
     return ending
   }
 }
 
-function commandOf([name = '']: readonly string[]): Command | undefined {
-  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+async function commandOf([name = '']: readonly string[]): Promise<Command | undefined> {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name]?.load() : undefined
 }
 
 async function dispatch(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
   const [name = '', ...rest] = arguments_
-  const command = commandOf(arguments_)
+  const command = await commandOf(arguments_)
   const own = command === undefined ? arguments_ : ownArguments(command, rest)
   if (own.includes('--help') || own.includes('-h'))
     return print(command === undefined ? overview() : helpOf(name, command), surroundings)
@@ -88,13 +109,13 @@ export function usageOf(name: string, { operand, programAfter }: Command): strin
 }
 
 function helpOf(name: string, command: Command): string {
-  const { summary, options, notes } = command
+  const { options, notes } = command
   const forms = Object.entries(options).map(
     ([option, { value = '', about }]) => [`--${option} ${value}`, about] as const,
   )
   const width = Math.max(22, ...forms.map(([form]) => form.length + 1))
   const lines = forms.map(([form, about]) => `  ${form.padEnd(width)}${about}`)
-  const title = wrap(`${PROGRAM} ${name}: ${summary}.`, { width: HELP_WIDTH }).join('\n')
+  const title = wrap(`${PROGRAM} ${name}: ${COMMANDS[name]?.summary}.`, { width: HELP_WIDTH }).join('\n')
   return `${title}\n\nUsage: ${usageOf(name, command)}\n\n${lines.join('\n')}\n\n${notes}\n`
 }
 

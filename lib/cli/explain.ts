@@ -51,7 +51,6 @@ ${CHECK_NOTES}`
 
 /** Explains why a key or a request is refused. */
 export const EXPLAIN: Command = {
-  summary: 'explain why a key, an access token or a request is refused',
   operand: '[FILE]',
   options: OPTIONS,
   notes: NOTES,

@@ -26,7 +26,6 @@ be written.`
 
 /** Writes a small app. */
 export const INIT: Command = {
-  summary: 'write a small complete app into an empty folder',
   operand: 'FOLDER',
   options: OPTIONS,
   notes: NOTES,

@@ -50,7 +50,6 @@ interface Generated {
 
 /** Generates a signing key or the secret of a client. */
 export const KEYGEN: Command = {
-  summary: 'generate a signing key, or the secret of a client with its hash',
   operand: 'signing-key|client-secret',
   options: OPTIONS,
   notes: NOTES,

@@ -27,7 +27,6 @@ again later. With --exec, the exit code of CMD; 126 or 127 if CMD cannot be run.
 
 /** Gets a provisioning key and redeems it. */
 export const PROVISION: Command = {
-  summary: 'get a provisioning key and redeem it: run this on each device',
   options: OPTIONS,
   programAfter: '--exec',
   notes: NOTES,

@@ -47,7 +47,6 @@ interface ReviewContext {
 
 /** Compares a configuration with a security policy. */
 export const REVIEW: Command = {
-  summary: 'compare a configuration with a security policy',
   operand: 'MODULE',
   options: OPTIONS,
   notes: NOTES,

@@ -7,8 +7,11 @@ import { COMMANDS, usageOf } from '../../lib/cli/commands'
 import { clausesInWords } from './clauses'
 
 /** A section for each command (its purpose, its options and its notes), and one for the options of all checks. */
-export function commandSections(): string {
-  const sections = Object.entries(COMMANDS).map(([name, command]) => commandSection(name, command))
+export async function commandSections(): Promise<string> {
+  const entries = Object.entries(COMMANDS)
+  const sections = await Promise.all(
+    entries.map(async ([name, { summary, load }]) => commandSection(name, summary, await load())),
+  )
   return [...sections, checkSection()].join('\n\n')
 }
 
@@ -22,8 +25,8 @@ function checkSection(): string {
   ].join('\n\n')
 }
 
-function commandSection(name: string, command: Command): string {
-  const { summary, options, notes } = command
+function commandSection(name: string, summary: string, command: Command): string {
+  const { options, notes } = command
   const sentence = `${summary[0]?.toUpperCase()}${summary.slice(1)}.`
   const own = Object.entries(options).filter(([option]) => CHECK_OPTIONS[option] === undefined)
   const isCheck = own.length < Object.keys(options).length

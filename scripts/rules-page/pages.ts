@@ -8,7 +8,7 @@ import { ecsTable, ocsfTable } from './siem-tables'
 const ROOT = join(__dirname, '..', '..')
 
 /** The parts of pages that are made from tables in the code, by page and name. */
-const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+const PARTS: Readonly<Record<string, Readonly<Record<string, () => string | Promise<string>>>>> = {
   'docs/operations/rules.md': {
     'table of rules': ruleTable,
     'evidence rules': () => ruleSections('evidence'),
@@ -27,18 +27,19 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, () => string>>>> = 
 export const PAGES = Object.keys(PARTS)
 
 /** A page as it must be: the text as it is, with the parts from the code. */
-export function pageFromCode(page: string): string {
-  const text = readFileSync(join(ROOT, page), 'utf8')
-  return Object.entries(PARTS[page] ?? {}).reduce((current, [name, render]) => {
+export async function pageFromCode(page: string): Promise<string> {
+  let text = readFileSync(join(ROOT, page), 'utf8')
+  for (const [name, render] of Object.entries(PARTS[page] ?? {})) {
     const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`]
-    const [before, rest, ...others] = current.split(begin)
+    const [before, rest, ...others] = text.split(begin)
     const [, after] = rest?.split(end) ?? []
     if (before === undefined || after === undefined || others.length > 0)
       throw new Error(`${page}: expected the comments around "${name}" once`)
-    return `${before}${begin}\n${render()}\n\n${end}${after}`
-  }, text)
+    text = `${before}${begin}\n${await render()}\n\n${end}${after}`
+  }
+  return text
 }
 
-export function writePage(page: string): void {
-  writeFileSync(join(ROOT, page), pageFromCode(page))
+export async function writePage(page: string): Promise<void> {
+  writeFileSync(join(ROOT, page), await pageFromCode(page))
 }
