@@ -1,4 +1,5 @@
 import type { Express } from 'express'
+import { MemoryStore } from 'express-rate-limit'
 import type { ProvisioningKeys } from '../../../lib/index.js'
 import { clientKey } from '../../support/client-assertion.js'
 import { signProof } from '../../support/proof.js'
@@ -9,8 +10,13 @@ const OWN = clientKey()
 const TOKEN = { method: 'POST', url: `${ISSUER}/oauth/token` }
 const at = { audience: AUDIENCE }
 
-/** An owner whose request with a bound key is refused for a temporary reason, and a thief with a copy of it. */
-async function withOwner(test: (server: RunningServer) => Promise<void>): Promise<void> {
+/**
+ * An owner whose request with a bound key is refused for a temporary reason, and a thief with a copy of it.
+ * `forgetRequests` does what the end of the window of a rate limit does.
+ */
+async function withOwner(
+  test: (server: RunningServer, forgetRequests: () => void) => Promise<void>,
+): Promise<void> {
   const mount = (app: Express, keys: ProvisioningKeys) => {
     app.use(keys.router())
     app.post('/devices', keys.redeemProvisioningKey({ scope: 'devices:create', ...at }), (_req, res) => {
@@ -21,9 +27,16 @@ async function withOwner(test: (server: RunningServer) => Promise<void>): Promis
     )
     app.get('/tokens', keys.requireAccessToken({ scope: 'admin', ...at }), (_req, res) => res.sendStatus(200))
   }
-  const rateLimit = { redeem: { limit: 1, windowMs: 500 } }
+  const stores: MemoryStore[] = []
+  const store = () => {
+    const made = new MemoryStore()
+    stores.push(made)
+    return made
+  }
+  const rateLimit = { redeem: { limit: 1 }, store }
   const server = await startServer({ options: { rateLimit, policy: WITH_ADMIN }, mount })
-  await test(server).finally(server.close)
+  const forgetRequests = () => stores.forEach((one) => void one.resetAll())
+  await test(server, forgetRequests).finally(server.close)
 }
 
 async function boundKey(server: RunningServer): Promise<string> {
@@ -42,15 +55,15 @@ const lastReason = ({ events }: RunningServer) =>
 
 describe('a copy of a request of the owner of a bound key', () => {
   test('is good for nothing when a limit has refused the request', () =>
-    withOwner(async (server) => {
+    withOwner(async (server, forgetRequests) => {
       const [key, other] = [await boundKey(server), await boundKey(server)]
       await request(server, ['post', '/devices'], other)().expect(201)
       const refused = request(server, ['post', '/devices'], key)
       await refused().expect(429)
-      await new Promise((resolve) => setTimeout(resolve, 600))
+      forgetRequests()
       await refused().expect(401)
       expect(lastReason(server)).toBe('dpop_replayed')
-      await new Promise((resolve) => setTimeout(resolve, 600))
+      forgetRequests()
       await request(server, ['post', '/devices'], key)().expect(201)
     }))
 
