@@ -297,6 +297,28 @@ describe('findings', () => {
     expect((await act(server, 'findings/close', { findingId })).status).toBe(404)
     expect((await readApi(server, 'findings')).body).toEqual({ items: [] })
   })
+
+  it('have pages that go on where the last one ended, even if its last finding is closed or has grown', async () => {
+    const at = Math.floor(Date.now() / 1_000)
+    const note = (id: string, lastAt: number) =>
+      store.noteFinding({
+        ...{ id, rule: 'dead_key', severity: 'notice', evidence: 'bound', subject: 'client:a', count: 1 },
+        ...{ firstAt: at - 60, lastAt, samples: [], actions: [], until: at + 60 },
+      })
+    for (let i = 0; i < 7; i += 1) await note(`f.${i}`, at - Math.floor(i / 3))
+    const read = async (query: string) => {
+      const { body } = await readApi(server, `findings?limit=2${query}`)
+      return [body.items.map(({ id }: { id: string }) => id), `&after=${body.next}`] as const
+    }
+    const [first, second] = await read('')
+    expect(first).toEqual(['f.0', 'f.1'])
+    await server.keys.closeFinding({ findingId: 'f.1', author: 'alice' })
+    const [ids, third] = await read(second)
+    expect(ids).toEqual(['f.2', 'f.3'])
+    await note('f.3', at + 1)
+    const [more, last] = await read(third)
+    expect([more, (await read(last))[0]]).toEqual([['f.4', 'f.5'], ['f.6']])
+  })
 })
 
 describe('a wrong request', () => {
@@ -327,6 +349,9 @@ describe('a wrong request', () => {
   it('may not have a cursor that no page gave', async () => {
     expect((await readApi(server, 'keys?after=nonsense')).status).toBe(400)
     expect((await readApi(server, 'clients?after=nonsense')).status).toBe(400)
+    expect((await readApi(server, 'findings?after=nonsense')).body.faults).toEqual([
+      'after: expected the next of an earlier page, got another text',
+    ])
   })
 
   it('gets the faults of its body, and changes nothing', async () => {

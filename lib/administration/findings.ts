@@ -28,7 +28,7 @@ export async function listFindings({ context, parameters }: Call): Promise<objec
       (rule === undefined || one.rule === rule) &&
       (clientId === undefined || one.subject === `client:${clientId}`),
   )
-  const { items, next } = pageIn(findings, ({ id }) => id, list)
+  const { items, next } = pageIn(findings, ({ lastAt, id }) => ({ time: lastAt, ids: [id] }), list)
   return { items: items.map(findingView), ...(next !== undefined && { next }) }
 }
 

@@ -2,6 +2,7 @@ import { ProvisioningError } from '../base/errors.js'
 import { object, type Reader, text, whole } from '../base/schema.js'
 import { CLIENT_ID } from '../ports/client.js'
 import { callStore } from '../ports/deployment.js'
+import { byText, type Place, placeFrom, textOfPlace } from '../stores/listing-arguments.js'
 import { Problem } from './problem.js'
 
 /** The parameters that several endpoints have. */
@@ -57,16 +58,31 @@ const WRONG_CURSOR = new Problem(400, 'Some parameters are wrong.', {
   faults: ['after: expected the next of an earlier page, got another text'],
 })
 
-/** One page of a list that is in memory. `after` is the id of the last item of the page before. */
+/** One page of a list that is in memory, the latest first. It begins after a place, so no item has to be there still. */
 export function pageIn<T>(
   items: readonly T[],
-  idOf: (item: T) => string,
+  placeOf: (item: T) => Place,
   { after, limit = DEFAULT_LIMIT }: ListQuery,
 ): { readonly items: readonly T[]; readonly next?: string } {
-  const first = after === undefined ? 0 : items.findIndex((item) => idOf(item) === after) + 1
-  const page = items.slice(first, first + limit)
+  const end = after === undefined ? undefined : placeIn(after)
+  const left = items
+    .filter((item) => end === undefined || byPlace(placeOf(item), end) > 0)
+    .sort((one, other) => byPlace(placeOf(one), placeOf(other)))
+  const page = left.slice(0, limit)
   const last = page.at(-1)
-  return { items: page, ...(last !== undefined && first + limit < items.length && { next: idOf(last) }) }
+  return { items: page, ...(last && left.length > limit && { next: textOfPlace(placeOf(last)) }) }
+}
+
+function placeIn(after: string): Place {
+  try {
+    return placeFrom(after, 1)
+  } catch {
+    throw WRONG_CURSOR
+  }
+}
+
+function byPlace(one: Place, other: Place): number {
+  return other.time - one.time || byText(one.ids.join(), other.ids.join())
 }
 
 /** Half of a surrogate pair has no name in a store. */

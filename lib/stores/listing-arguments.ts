@@ -43,7 +43,7 @@ export function textOfPlace({ time, ids }: Place): string {
 }
 
 /** @throws RangeError. The message does not repeat the text, which could be anything. */
-function placeFrom(text: string, count: number): Place {
+export function placeFrom(text: string, count: number): Place {
   const [time, ...ids] = listFrom(text)
   const isPlace =
     Number.isFinite(time) &&
@@ -60,6 +60,11 @@ function listFrom(text: string): readonly unknown[] {
   } catch {
     return []
   }
+}
+
+export function byText(one: string, other: string): number {
+  if (one === other) return 0
+  return one < other ? -1 : 1
 }
 
 /** Half of a surrogate pair has no name in Redis. */

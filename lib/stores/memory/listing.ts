@@ -1,5 +1,5 @@
 import type { ClientUse, KeyCounts, ListingStore } from '../../ports/store.js'
-import { countOf, type Place, pageOfKeys, pageOfUses, textOfPlace } from '../listing-arguments.js'
+import { byText, countOf, type Place, pageOfKeys, pageOfUses, textOfPlace } from '../listing-arguments.js'
 import type { MonitoringTables } from './monitoring.js'
 import { FirstOf, visitAll } from './scan.js'
 import { entryOf, type StoredKey } from './stored-key.js'
@@ -76,11 +76,6 @@ function byIssuance(one: ListedKey, other: ListedKey): number {
 
 function byLastUse(one: ListedUse, other: ListedUse): number {
   return other.lastUsedAt - one.lastUsedAt || byText(one.clientId, other.clientId)
-}
-
-function byText(one: string, other: string): number {
-  if (one === other) return 0
-  return one < other ? -1 : 1
 }
 
 /** Which entries a page has. `L` is the part of an entry that orders it. */
