@@ -1,5 +1,5 @@
+import { deadline } from '../base/deadline.js'
 import { networkTester } from '../base/network.js'
-import { RecentMap } from '../base/recent-map.js'
 import { inSlices } from '../base/slices.js'
 import { Detector } from '../monitoring/detector.js'
 import type { EventHub } from '../monitoring/event-hub.js'
@@ -15,7 +15,7 @@ import {
   type VerifyingDeployment,
 } from '../ports/deployment.js'
 import type { ProvisioningEvent } from '../ports/events.js'
-import type { KeyRef, LockKind } from '../ports/store.js'
+import type { KeyRef, Lock, LockKind } from '../ports/store.js'
 import { revokeFamily } from '../redemption/containment.js'
 import { revokeKey } from '../tokens/revocation.js'
 import { lockClient } from './locks.js'
@@ -63,19 +63,40 @@ const LOCKS: Partial<Record<RuleResponse, LockKind>> = {
 /** A lock of a rule is renewed at most once in this time. Otherwise a long attack would fill the log with its event. */
 const RENEWAL_SECONDS = 30
 
+/** If a store takes longer to list the locks, the rule renews its lock. */
+const LONGEST_LISTING_MILLISECONDS = 1_000
+
+/**
+ * Makes the function that reads the locks in force. Another process may have made or ended some. Responses at the same time
+ * share one call of the store.
+ */
+function lockReader({ store }: StoringDeployment): () => Promise<readonly Lock[]> {
+  const inTime = deadline({ milliseconds: LONGEST_LISTING_MILLISECONDS, who: 'The store' })
+  let listing: Promise<readonly Lock[]> | undefined
+  const end = () => {
+    listing = undefined
+  }
+  return function readLocks() {
+    listing ??= inTime(() => store.locks())
+      .catch(() => [])
+      .finally(end)
+    return listing
+  }
+}
+
 /** Carries out the responses of a rule. It returns those that have taken effect. */
 function responder(deployment: Deployment | StoringDeployment, { active, lockSeconds }: MonitoringRules) {
   const responsesOf = new Map(active.map(({ rule, responses }) => [rule.id, responses]))
-  const renewable = new RecentMap<number>(1_000)
+  const readLocks = lockReader(deployment)
 
   async function lock(kind: LockKind, { rule, findingId, clientId }: Incident): Promise<boolean> {
     if (clientId === undefined) return false
-    const [name, now] = [`${kind} ${clientId}`, numericDate(deployment)]
-    if (now < (renewable.get(name) ?? now)) return true
+    const latest = numericDate(deployment) - RENEWAL_SECONDS
+    const isNew = (one: Lock) => one.author.startsWith('rule ') && one.lockedAt > latest
+    const isInForce = (one: Lock) => one.clientId === clientId && one.kind === kind && isNew(one)
+    if ((await readLocks()).some(isInForce)) return true
     const given = { clientId, kind, reason: `finding ${findingId}`, author: `rule ${rule.id}`, lockSeconds }
-    const isLocked = (await lockClient(deployment, given)) === 'locked'
-    if (isLocked) renewable.add(name, now + RENEWAL_SECONDS)
-    return isLocked
+    return (await lockClient(deployment, given)) === 'locked'
   }
 
   async function act(response: RuleResponse, incident: Incident): Promise<boolean> {

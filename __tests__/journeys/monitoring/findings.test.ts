@@ -75,6 +75,21 @@ describe('a replay', () => {
     expect(await until('client.locked', 2)).toHaveLength(2)
   })
 
+  it('locks again if an operator of any process has ended the lock', async () => {
+    const rules = { replayed_key: { responses: ['throttle'] as const } }
+    const store = memoryStore()
+    server = await startServer({ options: { store, monitoring: { rules } } })
+    await replay()
+    await until('finding.opened')
+    const other = provisioningKeys(workingOptions({ store }))
+    expect(await other.unlockClient({ clientId: CLIENT, author: 'alice' })).toBe('unlocked')
+    await replay()
+    const [updated] = await until('finding.updated')
+    expect(updated?.actions).toEqual(['throttle'])
+    expect(await server.keys.locks()).toMatchObject([{ clientId: CLIENT, author: 'rule replayed_key' }])
+    expect(await until('client.locked')).toHaveLength(2)
+  })
+
   it('locks the client if its policy says so, until the lock is over or an operator ends it', async () => {
     const rules = { replayed_key: { responses: ['lockClient'] as const } }
     server = await startServer({ options: { monitoring: { rules, lockSeconds: 600 } } })
