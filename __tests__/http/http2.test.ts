@@ -6,10 +6,12 @@ import { type Prover, prover } from '../support/prover.js'
 import { askForKey } from '../support/requests.js'
 import {
   AUDIENCE,
+  CLIENT,
   ISSUER,
   localCertificate,
   mountAll,
   type RunningServer,
+  SECRET,
   startServer,
 } from '../support/server.js'
 
@@ -53,26 +55,34 @@ async function boundKey(holder: Prover): Promise<string> {
   return body.access_token
 }
 
-/** Redeems a key over HTTP/2, where a body needs no `Content-Length` (RFC 9113 8.1.1). */
-async function redeem(holder: Prover, key: string, body: string, headers: object = {}): Promise<number> {
+interface Sent {
+  readonly path: string
+  readonly headers: object
+  readonly body: string
+}
+
+/** Sends a request over HTTP/2, where a body needs no `Content-Length` (RFC 9113 8.1.1). */
+async function post({ path, headers, body }: Sent): Promise<{ status: number; answer: string }> {
   const { port } = http2.address() as AddressInfo
   const session = connect(`https://localhost:${port}`, { ca: server.cert })
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': '/devices',
-    authorization: `DPoP ${key}`,
-    dpop: holder.prove('POST', `${AUDIENCE}/devices`, key),
-    'content-type': 'application/json',
-    ...headers,
-  })
+  const stream = session.request({ ':method': 'POST', ':path': path, ...headers })
   const status = new Promise<number>((resolve) =>
     stream.on('response', (head) => resolve(Number(head[':status']))),
   )
   stream.end(body)
-  const [code] = await Promise.all([status, text(stream)])
+  const [code, answer] = await Promise.all([status, text(stream)])
   session.close()
-  return code
+  return { status: code, answer }
 }
+
+async function redeem(holder: Prover, key: string, body: string, headers: object = {}): Promise<number> {
+  const proof = holder.prove('POST', `${AUDIENCE}/devices`, key)
+  const named = { authorization: `DPoP ${key}`, dpop: proof, 'content-type': 'application/json', ...headers }
+  return (await post({ path: '/devices', headers: named, body })).status
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const BASIC = { authorization: `Basic ${Buffer.from(`${CLIENT}:${SECRET}`).toString('base64')}` }
 
 describe('a redemption over HTTP/2', () => {
   test.each([
@@ -86,5 +96,28 @@ describe('a redemption over HTTP/2', () => {
     server.events.length = 0
     expect(await redeem(holder, key, '{"name":"b"}', headers)).toBe(401)
     expect(server.events.map(({ type }) => type)).toContain('key.replayed')
+  })
+})
+
+describe('a request to an endpoint over HTTP/2, without Content-Length', () => {
+  const ask = async (body: string) => {
+    const { status, answer } = await post({ path: '/oauth/token', headers: { ...FORM, ...BASIC }, body })
+    const { scope, error_description } = JSON.parse(answer)
+    return [status, scope ?? error_description]
+  }
+  const form = (filler: number) => `grant_type=client_credentials&scope=devices:read&a=${'a'.repeat(filler)}`
+
+  it('is answered when its whole body has arrived', async () => {
+    expect(await ask(form(1))).toEqual([200, 'devices:read'])
+    // Several DATA frames.
+    expect(await ask(form(32_000))).toEqual([200, 'devices:read'])
+  })
+
+  it('is refused if its body is too long', async () => {
+    expect(await ask(form(33_000))).toEqual([413, 'The body is too large.'])
+  })
+
+  it('is refused without a body', async () => {
+    expect(await ask('')).toEqual([400, 'grant_type is missing.'])
   })
 })

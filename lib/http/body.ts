@@ -82,7 +82,13 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
 }
 
 async function readAsText(req: Request, res: Response): Promise<unknown> {
-  const fault = await new Promise<unknown>((resolve) => readText(req, res, resolve))
+  const fault = await new Promise<unknown>((resolve) => {
+    const isUnannounced = hasBody(req) && !isAnnounced(req)
+    // Body parsers skip a body that no header announces. They look for the header immediately.
+    if (isUnannounced) req.headers['transfer-encoding'] = 'chunked'
+    readText(req, res, resolve)
+    if (isUnannounced) delete req.headers['transfer-encoding']
+  })
   const body: unknown = req.body
   req.body = {}
   if (fault !== undefined) throw bodyRefusal(fault) ?? fault
@@ -91,8 +97,12 @@ async function readAsText(req: Request, res: Response): Promise<unknown> {
 
 /** Whether a request has a body at all (RFC 9112 6). Over HTTP/2, a body needs no header (RFC 9113 8.1.1). */
 export function hasBody(req: Request): boolean {
-  const { headers, stream } = req as Request & { readonly stream?: { readonly endAfterHeaders?: boolean } }
-  if (stream?.endAfterHeaders !== undefined) return !stream.endAfterHeaders
+  const { stream } = req as Request & { readonly stream?: { readonly endAfterHeaders?: boolean } }
+  return stream?.endAfterHeaders === undefined ? isAnnounced(req) : !stream.endAfterHeaders
+}
+
+/** Whether a header announces a body. */
+function isAnnounced({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
