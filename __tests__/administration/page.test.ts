@@ -221,7 +221,7 @@ describe('every view', () => {
     await page.getByRole('link', { name: 'Next page' }).click()
     await page.getByRole('link', { name: 'First page' }).waitFor()
     expect(await page.locator('tbody tr').count()).toBe(10)
-    await page.getByLabel('Client').fill('nobody')
+    await page.getByLabel('Whole client id').fill('nobody')
     await button(page, 'Filter').click()
     await page.getByText('No key matches this filter.').waitFor()
     expect(page.url()).toMatch(/#\/keys\?clientId=nobody$/)

@@ -32,7 +32,7 @@ export const findingsView = {
         'Filter the findings',
         context.filter,
         choice('Rule', 'rule', rule, [['', 'All rules'], ...rules]),
-        textField('Client', 'clientId', clientId),
+        textField('Whole client id', 'clientId', clientId),
         element('button', { type: 'submit', class: 'button' }, 'Filter'),
       ),
       page.items.length > 0

@@ -28,7 +28,7 @@ export const keysView = {
       filters(
         'Filter the keys',
         context.filter,
-        textField('Client', 'clientId', clientId),
+        textField('Whole client id', 'clientId', clientId),
         choice('State', 'state', state, STATES),
         element('button', { type: 'submit', class: 'button' }, 'Filter'),
       ),
