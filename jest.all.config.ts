@@ -1,4 +1,6 @@
 /** @jest-config-loader esbuild-register */
-import { testConfig } from './jest.config'
+import type { Config } from 'jest'
 
-export default testConfig({ all: true })
+const { testConfig }: { testConfig(options: { all: boolean }): Config } = require('./jest.config.ts')
+
+module.exports = testConfig({ all: true })

@@ -1,6 +1,8 @@
 /** @jest-config-loader esbuild-register */
-import { availableParallelism } from 'node:os'
 import type { Config } from 'jest'
+
+// With `import`, a Node that runs TypeScript itself would warn, because .ts files are CommonJS here.
+const { availableParallelism }: typeof import('node:os') = require('node:os')
 
 type ProjectConfig = Exclude<NonNullable<Config['projects']>[number], string>
 
@@ -36,7 +38,7 @@ const ONLY_IN_ALL = [
 const SOURCES = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 
 /** The configuration of `npm run test:all`, and of `npm test`, which leaves out what takes long and seldom fails. */
-export function testConfig({ all }: { readonly all: boolean }): Config {
+function testConfig({ all }: { readonly all: boolean }): Config {
   const base: ProjectConfig = {
     // Jest tries them in this order. Most imports are of our own sources.
     moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
@@ -78,4 +80,4 @@ export function testConfig({ all }: { readonly all: boolean }): Config {
   }
 }
 
-export default testConfig({ all: false })
+module.exports = Object.assign(() => testConfig({ all: false }), { testConfig })

@@ -32,6 +32,15 @@ describe('a run of the tests', () => {
       setTimeout(() => process.exit(0), 600)`)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
+
+  it('has no warning of Node about its configuration', () => {
+    const root = join(__dirname, '..')
+    for (const name of ['jest.config.ts', 'jest.all.config.ts']) {
+      const program = [join(root, 'node_modules/jest/bin/jest.js'), '-c', name, '--showConfig']
+      const { status, stdout, stderr } = runProgram(process.execPath, program, { cwd: root })
+      expect([status, JSON.parse(stdout).configs.length, stderr]).toEqual([0, 2, ''])
+    }
+  })
 })
 
 describe('work that the workers of a run share', () => {
