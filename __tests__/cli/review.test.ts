@@ -269,12 +269,16 @@ process.send(result); process.send({ mark: process.argv[3], result })`,
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 
-  it.each(['SIGKILL', 'SIGHUP'] as const)('that hangs ends when %s ends the command', async (signal) => {
-    const file = path(`pid-${signal}`)
+  it.each([
+    ['SIGKILL', 'setInterval(() => 0, 1000); await new Promise(() => 0)'],
+    ['SIGHUP', 'setInterval(() => 0, 1000); await new Promise(() => 0)'],
+    ['SIGKILL', 'while (true) {}'],
+  ] as const)('that hangs ends when %s ends the command: %s', async (signal, hang) => {
+    const file = path('pid-of-hung')
+    rmSync(file, { force: true })
     const text = `import { writeFileSync } from 'node:fs'
 writeFileSync(${JSON.stringify(file)}, String(process.pid))
-setInterval(() => 0, 1000)
-await new Promise(() => 0)`
+${hang}`
     await run(['review', module(text, 'hung.mjs')], {
       async onStart(child) {
         await until(() => existsSync(file) && readFileSync(file, 'utf8') !== '')

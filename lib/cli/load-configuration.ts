@@ -1,4 +1,5 @@
 import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { isObject } from '../base/object.js'
 import { scrub } from '../base/secret.js'
 import { oneLine } from '../client/failure.js'
@@ -30,11 +31,18 @@ async function main(send: Send): Promise<void> {
   }
 }
 
+/** A module in an endless loop blocks the events of its thread, so another thread looks whether the parent still runs. */
+const watching = (parent: number) =>
+  `setInterval(() => process.ppid === ${parent} || process.kill(-process.pid, 'SIGKILL'), 1000)`
+
 /**
  * Ends the process, and those that the module has started, if the parent is killed. Otherwise a module that hangs would run
  * for ever.
  */
 function endWithParent(): void {
+  // Without the environment, the thread does not load the modules in NODE_OPTIONS. In Windows, the id of a parent stays.
+  if (process.platform !== 'win32')
+    new Worker(watching(process.ppid), { eval: true, execArgv: [], env: {} }).unref()
   process.once('disconnect', () => {
     if (process.platform === 'win32') process.exit(1)
     process.kill(-process.pid, 'SIGKILL')
