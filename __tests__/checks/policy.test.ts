@@ -129,6 +129,7 @@ const CASES: Record<
       ['rateLimit.bind', '6000 a minute'],
     ],
   ],
+  'lease-within-lifetime': [{ redemptionLeaseSeconds: 301 }, {}, [['redemptionLeaseSeconds', '301 s']]],
   'shared-rate-limits': [{ rateLimit: {} }, {}, [['rateLimit.store', 'each process counts alone']]],
   'outstanding-keys': [
     ofClient({ outstandingKeys: 5000 }),

@@ -66,6 +66,8 @@ export interface ConfigurationDescription {
   readonly proofAgeSeconds: number
   readonly hasNonces: boolean
   readonly clockToleranceSeconds: number
+  /** 0: a verifier can be without a store, and redeem no keys. */
+  readonly redemptionLeaseSeconds: number
   readonly hasObserver: boolean
   readonly audit: 'none' | 'open' | 'closed'
   /** The rules that are switched off. `all` if there is no monitoring. */
@@ -73,7 +75,7 @@ export interface ConfigurationDescription {
   readonly exemptNetworks: readonly string[]
 }
 
-const FORMAT = 2
+const FORMAT = 3
 const DESCRIPTION = Symbol.for('express-provisioning-keys.description')
 
 /** Adds a description to an object. `Object.keys`, JSON and the console do not show it. */
@@ -110,6 +112,7 @@ export function describeIssuer(options: ProvisioningOptions, config: Config): Co
     isStaging: config.isStaging,
     signingKeys: deployment.keyRing.all().map((key, index) => describeKey(key, inputs[index])),
     clients: describeClients(options, config),
+    redemptionLeaseSeconds: deployment.redemptionLeaseSeconds,
     store: describeStore(options.store),
   })
 }
@@ -124,6 +127,7 @@ export function describeVerifier(options: VerifierOptions, config: VerifierConfi
     isStaging: false,
     signingKeys: [],
     clients: [],
+    redemptionLeaseSeconds: 0,
     store,
   })
 }

@@ -37,6 +37,17 @@ export const CLIENT_RULES = [
       ),
   },
   {
+    id: 'lease-within-lifetime',
+    group: 'Lifetimes',
+    title: 'the owner of a key can repeat an interrupted redemption before the key expires',
+    option: 'redemptionLeaseSeconds',
+    why: 'If a redemption is interrupted, for example because the process dies, the key stays reserved until it expires. So its owner cannot repeat the redemption.',
+    fix: 'Set a shorter redemptionLeaseSeconds, which must be longer than your slowest handler needs. Or set a longer lifetimeSeconds in the policy of the client.',
+    severity: 'warning',
+    findIn: ({ policy }, _, { description }) =>
+      beyond('redemptionLeaseSeconds', [description.redemptionLeaseSeconds, policy.lifetimeSeconds], ' s'),
+  },
+  {
     id: 'least-scope',
     group: 'Scopes',
     title: 'each client has its own short list of scopes',
