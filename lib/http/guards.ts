@@ -1,12 +1,13 @@
 import type { RequestHandler } from 'express'
 import { ConfigurationError } from '../base/errors.js'
 import { describe } from '../base/faults.js'
+import type { Verified } from '../redemption/verified.js'
 import { type AcceptedToken, verifyAccessToken } from '../tokens/access-verification.js'
 import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
 import { type AcceptedRequest, type GuardKind, guard } from './guard.js'
 import type { GuardOptions } from './guard-options.js'
-import { type Counted, verifyCounted } from './key-limits.js'
+import { verifyCounted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
 import { redeemingAcceptance } from './redeeming.js'
 import type { RedemptionHandler } from './redemption-answer.js'
@@ -55,7 +56,7 @@ export function guards(context: GuardContext): Guards {
       if ('askIssuer' in deployment) throw new ConfigurationError([NO_STORE])
       const handler = readHandler(options, handlers)
       const accept = redeemingAcceptance(deployment, { receiveBody, handler })
-      const verify: GuardKind<Counted>['verify'] = (presentation, limits, observation) =>
+      const verify: GuardKind<Verified>['verify'] = (presentation, limits, observation) =>
         verifyCounted(deployment, limits, presentation, observation)
       const kind = {
         ...requireKey,
@@ -70,14 +71,14 @@ export function guards(context: GuardContext): Guards {
   }
 }
 
-function keyGuard(context: GuardContext): GuardKind<Counted> {
+function keyGuard(context: GuardContext): GuardKind<Verified> {
   const { deployment } = context.config
   return {
     name: 'requireProvisioningKey',
     credential: 'provisioning key',
     endpoint: 'resource',
     verify: keyVerifier(context),
-    accept(accepted, { verified: { key, recheck } }) {
+    accept(accepted, { key, recheck }) {
       const { jti: keyId, clientId, subject } = key
       proceed(accepted, recheck, () => {
         deployment.emit('key.verified', { keyId, clientId, subject }, accepted.presented)
@@ -88,8 +89,8 @@ function keyGuard(context: GuardContext): GuardKind<Counted> {
 }
 
 /** Decides once how verifications are measured, so that without telemetry no request does any work for it. */
-function keyVerifier({ config: { deployment, useCases } }: GuardContext): GuardKind<Counted>['verify'] {
-  const verify: GuardKind<Counted>['verify'] = (presentation, limits, observation) =>
+function keyVerifier({ config: { deployment, useCases } }: GuardContext): GuardKind<Verified>['verify'] {
+  const verify: GuardKind<Verified>['verify'] = (presentation, limits, observation) =>
     verifyCounted(deployment, limits, presentation, observation)
   if (useCases === undefined) return verify
   const begin = useCases.beginVerification

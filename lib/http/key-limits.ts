@@ -9,12 +9,6 @@ import { authorizeKey, type Verified } from '../redemption/verified.js'
 import type { Presentation } from '../tokens/presentation.js'
 import type { KeyLimits, Visit } from './visit.js'
 
-/** A verified key. For a redeemed key, also the refusal of a limit, which applies to a repetition. */
-export interface Counted {
-  readonly verified: Verified
-  readonly refusal: ProvisioningError | undefined
-}
-
 /**
  * Verifies a key and counts the request between the two steps. Limits never keep a redeemed key from containment: a
  * thief could use them up, and the attempt of the owner would stay unseen.
@@ -26,17 +20,17 @@ export async function verifyCounted(
   { addressRefusal, countKey }: KeyLimits,
   presentation: Presentation,
   observer?: VerificationObserver,
-): Promise<Counted> {
+): Promise<Verified> {
   try {
     const recognized = await recognizeKey(deployment, presentation)
-    const { key, state, limit } = recognized
-    const early = addressRefusal ?? limit
+    const { key, state } = recognized
+    const early = addressRefusal ?? recognized.deferred
     const counting = early === undefined && key.confirmation !== undefined ? countKey(key.jti) : undefined
-    const refusal = early ?? (counting && (await refusalOf(counting)))
-    if (refusal !== undefined && state !== 'redeemed') throw refusal
-    const verified = authorizeKey(recognized, presentation.expected)
+    const deferred = early ?? (counting && (await refusalOf(counting)))
+    if (deferred !== undefined && state !== 'redeemed') throw deferred
+    const verified = authorizeKey({ ...recognized, deferred }, presentation.expected)
     observer?.accepted(key)
-    return { verified, refusal }
+    return verified
   } catch (error) {
     observer?.refused(error)
     throw error
@@ -67,10 +61,10 @@ async function redeem<T>(
   const { deployment } = context.config
   const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
   const presentation = { credential, presented, expected }
-  const { verified, refusal } = await verifyCounted(deployment, keyLimits, presentation, observation)
+  const verified = await verifyCounted(deployment, keyLimits, presentation, observation)
   const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
   // Only a repeated redemption reaches this line despite a limit.
-  if (refusal !== undefined) throw refusal
+  if (verified.deferred !== undefined) throw verified.deferred
   return result
 }
 

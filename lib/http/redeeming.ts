@@ -9,7 +9,6 @@ import { reserve } from '../redemption/reserve.js'
 import type { Verified } from '../redemption/verified.js'
 import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
-import type { Counted } from './key-limits.js'
 import { ObservedReservation } from './observed-reservation.js'
 import { attachProvisioning } from './provisioning.js'
 import type { RedemptionHandler } from './redemption-answer.js'
@@ -25,8 +24,8 @@ export interface RedeemingParts {
 }
 
 export function redeemingAcceptance(deployment: StoringDeployment, parts: RedeemingParts) {
-  return (accepted: AcceptedRequest, counted: Counted, observation?: Observation) =>
-    acceptRedeeming({ ...parts, deployment, observation }, accepted, counted)
+  return (accepted: AcceptedRequest, verified: Verified, observation?: Observation) =>
+    acceptRedeeming({ ...parts, deployment, observation }, accepted, verified)
 }
 
 interface RouteRedemption extends RedeemingParts {
@@ -38,7 +37,7 @@ interface RouteRedemption extends RedeemingParts {
 async function acceptRedeeming(
   route: RouteRedemption,
   accepted: AcceptedRequest,
-  { verified, refusal }: Counted,
+  verified: Verified,
 ): Promise<void> {
   const { deployment, handler, observation } = route
   const { req, res, next, refuseWith } = accepted
@@ -47,7 +46,7 @@ async function acceptRedeeming(
   const begun = performance.now()
   const reserved = await reserveForRoute(route, accepted, verified, longestBody)
   if (reserved.kind === 'repetition') {
-    if (refusal !== undefined) throw refusal
+    if (verified.deferred !== undefined) throw verified.deferred
     return answerAgain(res, reserved.outcome)
   }
   const observed = observation && new ObservedReservation(reserved, observation)

@@ -50,7 +50,7 @@ async function stateInStore(
   // A replay of a redeemed key must be contained, although its client is locked.
   if (lockRefusal !== undefined && (state === 'issued' || state === 'redeeming')) throw lockRefusal
   if (reason === undefined || (redeems && state !== 'revoked'))
-    return { state, recheck, ...(lockRefusal && { lockRefusal }) }
+    return { state, recheck, deferred: lockRefusal }
   if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, source })
   throw stateRefusal(reason, key)
 }

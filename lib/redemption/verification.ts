@@ -39,10 +39,10 @@ export async function recognizeKey(
   // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
   const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
   const known = await findState(deployment, key, { token, claims, redeems, source: presented })
-  const { state, recheck, lockRefusal } = known
-  const limit = proofLimit ?? lockRefusal
-  if (limit !== undefined && state !== 'redeemed') throw limit
-  return { key, state, recheck, limit, outcomeCipher: new OutcomeCipher(token), proof, certificate }
+  const { state, recheck } = known
+  const deferred = proofLimit ?? known.deferred
+  if (deferred !== undefined && state !== 'redeemed') throw deferred
+  return { key, state, recheck, deferred, outcomeCipher: new OutcomeCipher(token), proof, certificate }
 }
 
 /**

@@ -9,8 +9,11 @@ import type { OutcomeCipher } from './outcome.js'
 /** The state of a key during verification. */
 export interface KnownState {
   readonly state: KeyState
-  /** The refusal of a locked client, for a redeemed key. */
-  readonly lockRefusal?: ProvisioningError
+  /**
+   * A refusal that waits, only for a redeemed key: a limit or the lock of the client refuses the request, but first the
+   * request must be contained if it is a replay. A repetition by the owner gets this refusal.
+   */
+  readonly deferred?: ProvisioningError | undefined
   /**
    * Checks that the key is still good, for a request whose body took its time.
    *
@@ -20,13 +23,8 @@ export interface KnownState {
 }
 
 /** The result of step one: a genuine key, in time, presented by its owner, in a state that fits the request. */
-export interface RecognizedKey extends Possession, Omit<KnownState, 'lockRefusal'> {
+export interface RecognizedKey extends Possession, KnownState {
   readonly key: VerifiedKey
-  /**
-   * The refusal of a limit or of a locked client, for a redeemed key: the request may not repeat the redemption, but a
-   * replay is contained.
-   */
-  readonly limit: ProvisioningError | undefined
   /** Encrypts the outcome of the redemption. */
   readonly outcomeCipher: OutcomeCipher
 }
