@@ -44,6 +44,18 @@ describe('identifiers in memory', () => {
     expect(await useOnce('a', START + 60)).toBe('used')
   })
 
+  it('are not accepted again when the clock was ahead for a moment, and others are', async () => {
+    const { clock, useOnce } = underTest()
+    for (const id of ['a', 'b']) await useOnce(id, START + 60)
+    clock.seconds = START + 3_600
+    expect(await useOnce('c', START + 3_660)).toBe('first')
+    clock.seconds = START + 1
+    for (const id of ['a', 'b']) await expect(useOnce(id, START + 60)).rejects.toThrow('gone back')
+    expect(await useOnce('d', START + 61)).toBe('first')
+    expect(await useOnce('d', START + 61)).toBe('used')
+    expect(await useOnce('c', START + 3_660)).toBe('used')
+  })
+
   it('go in the order of their times, not in that of their coming', async () => {
     const { clock, useOnce } = underTest(3)
     for (const [id, seconds] of [

@@ -46,9 +46,14 @@ export function halfOf(maximum: number): number {
   return Math.max(1, Math.floor(maximum / 2))
 }
 
+/** More than the ends that all identifiers have at a time: they are whole seconds of the next 12 minutes. */
+const MOST_ENDS = 1_024
+
 /** Remembers identifiers that may be used once. At a limit it refuses new ones and evicts nothing. */
 export class UsedIdentifiers {
   readonly #used = new SplitMap<Used>()
+  /** The last ends of forgotten identifiers. If the clock goes back, one of these ends is in the future again. */
+  readonly #forgotten = new Set<number>()
   readonly #sweep: Sweep
   readonly #expiry: ExpiryQueue<Used>
   readonly #limits: IdentifierLimits
@@ -68,6 +73,8 @@ export class UsedIdentifiers {
     const known = this.#used.get(id)
     if (known?.end.isOver === false) return 'used'
     if (known !== undefined) this.#forget(known)
+    // The same identifier always has the same end.
+    if (this.#forgotten.has(until)) throw new Error(CLOCK_WENT_BACK)
     if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most))
       return this.#sweep.refusal('limited')
     if (this.#used.size >= this.#limits.maximum) return this.#sweep.refusal('full')
@@ -84,6 +91,9 @@ export class UsedIdentifiers {
     if (this.#used.get(used.id) !== used) return
     this.#used.delete(used.id)
     this.#count(used.owner, -1)
+    this.#forgotten.add(used.end.time)
+    if (this.#forgotten.size > MOST_ENDS)
+      this.#forgotten.delete(Number(this.#forgotten.values().next().value))
   }
 
   #count(owner: IdentifierOwner | undefined, difference: 1 | -1): void {
@@ -107,6 +117,9 @@ export class UsedIdentifiers {
     ]
   }
 }
+
+const CLOCK_WENT_BACK =
+  'The clock was ahead, and has gone back. The store has forgotten some used proofs, so it refuses those that could be one.'
 
 /** A copy: a later change of the caller's object must not change which count goes down. */
 function copyOf({ clientId, jti, registeredBy }: IdentifierOwner): IdentifierOwner {
