@@ -83,7 +83,11 @@ describe('an option is refused', () => {
     ['rateLimit', [null, true, 100, 'none', []], 'false, or an object with limits per endpoint'],
     ['rateLimit.token', [true, 100, null, []], 'false, or options of express-rate-limit'],
     ['rateLimit.token.limit', [0, -1, 1.5, '5', null, Number.POSITIVE_INFINITY], `${LIMIT}, or a function`],
-    ['rateLimit.redeem.windowMs', [0, 1.5, '1m', null, () => 5], `${LIMIT} of milliseconds`],
+    [
+      'rateLimit.redeem.windowMs',
+      [0, 1.5, '1m', null, () => 5, 30 * 86_400_000],
+      `${LIMIT} of milliseconds, at most 2147483647`,
+    ],
     ['rateLimit.bind.skip', [true, null, 'never'], 'a function'],
     [
       'rateLimit.store',

@@ -1,6 +1,13 @@
 import type { Request, Response } from 'express'
-import { ipKeyGenerator, type RateLimitRequestHandler, rateLimit, type Store } from 'express-rate-limit'
+import {
+  ipKeyGenerator,
+  type RateLimitRequestHandler,
+  rateLimit,
+  type Store,
+  type ValueDeterminingMiddleware,
+} from 'express-rate-limit'
 import { ProvisioningError } from '../base/errors.js'
+import { describe } from '../base/faults.js'
 import { ipAddress } from '../base/network.js'
 import { privateNotes } from '../base/private-notes.js'
 import type { EndpointLimit, LimitedEndpoint, RateLimits } from '../options/rate-limits.js'
@@ -72,6 +79,7 @@ function make(
 ) {
   return rateLimit({
     ...options,
+    ...(typeof options.limit === 'function' && { limit: checkedLimit(options.limit) }),
     ...(makeStore !== undefined && { store: makeStore(name) }),
     identifier: name,
     keyGenerator,
@@ -90,6 +98,15 @@ function make(
   })
 }
 
+/** No count is above `undefined` or NaN, so such an answer of the host would switch the limit off. */
+function checkedLimit(limit: ValueDeterminingMiddleware<number>): ValueDeterminingMiddleware<number> {
+  return async (req, res) => {
+    const most: unknown = await limit(req, res)
+    if (typeof most === 'number' && most >= 0) return most
+    throw new Error(`rateLimit: limit() must return a number, got ${describe(most)}`)
+  }
+}
+
 function tooMany(retryAfterSeconds: number): ProvisioningError {
   return new ProvisioningError('too_many_requests', 'Too many requests; try again later.', {
     disclosed: true,
@@ -103,5 +120,5 @@ async function run(limit: RateLimitRequestHandler, req: Request, res: Response):
   if (refusal === undefined) return
   if (refusal instanceof ProvisioningError) throw refusal
   const options = { cause: refusal }
-  throw new ProvisioningError('store_unavailable', 'The store of the rate limiter did not answer.', options)
+  throw new ProvisioningError('store_unavailable', 'The rate limiter did not answer.', options)
 }

@@ -11,12 +11,13 @@ import { aFunction, type Members, object, type Reader, rule, seconds } from '../
  */
 export interface EndpointLimit {
   /**
-   * The length of a window, in milliseconds. Default 60,000.
+   * The length of a window, in milliseconds, at most 2,147,483,647 (24 days). Default 60,000.
    * @example 10_000
    */
   readonly windowMs?: Options['windowMs']
   /**
-   * The accepted requests per window: a number, or a function of the request. Default 300, for `leaked` 10.
+   * The accepted requests per window: a number, or a function of the request. If the function returns no number, the
+   * request gets 503. Default 300, for `leaked` 10.
    * @example (req) => (req.ip === '10.0.0.7' ? 600 : 60)
    */
   readonly limit?: Options['limit']
@@ -147,9 +148,15 @@ const aStoreMaker: NonNullable<Members<RateLimitOptions>['store']> = rule(
   describeSecret,
 )
 
+/** With a longer timer, Node calls back every millisecond. The counts in memory would then always be 0. */
+const LONGEST_WINDOW = 2 ** 31 - 1
+
 const readLimitMembers = object<EndpointLimit>(
   {
-    windowMs: rule('a positive whole number of milliseconds', isPositive),
+    windowMs: rule(
+      `a positive whole number of milliseconds, at most ${LONGEST_WINDOW}`,
+      (value) => isPositive(value) && Number(value) <= LONGEST_WINDOW,
+    ),
     limit: rule(
       'a positive whole number, or a function',
       (value) => isPositive(value) || typeof value === 'function',

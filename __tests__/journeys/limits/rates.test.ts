@@ -157,6 +157,29 @@ describe('rate limits', () => {
     })
   })
 
+  test.each([undefined, null, Number.NaN, -1, '1000'])(
+    'refuse with 503 when their function answers %p',
+    (answer) =>
+      withLimits({ token: { limit: (() => answer) as never } }, async (server) => {
+        await askForKey(server).expect(503)
+        expect(server.events.at(-1)).toMatchObject({
+          reason: 'store_unavailable',
+          detail: expect.stringContaining('limit() must return a number'),
+        })
+      }),
+  )
+
+  test('are what their function answers, also none at all', () =>
+    withLimits(
+      { token: { limit: async (req) => (req.ip === '192.0.2.1' ? 1 : Infinity) } },
+      async (server) => {
+        const garbage = (address: string) => postForm(server, '/oauth/token', {}).set(from(address))
+        await garbage('192.0.2.1').expect(400)
+        await garbage('192.0.2.1').expect(429)
+        for (let i = 0; i < 3; i += 1) await garbage('192.0.2.2').expect(400)
+      },
+    ))
+
   test('introspect and revoke work within them', () =>
     withLimits({ introspect: { limit: 1 }, revoke: { limit: 1 } }, async (server) => {
       const key = await obtainKey(server, { scope: 'provision:token devices:read' })
