@@ -6,6 +6,8 @@ import {
   generateKeyPairSync,
   KeyObject,
   randomBytes,
+  sign,
+  verify,
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { ConfigurationError } from '../base/errors.js'
@@ -160,8 +162,18 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   // An HMAC takes no longer than the look-up of a verified token.
   if (key.type === 'secret') return { kid, alg, privateKey: key, publicKey: key }
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
+  if (key.type === 'private' && !isPair(key, publicKey)) {
+    faults.add(path, 'a private key with its own public key', 'one with the public key of another')
+    return undefined
+  }
   const verifiedTokens = new VerifiedTokens()
   return { kid, alg, publicKey, verifiedTokens, ...(key.type === 'private' && { privateKey: key }) }
+}
+
+/** Node does not compare the two parts of a key. With a wrong one, every token that we sign would be refused. */
+function isPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
+  const text = Buffer.from('signed with the private key')
+  return verify('sha256', text, publicKey, sign('sha256', text, privateKey))
 }
 
 /** An unset variable usually gives an empty text. */
@@ -195,7 +207,11 @@ function readMaterial(material: unknown): KeyObject | undefined {
       return material.includes('PRIVATE KEY') ? createPrivateKey(material) : createPublicKey(material)
     }
     if (!isObject(material)) return undefined
-    if (material.kty === 'oct') return createSecretKey(Buffer.from(String(material.k), 'base64url'))
+    if (material.kty === 'oct') {
+      const { k } = material
+      // RFC 7515 2: Node skips all other characters.
+      return typeof k === 'string' && /^[\w-]*$/.test(k) ? createSecretKey(k, 'base64url') : undefined
+    }
     const input = { key: material, format: 'jwk' as const }
     return material.d === undefined ? createPublicKey(input) : createPrivateKey(input)
   } catch {
