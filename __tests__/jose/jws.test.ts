@@ -1,4 +1,4 @@
-import { kidOf } from '../../lib/jose/jws.js'
+import { kidOf, parseJws } from '../../lib/jose/jws.js'
 
 const jws = (header: unknown, rest = '.e30.AAAA') =>
   Buffer.from(typeof header === 'string' ? header : JSON.stringify(header)).toString('base64url') + rest
@@ -35,5 +35,17 @@ describe('kidOf', () => {
 
   it('is none that the header inherits', () => {
     expect(kidOf(jws('{"__proto__":{"kid":"a"}}'))).toBeUndefined()
+  })
+})
+
+describe('parseJws', () => {
+  const part = (octets: string) => Buffer.from(octets, 'latin1').toString('base64url')
+
+  it('reads no header and no claims that are not UTF-8', () => {
+    for (const octets of ['{"a":"\xff"}', '{"a":"\xc0\x80"}', '{"a":"\xed\xa0\x80"}', '\xef\xbb\xbf{}']) {
+      expect(parseJws(`${part(octets)}.e30.AAAA`)).toBe('The JWS header is not a JSON object.')
+      expect(parseJws(`e30.${part(octets)}.AAAA`)).toMatchObject({ header: {}, claims: undefined })
+    }
+    expect(parseJws(`e30.${part('{"a":"\xc3\xbc"}')}.AAAA`)).toMatchObject({ claims: { a: 'ü' } })
   })
 })

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import {
   constants,
   createHmac,
@@ -33,10 +34,15 @@ export function parseJws(token: string): ParsedJws | string {
   if (parts.length !== 3 || header === undefined || payload === undefined || !signature?.length) {
     return 'The token is not a JWS in compact serialization.'
   }
-  const members = parseObject(header.toString())
+  const members = objectIn(header)
   if (members === undefined) return 'The JWS header is not a JSON object.'
   const signingInput = token.slice(0, token.lastIndexOf('.'))
-  return { text: token, header: members, claims: parseObject(payload.toString()), signingInput, signature }
+  return { text: token, header: members, claims: objectIn(payload), signingInput, signature }
+}
+
+/** Invalid UTF-8 is refused (RFC 7515 5.2, 3). Otherwise different octets would become the same replacement character. */
+function objectIn(json: Buffer): Claims | undefined {
+  return isUtf8(json) ? parseObject(json.toString()) : undefined
 }
 
 /** The form of a `kid`. It is only compared, so any printable ASCII will do. */
@@ -46,7 +52,7 @@ export const KID = /^[\x21-\x7e]{1,256}$/
 export function kidOf(token: string): string | undefined {
   const end = token.length <= MAXIMUM_LENGTH ? token.indexOf('.') : -1
   const header = end === -1 ? undefined : decodeCanonical(token.slice(0, end), 'base64url')
-  const kid = header && parseObject(header.toString())?.kid
+  const kid = header && objectIn(header)?.kid
   return typeof kid === 'string' && KID.test(kid) ? kid : undefined
 }
 
