@@ -33,6 +33,19 @@ describe('registration', () => {
     expect(only?.key.equals(publicKey)).toBe(true)
   })
 
+  it('trusts no key of a set that is for something else', () => {
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+    const keys = [
+      { ...other, use: 'enc' },
+      { ...other, key_ops: ['deriveKey'] },
+      { ...jwk, alg: 'ES256' },
+    ]
+    const { softwareStatements } = rulesOf({ softwareStatements: [{ issuer, jwks: { keys } }] })
+    expect(softwareStatements.get(issuer)?.map(({ key, alg }) => [key.equals(publicKey), alg])).toEqual([
+      [true, 'ES256'],
+    ])
+  })
+
   it('does not change with the object from which it was read', () => {
     const policies: Record<string, () => undefined> = { a: () => undefined }
     const { policies: kept } = rulesOf({ policies })
@@ -126,6 +139,26 @@ describe('registration', () => {
       'an empty set',
       { softwareStatements: [{ issuer, jwks: { keys: [] } }] },
       'softwareStatements[0].jwks: expected a JWK Set with public keys',
+    ],
+    [
+      'a set with keys for encryption alone',
+      { softwareStatements: [{ issuer, jwks: { keys: [{ ...jwk, use: 'enc' }] } }] },
+      'softwareStatements[0].jwks: expected a JWK Set with public keys for signatures',
+    ],
+    [
+      'a set with a key and the alg of another',
+      { softwareStatements: [{ issuer, jwks: { keys: [{ ...jwk, alg: 'ES384' }] } }] },
+      'jwks.keys[0]: expected a public key, got one that is refused: its alg does not fit',
+    ],
+    [
+      'a key with the alg of another',
+      { softwareStatements: [{ issuer, key: { ...jwk, alg: 'RS256' } }] },
+      'softwareStatements[0].key: expected a public key for signatures',
+    ],
+    [
+      'a key for encryption',
+      { softwareStatements: [{ issuer, key: { ...jwk, use: 'enc' } }] },
+      'softwareStatements[0].key: expected a public key for signatures',
     ],
   ]
   it.each(FAULTS)('is refused with %s', (_title, registration, fault) => {

@@ -1,5 +1,5 @@
 import { isObject } from '../base/object.js'
-import { algorithmsFor, importPublicJwk, isPrivateJwk } from './jwk.js'
+import { algorithmsFor, importPublicJwk, isForVerification, isPrivateJwk } from './jwk.js'
 import { type Claims, KID } from './jws.js'
 import type { SigningKey } from './key-ring.js'
 import { VerifiedTokens } from './verified-tokens.js'
@@ -26,10 +26,8 @@ export function readJwkSet(value: unknown): ReadonlyMap<string, SigningKey> | st
 
 /** Reads a key if it has a name, is for signatures, and fits its algorithm (RFC 7517 4.2 to 4.5). */
 function readKey(jwk: Claims): SigningKey | undefined {
-  const { kid, use = 'sig', key_ops: operations = ['verify'], alg } = jwk
-  const isNamed = typeof kid === 'string' && KID.test(kid)
-  if (!isNamed || use !== 'sig' || !Array.isArray(operations) || !operations.includes('verify'))
-    return undefined
+  const { kid, alg } = jwk
+  if (!(typeof kid === 'string' && KID.test(kid) && isForVerification(jwk))) return undefined
   const publicKey = importPublicJwk(jwk)
   if (typeof publicKey === 'string') return undefined
   const possible = algorithmsFor(publicKey)

@@ -139,6 +139,11 @@ export function isKindFor({ kty, crv }: PublicJwk, alg: ProofAlgorithm): boolean
   return kty === wantedType && (wantedCurve === undefined || crv === wantedCurve)
 }
 
+/** Whether a JWK is for the verification of signatures, as far as it says (RFC 7517 4.2 and 4.3). */
+export function isForVerification({ use = 'sig', key_ops: operations = ['verify'] }: PublicJwk): boolean {
+  return use === 'sig' && Array.isArray(operations) && operations.includes('verify')
+}
+
 /** The required members per `kty`, in the order of RFC 7638 3.2. */
 const REQUIRED_MEMBERS: Readonly<Record<string, readonly (keyof Jwk)[]>> = {
   EC: ['crv', 'kty', 'x', 'y'],

@@ -14,7 +14,14 @@ import {
   text,
   whole,
 } from '../base/schema.js'
-import { importPublicJwk, type JwkSet, thumbprint } from '../jose/jwk.js'
+import {
+  importPublicJwk,
+  isForVerification,
+  type Jwk,
+  type JwkSet,
+  proofAlgorithmsFor,
+  thumbprint,
+} from '../jose/jwk.js'
 import type { PolicyOptions } from '../ports/policy-options.js'
 import type { RegistrationPolicy, RegistrationRules, StatementKey } from '../ports/rules.js'
 import { type KeyMaterial, readPublicKey } from './signing-keys.js'
@@ -125,18 +132,24 @@ const readIssuers: Reader<ReadonlyMap<string, readonly StatementKey[]>> = (value
 }
 
 const readKey: Reader<StatementKey> = (value, path, faults) => {
-  const key = readPublicKey(value)
-  if (key === undefined) faults.reject(path, PUBLIC_KEY, value, describeSecret)
-  return key === undefined ? (undefined as never) : named(value, key)
+  const key = isObject(value) && !isForVerification(value) ? undefined : readPublicKey(value)
+  const read = key && named(value, key)
+  if (read === undefined) faults.reject(path, PUBLIC_KEY, value, describeSecret)
+  return read as StatementKey
 }
 
 const readKeySet: Reader<readonly StatementKey[]> = (value, path, faults) => {
   const keys: readonly unknown[] = isObject(value) && Array.isArray(value.keys) ? value.keys : []
-  if (keys.length === 0) faults.reject(path, 'a JWK Set with public keys', value, describeSecret)
+  // RFC 7517 4.2: a set can also have keys for encryption.
+  const isIgnored = (jwk: unknown) => isObject(jwk) && !isForVerification(jwk)
+  if (keys.every(isIgnored))
+    faults.reject(path, 'a JWK Set with public keys for signatures', value, describeSecret)
   return keys.flatMap((jwk, index) => {
+    if (isIgnored(jwk)) return []
     const read = importPublicJwk(jwk)
-    if (typeof read !== 'string') return [named(jwk, read)]
-    faults.add(`${path}.keys[${index}]`, 'a public key', `one that is refused: ${read}`)
+    const key = typeof read === 'string' ? read : (named(jwk, read) ?? 'its alg does not fit')
+    if (typeof key !== 'string') return [key]
+    faults.add(`${path}.keys[${index}]`, 'a public key', `one that is refused: ${key}`)
     return []
   })
 }
@@ -168,12 +181,13 @@ const readMembers = object<Parsed>({
   policies: readPolicies,
 })
 
-const PUBLIC_KEY = 'a public key as PEM, JWK or KeyObject, of a type and size that is accepted'
+const PUBLIC_KEY = 'a public key for signatures as PEM, JWK or KeyObject, of a type and size that is accepted'
 
-/** Without a `kid`, the name of a key is its thumbprint. */
-function named(material: unknown, key: KeyObject): StatementKey {
-  const kid = isObject(material) && typeof material.kid === 'string' ? material.kid : thumbprint(key)
-  return { kid, key }
+/** Without a `kid`, the name of a key is its thumbprint. `undefined`: its `alg` is none that the key can verify. */
+function named(material: unknown, key: KeyObject): StatementKey | undefined {
+  const { kid, alg }: Jwk = isObject(material) ? material : {}
+  if (alg !== undefined && !proofAlgorithmsFor(key).some((one) => one === alg)) return undefined
+  return { kid: typeof kid === 'string' ? kid : thumbprint(key), key, ...(alg !== undefined && { alg }) }
 }
 
 /** Notes if a policy requires something that `registration` does not have. */

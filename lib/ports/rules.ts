@@ -20,6 +20,8 @@ export interface RegistrationRules {
 export interface StatementKey {
   readonly kid: string | undefined
   readonly key: KeyObject
+  /** The only algorithm of the key, if its JWK names one. */
+  readonly alg?: unknown
 }
 
 /**

@@ -55,9 +55,12 @@ type IssuerKeys = NonNullable<ReturnType<Deployment['registration']['softwareSta
 
 /** Tries the key that the `kid` names, or every key of the issuer if the `kid` names none. */
 function isSignedByOneOf(keys: IssuerKeys, token: ParsedJws): boolean {
-  const { kid } = token.header
+  const { kid, alg: used } = token.header
   const named = keys.filter((one) => kid !== undefined && one.kid === kid)
-  return (named.length > 0 ? named : keys).some(({ key }) => verifiesWith(token, key))
+  // RFC 8725 3.1: a key is for one algorithm.
+  return (named.length > 0 ? named : keys).some(
+    ({ key, alg = used }) => alg === used && verifiesWith(token, key),
+  )
 }
 
 function invalid(predicate: string): ProvisioningError {

@@ -274,6 +274,20 @@ describe('a software statement', () => {
     }),
   )
 
+  test('may use no other algorithm than its key names', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const jwk = { ...rsa.publicKey.export({ format: 'jwk' }), alg: 'PS256' }
+    const registration = { softwareStatements: [{ issuer: AUTHORITY, jwks: { keys: [jwk] } }] }
+    const signedBy = (algorithm: 'RS256' | 'PS256') =>
+      jsonwebtoken.sign({ iss: AUTHORITY }, rsa.privateKey, { algorithm })
+    return withServer(registration, {}, async (server) => {
+      const refused = await register(server, { software_statement: signedBy('RS256') })
+      expect([refused.status, refused.body.error]).toEqual([400, 'invalid_software_statement'])
+      const { status } = await register(server, { software_statement: signedBy('PS256') })
+      expect(status).toBe(201)
+    })
+  })
+
   test('by an issuer that is not trusted is not approved', () =>
     withServer(trusting, {}, async (server) => {
       const software_statement = statement({ iss: 'https://evil.example.com' }, other)
