@@ -230,3 +230,31 @@ describe('names in redisStore', () => {
       expect(await server.cli('DBSIZE')).toBe('0')
     }))
 })
+
+describe('a process whose clock is hours ahead', () => {
+  const ahead = () => Date.now() + 5 * 3_600_000
+
+  it('ends no revocation and no lock of the others', () =>
+    withStore(server, async (store) => {
+      const key = keyFor('a-jti')
+      await store.record(key, PLENTY)
+      await store.revokeIssuedBefore({ issuedBefore: now(), retainUntil: now() + 60 })
+      await store.lock(lockFor('a-client', now()))
+      await withStore(
+        server,
+        async (other) => {
+          const [issuedBefore, retainUntil] = [ahead() / 1000, ahead() / 1000 + 60]
+          await other.revokeIssuedBefore({ identity: 'another', issuedBefore, retainUntil })
+          await other.lock(lockFor('another', ahead() / 1000))
+        },
+        { now: ahead },
+      )
+      expect(await store.find(key)).toMatchObject({ state: 'revoked', lock: { clientId: 'a-client' } })
+      expect(await store.redeem(key, 'one')).toBe('revoked')
+    }))
+})
+
+function lockFor(clientId: string, lockedAt: number) {
+  const words = { kind: 'lock', reason: 'stolen', author: 'operator' } as const
+  return { clientId, ...words, lockedAt, until: lockedAt + 600 }
+}

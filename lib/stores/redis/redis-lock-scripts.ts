@@ -29,14 +29,24 @@ local function keep(last)
   for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], string.format('%.0f', lasting)) end
 end`
 
+/**
+ * Removes fields of NOT_BEFORE whose time is over for the caller and for Redis. A caller whose clock is ahead must not end
+ * what is in force for the others.
+ */
+export const FORGET_STALE = `
+local function forget_stale(ends, prefix)
+  local over = string.format('(%.17g', math.min(NOW, tonumber(redis.call('TIME')[1])))
+  for _, stale in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', over)) do
+    redis.call('HDEL', KEYS[1], prefix .. stale)
+  end
+  redis.call('ZREMRANGEBYSCORE', ends, '-inf', over)
+end`
+
 /** What each change begins with. Its first write needs no memory, so a full Redis takes also the further ones. */
 const CHANGE = `
 local NOT_BEFORE, LOCKS, IDENTITY = KEYS[1], KEYS[3], ARGV[2]
 local FIELD = 'lock=' .. IDENTITY
-for _, stale in ipairs(redis.call('ZRANGEBYSCORE', LOCKS, '-inf', '(' .. ARGV[1])) do
-  redis.call('HDEL', NOT_BEFORE, 'lock=' .. stale)
-end
-redis.call('ZREMRANGEBYSCORE', LOCKS, '-inf', '(' .. ARGV[1])
+forget_stale(LOCKS, 'lock=')
 local present = redis.call('HGET', NOT_BEFORE, FIELD)
 local function version_of(text) return tonumber(string.match(text or '', '^%d+') or 0) end
 local function write(text, last)
@@ -110,9 +120,9 @@ return texts`
 
 /** The parts of each script, after NOW and TTL. */
 export const LOCK_SCRIPTS = {
-  lock: [LOCKS_IN, KEEP, CHANGE, VERSIONS, LOCK],
-  unlock: [LOCKS_IN, KEEP, CHANGE, VERSIONS, UNLOCK],
-  copy: [LOCKS_IN, KEEP, CHANGE, COPY],
-  remove: [LOCKS_IN, KEEP, CHANGE, REMOVE],
+  lock: [LOCKS_IN, KEEP, FORGET_STALE, CHANGE, VERSIONS, LOCK],
+  unlock: [LOCKS_IN, KEEP, FORGET_STALE, CHANGE, VERSIONS, UNLOCK],
+  copy: [LOCKS_IN, KEEP, FORGET_STALE, CHANGE, COPY],
+  remove: [LOCKS_IN, KEEP, FORGET_STALE, CHANGE, REMOVE],
   all: [LOCKS_IN, ALL],
 } as const

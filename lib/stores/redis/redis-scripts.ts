@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ANSWERED, ENTRY, entryFields, FAMILY, MOVE, NOW, TTL } from './redis-entry.js'
 import { FINDING_SCRIPTS } from './redis-finding-scripts.js'
 import { LIST, LISTING_SCRIPTS } from './redis-listing-scripts.js'
-import { KEEP, LOCK_SCRIPTS, LOCKS_IN } from './redis-lock-scripts.js'
+import { FORGET_STALE, KEEP, LOCK_SCRIPTS, LOCKS_IN } from './redis-lock-scripts.js'
 import { FIND, FIND_FIELDS, NOTE_PRESENTATION } from './redis-monitoring-scripts.js'
 import { RECALL, REDEEM, RELEASE, SETTLE } from './redis-reservations.js'
 import { USE_SCRIPTS } from './redis-use-scripts.js'
@@ -107,10 +107,7 @@ local function raise()
   redis.call('HSET', NOT_BEFORE, field, issued_before, '#', CALL)
   return 'revoked'
 end
-for _, stale in ipairs(redis.call('ZRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])) do
-  redis.call('HDEL', NOT_BEFORE, stale)
-end
-redis.call('ZREMRANGEBYSCORE', ENDS, '-inf', '(' .. ARGV[1])
+forget_stale(ENDS, '')
 local answer = raise()
 local before = redis.call('ZSCORE', ENDS, field)
 if not before or tonumber(before) < tonumber(last) then redis.call('ZADD', ENDS, last, field) end
@@ -153,7 +150,7 @@ export const SCRIPTS = Object.freeze({
   release: keyScript([], 'call attempt owner redemption', MOVE, RELEASE),
   revoke: keyScript(['open'], 'call', MOVE, REVOKE),
   revokeFamily: keyScript(['outcome'], 'family call', FAMILY, MOVE, REVOKE_FAMILY),
-  revokeIssuedBefore: script(NOW, TTL, KEEP, REVOKE_ISSUED_BEFORE),
+  revokeIssuedBefore: script(NOW, TTL, KEEP, FORGET_STALE, REVOKE_ISSUED_BEFORE),
   useOnce: script(NOW, TTL, ANSWERED, USE_ONCE),
   notePresentation: keyScript([], 'seen noted', NOTE_PRESENTATION),
   lock: script(NOW, TTL, ...LOCK_SCRIPTS.lock),
