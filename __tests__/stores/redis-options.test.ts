@@ -31,7 +31,7 @@ describe('options of redisStore', () => {
     ...['', 'a b', 'x'.repeat(65), 'é'].slice(1).map((prefix) => ({ prefix })),
     ...[Number.NaN, 61, '2', Number.POSITIVE_INFINITY].map((timeoutSeconds) => ({ timeoutSeconds })),
     ...[63, 1e9, 1.5].map((maxPending) => ({ maxPending })),
-    ...[59, Number.NaN].map((maxRetentionSeconds) => ({ maxRetentionSeconds })),
+    ...[3_719, Number.NaN].map((maxRetentionSeconds) => ({ maxRetentionSeconds })),
     ...[0, 1.5, '5'].flatMap((limit) => [{ maxProofsPerKey: limit }, { maxProofsPerClient: limit }]),
     ...[{ now: 0 }, { advise: 'x' }, { accept: 'eviction' }, { minReplicas: -1 }],
   ]) {

@@ -144,12 +144,15 @@ describe('time in redisStore', () => {
 
   it('is refused before anything is sent if it is past, or later than maxRetentionSeconds', async () => {
     const sent: unknown[] = []
-    const store = redisStore({ sendCommand: async (command) => sent.push(command), maxRetentionSeconds: 60 })
+    const store = redisStore({
+      sendCommand: async (command) => sent.push(command),
+      maxRetentionSeconds: 3_720,
+    })
     const refused = [
       store.record(keyFor('key', { retainUntil: now() }), PLENTY),
-      store.record(keyFor('key', { retainUntil: now() + 61 }), PLENTY),
+      store.record(keyFor('key', { retainUntil: now() + 3_721 }), PLENTY),
       store.record(keyFor('key', { issuedAt: Number.NaN, retainUntil: now() + 30 }), PLENTY),
-      store.settle(keyFor('key'), 'one', now() + 61),
+      store.settle(keyFor('key'), 'one', now() + 3_721),
       store.settle(keyFor('key'), 'one', Number.POSITIVE_INFINITY),
       store.useOnce('id', now()),
       store.revokeIssuedBefore({ issuedBefore: 1, retainUntil: now() }),

@@ -31,7 +31,7 @@ end`
 
 /**
  * Removes fields of NOT_BEFORE whose time is over for the caller and for Redis. A caller whose clock is ahead must not end
- * what is in force for the others.
+ * revocations and locks for the others.
  */
 export const FORGET_STALE = `
 local function forget_stale(ends, prefix)

@@ -61,8 +61,8 @@ export interface RedisStoreOptions {
    */
   readonly minReplicas?: number
   /**
-   * The longest time that an entry may be kept, in seconds. A revocation by `revokeIssuedBefore` is kept for as long.
-   * Default 14,400: no policy allows a key and an access token that live longer.
+   * The longest time that an entry may be kept, in seconds, at least 3,720. A revocation by `revokeIssuedBefore` is kept
+   * for as long. Default 14,400: no policy allows a key and an access token that live longer.
    * @example 7_200
    */
   readonly maxRetentionSeconds?: number
@@ -101,6 +101,9 @@ export const OLDEST_REDIS = '6.2'
 
 const HAZARDS: readonly RedisHazard[] = ['persistence', 'eviction', 'unchecked']
 
+/** A key or an access token lives for an hour at most, and is kept for a minute more. Then no settlement can fail. */
+const LEAST_RETENTION_SECONDS = 3_720
+
 const DEFAULTS = {
   prefix: 'epk:',
   timeoutSeconds: 2,
@@ -121,7 +124,7 @@ const readMembers = object<RedisStoreOptions>({
   timeoutSeconds: seconds(0.01, 60),
   maxPending: whole(64, 1_000_000),
   minReplicas: whole(0, 10),
-  maxRetentionSeconds: seconds(60, 31_536_000),
+  maxRetentionSeconds: seconds(LEAST_RETENTION_SECONDS, 31_536_000),
   maxProofsPerKey: whole(1, 100_000_000),
   maxProofsPerClient: whole(1, 100_000_000),
   accept: list(`a list of ${HAZARDS.join(', ')}`, oneOf(HAZARDS)),
