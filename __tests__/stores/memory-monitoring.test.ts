@@ -47,6 +47,19 @@ describe('the locks of memoryStore', () => {
     expect(await store.lock(lockOf('c'))).toBe('locked')
   })
 
+  it('do not end when the clock was ahead for a moment', async () => {
+    const { store, clock } = underTest()
+    const { clientId, jti } = { clientId: 'a', jti: 'key' }
+    const terms = { subject: 'a', scope: ['read'], audience: 'urn:api', issuedAt: START }
+    await store.lock(lockOf(clientId, 600))
+    clock.seconds = START + 7_200
+    expect(await store.locks()).toEqual([])
+    clock.seconds = START + 1
+    expect(await store.locks()).toHaveLength(1)
+    const key = { clientId, jti, ...terms, expiresAt: START + 60, retainUntil: START + 60 }
+    expect(await store.record(key, PLENTY)).toBe('locked')
+  })
+
   it('tell why they are rejected', async () => {
     const { store } = underTest()
     const message = `until: expected a time in the future (now ${START}), got ${START}`

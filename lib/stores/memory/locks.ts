@@ -1,18 +1,18 @@
 import type { Lock, LockKind, LockOutcome, UnlockOutcome } from '../../ports/store.js'
 import { strongestOf } from '../monitoring-arguments.js'
-import { type Slot, Slots } from './slots.js'
 import type { Sweep } from './sweep.js'
 
-/** The locks of identities: one of each kind for each identity. */
+/**
+ * The locks of identities: one of each kind for each identity. Locks that have ended stay until others need their place, so
+ * that a clock that was ahead for a moment has ended none.
+ */
 export class LockTable {
-  readonly #byIdentity = new Map<string, Slot<IdentityLocks>>()
-  readonly #slots: Slots<IdentityLocks>
+  readonly #byIdentity = new Map<string, readonly Lock[]>()
   readonly #sweep: Sweep
   readonly #maximum: number
 
   /** @param maximum the most locked identities */
   constructor(sweep: Sweep, maximum: number) {
-    this.#slots = new Slots(sweep, ({ clientId }) => this.#byIdentity.delete(clientId))
     this.#sweep = sweep
     this.#maximum = maximum
   }
@@ -35,19 +35,15 @@ export class LockTable {
     const present = this.#of(clientId)
     const same = present.find(({ kind }) => kind === lock.kind)
     if (same !== undefined && same.until > lock.until) return 'unchanged'
-    const locks = Object.freeze([...present.filter((one) => one !== same), lock])
-    const entry = { clientId, locks, until: Math.max(...locks.map(({ until }) => until)) }
-    const slot = this.#byIdentity.get(clientId)
-    if (slot !== undefined) this.#slots.replace(slot, entry)
-    else if (this.#hasPlace()) this.#byIdentity.set(clientId, this.#slots.fill(entry))
-    else return 'full'
+    if (!this.#byIdentity.has(clientId) && !this.#hasPlace()) return 'full'
+    this.#byIdentity.set(clientId, Object.freeze([...present.filter((one) => one !== same), lock]))
     return 'locked'
   }
 
   /** Ends the locks of all kinds. */
   remove(identity: string): UnlockOutcome {
     const outcome = this.#of(identity).length === 0 ? 'unknown' : 'unlocked'
-    this.#forget(identity)
+    this.#byIdentity.delete(identity)
     return outcome
   }
 
@@ -57,31 +53,17 @@ export class LockTable {
 
   /** The locks of an identity that have not ended. */
   #of(identity: string): readonly Lock[] {
-    const { locks = NONE } = this.#slots.entryIn(this.#byIdentity.get(identity)) ?? {}
+    const locks = this.#byIdentity.get(identity) ?? NONE
     const now = this.#sweep.nowSeconds()
     return locks.every(({ until }) => until >= now) ? locks : locks.filter(({ until }) => until >= now)
   }
 
   #hasPlace(): boolean {
     if (this.#byIdentity.size < this.#maximum) return true
-    for (const [identity, slot] of this.#byIdentity)
-      if (this.#slots.entryIn(slot) === undefined) this.#forget(identity)
+    for (const identity of this.#byIdentity.keys())
+      if (this.#of(identity).length === 0) this.#byIdentity.delete(identity)
     return this.#byIdentity.size < this.#maximum
   }
-
-  #forget(identity: string): void {
-    const slot = this.#byIdentity.get(identity)
-    if (slot === undefined) return
-    this.#byIdentity.delete(identity)
-    this.#slots.clear(slot)
-  }
-}
-
-/** The locks of one identity, and the last end of them. */
-interface IdentityLocks {
-  readonly clientId: string
-  readonly locks: readonly Lock[]
-  readonly until: number
 }
 
 const NONE: readonly Lock[] = Object.freeze([])
