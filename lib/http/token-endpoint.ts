@@ -4,10 +4,16 @@ import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
 import type { Observation } from '../monitoring/use-case-recorder.js'
 import { tokenType } from '../possession/possession.js'
+import {
+  asStranger,
+  asSubjectTokenRefusal,
+  deferredOf,
+  type ExchangeClient,
+  requireOwnKey,
+} from '../redemption/actions/exchange-client.js'
 import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
 import { issueKey } from '../tokens/issuance.js'
-import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
 import { redeemKey } from './key-limits.js'
 import { authenticate, authenticatedForm, type Handle, ok, type Visit } from './visit.js'
@@ -64,18 +70,18 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
   // Check the key before the client: a replay is contained even if client authentication fails. Beyond a limit the
   // client is not authenticated, so that nobody can guess secrets.
   const { context, presented, keyLimits } = visit
-  let identified: Promise<Caller> | undefined
+  let identified: Promise<ExchangeClient> | undefined
   const identify = () => {
     identified ??= keyLimits.addressRefusal === undefined ? optionalClient(visit, parameters) : asStranger()
     return identified
   }
   const act = async (verified: Verified) => {
-    const limit = await limitOf(verified, identify)
-    if (limit !== undefined) identified = asStranger()
-    refuseForeignClient(verified.key, (await identify()).clientId)
+    const deferred = await deferredOf(verified, identify)
+    if (deferred !== undefined) identified = asStranger()
+    requireOwnKey(verified.key, (await identify()).clientId)
     const answer = await exchangeKey(context.config.deployment, verified, { parameters, source: presented })
     // Only a repeated redemption reaches this line despite a limit.
-    if (limit !== undefined) throw limit
+    if (deferred !== undefined) throw deferred
     return answer
   }
   try {
@@ -86,64 +92,13 @@ async function exchange(visit: Visit, parameters: Parameters): Promise<Answer> {
   }
 }
 
-/** The client that a key exchange names, and whether the client has authenticated. */
-interface Caller {
-  readonly clientId: string | undefined
-  readonly authenticates: boolean
-}
-
-const STRANGER: Caller = Object.freeze({ clientId: undefined, authenticates: false })
-const asStranger = async () => STRANGER
-
 const CLIENT_CREDENTIALS = ['client_secret', 'client_assertion', 'client_assertion_type']
 
 /** The key alone is enough. If the request also names or authenticates a client, the key must be of this client. */
-async function optionalClient(visit: Visit, parameters: Parameters): Promise<Caller> {
+async function optionalClient(visit: Visit, parameters: Parameters): Promise<ExchangeClient> {
   const authenticates =
     visit.presented.authorization.length > 0 || CLIENT_CREDENTIALS.some((name) => parameters.has(name))
   if (!authenticates) return { clientId: parameters.get('client_id'), authenticates }
   const { clientId } = await authenticate(visit, parameters)
   return { clientId, authenticates }
-}
-
-/**
- * For a redeemed key, the refusal of a limit or of an outage that keeps the client from authenticating. It must not keep a
- * replay from containment: a thief can be a client itself, and use up its own limits.
- */
-async function limitOf(
-  { state }: Verified,
-  identify: () => Promise<Caller>,
-): Promise<ProvisioningError | undefined> {
-  if (state !== 'redeemed') return undefined
-  try {
-    await identify()
-    return undefined
-  } catch (error) {
-    if (error instanceof ProvisioningError && OF_THE_SERVER.includes(error.code)) return error
-    throw error
-  }
-}
-
-function refuseForeignClient(key: VerifiedKey, caller: string | undefined): void {
-  if (caller === undefined || caller === key.clientId || caller === key.subject) return
-  const message = 'The client is not the one the key was issued to or for.'
-  const facts = { clientId: key.clientId, jti: key.jti }
-  throw new ProvisioningError('client_mismatch', message, { facts })
-}
-
-/** Refusals that do not depend on the key. */
-const OF_THE_SERVER: readonly string[] = ['slow_down', 'temporarily_unavailable', 'server_error']
-
-/**
- * RFC 8693 2.2.2: every refusal of a subject token is an `invalid_request`. An authenticated client gets the precise
- * reason for its own key.
- */
-async function asSubjectTokenRefusal(
-  error: ProvisioningError,
-  identify: () => Promise<Caller>,
-): Promise<ProvisioningError> {
-  const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
-  const caller = OF_THE_SERVER.includes(error.code) ? STRANGER : await identify()
-  const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
-  return error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
 }
