@@ -118,6 +118,29 @@ describe('keys from elsewhere', () => {
     expect([await ask('new'), await ask('old')]).toEqual(['known', 'unknown'])
   })
 
+  it('are fetched before they are used again after a long time without a request', async () => {
+    const { given, ask } = ring()
+    await ask('old')
+    given.answer = { keys: [NEW] }
+    given.seconds += 1200
+    expect(await Promise.all([ask('old'), ask('old')])).toEqual(['unknown', 'unknown'])
+    expect(given.asked).toBe(2)
+  })
+
+  it('are used without waiting after a long time, if the last answer of the issuer was not good', async () => {
+    const { given, hold, ask } = ring()
+    await ask('old')
+    given.answer = { fault: 'x' }
+    given.seconds += 1200
+    expect(await ask('old')).toBe('known')
+    given.seconds += 1
+    const release = hold()
+    expect(await ask('old')).toBe('known')
+    expect(given.asked).toBe(3)
+    release()
+    await settle()
+  })
+
   it.each([
     ['public, max-age=300', 300],
     ['max-age="120"', 120],

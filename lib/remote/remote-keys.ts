@@ -6,7 +6,7 @@ import type { FetchedJson } from './fetch-json.js'
 
 /** How long fetched keys are used, and how often they are fetched. */
 export interface KeyCacheRules {
-  /** After this time, or a shorter `max-age` of the answer, keys are refreshed in the background. */
+  /** After this time, or a shorter `max-age` of the answer, keys are refreshed: see `#refresh`. */
   readonly freshSeconds: number
   /** After this time without a valid answer, keys are no longer used. */
   readonly usableSeconds: number
@@ -50,7 +50,7 @@ export class RemoteKeys implements VerificationKeys {
   async load(kid: string | undefined): Promise<void> {
     // A token without a `kid` is always refused, so it needs no keys.
     if (kid === undefined) return
-    if (this.#usable()?.has(kid)) return this.#refreshStale()
+    if (this.#usable()?.has(kid)) return this.#refresh()
     if (this.#fetching !== undefined || this.#waitMilliseconds(this.#pause()) === 0) await this.#fetch()
     const keys = this.#usable()
     // After a valid answer, a missing key does not exist. After a failure, that is unknown.
@@ -64,10 +64,17 @@ export class RemoteKeys implements VerificationKeys {
       : undefined
   }
 
-  #refreshStale(): void {
-    const isFresh =
-      this.#cached !== undefined && this.#since(this.#cached.fetchedAt) < this.#cached.freshMilliseconds
-    if (!isFresh && this.#waitMilliseconds(this.#backoff()) === 0) void this.#fetch()
+  /**
+   * Refreshes keys that are not fresh, in the background. After a long time without a request, the request waits: the
+   * issuer may have removed a stolen key. It does not wait for an issuer whose last answer was not good.
+   */
+  #refresh(): Promise<void> | undefined {
+    const { fetchedAt, freshMilliseconds } = this.#cached ?? { fetchedAt: 0, freshMilliseconds: 0 }
+    const age = this.#since(fetchedAt)
+    if (age < freshMilliseconds || this.#waitMilliseconds(this.#backoff()) > 0) return undefined
+    const hasAnswered = this.#lastFetch.failures === 0
+    const fetched = this.#fetch()
+    return hasAnswered && age >= 2 * freshMilliseconds ? fetched : undefined
   }
 
   #fetch(): Promise<void> {
