@@ -6,7 +6,14 @@ import { exactly } from '../../support/exact.js'
 import { until } from '../../support/redeeming.js'
 import { manage, pathOf, registerClient, update } from '../../support/registering.js'
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests.js'
-import { ISSUER, type RunningServer, type ServerPlan, startServer } from '../../support/server.js'
+import {
+  AUDIENCE,
+  ISSUER,
+  OTHER_AUDIENCE,
+  type RunningServer,
+  type ServerPlan,
+  startServer,
+} from '../../support/server.js'
 
 async function withServer(test: (server: RunningServer) => Promise<void>, plan: ServerPlan = {}) {
   const server = await startServer(plan)
@@ -555,6 +562,33 @@ describe('an update that asks for more', () => {
         expect(defaulted.scope).toBe('devices:read')
       },
       { options: { clients: asker } },
+    )
+  })
+
+  test('keeps what the operator has granted', async () => {
+    const registry = memoryClientRegistry([])
+    const { hashSecret } = await import('../../../lib/index.js')
+    await registry.save({
+      clientId: 'ci-runner',
+      revision: 1,
+      secretHash: hashSecret('correct-horse-battery-staple'),
+      authenticationMethods: ['client_secret_basic'],
+    })
+    await withServer(
+      async (server) => {
+        const client = await registerClient(server)
+        const kept = await registry.find(client.client_id)
+        if (kept === undefined) throw new Error('not kept')
+        const granted = {
+          audiences: [AUDIENCE, OTHER_AUDIENCE],
+          introspectAudiences: [AUDIENCE],
+          subjects: ['sensor:*'],
+        }
+        await registry.save({ ...kept, revision: 2, policy: { ...kept.policy, ...granted } })
+        await update(server, client).expect(200)
+        expect((await registry.find(client.client_id))?.policy).toMatchObject(granted)
+      },
+      { options: { clients: registry } },
     )
   })
 

@@ -145,13 +145,16 @@ function updatedClient(
   const renewed = renewTokens(deployment, { clientId, tokens: registration.tokens, presented: token })
   const scopes = metadata.scope === undefined ? [] : parseScope(metadata.scope)
   const [audience = ''] = policy.audiences
+  // What an operator has granted stays, within the bounds. The client cannot ask for it.
+  const { subjects = [], introspectAudiences = [] } = client.policy ?? {}
+  const granted = { audiences: policy.audiences, subjects, introspectAudiences }
   const updated = {
     ...rest,
     clientId,
     ...secret.stored,
     revision: client.revision + 1,
     authenticationMethods: methods,
-    policy: inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience }),
+    policy: { ...inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience }), ...granted },
     metadata,
     registration: {
       ...registration,
