@@ -294,6 +294,14 @@ describe('the queue of a notifier', () => {
     await until(() => hook.stats().delivered === 71)
   })
 
+  it('keeps the events about many clients that one address has caused', async () => {
+    const { hook } = await send(() => undefined, { maxQueued: 100 })
+    const before = hook.stats().queued
+    const leaked = { type: 'registration.leaked', keyId: undefined, address: '192.0.2.7' } as const
+    for (let i = 0; i < 50; i += 1) hook.observer(replayEvent({ ...leaked, clientId: `client-${i}` }))
+    expect(hook.stats().queued - before).toBe(50)
+  })
+
   it('keeps place for other events when somebody uses all addresses of one network', async () => {
     const { hook } = await send(() => undefined, { maxQueued: 100 })
     const before = hook.stats().queued

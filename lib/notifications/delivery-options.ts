@@ -12,7 +12,7 @@ import { isPrivateHost } from './public-address.js'
  * - `expired`: all attempts failed until `giveUpAfterSeconds`
  * - `gone`: the receiver wants no more events (410)
  * - `queue_full`: too many events waited
- * - `repeated`: 20 events of this type about the same key waited
+ * - `repeated`: 20 events of this type about the same key, finding, client or sender waited
  * - `closed`: you called `close()`
  * - `invalid`: the event cannot be written as JSON
  *

@@ -40,11 +40,15 @@ export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: Wri
   }
 }
 
-/** What an event is about: its type, and the key, the finding, the sender or the client, whichever is known first. */
+/**
+ * What an event is about: its type, and the key, the finding, the client or the sender, whichever is known first. A refused
+ * request is about its sender: a stranger can name any client.
+ */
 export function topicOf(event: ProvisioningEvent): string {
   const { type, keyId, findingId, clientId }: Readonly<Record<string, unknown>> = { ...event }
   const sender = event.address && sourceOf(event.address)
-  return `${type} ${keyId ?? findingId ?? sender ?? clientId ?? ''}`
+  const party = type === 'request.refused' ? (sender ?? clientId) : (clientId ?? sender)
+  return `${type} ${keyId ?? findingId ?? party ?? ''}`
 }
 
 /** Reads one of these types of events. */
