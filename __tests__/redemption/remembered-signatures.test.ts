@@ -3,9 +3,9 @@ import { signingKeyOperations } from '../../lib/operations/signing-keys.js'
 import { parseOptions } from '../../lib/options/options.js'
 import { generateSigningKeys } from '../../lib/options/signing-keys.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
+import { revokeKey } from '../../lib/redemption/revocation.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { revokeIssuedBefore } from '../../lib/tokens/issued-before.js'
-import { revokeKey } from '../../lib/tokens/revocation.js'
 import {
   issueKey,
   reasonOf,

@@ -1,7 +1,7 @@
 import type { ClientOptions } from '../../lib/index.js'
+import { revokeOwnToken } from '../../lib/redemption/revocation.js'
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
 import { introspect } from '../../lib/tokens/introspection.js'
-import { revokeOwnToken } from '../../lib/tokens/revocation.js'
 import { compact } from '../support/compact.js'
 import {
   AUDIENCE,

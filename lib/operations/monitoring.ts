@@ -17,7 +17,7 @@ import {
 import type { ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef, Lock, LockKind } from '../ports/store.js'
 import { revokeFamily } from '../redemption/containment.js'
-import { revokeKey } from '../tokens/revocation.js'
+import { revokeKey } from '../redemption/revocation.js'
 import { lockClient } from './locks.js'
 
 /**

@@ -7,9 +7,9 @@ import type { Config } from '../options/options.js'
 import type { Binding } from '../ports/client.js'
 import type { RevokeFamilyOutcome, RevokeIssuedOutcome, RevokeOutcome } from '../ports/store.js'
 import { revokeFamily } from '../redemption/containment.js'
+import { revokeKey } from '../redemption/revocation.js'
 import { type DeleteOutcome, deleteClient } from '../registration/deletion.js'
 import { revokeIssuedBefore } from '../tokens/issued-before.js'
-import { revokeKey } from '../tokens/revocation.js'
 import { type MonitoringOperations, monitoringOperations } from './monitoring-operations.js'
 import { type SigningKeyOperations, signingKeyOperations } from './signing-keys.js'
 
@@ -61,15 +61,16 @@ export interface IssuedKeyRef {
  */
 export interface Operations extends SigningKeyOperations, MonitoringOperations {
   /**
-   * Revokes every key issued up to a time, and the results of its redemption, on every process that shares the store.
-   * Clocks may differ, so everything issued within the clock tolerance after that time is revoked too.
+   * Revokes every key issued up to a time, and its access token, on every process that shares the store. Bindings and
+   * registrations stay. Clocks may differ, so everything issued within the clock tolerance after that time is revoked
+   * too.
    *
    * @throws ConfigurationError when the time is invalid or in the future; ProvisioningError when the store does not
    *   answer: it is then unknown whether anything was revoked
    */
   revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
   /**
-   * Revokes a key that has not been redeemed.
+   * Revokes a key that has not been redeemed, and what an interrupted redemption has bound or registered.
    *
    * @returns `redeemed` when it is too late; revoke the results with `revokeFamily`
    * @throws ConfigurationError when the key is not named; ProvisioningError when the store does not answer

@@ -4,11 +4,18 @@ import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.
 import { emitUnbound } from '../clients/client-events.js'
 import { changeClient, findClient } from '../clients/registry.js'
 import type { Binding, Client } from '../ports/client.js'
-import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
+import {
+  callStore,
+  type Deployment,
+  numericDate,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from '../ports/deployment.js'
 import type { ReplayContainment } from '../ports/policy-options.js'
 import type { FamilyEnd, FamilyFate } from '../ports/redemption.js'
 import type { KeyRef, RevokeFamilyOutcome } from '../ports/store.js'
 import { deleteClient } from '../registration/deletion.js'
+import { registeredIdOf } from './registered-id.js'
 
 /**
  * Contains a replay. Somebody has copied a redeemed key that is presented again, so the results of its redemption are
@@ -77,6 +84,25 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
   )
   if (end.family?.fate === 'unreached') throw new ProvisioningError('server_fault', NOT_WRITABLE)
   return hasChanged(end) ? 'revoked' : 'unchanged'
+}
+
+/**
+ * Removes what an interrupted redemption of a revoked key has left in the client registry. Otherwise the client or the
+ * binding would become valid when the store forgets the key.
+ *
+ * @param outcome the outcome of the revocation
+ */
+export async function removeLeftovers(
+  deployment: VerifyingDeployment | Deployment,
+  key: KeyRef,
+  outcome: string | undefined,
+): Promise<void> {
+  if (outcome !== 'revoked' && outcome !== 'unchanged') return
+  if (!('registryWritable' in deployment) || !deployment.registryWritable) return
+  const { subject } = (await callStore(() => deployment.store.find(key))) ?? {}
+  if (subject === undefined) return
+  for (const clientId of new Set([subject, registeredIdOf({ ...key, subject })]))
+    await revoke({ deployment, key, clientId }, 'operator')
 }
 
 /** Whose key it was, and what happened to the client that its redemption created or changed. */

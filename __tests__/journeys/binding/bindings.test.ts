@@ -229,6 +229,23 @@ describe('the bindings of a client', () => {
       { store },
     )
   })
+
+  test('end with a revoked key, if its redemption was interrupted', () => {
+    const store = { ...memoryStore(), settle: () => new Promise<never>(() => undefined) }
+    return withServer(
+      {},
+      async (server) => {
+        bindByProof(server, clientKey(), FOR_DEVICE).catch(() => undefined)
+        await until(async () => (await server.keys.listBindings(DEVICE)).length === 1)
+        const [issued] = server.events
+        if (issued?.type !== 'key.issued') throw new Error('no key')
+        const { keyId, clientId } = issued
+        expect(await server.keys.revokeKey({ keyId, clientId })).toBe('revoked')
+        expect(await server.keys.listBindings(DEVICE)).toEqual([])
+      },
+      { store },
+    )
+  })
 })
 
 describe('the endpoints for bindings', () => {

@@ -238,6 +238,38 @@ describe('a client that deletes itself', () => {
 })
 
 describe('an operator', () => {
+  test('removes what an interrupted redemption has registered, by revoking its key', async () => {
+    const registry = memoryClientRegistry([])
+    const { hashSecret, memoryStore } = await import('../../../lib/index.js')
+    await registry.save({
+      clientId: 'ci-runner',
+      revision: 1,
+      secretHash: hashSecret('correct-horse-battery-staple'),
+      authenticationMethods: ['client_secret_basic'],
+    })
+    const registered: string[] = []
+    const clients = {
+      ...registry,
+      save(client: Parameters<typeof registry.save>[0]) {
+        registered.push(client.clientId)
+        return registry.save(client)
+      },
+    }
+    const store = { ...memoryStore(), settle: () => new Promise<never>(() => undefined) }
+    await withServer(
+      async (server) => {
+        registerClient(server).catch(() => undefined)
+        await until(async () => registered.length === 1)
+        const [issued] = server.events
+        if (issued?.type !== 'key.issued') throw new Error('no key')
+        const { keyId, clientId } = issued
+        expect(await server.keys.revokeKey({ keyId, clientId })).toBe('revoked')
+        expect((await registry.find(registered[0] ?? ''))?.authenticationMethods ?? []).toEqual([])
+      },
+      { options: { clients, store } },
+    )
+  })
+
   test('deletes a client, no matter who saved it', () =>
     withServer(async (server) => {
       const key = await obtainKey(server, { scope: 'devices:read' })

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { malformed } from '../../base/errors.js'
 import type { RequestSource } from '../../base/request.js'
 import { inheritedPolicy } from '../../clients/policy.js'
@@ -15,6 +14,7 @@ import { type ClientInformation, informationOf } from '../../registration/inform
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import { requireState } from '../key-state.js'
 import { bodyDigest } from '../outcome.js'
+import { registeredIdOf } from '../registered-id.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { policyOfKey, requireNotUndone } from './key-client.js'
@@ -76,22 +76,12 @@ function isLeftover({ registeredBy, deletedAt, undoneAt }: Client, { clientId, j
   return deletedAt === undefined && registeredBy?.clientId === clientId && registeredBy.keyId === jti
 }
 
-/**
- * A key for another identity registers that identity. A client that asked for itself exists already, so its key
- * registers a new client on its behalf (RFC 7591 3.2.1: an identifier that no other client has). All attempts at the
- * redemption get the same identifier.
- */
-function identityFor({ clientId: asker, subject, jti }: VerifiedKey): string {
-  const clientId = subject === asker ? derivedId(asker, jti) : subject
+function identityFor(key: VerifiedKey): string {
+  const clientId = registeredIdOf(key)
   // A path cannot end in dots alone: the client could never reach its registration (RFC 3986 5.2.4).
   if (/^\.{1,2}$/.test(clientId))
     throw malformed('registration_refused', 'A subject that consists of dots cannot become a client id.')
   return clientId
-}
-
-/** 160 bits. */
-function derivedId(...of: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(of)).digest().subarray(0, 20).toString('base64url')
 }
 
 /** A registration that has been validated. */

@@ -1,11 +1,10 @@
 import { malformed, ProvisioningError, type Reason } from '../../base/errors.js'
-import type { PresentedRequest } from '../../base/request.js'
+import type { PresentedRequest, RequestSource } from '../../base/request.js'
 import { confirmUse } from '../../clients/authentication/confirm-use.js'
 import { changeClient, knownClient, readRecord } from '../../clients/registry.js'
 import type { Client, Registration } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
 import { extractKey } from '../../tokens/presentation.js'
-import type { Compromise } from '../../tokens/revocation.js'
 import { clientIdIn, findToken, isUnexpired, type RegistrationAccessToken } from '../access-token.js'
 
 /** A client that has proven its identity to the management endpoint, and the registration access token it used. */
@@ -91,7 +90,7 @@ async function confirmed(deployment: Deployment, client: Client, source: Present
 export async function revokeCompromisedToken(
   deployment: Deployment,
   text: string,
-  { how, source }: Omit<Compromise, 'texts'>,
+  { how, source }: { readonly how: 'exposed' | 'leaked'; readonly source: RequestSource },
 ): Promise<void> {
   const managed = await findManaged(deployment, text)
   if (managed === undefined || !isUnexpired(managed.token.stored, numericDate(deployment))) return

@@ -1,7 +1,7 @@
 import type { IssuedBefore } from '../../lib/ports/store.js'
+import { revokeCompromised, revokeKey, revokeOwnToken } from '../../lib/redemption/revocation.js'
 import { mintAccessToken } from '../../lib/tokens/access-token.js'
 import { revokeIssuedBefore } from '../../lib/tokens/issued-before.js'
-import { revokeCompromised, revokeKey, revokeOwnToken } from '../../lib/tokens/revocation.js'
 import {
   AUDIENCE,
   authenticated,

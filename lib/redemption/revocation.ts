@@ -10,10 +10,11 @@ import {
   type VerifyingDeployment,
 } from '../ports/deployment.js'
 import type { KeyRef, ProvisioningStore, RevokeFamilyOutcome, RevokeOutcome } from '../ports/store.js'
-import { ACCESS_TOKEN, familyOf } from './access-token.js'
-import { type IssuedClaims, verifyGenuine } from './issued-token.js'
-import { PROVISIONING_KEY } from './provisioning-key.js'
-import { readTokenReference } from './token-reference.js'
+import { ACCESS_TOKEN, familyOf } from '../tokens/access-token.js'
+import { type IssuedClaims, verifyGenuine } from '../tokens/issued-token.js'
+import { PROVISIONING_KEY } from '../tokens/provisioning-key.js'
+import { readTokenReference } from '../tokens/token-reference.js'
+import { removeLeftovers } from './containment.js'
 
 /** Revokes a key or an access token of the client. Others are ignored, without an error (RFC 7009 2.2). */
 export async function revokeOwnToken(
@@ -32,7 +33,7 @@ export async function revokeOwnToken(
 /** A key, and the identity that it is for, if that is known. */
 type NamedKey = KeyRef & { readonly subject?: string }
 
-/** Revokes a key that is not redeemed yet. */
+/** Revokes a key that is not redeemed yet, and what an interrupted redemption has left behind. */
 export async function revokeKey(
   deployment: StoringDeployment,
   { subject, ...ref }: NamedKey,
@@ -40,6 +41,7 @@ export async function revokeKey(
 ): Promise<RevokeOutcome> {
   const outcome = await callStore(() => deployment.store.revoke(ref))
   if (outcome === 'revoked') deployment.emit('key.revoked', identityOf(ref, subject), source)
+  await removeLeftovers(deployment, ref, outcome)
   return outcome
 }
 
@@ -100,9 +102,11 @@ async function revokeCompromisedKey(
   const { client_id: clientId, jti } = claims
   // A redeemed key stays as it is, and so does its family. An old key in a log is harmless, so a report of it must not
   // take the access of its owner away.
-  const revoke = (store: ProvisioningStore) => store.revoke({ clientId, jti })
-  const revoked = !isKept(claims, how) && (await hasRevoked(deployment, revoke))
+  const key = { clientId, jti }
+  const outcome = isKept(claims, how) ? 'kept' : await tryIn(deployment, (store) => store.revoke(key))
+  const revoked = outcome === 'revoked'
   deployment.emit(`key.${how}`, { keyId: jti, clientId, subject: claims.sub, revoked }, source)
+  await removeLeftovers(deployment, key, outcome)
 }
 
 async function revokeCompromisedAccessToken(
@@ -113,8 +117,10 @@ async function revokeCompromisedAccessToken(
   const claims = verifyGenuine(deployment, ACCESS_TOKEN, text)
   if (isExpired(deployment, claims)) return
   const family = familyOf(claims)
-  const revoked =
-    !isKept(claims, how) && (await hasRevoked(deployment, (store) => store.revokeFamily(family)))
+  const outcome = isKept(claims, how)
+    ? 'kept'
+    : await tryIn(deployment, (store) => store.revokeFamily(family))
+  const revoked = outcome === 'revoked'
   const { clientId, jti: keyId } = family
   const details = { keyId, clientId, subject: claims.sub, tokenId: claims.jti, revoked }
   deployment.emit(`token.${how}`, details, source)
@@ -134,13 +140,10 @@ function isKept({ cnf }: IssuedClaims, how: Compromise['how']): boolean {
 }
 
 /** Revokes, and never throws. A process without the store cannot revoke, so its event tells the operator to. */
-async function hasRevoked(
+async function tryIn(
   deployment: VerifyingDeployment,
   revoke: (store: ProvisioningStore) => Promise<RevokeOutcome | RevokeFamilyOutcome>,
-): Promise<boolean> {
-  if ('askIssuer' in deployment) return false
-  return callStore(() => revoke(deployment.store)).then(
-    (outcome) => outcome === 'revoked',
-    () => false,
-  )
+): Promise<RevokeOutcome | RevokeFamilyOutcome | undefined> {
+  if ('askIssuer' in deployment) return undefined
+  return callStore(() => revoke(deployment.store)).catch(() => undefined)
 }
