@@ -1,5 +1,5 @@
 import type { EventDetails, EventType } from '../ports/events.js'
-import { EVENT_COUNTERS, type EventCounter } from './metrics.js'
+import { attributesOf, EVENT_COUNTERS, type EventCounter } from './metrics.js'
 import type { AddingInstrument, Attributes } from './providers.js'
 
 /** The events of one type. */
@@ -88,8 +88,4 @@ class AttributeCounts {
       count.pending = 0
     }
   }
-}
-
-function attributesOf({ attributes }: EventCounter, values: Values): Attributes {
-  return Object.freeze(Object.fromEntries(attributes.map((name, i) => [name, values[i] ?? ''])))
 }

@@ -1,5 +1,4 @@
 import type { EventDetails, EventType } from '../ports/events.js'
-import type { RedemptionAction } from '../ports/redemption.js'
 import { EventCounts } from './event-counts.js'
 import type { Meters } from './meters.js'
 import { DROPPED_EVENTS, KEY_AGE, OUTSTANDING, USE_CASES } from './metrics.js'
@@ -37,15 +36,11 @@ export function eventRecorder(meters: Meters, { now, droppedEvents }: EventRecor
     'key.redeemed'({ issuedAt, expiresAt, action }) {
       const seconds = now() / 1000
       outstanding.add(expiresAt, -1, seconds)
-      keyAge.record(Math.max(0, seconds - issuedAt), attributesOf(action))
+      keyAge.record(Math.max(0, seconds - issuedAt), USE_CASES[action].attributes)
     },
   }
   return (type, details) => {
     counts.add(type, details)
     others[type]?.(details)
   }
-}
-
-function attributesOf(action: RedemptionAction) {
-  return USE_CASES[action].attributes
 }

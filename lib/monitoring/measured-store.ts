@@ -1,37 +1,14 @@
 import type { ProvisioningStore } from '../ports/store.js'
+import { STORE_VERBS } from '../ports/store-verbs.js'
 import type { Meters } from './meters.js'
-import { STORE_DURATION } from './metrics.js'
+import { attributesOf, STORE_DURATION } from './metrics.js'
 import type { Attributes, RecordingInstrument } from './providers.js'
 
 /** Measures how long each verb of a store takes. */
 export function measuredStore(store: ProvisioningStore, meters: Meters): ProvisioningStore {
   const histogram = meters.histogram(STORE_DURATION)
-  const verb = <V extends keyof ProvisioningStore>(name: V) => measuredVerb(store, name, histogram)
-  return Object.freeze<ProvisioningStore>({
-    record: verb('record'),
-    find: verb('find'),
-    redeem: verb('redeem'),
-    recall: verb('recall'),
-    settle: verb('settle'),
-    release: verb('release'),
-    revoke: verb('revoke'),
-    revokeFamily: verb('revokeFamily'),
-    revokeIssuedBefore: verb('revokeIssuedBefore'),
-    useOnce: verb('useOnce'),
-    notePresentation: verb('notePresentation'),
-    lock: verb('lock'),
-    unlock: verb('unlock'),
-    locks: verb('locks'),
-    noteFinding: verb('noteFinding'),
-    findings: verb('findings'),
-    closeFinding: verb('closeFinding'),
-    noteUse: verb('noteUse'),
-    lastUses: verb('lastUses'),
-    unusedSince: verb('unusedSince'),
-    listKeys: verb('listKeys'),
-    countKeys: verb('countKeys'),
-    listUses: verb('listUses'),
-  })
+  const verbs = STORE_VERBS.map((verb) => [verb, measuredVerb(store, verb, histogram)])
+  return Object.freeze(Object.fromEntries(verbs) as ProvisioningStore)
 }
 
 function measuredVerb<V extends keyof ProvisioningStore>(
@@ -43,7 +20,7 @@ function measuredVerb<V extends keyof ProvisioningStore>(
   const attributes = new Map<string, Attributes>()
 
   function record(begun: number, outcome: string): void {
-    const known = attributes.get(outcome) ?? attributesOf(verb, outcome)
+    const known = attributes.get(outcome) ?? attributesOf(STORE_DURATION, [verb, outcome])
     attributes.set(outcome, known)
     histogram.record((performance.now() - begun) / 1000, known)
   }
@@ -62,12 +39,6 @@ function measuredVerb<V extends keyof ProvisioningStore>(
     )
   }
   return measured as ProvisioningStore[V]
-}
-
-function attributesOf(...values: readonly [verb: string, outcome: string]): Attributes {
-  return Object.freeze(
-    Object.fromEntries(STORE_DURATION.attributes.map((name, i) => [name, values[i] ?? ''])),
-  )
 }
 
 /** The word that a verb answers. Other verbs answer an object, a list, or nothing. */

@@ -1,4 +1,5 @@
 import { type EventDetails, type EventType, SEVERITY } from '../ports/events.js'
+import type { Attributes } from './providers.js'
 
 /** One metric. `unit` is a UCUM code. */
 export interface Metric {
@@ -7,6 +8,11 @@ export interface Metric {
   readonly description: string
   /** The names of its attributes. Their values come from closed unions, so the number of time series is limited. */
   readonly attributes: readonly string[]
+}
+
+/** The attributes of one measurement, by the values of these attributes in the order of the metric. */
+export function attributesOf({ attributes }: Metric, values: readonly string[]): Attributes {
+  return Object.freeze(Object.fromEntries(attributes.map((name, i) => [name, values[i] ?? ''])))
 }
 
 /** A histogram with the limits of its buckets. */
