@@ -1,14 +1,14 @@
 import { SCOPE } from '../monitoring/meters.js'
 import type { ProvisioningEvent, Severity } from '../ports/events.js'
-import { type EventRow, rowOf } from './event-map.js'
-import { EventMembers, outcomeOf, present } from './event-members.js'
 import {
+  type Activity,
   API_ACTIVITY,
   AUTHENTICATION,
   DETECTION_FINDING,
   ENTITY_MANAGEMENT,
-  type OcsfActivity,
-} from './ocsf-activities.js'
+} from './activities.js'
+import { type EventRow, rowOf } from './event-map.js'
+import { EventMembers, outcomeOf, present } from './event-members.js'
 import { apiAttributes, authenticationAttributes, entityAttributes } from './ocsf-classes.js'
 import { findingAttributes } from './ocsf-finding.js'
 
@@ -117,7 +117,7 @@ function commonAttributes(event: ProvisioningEvent, row: EventRow, members: Even
 }
 
 function classification(
-  { class: { uid, name, category }, id, name: activity }: OcsfActivity,
+  { class: { uid, name, category }, id, name: activity }: Activity,
   event: ProvisioningEvent,
 ) {
   return {
