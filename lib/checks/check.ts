@@ -48,6 +48,14 @@ export interface Check<Context> extends CheckInfo {
 /** A check without its group and its function, which several checks share. */
 export type CheckDescription = Omit<Check<never>, 'group' | 'run'>
 
+/** The checks of a group. A check can have another group and other needs. */
+export function inGroup<C extends CheckInfo>(
+  defaults: { readonly group: string; readonly needs?: readonly string[] },
+  checks: readonly (Omit<C, 'group'> & { readonly group?: string })[],
+): readonly C[] {
+  return checks.map(({ id, ...check }) => ({ id, ...defaults, ...check }) as unknown as C)
+}
+
 /** A check and what it found out. */
 export interface CheckResult extends CheckInfo, Omit<Finding, 'fix'> {
   readonly durationMs: number

@@ -1,13 +1,11 @@
+import { inGroup } from '../../check.js'
 import { mustEnroll, mustKeepSecrets } from '../observation.js'
 import type { Scenario } from '../scenario.js'
 
-const GROUP = 'Enrollment'
-
 /** Nothing goes wrong. */
-export const ENROLLMENT: readonly Scenario[] = [
+export const ENROLLMENT = inGroup<Scenario>({ group: 'Enrollment' }, [
   {
     id: 'client-healthy',
-    group: GROUP,
     title: 'the client enrolls the device once',
     fix: 'Read the environment variables ISSUER, CLIENT_ID, CLIENT_SECRET, SUBJECT, SCOPE and STATE. Exit with 0 only after the issuer has bound the public key.',
     judge(seen) {
@@ -18,7 +16,6 @@ export const ENROLLMENT: readonly Scenario[] = [
   },
   {
     id: 'client-secrets',
-    group: GROUP,
     title: 'the client does not print secrets, or put them in a URL or in arguments',
     fix: 'Send secrets in headers and bodies only, and log none of them.',
     needs: ['client-healthy'],
@@ -26,7 +23,6 @@ export const ENROLLMENT: readonly Scenario[] = [
   },
   {
     id: 'client-state',
-    group: GROUP,
     title: 'the client saves its secrets in files that only their owner can read',
     fix: 'Create the files with mode 0600, or set the umask to 077 before you create them.',
     needs: ['client-healthy'],
@@ -34,7 +30,6 @@ export const ENROLLMENT: readonly Scenario[] = [
   },
   {
     id: 'client-second-start',
-    group: GROUP,
     title: 'the client does not ask for a key if it is started again with the same state',
     fix: 'At each start, read the saved state before you send a request. If the device is enrolled, send no request for a key, and exit with 0.',
     needs: ['client-healthy'],
@@ -48,4 +43,4 @@ export const ENROLLMENT: readonly Scenario[] = [
       return [...mustEnroll(seen), ...(again === '' ? [] : [`its second start sent requests to ${again}`])]
     },
   },
-]
+])

@@ -1,21 +1,17 @@
 import { parseObject } from '../../../base/object.js'
+import { inGroup } from '../../check.js'
 import { makeCertificate } from '../certificate.js'
 import type { Answer, ReceivedRequest } from '../exchange.js'
 import { exchangesWith, mustEnroll, mustStop, type Observation } from '../observation.js'
 import type { Scenario } from '../scenario.js'
 
-const GROUP = 'Impostors'
-const NEEDS = ['client-healthy']
-
 /** Servers that are not the issuer, or that answer something else. */
-export const IMPOSTORS: readonly Scenario[] = [
+export const IMPOSTORS = inGroup<Scenario>({ group: 'Impostors', needs: ['client-healthy'] }, [
   {
     id: 'client-other-issuer',
-    group: GROUP,
     title: 'the client refuses the metadata of another issuer',
     clause: 'RFC 8414 3.3',
     fix: 'Before you use the metadata, compare their member issuer with the variable ISSUER, character by character.',
-    needs: NEEDS,
     experiment: () => ({
       disturb: async (request, { genuine, strangerOrigin }) =>
         request.endpoint === 'metadata'
@@ -30,11 +26,9 @@ export const IMPOSTORS: readonly Scenario[] = [
   },
   {
     id: 'client-redirect',
-    group: GROUP,
     title: 'the client does not follow a redirect with its secret or key',
     clause: 'RFC 9700 4.12',
     fix: 'Switch off redirects for requests with credentials. Treat a status of 3xx as a final error.',
-    needs: NEEDS,
     experiment: () => ({
       disturb: (request, { strangerOrigin }) =>
         isCredentialed(request)
@@ -48,10 +42,8 @@ export const IMPOSTORS: readonly Scenario[] = [
   },
   {
     id: 'client-html',
-    group: GROUP,
     title: 'the client stops with an error if the answer is HTML',
     fix: 'Accept only a JSON object with the expected members, even if the status is 200.',
-    needs: NEEDS,
     experiment: () => ({
       disturb: ({ endpoint }) => (endpoint === 'bind' ? PAGE : undefined),
     }),
@@ -59,10 +51,8 @@ export const IMPOSTORS: readonly Scenario[] = [
   },
   {
     id: 'client-tls',
-    group: GROUP,
     title: 'the client trusts the certificates in CA_FILE',
     fix: 'Trust the certificates in the file that the environment variable CA_FILE names. SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, CURL_CA_BUNDLE and REQUESTS_CA_BUNDLE name the same file.',
-    needs: NEEDS,
     async experiment() {
       const certificate = await makeCertificate()
       return { certificate, authority: certificate.cert }
@@ -71,7 +61,6 @@ export const IMPOSTORS: readonly Scenario[] = [
   },
   {
     id: 'client-certificate',
-    group: GROUP,
     title: 'the client does not send requests to a server with an untrusted certificate',
     clause: 'RFC 9110 4.3.4',
     fix: 'Never switch off the check of certificates. Treat a wrong certificate as a final error.',
@@ -85,7 +74,7 @@ export const IMPOSTORS: readonly Scenario[] = [
       ...mustStop(seen),
     ],
   },
-]
+])
 
 /** A page of a hotel or a proxy. */
 const PAGE: Answer = {

@@ -1,21 +1,18 @@
+import { inGroup } from '../../check.js'
 import { jsonAnswer } from '../exchange.js'
 import { atMost, exchangesWith, mustNotInsist, mustStop, type Observation } from '../observation.js'
 import type { Scenario } from '../scenario.js'
 
-const GROUP = 'Refusals'
-const NEEDS = ['client-healthy']
 /** The client may get another key once, and then try again. */
 const MOST_BIND_REQUESTS = 3
 
 /** Refusals that are final: the same request never succeeds. */
-export const REFUSALS: readonly Scenario[] = [
+export const REFUSALS = inGroup<Scenario>({ group: 'Refusals', needs: ['client-healthy'] }, [
   {
     id: 'client-expired-key',
-    group: GROUP,
     title: 'the client stops with an error if its key has expired',
     clause: 'RFC 6750 3.1',
     fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
-    needs: NEEDS,
     experiment: (supply) => ({
       key: 'expired',
       ...(supply === 'client' && {
@@ -27,11 +24,9 @@ export const REFUSALS: readonly Scenario[] = [
   },
   {
     id: 'client-spent-key',
-    group: GROUP,
     title: 'the client stops with an error if its key is used up or revoked',
     clause: 'RFC 6750 3.1',
     fix: 'Treat 401 invalid_token as final for this key. Print that the client needs a new key, and do not exit with 0.',
-    needs: NEEDS,
     experiment: (supply) => ({
       key: 'spent',
       ...(supply === 'client' && {
@@ -43,11 +38,9 @@ export const REFUSALS: readonly Scenario[] = [
   },
   {
     id: 'client-wrong-audience',
-    group: GROUP,
     title: 'the client stops with an error if the audience is refused',
     clause: 'RFC 8707 2',
     fix: 'Treat 400 invalid_target and 401 invalid_token as final: the same request never succeeds. Print the error of the issuer.',
-    needs: NEEDS,
     experiment: (supply) => ({
       key: 'for another API',
       ...(supply === 'client' && {
@@ -58,11 +51,9 @@ export const REFUSALS: readonly Scenario[] = [
   },
   {
     id: 'client-downgrade',
-    group: GROUP,
     title: 'the client refuses a key that is not bound to the key pair of the client',
     clause: 'RFC 9449 5',
     fix: 'After a request with a DPoP proof, use the key only if token_type is DPoP, and if cnf.jkt in the key is the thumbprint of your public key.',
-    needs: NEEDS,
     experiment: () => ({
       disturb(request, { genuine }) {
         if (request.endpoint !== 'token') return undefined
@@ -79,7 +70,7 @@ export const REFUSALS: readonly Scenario[] = [
       return [...(sent ? ['it used the key, which anybody could use'] : []), ...mustStop(seen)]
     },
   },
-]
+])
 
 const WRONG_TARGET = jsonAnswer(400, {
   error: 'invalid_target',
