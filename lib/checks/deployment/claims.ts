@@ -4,6 +4,7 @@ import {
   type CheckDescription,
   type Finding,
   failed,
+  inGroup,
   PASSED,
   skipped,
   warning,
@@ -24,19 +25,20 @@ const MOST_SECONDS_APART = 5
 /** Ids that count, or that are made from the time, differ in fewer characters. */
 const LEAST_DIFFERENCES = 10
 
-const CLAIMS: readonly ClaimCheck[] = [
-  {
+/** Does a key contain what its verifiers need? */
+export const CLAIM_CHECKS = inGroup<Check<Deployment>>({ group: 'Claims', needs: ['issuance-key'] }, [
+  claimCheck({
     id: 'claims-signature',
     title: 'the signature of the key fits a public key in the JWK Set',
     clause: 'RFC 7515 5.2',
     fix: 'Let the JWK Set of every process contain the public key of the signing key that signs new keys.',
-    needs: ['jwks-served'],
+    needs: ['issuance-key', 'jwks-served'],
     faultOf: ({ header }, key, { jwks }) =>
       isSignedByOne(key.text, jwks)
         ? undefined
         : [`alg ${text(header['alg'])}, kid ${text(header['kid'])}`, 'a signature of a key in the JWK Set'],
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-type',
     title: 'the key has a type of its own, so that nobody can use it as another token',
     clause: 'RFC 8725 3.11',
@@ -45,16 +47,16 @@ const CLAIMS: readonly ClaimCheck[] = [
       typeof typ === 'string' && !/^jwt$/i.test(typ)
         ? undefined
         : [`typ ${text(typ)}`, 'provisioning-key+jwt'],
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-issuer',
     title: 'the issuer in the key is the issuer of the metadata',
     clause: 'RFC 8725 3.8',
     fix: 'Set the option issuer to the same URL in all processes.',
     faultOf: ({ claims: { iss } }, _, { settings }) =>
       iss === settings.issuer ? undefined : [`iss ${text(iss)}`, settings.issuer],
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-audience',
     title: 'the key names the audience that it is for',
     clause: 'RFC 8725 3.9',
@@ -65,8 +67,8 @@ const CLAIMS: readonly ClaimCheck[] = [
       if (isNamed && (audience === undefined || names.includes(audience))) return undefined
       return [`aud ${text(aud)}`, audience ?? 'an audience']
     },
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-times',
     title: 'the times in the key agree with the lifetime in the answer',
     clause: 'RFC 7519 4.1.4, RFC 6749 5.1',
@@ -77,8 +79,8 @@ const CLAIMS: readonly ClaimCheck[] = [
       if (Math.abs(lifetime - seconds) <= 1 && Number(nbf) <= Number(iat)) return undefined
       return [`iat ${text(iat)}, nbf ${text(nbf)}, exp ${text(exp)}`, `an exp ${seconds} seconds after iat`]
     },
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-client',
     title: 'the key names its client and its subject',
     clause: 'RFC 9068 2.2',
@@ -87,8 +89,8 @@ const CLAIMS: readonly ClaimCheck[] = [
       if (client_id === clientId && sub === subject) return undefined
       return [`client_id ${text(client_id)}, sub ${text(sub)}`, `client_id ${clientId}, sub ${subject}`]
     },
-  },
-  {
+  }),
+  claimCheck({
     id: 'claims-scope',
     title: 'the scope in the key is the scope in the answer',
     clause: 'RFC 9068 2.2.3',
@@ -97,8 +99,25 @@ const CLAIMS: readonly ClaimCheck[] = [
       const answered = exchange.json['scope'] ?? scope
       return isSameScope(scope, answered) ? undefined : [`scope ${text(scope)}`, `scope ${text(answered)}`]
     },
-  },
+  }),
   {
+    id: 'claims-jti',
+    title: 'each key has an id that nobody can guess',
+    clause: 'RFC 7519 4.1.7',
+    fix: 'Make each jti from at least 128 random bits.',
+    async run(deployment, signal) {
+      const ids: unknown[] = []
+      for (let i = 0; i < 3; i += 1) {
+        const { decoded } = await deployment.issue({}, signal)
+        if (decoded === undefined) return skipped(OPAQUE)
+        ids.push(decoded.claims['jti'])
+      }
+      if (ids.every((id, i) => isRandom(id, ids[(i + 1) % ids.length]))) return PASSED
+      const expected = `three long ids that differ in at least ${LEAST_DIFFERENCES} characters`
+      return failed({ actual: ids.map(text).join(', '), expected })
+    },
+  },
+  claimCheck({
     id: 'clock-iat',
     group: 'Clock',
     title: 'the time in a key agrees with the header Date of the answer',
@@ -112,39 +131,13 @@ const CLAIMS: readonly ClaimCheck[] = [
         `at most ${MOST_SECONDS_APART}`,
       ]
     },
-  },
-]
-
-/** Does a key contain what its verifiers need? */
-export const CLAIM_CHECKS: readonly Check<Deployment>[] = [
-  ...CLAIMS.slice(0, -1).map(checkOf),
-  {
-    id: 'claims-jti',
-    group: 'Claims',
-    title: 'each key has an id that nobody can guess',
-    clause: 'RFC 7519 4.1.7',
-    fix: 'Make each jti from at least 128 random bits.',
-    needs: ['issuance-key'],
-    async run(deployment, signal) {
-      const ids: unknown[] = []
-      for (let i = 0; i < 3; i += 1) {
-        const { decoded } = await deployment.issue({}, signal)
-        if (decoded === undefined) return skipped(OPAQUE)
-        ids.push(decoded.claims['jti'])
-      }
-      if (ids.every((id, i) => isRandom(id, ids[(i + 1) % ids.length]))) return PASSED
-      const expected = `three long ids that differ in at least ${LEAST_DIFFERENCES} characters`
-      return failed({ actual: ids.map(text).join(', '), expected })
-    },
-  },
-  ...CLAIMS.slice(-1).map(checkOf),
+  }),
   {
     id: 'clock-date',
     group: 'Clock',
     title: 'the clock of the deployment agrees with the clock of this machine',
     clause: 'RFC 9110 6.6.1',
     fix: 'Synchronize the clocks of both machines with NTP.',
-    needs: ['issuance-key'],
     async run(deployment, signal) {
       const url = metadataUrl(deployment.settings.issuer)
       const { headers } = await deployment.send({ method: 'GET', url }, signal)
@@ -158,7 +151,7 @@ export const CLAIM_CHECKS: readonly Check<Deployment>[] = [
       })
     },
   },
-]
+])
 
 /** Whether an id is long, and has other characters than another one in enough places. */
 function isRandom(id: unknown, other: unknown): boolean {
@@ -169,11 +162,9 @@ function isRandom(id: unknown, other: unknown): boolean {
 
 const OPAQUE = 'the key is no JWT'
 
-function checkOf({ faultOf, group = 'Claims', needs = [], ...texts }: ClaimCheck): Check<Deployment> {
+function claimCheck({ faultOf, ...texts }: ClaimCheck): Omit<Check<Deployment>, 'group'> {
   return {
     ...texts,
-    group,
-    needs: ['issuance-key', ...needs],
     async run(deployment, signal): Promise<Finding> {
       const key = await deployment.sample(signal)
       if (key.decoded === undefined) return skipped(OPAQUE)

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { makeToken, newPair } from '../../jose/forged-token.js'
 import type { Claims } from '../../jose/jws.js'
-import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { basicOf } from './session.js'
 
-const group = 'Client authentication'
+const GROUP = { group: 'Client authentication', needs: ['issuance-key'] }
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXPECTED = 'status 401 with invalid_client'
 
@@ -72,24 +72,18 @@ const MATRIX: readonly (CheckDescription & {
 ]
 
 /** Does the token endpoint know its clients? */
-export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
-  ...MATRIX.map(({ of, isMalformed = false, ...texts }): Check<Deployment> => {
-    return {
-      ...texts,
-      group,
-      needs: ['issuance-key'],
-      async run(deployment, signal) {
-        return refusedFor(deployment, await askAs(deployment, of(deployment), signal), isMalformed)
-      },
-    }
-  }),
+export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<Deployment>>(GROUP, [
+  ...MATRIX.map(({ of, isMalformed = false, ...texts }) => ({
+    ...texts,
+    async run(deployment: Deployment, signal: AbortSignal) {
+      return refusedFor(deployment, await askAs(deployment, of(deployment), signal), isMalformed)
+    },
+  })),
   {
     id: 'auth-challenge',
-    group,
     title: 'the server tells a refused client the error and how to authenticate',
     clause: 'RFC 6749 5.2',
     fix: 'Answer 401 with invalid_client and a header WWW-Authenticate.',
-    needs: ['issuance-key'],
     async run(deployment, signal) {
       const exchange = await askAs(deployment, strangerOf(deployment), signal)
       const { status, headers, json } = exchange
@@ -100,14 +94,12 @@ export const CLIENT_AUTHENTICATION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'auth-client-unknown',
-    group,
     title: 'nobody can find out which clients exist',
     clause: 'RFC 6749 5.2',
     fix: 'Answer an unknown client and a wrong secret in the same way.',
-    needs: ['issuance-key'],
     run: compareRefusals,
   },
-]
+])
 
 async function compareRefusals(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped('a local deployment explains every refusal')

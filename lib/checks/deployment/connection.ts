@@ -1,9 +1,8 @@
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
-import { type Check, type Finding, failed, PASSED, skipped, warning } from '../check.js'
+import { type Check, type Finding, failed, inGroup, PASSED, skipped, warning } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
-const group = 'Connection'
 const LOCAL = 'the issuer is local, without TLS'
 const LEAST_DAYS = 14
 const LEAST_HSTS_SECONDS = 15_552_000
@@ -11,10 +10,9 @@ const DAY = 86_400_000
 const REFUSED = 'status 403, or no connection'
 
 /** Is the deployment there, and can nobody read its traffic? */
-export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
+export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection' }, [
   {
     id: 'reachable',
-    group,
     title: 'the deployment answers over a trusted connection',
     fix: 'Correct the URL, or start the server. If the certificate of the server comes from a public certificate authority, let the server also send the intermediate certificates. If it comes from your own authority, name this authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
@@ -24,7 +22,6 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'tls-certificate',
-    group,
     title: `the certificate is valid for more than ${LEAST_DAYS} days`,
     fix: 'Renew the certificate, and automate its renewal.',
     needs: ['reachable'],
@@ -40,7 +37,6 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'tls-version',
-    group,
     title: 'the server refuses TLS 1.0 and TLS 1.1',
     clause: 'RFC 8996 4, RFC 8996 5',
     fix: 'Set the lowest TLS version of the server or proxy to 1.2.',
@@ -62,7 +58,6 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'hsts',
-    group,
     title: 'browsers and clients learn to use only HTTPS (HSTS)',
     clause: 'RFC 6797 7.1',
     fix: 'Let the server or proxy send Strict-Transport-Security with a max-age of a year.',
@@ -83,14 +78,13 @@ export const CONNECTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'cleartext',
-    group,
     title: 'the port for plain HTTP is closed, or refuses all requests',
     clause: 'RFC 6749 3.2, RFC 9700 2.6',
     fix: 'Close the port for plain HTTP, or let it refuse all requests. A redirect does not help, because the client has already sent its key in cleartext.',
     needs: ['reachable'],
     run: checkCleartext,
   },
-]
+])
 
 async function checkCleartext(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped(LOCAL)

@@ -1,11 +1,9 @@
 import { isProtected } from '../../client/options.js'
 import { importKey } from '../../jose/forged-token.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
-import { type Check, type Finding, failed, PASSED, warning } from '../check.js'
+import { type Check, type Finding, failed, inGroup, PASSED, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
 import { type Deployment, EXCHANGE_GRANT, isJwks } from './deployment.js'
-
-const group = 'Discovery'
 
 /** What the run needs of a deployment, and where the metadata name it. */
 const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => boolean])[] = [
@@ -18,10 +16,9 @@ const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => 
 ]
 
 /** Do the metadata say correctly what the deployment can do? */
-export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
+export const DISCOVERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Discovery' }, [
   {
     id: 'discovery-metadata',
-    group,
     title: 'the metadata are a JSON object with a token endpoint',
     clause: 'RFC 8414 3.2',
     fix: 'Mount keys.router() in the app that answers at the host of the option issuer. Make sure that no proxy or middleware changes the answers at /.well-known/.',
@@ -42,7 +39,6 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'discovery-issuer',
-    group,
     title: 'the metadata name the issuer that you check',
     clause: 'RFC 8414 3.3',
     fix: 'Set the option issuer to exactly the URL that clients use.',
@@ -54,7 +50,6 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'discovery-endpoints',
-    group,
     title: 'all endpoints use HTTPS, and have the host and port of the issuer',
     clause: 'RFC 8414 2',
     fix: 'Set the option issuer to the https URL that clients use.',
@@ -63,7 +58,6 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'discovery-algorithms',
-    group,
     title: 'the metadata announce only secure signature algorithms',
     clause: 'RFC 8725 3.1, RFC 9449 5.1',
     fix: 'Remove none and RS1 from all lists of algorithms in the metadata. Also remove HS256, HS384 and HS512 from the list dpop_signing_alg_values_supported.',
@@ -83,7 +77,6 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'discovery-parts',
-    group,
     title: 'the metadata announce all endpoints and features that the checks need',
     clause: 'RFC 8414 2',
     fix: 'Add the missing endpoints and features, or accept that the command skips the checks that need them.',
@@ -147,7 +140,7 @@ export const DISCOVERY_CHECKS: readonly Check<Deployment>[] = [
       })
     },
   },
-]
+])
 
 function checkEndpoints({ metadata, settings }: Deployment): Finding {
   const { origin } = new URL(settings.issuer)

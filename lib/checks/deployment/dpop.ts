@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { newPair, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
-import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 import { isRefused, type Presenting, present, redemptionPlace } from './places.js'
 
-const group = 'DPoP'
 const EXPECTED = 'status 400 with invalid_dpop_proof'
 const HOUR = 3600
 
@@ -82,10 +81,9 @@ const MATRIX: readonly (CheckDescription & {
 ]
 
 /** Is a bound key useless without its private key? */
-export const DPOP_CHECKS: readonly Check<Deployment>[] = [
+export const DPOP_CHECKS = inGroup<Check<Deployment>>({ group: 'DPoP', needs: ['dpop-bound'] }, [
   {
     id: 'dpop-bound',
-    group,
     title: 'a request with a DPoP proof gets a bound key',
     clause: 'RFC 9449 5, RFC 9449 6.1',
     fix: 'Bind each key to the public key in the DPoP proof of the request, and let the proxy forward the header DPoP.',
@@ -103,50 +101,45 @@ export const DPOP_CHECKS: readonly Check<Deployment>[] = [
       return deployment.failed(exchange, `jkt ${pair.thumbprint}`, `jkt ${jkt}`)
     },
   },
-  ...MATRIX.map(({ changes, ...texts }) =>
-    check(texts, async (deployment, signal) => {
+  ...MATRIX.map(({ changes, ...texts }) => ({
+    ...texts,
+    async run(deployment: Deployment, signal: AbortSignal) {
       const pair = newPair()
       const exchange = await askWith(deployment, [prove(deployment, pair, changes(deployment, pair))], signal)
       return refused(deployment, exchange, EXPECTED)
-    }),
-  ),
-  check(
-    {
-      id: 'dpop-duplicate',
-      title: 'two proofs in one request are refused',
-      clause: 'RFC 9449 4.3, 1',
-      fix: 'Refuse a request with more than one header DPoP.',
     },
-    async (deployment, signal) => {
+  })),
+  {
+    id: 'dpop-duplicate',
+    title: 'two proofs in one request are refused',
+    clause: 'RFC 9449 4.3, 1',
+    fix: 'Refuse a request with more than one header DPoP.',
+    async run(deployment, signal) {
       const pair = newPair()
       const proofs = [prove(deployment, pair), prove(deployment, pair)]
       return refused(deployment, await askWith(deployment, proofs, signal), EXPECTED)
     },
-  ),
-  check(
-    {
-      id: 'dpop-replay',
-      title: 'a proof works only once',
-      clause: 'RFC 9449 11.1',
-      fix: 'In a store that all processes share, remember the jti of each proof until the proof is too old.',
-    },
-    async (deployment, signal) => {
+  },
+  {
+    id: 'dpop-replay',
+    title: 'a proof works only once',
+    clause: 'RFC 9449 11.1',
+    fix: 'In a store that all processes share, remember the jti of each proof until the proof is too old.',
+    async run(deployment, signal) {
       const proof = prove(deployment, newPair(), { claims: { jti: randomUUID() } })
       const first = await askWith(deployment, [proof], signal)
       if (deployment.keyIn(first) === undefined) return deployment.failed(first, 'status 200 with a key')
       return refused(deployment, await askWith(deployment, [proof], signal), EXPECTED)
     },
-  ),
-  check(
-    {
-      id: 'dpop-possession',
-      title: 'a bound key is refused without a proof, and with a proof of another key pair',
-      clause: 'RFC 9449 7.1',
-      fix: 'Compare the public key in the proof with the claim cnf of the provisioning key.',
-    },
-    checkPossession,
-  ),
-]
+  },
+  {
+    id: 'dpop-possession',
+    title: 'a bound key is refused without a proof, and with a proof of another key pair',
+    clause: 'RFC 9449 7.1',
+    fix: 'Compare the public key in the proof with the claim cnf of the provisioning key.',
+    run: checkPossession,
+  },
+])
 
 async function checkPossession(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   const pair = newPair()
@@ -171,10 +164,6 @@ async function isUsable(deployment: Deployment, signal: AbortSignal): Promise<bo
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
   return place.isAccepted(await present(deployment, key.text, { place, pair: key.pair, signal }))
-}
-
-function check(texts: CheckDescription, run: Check<Deployment>['run']): Check<Deployment> {
-  return { ...texts, group, needs: ['dpop-bound'], run }
 }
 
 function prove(deployment: Deployment, pair: ProofPair, changes: Changes = {}): string {

@@ -1,8 +1,7 @@
-import { type Check, type CheckDescription, type Finding, PASSED } from '../check.js'
+import { type Check, type CheckDescription, type Finding, inGroup, PASSED } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
-const group = 'Errors'
 /** A line of a stack trace of Node, Java, Python, .NET or PHP, or a path of a source file. */
 const STACK =
   /\n\s+at \S|at [\w.<>$]+ \(?[\w./:\\-]+:\d+|node_modules|Traceback \(most recent|\.(js|ts|py|java|php|cs):\d+|node:internal/
@@ -31,10 +30,9 @@ const BROKEN: readonly Omit<Outgoing, 'url'>[] = [
 ]
 
 /** Do answers give something away? These checks search all answers of the run. */
-export const ERROR_CHECKS: readonly Check<Deployment>[] = [
+export const ERROR_CHECKS = inGroup<Check<Deployment>>({ group: 'Errors' }, [
   {
     id: 'errors-form',
-    group,
     title: 'the token endpoint refuses requests with OAuth errors in JSON',
     clause: 'RFC 6749 5.2',
     fix: 'Mount keys.errorHandler() after all routes, and let the proxy forward the answers without a change.',
@@ -104,7 +102,6 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
   }),
   {
     id: 'headers-sniffing',
-    group,
     title: 'browsers do not guess the type of an answer',
     fix: 'Let the proxy forward the header X-Content-Type-Options: nosniff.',
     needs: ['issuance-key'],
@@ -116,7 +113,6 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'headers-cors',
-    group,
     title: 'other websites cannot use the cookies of a visitor to read answers',
     fix: 'List the allowed origins in your CORS middleware. Do not copy the Origin of each request into Access-Control-Allow-Origin.',
     needs: ['discovery-metadata'],
@@ -137,7 +133,7 @@ export const ERROR_CHECKS: readonly Check<Deployment>[] = [
       )
     },
   },
-]
+])
 
 interface Search extends Omit<CheckDescription, 'id'> {
   readonly expected: string
@@ -152,10 +148,9 @@ function isOfProxy({ request, status }: Exchange, { isLocal }: Deployment): bool
 }
 
 /** A check of all answers so far. */
-function search(id: string, { faultOf, expected, ...texts }: Search): Check<Deployment> {
+function search(id: string, { faultOf, expected, ...texts }: Search): Omit<Check<Deployment>, 'group'> {
   return {
     id,
-    group,
     ...texts,
     needs: ['reachable'],
     run(deployment): Finding {

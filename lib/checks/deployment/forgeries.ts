@@ -1,18 +1,16 @@
 import { encodePart } from '../../jose/forged-token.js'
-import { type Check, type CheckDescription, CheckEnd, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, CheckEnd, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { FORGERIES } from './forged-keys.js'
 import { isRefused, noteRedeemed, type Place, present, proven, verificationPlace } from './places.js'
 
-const group = 'Forgeries'
 const EXPECTED = 'a refusal: status 400 or 401, or active: false'
 
 /** Does the deployment accept a key that it did not issue? */
-export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
+export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', needs: ['key-missing'] }, [
   {
     id: 'key-accepted',
-    group,
     title: 'a genuine key is accepted',
     fix: 'With --protected-url or --redeem-url, name a route that accepts keys with the audience and scope of the test client.',
     needs: ['issuance-key'],
@@ -27,7 +25,6 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'key-missing',
-    group,
     title: 'a request without a key is refused',
     clause: 'RFC 6750 3',
     fix: 'Put the guard before the handler of the route. Make sure that no cache stores the answers of the route.',
@@ -40,20 +37,19 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, EXPECTED)
     },
   },
-  ...FORGERIES.map(({ forge, ...texts }) =>
-    check(texts, async (deployment, signal) => {
+  ...FORGERIES.map(({ forge, ...texts }) => ({
+    ...texts,
+    async run(deployment: Deployment, signal: AbortSignal) {
       const { victim, decoded } = await victimOf(deployment, signal)
       return presentAll(deployment, { victim, tokens: forge(decoded, deployment) }, signal)
-    }),
-  ),
-  check(
-    {
-      id: 'forgery-type',
-      title: 'a token of another type is refused as a key',
-      clause: 'RFC 8725 3.11, RFC 8725 3.12',
-      fix: 'Refuse a key whose typ is not that of a provisioning key.',
     },
-    async (deployment, signal) => {
+  })),
+  {
+    id: 'forgery-type',
+    title: 'a token of another type is refused as a key',
+    clause: 'RFC 8725 3.11, RFC 8725 3.12',
+    fix: 'Refuse a key whose typ is not that of a provisioning key.',
+    async run(deployment, signal) {
       const { victim, decoded } = await victimOf(deployment, signal)
       const { header, parts } = decoded
       const renamed = ['JWT', 'at+jwt', undefined].map(
@@ -64,23 +60,20 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       const others = isForKeys ? deployment.accessTokens : []
       return presentAll(deployment, { victim, tokens: [...renamed, ...others] }, signal)
     },
-  ),
-  check(
-    {
-      id: 'forgery-duplicate',
-      title: 'a request with two keys is refused',
-      clause: 'RFC 6749 3.2, RFC 6750 3.1',
-      fix: 'Refuse a request that contains more than one key.',
-    },
-    checkDuplicate,
-  ),
+  },
+  {
+    id: 'forgery-duplicate',
+    title: 'a request with two keys is refused',
+    clause: 'RFC 6749 3.2, RFC 6750 3.1',
+    fix: 'Refuse a request that contains more than one key.',
+    run: checkDuplicate,
+  },
   {
     id: 'wrong-audience',
     group: 'Audience',
     title: 'a route refuses a key for another API',
     clause: 'RFC 8707 2, RFC 8725 3.9',
     fix: 'Pass the audience of the route to each guard, as the option audience.',
-    needs: ['key-missing'],
     run: checkAudience,
   },
   {
@@ -89,7 +82,6 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
     title: 'a route refuses a key in the URL',
     clause: 'RFC 9700 4.3.2, RFC 6750 5.3',
     fix: 'Read the key from the header Authorization only.',
-    needs: ['key-missing'],
     async run(deployment, signal) {
       const { protectedUrl } = deployment.settings
       if (protectedUrl === undefined) return skipped('there is no route; name one with --protected-url')
@@ -100,7 +92,7 @@ export const FORGERY_CHECKS: readonly Check<Deployment>[] = [
       return exchange.status >= 400 ? PASSED : deployment.failed(exchange, 'status 400')
     },
   },
-]
+])
 
 async function checkDuplicate(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   const { victim } = await victimOf(deployment, signal)
@@ -129,10 +121,6 @@ async function checkAudience(deployment: Deployment, signal: AbortSignal): Promi
   const place = verificationPlace(deployment, key)
   const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
   return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
-}
-
-function check(texts: CheckDescription, run: Check<Deployment>['run']): Check<Deployment> {
-  return { needs: ['key-missing'], ...texts, group, run }
 }
 
 /** The genuine key that forgeries begin with. No check redeems it, unless a forgery is accepted. */

@@ -1,20 +1,17 @@
 import { decodeToken } from '../../jose/forged-token.js'
-import { type Check, type CheckDescription, type Finding, PASSED, skipped } from '../check.js'
+import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import { type Exchange, type Outgoing, parametersOf } from './exchange.js'
 import { grantedScopes } from './scopes.js'
 
-const group = 'Issuance'
-const needs = ['issuance-key']
 const USUAL_SECONDS = 900
 const LONGEST_SECONDS = 3600
 const UNKNOWN_SCOPE = 'check:no-such-scope'
 
 /** Does the test client get keys, and only those that it may have? */
-export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
+export const ISSUANCE_CHECKS = inGroup<Check<Deployment>>({ group: 'Issuance', needs: ['issuance-key'] }, [
   {
     id: 'issuance-key',
-    group,
     title: 'the test client gets a key',
     clause: 'RFC 6749 4.4',
     fix: 'Pass the correct id and secret of the test client. With --scope, name only scopes that the policy of the test client allows.',
@@ -30,11 +27,9 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'issuance-caching',
-    group,
     title: 'the server forbids caches to keep an answer with a key',
     clause: 'RFC 6749 5.1',
     fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
-    needs,
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)
       return requireNoStore(deployment, exchange)
@@ -42,11 +37,9 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'issuance-lifetime',
-    group,
     title: 'a key lives for at most 15 minutes',
     clause: 'RFC 6749 10.5',
     fix: 'Set policy.lifetimeSeconds to the time that a device needs, such as 300.',
-    needs,
     async run(deployment, signal) {
       const { exchange } = await deployment.sample(signal)
       const seconds = Number(exchange.json['expires_in'] ?? Number.NaN)
@@ -58,11 +51,9 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'issuance-scope',
-    group,
     title: 'a key has only the scopes that were asked for',
     clause: 'RFC 6749 3.3',
     fix: 'Give a key only scopes that the request names.',
-    needs,
     async run(deployment, signal) {
       const { scope } = await deployment.sample(signal)
       const [wanted = ''] = scope
@@ -123,7 +114,7 @@ export const ISSUANCE_CHECKS: readonly Check<Deployment>[] = [
       }),
     },
   }),
-]
+])
 
 /** Moves the parameters to the query. Credentials stay in the body, because URLs end up in logs. */
 function withQuery({ form = [], url, ...rest }: Outgoing) {
@@ -158,11 +149,12 @@ interface Refusing extends Omit<CheckDescription, 'id'> {
   readonly isHarmless?: (exchange: Exchange) => boolean
 }
 
-function refusing(id: string, { request, expected, isHarmless, ...texts }: Refusing): Check<Deployment> {
+function refusing(
+  id: string,
+  { request, expected, isHarmless, ...texts }: Refusing,
+): Omit<Check<Deployment>, 'group'> {
   return {
     id,
-    group,
-    needs,
     ...texts,
     async run(deployment, signal) {
       const exchange = await deployment.requestKey(request, signal)

@@ -1,18 +1,16 @@
-import { type Check, CheckEnd, type Finding, failed, PASSED, skipped } from '../check.js'
+import { type Check, CheckEnd, type Finding, failed, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { requireNoStore } from './issuance.js'
 import { isRefused, noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
 import { grantedScopes } from './scopes.js'
 
-const group = 'Redemption'
 const CONCURRENT = 20
 
 /** Is each key redeemed at most once? */
-export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
+export const REDEMPTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Redemption' }, [
   {
     id: 'redemption-works',
-    group,
     title: 'the test client can redeem a key',
     clause: 'RFC 8693 2.2.1',
     fix: 'Give the test client the scope provision:token and a scope of your API, or name a route with --redeem-url.',
@@ -24,7 +22,6 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'redemption-caching',
-    group,
     title: 'the server forbids caches to keep an answer with an access token',
     clause: 'RFC 6749 5.1',
     fix: 'Let the proxy forward the header Cache-Control: no-store without a change.',
@@ -37,7 +34,6 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'redemption-scope',
-    group,
     title: 'an access token has only scopes of the redeemed key, but none for provisioning',
     clause: 'RFC 8693 2.1',
     fix: 'Give an access token only scopes of the redeemed key, but no scope that begins with provision:.',
@@ -55,20 +51,18 @@ export const REDEMPTION_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'redemption-race',
-    group,
     title: `if ${CONCURRENT} requests redeem a key at the same time, only one succeeds`,
     clause: 'RFC 6749 10.5',
     fix: 'Let all processes share one store, such as redisStore().',
     needs: ['redemption-works'],
     run: checkRace,
   },
-]
+])
 
 /** Comes after all other checks that use the test client, because rules of the monitoring may lock it. */
-export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
+export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
   {
     id: 'replay-refused',
-    group: 'Replay',
     title: 'a redeemed key is refused',
     clause: 'RFC 6749 10.5',
     fix: 'Let all processes share one store, such as redisStore().',
@@ -83,14 +77,13 @@ export const REPLAY_CHECKS: readonly Check<Deployment>[] = [
   },
   {
     id: 'replay-containment',
-    group: 'Replay',
     title: 'a replay of a key revokes the access token of this key',
     clause: 'RFC 6749 10.5',
     fix: 'Let all processes share one store. Let your API check access tokens with requireAccessToken(), or with introspection if it cannot use this package.',
     needs: ['replay-refused'],
     run: checkContainment,
   },
-]
+])
 
 interface Redeemed {
   readonly key: IssuedKey
