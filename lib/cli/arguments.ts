@@ -46,6 +46,20 @@ export function readFileOf(option: string, file: string): string {
   }
 }
 
+/** Reads the value of an option that has only a few values. @throws UsageError */
+export function readChoice<T extends string>(option: string, text: string, known: readonly T[]): T {
+  const found = known.find((one) => one === text)
+  if (found !== undefined) return found
+  throw new UsageError(`--${option}: expected ${known.join(' or ')}, got another text`)
+}
+
+/** Reads a whole number of seconds from 1 on. @throws UsageError */
+export function readSeconds(option: string, text: string, most: number): number {
+  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (seconds >= 1 && seconds <= most) return seconds
+  throw new UsageError(`--${option}: expected a number of seconds from 1 to ${most}, got another text`)
+}
+
 /** The beginning of a JWT, such as a provisioning key or an access token. Even its first part alone may be a secret. */
 const TOKEN = /eyJ[\w-]{8,}(\.[\w-]*){0,2}/
 

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { clientChecks } from '../checks/client/client-checks.js'
 import { ClientUnderTest } from '../checks/client/client-under-test.js'
-import { type Given, UsageError } from './arguments.js'
+import { readChoice, readSeconds, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 
@@ -44,7 +44,8 @@ export const CHECK_CLIENT: Command = {
   notes: NOTES,
   async run({ options, program }, surroundings) {
     if (program === undefined) throw new UsageError('expected -- and the command of a client, got nothing')
-    const { supply, timeoutSeconds } = readSettings(options)
+    const supply = readChoice('supply', options['supply'] ?? 'client', ['client', 'key'])
+    const timeoutSeconds = readSeconds('timeout', options['timeout'] ?? '60', 9999)
     requireProgram(program[0] ?? '')
     const env = { ...process.env }
     // The issuer of this command is local, whatever the client will be.
@@ -64,14 +65,6 @@ export const CHECK_CLIENT: Command = {
       { options, surroundings },
     )
   },
-}
-
-function readSettings({ supply = 'client', timeout = '60' }: Given['options']) {
-  if (supply !== 'client' && supply !== 'key')
-    throw new UsageError('--supply: expected client or key, got another text')
-  if (!/^[1-9]\d{0,3}$/.test(timeout))
-    throw new UsageError('--timeout: expected a number of seconds from 1 to 9999, got another text')
-  return { supply, timeoutSeconds: Number(timeout) } as const
 }
 
 /** Looks for a program as `execvp()` does. */

@@ -9,14 +9,14 @@ import { reasonWithoutKey, skippedCheck } from '../checks/key/keyless-request.js
 import { POSSESSION, PROOF } from '../checks/key/possession-checks.js'
 import { readDump } from '../checks/key/request-dump.js'
 import { separateAnswer } from '../checks/key/server-answer.js'
-import { kindOf, newSubject, type Subject, type SubjectKind } from '../checks/key/subject.js'
+import { kindOf, newSubject, type Subject } from '../checks/key/subject.js'
 import { ROUTE_CHECKS, TERM_CHECKS } from '../checks/key/term-checks.js'
 import { TOKEN_CHECKS } from '../checks/key/token-checks.js'
 import { oneLine } from '../client/failure.js'
 import { secretFromFile, secretFromStdin } from '../client/node.js'
 import { LONGEST_LIFETIME_SECONDS } from '../options/policy.js'
 import { normalizeTarget } from '../possession/target.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readChoice, readSeconds, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 import { DOCUMENT_OPTIONS, readDocuments } from './deployment-documents.js'
@@ -115,8 +115,7 @@ function basicSecretsIn(text: string): string[] {
 }
 
 function readSettings({ kind = 'key', audience, scope, ...options }: Given['options']) {
-  if (kind !== 'key' && kind !== 'access-token')
-    throw new UsageError('--kind: expected key or access-token, got another text')
+  const kindOfToken = readChoice('kind', kind, ['key', 'access-token'])
   const { address, url, method, environment, at, 'max-lifetime': lifetime = '3600' } = options
   const isWithout = options['no-environment'] !== undefined
   if (isWithout && environment !== undefined)
@@ -125,16 +124,12 @@ function readSettings({ kind = 'key', audience, scope, ...options }: Given['opti
     throw new UsageError('--address: expected an IP address, got another text')
   if (url !== undefined && normalizeTarget(url) === undefined)
     throw new UsageError('--url: expected an http or https URL, got another text')
-  const seconds = /^\d{1,4}$/.test(lifetime) ? Number(lifetime) : 0
-  if (seconds < 1 || seconds > LONGEST_LIFETIME_SECONDS)
-    throw new UsageError(
-      `--max-lifetime: expected a number of seconds from 1 to ${LONGEST_LIFETIME_SECONDS}, got another text`,
-    )
+  const maxLifetimeSeconds = readSeconds('max-lifetime', lifetime, LONGEST_LIFETIME_SECONDS)
   const time = at === undefined ? undefined : Date.parse(at)
   if (Number.isNaN(time))
     throw new UsageError('--at: expected a time such as 2026-01-31T12:00:00Z, got another text')
   return {
-    ...kindOf(kind as SubjectKind),
+    ...kindOf(kindOfToken),
     ...(audience !== undefined && { audiences: audience.split(',').map((one) => one.trim()) }),
     ...(scope !== undefined && { scope: scope.trim().split(/\s+/) }),
     environment,
@@ -142,7 +137,7 @@ function readSettings({ kind = 'key', audience, scope, ...options }: Given['opti
     address,
     url,
     method,
-    maxLifetimeSeconds: seconds,
+    maxLifetimeSeconds,
     now: time === undefined ? Date.now : () => time,
   }
 }

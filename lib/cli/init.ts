@@ -1,7 +1,7 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { systemCode } from '../base/system-code.js'
-import { type OptionTable, UsageError } from './arguments.js'
+import { type OptionTable, readChoice, UsageError } from './arguments.js'
 import { type Command, EXIT, printResult } from './command.js'
 import { clientSecret, signingKey } from './keygen.js'
 import { writeNewFiles } from './new-files.js'
@@ -30,8 +30,8 @@ export const INIT: Command = {
   options: OPTIONS,
   notes: NOTES,
   async run({ options, operand: folder = '' }, surroundings) {
-    const language = choice('language', options.language ?? 'ts', ['ts', 'js'])
-    const store = choice('store', options.store ?? 'memory', ['memory', 'redis'])
+    const language = readChoice('language', options.language ?? 'ts', ['ts', 'js'])
+    const store = readChoice('store', options.store ?? 'memory', ['memory', 'redis'])
     const root = resolve(folder)
     await requireEmpty(root, folder)
     const files = projectFiles({ name: nameOf(root), language, store, version: packageVersion() })
@@ -55,12 +55,6 @@ export const INIT: Command = {
     await printResult(sentences, { folder, language, store, files: toWrite.length, next }, surroundings)
     return EXIT.done
   },
-}
-
-function choice<T extends string>(name: string, given: string, known: readonly T[]): T {
-  const found = known.find((one) => one === given)
-  if (found === undefined) throw new UsageError(`--${name}: expected ${known.join(' or ')}, got another text`)
-  return found
 }
 
 async function requireEmpty(root: string, shown: string): Promise<void> {

@@ -3,7 +3,7 @@ import { closest } from '../base/faults.js'
 import { hashSecret } from '../base/secret.js'
 import { type JwkSet, type KeyAlgorithm, publicJwk, thumbprint } from '../jose/jwk.js'
 import { generateSigningKey, SIGNING_ALGORITHMS } from '../options/signing-keys.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readChoice, UsageError } from './arguments.js'
 import { type Command, EXIT, printResult } from './command.js'
 import { type NewFile, writeNewFiles } from './new-files.js'
 import { isSameFile } from './same-file.js'
@@ -83,10 +83,13 @@ function materialOf(name = ''): Material {
 }
 
 /** Generates a signing key as the options say. */
-export async function signingKey({ alg: given, format = 'jwk', jwks }: Given['options']): Promise<Generated> {
+export async function signingKey({
+  alg: given,
+  format: wanted = 'jwk',
+  jwks,
+}: Given['options']): Promise<Generated> {
   const alg = algorithmOf(given)
-  if (format !== 'jwk' && format !== 'pem')
-    throw new UsageError('--format: expected jwk or pem, got another text')
+  const format = readChoice('format', wanted, ['jwk', 'pem'])
   if (alg === 'HS256' && format === 'pem')
     throw new UsageError('--format: expected jwk for HS256, because a PEM cannot contain a shared secret')
   if (alg === 'HS256' && jwks !== undefined)

@@ -12,7 +12,7 @@ import {
 import { POLICY_RULES, parsePolicy, type SecurityPolicy } from '../checks/policy/policy.js'
 import type { PolicyRule, Reviewed } from '../checks/policy/rule.js'
 import { sarifLog } from '../checks/policy/sarif.js'
-import { type Given, type OptionTable, UsageError } from './arguments.js'
+import { type Given, type OptionTable, readSeconds, UsageError } from './arguments.js'
 import { CHECK_NOTES, CHECK_OPTIONS, runCheckCommand } from './checking.js'
 import type { Command } from './command.js'
 import { loadConfiguration } from './configuration.js'
@@ -52,7 +52,7 @@ export const REVIEW: Command = {
   notes: NOTES,
   async run({ options, operand: module = '' }, surroundings) {
     const policy = readPolicy(options.policy)
-    const timeoutSeconds = secondsOf(options.timeout)
+    const timeoutSeconds = readSeconds('timeout', options.timeout ?? '20', 999)
     await requireReportFile('sarif', { options, operand: module })
     const description = await loadConfiguration(module, { timeoutSeconds, signal: surroundings.signal })
     const context = { reviewed: { description, source: sourceOf(module), now: Date.now() }, policy }
@@ -99,11 +99,6 @@ function readPolicy(file: string | undefined): SecurityPolicy {
     if (error instanceof ConfigurationError) throw new UsageError(`${file}: ${error.faults.join('; ')}`)
     throw error
   }
-}
-
-function secondsOf(text = '20'): number {
-  if (/^\d{1,3}$/.test(text) && Number(text) > 0) return Number(text)
-  throw new UsageError('--timeout: expected a number of seconds from 1 to 999, got another text')
 }
 
 function sourceOf(module: string): string {
