@@ -87,6 +87,12 @@ export function randomSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
+/** The `Authorization` of `client_secret_basic`: id and secret are form-encoded (RFC 6749 2.3.1, RFC 7617). */
+export function basicAuth(clientId: string, clientSecret: string): string {
+  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
+  return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`
+}
+
 /** Removes whatever looks like a JWT or a registration access token from a message that other code has written. */
 export function scrub(message: string): string {
   return message.replace(/[\w.-]{24,}/g, (word) => (SECRET_WORD.test(word) ? REDACTED : word))

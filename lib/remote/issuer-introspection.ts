@@ -1,4 +1,4 @@
-import type { Secret } from '../base/secret.js'
+import { basicAuth, type Secret } from '../base/secret.js'
 import { signJwt } from '../jose/jwt.js'
 import type { ActiveKey } from '../jose/key-ring.js'
 import type { AskIssuer } from '../ports/issuer-state.js'
@@ -28,16 +28,9 @@ export function introspectionClient(
   }
 }
 
-/** `client_secret_basic`: id and secret are form-encoded before they are joined (RFC 6749 2.3.1, RFC 7617). */
+/** `client_secret_basic`. */
 export function authenticateBySecret(clientId: string, secret: Secret): AuthenticateRequest {
-  return () => {
-    const pair = [clientId, secret.reveal()].map(formEncode).join(':')
-    return { headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` } }
-  }
-}
-
-function formEncode(text: string): string {
-  return new URLSearchParams([['', text]]).toString().slice(1)
+  return () => ({ headers: { authorization: basicAuth(clientId, secret.reveal()) } })
 }
 
 /** RFC 7523 2.2. */

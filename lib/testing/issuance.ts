@@ -1,3 +1,4 @@
+import { basicAuth } from '../base/secret.js'
 import { ASSERTION_TYPE, clientAssertion } from '../client/assertions.js'
 import type { Signer } from '../client/signer.js'
 import type { TestClock } from './clock.js'
@@ -110,9 +111,7 @@ export class TestIssuance {
       const assertion = await clientAssertion(signer, { clientId, issuer, now })
       return { headers: {}, form: { client_assertion: assertion, client_assertion_type: ASSERTION_TYPE } }
     }
-    // RFC 6749 2.3.1: both are form-encoded first.
-    const pair = [client.clientId, client.clientSecret].map(encodeURIComponent).join(':')
-    return { headers: { Authorization: `Basic ${Buffer.from(pair).toString('base64')}` }, form: {} }
+    return { headers: { Authorization: basicAuth(client.clientId, client.clientSecret) }, form: {} }
   }
 
   async #discover(): Promise<Endpoints> {

@@ -1,6 +1,7 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request as sendRequest } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { parseObject } from '../../base/object.js'
+import { basicAuth } from '../../base/secret.js'
 import { dpopProof } from '../../client/assertions.js'
 import { claimsOf } from '../../client/provisioning-key.js'
 import { newPrivateKey, signerOf } from '../../client/signer.js'
@@ -137,8 +138,8 @@ export class GenuineIssuer {
   async #issue(): Promise<string> {
     const { clientId, subject, scope } = NAMES
     const form = new URLSearchParams({ grant_type: 'client_credentials', requested_subject: subject, scope })
-    const basic = Buffer.from(`${clientId}:${this.#setup.settings.clientSecret}`).toString('base64')
-    const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' }
+    const authorization = basicAuth(clientId, this.#setup.settings.clientSecret)
+    const headers = { authorization, 'content-type': 'application/x-www-form-urlencoded' }
     const { body } = await this.answer({ method: 'POST', url: '/oauth/token', headers, body: String(form) })
     return String(parseObject(body)?.['access_token'])
   }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { basicAuth } from '../../base/secret.js'
 import { makeToken, newPair } from '../../jose/forged-token.js'
 import type { Claims } from '../../jose/jws.js'
 import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
-import { basicOf } from './session.js'
 
 const GROUP = { group: 'Client authentication', needs: ['issuance-key'] }
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -34,14 +34,14 @@ const MATRIX: readonly (CheckDescription & {
     title: 'a wrong secret is refused',
     clause: 'RFC 6749 5.2',
     fix: 'Refuse a request if its secret differs from the secret of the client.',
-    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicOf(clientId, invented()) } }),
+    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicAuth(clientId, invented()) } }),
   },
   {
     id: 'auth-secret-empty',
     title: 'an empty secret is refused',
     clause: 'RFC 6749 2.3.1',
     fix: 'Give the test client a random secret, and refuse each request with an empty secret.',
-    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicOf(clientId, '') } }),
+    of: ({ settings: { clientId } }) => ({ credentials: { Authorization: basicAuth(clientId, '') } }),
     isMalformed: true,
   },
   {
@@ -50,7 +50,7 @@ const MATRIX: readonly (CheckDescription & {
     clause: 'RFC 6749 2.3',
     fix: 'Refuse a request that has both the header Authorization and the parameter client_secret.',
     of: ({ settings: { clientId, clientSecret } }) => ({
-      credentials: { Authorization: basicOf(clientId, clientSecret) },
+      credentials: { Authorization: basicAuth(clientId, clientSecret) },
       form: { client_id: clientId, client_secret: clientSecret },
     }),
     isMalformed: true,
@@ -104,7 +104,7 @@ export const CLIENT_AUTHENTICATION_CHECKS = inGroup<Check<Deployment>>(GROUP, [
 async function compareRefusals(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
   if (deployment.isLocal) return skipped('a local deployment explains every refusal')
   const { clientId } = deployment.settings
-  const known = { credentials: { Authorization: basicOf(clientId, invented()) } }
+  const known = { credentials: { Authorization: basicAuth(clientId, invented()) } }
   const [wrong, unknown] = [
     await askAs(deployment, known, signal),
     await askAs(deployment, strangerOf(deployment), signal),
@@ -114,7 +114,7 @@ async function compareRefusals(deployment: Deployment, signal: AbortSignal): Pro
 }
 
 const strangerOf = ({ settings }: Deployment): Credentials => ({
-  credentials: { Authorization: basicOf(`${settings.clientId}-check`, invented()) },
+  credentials: { Authorization: basicAuth(`${settings.clientId}-check`, invented()) },
 })
 
 /** Asks for a key as the test client does, but with other credentials. */

@@ -1,10 +1,11 @@
 import { isObject } from '../../base/object.js'
+import { basicAuth } from '../../base/secret.js'
 import { type DecodedToken, decodeToken, newPair, type ProofPair } from '../../jose/forged-token.js'
 import type { Claims } from '../../jose/jws.js'
 import { CheckEnd, skipped } from '../check.js'
 import type { Exchange, Outgoing } from './exchange.js'
 import { grantedScopes } from './scopes.js'
-import { basicOf, DeploymentSession, type DeploymentSettings } from './session.js'
+import { DeploymentSession, type DeploymentSettings } from './session.js'
 
 export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
@@ -101,7 +102,7 @@ export class Deployment extends DeploymentSession {
     const methods = this.metadata['token_endpoint_auth_methods_supported']
     const isBasic = !Array.isArray(methods) || methods.includes('client_secret_basic')
     if (!isBasic && methods.includes('client_secret_post')) return this.#inBody
-    return { Authorization: basicOf(clientId, clientSecret) }
+    return { Authorization: basicAuth(clientId, clientSecret) }
   }
 
   /** Stands for credentials in the body. */

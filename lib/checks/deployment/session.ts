@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
+import { basicAuth } from '../../base/secret.js'
 import { makeProof, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
 import {
@@ -63,7 +64,7 @@ export class DeploymentSession {
     this.#waitLeft = settings.waitSeconds
     const { clientId, clientSecret } = settings
     this.hide(clientSecret, '$CLIENT_SECRET')
-    this.hide(basicOf(clientId, clientSecret).slice('Basic '.length), '$BASIC')
+    this.hide(basicAuth(clientId, clientSecret).slice('Basic '.length), '$BASIC')
   }
 
   /** The NumericDate of now, by the clock of the deployment. */
@@ -183,10 +184,4 @@ const UNREMARKABLE_SECONDS = 3
 function clockOffset(dateMilliseconds: number): number {
   const offset = (dateMilliseconds - Date.now()) / 1000
   return Math.abs(offset) <= UNREMARKABLE_SECONDS ? 0 : offset
-}
-
-/** The header of `client_secret_basic`, with form-encoded credentials (RFC 6749 2.3.1). */
-export function basicOf(clientId: string, clientSecret: string): string {
-  const encode = (text: string) => new URLSearchParams({ a: text }).toString().slice(2)
-  return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`
 }
