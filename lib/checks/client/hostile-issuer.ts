@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { limitedText } from '../../base/limited-text.js'
 import { parseObject } from '../../base/object.js'
 import {
   type Endpoint,
@@ -85,7 +86,7 @@ export class HostileIssuer implements DisturbedIssuer {
   }
 
   async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const exchange = this.#note(req, await readText(req))
+    const exchange = this.#note(req, await limitedText('the body', req, LARGEST_BODY_BYTES))
     const { request } = exchange
     await this.#settings.onRequest(request)
     const reaction = await this.#reactTo(request)
@@ -124,16 +125,4 @@ export class HostileIssuer implements DisturbedIssuer {
 export function busy(status: number, headers: Readonly<Record<string, string>> = {}): Reaction {
   const error = status === 429 ? 'slow_down' : 'temporarily_unavailable'
   return jsonAnswer(status, { error, error_description: 'The issuer is busy. Try again later.' }, headers)
-}
-
-/** @throws Error if the body is too long */
-async function readText(req: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of req) {
-    bytes += chunk.length
-    if (bytes > LARGEST_BODY_BYTES) throw new Error('the body is too long')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { limitedText } from '../../base/limited-text.js'
 import { parseObject } from '../../base/object.js'
 import { networkFailure } from '../../client/network-failure.js'
 import { bodyOf, type Exchange, type Outgoing } from './exchange.js'
@@ -49,7 +50,10 @@ function sendOnce(outgoing: Outgoing, { signal, ca }: SendOptions): Promise<Exch
     const begin = url.protocol === 'https:' ? httpsRequest : httpRequest
     const sending = begin(url, options, (incoming) => {
       sending.off('close', hangUp)
-      readText(incoming).then((text) => resolve(exchangeOf(outgoing, incoming, text)), reject)
+      limitedText('the answer', incoming, MOST_BYTES).then(
+        (text) => resolve(exchangeOf(outgoing, incoming, text)),
+        reject,
+      )
     })
     // Without an error if the answer is 101.
     const hangUp = () => reject(new Error('the connection ended before the answer'))
@@ -65,20 +69,6 @@ function headersOf({ headers, form }: Outgoing, body: string | undefined): objec
     ...(body !== undefined && { 'Content-Length': Buffer.byteLength(body) }),
     ...headers,
   }
-}
-
-async function readText(incoming: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of incoming) {
-    bytes += part.length
-    if (bytes > MOST_BYTES) {
-      incoming.destroy()
-      throw new Error(`an answer with more than ${MOST_BYTES} bytes`)
-    }
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
 }
 
 function exchangeOf(

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { limitedText } from '../../base/limited-text.js'
 
 /** The longest secret that is read, in bytes. */
 const MOST_BYTES = 65_536
@@ -14,7 +15,7 @@ export function secretFromFile(path: string): () => Promise<string> {
   return async function readFile() {
     const handle = await open(path, 'r')
     try {
-      return await limited(path, handle.createReadStream({ autoClose: false }))
+      return await limitedText(path, handle.createReadStream({ autoClose: false }), MOST_BYTES)
     } finally {
       await handle.close()
     }
@@ -45,17 +46,6 @@ export function secretFromEnvironment(name: string): () => string {
 export function secretFromStdin(): () => Promise<string> {
   return async function readStdin() {
     if (process.stdin.isTTY) throw new Error('the standard input is a terminal; pipe the secret into it')
-    return limited('the standard input', process.stdin)
+    return limitedText('the standard input', process.stdin, MOST_BYTES)
   }
-}
-
-async function limited(name: string, stream: AsyncIterable<Uint8Array>): Promise<string> {
-  const parts: Uint8Array[] = []
-  let bytes = 0
-  for await (const part of stream) {
-    bytes += part.length
-    if (bytes > MOST_BYTES) throw new Error(`${name} has more than ${MOST_BYTES} bytes`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
 }
