@@ -45,57 +45,50 @@ export function httpsPost(url: URL, settings: DeliverySettings): Post {
     rejectUnauthorized: true,
     ...(ca !== undefined && { ca: [ca].flat() }),
   }
-  return (message, signal) => new Attempt(signal).run(url, options, message, timeoutSeconds * 1000)
+  return ({ headers, body }, signal) =>
+    send(url, { ...options, headers }, { body, signal, milliseconds: timeoutSeconds * 1000 })
 }
 
-/** One request: it ends with an answer, an error, the deadline or an abort, whichever is first. */
-class Attempt {
-  readonly #signal: AbortSignal
-  readonly #chunks: Buffer[] = []
-  #bytes = 0
-  #head: Omit<Answer, 'body'> | undefined
+interface Sending {
+  readonly body: string
+  readonly signal: AbortSignal
+  readonly milliseconds: number
+}
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal
-  }
-
-  run(url: URL, options: RequestOptions, { headers, body }: Message, milliseconds: number) {
-    return new Promise<Answer | NoAnswer>((resolve) => {
-      const sent = request(url, { ...options, headers })
-      const end = (failure: string) => {
-        clearTimeout(timer)
-        this.#signal.removeEventListener('abort', abort)
-        sent.destroy()
-        resolve(this.#result(failure))
-      }
-      const abort = () => end('ABORTED')
-      const timer = setTimeout(end, milliseconds, 'TIMEOUT')
-      this.#signal.addEventListener('abort', abort)
-      sent.on('error', (error) => end(systemCode(error) ?? 'CONNECTION_FAILED'))
-      sent.on('close', () => end('CONNECTION_CLOSED'))
-      sent.on('response', (response) => {
-        const { statusCode = 0, headers } = response
-        this.#head = { status: statusCode, retryAfter: headers['retry-after'] }
-        const done = () => end('CONNECTION_CLOSED')
-        response.on('data', (chunk: Buffer) => this.#isFull(chunk) && done())
-        response.on('error', done).on('end', done).on('close', done)
+/** Sends one request: it ends with an answer, an error, the deadline or an abort, whichever is first. */
+function send(url: URL, options: RequestOptions, { body, signal, milliseconds }: Sending) {
+  return new Promise<Answer | NoAnswer>((resolve) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    let head: Omit<Answer, 'body'> | undefined
+    const sent = request(url, options)
+    const end = (failure: string) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      sent.destroy()
+      // If the status has arrived, the receiver has answered, however slowly it sends the rest.
+      const text = () => Buffer.concat(chunks).toString('utf8', 0, MOST_BYTES)
+      resolve(head === undefined ? { failure } : { ...head, body: text() })
+    }
+    const abort = () => end('ABORTED')
+    const timer = setTimeout(end, milliseconds, 'TIMEOUT')
+    signal.addEventListener('abort', abort)
+    sent.on('error', (error) => end(systemCode(error) ?? 'CONNECTION_FAILED'))
+    sent.on('close', () => end('CONNECTION_CLOSED'))
+    sent.on('response', (response) => {
+      const { statusCode = 0, headers } = response
+      head = { status: statusCode, retryAfter: headers['retry-after'] }
+      const done = () => end('CONNECTION_CLOSED')
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > MOST_BYTES) done()
       })
-      sent.end(body)
-      if (this.#signal.aborted) abort()
+      response.on('error', done).on('end', done).on('close', done)
     })
-  }
-
-  #isFull(chunk: Buffer): boolean {
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
-    return this.#bytes > MOST_BYTES
-  }
-
-  /** If the status has arrived, the receiver has answered, however slowly it sends the rest. */
-  #result(failure: string): Answer | NoAnswer {
-    if (this.#head === undefined) return { failure }
-    return { ...this.#head, body: Buffer.concat(this.#chunks).toString('utf8', 0, MOST_BYTES) }
-  }
+    sent.end(body)
+    if (signal.aborted) abort()
+  })
 }
 
 /** Resolves names to addresses that may be connected to. The socket uses no others. */
