@@ -9,13 +9,7 @@ export interface KeyHistory extends Readonly<Record<keyof KeyCounts, readonly nu
   readonly at: readonly number[]
 }
 
-const STATES = [
-  'issued',
-  'redeeming',
-  'redeemed',
-  'revoked',
-  'expired',
-] as const satisfies readonly (keyof KeyCounts)[]
+export const STATES = ['issued', 'redeeming', 'redeemed', 'revoked', 'expired'] as const
 
 /** A count serves all requests for so long. */
 const FRESH_MILLISECONDS = 3_000

@@ -5,10 +5,10 @@ import { callStore, numericDate } from '../ports/deployment.js'
 import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
+import { STATES } from './key-counts.js'
 import { aClientId, anId, type ListQuery, listMembers, pageOf, readPage } from './parameters.js'
 import { Problem } from './problem.js'
 
-const STATES = ['issued', 'redeeming', 'redeemed', 'revoked', 'expired'] as const
 type State = (typeof STATES)[number]
 
 interface KeysQuery extends ListQuery {
