@@ -3,8 +3,6 @@ import type { AdministrationAct } from '../ports/administration-events.js'
 import type { Call } from './call.js'
 import type { Problem } from './problem.js'
 
-type Act = Omit<AdministrationAct, 'author' | 'outcome'>
-
 /** Calls one of the operations. */
 export type Action = (operations: Operations, author: string) => Promise<string>
 
@@ -16,7 +14,7 @@ export type Action = (operations: Operations, author: string) => Promise<string>
  */
 export async function act(
   { context, operator, source }: Call,
-  action: Act,
+  action: Omit<AdministrationAct, 'author' | 'outcome'>,
   carryOut: Action,
   missing?: Problem,
 ): Promise<{ readonly outcome: string }> {

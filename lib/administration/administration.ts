@@ -57,7 +57,7 @@ function administrationHandler({ context, ...parts }: Parts, options: Administra
   const load = async () => {
     const { administrationRouter } = await import('./router.js')
     const shared = { config, ...parts, log, counter, startedAt }
-    return administrationRouter({ context: shared, findOperator, hasPage: page })
+    return administrationRouter(shared, { findOperator, hasPage: page })
   }
 
   return function serveAdministration(req, res, next) {

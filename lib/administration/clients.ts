@@ -12,12 +12,11 @@ import type { Call } from './call.js'
 import { aClientId, anId, type ListQuery, listMembers, pageOf, readNothing, readPage } from './parameters.js'
 import { Problem } from './problem.js'
 
-interface ClientsQuery extends ListQuery {
-  readonly clientId?: string
-  readonly search?: string
-}
-
-const readClientsQuery = object<ClientsQuery>({ clientId: aClientId, search: aClientId, ...listMembers })
+const readClientsQuery = object<ListQuery & { readonly clientId?: string; readonly search?: string }>({
+  clientId: aClientId,
+  search: aClientId,
+  ...listMembers,
+})
 const readClientName = object<{ readonly clientId: string }>({ clientId: required(aClientId) })
 const readBindingName = object<BindingRef>({ clientId: required(aClientId), bindingId: required(anId) })
 const readLock = object<Omit<LockOptions, 'author'>>({

@@ -7,12 +7,7 @@ import type { Call } from './call.js'
 import { aClientId, anId, type ListQuery, listMembers, pageIn } from './parameters.js'
 import { Problem } from './problem.js'
 
-interface FindingsQuery extends ListQuery {
-  readonly rule?: RuleId
-  readonly clientId?: string
-}
-
-const readFindingsQuery = object<FindingsQuery>({
+const readFindingsQuery = object<ListQuery & { readonly rule?: RuleId; readonly clientId?: string }>({
   rule: oneOf(Object.keys(RULES) as RuleId[]),
   clientId: aClientId,
   ...listMembers,

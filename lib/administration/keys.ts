@@ -11,12 +11,11 @@ import { Problem } from './problem.js'
 
 type State = (typeof STATES)[number]
 
-interface KeysQuery extends ListQuery {
-  readonly clientId?: string
-  readonly state?: State
-}
-
-const readKeysQuery = object<KeysQuery>({ clientId: aClientId, state: oneOf(STATES), ...listMembers })
+const readKeysQuery = object<ListQuery & { readonly clientId?: string; readonly state?: State }>({
+  clientId: aClientId,
+  state: oneOf(STATES),
+  ...listMembers,
+})
 
 const readKeyName = object<IssuedKeyRef>({ clientId: required(aClientId), keyId: required(anId) })
 

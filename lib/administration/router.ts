@@ -5,8 +5,8 @@ import { object, parse } from '../base/schema.js'
 import { scrub } from '../base/secret.js'
 import { readJson } from '../http/body.js'
 import { read } from '../http/wire.js'
-import { type FindOperator, type Operator, requireRole } from './access.js'
-import type { AdministrationContext, ApiEndpoint } from './call.js'
+import { type FindOperator, requireRole } from './access.js'
+import type { AdministrationContext, ApiEndpoint, Call } from './call.js'
 import * as clients from './clients.js'
 import { EventStreams } from './event-stream.js'
 import * as findings from './findings.js'
@@ -49,19 +49,11 @@ function isOfPage(path: string): boolean {
   return path === '/' || path.startsWith('/assets/')
 }
 
-/** What the router serves, and to whom. */
-export interface AdministrationParts {
-  readonly context: AdministrationContext
-  readonly findOperator: FindOperator
-  readonly hasPage: boolean
-}
-
 /** Makes the handler of all requests below the mount path. They have passed the HTTPS check. */
-export function administrationRouter({
-  context,
-  findOperator,
-  hasPage,
-}: AdministrationParts): RequestHandler {
+export function administrationRouter(
+  context: AdministrationContext,
+  { findOperator, hasPage }: { readonly findOperator: FindOperator; readonly hasPage: boolean },
+): RequestHandler {
   const streams = new EventStreams(context.log)
   const page = hasPage ? new Page() : undefined
 
@@ -90,20 +82,14 @@ export function administrationRouter({
   }
 }
 
-interface AuthorizedCall {
-  readonly context: AdministrationContext
-  readonly operator: Operator
-  readonly endpoint: ApiEndpoint
-}
-
 async function answerCall(
   req: Request,
   res: Response,
-  { context, operator, endpoint }: AuthorizedCall,
+  { endpoint, ...call }: Pick<Call, 'context' | 'operator'> & { readonly endpoint: ApiEndpoint },
 ): Promise<void> {
-  requireRole(operator, endpoint.role)
+  requireRole(call.operator, endpoint.role)
   const parameters = req.method === 'POST' ? await bodyOf(req, res) : queryOf(req)
-  sendJson(res, await endpoint.handle({ context, operator, parameters, source: read(req) }))
+  sendJson(res, await endpoint.handle({ ...call, parameters, source: read(req) }))
 }
 
 /** The parameters of the query. Each may be there once. */
