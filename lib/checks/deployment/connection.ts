@@ -1,4 +1,4 @@
-import { connect, type SecureVersion, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { type Check, type Finding, failed, inGroup, PASSED, skipped, warning } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
@@ -140,17 +140,11 @@ export function metadataUrl(issuer: string): string {
   return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
 }
 
-interface Versions {
-  readonly minVersion?: SecureVersion
-  readonly maxVersion?: SecureVersion
-  readonly ciphers?: string
-}
-
 /** Makes a TLS connection. Nothing is sent over it. */
 async function handshake(
   deployment: Deployment,
   signal: AbortSignal,
-  versions: Versions = {},
+  versions: Pick<ConnectionOptions, 'minVersion' | 'maxVersion' | 'ciphers'> = {},
 ): Promise<TLSSocket> {
   const { hostname, port } = new URL(deployment.settings.issuer)
   const ca = await deployment.trusted(signal)

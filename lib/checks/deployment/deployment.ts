@@ -71,10 +71,10 @@ export class Deployment extends DeploymentSession {
     return url
   }
 
-  /** Whether a list of the metadata has a value. */
-  supports(list: string, value: string): boolean {
-    const values = this.metadata[list]
-    return Array.isArray(values) && values.includes(value)
+  /** Whether the token endpoint has a grant. */
+  supportsGrant(grant: string): boolean {
+    const { grant_types_supported: grants } = this.metadata
+    return Array.isArray(grants) && grants.includes(grant)
   }
 
   /** Sends a form to an endpoint, as the test client unless the headers say otherwise. */

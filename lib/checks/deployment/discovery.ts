@@ -10,8 +10,8 @@ const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => 
   ['jwks_uri', ({ metadata }) => 'jwks_uri' in metadata],
   ['introspection_endpoint', ({ metadata }) => 'introspection_endpoint' in metadata],
   ['revocation_endpoint', ({ metadata }) => 'revocation_endpoint' in metadata],
-  ['the grant client_credentials', (it) => it.supports('grant_types_supported', 'client_credentials')],
-  ['the token exchange (RFC 8693)', (it) => it.supports('grant_types_supported', EXCHANGE_GRANT)],
+  ['the grant client_credentials', (it) => it.supportsGrant('client_credentials')],
+  ['the token exchange (RFC 8693)', (it) => it.supportsGrant(EXCHANGE_GRANT)],
   ['DPoP (RFC 9449)', ({ metadata }) => 'dpop_signing_alg_values_supported' in metadata],
 ]
 

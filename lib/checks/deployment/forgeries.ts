@@ -131,14 +131,9 @@ async function victimOf(deployment: Deployment, signal: AbortSignal) {
   return { victim, decoded: victim.decoded }
 }
 
-interface Attack {
-  readonly victim: IssuedKey
-  readonly tokens: readonly string[]
-}
-
 async function presentAll(
   deployment: Deployment,
-  { victim, tokens }: Attack,
+  { victim, tokens }: { readonly victim: IssuedKey; readonly tokens: readonly string[] },
   signal: AbortSignal,
 ): Promise<Finding> {
   const place = verificationPlace(deployment, victim)

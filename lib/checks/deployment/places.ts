@@ -71,7 +71,7 @@ function routePlace(url: string, pair: ProofPair | undefined, body?: string): Pl
 export function redemptionPlace(deployment: Deployment, { scope, pair, decoded }: IssuedKey): Place {
   const { redeemUrl, redeemBody = '{}' } = deployment.settings
   if (redeemUrl !== undefined) return routePlace(redeemUrl, pair, redeemBody)
-  if (!deployment.supports('grant_types_supported', EXCHANGE_GRANT))
+  if (!deployment.supportsGrant(EXCHANGE_GRANT))
     throw new CheckEnd(
       skipped('the metadata have no token exchange (RFC 8693); name a route with --redeem-url'),
     )

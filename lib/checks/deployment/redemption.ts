@@ -1,8 +1,7 @@
 import { type Check, CheckEnd, type Finding, failed, inGroup, PASSED, skipped } from '../check.js'
-import type { Deployment, IssuedKey } from './deployment.js'
-import type { Exchange } from './exchange.js'
+import type { Deployment } from './deployment.js'
 import { requireNoStore } from './issuance.js'
-import { isRefused, noteRedeemed, type Place, present, proven, redemptionPlace } from './places.js'
+import { isRefused, noteRedeemed, present, proven, redemptionPlace } from './places.js'
 import { grantedScopes } from './scopes.js'
 
 const CONCURRENT = 20
@@ -85,14 +84,8 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
   },
 ])
 
-interface Redeemed {
-  readonly key: IssuedKey
-  readonly place: Place
-  readonly exchange: Exchange
-}
-
 /** Redeems a new key. @throws CheckEnd if its place does not accept it */
-async function redeem(deployment: Deployment, signal: AbortSignal): Promise<Redeemed> {
+async function redeem(deployment: Deployment, signal: AbortSignal) {
   const key = await deployment.issue({}, signal)
   const place = redemptionPlace(deployment, key)
   const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })

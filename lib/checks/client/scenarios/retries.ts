@@ -30,14 +30,14 @@ export const RETRIES = inGroup<Scenario>({ group: 'Retries', needs: ['client-hea
     id: 'client-lost-answer',
     title: 'the client repeats the same request if the answer is lost',
     fix: 'Save the request before you send it. Repeat the request with the same provisioning key, key pair and body, but with a new proof.',
-    experiment: () => ({ disturb: first('bind', 1, loseAnswer) }),
+    experiment: () => ({ disturb: firstBinds(1, loseAnswer) }),
     judge: enrollsWithSameBinding,
   },
   {
     id: 'client-conflict',
     title: 'the client repeats the same request after 409',
     fix: 'Treat 409 as a temporary error: wait, and repeat the same request with a new proof.',
-    experiment: () => ({ disturb: first('bind', 1, () => busy(409)) }),
+    experiment: () => ({ disturb: firstBinds(1, () => busy(409)) }),
     judge: enrollsWithSameBinding,
   },
   {
@@ -54,7 +54,7 @@ export const RETRIES = inGroup<Scenario>({ group: 'Retries', needs: ['client-hea
     clause: 'RFC 6585 4',
     fix: 'Wait at least as many seconds as Retry-After says before you try again.',
     experiment: () => ({
-      disturb: first('bind', 1, () => busy(429, { 'Retry-After': String(RETRY_AFTER_SECONDS) })),
+      disturb: firstBinds(1, () => busy(429, { 'Retry-After': String(RETRY_AFTER_SECONDS) })),
     }),
     judge: (seen) => [...enrollsWithSameBinding(seen), ...mustWait(seen, 'bind', RETRY_AFTER_SECONDS)],
   },
@@ -62,14 +62,14 @@ export const RETRIES = inGroup<Scenario>({ group: 'Retries', needs: ['client-hea
     id: 'client-slow',
     title: 'the client waits five seconds for a slow answer',
     fix: 'Allow at least ten seconds for an answer, and send no second request in the meantime.',
-    experiment: () => ({ disturb: first('bind', Number.POSITIVE_INFINITY, delayAnswer) }),
+    experiment: () => ({ disturb: firstBinds(Number.POSITIVE_INFINITY, delayAnswer) }),
     judge: (seen) => [...mustEnroll(seen), ...atMost(seen, 1, 'bind')],
   },
   {
     id: 'client-silent',
     title: 'the client does not wait forever for an answer',
     fix: 'Limit the time of each request, for example to 15 seconds.',
-    experiment: () => ({ disturb: first('bind', 1, () => 'silent') }),
+    experiment: () => ({ disturb: firstBinds(1, () => 'silent') }),
     judge: (seen) => (seen.runs[0]?.exitCode === 0 ? enrollsWithSameBinding(seen) : mustStop(seen)),
   },
   {
@@ -85,10 +85,10 @@ function enrollsWithSameBinding(seen: Observation) {
   return [...mustEnroll(seen), ...mustRepeat(seen, 'bind')]
 }
 
-/** Disturbs only the first requests to an endpoint. */
-function first(endpoint: ReceivedRequest['endpoint'], times: number, disturb: Disturbance): Disturbance {
+/** Disturbs only the first requests that bind a key pair. */
+function firstBinds(times: number, disturb: Disturbance): Disturbance {
   return (request, issuer) =>
-    request.endpoint === endpoint && request.number <= times ? disturb(request, issuer) : undefined
+    request.endpoint === 'bind' && request.number <= times ? disturb(request, issuer) : undefined
 }
 
 const loseAnswer: Disturbance = (request, { genuine }) => genuine.answer(request).then((): Reaction => 'lost')
