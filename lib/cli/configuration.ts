@@ -9,19 +9,16 @@ import { isObject } from '../base/object.js'
 import { UsageError } from './arguments.js'
 import type { LoadedConfiguration } from './load-configuration.js'
 
-/** How a configuration is loaded. */
-export interface Loading {
-  readonly timeoutSeconds: number
-  readonly signal: AbortSignal
-}
-
 /**
  * Loads the module of a configuration in another process, and answers its description. It runs the module as Node does,
  * so it needs the same environment variables. The process ends as soon as the module is loaded.
  *
  * @throws UsageError if the module fails, hangs or exports nothing
  */
-export async function loadConfiguration(module: string, { timeoutSeconds, signal }: Loading) {
+export async function loadConfiguration(
+  module: string,
+  { timeoutSeconds, signal }: { readonly timeoutSeconds: number; readonly signal: AbortSignal },
+) {
   const file = resolve(module)
   if (!existsSync(file)) throw new UsageError(`cannot read ${module} (ENOENT)`)
   const mark = randomUUID()

@@ -55,7 +55,10 @@ export const REVIEW: Command = {
     const timeoutSeconds = readSeconds('timeout', options.timeout ?? '20', 999)
     await requireReportFile('sarif', { options, operand: module })
     const description = await loadConfiguration(module, { timeoutSeconds, signal: surroundings.signal })
-    const context = { reviewed: { description, source: sourceOf(module), now: Date.now() }, policy }
+    const context = {
+      reviewed: { description, source: readFileSync(resolve(module), 'utf8'), now: Date.now() },
+      policy,
+    }
     if (options.sarif !== undefined) await writeSarif(options.sarif, module, { options, context })
     const plan = { checks: CHECKS, subject: module, context }
     // The page has a section for each rule.
@@ -99,10 +102,6 @@ function readPolicy(file: string | undefined): SecurityPolicy {
     if (error instanceof ConfigurationError) throw new UsageError(`${file}: ${error.faults.join('; ')}`)
     throw error
   }
-}
-
-function sourceOf(module: string): string {
-  return readFileSync(resolve(module), 'utf8')
 }
 
 async function writeSarif(

@@ -11,14 +11,10 @@ export interface Monitor {
   inspect(event: ProvisioningEvent): boolean
 }
 
-/** The parts of a monitor. */
-export interface MonitorParts {
-  readonly detector: Detector
-  readonly recorder: FindingRecorder
-  readonly refusals: RefusalLimiter
-}
-
-export function monitor({ detector, recorder, refusals }: MonitorParts): Monitor {
+export function monitor(
+  detector: Detector,
+  { recorder, refusals }: { readonly recorder: FindingRecorder; readonly refusals: RefusalLimiter },
+): Monitor {
   return {
     watches: (type) => detector.watches(type),
     inspect(event) {

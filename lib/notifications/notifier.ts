@@ -20,11 +20,11 @@ export interface Notifier {
   close(): void
 }
 
-/** A letter, or why there is none: `undefined` for events that are not sent. */
-type WriteLetter<L> = (event: ProvisioningEvent) => L | undefined
-
 /** Makes a notifier that sends the events for which `write` returns a letter. */
-export function notifierOf<L extends Letter>(queue: DeliveryQueue<L>, write: WriteLetter<L>): Notifier {
+export function notifierOf<L extends Letter>(
+  queue: DeliveryQueue<L>,
+  write: (event: ProvisioningEvent) => L | undefined,
+): Notifier {
   return {
     observer: (event: ProvisioningEvent) => {
       try {

@@ -35,12 +35,10 @@ export function startMonitoring(
   const isExempt = exemption(rules)
   const store = 'askIssuer' in deployment ? undefined : deployment.store
   const respond = 'askIssuer' in deployment ? async () => ['report'] : responder(deployment, rules)
-  const parts = {
-    detector: new Detector(rules.active, { canaries: rules.canaries, isExempt }),
-    recorder: new FindingRecorder({ store, emit, schedule, respond }),
-    refusals: new RefusalLimiter(rules.detailedRefusals, { emit, schedule }),
-  }
-  events.watch(monitor(parts))
+  const detector = new Detector(rules.active, { canaries: rules.canaries, isExempt })
+  const recorder = new FindingRecorder({ store, emit, schedule, respond })
+  const refusals = new RefusalLimiter(rules.detailedRefusals, { emit, schedule })
+  events.watch(monitor(detector, { recorder, refusals }))
 }
 
 /** A timer of monitoring does not keep the process alive. */

@@ -31,7 +31,8 @@ export function findingAttributes(
   const parties = partiesOf(members.text('subject'))
   const count = members.number('count')
   return {
-    ...timesOf(members),
+    start_time: members.milliseconds('firstAt'),
+    end_time: members.milliseconds('lastAt'),
     count,
     finding_info: findingInfo(members, { id, rule, count }),
     evidences: evidencesOf(members.texts('samples'), parties),
@@ -45,10 +46,6 @@ export function findingAttributes(
   }
 }
 
-function timesOf(members: EventMembers) {
-  return { start_time: members.milliseconds('firstAt'), end_time: members.milliseconds('lastAt') }
-}
-
 /** Bound evidence is certain. Anybody can cause unbound evidence, and a statistic may be wrong. */
 function confidenceOf(rule: Rule | undefined) {
   if (rule === undefined) return {}
@@ -58,13 +55,10 @@ function confidenceOf(rule: Rule | undefined) {
     : { confidence_id: 2, confidence: 'Medium' }
 }
 
-interface InfoParts {
-  readonly id: string | undefined
-  readonly rule: Rule | undefined
-  readonly count: number | undefined
-}
-
-function findingInfo(members: EventMembers, { id, rule, count }: InfoParts) {
+function findingInfo(
+  members: EventMembers,
+  { id, rule, count }: { id: string | undefined; rule: Rule | undefined; count: number | undefined },
+) {
   return present({
     uid: members.text('findingId'),
     title: rule?.title ?? id,

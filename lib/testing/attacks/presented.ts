@@ -4,9 +4,6 @@ import { captureOutput } from '../captured-output.js'
 import { partsOf, signedByOthers, signedWithPublicKeys, withOtherClaims, withOwnKey } from './forgeries.js'
 import type { Credential, Target } from './target.js'
 
-/** An attack on a route that accepts honest requests. It fails if the app accepts it. */
-export type Run = (target: Target) => Promise<void>
-
 /** Replaces a genuine token by others, in requests that are right otherwise. Each must be refused. */
 async function present(
   target: Target,
