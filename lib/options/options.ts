@@ -4,8 +4,6 @@ import { aFunction, flag, object, type Read, type Reader, required, text } from 
 import { LastUses } from '../clients/last-use.js'
 import { Decoys } from '../jose/decoys.js'
 import { KeyRing } from '../jose/key-ring.js'
-import type { EventHub } from '../monitoring/event-hub.js'
-import type { UseCaseRecorder } from '../monitoring/use-case-recorder.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
 import type { Deployment, UsedClient } from '../ports/deployment.js'
 import type { PolicyBounds } from '../ports/policy-options.js'
@@ -22,25 +20,14 @@ import { type RateLimits, rateLimitReader } from './rate-limits.js'
 import { readRegistration, validateRegistration } from './registration.js'
 import { completeShared, measuredStore, requireObject, sharedMembers } from './shared-options.js'
 import { readSigningKeys, type SigningKeys } from './signing-keys.js'
+import type { VerifierConfig } from './verifier.js'
 
 /** The parsed options of an issuer. */
-export interface Config {
+export interface Config extends Omit<VerifierConfig, 'deployment'> {
   readonly deployment: Deployment
-  readonly events: EventHub
-  /** Measures and traces the use cases. `undefined` without telemetry. */
-  readonly useCases: UseCaseRecorder | undefined
   readonly mountPath: string
-  readonly rateLimits: RateLimits
-  readonly realm: string
-  readonly mtls: MtlsRules
-  /** The rules that find misuse; `false` if they are switched off. */
-  readonly monitoring: false | MonitoringRules
-  /** Whether the issuer is an http URL of this machine. */
-  readonly isLocal: boolean
   /** Whether clients can check their keys without redeeming them. */
   readonly isStaging: boolean
-  /** The page that explains refusals, for links to it. */
-  readonly docsUrl: string | undefined
   /** The scopes in the policy of the deployment. */
   readonly knownScopes: readonly string[]
   /** The clients of a list, with their paths. Empty if they are looked up. */
