@@ -90,10 +90,12 @@ export function guardContext(config: GuardConfig): GuardContext {
     config,
     notes,
     present: (req) => present(req, notes(req), readClientCertificate),
-    limiterOf: (endpoint) =>
-      endpoint === undefined
-        ? UNLIMITED
-        : remember(limiters, endpoint, () => limiter(config.rateLimits, endpoint, limitStore)),
+    limiterOf(endpoint) {
+      if (endpoint === undefined) return UNLIMITED
+      const known = limiters.get(endpoint) ?? limiter(config.rateLimits, endpoint, limitStore)
+      limiters.set(endpoint, known)
+      return known
+    },
     offerNonce(res, { dpop }) {
       const { nonces } = config.deployment.dpop
       if (nonces === undefined || dpop.length === 0) return
@@ -139,18 +141,6 @@ function originReader(isLocal: boolean): GuardContext['originOf'] {
     const isOfThisMachine = isLocal && protocol === 'http:' && LOOPBACK_HOSTS.has(hostname)
     return protocol === 'https:' || isOfThisMachine ? origin : undefined
   }
-}
-
-function remember<K extends object | string, V>(
-  memory: { get(key: K): V | undefined; set(key: K, value: V): unknown },
-  key: K,
-  make: () => V,
-): V {
-  const known = memory.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  memory.set(key, made)
-  return made
 }
 
 const STAGING_ADVICE =
