@@ -47,34 +47,27 @@ function testOrder(test: StoreTest): void {
     await store.revokeIssuedBefore({ identity: 'client', issuedBefore, retainUntil })
     expect(await store.record(key('late'), PLENTY)).toBe('revoked')
   })
-  test('applies both locks if the client and the subject have one', async (setup) => {
-    const { store, key } = setup
-    await store.lock(lockOf(setup, 'client', 'throttle'))
-    await store.lock(lockOf(setup, 'device', 'stepUp'))
-    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
-    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
-    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
-  })
 }
 
 function testKinds(test: StoreTest): void {
-  test('applies stepUp and throttle of one client at the same time', async (setup) => {
-    const { store, key } = setup
-    await store.lock(lockOf(setup, 'client', 'stepUp'))
-    await store.lock(lockOf(setup, 'client', 'throttle'))
-    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
-    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
-    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
-  })
-  test('applies stepUp and throttle of one subject at the same time', async (setup) => {
-    const { store, key } = setup
-    await store.lock(lockOf(setup, 'device', 'throttle'))
-    await store.lock(lockOf(setup, 'device', 'stepUp'))
-    expect(await store.record(key('a'), PLENTY)).toBe('unbound')
-    expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
-    expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
-    expect(await store.record(key('d', { subject: 'other' }), PLENTY)).toBe('recorded')
-  })
+  const pairs = [
+    ['stepUp', 'client', 'throttle', 'client'],
+    ['throttle', 'device', 'stepUp', 'device'],
+    ['throttle', 'client', 'stepUp', 'device'],
+  ] as const
+  for (const [kind, identity, otherKind, otherIdentity] of pairs) {
+    const locks = `${kind} of a ${identity} and ${otherKind} of a ${otherIdentity}`
+    test(`applies ${locks} at the same time`, async (setup) => {
+      const { store, key } = setup
+      await store.lock(lockOf(setup, identity, kind))
+      await store.lock(lockOf(setup, otherIdentity, otherKind))
+      expect(await store.record(key('a'), PLENTY)).toBe('unbound')
+      expect(await store.record(key('b', BOUND), PLENTY)).toBe('recorded')
+      expect(await store.record(key('c', BOUND), PLENTY)).toBe('outstanding')
+      const others = { clientId: 'other', subject: 'other' }
+      expect(await store.record(key('d', others), PLENTY)).toBe('recorded')
+    })
+  }
 }
 
 function testThrottle(test: StoreTest): void {
