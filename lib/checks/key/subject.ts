@@ -1,4 +1,4 @@
-import { ProvisioningError } from '../../base/errors.js'
+import { ProvisioningError, unlessRefused } from '../../base/errors.js'
 import type { SigningKey, VerificationKeys } from '../../jose/key-ring.js'
 import { parseSignedToken, typedClaims } from '../../jose/signed-token.js'
 import { dpopRules } from '../../options/dpop.js'
@@ -106,8 +106,8 @@ export function newSubject(conversation: Conversation, known: KnownDeployment): 
 export function credentialOf({ dump, credentialName }: Subject): PresentedCredential | undefined {
   const { presented, subjectToken } = dump
   if (subjectToken !== undefined) return { token: subjectToken, scheme: 'body' }
-  const refused = refusalOf(() => extractKey(presented, credentialName))
-  if (refused === undefined) return extractKey(presented, credentialName)
+  const credential = unlessRefused(() => extractKey(presented, credentialName))
+  if (credential !== undefined) return credential
   const [value = ''] = presented.authorization
   const token = keyIn(value)
   return token === undefined ? undefined : { token, scheme: /^dpop/i.test(value) ? 'DPoP' : 'Bearer' }
@@ -116,11 +116,7 @@ export function credentialOf({ dump, credentialName }: Subject): PresentedCreden
 /** The claims of the key. Their signature is not checked here. `undefined` if they cannot be read. */
 export function claimsOf(subject: Subject): IssuedClaims | undefined {
   const { token } = credentialOf(subject) ?? {}
-  let claims: IssuedClaims | undefined
-  refusalOf(() => {
-    claims = typedClaims(parseSignedToken(token, subject.kind), subject.kind)
-  })
-  return claims
+  return unlessRefused(() => typedClaims(parseSignedToken(token, subject.kind), subject.kind))
 }
 
 /** The refusal of the library for a check. `undefined` if the check passes. */

@@ -56,12 +56,14 @@ const ENVIRONMENT = termCheck(
 /** A key that ends sooner probably does not survive the way to the server. */
 const SHORT_REST_SECONDS = 20
 
+const GET_ANOTHER = 'Get a new key, and redeem it as soon as you have it.'
+
 const TIMES = termCheck(
   {
     id: 'times',
     title: 'the key is valid now',
     clause: 'RFC 7519 4.1.4 to 4.1.6',
-    fix: 'Get a new key, and redeem it as soon as you have it.',
+    fix: GET_ANOTHER,
   },
   ({ rules, kind }, claims) => {
     const now = numericDate(rules)
@@ -87,8 +89,6 @@ const TIMES = termCheck(
     })
   },
 )
-
-const GET_ANOTHER = 'Get a new key, and redeem it as soon as you have it.'
 
 function skew({ iat, nbf = iat }: IssuedClaims, now: number): Pick<Finding, 'actual' | 'fix'> {
   const ahead = duration(Math.max(iat, nbf) - now)
