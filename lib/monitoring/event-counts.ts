@@ -1,5 +1,5 @@
 import type { EventDetails, EventType } from '../ports/events.js'
-import { attributesOf, EVENT_COUNTERS, type EventCounter } from './metrics.js'
+import { attributesOf, type CountedRule, EVENT_COUNTERS, type EventCounter } from './metrics.js'
 import type { AddingInstrument, Attributes } from './providers.js'
 
 /** The events of one type. */
@@ -20,8 +20,9 @@ export class EventCounts {
   readonly #types = new Map<EventType, TypeCount>()
   readonly #reports: (() => void)[] = []
 
-  constructor(instrumentOf: (counter: EventCounter) => AddingInstrument) {
-    for (const counter of EVENT_COUNTERS) this.#count(counter, instrumentOf(counter))
+  /** @param rules the active rules */
+  constructor(instrumentOf: (counter: EventCounter) => AddingInstrument, rules: readonly CountedRule[]) {
+    for (const counter of EVENT_COUNTERS) this.#count(counter, instrumentOf(counter), rules)
   }
 
   add(type: EventType, details: EventDetails[EventType]): void {
@@ -39,8 +40,9 @@ export class EventCounts {
     for (const reportOne of this.#reports) reportOne()
   }
 
-  #count(counter: EventCounter, instrument: AddingInstrument): void {
+  #count(counter: EventCounter, instrument: AddingInstrument, rules: readonly CountedRule[]): void {
     const byAttributes = new AttributeCounts(counter, instrument)
+    for (const values of counter.starts?.(rules) ?? []) byAttributes.add(values, 0)
     this.#reports.push(() => byAttributes.report())
     for (const [type, values] of Object.entries(counter.counts)) {
       const { reports, adds } = this.#typeCount(type as EventType)
@@ -75,16 +77,16 @@ class AttributeCounts {
     this.#instrument = instrument
   }
 
-  add(values: Values): void {
+  add(values: Values, events = 1): void {
     const name = values.join(' ')
     const count = this.#counts.get(name) ?? { attributes: attributesOf(this.#counter, values), pending: 0 }
-    count.pending += 1
+    count.pending += events
     this.#counts.set(name, count)
   }
 
   report(): void {
     for (const count of this.#counts.values()) {
-      if (count.pending > 0) this.#instrument.add(count.pending, count.attributes)
+      this.#instrument.add(count.pending, count.attributes)
       count.pending = 0
     }
   }

@@ -1,7 +1,7 @@
 import type { EventDetails, EventType } from '../ports/events.js'
 import { EventCounts } from './event-counts.js'
 import type { Meters } from './meters.js'
-import { DROPPED_EVENTS, KEY_AGE, OUTSTANDING, USE_CASES } from './metrics.js'
+import { type CountedRule, DROPPED_EVENTS, KEY_AGE, OUTSTANDING, USE_CASES } from './metrics.js'
 import { OutstandingKeys } from './outstanding-keys.js'
 
 /** Receives each event when it is emitted, before all observers. Must not throw. */
@@ -12,11 +12,16 @@ export interface EventRecorderParts {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly droppedEvents: () => number
+  /** The active rules. */
+  readonly rules: readonly CountedRule[]
 }
 
 /** Makes the metrics that are counted from events. */
-export function eventRecorder(meters: Meters, { now, droppedEvents }: EventRecorderParts): RecordEvent {
-  const counts = new EventCounts((metric) => meters.counter(metric))
+export function eventRecorder(
+  meters: Meters,
+  { now, droppedEvents, rules }: EventRecorderParts,
+): RecordEvent {
+  const counts = new EventCounts((metric) => meters.counter(metric), rules)
   const outstanding = new OutstandingKeys()
   const outstandingKeys = meters.upDownCounter(OUTSTANDING)
   const dropped = meters.counter(DROPPED_EVENTS)

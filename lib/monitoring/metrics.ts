@@ -1,5 +1,6 @@
 import { type EventDetails, type EventType, SEVERITY } from '../ports/events.js'
 import type { Attributes } from './providers.js'
+import type { Rule } from './rules/rule.js'
 
 /** One metric. `unit` is a UCUM code. */
 export interface Metric {
@@ -27,7 +28,12 @@ type Values<T extends EventType> = readonly string[] | ((details: EventDetails[T
 export interface EventCounter extends Metric {
   /** The values of the attributes, for each type of event that it counts. */
   readonly counts: { readonly [T in EventType]?: Values<T> }
+  /** The values that start at 0, although they depend on the event. Prometheus overlooks the first value of a series. */
+  readonly starts?: (rules: readonly CountedRule[]) => readonly (readonly string[])[]
 }
+
+/** What the metrics read of an active rule. */
+export type CountedRule = Pick<Rule, 'id' | 'severity'>
 
 const ACTION = 'provisioning_key.action'
 const OUTCOME = 'provisioning_key.outcome'
@@ -42,7 +48,16 @@ export const EVENT_COUNTERS: readonly EventCounter[] = [
     unit: '{event}',
     description: 'Events by type and severity',
     attributes: ['provisioning_key.event.type', 'provisioning_key.event.severity'],
-    counts: Object.fromEntries(Object.entries(SEVERITY).map(([type, severity]) => [type, [type, severity]])),
+    counts: {
+      ...Object.fromEntries(Object.entries(SEVERITY).map(([type, severity]) => [type, [type, severity]])),
+      'finding.opened': ({ severity }) => ['finding.opened', severity],
+      'finding.updated': ({ severity }) => ['finding.updated', severity],
+    },
+    starts: (rules) =>
+      rules.flatMap(({ severity }) => [
+        ['finding.opened', severity],
+        ['finding.updated', severity],
+      ]),
   },
   {
     name: 'provisioning_key.issuances',
@@ -87,6 +102,7 @@ export const EVENT_COUNTERS: readonly EventCounter[] = [
     description: 'Opened findings by rule',
     attributes: ['security_rule.name', 'provisioning_key.finding.severity'],
     counts: { 'finding.opened': ({ rule, severity }) => [rule, severity] },
+    starts: (rules) => rules.map(({ id, severity }) => [id, severity]),
   },
 ]
 

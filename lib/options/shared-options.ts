@@ -145,7 +145,9 @@ export function completeShared(read: SharedOptions) {
   const dpop = dpopRules(read.dpop, now)
   const audit = read.audit && { failClosed: false, ...read.audit }
   const droppedEvents = (): number => events.droppedEvents()
-  const telemetry = read.telemetry && telemetryOf(read.telemetry, { now, droppedEvents })
+  const monitoring = read.monitoring ?? completeMonitoring({})
+  const rules = monitoring === false ? [] : monitoring.active.map(({ rule }) => rule)
+  const telemetry = read.telemetry && telemetryOf(read.telemetry, { now, droppedEvents, rules })
   const record = telemetry?.recordEvent
   const events: EventHub = eventHub({
     now,
@@ -162,7 +164,7 @@ export function completeShared(read: SharedOptions) {
     reservations: { redemptionLeaseSeconds, pause, emitAudited, isAuditRequired: audit?.failClosed ?? false },
     http: {
       events,
-      monitoring: read.monitoring ?? completeMonitoring({}),
+      monitoring,
       realm,
       mtls,
       isLocal,

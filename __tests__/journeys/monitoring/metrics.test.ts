@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { memoryStore, type ProvisioningStore, provisioningKeyVerifier } from '../../../lib/index.js'
 import { METRICS } from '../../../lib/monitoring/metrics.js'
+import { RULES } from '../../../lib/monitoring/rules/rules.js'
 import { askForKey, exchangeKey, obtainKey, send } from '../../support/requests.js'
 import {
   AUDIENCE,
@@ -78,6 +79,42 @@ describe('the counters', () => {
     await exchangeKey(server, key).expect(200)
     await exchangeKey(server, key).expect(400)
     expect((await metrics.values('provisioning_key_events_total'))[series]).toBe(1)
+  })
+
+  it('show each active rule with 0 before its first finding', async () => {
+    const { metrics } = await measured({ monitoring: { rules: { silent_client: false } } })
+    const { silent_client: _, canary: __, ...active } = RULES
+    const series = Object.values(active).map(
+      ({ id, severity }) => `security_rule_name=${id},finding_severity=${severity}`,
+    )
+    expect(await metrics.values('provisioning_key_findings_total')).toEqual(
+      Object.fromEntries(series.map((name) => [name, 0])),
+    )
+  })
+
+  it('show no rule if the monitoring is off', async () => {
+    const { metrics } = await measured({ monitoring: false })
+    expect(await metrics.values('provisioning_key_findings_total')).toEqual({})
+  })
+
+  it('count the event of a finding with the severity of its rule', async () => {
+    const { server, metrics } = await measured({ monitoring: {} })
+    const high = 'event_type=finding.opened,event_severity=high'
+    expect((await metrics.values('provisioning_key_events_total'))[high]).toBe(0)
+    const key = await obtainKey(server)
+    await exchangeKey(server, key).expect(200)
+    await exchangeKey(server, key).expect(400)
+    const counted = await metrics.values('provisioning_key_events_total')
+    const ofFindings = Object.entries(counted).filter(([name]) =>
+      name.startsWith('event_type=finding.opened'),
+    )
+    expect(Object.fromEntries(ofFindings)).toEqual({
+      'event_type=finding.opened,event_severity=high': 1,
+      'event_type=finding.opened,event_severity=warning': 0,
+      'event_type=finding.opened,event_severity=notice': 0,
+    })
+    const name = 'security_rule_name=replayed_key,finding_severity=high'
+    expect((await metrics.values('provisioning_key_findings_total'))[name]).toBe(1)
   })
 
   it('count released keys, and the next redemption of the same key', async () => {
