@@ -50,7 +50,28 @@ function selectorsOf(expression: string) {
 
 const selectors = expressions.flatMap(selectorsOf)
 
+/** The values of the series that the first selector of an alert matches, as Prometheus does. */
+function valuesFor(alert: string, given: readonly Sample[]): number[] {
+  const [{ pattern = /^$/, matchers = [] } = {}] = selectorsOf(
+    rules.find((rule) => rule.alert === alert)?.expr ?? '',
+  )
+  return given
+    .filter(({ name, labels }) => {
+      const isMatch = matchers.map(([, label = '', operator = '', value = '']) => {
+        const has = labels[label] ?? ''
+        const isEqual = operator.includes('~') ? new RegExp(`^(?:${value})$`).test(has) : has === value
+        return isEqual !== operator.startsWith('!')
+      })
+      return pattern.test(name) && isMatch.every(Boolean)
+    })
+    .map(({ value }) => value)
+}
+
+/** The alerts that one event sets off. */
+const single = rules.filter(({ expr }) => expr.includes('max_over_time'))
+
 let server: RunningServer
+let first: readonly Sample[]
 let samples: readonly Sample[]
 let units: ReadonlyMap<string, string>
 
@@ -60,6 +81,7 @@ beforeAll(async () => {
   const store = { ...memoryStore() }
   const telemetry = { meterProvider: metrics.meterProvider }
   server = await startServer({ options: { telemetry, store, monitoring: {} } })
+  first = samplesIn(await metrics.text())
   const present = (key: string) => send(server, 'get', '/devices').set('Authorization', `Bearer ${key}`)
   const key = await obtainKey(server)
   await exchangeKey(server, key).expect(200)
@@ -179,12 +201,25 @@ describe('the alert rules', () => {
     }
   })
 
-  it('notice the replay of this run', () => {
-    const [selector] = selectorsOf(rules.find(({ alert }) => alert === 'ProvisioningKeyReplayed')?.expr ?? '')
-    const matching = samples.filter(
-      ({ name, labels }) =>
-        selector?.pattern.test(name) && labels['provisioning_key_event_type'] === 'key.replayed',
-    )
-    expect(matching.map(({ value }) => value)).toEqual([1])
+  it('find series with 0 before anything has happened', () => {
+    expect(single.map(({ alert }) => alert)).toHaveLength(5)
+    for (const { alert } of single) {
+      const values = valuesFor(alert, first)
+      expect({ alert, hasSeries: values.length > 0 }).toEqual({ alert, hasSeries: true })
+      expect({ alert, values: new Set(values) }).toEqual({ alert, values: new Set([0]) })
+    }
+  })
+
+  it('notice the replay of this run and its finding, each once', () => {
+    const changed = single.filter(({ alert }) => valuesFor(alert, samples).some((value) => value > 0))
+    expect(changed.map(({ alert, labels: { severity } }) => [alert, severity])).toEqual([
+      ['ProvisioningKeyReplayed', 'critical'],
+      ['ProvisioningKeysHighSeverityFinding', 'critical'],
+    ])
+  })
+
+  it('look at new series with the selector of the known ones', () => {
+    for (const { alert, expr } of single)
+      expect({ alert, selectors: new Set(expr.match(/\{[^}]*\}/g)).size }).toEqual({ alert, selectors: 1 })
   })
 })
