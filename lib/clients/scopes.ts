@@ -13,6 +13,11 @@ export function isForProvisioning(scope: string): boolean {
   return scope.startsWith('provision:')
 }
 
+/** Whether a key with a scope can enroll a device: bind a public key, or register a client. */
+export function isForEnrollment(scope: string): boolean {
+  return scope === BIND_SCOPE || scope === REGISTER_SCOPE
+}
+
 /** RFC 6749 3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 

@@ -62,6 +62,7 @@ export function httpContext(config: Config): HttpContext {
   const { origin: mtlsOrigin } = config.mtls
   const shared = guardContext(config)
   if (config.isStaging) shared.advise(STAGING_ADVICE, 'EPK_STAGING')
+  if (config.losesDevices) shared.advise(CLIENTS_ADVICE, 'EPK_CLIENTS')
   return Object.freeze({
     ...shared,
     config,
@@ -146,6 +147,11 @@ function originReader(isLocal: boolean): GuardContext['originOf'] {
 const STAGING_ADVICE =
   'The option staging is true, so clients can check their keys at the endpoint preflight without redeeming them. Remove ' +
   'the option in production.'
+
+const CLIENTS_ADVICE =
+  'The option clients is an array, so a restart loses all clients that register and all public keys that clients bind. ' +
+  'Each of these devices then gets 401 invalid_client until it enrolls again. Store them in a database with clients: ' +
+  'keyvClientRegistry(...): see docs/guides/client-database.md in the package.'
 
 function localAdvice(issuer: string): string {
   return (

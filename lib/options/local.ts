@@ -12,8 +12,13 @@ export function isLocalIssuer(issuer: unknown): boolean {
   return isExact && url.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname)
 }
 
+/** Whether the process is in production, as Express decides it. */
+export function isProduction(): boolean {
+  return process.env['NODE_ENV'] === 'production'
+}
+
 /** Why this process must not be a local deployment; `undefined` if it may. */
 export function faultOfLocal(): string | undefined {
-  if (process.env['NODE_ENV'] === 'production') return 'an http issuer while NODE_ENV is production'
+  if (isProduction()) return 'an http issuer while NODE_ENV is production'
   return isClusterWorker() ? 'an http issuer in a worker of node:cluster' : undefined
 }

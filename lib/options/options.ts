@@ -2,6 +2,7 @@ import { deadline } from '../base/deadline.js'
 import { type Faults, join, newFaults } from '../base/faults.js'
 import { aFunction, flag, object, type Read, type Reader, required, text } from '../base/schema.js'
 import { LastUses } from '../clients/last-use.js'
+import { isForEnrollment } from '../clients/scopes.js'
 import { Decoys } from '../jose/decoys.js'
 import { KeyRing } from '../jose/key-ring.js'
 import type { IssueAccessToken, IssueInTime } from '../ports/access-token-identity.js'
@@ -11,6 +12,7 @@ import type { RegistrationRules } from '../ports/rules.js'
 import { memoryStore } from '../stores/memory/memory.js'
 import { faultOfMemory } from '../stores/memory/memory-options.js'
 import { type ReadClients, readClients } from './clients.js'
+import { isProduction } from './local.js'
 import type { MonitoringRules } from './monitoring.js'
 import type { MtlsRules } from './mtls.js'
 import { DEFAULTS, policyCompleter, validatePolicy } from './narrowing.js'
@@ -26,6 +28,8 @@ import type { VerifierConfig } from './verifier.js'
 export interface Config extends Omit<VerifierConfig, 'deployment'> {
   readonly deployment: Deployment
   readonly mountPath: string
+  /** Whether a restart in production loses devices that have enrolled, because the clients are in memory. */
+  readonly losesDevices: boolean
   /** Whether clients can check their keys without redeeming them. */
   readonly isStaging: boolean
   /** The scopes in the policy of the deployment. */
@@ -119,19 +123,26 @@ export function parseOptions(options: ProvisioningOptions): Config {
     registration,
   })
   const { policy: { scopes } = {}, staging: isStaging = false } = read
-  const ofClients = clientFacts(clients, scopes)
+  const ofClients = clientFacts(clients, scopes, deployment)
   return Object.freeze({ deployment, ...http, mountPath, rateLimits, isStaging, ...ofClients })
 }
 
-/** The listed clients, and the scopes that all policies grant. A client that registers or is bound gets no others. */
+/** The listed clients, and the facts that follow. A client that registers or is bound gets no scopes outside the policies. */
 function clientFacts(
   { listed }: ReadClients,
   scopes: readonly string[] | undefined,
-): Pick<Config, 'listed' | 'knownScopes' | 'grantableScopes'> {
+  { policyOf }: Deployment,
+): Pick<Config, 'listed' | 'knownScopes' | 'grantableScopes' | 'losesDevices'> {
   const knownScopes = scopes ?? []
-  if (listed.length === 0) return { listed, knownScopes, grantableScopes: scopes }
+  if (listed.length === 0) return { listed, knownScopes, grantableScopes: scopes, losesDevices: false }
   const ofClients = listed.flatMap(({ client }) => client.policy?.scopes ?? [])
-  return { listed, knownScopes, grantableScopes: [...new Set([...knownScopes, ...ofClients])] }
+  const canEnroll = listed.some(({ client }) => [...policyOf(client).scopes].some(isForEnrollment))
+  return {
+    listed,
+    knownScopes,
+    grantableScopes: [...new Set([...knownScopes, ...ofClients])],
+    losesDevices: canEnroll && isProduction(),
+  }
 }
 
 /** Notes conflicts between options, and returns the bounds for all clients. */
