@@ -170,6 +170,7 @@ const CASES: Record<
     [['clients[0].policy.requireSoftwareStatement', 'clients can register with any metadata']],
   ],
   'shared-store': [{ store: memoryStore() }, {}, [['store', 'memoryStore()']]],
+  'stored-clients': [ofClient({ scopes: ['provision:bind'] }), {}, [['clients', 'an array']]],
   'store-hazards': [{ store: redis(['persistence']) }, {}, [['store.accept', 'persistence']]],
   observer: [{ observer: undefined as never }, {}, [['observer', 'none']]],
   'audit-log': [{}, { 'audit-log': 'error' }, [['audit.failClosed', 'no audit log']]],
@@ -293,6 +294,18 @@ describe('reviewPolicy', () => {
     ])
     expect(reviewPolicy(made(), { rules: { 'unused-classes': false }, classes })).toEqual([])
     expect(reviewPolicy(made({ clients: () => undefined }), { classes })).toEqual([])
+  })
+
+  it('demands stored clients only if a policy lets devices enroll, and not of a local issuer', () => {
+    const scopes = ['provision:bind', 'provision:register', 'devices:read']
+    const has = (changes: Partial<ProvisioningOptions>) =>
+      reviewPolicy(made(changes)).some(({ rule }) => rule === 'stored-clients')
+    const registry = { find: () => undefined, save: () => true, delete: () => true } as never
+    expect(has(ofClient({ scopes: ['provision:register'] }))).toBe(true)
+    expect(has({ policy: { scopes }, clients: [{ clientId: 'device:1', secretHash: HASH }] })).toBe(true)
+    expect(has({ policy: { scopes } })).toBe(false)
+    expect(has({ policy: { scopes }, clients: registry })).toBe(false)
+    expect(has({ ...ofClient({ scopes }), issuer: 'http://localhost:3000' })).toBe(false)
   })
 
   it('switches rules off, and changes their severity', () => {

@@ -1,10 +1,11 @@
 import { parseNetwork } from '../../base/network.js'
-import { clientPath, deviationIf, matchesClient, optionOf, type PolicyRule } from './rule.js'
+import { isForEnrollment } from '../../clients/scopes.js'
+import { clientPath, deviationIf, matchesClient, optionOf, type PolicyRule, withoutList } from './rule.js'
 
 /** The fewest scopes of a deployment in which a client with all of them stands out. */
 const MANY_SCOPES = 4
 
-/** The rules about what tests, copies and hurry leave in a configuration. */
+/** The rules about what tests, copies and hurry leave in a configuration, such as clients in memory. */
 export const LEFTOVER_RULES = [
   {
     id: 'no-staging',
@@ -16,6 +17,22 @@ export const LEFTOVER_RULES = [
     severity: 'error',
     find: ({ description: { isStaging } }) =>
       deviationIf(isStaging, 'staging', { actual: 'true', expected: 'false' }),
+  },
+  {
+    id: 'stored-clients',
+    group: 'Store',
+    title: 'clients that bind or register survive a restart',
+    option: 'clients',
+    why: 'The option `clients` is an array, so a restart loses all clients that register and all public keys that clients bind. Each of these devices then gets 401 `invalid_client` until it enrolls again.',
+    fix: 'Set clients to a registry, such as keyvClientRegistry(): see docs/guides/client-database.md in the package. If your devices enroll again after each restart, set the rule stored-clients to false in your security policy.',
+    severity: 'error',
+    notFor: (description) => (description.isLocal ? 'the issuer is local' : withoutList(description)),
+    find: ({ description: { clients } }) =>
+      deviationIf(
+        clients.some(({ policy }) => policy.scopes.some(isForEnrollment)),
+        'clients',
+        { actual: 'an array', expected: 'a registry' },
+      ),
   },
   {
     id: 'own-clock',
@@ -91,8 +108,7 @@ export const LEFTOVER_RULES = [
     why: 'A class (a group of clients in the security policy) contains an id or prefix that matches no client in the option `clients`.',
     fix: 'Correct this id or prefix in the security policy, or remove it.',
     severity: 'warning',
-    notFor: ({ clients }) =>
-      clients.some(({ clientId }) => clientId !== undefined) ? undefined : 'the clients are not in a list',
+    notFor: withoutList,
     find: ({ description, classes }) =>
       classes.flatMap(({ clients }, place) =>
         clients.flatMap((entry, index) =>

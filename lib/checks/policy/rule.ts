@@ -147,6 +147,11 @@ export function withoutRedis({ store }: ConfigurationDescription): string | unde
   return store.kind === 'redis' ? undefined : 'the store is not redisStore()'
 }
 
+/** Why a rule about the clients in a list does not apply. */
+export function withoutList({ clients }: ConfigurationDescription): string | undefined {
+  return clients.some(({ clientId }) => clientId !== undefined) ? undefined : 'the clients are not in a list'
+}
+
 /** One deviation if a condition is true, and none otherwise. */
 export function deviationIf(
   isDeviation: boolean,
