@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { LOCK_KINDS, type Lock } from '../../lib/ports/lock.js'
 import { MOST_FINDINGS } from '../../lib/ports/monitoring-store.js'
-import type { ProvisioningStore } from '../../lib/ports/store.js'
+import type { KeyEntry, ProvisioningStore } from '../../lib/ports/store.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
 import { storeContract } from '../../lib/testing/store-contract.js'
 import { sampled } from '../support/scale.js'
@@ -68,8 +68,17 @@ function answering(verb: Verb, nonsense: unknown, isNonsense: (count: number) =>
   }
 }
 
-/** Stores that are wrong about locks, findings and uses in one way. */
+/** Stores that are wrong about records, locks, findings and uses in one way. */
 const FAULTS: Record<string, (store: ProvisioningStore, now: () => number) => Partial<ProvisioningStore>> = {
+  'forgets what a key is bound to': ({ find }) => ({
+    async find(ref) {
+      const { confirmation: _, ...entry } = (await find(ref)) ?? {}
+      return 'jti' in entry ? (entry as KeyEntry) : undefined
+    },
+  }),
+  'forgets the digest of claims': ({ record }) => ({
+    record: ({ claimsDigest: _, ...key }, limits) => record(key, limits),
+  }),
   'forgets the locks of subjects': ({ find, record, locks }) => ({
     async find(ref) {
       const entry = await find(ref)

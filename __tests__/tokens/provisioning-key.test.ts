@@ -2,7 +2,6 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Terms } from '../../lib/clients/policy.js'
 import { signJwt } from '../../lib/jose/jwt.js'
 import type { Deployment } from '../../lib/ports/deployment.js'
-import type { KeyRecord } from '../../lib/ports/store.js'
 import type { Verified } from '../../lib/redemption/verified.js'
 import { verifyGenuine } from '../../lib/tokens/issued-token.js'
 import {
@@ -47,18 +46,6 @@ const CLAIMS: KeyClaims = {
   nbf: START,
   exp: START + 300,
   jti: 'a-jti',
-}
-
-/** The stored record of the key with these claims. */
-const RECORD: KeyRecord = {
-  jti: 'a-jti',
-  clientId: 'ci-runner',
-  subject: 'device:7',
-  scope: TERMS.scope,
-  audience: AUDIENCE,
-  issuedAt: START,
-  expiresAt: START + 300,
-  retainUntil: START + 305,
 }
 
 function presenting(deployment: Deployment, token: string, address: string | undefined): Promise<Verified> {
@@ -110,6 +97,19 @@ describe('a key that is drawn up and minted', () => {
     const { claims, record } = newKey(deployment, CLIENT, TERMS, { jkt: 'a' })
     expect(claims).toMatchObject({ cnf: { jkt: 'a' } })
     expect(record).toMatchObject({ confirmation: { jkt: 'a' } })
+  })
+
+  it('has one digest in its record for its networks and its ancestors', () => {
+    const { deployment } = deployed()
+    const digestFor = (networks: Terms['networks'], ...jtis: readonly string[]) => {
+      const ancestors = jtis.map((jti) => ({ clientId: 'ci-runner', jti }))
+      const terms = { ...TERMS, scope: ['provision:bind'], networks }
+      return newKey(deployment, { ...CLIENT, ancestors }, terms, undefined).record.claimsDigest
+    }
+    const digests = [digestFor([]), digestFor(['a']), digestFor(undefined, 'a'), digestFor(['a'], 'a')]
+    expect(new Set(digests).size).toBe(4)
+    for (const digest of digests) expect(digest).toMatch(/^[\w-]{43}$/)
+    expect(digestFor(['a'], 'a')).toBe(digests[3])
   })
 
   it('is recorded without the key, and found until no verifier takes it any more', () => {
@@ -229,11 +229,12 @@ describe('the presenter of a key', () => {
     [undefined, ['10.0.0.0/8'], false],
     ['10.1.2.3', [], false],
     ['10.1.2.3', ['garbage'], false],
-  ])('from %s of a key meant for %j passes: %s', async (address, cidr, passes) => {
-    const given = deployed()
-    await given.deployment.store.record(RECORD, { outstanding: 1 })
-    const present = () => presenting(given.deployment, signed(given, { cidr }), address)
-    if (passes) expect(await present()).toHaveProperty('key.jti', 'a-jti')
+  ])('from %s of a key meant for %j passes: %s', async (address, networks, passes) => {
+    const { deployment } = deployed()
+    const drawn = newKey(deployment, CLIENT, { ...TERMS, networks }, undefined)
+    await deployment.store.record(drawn.record, { outstanding: 1 })
+    const present = () => presenting(deployment, signKey(deployment, drawn), address)
+    if (passes) expect(await present()).toHaveProperty('key.jti', drawn.record.jti)
     else
       expect(await refusalOf(present)).toMatchObject({
         reason: 'network_wrong',

@@ -73,14 +73,15 @@ const NO_KEY = new Problem(
 )
 
 /** A key, as the API shows it. It has ids, and never the key itself. */
-interface KeyView extends Omit<KeyEntry, 'jti' | 'confirmation' | 'issuedToAgent' | 'retainUntil'> {
+interface KeyView
+  extends Omit<KeyEntry, 'jti' | 'confirmation' | 'claimsDigest' | 'issuedToAgent' | 'retainUntil'> {
   readonly keyId: string
   readonly isExpired: boolean
   readonly binding: 'none' | 'dpop' | 'certificate'
 }
 
 function keyView(entry: KeyEntry, now: number): KeyView {
-  const { jti, confirmation, issuedToAgent, retainUntil, ...shown } = entry
+  const { jti, confirmation, claimsDigest, issuedToAgent, retainUntil, ...shown } = entry
   const { jkt, 'x5t#S256': certificate } = confirmation ?? {}
   const binding = jkt !== undefined ? 'dpop' : certificate !== undefined ? 'certificate' : 'none'
   return { ...shown, keyId: jti, isExpired: entry.expiresAt < now, binding }

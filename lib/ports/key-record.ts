@@ -31,6 +31,8 @@ export interface KeyRecord extends KeyRef {
   readonly retainUntil: number
   /** What the key is bound to, if it is sender-constrained. */
   readonly confirmation?: Confirmation
+  /** A digest of the networks (`cidr`) and the `ancestors` in the key, if it has any. A forged key has another one. */
+  readonly claimsDigest?: string
   /** The network of the request that the key was issued to, such as `192.0.2.0/24`. */
   readonly issuedTo?: string
   /** A digest of the `User-Agent` of that request. */

@@ -161,7 +161,7 @@ function checkRecord(claims: KeyClaims, entry: KeyEntry | undefined, report: Rep
     report.refuse('record', stateRefusal('key_unknown', key))
     return undefined
   }
-  const isForged = !isAsRecorded(key, entry)
+  const isForged = !isAsRecorded(claims, entry)
   report.refuse('record', isForged ? stateRefusal('key_forged', key) : undefined)
   const reason = STATE_REFUSALS[entry.state]
   report.refuse('state', reason && stateRefusal(reason, key))

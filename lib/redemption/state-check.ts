@@ -36,11 +36,11 @@ export function findState(
 async function stateInStore(
   deployment: StoringDeployment,
   key: VerifiedKey,
-  { redeems, source }: KeyPresentation,
+  { claims, redeems, source }: KeyPresentation,
 ): Promise<KnownState> {
   const entry = await callStore(() => deployment.store.find(key))
   if (entry === undefined) throw stateRefusal('key_unknown', key)
-  if (!isAsRecorded(key, entry)) throw forged(deployment, key, source)
+  if (!isAsRecorded(claims, entry)) throw forged(deployment, key, source)
   noteNetwork(deployment, entry, source)
   const { state } = entry
   const reason = STATE_REFUSALS[state]

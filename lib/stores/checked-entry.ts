@@ -36,12 +36,14 @@ export function isEntry(entry: unknown): entry is KeyEntry {
 function isMonitored({
   clientId,
   subject,
+  claimsDigest,
   issuedTo,
   issuedToAgent,
   networks,
   lock,
 }: Partial<KeyEntry>): boolean {
   return (
+    isOptionalText(claimsDigest) &&
     isOptionalText(issuedTo) &&
     isOptionalText(issuedToAgent) &&
     (networks === undefined || areNetworks(networks)) &&

@@ -8,7 +8,7 @@ import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
 import { ACCESS_TOKEN, tokenFault } from './access-token.js'
 import { type IssuedClaims, type IssuedKind, verifyTerms } from './issued-token.js'
-import { isAsRecorded, PROVISIONING_KEY, verifiedKey } from './provisioning-key.js'
+import { isAsRecorded, PROVISIONING_KEY } from './provisioning-key.js'
 import { readTokenReference, type TokenReference } from './token-reference.js'
 
 /** The introspection response (RFC 7662 2.2). */
@@ -62,7 +62,7 @@ async function describeKey(
   const expired = entry !== undefined && entry.expiresAt <= numericDate(deployment)
   if (entry?.state !== 'issued' || expired) return INACTIVE
   // The client acts on the claims in the key, so a key with other claims than its record must not be active.
-  if (claims !== undefined && !isAsRecorded(verifiedKey(claims), entry)) {
+  if (claims !== undefined && !isAsRecorded(claims, entry)) {
     const { jti: keyId, clientId, subject } = entry
     deployment.emit('key.forged', { keyId, clientId, subject }, source)
     return INACTIVE

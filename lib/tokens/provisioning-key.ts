@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
 import { isTexts } from '../base/object.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
@@ -66,6 +66,8 @@ export function newKey(
   const { subject, scope, audience, networks } = terms
   const retainUntil = expiresAt + deployment.clockToleranceSeconds
   const identity = { jti: randomId(), clientId, subject, scope, audience }
+  const digested = { ...(networks !== undefined && { cidr: networks }), ...ancestorsClaim(scope, ancestors) }
+  const claimsDigest = digestOf(digested)
   return {
     record: {
       ...identity,
@@ -73,6 +75,7 @@ export function newKey(
       expiresAt,
       retainUntil,
       ...(confirmation && { confirmation }),
+      ...(claimsDigest !== undefined && { claimsDigest }),
       ...(source && originOf(source)),
     },
     claims: {
@@ -86,15 +89,17 @@ export function newKey(
       exp: expiresAt,
       jti: identity.jti,
       ...(confirmation && { cnf: confirmation }),
-      ...(networks !== undefined && { cidr: networks }),
-      ...ancestorsClaim(scope, ancestors),
+      ...digested,
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
   }
 }
 
 /** Names the ancestors in a key that can bind. A replay of an ancestor then ends the new binding too. */
-function ancestorsClaim(scope: readonly string[], ancestors: readonly KeyRef[]): Claims {
+function ancestorsClaim(
+  scope: readonly string[],
+  ancestors: readonly KeyRef[],
+): Pick<KeyClaims, 'ancestors'> {
   if (ancestors.length === 0 || !scope.includes(BIND_SCOPE)) return {}
   if (ancestors.length > MOST_ANCESTORS)
     throw new ProvisioningError('client_contended', 'The client has bound too many keys in a short time.')
@@ -113,21 +118,32 @@ export function verifiedKey(claims: KeyClaims): VerifiedKey {
 
 const NO_ANCESTORS: readonly KeyRef[] = Object.freeze([])
 
-function areEqual(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((one, i) => one === right[i])
+/** The digest of the claims that are too long for the record. Most keys have none of them, and need no digest. */
+function digestOf({ cidr, ancestors }: Pick<KeyClaims, 'cidr' | 'ancestors'>): string | undefined {
+  if (cidr === undefined && ancestors === undefined) return undefined
+  return createHash('sha256')
+    .update(JSON.stringify([cidr, ancestors]))
+    .digest('base64url')
 }
 
-/** Whether a key matches its record. Otherwise a thief of a signing key could sign a key with other terms. */
-export function isAsRecorded(key: VerifiedKey, record: KeyRecord): boolean {
-  const { jkt, 'x5t#S256': certificate } = key.confirmation ?? {}
+/**
+ * Whether the claims of a key match its record. Otherwise a thief of a signing key could sign a key with other terms.
+ *
+ * The other claims need no comparison. `client_id` and `jti` name the record. `iss` and `env` must be those of the
+ * deployment. Claims that we do not know have no effect.
+ */
+export function isAsRecorded(claims: KeyClaims, record: KeyRecord): boolean {
+  const { jkt, 'x5t#S256': certificate } = (claims.cnf ?? {}) as Confirmation
   return (
-    key.subject === record.subject &&
-    key.audience === record.audience &&
-    areEqual(key.scope, record.scope) &&
-    key.issuedAt === record.issuedAt &&
-    key.expiresAt === record.expiresAt &&
+    claims.sub === record.subject &&
+    claims.aud === record.audience &&
+    claims.scope === record.scope.join(' ') &&
+    claims.iat === record.issuedAt &&
+    claims.nbf === record.issuedAt &&
+    claims.exp === record.expiresAt &&
     jkt === record.confirmation?.jkt &&
-    certificate === record.confirmation?.['x5t#S256']
+    certificate === record.confirmation?.['x5t#S256'] &&
+    digestOf(claims) === record.claimsDigest
   )
 }
 

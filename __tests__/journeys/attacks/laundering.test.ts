@@ -1,6 +1,7 @@
 import type { PolicyOptions } from '../../../lib/index.js'
 import { bindByProof, postSigned } from '../../support/bound-client.js'
 import { type ClientKey, clientKey } from '../../support/client-assertion.js'
+import { forgeKey } from '../../support/forge.js'
 import { signProof } from '../../support/proof.js'
 import { obtainKey, send } from '../../support/requests.js'
 import { CLIENT, ISSUER, type RunningServer, SECRET, startServer } from '../../support/server.js'
@@ -92,6 +93,16 @@ describe.each(IDENTITIES)('a thief who binds to %s and binds once more with a ke
       const saved = await ask(server, await bindWith(server, stolen))
       await replay(server, stolen)
       await expect(bindWith(server, saved)).rejects.toThrow('expected 201')
+    }))
+
+  test('cannot bind with a key that leaves its origin out, though the signing key is stolen too', () =>
+    withOwner({ rebinding: 'add' }, async (server) => {
+      const stolen = await obtainKey(server, { scope: SCOPE, ...form })
+      const given = await ask(server, await bindWith(server, stolen))
+      const forged = forgeKey(given, { claims: { ancestors: undefined } })
+      await expect(bindWith(server, forged)).rejects.toThrow('expected 201')
+      expect(server.events.at(-1)).toMatchObject({ type: 'request.refused', reason: 'key_forged' })
+      expect(server.events).toContainEqual(expect.objectContaining({ type: 'key.forged' }))
     }))
 
   test('has the last binding flagged where policy says so', () =>

@@ -7,6 +7,8 @@ export class SharedTerms {
   readonly text: string
   readonly scope: readonly string[]
   readonly audience: string
+  /** Many keys of one policy have the same networks, and most keys have neither networks nor ancestors. */
+  readonly claimsDigest: string | undefined
   /** The client that registered the client of the keys. */
   readonly registeredBy: string | undefined
   /** A digest of the user agent that the keys were issued to. Many clients run the same few programs. */
@@ -18,6 +20,7 @@ export class SharedTerms {
     this.text = text
     this.scope = Object.freeze([...record.scope])
     this.audience = record.audience
+    this.claimsDigest = record.claimsDigest
     this.registeredBy = registeredBy
     this.issuedToAgent = record.issuedToAgent
   }
@@ -31,8 +34,8 @@ export class TermsPool {
   readonly #shared = new SplitMap<SharedTerms>()
 
   take(record: KeyRecord, registeredBy: string | undefined): SharedTerms {
-    const { audience, scope, issuedToAgent } = record
-    const text = JSON.stringify([audience, registeredBy, scope, issuedToAgent])
+    const { audience, scope, claimsDigest, issuedToAgent } = record
+    const text = JSON.stringify([audience, registeredBy, scope, claimsDigest, issuedToAgent])
     const shared = this.#shared.get(text) ?? new SharedTerms(text, record, registeredBy)
     if (shared.keys === 0) this.#shared.set(text, shared)
     shared.keys += 1

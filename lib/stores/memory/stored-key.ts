@@ -132,7 +132,7 @@ export function entryOf(stored: StoredKey, lock: Lock | undefined): KeyEntry {
   const { clientId, jti, subject, terms, issuedAt, expiresAt, confirmation, progress } = stored
   const { reservedAt, familyRevoked = false, familyClientId } = progress ?? {}
   const { issuedTo, networks } = stored
-  const { issuedToAgent } = terms
+  const { claimsDigest, issuedToAgent } = terms
   return Object.freeze({
     clientId,
     jti,
@@ -142,6 +142,7 @@ export function entryOf(stored: StoredKey, lock: Lock | undefined): KeyEntry {
     issuedAt,
     expiresAt,
     ...(confirmation !== undefined && { confirmation }),
+    ...(claimsDigest !== undefined && { claimsDigest }),
     retainUntil: stored.end.time,
     ...(issuedTo !== undefined && { issuedTo }),
     ...(issuedToAgent !== undefined && { issuedToAgent }),

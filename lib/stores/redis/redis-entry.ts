@@ -27,7 +27,7 @@ end`
 /**
  * An entry is the hash of one provisioning key. Its fields:
  *
- * - `sub`, `scope`, `aud`, `iat`, `exp`, `cnf`: the record, by the names of the claims
+ * - `sub`, `scope`, `aud`, `iat`, `exp`, `cnf`: the record, by the names of the claims; `digest`: `claimsDigest`
  * - `until`: the end of the entry (`retainUntil`), `state`: its state, `at`: `changedAt`, `first`: `reservedAt`
  * - `attempt`: the attempt that has the reservation
  * - `owner`, `lease`: who may resume the reservation, and from when

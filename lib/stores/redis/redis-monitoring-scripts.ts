@@ -2,7 +2,7 @@ import { MOST_NETWORKS } from '../../ports/monitoring-store.js'
 import { LOCKS_IN } from './redis-lock-scripts.js'
 
 /** The fields of the entry that `find` reads, besides those that all scripts read. */
-export const FIND_FIELDS = 'family scope aud exp at first cnf family_client seen'
+export const FIND_FIELDS = 'family scope aud exp at first cnf digest family_client seen'
 
 /**
  * It does what ENTRY and FAMILY do, and reads the locks along, without a function: it is the script that runs most often.
@@ -35,7 +35,7 @@ if own_lock or its_lock then${LOCKS_IN}
     if one then lock = one.text end
   end
 end
-return cjson.encode({ state, family, sub, scope, aud, iat, exp, ends, at, first, cnf, family_client, seen, lock })`
+return cjson.encode({ state, family, sub, scope, aud, iat, exp, ends, at, first, cnf, digest, family_client, seen, lock })`
 
 /**
  * The fourth argument is the network, as `seen` has it. The first two words of `seen` belong to the issuance. Answers a

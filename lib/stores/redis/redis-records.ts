@@ -42,6 +42,7 @@ export function operandsOf(
     String(maxRetentionSeconds),
     String(looks),
     ...(key.confirmation === undefined ? [] : ['cnf', JSON.stringify(copyOfConfirmation(key.confirmation))]),
+    ...(key.claimsDigest === undefined ? [] : ['digest', textOf(key.claimsDigest)]),
     ...(key.issuedTo === undefined && key.issuedToAgent === undefined ? [] : ['seen', seenAtIssuance(key)]),
   ]
 }
@@ -79,8 +80,8 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
   const text = String(reply)
   if (text === 'unknown') return undefined
   const [state, family, subject, scope, audience, ...rest] = fieldsFrom(text)
-  const [issuedAt, expiresAt, retainUntil, changedAt, reservedAt, confirmation, ...monitored] = rest
-  const [familyClientId, seen, lock] = monitored
+  const [issuedAt, expiresAt, retainUntil, changedAt, reservedAt, confirmation, ...others] = rest
+  const [claimsDigest, familyClientId, seen, lock] = others
   return Object.freeze({
     clientId,
     jti,
@@ -91,6 +92,7 @@ export function entryFrom({ clientId, jti }: KeyRef, reply: unknown): KeyEntry |
     expiresAt: Number(expiresAt),
     retainUntil: Number(retainUntil),
     ...(confirmation && { confirmation: Object.freeze(JSON.parse(confirmation) as Confirmation) }),
+    ...(claimsDigest !== false && { claimsDigest }),
     state,
     changedAt: Number(changedAt || issuedAt),
     ...(reservedAt && { reservedAt: Number(reservedAt) }),
@@ -105,12 +107,13 @@ type Optional = string | false
 type Fields = readonly [
   ...[state: KeyState, family: Optional, subject: string, scope: string, audience: string],
   ...[issuedAt: string, expiresAt: string, retainUntil: string, changedAt: Optional, reservedAt: Optional],
-  ...[confirmation: Optional, familyClientId: Optional, seen: Optional, lock?: string],
+  ...[confirmation: Optional, claimsDigest: Optional],
+  ...[familyClientId: Optional, seen: Optional, lock?: string],
 ]
 
 function fieldsFrom(text: string): Fields {
   const fields = parseJson(text)
-  if (Array.isArray(fields) && fields.length >= 13 && STATES.includes(fields[0])) return fields as never
+  if (Array.isArray(fields) && fields.length >= 14 && STATES.includes(fields[0])) return fields as never
   throw new Error('Redis: expected an entry as the answer of find')
 }
 

@@ -55,7 +55,7 @@ function testEntries(test: StoreTest): void {
     const { issuedAt } = key()
     const differences: readonly Partial<KeyRecord>[] = [
       { scope: [], audience: 'urn:a:{b}', issuedAt: issuedAt - 0.5 },
-      { confirmation: { jkt: 'thumbprint' }, clientId: 'a' },
+      { confirmation: { jkt: 'thumbprint' }, claimsDigest: 'digest', clientId: 'a' },
       { issuedTo: '192.0.2.0/24', issuedToAgent: 'agent', subject: 'ein Gerät, "№ 7"' },
       { clientId: 'locked', subject: 'a' },
       { retainUntil: issuedAt + 90 },

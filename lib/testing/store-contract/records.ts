@@ -1,4 +1,4 @@
-import { entryOf, recorded, textOf } from './calls.js'
+import { call, entryOf, recorded, textOf } from './calls.js'
 import { PLENTY, type StoreTest } from './setup.js'
 
 /** A record comes back as it was given. Only the verbs can change it. */
@@ -6,11 +6,31 @@ export function testRecords(test: StoreTest): void {
   testDuplicates(test)
   testTimes(test)
   testCopies(test)
+  testOptionalMembers(test)
   for (const scope of [[], ['one'], ['"quoted"', 'urn:x:y', '{}']]) {
     test(`answers a record with the scope ${JSON.stringify(scope)} unchanged`, async ({ store, key }) => {
       const given = key('key', { subject: 'ein Gerät, "№ 7"', scope, audience: 'urn:a:{b}' })
       expect(await store.record(given, PLENTY)).toBe('recorded')
       expect(await store.find(given)).toEqual(entryOf(given))
+    })
+  }
+}
+
+function testOptionalMembers(test: StoreTest): void {
+  const [jkt, certificate] = [{ jkt: 'a-thumbprint' }, { 'x5t#S256': 'another-thumbprint' }]
+  const claimsDigest = 'gOjgPuBAlJAsFT_QVQoOdBMrvqGb-QG3vQf01yN5rYw'
+  for (const members of [
+    { confirmation: jkt },
+    { confirmation: certificate },
+    { confirmation: { ...jkt, ...certificate } },
+    { claimsDigest },
+    { confirmation: jkt, claimsDigest, issuedTo: '192.0.2.0/24' },
+  ]) {
+    test(`answers a record with ${JSON.stringify(members)} unchanged`, async (setup) => {
+      const key = await recorded(setup, [], members)
+      expect(await setup.store.find(key)).toEqual(entryOf(key))
+      await call(setup.store, key, ['redeem', 'settle', 'revokeFamily'])
+      expect(await setup.store.find(key)).toMatchObject({ ...members, familyRevoked: true })
     })
   }
 }
