@@ -17,7 +17,11 @@ import type { Verified } from './verified.js'
  * - The owner presents a bound key within two seconds of its redemption: `refuseRedeemed`.
  *
  * A replay means that somebody has copied the key. It is contained: the results of the redemption end, and an event is
- * emitted. Limits, scopes and faults of the request never prevent that.
+ * emitted. Limits, missing scopes, failed client authentication and wrong contents of the body never prevent that.
+ *
+ * Other requests are refused before the state of the key is looked up, so they are never replays: malformed ones (such as
+ * broken JSON or an unsupported token type), and those with an invalid key, network, certificate or DPoP proof. A DPoP
+ * header is always checked, also with a bearer key. An unused key gets the same answer, so a thief learns nothing.
  */
 
 /** The answer to a redemption, for an owner that sends the same request again. */
