@@ -274,6 +274,28 @@ describe('clients', () => {
   })
 })
 
+describe('a full store', () => {
+  it('says that it is full, and changes nothing', async () => {
+    const full = await startAdministration({ options: { store: memoryStore({ maxKeys: 1 }) } })
+    try {
+      const lock = (clientId: string) => act(full, 'clients/lock', { clientId, reason: 'stolen' })
+      const revoke = (clientId: string) => full.keys.revokeAllIssuedBefore(new Date(), { clientId })
+      await lock('a').expect(200)
+      const { body } = await lock('b').expect(503)
+      expect(body.detail).toBe('The store cannot remember any more locks. Try again later.')
+      expect(await full.keys.locks()).toMatchObject([{ clientId: 'a' }])
+      expect(await revoke('a')).toBe('revoked')
+      await expect(revoke('b')).rejects.toMatchObject({
+        reason: 'store_full',
+        code: 'temporarily_unavailable',
+      })
+      expect(await full.keys.revokeAllIssuedBefore(new Date())).toBe('revoked')
+    } finally {
+      await full.close()
+    }
+  })
+})
+
 describe('findings', () => {
   it('say what happened and what to do, and can be closed', async () => {
     await replayKey()

@@ -1,3 +1,4 @@
+import { ProvisioningError } from '../base/errors.js'
 import { callStore, type Deployment, numericDate, type StoringDeployment } from '../ports/deployment.js'
 import type { Lock, LockKind, LockOutcome, UnlockOutcome } from '../ports/store.js'
 
@@ -7,15 +8,21 @@ export interface NewLock extends Pick<Lock, 'clientId' | 'reason' | 'author'> {
   readonly lockSeconds: number
 }
 
-/** Locks a client in all processes that share the store. */
+/**
+ * Locks a client in all processes that share the store.
+ *
+ * @throws ProvisioningError `store_full`, `store_unavailable`
+ */
 export async function lockClient(
   deployment: StoringDeployment,
   { clientId, kind, reason, author, lockSeconds }: NewLock,
-): Promise<LockOutcome> {
+): Promise<Exclude<LockOutcome, 'full'>> {
   const lockedAt = numericDate(deployment)
   const lockedUntil = lockedAt + lockSeconds
   const lock = { clientId, kind, reason, author, lockedAt, until: lockedUntil }
   const outcome = await callStore(() => deployment.store.lock(lock))
+  if (outcome === 'full')
+    throw new ProvisioningError('store_full', 'The store cannot remember any more locks.')
   if (outcome === 'locked') deployment.emit('client.locked', { clientId, kind, reason, author, lockedUntil })
   return outcome
 }

@@ -120,9 +120,10 @@ export interface MonitoringOperations {
    * Locks a client. It applies to the next request at every process.
    *
    * @returns `unchanged` when a longer lock of the same kind is in force
-   * @throws ConfigurationError when an argument is missing or wrong; ProvisioningError when the store does not answer
+   * @throws ConfigurationError when an argument is missing or wrong; ProvisioningError when the store does not answer, or
+   *   is full
    */
-  lockClient(options: LockOptions): Promise<LockOutcome>
+  lockClient(options: LockOptions): Promise<Exclude<LockOutcome, 'full'>>
   /**
    * Ends all locks of a client, whether an operator or a rule has made them.
    *

@@ -65,10 +65,10 @@ export interface Operations extends SigningKeyOperations, MonitoringOperations {
    * registrations stay. Clocks may differ, so everything issued within the clock tolerance after that time is revoked
    * too.
    *
-   * @throws ConfigurationError when the time is invalid or in the future; ProvisioningError when the store does not
-   *   answer: it is then unknown whether anything was revoked
+   * @throws ConfigurationError when the time is invalid or in the future; ProvisioningError when the store is
+   *   full, or does not answer: in the latter case it is unknown whether anything was revoked
    */
-  revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<RevokeIssuedOutcome>
+  revokeAllIssuedBefore(time: Date, options?: RevokeAllOptions): Promise<Exclude<RevokeIssuedOutcome, 'full'>>
   /**
    * Revokes a key that has not been redeemed, and what an interrupted redemption has bound or registered.
    *

@@ -34,9 +34,9 @@ export interface MonitoringStore {
    *
    * A store on several machines writes the lock everywhere, and then answers.
    *
-   * @returns `unchanged` if the present lock of this kind is longer
-   * @throws RangeError when `until` is past, a time is not a number, or `kind` is none of `LOCK_KINDS`; Error when the
-   *   store has too many locked identities, with nothing changed
+   * @returns `locked`; or, with nothing changed: `unchanged` (the present lock of this kind is longer), `full` (the store
+   *   has too many locked identities)
+   * @throws RangeError when `until` is past, a time is not a number, or `kind` is none of `LOCK_KINDS`
    */
   lock(lock: Lock): Promise<LockOutcome>
 
@@ -199,12 +199,12 @@ export interface NotedPresentation {
 export type NotePresentationOutcome = 'noted' | 'known' | 'full' | 'unknown'
 
 /**
- * The answer of `lock`.
+ * The answer of `lock`. `full`: the store has too many locked identities. `lockClient` rejects then.
  *
  * @example
  * const isInForce: readonly LockOutcome[] = ['locked', 'unchanged']
  */
-export type LockOutcome = 'locked' | 'unchanged'
+export type LockOutcome = 'locked' | 'unchanged' | 'full'
 
 /**
  * The answer of `unlock`.

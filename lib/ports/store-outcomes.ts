@@ -64,13 +64,13 @@ export type RevokeOutcome = 'revoked' | 'unchanged' | 'redeemed' | 'unknown'
 export type RevokeFamilyOutcome = 'revoked' | 'unchanged' | 'not_redeemed' | 'unknown'
 
 /**
- * The answer of `revokeAllIssuedBefore` and of a store's `revokeIssuedBefore`. `unchanged`: keys of that time, or of a
- * later one, were revoked already.
+ * The answer of a store's `revokeIssuedBefore`. `unchanged`: keys of that time, or of a later one, were revoked already.
+ * `full`: the store has the times of too many identities. `revokeAllIssuedBefore` rejects then.
  *
  * @example
  * const outcome: RevokeIssuedOutcome = await keys.revokeAllIssuedBefore(new Date(), { clientId: 'fleet' })
  */
-export type RevokeIssuedOutcome = 'revoked' | 'unchanged'
+export type RevokeIssuedOutcome = 'revoked' | 'unchanged' | 'full'
 
 /**
  * The answer of `useOnce`. `limited`: the owner has used too many identifiers. `full`: the store is at its cap.

@@ -117,9 +117,9 @@ export interface ProvisioningStore extends MonitoringStore, ListingStore {
    * this verb answered. A later one must not, and it covers the entry that the first one left. Keep the time for the
    * longest retention that the store accepts, so that no entry outlives it.
    *
-   * @returns `unchanged` when the time was the same or later already
-   * @throws RangeError when `retainUntil` is past, or a time is not a number; Error when the store has too many
-   *   identities, with nothing changed
+   * @returns `revoked`; or, with nothing changed: `unchanged` (the time was the same or later already), `full` (the store
+   *   has the times of too many identities). The time for everybody always has room
+   * @throws RangeError when `retainUntil` is past, or a time is not a number
    */
   revokeIssuedBefore(bound: IssuedBefore): Promise<RevokeIssuedOutcome>
 

@@ -46,10 +46,10 @@ export const ANSWERS = Object.freeze({
   release: words<ReleaseOutcome>({ released: 1, lost: 1, revoked: 1, unknown: 1 }),
   revoke: words<RevokeOutcome>({ revoked: 1, unchanged: 1, redeemed: 1, unknown: 1 }),
   revokeFamily: words<RevokeFamilyOutcome>({ revoked: 1, unchanged: 1, not_redeemed: 1, unknown: 1 }),
-  revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1 }),
+  revokeIssuedBefore: words<RevokeIssuedOutcome>({ revoked: 1, unchanged: 1, full: 1 }),
   useOnce: words<UseOnceOutcome>({ first: 1, used: 1, limited: 1, full: 1 }),
   notePresentation: words<NotePresentationOutcome>({ noted: 1, known: 1, full: 1, unknown: 1 }),
-  lock: words<LockOutcome>({ locked: 1, unchanged: 1 }),
+  lock: words<LockOutcome>({ locked: 1, unchanged: 1, full: 1 }),
   unlock: words<UnlockOutcome>({ unlocked: 1, unknown: 1 }),
   closeFinding: words<CloseFindingOutcome>({ closed: 1, unknown: 1 }),
 })

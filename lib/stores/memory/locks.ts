@@ -30,7 +30,7 @@ export class LockTable {
   }
 
   /** `full`: nothing is changed, and nothing is evicted. */
-  add(lock: Lock): LockOutcome | 'full' {
+  add(lock: Lock): LockOutcome {
     const { clientId } = lock
     const present = this.#of(clientId)
     const same = present.find(({ kind }) => kind === lock.kind)

@@ -29,7 +29,7 @@ export class NotBeforeTable {
   }
 
   /** Moves the time of an identity forward. `full`: nothing is changed, and nothing is evicted. */
-  raise({ identity, issuedBefore }: IssuedBefore, retainUntil: number): RevokeIssuedOutcome | 'full' {
+  raise({ identity, issuedBefore }: IssuedBefore, retainUntil: number): RevokeIssuedOutcome {
     const known = this.#get(identity)
     if (known === undefined) {
       if (!this.#hasPlace(identity)) return 'full'

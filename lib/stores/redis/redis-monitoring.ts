@@ -59,8 +59,7 @@ function lockVerbs(context: RedisContext): Pick<MonitoringStore, 'lock' | 'unloc
         const line = textOf(textOfLock(lock))
         const args = [now, identity, strengthOf(lock) + 1, lock.until, line, MOST_LOCKED].map(String)
         const { answer, rest } = await runVerbInFull(redis, VERBS.lock, first, args)
-        if (answer === 'full') throw new Error('The store cannot remember any more locks.')
-        await inOthers(VERBS.copyLock, [String(now), identity, rest])
+        if (answer !== 'full') await inOthers(VERBS.copyLock, [String(now), identity, rest])
         return answer
       }),
     unlock: (clientId) =>

@@ -34,7 +34,7 @@ export const VERBS = Object.freeze({
   revokeIssuedBefore: verb(SCRIPTS.revokeIssuedBefore, ANSWERS.revokeIssuedBefore, ['revoked', 'unchanged']),
   useOnce: verb(SCRIPTS.useOnce, ANSWERS.useOnce, ['first']),
   notePresentation: verb(SCRIPTS.notePresentation, ANSWERS.notePresentation),
-  lock: verb(SCRIPTS.lock, [...ANSWERS.lock, 'full'], ['locked', 'unchanged']),
+  lock: verb(SCRIPTS.lock, ANSWERS.lock, ['locked', 'unchanged']),
   unlock: verb(SCRIPTS.unlock, ANSWERS.unlock, ['unlocked', 'unknown']),
   copyLock: verb(SCRIPTS.copyLock, ['copied', 'unchanged'], ['copied', 'unchanged']),
   removeLock: verb(SCRIPTS.removeLock, ANSWERS.unlock, ['unlocked', 'unknown']),
