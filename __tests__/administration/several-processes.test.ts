@@ -82,7 +82,10 @@ describe('a process whose Redis server does not answer', () => {
       expect([status, body.health.status, body.health.store.isReachable]).toEqual([200, 'unavailable', false])
       expect(body.keys).toBeUndefined()
       const keys = await readApi(server, 'keys')
-      expect([keys.status, keys.body.detail]).toEqual([503, 'The store did not answer. Try again later.'])
+      expect([keys.status, keys.body.detail]).toEqual([
+        503,
+        'The store failed or did not answer. Try again later.',
+      ])
       expect((await act(server, 'clients/lock', { clientId: CLIENT, reason: 'stolen' })).status).toBe(503)
       const outcomes = server.events.flatMap((event) =>
         event.type === 'administration.acted' ? [event.outcome] : [],

@@ -49,14 +49,16 @@ export async function findRecord(deployment: Deployment, clientId: string): Prom
 /**
  * Calls the registry.
  *
- * @throws ProvisioningError `registry_unavailable` if the registry does not answer; then the request is refused
+ * @throws ProvisioningError `registry_unavailable` if the registry fails or does not answer; then the request is refused
  */
 export async function callRegistry<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (cause) {
     if (cause instanceof ProvisioningError) throw cause
-    throw new ProvisioningError('registry_unavailable', 'The client registry did not answer.', { cause })
+    throw new ProvisioningError('registry_unavailable', 'The client registry failed or did not answer.', {
+      cause,
+    })
   }
 }
 

@@ -120,5 +120,5 @@ async function run(limit: RateLimitRequestHandler, req: Request, res: Response):
   if (refusal === undefined) return
   if (refusal instanceof ProvisioningError) throw refusal
   const options = { cause: refusal }
-  throw new ProvisioningError('store_unavailable', 'The rate limiter did not answer.', options)
+  throw new ProvisioningError('store_unavailable', 'The rate limiter failed or did not answer.', options)
 }

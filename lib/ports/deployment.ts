@@ -130,11 +130,11 @@ export async function audited<T extends EventType>(
   }
 }
 
-/** Calls the store. If the store does not answer, the request is refused. */
+/** Calls the store. If the store fails or does not answer, the request is refused. The cause says which. */
 export async function callStore<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {
-    throw new ProvisioningError('store_unavailable', 'The store did not answer.', { cause })
+    throw new ProvisioningError('store_unavailable', 'The store failed or did not answer.', { cause })
   }
 }

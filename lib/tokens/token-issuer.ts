@@ -84,7 +84,9 @@ async function askHost(issue: IssueInTime, identity: AccessTokenIdentity) {
     answer = await issue(identity)
   } catch (cause) {
     if (cause instanceof ProvisioningError) throw cause
-    throw new ProvisioningError('token_issuer_unavailable', 'issueAccessToken did not answer.', { cause })
+    throw new ProvisioningError('token_issuer_unavailable', 'issueAccessToken failed or did not answer.', {
+      cause,
+    })
   }
   return readAnswer(answer, identity)
 }
