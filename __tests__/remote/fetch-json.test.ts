@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { deadline } from '../../lib/base/deadline.js'
 import { type FetchedJson, fetchJson, type JsonRequest } from '../../lib/remote/fetch-json.js'
 import { leastOf } from '../support/least-of.js'
 import { type Answering, startImpostor } from '../support/split.js'
@@ -17,10 +18,11 @@ async function fetchFrom(
   answering: Answering,
   request?: JsonRequest,
   replacing?: typeof fetch,
-  timeoutMilliseconds = 60_000,
+  milliseconds = 60_000,
 ): Promise<Fetched> {
   const impostor = await startImpostor(answering)
-  const fetching = { fetch: replacing ?? (await trustingFetch(impostor.cert)), timeoutMilliseconds }
+  const inTime = deadline({ milliseconds, who: 'The server' })
+  const fetching = { fetch: replacing ?? (await trustingFetch(impostor.cert)), inTime }
   try {
     const fetched = await fetchJson(fetching, new URL(`${impostor.origin}/jwks`), request)
     return { fetched, asked: impostor.asked() }

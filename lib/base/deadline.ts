@@ -2,12 +2,16 @@ import { LazyAbort } from './lazy-abort.js'
 
 /** The limits of calls to a server that may not answer. */
 export interface DeadlineOptions {
-  readonly milliseconds: number
-  /** The name of the server, the first word of each error message. */
+  /** Default 10 seconds. */
+  readonly milliseconds?: number
+  /** The name of the server or function, the first words of each error message. */
   readonly who: string
-  /** The most unanswered calls, including late ones. Default: any number. */
+  /** The most unanswered calls, including late ones. Default 10,000. */
   readonly maxPending?: number
 }
+
+/** The error of a call that was not answered in time. */
+class TimeoutError extends Error {}
 
 /** Work that may stop when the signal is aborted. */
 export type Work<T> = (deadline: { readonly signal: AbortSignal }) => T | Promise<T>
@@ -20,13 +24,9 @@ export type Work<T> = (deadline: { readonly signal: AbortSignal }) => T | Promis
 export type InTime = <T>(work: Work<T>, onLate?: (answer: T) => unknown) => Promise<T>
 
 /** Makes a function that runs work with a deadline. It rejects new work while too many calls are unanswered. */
-export function deadline({
-  milliseconds,
-  who,
-  maxPending = Number.POSITIVE_INFINITY,
-}: DeadlineOptions): InTime {
+export function deadline({ milliseconds = 10_000, who, maxPending = 10_000 }: DeadlineOptions): InTime {
   let pending = 0
-  const tooLate = () => new Error(`${who} did not answer within ${milliseconds / 1000} s`)
+  const tooLate = () => new TimeoutError(`${who} did not answer within ${milliseconds / 1000} s`)
 
   return async function inTime<T>(work: Work<T>, onLate?: (answer: T) => unknown): Promise<T> {
     // Late calls count too. Otherwise calls to a dead server would fill the memory.
@@ -44,6 +44,18 @@ export function deadline({
     }, end)
     return Promise.race([answer, timer.over])
   }
+}
+
+const IN_TIME = Symbol.for('express-provisioning-keys.inTime')
+
+/** Freezes an adapter of ours, and marks it: its functions have time limits of their own. */
+export function markInTime<T extends object>(adapter: T): T {
+  // Not enumerable, so a copy with other functions is not marked.
+  return Object.freeze(Object.defineProperty(adapter, IN_TIME, { value: true }))
+}
+
+export function isInTime(adapter: object): boolean {
+  return Object.hasOwn(adapter, IN_TIME)
 }
 
 /** Rejects after a time. It does not keep the process alive: if nothing else does, no answer can come. */

@@ -1,3 +1,4 @@
+import { deadline } from '../base/deadline.js'
 import { isObject, parseObject } from '../base/object.js'
 import { systemCode } from '../base/system-code.js'
 import { oneLine } from '../client/failure.js'
@@ -72,7 +73,8 @@ async function fetchDocuments(url: URL, issuer: string): Promise<DeploymentDocum
 
 async function fetched(url: URL): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const { json } = await fetchJson({ fetch, timeoutMilliseconds: TIMEOUT_MILLISECONDS }, url)
+    const inTime = deadline({ milliseconds: TIMEOUT_MILLISECONDS, who: 'The server' })
+    const { json } = await fetchJson({ fetch, inTime }, url)
     if (isObject(json)) return json
     throw new Error('the answer is not a JSON object')
   } catch (error) {

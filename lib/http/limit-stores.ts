@@ -4,9 +4,6 @@ import { ConfigurationError } from '../base/errors.js'
 import { describe } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 
-/** The most counts of one instance that may wait for the store: strangers must not fill the memory. */
-const MOST_PENDING = 10_000
-
 /**
  * Wraps the host's stores for the limiters of one instance. If a store counts too late or wrongly, the limiter refuses
  * the request.
@@ -15,11 +12,7 @@ export function limitStores(
   make: (name: string) => unknown,
   timeoutSeconds: number,
 ): (name: string) => Store {
-  const countInTime = deadline({
-    milliseconds: timeoutSeconds * 1000,
-    maxPending: MOST_PENDING,
-    who: 'The store of rate limits',
-  })
+  const countInTime = deadline({ milliseconds: timeoutSeconds * 1000, who: 'The store of rate limits' })
   const namesOf = new Map<unknown, string>()
   return function limitStore(name) {
     const store = readStore(make(name), name)

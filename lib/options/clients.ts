@@ -1,3 +1,4 @@
+import { deadline } from '../base/deadline.js'
 import { ProvisioningError } from '../base/errors.js'
 import { describeSecret, type Faults, newFaults } from '../base/faults.js'
 import { hasMethods, isObject } from '../base/object.js'
@@ -5,10 +6,11 @@ import { noteRepeated, type Reader } from '../base/schema.js'
 import type { Client, ClientRegistry } from '../ports/client.js'
 import { memoryClientRegistry } from '../stores/memory/memory-clients.js'
 import { type ClientOptions, readClient, readFoundClient } from './client.js'
+import { registryInTime } from './in-time.js'
 
 /**
- * Finds a client in your own database. `undefined` means that there is no such client. If it rejects, the request gets
- * 503.
+ * Finds a client in your own database. `undefined` means that there is no such client. If it rejects, or does not answer
+ * within 10 seconds, the request gets 503.
  *
  * @example
  * const runners = new Map<string, ClientOptions>()
@@ -33,7 +35,7 @@ export const readClients: Reader<ReadClients> = (value, path, faults) => {
   if (typeof value === 'function')
     return { registry: lookupRegistry(value as ClientLookup), registryWritable: false, listed: [] }
   if (hasMethods(value, ['find', 'save', 'delete'])) {
-    const registry = checkedRegistry(value as unknown as ClientRegistry)
+    const registry = checkedRegistry(registryInTime(value as unknown as ClientRegistry))
     return { registry, registryWritable: true, listed: [] }
   }
   const expected = 'a list of clients, a function that looks one up, or a ClientRegistry'
@@ -105,10 +107,11 @@ function requireBoolean(verb: 'save' | 'delete', answer: unknown): boolean {
 
 function lookupRegistry(lookup: ClientLookup): ClientRegistry {
   const readFound = foundReader()
+  const inTime = deadline({ who: 'The lookup function' })
   const readOnly = () =>
     Promise.reject(new Error('the option clients is a lookup function, so clients cannot be saved'))
   return {
-    find: async (clientId) => readFound(clientId, await lookup(clientId)),
+    find: async (clientId) => readFound(clientId, await inTime(() => lookup(clientId))),
     save: readOnly,
     delete: readOnly,
   }

@@ -1,4 +1,5 @@
 import type { Options, Store } from 'express-rate-limit'
+import { deadline } from '../base/deadline.js'
 import { describeSecret } from '../base/faults.js'
 import { aFunction, type Members, object, type Reader, rule, seconds } from '../base/schema.js'
 
@@ -168,7 +169,19 @@ const readLimitMembers = object<EndpointLimit>(
 
 function limitReader(endpoint: LimitedEndpoint): Reader<false | EndpointLimit> {
   return (value, path, faults) =>
-    value === false ? false : { ...defaultLimit(endpoint), ...readLimitMembers(value, path, faults) }
+    value === false ? false : inTime({ ...defaultLimit(endpoint), ...readLimitMembers(value, path, faults) })
+}
+
+/** Limits the time of the functions: a request waits for them. */
+function inTime({ limit, skip, ...others }: EndpointLimit): EndpointLimit {
+  const run = deadline({ who: 'A function of rateLimit' })
+  return {
+    ...others,
+    ...(limit !== undefined && {
+      limit: typeof limit === 'function' ? (req, res) => run(() => limit(req, res)) : limit,
+    }),
+    ...(skip !== undefined && { skip: (req, res) => run(() => skip(req, res)) }),
+  }
 }
 
 function isPositive(value: unknown): boolean {

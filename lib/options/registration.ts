@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { deadline } from '../base/deadline.js'
 import { describeSecret, type Faults, join } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import {
@@ -119,7 +120,13 @@ export const readRegistration: Reader<RegistrationRules> = (value, path, faults)
 const readPolicies: Reader<ReadonlyMap<string, RegistrationPolicy>> = (value, path, faults) => {
   if (!isObject(value)) faults.reject(path, 'an object of functions', value)
   const entries = Object.entries(isObject(value) ? value : {})
-  return new Map(entries.map(([name, policy]) => [name, readFunction(policy, join(path, name), faults)]))
+  return new Map(
+    entries.map(([name, given]) => {
+      const policy = readFunction(given, join(path, name), faults)
+      const inTime = deadline({ who: `The registration policy ${name}` })
+      return [name, (proposed) => inTime(() => policy(proposed))]
+    }),
+  )
 }
 
 const readFunction = aFunction<RegistrationPolicy>()

@@ -23,6 +23,7 @@ import { isInMemory } from '../stores/memory/memory.js'
 import { type AuditOptions, readAudit } from './audit.js'
 import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
 import { httpsUrl } from './https-url.js'
+import { storeInTime } from './in-time.js'
 import { faultOfLocal, isLocalIssuer } from './local.js'
 import { completeMonitoring, type MonitoringRules, readMonitoring } from './monitoring.js'
 import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
@@ -175,10 +176,10 @@ export function completeShared(read: SharedOptions) {
   }
 }
 
-/** A store whose answers are checked, and measured if there is telemetry. Our tests check the answers of `memoryStore()`. */
+/** A store whose answers are limited in time, checked, and measured if there is telemetry. Our tests check `memoryStore()`. */
 export function measuredStore(store: ProvisioningStore, telemetry: Telemetry | undefined): ProvisioningStore {
   if (isInMemory(store)) return store
-  const checked = checkedStore(store)
+  const checked = checkedStore(storeInTime(store))
   return telemetry === undefined ? checked : telemetry.measure(checked)
 }
 

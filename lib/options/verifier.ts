@@ -1,3 +1,4 @@
+import { deadline } from '../base/deadline.js'
 import { newFaults } from '../base/faults.js'
 import { aFunction, noteExclusive, object, type Read, required, whole } from '../base/schema.js'
 import type { VerificationKeys } from '../jose/key-ring.js'
@@ -88,7 +89,7 @@ export function parseVerifierOptions(options: VerifierOptions): VerifierConfig {
     now,
     emit,
     jwksCache,
-    fetching: { fetch, timeoutMilliseconds: timeoutSeconds * 1000 },
+    fetching: { fetch, inTime: deadline({ milliseconds: timeoutSeconds * 1000, who: 'The server' }) },
   }
   const rules = {
     ...verification,

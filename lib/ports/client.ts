@@ -146,7 +146,8 @@ export function nextRevision(stored: Client | undefined): number {
 }
 
 /**
- * The port to the clients. A registry that cannot answer rejects; the caller then refuses with 503.
+ * The port to the clients. A registry that cannot answer rejects; the caller then refuses with 503. The library waits 10
+ * seconds for each call of a registry of your own.
  *
  * `clientRegistryContract()` of `express-provisioning-keys/testing` tests a registry of your own.
  *

@@ -55,8 +55,9 @@ export interface ProposedRegistration {
 export type RegistrationVerdict = void | ClientMetadata | { readonly refuse: string }
 
 /**
- * Validates a registration, and every later update of it. If it throws, the answer is a 500 without details, so that a
- * failing policy lets nothing pass. The event names the class of the error, but not its message.
+ * Validates a registration, and every later update of it. If it throws, or does not answer within 10 seconds, the answer is
+ * a 500 without details, so that a failing policy lets nothing pass. The event names the class of the error, but not its
+ * message.
  *
  * @example
  * const named: RegistrationPolicy = ({ metadata }) => {

@@ -36,7 +36,7 @@ export type * from './store-outcomes.js'
  * Every verb that changes something is one atomic operation that says what happened. Do not build it from a read and a
  * later write. Every other verb reads, and `ListingStore` says which ones may read while others write. An
  * entry is found up to and including its `retainUntil`; after that every verb answers `unknown`. A store that cannot
- * answer rejects: then the request is refused with 503.
+ * answer rejects: then the request is refused with 503. The library waits 10 seconds for each verb of a store of your own.
  *
  * `storeContract()` of `express-provisioning-keys/testing` tests a store of your own.
  *

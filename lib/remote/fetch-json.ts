@@ -1,11 +1,11 @@
-import { deadline } from '../base/deadline.js'
+import type { InTime } from '../base/deadline.js'
 import { parseJson } from '../base/object.js'
 import { systemCode } from '../base/system-code.js'
 
 /** How documents are fetched from the issuer. */
 export interface Fetching {
   readonly fetch: typeof globalThis.fetch
-  readonly timeoutMilliseconds: number
+  readonly inTime: InTime
 }
 
 /** A request. Default: a `GET` without further headers. */
@@ -29,11 +29,10 @@ const MEDIA_TYPE = /^(|text\/plain|application\/octet-stream|[\w.+-]+\/([\w.+-]+
 
 /** Fetches JSON. Errors end up in events, so their messages quote neither the request nor the answer. */
 export function fetchJson(
-  { fetch, timeoutMilliseconds }: Fetching,
+  { fetch, inTime }: Fetching,
   url: URL,
   { headers, ...request }: JsonRequest = {},
 ): Promise<FetchedJson> {
-  const inTime = deadline({ milliseconds: timeoutMilliseconds, who: 'The server' })
   return inTime(async ({ signal }) => {
     // Do not follow redirects: the server could otherwise send our request and its credentials to any other host.
     const init = {

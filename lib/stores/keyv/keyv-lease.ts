@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { deadline } from '../../base/deadline.js'
 import type { KeyvOptions } from './keyv-options.js'
 
 /**
@@ -7,6 +8,9 @@ import type { KeyvOptions } from './keyv-options.js'
  * reserve for late answers.
  */
 export const LEASE_TIMEOUTS = 5
+
+/** How long after its request a lease is fresh enough to write, in timeouts. */
+const FRESH_TIMEOUTS = 2
 
 /** The right of one process to change one state of one client, for a limited time. */
 export interface Lease {
@@ -26,18 +30,23 @@ export function leases({
   timeoutSeconds,
   now,
 }: KeyvOptions & { readonly lock: NonNullable<KeyvOptions['lock']> }): TakeLease {
+  // A lease that comes later is too old to write.
+  const inTime = deadline({
+    milliseconds: FRESH_TIMEOUTS * timeoutSeconds * 1000,
+    who: 'The store that locks clients',
+  })
   return async function takeLease(name) {
     // Hashed, so that the shared store does not learn which clients there are.
     const id = createHash('sha256').update(JSON.stringify(name)).digest('base64url')
     // `performance` is a clock that nobody can set.
     const begun = performance.now()
-    const outcome = await lock.useOnce(id, now() / 1000 + LEASE_TIMEOUTS * timeoutSeconds)
+    const outcome = await inTime(() => lock.useOnce(id, now() / 1000 + LEASE_TIMEOUTS * timeoutSeconds))
     if (outcome === 'used') return undefined
     if (outcome !== 'first')
       throw new Error('The store that locks clients is full, or its answer is invalid.')
     return {
       assertFresh() {
-        if (performance.now() - begun > 2 * timeoutSeconds * 1000)
+        if (performance.now() - begun > FRESH_TIMEOUTS * timeoutSeconds * 1000)
           throw new Error('A client was not changed: too much time had passed since it was locked.')
       },
     }

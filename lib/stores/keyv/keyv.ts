@@ -1,3 +1,4 @@
+import { markInTime } from '../../base/deadline.js'
 import { type Client, type ClientRegistry, nextRevision } from '../../ports/client.js'
 import { keyvCompareAndSet } from './keyv-compare-and-set.js'
 import { keyvConnection } from './keyv-connection.js'
@@ -27,7 +28,7 @@ export function keyvClientRegistry(keyv: KeyvLike, options: KeyvClientRegistryOp
   const database = keyvConnection(keyv, read.timeoutSeconds)
   const find = async (clientId: string) => readRecord(clientId, await database.get(keyOf(clientId)))
   const compareAndSet = keyvCompareAndSet({ ...read, find, namespace: keyv.namespace ?? '' })
-  return Object.freeze({
+  return markInTime<ClientRegistry>({
     find: async (clientId: string) => (await find(clientId)).client,
     async save(client: Client) {
       const record = recordOf(client)

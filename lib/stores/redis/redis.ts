@@ -1,3 +1,4 @@
+import { markInTime } from '../../base/deadline.js'
 import type { IdentifierOwner, ProvisioningStore, RedeemOutcome } from '../../ports/store.js'
 import { requireFuture, requireTime } from '../verb-arguments.js'
 import { inspector } from './redis-advice.js'
@@ -96,7 +97,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     maxProofsPerKey,
     nextCall: callMarks(),
   }
-  return Object.freeze<RedisStore>({
+  return markInTime<RedisStore>({
     ...recordVerbs(context),
     ...redemptionVerbs(context),
     ...revocationVerbs(context),
