@@ -67,6 +67,22 @@ describe('fetch() of a device', () => {
     expect(await report(device, new TextEncoder().encode('again'))).toEqual([200, 'again'])
   })
 
+  it('gets another token if a new request is just getting the refused one', async () => {
+    let other: Promise<unknown> | undefined
+    const meanwhile: typeof fetch = async (input, init) => {
+      const response = await recording(input, init)
+      // A request with a stream asks for its token at once.
+      if (response.status === 401) other ??= report(device, new Blob(['other']).stream())
+      return response
+    }
+    const device = await provision(deviceOf(issuer, { subject: 'device:both', fetch: meanwhile }))
+    await report(device)
+    const { key_id: keyId } = part(sent.at(-1)?.headers.get('Authorization') ?? '', 1)
+    await issuer.keys.revokeFamily({ clientId: 'device:both', keyId: String(keyId) })
+    expect(await report(device)).toEqual([200, 'hot'])
+    expect(await other).toEqual([401, undefined])
+  })
+
   it('sends a stream once', async () => {
     const device = await provision(deviceOf(issuer, { subject: 'device:stream' }))
     const stream = new Blob(['hot']).stream()

@@ -32,8 +32,13 @@ export class AccessTokens {
    * @param refused a token that an API has refused
    * @throws ProvisionError
    */
-  get(refused?: string): Promise<BoundToken> {
-    this.#pending ??= this.#next(refused).finally(() => {
+  async get(refused?: string): Promise<BoundToken> {
+    // The others may have asked before the refusal, and then get the refused token.
+    while (this.#pending !== undefined) {
+      const shared = await this.#pending
+      if (shared.token !== refused) return shared
+    }
+    this.#pending = this.#next(refused).finally(() => {
       this.#pending = undefined
     })
     return this.#pending
