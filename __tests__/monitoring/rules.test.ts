@@ -199,6 +199,8 @@ const STORIES: Record<RuleId, { readonly found: Story; readonly harmless: readon
     harmless: [
       [...usual(60), [62 * HOUR, 'key.issued', { ...KEY, clientId: 'other' }]],
       [...usual(3), [9 * DAY, 'key.issued', { ...KEY, clientId: 'other' }]],
+      // The only client, which has just come back.
+      [...usual(60), [90 * HOUR, 'key.issued', KEY], [91 * HOUR, 'key.issued', KEY]],
       // A client with office hours, and its first weekend.
       [
         ...[0, 1, 2].flatMap((day) =>

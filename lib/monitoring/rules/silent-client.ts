@@ -60,7 +60,7 @@ function isSilent({ first, last, keys, longestPause }: Activity, now: number): b
 
 export const silentClient: Rule = {
   id: 'silent_client',
-  version: 1,
+  version: 2,
   title: 'A client that regularly asked for keys has stopped',
   kind: 'statistical',
   severity: 'notice',
@@ -83,9 +83,9 @@ export const silentClient: Rule = {
     const activities = new Activities()
     return (event) => {
       const now = event.at.getTime()
-      const silent = activities.findSilent(now)
+      // A client that asks again is no longer silent.
       activities.note(String(memberOf(event, 'clientId')), now)
-      return silent ?? false
+      return activities.findSilent(now) ?? false
     }
   },
 }
