@@ -1,5 +1,5 @@
 import type { Detection } from '../../lib/monitoring/detector.js'
-import { FindingRecorder } from '../../lib/monitoring/findings.js'
+import { FindingRecorder, type Incident } from '../../lib/monitoring/findings.js'
 import type { RuleId } from '../../lib/monitoring/rules/rule.js'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
 import { memoryStore } from '../../lib/stores/memory/memory.js'
@@ -12,18 +12,23 @@ function detection(rule: RuleId, subject: string, at = 0): Detection {
   return { rule: RULES[rule], subject, event, count: 1, isByAnother: false }
 }
 
+async function* reportOnly(_: Incident): AsyncIterable<string> {
+  yield 'report'
+}
+
 /** A recorder whose pauses a test ends. */
-function recorderOn(store: ReturnType<typeof memoryStore> | undefined) {
+function recorderOn(store: ReturnType<typeof memoryStore> | undefined, act = reportOnly) {
   const emitted: [type: string, count: number][] = []
   const responses: string[] = []
   const pauses: (() => void)[] = []
+  async function* respond(incident: Incident) {
+    responses.push(incident.rule.id)
+    yield* act(incident)
+  }
   const recorder = new FindingRecorder({
     store,
     emit: (type, details) => void emitted.push([type, 'count' in details ? Number(details.count) : 0]),
-    respond: async ({ rule }) => {
-      responses.push(rule.id)
-      return ['report']
-    },
+    respond,
     schedule: (act) => void pauses.push(act),
   })
   const next = async () => {
@@ -35,6 +40,11 @@ function recorderOn(store: ReturnType<typeof memoryStore> | undefined) {
 }
 
 const store = () => memoryStore({ now: () => START_MILLISECONDS })
+
+const withFakeTimers = async (test: () => Promise<void>) => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] })
+  await test().finally(() => jest.useRealTimers())
+}
 
 describe('the recorder of findings', () => {
   it('responds to bound evidence although strangers fill their own lane, and the store hangs', async () => {
@@ -48,9 +58,8 @@ describe('the recorder of findings', () => {
     expect(responses).toContain('replayed_key')
   })
 
-  it('responds after one time limit although a store hangs that should write many earlier findings', async () => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] })
-    try {
+  it('responds after one time limit although a store hangs that should write many earlier findings', () =>
+    withFakeTimers(async () => {
       const hanging = { ...store(), noteFinding: () => new Promise<never>(() => undefined) }
       const { recorder, responses, next } = recorderOn(hanging)
       for (let i = 0; i < 50; i += 1) recorder.add(detection('replayed_key', `client:${i}`))
@@ -59,10 +68,7 @@ describe('the recorder of findings', () => {
       await jest.advanceTimersByTimeAsync(5_000)
       await next()
       expect(responses).toContain('many_networks')
-    } finally {
-      jest.useRealTimers()
-    }
-  })
+    }))
 
   it.each(['with', 'without'])(
     'says when a count has doubled, and not each time, %s a store',
@@ -89,4 +95,78 @@ describe('the recorder of findings', () => {
     }
     expect(emitted.map(([, count]) => count)).toEqual([1, 2, 4])
   })
+
+  it('writes a finding after an outage of the store, and says once that it is new', async () => {
+    const working = store()
+    let isDown = true
+    const failing: typeof working = {
+      ...working,
+      noteFinding: async (report) => {
+        if (isDown) throw new Error('down')
+        return working.noteFinding(report)
+      },
+    }
+    const { recorder, emitted, responses, next } = recorderOn(failing)
+    recorder.add(detection('replayed_key', 'client:fleet'))
+    await next()
+    recorder.add(detection('replayed_key', 'client:fleet', 1_000))
+    await next()
+    expect(await working.findings()).toEqual([])
+    isDown = false
+    for (let i = 0; i < 2; i += 1) await next()
+    recorder.add(detection('replayed_key', 'client:fleet', 2_000))
+    await next()
+    const [finding, ...others] = await working.findings()
+    expect([finding?.count, finding?.actions, others]).toEqual([3, ['report'], []])
+    expect(emitted).toEqual([
+      ['finding.opened', 1],
+      ['finding.updated', 2],
+    ])
+    expect(responses).toHaveLength(3)
+    expect(await working.closeFinding(String(finding?.id))).toBe('closed')
+    recorder.add(detection('replayed_key', 'client:fleet', 3_000))
+    await next()
+    expect(emitted.at(-1)).toEqual(['finding.opened', 1])
+  })
+
+  it('stores the responses that took effect in time, and then those that took effect later', () =>
+    withFakeTimers(async () => {
+      const working = store()
+      const { recorder, next } = recorderOn(working, async function* slow() {
+        yield 'revokeKey'
+        await new Promise((resolve) => setTimeout(resolve, 5_500))
+        yield 'lockClient'
+      })
+      const stored = async () => (await working.findings()).map(({ count, actions }) => [count, ...actions])
+      recorder.add(detection('replayed_key', 'client:fleet'))
+      await settled()
+      await jest.advanceTimersByTimeAsync(5_000)
+      await next()
+      expect(await stored()).toEqual([[1, 'revokeKey']])
+      await jest.advanceTimersByTimeAsync(500)
+      await next()
+      expect(await stored()).toEqual([[1, 'revokeKey', 'lockClient']])
+    }))
+
+  it('tries a store that hangs with one of many findings, so that it does not delay a response', () =>
+    withFakeTimers(async () => {
+      let calls = 0
+      const noteFinding = () => {
+        calls += 1
+        return new Promise<never>(() => undefined)
+      }
+      const { recorder, emitted, responses, next } = recorderOn({ ...store(), noteFinding })
+      for (let i = 0; i < 200; i += 1) recorder.add(detection('replayed_key', `client:${i}`))
+      await settled()
+      const callsOfRounds: number[] = []
+      for (let i = 0; i < 3; i += 1) {
+        recorder.add(detection('many_networks', `client:${i}`))
+        await jest.advanceTimersByTimeAsync(5_000)
+        await next()
+        callsOfRounds.push(calls)
+      }
+      expect(callsOfRounds).toEqual([51, 52, 53])
+      expect(responses.filter((id) => id === 'many_networks')).toHaveLength(3)
+      expect(emitted).toHaveLength(202)
+    }))
 })

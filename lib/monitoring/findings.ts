@@ -1,29 +1,21 @@
-import { createHash } from 'node:crypto'
 import { deadline } from '../base/deadline.js'
 import { RecentMap } from '../base/recent-map.js'
 import { inSlices } from '../base/slices.js'
 import type { Emit, ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef } from '../ports/key-record.js'
-import { type Finding, MOST_SAMPLES, type MonitoringStore } from '../ports/monitoring-store.js'
+import type { Finding, MonitoringStore, NotedFinding } from '../ports/monitoring-store.js'
 import type { Detection } from './detector.js'
+import { merged, reportOf } from './finding-report.js'
 import { memberOf, type Rule } from './rules/rule.js'
-
-/** How long a store keeps a finding after its last event. */
-const RETENTION_SECONDS = 7 * 86_400
-
-/** One finding is about one hour. */
-const HOUR_SECONDS = 3_600
 
 /** The least time between two writes of findings. In between, detections are counted. */
 const PAUSE_MILLISECONDS = 1_000
 
-/** The most findings that wait for a write. */
+/** The most new findings that wait for a write, and the most that a store has failed to write. */
 const MOST_WAITING = 500
 
 /** The most keys of one finding that a response acts on at a time. */
 const MOST_TARGETS = 1_000
-
-const LONGEST_SAMPLE = 256
 
 /** Calls a function after some time, unless the process ends before. */
 export type Schedule = (act: () => void, milliseconds: number) => void
@@ -43,8 +35,8 @@ export interface FindingRecorderOptions {
   readonly store: MonitoringStore | undefined
   readonly emit: Emit
   readonly schedule: Schedule
-  /** Carries out the responses of a rule, and returns those that took effect. */
-  readonly respond: (incident: Incident) => Promise<readonly string[]>
+  /** Carries out the responses of a rule, and yields each one that took effect. */
+  readonly respond: (incident: Incident) => AsyncIterable<string>
 }
 
 interface Waiting {
@@ -79,7 +71,7 @@ const LONGEST_MILLISECONDS = 5_000
 /** Observers hear of a finding that grows when its count has doubled, or after this time. */
 const QUIET_SECONDS = 60
 
-/** What this process knows of a finding: its count, and what observers last heard of it. */
+/** What this process knows of a finding: its count in the store, and what observers last heard of it. */
 interface Known {
   readonly total: number
   readonly heard: number
@@ -91,7 +83,10 @@ class Lane {
   readonly #inTime = deadline({ milliseconds: LONGEST_MILLISECONDS, who: 'The store' })
   readonly #known = new RecentMap<Known>(MOST_WAITING)
   #waiting = new Map<string, Waiting>()
+  /** What the store has failed to write. The next round tries again. */
+  #unwritten = new Map<string, Finding>()
   #isWriting = false
+  #isStoreDown = false
 
   constructor(options: FindingRecorderOptions) {
     this.#options = options
@@ -106,6 +101,10 @@ class Lane {
     const key = detection.isByAnother ? undefined : keyOf(detection.event)
     if (key !== undefined && waiting.keys.size < MOST_TARGETS) waiting.keys.set(key.jti, key)
     this.#waiting.set(report.id, waiting)
+    this.#start()
+  }
+
+  #start(): void {
     if (this.#isWriting) return
     this.#isWriting = true
     queueMicrotask(() => void this.#writeAll())
@@ -113,96 +112,81 @@ class Lane {
 
   async #writeAll(): Promise<void> {
     const batch = [...this.#waiting.values()]
+    const unwritten = this.#unwritten
     this.#waiting = new Map()
+    this.#unwritten = new Map()
     // Act first: a store that is slow to write findings must not delay a response. Not even one to the next findings, so
-    // many are written at a time.
-    const actions = await Promise.all(batch.map((one) => this.#respond(one)))
-    await inSlices(
-      batch.map(({ report }, i) => ({ ...report, actions: actions[i] ?? [] })),
-      (report) => this.#write(report),
-    )
+    // many are written at a time. A store that has failed gets one: calls that it never answers fill the memory.
+    await Promise.all(batch.map((one) => this.#respond(one)))
+    for (const { report } of batch) unwritten.set(report.id, merged(unwritten.get(report.id), report))
+    const reports = [...unwritten.values()]
+    const trial = this.#isStoreDown ? reports.splice(-1) : []
+    this.#isStoreDown = false
+    for (const part of [trial, reports]) await inSlices(part, (one) => this.#write(one))
     const again = () => {
-      this.#isWriting = this.#waiting.size > 0
+      this.#isWriting = this.#waiting.size > 0 || this.#unwritten.size > 0
       if (this.#isWriting) void this.#writeAll()
     }
     this.#options.schedule(again, PAUSE_MILLISECONDS)
   }
 
-  async #respond({ rule, report, keys }: Waiting): Promise<readonly string[]> {
+  /** Adds the responses that took effect to the report. One that takes effect later becomes a report without events. */
+  async #respond(waiting: Waiting): Promise<void> {
+    const { rule, report, keys } = waiting
     const clientId = report.subject.startsWith('client:') ? report.subject.slice('client:'.length) : undefined
     const incident = { rule, findingId: report.id, clientId, keys: [...keys.values()] }
-    return this.#inTime(() => this.#options.respond(incident)).catch(() => [])
+    const actions: string[] = []
+    const act = async () => {
+      for await (const action of this.#options.respond(incident)) actions.push(action)
+    }
+    const addLate = () => {
+      if (actions.length === waiting.report.actions.length) return
+      this.#keep({ ...report, count: 0, samples: [], actions })
+    }
+    await this.#inTime(act, addLate).catch(() => undefined)
+    waiting.report = { ...report, actions: [...actions] }
+  }
+
+  /** A store that has written it, and only answers too late, counts it twice. That is better than no finding. */
+  #keep(report: Finding): void {
+    const earlier = this.#unwritten.get(report.id)
+    if (earlier === undefined && this.#unwritten.size >= MOST_WAITING) return
+    this.#unwritten.set(report.id, merged(earlier, report))
+    this.#start()
   }
 
   async #write(report: Finding): Promise<void> {
+    const { store } = this.#options
+    const note = async () => (this.#isStoreDown ? undefined : store?.noteFinding(report))
+    const noted = await this.#inTime(note).catch(() => undefined)
+    this.#isStoreDown = store !== undefined && noted === undefined
+    if (this.#isStoreDown) this.#keep(report)
+    this.#tell(report, noted)
+  }
+
+  #tell(report: Finding, noted: NotedFinding | undefined): void {
     const { store, emit } = this.#options
-    const noted = store && (await this.#inTime(() => store.noteFinding(report)).catch(() => undefined))
     const known = this.#known.get(report.id)
     // Without a store, the process adds up what it has found.
     const total = noted?.finding.count ?? (known?.total ?? 0) + report.count
     const finding = noted?.finding ?? { ...report, count: total }
-    const isOpened = noted?.isOpened ?? known === undefined
+    // If the store fails at first, observers hear of the finding before it is in the store.
+    const isOpened = known?.total !== 0 && (noted?.isOpened ?? known === undefined)
     const isNews =
       isOpened ||
       known === undefined ||
       total >= 2 * known.heard ||
       report.lastAt - known.heardAt >= QUIET_SECONDS
     const { heard, heardAt } = isNews ? { heard: total, heardAt: report.lastAt } : known
-    this.#known.add(report.id, { total, heard, heardAt })
+    const isUnwritten = store !== undefined && noted === undefined
+    this.#known.add(report.id, { total: isUnwritten ? (known?.total ?? 0) : total, heard, heardAt })
     if (!isNews) return
     const { id: findingId, until: _, ...details } = finding
     emit(isOpened ? 'finding.opened' : 'finding.updated', { findingId, ...details })
   }
 }
 
-function reportOf({ rule, subject, event, isByAnother, count }: Detection): Finding {
-  const at = Math.floor(event.at.getTime() / 1_000)
-  const { id, severity, evidence } = rule
-  return {
-    id: findingIdOf(id, subject, at),
-    rule: id,
-    severity,
-    evidence,
-    subject,
-    count,
-    firstAt: at,
-    lastAt: at,
-    samples: isByAnother ? [] : [sampleOf(event)],
-    actions: [],
-    until: at + RETENTION_SECONDS,
-  }
-}
-
-/** The same in all processes, so that their findings become one. */
-function findingIdOf(rule: string, subject: string, at: number): string {
-  const digest = createHash('sha256').update(subject).digest('base64url').slice(0, 16)
-  return `${rule}.${Math.floor(at / HOUR_SECONDS)}.${digest}`
-}
-
-/** The code of an event, and whose it was, in one line. */
-function sampleOf(event: ProvisioningEvent): string {
-  const { code, at, address, userAgent } = event
-  const keyId = memberOf(event, 'keyId')
-  const parts = [
-    at.toISOString(),
-    code,
-    keyId && `key ${keyId}`,
-    address && `from ${address}`,
-    userAgent && `by ${userAgent}`,
-  ]
-  return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
-}
-
 function keyOf(event: ProvisioningEvent): KeyRef | undefined {
   const [clientId, jti] = [memberOf(event, 'clientId'), memberOf(event, 'keyId')]
   return typeof clientId === 'string' && typeof jti === 'string' ? { clientId, jti } : undefined
-}
-
-function merged(earlier: Finding, later: Finding): Finding {
-  return {
-    ...later,
-    count: earlier.count + later.count,
-    firstAt: Math.min(earlier.firstAt, later.firstAt),
-    samples: [...earlier.samples, ...later.samples].slice(-MOST_SAMPLES),
-  }
 }

@@ -34,11 +34,15 @@ export function startMonitoring(
   const { emit } = events
   const isExempt = exemption(rules)
   const store = 'askIssuer' in deployment ? undefined : deployment.store
-  const respond = 'askIssuer' in deployment ? async () => ['report'] : responder(deployment, rules)
+  const respond = 'askIssuer' in deployment ? reportOnly : responder(deployment, rules)
   const detector = new Detector(rules.active, { canaries: rules.canaries, isExempt })
   const recorder = new FindingRecorder({ store, emit, schedule, respond })
   const refusals = new RefusalLimiter(rules.detailedRefusals, { emit, schedule })
   events.watch(monitor(detector, { recorder, refusals }))
+}
+
+async function* reportOnly(): AsyncIterable<RuleResponse> {
+  yield 'report'
 }
 
 /** A timer of monitoring does not keep the process alive. */
@@ -82,7 +86,7 @@ function lockReader({ store }: StoringDeployment): () => Promise<readonly Lock[]
   }
 }
 
-/** Carries out the responses of a rule. It returns those that have taken effect. */
+/** Carries out the responses of a rule. It yields each one when it has taken effect. */
 function responder(deployment: Deployment | StoringDeployment, { active, lockSeconds }: MonitoringRules) {
   const responsesOf = new Map(active.map(({ rule, responses }) => [rule.id, responses]))
   const readLocks = lockReader(deployment)
@@ -105,11 +109,9 @@ function responder(deployment: Deployment | StoringDeployment, { active, lockSec
     return outcomes.includes('revoked')
   }
 
-  return async (incident: Incident): Promise<readonly string[]> => {
-    const taken: string[] = []
+  return async function* respond(incident: Incident): AsyncIterable<RuleResponse> {
     for (const response of responsesOf.get(incident.rule.id) ?? [])
-      if (await act(response, incident).catch(() => false)) taken.push(response)
-    return taken
+      if (await act(response, incident).catch(() => false)) yield response
   }
 }
 

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import type { ProvisioningEvent } from '../ports/events.js'
+import { type Finding, MOST_SAMPLES } from '../ports/monitoring-store.js'
+import type { Detection } from './detector.js'
+import { memberOf } from './rules/rule.js'
+
+/** How long a store keeps a finding after its last event. */
+const RETENTION_SECONDS = 7 * 86_400
+
+/** One finding is about one hour. */
+const HOUR_SECONDS = 3_600
+
+const LONGEST_SAMPLE = 256
+
+/** What a detection adds to its finding. */
+export function reportOf({ rule, subject, event, isByAnother, count }: Detection): Finding {
+  const at = Math.floor(event.at.getTime() / 1_000)
+  const { id, severity, evidence } = rule
+  return {
+    id: findingIdOf(id, subject, at),
+    rule: id,
+    severity,
+    evidence,
+    subject,
+    count,
+    firstAt: at,
+    lastAt: at,
+    samples: isByAnother ? [] : [sampleOf(event)],
+    actions: [],
+    until: at + RETENTION_SECONDS,
+  }
+}
+
+/** The same in all processes, so that their findings become one. */
+function findingIdOf(rule: string, subject: string, at: number): string {
+  const digest = createHash('sha256').update(subject).digest('base64url').slice(0, 16)
+  return `${rule}.${Math.floor(at / HOUR_SECONDS)}.${digest}`
+}
+
+/** The code of an event, and whose it was, in one line. */
+function sampleOf(event: ProvisioningEvent): string {
+  const { code, at, address, userAgent } = event
+  const keyId = memberOf(event, 'keyId')
+  const parts = [
+    at.toISOString(),
+    code,
+    keyId && `key ${keyId}`,
+    address && `from ${address}`,
+    userAgent && `by ${userAgent}`,
+  ]
+  return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
+}
+
+/** Two reports of one finding as one report. */
+export function merged(earlier: Finding | undefined, later: Finding): Finding {
+  if (earlier === undefined) return later
+  return {
+    ...later,
+    count: earlier.count + later.count,
+    firstAt: Math.min(earlier.firstAt, later.firstAt),
+    lastAt: Math.max(earlier.lastAt, later.lastAt),
+    samples: [...earlier.samples, ...later.samples].slice(-MOST_SAMPLES),
+    actions: [...new Set([...earlier.actions, ...later.actions])],
+    until: Math.max(earlier.until, later.until),
+  }
+}
