@@ -235,12 +235,56 @@ describe('the list of events', () => {
       `(async () => {
         const { EventLog } = await import(new URL('events.mjs', document.querySelector('script[type]').src))
         const log = new EventLog()
-        log.add({ id: 'p.0', type: 'key.replayed' })
-        for (let i = 1; i <= 600; i += 1) log.add({ id: 'p.' + i, type: 'request.refused' })
+        log.add({ id: 'p.0', at: 0, type: 'key.replayed' })
+        for (let i = 1; i <= 600; i += 1) log.add({ id: 'p.' + i, at: i, type: 'request.refused' })
         return log.events.map(({ type }) => type)
       })()`,
     )
     expect([types.length, types.at(-1)]).toEqual([500, 'key.replayed'])
+  })
+})
+
+/** What a page gets that is first connected to the process a, and then to the process b. */
+const STREAMS = [
+  [
+    { id: 'a.1', at: 1_000, type: 'key.issued' },
+    { type: 'heartbeat' },
+    { id: 'a.2', at: 1_001, type: 'key.issued' },
+  ],
+  [
+    { id: 'b.1', at: 100, type: 'client.locked' },
+    { id: 'b.2', at: 1_003, type: 'key.issued' },
+    { type: 'heartbeat' },
+    { id: 'b.3', at: 1_002, type: 'key.issued' },
+  ],
+]
+
+describe('the stream of events', () => {
+  it('puts the earlier events of another process in their place, and does not take old ones for new', async () => {
+    const page = await pages.open()
+    const [seen, order] = await page.evaluate<[unknown, unknown]>(
+      `(async () => {
+        const { EventLog, EventStream } = await import(new URL('events.mjs', document.querySelector('script[type]').src))
+        const streams = ${JSON.stringify(STREAMS)}
+        const api = {
+          get isEnded() { return streams.length === 0 },
+          async send() { return new Response(streams.shift().map((line) => JSON.stringify(line) + '\\n').join('')) },
+        }
+        const log = new EventLog()
+        const seen = []
+        const on = { state() {}, event({ id }, isNew) { seen.push([id, isNew]) } }
+        await new EventStream(api, log, on).run()
+        return [seen, log.events.map(({ id }) => id)]
+      })()`,
+    )
+    expect(seen).toEqual([
+      ['a.1', false],
+      ['a.2', true],
+      ['b.1', false],
+      ['b.2', true],
+      ['b.3', true],
+    ])
+    expect(order).toEqual(['b.2', 'b.3', 'a.2', 'a.1', 'b.1'])
   })
 })
 

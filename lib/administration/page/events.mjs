@@ -17,7 +17,7 @@ const PATIENCE_MILLISECONDS = 1_000
 /** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
 /** @typedef {'connecting' | 'live' | 'waiting'} StreamState */
 
-/** The last events, the latest first. */
+/** The last events, the latest first. They can come from several processes, one after another. */
 export class EventLog {
   /** @type {LoggedEvent[]} */
   events = []
@@ -56,10 +56,6 @@ export class EventLog {
     this.#paused = undefined
   }
 
-  get lastId() {
-    return this.events[0]?.id
-  }
-
   /**
    * @param {LoggedEvent} event
    * @returns {boolean} whether the event is new: after a reconnection, the server repeats some
@@ -67,7 +63,8 @@ export class EventLog {
   add(event) {
     if (this.#known.has(event.id)) return false
     this.#known.add(event.id)
-    this.events = shortened([event, ...this.events])
+    const later = this.events.filter(({ at }) => at > event.at)
+    this.events = shortened([...later, event, ...this.events.slice(later.length)])
     if (this.#known.size > 2 * MOST_EVENTS) this.#known = new Set(this.events.map(({ id }) => id))
     if (this.isPaused) this.waiting += 1
     return true
@@ -97,7 +94,8 @@ export class EventStream {
   #log
   #on
   #failures = 0
-  #isUpToDate = false
+  /** Later events than this time are new to the reader. */
+  #newAfter = Number.POSITIVE_INFINITY
   #wake = () => {}
 
   /**
@@ -134,7 +132,10 @@ export class EventStream {
   async #connect() {
     const watchdog = new AbortController()
     let timer = setTimeout(() => watchdog.abort(), SILENCE_MILLISECONDS)
-    const after = this.#log.lastId
+    const [latest] = this.#log.events
+    const after = latest?.id
+    // A load balancer can choose another process, whose earlier events are then older than those that the page shows.
+    this.#newAfter = latest?.at ?? Number.POSITIVE_INFINITY
     const path = after === undefined ? 'events' : `events?after=${encodeURIComponent(after)}`
     try {
       const response = await this.#api.send(path, { signal: watchdog.signal })
@@ -156,12 +157,11 @@ export class EventStream {
     const event = JSON.parse(line)
     if (event.type === 'heartbeat') {
       // The first one comes after the earlier events.
-      this.#isUpToDate = true
+      this.#newAfter = Number.NEGATIVE_INFINITY
       this.#log.arrive()
       return
     }
-    if (event.type === 'unauthorized') this.#api.end()
-    else if (this.#log.add(event)) this.#on.event(event, this.#isUpToDate)
+    if (this.#log.add(event)) this.#on.event(event, event.at > this.#newAfter)
   }
 
   /** @param {number} failures */

@@ -10,11 +10,11 @@ import { clientOf } from './findings.mjs'
  * @typedef {object} Evidence
  * @property {readonly Seen[]} seen the events of the finding, or as many as there are
  * @property {boolean} isComplete whether these are all
- * @property {readonly LoggedEvent[]} logged the events in this process that name the client, the latest first
+ * @property {readonly LoggedEvent[]} logged the events of the page that name the client, the latest first
  */
 
 /**
- * The finding itself has a few examples. The events of this process are often more, and say more.
+ * The finding itself has a few examples. The events of the page are often more, and say more.
  *
  * @param {import('./api.mjs').Finding} finding
  * @param {readonly LoggedEvent[]} log the latest first
