@@ -110,8 +110,8 @@ export const MOST_ACTIONS = 16
 export const EVIDENCE: readonly Evidence[] = Object.freeze(['unbound', 'bound'])
 
 /**
- * Whether the evidence names its subject beyond doubt. `bound`: the subject has authenticated, or has presented its own
- * genuine key. `unbound`: anybody can cause it.
+ * Who can cause a finding. `bound`: only somebody with a key, a token or the credentials of its subject. This can be a thief.
+ * `unbound`: anybody.
  *
  * @example
  * const actionable: Evidence = 'bound'

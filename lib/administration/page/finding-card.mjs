@@ -105,8 +105,10 @@ function evidence(finding, { clock }) {
       ['First', time(finding.firstAt, clock)],
       ['Last', time(finding.lastAt, clock)],
       [
-        'Is it certain?',
-        finding.evidence === 'bound' ? 'yes: the client has proved who it is' : 'no: anybody can cause this',
+        'Who can cause this?',
+        finding.evidence === 'bound'
+          ? 'only somebody with a key, a token or the credentials of the client: the client, or a thief'
+          : 'anybody',
       ],
     ]),
     element(
