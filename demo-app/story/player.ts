@@ -48,9 +48,9 @@ export class Player {
   #lastAnswer: Answer | undefined
   #count = 0
   #pauses = new Pauses(QUICK)
-  /** The events since the current request began, and those since the current scene began. */
-  #events: ProvisioningEvent[] = []
-  #sceneEvents: ProvisioningEvent[] = []
+  /** The types of the events since the last request began, and the rules of the findings since the last scene began. */
+  readonly #types = new Set<string>()
+  readonly #rules = new Set<string>()
 
   constructor(options: PlayerOptions) {
     this.#options = options
@@ -116,7 +116,7 @@ export class Player {
     await this.#closeFindings(scene)
     feed.begin(scene.id)
     this.#scene = scene
-    this.#sceneEvents = []
+    this.#rules.clear()
     const problems = await this.#playBeats(scene, scene.beats(world)).catch((error: Error) => [error.message])
     this.#request = undefined
     if (problems.length === 0) problems.push(...(await this.#waitForFindings(scene)))
@@ -155,14 +155,13 @@ export class Player {
     const response = { status: answer?.status, text: this.#memory.redact(text) }
     this.#options.feed.show({ type: 'response', scene: scene.id, id, ...response })
     const { waitFor } = request
-    if (waitFor !== undefined)
-      await until(() => this.#events.some(({ type }) => type === waitFor), FINDING_MILLISECONDS)
+    if (waitFor !== undefined) await until(() => this.#types.has(waitFor), FINDING_MILLISECONDS)
     return problems
   }
 
   async #send(request: Request, call: Call) {
     const { gates, trust } = this.#options
-    this.#events = []
+    this.#types.clear()
     const route = { trust, ports: gates.of(request.by.network) }
     const outcome = await perform(request, call, {
       route,
@@ -171,9 +170,7 @@ export class Player {
     })
     this.#lastAnswer = outcome.answer ?? this.#lastAnswer
     const { event } = request
-    const isThere =
-      event === undefined ||
-      (await until(() => this.#events.some(({ type }) => type === event), EVENT_MILLISECONDS))
+    const isThere = event === undefined || (await until(() => this.#types.has(event), EVENT_MILLISECONDS))
     const problems = isThere ? [] : [`expected the event ${event}, got none`]
     return { answer: outcome.answer, problems: [...outcome.problems, ...problems] }
   }
@@ -194,10 +191,10 @@ export class Player {
   }
 
   #see(event: ProvisioningEvent): void {
-    this.#events.push(event)
-    this.#sceneEvents.push(event)
     const at = event.at.toISOString()
     const { type, severity } = event
+    this.#types.add(type)
+    if (type === 'finding.opened') this.#rules.add(event.rule)
     if (type === 'finding.opened' || type === 'finding.updated') {
       const { findingId, rule, subject, count, actions } = event
       const scene = SCENES.find(({ rules }) => rules.some((id) => id === rule)) ?? this.#scene
@@ -226,8 +223,7 @@ export class Player {
   }
 
   async #waitForFindings({ rules }: Scene): Promise<readonly string[]> {
-    const isFound = (rule: string) =>
-      this.#sceneEvents.some((event) => event.type === 'finding.opened' && event.rule === rule)
+    const isFound = (rule: string) => this.#rules.has(rule)
     await until(() => rules.every(isFound), FINDING_MILLISECONDS)
     return rules
       .filter((rule) => !isFound(rule))
