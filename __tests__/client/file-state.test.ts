@@ -59,6 +59,15 @@ describe('fileState()', () => {
     expect(await one.load()).toBe(saves[0] ? 'one' : 'other')
   })
 
+  it('deletes nothing if another process has saved something since', async () => {
+    const state = fileState(file)
+    await state.save('two', undefined)
+    expect(await state.clear('one')).toBe(false)
+    expect(await state.load()).toBe('two')
+    expect(await state.clear('two')).toBe(true)
+    expect(await state.load()).toBeUndefined()
+  })
+
   it.each([0o644, 0o660, 0o602])('refuses a file of the mode %o', async (mode) => {
     writeFileSync(file, '{}')
     chmodSync(file, mode)

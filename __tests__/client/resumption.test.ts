@@ -1,4 +1,4 @@
-import { provision } from '../../lib/client/client.js'
+import { provision, type StateStorage } from '../../lib/client/client.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
 let issuer: TestIssuer
@@ -179,18 +179,24 @@ describe('an attempt whose key is refused later', () => {
   })
 })
 
+/** A state in memory that several calls can use at a time. */
+function sharedMemory(): StateStorage {
+  let text: string | undefined
+  const change = (next: string | undefined, previous: string | undefined) => {
+    if (text !== previous) return false
+    text = next
+    return true
+  }
+  return {
+    load: async () => text,
+    save: async (next, previous) => change(next, previous),
+    clear: async (previous) => change(undefined, previous),
+  }
+}
+
 describe('two calls with one state', () => {
   it('redeem one key, and get the same result', async () => {
-    let text: string | undefined
-    const state = {
-      load: async () => text,
-      save: async (next: string, previous: string | undefined) => {
-        if (text !== previous) return false
-        text = next
-        return true
-      },
-      clear: async () => undefined,
-    }
+    const state = sharedMemory()
     const make = () => provision(deviceOf(issuer, { state, subject: 'device:twice' }))
     const devices = await Promise.all([make(), make(), make()])
     expect(new Set(devices.map(({ thumbprint }) => thumbprint)).size).toBe(1)
@@ -198,5 +204,35 @@ describe('two calls with one state', () => {
       countEvents('key.redeemed', 'device:twice'),
       countEvents('key.replayed', 'device:twice'),
     ]).toEqual([1, 0])
+  })
+
+  it('have the result of the one with the right scope, although the other one is refused later', async () => {
+    const key = await issuer.keyFor('device:scopes', 'provision:token telemetry:write')
+    const {
+      client: _,
+      subject: __,
+      ...options
+    } = deviceOf(issuer, { state: sharedMemory(), action: 'token' })
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    let sent = () => {}
+    const isSent = new Promise<void>((resolve) => {
+      sent = resolve
+    })
+    const slow: typeof fetch = async (input, init) => {
+      const response = await issuer.fetch(input, init)
+      if (init?.method !== 'POST') return response
+      sent()
+      await answered
+      return response
+    }
+    const late = provision({ ...options, key, scope: 'telemetry:read', fetch: slow })
+    await isSent
+    const right = await provision({ ...options, key })
+    answer()
+    expect((await late).answer).toEqual(right.answer)
+    expect((await provision({ ...options, key })).answer).toEqual(right.answer)
   })
 })

@@ -148,7 +148,8 @@ export class Enrollment {
     } catch (error) {
       if (!isRefusal(error)) throw error
       const now = await loadState(this.#device.storage, this.#device.settings)
-      return this.#begin(now, { keyId, error })
+      const isOfOther = now.state?.attempt !== undefined && now.text !== loaded.text
+      return isOfOther ? undefined : this.#begin(now, leavesKey(error) ? undefined : { keyId, error })
     }
   }
 
@@ -166,8 +167,8 @@ export class Enrollment {
       const isUncertain = settings.action === 'bind' && (isResumed || patience.hasFailed)
       result = isUncertain ? await findBinding(issuer, sending) : undefined
       if (result === undefined) {
-        await this.#drop(loaded, error)
-        throw error
+        if (await this.#drop(loaded, error)) throw error
+        return undefined
       }
       connection.notify({ type: 'binding.recovered', clientId: result.clientId })
     }
@@ -201,11 +202,14 @@ export class Enrollment {
     return (await this.#save({ result }, loaded)) && result
   }
 
-  /** Forgets a refused attempt if nothing can come of it, and if the device does not need it to know its key. */
-  async #drop(loaded: Loaded, { oauthError = '' }: ProvisionError): Promise<void> {
+  /**
+   * Forgets a refused attempt if nothing can come of it, and if the device does not need it to know its key. Resolves with
+   * `false` if another process has changed the state in the meantime.
+   */
+  async #drop(loaded: Loaded, error: ProvisionError): Promise<boolean> {
     const result = loaded.state?.result
-    if (result !== undefined) await this.#save({ result }, loaded)
-    else if (LEAVES_KEY.includes(oauthError)) await clearState(this.#device.storage)
+    if (result !== undefined) return (await this.#save({ result }, loaded)) !== undefined
+    return !leavesKey(error) || clearState(this.#device.storage, loaded.text)
   }
 
   async #save(state: Pick<State, 'result' | 'attempt'>, { text }: Loaded): Promise<Loaded | undefined> {
@@ -237,4 +241,8 @@ export function hasEnded({ expiresAt }: Result, now: number): boolean {
 
 function isRefusal(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && error.code === 'refused'
+}
+
+function leavesKey({ oauthError = '' }: ProvisionError): boolean {
+  return LEAVES_KEY.includes(oauthError)
 }

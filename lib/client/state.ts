@@ -29,8 +29,13 @@ export interface StateStorage {
    *   they differ, save nothing and return `false`.
    */
   save(text: string, previous: string | undefined): unknown
-  /** Deletes the saved text. */
-  clear(): unknown
+  /**
+   * Deletes the saved text.
+   *
+   * @param previous the text of the last `load()` or `save()`. If two processes can use the storage, compare it with the
+   *   saved text: if they differ, delete nothing and return `false`.
+   */
+  clear(previous?: string): unknown
 }
 
 /**
@@ -186,9 +191,13 @@ export async function saveState(
   return (await changed(() => storage.save(saved, previous))) ? { text: saved, state } : undefined
 }
 
-/** @throws ProvisionError `state_not_saved` */
-export async function clearState(storage: StateStorage): Promise<void> {
-  await changed(() => storage.clear())
+/**
+ * Deletes a state. Returns `false` if another process has saved another one in the meantime.
+ *
+ * @throws ProvisionError `state_not_saved`
+ */
+export async function clearState(storage: StateStorage, previous: string | undefined): Promise<boolean> {
+  return changed(() => storage.clear(previous))
 }
 
 async function changed(change: () => unknown): Promise<boolean> {

@@ -30,10 +30,12 @@ export function fileState(path: string): StateStorage {
         await replaceFile(file, text)
         return true
       }),
-    clear: () =>
+    clear: (previous) =>
       locked(async (file) => {
+        if (previous !== undefined && (await load(file)) !== previous) return false
         await rm(file, { force: true })
         await syncFolder(file)
+        return true
       }),
   }
 }
