@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
-import { provision } from '../../lib/client/client.js'
+import { ProvisionError, provision } from '../../lib/client/client.js'
+import { Patience } from '../../lib/client/patience.js'
 import { sampled } from '../support/scale.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
@@ -86,6 +87,26 @@ describe('a passing error', () => {
     const failure = await failureOf(deviceOf(issuer, { issuer: 'https://127.0.0.1:1', deadlineSeconds: 1 }))
     expect(failure).toMatchObject({ code: 'issuer_unreachable', isTransient: true })
     expect(failure.message).toContain('No answer from 127.0.0.1:1: ECONNREFUSED')
+  })
+})
+
+describe('the random part of a delay', () => {
+  afterEach(() => jest.restoreAllMocks())
+
+  it('does not end a call that can come back in time', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.999)
+    first(1, 'device:jitter', (_req, res) => void res.status(503).set('Retry-After', '2').end())
+    const options = deviceOf(issuer, { subject: 'device:jitter', deadlineSeconds: 4 })
+    expect((await provision(options)).clientId).toBe('device:jitter')
+  })
+
+  it('does not hide when to come back if the time that is left is too short', async () => {
+    const patience = new Patience({ deadlineSeconds: 2, signal: undefined, notify: () => undefined })
+    const refusal = { retryAfterSeconds: 1 }
+    const call = patience.untilAnswered(async () => {
+      throw new ProvisionError('issuer_unavailable', 'The issuer answered 503.', refusal)
+    })
+    await expect(call).rejects.toThrow('503 (the issuer wants to be asked again in 1 seconds)')
   })
 })
 

@@ -89,8 +89,9 @@ export class Patience {
   async #pause(error: unknown, failures: number): Promise<void> {
     if (!(error instanceof ProvisionError) || !error.isTransient) throw error
     this.#hasFailed = true
-    const delaySeconds = delayOf(failures, error.retryAfterSeconds)
-    if (delaySeconds >= this.#secondsLeft) throw this.#expired(error)
+    const secondsLeft = this.#secondsLeft
+    const delaySeconds = delayOf(failures, error.retryAfterSeconds, secondsLeft)
+    if (delaySeconds >= secondsLeft) throw this.#expired(error)
     this.#options.notify({ type: 'retry.scheduled', reason: error.message, delaySeconds })
     await sleep(delaySeconds, this.#options.signal)
   }
@@ -100,7 +101,7 @@ export class Patience {
     const { deadlineSeconds } = this.#options
     const wanted = retryAfterSeconds ?? 0
     const why =
-      wanted >= deadlineSeconds
+      wanted > Math.max(0, this.#secondsLeft)
         ? `the issuer wants to be asked again in ${wanted} seconds`
         : `gave up after ${deadlineSeconds} seconds`
     const message = `${error.message.replace(/\.$/, '')} (${why}).`
@@ -112,10 +113,12 @@ export class Patience {
   }
 }
 
-/** Full jitter, so that a fleet that lost its issuer does not come back at one moment. */
-function delayOf(failures: number, retryAfterSeconds: number | undefined): number {
-  if (retryAfterSeconds !== undefined)
-    return retryAfterSeconds + Math.random() * Math.max(1, retryAfterSeconds)
+/** With jitter, so that a fleet that lost its issuer does not come back at one moment. */
+function delayOf(failures: number, retryAfterSeconds: number | undefined, secondsLeft: number): number {
+  if (retryAfterSeconds) {
+    const most = Math.min(2 * retryAfterSeconds, secondsLeft)
+    return retryAfterSeconds + Math.random() * Math.max(0, most - retryAfterSeconds)
+  }
   return Math.random() * Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** failures)
 }
 
