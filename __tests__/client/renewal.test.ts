@@ -9,6 +9,8 @@ beforeAll(async () => {
 
 afterAll(() => issuer.close())
 
+afterEach(() => jest.restoreAllMocks())
+
 type Memory = ReturnType<typeof memoryOf>
 
 const bindings = async (subject: string) =>
@@ -40,6 +42,20 @@ describe('a binding that is older than renewAfterSeconds', () => {
     expect(await bindings('device:old')).toEqual([renewed.thumbprint])
     expect(await report(renewed)).toBe(200)
     expect(JSON.parse(state.text ?? '')).not.toHaveProperty('attempt')
+  })
+
+  it('is replaced although the clock of the device begins in 1970', async () => {
+    const { state, options, device } = await enrolled('device:clockless')
+    const start = () => {
+      // The issuer is in the same process. So only the first call, which is that of the client, gets the wrong time.
+      jest.spyOn(Date, 'now').mockReturnValueOnce(0)
+      return provision(options)
+    }
+    expect((await start()).thumbprint).toBe(device.thumbprint)
+    age(state)
+    const renewed = await start()
+    expect(await bindings('device:clockless')).toEqual([renewed.thumbprint])
+    expect(renewed.thumbprint).not.toBe(device.thumbprint)
   })
 
   it('stays in use while the issuer does not answer, and is renewed later', async () => {

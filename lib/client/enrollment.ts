@@ -88,11 +88,12 @@ export class Enrollment {
     return hasEnded(result, this.#device.connection.clock.seconds)
   }
 
-  /** Whether a binding is old enough to be renewed. */
+  /** Whether a binding is old enough to be renewed. With a negative age, the clock is wrong, and the issuer is asked. */
   #isDue({ completedAt }: Result): boolean {
     const { settings, connection } = this.#device
+    const { renewAfterSeconds } = settings
     const age = connection.clock.seconds - completedAt
-    return settings.renewAfterSeconds !== undefined && age >= settings.renewAfterSeconds
+    return renewAfterSeconds !== undefined && (age < 0 || age >= renewAfterSeconds)
   }
 
   /** Binds another key pair. If this fails, the device keeps the one that it has. */
