@@ -11,8 +11,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import promises from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { withFileLock } from '../../lib/client/node/file-lock.js'
 import { fileState } from '../../lib/client/node.js'
 
 let folder: string
@@ -26,6 +28,22 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const DEAD_PROCESS = 2 ** 22 + 1
+const onLinux = process.platform === 'linux' ? it : it.skip
+
+/** Leaves the lock of a process with another id. */
+async function leaveLock(pid: number): Promise<void> {
+  const name = await withFileLock(`${file}.lock`, async () => readFileSync(`${file}.lock`, 'utf8'))
+  writeFileSync(`${file}.lock`, name.replace(` ${process.pid} `, ` ${pid} `))
+}
+
+/** Saves a text after a while, because another process keeps the lock. */
+async function expectToWait(): Promise<void> {
+  const saving = Promise.resolve(fileState(file).save('one', undefined))
+  const pause = new Promise((resolve) => setTimeout(resolve, 300, 'waits'))
+  expect(await Promise.race([saving, pause])).toBe('waits')
+  utimesSync(`${file}.lock`, new Date(), new Date(Date.now() - 11_000))
+  expect(await saving).toBe(true)
+}
 
 describe('fileState()', () => {
   it('keeps the text in a file that only its owner can use', async () => {
@@ -83,7 +101,7 @@ describe('fileState()', () => {
   })
 
   it('replaces the lock and the half file of a process that was killed', async () => {
-    writeFileSync(`${file}.lock`, `${hostname()} ${DEAD_PROCESS} a`)
+    await leaveLock(DEAD_PROCESS)
     writeFileSync(`${file}.tmp`, 'ha', { mode: 0o644 })
     expect(await fileState(file).save('one', undefined)).toBe(true)
     expect([readFileSync(file, 'utf8'), statSync(file).mode & 0o777]).toEqual(['one', 0o600])
@@ -91,27 +109,28 @@ describe('fileState()', () => {
   })
 
   it('lets several processes replace a dead lock, and only one of them save', async () => {
-    writeFileSync(`${file}.lock`, `${hostname()} ${DEAD_PROCESS} a`)
+    await leaveLock(DEAD_PROCESS)
     const texts = ['a', 'b', 'c', 'd', 'e']
     const saves = await Promise.all(texts.map((text) => fileState(file).save(text, undefined)))
     expect(saves.filter(Boolean)).toHaveLength(1)
   })
 
   it('replaces an old lock of another machine, and waits for a new one', async () => {
-    const lock = `${file}.lock`
-    writeFileSync(lock, 'elsewhere 1 a')
-    const saving = Promise.resolve(fileState(file).save('one', undefined))
-    expect(await Promise.race([saving, new Promise((resolve) => setTimeout(resolve, 300, 'waits'))])).toBe(
-      'waits',
-    )
-    utimesSync(lock, new Date(), new Date(Date.now() - 11_000))
-    expect(await saving).toBe(true)
+    writeFileSync(`${file}.lock`, 'elsewhere 1 a')
+    await expectToWait()
+  })
+
+  onLinux('waits for a process in another container with the same host name', async () => {
+    const elsewhere = jest.spyOn(promises, 'readlink').mockResolvedValue('pid:[1]')
+    await leaveLock(DEAD_PROCESS)
+    elsewhere.mockRestore()
+    await expectToWait()
   })
 
   it('replaces a lock from before a restart, after which the clock is a year too early', async () => {
     const lock = `${file}.lock`
     // After the restart, another process has the same id.
-    writeFileSync(lock, `${hostname()} ${process.pid} a`)
+    await leaveLock(process.pid)
     utimesSync(lock, new Date(), new Date(Date.now() + 365 * 86_400_000))
     expect(await fileState(file).save('one', undefined)).toBe(true)
   })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -16,7 +16,7 @@ const PAUSE_MILLISECONDS = 20
  * @throws Error if a living process keeps the lock
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const name = `${hostname()} ${process.pid} ${randomUUID()}`
+  const name = `${await processSpace()} ${process.pid} ${randomUUID()}`
   const end = performance.now() + PATIENCE_MILLISECONDS
   while (!(await tryLock(path, name))) {
     if (performance.now() > end) throw new Error(`another process keeps the lock ${path}`)
@@ -56,12 +56,27 @@ async function removeStale(path: string): Promise<boolean> {
 }
 
 async function isStale(path: string, name: string): Promise<boolean> {
-  const [host, pid] = name.split(' ')
-  if (name !== '' && host === hostname() && !isAlive(Number(pid))) return true
+  const [space, pid] = name.split(' ')
+  if (name !== '' && space === (await processSpace()) && !isAlive(Number(pid))) return true
   const made = await stat(path).catch(() => undefined)
   // A device without a battery starts with an old time, so the lock can seem to come from the future.
   const age = made === undefined ? 0 : Math.abs(Date.now() - made.mtimeMs)
   return age > (name === '' ? NAMELESS_MILLISECONDS : STALE_MILLISECONDS)
+}
+
+/**
+ * Names the processes whose ids mean the same to all of them. Containers can share the name of their host, and hosts that
+ * share a disk can have the same name, but they have process ids of their own.
+ */
+async function processSpace(): Promise<string> {
+  if (process.platform !== 'linux') return hostname()
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
+    return `${hostname()}/${boot.trim()}/${await readlink('/proc/self/ns/pid')}`
+  } catch {
+    // Nobody has this name, so only the age of a lock counts.
+    return randomUUID()
+  }
 }
 
 function isAlive(pid: number): boolean {
