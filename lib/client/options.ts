@@ -103,7 +103,7 @@ export interface ProvisionOptions {
   readonly signer?: Signer
   /**
    * The age of a binding from which `provision()` binds a new key pair in place of the old one. The policy of the device
-   * needs `rebinding: 'replace'` or `'add'`, and the scope `provision:bind`. Default: never.
+   * needs `rebinding: 'replace'` and the scope `provision:bind`. Default: never.
    * @example 30 * 24 * 3600
    */
   readonly renewAfterSeconds?: number
