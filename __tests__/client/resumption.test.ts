@@ -179,6 +179,47 @@ describe('an attempt whose key is refused later', () => {
   })
 })
 
+describe('a device that lost the answer, and starts again when its key has expired', () => {
+  const clock = { ahead: 0 }
+  const now = () => Date.now() + clock.ahead * 1000
+  let later: TestIssuer
+
+  beforeAll(async () => {
+    later = await startIssuer({
+      options: { now },
+      before(_req, res, next) {
+        res.setHeader('Date', new Date(now()).toUTCString())
+        next()
+      },
+    })
+  })
+
+  afterAll(() => later.close())
+
+  it.each([
+    ['bind', 'binding'],
+    ['register', 'registration'],
+  ] as const)('finds with its key pair what it has got (%s)', async (action, noun) => {
+    const subject = `device:expired-${action}`
+    const options = deviceOf(later, { action, subject })
+    const controller = new AbortController()
+    const dying: typeof fetch = async (input, init) => {
+      const response = await later.fetch(input, init)
+      if (!String(input).endsWith(action)) return response
+      controller.abort(new Error('killed'))
+      throw new TypeError('fetch failed')
+    }
+    await expect(provision({ ...options, fetch: dying, signal: controller.signal })).rejects.toThrow('killed')
+    clock.ahead += 3601
+    const device = await provision(options)
+    expect(options.progress).toContainEqual({ type: `${noun}.recovered`, clientId: subject })
+    expect([device.clientId, device.answer.client_id]).toEqual([subject, subject])
+    const sent = await device.fetch(`${later.origin}/telemetry`, { method: 'POST', body: 'hot' })
+    expect(sent.status).toBe(200)
+    expect((await provision(options)).thumbprint).toBe(device.thumbprint)
+  })
+})
+
 /** A state in memory that several calls can use at a time. */
 function sharedMemory(): StateStorage {
   let text: string | undefined

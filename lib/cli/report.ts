@@ -29,6 +29,7 @@ const SENTENCES: Sentences = {
   'key.redeemed': ({ keyId, clientId }) => `Redeemed the key ${keyId} as ${clientId}.`,
   'enrollment.confirmed': ({ clientId }) => `Confirmed the enrollment of ${clientId}.`,
   'binding.recovered': ({ clientId }) => `The answer was lost, but ${clientId} is bound.`,
+  'registration.recovered': ({ clientId }) => `The answer was lost, but ${clientId} is registered.`,
   'binding.renewed': ({ clientId }) => `${clientId} has a new key pair.`,
   'renewal.failed': ({ reason }) => `The key pair was not renewed: ${reason}`,
 }

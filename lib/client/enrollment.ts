@@ -5,7 +5,7 @@ import { type KeyDemand, obtainKey } from './key-supply.js'
 import type { Settings } from './options.js'
 import { Patience } from './patience.js'
 import { readProvisioningKey } from './provisioning-key.js'
-import { confirm, findBinding, newAttempt, redeem } from './redemption.js'
+import { confirm, findResult, leavesKey, newAttempt, redeem } from './redemption.js'
 import { requireSameSigner, signerFor } from './saved-key-pair.js'
 import { newPrivateKey, type Signer, signerOf, thumbprintOf } from './signer.js'
 import {
@@ -33,17 +33,6 @@ export interface Device {
 const RENEWAL_SECONDS = 20
 /** Each of these rounds means that another process has changed the state in the meantime. */
 const MOST_ROUNDS = 20
-
-/** Errors of a request that did not redeem the key: a corrected request can still redeem it. */
-const LEAVES_KEY: readonly string[] = [
-  'invalid_scope',
-  'invalid_target',
-  'insufficient_scope',
-  'invalid_client_metadata',
-  'invalid_redirect_uri',
-  'invalid_software_statement',
-  'unapproved_software_statement',
-]
 
 /**
  * Brings a device to its result: the saved one, or that of an attempt that was interrupted, or that of a new attempt.
@@ -165,13 +154,15 @@ export class Enrollment {
       connection.notify({ type: 'key.redeemed', keyId: result.keyId, clientId: result.clientId })
     } catch (error) {
       if (!isRefusal(error)) throw error
-      const isUncertain = settings.action === 'bind' && (isResumed || patience.hasFailed)
-      result = isUncertain ? await findBinding(issuer, sending) : undefined
+      const { action } = settings
+      const isUncertain = action !== 'token' && (isResumed || patience.hasFailed)
+      result = isUncertain ? await findResult(issuer, action, sending) : undefined
       if (result === undefined) {
         if (await this.#drop(loaded, error)) throw error
         return undefined
       }
-      connection.notify({ type: 'binding.recovered', clientId: result.clientId })
+      const type = action === 'bind' ? 'binding.recovered' : 'registration.recovered'
+      connection.notify({ type, clientId: result.clientId })
     }
     return this.#complete(loaded, result)
   }
@@ -242,8 +233,4 @@ export function hasEnded({ expiresAt }: Result, now: number): boolean {
 
 function isRefusal(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && error.code === 'refused'
-}
-
-function leavesKey({ oauthError = '' }: ProvisionError): boolean {
-  return LEAVES_KEY.includes(oauthError)
 }

@@ -23,6 +23,8 @@ export type ProvisionProgress =
   | { readonly type: 'enrollment.confirmed'; readonly clientId: string }
   /** The answer was lost, but the issuer has bound the key pair. */
   | { readonly type: 'binding.recovered'; readonly clientId: string }
+  /** The answer was lost, but the issuer has registered the client with the key pair. */
+  | { readonly type: 'registration.recovered'; readonly clientId: string }
   /** The device has another key pair now. */
   | { readonly type: 'binding.renewed'; readonly clientId: string }
   /** The device keeps its key pair. The next call of `provision()` tries again. */

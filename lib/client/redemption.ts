@@ -1,7 +1,7 @@
 import { isObject } from '../base/object.js'
 import { invalidAnswer } from './connection.js'
 import { ProvisionError } from './failure.js'
-import type { Authentication, Issuer } from './issuer.js'
+import type { Issuer } from './issuer.js'
 import type { Settings } from './options.js'
 import type { Patience } from './patience.js'
 import { claimsOf, type ProvisioningKey, readProvisioningKey } from './provisioning-key.js'
@@ -159,14 +159,30 @@ function isBoundTo({ cnf }: Record<string, unknown>, { thumbprint }: SavedKeyPai
   return isObject(cnf) && cnf['jkt'] === thumbprint
 }
 
+/** Errors of a request that did not redeem the key: a corrected request can still redeem it. */
+const LEAVES_KEY: readonly string[] = [
+  'invalid_scope',
+  'invalid_target',
+  'insufficient_scope',
+  'invalid_client_metadata',
+  'invalid_redirect_uri',
+  'invalid_software_statement',
+  'unapproved_software_statement',
+]
+
+export function leavesKey({ oauthError = '' }: ProvisionError): boolean {
+  return LEAVES_KEY.includes(oauthError)
+}
+
 /**
- * Looks whether the key pair of an attempt is bound, although its key is refused: the answer was lost, and the issuer does
- * not have it any more.
+ * Looks whether the key pair of an attempt is bound or registered, although its key is refused: the answer was lost, and the
+ * issuer does not have it any more. The answer to a registration had secrets, which cannot be found.
  *
  * @throws ProvisionError if the issuer does not answer
  */
-export async function findBinding(
+export async function findResult(
   issuer: Issuer,
+  action: 'bind' | 'register',
   {
     attempt,
     signer,
@@ -174,15 +190,13 @@ export async function findBinding(
   }: { readonly attempt: Attempt; readonly signer: Signer; readonly patience: Patience },
 ): Promise<Result | undefined> {
   const key = readProvisioningKey(attempt.key)
-  const self: Authentication = { clientId: key.subject, signer }
+  const { subject: clientId } = key
   try {
-    const response = await issuer.postAs(self, 'provisioning_bindings_endpoint', patience)
+    const response = await issuer.postAs({ clientId, signer }, 'provisioning_bindings_endpoint', patience)
     const { bindings } = (await response.json()) as { readonly bindings: readonly Record<string, unknown>[] }
-    const binding = bindings.find((one) => isBoundTo(one, attempt))
-    const answer = binding && JSON.stringify({ client_id: key.subject, ...binding })
-    return answer === undefined
-      ? undefined
-      : { ...resultFor(attempt, key, issuer), clientId: key.subject, answer }
+    const binding = action === 'register' ? {} : bindings.find((one) => isBoundTo(one, attempt))
+    const answer = binding && JSON.stringify({ client_id: clientId, ...binding })
+    return answer === undefined ? undefined : { ...resultFor(attempt, key, issuer), clientId, answer }
   } catch (error) {
     if (error instanceof ProvisionError && error.isTransient) throw error
     return undefined
