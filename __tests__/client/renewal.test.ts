@@ -85,6 +85,31 @@ describe('a binding that is older than renewAfterSeconds', () => {
     expect(await report(renewed)).toBe(200)
   })
 
+  it('is replaced by the new one as soon as a request needs it, if the answer to the renewal was lost', async () => {
+    const { state, options, device } = await enrolled('device:lost')
+    age(state)
+    let isLosing = true
+    const losing: typeof fetch = async (input, init) => {
+      const response = await issuer.fetch(input, init)
+      if (isLosing && String(input).endsWith('/oauth/bind')) throw new TypeError('fetch failed')
+      return response
+    }
+    const old = await provision({ ...options, fetch: losing, deadlineSeconds: 2 })
+    expect(old.thumbprint).toBe(device.thumbprint)
+    isLosing = false
+    expect(await report(old)).toBe(200)
+    const renewed = await provision(options)
+    expect(await bindings('device:lost')).toEqual([renewed.thumbprint])
+    expect(renewed.thumbprint).not.toBe(device.thumbprint)
+  })
+
+  it('is replaced in each process that uses the state', async () => {
+    const { state, options, device: running } = await enrolled('device:shared')
+    age(state)
+    await provision(options)
+    expect([await report(running), await report(running)]).toEqual([200, 200])
+  })
+
   it('stays in use if the policy refuses another key pair', async () => {
     const strict = await startIssuer()
     try {

@@ -5,7 +5,7 @@ import { Patience } from './patience.js'
 import { endOf, exchangeForm } from './redemption.js'
 import { signerFor } from './saved-key-pair.js'
 import type { Signer } from './signer.js'
-import type { Result } from './state.js'
+import { loadState, type Result } from './state.js'
 
 /** An access token, and the signer that its DPoP proofs need. */
 export interface BoundToken {
@@ -54,7 +54,28 @@ export class AccessTokens {
     const isGood = this.#current !== undefined && this.#current.token !== refused
     const { token, expiresAt } = this.#current ?? { token: '', expiresAt: undefined }
     if (isGood && (expiresAt === undefined || expiresAt > now)) return { token, signer }
-    return { token: await this.#exchange(signer, patience()), signer }
+    const shared = patience()
+    try {
+      return { token: await this.#exchange(signer, shared), signer }
+    } catch (error) {
+      if (!(await this.#hasNewPair(error, shared))) throw error
+      const newest = await signerFor(settings, this.#result)
+      return { token: await this.#exchange(newest, shared), signer: newest }
+    }
+  }
+
+  /**
+   * Whether a refused device has another key pair now: another process has renewed the binding, or the answer to a renewal
+   * was lost. In both cases the state knows it.
+   */
+  async #hasNewPair(error: unknown, patience: Patience): Promise<boolean> {
+    if (!(error instanceof ProvisionError) || error.oauthError !== 'invalid_client') return false
+    const { keyId } = this.#result
+    const { state } = await loadState(this.#device.storage, this.#device.settings)
+    if (state === undefined || (state.attempt === undefined && state.result?.keyId === keyId)) return false
+    this.#result = await new Enrollment(this.#device, patience).result()
+    this.#current = undefined
+    return this.#result.keyId !== keyId
   }
 
   /** The token that the key was redeemed for. When it ends, the device is provisioned again. */

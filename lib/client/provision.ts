@@ -23,7 +23,7 @@ export interface Provisioned {
   readonly clientId: string
   /** The answer of the issuer. It contains secrets, unless the action is `bind`. */
   readonly answer: Readonly<Record<string, unknown>>
-  /** The thumbprint of the key pair of the device (RFC 7638). */
+  /** The thumbprint of the key pair that the device has at the end of the call (RFC 7638). */
   readonly thumbprint: string
   /**
    * Sends a request with an access token and a DPoP proof. It gets a new token when the last one has ended or is refused. It
