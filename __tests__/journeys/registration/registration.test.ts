@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { ProvisioningEvent } from '../../../lib/index.js'
+import type { ProvisioningEvent, RegistrationPolicy } from '../../../lib/index.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../../support/binding.js'
 import { exactly } from '../../support/exact.js'
@@ -13,6 +13,7 @@ import {
   type RunningServer,
   type ServerPlan,
   startServer,
+  WITH_ADMIN,
 } from '../../support/server.js'
 
 async function withServer(test: (server: RunningServer) => Promise<void>, plan: ServerPlan = {}) {
@@ -594,6 +595,33 @@ describe('an update that asks for more', () => {
         expect(defaulted.scope).toBe('devices:read')
       },
       { options: { clients: asker } },
+    )
+  })
+
+  test('does not replace a client that was registered again in the meantime', async () => {
+    const { hashSecret } = await import('../../../lib/index.js')
+    const registry = memoryClientRegistry([])
+    await registry.save({
+      clientId: 'ci-runner',
+      revision: 1,
+      secretHash: hashSecret('correct-horse-battery-staple'),
+      authenticationMethods: ['client_secret_basic'],
+      policy: { ...WITH_ADMIN, registrationPolicies: ['slow'] },
+    })
+    const other = { authenticationMethods: [], registeredBy: { clientId: 'ci-runner', keyId: 'another' } }
+    const slow: RegistrationPolicy = async ({ operation, clientId }) => {
+      if (operation !== 'update') return
+      await registry.delete(clientId, 1)
+      await registry.save({ ...other, clientId, revision: 1 })
+    }
+    await withServer(
+      async (server) => {
+        const client = await registerClient(server)
+        const { body } = await update(server, client).expect(409)
+        expect(body.error_description).toMatch(/changed by another request/)
+        expect(await registry.find(client.client_id)).toMatchObject({ ...other, revision: 1 })
+      },
+      { options: { clients: registry, registration: { policies: { slow } } } },
     )
   })
 

@@ -156,6 +156,9 @@ async function undoSave(
   isSuperseded: boolean,
 ): Promise<void> {
   const { registry } = deployment
+  // If the client was deleted and made again since, the revisions can be equal.
+  const stored = await registry.find(after.clientId)
+  if (!stored?.bindings?.some((one) => one.bindingId === bindingId)) return
   const earlier = isSuperseded ? record : withoutLeftover(record, keyId)
   const restored = earlier && (await withoutUndone(deployment, earlier))
   const isRestored =

@@ -143,12 +143,15 @@ async function save(
       const details = { ...ids, ...(confirmBy !== undefined && { confirmBy }) }
       deployment.emit('client.registered', details, source)
     },
-    undo: async (isSuperseded) =>
+    async undo(isSuperseded) {
+      // If the client was deleted and registered again since, the revisions can be equal.
+      if ((await registry.find(clientId))?.registeredBy?.keyId !== keyId) return
       // The leftover that this attempt replaced may be the result of the attempt that superseded it. The record of a client
       // that was undone always stays.
-      before !== undefined && (isSuperseded || before.undoneAt !== undefined)
-        ? registry.save({ ...before, revision: saved.revision + 1 })
-        : registry.delete(clientId, saved.revision),
+      if (before !== undefined && (isSuperseded || before.undoneAt !== undefined))
+        await registry.save({ ...before, revision: saved.revision + 1 })
+      else await registry.delete(clientId, saved.revision)
+    },
   }
 }
 

@@ -172,7 +172,11 @@ function updatedClient(
 
 /** Saves the client once, without retries: the update was checked against the client as it was before. */
 async function save(deployment: Deployment, client: Client): Promise<void> {
-  if (await callRegistry(() => deployment.registry.save(client))) return
+  const { registry } = deployment
+  // If the client was deleted and registered again since, the revisions can be equal.
+  const stored = await callRegistry(() => registry.find(client.clientId))
+  const isSame = stored?.registeredBy?.keyId === client.registeredBy?.keyId
+  if (isSame && (await callRegistry(() => registry.save(client)))) return
   const message = 'The client was changed by another request at the same moment; read it and try again.'
   throw malformed('client_changed', message, { clientId: client.clientId })
 }
