@@ -23,7 +23,8 @@ export type TakeLease = (name: readonly string[]) => Promise<Lease | undefined>
 
 /**
  * Leases from a store that all processes share. They are not given back, because each is for one state of a client, and
- * that state never comes back after a change.
+ * that state never comes back after a change. Only `missing` does: a client that is made, deleted and made again within
+ * the time of a lease waits for its end.
  */
 export function leases({
   lock,
