@@ -224,7 +224,8 @@ describe('a report on a terminal', () => {
       report.progress({ type: 'state.found', clientId: 'device:7' })
     })
     expect(text).toBe(
-      'No answer from a. Trying again in 1.2 s.\nThis device is already provisioned as device:7.\n',
+      'No answer from a. Trying again in 1.2 s.\n' +
+        'This device is already provisioned as device:7. To enroll it again, delete its state.\n',
     )
   })
 

@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Provisioned, provision, type Signer, signWith } from '../../lib/client/client.js'
+import { fileState } from '../../lib/client/node.js'
 import { deviceOf, failureOf, memoryOf, startIssuer, type TestIssuer } from './issuer.js'
 
 let issuer: TestIssuer
@@ -129,6 +133,39 @@ describe('fetch() of a device', () => {
     await issuer.keys.revokeAllIssuedBefore(new Date(Date.now() + 1000), { clientId: 'device:short' })
     const response = await device.fetch(telemetry(), { method: 'POST', body: 'hot' })
     expect(response.status).toBe(401)
+  })
+})
+
+describe('a device that the issuer has deleted', () => {
+  const remedy = (state: string) => `delete ${state}, and provision again with a new key.`
+
+  it('learns from the error to delete its state', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'deleted-'))
+    try {
+      const path = join(folder, 'identity.json')
+      const options = deviceOf(issuer, { subject: 'device:deleted', state: fileState(path) })
+      await provision(options)
+      await issuer.keys.deleteClient('device:deleted')
+      await expect(report(await provision(options))).rejects.toMatchObject({
+        code: 'refused',
+        status: 401,
+        oauthError: 'invalid_client',
+        message: expect.stringMatching(`\\(invalid_client.* ${remedy(`the saved state ${path}`)}$`),
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('learns the same when it renews its binding', async () => {
+    const options = deviceOf(issuer, { subject: 'device:renewing', renewAfterSeconds: 3600 })
+    await provision(options)
+    await issuer.keys.deleteClient('device:renewing')
+    const state = options.state as ReturnType<typeof memoryOf>
+    state.text = state.text?.replace(/"completedAt": \d+/, '"completedAt": 1000')
+    await provision(options)
+    const reason = expect.stringContaining(remedy('the saved state'))
+    expect(options.progress).toContainEqual({ type: 'renewal.failed', reason })
   })
 })
 

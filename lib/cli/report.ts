@@ -18,7 +18,8 @@ type Sentences = {
 }
 
 const SENTENCES: Sentences = {
-  'state.found': ({ clientId }) => `This device is already provisioned as ${clientId}.`,
+  'state.found': ({ clientId }) =>
+    `This device is already provisioned as ${clientId}. To enroll it again, delete its state.`,
   'attempt.resumed': ({ keyId }) => `Resuming the interrupted request with the key ${keyId}.`,
   'key.received': ({ keyId, expiresInSeconds }) =>
     `Got the key ${keyId}, which expires in ${expiresInSeconds} seconds.`,

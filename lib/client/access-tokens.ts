@@ -1,6 +1,7 @@
 import { type Device, Enrollment, hasEnded } from './enrollment.js'
 import { ProvisionError } from './failure.js'
 import type { Authentication } from './issuer.js'
+import { requestOwnKey } from './key-supply.js'
 import { Patience } from './patience.js'
 import { endOf, exchangeForm } from './redemption.js'
 import { signerFor } from './saved-key-pair.js'
@@ -101,7 +102,7 @@ export class AccessTokens {
     const issuer = await this.#device.issuer(patience)
     const authentication = authenticationOf(this.#result, signer)
     const terms = { scope: `provision:token ${scope}`, resource }
-    const key = await issuer.requestKey(authentication, { ...terms, signer, patience })
+    const key = await requestOwnKey(settings, authentication, { ...terms, issuer, signer, patience })
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
     const url = issuer.endpoint('token_endpoint')
     const response = await issuer.post({ url, headers, body: exchangeForm(key, settings), signer }, patience)

@@ -1,5 +1,5 @@
 import { oneLine, ProvisionError } from './failure.js'
-import type { Authentication, Issuer } from './issuer.js'
+import type { Authentication, Issuer, KeyRequest } from './issuer.js'
 import { readSecret, type SecretSource, type Settings } from './options.js'
 import type { Patience } from './patience.js'
 import { type ProvisioningKey, readProvisioningKey, requireUsable } from './provisioning-key.js'
@@ -28,13 +28,33 @@ export interface KeyDemand {
  * @throws ProvisionError
  */
 export async function obtainKey(settings: Settings, demand: KeyDemand): Promise<ProvisioningKey> {
-  const key = await (demand.self === undefined ? givenKey(settings, demand) : renewalKey(demand.self, demand))
-  requireUsable(key, demand.issuer.identifier, demand.issuer.now)
+  const { self, issuer, signer, patience } = demand
+  const key = await (self === undefined
+    ? givenKey(settings, demand)
+    : requestOwnKey(settings, self, { issuer, signer, patience, scope: RENEWAL_SCOPE }))
+  requireUsable(key, issuer.identifier, issuer.now)
   return key
 }
 
-function renewalKey(self: Authentication, { issuer, signer, patience }: KeyDemand): Promise<ProvisioningKey> {
-  return issuer.requestKey(self, { signer, patience, scope: RENEWAL_SCOPE })
+/**
+ * Asks for a key as the device itself. If the issuer does not know the device any more, the error says what to do:
+ * `provision()` alone would find the state, and never read a new key.
+ *
+ * @throws ProvisionError
+ */
+export async function requestOwnKey(
+  { state }: Settings,
+  self: Authentication,
+  { issuer, ...request }: KeyRequest & Pick<KeyDemand, 'issuer' | 'signer' | 'patience'>,
+): Promise<ProvisioningKey> {
+  try {
+    return await issuer.requestKey(self, request)
+  } catch (error) {
+    if (!(error instanceof ProvisionError) || error.oauthError !== 'invalid_client') throw error
+    const saved = state?.location === undefined ? 'the saved state' : `the saved state ${state.location}`
+    const remedy = `If the issuer has deleted this client or its public key, delete ${saved}, and provision again with a new key.`
+    throw new ProvisionError('refused', `${error.message} ${remedy}`, error)
+  }
 }
 
 async function givenKey(settings: Settings, demand: KeyDemand): Promise<ProvisioningKey> {

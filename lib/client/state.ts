@@ -19,6 +19,8 @@ import type { PrivateKeyJwk } from './signer.js'
  * }
  */
 export interface StateStorage {
+  /** Where the text is, such as the path of its file. Error messages name it. */
+  readonly location?: string
   /** Returns the saved text, or `undefined` if there is none. */
   load(): string | undefined | Promise<string | undefined>
   /**

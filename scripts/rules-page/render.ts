@@ -28,6 +28,10 @@ function withLinks(step: string): string {
       '"When you get the event"',
       '["When you get the event"](../guides/leaked-keys.md#when-you-get-the-event)',
     )
+    .replace(
+      'delete its saved state',
+      '[delete its saved state](../guides/unattended-provisioning.md#enroll-a-device-again)',
+    )
     .replace('use DPoP', 'use [DPoP](../concepts/possession.md)')
     .replace(
       /\b(?:revokeKey|revokeFamily|revokeAllIssuedBefore|deleteClient|lockClient)\b/g,

@@ -23,6 +23,7 @@ export function fileState(path: string): StateStorage {
     return withFileLock(`${file}.lock`, () => work(file))
   }
   return {
+    location: resolve(path),
     load: () => load(resolve(path)),
     save: (text, previous) =>
       locked(async (file) => {

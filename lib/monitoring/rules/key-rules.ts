@@ -15,7 +15,7 @@ export const replayedKey: Rule = {
   runbook: [
     'In your log, find the event key.replayed with the keyId of the key. If its member family.fate is flagged or unreached, the results of the first use (a registered client or a binding) still work: call revokeFamily. Otherwise, the server has already revoked these results.',
     'Compare the address and the user agent of the finding with those of the event key.redeemed of the same key.',
-    'If they differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client.',
+    'If they differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client. If a device uses the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'If they are the same, the client itself has probably repeated its request. Let the client use DPoP: with DPoP, a client can repeat a request safely.',
   ],
   responses: ['report'],
@@ -188,7 +188,7 @@ export const manyNetworks: Rule = {
   falsePositives: 'A mobile device changes networks within minutes.',
   runbook: [
     'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, call revokeKey. If the result is `redeemed`, call revokeFamily.',
-    'Issue a new key for the device or client.',
+    'Issue a new key for the device or client. If a device has redeemed the old key with the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'Look for the place where the key was published: a log, a ticket, a chat, a repository.',
   ],
   responses: ['revokeKey'],
