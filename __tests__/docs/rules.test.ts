@@ -1,9 +1,20 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type * as library from '../../lib/index.js'
 import { RESPONSES } from '../../lib/monitoring/rules/rule.js'
 import { RULES } from '../../lib/monitoring/rules/rules.js'
 import { PAGES, pageFromCode } from '../../scripts/rules-page/pages'
-import { codeBlocks, codeIn, codeUnder, interfaceMembers, readText, section, tableRows } from './markdown'
+import {
+  codeBlocks,
+  codeIn,
+  codeUnder,
+  interfaceMembers,
+  ROOT,
+  readText,
+  section,
+  tableRows,
+} from './markdown'
 import { runCode } from './run-code'
 
 const PAGE = 'docs/operations/rules.md'
@@ -67,6 +78,24 @@ describe('the page about rules', () => {
     expect(rows.map(([name = '']) => codeIn(name)[0]).sort()).toEqual([...RESPONSES].sort())
     const open = rows.filter(([, , evidence = '']) => evidence.includes('unbound'))
     expect(open.map(([name]) => name)).toEqual(['`report`'])
+  })
+})
+
+describe('the buttons of the operator', () => {
+  it('have the names that the page and the runbooks say', () => {
+    const folder = 'lib/administration/page'
+    const files = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    const views = files.filter((file) => file.endsWith('.mjs')).map((file) => readText(`${folder}/${file}`))
+    const buttons = [...views.join().matchAll(/button\('([^']+)'/g)].map(([, label]) => label)
+    const steps = rules.flatMap(({ runbook }) => runbook)
+    const named = [
+      ...steps.flatMap((step) => [...step.matchAll(/button "([^"]+)"/g)]),
+      ...tableRows(PAGE, 'Calls that you need').flatMap(([, where = '']) => [
+        ...where.matchAll(/"([^"]+)"/g),
+      ]),
+    ].map(([, label]) => label)
+    expect(named.length).toBeGreaterThan(8)
+    expect(named.filter((label) => !buttons.includes(label))).toEqual([])
   })
 })
 

@@ -23,7 +23,11 @@ export function ruleSections(kind: Rule['kind']): string {
 /** A step of a runbook, with links and code marks. */
 function withLinks(step: string): string {
   return step
-    .replace('"A stolen signing key"', '["A stolen signing key"](key-rotation.md#a-stolen-signing-key)')
+    .replace(
+      '"A stolen signing key" in docs/operations/key-rotation.md',
+      '["A stolen signing key"](key-rotation.md#a-stolen-signing-key) in docs/operations/key-rotation.md',
+    )
+    .replace(/emergency routes?(?: \(docs\/operations\/emergency\.md\))?/, '[$&](emergency.md)')
     .replace(
       '"When you get the event"',
       '["When you get the event"](../guides/leaked-keys.md#when-you-get-the-event)',

@@ -25,7 +25,7 @@ export const fastRedemption: Rule = {
   falsePositives: 'Your own health check redeems keys of the same client.',
   runbook: [
     'Compare the networks in the events key.issued and key.redeemed of a key that the finding names.',
-    'If the networks differ, a program near the server, or between the client and the server, may have redeemed the keys before the client could: call revokeFamily.',
+    'If the networks differ, a program near the server, or between the client and the server, may have redeemed the keys before the client could: call revokeFamily (button "Revoke everything it gave" in the view of the key).',
   ],
   responses: ['report'],
   watch() {

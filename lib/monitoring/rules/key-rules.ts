@@ -13,7 +13,7 @@ export const replayedKey: Rule = {
   falsePositives:
     'A client has redeemed a bearer key, has not received the answer, and sends the same request again.',
   runbook: [
-    'In your log, find the event key.replayed with the keyId of the key. If its member family.fate is flagged or unreached, the results of the first use (a registered client or a binding) still work: call revokeFamily. Otherwise, the server has already revoked these results.',
+    'In your log, find the event key.replayed with the keyId of the key. If its member family.fate is flagged or unreached, the results of the first use (a registered client or a binding) still work: call revokeFamily (button "Revoke everything it gave" in the view of the key). Otherwise, the server has already revoked these results.',
     'Compare the address and the user agent of the finding with those of the event key.redeemed of the same key.',
     'If they differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client. If a device uses the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'If they are the same, the client itself has probably repeated its request. Let the client use DPoP: with DPoP, a client can repeat a request safely.',
@@ -94,7 +94,7 @@ export const forgedKey: Rule = {
     'A second deployment uses the same signing key, for example staging with the signing key of production. Or the store has lost its data, so it does not know genuine keys.',
   runbook: [
     'The server has refused the token. Check whether the store has lost data. If so, the token may be genuine, and no signing key has leaked.',
-    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, do the steps of the section "A stolen signing key" in the page about key rotation.',
+    'If the store has lost no data, somebody else has one of your signing keys, or two deployments share a signing key. In both cases, do the steps of the section "A stolen signing key" in docs/operations/key-rotation.md, with your emergency routes (docs/operations/emergency.md).',
     'Find out where the signing key was stored, and who could read it.',
   ],
   responses: ['report'],
@@ -114,7 +114,7 @@ export const wrongProofKey: Rule = {
     'The client makes a new DPoP key pair at each start, but keeps the provisioning key from before the restart.',
   runbook: [
     'The server has refused the request, but somebody may have a copy of the key. Compare the address and the user agent of the finding with those of the event key.issued of the same key.',
-    'If they differ, revoke the key with revokeKey, and find out where somebody copied it.',
+    'If they differ, revoke the key with revokeKey (button "Revoke key" in the view of the key), and find out where somebody copied it.',
     'If they are the same, change the client: it must save its DPoP key pair together with the provisioning key.',
   ],
   responses: ['report'],
@@ -139,7 +139,7 @@ export const wrongPlace: Rule = {
   runbook: [
     'In the events request.refused, the member detail names the wrong audience, network or environment (the option `environment`).',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
-    'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore, which revokes all keys and access tokens of the client.',
+    'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore or use your emergency route, which revokes all keys and access tokens of the client.',
   ],
   responses: ['report'],
 }
@@ -164,7 +164,7 @@ export const networkChanged: Rule = {
   runbook: [
     'Check whether the client normally uses the addresses and the user agents in the events key.issued and key.moved of the key.',
     'If the client gives its keys to other machines, change the client: it must ask for one key for each machine, with the id of the machine in requested_subject.',
-    'If the client never uses these addresses or user agents, somebody else may have the key. Revoke an unused key with revokeKey, and the results of a redeemed key with revokeFamily.',
+    'If the client never uses these addresses or user agents, somebody else may have the key. Revoke an unused key with revokeKey (button "Revoke key" in the view of the key), and the results of a redeemed key with revokeFamily (button "Revoke everything it gave").',
   ],
   responses: ['report'],
   where: (event) =>
@@ -187,7 +187,7 @@ export const manyNetworks: Rule = {
   threshold: { count: 1, seconds: 3600 },
   falsePositives: 'A mobile device changes networks within minutes.',
   runbook: [
-    'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, call revokeKey. If the result is `redeemed`, call revokeFamily.',
+    'Several programs have the key. If the member actions of the finding contains revokeKey, the server has already revoked the key. Otherwise, call revokeKey (button "Revoke key" in the view of the key). If the result is `redeemed`, call revokeFamily (button "Revoke everything it gave").',
     'Issue a new key for the device or client. If a device has redeemed the old key with the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'Look for the place where the key was published: a log, a ticket, a chat, a repository.',
   ],
