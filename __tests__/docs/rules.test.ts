@@ -101,7 +101,11 @@ describe('the buttons of the operator', () => {
 
 describe('the example of a finding', () => {
   const [{ code = '{}' } = {}] = codeBlocks(PAGE).filter(({ language }) => language === 'text')
-  const example = JSON.parse(code)
+  const { data: example = {}, ...body } = JSON.parse(code)
+
+  it('is in the body of a webhook', () => {
+    expect(body).toEqual({ type: example.type, timestamp: example.at })
+  })
 
   it('has the members of the event', () => {
     const { id, until, ...members } = Object.fromEntries(
