@@ -75,7 +75,7 @@ describe('an operator', () => {
     await go(page, `key?${new URLSearchParams(keyRefOf(used))}`)
     await button(page, 'Revoke everything it gave').click()
     await button(page, 'Revoke everything').last().click()
-    await page.getByText('Everything that the key gave is revoked.').waitFor()
+    await page.getByText('What the server gave for the key is revoked.').waitFor()
     await page.getByText('Operator: revoke family').waitFor()
   })
 

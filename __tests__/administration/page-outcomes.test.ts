@@ -74,6 +74,22 @@ describe('a replay', () => {
     ])
   })
 
+  it('of a key that a route redeemed leaves the work to the app', async () => {
+    const redeemed = { type: 'key.redeemed', at: AT - 5, action: 'route', subject: 'device:b6' }
+    const situation = {
+      rule,
+      codes: ['key.replayed:family_revoked'],
+      events: [replay(true), redeemed],
+    } as const
+    expect(await read(situation)).toEqual([
+      '+ refused the request',
+      '- did not undo what your route did with the key',
+      'now',
+    ])
+    const [, step] = (await outcomeOn(await pages.open(), situation)).next
+    expect(step).toBe('undo what your route did with key k1 for device:b6, unless your app has done so')
+  })
+
   it('is urgent while policy keeps the binding of the key', async () => {
     const codes = ['key.replayed:family_revoked']
     expect(await read({ rule, codes, events: [replay(true, 'flagged')] })).toEqual([

@@ -45,6 +45,7 @@ export function revokeFamily({ clientId, keyId }) {
     title: 'Revoke everything that this key gave?',
     text: [
       'Access tokens of the key stop working. So does the client that it registered, or the device that it bound.',
+      'If your route redeemed the key, undo what the route did: the server cannot undo this.',
       'You cannot undo this: the device must be provisioned again with a new key.',
     ],
     confirm: 'Revoke everything',
@@ -52,7 +53,7 @@ export function revokeFamily({ clientId, keyId }) {
     path: 'families/revoke',
     body: () => ({ clientId, keyId }),
     outcomes: {
-      revoked: 'Everything that the key gave is revoked.',
+      revoked: 'What the server gave for the key is revoked.',
       unchanged: 'Nothing was left to revoke.',
       not_redeemed: 'The key is not redeemed yet. Revoke the key itself.',
       unknown: GONE,

@@ -11,7 +11,7 @@ const WORDS = {
   'redemption.repeated': 'Owner repeated a redemption and got the same answer',
   'key.released': 'Redemption failed: the key can be used again',
   'redemption.stalled': 'Key refused: another request keeps it reserved',
-  'key.replayed:family_revoked': 'Used key sent again: refused, and its access tokens revoked',
+  'key.replayed:family_revoked': 'Used key sent again: refused, and any access token of it revoked',
   'key.replayed': 'Used key sent again: refused',
   'family.revoked': 'Operator revoked the results of a key',
   'key.revoked': 'Key revoked',

@@ -1,8 +1,8 @@
 import { areOver, areRevoked, hasRevoked, typeOf } from './evidence.mjs'
+import { replayed } from './replay.mjs'
 import { counted, listed } from './text.mjs'
 
 /** @typedef {import('./api.mjs').Finding} Finding */
-/** @typedef {import('./api.mjs').LoggedEvent} LoggedEvent */
 /** @typedef {import('./evidence.mjs').Evidence} Evidence */
 /** @typedef {import('./rules.mjs').Step} Step */
 
@@ -29,49 +29,6 @@ export const EXACT = {
   network_changed: (evidence) => (areRevoked(evidence) ? { next: ['none', 'the key is revoked'] } : {}),
   many_networks: shared,
   algorithm_tricks: ofOldKeys,
-}
-
-/**
- * @param {Evidence} evidence
- * @param {Finding} finding
- * @returns {Exact}
- */
-function replayed({ seen, logged }, { count, firstAt, lastAt }) {
-  const replays = logged.filter(({ type, at }) => type === 'key.replayed' && at >= firstAt && at < lastAt + 1)
-  const keys = new Set([...seen, ...replays].map(({ keyId }) => keyId))
-  const fates = [...keys].map((keyId) => lastFate(logged.filter((event) => event.keyId === keyId)))
-  const hasRevokedTokens = seen.some(({ code }) => hasRevoked(code))
-  const tokens = hasRevokedTokens ? ['revoked the access tokens of the key'] : []
-  const cutOff = hasRevokedTokens ? keys.size : 0
-  if (fates.includes('flagged') || fates.includes('unreached'))
-    return {
-      done: tokens,
-      left: [
-        fates.includes('unreached')
-          ? 'could not reach everything that the key had given'
-          : 'kept the client or the binding that the key gave, because your policy says so',
-      ],
-      next: ['now', 'revoke everything that the key gave, because a part of it still works'],
-      cutOff,
-    }
-  if (replays.length >= count)
-    return { done: ['revoked everything that the key had given'], cutOff: keys.size }
-  return {
-    done: tokens,
-    left: ['may have kept a client or a binding that the key gave: this process does not know'],
-    next: ['now', 'open the key in the examples, and revoke what it gave if that still works'],
-    cutOff,
-  }
-}
-
-/**
- * The fate of the client or the binding that a key gave.
- *
- * @param {readonly LoggedEvent[]} events of one key, the latest first
- */
-function lastFate(events) {
-  const last = events.find(({ type }) => type === 'key.replayed' || type === 'family.revoked')
-  return /** @type {{ fate?: string } | undefined} */ (last?.family)?.fate
 }
 
 /** @type {Readonly<Record<string, string>>} */

@@ -8,7 +8,7 @@ export const RESPONSES = {
   stepUp: 'gives the client only bound keys',
   lockClient: 'locked the client',
   revokeKey: 'revoked the provisioning key',
-  revokeFamily: 'revoked everything that the key had given',
+  revokeFamily: 'revoked everything that the server had given for the key',
 }
 
 /** @type {Readonly<Record<import('./api.mjs').LockKind, { label: string, effect: string }>>} */

@@ -13,7 +13,8 @@ export const replayedKey: Rule = {
   falsePositives:
     'A client has redeemed a bearer key, has not received the answer, and sends the same request again.',
   runbook: [
-    'In your log, find the event key.replayed with the keyId of the key. If its member family.fate is flagged or unreached, the results of the first use (a registered client or a binding) still work: call revokeFamily (button "Revoke everything it gave" in the view of the key). Otherwise, the server has already revoked these results.',
+    'In your log, find the events key.redeemed and key.replayed with the keyId of the key. If the action in key.redeemed is route, the server has undone nothing: undo what your route did with the key.',
+    'If family.fate in key.replayed is flagged or unreached, the client or the binding that the key gave still works: call revokeFamily (button "Revoke everything it gave" in the view of the key). Otherwise, and if the event has no family.fate, the server has revoked everything that it gave for the key.',
     'Compare the address and the user agent of the finding with those of the event key.redeemed of the same key.',
     'If they differ, somebody has copied the key: find out where it was stored or logged. After this, issue a new key for the device or client. If a device uses the client of this library, delete its saved state first. Otherwise it does not read the new key.',
     'If they are the same, the client itself has probably repeated its request. Let the client use DPoP: with DPoP, a client can repeat a request safely.',

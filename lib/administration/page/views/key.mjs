@@ -2,6 +2,7 @@ import { revokeFamily, revokeKey } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventItems } from '../event-list.mjs'
 import { button, clientName, empty, facts, lockBadge, section, stateBadge } from '../parts.mjs'
+import { isByRoute } from '../replay.mjs'
 import { clientLink, name, nameInFull, visible } from '../text.mjs'
 import { absolute, time } from '../times.mjs'
 
@@ -24,7 +25,7 @@ export const keyView = {
       element('h1', null, 'Key ', element('code', null, visible(context.parameters.keyId))),
       key === undefined
         ? element('p', { class: 'lead' }, 'The server has forgotten this key, because it has expired.')
-        : known(key, context),
+        : known({ key, events }, context),
       section('history', 'What happened', {}, history(events)),
       key !== undefined &&
         context.role === 'operate' &&
@@ -33,13 +34,13 @@ export const keyView = {
 }
 
 /**
- * @param {Key} key
+ * @param {Required<KeyHistory>} history
  * @param {Context} context
  */
-function known(key, context) {
+function known({ key, events }, context) {
   return [
     element('p', { class: 'badges' }, stateBadge(key), key.lock && lockBadge(key.lock, context.clock)),
-    section('terms', 'What it is', {}, terms(key, context)),
+    section('terms', 'What it is', {}, terms({ key, events }, context)),
   ]
 }
 
@@ -51,10 +52,10 @@ function history(events) {
 }
 
 /**
- * @param {Key} key
+ * @param {Required<KeyHistory>} history
  * @param {Context} context
  */
-function terms(key, { clock }) {
+function terms({ key, events }, { clock }) {
   const moment = (/** @type {number} */ at) =>
     fragment(time(at, clock), element('span', { class: 'muted' }, ` (${absolute(at)})`))
   return facts([
@@ -72,15 +73,26 @@ function terms(key, { clock }) {
       'Gave',
       element('a', { href: clientLink(key.familyClientId) }, name(key.familyClientId)),
     ],
-    key.state === 'redeemed' && ['What it gave', fateOf(key)],
+    key.state === 'redeemed' && ['What it gave', fateOf(key, events)],
   ])
 }
 
-/** @param {Key} key */
-function fateOf({ familyRevoked, familyClientId }) {
+/**
+ * @param {Key} key
+ * @param {import('../api.mjs').LoggedEvent[]} events
+ */
+function fateOf({ familyRevoked, familyClientId, scope }, events) {
+  const isOwnScope = (/** @type {string} */ one) => !one.startsWith('provision:')
+  // Every endpoint of the server needs a scope of its own.
+  if (scope.every(isOwnScope) || events.some(isByRoute))
+    return 'what your route did with the key: the server cannot undo this'
   if (!familyRevoked) return 'works'
   // After a replay, your policy may keep the client or the binding.
-  return familyClientId === undefined ? 'is revoked' : 'its access tokens are revoked'
+  if (familyClientId !== undefined) return 'its access tokens are revoked'
+  if (events.some(({ type }) => type === 'key.redeemed')) return 'is revoked'
+  return scope.some(isOwnScope)
+    ? 'any access token is revoked. If your route redeemed the key, undo what the route did'
+    : 'is revoked'
 }
 
 /**
