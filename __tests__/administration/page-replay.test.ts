@@ -22,7 +22,17 @@ describe('a replay of a key that a route of the app has redeemed', () => {
     expect(await card.locator('.next').textContent()).toBe(`Now: ${step}`)
     expect(await page.locator('.status .next').textContent()).toBe(`What to do nowNow: ${step}`)
     expect(await card.locator('.response').textContent()).not.toMatch(/revoked|new one/)
+    expect(await card.locator('.samples').textContent()).toMatch(/ · for device:b6 · from 127\.0\.0\.1/)
     expect(await card.locator('.steps li').first().textContent()).toMatch(/is route, .* has undone nothing/)
+  })
+
+  it('names the device in each event', async () => {
+    await replayAtRoute()
+    const page = await pages.open('events')
+    const replay = page.locator('.event', { hasText: 'Used key sent again' })
+    expect(await replay.locator('.meta').first().textContent()).toMatch(
+      /^ci-runnerkey \S+for device:b6from 127/,
+    )
   })
 
   it('is not said to be revoked on the page of the key', async () => {

@@ -169,4 +169,24 @@ describe('the recorder of findings', () => {
       expect(responses.filter((id) => id === 'many_networks')).toHaveLength(3)
       expect(emitted).toHaveLength(202)
     }))
+
+  it.each([
+    ['device:b6', ' for device:b6'],
+    ['fleet', ''],
+    ['device from 192.0.2.9', ' for device%20from%20192.0.2.9'],
+    ['device:%20', ' for device:%2520'],
+    ['d'.repeat(255), ` for ${'d'.repeat(61)}...`],
+  ])('names the device of a key, and it looks like nothing else: %s', async (subject, words) => {
+    const kept = store()
+    const event = eventAt(0, 'key.replayed', {
+      clientId: 'fleet',
+      keyId: 'a-key',
+      subject,
+      userAgent: 'curl',
+    })
+    recorderOn(kept).recorder.add({ ...detection('replayed_key', 'client:fleet'), event })
+    await settled()
+    const [finding] = await kept.findings()
+    expect(finding?.samples[0]?.slice(25)).toBe(`key.replayed key a-key from 192.0.2.1${words} by curl`)
+  })
 })

@@ -12,6 +12,9 @@ const HOUR_SECONDS = 3_600
 
 const LONGEST_SAMPLE = 256
 
+/** Behind it, a sample has room for the start of a program's name. */
+const LONGEST_SUBJECT = 64
+
 /** What a detection adds to its finding. */
 export function reportOf({ rule, subject, event, isByAnother, count }: Detection): Finding {
   const at = Math.floor(event.at.getTime() / 1_000)
@@ -41,14 +44,24 @@ function findingIdOf(rule: string, subject: string, at: number): string {
 function sampleOf(event: ProvisioningEvent): string {
   const { code, at, address, userAgent } = event
   const keyId = memberOf(event, 'keyId')
+  const subject = subjectOf(event)
   const parts = [
     at.toISOString(),
     code,
     keyId && `key ${keyId}`,
     address && `from ${address}`,
+    subject && `for ${subject}`,
     userAgent && `by ${userAgent}`,
   ]
   return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
+}
+
+/** The device that a key is for, if that is not the client that asked for it. Spaces are encoded. */
+function subjectOf(event: ProvisioningEvent): string | undefined {
+  const subject = memberOf(event, 'subject')
+  if (typeof subject !== 'string' || subject === memberOf(event, 'clientId')) return undefined
+  const text = subject.replace(/[\s%]/g, encodeURIComponent)
+  return text.length > LONGEST_SUBJECT ? `${text.slice(0, LONGEST_SUBJECT - 3)}...` : text
 }
 
 /** Two reports of one finding as one report. */

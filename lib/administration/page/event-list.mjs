@@ -1,6 +1,7 @@
 import { element } from './dom.mjs'
 import { spaced, wordsOfCode } from './event-words.mjs'
 import { severityBadge } from './parts.mjs'
+import { subjectOf } from './replay.mjs'
 import { wordsOfRule } from './rules.mjs'
 import { clientLink, identifier, keyLink, name, shortened } from './text.mjs'
 import { absolute, timeOfDay } from './times.mjs'
@@ -84,7 +85,8 @@ function looks(event) {
  * @param {LoggedEvent} event
  * @returns {import('./dom.mjs').Child[][]}
  */
-function whose({ clientId, keyId, address, author, subject }) {
+function whose(event) {
+  const { clientId, keyId, address, author, subject } = event
   /** @type {import('./dom.mjs').Child[][]} */
   const parts = []
   const client = clientId ?? clientOf(subject)
@@ -92,6 +94,8 @@ function whose({ clientId, keyId, address, author, subject }) {
   else if (typeof subject === 'string') parts.push([name(subject, 32)])
   if (clientId !== undefined && keyId !== undefined)
     parts.push(['key ', identifier(keyId, keyLink({ clientId, keyId }), 12)])
+  const device = clientId === undefined ? undefined : subjectOf(event)
+  if (device !== undefined) parts.push(['for ', name(device, 32)])
   if (address !== undefined) parts.push(['from ', element('bdi', null, shortened(address))])
   if (typeof author === 'string') parts.push(['by ', name(author, 32)])
   return parts

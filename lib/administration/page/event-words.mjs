@@ -111,19 +111,20 @@ export function spaced(name) {
  * @property {string} code
  * @property {string} [keyId]
  * @property {string} [address]
+ * @property {string} [subject] the device that the key is for, if that is not the client
  * @property {string} [agent]
  */
 
-const SAMPLE = /^(\S+) (\S+)(?: key (\S+))?(?: from (\S+))?(?: by (.*))?$/su
+const SAMPLE = /^(\S+) (\S+)(?: key (\S+))?(?: from (\S+))?(?: for (\S+))?(?: by (.*))?$/su
 
 /**
- * Reads a sample of a finding: a time, a code, and perhaps a key, an address and a program.
+ * Reads a sample of a finding: a time, a code, and perhaps a key, an address, a device and a program.
  *
  * @param {string} sample
  * @returns {Sample | undefined} nothing if it is of another form
  */
 export function readSample(sample) {
-  const [, stamp = '', code, keyId, address, agent] = SAMPLE.exec(sample) ?? []
+  const [, stamp = '', code, keyId, address, subject, agent] = SAMPLE.exec(sample) ?? []
   const at = Date.parse(stamp) / 1000
   if (code === undefined || Number.isNaN(at)) return undefined
   return {
@@ -131,6 +132,16 @@ export function readSample(sample) {
     code,
     ...(keyId !== undefined && { keyId }),
     ...(address !== undefined && { address }),
+    ...(subject !== undefined && { subject: decoded(subject) }),
     ...(agent !== undefined && { agent }),
+  }
+}
+
+/** @param {string} text which may end within an encoded character */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }

@@ -126,7 +126,7 @@ function evidence(finding, { clock }) {
 function sample(text, clientId) {
   const read = readSample(text)
   if (read === undefined) return fragment(visible(text))
-  const { at, code, keyId, address, agent } = read
+  const { at, code, keyId, address, subject, agent } = read
   const stamp = element(
     'time',
     { datetime: new Date(at * 1000).toISOString(), title: absolute(at) },
@@ -137,6 +137,7 @@ function sample(text, clientId) {
     stamp,
     ` ${wordsOfCode(code)}`,
     keyId !== undefined && [' · key ', identifier(keyId, href)],
+    subject !== undefined && [' · for ', name(subject)],
     address !== undefined && [' · from ', element('bdi', null, shortened(address))],
     agent !== undefined && [' · program ', name(agent)],
   )
