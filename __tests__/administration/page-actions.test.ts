@@ -1,7 +1,9 @@
+import { bindByProof, postSigned } from '../support/bound-client.js'
 import { accessibilityFaults } from '../support/browser.js'
+import { clientKey } from '../support/client-assertion.js'
 import { button, confirm, go, OperatorPages, textOf, VICTOR } from '../support/operator-page.js'
 import { keyRefOf } from '../support/redeeming.js'
-import { exchangeKey, obtainKey } from '../support/requests.js'
+import { exchangeKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT } from '../support/server.js'
 
 const pages = new OperatorPages()
@@ -77,6 +79,28 @@ describe('an operator', () => {
     await button(page, 'Revoke everything').last().click()
     await page.getByText('What the server gave for the key is revoked.').waitFor()
     await page.getByText('Operator: revoke family').waitFor()
+  })
+
+  it('removes a binding, and knows that keys of the device still work until its client is locked', async () => {
+    const device = clientKey()
+    const scope = 'provision:bind devices:read'
+    await bindByProof(pages.server, device, { requested_subject: 'device:7', scope })
+    const signed = { key: device, clientId: 'device:7' }
+    const form = { grant_type: 'client_credentials', scope: 'devices:read' }
+    const ask = () => postSigned(pages.server, '/oauth/token', signed, form)
+    const Authorization = `Bearer ${(await ask()).body.access_token}`
+    const page = await pages.open('client?clientId=device:7')
+    await button(page, 'Remove').click()
+    const words =
+      'Its provisioning keys and access tokens work until they expire. To stop them now, lock the client too.'
+    await page.getByRole('dialog').getByText(words).waitFor()
+    await confirm(page, 'Remove binding').click()
+    await page.getByText('The binding is removed.').waitFor()
+    expect((await ask()).status).toBe(401)
+    const use = async () => (await send(pages.server, 'get', '/devices').set({ Authorization })).status
+    expect(await use()).toBe(200)
+    await pages.server.keys.lockClient({ clientId: 'device:7', reason: 'stolen', author: 'alice' })
+    expect(await use()).toBe(401)
   })
 
   it('sees why an action fails, and can try again', async () => {

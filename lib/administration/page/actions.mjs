@@ -69,7 +69,12 @@ export function revokeBinding({ clientId, bindingId }) {
   return {
     title: 'Remove this binding?',
     text: [
-      fragment('The device that has this private key can no longer authenticate as ', name(clientId), '.'),
+      fragment(
+        'The device can no longer authenticate as ',
+        name(clientId),
+        ' with this private key or certificate.',
+      ),
+      'Its provisioning keys and access tokens work until they expire. To stop them now, lock the client too.',
       'You cannot undo this: the device must be provisioned again with a new key.',
     ],
     confirm: 'Remove binding',
