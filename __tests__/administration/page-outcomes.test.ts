@@ -14,6 +14,8 @@ interface Situation {
   readonly rule: keyof typeof RULES
   /** The codes of the events, all of one key. */
   readonly codes: readonly string[]
+  /** What the replays of these events have done to the client or the binding of the key. */
+  readonly fate?: string
   readonly count?: number
   readonly actions?: readonly string[]
   /** Further members of the events in this process, the latest first. */
@@ -34,12 +36,14 @@ async function read(situation: Situation): Promise<string[]> {
 
 function outcomeOn(
   page: Page,
-  { rule, codes, count, actions = [], events = [] }: Situation,
+  { rule, codes, fate, count, actions = [], events = [] }: Situation,
 ): Promise<Outcome> {
   const stamp = new Date(AT * 1_000).toISOString()
   const finding = {
     ...{ id: 'f', rule, severity: RULES[rule].severity, evidence: 'bound', subject: 'client:fleet' },
-    samples: codes.map((code) => `${stamp} ${code} key k1 from 192.0.2.1`),
+    samples: codes.map(
+      (code) => `${stamp} ${code} key k1${fate ? ` family ${fate}` : ''} from 192.0.2.1 for device:b6`,
+    ),
     ...{ count: count ?? codes.length, firstAt: AT, lastAt: AT, actions },
   }
   const log = {
@@ -64,9 +68,12 @@ describe('a replay', () => {
   })
   const rule = 'replayed_key'
 
-  it('is over if everything of the key is revoked', async () => {
-    const codes = ['key.replayed:family_revoked']
-    expect(await read({ rule, codes, events: [replay(true, 'revoked')] })).toEqual([
+  it.each([
+    ['this', { events: [replay(true, 'revoked')] }],
+    ['another', { fate: 'revoked' }],
+    ['another, for the second time', { fate: 'gone' }],
+  ])('is over if everything of the key is revoked by %s process', async (_, known) => {
+    expect(await read({ rule, codes: ['key.replayed:family_revoked'], ...known })).toEqual([
       '+ refused the request',
       '+ revoked everything that the key had given',
       'today',
@@ -90,15 +97,20 @@ describe('a replay', () => {
     expect(step).toBe('undo what your route did with key k1 for device:b6, unless your app has done so')
   })
 
-  it('is urgent while policy keeps the binding of the key', async () => {
-    const codes = ['key.replayed:family_revoked']
-    expect(await read({ rule, codes, events: [replay(true, 'flagged')] })).toEqual([
+  it.each([
+    ['this', { events: [replay(true, 'flagged')] }],
+    ['another', { fate: 'flagged' }],
+  ])('is urgent while policy keeps the binding of the key, as %s process has seen', async (_, known) => {
+    const situation = { rule, codes: ['key.replayed:family_revoked'], ...known } as const
+    expect(await read(situation)).toEqual([
       '+ refused the request',
       '+ revoked the access tokens of the key',
       '- kept the client or the binding that the key gave, because your policy says so',
       'now',
       'needs a new key',
     ])
+    const [, step] = (await outcomeOn(await pages.open(), situation)).next
+    expect(step).toBe('revoke everything that key k1 for device:b6 gave, because a part of it may still work')
   })
 
   it('is urgent while the server cannot reach what the key gave', async () => {
@@ -113,17 +125,38 @@ describe('a replay', () => {
   it('is over once an operator has revoked the rest', async () => {
     const codes = ['key.replayed:nothing_revoked']
     const revoked = { type: 'family.revoked', at: AT + 60, family: { clientId: 'device-1', fate: 'revoked' } }
-    const [, words, urgency] = await read({ rule, codes, events: [revoked, replay(false, 'flagged')] })
+    const events = [revoked, replay(false, 'flagged')]
+    const [, words, urgency] = await read({ rule, codes, fate: 'flagged', events })
     expect([words, urgency]).toEqual(['+ revoked everything that the key had given', 'today'])
   })
 
-  it('of another process is not sure to be over', async () => {
-    expect(await read({ rule, codes: ['key.replayed:family_revoked'] })).toEqual([
+  it('of an access token is over, and may be that of a route if another process has redeemed the key', async () => {
+    const situation = { rule, codes: ['key.replayed:family_revoked'] } as const
+    expect(
+      await read({ ...situation, events: [{ type: 'key.redeemed', at: AT - 5, action: 'token' }] }),
+    ).toEqual([
       '+ refused the request',
-      '+ revoked the access tokens of the key',
-      '- may have kept a client or a binding that the key gave: this process does not know',
-      'now',
+      '+ revoked everything that the key had given',
+      'today',
       'needs a new key',
+    ])
+    expect(await read(situation)).toEqual([
+      '+ refused the request',
+      '+ revoked any access token of the key',
+      'today',
+    ])
+    const [, step] = (await outcomeOn(await pages.open(), situation)).next
+    expect(step).toContain('. If your route redeemed key k1 for device:b6, undo what the route did')
+  })
+
+  it('that this process knows only in part asks for the rest in the log', async () => {
+    const situation = { rule, codes: ['key.replayed:family_revoked'], fate: 'revoked', count: 9 } as const
+    const [urgency, step] = (await outcomeOn(await pages.open(), situation)).next
+    expect([urgency, step]).toEqual([
+      'today',
+      expect.stringMatching(
+        /\. Search your log for key\.replayed, because this page knows only 1 of 9 times$/,
+      ),
     ])
   })
 })

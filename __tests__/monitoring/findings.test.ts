@@ -189,4 +189,14 @@ describe('the recorder of findings', () => {
     const [finding] = await kept.findings()
     expect(finding?.samples[0]?.slice(25)).toBe(`key.replayed key a-key from 192.0.2.1${words} by curl`)
   })
+
+  it('keeps what a replay has done to the client or the binding of the key', async () => {
+    const kept = store()
+    const family = { clientId: 'device:b6', fate: 'flagged' }
+    const event = eventAt(0, 'key.replayed', { clientId: 'fleet', keyId: 'a-key', family })
+    recorderOn(kept).recorder.add({ ...detection('replayed_key', 'client:fleet'), event })
+    await settled()
+    const [finding] = await kept.findings()
+    expect(finding?.samples[0]?.slice(25)).toBe('key.replayed key a-key family flagged from 192.0.2.1')
+  })
 })

@@ -44,16 +44,23 @@ function findingIdOf(rule: string, subject: string, at: number): string {
 function sampleOf(event: ProvisioningEvent): string {
   const { code, at, address, userAgent } = event
   const keyId = memberOf(event, 'keyId')
+  const fate = fateOf(event)
   const subject = subjectOf(event)
   const parts = [
     at.toISOString(),
     code,
     keyId && `key ${keyId}`,
+    fate && `family ${fate}`,
     address && `from ${address}`,
     subject && `for ${subject}`,
     userAgent && `by ${userAgent}`,
   ]
   return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
+}
+
+/** What a replay has done to the client or the binding that the key gave. A page of another process needs it too. */
+function fateOf(event: ProvisioningEvent): string | undefined {
+  return event.type === 'key.replayed' ? event.family?.fate : undefined
 }
 
 /** The device that a key is for, if that is not the client that asked for it. Spaces are encoded. */

@@ -110,27 +110,29 @@ export function spaced(name) {
  * @property {number} at
  * @property {string} code
  * @property {string} [keyId]
+ * @property {string} [fate] of the client or the binding that a key gave, after a replay
  * @property {string} [address]
  * @property {string} [subject] the device that the key is for, if that is not the client
  * @property {string} [agent]
  */
 
-const SAMPLE = /^(\S+) (\S+)(?: key (\S+))?(?: from (\S+))?(?: for (\S+))?(?: by (.*))?$/su
+const SAMPLE = /^(\S+) (\S+)(?: key (\S+))?(?: family (\S+))?(?: from (\S+))?(?: for (\S+))?(?: by (.*))?$/su
 
 /**
- * Reads a sample of a finding: a time, a code, and perhaps a key, an address, a device and a program.
+ * Reads a sample of a finding: a time, a code, and perhaps a key, a fate, an address, a device and a program.
  *
  * @param {string} sample
  * @returns {Sample | undefined} nothing if it is of another form
  */
 export function readSample(sample) {
-  const [, stamp = '', code, keyId, address, subject, agent] = SAMPLE.exec(sample) ?? []
+  const [, stamp = '', code, keyId, fate, address, subject, agent] = SAMPLE.exec(sample) ?? []
   const at = Date.parse(stamp) / 1000
   if (code === undefined || Number.isNaN(at)) return undefined
   return {
     at,
     code,
     ...(keyId !== undefined && { keyId }),
+    ...(fate !== undefined && { fate }),
     ...(address !== undefined && { address }),
     ...(subject !== undefined && { subject: decoded(subject) }),
     ...(agent !== undefined && { agent }),

@@ -8,6 +8,7 @@ import { clientOf } from './findings.mjs'
  * What the page knows about the events of a finding.
  *
  * @typedef {object} Evidence
+ * @property {readonly import('./event-words.mjs').Sample[]} samples the examples of the finding, from all processes
  * @property {readonly Seen[]} seen the events of the finding, or as many as there are
  * @property {boolean} isComplete whether these are all
  * @property {readonly LoggedEvent[]} logged the events of the page that name the client, the latest first
@@ -30,7 +31,7 @@ export function eventsOf(finding, log) {
     ({ code, at }) => types.has(sortOf(code)) && at >= finding.firstAt && at < finding.lastAt + 1,
   )
   const seen = during.length > samples.length ? during : samples
-  return { seen, isComplete: seen.length >= finding.count, logged }
+  return { samples, seen, isComplete: seen.length >= finding.count, logged }
 }
 
 /** @param {string} code */

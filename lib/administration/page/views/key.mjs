@@ -2,7 +2,7 @@ import { revokeFamily, revokeKey } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventItems } from '../event-list.mjs'
 import { button, clientName, empty, facts, lockBadge, section, stateBadge } from '../parts.mjs'
-import { isByRoute } from '../replay.mjs'
+import { isRedeemedByRoute } from '../replay.mjs'
 import { clientLink, name, nameInFull, visible } from '../text.mjs'
 import { absolute, time } from '../times.mjs'
 
@@ -46,7 +46,15 @@ function known({ key, events }, context) {
 
 /** @param {import('../api.mjs').LoggedEvent[]} events */
 function history(events) {
-  if (events.length > 0) return element('ol', { class: 'history' }, eventItems(events))
+  if (events.length > 0)
+    return [
+      element(
+        'p',
+        { class: 'muted' },
+        'These are only the events of this process. Other processes may have more.',
+      ),
+      element('ol', { class: 'history' }, eventItems(events)),
+    ]
   const next = 'Another process may have them, and so has your audit log. Search it for the id of the key.'
   return empty('This process has no events of this key.', next)
 }
@@ -84,7 +92,7 @@ function terms({ key, events }, { clock }) {
 function fateOf({ familyRevoked, familyClientId, scope }, events) {
   const isOwnScope = (/** @type {string} */ one) => !one.startsWith('provision:')
   // Every endpoint of the server needs a scope of its own.
-  if (scope.every(isOwnScope) || events.some(isByRoute))
+  if (scope.every(isOwnScope) || events.some(isRedeemedByRoute))
     return 'what your route did with the key: the server cannot undo this'
   if (!familyRevoked) return 'works'
   // After a replay, your policy may keep the client or the binding.
