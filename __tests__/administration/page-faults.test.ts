@@ -44,6 +44,23 @@ describe('a fault', () => {
     await page.getByRole('heading', { name: 'Everything is fine.' }).waitFor()
   })
 
+  it('of the store, later, is what the whole page says', async () => {
+    const page = await pages.open()
+    await page.locator('.stream.live').waitFor()
+    await page.locator('#foot', { hasText: 'the store answers in' }).waitFor()
+    pages.isStoreDown = true
+    await obtainKey(pages.server)
+    await page.getByText('The page shows earlier data.').waitFor()
+    expect(await page.locator('.stream').textContent()).toBe('Earlier data')
+    expect(await page.locator('#foot').textContent()).toContain('the store cannot be reached')
+    expect(await page.locator('main h1').textContent()).toMatch(/^The store cannot be reached/)
+    pages.isStoreDown = false
+    await page.waitForTimeout(1_100)
+    await button(page, 'Try again').click()
+    await page.locator('.stream.live').waitFor()
+    expect(await page.locator('#foot').textContent()).toContain('the store answers in')
+  })
+
   it('of the network leaves the earlier data, and says so', async () => {
     const page = await pages.open()
     await page.route('**/api/**', (route) => route.abort())

@@ -22,13 +22,14 @@ const STREAM = {
   connecting: 'Connecting',
   live: 'Live',
   waiting: 'Reconnecting',
+  earlier: 'Earlier data',
 }
 
 /**
  * The top of the page: its views, and who looks at it.
  *
  * @param {Overview} overview
- * @param {import('./events.mjs').StreamState} stream
+ * @param {import('./events.mjs').StreamState | 'earlier'} stream
  * @param {string} path
  */
 export function bar({ role, actor, findings, locks }, stream, path) {
@@ -80,8 +81,9 @@ function roleTitle(role) {
  *
  * @param {Overview} overview
  * @param {import('./times.mjs').Clock} clock
+ * @param {boolean} isStale whether the last answer of the server was a fault
  */
-export function foot({ process, startedAt, health }, clock) {
+export function foot({ process, startedAt, health }, clock, isStale) {
   const { isReachable, milliseconds } = health.store
   const store = !isReachable
     ? 'the store cannot be reached'
@@ -97,7 +99,7 @@ export function foot({ process, startedAt, health }, clock) {
     name(process.host, 32),
     ', started ',
     time(startedAt, clock),
-    ` · ${store}`,
+    !(isStale && isReachable) && ` · ${store}`,
     health.droppedEvents > 0 &&
       ` · ${counted(health.droppedEvents, 'event was', 'events were')} dropped, because an observer is too slow`,
   )

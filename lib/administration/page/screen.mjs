@@ -54,6 +54,8 @@ export class Screen {
   #stream = 'connecting'
   /** @type {Shown | undefined} */
   #shown
+  /** Whether the last answer of the server was a fault. */
+  #isStale = false
   #asked = 0
 
   /**
@@ -110,10 +112,15 @@ export class Screen {
     ])
     if (asked !== this.#asked || this.#api.isEnded) return
     if (overview.status === 'rejected') return this.#fail(overview.reason, hash)
-    if (!overview.value.health.store.isReachable) return this.#fail(UNREACHABLE, hash)
+    const { health } = overview.value
+    if (!health.store.isReachable) {
+      if (this.#shown !== undefined) this.#shown.overview = { ...this.#shown.overview, health }
+      return this.#fail(UNREACHABLE, hash)
+    }
     if (data.status === 'rejected') return this.#fail(data.reason, hash)
     this.#clock.set(overview.value.now)
     this.#shown = { hash, view, overview: overview.value, parameters, data: data.value }
+    this.#isStale = false
     this.#warn(undefined)
     this.render()
   }
@@ -127,8 +134,8 @@ export class Screen {
   render() {
     if (this.#shown === undefined || this.#api.isEnded) return
     const { hash, view, data, overview } = this.#shown
-    show(byId('bar'), bar(overview, this.#stream, this.#path))
-    show(byId('foot'), foot(overview, this.#clock))
+    show(byId('bar'), bar(overview, this.#isStale ? 'earlier' : this.#stream, this.#path))
+    show(byId('foot'), foot(overview, this.#clock, this.#isStale))
     document.title = titleOf(overview, view.title)
     if (hash !== location.hash) return
     byId('main').removeAttribute('aria-busy')
@@ -164,6 +171,8 @@ export class Screen {
    * @param {string} hash
    */
   #fail(error, hash) {
+    this.#isStale = true
+    this.render()
     byId('main').removeAttribute('aria-busy')
     const message = error instanceof Error ? error.message : 'Something has failed.'
     if (this.#shown?.hash === hash) return this.#warn(message)
