@@ -3,6 +3,7 @@ import type { RequestSource } from '../base/request.js'
 import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.js'
 import { emitUnbound } from '../clients/client-events.js'
 import { changeClient, findClient } from '../clients/registry.js'
+import { TOKEN_SCOPE } from '../clients/scopes.js'
 import type { Binding, Client } from '../ports/client.js'
 import {
   callStore,
@@ -30,7 +31,7 @@ import { registeredIdOf } from './registered-id.js'
  */
 export async function containReplay(
   deployment: StoringDeployment | Deployment,
-  key: KeyRef & { readonly subject?: string },
+  key: KeyRef & { readonly subject?: string; readonly scope: readonly string[] },
   source?: RequestSource,
 ): Promise<string | undefined> {
   const { jti: keyId, clientId, subject } = key
@@ -46,11 +47,16 @@ export async function containReplay(
   const { family } = await undoInRegistry(deployment, key, ending, (end) =>
     emitReplay(outcome === 'revoked', end),
   )
-  return consequenceOf(family)
+  return consequenceOf(family, key.scope)
 }
 
+const LEFT_TO_APP =
+  'The server cannot undo what your route did with the key: undo this when you get the event key.replayed.'
+
 /** What a replay has done to the results of a key. `undefined` if they could not be found out. */
-function consequenceOf(family: FamilyEnd['family']): string | undefined {
+function consequenceOf(family: FamilyEnd['family'], scope: readonly string[]): string | undefined {
+  // Every other redemption names a client.
+  if (family === undefined && !scope.includes(TOKEN_SCOPE)) return LEFT_TO_APP
   if (family === undefined) return 'Any access token of the key is revoked.'
   const { clientId, fate } = family
   if (clientId === undefined) return undefined

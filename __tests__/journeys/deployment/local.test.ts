@@ -370,6 +370,24 @@ describe('a refusal of a local deployment', () => {
       )
     }))
 
+  it('says that a replay leaves the work of a route to the app', () =>
+    withLocal(async ({ origin }) => {
+      const basic = Buffer.from(`${CLIENT}:${SECRET}`).toString('base64')
+      const asked = await fetch(`${origin}/oauth/token`, {
+        method: 'POST',
+        headers: { Authorization: `Basic ${basic}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'devices:create' }),
+      })
+      const { access_token: key } = (await asked.json()) as Answer['body']
+      const use = () =>
+        fetch(`${origin}/devices`, { method: 'POST', headers: { Authorization: `Bearer ${key}` } })
+      expect((await use()).status).toBe(201)
+      const refused = (await (await use()).json()) as Answer['body']
+      expect(refused['error_description']).toBe(
+        'The key has been redeemed; a key is good for one redemption. The server cannot undo what your route did with the key: undo this when you get the event key.replayed. Get a new key.',
+      )
+    }))
+
   it('links to the section of its reason, if the deployment has a page', () =>
     withLocal(
       async ({ origin }) => {
