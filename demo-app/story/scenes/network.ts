@@ -14,8 +14,8 @@ export const NETWORK: Scene = {
     'A key that is not bound works for everybody who has it, so the server accepted the key. At the second network, the ' +
     'server opened a finding. At the third network, it opened another finding, and revoked the key.',
   matters:
-    'The server stopped the key by itself, before anybody redeemed it. The thieves have gained nothing, and the device ' +
-    'can ask for a new key.',
+    'Both thieves used the key once. Then the server stopped the key by itself, before anybody redeemed it. So the ' +
+    'thieves got nothing that lasts, and the device can ask for a new key.',
   rules: ['network_changed', 'many_networks'],
   beats: () => [
     {
