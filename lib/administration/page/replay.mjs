@@ -14,10 +14,10 @@ import { capitalized, counted, listed, shortened } from './text.mjs'
  * @property {boolean} isKept whether a client or a binding that it gave has remained
  * @property {boolean} isUnsure whether a route has redeemed it, or it gave an access token
  * @property {string | undefined} fate of the client or the binding that it gave
- * @property {boolean} isCutOff whether its device can no longer use what it gave
+ * @property {boolean} isCutOff whether its device no longer has what it gave
  */
 
-/** The most keys that one sentence names. */
+/** A sentence names at most so many keys. */
 const MOST_NAMED = 3
 
 /**
