@@ -2,7 +2,7 @@ import { ProvisioningError } from '../base/errors.js'
 import type { RequestSource } from '../base/request.js'
 import { comesFrom, withBindings, withoutBindings } from '../clients/bound-keys.js'
 import { emitUnbound } from '../clients/client-events.js'
-import { changeClient, findClient } from '../clients/registry.js'
+import { callRegistry, changeClient, findClient, presentClient, readRecord } from '../clients/registry.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
 import type { Binding, Client } from '../ports/client.js'
 import {
@@ -94,7 +94,7 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
 
 /**
  * Removes what an interrupted redemption of a revoked key has left in the client registry. Otherwise the client or the
- * binding would become valid when the store forgets the key.
+ * binding would become valid when the store forgets the key. Nobody could use it before, so there are no tokens to revoke.
  *
  * @param outcome the outcome of the revocation
  */
@@ -107,8 +107,13 @@ export async function removeLeftovers(
   if (!('registryWritable' in deployment) || !deployment.registryWritable) return
   const { subject } = (await callStore(() => deployment.store.find(key))) ?? {}
   if (subject === undefined) return
-  for (const clientId of new Set([subject, registeredIdOf({ ...key, subject })]))
-    await revoke({ deployment, key, clientId }, 'operator')
+  const { registry } = deployment
+  for (const clientId of new Set([subject, registeredIdOf({ ...key, subject })])) {
+    const record = presentClient(await readRecord(deployment, clientId))
+    if (record !== undefined && existsOnlyThrough(key, record))
+      await callRegistry(() => registry.delete(clientId, record.revision))
+    else await changeClient(deployment, clientId, (client) => withoutBindings(client, comesFrom(key.jti)))
+  }
 }
 
 /** Whose key it was, and what happened to the client that its redemption created or changed. */
