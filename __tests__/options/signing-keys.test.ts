@@ -97,15 +97,19 @@ describe('a signing key', () => {
   })
 })
 
-const TWO_KEYS = 'a private key with its own public key, got one with the public key of another'
-
 /** The JWK of a private key with the public members of another key. */
 function swapped(one: { privateKey: KeyObject }, other: { publicKey: KeyObject }) {
   return { ...jwk(one.privateKey), ...jwk(other.publicKey) }
 }
 
+/** Node 24 and newer cannot import a JWK that consists of two keys. */
+const IMPORTS_TWO_KEYS = Number.parseInt(process.versions.node, 10) < 24
+
 describe('a signing key is refused', () => {
   const material = 'a PEM, a JWK or a KeyObject'
+  const twoKeys = IMPORTS_TWO_KEYS
+    ? 'a private key with its own public key, got one with the public key of another'
+    : `${material}, got an object`
   const REFUSED: [string, unknown, string][] = [
     ['text that is no PEM', 'correct-horse-battery-staple', `${material}, got text that is not a PEM key`],
     ['an empty text', '', `${material}, got an empty text`],
@@ -125,8 +129,8 @@ describe('a signing key is refused', () => {
     ['a JWK without its secret', { kty: 'oct' }, `${material}, got an object`],
     ['a JWK with a passphrase', { kty: 'oct', k: 'correct horse '.repeat(5) }, `${material}, got an object`],
     ['a JWK with an empty secret', { kty: 'oct', k: '' }, `${USABLE}, got an HMAC secret of 0 bits`],
-    ['an EC key with the public key of another', swapped(EC, OTHER), TWO_KEYS],
-    ['an RSA key with the public key of another', swapped(RSA, rsa()), TWO_KEYS],
+    ['an EC key with the public key of another', swapped(EC, OTHER), twoKeys],
+    ['an RSA key with the public key of another', swapped(RSA, rsa()), twoKeys],
     ['RSA of 1024 bits', rsa(1024).privateKey, `${USABLE}, got a key of type rsa of 1024 bits`],
     ['secp256k1', ec('secp256k1').privateKey, `${USABLE}, got a key of type ec on secp256k1`],
     ['Ed25519', generateKeyPairSync('ed25519').privateKey, `${USABLE}, got a key of type ed25519`],

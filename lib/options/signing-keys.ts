@@ -170,7 +170,7 @@ export function readSigningKey(input: unknown, path: string, faults: Faults): Si
   return { kid, alg, publicKey, verifiedTokens, ...(key.type === 'private' && { privateKey: key }) }
 }
 
-/** Node does not compare the two parts of a key. With a wrong one, every token that we sign would be refused. */
+/** Before version 24, Node does not compare the two parts of a key. With a wrong one, every token that we sign would be refused. */
 function isPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
   const text = Buffer.from('signed with the private key')
   return verify('sha256', text, publicKey, sign('sha256', text, privateKey))
