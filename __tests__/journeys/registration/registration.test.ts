@@ -1,5 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
-import type { ProvisioningEvent, RegistrationPolicy } from '../../../lib/index.js'
+import {
+  type ClientRegistry,
+  hashSecret,
+  memoryStore,
+  type PolicyOptions,
+  type ProvisioningEvent,
+  type RegistrationPolicy,
+} from '../../../lib/index.js'
 import { memoryClientRegistry } from '../../../lib/stores/memory/memory-clients.js'
 import { bindWithProof } from '../../support/binding.js'
 import { exactly } from '../../support/exact.js'
@@ -8,9 +15,11 @@ import { manage, pathOf, registerClient, update } from '../../support/registerin
 import { askForKey, exchangeKey, obtainKey, postForm, send } from '../../support/requests.js'
 import {
   AUDIENCE,
+  CLIENT,
   ISSUER,
   OTHER_AUDIENCE,
   type RunningServer,
+  SECRET,
   type ServerPlan,
   startServer,
   WITH_ADMIN,
@@ -23,6 +32,19 @@ async function withServer(test: (server: RunningServer) => Promise<void>, plan: 
   } finally {
     await server.close()
   }
+}
+
+/** A registry with the client that asks for keys. */
+async function registryWithRunner(policy?: PolicyOptions): Promise<ClientRegistry> {
+  const registry = memoryClientRegistry([])
+  await registry.save({
+    clientId: CLIENT,
+    revision: 1,
+    secretHash: hashSecret(SECRET),
+    authenticationMethods: ['client_secret_basic'],
+    ...(policy !== undefined && { policy }),
+  })
+  return registry
 }
 
 const typesOf = (events: readonly ProvisioningEvent[]) => events.map(({ type }) => type)
@@ -208,7 +230,6 @@ describe('a client that deletes itself', () => {
     }))
 
   test('cannot authenticate although the store fails, and can finish when it answers again', async () => {
-    const { memoryStore } = await import('../../../lib/index.js')
     const store = memoryStore()
     let fails = true
     const revokeIssuedBefore: typeof store.revokeIssuedBefore = async (bound) => {
@@ -240,14 +261,7 @@ describe('a client that deletes itself', () => {
 
 describe('an operator', () => {
   test('removes what an interrupted redemption has registered, by revoking its key', async () => {
-    const registry = memoryClientRegistry([])
-    const { hashSecret, memoryStore } = await import('../../../lib/index.js')
-    await registry.save({
-      clientId: 'ci-runner',
-      revision: 1,
-      secretHash: hashSecret('correct-horse-battery-staple'),
-      authenticationMethods: ['client_secret_basic'],
-    })
+    const registry = await registryWithRunner()
     const registered: string[] = []
     const clients = {
       ...registry,
@@ -560,7 +574,6 @@ describe('an update that asks for more', () => {
     const secret = 'correct-horse-battery-staple'
     const policy = { scopes: ['provision:register', 'provision:token', 'devices:read'], lifetimeSeconds: 300 }
     const asker = memoryClientRegistry([])
-    const { hashSecret } = await import('../../../lib/index.js')
     const save = async (revision: number, changed: object) =>
       expect(
         await asker.save({
@@ -599,15 +612,7 @@ describe('an update that asks for more', () => {
   })
 
   test('does not replace a client that was registered again in the meantime', async () => {
-    const { hashSecret } = await import('../../../lib/index.js')
-    const registry = memoryClientRegistry([])
-    await registry.save({
-      clientId: 'ci-runner',
-      revision: 1,
-      secretHash: hashSecret('correct-horse-battery-staple'),
-      authenticationMethods: ['client_secret_basic'],
-      policy: { ...WITH_ADMIN, registrationPolicies: ['slow'] },
-    })
+    const registry = await registryWithRunner({ ...WITH_ADMIN, registrationPolicies: ['slow'] })
     const other = { authenticationMethods: [], registeredBy: { clientId: 'ci-runner', keyId: 'another' } }
     const slow: RegistrationPolicy = async ({ operation, clientId }) => {
       if (operation !== 'update') return
@@ -626,14 +631,7 @@ describe('an update that asks for more', () => {
   })
 
   test('keeps what the operator has granted', async () => {
-    const registry = memoryClientRegistry([])
-    const { hashSecret } = await import('../../../lib/index.js')
-    await registry.save({
-      clientId: 'ci-runner',
-      revision: 1,
-      secretHash: hashSecret('correct-horse-battery-staple'),
-      authenticationMethods: ['client_secret_basic'],
-    })
+    const registry = await registryWithRunner()
     await withServer(
       async (server) => {
         const client = await registerClient(server)
@@ -653,14 +651,7 @@ describe('an update that asks for more', () => {
   })
 
   test('does not get back what the operator took away', async () => {
-    const registry = memoryClientRegistry([])
-    const { hashSecret } = await import('../../../lib/index.js')
-    await registry.save({
-      clientId: 'ci-runner',
-      revision: 1,
-      secretHash: hashSecret('correct-horse-battery-staple'),
-      authenticationMethods: ['client_secret_basic'],
-    })
+    const registry = await registryWithRunner()
     await withServer(
       async (server) => {
         const client = await registerClient(server, { scope: 'provision:token devices:read' })
