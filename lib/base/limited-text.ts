@@ -1,7 +1,7 @@
 /**
  * Reads a stream as text.
  *
- * @param name what is read, such as `the answer`
+ * @param name names the text in the error, for example `the answer`
  * @throws Error if it has too many bytes. The rest is not read
  */
 export async function limitedText(
