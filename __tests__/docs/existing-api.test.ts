@@ -39,7 +39,7 @@ describe('the commands of docs/guides/existing-api.md', () => {
     const second = there
       .replace(/^ADDRESS=.*$/m, 'ADDRESS=127.0.0.1')
       .replace(/^node app\.mjs .*$/m, stopping.replace('app.mjs', 'secure.mjs'))
-    const commands = [first, 'kill $!', 'rm device.json', second, onDevice].join('\n')
+    const commands = [first, 'kill $!', 'rm identity.json', second, onDevice].join('\n')
     const { stdout } = await inShell(sandbox.folder, commands.replaceAll('3000', port))
     const promised = codeIn('text').join('').trim().split('\n')
     expect(stdout).toMatch(printing([...promised, '200 {"from":"device:8","celsius":21.5}']))
