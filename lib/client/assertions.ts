@@ -1,8 +1,5 @@
 import { base64url, type Signer, sha256, signJwt, thumbprintOf } from './signer.js'
 
-/** RFC 7523 2.2. */
-export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
 const ASSERTION_LIFETIME_SECONDS = 60
 
 /** The request that a DPoP proof is for. */

@@ -1,4 +1,5 @@
-import { ASSERTION_TYPE, clientAssertion } from './assertions.js'
+import { ASSERTION_TYPE } from '../base/oauth-names.js'
+import { clientAssertion } from './assertions.js'
 import { type Connection, invalidAnswer, type OutgoingRequest, sendToIssuer } from './connection.js'
 import { oneLine, ProvisionError } from './failure.js'
 import { isProtected } from './options.js'

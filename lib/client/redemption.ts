@@ -1,3 +1,4 @@
+import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'
 import { invalidAnswer } from './connection.js'
 import { ProvisionError } from './failure.js'
@@ -9,8 +10,6 @@ import type { Signer } from './signer.js'
 import type { Attempt, Result, SavedKeyPair } from './state.js'
 
 const FORM = 'application/x-www-form-urlencoded'
-const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 
 /** The request that redeems a key. It is the same each time that it is sent, except for its proof. */
 export function newAttempt(
@@ -46,7 +45,7 @@ export function exchangeForm(
   const form = new URLSearchParams({
     grant_type: EXCHANGE_GRANT,
     subject_token: key.token,
-    subject_token_type: JWT_TYPE,
+    subject_token_type: JWT_TOKEN_TYPE,
   })
   if (scope !== undefined) form.set('scope', scope)
   if (resource !== undefined) form.set('resource', resource)

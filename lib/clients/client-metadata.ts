@@ -1,5 +1,6 @@
 import { malformed, unlessRefused } from '../base/errors.js'
 import { LOOPBACK_HOSTS } from '../base/network.js'
+import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'
 import { CERTIFICATE_NAME_MEMBERS, certificateNameFault } from '../certificates/certificate-name.js'
 import type { Claims } from '../jose/jws.js'
@@ -17,7 +18,7 @@ export interface AcceptedMetadata {
 }
 
 /** The grants of the token endpoint. A client can register for each of them. */
-export const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const
+export const GRANT_TYPES = ['client_credentials', EXCHANGE_GRANT] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
 /** Returns the expected value in words, or `undefined` if the value is valid. */

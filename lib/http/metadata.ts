@@ -1,3 +1,4 @@
+import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { PROOF_ALGORITHMS } from '../jose/jwk.js'
 import { CERTIFICATE_METHODS, CLIENT_AUTHENTICATION_METHODS } from '../ports/methods.js'
@@ -11,7 +12,6 @@ export interface Served {
 }
 
 // A key can be exchanged without any other credential. The metadata calls that `none`.
-const EXCHANGE_GRANT = GRANT_TYPES[1]
 const WITHOUT_CLIENT = [...CLIENT_AUTHENTICATION_METHODS, 'none']
 
 /** The metadata of the authorization server (RFC 8414 2). */

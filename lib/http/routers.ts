@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import type { GrantType } from '../clients/client-metadata.js'
 import type { HttpContext } from './context.js'
 import { documentHandler, documentsAtRoot, documentsFault, resourceDocuments } from './documents.js'
@@ -47,7 +48,7 @@ const PARTS: Record<
 > = {
   issuance: { grant: 'client_credentials', names: [] },
   redemption: {
-    grant: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    grant: EXCHANGE_GRANT,
     names: ['bind', 'register', 'readRegistration', 'updateRegistration', 'deleteRegistration'],
   },
   bindings: { names: ['bindings', 'revokeBinding'] },

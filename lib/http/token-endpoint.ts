@@ -1,4 +1,5 @@
 import { malformed, ProvisioningError } from '../base/errors.js'
+import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import type { Parameters } from '../base/request.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
@@ -14,7 +15,6 @@ import {
 import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
 import { issueKey } from '../tokens/issuance.js'
-import { JWT_TOKEN_TYPE } from '../tokens/token-issuer.js'
 import { redeemKey } from './key-limits.js'
 import { authenticate, authenticatedForm, type Handle, ok, type Visit } from './visit.js'
 import type { Answer } from './wire.js'
@@ -23,7 +23,7 @@ type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>
 
 const GRANTS: Record<GrantType, GrantHandler> = {
   client_credentials: issue,
-  'urn:ietf:params:oauth:grant-type:token-exchange': exchange,
+  [EXCHANGE_GRANT]: exchange,
 }
 
 /** The token endpoint with some of its grants. If `leave` accepts a grant, the next router handles it. */

@@ -1,3 +1,4 @@
+import { ASSERTION_TYPE } from '../base/oauth-names.js'
 import { basicAuth, type Secret } from '../base/secret.js'
 import { signJwt } from '../jose/jwt.js'
 import type { ActiveKey } from '../jose/key-ring.js'
@@ -32,9 +33,6 @@ export function introspectionClient(
 export function authenticateBySecret(clientId: string, secret: Secret): AuthenticateRequest {
   return () => ({ headers: { authorization: basicAuth(clientId, secret.reveal()) } })
 }
-
-/** RFC 7523 2.2. */
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** An assertion is made for one request, which is sent immediately. */
 const ASSERTION_LIFETIME_SECONDS = 60

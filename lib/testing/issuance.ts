@@ -1,5 +1,6 @@
+import { ASSERTION_TYPE } from '../base/oauth-names.js'
 import { basicAuth } from '../base/secret.js'
-import { ASSERTION_TYPE, clientAssertion } from '../client/assertions.js'
+import { clientAssertion } from '../client/assertions.js'
 import type { Signer } from '../client/signer.js'
 import type { TestClock } from './clock.js'
 import type { TestDpopKey } from './dpop-key.js'

@@ -1,3 +1,4 @@
+import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import { claimsOf } from '../client/provisioning-key.js'
 import type { TestClock } from './clock.js'
 import type { TestDpopKey } from './dpop-key.js'
@@ -72,7 +73,7 @@ export class TokenSource {
     const scopes = [...new Set(['provision:token', ...scopesIn(scope)])]
     return this.#finish({ ...options, scope: scopes }, (key) =>
       this.#issuance.token(
-        { grant_type: EXCHANGE, subject_token: key, subject_token_type: JWT },
+        { grant_type: EXCHANGE_GRANT, subject_token: key, subject_token_type: JWT_TOKEN_TYPE },
         options.dpop,
         false,
       ),
@@ -127,9 +128,6 @@ export class TokenSource {
 const CLOCK_WANTED =
   'A key that has expired needs the clock of the app: const clock = testClock(), then now: clock.now in the options ' +
   'of provisioningKeys(), and clock in those of testKit().'
-
-const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
-const JWT = 'urn:ietf:params:oauth:token-type:jwt'
 
 function scopesIn(scope: string | readonly string[] | undefined): readonly string[] {
   return typeof scope === 'string' ? scope.split(' ') : (scope ?? [])

@@ -1,4 +1,5 @@
 import { ProvisioningError } from '../base/errors.js'
+import { ACCESS_TOKEN_TYPE, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'
 import type { AccessTokenIdentity, IssueInTime } from '../ports/access-token-identity.js'
 import { type Deployment, numericDate } from '../ports/deployment.js'
@@ -6,10 +7,6 @@ import type { Confirmation } from '../ports/store.js'
 import { tokenType } from '../possession/possession.js'
 import { type AccessTokenTerms, mintAccessToken } from './access-token.js'
 import type { VerifiedKey } from './provisioning-key.js'
-
-/** RFC 8693 3. */
-export const JWT_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
-export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
 /** An access token that is sent when its key is settled. */
 export interface ReadyToken {

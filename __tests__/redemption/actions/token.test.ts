@@ -1,10 +1,10 @@
 import { decodeJwt } from 'jose'
+import { JWT_TOKEN_TYPE } from '../../../lib/base/oauth-names.js'
 import { TOKEN_SCOPE } from '../../../lib/clients/scopes.js'
 import type { ClientOptions } from '../../../lib/options/client.js'
 import { exchangeKey, readSubjectToken } from '../../../lib/redemption/actions/token.js'
 import { ACCESS_TOKEN as ACCESS_TOKEN_KIND } from '../../../lib/tokens/access-token.js'
 import { verifyGenuine } from '../../../lib/tokens/issued-token.js'
-import { JWT_TOKEN_TYPE } from '../../../lib/tokens/token-issuer.js'
 import {
   AUDIENCE,
   deployed,

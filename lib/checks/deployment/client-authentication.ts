@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { ASSERTION_TYPE } from '../../base/oauth-names.js'
 import { basicAuth } from '../../base/secret.js'
 import { makeToken, newPair } from '../../jose/forged-token.js'
 import type { Claims } from '../../jose/jws.js'
@@ -8,7 +9,6 @@ import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
 
 const GROUP = { group: 'Client authentication', needs: ['issuance-key'] }
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const EXPECTED = 'status 401 with invalid_client'
 
 /** What a request for a key has in place of the credentials of the test client. */

@@ -7,8 +7,6 @@ import type { Exchange, Outgoing } from './exchange.js'
 import { grantedScopes } from './scopes.js'
 import { DeploymentSession, type DeploymentSettings } from './session.js'
 
-export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
-export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt'
 export const TOKEN_SCOPE = 'provision:token'
 
 type Form = Readonly<Record<string, string>>

@@ -1,9 +1,10 @@
+import { EXCHANGE_GRANT } from '../../base/oauth-names.js'
 import { isProtected } from '../../client/options.js'
 import { importKey } from '../../jose/forged-token.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
 import { type Check, type Finding, failed, inGroup, PASSED, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
-import { type Deployment, EXCHANGE_GRANT, isJwks } from './deployment.js'
+import { type Deployment, isJwks } from './deployment.js'
 
 /** What the run needs of a deployment, and where the metadata name it. */
 const PARTS: readonly (readonly [name: string, has: (deployment: Deployment) => boolean])[] = [

@@ -1,13 +1,7 @@
+import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../../base/oauth-names.js'
 import type { ProofPair } from '../../jose/forged-token.js'
 import { CheckEnd, skipped } from '../check.js'
-import {
-  type Deployment,
-  EXCHANGE_GRANT,
-  type IssuedKey,
-  JWT_TYPE,
-  requireSupport,
-  TOKEN_SCOPE,
-} from './deployment.js'
+import { type Deployment, type IssuedKey, requireSupport, TOKEN_SCOPE } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'
 
 /** A place of the deployment where a key can be presented. */
@@ -31,7 +25,7 @@ const isSuccess = ({ status }: Exchange) => status >= 200 && status < 300
 
 /** The token endpoint, which redeems a key for an access token (RFC 8693). */
 function exchangePlace(deployment: Deployment): Place {
-  const form = { grant_type: EXCHANGE_GRANT, subject_token_type: JWT_TYPE }
+  const form = { grant_type: EXCHANGE_GRANT, subject_token_type: JWT_TOKEN_TYPE }
   return {
     name: 'the token exchange',
     redeems: true,

@@ -1,4 +1,5 @@
 import { malformed, ProvisioningError } from '../../base/errors.js'
+import { ASSERTION_TYPE } from '../../base/oauth-names.js'
 import { PROOF_ALGORITHMS } from '../../jose/jwk.js'
 import type { ParsedJws } from '../../jose/jws.js'
 import {
@@ -13,9 +14,6 @@ import { clockOf, type Deployment } from '../../ports/deployment.js'
 import { useOnce } from '../../possession/once.js'
 import type { ClientCredentials, Fault, ReadCredentials } from './credentials.js'
 import { type Candidate, signerOf } from './signature.js'
-
-/** RFC 7523 2.2. */
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** The longest time until the `exp` of an assertion. Its `jti` is remembered for as long. */
 const LONGEST_LIFE_SECONDS = 600

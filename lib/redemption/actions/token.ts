@@ -1,4 +1,5 @@
 import { malformed, ProvisioningError, type RefusalFacts } from '../../base/errors.js'
+import { ACCESS_TOKEN_TYPE, EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../../base/oauth-names.js'
 import type { Parameters, RequestSource } from '../../base/request.js'
 import { notPermitted, permitAudience } from '../../clients/policy.js'
 import { parseScope, tokenScopes } from '../../clients/scopes.js'
@@ -7,13 +8,11 @@ import type { Deployment } from '../../ports/deployment.js'
 import type { Policy } from '../../ports/policy-options.js'
 import { constrain } from '../../possession/possession.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
-import { ACCESS_TOKEN_TYPE, issueToken, JWT_TOKEN_TYPE, type ReadyToken } from '../../tokens/token-issuer.js'
+import { issueToken, type ReadyToken } from '../../tokens/token-issuer.js'
 import { requestDigest } from '../outcome.js'
 import { type ActionResult, runAction } from '../run-action.js'
 import type { Verified } from '../verified.js'
 import { clientOfKey } from './key-client.js'
-
-const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /** The answer of RFC 8693 2.2.1. */
 export interface ExchangeAnswer {
