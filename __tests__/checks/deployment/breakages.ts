@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { decodeToken, isSignedByOne } from '../../../lib/jose/forged-token.js'
 import type { Claims } from '../../../lib/jose/jws.js'
+import { decodeToken, isSignedByOne } from '../../../lib/testing/forged-token.js'
 import { forgeKey } from '../../support/forge.js'
 import { SECRET } from '../../support/server.js'
 import type { Breakage, ProxyAnswer, ProxyRequest } from './broken-deployment.js'

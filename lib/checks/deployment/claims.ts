@@ -1,4 +1,4 @@
-import { type DecodedToken, isSignedByOne } from '../../jose/forged-token.js'
+import { type DecodedToken, isSignedByOne } from '../../testing/forged-token.js'
 import {
   type Check,
   type CheckDescription,

@@ -1,7 +1,7 @@
 import { isObject } from '../../base/object.js'
 import { basicAuth } from '../../base/secret.js'
-import { type DecodedToken, decodeToken, newPair, type ProofPair } from '../../jose/forged-token.js'
 import type { Claims } from '../../jose/jws.js'
+import { type DecodedToken, decodeToken, newPair, type ProofPair } from '../../testing/forged-token.js'
 import { CheckEnd, skipped } from '../check.js'
 import type { Exchange, Outgoing } from './exchange.js'
 import { grantedScopes } from './scopes.js'

@@ -1,7 +1,7 @@
 import { EXCHANGE_GRANT } from '../../base/oauth-names.js'
 import { isProtected } from '../../client/options.js'
-import { importKey } from '../../jose/forged-token.js'
 import { algorithmsFor, isPrivateJwk } from '../../jose/jwk.js'
+import { importKey } from '../../testing/forged-token.js'
 import { type Check, type Finding, failed, inGroup, PASSED, warning } from '../check.js'
 import { metadataUrl } from './connection.js'
 import { type Deployment, isJwks } from './deployment.js'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { newPair, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
+import { newPair, type ProofPair, type ProofPlan } from '../../testing/forged-token.js'
 import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'

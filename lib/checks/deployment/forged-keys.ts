@@ -1,13 +1,13 @@
+import type { Claims } from '../../jose/jws.js'
 import {
   type DecodedToken,
   encodePart,
   hmacWith,
-  importKey,
   makeToken,
   newPair,
+  signedWithPublicKeys,
   unsigned,
-} from '../../jose/forged-token.js'
-import type { Claims } from '../../jose/jws.js'
+} from '../../testing/forged-token.js'
 import type { CheckDescription } from '../check.js'
 import type { Deployment } from './deployment.js'
 
@@ -31,10 +31,7 @@ export const FORGERIES: readonly Forgery[] = [
     clause: 'RFC 8725 3.1',
     fix: 'Verify each key with the algorithm of the signing key, and never with the algorithm that the header of the key names.',
     needs: ['key-missing', 'jwks-served'],
-    forge: ({ header, claims }, { jwks }) =>
-      secretsOf(jwks).map((secret) =>
-        makeToken({ header: { ...header, alg: 'HS256' }, claims }, hmacWith(secret)),
-      ),
+    forge: (token, { jwks }) => signedWithPublicKeys(token, jwks),
   },
   {
     id: 'forgery-signature',
@@ -115,14 +112,6 @@ export const FORGERIES: readonly Forgery[] = [
     },
   },
 ]
-
-/** The public keys in the forms that a careless server may use as a secret. */
-function secretsOf(jwks: readonly Claims[]): readonly string[] {
-  return jwks.flatMap((jwk) => {
-    const pem = String(importKey(jwk)?.export({ format: 'pem', type: 'spki' }) ?? '')
-    return pem === '' ? [] : [pem, pem.trim(), JSON.stringify(jwk)]
-  })
-}
 
 /** The token with another last character, which decodes to the same bytes. */
 function respelled(token: string): string {

@@ -1,4 +1,4 @@
-import { encodePart } from '../../jose/forged-token.js'
+import { encodePart } from '../../testing/forged-token.js'
 import { type Check, CheckEnd, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'

@@ -1,4 +1,4 @@
-import { decodeToken } from '../../jose/forged-token.js'
+import { decodeToken } from '../../testing/forged-token.js'
 import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipped } from '../check.js'
 import type { Deployment, KeyRequest } from './deployment.js'
 import { type Exchange, type Outgoing, parametersOf } from './exchange.js'

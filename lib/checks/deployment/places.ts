@@ -1,5 +1,5 @@
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../../base/oauth-names.js'
-import type { ProofPair } from '../../jose/forged-token.js'
+import type { ProofPair } from '../../testing/forged-token.js'
 import { CheckEnd, skipped } from '../check.js'
 import { type Deployment, type IssuedKey, requireSupport, TOKEN_SCOPE } from './deployment.js'
 import type { Exchange, Outgoing } from './exchange.js'

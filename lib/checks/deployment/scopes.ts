@@ -1,4 +1,4 @@
-import { decodeToken } from '../../jose/forged-token.js'
+import { decodeToken } from '../../testing/forged-token.js'
 import type { Exchange } from './exchange.js'
 
 /** The scopes in an answer. It may omit them (RFC 6749 5.1), so the token or the request names them. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redaction } from '../../base/redaction.js'
 import { basicAuth } from '../../base/secret.js'
-import { makeProof, type ProofPair, type ProofPlan } from '../../jose/forged-token.js'
+import { makeProof, type ProofPair, type ProofPlan } from '../../testing/forged-token.js'
 import { CheckEnd, type Finding, failed, skipped, warning } from '../check.js'
 import {
   curlOf,

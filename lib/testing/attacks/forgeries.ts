@@ -1,13 +1,4 @@
-import { createPublicKey } from 'node:crypto'
-import {
-  type DecodedToken,
-  decodeToken,
-  encodePart,
-  hmacWith,
-  makeToken,
-  newPair,
-} from '../../jose/forged-token.js'
-import type { Claims } from '../../jose/jws.js'
+import { type DecodedToken, decodeToken, encodePart, makeToken, newPair } from '../forged-token.js'
 
 /** The same token with another signature: one bit is different, or another key has signed it. */
 export function signedByOthers(token: string): readonly string[] {
@@ -23,19 +14,6 @@ export function withOwnKey(token: string): string {
   const { header, claims } = partsOf(token)
   const { jwk, sign } = newPair()
   return makeToken({ header: { ...header, alg: 'ES256', jwk }, claims }, sign)
-}
-
-/** Tokens that are signed with HMAC, and a public key of the server as the secret (RFC 8725 2.1). */
-export function signedWithPublicKeys(token: string, jwks: readonly Claims[]): readonly string[] {
-  const { header, claims } = partsOf(token)
-  return jwks.flatMap((jwk) => {
-    const key = createPublicKey({ key: jwk as never, format: 'jwk' })
-    const spki = key.export({ type: 'spki', format: 'der' })
-    const secrets = [String(key.export({ type: 'spki', format: 'pem' })), spki, JSON.stringify(jwk)]
-    return secrets.map((secret) =>
-      makeToken({ header: { ...header, alg: 'HS256' }, claims }, hmacWith(secret)),
-    )
-  })
 }
 
 /** The genuine signature under other claims. */

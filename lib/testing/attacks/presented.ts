@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { unsigned } from '../../jose/forged-token.js'
 import { captureOutput } from '../captured-output.js'
-import { partsOf, signedByOthers, signedWithPublicKeys, withOtherClaims, withOwnKey } from './forgeries.js'
+import { signedWithPublicKeys, unsigned } from '../forged-token.js'
+import { partsOf, signedByOthers, withOtherClaims, withOwnKey } from './forgeries.js'
 import type { Credential, Target } from './target.js'
 
 /** Replaces a genuine token by others, in requests that are right otherwise. Each must be refused. */
@@ -90,7 +90,7 @@ export async function embeddedKey(target: Target): Promise<void> {
 export async function publicKeyAsSecret(target: Target): Promise<void> {
   const jwks = await target.kit.issuance.jwks()
   const accepted = `${noun(target)} with an HMAC of a public key. ${DO_NOT_READ}`
-  await present(target, (token) => signedWithPublicKeys(token, jwks), accepted)
+  await present(target, (token) => signedWithPublicKeys(partsOf(token), jwks), accepted)
 }
 
 export async function algNone(target: Target): Promise<void> {

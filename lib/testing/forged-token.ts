@@ -8,8 +8,8 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { algorithmsFor, publicJwk, thumbprint } from './jwk.js'
-import { type Claims, isSignedWith, parseJws } from './jws.js'
+import { algorithmsFor, publicJwk, thumbprint } from '../jose/jwk.js'
+import { type Claims, isSignedWith, parseJws } from '../jose/jws.js'
 
 /** The parts of a JWT, not verified. */
 export interface DecodedToken {
@@ -55,6 +55,20 @@ export function unsigned({ header, claims, parts: [, , signature] }: DecodedToke
     const input = `${encodePart({ ...header, alg })}.${encodePart(claims)}.`
     return [input, input + signature]
   })
+}
+
+/** Tokens that are signed with HMAC, and a public key of the server as the secret (RFC 8725 2.1). */
+export function signedWithPublicKeys(
+  { header, claims }: DecodedToken,
+  jwks: readonly Claims[],
+): readonly string[] {
+  const secrets = jwks.flatMap((jwk) => {
+    const key = importKey(jwk)
+    if (key === undefined) return []
+    const pem = String(key.export({ type: 'spki', format: 'pem' }))
+    return [pem, pem.trim(), key.export({ type: 'spki', format: 'der' }), JSON.stringify(jwk)]
+  })
+  return secrets.map((secret) => makeToken({ header: { ...header, alg: 'HS256' }, claims }, hmacWith(secret)))
 }
 
 /** A key pair for ES256. */
