@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { unlessRefused } from '../../lib/base/caught-refusal.js'
 import {
   ConfigurationError,
   disclosing,
@@ -6,7 +7,6 @@ import {
   ProvisioningError,
   REASONS,
   type Reason,
-  unlessRefused,
 } from '../../lib/base/errors.js'
 import { refusalOf } from '../support/deployed.js'
 

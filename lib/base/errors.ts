@@ -212,16 +212,6 @@ export async function disclosing<T>(facts: RefusalFacts, act: () => T | Promise<
   }
 }
 
-/** The result of `read`, or `undefined` if it throws a `ProvisioningError`. */
-export function unlessRefused<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof ProvisioningError) return undefined
-    throw error
-  }
-}
-
 /**
  * Wrong options or arguments. `faults` lists all of them, each as `path: expected X, got Y`, without secrets.
  *

@@ -1,4 +1,5 @@
-import { malformed, unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/caught-refusal.js'
+import { malformed } from '../base/errors.js'
 import { LOOPBACK_HOSTS } from '../base/network.js'
 import { EXCHANGE_GRANT } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'

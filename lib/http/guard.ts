@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { refusalOf } from '../base/caught-refusal.js'
 import { ConfigurationError, malformed, type ProvisioningError } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
 import type { Observation } from '../monitoring/use-case-recorder.js'
@@ -8,7 +9,7 @@ import { hasBody } from './body.js'
 import type { GuardContext } from './context.js'
 import { type GuardOptions, readGuardOptions } from './guard-options.js'
 import { type HttpsRequirement, httpsRequirement } from './https.js'
-import { refusalOf, unlessReplayed } from './key-limits.js'
+import { unlessReplayed } from './key-limits.js'
 import type { Limiter } from './limits.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
@@ -115,7 +116,7 @@ class Guard<V> {
     if (endpoint === 'redeem' && req.method === 'HEAD')
       throw malformed('method_not_allowed', 'HEAD cannot redeem a key.', { allowedMethods: 'GET' })
     const counting = this.#limits.byAddress(req, res)
-    const refusal = counting && (await refusalOf(counting))
+    const refusal = counting && (await refusalOf(() => counting))
     const verified = await unlessReplayed(refusal, () => this.#verify(request, refusal, observation))
     if (credential === 'provisioning key') this.#context.notes(req).passed = this.#asPassed
     await this.#kind.accept(request, verified, observation)

@@ -1,3 +1,4 @@
+import { refusalOf } from '../base/caught-refusal.js'
 import { ProvisioningError } from '../base/errors.js'
 import type { Observation, VerificationObserver } from '../monitoring/use-case-recorder.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
@@ -26,7 +27,7 @@ export async function verifyCounted(
     const { key, state } = recognized
     const early = addressRefusal ?? recognized.deferred
     const counting = early === undefined && key.confirmation !== undefined ? countKey(key.jti) : undefined
-    const deferred = early ?? (counting && (await refusalOf(counting)))
+    const deferred = early ?? (counting && (await refusalOf(() => counting)))
     if (deferred !== undefined && state !== 'redeemed') throw deferred
     const verified = authorizeKey({ ...recognized, deferred }, presentation.expected)
     observer?.accepted(key)
@@ -83,15 +84,4 @@ async function refusedUnlessReplayed<T>(refusal: ProvisioningError, run: () => P
 
 function isReplay(error: unknown): boolean {
   return error instanceof ProvisioningError && error.reason === 'key_redeemed'
-}
-
-/** Returns the refusal of a check. */
-export async function refusalOf(check: Promise<void> | undefined): Promise<ProvisioningError | undefined> {
-  try {
-    await check
-    return undefined
-  } catch (error) {
-    if (error instanceof ProvisioningError) return error
-    throw error
-  }
 }

@@ -1,10 +1,11 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { refusalOf } from '../base/caught-refusal.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { Target } from '../possession/target.js'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
-import { refusalOf, unlessReplayed } from './key-limits.js'
+import { unlessReplayed } from './key-limits.js'
 import { refuse } from './refusal.js'
 import type { Handle } from './visit.js'
 import { type Answer, answer } from './wire.js'
@@ -20,7 +21,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     res: Response,
     presented: PresentedRequest,
   ): Promise<Answer | undefined> {
-    const addressRefusal = await refusalOf(limits.byAddress(req, res))
+    const addressRefusal = await refusalOf(() => limits.byAddress(req, res))
     if (addressRefusal !== undefined && endpoint.redeems === undefined) throw addressRefusal
     const answered = await unlessReplayed(addressRefusal, async () => {
       refuseTokenInQuery(presented)

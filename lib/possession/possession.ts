@@ -1,4 +1,5 @@
-import { ProvisioningError, type RefusalFacts, unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/caught-refusal.js'
+import { ProvisioningError, type RefusalFacts } from '../base/errors.js'
 import { isObject } from '../base/object.js'
 import { text } from '../jose/signed-token.js'
 import type { Policy } from '../ports/policy-options.js'

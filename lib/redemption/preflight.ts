@@ -1,4 +1,5 @@
-import { ProvisioningError, type Reason, unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/caught-refusal.js'
+import { ProvisioningError, type Reason } from '../base/errors.js'
 import { REMEDIES } from '../base/remedies.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'

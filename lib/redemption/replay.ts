@@ -1,3 +1,4 @@
+import { refusalOf } from '../base/caught-refusal.js'
 import { ProvisioningError, type Reason } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
 import type { RequestSource } from '../base/request.js'
@@ -84,13 +85,8 @@ function incomparable({ clientId, jti }: VerifiedKey): ProvisioningError {
 
 /** Whether the proof was not used before. It is used now. */
 async function isFresh(attempt: Attempt): Promise<boolean> {
-  try {
-    await useProof(attempt)
-    return true
-  } catch (error) {
-    if (error instanceof ProvisioningError && error.reason === 'dpop_replayed') return false
-    throw error
-  }
+  const isReplay = ({ reason }: ProvisioningError) => reason === 'dpop_replayed'
+  return (await refusalOf(() => useProof(attempt), isReplay)) === undefined
 }
 
 function open({ outcomeCipher, request: { digest } }: Attempt, sealed: string): Buffer | undefined {

@@ -1,4 +1,4 @@
-import { ProvisioningError } from '../base/errors.js'
+import { refusalOf } from '../base/caught-refusal.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { loadKey } from '../jose/jwt.js'
@@ -77,18 +77,10 @@ export async function revokeCompromised(
 ): Promise<void> {
   for (const text of texts) {
     await loadKey(deployment.keyRing, text)?.catch(() => undefined)
-    await ignoreRefusal(revokeCompromisedKey(deployment, text, compromise))
-    await ignoreRefusal(revokeCompromisedAccessToken(deployment, text, compromise))
-    await ignoreRefusal(revokeOther(text))
-  }
-}
-
-/** A text that is no credential of some kind is refused. */
-async function ignoreRefusal(revoking: Promise<void>): Promise<void> {
-  try {
-    await revoking
-  } catch (error) {
-    if (!(error instanceof ProvisioningError)) throw error
+    // A text that is no credential of some kind is refused.
+    await refusalOf(() => revokeCompromisedKey(deployment, text, compromise))
+    await refusalOf(() => revokeCompromisedAccessToken(deployment, text, compromise))
+    await refusalOf(() => revokeOther(text))
   }
 }
 

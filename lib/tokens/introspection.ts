@@ -1,4 +1,4 @@
-import { unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/caught-refusal.js'
 import type { Parameters, RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import { noteCanary } from '../clients/canary.js'

@@ -1,4 +1,5 @@
-import { malformed, unlessRefused } from '../base/errors.js'
+import { unlessRefused } from '../base/caught-refusal.js'
+import { malformed } from '../base/errors.js'
 import type { Parameters } from '../base/request.js'
 import type { Deployment } from '../ports/deployment.js'
 import type { KeyRef } from '../ports/store.js'

@@ -1,4 +1,5 @@
-import { ProvisioningError, unlessRefused } from '../../base/errors.js'
+import { unlessRefused } from '../../base/caught-refusal.js'
+import { ProvisioningError } from '../../base/errors.js'
 import type { SigningKey, VerificationKeys } from '../../jose/key-ring.js'
 import { parseSignedToken, typedClaims } from '../../jose/signed-token.js'
 import { dpopRules } from '../../options/dpop.js'

@@ -1,3 +1,4 @@
+import { refusalOf } from '../../base/caught-refusal.js'
 import { ProvisioningError } from '../../base/errors.js'
 import type { VerifiedKey } from '../../tokens/provisioning-key.js'
 import type { Verified } from '../verified.js'
@@ -21,14 +22,7 @@ export async function deferredOf(
   { state }: Verified,
   identify: () => Promise<ExchangeClient>,
 ): Promise<ProvisioningError | undefined> {
-  if (state !== 'redeemed') return undefined
-  try {
-    await identify()
-    return undefined
-  } catch (error) {
-    if (error instanceof ProvisioningError && OF_THE_SERVER.includes(error.code)) return error
-    throw error
-  }
+  return state === 'redeemed' ? refusalOf(identify, isOfServer) : undefined
 }
 
 /**
@@ -43,8 +37,10 @@ export function requireOwnKey(key: VerifiedKey, caller: string | undefined): voi
   throw new ProvisioningError('client_mismatch', message, { facts })
 }
 
-/** Refusals that do not depend on the key. */
-const OF_THE_SERVER: readonly string[] = ['slow_down', 'temporarily_unavailable', 'server_error']
+/** Such refusals do not depend on the key. */
+function isOfServer({ code }: ProvisioningError): boolean {
+  return code === 'slow_down' || code === 'temporarily_unavailable' || code === 'server_error'
+}
 
 /**
  * RFC 8693 2.2.2: every refusal of a subject token is an `invalid_request`. An authenticated client gets the precise
@@ -55,7 +51,7 @@ export async function asSubjectTokenRefusal(
   identify: () => Promise<ExchangeClient>,
 ): Promise<ProvisioningError> {
   const isKeyRefused = error.code === 'invalid_token' || error.code === 'insufficient_scope'
-  const caller = OF_THE_SERVER.includes(error.code) ? STRANGER : await identify()
+  const caller = isOfServer(error) ? STRANGER : await identify()
   const isOwn = caller.authenticates && error.facts.clientId === caller.clientId
   return error.with({ ...(isKeyRefused && { code: 'invalid_request' }), ...(isOwn && { disclosed: true }) })
 }
