@@ -1,19 +1,31 @@
-import { ProvisioningError, type Reason } from '../base/errors.js'
-import { isInNetworks } from '../base/network.js'
+import { refusalOf } from '../base/caught-refusal.js'
+import type { ProvisioningError } from '../base/errors.js'
+import { isInNetworks, networkOf } from '../base/network.js'
+import type { RequestSource } from '../base/request.js'
 import { loadKey } from '../jose/jwt.js'
-import type { VerifyingDeployment } from '../ports/deployment.js'
+import {
+  type AskingDeployment,
+  callStore,
+  type StoringDeployment,
+  type VerifyingDeployment,
+} from '../ports/deployment.js'
+import { isActive } from '../ports/issuer-state.js'
+import { isLocked } from '../ports/lock.js'
+import type { KeyEntry } from '../ports/store.js'
 import { missingScope } from '../tokens/expectation.js'
+import { agentDigest } from '../tokens/origin.js'
 import { type Presentation, verifyPresentation } from '../tokens/presentation.js'
 import {
+  isAsRecorded,
   type KeyClaims,
   PROVISIONING_KEY,
   type VerifiedKey,
   verifiedKey,
 } from '../tokens/provisioning-key.js'
-import { isBound, keyRefusal } from './key-state.js'
+import { emitStalled, isBound, keyRefusal, requireState, STATE_REFUSALS, stateRefusal } from './key-state.js'
 import { OutcomeCipher } from './outcome.js'
-import { findState } from './state-check.js'
-import type { RecognizedKey } from './verified.js'
+import { refuseRedeemed } from './replay.js'
+import type { KnownState, RecognizedKey } from './verified.js'
 
 /**
  * Step one of verification. It contains replays, so no limit may come before it. The HTTP layer counts the request
@@ -34,36 +46,100 @@ export async function recognizeKey(
   const { proof, certificate } = possession
   const key = verifiedKey(claims)
   // This comes before every other refusal: a copy of a refused request must be useless.
-  const proofLimit = isBound(key) ? await limitOf(() => proof?.spend(key)) : undefined
+  // A limit of proofs must not keep a replay from containment: a thief could use it up.
+  const proofLimit = isBound(key) ? await refusalOf(() => proof?.spend(key), isLimit) : undefined
   requireNetwork(claims, key, presented.address)
   // A key without the scope cannot have been redeemed here, so it has no outcome to ask for.
   const redeems = expected.redeems === true && missingScope(key.scope, expected.scope) === undefined
-  const known = await findState(deployment, key, { token, claims, redeems, source: presented })
+  const known =
+    'askIssuer' in deployment
+      ? await stateAtIssuer(deployment, key, { token, claims })
+      : await stateInStore(deployment, key, { claims, redeems, source: presented })
   const { state, recheck } = known
   const deferred = proofLimit ?? known.deferred
   if (deferred !== undefined && state !== 'redeemed') throw deferred
   return { key, state, recheck, deferred, outcomeCipher: new OutcomeCipher(token), proof, certificate }
 }
 
-/**
- * Uses a proof. A limit of proofs is returned and not thrown: no limit may keep a replay from containment, and a thief
- * could use it up.
- */
-async function limitOf(useProof: () => Promise<void> | undefined): Promise<ProvisioningError | undefined> {
-  try {
-    await useProof()
-    return undefined
-  } catch (error) {
-    if (error instanceof ProvisioningError && LIMITS.includes(error.reason)) return error
-    throw error
-  }
+function isLimit({ reason }: ProvisioningError): boolean {
+  return reason === 'too_many_proofs' || reason === 'store_full'
 }
-
-const LIMITS: readonly Reason[] = ['too_many_proofs', 'store_full']
 
 /** The key may be limited to networks. */
 export function requireNetwork({ cidr }: KeyClaims, key: VerifiedKey, address: string | undefined): void {
   if (cidr === undefined || isInNetworks(address, cidr)) return
   const from = address ?? 'an unknown address'
   throw keyRefusal(key, 'network_wrong', `The key may not be presented from ${from}.`)
+}
+
+/** Finds the state of a key, and refuses the key if that state does not fit the request. */
+async function stateInStore(
+  deployment: StoringDeployment,
+  key: VerifiedKey,
+  {
+    claims,
+    redeems,
+    source,
+  }: {
+    readonly claims: KeyClaims
+    readonly redeems: boolean
+    readonly source: RequestSource
+  },
+): Promise<KnownState> {
+  const entry = await callStore(() => deployment.store.find(key))
+  if (entry === undefined) throw stateRefusal('key_unknown', key)
+  if (!isAsRecorded(claims, entry)) throw forged(deployment, key, source)
+  noteNetwork(deployment, entry, source)
+  const { state } = entry
+  const reason = STATE_REFUSALS[state]
+  const recheck = () => requireState(deployment, key, 'issued')
+  if (state === 'redeeming') emitStalled(deployment, key, { entry, source })
+  const lockRefusal = isLocked(entry) ? stateRefusal('client_locked', key) : undefined
+  // A replay of a redeemed key must be contained, although its client is locked.
+  if (lockRefusal !== undefined && (state === 'issued' || state === 'redeeming')) throw lockRefusal
+  if (reason === undefined || (redeems && state !== 'revoked'))
+    return { state, recheck, deferred: lockRefusal }
+  if (reason === 'key_redeemed') return refuseRedeemed(deployment, key, { entry, source })
+  throw stateRefusal(reason, key)
+}
+
+/**
+ * Notes a network that presents a key for the first time, and emits an event. The request does not wait for it, and a
+ * store that does not answer refuses nothing.
+ */
+function noteNetwork(deployment: StoringDeployment, entry: KeyEntry, source: RequestSource): void {
+  const { issuedTo, issuedToAgent, networks = [] } = entry
+  const network = issuedTo === undefined ? undefined : networkOf(source.address)
+  if (network === undefined || issuedTo === undefined) return
+  if (network === issuedTo || networks.includes(network)) return
+  const { jti: keyId, clientId, subject } = entry
+  const agentChanged = agentDigest(source.userAgent) !== issuedToAgent
+  const details = { keyId, clientId, subject, issuedTo, network, agentChanged }
+  deployment.store.notePresentation(entry, network).then(
+    (noted) => {
+      if (noted.outcome !== 'noted') return
+      // The network of the issuance counts too, and is never noted.
+      deployment.emit('key.moved', { ...details, networkCount: noted.networks + 1 }, source)
+    },
+    () => undefined,
+  )
+}
+
+function forged(deployment: StoringDeployment, key: VerifiedKey, source: RequestSource) {
+  const { jti: keyId, clientId, subject } = key
+  deployment.emit('key.forged', { keyId, clientId, subject }, source)
+  return stateRefusal('key_forged', key)
+}
+
+/** The issuer alone contains replays. It does not say why a key is no longer active. */
+async function stateAtIssuer(
+  { askIssuer }: AskingDeployment,
+  key: VerifiedKey,
+  { token, claims }: { readonly token: string; readonly claims: KeyClaims },
+): Promise<KnownState> {
+  const requireActive = async () => {
+    if (!(await isActive(askIssuer, token, claims))) throw stateRefusal('inactive_at_issuer', key)
+  }
+  await requireActive()
+  return { state: 'issued', recheck: requireActive }
 }
