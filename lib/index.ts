@@ -141,11 +141,10 @@ export type { ClientLookup } from './options/clients.js'
 export type { DpopOptions } from './options/dpop.js'
 export type { ExemptionOptions, MonitoringOptions, RuleOptions } from './options/monitoring.js'
 export type { MtlsOptions } from './options/mtls.js'
-export type { ProvisioningOptions } from './options/provisioning-options.js'
+export type { DocsOptions, ProvisioningOptions } from './options/provisioning-options.js'
 export type { EndpointLimit, RateLimitOptions } from './options/rate-limits.js'
 export type { RegistrationOptions, SoftwareStatementIssuer } from './options/registration.js'
 export type { IntrospectionOptions, JwksCacheOptions } from './options/remote.js'
-export type { DocsOptions } from './options/shared-options.js'
 export {
   generateSigningKeys,
   type KeyMaterial,

@@ -88,10 +88,12 @@ export function codeIn(text: string): string[] {
 
 /** The members of an interface in a source of lib. */
 export function interfaceMembers(path: string, name: string): string[] {
-  const [, body] =
-    new RegExp(`interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []
+  const [, head, body] =
+    new RegExp(`interface ${name}\\b([^{]*)\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(readText(path)) ?? []
   if (body === undefined) throw new Error(`${path} has no interface ${name}`)
-  return [...body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)].map(([, member]) => member ?? '')
+  const picked = `${head}`.matchAll(/'(\w+)'/g)
+  const own = body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)
+  return [...picked, ...own].map(([, member]) => member ?? '')
 }
 
 /** The entries of a flat object literal in a source of lib. */

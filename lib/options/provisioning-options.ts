@@ -12,8 +12,22 @@ import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { RegistrationOptions } from './registration.js'
-import type { DocsOptions } from './shared-options.js'
 import type { SigningKeyInput } from './signing-keys.js'
+
+/**
+ * The page of your documentation that explains refusals.
+ *
+ * @example
+ * const docs: DocsOptions = { url: 'https://docs.example.com/errors' }
+ */
+export interface DocsOptions {
+  /**
+   * An http or https URL without a fragment. Refusals link to it in `error_uri` (RFC 6749 5.2): to `#<error code>`, or
+   * to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
+   * @example 'https://docs.example.com/errors'
+   */
+  readonly url: string
+}
 
 /**
  * The options of `provisioningKeys()`. It validates them together, and reports all faults in one `ConfigurationError`.

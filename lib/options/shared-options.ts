@@ -5,6 +5,7 @@ import {
   aFunction,
   type Members,
   object,
+  type Read,
   type Reader,
   required,
   rule,
@@ -15,53 +16,27 @@ import {
 import { scrub } from '../base/secret.js'
 import { type EventHub, eventHub } from '../monitoring/event-hub.js'
 import { type Telemetry, type TelemetryOptions, telemetryOf } from '../monitoring/telemetry.js'
-import type { EventType, Observer } from '../ports/events.js'
+import type { EventType } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
 import { STORE_VERBS } from '../ports/store-verbs.js'
 import { checkedStore } from '../stores/checked-store.js'
 import { isInMemory } from '../stores/memory/memory.js'
-import { type AuditOptions, readAudit } from './audit.js'
-import { type DpopOptions, dpopRules, readDpop } from './dpop.js'
+import { readAudit } from './audit.js'
+import { dpopRules, readDpop } from './dpop.js'
 import { httpsUrl } from './https-url.js'
 import { storeInTime } from './in-time.js'
 import { faultOfLocal, isLocalIssuer } from './local.js'
 import { completeMonitoring, type MonitoringRules, readMonitoring } from './monitoring.js'
 import { type MtlsRules, NO_MTLS, readMtls } from './mtls.js'
 import { AUDIENCE } from './policy.js'
+import type { DocsOptions, ProvisioningOptions } from './provisioning-options.js'
+import type { VerifierOptions } from './verifier-options.js'
 
-/**
- * The page of your documentation that explains refusals.
- *
- * @example
- * const docs: DocsOptions = { url: 'https://docs.example.com/errors' }
- */
-export interface DocsOptions {
-  /**
-   * An http or https URL without a fragment. Refusals link to it in `error_uri` (RFC 6749 5.2): to `#<error code>`, or
-   * to `#<reason>` where the reason is disclosed. Warnings and errors at start link to it too.
-   * @example 'https://docs.example.com/errors'
-   */
-  readonly url: string
-}
-
-/** The options that an issuer and a verifier share, after they are read. */
-export interface SharedOptions {
-  readonly issuer: string
-  readonly audience: readonly string[]
-  readonly store?: ProvisioningStore
-  readonly dpop?: DpopOptions
-  readonly mtls?: MtlsRules
-  readonly realm?: string
-  readonly environment?: string
-  readonly clockToleranceSeconds?: number
-  readonly redemptionLeaseSeconds?: number
-  readonly observer?: Observer
-  readonly audit?: AuditOptions
-  readonly telemetry?: TelemetryOptions
-  readonly monitoring?: false | MonitoringRules
-  readonly now?: () => number
-  readonly docs?: DocsOptions
-}
+/** The options that an issuer and a verifier share, after they are read. Each reads `rateLimit` in its own way. */
+type SharedOptions = Read<
+  Pick<VerifierOptions, Exclude<keyof VerifierOptions & keyof ProvisioningOptions, 'rateLimit'>>,
+  { audience: readonly string[]; mtls: MtlsRules; monitoring: false | MonitoringRules }
+>
 
 const oneAudience = text(...AUDIENCE)
 const severalAudiences = texts(...AUDIENCE)

@@ -1,14 +1,10 @@
 import type { JwkSet } from '../jose/jwk.js'
-import type { TelemetryOptions } from '../monitoring/telemetry.js'
-import type { Observer } from '../ports/events.js'
 import type { ProvisioningStore } from '../ports/store.js'
-import type { AuditOptions } from './audit.js'
 import type { DpopOptions } from './dpop.js'
-import type { MonitoringOptions } from './monitoring.js'
 import type { MtlsOptions } from './mtls.js'
+import type { ProvisioningOptions } from './provisioning-options.js'
 import type { RateLimitOptions } from './rate-limits.js'
 import type { IntrospectionOptions, JwksCacheOptions } from './remote.js'
-import type { DocsOptions } from './shared-options.js'
 
 /**
  * The options of `provisioningKeyVerifier()`, for an API that verifies the keys of another process. Give either `store`
@@ -23,7 +19,19 @@ import type { DocsOptions } from './shared-options.js'
  *   introspection: { clientId: 'inventory-api', clientSecret: INVENTORY_SECRET },
  * }
  */
-export interface VerifierOptions {
+export interface VerifierOptions
+  extends Pick<
+    ProvisioningOptions,
+    | 'realm'
+    | 'clockToleranceSeconds'
+    | 'redemptionLeaseSeconds'
+    | 'observer'
+    | 'audit'
+    | 'telemetry'
+    | 'monitoring'
+    | 'now'
+    | 'docs'
+  > {
   /**
    * The issuer identifier, exactly as in the options of the issuer.
    * @example 'https://auth.example.com'
@@ -92,54 +100,9 @@ export interface VerifierOptions {
    */
   readonly mtls?: MtlsOptions
   /**
-   * The `realm` of challenges (RFC 9110 11.5). Default: the host of the issuer.
-   * @example 'inventory'
-   */
-  readonly realm?: string
-  /**
    * The name of the deployment, as in the options of the issuer. Keys of other deployments are refused. Default: no
    * name.
    * @example 'staging'
    */
   readonly environment?: string
-  /**
-   * The greatest accepted difference between clocks, in seconds, in both directions. Default 5, at most 60.
-   * @example 10
-   */
-  readonly clockToleranceSeconds?: number
-  /**
-   * Receives every event, like `on('*', observer)`. Default: none.
-   * @example ({ type, ...details }) => console.log(type, JSON.stringify(details))
-   */
-  readonly observer?: Observer
-  /**
-   * Where the audit log goes, and whether keys are issued and redeemed without it. Default: none.
-   * @example { sink: (event) => appendFile('/var/log/keys/audit.log', `${JSON.stringify(event)}\n`), failClosed: true }
-   */
-  readonly audit?: AuditOptions
-  /**
-   * Where metrics and traces go. Default: the library measures and traces nothing.
-   * @example { meterProvider: (await import('@opentelemetry/api')).metrics }
-   */
-  readonly telemetry?: TelemetryOptions
-  /**
-   * The rules that find misuse, and the responses to it. `false` switches them off. Default: all rules report.
-   * @example { exempt: { networks: ['10.0.0.0/8'] } }
-   */
-  readonly monitoring?: false | MonitoringOptions
-  /**
-   * How long a key stays reserved for a redemption whose process crashed, in seconds. Default 30, at most 900.
-   * @example 120
-   */
-  readonly redemptionLeaseSeconds?: number
-  /**
-   * The clock: returns milliseconds since the epoch. Default `Date.now`.
-   * @example () => performance.timeOrigin + performance.now()
-   */
-  readonly now?: () => number
-  /**
-   * The page of your documentation that explains refusals. Default: refusals link to no page.
-   * @example { url: 'https://docs.example.com/errors' }
-   */
-  readonly docs?: DocsOptions
 }
