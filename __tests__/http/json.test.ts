@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { hasMemberTwice } from '../../lib/http/json.js'
+import { hasMemberTwice } from '../../lib/http/body.js'
 import { cpuSecondsOf } from '../support/cpu-time.js'
 
 describe('a member twice', () => {

@@ -14,8 +14,6 @@ import type { Endpoint } from './endpoints.js'
 import { limitStores } from './limit-stores.js'
 import { type Limiter, limiter, UNLIMITED } from './limits.js'
 import type { RefusalSite } from './refusal.js'
-import type { RequestNotes } from './request-notes.js'
-import { resourceMetadataUrl } from './resource-metadata-url.js'
 import { type TrustedProxies, trustedProxies } from './trusted-proxies.js'
 import { type ReadTls, read, scrubRequest } from './wire.js'
 
@@ -25,6 +23,29 @@ export interface GuardConfig
   /** The scopes that a policy grants, if all policies are known at start. */
   readonly grantableScopes?: readonly string[] | undefined
   readonly deployment: VerifyingDeployment
+}
+
+/** The method of `ProvisioningKeys` that makes a guard. */
+export type GuardName = 'requireProvisioningKey' | 'redeemProvisioningKey' | 'requireAccessToken'
+
+/** The options of a guard, complete. */
+export interface GuardRequirements {
+  readonly scope: readonly string[]
+  readonly audience: string
+}
+
+/** What one deployment remembers about a request. */
+interface RequestNotes {
+  presented?: PresentedRequest
+  /** The form in its body. */
+  form?: Promise<Parameters>
+  /** The guard of a key that it has passed. */
+  passed?: PassedGuard
+}
+
+/** A guard that has accepted a request, and its requirements. */
+export interface PassedGuard extends GuardRequirements {
+  readonly name: GuardName
 }
 
 /** What the guards of one instance share. */
@@ -142,6 +163,19 @@ function originReader(isLocal: boolean): GuardContext['originOf'] {
     const isOfThisMachine = isLocal && protocol === 'http:' && LOOPBACK_HOSTS.has(hostname)
     return protocol === 'https:' || isOfThisMachine ? origin : undefined
   }
+}
+
+const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
+
+/** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
+export function resourceMetadataUrl(
+  audience: string | undefined,
+  originOf: (url: string) => string | undefined,
+): string | undefined {
+  const origin = audience && originOf(audience)
+  if (!audience || !origin) return undefined
+  const { pathname, search } = new URL(audience)
+  return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
 }
 
 const STAGING_ADVICE =

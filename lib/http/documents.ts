@@ -1,10 +1,10 @@
 import type { Request, RequestHandler } from 'express'
 import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
 import type { GuardContext } from './context.js'
+import { resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { protectedResourceMetadata } from './metadata.js'
 import { refuse } from './refusal.js'
-import { resourceMetadataUrl } from './resource-metadata-url.js'
 import { refuseMount, routeTable } from './routing.js'
 import { answer } from './wire.js'
 

@@ -1,8 +1,7 @@
 import { closest, describe, type Faults, newFaults } from '../base/faults.js'
 import { isObject } from '../base/object.js'
 import { isExactScope, isForProvisioning } from '../clients/scopes.js'
-import type { GuardContext } from './context.js'
-import type { GuardName, GuardRequirements } from './request-notes.js'
+import type { GuardContext, GuardName, GuardRequirements } from './context.js'
 
 /**
  * The requirements of a guarded route.

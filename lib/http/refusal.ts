@@ -6,7 +6,6 @@ import type { Credential, PresentedRequest } from '../base/request.js'
 import { jwtsIn, registrationTokensIn, scrub } from '../base/secret.js'
 import { PROOF_ALGORITHMS } from '../jose/jwk.js'
 import type { Emit, EndpointName } from '../ports/events.js'
-import { uniformSentence } from './uniform.js'
 import { answer, redactQuery } from './wire.js'
 
 /** The endpoint of a refusal, and the contents of its challenge. */
@@ -113,6 +112,37 @@ function describeRefusal(error: ProvisioningError, { explains, credential }: Ref
     .replaceAll('"', "'")
     .replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')
     .slice(0, 400)
+}
+
+/** The error descriptions for unauthenticated callers. */
+const UNIFORM: Record<ErrorCode, string> = {
+  invalid_request: 'The request cannot be accepted.',
+  invalid_token: 'The provisioning key is not accepted.',
+  invalid_dpop_proof: 'The DPoP proof is not accepted.',
+  use_dpop_nonce: 'The DPoP proof must carry a nonce.',
+  insufficient_scope: 'The provisioning key lacks the scope for this.',
+  invalid_client: 'The client could not be authenticated.',
+  unauthorized_client: 'The client may not do this.',
+  unsupported_grant_type: 'The grant type is not supported.',
+  invalid_scope: 'The scope cannot be granted.',
+  invalid_target: 'The resource cannot be granted.',
+  invalid_client_metadata: 'The client metadata cannot be accepted.',
+  invalid_redirect_uri: 'The redirect URIs cannot be accepted.',
+  invalid_software_statement: 'The software statement cannot be accepted.',
+  unapproved_software_statement: 'The software statement is not approved.',
+  slow_down: 'Too many requests; try again later.',
+  temporarily_unavailable: 'The service cannot answer at this moment; try again later.',
+  server_error: 'The server met an unexpected condition.',
+}
+
+const OF_ACCESS_TOKENS: Partial<Record<ErrorCode, string>> = {
+  invalid_token: 'The access token is not accepted.',
+  insufficient_scope: 'The access token lacks the scope for this.',
+}
+
+/** The error description of a code for unauthenticated callers. It names the expected credential. */
+function uniformSentence(code: ErrorCode, credential: Credential): string {
+  return (credential === 'access token' ? OF_ACCESS_TOKENS[code] : undefined) ?? UNIFORM[code]
 }
 
 /** For callers on the same machine only: a thief must not learn what a replay has ended. */
