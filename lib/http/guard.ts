@@ -9,11 +9,10 @@ import { hasBody } from './body.js'
 import type { GuardContext, GuardName, GuardRequirements, PassedGuard } from './context.js'
 import { type GuardOptions, readGuardOptions } from './guard-options.js'
 import { type HttpsRequirement, httpsRequirement } from './https.js'
-import { unlessReplayed } from './key-limits.js'
 import type { Limiter } from './limits.js'
 import { type RefusalSite, refuse } from './refusal.js'
 import { dropUnread, pauseFlow } from './request-body.js'
-import type { KeyLimits } from './visit.js'
+import { type KeyLimits, unlessReplayed } from './verify-key.js'
 
 /** A kind of guard: what is different between the guards. `V` is a verified credential. */
 export interface GuardKind<V> {

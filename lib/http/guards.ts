@@ -7,11 +7,11 @@ import { attachAccessToken } from './access-token.js'
 import type { GuardContext } from './context.js'
 import { type AcceptedRequest, type GuardKind, guard } from './guard.js'
 import type { GuardOptions } from './guard-options.js'
-import { verifyCounted } from './key-limits.js'
 import { attachProvisioning } from './provisioning.js'
 import { redeemingAcceptance } from './redeeming.js'
 import type { RedemptionHandler } from './redemption-answer.js'
 import { bodyReceiver, checkAtEnd, isGone } from './request-body.js'
+import { verifyCounted } from './verify-key.js'
 
 /** Guards for your own routes. */
 export interface Guards {

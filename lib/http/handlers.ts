@@ -16,10 +16,9 @@ import { extractKey } from '../tokens/presentation.js'
 import { readJson, readOptionalJson } from './body.js'
 import type { HttpContext } from './context.js'
 import { ENDPOINTS, type EndpointKey } from './endpoints.js'
-import { redeemKey } from './key-limits.js'
 import { acceptLeakReport } from './leak-report.js'
 import { plannedRequest } from './planned-request.js'
-import { authenticatedForm, created, type Handle, ok, type Visit } from './visit.js'
+import { authenticatedForm, created, type Handle, ok, redeemKey, type Visit } from './visit.js'
 
 /** The handler of each endpoint. The token endpoint has one per grant: see `tokenHandler`. */
 export const HANDLERS: Record<Exclude<EndpointKey, 'token'>, Handle> = {

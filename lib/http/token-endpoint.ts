@@ -15,8 +15,7 @@ import {
 import { exchangeKey, readSubjectToken } from '../redemption/actions/token.js'
 import type { Verified } from '../redemption/verified.js'
 import { issueKey } from '../tokens/issuance.js'
-import { redeemKey } from './key-limits.js'
-import { authenticate, authenticatedForm, type Handle, ok, type Visit } from './visit.js'
+import { authenticate, authenticatedForm, type Handle, ok, redeemKey, type Visit } from './visit.js'
 import type { Answer } from './wire.js'
 
 type GrantHandler = (visit: Visit, parameters: Parameters) => Promise<Answer>

@@ -1,20 +1,17 @@
 import type { Request, Response } from 'express'
-import type { ProvisioningError } from '../base/errors.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import { type AuthenticatedClient, authenticateClient } from '../clients/authentication/authenticate.js'
 import { noteCanary } from '../clients/canary.js'
+import type { Observation } from '../monitoring/use-case-recorder.js'
 import type { EndpointName } from '../ports/events.js'
+import type { RedemptionAction } from '../ports/redemption.js'
+import type { PresentedCredential } from '../possession/possession.js'
 import type { Target } from '../possession/target.js'
+import { actOrContain } from '../redemption/replay.js'
+import type { Verified } from '../redemption/verified.js'
 import type { HttpContext } from './context.js'
+import { type KeyLimits, verifyCounted } from './verify-key.js'
 import type { Answer } from './wire.js'
-
-/** The limits of one request that redeems a key. */
-export interface KeyLimits {
-  /** The refusal of the address, when too many requests come from it. */
-  readonly addressRefusal: ProvisioningError | undefined
-  /** Counts the request against its key. */
-  readonly countKey: (jti: string) => Promise<void> | undefined
-}
 
 /** One request at one of our endpoints. */
 export interface Visit {
@@ -53,6 +50,37 @@ export async function authenticate(
   const client = await authenticateClient(deployment, presented, parameters)
   noteCanary(deployment, { clientId: client.clientId, endpoint }, client.source)
   return client
+}
+
+/** A redemption with an action of ours. */
+interface RedeemingVisit<T> {
+  readonly action: RedemptionAction
+  readonly credential: PresentedCredential
+  /** The scope that the key must have. */
+  readonly scope: string
+  act(verified: Verified): Promise<T>
+}
+
+/** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
+export function redeemKey<T>(visit: Visit, redeeming: RedeemingVisit<T>): Promise<T> {
+  const { useCases } = visit.context.config
+  if (useCases === undefined) return redeem(visit, redeeming)
+  return useCases.observe(redeeming.action, (observation) => redeem(visit, redeeming, observation))
+}
+
+async function redeem<T>(
+  { context, presented, target, keyLimits }: Visit,
+  { credential, scope, act }: RedeemingVisit<T>,
+  observation?: Observation,
+): Promise<T> {
+  const { deployment } = context.config
+  const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
+  const presentation = { credential, presented, expected }
+  const verified = await verifyCounted(deployment, keyLimits, presentation, observation)
+  const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
+  // Only a repeated redemption reaches this line despite a limit.
+  if (verified.deferred !== undefined) throw verified.deferred
+  return result
 }
 
 export function ok(body: object): Answer {

@@ -1,14 +1,18 @@
 import { refusalOf } from '../base/caught-refusal.js'
 import { ProvisioningError } from '../base/errors.js'
-import type { Observation, VerificationObserver } from '../monitoring/use-case-recorder.js'
+import type { VerificationObserver } from '../monitoring/use-case-recorder.js'
 import type { VerifyingDeployment } from '../ports/deployment.js'
-import type { RedemptionAction } from '../ports/redemption.js'
-import type { PresentedCredential } from '../possession/possession.js'
-import { actOrContain } from '../redemption/replay.js'
 import { recognizeKey } from '../redemption/verification.js'
 import { authorizeKey, type Verified } from '../redemption/verified.js'
 import type { Presentation } from '../tokens/presentation.js'
-import type { KeyLimits, Visit } from './visit.js'
+
+/** The limits of one request that redeems a key. */
+export interface KeyLimits {
+  /** The refusal of the address, when too many requests come from it. */
+  readonly addressRefusal: ProvisioningError | undefined
+  /** Counts the request against its key. */
+  readonly countKey: (jti: string) => Promise<void> | undefined
+}
 
 /**
  * Verifies a key and counts the request between the two steps. Limits never keep a redeemed key from containment: a
@@ -36,37 +40,6 @@ export async function verifyCounted(
     observer?.refused(error)
     throw error
   }
-}
-
-/** A redemption with an action of ours. */
-export interface RedeemingVisit<T> {
-  readonly action: RedemptionAction
-  readonly credential: PresentedCredential
-  /** The scope that the key must have. */
-  readonly scope: string
-  act(verified: Verified): Promise<T>
-}
-
-/** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
-export function redeemKey<T>(visit: Visit, redeeming: RedeemingVisit<T>): Promise<T> {
-  const { useCases } = visit.context.config
-  if (useCases === undefined) return redeem(visit, redeeming)
-  return useCases.observe(redeeming.action, (observation) => redeem(visit, redeeming, observation))
-}
-
-async function redeem<T>(
-  { context, presented, target, keyLimits }: Visit,
-  { credential, scope, act }: RedeemingVisit<T>,
-  observation?: Observation,
-): Promise<T> {
-  const { deployment } = context.config
-  const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
-  const presentation = { credential, presented, expected }
-  const verified = await verifyCounted(deployment, keyLimits, presentation, observation)
-  const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
-  // Only a repeated redemption reaches this line despite a limit.
-  if (verified.deferred !== undefined) throw verified.deferred
-  return result
 }
 
 /** Runs a request even beyond a limit, to contain a replay. Every other error then becomes the refusal of the limit. */
