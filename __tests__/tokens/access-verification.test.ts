@@ -1,7 +1,7 @@
 import type { PresentedRequest } from '../../lib/base/request.js'
 import { type AccessTokenTerms, mintAccessToken } from '../../lib/tokens/access-token.js'
 import { verifyAccessToken } from '../../lib/tokens/access-verification.js'
-import type { Expectation } from '../../lib/tokens/expectation.js'
+import type { Expectation } from '../../lib/tokens/presentation.js'
 import {
   AUDIENCE,
   deployed,

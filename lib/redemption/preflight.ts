@@ -17,9 +17,9 @@ import {
   requireUrl,
 } from '../possession/dpop.js'
 import { confirm } from '../possession/possession.js'
-import { missingScope } from '../tokens/expectation.js'
 import { audienceRefusal, environmentRefusal, timesRefusal, verifyGenuine } from '../tokens/issued-token.js'
 import type { Presentation } from '../tokens/presentation.js'
+import { missingScope } from '../tokens/presentation.js'
 import { isAsRecorded, type KeyClaims, PROVISIONING_KEY, verifiedKey } from '../tokens/provisioning-key.js'
 import { keyRefusal, STATE_REFUSALS, stateRefusal } from './key-state.js'
 import { requireNetwork } from './verification.js'

@@ -12,9 +12,8 @@ import {
 import { isActive } from '../ports/issuer-state.js'
 import { isLocked } from '../ports/lock.js'
 import type { KeyEntry } from '../ports/store.js'
-import { missingScope } from '../tokens/expectation.js'
 import { agentDigest } from '../tokens/origin.js'
-import { type Presentation, verifyPresentation } from '../tokens/presentation.js'
+import { missingScope, type Presentation, verifyPresentation } from '../tokens/presentation.js'
 import {
   isAsRecorded,
   type KeyClaims,

@@ -1,7 +1,7 @@
 import type { ProvisioningError } from '../base/errors.js'
 import type { KeyState } from '../ports/store.js'
 import type { Possession } from '../possession/possession.js'
-import { type Expectation, missingScope } from '../tokens/expectation.js'
+import { type Expectation, missingScope } from '../tokens/presentation.js'
 import type { VerifiedKey } from '../tokens/provisioning-key.js'
 import { keyRefusal } from './key-state.js'
 import type { OutcomeCipher } from './outcome.js'

@@ -10,9 +10,8 @@ import {
   tokenFacts,
   tokenFault,
 } from './access-token.js'
-import { missingScope } from './expectation.js'
 import { identityIn, type VerifiedIdentity, verifyTerms } from './issued-token.js'
-import { type Presentation, verifyPresentation } from './presentation.js'
+import { missingScope, type Presentation, verifyPresentation } from './presentation.js'
 
 declare const verified: unique symbol
 

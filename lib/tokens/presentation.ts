@@ -8,7 +8,7 @@ import {
   type PresentedCredential,
   type ProvenPossession,
 } from '../possession/possession.js'
-import type { Expectation } from './expectation.js'
+import type { Target } from '../possession/target.js'
 import { type IssuedClaims, type IssuedKind, verifyGenuine, verifyTerms } from './issued-token.js'
 
 /** RFC 6750 2.1 and RFC 9449 7.1. */
@@ -63,6 +63,23 @@ export function refuseUnreadableCertificate({ certificateFault }: PresentedReque
 export interface ConfirmedToken<C> {
   readonly claims: C
   readonly possession: ProvenPossession
+}
+
+/** The requirements for a key or an access token. They come from the configuration, never from the request. */
+export interface Expectation {
+  readonly audiences: readonly string[]
+  /** All of these scopes are required. */
+  readonly scope: readonly string[]
+  /** The request that a DPoP proof must be for. */
+  readonly target: Target
+  /** Whether the request redeems the key. If so, a redeemed key is recognized: its owner may ask for the outcome again. */
+  readonly redeems?: boolean
+}
+
+/** The missing scopes, space-delimited. `undefined`: none is missing. */
+export function missingScope(carried: readonly string[], required: readonly string[]): string | undefined {
+  const missing = required.filter((one) => !carried.includes(one))
+  return missing.length === 0 ? undefined : missing.join(' ')
 }
 
 /** A request that presents a key or an access token, and the requirements for it. */

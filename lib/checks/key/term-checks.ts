@@ -1,12 +1,12 @@
 import { isInNetworks } from '../../base/network.js'
 import { numericDate } from '../../ports/deployment.js'
-import { missingScope } from '../../tokens/expectation.js'
 import {
   audienceRefusal,
   environmentRefusal,
   type IssuedClaims,
   timesRefusal,
 } from '../../tokens/issued-token.js'
+import { missingScope } from '../../tokens/presentation.js'
 import { type Check, type Finding, failed, PASSED, passed, skipped, warning } from '../check.js'
 import { claimsOf, findingOf, type Subject, shortOf, termCheck } from './subject.js'
 
