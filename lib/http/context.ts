@@ -5,6 +5,7 @@ import type { Parameters, PresentedRequest } from '../base/request.js'
 import type { Config } from '../options/options.js'
 import type { LimitedEndpoint } from '../options/rate-limits.js'
 import type { Deployment, VerifyingDeployment } from '../ports/deployment.js'
+import type { Target } from '../possession/target.js'
 import { type Compromise, revokeCompromised } from '../redemption/revocation.js'
 import { revokeCompromisedToken } from '../registration/management/authorization.js'
 import { type Advise, adviser } from './advice.js'
@@ -63,6 +64,8 @@ export interface GuardContext {
   /** Warns the operator once about a wrong setup. */
   readonly advise: Advise
   readonly proxies: TrustedProxies
+  /** The URL of a path at the origin for mutual TLS, if there is one (RFC 8705 5). */
+  aliasOf(path: string): string | undefined
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
   originOf(url: string): string | undefined
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
@@ -75,13 +78,14 @@ export interface HttpContext extends GuardContext {
   form(req: Request, res: Response): Promise<Parameters>
   /** The public URL of a path below the mount path. */
   endpointUrl(path: string): string
-  /** The same at the origin for mutual TLS, if there is one (RFC 8705 5). */
-  endpointAlias(path: string): string | undefined
+  /** What the DPoP proof of a request to an endpoint must be for. */
+  targetOf(endpoint: Endpoint): Target
 }
 
 export function httpContext(config: Config): HttpContext {
-  const { origin: mtlsOrigin } = config.mtls
   const shared = guardContext(config)
+  const endpointUrl = (path: string) =>
+    `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`
   if (config.isStaging) shared.advise(STAGING_ADVICE, 'EPK_STAGING')
   if (config.losesDevices) shared.advise(CLIENTS_ADVICE, 'EPK_CLIENTS')
   return Object.freeze({
@@ -92,9 +96,12 @@ export function httpContext(config: Config): HttpContext {
       notes.form ??= readForm(req, res)
       return notes.form
     },
-    endpointUrl: (path) => `${new URL(config.deployment.issuer).origin}${config.mountPath}${path}`,
-    endpointAlias: (path) =>
-      mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${config.mountPath}${path}`,
+    endpointUrl,
+    targetOf: ({ method, path }) => ({
+      method,
+      url: endpointUrl(path),
+      alias: shared.aliasOf(config.mountPath + path),
+    }),
   } satisfies HttpContext)
 }
 
@@ -106,6 +113,7 @@ export function guardContext(config: GuardConfig): GuardContext {
   const advise = adviser(config.deployment.emit, config.docsUrl)
   if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
   const originOf = originReader(config.isLocal)
+  const { origin: mtlsOrigin } = config.mtls
   const proxies = trustedProxies()
   const readClientCertificate = certificateReader(config.mtls, { advise, proxies })
   return Object.freeze({
@@ -128,6 +136,7 @@ export function guardContext(config: GuardConfig): GuardContext {
     revokeCompromised: (compromise) => revokeAllCompromised(config.deployment, compromise),
     advise,
     proxies,
+    aliasOf: (path) => mtlsOrigin && mtlsOrigin + path,
     originOf,
     siteOf: (endpoint, audience = config.deployment.audiences[0]) =>
       siteOf(config, endpoint, resourceMetadataUrl(audience, originOf)),

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
+import { refuseUnclear } from '../tokens/presentation.js'
 import type { GuardContext } from './context.js'
 import { resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
@@ -66,8 +66,7 @@ function serveDocument(
   return function serveDocument(req, res) {
     const presented = context.present(req)
     try {
-      refuseTokenInQuery(presented)
-      refuseUnreadableCertificate(presented)
+      refuseUnclear(presented)
       answer(res, { status: 200, body: body(req), headers })
     } catch (error) {
       refuse(res, error, presented, site)

@@ -151,10 +151,8 @@ class Guard<V> {
 
   /** The request target that a DPoP proof must name. */
   #targetOf({ method, originalUrl }: Request): Target {
-    const { origin: mtlsOrigin } = this.#context.config.mtls
     const path = pathOf(originalUrl)
-    const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${path}`
-    return { method, url: `${this.#origin}${path}`, alias }
+    return { method, url: `${this.#origin}${path}`, alias: this.#context.aliasOf(path) }
   }
 }
 

@@ -52,9 +52,9 @@ function certificateFacts({ config }: GuardContext): object {
 
 /** The URL of each endpoint for clients with a certificate (RFC 8705 5). */
 function aliases(context: HttpContext, endpoints: readonly Endpoint[]): object {
-  const addresses = endpoints.flatMap(({ member, path }) => {
-    const alias = context.endpointAlias(path)
-    return member?.endsWith('_endpoint') && alias !== undefined ? [[member, alias]] : []
+  const addresses = endpoints.flatMap((endpoint) => {
+    const { alias } = context.targetOf(endpoint)
+    return endpoint.member?.endsWith('_endpoint') && alias !== undefined ? [[endpoint.member, alias]] : []
   })
   return addresses.length > 0 ? { mtls_endpoint_aliases: Object.fromEntries(addresses) } : {}
 }

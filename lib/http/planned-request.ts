@@ -44,8 +44,7 @@ function schemeOf(parameters: Parameters): PresentedCredential['scheme'] {
 
 function actionOf({ context }: Visit, action: keyof typeof ACTIONS): Expectation {
   const { endpoint, scope } = ACTIONS[action]
-  const { path, method } = endpoint
-  const target = { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
+  const target = context.targetOf(endpoint)
   return { audiences: context.config.deployment.audiences, scope: [scope], target, redeems: true }
 }
 
@@ -62,8 +61,7 @@ function routeOf(visit: Visit, parameters: Parameters): Expectation {
 
 /** A guard expects the path of the request at the origin of its audience, whatever the client writes. */
 function targetOf({ context }: Visit, parameters: Parameters, audience: string | undefined): Target {
-  const { config } = context
-  const { audiences, issuer } = config.deployment
+  const { audiences, issuer } = context.config.deployment
   const origin = context.originOf(audience ?? audiences[0] ?? issuer) ?? context.originOf(issuer)
   const url = parameters.get('url')
   if (url === undefined && parameters.has('dpop_proof'))
@@ -73,8 +71,7 @@ function targetOf({ context }: Visit, parameters: Parameters, audience: string |
   if (planned === undefined || !planned.pathname.startsWith('/'))
     throw malformed('parameter_malformed', 'url: expected the URL of the planned request.')
   const { pathname, search } = planned
-  const { origin: mtlsOrigin } = config.mtls
-  const alias = mtlsOrigin === undefined ? undefined : `${mtlsOrigin}${pathname}`
+  const alias = context.aliasOf(pathname)
   return { method: parameters.get('method') ?? 'POST', url: `${origin}${pathname}${search}`, alias }
 }
 

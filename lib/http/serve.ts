@@ -1,8 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { refusalOf } from '../base/caught-refusal.js'
 import type { PresentedRequest } from '../base/request.js'
-import type { Target } from '../possession/target.js'
-import { refuseTokenInQuery, refuseUnreadableCertificate } from '../tokens/presentation.js'
+import { refuseUnclear } from '../tokens/presentation.js'
 import type { HttpContext } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { refuse } from './refusal.js'
@@ -14,7 +13,7 @@ import { type Answer, answer } from './wire.js'
 export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle): RequestHandler {
   const limits = context.limiterOf(endpoint.limit)
   const site = context.siteOf(endpoint)
-  const target = targetOf(context, endpoint)
+  const target = context.targetOf(endpoint)
 
   async function visit(
     req: Request,
@@ -24,8 +23,7 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
     const addressRefusal = await refusalOf(() => limits.byAddress(req, res))
     if (addressRefusal !== undefined && endpoint.redeems === undefined) throw addressRefusal
     const answered = await unlessReplayed(addressRefusal, async () => {
-      refuseTokenInQuery(presented)
-      refuseUnreadableCertificate(presented)
+      refuseUnclear(presented)
       return handle({
         context,
         endpoint: endpoint.name,
@@ -49,8 +47,4 @@ export function serve(context: HttpContext, endpoint: Endpoint, handle: Handle):
       .then((done) => (done === undefined ? next() : answer(res, done)))
       .catch((error) => refuse(res, error, presented, site))
   }
-}
-
-function targetOf(context: HttpContext, { method, path }: Endpoint): Target {
-  return { method, url: context.endpointUrl(path), alias: context.endpointAlias(path) }
 }

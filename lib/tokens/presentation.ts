@@ -26,8 +26,7 @@ export function extractKey(
   request: PresentedRequest,
   credential: Credential = 'provisioning key',
 ): PresentedCredential {
-  refuseTokenInQuery(request)
-  refuseUnreadableCertificate(request)
+  refuseUnclear(request)
   const [header, ...others] = request.authorization
   const word = credential === 'access token' ? '<token>' : '<key>'
   if (others.length > 0)
@@ -48,14 +47,13 @@ export function extractKey(
   throw malformed('credentials_missing', message)
 }
 
-/** A query ends up in logs and histories (RFC 9700 2.4). */
-export function refuseTokenInQuery(request: PresentedRequest): void {
-  if (!SECRET_PARAMETERS.some((name) => request.queryNames.includes(name))) return
-  throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
-}
-
-/** An unclear `Client-Cert` header of a trusted proxy is refused, so that it is never misread (RFC 9440 4). */
-export function refuseUnreadableCertificate({ certificateFault }: PresentedRequest): void {
+/**
+ * Refuses a token in the query, which ends up in logs and histories (RFC 9700 2.4), and an unclear `Client-Cert` header
+ * of a trusted proxy, so that it is never misread (RFC 9440 4).
+ */
+export function refuseUnclear({ queryNames, certificateFault }: PresentedRequest): void {
+  if (SECRET_PARAMETERS.some((name) => queryNames.includes(name)))
+    throw malformed('token_in_query', 'Tokens and secrets are never accepted in the query string.')
   if (certificateFault !== undefined) throw malformed('certificate_header_malformed', certificateFault)
 }
 
