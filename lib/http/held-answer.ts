@@ -1,7 +1,12 @@
 import type { Response } from 'express'
 import { LazyAbort } from '../base/lazy-abort.js'
-import type { Reservation } from '../redemption/reservation.js'
-import { hasPrecondition, isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
+import {
+  hasPrecondition,
+  isChosenByClient,
+  isFailure,
+  type RouteReservation,
+  watchReservation,
+} from './reservation-rules.js'
 import { ResponseGate } from './response-gate.js'
 import { encodeAnswer, type WholeAnswer } from './whole-answer.js'
 
@@ -31,7 +36,7 @@ export interface HeldAnswer {
  */
 export class HeldResponse implements HeldAnswer {
   readonly #res: Response
-  readonly #reservation: Reservation
+  readonly #reservation: RouteReservation
   readonly #refuseWith: (error: unknown) => void
   readonly #gate: ResponseGate
   readonly #aborting = new LazyAbort()
@@ -44,7 +49,7 @@ export class HeldResponse implements HeldAnswer {
   /** Whether the handler has read the signal. */
   #isWatched = false
 
-  constructor(res: Response, reservation: Reservation, refuseWith: (error: unknown) => void) {
+  constructor(res: Response, reservation: RouteReservation, refuseWith: (error: unknown) => void) {
     this.#res = res
     this.#reservation = reservation
     this.#refuseWith = refuseWith

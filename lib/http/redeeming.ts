@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import type { Observation } from '../monitoring/use-case-recorder.js'
+import { failureOf, type Observation } from '../monitoring/use-case-recorder.js'
 import type { StoringDeployment } from '../ports/deployment.js'
 import { pathOf } from '../possession/target.js'
 import { requestDigest } from '../redemption/outcome.js'
@@ -9,10 +9,10 @@ import { reserve } from '../redemption/reserve.js'
 import type { Verified } from '../redemption/verified.js'
 import type { AcceptedRequest } from './guard.js'
 import { HeldResponse } from './held-answer.js'
-import { ObservedReservation } from './observed-reservation.js'
 import { attachProvisioning } from './provisioning.js'
 import type { RedemptionHandler } from './redemption-answer.js'
 import { abortSlowBody, checkAtEnd, isGone, type ReceiveBody, type ReceivedBody } from './request-body.js'
+import type { RouteReservation } from './reservation-rules.js'
 import { returnedAnswer } from './returned-answer.js'
 import { answerAgain } from './whole-answer.js'
 
@@ -49,7 +49,7 @@ async function acceptRedeeming(
     if (verified.deferred !== undefined) throw verified.deferred
     return answerAgain(res, reserved.outcome)
   }
-  const observed = observation && new ObservedReservation(reserved, observation)
+  const observed = observation && observedReservation(reserved, observation)
   const redemption = observed ?? reserved
   if (isGone(req, res)) return void (await redemption.release())
   const returned = handler && returnedAnswer(accepted, redemption)
@@ -57,7 +57,7 @@ async function acceptRedeeming(
   const check = () => redemption.check()
   checkAtEnd(req, res, check, (error) => held.refuse(error))
   abortSlowBody(req, res, longestBody - (performance.now() - begun), () => held.breakOff())
-  const { redemptionId } = redemption
+  const { redemptionId } = reserved
   attachProvisioning(req, verified.key, { redemptionId, signal: () => held.signal() })
   if (handler === undefined || returned === undefined) {
     next()
@@ -65,6 +65,38 @@ async function acceptRedeeming(
   }
   accepted.resumeBody()
   await returned.run(handler)
+}
+
+/** A reservation that reports its end to the telemetry. `ended` resolves then, and never rejects. */
+function observedReservation(
+  reservation: Reservation,
+  observation: Observation,
+): RouteReservation & { readonly ended: Promise<void> } {
+  let end = () => {}
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  return {
+    ended,
+    keepsOutcome: reservation.keepsOutcome,
+    check: () => reservation.check(),
+    async settle(options) {
+      try {
+        await reservation.settle(options)
+      } catch (error) {
+        observation.fail(failureOf(error))
+        throw error
+      } finally {
+        end()
+      }
+    },
+    async release() {
+      const isReleased = await reservation.release()
+      observation.fail('released')
+      end()
+      return isReleased
+    },
+  }
 }
 
 /** Waits for the body, and reserves the key. */

@@ -2,12 +2,15 @@ import type { Request } from 'express'
 import { ProvisioningError } from '../base/errors.js'
 import type { Reservation } from '../redemption/reservation.js'
 
+/** What a route does with the reservation of its key. */
+export type RouteReservation = Pick<Reservation, 'keepsOutcome' | 'check' | 'settle' | 'release'>
+
 /** How often the key of a running handler is checked. */
 const CHECK_MILLISECONDS = 1_000
 
 /** Checks at a fixed interval whether the key is still reserved. The clock of the deployment may jump. */
 export function watchReservation(
-  reservation: Reservation,
+  reservation: Pick<RouteReservation, 'check'>,
   onLost: (error: unknown) => void,
   onCheck: () => void = () => undefined,
 ): NodeJS.Timeout {

@@ -1,12 +1,11 @@
 import { ProvisioningError } from '../base/errors.js'
 import { LazyAbort } from '../base/lazy-abort.js'
 import { isObject } from '../base/object.js'
-import type { Reservation } from '../redemption/reservation.js'
 import type { AcceptedRequest } from './guard.js'
 import type { HeldAnswer } from './held-answer.js'
 import { getProvisioning } from './provisioning.js'
 import { type RedemptionHandler, readAnswer } from './redemption-answer.js'
-import { isChosenByClient, isFailure, watchReservation } from './reservation-rules.js'
+import { isChosenByClient, isFailure, type RouteReservation, watchReservation } from './reservation-rules.js'
 import { encodeAnswer, type WholeAnswer, writeAnswer } from './whole-answer.js'
 
 /** A handler that returns its answer. The answer is written when the key is settled. */
@@ -25,7 +24,7 @@ type Ending = { readonly answer: WholeAnswer } | { readonly error: unknown; read
  * When the key is revoked or expires, the client gets the refusal immediately. The key is decided when the handler has
  * ended, so that two handlers never work for one key.
  */
-export function returnedAnswer(accepted: AcceptedRequest, reservation: Reservation): ReturnedAnswer {
+export function returnedAnswer(accepted: AcceptedRequest, reservation: RouteReservation): ReturnedAnswer {
   const { req, res, next, refuseWith } = accepted
   const aborting = new LazyAbort()
   let isRunning = true
@@ -78,7 +77,7 @@ async function endingOf(handler: RedemptionHandler, req: AcceptedRequest['req'])
 }
 
 /** @throws ProvisioningError when the reservation was lost: what the handler did must not be reported as a success */
-async function decide(reservation: Reservation, ending: Ending): Promise<void> {
+async function decide(reservation: RouteReservation, ending: Ending): Promise<void> {
   const isSettled =
     'answer' in ending
       ? !isFailure(ending.answer.status)
