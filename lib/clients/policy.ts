@@ -1,4 +1,5 @@
 import { malformed, ProvisioningError, type Reason, type RefusalFacts } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import type { Parameters } from '../base/request.js'
 import { CLIENT_ID } from '../ports/client.js'
 import type { Policy, PolicyBounds, PolicyOptions } from '../ports/policy-options.js'
@@ -6,26 +7,16 @@ import { parseScope, SCOPES_OF_PROVISIONED, scopesOf } from './scopes.js'
 
 /** A policy in the form that limits other policies. */
 export function boundsOf(policy: Policy): PolicyBounds {
-  const { networks, accessTokenScopes, certificateBound, senderConstraint, confirmWithinSeconds } = policy
-  return {
-    scopes: [...policy.scopes],
-    audiences: policy.audiences,
-    lifetimeSeconds: policy.lifetimeSeconds,
-    maxLifetimeSeconds: policy.maxLifetimeSeconds,
-    outstandingKeys: policy.outstandingKeys,
+  const { subjects: _, introspectAudiences: __, defaultScopes: ___, certificateBound, ...bounds } = policy
+  const { scopes, accessTokenScopes, clientScopes, senderConstraint } = bounds
+  return withoutUndefined({
+    ...bounds,
+    scopes: [...scopes],
+    accessTokenScopes: accessTokenScopes && [...accessTokenScopes],
+    clientScopes: clientScopes && [...clientScopes],
     // A certificate-bound client must not pass on a right to unbound credentials (RFC 8705 3.4).
     senderConstraint: certificateBound && senderConstraint === 'none' ? 'mtls' : senderConstraint,
-    rebinding: policy.rebinding,
-    maxBindings: policy.maxBindings,
-    onReplay: policy.onReplay,
-    registrationPolicies: policy.registrationPolicies,
-    requireSoftwareStatement: policy.requireSoftwareStatement,
-    accessTokenLifetimeSeconds: policy.accessTokenLifetimeSeconds,
-    ...(confirmWithinSeconds !== undefined && { confirmWithinSeconds }),
-    ...(networks !== undefined && { networks }),
-    ...(accessTokenScopes !== undefined && { accessTokenScopes: [...accessTokenScopes] }),
-    ...(policy.clientScopes !== undefined && { clientScopes: [...policy.clientScopes] }),
-  }
+  })
 }
 
 /**
