@@ -10,6 +10,17 @@ export function unlessRefused<T>(read: () => T): T | undefined {
   }
 }
 
+/** The refusal that `check` throws, if it does. Every other error is thrown. */
+export function refusalFrom(check: () => unknown): ProvisioningError | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (error instanceof ProvisioningError) return error
+    throw error
+  }
+}
+
 /** The refusal that `act` ends with, if it does and `isWanted` accepts it. Every other error is thrown. */
 export async function refusalOf(
   act: () => unknown,

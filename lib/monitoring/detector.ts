@@ -106,3 +106,10 @@ function subjectOf(event: ProvisioningEvent, kind: SubjectKind): string | undefi
   const clientId = memberOf(event, 'clientId')
   return typeof clientId === 'string' ? `client:${clientId}` : undefined
 }
+
+/** Whom a finding is about: the client or the address in its `subject`. */
+export function partiesOf(subject: string | undefined): { clientId?: string; address?: string } {
+  if (subject?.startsWith('client:')) return { clientId: subject.slice('client:'.length) }
+  if (subject?.startsWith('address:')) return { address: subject.slice('address:'.length) }
+  return {}
+}

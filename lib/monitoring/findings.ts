@@ -4,7 +4,7 @@ import { inSlices } from '../base/slices.js'
 import type { Emit, ProvisioningEvent } from '../ports/events.js'
 import type { KeyRef } from '../ports/key-record.js'
 import type { Finding, MonitoringStore, NotedFinding } from '../ports/monitoring-store.js'
-import type { Detection } from './detector.js'
+import { type Detection, partiesOf } from './detector.js'
 import { merged, reportOf } from './finding-report.js'
 import { memberOf, type Rule } from './rules/rule.js'
 
@@ -133,7 +133,7 @@ class Lane {
   /** Adds the responses that took effect to the report. One that takes effect later becomes a report without events. */
   async #respond(waiting: Waiting): Promise<void> {
     const { rule, report, keys } = waiting
-    const clientId = report.subject.startsWith('client:') ? report.subject.slice('client:'.length) : undefined
+    const { clientId } = partiesOf(report.subject)
     const incident = { rule, findingId: report.id, clientId, keys: [...keys.values()] }
     const actions: string[] = []
     const act = async () => {

@@ -1,5 +1,5 @@
-import { unlessRefused } from '../base/caught-refusal.js'
-import { ProvisioningError, type Reason } from '../base/errors.js'
+import { refusalFrom, unlessRefused } from '../base/caught-refusal.js'
+import type { ProvisioningError, Reason } from '../base/errors.js'
 import { REMEDIES } from '../base/remedies.js'
 import type { PresentedRequest } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
@@ -176,13 +176,7 @@ class Report {
 
   /** Runs a check that throws its refusal. */
   run(check: CheckName, act: () => unknown): void {
-    try {
-      act()
-      this.refuse(check, undefined)
-    } catch (error) {
-      if (!(error instanceof ProvisioningError)) throw error
-      this.refuse(check, error)
-    }
+    this.refuse(check, refusalFrom(act))
   }
 
   refuse(check: CheckName, refusal: ProvisioningError | undefined): void {

@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
+import { partiesOf } from '../monitoring/detector.js'
 import { SCOPE } from '../monitoring/meters.js'
 import type { Rule } from '../monitoring/rules/rule.js'
 import type { ProvisioningEvent, Severity } from '../ports/events.js'
 import { type EventRow, rowOf } from './event-map.js'
-import { EventMembers, outcomeOf, partiesOf, present } from './event-members.js'
+import { EventMembers, outcomeOf, present } from './event-members.js'
 import { ruleOf, techniqueUrl } from './ocsf-finding.js'
 import { sigmaIdOf } from './sigma-id.js'
 

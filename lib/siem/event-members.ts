@@ -66,10 +66,3 @@ export function present(members: Record<string, unknown>): Record<string, unknow
   const defined = withoutUndefined(members)
   return Object.keys(defined).length === 0 ? undefined : defined
 }
-
-/** Whom a finding is about: the client or the address in its `subject`. */
-export function partiesOf(subject: string | undefined): { clientId?: string; address?: string } {
-  if (subject?.startsWith('client:')) return { clientId: subject.slice('client:'.length) }
-  if (subject?.startsWith('address:')) return { address: subject.slice('address:'.length) }
-  return {}
-}

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net'
+import { partiesOf } from '../monitoring/detector.js'
 import type { Rule } from '../monitoring/rules/rule.js'
 import { RULES } from '../monitoring/rules/rules.js'
 import type { Severity } from '../ports/events.js'
-import { type EventMembers, partiesOf, present } from './event-members.js'
+import { type EventMembers, present } from './event-members.js'
 
 const RISKS: Record<Severity, { readonly id: number; readonly name: string }> = {
   info: { id: 0, name: 'Info' },

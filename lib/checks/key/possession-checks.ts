@@ -1,8 +1,9 @@
+import { refusalFrom } from '../../base/caught-refusal.js'
 import { isObject } from '../../base/object.js'
 import { readProof } from '../../possession/dpop.js'
 import { confirm } from '../../possession/possession.js'
 import { type Check, type Finding, passed, skipped } from '../check.js'
-import { credentialOf, findingOf, refusalOf, type Subject, termCheck } from './subject.js'
+import { credentialOf, findingOf, type Subject, termCheck } from './subject.js'
 
 /** The proof alone. */
 export const PROOF: Check<Subject> = {
@@ -20,7 +21,7 @@ export const PROOF: Check<Subject> = {
     const target = { method: dump.presented.method, url: dump.url }
     const { token, scheme } = credential ?? {}
     const expectation = { target, hashRequired: scheme !== 'body', ...(token !== undefined && { token }) }
-    const refusal = refusalOf(() => readProof(rules, dump.presented, expectation))
+    const refusal = refusalFrom(() => readProof(rules, dump.presented, expectation))
     return refusal === undefined
       ? passed('its nonce and its first use cannot be checked')
       : findingOf(refusal, proofFix(refusal.reason))
@@ -62,13 +63,13 @@ export const POSSESSION = termCheck(
       return skipped(cnf === undefined ? NOT_BOUND : 'the key is bound, and there is no request with a proof')
     const proof = dump.url !== undefined && dump.presented.dpop.length > 0
     const target = { method: dump.presented.method, url: dump.url ?? '' }
-    if (proof && refusalOf(() => readProof(rules, dump.presented, { target })) !== undefined)
+    if (proof && refusalFrom(() => readProof(rules, dump.presented, { target })) !== undefined)
       return skipped('the DPoP proof is not valid')
     if (dump.url === undefined && dump.presented.dpop.length > 0)
       return skipped('the DPoP proof was not checked')
     const certificate = isObject(cnf) && typeof cnf['x5t#S256'] === 'string' ? cnf['x5t#S256'] : undefined
     const shown = { ...credential, proof: readProof(rules, dump.presented, { target }), certificate }
-    const refusal = refusalOf(() => confirm(cnf, shown, kind.factsOf({ ...claims, cnf })))
+    const refusal = refusalFrom(() => confirm(cnf, shown, kind.factsOf({ ...claims, cnf })))
     if (refusal !== undefined) return findingOf(refusal)
     if (certificate !== undefined)
       return skipped('the key is bound to a certificate, which a request does not show')

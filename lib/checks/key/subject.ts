@@ -1,5 +1,5 @@
 import { unlessRefused } from '../../base/caught-refusal.js'
-import { ProvisioningError } from '../../base/errors.js'
+import type { ProvisioningError } from '../../base/errors.js'
 import type { SigningKey, VerificationKeys } from '../../jose/key-ring.js'
 import { parseSignedToken, typedClaims } from '../../jose/signed-token.js'
 import { dpopRules } from '../../options/dpop.js'
@@ -118,17 +118,6 @@ export function credentialOf({ dump, credentialName }: Subject): PresentedCreden
 export function claimsOf(subject: Subject): IssuedClaims | undefined {
   const { token } = credentialOf(subject) ?? {}
   return unlessRefused(() => typedClaims(parseSignedToken(token, subject.kind), subject.kind))
-}
-
-/** The refusal of the library for a check. `undefined` if the check passes. */
-export function refusalOf(check: () => unknown): ProvisioningError | undefined {
-  try {
-    check()
-    return undefined
-  } catch (error) {
-    if (error instanceof ProvisioningError) return error
-    throw error
-  }
 }
 
 /** A finding for a refusal. Its section of the help page is that of the reason. */

@@ -1,3 +1,4 @@
+import { refusalFrom } from '../../base/caught-refusal.js'
 import { isObject } from '../../base/object.js'
 import { parseJws } from '../../jose/jws.js'
 import { parseSignedToken, typedClaims } from '../../jose/signed-token.js'
@@ -5,7 +6,7 @@ import { issuerRefusal, verifySignedByUs } from '../../tokens/issued-token.js'
 import { extractKey } from '../../tokens/presentation.js'
 import { type Check, type Finding, PASSED, passed, skipped, warning } from '../check.js'
 import { faultOfEncoding, faultOfHeader } from './header-form.js'
-import { claimsOf, credentialOf, findingOf, refusalOf, type Subject, shortOf } from './subject.js'
+import { claimsOf, credentialOf, findingOf, type Subject, shortOf } from './subject.js'
 
 /** Other signed tokens that clients present by mistake, by their `typ`. */
 const OTHER_TYPES: Readonly<Record<string, string>> = {
@@ -28,7 +29,7 @@ const HEADER: Check<Subject> = {
   run({ dump, credentialName }) {
     const { presented, isRequest, subjectToken } = dump
     if (subjectToken !== undefined) return passed('the key is the subject_token of the body')
-    const refusal = refusalOf(() => extractKey(presented, credentialName))
+    const refusal = refusalFrom(() => extractKey(presented, credentialName))
     const [value = ''] = presented.authorization
     if (refusal === undefined)
       return isRequest ? spacing(value) : passed('the text is a key without a request')
@@ -59,7 +60,7 @@ const FORM: Check<Subject> = {
   run(subject) {
     const { token } = credentialOf(subject) ?? {}
     if (token === undefined) return skipped('there is no key to read')
-    const refusal = refusalOf(() => parseSignedToken(token, subject.kind))
+    const refusal = refusalFrom(() => parseSignedToken(token, subject.kind))
     if (refusal === undefined) return passed(`jti ${shortOf(claimsIn(token).jti)}`)
     if (refusal.reason === 'key_type_wrong') return findingOf(refusal, typeFault(token, subject))
     return findingOf(refusal, refusal.reason === 'key_malformed' ? formFault(token, subject) : {})
@@ -135,7 +136,7 @@ const SIGNATURE: Check<Subject> = {
     if (!subject.expected.hasKeys)
       return skipped('no JWK Set is given, so the signature was NOT checked; use --jwks or --issuer')
     const { token = '' } = credentialOf(subject) ?? {}
-    const refusal = refusalOf(() => verifySignedByUs(subject.rules.keyRing, subject.kind, token))
+    const refusal = refusalFrom(() => verifySignedByUs(subject.rules.keyRing, subject.kind, token))
     return refusal === undefined || refusal.reason === 'claims_malformed' ? PASSED : findingOf(refusal)
   },
 }
@@ -149,7 +150,7 @@ const CLAIMS: Check<Subject> = {
   fix: 'Only this library issues keys in the right form. Correct the program that has made this key.',
   run(subject) {
     const { token } = credentialOf(subject) ?? {}
-    const refusal = refusalOf(() => typedClaims(parseSignedToken(token, subject.kind), subject.kind))
+    const refusal = refusalFrom(() => typedClaims(parseSignedToken(token, subject.kind), subject.kind))
     if (refusal !== undefined) return findingOf(refusal)
     const { client_id, sub, scope } = claimsOf(subject) ?? {}
     return passed(`client ${shortOf(client_id)}, subject ${shortOf(sub)}, scope ${shortOf(scope)}`)
