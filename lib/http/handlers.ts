@@ -8,9 +8,13 @@ import { preflight } from '../redemption/preflight.js'
 import { revokeOwnToken } from '../redemption/revocation.js'
 import type { Verified } from '../redemption/verified.js'
 import type { ClientInformation } from '../registration/information.js'
-import type { Count, ManagementRequest } from '../registration/management/authorization.js'
-import { deleteRegistration, readRegistration } from '../registration/management/read-or-delete.js'
-import { updateRegistration } from '../registration/management/update.js'
+import {
+  type Count,
+  deleteRegistration,
+  type ManagementRequest,
+  readRegistration,
+} from '../registration/management.js'
+import { updateRegistration } from '../registration/update.js'
 import { introspect } from '../tokens/introspection.js'
 import { extractKey } from '../tokens/presentation.js'
 import { readJson, readOptionalJson } from './body.js'

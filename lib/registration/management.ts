@@ -1,11 +1,13 @@
-import { malformed, ProvisioningError, type Reason } from '../../base/errors.js'
-import type { PresentedRequest, RequestSource } from '../../base/request.js'
-import { confirmUse } from '../../clients/authentication/confirm-use.js'
-import { changeClient, knownClient, readRecord } from '../../clients/registry.js'
-import type { Client, Registration } from '../../ports/client.js'
-import { type Deployment, numericDate } from '../../ports/deployment.js'
-import { extractKey } from '../../tokens/presentation.js'
-import { clientIdIn, findToken, isUnexpired, type RegistrationAccessToken } from '../access-token.js'
+import { malformed, ProvisioningError, type Reason } from '../base/errors.js'
+import type { PresentedRequest, RequestSource } from '../base/request.js'
+import { confirmUse } from '../clients/authentication/confirm-use.js'
+import { changeClient, knownClient, readRecord } from '../clients/registry.js'
+import type { Client, Registration } from '../ports/client.js'
+import { type Deployment, numericDate } from '../ports/deployment.js'
+import { extractKey } from '../tokens/presentation.js'
+import { clientIdIn, findToken, isUnexpired, type RegistrationAccessToken } from './access-token.js'
+import { deleteClient } from './deletion.js'
+import { type ClientInformation, informationOf } from './information.js'
 
 /** A client that has proven its identity to the management endpoint, and the registration access token it used. */
 export interface Managed {
@@ -33,7 +35,7 @@ export type Count = (clientId: string) => Promise<void> | undefined
  * @throws ProvisioningError `credentials_missing`, and the errors of `extractKey`; `registration_token_wrong`,
  *   `registration_token_expired` and `registration_token_misused`, which have the same answer
  */
-export async function authorize(
+async function authorize(
   deployment: Deployment,
   { clientId, presented }: ManagementRequest,
 ): Promise<Managed> {
@@ -84,6 +86,27 @@ async function confirmed(deployment: Deployment, client: Client, source: Present
     if (!(error instanceof ProvisioningError) || error.reason !== 'confirmation_missed') throw error
     throw refused(error.reason, client.clientId).with({ code: 'invalid_token' })
   }
+}
+
+/** Shows a client its registration (RFC 7592 2.1). */
+export async function readRegistration(
+  deployment: Deployment,
+  request: ManagementRequest,
+  count: Count,
+): Promise<ClientInformation> {
+  const { client, token } = await authorizeUnlessDeleted(deployment, request, count)
+  return informationOf(client, { token: token.text })
+}
+
+/** Deletes a client at its own request (RFC 7592 2.3). The request also resumes a deletion that failed halfway. */
+export async function deleteRegistration(
+  deployment: Deployment,
+  request: ManagementRequest,
+  count: Count,
+): Promise<void> {
+  const { client } = await authorize(deployment, request)
+  await count(client.clientId)
+  await deleteClient(deployment, client.clientId, { by: 'client', source: request.presented })
 }
 
 /** Revokes a compromised registration access token. Texts that are no valid token are ignored. */
