@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { refusalOf } from '../base/caught-refusal.js'
 import { ConfigurationError, malformed, type ProvisioningError } from '../base/errors.js'
 import type { Credential, PresentedRequest } from '../base/request.js'
-import type { Observation } from '../monitoring/use-case-recorder.js'
+import { type Observation, observed } from '../monitoring/use-case-recorder.js'
 import { pathOf, type Target } from '../possession/target.js'
 import { extractKey, type Presentation } from '../tokens/presentation.js'
 import { hasBody } from './body.js'
@@ -100,11 +100,7 @@ class Guard<V> {
     }
     const request = { req, res, next, presented, refuseWith, resumeBody }
     const useCases = this.#kind.endpoint === 'redeem' ? context.config.useCases : undefined
-    const run =
-      useCases === undefined
-        ? this.#run(request)
-        : useCases.observe('route', (observation) => this.#run(request, observation))
-    run.catch(refuseWith)
+    observed(useCases, 'route', (observation) => this.#run(request, observation)).catch(refuseWith)
   }
 
   async #run(request: AcceptedRequest, observation?: Observation): Promise<void> {

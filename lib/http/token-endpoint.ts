@@ -3,7 +3,7 @@ import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import type { Parameters } from '../base/request.js'
 import { GRANT_TYPES, type GrantType } from '../clients/client-metadata.js'
 import { TOKEN_SCOPE } from '../clients/scopes.js'
-import type { Observation } from '../monitoring/use-case-recorder.js'
+import { observed } from '../monitoring/use-case-recorder.js'
 import { tokenType } from '../possession/possession.js'
 import {
   asStranger,
@@ -43,23 +43,20 @@ function isGrant(grant: string): grant is GrantType {
 
 /** Issues a key (RFC 6749 4.4). */
 function issue(visit: Visit): Promise<Answer> {
-  const { useCases } = visit.context.config
-  if (useCases === undefined) return issueTo(visit)
-  return useCases.observe('issue', (observation) => issueTo(visit, observation))
-}
-
-async function issueTo(visit: Visit, observation?: Observation): Promise<Answer> {
   const { context, presented, target } = visit
-  const [client, parameters] = await authenticatedForm(visit)
-  const { key, record } = await issueKey(context.config.deployment, client, { parameters, presented, target })
-  observation?.identify(record)
-  return ok({
-    access_token: key,
-    issued_token_type: JWT_TOKEN_TYPE,
-    token_type: tokenType(record.confirmation),
-    expires_in: record.expiresAt - record.issuedAt,
-    scope: record.scope.join(' '),
-    key_id: record.jti,
+  const { deployment, useCases } = context.config
+  return observed(useCases, 'issue', async (observation) => {
+    const [client, parameters] = await authenticatedForm(visit)
+    const { key, record } = await issueKey(deployment, client, { parameters, presented, target })
+    observation?.identify(record)
+    return ok({
+      access_token: key,
+      issued_token_type: JWT_TOKEN_TYPE,
+      token_type: tokenType(record.confirmation),
+      expires_in: record.expiresAt - record.issuedAt,
+      scope: record.scope.join(' '),
+      key_id: record.jti,
+    })
   })
 }
 

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import type { Parameters, PresentedRequest } from '../base/request.js'
 import { type AuthenticatedClient, authenticateClient } from '../clients/authentication/authenticate.js'
 import { noteCanary } from '../clients/canary.js'
-import type { Observation } from '../monitoring/use-case-recorder.js'
+import { observed } from '../monitoring/use-case-recorder.js'
 import type { EndpointName } from '../ports/events.js'
 import type { RedemptionAction } from '../ports/redemption.js'
 import type { PresentedCredential } from '../possession/possession.js'
@@ -62,25 +62,20 @@ interface RedeemingVisit<T> {
 }
 
 /** Verifies the key of a request and runs the action that the key is redeemed for. Replays are contained. */
-export function redeemKey<T>(visit: Visit, redeeming: RedeemingVisit<T>): Promise<T> {
-  const { useCases } = visit.context.config
-  if (useCases === undefined) return redeem(visit, redeeming)
-  return useCases.observe(redeeming.action, (observation) => redeem(visit, redeeming, observation))
-}
-
-async function redeem<T>(
+export function redeemKey<T>(
   { context, presented, target, keyLimits }: Visit,
-  { credential, scope, act }: RedeemingVisit<T>,
-  observation?: Observation,
+  { action, credential, scope, act }: RedeemingVisit<T>,
 ): Promise<T> {
-  const { deployment } = context.config
+  const { deployment, useCases } = context.config
   const expected = { audiences: deployment.audiences, scope: [scope], target, redeems: true }
   const presentation = { credential, presented, expected }
-  const verified = await verifyCounted(deployment, keyLimits, presentation, observation)
-  const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
-  // Only a repeated redemption reaches this line despite a limit.
-  if (verified.deferred !== undefined) throw verified.deferred
-  return result
+  return observed(useCases, action, async (observation) => {
+    const verified = await verifyCounted(deployment, keyLimits, presentation, observation)
+    const result = await actOrContain(deployment, { ...verified, source: presented }, () => act(verified))
+    // Only a repeated redemption reaches this line despite a limit.
+    if (verified.deferred !== undefined) throw verified.deferred
+    return result
+  })
 }
 
 export function ok(body: object): Answer {

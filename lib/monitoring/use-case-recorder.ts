@@ -58,6 +58,15 @@ export function useCaseRecorder(
   }
 }
 
+/** Measures and traces one run, if there is a recorder. */
+export function observed<T>(
+  recorder: UseCaseRecorder | undefined,
+  useCase: UseCase,
+  act: (observation?: Observation) => Promise<T>,
+): Promise<T> {
+  return recorder === undefined ? act() : recorder.observe(useCase, act)
+}
+
 type RecordRun = (begun: number, failure: Failure | undefined) => void
 
 function recordersOf(meters: Meters): Map<UseCase, RecordRun> {
