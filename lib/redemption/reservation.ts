@@ -9,42 +9,6 @@ import { requireState, stateRefusal } from './key-state.js'
 import { MAX_OUTCOME_BYTES } from './outcome.js'
 import type { Verified } from './verified.js'
 
-/** One attempt's reservation of a key. The first call of `settle` or `release` ends it. */
-export interface Reservation {
-  readonly kind: 'reservation'
-  /** Names the redemption. Attempts that resume it after a crash have the same name. */
-  readonly redemptionId: string
-  /** Whether the owner can repeat the request and get the outcome again. */
-  readonly keepsOutcome: boolean
-  /**
-   * Checks that the key is still reserved and has not expired.
-   *
-   * @throws ProvisioningError `key_revoked`, `key_expired`, `key_unknown`, `key_redeeming`, `store_unavailable`
-   */
-  check(): Promise<void>
-  /**
-   * Redeems the key for good, after the action succeeded.
-   *
-   * @throws ProvisioningError when the reservation was lost: then the action must be undone
-   */
-  settle(options?: SettleOptions): Promise<void>
-  /**
-   * Gives the key back, after the action failed. Never throws.
-   *
-   * @param hasActed whether part of the action may remain. The key is then good for this redemption only. The store may
-   *   do this without answering.
-   * @returns whether the key may be presented again
-   */
-  release(hasActed?: boolean): Promise<boolean>
-  /**
-   * Handles a settlement whose answer was lost. Releases the key, which has no effect if the settlement took place. Never
-   * throws.
-   *
-   * @returns how the reservation ended
-   */
-  releaseUnlessSettled(hasActed: boolean): Promise<Fate>
-}
-
 /**
  * The end of a reservation: `ended` (released, or the key was revoked), `settled`, `superseded` (another attempt has
  * resumed the redemption), or `unknown`.
@@ -90,9 +54,10 @@ export interface Attempt extends Pick<Verified, 'key' | 'state' | 'outcomeCipher
   readonly ownerId: string | undefined
 }
 
-/** A reservation that the store has given to an attempt. */
-export class StoredReservation implements Reservation {
+/** The reservation of a key for one attempt. The first call of `settle` or `release` ends it. */
+export class Reservation {
   readonly kind = 'reservation'
+  /** Names the redemption. Attempts that resume it after a crash have the same name. */
   readonly redemptionId: string
   readonly #deployment: StoringDeployment
   readonly #attempt: Attempt
@@ -105,14 +70,25 @@ export class StoredReservation implements Reservation {
     this.redemptionId = redemptionId
   }
 
+  /** Whether the owner can repeat the request and get the outcome again. */
   get keepsOutcome(): boolean {
     return this.#attempt.ownerId !== undefined
   }
 
+  /**
+   * Checks that the key is still reserved and has not expired.
+   *
+   * @throws ProvisioningError `key_revoked`, `key_expired`, `key_unknown`, `key_redeeming`, `store_unavailable`
+   */
   check(): Promise<void> {
     return requireState(this.#deployment, this.#attempt.key, 'redeeming')
   }
 
+  /**
+   * Redeems the key for good, after the action succeeded.
+   *
+   * @throws ProvisioningError when the reservation was lost: then the action must be undone
+   */
   async settle({ retainUntil, outcome, familyClientId }: SettleOptions = {}): Promise<void> {
     const { store, emit, clockToleranceSeconds } = this.#deployment
     const { key, id, request } = this.#attempt
@@ -131,10 +107,23 @@ export class StoredReservation implements Reservation {
     emit('key.redeemed', details, request.source)
   }
 
+  /**
+   * Gives the key back, after the action failed. Never throws.
+   *
+   * @param hasActed whether part of the action may remain. The key is then good for this redemption only. The store may
+   *   do this without answering.
+   * @returns whether the key may be presented again
+   */
   async release(hasActed = false): Promise<boolean> {
     return (await this.#release(hasActed)) === 'released'
   }
 
+  /**
+   * Handles a settlement whose answer was lost. Releases the key, which has no effect if the settlement took place. Never
+   * throws.
+   *
+   * @returns how the reservation ended
+   */
   async releaseUnlessSettled(hasActed: boolean): Promise<Fate> {
     const answer = await this.#release(hasActed)
     if (answer === 'released' || answer === 'revoked') return 'ended'

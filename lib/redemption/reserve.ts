@@ -5,13 +5,7 @@ import { randomId, type VerifiedKey } from '../tokens/provisioning-key.js'
 import { emitStalled, requireUnexpired, stateRefusal } from './key-state.js'
 import { requestDigest } from './outcome.js'
 import { type Repetition, repeatOrContain } from './replay.js'
-import {
-  type Attempt,
-  type RedemptionRequest,
-  type Reservation,
-  StoredReservation,
-  useProof,
-} from './reservation.js'
+import { type Attempt, type RedemptionRequest, Reservation, useProof } from './reservation.js'
 import type { Verified } from './verified.js'
 
 /*
@@ -75,7 +69,7 @@ async function tryReserve(
   const lease = ownerId === undefined ? undefined : { ownerId, leaseSeconds }
   const outcome = await callStore(() => store.redeem(key, id, lease))
   const next: Record<RedeemOutcome, () => Promise<Reservation | Repetition | 'pending'>> = {
-    reserved: () => begin(deployment, attempt, new StoredReservation(deployment, attempt, id)),
+    reserved: () => begin(deployment, attempt, new Reservation(deployment, attempt, id)),
     resumed: () => resume(deployment, attempt),
     redeeming: () => waitOrRefuse(deployment, attempt),
     redeemed: () => repeatOrContain(deployment, attempt),
@@ -90,7 +84,7 @@ async function resume(deployment: StoringDeployment, attempt: Attempt): Promise<
   const { key, ownerId = '' } = attempt
   const recalled = await callStore(() => deployment.store.recall(key, ownerId))
   if (recalled === undefined) throw stateRefusal('key_revoked', key)
-  return begin(deployment, attempt, new StoredReservation(deployment, attempt, recalled.redemption))
+  return begin(deployment, attempt, new Reservation(deployment, attempt, recalled.redemption))
 }
 
 /** Another request has reserved the key. The owner waits for it, and nobody else. */
