@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { importPublicJwk, type ProofAlgorithm, type PublicJwk, publicJwk, RSA_SIZES } from './jwk.js'
+import { curveOf, importPublicJwk, type ProofAlgorithm, type PublicJwk, publicJwk, RSA_SIZES } from './jwk.js'
 
 /**
  * A key without an owner. If the client has no key that could have made a signature, the signature is verified with a decoy.
@@ -10,23 +10,12 @@ export interface Decoy {
   readonly key: KeyObject
 }
 
-type RsaAlgorithm = 'RS256' | 'PS256'
-type Curve = 'P-256' | 'P-384' | 'P-521' | 'Ed25519'
-
-const CURVES: Readonly<Record<Exclude<ProofAlgorithm, RsaAlgorithm>, Curve>> = {
-  ES256: 'P-256',
-  ES384: 'P-384',
-  ES512: 'P-521',
-  EdDSA: 'Ed25519',
-  Ed25519: 'Ed25519',
-}
-
 /**
  * The decoys of one deployment. Each is made when a signature first needs it, and then kept. The signature alone decides
  * which one that is, so this shows nothing about clients.
  */
 export class Decoys {
-  readonly #made = new Map<Curve | number, Decoy>()
+  readonly #made = new Map<string | number, Decoy>()
 
   /**
    * The decoy for a signature. An RSA signature is as long as the modulus of its key (RFC 8017 8.2.2). Verification takes
@@ -35,7 +24,7 @@ export class Decoys {
   for(alg: ProofAlgorithm, { length }: Buffer): Decoy {
     // No key has a signature of another length, so it does not matter which decoy refuses it.
     const bits = RSA_SIZES.includes(length * 8) ? length * 8 : Math.min(...RSA_SIZES)
-    const kind = alg === 'RS256' || alg === 'PS256' ? bits : CURVES[alg]
+    const kind = curveOf(alg) ?? bits
     const known = this.#made.get(kind)
     if (known !== undefined) return known
     const made = newDecoy(typeof kind === 'number' ? rsaJwk(kind) : curveJwk(kind))
@@ -44,7 +33,7 @@ export class Decoys {
   }
 }
 
-function curveJwk(curve: Curve): PublicJwk {
+function curveJwk(curve: string): PublicJwk {
   const { publicKey } =
     curve === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: curve })
   return publicJwk(publicKey)

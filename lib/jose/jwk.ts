@@ -133,6 +133,11 @@ const KINDS: Readonly<Record<ProofAlgorithm, readonly [kty: string, crv?: string
   Ed25519: ['OKP', 'Ed25519'],
 }
 
+/** The curve of an algorithm. `undefined`: its keys are RSA keys. */
+export function curveOf(alg: ProofAlgorithm): string | undefined {
+  return KINDS[alg][1]
+}
+
 /** Whether the type and curve of a JWK fit an algorithm. The key is not imported. */
 export function isKindFor({ kty, crv }: PublicJwk, alg: ProofAlgorithm): boolean {
   const [wantedType, wantedCurve] = KINDS[alg]
