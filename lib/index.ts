@@ -29,12 +29,8 @@ export interface ProvisioningKeys
     Middlewares,
     Readiness,
     Operations,
-    Administration {
-  /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
-  readonly on: EventHub['on']
-  /** How many events were dropped since the start, because an observer was too slow. */
-  readonly droppedEvents: EventHub['droppedEvents']
-}
+    Administration,
+    Pick<EventHub, 'on' | 'droppedEvents'> {}
 
 /**
  * Makes the middlewares of a deployment.
@@ -79,12 +75,12 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
  *   app.get('/devices', verifier.requireProvisioningKey({ scope: 'devices:read' }), (req, res) => res.json([]))
  * }
  */
-export interface ProvisioningKeyVerifier extends Guards, Middlewares, Readiness, ResourceMetadata {
-  /** Subscribes to one type of event, or to `'*'`; answers with the function that ends the subscription. */
-  readonly on: EventHub['on']
-  /** How many events were dropped since the start, because an observer was too slow. */
-  readonly droppedEvents: EventHub['droppedEvents']
-}
+export interface ProvisioningKeyVerifier
+  extends Guards,
+    Middlewares,
+    Readiness,
+    ResourceMetadata,
+    Pick<EventHub, 'on' | 'droppedEvents'> {}
 
 /**
  * Makes the guards of an API that verifies keys and does not issue any. It fetches nothing from the issuer before the
