@@ -51,6 +51,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 /** Files that a store may import: the ports, errors, the schema of clients, and its own parts. */
 const OPEN_TO_STORES = [
   'ports/store.ts',
+  'ports/store-verbs.ts',
   'ports/monitoring-store.ts',
   'ports/client.ts',
   'base/cluster.ts',

@@ -1,7 +1,7 @@
 import { deadline, isInTime } from '../base/deadline.js'
 import type { ClientRegistry } from '../ports/client.js'
 import type { ProvisioningStore } from '../ports/store.js'
-import { STORE_VERBS } from '../ports/store-verbs.js'
+import { wrapVerbs } from '../ports/store-verbs.js'
 
 /*
  * Time limits for a store and a registry of the host: a request waits for each call, and its key may be reserved. Our own
@@ -12,11 +12,9 @@ import { STORE_VERBS } from '../ports/store-verbs.js'
 export function storeInTime(store: ProvisioningStore): ProvisioningStore {
   if (isInTime(store)) return store
   const inTime = deadline({ who: 'The store' })
-  const limited = STORE_VERBS.map((verb) => {
-    const call = (...given: unknown[]) => (store[verb] as AnyVerb).apply(store, given)
-    return [verb, verb === 'countKeys' ? call : (...given: unknown[]) => inTime(() => call(...given))]
-  })
-  const verbs: ProvisioningStore = Object.fromEntries(limited)
+  const verbs = wrapVerbs(store, (call, verb) =>
+    verb === 'countKeys' ? call : (...given) => inTime(() => call(...given)),
+  )
   return {
     ...verbs,
     redeem: (ref, attempt, lease) =>
@@ -27,8 +25,6 @@ export function storeInTime(store: ProvisioningStore): ProvisioningStore {
       ),
   }
 }
-
-type AnyVerb = (...given: unknown[]) => Promise<unknown>
 
 const RESERVED: readonly string[] = ['reserved', 'resumed']
 

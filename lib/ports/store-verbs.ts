@@ -28,3 +28,15 @@ export const STORE_VERBS = Object.freeze(
     listUses: 1,
   } satisfies Record<keyof ProvisioningStore, 1>) as (keyof ProvisioningStore)[],
 )
+
+type AnyVerb = (...given: unknown[]) => Promise<unknown>
+
+/** A store that does the same as another one, and something more in each verb. */
+export function wrapVerbs(
+  store: ProvisioningStore,
+  wrap: (call: AnyVerb, verb: keyof ProvisioningStore) => AnyVerb,
+): ProvisioningStore {
+  const verbs = store as unknown as Readonly<Record<keyof ProvisioningStore, AnyVerb>>
+  const wrapped = STORE_VERBS.map((verb) => [verb, wrap((...given) => verbs[verb](...given), verb)])
+  return Object.freeze(Object.fromEntries(wrapped) as ProvisioningStore)
+}

@@ -1,14 +1,10 @@
 import { isObject } from '../base/object.js'
 import type {
   CloseFindingOutcome,
-  KeyEntry,
   KeyRef,
-  ListingStore,
   LockOutcome,
-  MonitoringStore,
   NotePresentationOutcome,
   ProvisioningStore,
-  Recollection,
   RecordOutcome,
   RedeemOutcome,
   ReleaseOutcome,
@@ -19,6 +15,7 @@ import type {
   UnlockOutcome,
   UseOnceOutcome,
 } from '../ports/store.js'
+import { wrapVerbs } from '../ports/store-verbs.js'
 import { isEntry, isOptionalText, words } from './checked-entry.js'
 import { areCounts, isKeyPage, isUsePage } from './checked-listing.js'
 import { areFindings, areLocks, areUses, isNotedFinding, isNotedPresentation } from './checked-monitoring.js'
@@ -54,106 +51,71 @@ export const ANSWERS = Object.freeze({
   closeFinding: words<CloseFindingOutcome>({ closed: 1, unknown: 1 }),
 })
 
+/** What a verb must answer, in words, and whether it does. */
+type Check<V extends keyof ProvisioningStore> = readonly [
+  expected: string,
+  isExpected: (answer: unknown, ...given: Parameters<ProvisioningStore[V]>) => boolean,
+]
+
+const CHECKS: { readonly [V in keyof ProvisioningStore]: Check<V> } = {
+  record: oneOf(ANSWERS.record),
+  find: ['the entry of the key, or undefined', isEntryOf],
+  redeem: oneOf(ANSWERS.redeem),
+  recall: ['a redemption and its outcome, or undefined', isRecollection],
+  settle: oneOf(ANSWERS.settle),
+  release: oneOf(ANSWERS.release),
+  revoke: oneOf(ANSWERS.revoke),
+  revokeFamily: oneOf(ANSWERS.revokeFamily),
+  revokeIssuedBefore: oneOf(ANSWERS.revokeIssuedBefore),
+  useOnce: oneOf(ANSWERS.useOnce),
+  notePresentation: [
+    'what it did, and the number of networks',
+    (noted) => isNotedPresentation(noted, ANSWERS.notePresentation),
+  ],
+  lock: oneOf(ANSWERS.lock),
+  unlock: oneOf(ANSWERS.unlock),
+  locks: ['a list of locks', areLocks],
+  noteFinding: ['the finding, and whether it was opened', (noted, { id }) => isNotedFinding(noted, id)],
+  findings: ['a list of findings', areFindings],
+  closeFinding: oneOf(ANSWERS.closeFinding),
+  noteUse: ['nothing', (nothing) => nothing === undefined],
+  lastUses: ['a list of uses of the client', areUses],
+  unusedSince: ['a list of uses', (uses) => areUses(uses)],
+  listKeys: ['a page of the keys', isKeyPage],
+  countKeys: ['five counts', areCounts],
+  listUses: ['a page of uses', isUsePage],
+}
+
 /**
  * Checks the answers of a store. If a verb answers something that the port does not allow, it rejects, as if the store
  * had not answered. So no caller can take nonsense for permission.
  */
 export function checkedStore(store: ProvisioningStore): ProvisioningStore {
-  return Object.freeze<ProvisioningStore>({
-    record: async (key, limits) => word('record', await store.record(key, limits)),
-    find: async (ref) => entryOf(ref, await store.find(ref)),
-    redeem: async (ref, attempt, lease) => word('redeem', await store.redeem(ref, attempt, lease)),
-    recall: async (ref, ownerId) => recollection(await store.recall(ref, ownerId)),
-    settle: async (ref, attempt, retainUntil, settlement) =>
-      word('settle', await store.settle(ref, attempt, retainUntil, settlement)),
-    release: async (ref, attempt, hasActed) => word('release', await store.release(ref, attempt, hasActed)),
-    revoke: async (ref) => word('revoke', await store.revoke(ref)),
-    revokeFamily: async (ref) => word('revokeFamily', await store.revokeFamily(ref)),
-    revokeIssuedBefore: async (bound) => word('revokeIssuedBefore', await store.revokeIssuedBefore(bound)),
-    useOnce: async (id, until, owner) => word('useOnce', await store.useOnce(id, until, owner)),
-    ...checkedMonitoring(store),
-    ...checkedListing(store),
+  return wrapVerbs(store, (call, verb) => {
+    const [expected, isExpected] = CHECKS[verb] as readonly [string, (...values: unknown[]) => boolean]
+    return async (...given) => {
+      const answer = await call(...given)
+      if (isExpected(answer, ...given)) return answer
+      // The message does not contain the answer, which could be anything, also a secret.
+      throw new TypeError(`The store's ${verb}() must answer ${expected}.`)
+    }
   })
 }
 
-function checkedMonitoring(store: ProvisioningStore): MonitoringStore {
-  return {
-    notePresentation: async (ref, network) =>
-      checked(
-        'notePresentation',
-        'what it did, and the number of networks',
-        await store.notePresentation(ref, network),
-        (noted) => isNotedPresentation(noted, ANSWERS.notePresentation),
-      ),
-    lock: async (lock) => word('lock', await store.lock(lock)),
-    unlock: async (clientId) => word('unlock', await store.unlock(clientId)),
-    locks: async () => checked('locks', 'a list of locks', await store.locks(), areLocks),
-    noteFinding: async (report) =>
-      checked(
-        'noteFinding',
-        'the finding, and whether it was opened',
-        await store.noteFinding(report),
-        (noted) => isNotedFinding(noted, report.id),
-      ),
-    findings: async () => checked('findings', 'a list of findings', await store.findings(), areFindings),
-    closeFinding: async (id) => word('closeFinding', await store.closeFinding(id)),
-    noteUse: async (use) =>
-      checked('noteUse', 'nothing', await store.noteUse(use), (nothing) => nothing === undefined),
-    lastUses: async (clientId) =>
-      checked('lastUses', 'a list of uses of the client', await store.lastUses(clientId), (uses) =>
-        areUses(uses, clientId),
-      ),
-    unusedSince: async (time, limit) =>
-      checked('unusedSince', 'a list of uses', await store.unusedSince(time, limit), (uses) => areUses(uses)),
-  }
+function oneOf(all: readonly string[]): readonly [string, (answer: unknown) => boolean] {
+  return [`one of ${all.join(', ')}`, (answer) => all.some((one) => one === answer)]
 }
 
-function checkedListing(store: ProvisioningStore): ListingStore {
-  return {
-    listKeys: async (query) =>
-      checked('listKeys', 'a page of the keys', await store.listKeys(query), (page) =>
-        isKeyPage(page, query),
-      ),
-    countKeys: async () => checked('countKeys', 'five counts', await store.countKeys(), areCounts),
-    listUses: async (query) =>
-      checked('listUses', 'a page of uses', await store.listUses(query), (page) => isUsePage(page, query)),
-  }
-}
-
-function checked<T>(verb: string, expected: string, answer: T, isExpected: (answer: unknown) => boolean): T {
-  if (isExpected(answer)) return answer
-  throw nonsense(verb, expected)
-}
-
-function word<V extends Exclude<keyof typeof ANSWERS, 'notePresentation'>>(
-  verb: V,
-  answer: Awaited<ReturnType<ProvisioningStore[V]>>,
-) {
-  if ((ANSWERS[verb] as readonly unknown[]).includes(answer)) return answer
-  throw nonsense(verb, `one of ${ANSWERS[verb].join(', ')}`)
-}
-
-function entryOf({ clientId, jti }: KeyRef, entry: KeyEntry | undefined): KeyEntry | undefined {
-  if (entry === undefined || (isEntry(entry) && entry.clientId === clientId && entry.jti === jti))
-    return entry
-  throw nonsense('find', 'the entry of the key, or undefined')
-}
-
-function recollection(recalled: Recollection | undefined): Recollection | undefined {
-  if (recalled === undefined || isRecollection(recalled)) return recalled
-  throw nonsense('recall', 'a redemption and its outcome, or undefined')
+function isEntryOf(entry: unknown, { clientId, jti }: KeyRef): boolean {
+  return entry === undefined || (isEntry(entry) && entry.clientId === clientId && entry.jti === jti)
 }
 
 function isRecollection(recalled: unknown): boolean {
+  if (recalled === undefined) return true
   return (
     isObject(recalled) &&
     typeof recalled.redemption === 'string' &&
     isOptionalText(recalled.outcome) &&
     isOptionalText(recalled.request)
   )
-}
-
-/** The message does not contain the answer, which could be anything, also a secret. */
-function nonsense(verb: string, expected: string): TypeError {
-  return new TypeError(`The store's ${verb}() must answer ${expected}.`)
 }
