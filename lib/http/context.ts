@@ -68,6 +68,8 @@ export interface GuardContext {
   aliasOf(path: string): string | undefined
   /** The origin of a URL that clients may use: https, or also http in a local deployment. */
   originOf(url: string): string | undefined
+  /** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
+  metadataUrlOf(audience: string | undefined): string | undefined
   siteOf(endpoint: Pick<Endpoint, 'name' | 'challenges'>, audience?: string): RefusalSite
 }
 
@@ -113,6 +115,7 @@ export function guardContext(config: GuardConfig): GuardContext {
   const advise = adviser(config.deployment.emit, config.docsUrl)
   if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
   const originOf = originReader(config.isLocal)
+  const metadataUrlOf = metadataUrlReader(originOf)
   const { origin: mtlsOrigin } = config.mtls
   const proxies = trustedProxies()
   const readClientCertificate = certificateReader(config.mtls, { advise, proxies })
@@ -138,8 +141,9 @@ export function guardContext(config: GuardConfig): GuardContext {
     proxies,
     aliasOf: (path) => mtlsOrigin && mtlsOrigin + path,
     originOf,
+    metadataUrlOf,
     siteOf: (endpoint, audience = config.deployment.audiences[0]) =>
-      siteOf(config, endpoint, resourceMetadataUrl(audience, originOf)),
+      siteOf(config, endpoint, metadataUrlOf(audience)),
   } satisfies GuardContext)
 }
 
@@ -176,15 +180,13 @@ function originReader(isLocal: boolean): GuardContext['originOf'] {
 
 const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource'
 
-/** The URL of a resource's metadata: the path of the resource follows the well-known path (RFC 9728 3.1). */
-export function resourceMetadataUrl(
-  audience: string | undefined,
-  originOf: (url: string) => string | undefined,
-): string | undefined {
-  const origin = audience && originOf(audience)
-  if (!audience || !origin) return undefined
-  const { pathname, search } = new URL(audience)
-  return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
+function metadataUrlReader(originOf: GuardContext['originOf']): GuardContext['metadataUrlOf'] {
+  return (audience) => {
+    const origin = audience && originOf(audience)
+    if (!audience || !origin) return undefined
+    const { pathname, search } = new URL(audience)
+    return `${origin}${RESOURCE_METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
+  }
 }
 
 const STAGING_ADVICE =

@@ -1,7 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import { refuseUnclear } from '../tokens/presentation.js'
 import type { GuardContext } from './context.js'
-import { resourceMetadataUrl } from './context.js'
 import type { Endpoint } from './endpoints.js'
 import { protectedResourceMetadata } from './metadata.js'
 import { refuse } from './refusal.js'
@@ -88,10 +87,10 @@ export function resourceDocuments(context: GuardContext, scopes: readonly string
 }
 
 /** The resources by the path of their metadata. Resources on different hosts can share a path. */
-function byMetadataPath({ config, originOf }: GuardContext): Map<string, string[]> {
+function byMetadataPath({ config, metadataUrlOf }: GuardContext): Map<string, string[]> {
   const paths = new Map<string, string[]>()
   for (const audience of config.deployment.audiences) {
-    const url = resourceMetadataUrl(audience, originOf)
+    const url = metadataUrlOf(audience)
     if (url === undefined) continue
     const { pathname } = new URL(url)
     paths.set(pathname, [...(paths.get(pathname) ?? []), audience])

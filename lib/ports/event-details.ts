@@ -1,7 +1,7 @@
 import type { ErrorCode, Reason } from '../base/errors.js'
 import type { AdministrationAct, AdministrationRefusal } from './administration-events.js'
 import type { Confirmation } from './key-record.js'
-import type { Finding, LockKind } from './monitoring-store.js'
+import type { Finding, Lock } from './monitoring-store.js'
 import type { BindingIdentity, FamilyEnd, RedemptionAction, RegistrationIdentity } from './redemption.js'
 
 /** The routes that can refuse a request; `resource` is a route of the host. */
@@ -71,9 +71,7 @@ export interface EventDetails {
     readonly agentChanged: boolean
   }
   /** The owner of a redeemed key repeated the request, and got the same answer. */
-  'redemption.repeated': KeyIdentity & {
-    readonly action: RedemptionAction
-  }
+  'redemption.repeated': KeyIdentity & { readonly action: RedemptionAction }
   /** The action failed. The key is valid again. */
   'key.released': KeyIdentity & { readonly action: RedemptionAction }
   /** A bearer key was refused because another request is redeeming it. It was first reserved over five seconds ago. */
@@ -105,13 +103,7 @@ export interface EventDetails {
     /** NumericDate, if the binding must be confirmed. */
     readonly confirmBy?: number
   }
-  'client.unbound': {
-    /** The client that had the key. */
-    readonly clientId: string
-    /** The `jti` of the provisioning key that had been redeemed for the binding. */
-    readonly keyId: string
-    readonly bindingId: string
-    readonly confirmation: Confirmation
+  'client.unbound': BindingIdentity & {
     /** The cause: the client itself, the operator, a binding that replaced it, or a replay of its key. */
     readonly by: 'client' | 'operator' | 'replacement' | 'replay'
   }
@@ -139,29 +131,17 @@ export interface EventDetails {
     readonly bindingId?: string
   }
   /** A client authenticated that nobody should use, or another client asked about a key or token of it. */
-  'canary.used': {
-    readonly clientId: string
-    readonly endpoint: EndpointName
-  }
+  'canary.used': { readonly clientId: string; readonly endpoint: EndpointName }
   /** A registered client was used before its deadline. */
   'registration.confirmed': RegistrationIdentity
   /** Nobody has used a registered client before its deadline, so it was removed. */
   'registration.undone': RegistrationIdentity
   /** A registration access token was used for another client. */
-  'registration.misused': {
-    readonly clientId: string
-    readonly tokenRevoked: boolean
-  }
+  'registration.misused': { readonly clientId: string; readonly tokenRevoked: boolean }
   /** A registration access token came over cleartext. */
-  'registration.exposed': {
-    readonly clientId: string
-    readonly tokenRevoked: boolean
-  }
+  'registration.exposed': { readonly clientId: string; readonly tokenRevoked: boolean }
   /** Somebody has found a registration access token, and reported it. */
-  'registration.leaked': {
-    readonly clientId: string
-    readonly tokenRevoked: boolean
-  }
+  'registration.leaked': { readonly clientId: string; readonly tokenRevoked: boolean }
   /** More refusals of one address in one minute, without their details. */
   'refusals.summarized': {
     /** The genuine key that was refused, and its client, if all refusals were about one. */
@@ -176,12 +156,7 @@ export interface EventDetails {
   /** A rule has found more of the same. */
   'finding.updated': FindingDetails
   'finding.closed': { readonly findingId: string; readonly author: string }
-  'client.locked': {
-    readonly clientId: string
-    readonly kind: LockKind
-    readonly reason: string
-    /** The operator or the rule that locked the client. */
-    readonly author: string
+  'client.locked': Pick<Lock, 'clientId' | 'kind' | 'reason' | 'author'> & {
     /** NumericDate. */
     readonly lockedUntil: number
   }
@@ -196,23 +171,14 @@ export interface EventDetails {
     readonly tokenId?: string
     readonly scope: readonly string[]
   }
-  'token.verified': KeyIdentity & {
-    readonly subject: string
-    readonly tokenId: string
-  }
+  'token.verified': KeyIdentity & { readonly subject: string; readonly tokenId: string }
   'token.revoked': KeyIdentity
   /** A token has a signature of ours, but claims more than the key that it names: a signing key has leaked. */
   'token.forged': KeyIdentity & { readonly tokenId: string }
   /** A valid access token came over cleartext. A bound token is not revoked. */
-  'token.exposed': KeyIdentity & {
-    readonly tokenId: string
-    readonly revoked: boolean
-  }
+  'token.exposed': KeyIdentity & { readonly tokenId: string; readonly revoked: boolean }
   /** Somebody has found a valid access token, and reported it. */
-  'token.leaked': KeyIdentity & {
-    readonly tokenId: string
-    readonly revoked: boolean
-  }
+  'token.leaked': KeyIdentity & { readonly tokenId: string; readonly revoked: boolean }
   'signing_key.added': { readonly kid: string }
   'signing_key.rotated': { readonly kid: string; readonly retiredKid: string }
   'signing_key.removed': { readonly kid: string }

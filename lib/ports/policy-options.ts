@@ -1,3 +1,4 @@
+import type { Read } from '../base/schema.js'
 /**
  * The permissions of a deployment or a client. Every list is exact: there are no wildcards, and no "everything".
  *
@@ -158,30 +159,20 @@ export const MOST_KEYS = 8
 export const MOST_BINDINGS = 16
 
 /** The policy of one client, complete. */
-export interface Policy {
-  readonly scopes: ReadonlySet<string>
-  readonly defaultScopes: readonly string[]
-  readonly audiences: readonly string[]
-  readonly lifetimeSeconds: number
-  readonly maxLifetimeSeconds: number
-  /** `undefined`: any address; empty: no address. */
-  readonly networks: readonly string[] | undefined
-  readonly subjects: readonly string[]
-  readonly introspectAudiences: readonly string[]
-  readonly senderConstraint: SenderConstraint
-  readonly rebinding: Rebinding
-  readonly maxBindings: number
-  /** `undefined`: a registration or binding needs no confirmation. */
-  readonly confirmWithinSeconds: number | undefined
-  readonly onReplay: ReplayContainment
+export type Policy = Read<
+  Required<PolicyOptions>,
+  {
+    scopes: ReadonlySet<string>
+    /** `undefined`: any address; empty: no address. */
+    networks: readonly string[] | undefined
+    /** `undefined`: a registration or binding needs no confirmation. */
+    confirmWithinSeconds: number | undefined
+    accessTokenScopes: ReadonlySet<string> | undefined
+    clientScopes: ReadonlySet<string> | undefined
+  }
+> & {
   /** Whether the client has registered to get only credentials that are bound to its certificate (RFC 8705 3.4). */
   readonly certificateBound: boolean
-  readonly registrationPolicies: readonly string[]
-  readonly requireSoftwareStatement: boolean
-  readonly outstandingKeys: number
-  readonly accessTokenScopes: ReadonlySet<string> | undefined
-  readonly clientScopes: ReadonlySet<string> | undefined
-  readonly accessTokenLifetimeSeconds: number
 }
 
 /** Bounds for a policy; the audiences are always known. */
