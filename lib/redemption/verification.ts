@@ -12,9 +12,9 @@ import {
 import { isActive } from '../ports/issuer-state.js'
 import { isLocked } from '../ports/lock.js'
 import type { KeyEntry } from '../ports/store.js'
-import { agentDigest } from '../tokens/origin.js'
 import { missingScope, type Presentation, verifyPresentation } from '../tokens/presentation.js'
 import {
+  agentDigest,
   isAsRecorded,
   type KeyClaims,
   PROVISIONING_KEY,

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { ProvisioningError } from '../base/errors.js'
+import { networkOf } from '../base/network.js'
 import { isTexts } from '../base/object.js'
+import type { RequestSource } from '../base/request.js'
 import type { AuthenticatedClient } from '../clients/authentication/authenticate.js'
 import type { Terms } from '../clients/policy.js'
 import { BIND_SCOPE } from '../clients/scopes.js'
@@ -16,7 +18,6 @@ import {
   issuedKind,
   type VerifiedIdentity,
 } from './issued-token.js'
-import { originOf } from './origin.js'
 
 /** A key that is not signed yet: its record for the store, and its claims. */
 export interface UnsignedKey {
@@ -93,6 +94,22 @@ export function newKey(
       ...(deployment.environment !== undefined && { env: deployment.environment }),
     },
   }
+}
+
+/** Where a key is issued to, as its record keeps it. */
+function originOf({ address, userAgent }: RequestSource): Pick<KeyRecord, 'issuedTo' | 'issuedToAgent'> {
+  const issuedTo = networkOf(address)
+  const issuedToAgent = agentDigest(userAgent)
+  return {
+    ...(issuedTo !== undefined && { issuedTo }),
+    ...(issuedToAgent !== undefined && { issuedToAgent }),
+  }
+}
+
+/** A digest, because a user agent can be long, and a client chooses its text. */
+export function agentDigest(userAgent: string | undefined): string | undefined {
+  if (userAgent === undefined) return undefined
+  return createHash('sha256').update(userAgent).digest('base64url').slice(0, 16)
 }
 
 /** Names the ancestors in a key that can bind. A replay of an ancestor then ends the new binding too. */

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { captureOutput } from '../captured-output.js'
-import { signedWithPublicKeys, unsigned } from '../forged-token.js'
-import { partsOf, signedByOthers, withOtherClaims, withOwnKey } from './forgeries.js'
+import {
+  partsOf,
+  signedByOthers,
+  signedWithPublicKeys,
+  unsigned,
+  withOtherClaims,
+  withOwnKey,
+} from '../forged-token.js'
 import type { Credential, Target } from './target.js'
 
 /** Replaces a genuine token by others, in requests that are right otherwise. Each must be refused. */
