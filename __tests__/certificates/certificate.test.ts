@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import {
   certificateKey,
   certificateThumbprint,
-  isInTime,
+  isValidAt,
   readCertificate,
 } from '../../lib/certificates/certificate.js'
 import { readElements, readOnly } from '../../lib/certificates/der.js'
@@ -146,7 +146,7 @@ describe('readCertificate', () => {
   })
 })
 
-describe('isInTime', () => {
+describe('isValidAt', () => {
   const read = readCertificate(
     makeCertificate({ notBefore: new Date(1_000_000_000_000), notAfter: new Date(1_000_000_100_000) }).der,
   )
@@ -159,7 +159,7 @@ describe('isInTime', () => {
     [1_000_000_105, true],
     [1_000_000_106, false],
   ])('with a tolerance of 5 s, at %d: %p', (seconds, expected) => {
-    expect(read && isInTime(read, seconds, 5)).toBe(expected)
+    expect(read && isValidAt(read, seconds, 5)).toBe(expected)
   })
 })
 

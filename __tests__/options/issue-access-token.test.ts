@@ -1,5 +1,5 @@
 import type { AccessTokenIdentity } from '../../lib/index.js'
-import { inTime } from '../../lib/options/options.js'
+import { issueInTime } from '../../lib/options/options.js'
 import { faultsOf } from './faults-of.js'
 
 const GOOD = { accessToken: 'a', expiresIn: 1 }
@@ -20,7 +20,7 @@ describe('the option issueAccessToken', () => {
 describe('the limit of its time', () => {
   it('passes on an answer in time, and does not abort its work afterwards', async () => {
     const signals: AbortSignal[] = []
-    const issue = inTime((_, { signal }) => {
+    const issue = issueInTime((_, { signal }) => {
       signals.push(signal)
       return GOOD
     }, 20)
@@ -31,7 +31,7 @@ describe('the limit of its time', () => {
 
   it('rejects after its time, and aborts the work', async () => {
     const seen: unknown[] = []
-    const issue = inTime((_, { signal }) => {
+    const issue = issueInTime((_, { signal }) => {
       signal.addEventListener('abort', () => seen.push(signal.reason))
       return new Promise(() => undefined)
     }, 20)
@@ -40,10 +40,10 @@ describe('the limit of its time', () => {
   })
 
   it('rejects with the error of the function, immediate or late', async () => {
-    const thrown = inTime(() => {
+    const thrown = issueInTime(() => {
       throw new Error('one')
     }, 20)
     await expect(thrown(IDENTITY)).rejects.toThrow('one')
-    await expect(inTime(() => Promise.reject(new Error('two')), 20)(IDENTITY)).rejects.toThrow('two')
+    await expect(issueInTime(() => Promise.reject(new Error('two')), 20)(IDENTITY)).rejects.toThrow('two')
   })
 })

@@ -109,7 +109,7 @@ function readAlternativeNames(extensions: readonly DerElement[]): Certificate['a
 }
 
 /** Whether a certificate is valid at a NumericDate, within the clock tolerance in seconds (RFC 5280 4.1.2.5). */
-export function isInTime({ notBefore, notAfter }: Certificate, seconds: number, tolerance: number): boolean {
+export function isValidAt({ notBefore, notAfter }: Certificate, seconds: number, tolerance: number): boolean {
   return seconds >= notBefore - tolerance && seconds <= notAfter + tolerance
 }
 

@@ -68,7 +68,7 @@ function whole(digestOf: () => string | undefined): ReceivedBody {
   }
 }
 
-/** The part of a body that has arrived. Beyond `ALWAYS_HELD` it takes room that all bodies share. */
+/** The part of a body that has arrived. Beyond `FREE_BYTES` it takes room that all bodies share. */
 class HeldChunks {
   readonly #room: { left: number }
   readonly #chunks: Buffer[] = []

@@ -60,10 +60,10 @@ const LONGEST_ISSUANCE_MILLISECONDS = 10_000
 const readIssueFunction = aFunction<IssueAccessToken>('a function that returns an access token')
 
 const readIssueAccessToken: Reader<IssueInTime> = (value, path, faults) =>
-  inTime(readIssueFunction(value, path, faults), LONGEST_ISSUANCE_MILLISECONDS)
+  issueInTime(readIssueFunction(value, path, faults), LONGEST_ISSUANCE_MILLISECONDS)
 
 /** Limits the time of a function, and gives it a signal to stop its work. */
-export function inTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {
+export function issueInTime(issue: IssueAccessToken, milliseconds: number): IssueInTime {
   const run = deadline({ milliseconds, who: 'issueAccessToken' })
   return (identity) => run(({ signal }) => issue(identity, { signal }))
 }

@@ -169,11 +169,13 @@ const readLimitMembers = object<EndpointLimit>(
 
 function limitReader(endpoint: LimitedEndpoint): Reader<false | EndpointLimit> {
   return (value, path, faults) =>
-    value === false ? false : inTime({ ...defaultLimit(endpoint), ...readLimitMembers(value, path, faults) })
+    value === false
+      ? false
+      : limitInTime({ ...defaultLimit(endpoint), ...readLimitMembers(value, path, faults) })
 }
 
 /** Limits the time of the functions: a request waits for them. */
-function inTime({ limit, skip, ...others }: EndpointLimit): EndpointLimit {
+function limitInTime({ limit, skip, ...others }: EndpointLimit): EndpointLimit {
   const run = deadline({ who: 'A function of rateLimit' })
   return {
     ...others,

@@ -1,6 +1,6 @@
 import type { Reason } from '../../base/errors.js'
 import type { PresentedCertificate } from '../../base/request.js'
-import { type Certificate, isInTime, readCertificate } from '../../certificates/certificate.js'
+import { type Certificate, isValidAt, readCertificate } from '../../certificates/certificate.js'
 import { hasRegisteredName } from '../../certificates/certificate-name.js'
 import type { Client } from '../../ports/client.js'
 import { type Deployment, numericDate } from '../../ports/deployment.js'
@@ -83,7 +83,7 @@ function nameFault({ trusted }: Presented, read: Certificate, client: Client | u
 
 /** The TLS layer checks it only once: a connection or a resumed TLS session can outlive its certificate. */
 function timeFault(deployment: Deployment, read: Certificate): Fault | undefined {
-  if (isInTime(read, numericDate(deployment), deployment.clockToleranceSeconds)) return undefined
+  if (isValidAt(read, numericDate(deployment), deployment.clockToleranceSeconds)) return undefined
   return fault('client_certificate_expired', 'has expired, or is not valid yet')
 }
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { malformed, type ProvisioningError } from '../../base/errors.js'
 import type { PresentedCertificate, RequestSource } from '../../base/request.js'
-import { isInTime, readCertificate } from '../../certificates/certificate.js'
+import { isValidAt, readCertificate } from '../../certificates/certificate.js'
 import type { ProvenKey } from '../../clients/bound-keys.js'
 import { importPublicJwk, PROOF_ALGORITHMS, publicJwk, thumbprint } from '../../jose/jwk.js'
 import { type Claims, verifiesWith } from '../../jose/jws.js'
@@ -62,7 +62,7 @@ function provenByConnection(
 ): ProvenKey {
   const read = readCertificate(der)
   if (read === undefined) throw malformed('binding_key_refused', 'The client certificate cannot be read.')
-  if (!isInTime(read, numericDate(deployment), deployment.clockToleranceSeconds))
+  if (!isValidAt(read, numericDate(deployment), deployment.clockToleranceSeconds))
     throw malformed('binding_key_refused', 'The client certificate has expired, or is not valid yet.')
   return { confirmation: { 'x5t#S256': fingerprint } }
 }
