@@ -1,7 +1,11 @@
+import { createHmac } from 'node:crypto'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import type { PresentedRequest } from '../../../lib/base/request.js'
+import type { ClientCredentials } from '../../../lib/clients/authentication/credentials.js'
 import { readClientCredentials } from '../../../lib/clients/authentication/read.js'
-import type { SecretCredentials } from '../../../lib/clients/authentication/secret.js'
+import type { Client } from '../../../lib/ports/client.js'
+import type { Deployment } from '../../../lib/ports/deployment.js'
 import { cpuSecondsOf } from '../../support/cpu-time.js'
 import { parameters, refusalOf, request } from '../../support/deployed.js'
 
@@ -18,7 +22,16 @@ function formEncode(text: string): string {
 const raw = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
 
 function read(presented: Partial<PresentedRequest>, form: Record<string, string> = {}) {
-  return readClientCredentials(request(presented), parameters(form)) as SecretCredentials | undefined
+  return readClientCredentials(request(presented), parameters(form))
+}
+
+/** Whether the credentials authenticate a client with this secret. */
+function proves(credentials: ClientCredentials | undefined, secret: string): boolean {
+  const salt = 'A'.repeat(22)
+  const hash = createHmac('sha256', salt).update(secret).digest('base64url')
+  const client = { secretHash: `hmac-sha256:${salt}:${hash}` } as Client
+  const deployment = { now: () => Date.now() } as Deployment
+  return credentials !== undefined && credentials.check(deployment, client) === undefined
 }
 
 function readHeader(header: string, form: Record<string, string> = {}) {
@@ -40,8 +53,9 @@ describe('client_secret_basic', () => {
   ])('reads the id %j and a secret of any characters', (id, secret) => {
     for (const header of [basic(id, secret), basic(id, secret, formEncode)]) {
       const credentials = readHeader(header)
-      expect(credentials).toMatchObject({ method: 'client_secret_basic', clientId: id })
-      expect(credentials?.secret.reveal()).toBe(secret)
+      expect(credentials).toMatchObject({ clientId: id })
+      expect(credentials?.methodFor(undefined)).toBe('client_secret_basic')
+      expect([proves(credentials, secret), proves(credentials, `${secret}x`)]).toEqual([true, false])
     }
   })
 
@@ -50,7 +64,7 @@ describe('client_secret_basic', () => {
     fc.assert(
       fc.property(id, fc.string({ unit: 'grapheme' }), (clientId, secret) => {
         const credentials = readHeader(basic(clientId, secret, formEncode))
-        expect([credentials?.clientId, credentials?.secret.reveal()]).toEqual([clientId, secret])
+        expect([credentials?.clientId, proves(credentials, secret)]).toEqual([clientId, true])
       }),
     )
   })
@@ -104,8 +118,9 @@ describe('client_secret_basic', () => {
 describe('client_secret_post', () => {
   it('reads id and secret as the form has them, decoding nothing twice', () => {
     const credentials = read({}, { client_id: 'a%41', client_secret: 'b+%42' })
-    expect(credentials).toMatchObject({ method: 'client_secret_post', clientId: 'a%41' })
-    expect(credentials?.secret.reveal()).toBe('b+%42')
+    expect(credentials).toMatchObject({ clientId: 'a%41' })
+    expect(credentials?.methodFor(undefined)).toBe('client_secret_post')
+    expect(proves(credentials, 'b+%42')).toBe(true)
   })
 
   it('refuses a secret without an id', async () => {
@@ -129,9 +144,8 @@ describe('readClientCredentials', () => {
 
   it('keeps the secret from printing', () => {
     const credentials = readHeader(basic('client', 'my-secret'))
-    expect(JSON.stringify(credentials)).toBe(
-      '{"method":"client_secret_basic","clientId":"client","secret":"[redacted]"}',
-    )
+    expect(inspect(credentials, { depth: null, showHidden: true })).not.toContain('my-secret')
+    expect(JSON.stringify(credentials)).toBe('{"clientId":"client"}')
   })
 
   it('takes a client_id parameter beside Basic credentials, if it is the same', async () => {

@@ -33,7 +33,7 @@ export const METHOD_REFUSED: Fault = {
 }
 
 /** Reads the credentials of one method. Returns `undefined` if the request does not use it. */
-export type ReadCredentials<C extends ClientCredentials = ClientCredentials> = (
+export type ReadCredentials = (
   request: PresentedRequest,
   parameters: Parameters,
-) => C | undefined
+) => ClientCredentials | undefined

@@ -4,14 +4,8 @@ import { numericDate } from '../../ports/deployment.js'
 import type { SECRET_METHODS } from '../../ports/methods.js'
 import type { ClientCredentials, ReadCredentials } from './credentials.js'
 
-/** The id and the secret of a client in a request. */
-export interface SecretCredentials extends ClientCredentials {
-  readonly method: (typeof SECRET_METHODS)[number]
-  readonly secret: Secret
-}
-
 /** `client_secret_basic`: id and secret are form-encoded, joined by a colon, and base64-encoded (RFC 6749 2.3.1, RFC 7617). */
-export const readBasic: ReadCredentials<SecretCredentials> = (request) => {
+export const readBasic: ReadCredentials = (request) => {
   const [header = ''] = request.authorization
   if (!/^Basic /i.test(header)) return undefined
   // A stranger can send any text, so the pattern must take linear time.
@@ -41,7 +35,7 @@ function formDecode(text: string): string {
 }
 
 /** `client_secret_post`: id and secret are parameters of the body (RFC 6749 2.3.1). */
-export const readPost: ReadCredentials<SecretCredentials> = (_request, parameters) => {
+export const readPost: ReadCredentials = (_request, parameters) => {
   const secret = parameters.get('client_secret')
   if (secret === undefined) return undefined
   const clientId = parameters.get('client_id')
@@ -50,15 +44,14 @@ export const readPost: ReadCredentials<SecretCredentials> = (_request, parameter
   return credentials('client_secret_post', clientId, new Secret(secret))
 }
 
+/** The secret is in no member, so that nothing can print it. */
 function credentials(
-  method: SecretCredentials['method'],
+  method: (typeof SECRET_METHODS)[number],
   clientId: string,
   secret: Secret,
-): SecretCredentials {
+): ClientCredentials {
   return {
-    method,
     clientId,
-    secret,
     methodFor: () => method,
     check(deployment, client) {
       // Compared first, so that an unknown client takes as long as a wrong secret.
