@@ -114,7 +114,8 @@ function requireMediaType(req: Request, kind: BodyKind): void {
   throw malformed('media_type_unsupported', `Send the body as ${MEDIA_TYPES[kind]} in UTF-8.`)
 }
 
-function mediaTypeOf(req: Request): string | undefined {
+/** The media type of a body, in lower case and without its parameters. */
+export function mediaTypeOf(req: Request): string | undefined {
   return contentType(req)[0]?.trim()
 }
 

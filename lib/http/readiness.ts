@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import { deadline } from '../base/deadline.js'
 import type { ProvisioningStore } from '../ports/store.js'
+import { hasBody } from './body.js'
 import type { GuardContext } from './context.js'
 import { httpsGuard } from './https.js'
 import { answer } from './wire.js'
@@ -49,9 +50,8 @@ export function readiness(context: GuardContext, state: DrainState = { isDrainin
 }
 
 /** Whether a request contains nothing that cleartext could expose, as a probe does. */
-function carriesNothing({ headers, originalUrl }: Request): boolean {
-  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
-  return headers.authorization === undefined && !originalUrl.includes('?') && !hasBody
+function carriesNothing(req: Request): boolean {
+  return req.headers.authorization === undefined && !req.originalUrl.includes('?') && !hasBody(req)
 }
 
 /**

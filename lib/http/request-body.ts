@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
 import { malformed } from '../base/errors.js'
-import { hasBody } from './body.js'
+import { hasBody, mediaTypeOf } from './body.js'
 
 /** Longer bodies are not held in memory. They have no digest, so a repeated request cannot be recognised by it. */
 const MAX_HELD_BYTES = 1_048_576
@@ -169,11 +169,11 @@ export function isGone(req: Request, res: Response): boolean {
 }
 
 /** The digest of what a parser has left. `undefined` if that may be a part of the body only, as for a form with files. */
-function digestOfParsed({ body, headers }: Request): string | undefined {
+function digestOfParsed(req: Request): string | undefined {
+  const { body } = req
   if (body === undefined || body === null) return undefined
   if (typeof body === 'string' || body instanceof Uint8Array) return sha256(body)
-  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';')
-  return PLAIN.test(type.trim()) ? jsonDigest(body) : undefined
+  return PLAIN.test(mediaTypeOf(req) ?? '') ? jsonDigest(body) : undefined
 }
 
 /** Media types that parsers turn into plain objects without loss. */
