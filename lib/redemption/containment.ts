@@ -43,10 +43,8 @@ export async function containReplay(
     emitReplay(false, { family: { fate: 'unreached' } })
     throw error
   })
-  const ending: Ending = { by: 'replay', containment: containmentOf }
-  const { family } = await undoInRegistry(deployment, key, ending, (end) =>
-    emitReplay(outcome === 'revoked', end),
-  )
+  const emit = (end: RegistryEnd) => emitReplay(outcome === 'revoked', end)
+  const { family } = await undoInRegistry(deployment, key, 'replay', emit)
   return consequenceOf(family, key.scope)
 }
 
@@ -80,14 +78,9 @@ export async function revokeFamily(deployment: Deployment, key: KeyRef): Promise
   const familyRevoked = outcome === 'revoked'
   const hasChanged = ({ family }: RegistryEnd) =>
     familyRevoked || family?.fate === 'revoked' || family?.fate === 'unreached'
-  const end = await undoInRegistry(
-    deployment,
-    key,
-    { by: 'operator', containment: alwaysRevoke },
-    (ended) => {
-      if (hasChanged(ended)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...ended })
-    },
-  )
+  const end = await undoInRegistry(deployment, key, 'operator', (ended) => {
+    if (hasChanged(ended)) deployment.emit('family.revoked', { keyId, clientId, familyRevoked, ...ended })
+  })
   if (end.family?.fate === 'unreached') throw new ProvisioningError('server_fault', NOT_WRITABLE)
   return hasChanged(end) ? 'revoked' : 'unchanged'
 }
@@ -121,13 +114,8 @@ type RegistryEnd = Pick<FamilyEnd, 'family'> & { readonly subject?: string }
 
 const NOT_WRITABLE = 'clients is a lookup function: what the key registered or bound cannot be revoked.'
 
-/** Why a family ends, and which containment applies. */
-interface Ending {
-  readonly by: 'replay' | 'operator'
-  readonly containment: (deployment: Deployment, key: KeyRef) => Promise<ReplayContainment>
-}
-
-const alwaysRevoke = async (): Promise<ReplayContainment> => 'revoke'
+/** Who ends a family. */
+type Ender = 'replay' | 'operator'
 
 /** The policy of the client that asked for the key decides. If that client has been deleted, the family is revoked. */
 async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Promise<ReplayContainment> {
@@ -135,11 +123,14 @@ async function containmentOf(deployment: Deployment, { clientId }: KeyRef): Prom
   return asker === undefined ? 'revoke' : deployment.policyOf(asker).onReplay
 }
 
-/** Undoes the changes of a redemption in the client registry. Emits the result, also on failure. */
+/**
+ * Undoes the changes of a redemption in the client registry. Emits the result, also on failure. The policy can keep the
+ * changes after a replay, but not when an operator revokes them.
+ */
 async function undoInRegistry(
   deployment: StoringDeployment | Deployment,
   key: KeyRef,
-  { by, containment }: Ending,
+  by: Ender,
   emit: (end: RegistryEnd) => void,
 ): Promise<RegistryEnd> {
   let end: RegistryEnd = { family: { fate: 'unreached' } }
@@ -148,7 +139,7 @@ async function undoInRegistry(
     const whose = subject === undefined ? {} : { subject }
     end = clientId === undefined ? whose : { ...whose, family: { clientId, fate: 'unreached' } }
     if (clientId !== undefined && 'registry' in deployment && deployment.registryWritable) {
-      const isFlagged = (await containment(deployment, key)) === 'flag'
+      const isFlagged = by === 'replay' && (await containmentOf(deployment, key)) === 'flag'
       const family = { deployment, key, clientId }
       end = {
         ...whose,
@@ -182,7 +173,7 @@ function existsOnlyThrough(key: KeyRef, client: Client): boolean {
 }
 
 /** Deletes the client if it exists only because of the key. Otherwise removes the bindings that come from the key. */
-async function revoke({ deployment, key, clientId }: Family, by: Ending['by']): Promise<FamilyFate> {
+async function revoke({ deployment, key, clientId }: Family, by: Ender): Promise<FamilyFate> {
   const provided = (client: Client) => existsOnlyThrough(key, client)
   if ((await deleteClient(deployment, clientId, { by, provided })) === 'deleted') return 'revoked'
   const isFromKey = comesFrom(key.jti)
