@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { RedisStore as RedisLimits } from 'rate-limit-redis'
 import type { Finding } from '../../lib/ports/monitoring-store.js'
 import { type RedisStore, redisStore, type SendCommand } from '../../lib/stores/redis/redis.js'
 import { SCRIPTS } from '../../lib/stores/redis/redis-scripts.js'
@@ -35,16 +36,43 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
   })
 }
 
+/** The rules of an ACL that docs/operations/redis.md writes after some words. */
+function documentedRules(before: string): string[] {
+  const [, rules = ''] = new RegExp(`${before}([^\`]+)\``).exec(readText('docs/operations/redis.md')) ?? []
+  return rules.split(/\s+/).filter((rule) => rule !== '')
+}
+
 describe('a user of Redis as docs/operations/redis.md makes one', () => {
+  const connectAsUser = () =>
+    CLIENTS.ioredis({ ...server, url: server.url.replace('redis://', 'redis://provisioning:secret@') })
+  beforeEach(() =>
+    server.cli('ACL', 'SETUSER', 'provisioning', 'reset', ...documentedRules('`ACL SETUSER provisioning ')),
+  )
+  afterEach(() => server.cli('ACL', 'DELUSER', 'provisioning'))
+
+  it('may count requests for rate limits after the further rules, and not before', async () => {
+    const client = await connectAsUser()
+    const count = async () => {
+      const sendCommand = ([name = '', ...args]: string[]) => client.sendCommand([name, ...args])
+      const limits = new RedisLimits({
+        prefix: 'epk:limit:token-address:',
+        sendCommand: (...command) => sendCommand(command) as Promise<number>,
+      })
+      await limits.init({ windowMs: 60_000 } as Parameters<typeof limits.init>[0])
+      await limits.increment('a')
+      return limits.increment('a')
+    }
+    try {
+      await expect(count()).rejects.toThrow('NOPERM')
+      await server.cli('ACL', 'SETUSER', 'provisioning', ...documentedRules('`rate-limit-redis`:\\s+`'))
+      expect(await count()).toMatchObject({ totalHits: 2 })
+    } finally {
+      await client.close()
+    }
+  })
+
   it('may do what the store does, and touch nothing else', async () => {
-    const [, rules = ''] =
-      /`ACL SETUSER provisioning ([^`]+)`/.exec(readText('docs/operations/redis.md')) ?? []
-    const words = rules.split(/\s+/).filter((rule) => rule !== '')
-    await server.cli('ACL', 'SETUSER', 'provisioning', ...words)
-    const client = await CLIENTS.ioredis({
-      ...server,
-      url: server.url.replace('redis://', 'redis://provisioning:secret@'),
-    })
+    const client = await connectAsUser()
     try {
       const store = redisStore({
         sendCommand: client.sendCommand,
@@ -58,7 +86,6 @@ describe('a user of Redis as docs/operations/redis.md makes one', () => {
       await expect(client.sendCommand(['FLUSHALL'])).rejects.toThrow('NOPERM')
     } finally {
       await client.close()
-      await server.cli('ACL', 'DELUSER', 'provisioning')
     }
   })
 })
