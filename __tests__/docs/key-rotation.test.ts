@@ -1,8 +1,10 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { memoryStore } from '../../lib/index.js'
 import { thumbprint } from '../../lib/jose/jwk.js'
+import { testClock } from '../../lib/testing/clock.js'
 import { obtainKey, postForm, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SECRET, SIGNING_KEY, startServer } from '../support/server.js'
 import { codeUnder } from './markdown'
@@ -65,6 +67,36 @@ describe('docs/operations/key-rotation.md', () => {
         rmSync(folder, { recursive: true })
       }
     }))
+
+  it('lets a process restart at any time after step 4, also after the overlap', async () => {
+    const clock = testClock()
+    const store = memoryStore({ now: clock.now })
+    const started: RunningServer[] = []
+    const startProcess = async (signingKeys: KeyObject[]) => {
+      const server = await startServer({ options: { store, now: clock.now, signingKeys } })
+      started.push(server)
+      return server
+    }
+    const expectAccepted = async (from: RunningServer, by: RunningServer) => {
+      const key = await obtainKey(from, { scope: 'devices:read' })
+      await read(by, key).expect(200)
+    }
+    const accordingToStep4 = [next.privateKey, createPublicKey(SIGNING_KEY)]
+    try {
+      const one = await startProcess([SIGNING_KEY, next.publicKey])
+      const restarted = await startProcess(accordingToStep4)
+      await expectAccepted(one, restarted)
+      await expectAccepted(restarted, one)
+      await one.keys.rotateSigningKey(next.privateKey, { overlapSeconds: 600 })
+      await expect(restarted.keys.rotateSigningKey(next.privateKey)).rejects.toThrow('active key')
+      clock.advance(700)
+      const restartedLater = await startProcess(accordingToStep4)
+      await expectAccepted(restartedLater, one)
+      await expectAccepted(one, restartedLater)
+    } finally {
+      for (const server of started) await server.close()
+    }
+  })
 
   it('drops a stolen key, and revokes everything', () =>
     withServer(async (server) => {
