@@ -63,7 +63,7 @@ describe('provisioningKeys', () => {
           'revokeKey',
         ],
         ...['addSigningKey', 'rotateSigningKey', 'removeSigningKey'],
-        ...['readiness', 'isReady', 'drain'],
+        ...['readiness', 'isReady', 'drain', 'finish'],
       ].sort(),
     )
     expect(Object.isFrozen(keys)).toBe(true)

@@ -97,6 +97,7 @@ async function startWith({ environment, database, ...options }: DemoParts): Prom
     async stop(graceMilliseconds) {
       demo.keys.drain()
       await Promise.all([story?.close(), closeListeners(graceMilliseconds)])
+      await demo.keys.finish()
       await database?.close()
     },
   }

@@ -50,7 +50,8 @@ export interface ProvisioningKeys
 export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys {
   const config = parseOptions(options)
   const context = httpContext(config)
-  if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
+  if (config.monitoring !== false)
+    startMonitoring(config.deployment, config.events, config.monitoring, context.background)
   const drainState = { isDraining: false }
   const operate = operations(config)
   const keys: ProvisioningKeys = {
@@ -101,7 +102,8 @@ export interface ProvisioningKeyVerifier
 export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningKeyVerifier {
   const config = parseVerifierOptions(options)
   const context = guardContext(config)
-  if (config.monitoring !== false) startMonitoring(config.deployment, config.events, config.monitoring)
+  if (config.monitoring !== false)
+    startMonitoring(config.deployment, config.events, config.monitoring, context.background)
   const verifier: ProvisioningKeyVerifier = {
     ...guards(context),
     ...middlewares(context),

@@ -93,9 +93,10 @@ function deploy(timeline: Timeline, options: ProvisioningOptions): Express {
   const config = parseOptions(options)
   const context = httpContext(config)
   if (config.monitoring !== false)
-    startMonitoring(config.deployment, config.events, config.monitoring, (act, milliseconds) =>
-      timeline.after(milliseconds, act),
-    )
+    startMonitoring(config.deployment, config.events, config.monitoring, {
+      run: (work) => context.background.run(work),
+      schedule: (work, milliseconds) => timeline.after(milliseconds, work),
+    })
   const app = express()
   app.use(routers(context).router())
   const { requireProvisioningKey, requireAccessToken } = guards(context)

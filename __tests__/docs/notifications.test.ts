@@ -229,6 +229,23 @@ describe('the code of the page', () => {
     expect(printed).toHaveLength(1)
   })
 
+  it('waits for the queue when the process ends, but not for ever', async () => {
+    type End = (notifier: notifications.Notifier, longestSeconds?: number) => Promise<void>
+    const { endOfNotifier } = runCode<{ endOfNotifier: End }>(codeUnder(PAGE, 'Delivery'))
+    const slow = await startReceiver((res) => setTimeout(() => res.writeHead(200).end(), 300))
+    const silent = await startReceiver(() => undefined)
+    closers.push(slow.close, silent.close)
+    const statsAfterEnd = async ({ url, cert }: { url: string; cert: string }) => {
+      const secrets = [`whsec_${randomBytes(32).toString('base64')}`]
+      const hook = notifications.webhook({ url, secrets, ...quickDelivery({ cert }).options })
+      hook.observer(replayEvent())
+      await endOfNotifier(hook, 0.8)
+      return hook.stats()
+    }
+    expect(await statsAfterEnd(slow)).toMatchObject({ state: 'closed', delivered: 1, deadLetters: 0 })
+    expect(await statsAfterEnd(silent)).toMatchObject({ state: 'closed', delivered: 0, deadLetters: 1 })
+  })
+
   it('pushes tokens, and serves the key that signed them', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     process.env['EVENT_KEY'] = String(privateKey.export({ format: 'pem', type: 'pkcs8' }))

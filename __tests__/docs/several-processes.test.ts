@@ -10,6 +10,7 @@ import supertest from 'supertest'
 import type * as library from '../../lib/index.js'
 import * as redisLibrary from '../../lib/stores/redis/redis.js'
 import { startRedis } from '../support/redis/servers.js'
+import { postForm } from '../support/requests.js'
 import { SIGNING_KEY, startServer } from '../support/server.js'
 import { codeUnder, tableRows } from './markdown'
 import { runCode } from './run-code'
@@ -71,17 +72,19 @@ describe(PAGE, () => {
     }
   })
 
-  it('ends a server after its current requests, and closes idle connections', async () => {
+  it('ends a server after its requests and their work in the background, and closes idle connections', async () => {
     type EndOf = (
       server: Server,
-      keys: Pick<library.ProvisioningKeys, 'drain'>,
+      keys: Pick<library.ProvisioningKeys, 'drain' | 'finish'>,
       seconds: object,
     ) => Promise<void>
     const { endOf } = run<{ endOf: EndOf }>('Rolling restarts')
     let finish: () => void = () => undefined
     const server = await startServer({
+      options: { monitoring: { detailedRefusals: 1 } },
       mount(app, keys) {
         app.get('/ready', keys.readiness())
+        app.use(keys.router())
         app.get('/slow', async (_req, res) => {
           await new Promise<void>((resolve) => {
             finish = resolve
@@ -105,6 +108,8 @@ describe(PAGE, () => {
     const kept = await open(requestOf('/ready'))
     const slow = await open(requestOf('/slow'))
     while (!kept.received().includes('{"ready":true}')) await pause(10)
+    const refused = () => postForm(server, '/oauth/token', { grant_type: 'client_credentials' }).expect(401)
+    for (let i = 0; i < 3; i += 1) await refused()
     const ended = endOf(server.https, server.keys, { drainSeconds: 1, graceSeconds: 60 })
     kept.socket.write(requestOf('/ready'))
     while (!kept.received().includes('{"ready":false}')) await pause(10)
@@ -113,6 +118,7 @@ describe(PAGE, () => {
     while (server.https.listening) await pause(10)
     finish()
     await ended
+    expect(server.events.map(({ type }) => type)).toContain('refusals.summarized')
     await slow.closed
     expect(slow.received()).toMatch(/^HTTP\/1\.1 200 .*done$/s)
   })

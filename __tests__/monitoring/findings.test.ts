@@ -29,7 +29,10 @@ function recorderOn(store: ReturnType<typeof memoryStore> | undefined, act = rep
     store,
     emit: (type, details) => void emitted.push([type, 'count' in details ? Number(details.count) : 0]),
     respond,
-    schedule: (act) => void pauses.push(act),
+    background: {
+      run: (work) => queueMicrotask(() => void work()),
+      schedule: (work) => void pauses.push(work),
+    },
   })
   const next = async () => {
     await settled()

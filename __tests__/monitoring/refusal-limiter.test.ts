@@ -14,7 +14,7 @@ function limiterOf(most: number) {
   const timers: (() => void)[] = []
   const limiter = new RefusalLimiter(most, {
     emit: (type, details, source) => void summaries.push({ type, ...details, ...source }),
-    schedule: (act) => void timers.push(act),
+    background: { run: (work) => void work(), schedule: (work) => void timers.push(work) },
   })
   return { limiter, summaries, endMinute: () => timers.shift()?.() }
 }

@@ -212,7 +212,7 @@ describe('provisioningKeyVerifier', () => {
         'metadata',
         'on',
         'droppedEvents',
-        ...['readiness', 'isReady', 'drain'],
+        ...['readiness', 'isReady', 'drain', 'finish'],
       ].sort(),
     )
     expect(Object.isFrozen(made)).toBe(true)

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import { BackgroundWork } from '../base/background.js'
 import { LOOPBACK_HOSTS } from '../base/network.js'
 import { privateNotes } from '../base/private-notes.js'
 import type { Parameters, PresentedRequest } from '../base/request.js'
@@ -59,6 +60,7 @@ export interface GuardContext {
   limiterOf(endpoint: LimitedEndpoint | undefined): Limiter
   /** Sends a nonce to a request with a DPoP proof, if proofs must carry one (RFC 9449 8). */
   offerNonce(res: Response, presented: PresentedRequest): void
+  readonly background: BackgroundWork
   /** Revokes the credentials among texts that have come into wrong hands. */
   revokeCompromised(compromise: Compromise): Promise<void>
   /** Warns the operator once about a wrong setup. */
@@ -116,7 +118,6 @@ export function guardContext(config: GuardConfig): GuardContext {
   if (config.isLocal) advise(localAdvice(config.deployment.issuer), 'EPK_LOCAL')
   const originOf = originReader(config.isLocal)
   const metadataUrlOf = metadataUrlReader(originOf)
-  const { origin: mtlsOrigin } = config.mtls
   const proxies = trustedProxies()
   const readClientCertificate = certificateReader(config.mtls, { advise, proxies })
   return Object.freeze({
@@ -136,10 +137,11 @@ export function guardContext(config: GuardConfig): GuardContext {
       // RFC 9449 8.2: a cached answer would carry an expired nonce.
       res.setHeader('Cache-Control', 'no-store')
     },
+    background: new BackgroundWork(),
     revokeCompromised: (compromise) => revokeAllCompromised(config.deployment, compromise),
     advise,
     proxies,
-    aliasOf: (path) => mtlsOrigin && mtlsOrigin + path,
+    aliasOf: (path) => config.mtls.origin && config.mtls.origin + path,
     originOf,
     metadataUrlOf,
     siteOf: (endpoint, audience = config.deployment.audiences[0]) =>

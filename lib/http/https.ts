@@ -24,7 +24,7 @@ export type HttpsRequirement = (req: Request, res: Response, next: (error: unkno
 
 /** The same as `httpsGuard`, for a middleware that does more. */
 export function httpsRequirement(
-  { advise, config, proxies, revokeCompromised }: GuardContext,
+  { advise, background, config, proxies, revokeCompromised }: GuardContext,
   site: RefusalSite,
 ): HttpsRequirement {
   return function isAccepted(req, res, next) {
@@ -54,9 +54,7 @@ export function httpsRequirement(
     scrubRequest(req, presented)
     const refusal = isForwardedByStranger ? CLEARTEXT.with({ facts: { isForwardedByStranger } }) : CLEARTEXT
     refuse(res, refusal, { ...presented, authorization: [] }, site)
-    void exposed
-      .then((texts) => revokeCompromised({ how: 'exposed', texts, source: presented }))
-      .catch(() => undefined)
+    background.run(async () => revokeCompromised({ how: 'exposed', texts: await exposed, source: presented }))
   }
 }
 

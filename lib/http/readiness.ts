@@ -17,6 +17,12 @@ export interface Readiness {
   isReady(): Promise<boolean>
   /** Makes readiness answer 503 from now on, so that load balancers stop. Later requests are still served. */
   drain(): void
+  /**
+   * Ends the work that no request waits for: writes findings and carries out their responses, revokes keys that came over
+   * cleartext or were reported as leaked, and emits the summary of refused requests. Call it after the server has closed,
+   * and before you close the connection of the store. Resolves within ten seconds, and never rejects.
+   */
+  finish(): Promise<void>
 }
 
 /** Whether `drain()` was called. */
@@ -36,6 +42,7 @@ export function readiness(context: GuardContext, state: DrainState = { isDrainin
     drain() {
       state.isDraining = true
     },
+    finish: () => context.background.finish(),
     readiness: () =>
       function readiness(req, res, next) {
         const answerReadiness = () => {

@@ -1,3 +1,4 @@
+import type { Background } from '../base/background.js'
 import { deadline } from '../base/deadline.js'
 import { RecentMap } from '../base/recent-map.js'
 import { inSlices } from '../base/slices.js'
@@ -17,9 +18,6 @@ const MOST_WAITING = 500
 /** The most keys of one finding that a response acts on at a time. */
 const MOST_TARGETS = 1_000
 
-/** Calls a function after some time, unless the process ends before. */
-export type Schedule = (act: () => void, milliseconds: number) => void
-
 /** What a response acts on. */
 export interface Incident {
   readonly rule: Rule
@@ -34,7 +32,7 @@ export interface FindingRecorderOptions {
   /** `undefined` in a process without a store: its findings are events only. */
   readonly store: MonitoringStore | undefined
   readonly emit: Emit
-  readonly schedule: Schedule
+  readonly background: Background
   /** Carries out the responses of a rule, and yields each one that took effect. */
   readonly respond: (incident: Incident) => AsyncIterable<string>
 }
@@ -107,7 +105,7 @@ class Lane {
   #start(): void {
     if (this.#isWriting) return
     this.#isWriting = true
-    queueMicrotask(() => void this.#writeAll())
+    this.#options.background.run(() => this.#writeAll())
   }
 
   async #writeAll(): Promise<void> {
@@ -125,9 +123,9 @@ class Lane {
     for (const part of [trial, reports]) await inSlices(part, (one) => this.#write(one))
     const again = () => {
       this.#isWriting = this.#waiting.size > 0 || this.#unwritten.size > 0
-      if (this.#isWriting) void this.#writeAll()
+      return this.#isWriting ? this.#writeAll() : undefined
     }
-    this.#options.schedule(again, PAUSE_MILLISECONDS)
+    this.#options.background.schedule(again, PAUSE_MILLISECONDS)
   }
 
   /** Adds the responses that took effect to the report. One that takes effect later becomes a report without events. */

@@ -1,6 +1,6 @@
+import type { Background } from '../base/background.js'
 import { sourceOf } from '../base/network.js'
 import type { Emit, EventOf, ProvisioningEvent } from '../ports/events.js'
-import type { Schedule } from './findings.js'
 
 const MINUTE = 60_000
 
@@ -36,7 +36,7 @@ const OTHERS = 'others'
 export class RefusalLimiter {
   readonly #most: number
   readonly #emit: Emit
-  readonly #schedule: Schedule
+  readonly #background: Background
   #sources = new Map<string, Refusals>()
   /** Apart from the sources, so that strangers cannot use up the places of keys. */
   #keys = new Map<string, Refusals>()
@@ -44,10 +44,10 @@ export class RefusalLimiter {
   #end: number | undefined
 
   /** @param most the complete events of one source and minute */
-  constructor(most: number, { emit, schedule }: { readonly emit: Emit; readonly schedule: Schedule }) {
+  constructor(most: number, { emit, background }: { readonly emit: Emit; readonly background: Background }) {
     this.#most = most
     this.#emit = emit
-    this.#schedule = schedule
+    this.#background = background
   }
 
   /** Whether observers get a refusal. */
@@ -81,7 +81,7 @@ export class RefusalLimiter {
     if (this.#end !== undefined) return
     const end = now + MINUTE
     this.#end = end
-    this.#schedule(() => {
+    this.#background.schedule(() => {
       if (this.#end === end) this.#summarize()
     }, MINUTE)
   }

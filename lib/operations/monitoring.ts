@@ -1,9 +1,10 @@
+import type { Background } from '../base/background.js'
 import { deadline } from '../base/deadline.js'
 import { networkTester } from '../base/network.js'
 import { inSlices } from '../base/slices.js'
 import { Detector } from '../monitoring/detector.js'
 import type { EventHub } from '../monitoring/event-hub.js'
-import { FindingRecorder, type Incident, type Schedule } from '../monitoring/findings.js'
+import { FindingRecorder, type Incident } from '../monitoring/findings.js'
 import { monitor } from '../monitoring/monitor.js'
 import { RefusalLimiter } from '../monitoring/refusal-limiter.js'
 import { memberOf, type RuleResponse } from '../monitoring/rules/rule.js'
@@ -23,30 +24,27 @@ import { lockClient } from './locks.js'
 /**
  * Lets the rules look at each event of a deployment.
  *
- * @param schedule the timers. The simulation has its own clock.
+ * @param background the simulation has its own clock
  */
 export function startMonitoring(
   deployment: Deployment | VerifyingDeployment,
   events: EventHub,
   rules: MonitoringRules,
-  schedule: Schedule = scheduleUnreferenced,
+  background: Background,
 ): void {
   const { emit } = events
   const isExempt = exemption(rules)
   const store = 'askIssuer' in deployment ? undefined : deployment.store
   const respond = 'askIssuer' in deployment ? reportOnly : responder(deployment, rules)
   const detector = new Detector(rules.active, { canaries: rules.canaries, isExempt })
-  const recorder = new FindingRecorder({ store, emit, schedule, respond })
-  const refusals = new RefusalLimiter(rules.detailedRefusals, { emit, schedule })
+  const recorder = new FindingRecorder({ store, emit, background, respond })
+  const refusals = new RefusalLimiter(rules.detailedRefusals, { emit, background })
   events.watch(monitor(detector, { recorder, refusals }))
 }
 
 async function* reportOnly(): AsyncIterable<RuleResponse> {
   yield 'report'
 }
-
-/** A timer of monitoring does not keep the process alive. */
-const scheduleUnreferenced: Schedule = (act, milliseconds) => void setTimeout(act, milliseconds).unref()
 
 function exemption({ exemptClients, exemptNetworks }: MonitoringRules) {
   const isExemptAddress = networkTester(exemptNetworks)

@@ -1,0 +1,106 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { memoryStore, type ProvisioningStore } from '../../../lib/index.js'
+import { eventsOf } from '../../support/families.js'
+import { obtainKey, postForm, send } from '../../support/requests'
+import { type RunningServer, type ServerPlan, startServer } from '../../support/server'
+
+const SCOPE = { scope: 'devices:create' }
+
+async function withServer(
+  test: (server: RunningServer) => Promise<void>,
+  options: ServerPlan['options'] = {},
+): Promise<void> {
+  const server = await startServer({ options: { store: memoryStore(), monitoring: {}, ...options } })
+  await test(server).finally(() => server.close())
+}
+
+function redeem(server: RunningServer, key: string) {
+  return send(server, 'post', '/devices').set('Authorization', `Bearer ${key}`)
+}
+
+async function replay(server: RunningServer): Promise<void> {
+  const key = await obtainKey(server, SCOPE)
+  await redeem(server, key).expect(201)
+  await redeem(server, key).expect(401)
+}
+
+/** A store that takes some time to revoke a key. */
+function slowStore(): ProvisioningStore {
+  const store = memoryStore()
+  return {
+    ...store,
+    async revoke(ref) {
+      await pause(600)
+      return store.revoke(ref)
+    },
+  }
+}
+
+describe('finish', () => {
+  it('writes the findings that would wait for a second', () =>
+    withServer(async (server) => {
+      await replay(server)
+      await replay(server)
+      await server.keys.finish()
+      expect(await server.keys.findings()).toMatchObject([{ rule: 'replayed_key', count: 2 }])
+    }))
+
+  it('carries out the responses of these findings', () =>
+    withServer(
+      async (server) => {
+        await replay(server)
+        await server.keys.unlockClient({ clientId: 'ci-runner', author: 'alice' })
+        await replay(server)
+        await server.keys.finish()
+        expect(await server.keys.locks()).toMatchObject([{ clientId: 'ci-runner', kind: 'lock' }])
+      },
+      { monitoring: { rules: { replayed_key: { responses: ['lockClient'] } } } },
+    ))
+
+  it('waits until reported and exposed keys are revoked, and until their findings are written', () =>
+    withServer(
+      async (server) => {
+        const [leaked, exposed] = [await obtainKey(server, SCOPE), await obtainKey(server, SCOPE)]
+        await postForm(server, '/oauth/leaked', { token: leaked }).expect(202)
+        const port = await server.openHttp()
+        const headers = { authorization: `Bearer ${exposed}` }
+        await fetch(`http://127.0.0.1:${port}/devices`, { method: 'POST', headers })
+        expect(eventsOf(server, 'key.leaked')).toEqual([])
+        await server.keys.finish()
+        expect(eventsOf(server, 'key.leaked')).toMatchObject([{ revoked: true }])
+        expect(eventsOf(server, 'key.exposed')).toMatchObject([{ revoked: true }])
+        const rules = (await server.keys.findings()).map(({ rule }) => rule)
+        expect(rules.sort()).toEqual(['cleartext_exposure', 'leaked_key'])
+      },
+      { store: slowStore() },
+    ))
+
+  it('emits the summary of refused requests before its minute is over', () =>
+    withServer(
+      async (server) => {
+        for (let i = 0; i < 3; i += 1) await redeem(server, 'no-key').expect(401)
+        await server.keys.finish()
+        await pause(0)
+        expect(eventsOf(server, 'refusals.summarized')).toMatchObject([{ count: 2 }])
+      },
+      { monitoring: { detailedRefusals: 1 } },
+    ))
+
+  it('tries a store that fails only a few times, and still emits the finding', async () => {
+    let calls = 0
+    const noteFinding = async () => {
+      calls += 1
+      throw new Error('The store is down')
+    }
+    await withServer(
+      async (server) => {
+        await replay(server)
+        await server.keys.finish()
+        expect(calls).toBeGreaterThan(0)
+        expect(calls).toBeLessThan(6)
+        expect(eventsOf(server, 'finding.opened')).toHaveLength(1)
+      },
+      { store: { ...memoryStore(), noteFinding } },
+    )
+  })
+})
