@@ -114,14 +114,16 @@ export class EventStream {
     this.#wake()
   }
 
+  /** Over HTTP/1.1, all pages of a browser share six connections. So a hidden page leaves its own to the others. */
   async run() {
     while (!this.#api.isEnded) {
+      await visibility()
       try {
         await this.#connect()
         this.#failures = 0
       } catch (error) {
         if (error instanceof SessionEnded) return
-        this.#failures += 1
+        if (!document.hidden) this.#failures += 1
       }
       if (this.#failures > 0) this.#on.state('waiting')
       await this.#pause(this.#failures)
@@ -132,6 +134,8 @@ export class EventStream {
   async #connect() {
     const watchdog = new AbortController()
     let timer = setTimeout(() => watchdog.abort(), SILENCE_MILLISECONDS)
+    const leave = () => document.hidden && watchdog.abort()
+    document.addEventListener('visibilitychange', leave)
     const [latest] = this.#log.events
     const after = latest?.id
     // A load balancer can choose another process, whose earlier events are then older than those that the page shows.
@@ -149,6 +153,7 @@ export class EventStream {
       }
     } finally {
       clearTimeout(timer)
+      document.removeEventListener('visibilitychange', leave)
     }
   }
 
@@ -178,6 +183,21 @@ export class EventStream {
       })
     )
   }
+}
+
+/** Resolves when the reader sees the page. */
+function visibility() {
+  return /** @type {Promise<void>} */ (
+    new Promise((resolve) => {
+      const check = () => {
+        if (document.hidden) return
+        document.removeEventListener('visibilitychange', check)
+        resolve()
+      }
+      document.addEventListener('visibilitychange', check)
+      check()
+    })
+  )
 }
 
 /**

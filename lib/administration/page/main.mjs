@@ -57,7 +57,7 @@ function start() {
     },
   })
   listen(screen, stream)
-  setInterval(() => document.visibilityState === 'visible' && void screen.load(), PERIOD_MILLISECONDS)
+  setInterval(() => void screen.load(), PERIOD_MILLISECONDS)
   setInterval(() => refreshTimes(clock), TICK_MILLISECONDS)
   void screen.load()
   void stream.run()
@@ -70,6 +70,7 @@ function start() {
 function listen(screen, stream) {
   window.addEventListener('hashchange', () => void screen.navigate())
   window.addEventListener('online', () => stream.retry())
+  document.addEventListener('visibilitychange', () => !document.hidden && void screen.load())
   window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
   document.querySelector('.skip')?.addEventListener('click', skip)
 }
