@@ -63,6 +63,9 @@ describe('the answers', () => {
       ['POST /api/clients/lock', { clientId: CLIENT, reason: 'a test' }],
       ['POST /api/clients/unlock', { clientId: CLIENT }],
       ['POST /api/findings/close', { findingId: finding?.id }],
+      ['POST /api/clients/revoke-keys', { clientId: CLIENT }],
+      ['POST /api/keys/revoke-all', {}],
+      ['POST /api/clients/delete', { clientId: CLIENT }],
     ]
     for (const [name, body] of bodies) {
       const { body: answer } = await act(server, name.replace('POST /api/', ''), body)

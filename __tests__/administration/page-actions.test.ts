@@ -3,7 +3,7 @@ import { accessibilityFaults } from '../support/browser.js'
 import { clientKey } from '../support/client-assertion.js'
 import { button, confirm, go, OperatorPages, textOf, VICTOR } from '../support/operator-page.js'
 import { keyRefOf } from '../support/redeeming.js'
-import { exchangeKey, obtainKey, send } from '../support/requests.js'
+import { askForKey, exchangeKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT } from '../support/server.js'
 
 const pages = new OperatorPages()
@@ -103,6 +103,34 @@ describe('an operator', () => {
     expect(await use()).toBe(401)
   })
 
+  it('revokes the keys of all clients only after a second confirmation', async () => {
+    await obtainKey(pages.server)
+    const page = await pages.open('keys')
+    await button(page, 'Revoke the keys of all clients').click()
+    await confirm(page, 'Revoke all keys').click()
+    expect(await page.locator('tr', { hasText: 'Issued' }).count()).toBe(1)
+    await page.getByLabel('I want to revoke the keys of all clients').check()
+    await confirm(page, 'Revoke all keys').click()
+    await page.getByText('All these keys are revoked.').waitFor()
+    await page.locator('tr', { hasText: 'Revoked' }).waitFor()
+  })
+
+  it('revokes all keys of one client, and deletes the client', async () => {
+    const page = await pages.open(`client?clientId=${CLIENT}`)
+    await obtainKey(pages.server)
+    await button(page, 'Revoke all keys').click()
+    await page
+      .getByRole('dialog')
+      .getByText(/lock the client too/)
+      .waitFor()
+    await confirm(page, 'Revoke all keys').click()
+    await page.locator('tr', { hasText: 'Revoked' }).waitFor()
+    await button(page, 'Delete client').click()
+    await confirm(page, 'Delete client').click()
+    await page.getByText('The client is deleted.').waitFor()
+    expect((await askForKey(pages.server)).status).toBe(401)
+  })
+
   it('sees why an action fails, and can try again', async () => {
     await pages.attack()
     const page = await pages.open('locks')
@@ -117,7 +145,7 @@ describe('an operator', () => {
 })
 
 describe('a reader', () => {
-  const ACTIONS = /Lock|Unlock|Longer|Close finding|Revoke|Remove/
+  const ACTIONS = /Lock|Unlock|Longer|Close finding|Revoke|Remove|Delete/
 
   it('sees everything, and no button that changes something', async () => {
     const { clientId, keyId } = await pages.attack()
@@ -125,7 +153,7 @@ describe('a reader', () => {
     const page = await pages.open()
     expect(await textOf(page)).toContain('victor · read only')
     const key = `key?clientId=${clientId}&keyId=${keyId}`
-    for (const view of ['', 'findings', key, 'clients', `client?clientId=${clientId}`, 'locks']) {
+    for (const view of ['', 'findings', key, 'keys', 'clients', `client?clientId=${clientId}`, 'locks']) {
       await go(page, view)
       expect([view, await button(page, ACTIONS).count()]).toEqual([view, 0])
     }

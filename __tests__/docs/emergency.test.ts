@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import express from 'express'
 import supertest from 'supertest'
 import { thumbprint } from '../../lib/jose/jwk.js'
-import { obtainKey, send } from '../support/requests.js'
+import { askForKey, obtainKey, send } from '../support/requests.js'
 import { CLIENT, type RunningServer, SIGNING_KEY, startServer } from '../support/server.js'
 import { codeUnder } from './markdown'
 import { runCode } from './run-code'
@@ -16,7 +16,8 @@ const [STOLEN, NEXT] = [SIGNING_KEY, next.publicKey].map(thumbprint) as [string,
 
 let folder: string
 let server: RunningServer
-let call: (path: string, token?: string) => supertest.Test
+let replace: (kid: string, token?: string) => supertest.Test
+let act: (path: string, body: object, token?: string) => supertest.Test
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'emergency-'))
@@ -29,10 +30,11 @@ beforeEach(async () => {
   runCode(codeUnder('docs/operations/emergency.md', 'Deploy the routes'), {
     globals: { app, keys: server.keys, process: { env } },
   })
-  call = (path, token = TOKEN) =>
-    supertest(app)
-      .delete(`/emergency/${path}`)
-      .set({ Authorization: `Bearer ${token}`, 'X-Forwarded-Proto': 'https' })
+  const withToken = (request: supertest.Test, token: string) =>
+    request.set({ Authorization: `Bearer ${token}`, 'X-Forwarded-Proto': 'https' })
+  replace = (kid, token = TOKEN) => withToken(supertest(app).delete(`/emergency/signing-keys/${kid}`), token)
+  act = (path, body, token = TOKEN) =>
+    withToken(supertest(app).post(`/emergency/api/${path}`), token).send(body)
 })
 
 afterEach(async () => {
@@ -48,35 +50,37 @@ async function isAccepted(key: string): Promise<boolean> {
 describe('the routes of docs/operations/emergency.md', () => {
   it('replace a stolen signing key, and say what is wrong with a second call', async () => {
     const key = await obtainKey(server, { scope: 'devices:read' })
-    await call(`signing-keys/${STOLEN}`).expect(200, { result: { kid: NEXT, removed: STOLEN } })
+    await replace(STOLEN).expect(200, { result: { kid: NEXT, removed: STOLEN } })
     const { body } = await send(server, 'get', '/oauth/jwks')
     expect(body.keys.map(({ kid }: { kid: string }) => kid)).toEqual([NEXT])
     expect(await isAccepted(key)).toBe(false)
-    const again = await call(`signing-keys/${STOLEN}`).expect(500)
+    const again = await replace(STOLEN).expect(500)
     expect(again.body.error).toMatch(/active/)
   })
 
   it('revoke all keys, or those of one client', async () => {
     const key = await obtainKey(server, { scope: 'devices:read' })
-    await call('clients/another/issued-keys').expect(200)
+    await act('clients/revoke-keys', { clientId: 'another' }).expect(200)
     expect(await isAccepted(key)).toBe(true)
-    await call(`clients/${CLIENT}/issued-keys`).expect(200)
+    await act('clients/revoke-keys', { clientId: CLIENT }).expect(200)
     expect(await isAccepted(key)).toBe(false)
-    await call('issued-keys').expect(200)
+    await act('keys/revoke-all', {}).expect(200)
   })
 
-  it('delete a client', async () => {
-    const key = await obtainKey(server, { scope: 'devices:read' })
-    await call(`clients/${CLIENT}`).expect(200, { result: 'deleted' })
-    await call(`clients/${CLIENT}`).expect(200, { result: 'unknown' })
-    expect(await isAccepted(key)).toBe(false)
+  it('lock and delete a client', async () => {
+    await act('clients/lock', { clientId: CLIENT, reason: 'stolen' }).expect(200, { outcome: 'locked' })
+    await act('clients/delete', { clientId: CLIENT }).expect(200, { outcome: 'deleted' })
+    expect((await askForKey(server)).status).toBe(401)
   })
 
   it('do nothing without the token, or over plain HTTP', async () => {
     const key = await obtainKey(server, { scope: 'devices:read' })
-    await call('issued-keys', `${TOKEN}x`).expect(403)
-    await call('issued-keys', '').expect(403)
-    await call('issued-keys').set('X-Forwarded-Proto', 'http').expect(403)
+    for (const wrong of [`${TOKEN}x`, '']) {
+      await act('keys/revoke-all', {}, wrong).expect(403)
+      await replace(STOLEN, wrong).expect(403)
+    }
+    await act('keys/revoke-all', {}).set('X-Forwarded-Proto', 'http').expect(403)
+    await replace(STOLEN).set('X-Forwarded-Proto', 'http').expect(403)
     expect(await isAccepted(key)).toBe(true)
   })
 })

@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import { aFunction, flag, object, required } from '../base/schema.js'
 
 /**
- * What an operator may do. `view`: read everything. `operate`: also revoke, lock, unlock and close findings.
+ * What an operator may do. `view`: read everything. `operate`: also revoke, lock, unlock, delete clients and close findings.
  *
  * @example
  * const roleOf = (isAdministrator: boolean): AdministrationRole => (isAdministrator ? 'operate' : 'view')

@@ -119,3 +119,10 @@ export async function unlockClient(call: Call): Promise<object> {
   const unlock: Action = (operations, author) => operations.unlockClient({ clientId, author })
   return act(call, { action: 'unlock_client', clientId }, unlock, missing)
 }
+
+export async function deleteClient(call: Call): Promise<object> {
+  const { clientId } = parse(readClientName, call.parameters, '')
+  const missing = new Problem(404, 'There is no such client.')
+  const action = { action: 'delete_client', clientId } as const
+  return act(call, action, (operations) => operations.deleteClient(clientId), missing)
+}

@@ -1,6 +1,6 @@
 import { withoutUndefined } from '../base/object.js'
-import { object, oneOf, parse, required } from '../base/schema.js'
-import type { IssuedKeyRef } from '../operations/operations.js'
+import { object, oneOf, parse, required, whole } from '../base/schema.js'
+import type { IssuedKeyRef, RevokeAllOptions } from '../operations/operations.js'
 import { callStore, numericDate } from '../ports/deployment.js'
 import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
 import { act } from './act.js'
@@ -65,6 +65,36 @@ export async function revokeKey(call: Call): Promise<object> {
 export async function revokeFamily(call: Call): Promise<object> {
   const key = parse(readKeyName, call.parameters, '')
   return act(call, { action: 'revoke_family', ...key }, (operations) => operations.revokeFamily(key), NO_KEY)
+}
+
+/** Revokes the keys of everybody. */
+export async function revokeAllKeys(call: Call): Promise<object> {
+  return revokeIssued(call, parse(object<Issued>({ issuedBefore: aPastTime(call) }), call.parameters, ''))
+}
+
+/** Revokes all keys of one client. Without `clientId`, it is refused: a forgotten name must not mean everybody. */
+export async function revokeKeysOfClient(call: Call): Promise<object> {
+  const members = { clientId: required(aClientId), issuedBefore: aPastTime(call) }
+  return revokeIssued(call, parse(object<Issued & Required<RevokeAllOptions>>(members), call.parameters, ''))
+}
+
+interface Issued {
+  /** NumericDate. Default: now. */
+  readonly issuedBefore?: number
+}
+
+function aPastTime({ context }: Call) {
+  const { deployment } = context.config
+  const latest = numericDate(deployment) + deployment.clockToleranceSeconds
+  return whole(0, latest, ' seconds since 1970, not in the future')
+}
+
+function revokeIssued(call: Call, { issuedBefore, ...whose }: Issued & RevokeAllOptions): Promise<object> {
+  const { deployment } = call.context.config
+  const time = new Date((issuedBefore ?? numericDate(deployment)) * 1000)
+  return act(call, { action: 'revoke_all_keys', ...whose }, (operations) =>
+    operations.revokeAllIssuedBefore(time, whose),
+  )
 }
 
 const NO_KEY = new Problem(

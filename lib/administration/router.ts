@@ -31,10 +31,13 @@ export const ENDPOINTS: Readonly<Record<string, ApiEndpoint>> = {
   'GET /api/locks': view(clients.listLocks),
   'GET /api/findings': view(findings.listFindings),
   'POST /api/keys/revoke': operate(keys.revokeKey),
+  'POST /api/keys/revoke-all': operate(keys.revokeAllKeys),
   'POST /api/families/revoke': operate(keys.revokeFamily),
   'POST /api/bindings/revoke': operate(clients.revokeBinding),
   'POST /api/clients/lock': operate(clients.lockClient),
   'POST /api/clients/unlock': operate(clients.unlockClient),
+  'POST /api/clients/revoke-keys': operate(keys.revokeKeysOfClient),
+  'POST /api/clients/delete': operate(clients.deleteClient),
   'POST /api/findings/close': operate(findings.closeFinding),
 }
 

@@ -2,10 +2,12 @@
 export interface AdministrationAct {
   readonly action:
     | 'revoke_key'
+    | 'revoke_all_keys'
     | 'revoke_family'
     | 'revoke_binding'
     | 'lock_client'
     | 'unlock_client'
+    | 'delete_client'
     | 'close_finding'
   /** The operator, as `authorize` names it. */
   readonly author: string

@@ -3,61 +3,31 @@ import { LOCKS } from './responses.mjs'
 import { name } from './text.mjs'
 
 /** @typedef {import('./dialogs.mjs').Action} Action */
-/** @typedef {import('./api.mjs').Key} Key */
 /** @typedef {import('./api.mjs').LockKind} LockKind */
 
-const GONE = 'The server no longer knows it.'
+export const GONE = 'The server no longer knows it.'
 
 /**
- * @param {Key} key
+ * @param {string} clientId
  * @returns {Action}
  */
-export function revokeKey({ clientId, keyId }) {
+export function deleteClient(clientId) {
   return {
-    title: 'Revoke this key?',
+    title: 'Delete this client?',
     text: [
       fragment(
-        'Nobody can redeem the key of ',
+        'The keys, access tokens and bindings of ',
         name(clientId),
-        ' any more. If a device is waiting with it, the device needs a new key.',
+        ' stop working now in every process.',
       ),
-      'You cannot undo this.',
+      'If your configuration lists the client, remove it there too: otherwise it comes back when a process starts again.',
+      'You cannot undo this: the client must be provisioned again.',
     ],
-    confirm: 'Revoke key',
+    confirm: 'Delete client',
     isDangerous: true,
-    path: 'keys/revoke',
-    body: () => ({ clientId, keyId }),
-    outcomes: {
-      revoked: 'The key is revoked.',
-      unchanged: 'The key was revoked already.',
-      redeemed: 'It is too late: the key is redeemed. You can revoke what it was redeemed for.',
-      unknown: GONE,
-    },
-  }
-}
-
-/**
- * @param {Key} key
- * @returns {Action}
- */
-export function revokeFamily({ clientId, keyId }) {
-  return {
-    title: 'Revoke everything that this key gave?',
-    text: [
-      'Access tokens of the key stop working. So does the client that it registered, or the device that it bound.',
-      'If your route redeemed the key, undo what the route did: the server cannot undo this.',
-      'You cannot undo this: the device must be provisioned again with a new key.',
-    ],
-    confirm: 'Revoke everything',
-    isDangerous: true,
-    path: 'families/revoke',
-    body: () => ({ clientId, keyId }),
-    outcomes: {
-      revoked: 'What the server gave for the key is revoked.',
-      unchanged: 'Nothing was left to revoke.',
-      not_redeemed: 'The key is not redeemed yet. Revoke the key itself.',
-      unknown: GONE,
-    },
+    path: 'clients/delete',
+    body: () => ({ clientId }),
+    outcomes: { deleted: 'The client is deleted.', unknown: GONE },
   }
 }
 

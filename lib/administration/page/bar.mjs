@@ -72,7 +72,7 @@ function viewLink(view, label, { count, isCurrent }) {
 /** @param {import('./api.mjs').Role} role */
 function roleTitle(role) {
   return role === 'operate'
-    ? 'You can revoke, lock, unlock and close findings.'
+    ? 'You can revoke, lock, unlock and delete, and close findings.'
     : 'You can read everything, and change nothing.'
 }
 

@@ -14,7 +14,7 @@ export const registrationBurst: Rule = {
     'A client installs a whole fleet of devices for the first time. If your clients often do this, raise the threshold of the rule in the option `monitoring`.',
   runbook: [
     'Ask the person who runs the client whether the client installs devices now.',
-    'If the client does not install devices, lock the client with lockClient (button "Lock client" in the view of the client), and delete the new clients with deleteClient or your emergency route.',
+    'If the client does not install devices, lock the client with lockClient (button "Lock client" in the view of the client), and delete the new clients with deleteClient (button "Delete client" in their views).',
     'In the policy of the client, lower outstandingKeys to the number of unused keys that the client really needs.',
   ],
   responses: ['report'],
@@ -33,7 +33,7 @@ export const misusedRegistrationToken: Rule = {
   falsePositives: 'A program manages several clients, and uses the token of one client for another client.',
   runbook: [
     'Unless `tokenRevoked` in the event is false, the server has revoked the registration access token. The client that got this token can still get keys, but can no longer change its registration.',
-    'If the address in the finding does not belong to one of your clients, somebody may have stolen the token: delete the client with deleteClient or your emergency route, and register it again.',
+    'If the address in the finding does not belong to one of your clients, somebody may have stolen the token: delete the client with deleteClient (button "Delete client" in the view of the client), and register it again.',
   ],
   responses: ['report'],
 }

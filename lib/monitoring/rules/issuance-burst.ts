@@ -85,7 +85,7 @@ export const issuanceBurst: Rule = {
   falsePositives: 'The client installs devices in a new region for the first time.',
   runbook: [
     'Ask the person who runs the client whether the client installs devices from a new network now.',
-    'If the client does not install devices, its credentials may be stolen: lock the client with lockClient (button "Lock client" in the view of the client), change its credentials, and revoke its keys with revokeAllIssuedBefore or your emergency route.',
+    'If the client does not install devices, its credentials may be stolen: lock the client with lockClient (button "Lock client" in the view of the client), change its credentials, and revoke its keys with revokeAllIssuedBefore (button "Revoke all keys" in the view of the client).',
   ],
   responses: ['report'],
   watch() {

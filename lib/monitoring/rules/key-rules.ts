@@ -140,7 +140,7 @@ export const wrongPlace: Rule = {
   runbook: [
     'In the events request.refused, the member detail names the wrong audience, network or environment (the option `environment`).',
     'If the address in the finding belongs to one of your clients, correct the configuration of this client.',
-    'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore or use your emergency route, which revokes all keys and access tokens of the client.',
+    'If not, somebody tries to find out where a stolen key works: call revokeAllIssuedBefore (button "Revoke all keys" in the view of the client), which revokes all keys and access tokens of the client.',
   ],
   responses: ['report'],
 }

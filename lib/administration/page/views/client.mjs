@@ -1,6 +1,7 @@
-import { lock, revokeBinding, unlock } from '../actions.mjs'
+import { deleteClient, lock, revokeBinding, unlock } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
 import { findingCard } from '../finding-card.mjs'
+import { revokeAllKeys } from '../key-actions.mjs'
 import { button, empty, facts, lockBadge, section, table } from '../parts.mjs'
 import { identifier, link, name, nameInFull, visible } from '../text.mjs'
 import { time } from '../times.mjs'
@@ -100,6 +101,8 @@ function actions({ clientId, locks }, { ask }) {
       : button('Lock longer', () =>
           ask(lock({ clientId, kind: first.kind, reason: first.reason, isLonger: true })),
         ),
+    button('Revoke all keys', () => ask(revokeAllKeys(clientId))),
+    button('Delete client', () => ask(deleteClient(clientId))),
   )
 }
 

@@ -1,6 +1,6 @@
-import { revokeFamily, revokeKey } from '../actions.mjs'
 import { element, fragment } from '../dom.mjs'
 import { eventItems } from '../event-list.mjs'
+import { revokeFamily, revokeKey } from '../key-actions.mjs'
 import { button, clientName, empty, facts, lockBadge, section, stateBadge } from '../parts.mjs'
 import { isRedeemedByRoute } from '../replay.mjs'
 import { clientLink, name, nameInFull, visible } from '../text.mjs'

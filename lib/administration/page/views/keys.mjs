@@ -1,5 +1,6 @@
 import { element, fragment } from '../dom.mjs'
-import { choice, clientName, empty, filters, pager, stateBadge, table, textField } from '../parts.mjs'
+import { revokeAllKeys } from '../key-actions.mjs'
+import { button, choice, clientName, empty, filters, pager, stateBadge, table, textField } from '../parts.mjs'
 import { identifier, keyLink, link, name } from '../text.mjs'
 import { age, time } from '../times.mjs'
 
@@ -35,6 +36,13 @@ export const keysView = {
       page.items.length > 0
         ? keyTable(page.items, 'Keys, the newest first', context)
         : noKeys(clientId !== '' || state !== ''),
+      context.role === 'operate' &&
+        clientId === '' &&
+        element(
+          'div',
+          { class: 'actions' },
+          button('Revoke the keys of all clients', () => context.ask(revokeAllKeys())),
+        ),
       pager(
         page.next === undefined ? undefined : link('keys', { clientId, state, after: page.next }),
         after === undefined ? undefined : link('keys', { clientId, state }),
