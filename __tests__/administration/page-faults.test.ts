@@ -73,12 +73,34 @@ describe('a fault', () => {
   })
 })
 
+describe('a clock of another process that is ahead', () => {
+  it('makes no key look old', async () => {
+    const page = await pages.open()
+    const words = await page.evaluate(`(async () => {
+      const { age } = await import(new URL('times.mjs', document.querySelector('script[type]').src))
+      return [-7_200, -1, 7_200].map((ago) => age(1_000_000 - ago, { now: () => 1_000_000 }).textContent)
+    })()`)
+    expect(words).toEqual(['in 2 h', 'just now', '2 h'])
+  })
+})
+
 describe('hostile names', () => {
   const NAME =
     `<script>alert(1)</script>\u202egnp.exe\u0007<img src=x onerror=alert(1)>${'اسم'.repeat(80)}`.slice(
       0,
       300,
     )
+
+  const LOCKS = [
+    {
+      clientId: 'a',
+      kind: 'stepUp',
+      reason: 'r',
+      author: 'bob',
+      lockedAt: 1,
+      until: Date.now() / 1000 + 90_000,
+    },
+  ]
 
   /** What of it can be the id of a client. */
   const ID = NAME.replace(/[^ -~]/g, '')
@@ -106,5 +128,17 @@ describe('hostile names', () => {
       '<script>alert(1)</script>⟨202E⟩gnp.exe⟨0007⟩',
     )
     expect(pages.complaints).toEqual([])
+  })
+
+  it('do not push the buttons of their clients out of sight', async () => {
+    const clientId = 'a'.repeat(200)
+    const page = await pages.open('clients')
+    await page.route('**/api/clients*', (route) =>
+      route.fulfill({ json: { items: [{ clientId, lastUsedAt: Date.now() / 1000, locks: LOCKS }] } }),
+    )
+    await go(page, '')
+    await button(page, 'Unlock').waitFor()
+    const cut = `[...document.querySelectorAll('.table')].filter((one) => one.scrollWidth > one.clientWidth).length`
+    expect(await page.evaluate(cut)).toBe(0)
   })
 })

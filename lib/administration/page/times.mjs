@@ -51,11 +51,10 @@ export function clockTime(at, now) {
 
 /** @param {number} seconds */
 export function duration(seconds) {
-  const length = Math.abs(seconds)
-  if (length < MINUTE) return `${Math.round(length)} s`
-  if (length < HOUR) return `${Math.round(length / MINUTE)} min`
-  if (length < 2 * DAY) return `${Math.round(length / HOUR)} h`
-  return `${Math.round(length / DAY)} days`
+  if (seconds < MINUTE) return `${Math.round(seconds)} s`
+  if (seconds < HOUR) return `${Math.round(seconds / MINUTE)} min`
+  if (seconds < 2 * DAY) return `${Math.round(seconds / HOUR)} h`
+  return `${Math.round(seconds / DAY)} days`
 }
 
 /**
@@ -83,6 +82,16 @@ export function time(at, clock) {
 }
 
 /**
+ * How long ago something began. The clock of the process that began it may be ahead.
+ *
+ * @param {number} at NumericDate
+ * @param {number} now
+ */
+function elapsed(at, now) {
+  return at > now ? relative(at, now) : duration(now - at)
+}
+
+/**
  * How old something is.
  *
  * @param {number} at NumericDate
@@ -93,7 +102,7 @@ export function age(at, clock) {
   return element(
     'time',
     { datetime: stamp.toISOString(), title: `since ${absolute(at)}`, 'data-since': at },
-    duration(clock.now() - at),
+    elapsed(at, clock.now()),
   )
 }
 
@@ -103,7 +112,7 @@ export function refreshTimes(clock) {
   for (const shown of document.querySelectorAll('time[data-at], time[data-since]')) {
     if (!(shown instanceof HTMLElement)) continue
     const { at, since } = shown.dataset
-    const text = at === undefined ? duration(now - Number(since)) : relative(Number(at), now)
+    const text = at === undefined ? elapsed(Number(since), now) : relative(Number(at), now)
     if (shown.textContent !== text) shown.textContent = text
   }
 }
