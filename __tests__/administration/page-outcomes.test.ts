@@ -98,6 +98,20 @@ describe('a replay', () => {
   })
 
   it.each([
+    ['this', { events: [{ ...replay(true), action: 'route' }] }],
+    ['another', { fate: 'route' }],
+  ])(
+    'of a key that only a route can have redeemed leaves it to the app, as %s process knows',
+    async (_, known) => {
+      expect(await read({ rule, codes: ['key.replayed:family_revoked'], ...known })).toEqual([
+        '+ refused the request',
+        '- did not undo what your route did with the key',
+        'now',
+      ])
+    },
+  )
+
+  it.each([
     ['this', { events: [replay(true, 'flagged')] }],
     ['another', { fate: 'flagged' }],
   ])('is urgent while policy keeps the binding of the key, as %s process has seen', async (_, known) => {

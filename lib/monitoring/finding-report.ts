@@ -58,9 +58,12 @@ function sampleOf(event: ProvisioningEvent): string {
   return parts.filter(Boolean).join(' ').slice(0, LONGEST_SAMPLE)
 }
 
-/** What a replay has done to the client or the binding that the key gave. A page of another process needs it too. */
+/**
+ * What a replay has done to the client or the binding that the key gave, or that a route redeemed the key. A page of another
+ * process needs it too.
+ */
 function fateOf(event: ProvisioningEvent): string | undefined {
-  return event.type === 'key.replayed' ? event.family?.fate : undefined
+  return event.type === 'key.replayed' ? (event.family?.fate ?? event.action) : undefined
 }
 
 /** The device that a key is for, if that is not the client that asked for it. Spaces are encoded. */

@@ -79,8 +79,8 @@ export interface EventDetails {
     /** How long ago the key was first reserved. */
     readonly reservedSeconds: number
   }
-  /** A redeemed key was used again. */
-  'key.replayed': KeyIdentity & FamilyEnd
+  /** A redeemed key was used again. With an `action`, only a route can have redeemed it: nothing of that is undone. */
+  'key.replayed': KeyIdentity & FamilyEnd & { readonly action?: 'route' }
   /** An operator has revoked the results of a redeemed key. */
   'family.revoked': KeyIdentity & FamilyEnd
   'key.revoked': KeyIdentity

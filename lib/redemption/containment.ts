@@ -36,8 +36,10 @@ export async function containReplay(
 ): Promise<string | undefined> {
   const { jti: keyId, clientId, subject } = key
   const whose = { keyId, clientId, ...(subject !== undefined && { subject }) }
-  const emitReplay = (familyRevoked: boolean, end: RegistryEnd) =>
-    deployment.emit('key.replayed', { ...whose, familyRevoked, ...end }, source)
+  const emitReplay = (familyRevoked: boolean, end: RegistryEnd) => {
+    const action = isLeftToRoute(end.family, key.scope) ? ({ action: 'route' } as const) : {}
+    deployment.emit('key.replayed', { ...whose, familyRevoked, ...end, ...action }, source)
+  }
   const outcome = await callStore(() => deployment.store.revokeFamily(key)).catch((error) => {
     // The replay took place, whether or not the store can contain it.
     emitReplay(false, { family: { fate: 'unreached' } })
@@ -48,13 +50,17 @@ export async function containReplay(
   return consequenceOf(family, key.scope)
 }
 
+/** Whether a route redeemed the key. Every other redemption names a client, or needs the scope for an access token. */
+function isLeftToRoute(family: FamilyEnd['family'], scope: readonly string[]): boolean {
+  return family === undefined && !scope.includes(TOKEN_SCOPE)
+}
+
 const LEFT_TO_APP =
   'The server cannot undo what your route did with the key: undo this when you get the event key.replayed.'
 
 /** What a replay has done to the results of a key. `undefined` if they could not be found out. */
 function consequenceOf(family: FamilyEnd['family'], scope: readonly string[]): string | undefined {
-  // Every other redemption names a client.
-  if (family === undefined && !scope.includes(TOKEN_SCOPE)) return LEFT_TO_APP
+  if (isLeftToRoute(family, scope)) return LEFT_TO_APP
   if (family === undefined) return 'Any access token of the key is revoked.'
   const { clientId, fate } = family
   if (clientId === undefined) return undefined

@@ -106,9 +106,9 @@ function replayedKey(keyId, samples, logged) {
   const elsewhere = samples.filter((sample) => sample.keyId === keyId)
   const ends = [...events.filter(isEnd).map(endOf), ...elsewhere].sort((a, b) => b.at - a.at)
   const fate = ends[0]?.fate
-  const isByRoute = events.some(isRedeemedByRoute)
+  const isByRoute = fate === 'route' || events.some(isRedeemedByRoute)
   const isKept = !isByRoute && (fate === 'flagged' || fate === 'unreached')
-  const isUnsure = fate === undefined && !events.some(({ type }) => type === 'key.redeemed')
+  const isUnsure = !isByRoute && fate === undefined && !events.some(({ type }) => type === 'key.redeemed')
   const subjects = [...events.map(subjectOf), ...elsewhere.map(({ subject }) => subject)]
   return {
     keyId,
@@ -130,7 +130,7 @@ function endOf({ at, code, family }) {
 
 /** @param {LoggedEvent} event */
 export function isRedeemedByRoute({ type, action }) {
-  return type === 'key.redeemed' && action === 'route'
+  return action === 'route' && (type === 'key.redeemed' || type === 'key.replayed')
 }
 
 /**
