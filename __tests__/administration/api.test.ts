@@ -109,6 +109,20 @@ describe('the list of keys', () => {
     expect((await readApi(server, 'keys?clientId=bystander')).body).toEqual({ items: [] })
   })
 
+  it('finds the keys for a device, page by page', async () => {
+    const keys: string[] = []
+    for (let i = 0; i < 9; i += 1) {
+      const key = await obtainKey(server, { requested_subject: i % 3 === 0 ? 'device:7' : 'device:8' })
+      if (i % 3 === 0) keys.push(nameOf(key).keyId)
+    }
+    const first = (await readApi(server, 'keys?subject=device:7&limit=2')).body
+    const second = (await readApi(server, `keys?${queryOf({ subject: 'device:7', after: first.next })}`)).body
+    const found = [...first.items, ...second.items].map(({ keyId }: { keyId: string }) => keyId)
+    expect([first.items.length, second.items.length]).toEqual([2, 1])
+    expect(found.sort()).toEqual(keys.sort())
+    expect((await readApi(server, 'keys?subject=device:9')).body).toEqual({ items: [] })
+  })
+
   it('lists an expired key as expired only', async () => {
     let now = Date.now()
     const own = await startAdministration({

@@ -6,10 +6,18 @@ import type { LockOptions } from '../operations/monitoring-operations.js'
 import { callStore } from '../ports/deployment.js'
 import { LOCK_KINDS } from '../ports/lock.js'
 import { MOST_LISTED } from '../ports/monitoring-store.js'
-import type { ClientUse, ListingStore, Lock, PageQuery, UsePage } from '../ports/store.js'
+import type { ClientUse, Lock } from '../ports/store.js'
 import { type Action, act } from './act.js'
 import type { Call } from './call.js'
-import { aClientId, anId, type ListQuery, listMembers, pageOf, readNothing, readPage } from './parameters.js'
+import {
+  aClientId,
+  anId,
+  type ListQuery,
+  listMembers,
+  pageOf,
+  readNothing,
+  searchPages,
+} from './parameters.js'
 import { Problem } from './problem.js'
 
 const readClientsQuery = object<ListQuery & { readonly clientId?: string; readonly search?: string }>({
@@ -32,32 +40,16 @@ export async function listClients(call: Call): Promise<object> {
   const { store } = call.context.config.deployment
   const locks = await callStore(() => store.locks())
   if (clientId !== undefined) return { items: await oneClient(call, clientId, locks) }
-  const query = pageOf(list)
-  const { uses, next } =
-    search === undefined
-      ? await readPage(() => store.listUses(query))
-      : await searchUses(store, search, query)
-  return withoutUndefined({ items: uses.map((use) => clientView(use, locks)), next })
-}
-
-/** The most pages of the store that one answer reads, if no client matches. */
-const MOST_PAGES = 20
-
-/** Finds the clients whose ids contain a text, in upper or lower case. */
-async function searchUses(store: ListingStore, search: string, query: PageQuery): Promise<UsePage> {
-  const wanted = search.toLowerCase()
-  const matches = ({ clientId }: ClientUse) => clientId.toLowerCase().includes(wanted)
-  let { after } = query
-  for (let pages = 1; ; pages += 1) {
-    const read = (limit: number) => readPage(() => store.listUses(withoutUndefined({ limit, after })))
-    let page = await read(MOST_LISTED)
-    const last = page.uses.filter(matches)[query.limit - 1]
-    // A shorter page ends with the last client that has room, and so does its `next`.
-    if (last !== undefined) page = await read(page.uses.indexOf(last) + 1)
-    const uses = page.uses.filter(matches)
-    if (uses.length > 0 || page.next === undefined || pages === MOST_PAGES) return { ...page, uses }
-    after = page.next
-  }
+  const wanted = search?.toLowerCase()
+  const { items, next } = await searchPages<ClientUse>(pageOf(list), {
+    async read(query) {
+      const { uses, ...page } = await store.listUses(query)
+      return { ...page, items: uses }
+    },
+    matches: (use) => wanted === undefined || use.clientId.toLowerCase().includes(wanted),
+    ...(wanted !== undefined && { size: MOST_LISTED }),
+  })
+  return withoutUndefined({ items: items.map((use) => clientView(use, locks)), next })
 }
 
 async function oneClient({ context }: Call, clientId: string, locks: readonly Lock[]): Promise<object[]> {

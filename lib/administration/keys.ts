@@ -2,40 +2,47 @@ import { withoutUndefined } from '../base/object.js'
 import { object, oneOf, parse, required, whole } from '../base/schema.js'
 import type { IssuedKeyRef, RevokeAllOptions } from '../operations/operations.js'
 import { callStore, numericDate } from '../ports/deployment.js'
-import type { KeyEntry, KeyPage, KeyQuery } from '../ports/store.js'
+import { MOST_LISTED } from '../ports/monitoring-store.js'
+import type { KeyEntry } from '../ports/store.js'
 import { act } from './act.js'
 import type { Call } from './call.js'
 import { STATES } from './key-counts.js'
-import { aClientId, anId, type ListQuery, listMembers, pageOf, readPage } from './parameters.js'
+import { aClientId, anId, type ListQuery, listMembers, pageOf, searchPages } from './parameters.js'
 import { Problem } from './problem.js'
 
 type State = (typeof STATES)[number]
 
-const readKeysQuery = object<ListQuery & { readonly clientId?: string; readonly state?: State }>({
+interface KeysQuery extends ListQuery {
+  readonly clientId?: string
+  readonly subject?: string
+  readonly state?: State
+}
+
+const readKeysQuery = object<KeysQuery>({
   clientId: aClientId,
+  subject: aClientId,
   state: oneOf(STATES),
   ...listMembers,
 })
 
 const readKeyName = object<IssuedKeyRef>({ clientId: required(aClientId), keyId: required(anId) })
 
-/** The most pages of the store that one answer reads, if most keys are in another state. */
-const MOST_PAGES = 20
-
 /** Lists keys, the latest first. */
 export async function listKeys(call: Call): Promise<object> {
-  const { state, clientId, ...list } = parse(readKeysQuery, call.parameters, '')
+  const { state, clientId, subject, ...list } = parse(readKeysQuery, call.parameters, '')
   const { deployment } = call.context.config
   const now = numericDate(deployment)
-  let query: KeyQuery = withoutUndefined({ ...pageOf(list), clientId, state: storedState(state) })
-  for (let pages = 1; ; pages += 1) {
-    const page: KeyPage = await readPage(() => deployment.store.listKeys(query))
-    const items = page.keys.map((key) => keyView(key, now)).filter((key) => matches(key, state))
-    // An expired key is stored as issued, so a page can lose some items, but the answer should not be empty.
-    if (items.length > 0 || page.next === undefined || pages === MOST_PAGES)
-      return withoutUndefined({ items, next: page.next })
-    query = { ...query, after: page.next }
-  }
+  const stored = withoutUndefined({ clientId, state: storedState(state) })
+  const page = await searchPages<KeyView>(pageOf(list), {
+    async read(query) {
+      const { keys, ...read } = await deployment.store.listKeys({ ...query, ...stored })
+      return { ...read, items: keys.map((key) => keyView(key, now)) }
+    },
+    // An expired key is stored as issued.
+    matches: (key) => matches(key, state) && (subject === undefined || key.subject === subject),
+    ...(subject !== undefined && { size: MOST_LISTED }),
+  })
+  return withoutUndefined(page)
 }
 
 function storedState(state: State | undefined) {

@@ -1,7 +1,9 @@
 import { ProvisioningError } from '../base/errors.js'
+import { withoutUndefined } from '../base/object.js'
 import { object, type Reader, text, whole } from '../base/schema.js'
 import { CLIENT_ID } from '../ports/client.js'
 import { callStore } from '../ports/deployment.js'
+import type { PageQuery } from '../ports/store.js'
 import { byText, type Place, placeFrom, textOfPlace } from '../stores/listing-arguments.js'
 import { Problem } from './problem.js'
 
@@ -57,6 +59,36 @@ export async function readPage<T>(ask: () => Promise<T>): Promise<T> {
 const WRONG_CURSOR = new Problem(400, 'Some parameters are wrong.', {
   faults: ['after: expected the next of an earlier page, got another text'],
 })
+
+/** The most pages of the store that one answer reads, if no item matches. */
+const MOST_PAGES = 20
+
+interface Search<T> {
+  /** Reads a page from the store. */
+  readonly read: (query: PageQuery) => Promise<{ readonly items: readonly T[]; readonly next?: string }>
+  readonly matches: (item: T) => boolean
+  /** How much to read at a time, if most items do not match. Default: the limit of the query. */
+  readonly size?: number
+}
+
+/** Reads a page of matching items. It can be empty although it has a `next`. */
+export async function searchPages<T>(
+  { limit, after }: PageQuery,
+  { read, matches, size = limit }: Search<T>,
+): Promise<{ readonly items: readonly T[]; readonly next?: string | undefined }> {
+  let start = after
+  for (let pages = 1; ; pages += 1) {
+    const ask = (length: number) => readPage(() => read(withoutUndefined({ limit: length, after: start })))
+    let page = await ask(size)
+    const last = page.items.filter(matches)[limit - 1]
+    const length = last === undefined ? size : page.items.indexOf(last) + 1
+    // A shorter page ends with the last item that has room, and so does its `next`.
+    if (length < page.items.length) page = await ask(length)
+    const items = page.items.filter(matches)
+    if (items.length > 0 || page.next === undefined || pages === MOST_PAGES) return { items, next: page.next }
+    start = page.next
+  }
+}
 
 /** One page of a list that is in memory, the latest first. It begins after a place, so no item has to be there still. */
 export function pageIn<T>(

@@ -111,7 +111,10 @@ function actions({ clientId, locks }, { ask }) {
  * @param {Context} context
  */
 function keys({ clientId, keys }, context) {
-  const more = element('a', { href: link('keys', { clientId }) }, 'All keys of this client')
+  const more = [
+    element('a', { href: link('keys', { clientId }) }, 'All keys of this client'),
+    element('a', { href: link('keys', { subject: clientId }) }, 'All keys for it'),
+  ]
   return section(
     'keys',
     'Latest keys',

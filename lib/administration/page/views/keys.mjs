@@ -20,9 +20,9 @@ const STATES = /** @type {const} */ ([
 /** @type {import('../screen.mjs').View<KeyPage>} */
 export const keysView = {
   title: 'Keys',
-  load: (api, { clientId, state, after }) => api.get('keys', { clientId, state, after }),
+  load: (api, { clientId, subject, state, after }) => api.get('keys', { clientId, subject, state, after }),
   render: (page, context) => {
-    const { clientId = '', state = '', after } = context.parameters
+    const { clientId = '', subject = '', state = '', after } = context.parameters
     return fragment(
       element('h1', null, 'Keys'),
       element('p', { class: 'lead' }, 'Each key is shown by its id only. The newest come first.'),
@@ -30,22 +30,24 @@ export const keysView = {
         'Filter the keys',
         context.filter,
         textField('Whole client id', 'clientId', clientId),
+        textField('Whole device id', 'subject', subject),
         choice('State', 'state', state, STATES),
         element('button', { type: 'submit', class: 'button' }, 'Filter'),
       ),
       page.items.length > 0
         ? keyTable(page.items, 'Keys, the newest first', context)
-        : noKeys(clientId !== '' || state !== ''),
+        : noKeys(clientId !== '' || subject !== '' || state !== ''),
       context.role === 'operate' &&
         clientId === '' &&
+        subject === '' &&
         element(
           'div',
           { class: 'actions' },
           button('Revoke the keys of all clients', () => context.ask(revokeAllKeys())),
         ),
       pager(
-        page.next === undefined ? undefined : link('keys', { clientId, state, after: page.next }),
-        after === undefined ? undefined : link('keys', { clientId, state }),
+        page.next === undefined ? undefined : link('keys', { clientId, subject, state, after: page.next }),
+        after === undefined ? undefined : link('keys', { clientId, subject, state }),
       ),
     )
   },
@@ -56,7 +58,7 @@ function noKeys(isFiltered) {
   if (isFiltered)
     return empty(
       'No key matches this filter.',
-      'Check the client id, or ',
+      'Check the ids, or ',
       element('a', { href: '#/keys' }, 'show all keys'),
       '.',
     )
