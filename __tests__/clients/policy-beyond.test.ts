@@ -80,9 +80,12 @@ describe('a policy beside another one', () => {
   })
 })
 
-test('a client whose keys are bound to its certificate does not pass this on to clients that it creates', () => {
-  const bound = completePolicy({ ...OWN, senderConstraint: 'none' }, DEPLOYMENT, true)
-  expect(inheritedPolicy(bound, { scopes: ['a'], audience: AUDIENCE })).toMatchObject({
-    senderConstraint: 'mtls',
-  })
-})
+test.each(['dpop', 'mtls'] as const)(
+  'a client that wants only keys bound by %s passes this on',
+  (constraint) => {
+    const bound = completePolicy({ ...OWN, senderConstraint: 'none' }, DEPLOYMENT, [constraint])
+    expect(inheritedPolicy(bound, { scopes: ['a'], audience: AUDIENCE })).toMatchObject({
+      senderConstraint: constraint,
+    })
+  },
+)

@@ -36,7 +36,7 @@ const policies: fc.Arbitrary<Policy> = fc
       maxBindings: 2,
       confirmWithinSeconds: undefined,
       onReplay: 'revoke' as const,
-      certificateBound: false,
+      registeredConstraints: [],
       registrationPolicies: [],
       requireSoftwareStatement: false,
       outstandingKeys: 1,

@@ -25,7 +25,7 @@ const POLICY: Policy = {
   maxBindings: 2,
   confirmWithinSeconds: undefined,
   onReplay: 'revoke' as const,
-  certificateBound: false,
+  registeredConstraints: [],
   registrationPolicies: [],
   requireSoftwareStatement: false,
   outstandingKeys: 10,

@@ -132,7 +132,7 @@ describe("a client's policy", () => {
       rebinding: 'refuse',
       maxBindings: 2,
       onReplay: 'revoke',
-      certificateBound: false,
+      registeredConstraints: [],
       registrationPolicies: [],
       requireSoftwareStatement: false,
       outstandingKeys: 5,

@@ -39,8 +39,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   software_id: text(256),
   software_version: text(256),
   jwks: keySetFault,
-  tls_client_certificate_bound_access_tokens: (value) =>
-    typeof value === 'boolean' ? undefined : 'true or false',
+  dpop_bound_access_tokens: flag,
+  tls_client_certificate_bound_access_tokens: flag,
   ...Object.fromEntries(
     CERTIFICATE_NAME_MEMBERS.map((name) => [name, (value: unknown) => certificateNameFault(name, value)]),
   ),
@@ -176,6 +176,10 @@ function text(longest: number): Check {
       typeof value === 'string' && value.length > 0 && value.length <= longest && !/\p{Cc}/u.test(value)
     return fits ? undefined : `a string of 1 to ${longest} characters without control characters`
   }
+}
+
+function flag(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : 'true or false'
 }
 
 function webPage(value: unknown): string | undefined {

@@ -115,6 +115,7 @@ export const readKeySet: Reader<NonNullable<ClientMetadata['jwks']>> = (value, p
 const METADATA = {
   grant_types: list(`a list of ${GRANT_TYPES.join(', ')}`, oneOf(GRANT_TYPES)),
   jwks: readKeySet,
+  dpop_bound_access_tokens: flag,
   tls_client_certificate_bound_access_tokens: flag,
 } satisfies { readonly [K in keyof ClientMetadata]?: Reader<unknown> }
 

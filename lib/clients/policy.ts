@@ -7,15 +7,22 @@ import { parseScope, SCOPES_OF_PROVISIONED, scopesOf } from './scopes.js'
 
 /** A policy in the form that limits other policies. */
 export function boundsOf(policy: Policy): PolicyBounds {
-  const { subjects: _, introspectAudiences: __, defaultScopes: ___, certificateBound, ...bounds } = policy
+  const {
+    subjects: _,
+    introspectAudiences: __,
+    defaultScopes: ___,
+    registeredConstraints,
+    ...bounds
+  } = policy
   const { scopes, accessTokenScopes, clientScopes, senderConstraint } = bounds
   return withoutUndefined({
     ...bounds,
     scopes: [...scopes],
     accessTokenScopes: accessTokenScopes && [...accessTokenScopes],
     clientScopes: clientScopes && [...clientScopes],
-    // A certificate-bound client must not pass on a right to unbound credentials (RFC 8705 3.4).
-    senderConstraint: certificateBound && senderConstraint === 'none' ? 'mtls' : senderConstraint,
+    // A client that may have only bound credentials must not pass on a right to unbound ones.
+    senderConstraint:
+      (senderConstraint === 'none' ? registeredConstraints[0] : undefined) ?? senderConstraint,
   })
 }
 
@@ -159,7 +166,7 @@ export function memberBeyond(policy: Policy, narrowed: Policy, other: Policy): k
     accessTokenScopes: isSubset(scopesOf(policy, 'accessTokenScopes'), scopesOf(other, 'accessTokenScopes')),
     clientScopes: isSubset(scopesOf(policy, 'clientScopes'), scopesOf(other, 'clientScopes')),
     // The first two only restrict. The other two are defaults within scopes and maxLifetimeSeconds.
-    certificateBound: true,
+    registeredConstraints: true,
     confirmWithinSeconds: true,
     defaultScopes: true,
     lifetimeSeconds: true,

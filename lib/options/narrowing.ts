@@ -1,7 +1,7 @@
 import { describe, type Faults, join } from '../base/faults.js'
 import { isNetworkWithin } from '../base/network.js'
 import { isSubjectWithin } from '../clients/policy.js'
-import type { Client } from '../ports/client.js'
+import type { Client, ClientMetadata } from '../ports/client.js'
 import type { Deployment } from '../ports/deployment.js'
 import type {
   Policy,
@@ -119,7 +119,7 @@ export function policyCompleter(
 ): Deployment['policyOf'] {
   const completed = new WeakMap<Client, Policy>()
   const complete = ({ policy = {}, metadata }: Client, bounds: PolicyBounds) =>
-    completePolicy(policy, bounds, metadata?.tls_client_certificate_bound_access_tokens === true)
+    completePolicy(policy, bounds, registeredConstraints(metadata))
 
   function policyOf(client: Client, within?: PolicyBounds): Policy {
     if (within !== undefined) return complete(client, within)
@@ -132,12 +132,24 @@ export function policyCompleter(
   return policyOf
 }
 
+/** The constraints that a client has registered for itself: DPoP (RFC 9449 5.2) or its certificate (RFC 8705 3.4). */
+function registeredConstraints(metadata: ClientMetadata = {}): Policy['registeredConstraints'] {
+  return [
+    ...(metadata.dpop_bound_access_tokens === true ? (['dpop'] as const) : []),
+    ...(metadata.tls_client_certificate_bound_access_tokens === true ? (['mtls'] as const) : []),
+  ]
+}
+
 /**
  * Completes the policy of a client with that of the deployment, and limits it to that.
  *
- * @param certificateBound the value in its metadata (RFC 8705 3.4)
+ * @param registered the constraints in its metadata
  */
-export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certificateBound = false): Policy {
+export function completePolicy(
+  own: PolicyOptions,
+  outer: PolicyBounds,
+  registered: Policy['registeredConstraints'] = [],
+): Policy {
   const scopes = narrow('scopes', own, outer) ?? []
   const maxLifetimeSeconds = least('maxLifetimeSeconds', own, outer)
   const lifetime = own.lifetimeSeconds ?? outer.lifetimeSeconds ?? DEFAULTS.lifetimeSeconds
@@ -157,7 +169,7 @@ export function completePolicy(own: PolicyOptions, outer: PolicyBounds, certific
     maxBindings: least('maxBindings', own, outer),
     confirmWithinSeconds: shorter(own.confirmWithinSeconds, outer.confirmWithinSeconds),
     onReplay: containment(own, outer),
-    certificateBound,
+    registeredConstraints: registered,
     // These add up, because each registration policy allows less.
     registrationPolicies: [
       ...new Set([...(outer.registrationPolicies ?? []), ...(own.registrationPolicies ?? [])]),

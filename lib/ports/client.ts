@@ -53,6 +53,11 @@ export interface ClientMetadata {
    */
   readonly jwks?: JwkSet
   /**
+   * Whether its credentials must be bound to a DPoP key (RFC 9449 5.2).
+   * @example true
+   */
+  readonly dpop_bound_access_tokens?: boolean
+  /**
    * Whether its credentials must be bound to its certificate (RFC 8705 3.4).
    * @example true
    */

@@ -171,8 +171,8 @@ export type Policy = Read<
     clientScopes: ReadonlySet<string> | undefined
   }
 > & {
-  /** Whether the client has registered to get only credentials that are bound to its certificate (RFC 8705 3.4). */
-  readonly certificateBound: boolean
+  /** The constraints that the client has registered for itself (RFC 9449 5.2, RFC 8705 3.4). They add to the policy. */
+  readonly registeredConstraints: readonly Exclude<SenderConstraint, 'none'>[]
 }
 
 /** Bounds for a policy; the audiences are always known. */

@@ -78,7 +78,7 @@ function isConfirmation(cnf: unknown): cnf is Confirmation {
 }
 
 /** The members of a policy that require a binding. */
-type Constraint = Pick<Policy, 'senderConstraint'> & Partial<Pick<Policy, 'certificateBound'>>
+type Constraint = Pick<Policy, 'senderConstraint'> & Partial<Pick<Policy, 'registeredConstraints'>>
 
 /**
  * The confirmation of a new key or token. It is bound to the DPoP key of its request. It is bound to the certificate if
@@ -88,13 +88,14 @@ type Constraint = Pick<Policy, 'senderConstraint'> & Partial<Pick<Policy, 'certi
  *   does not allow
  */
 export function constrain(
-  { senderConstraint, certificateBound = false }: Constraint,
+  { senderConstraint, registeredConstraints = [] }: Constraint,
   { proof, certificate }: Possession,
   certificateUsed: boolean,
 ): Confirmation | undefined {
-  if (senderConstraint === 'dpop' && proof === undefined)
+  const wanted = [senderConstraint, ...registeredConstraints]
+  if (wanted.includes('dpop') && proof === undefined)
     throw missing('dpop_missing', 'The client must ask with a DPoP proof.')
-  const isCertificateWanted = senderConstraint === 'mtls' || certificateBound
+  const isCertificateWanted = wanted.includes('mtls')
   if (isCertificateWanted && certificate === undefined)
     throw missing('certificate_missing', 'The client must ask over a connection with its certificate.')
   const bindsCertificate = certificate !== undefined && (isCertificateWanted || certificateUsed)

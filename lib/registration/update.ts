@@ -148,13 +148,15 @@ function updatedClient(
   // What an operator has granted stays, within the bounds. The client cannot ask for it.
   const { subjects = [], introspectAudiences = [] } = client.policy ?? {}
   const granted = { audiences: policy.audiences, subjects, introspectAudiences }
+  // The constraints in the old metadata end with them. They must not become a part of the stored policy.
+  const lasting = { ...policy, registeredConstraints: [] }
   const updated = {
     ...rest,
     clientId,
     ...secret.stored,
     revision: client.revision + 1,
     authenticationMethods: methods,
-    policy: { ...inheritedPolicy(policy, { scopes, defaultScopes: scopes, audience }), ...granted },
+    policy: { ...inheritedPolicy(lasting, { scopes, defaultScopes: scopes, audience }), ...granted },
     metadata,
     registration: {
       ...registration,
