@@ -1,4 +1,4 @@
-import type { Response } from 'express'
+import type { Request, Response } from 'express'
 import { type ErrorCode, ProvisioningError, type Reason } from '../base/errors.js'
 import { withoutUndefined } from '../base/object.js'
 import { REMEDIES } from '../base/remedies.js'
@@ -63,9 +63,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { slow_down: 60,
 export function refuse(res: Response, thrown: unknown, presented: PresentedRequest, site: RefusalSite): void {
   const error = asRefusal(thrown)
   const { code, reason, facts } = error
-  // The request ends here, so no handler needs the query. Remove it if any parameter contains a key.
-  const query = res.req.originalUrl.replace(/^[^?]*/, '')
-  if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(res.req)
+  removeSecrets(res.req, error, site)
   const status = statusOf(error, site)
   const { clientId, subject, jti: keyId, tokenId, expiresAt, isForwardedByStranger } = facts
   const identity = withoutUndefined({ clientId, subject, keyId, tokenId, expiresAt, isForwardedByStranger })
@@ -92,6 +90,15 @@ export function refuse(res: Response, thrown: unknown, presented: PresentedReque
   }
   const headers = refusalHeaders(error, hasCredentials ? body : {}, presented, site)
   answer(res, { status, body, headers })
+}
+
+/** Removes secrets from a request that ends here, so that no later logger of the host can print them. */
+function removeSecrets(req: Request, { reason }: ProvisioningError, { endpoint }: RefusalSite): void {
+  const query = req.originalUrl.replace(/^[^?]*/, '')
+  if ([...jwtsIn(query), ...registrationTokensIn(query)].length > 0) redactQuery(req)
+  // A handler of the host can still be at work on the body of its own route.
+  const isOfHost = (endpoint === 'resource' || endpoint === 'redeem') && reason !== 'cleartext'
+  if (!isOfHost && req.body !== undefined) req.body = {}
 }
 
 function statusOf({ code, reason }: ProvisioningError, { challenges }: RefusalSite): number {

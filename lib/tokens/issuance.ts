@@ -31,13 +31,15 @@ export function issueKey(
   { parameters, presented, target }: KeyRequest,
 ): Promise<IssuedKey> {
   return disclosing({ clientId: client.clientId }, async () => {
+    const proof = readProof(deployment, presented, { target })
+    // This comes before every other refusal: a copy of a refused request must be useless.
+    await proof?.spend(client)
     if (!client.grantTypes.includes('client_credentials')) {
       throw new ProvisioningError(
         'grant_not_permitted',
         'The client has not registered the grant client_credentials.',
       )
     }
-    const proof = readProof(deployment, presented, { target })
     const possession = { proof, certificate: presented.certificate?.thumbprint }
     const terms = permitTerms(client, parameters)
     // A key for another subject is not bound to this certificate: the subject could not present it.
@@ -46,7 +48,6 @@ export function issueKey(
     const confirmation = constrain(client.policy, possession, certificateUsed)
     const unsigned = newKey(deployment, client, terms, confirmation)
     const { record } = unsigned
-    await proof?.spend(client)
     await storeRecord(deployment, record, client)
     await requireStillClient(deployment, record)
     const key = signKey(deployment, unsigned)

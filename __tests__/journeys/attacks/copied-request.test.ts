@@ -84,4 +84,17 @@ describe('a copy of a request of the owner of a bound key', () => {
       await refused().expect(401)
       expect(lastReason(server)).toBe('dpop_replayed')
     }))
+
+  test('is good for nothing when the policy did not allow the key that it asked for', () =>
+    withOwner(async (server) => {
+      const key = await boundKey(server)
+      const proof = signProof(OWN, TOKEN)
+      await askForKey(server, { scope: 'unknown' }).set('DPoP', proof).expect(400)
+      expect(lastReason(server)).toBe('scope_not_permitted')
+      // A proof for the token endpoint names no key, so a thief could redeem a copied key with it.
+      for (const copied of [exchangeKey(server, key), askForKey(server)])
+        await copied.set('DPoP', proof).expect(400)
+      expect(lastReason(server)).toBe('dpop_replayed')
+      await exchangeKey(server, key).set('DPoP', signProof(OWN, TOKEN)).expect(200)
+    }))
 })

@@ -1,5 +1,5 @@
 import type { Test } from 'supertest'
-import type { RegistrationPolicy } from '../../../lib/index.js'
+import type { ProvisioningOptions, RegistrationPolicy } from '../../../lib/index.js'
 import { carelessLog, linesThatTell, mountCarelessly } from '../../support/careless-logs.js'
 import { clientKey } from '../../support/client-assertion.js'
 import { signProof } from '../../support/proof.js'
@@ -49,6 +49,47 @@ describe('an attack by somebody who reads the log', () => {
     expect(log.lines.join('').length).toBeGreaterThan(5000)
     expect(linesThatTell(proofs, log.lines)).toEqual([])
   })
+
+  test.each<[string, Parameters<typeof send>[1], string, Partial<ProvisioningOptions>, number]>([
+    ['its query contains a token', 'post', '/oauth/token?token=1', {}, 400],
+    ['its method is wrong', 'put', '/oauth/revoke', {}, 405],
+    [
+      'its address has exceeded a limit',
+      'post',
+      '/oauth/revoke',
+      { rateLimit: { revoke: { limit: () => 0 } } },
+      429,
+    ],
+  ])('finds no secret that the app has parsed before a request is refused because %s', async (...row) => {
+    const [, method, path, options, status] = row
+    const log = carelessLog()
+    const server = await startServer({ options, mount: mountCarelessly(log, { parses: true }) })
+    try {
+      const body = `client_id=${CLIENT}&client_secret=${SECRET}&token=x`
+      await send(server, method, path).type('form').send(body).expect(status)
+    } finally {
+      await server.close()
+      log.release()
+    }
+    expect(linesThatTell([SECRET], log.lines)).toEqual([])
+  })
+
+  test.each(['/oauth/token', '/devices'])(
+    'finds no secret that the app has parsed from plain HTTP: %s',
+    async (path) => {
+      const log = carelessLog()
+      const server = await startServer({ mount: mountCarelessly(log, { parses: true }) })
+      try {
+        const url = `http://127.0.0.1:${await server.openHttp()}${path}`
+        const body = new URLSearchParams({ client_id: CLIENT, client_secret: SECRET })
+        expect((await fetch(url, { method: 'POST', body })).status).toBe(403)
+      } finally {
+        await server.close()
+        log.release()
+      }
+      expect(linesThatTell([SECRET], log.lines)).toEqual([])
+    },
+  )
 
   test('finds none behind two guards in a row, each of which has seen the proof', async () => {
     const seen: unknown[] = []
