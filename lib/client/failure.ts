@@ -8,7 +8,8 @@ export type ProvisionBlame = 'you' | 'issuer' | 'network'
 
 /**
  * All errors, with the party that must correct each of them. After a transient error, another call of `provision()` with
- * the same state can succeed.
+ * the same state can succeed. So an error that nobody can correct on the device is transient: the device must recover
+ * alone when the issuer has a valid certificate again, or when a captive portal is gone.
  */
 const ERRORS = {
   key_unavailable: { blame: 'you', isTransient: false },
@@ -21,8 +22,8 @@ const ERRORS = {
   state_unusable: { blame: 'you', isTransient: false },
   state_not_saved: { blame: 'you', isTransient: true },
   refused: { blame: 'you', isTransient: false },
-  issuer_untrusted: { blame: 'issuer', isTransient: false },
-  issuer_invalid: { blame: 'issuer', isTransient: false },
+  issuer_untrusted: { blame: 'issuer', isTransient: true },
+  issuer_invalid: { blame: 'issuer', isTransient: true },
   issuer_unavailable: { blame: 'issuer', isTransient: true },
   issuer_unreachable: { blame: 'network', isTransient: true },
 } as const satisfies Record<string, { readonly blame: ProvisionBlame; readonly isTransient: boolean }>
@@ -84,6 +85,11 @@ export class ProvisionError extends Error {
     this.oauthError = details.oauthError
     this.retryAfterSeconds = details.retryAfterSeconds
   }
+}
+
+/** Whether the issuer gave no answer, or asked for a retry. Then the same call of `provision()` sends the request again. */
+export function isOutage(error: unknown): error is ProvisionError {
+  return error instanceof ProvisionError && ['issuer_unavailable', 'issuer_unreachable'].includes(error.code)
 }
 
 /** The message of any error, on one line. */

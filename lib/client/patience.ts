@@ -1,5 +1,5 @@
 import { abortable } from '../base/abortable.js'
-import { ProvisionError } from './failure.js'
+import { isOutage, ProvisionError } from './failure.js'
 import type { OnProgress } from './progress.js'
 
 /** The longest time that one request may take. */
@@ -42,7 +42,7 @@ export class Patience {
   }
 
   /**
-   * Sends a request again while its error is transient.
+   * Sends a request again while the issuer does not answer, or asks for a retry.
    *
    * @param send sends the request; called again for each attempt, so that each has its own proof and assertion
    * @throws ProvisionError of the last attempt, or the reason of the aborted signal
@@ -85,9 +85,9 @@ export class Patience {
     }
   }
 
-  /** Waits before the next attempt. Throws the error if it is final, or if the deadline comes first. */
+  /** Waits before the next attempt. Throws the error if it is no outage, or if the deadline comes first. */
   async #pause(error: unknown, failures: number): Promise<void> {
-    if (!(error instanceof ProvisionError) || !error.isTransient) throw error
+    if (!isOutage(error)) throw error
     this.#hasFailed = true
     const secondsLeft = this.#secondsLeft
     const delaySeconds = delayOf(failures, error.retryAfterSeconds, secondsLeft)

@@ -1,7 +1,7 @@
 import { EXCHANGE_GRANT, JWT_TOKEN_TYPE } from '../base/oauth-names.js'
 import { isObject } from '../base/object.js'
 import { invalidAnswer } from './connection.js'
-import { ProvisionError } from './failure.js'
+import { isOutage, ProvisionError } from './failure.js'
 import type { Issuer } from './issuer.js'
 import type { Settings } from './options.js'
 import type { Patience } from './patience.js'
@@ -197,7 +197,7 @@ export async function findResult(
     const answer = binding && JSON.stringify({ client_id: clientId, ...binding })
     return answer === undefined ? undefined : { ...resultFor(attempt, key, issuer), clientId, answer }
   } catch (error) {
-    if (error instanceof ProvisionError && error.isTransient) throw error
+    if (isOutage(error)) throw error
     return undefined
   }
 }
