@@ -215,6 +215,12 @@ describe('verdictOf', () => {
       'Not passed: 1 warnings, but at most 0 are allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
     ],
     [
+      'too many skipped checks',
+      { maxSkipped: 0, expectedFailures: new Set(['beta', 'epsilon']) },
+      1,
+      'Not passed: 1 skipped checks, but at most 0 are allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
+    ],
+    [
       'a stale expected failure',
       { expectedFailures: new Set(['alpha', 'beta', 'epsilon']) },
       1,

@@ -4,6 +4,8 @@ import type { CheckResult, Outcome } from './check.js'
 export interface VerdictOptions {
   /** More warnings than these fail the run. Default: no limit. */
   readonly maxWarnings?: number
+  /** More skipped checks than these fail the run. Default: no limit. */
+  readonly maxSkipped?: number
   /** The ids of checks that are known to fail. A check of this list that passes fails the run: the list is stale. */
   readonly expectedFailures?: ReadonlySet<string>
 }
@@ -20,7 +22,7 @@ export interface Verdict {
 
 /** Decides on a run: 0 if it passed, 1 if it failed, 2 if no check ran. */
 export function verdictOf(results: readonly CheckResult[], options: VerdictOptions = {}): Verdict {
-  const { maxWarnings = Number.POSITIVE_INFINITY, expectedFailures = new Set() } = options
+  const { expectedFailures = new Set() } = options
   const failures = results.filter(({ outcome }) => outcome === 'failed')
   const unexpected = failures.filter(({ id }) => !expectedFailures.has(id))
   const count = (outcome: Outcome) => results.filter((one) => one.outcome === outcome).length
@@ -38,9 +40,8 @@ export function verdictOf(results: readonly CheckResult[], options: VerdictOptio
     ...(counts.failed > 0
       ? [`${plural(counts.failed, 'check failed', 'checks failed')}: ${listed(unexpected)}`]
       : []),
-    ...(counts.warning > maxWarnings
-      ? [`${counts.warning} warnings, but at most ${maxWarnings} are allowed`]
-      : []),
+    ...excess(counts.warning, 'warnings', options.maxWarnings),
+    ...excess(counts.skipped, 'skipped checks', options.maxSkipped),
     ...(ids.length > 0 ? [`expected to fail, but passed: ${ids.join(', ')}`] : []),
   ]
   const isPassed = faults.length === 0
@@ -57,6 +58,10 @@ function sentenceOf(faults: readonly string[], counts: Verdict['counts']): strin
   const passed = counts.skipped > 0 ? 'All checks that ran passed' : 'All checks passed'
   const first = faults.length === 0 ? passed : `Not passed: ${faults.join('; ')}`
   return `${first} (${others.join(', ')}).`
+}
+
+function excess(count: number, what: string, most = Number.POSITIVE_INFINITY): readonly string[] {
+  return count > most ? [`${count} ${what}, but at most ${most} are allowed`] : []
 }
 
 function listed(results: readonly CheckResult[]): string {

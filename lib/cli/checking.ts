@@ -15,6 +15,7 @@ export const CHECK_OPTIONS: OptionTable = {
   skip: { value: 'NAMES', about: 'Skip these checks or groups' },
   'expected-failures': { value: 'FILE', about: 'Ids of checks that are known to fail, one per line' },
   'max-warnings': { value: 'NUMBER', about: 'Fail if there are more than NUMBER warnings' },
+  'max-skipped': { value: 'NUMBER', about: 'Fail if more than NUMBER checks are skipped' },
   json: { about: 'Print the results as JSON' },
   junit: { value: 'FILE', about: 'Also write the results to FILE as JUnit XML' },
   'help-page': { value: 'URL', about: 'The page to name in place of the one in the package' },
@@ -89,19 +90,26 @@ export async function runCheckCommand<Context>(
 
 function readSettings(options: Given['options'], checks: readonly CheckInfo[]) {
   const { only, skip, junit, json } = options
-  const maxWarnings = options['max-warnings']
-  if (maxWarnings !== undefined && !/^\d{1,6}$/.test(maxWarnings))
-    throw new UsageError('--max-warnings: expected a number, got another text')
+  const maxWarnings = readNumber(options, 'max-warnings')
+  const maxSkipped = readNumber(options, 'max-skipped')
   return usage(() => ({
     selection: selectChecks(checks, {
       ...(only !== undefined && { only: listOf(only) }),
       ...(skip !== undefined && { skip: listOf(skip) }),
     }),
     expectedFailures: idsOf(readList(options['expected-failures']), checks),
-    ...(maxWarnings !== undefined && { maxWarnings: Number(maxWarnings) }),
+    ...(maxWarnings !== undefined && { maxWarnings }),
+    ...(maxSkipped !== undefined && { maxSkipped }),
     isJson: json !== undefined,
     junit,
   }))
+}
+
+function readNumber(options: Given['options'], name: string): number | undefined {
+  const text = options[name]
+  if (text !== undefined && !/^\d{1,6}$/.test(text))
+    throw new UsageError(`--${name}: expected a number, got another text`)
+  return text === undefined ? undefined : Number(text)
 }
 
 /** A wrong name of a check is a wrong command line. */

@@ -175,6 +175,15 @@ function acceptRepeated({
   })
 }
 
+/** A route that verifies keys, but does not look up whether they were redeemed. */
+function acceptRedeemed(): Breakage {
+  const redeemed = new Set<string>()
+  return accept((request) => {
+    if (isExchange(request)) redeemed.add(request.form.get('subject_token') ?? '')
+    return isGuarded(request) && redeemed.has(String(request.headers['authorization']).replace('Bearer ', ''))
+  })
+}
+
 const CONNECTION: Readonly<Record<string, Breakage>> = {
   reachable: { settings: { trusted: undefined } },
   'tls-certificate': { certificateDays: 3 },
@@ -312,6 +321,7 @@ const DPOP: Readonly<Record<string, Breakage>> = {
       ({ form }) => decodeToken(form.get('subject_token') ?? '')?.claims['cnf'] !== undefined,
     ),
   ),
+  'dpop-route': acceptForged(({ typ }, { cnf }) => typ === 'provisioning-key+jwt' && cnf !== undefined),
 }
 
 const FORGERIES: Readonly<Record<string, Breakage>> = {
@@ -344,6 +354,7 @@ const REDEMPTION: Readonly<Record<string, Breakage>> = {
   ),
   'redemption-race': acceptRepeated({ from: 3, afterRace: false }),
   'replay-refused': acceptRepeated({ from: 2, afterRace: true }),
+  'replay-route': acceptRedeemed(),
   'replay-containment': accept(
     all(at('/oauth/introspect'), ({ form }) => typeOf(form.get('token')) === 'at+jwt'),
     { active: true },

@@ -229,6 +229,18 @@ describe('the check of plain HTTP', () => {
   })
 })
 
+it('warns if no key is redeemed, because then nothing shows that keys work only once', async () => {
+  const deployed = await startDeployment({ settings: { scope: 'devices:read' } })
+  const { results } = await check(deployed.settings, { only: ['redemption', 'replay'] })
+  await deployed.close()
+  const actual = expect.stringMatching(
+    /^no key was redeemed: the key does not have the scope provision:token/,
+  )
+  expect(results[0]).toMatchObject({ id: 'redemption-works', outcome: 'warning', actual })
+  expect(idsWith(results, 'passed')).toEqual([])
+  expect(idsWith(results, 'skipped')).toHaveLength(results.length - 1)
+})
+
 describe('the check that a bound key needs its proof', () => {
   const bearerKeyOf = ({ headers: { authorization } }: ProxyRequest) =>
     decodeToken(/^Bearer (.+)$/.exec(String(authorization))?.[1] ?? '')

@@ -29,7 +29,12 @@ it('reports the missing parts of another product, and checks the rest', async ()
   })
   child.kill()
   expect(idsWith(results, 'failed')).toEqual([])
-  expect(idsWith(results, 'warning')).toEqual(['discovery-parts', 'rate-limit', 'headers-sniffing'])
+  expect(idsWith(results, 'warning')).toEqual([
+    'discovery-parts',
+    'redemption-works',
+    'rate-limit',
+    'headers-sniffing',
+  ])
   expect(results.find(({ id }) => id === 'discovery-parts')?.actual).toBe(
     'missing: the token exchange (RFC 8693)',
   )

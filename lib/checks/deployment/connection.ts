@@ -14,7 +14,7 @@ export const CONNECTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Connection
   {
     id: 'reachable',
     title: 'the deployment answers over a trusted connection',
-    fix: 'Correct the URL, or start the server. If the certificate of the server comes from a public certificate authority, let the server also send the intermediate certificates. If it comes from your own authority, name this authority with --ca-file or --ca-sha256.',
+    fix: 'Correct the URL, or start the server. If the certificate has expired or has another name, replace it. If the certificate of the server comes from a public certificate authority, let the server also send the intermediate certificates. If it comes from your own authority, name this authority with --ca-file or --ca-sha256.',
     async run(deployment, signal) {
       await deployment.send({ method: 'GET', url: metadataUrl(deployment.settings.issuer) }, signal)
       return PASSED

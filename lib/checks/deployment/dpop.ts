@@ -4,7 +4,14 @@ import { type Check, type CheckDescription, type Finding, inGroup, PASSED, skipp
 import type { Deployment } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { refused } from './issuance.js'
-import { isRefused, type Presenting, present, redemptionPlace } from './places.js'
+import {
+  isRefused,
+  NO_ROUTE,
+  type Presenting,
+  present,
+  redemptionPlace,
+  verificationPlace,
+} from './places.js'
 
 const EXPECTED = 'status 400 with invalid_dpop_proof'
 const HOUR = 3600
@@ -137,32 +144,59 @@ export const DPOP_CHECKS = inGroup<Check<Deployment>>({ group: 'DPoP', needs: ['
     title: 'a bound key is refused without a proof, and with a proof of another key pair',
     clause: 'RFC 9449 7.1',
     fix: 'Compare the public key in the proof with the claim cnf of the provisioning key.',
-    run: checkPossession,
+    run: (deployment, signal) =>
+      checkPossession(deployment, signal, {
+        placeOf: redemptionPlace,
+        isRoute: deployment.settings.redeemUrl !== undefined,
+      }),
+  },
+  {
+    id: 'dpop-route',
+    title: 'a route refuses a bound key without a proof, and with a proof of another key pair',
+    clause: 'RFC 9449 7.1',
+    fix: 'Guard the route with requireProvisioningKey(), which checks the proof of each bound key.',
+    run: (deployment, signal) =>
+      deployment.settings.protectedUrl === undefined
+        ? skipped(NO_ROUTE)
+        : checkPossession(deployment, signal, { placeOf: verificationPlace, isRoute: true }),
   },
 ])
 
-async function checkPossession(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+/** A place that accepts keys. A route can accept a bound key as a bearer key. */
+interface Guarded {
+  readonly placeOf: typeof redemptionPlace
+  readonly isRoute: boolean
+}
+
+async function checkPossession(
+  deployment: Deployment,
+  signal: AbortSignal,
+  { placeOf, isRoute }: Guarded,
+): Promise<Finding> {
   const pair = newPair()
   const key = await deployment.issue({ pair }, signal)
-  const place = redemptionPlace(deployment, key)
+  const place = placeOf(deployment, key)
   const thefts: Pick<Presenting, 'place' | 'pair'>[] = [{ place }, { place, pair: newPair() }]
   // A route for bearer keys may ignore the binding.
-  if (deployment.settings.redeemUrl !== undefined)
-    thefts.push({ place: redemptionPlace(deployment, { ...key, pair: undefined }) })
+  if (isRoute) thefts.push({ place: placeOf(deployment, { ...key, pair: undefined }) })
   for (const theft of thefts) {
     const exchange = await present(deployment, key.text, { ...theft, signal })
     if (!isRefused(place, exchange)) return deployment.failed(exchange, 'status 400')
   }
   const exchange = await present(deployment, key.text, { place, pair, signal })
   if (place.isAccepted(exchange)) return PASSED
-  if (!(await isUsable(deployment, signal))) return skipped(`${place.name} accepts no key`)
+  if (!(await isUsable(deployment, signal, placeOf))) return skipped(`${place.name} accepts no key`)
   return deployment.failed(exchange, `${place.name} accepts the key with its proof`)
 }
 
-/** Whether the place of redemption accepts the usual keys of this run. */
-async function isUsable(deployment: Deployment, signal: AbortSignal): Promise<boolean> {
+/** Whether a place accepts the usual keys of this run. */
+async function isUsable(
+  deployment: Deployment,
+  signal: AbortSignal,
+  placeOf: Guarded['placeOf'],
+): Promise<boolean> {
   const key = await deployment.issue({}, signal)
-  const place = redemptionPlace(deployment, key)
+  const place = placeOf(deployment, key)
   return place.isAccepted(await present(deployment, key.text, { place, pair: key.pair, signal }))
 }
 

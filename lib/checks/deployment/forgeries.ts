@@ -3,7 +3,15 @@ import { type Check, CheckEnd, type Finding, inGroup, PASSED, skipped } from '..
 import type { Deployment, IssuedKey } from './deployment.js'
 import type { Exchange } from './exchange.js'
 import { FORGERIES } from './forged-keys.js'
-import { isRefused, noteRedeemed, type Place, present, proven, verificationPlace } from './places.js'
+import {
+  isRefused,
+  NO_ROUTE,
+  noteRedeemed,
+  type Place,
+  present,
+  proven,
+  verificationPlace,
+} from './places.js'
 
 const EXPECTED = 'a refusal: status 400 or 401, or active: false'
 
@@ -84,7 +92,7 @@ export const FORGERY_CHECKS = inGroup<Check<Deployment>>({ group: 'Forgeries', n
     fix: 'Read the key from the header Authorization only.',
     async run(deployment, signal) {
       const { protectedUrl } = deployment.settings
-      if (protectedUrl === undefined) return skipped('there is no route; name one with --protected-url')
+      if (protectedUrl === undefined) return skipped(NO_ROUTE)
       const { text } = await deployment.issue({}, signal)
       const url = new URL(protectedUrl)
       url.searchParams.set('access_token', text)

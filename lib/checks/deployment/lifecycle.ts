@@ -57,7 +57,7 @@ export const LIFECYCLE_CHECKS: readonly Check<Deployment>[] = [
     group: 'Revocation',
     title: 'a revoked key is refused',
     clause: 'RFC 7009 2.2',
-    fix: 'Let the revocation endpoint write to the same store as the token endpoint.',
+    fix: 'Let the server or route look up each key in the store to which the revocation endpoint writes.',
     needs: ['key-missing'],
     async run(deployment, signal) {
       const key = await deployment.issue({}, signal)

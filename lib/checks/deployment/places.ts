@@ -21,6 +21,8 @@ function schemeOf(pair: ProofPair | undefined): string {
   return pair === undefined ? 'Bearer' : 'DPoP'
 }
 
+export const NO_ROUTE = 'there is no route; name one with --protected-url'
+
 const isSuccess = ({ status }: Exchange) => status >= 200 && status < 300
 
 /** The token endpoint, which redeems a key for an access token (RFC 8693). */

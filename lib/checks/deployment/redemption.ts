@@ -1,7 +1,15 @@
-import { type Check, CheckEnd, type Finding, failed, inGroup, PASSED, skipped } from '../check.js'
+import { type Check, CheckEnd, type Finding, failed, inGroup, PASSED, skipped, warning } from '../check.js'
 import type { Deployment } from './deployment.js'
 import { requireNoStore } from './issuance.js'
-import { isRefused, noteRedeemed, present, proven, redemptionPlace } from './places.js'
+import {
+  isRefused,
+  NO_ROUTE,
+  noteRedeemed,
+  present,
+  proven,
+  redemptionPlace,
+  verificationPlace,
+} from './places.js'
 import { grantedScopes } from './scopes.js'
 
 const CONCURRENT = 20
@@ -14,10 +22,7 @@ export const REDEMPTION_CHECKS = inGroup<Check<Deployment>>({ group: 'Redemption
     clause: 'RFC 8693 2.2.1',
     fix: 'Give the test client the scope provision:token and a scope of your API, or name a route with --redeem-url.',
     needs: ['issuance-key'],
-    async run(deployment, signal) {
-      await redeem(deployment, signal)
-      return PASSED
-    },
+    run: checkRedeemable,
   },
   {
     id: 'redemption-caching',
@@ -75,6 +80,20 @@ export const REPLAY_CHECKS = inGroup<Check<Deployment>>({ group: 'Replay' }, [
     },
   },
   {
+    id: 'replay-route',
+    title: 'a route refuses a redeemed key',
+    clause: 'RFC 6749 10.5',
+    fix: 'Guard the route with requireProvisioningKey(), which looks up each key, and let all processes share one store.',
+    needs: ['key-missing', 'redemption-works'],
+    async run(deployment, signal) {
+      if (deployment.settings.protectedUrl === undefined) return skipped(NO_ROUTE)
+      const { key } = await redeem(deployment, signal)
+      const place = verificationPlace(deployment, key)
+      const exchange = await present(deployment, key.text, { place, pair: key.pair, signal })
+      return isRefused(place, exchange) ? PASSED : deployment.failed(exchange, 'status 401')
+    },
+  },
+  {
     id: 'replay-containment',
     title: 'a replay of a key revokes the access token of this key',
     clause: 'RFC 6749 10.5',
@@ -92,6 +111,21 @@ async function redeem(deployment: Deployment, signal: AbortSignal) {
   if (!place.isAccepted(exchange))
     throw new CheckEnd(deployment.failed(exchange, `${place.name} accepts the key`))
   return { key, place, exchange }
+}
+
+/** Without a redemption, nothing shows that keys work only once. So a run must not pass in silence. */
+async function checkRedeemable(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
+  try {
+    await redeem(deployment, signal)
+    return PASSED
+  } catch (error) {
+    const { outcome, reason = '' }: Partial<Finding> = error instanceof CheckEnd ? error.finding : {}
+    if (outcome !== 'skipped') throw error
+    return warning({
+      actual: `no key was redeemed: ${reason}`,
+      expected: 'a redemption, to see that keys work only once',
+    })
+  }
 }
 
 async function checkRace(deployment: Deployment, signal: AbortSignal): Promise<Finding> {
