@@ -95,7 +95,7 @@ func exchange(method, target string, header http.Header, form string) (status in
 		text, err = io.ReadAll(io.LimitReader(response.Body, 99999))
 	}
 	if err != nil {
-		stopIf(strings.Contains(err.Error(), "x509: "), 1, "cannot trust the certificate of", target)
+		stopIf(strings.Contains(err.Error(), "x509: "), 75, "cannot trust the certificate of", target)
 		return 0, http.Header{}, nil
 	}
 	return response.StatusCode, response.Header, text
@@ -120,7 +120,7 @@ func send(method, target, authorization, key, form string) (found answer, text [
 		reason := regexp.MustCompile("[^A-Za-z_]").ReplaceAllString(fmt.Sprintf("%.40s", found.Error), "")
 		isTransient := status == 0 || status == 408 || status == 409 || status == 425 || status == 429 || status >= 500
 		if status == 200 || status == 201 {
-			stopIf(fault != nil, 1, target, "answered with something other than JSON")
+			stopIf(fault != nil, 75, target, "answered with something other than JSON")
 			return found, text
 		}
 		if (reason == "use_dpop_nonce" || reason == "invalid_dpop_proof") && try < 5 {
@@ -129,6 +129,7 @@ func send(method, target, authorization, key, form string) (found answer, text [
 		if status == 401 && reason == "invalid_token" {
 			os.Remove(attempt)
 		}
+		stopIf(!isTransient && reason == "", 75, target, "refused:", status)
 		stopIf(!isTransient, 1, target, "refused:", status, reason)
 		delay := time.Second << uint(try%6)
 		if regexp.MustCompile(`^[1-9]\d{0,4}$`).MatchString(header.Get("Retry-After")) {

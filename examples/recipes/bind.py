@@ -36,13 +36,14 @@ def send(url, authorization=None, key=None, form=None):
             answer = dict(json.loads(text))
             seen.update(nonce=got["DPoP-Nonce"], skew=mail.parsedate_to_datetime(got["Date"]).timestamp() - time.time())
         except Exception as fault:  # no answer, no JSON, or no date
-            if isinstance(getattr(fault, "reason", 0), ssl.SSLCertVerificationError): stop(1, f"cannot trust {url}")
+            if isinstance(getattr(fault, "reason", 0), ssl.SSLCertVerificationError): stop(75, f"cannot trust {url}")
         error = re.sub("[^A-Za-z_]", "", str(answer.get("error", "")))[:40]
-        if status in (200, 201): return answer or stop(1, f"{url} answered with something other than JSON")
+        if status in (200, 201): return answer or stop(75, f"{url} answered with something other than JSON")
         # The answer had the right nonce and the right time.
         if error in ("use_dpop_nonce", "invalid_dpop_proof") and failures < 5: continue
         if (status, error) == (401, "invalid_token"): os.unlink(request)
-        if 0 < status < 500 and status not in (408, 409, 425, 429): stop(1, f"{url} refused: {status} {error}")
+        is_final = 0 < status < 500 and status not in (408, 409, 425, 429)
+        if is_final: stop(1 if error else 75, f"{url} refused: {status} {error}")
         delay = int(wait) if re.fullmatch(r"[1-9]\d{,4}", wait := got.get("Retry-After", "")) else min(2**failures, 32)
         if time.time() + delay > end: stop(75, f"no answer from {url} yet: {status} {error}. Run this again later")
         time.sleep(delay * (1 + random.random()))

@@ -34,14 +34,15 @@ send() { url=$1 auth=$2 key=$3 try=0; shift 3
     now=$(header date | seconds); [ ! "$now" ] || offset=$((now - $(date +%s)))
     new=$(header dpop-nonce | tr -cd '!#-[]-~'); nonce=${new:+,\"nonce\":\"$new\"}
     case $status,$try$error in
-      *curl60,* | *curl77,*) stop 1 "cannot trust the certificate of $url" ;;
-      20[01],*) case $body in '{'*) return ;; *) stop 1 "$url answered with something other than JSON" ;; esac ;;
+      *curl60,* | *curl77,*) stop 75 "cannot trust the certificate of $url" ;;
+      20[01],*) case $body in '{'*) return ;; *) stop 75 "$url answered with something other than JSON" ;; esac ;;
       *,[1-5]use_dpop_nonce | *,[1-5]invalid_dpop_proof) continue ;; # the answer had the right nonce and the right time
       *curl*,* | 40[89],* | 42[59],* | 5??,*)
         delay=$(header retry-after | grep -x '[1-9][0-9]\{0,4\}') || delay=$((1 << (try < 6 ? try - 1 : 5)))
         [ $(($(date +%s) + delay)) -lt $end ] || stop 75 "no answer from $url yet: $status $error. Run this again later"
         sleep $((delay + $(od -An -N1 -tu1 /dev/urandom) % (delay + 1))) ;;
-      *) [ "$status $error" != '401 invalid_token' ] || rm -f "$request"; stop 1 "$url refused: $status $error" ;;
+      *) [ "$status $error" != '401 invalid_token' ] || rm -f "$request"
+        stop "$([ "$error" ] && echo 1 || echo 75)" "$url refused: $status $error" ;;
     esac
   done
 }
