@@ -5,6 +5,7 @@ import { type Guards, guards } from './http/guards.js'
 import { type Middlewares, middlewares } from './http/middlewares.js'
 import { type Readiness, readiness } from './http/readiness.js'
 import { type Routers, routers } from './http/routers.js'
+import { refuseUncalled } from './http/uncalled.js'
 import type { EventHub } from './monitoring/event-hub.js'
 import { startMonitoring } from './operations/monitoring.js'
 import { type Operations, operations } from './operations/operations.js'
@@ -55,12 +56,14 @@ export function provisioningKeys(options: ProvisioningOptions): ProvisioningKeys
   const drainState = { isDraining: false }
   const operate = operations(config)
   const keys: ProvisioningKeys = {
-    ...routers(context),
-    ...guards(context),
-    ...middlewares(context),
-    ...readiness(context, drainState),
+    ...refuseUncalled(context, {
+      ...routers(context),
+      ...guards(context),
+      ...middlewares(context),
+      ...readiness(context, drainState),
+      ...administration({ context, operations: operate, drainState }),
+    }),
     ...operate,
-    ...administration({ context, operations: operate, drainState }),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
   }
@@ -105,10 +108,12 @@ export function provisioningKeyVerifier(options: VerifierOptions): ProvisioningK
   if (config.monitoring !== false)
     startMonitoring(config.deployment, config.events, config.monitoring, context.background)
   const verifier: ProvisioningKeyVerifier = {
-    ...guards(context),
-    ...middlewares(context),
-    ...readiness(context),
-    ...resourceMetadata(context),
+    ...refuseUncalled(context, {
+      ...guards(context),
+      ...middlewares(context),
+      ...readiness(context),
+      ...resourceMetadata(context),
+    }),
     on: config.events.on,
     droppedEvents: config.events.droppedEvents,
   }

@@ -1,5 +1,5 @@
 import express, { type Request, type Response } from 'express'
-import { malformed, type ProvisioningError, type Reason } from '../base/errors.js'
+import { ConfigurationError, malformed, type ProvisioningError, type Reason } from '../base/errors.js'
 import { isObject, parseJson } from '../base/object.js'
 import type { Parameters } from '../base/request.js'
 import type { Claims } from '../jose/jws.js'
@@ -72,6 +72,8 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
   const parsedBefore: unknown = req.body
   req.body = {}
   requireMediaType(req, kind)
+  if (req.readableEnded && parsedBefore === undefined && hasBody(req))
+    throw new ConfigurationError([READ_BEFORE])
   const body = req.readableEnded ? parsedBefore : await readAsText(req, res)
   if (body === undefined || body === null) return ''
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString('utf8')
@@ -79,6 +81,10 @@ async function readBody(req: Request, res: Response, kind: BodyKind): Promise<st
   if (typeof body === 'object') return hasBody(req) ? body : ''
   throw malformed('body_malformed', `The body is not ${MEDIA_TYPES[kind]}.`)
 }
+
+const READ_BEFORE =
+  'req.body: expected the body, got undefined, because an earlier middleware has read the request. Put ' +
+  'app.use(keys.router()) before this middleware'
 
 async function readAsText(req: Request, res: Response): Promise<unknown> {
   const fault = await new Promise<unknown>((resolve) => {

@@ -1,4 +1,5 @@
-import express, { type RequestHandler } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
+import type { ProvisioningKeys } from '../../../lib/index.js'
 import { type Mount, wholeJourney, withApp } from '../../support/host-app.js'
 import { obtainKey, postForm, send } from '../../support/requests.js'
 import { CLIENT, SECRET } from '../../support/server.js'
@@ -50,6 +51,26 @@ describe('router() in an app that parses bodies first', () => {
       },
     ),
   )
+
+  test('answers 500 and names the line to write if a middleware has read the body and kept it', () =>
+    withApp(
+      (app, keys) => {
+        app.use((req, _res, next) => void req.resume().once('end', next))
+        app.use(keys.router())
+      },
+      async (server) => {
+        const form = { grant_type: 'client_credentials' }
+        await postForm(server, '/oauth/token', form).auth(CLIENT, SECRET).expect(500)
+        await send(server, 'post', '/oauth/token').auth(CLIENT, SECRET).type('form').expect(400)
+        expect(server.events).toMatchObject([
+          {
+            reason: 'server_fault',
+            detail: expect.stringContaining('Put app.use(keys.router()) before this middleware'),
+          },
+          { reason: 'parameter_missing' },
+        ])
+      },
+    ))
 
   test('leaves the bodies of the routes of the host alone', () =>
     withApp(
@@ -198,4 +219,41 @@ describe('a router that is mounted at a wrong path', () => {
         expect(server.events).toEqual([])
       },
     ))
+})
+
+describe('a middleware that the app passes to Express without a call', () => {
+  const UNCALLED: [title: string, mount: (app: Express, keys: ProvisioningKeys) => unknown, line: string][] =
+    [
+      ['router', (app, keys) => app.use(keys.router), 'Write keys.router()'],
+      ['metadata', (app, keys) => app.use(keys.metadata), 'Write keys.metadata()'],
+      ['enforceHttps', (app, keys) => app.use(keys.enforceHttps), 'Write keys.enforceHttps()'],
+      [
+        'securityHeaders',
+        (app, keys) => app.use(keys.securityHeaders as never),
+        'Write keys.securityHeaders()',
+      ],
+      ['readiness', (app, keys) => app.use('/oauth/token', keys.readiness), 'Write keys.readiness()'],
+      ['errorHandler', (app, keys) => app.use(keys.errorHandler), 'Write keys.errorHandler()'],
+      [
+        'redeemProvisioningKey',
+        (app, keys) => app.post('/oauth/token', keys.redeemProvisioningKey as never),
+        "Write keys.redeemProvisioningKey({ scope: 'devices:create' })",
+      ],
+    ]
+
+  test.each(UNCALLED)('answers 500 and names the call to write: %s', (_title, mount, line) =>
+    withApp(
+      (app, keys) => {
+        const router = express.Router()
+        mount(router as Express, keys)
+        app.use((req, res, next) => (req.path === '/oauth/token' ? router(req, res, next) : next()))
+        app.use(keys.errorHandler())
+      },
+      async (server) => {
+        await postForm(server, '/oauth/token', { grant_type: 'client_credentials' }).expect(500)
+        const advised = server.events.filter(({ type }) => type === 'configuration.advised')
+        expect(advised).toEqual([expect.objectContaining({ advice: expect.stringContaining(line) })])
+      },
+    ),
+  )
 })
