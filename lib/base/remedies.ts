@@ -21,7 +21,8 @@ export const REMEDIES: Record<Reason, string> = {
   parameter_missing: 'Add the parameter.',
 
   key_malformed: 'Send the access_token of the token response, unchanged.',
-  key_type_wrong: 'Send a provisioning key here, not another kind of token.',
+  key_type_wrong:
+    'Send the kind of token that the route needs. To get an access token, exchange a provisioning key.',
   key_algorithm_refused: 'Get a new key. Its header alg must be the algorithm of the signing key.',
   key_header_refused: 'Get a new key, and send it unchanged.',
   signing_key_unknown:

@@ -277,6 +277,17 @@ describe('a refusal of a local deployment', () => {
       })
     }))
 
+  it('tells a caller with a key that the route needs an access token, and how to get one', () =>
+    withLocal(async (server) => {
+      const headers = { Authorization: `Bearer ${await obtainKey(server)}` }
+      const answer = await fetch(`${server.origin}/devices`, { headers })
+      expect(await answer.json()).toEqual({
+        error: 'invalid_token',
+        error_description:
+          'The access token must have the typ at+jwt. Send the kind of token that the route needs. To get an access token, exchange a provisioning key.',
+      })
+    }))
+
   it.each([
     [
       'a request without a key',
