@@ -47,8 +47,10 @@ export function httpsRequirement(
 
   /** Every cleartext request gets the same bytes. The exposed keys are revoked after the answer was sent. */
   function refuseCleartext(req: Request, res: Response): void {
-    const isForwardedByStranger = req.headers['x-forwarded-proto'] !== undefined && !proxies.hasSent(req)
+    const isFromStranger = !proxies.hasSent(req)
+    const isForwardedByStranger = isFromStranger && req.headers['x-forwarded-proto'] !== undefined
     if (isForwardedByStranger) advise(UNTRUSTED_PROXY, 'EPK_TRUST_PROXY')
+    else if (isFromStranger && isFromThisMachine(req)) advise(WITHOUT_TLS, 'EPK_TRUST_PROXY')
     const presented = read(req)
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
@@ -93,3 +95,8 @@ const UNTRUSTED_PROXY =
   'A cleartext request says X-Forwarded-Proto, but its sender is not a trusted proxy. If TLS ends at a proxy of yours, ' +
   "tell Express so: app.set('trust proxy', 'loopback') for a proxy on this machine, app.set('trust proxy', 1) for one " +
   'proxy elsewhere; and let the proxy overwrite X-Forwarded-Proto.'
+
+const WITHOUT_TLS =
+  'A process on this machine sent a cleartext request without X-Forwarded-Proto. If it is a proxy of yours where TLS ends, ' +
+  "let it set X-Forwarded-Proto to https, and write app.set('trust proxy', 'loopback'). To develop without TLS, write " +
+  "issuer: 'http://localhost:3000', with the port of this app."
