@@ -27,6 +27,12 @@ describe('faults', () => {
     ])
   })
 
+  it('say that the code does not await a promise', () => {
+    const faults = newFaults()
+    faults.reject('signingKeys', 'a PEM', Promise.resolve('hunter2'))
+    expect(faults.list).toEqual(['signingKeys: expected a PEM, got a promise that the code does not await'])
+  })
+
   it('throw nothing when there are none', () => {
     expect(() => newFaults().throwIfAny()).not.toThrow()
   })
@@ -48,6 +54,7 @@ describe('an unknown name', () => {
     ['keys', 'signingKeys'],
     ['mount', 'mountPath'],
     ['timeout', 'timeoutSeconds'],
+    ['keyAlg', 'alg'],
   ]
   it.each(NEAR)('%s is told with the name that was meant: %s', (name, meant) => {
     const faults = newFaults()

@@ -43,6 +43,12 @@ describe('the options', () => {
     ['an issuer without TLS', { issuer: 'http://auth.example.com' }, 'issuer: expected an https URL'],
     ['an unknown action', { action: 'enrol' as never }, 'action: expected token or bind or register'],
     ['no state to bind', { state: undefined as never }, 'state: expected a place for the private key'],
+    ['a file name as state', { state: 'device.json' as never }, "such as fileState('device.json'), got "],
+    [
+      'the names of the server for a client',
+      { client: { clientId: 'a', clientSecret: 'b' } as never },
+      'client.clientId: expected a known option; did you mean id?',
+    ],
     ['metadata to bind', { metadata: {} }, 'metadata: expected the action register, got bind'],
     ['a scope with two spaces', { scope: 'a  b' }, 'scope: expected scopes, separated by single spaces'],
     ['an unknown name', { scopes: 'a' } as never, 'scopes: expected a known option; did you mean scope?'],

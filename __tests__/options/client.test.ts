@@ -231,7 +231,8 @@ describe('a client is refused', () => {
     ['secretHashes', 'secretHash'],
     ['secret', 'clientSecret'],
     ['authenticationMethod', 'authenticationMethods'],
-    ['scopes', undefined],
+    ['scopes', 'policy.scopes'],
+    ['description', undefined],
   ])('that has a member %s', (name, meant) => {
     const hint =
       meant === undefined

@@ -106,7 +106,14 @@ describe("a client's policy", () => {
 
   it('names its scopes where the deployment names none', () => {
     expect(faultsUnder(undefined, {})).toEqual([
-      'clients[0].policy.scopes: expected the scopes the client may have, got undefined',
+      "clients[0].policy.scopes: expected the scopes that the client may ask for, here or for all clients, such as policy: { scopes: ['devices:create'] }, got undefined",
+    ])
+    // The fault in a policy is the cause.
+    expect(faultsUnder({ scope: ['read'] } as never, {})).toEqual([
+      'policy.scope: expected a known option; did you mean scopes? got an unknown name',
+    ])
+    expect(faultsUnder(undefined, { scopes: 'read' } as never)).toEqual([
+      'clients[0].policy.scopes: expected a list, each entry a scope token without a wildcard (RFC 6749 3.3), got "read"',
     ])
     expect(faultsUnder(undefined, { scopes: ['read'] })).toEqual([])
   })

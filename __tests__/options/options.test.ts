@@ -119,6 +119,9 @@ describe('an option is refused', () => {
     ['ratelimit', 'rateLimit'],
     ['client', 'clients'],
     ['clock_tolerance_seconds', 'clockToleranceSeconds'],
+    ['scopes', 'policy.scopes'],
+    ['lifetimeSeconds', 'policy.lifetimeSeconds'],
+    ['subject', 'policy.subjects'],
   ])('when it is called %s, with the name that was meant: %s', (name, meant) => {
     expect(faultsOf({ [name]: 'a' })).toEqual([
       `${name}: expected a known option; did you mean ${meant}? got an unknown name`,

@@ -6,8 +6,12 @@ export interface Faults {
   add(path: string, expected: string, got: string): void
   /** Notes a wrong value. Pass `describeSecret` if the value may be a secret. */
   reject(path: string, expected: string, value: unknown, describeValue?: Describe): void
-  /** Notes every unknown name in `value`, and suggests the known name that is most like it. */
-  addUnknownNames(path: string, value: object, known: readonly string[]): void
+  /**
+   * Notes every unknown name in `value`, and suggests the known name that is most like it.
+   *
+   * @param inside the paths of names in the members of `value`, such as `policy.scopes`
+   */
+  addUnknownNames(path: string, value: object, known: readonly string[], inside?: readonly string[]): void
   readonly list: readonly string[]
   /**
    * @param docsUrl the page that explains faults
@@ -30,9 +34,9 @@ export function newFaults(describeAny: Describe = describe): Faults {
     list,
     add,
     reject: (path, expected, value, describeValue = describeAny) => add(path, expected, describeValue(value)),
-    addUnknownNames(path, value, known) {
+    addUnknownNames(path, value, known, inside = []) {
       for (const name of Object.keys(value).filter((one) => !known.includes(one))) {
-        const meant = meantBy(name, known)
+        const meant = meantBy(name, known) ?? pathMeantBy(name, inside)
         const hint =
           meant === undefined ? `one of ${known.join(', ')}` : `a known option; did you mean ${meant}?`
         add(join(path, name), hint, 'an unknown name')
@@ -53,6 +57,7 @@ export function describe(value: unknown): string {
   if (typeof value === 'string')
     return value.length > 80 ? `a string of ${value.length} characters` : JSON.stringify(value)
   if (typeof value === 'boolean') return String(value)
+  if (value instanceof Promise) return 'a promise that the code does not await'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
@@ -69,7 +74,14 @@ export function join(path: string, name: string): string {
   return path === '' ? shown : `${path}.${shown}`
 }
 
-/** The known name within two edits of an unknown one, or the only one that ends or begins with it. */
+/** The path of the member that an unknown name most likely means. */
+function pathMeantBy(name: string, inside: readonly string[]): string | undefined {
+  const lastOf = (path: string) => path.replace(/^.*\./, '')
+  const meant = meantBy(name, inside.map(lastOf))
+  return inside.find((path) => lastOf(path) === meant)
+}
+
+/** The known name within two edits of an unknown one, or the only one that ends or begins with it, or with which it ends. */
 function meantBy(name: string, known: readonly string[]): string | undefined {
   const plain = name.toLowerCase().replace(/[_-]/g, '')
   const near = closest(plain, known)
@@ -77,7 +89,8 @@ function meantBy(name: string, known: readonly string[]): string | undefined {
   const word = plain.charAt(0).toUpperCase() + plain.slice(1)
   const ending = known.filter((one) => one.endsWith(word))
   const beginning = known.filter((one) => one.toLowerCase().startsWith(plain))
-  return [ending, beginning].find((ones) => ones.length === 1)?.[0]
+  const endings = known.filter((one) => one.length > 1 && name.endsWith(one[0]?.toUpperCase() + one.slice(1)))
+  return [ending, beginning, endings].find((ones) => ones.length === 1)?.[0]
 }
 
 /** The known text within two edits of an unknown one. */

@@ -5,7 +5,11 @@ import { isObject } from './object.js'
  * Reads the value at a path and notes its faults. A faulty value reads as `undefined`, so the result is a `T` only
  * after `faults.throwIfAny()`.
  */
-export type Reader<T> = (value: unknown, path: string, faults: Faults) => T
+export interface Reader<T> {
+  (value: unknown, path: string, faults: Faults): T
+  /** The names of the members, if it reads an object. */
+  readonly names?: readonly string[]
+}
 
 /** @throws ConfigurationError with all faults of the value */
 export function parse<T>(read: Reader<T>, value: unknown, path: string): T {
@@ -48,7 +52,9 @@ export function rule<T>(
 
 /** Makes the reader of a member that must be present. */
 export function required<T>(read: Reader<T>): RequiredReader<T> {
-  return Object.assign((...given: Parameters<Reader<T>>) => read(...given), { isRequired: true as const })
+  return Object.assign((...given: Parameters<Reader<T>>) => read(...given), read, {
+    isRequired: true as const,
+  })
 }
 
 /** Reads a text that a test or a pattern accepts. */
@@ -145,12 +151,13 @@ export function object<T>(
 ): Reader<T> {
   const readers = Object.entries<Reader<unknown> & { readonly isRequired?: boolean }>(members)
   const names = Object.keys(members)
-  return (value, path, faults) => {
+  const inside = readers.flatMap(([name, reader]) => (reader.names ?? []).map((one) => join(name, one)))
+  const readObject: Reader<T> = (value, path, faults) => {
     if (!isObject(value)) {
-      faults.reject(path, expected, value, describeValue)
+      faults.reject(path === '' ? 'options' : path, expected, value, describeValue)
       return {} as T
     }
-    faults.addUnknownNames(path, value, names)
+    faults.addUnknownNames(path, value, names, inside)
     const read = readers.map(([name, reader]) => {
       const member = value[name]
       const isAbsent = member === undefined && reader.isRequired !== true
@@ -158,4 +165,5 @@ export function object<T>(
     })
     return Object.freeze(Object.fromEntries(read.filter(([, member]) => member !== undefined))) as T
   }
+  return Object.assign(readObject, { names })
 }

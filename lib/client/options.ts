@@ -173,7 +173,7 @@ const readOptions = object<ProvisionOptions>({
   scope: aScope,
   resource: text('an absolute URL', (value) => URL.canParse(value)),
   metadata: rule('an object', isObject),
-  state: rule('an object with load(), save() and clear()', (value) =>
+  state: rule("an object with load(), save() and clear(), such as fileState('device.json')", (value) =>
     hasMethods(value, ['load', 'save', 'clear']),
   ),
   signer: aSigner,
@@ -189,10 +189,14 @@ export function parseOptions(options: ProvisionOptions): Settings {
   const faults = newFaults()
   const given = readOptions(options, '', faults)
   noteExclusive(options, ['key', 'client'], 'key', faults, 'either key or client')
-  const { action, state, subject, client, metadata, renewAfterSeconds, signer } = given
+  const { action, subject, client, metadata, renewAfterSeconds, signer } = given
   const needsState = action === 'bind' || action === 'register'
-  if (needsState && state === undefined)
-    faults.add('state', `a place for the private key and the result of ${action}`, 'undefined')
+  if (needsState && isObject(options) && options.state === undefined)
+    faults.add(
+      'state',
+      `a place for the private key and the result of ${action}, such as fileState('device.json')`,
+      'undefined',
+    )
   if (subject !== undefined && client === undefined) faults.add('subject', 'client with it', 'no client')
   if (metadata !== undefined && action !== 'register')
     faults.add('metadata', 'the action register', `${action}`)

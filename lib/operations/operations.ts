@@ -106,8 +106,8 @@ export interface Operations extends SigningKeyOperations, MonitoringOperations {
 
 const id = required(text('an id', (given) => given !== ''))
 const clientIdReader = text('the id of a client', (given) => given !== '')
-const readIssuedKey = object<IssuedKeyRef>({ clientId: id, keyId: id })
-const readBinding = object<BindingRef>({ clientId: id, bindingId: id })
+const readIssuedKey = object<IssuedKeyRef>({ clientId: id, keyId: id }, 'an object { clientId, keyId }')
+const readBinding = object<BindingRef>({ clientId: id, bindingId: id }, 'an object { clientId, bindingId }')
 const readRevokeAllOptions = object<RevokeAllOptions>({ clientId: clientIdReader }, 'an object with clientId')
 
 export function operations(config: Config): Operations {

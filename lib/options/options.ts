@@ -145,6 +145,9 @@ function clientFacts(
   }
 }
 
+const SCOPES_OF_CLIENT =
+  "the scopes that the client may ask for, here or for all clients, such as policy: { scopes: ['devices:create'] }"
+
 /** Notes conflicts between options, and returns the bounds for all clients. */
 function validateTogether(
   read: Partial<Parsed> & { readonly registration: RegistrationRules },
@@ -162,8 +165,11 @@ function validateTogether(
   const outer = { ...policy, audiences: policy.audiences ?? audiences }
   for (const { path, client } of read.clients?.listed ?? []) {
     const own = client.policy ?? {}
-    if (own.scopes === undefined && outer.scopes === undefined)
-      faults.add(join(path, 'policy.scopes'), 'the scopes the client may have', 'undefined')
+    const isNoted = faults.list.some(
+      (fault) => fault.startsWith('policy') || fault.startsWith(`${path}.policy`),
+    )
+    if (own.scopes === undefined && outer.scopes === undefined && !isNoted)
+      faults.add(join(path, 'policy.scopes'), SCOPES_OF_CLIENT, 'undefined')
     validatePolicy(join(path, 'policy'), own, outer, faults)
     validateRegistration(join(path, 'policy'), own, registration, faults)
   }
