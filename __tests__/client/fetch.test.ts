@@ -39,6 +39,16 @@ function part(jwt: string | null, index: 0 | 1): Record<string, unknown> {
   return JSON.parse(Buffer.from(jwt?.split('.')[index] ?? '', 'base64url').toString())
 }
 
+describe('a device whose key did not have the scope provision:token', () => {
+  it('learns which scopes its next key needs', async () => {
+    const key = await issuer.keyFor('device:narrow', 'provision:bind telemetry:write')
+    const device = await provision(deviceOf(issuer, { client: undefined, subject: undefined, key } as never))
+    await expect(device.fetch(telemetry())).rejects.toThrow(
+      /invalid_scope.* did not have all of provision:token telemetry:write, delete the saved state.* new key\.$/,
+    )
+  })
+})
+
 describe('the requests of a device', () => {
   it('have a client assertion as RFC 10070 wants it', async () => {
     const device = await provision(deviceOf(issuer, { subject: 'device:typ', fetch: recording }))

@@ -37,8 +37,8 @@ export async function obtainKey(settings: Settings, demand: KeyDemand): Promise<
 }
 
 /**
- * Asks for a key as the device itself. If the issuer does not know the device any more, the error says what to do:
- * `provision()` alone would find the state, and never read a new key.
+ * Asks for a key as the device itself. If the issuer does not know the device any more, or the device lacks a scope, the
+ * error says what to do: `provision()` alone would find the state, and never read a new key.
  *
  * @throws ProvisionError
  */
@@ -50,11 +50,17 @@ export async function requestOwnKey(
   try {
     return await issuer.requestKey(self, request)
   } catch (error) {
-    if (!(error instanceof ProvisionError) || error.oauthError !== 'invalid_client') throw error
+    const cause = error instanceof ProvisionError ? causeOf(error.oauthError, request.scope) : undefined
+    if (cause === undefined) throw error
     const saved = state?.location === undefined ? 'the saved state' : `the saved state ${state.location}`
-    const remedy = `If the issuer has deleted this client or its public key, delete ${saved}, and provision again with a new key.`
-    throw new ProvisionError('refused', `${error.message} ${remedy}`, error)
+    const remedy = `If ${cause}, delete ${saved}, and provision again with a new key.`
+    throw new ProvisionError('refused', `${oneLine(error)} ${remedy}`, error as ProvisionError)
   }
+}
+
+function causeOf(oauthError: string | undefined, scope: string): string | undefined {
+  if (oauthError === 'invalid_client') return 'the issuer has deleted this client or its public key'
+  return oauthError === 'invalid_scope' ? `the key of this device did not have all of ${scope}` : undefined
 }
 
 async function givenKey(settings: Settings, demand: KeyDemand): Promise<ProvisioningKey> {
