@@ -21,8 +21,16 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('a wrong command line of check-client', () => {
   it.each([
-    ['without a command', [], 'expected -- and the command of a client, got nothing'],
-    ['with nothing after --', ['--'], '--: expected a command after it, got nothing'],
+    [
+      'without a command',
+      [],
+      'expected -- and the command of a client, got nothing; see check-client --help',
+    ],
+    [
+      'with nothing after --',
+      ['--'],
+      '--: expected a command after it, got nothing; see check-client --help',
+    ],
     [
       'with a missing program',
       ['--', 'no-such-program'],

@@ -91,7 +91,7 @@ describe('init', () => {
   })
 
   it.each([
-    ['no folder', [], 'expected FOLDER, got nothing'],
+    ['no folder', [], 'expected FOLDER, got nothing; see init --help'],
     ['another language', ['a', '--language', 'coffee'], '--language: expected ts or js, got another text'],
     ['another store', ['a', '--store', 'disk'], '--store: expected memory or redis, got another text'],
   ])('refuses %s in one line', async (_, arguments_, message) => {

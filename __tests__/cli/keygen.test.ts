@@ -149,7 +149,7 @@ describe('keygen', () => {
   })
 
   it.each([
-    ['no material', [], 'expected signing-key|client-secret, got nothing'],
+    ['no material', [], 'expected signing-key|client-secret, got nothing; see keygen --help'],
     ['a near miss', ['signing-keys'], 'expected signing-key or client-secret; did you mean signing-key?'],
     ['another text', ['anything'], 'expected signing-key or client-secret, got another text'],
     [

@@ -307,7 +307,7 @@ require('fs').writeFileSync(${JSON.stringify(path('pid'))}, String(pid))`
 
   it.each([
     ['a missing module', ['/nowhere/keys.cjs'], 'cannot read /nowhere/keys.cjs (ENOENT)'],
-    ['no module', [], 'expected MODULE, got nothing'],
+    ['no module', [], 'expected MODULE, got nothing; see review --help'],
     [
       'a time that is none',
       ['a', '--timeout', 'soon'],

@@ -11,8 +11,8 @@ const ISSUER = ['--issuer', 'https://auth.example.com']
 const BIND = ['provision', ...ISSUER, '--action', 'bind', '--state', '/nowhere/state.json']
 
 const WRONG: readonly [title: string, arguments_: readonly string[], message: string][] = [
-  ['no issuer', ['provision'], '--issuer: expected URL, got nothing'],
-  ['no action', ['provision', ...ISSUER], '--action: expected ACTION, got nothing'],
+  ['no issuer', ['provision'], '--issuer: expected URL, got nothing; see provision --help'],
+  ['no action', ['provision', ...ISSUER], '--action: expected ACTION, got nothing; see provision --help'],
   [
     'an unknown action',
     ['provision', ...ISSUER, '--action', 'enroll', '--state', 'a', '--key-stdin'],
@@ -42,7 +42,7 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
   [
     'a secret without a client',
     [...BIND, '--secret-env', 'A'],
-    '--client-id: expected the client of the secret, got nothing',
+    '--client-id: expected the client of the secret, got nothing; see provision --help',
   ],
   [
     'a subject without a client',
@@ -71,12 +71,12 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
   [
     'a dash in place of a file',
     [...BIND, '--key-stdin', '--output', '-'],
-    '--output: expected FILE, got nothing',
+    '--output: expected FILE, got nothing; see provision --help',
   ],
   [
     'an option without its value',
     [...BIND, '--key-file', '--scope'],
-    '--key-file: expected FILE, got nothing',
+    '--key-file: expected FILE, got nothing; see provision --help',
   ],
   [
     'an option with a value too many',
@@ -86,12 +86,12 @@ const WRONG: readonly [title: string, arguments_: readonly string[], message: st
   [
     '--exec without a command',
     [...BIND, '--key-stdin', '--exec'],
-    '--exec: expected a command after it, got nothing',
+    '--exec: expected a command after it, got nothing; see provision --help',
   ],
   [
     '--exec with an empty command',
     [...BIND, '--key-stdin', '--exec', ''],
-    '--exec: expected a command after it, got nothing',
+    '--exec: expected a command after it, got nothing; see provision --help',
   ],
   [
     'a wrong deadline',
@@ -138,6 +138,16 @@ describe('a wrong command line', () => {
     expect(ending).toBe(2)
     expect(stderr).toMatch(/^error: expected a command \((\w[\w-]+, )*provision(, \w[\w-]+)*\), got /)
     expect(stderr).toContain(`, got ${got}; see --help\n`)
+  })
+
+  it('is not the word help, which shows the same as --help', async () => {
+    for (const command of [[], ['check'], ['init']]) {
+      const { ending, stdout } = await runHere(['help', ...command])
+      expect({ ending, stdout }).toEqual({
+        ending: 0,
+        stdout: (await runHere([...command, '--help'])).stdout,
+      })
+    }
   })
 
   it.each([

@@ -61,10 +61,15 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
     const { signal } = surroundings
     const { ending, ...reported } = describe(signal.aborted ? signal.reason : error)
     const isContinued = reported.code === 'interrupted' && (await commandOf(arguments_))?.isResumable
-    const message = `${reported.message}${isContinued ? ' The next call continues.' : ''}`
-    surroundings.report.error({ ...reported, message })
+    const more = isContinued ? ' The next call continues.' : helpFor(reported, arguments_)
+    surroundings.report.error({ ...reported, message: `${reported.message}${more}` })
     return ending
   }
+}
+
+/** Names the help of a command to somebody who has left out a part of it. */
+function helpFor({ code, message }: ReportedError, [name = '']: readonly string[]): string {
+  return code === 'usage' && message.endsWith(', got nothing') ? `; see ${name} --help` : ''
 }
 
 async function commandOf([name = '']: readonly string[]): Promise<Command | undefined> {
@@ -73,6 +78,7 @@ async function commandOf([name = '']: readonly string[]): Promise<Command | unde
 
 async function dispatch(arguments_: readonly string[], surroundings: Surroundings): Promise<Ending> {
   const [name = '', ...rest] = arguments_
+  if (name === 'help') return dispatch([...rest.slice(0, 1), '--help'], surroundings)
   const command = await commandOf(arguments_)
   const own = command === undefined ? arguments_ : ownArguments(command, rest)
   if (own.includes('--help') || own.includes('-h'))
