@@ -73,7 +73,8 @@ export const REMEDIES: Record<Reason, string> = {
 
   client_authentication_missing: 'Authenticate, for example with curl -u client_id:client_secret.',
   client_authentication_repeated: 'Authenticate with one method only.',
-  client_unknown: 'Check client_id. The client may have been deleted, by a replay too, or lost at a restart.',
+  client_unknown:
+    'Check client_id; in a Basic header, write %3A for each colon in it. The client may have been deleted, by a replay too, or lost at a restart.',
   confirmation_missed: 'Enroll again with a new key, and use the client before confirm_by.',
   client_secret_wrong: 'Check the secret. In a Basic header, client_id and secret are form-encoded.',
   client_method_refused: 'Use an authentication method that is set up for this client.',

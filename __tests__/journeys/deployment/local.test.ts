@@ -308,6 +308,12 @@ describe('a refusal of a local deployment', () => {
       'The method must be POST. Check the method and the path of the request.',
     ],
     [
+      'a client id whose colon is not encoded',
+      ['-u', `device:7:${SECRET}`, '-d', FORM],
+      '/oauth/token',
+      'No client has this id (client_secret_basic). Check client_id; in a Basic header, write %3A for each colon in it. The client may have been deleted, by a replay too, or lost at a restart.',
+    ],
+    [
       'a request without a scope',
       ['-u', `${CLIENT}:${SECRET}`, '-d', 'grant_type=client_credentials'],
       '/oauth/token',
