@@ -127,6 +127,19 @@ describe('a saved state', () => {
   })
 })
 
+describe('a server that is no issuer', () => {
+  it.each([
+    ['without the router', 404],
+    ['with a login before the router', 401],
+  ])('%s: the error says where to mount the router', async (_, status) => {
+    const fetch = async () => new Response('Not here', { status, headers: { 'Content-Type': 'text/plain' } })
+    const failure = await failureOf(deviceOf(issuer, { fetch }))
+    expect(failure).toMatchObject({ code: 'issuer_invalid', blame: 'issuer', status })
+    expect(failure.message).toContain('put app.use(keys.router()) at the root, before any login')
+    expectPlain(failure)
+  })
+})
+
 describe('a key', () => {
   const withKey = (key: ProvisionOptions['key']) => {
     const { client: _, subject: __, ...options } = deviceOf(issuer)

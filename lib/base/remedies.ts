@@ -37,7 +37,8 @@ export const REMEDIES: Record<Reason, string> = {
   key_expired: 'Get a new key, and redeem it sooner. Check the clock if it expired early.',
   key_not_yet_valid: 'Check the clocks of the issuer and of this server.',
   lifetime_excessive: 'Give issuer and API the same maxLifetimeSeconds.',
-  possession_unproven: 'Send a DPoP proof or the client certificate that the key is bound to.',
+  possession_unproven:
+    'Send Authorization: DPoP <key> and a proof of the private key that asked for it, or send the client certificate. If the private key is lost, get a new key.',
   network_wrong:
     'Present the key from a network of policy.networks, and set trust proxy if there is a proxy.',
   key_unknown: 'Get a new key, and give all processes the same store.',

@@ -121,8 +121,13 @@ function refusalOf(response: Response, text: string, url: string): ProvisionErro
   const message = `${withoutQuery(url)} answered ${status} (${reason})`.replace(/\.?\)$/, ').')
   if ([408, 409, 425, 429].includes(status) || status >= 500)
     return new ProvisionError('issuer_unavailable', message, details)
-  return new ProvisionError(oauthError === undefined ? 'issuer_invalid' : 'refused', message, details)
+  return oauthError === undefined
+    ? new ProvisionError('issuer_invalid', `${message} ${NOT_AN_ISSUER}`, details)
+    : new ProvisionError('refused', message, details)
 }
+
+const NOT_AN_ISSUER =
+  'Check the URL of the issuer. In its app, put app.use(keys.router()) at the root, before any login.'
 
 function kindOf(headers: Headers): string {
   return `${headers.get('Content-Type')?.split(';')[0] || 'no type'}, not an OAuth error`
