@@ -6,6 +6,8 @@ import { defineConfig } from 'vitepress'
 /** The pages stay where GitHub shows them. Their README files are the indexes of their folders. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+const OVERVIEW = readFileSync(`${ROOT}/docs/README.md`, 'utf8')
+
 /** The sections of the sidebar, in the order in which a newcomer needs them. */
 const SECTIONS = [
   ['Guides', 'docs/guides'],
@@ -68,8 +70,13 @@ function pagesIn(folder) {
   const inside = readdirSync(`${ROOT}/${folder}`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => posix.join(folder, name))
-    .sort((one, other) => titleOf(one).localeCompare(titleOf(other)))
+    .sort((one, other) => placeOf(one) - placeOf(other))
   return isPage(overview) ? [overview, ...inside] : inside
+}
+
+/** The place of a page in the overview, which has the order in which a newcomer needs the pages. */
+function placeOf(path) {
+  return OVERVIEW.indexOf(`](${posix.relative('docs', path)})`)
 }
 
 function isPage(path) {
@@ -93,12 +100,17 @@ function githubAnchor(heading) {
     .replaceAll(' ', '-')
 }
 
-/** Links to a README lead to the index that it becomes. */
+/** Links to a README lead to the index that it becomes. A file that is no page is not on the site, so it is no link here. */
 function linkIndexes({ tokens }) {
   const links = tokens.flatMap(({ children }) => children ?? []).filter(({ type }) => type === 'link_open')
   for (const link of links) {
     const href = link.attrGet('href')
-    if (href !== null && !/^\w+:/.test(href))
-      link.attrSet('href', href.replace(/README(\.md|\.html)?(?=#|$)/, 'index$1'))
+    if (href === null || /^\w+:/.test(href)) continue
+    if (isSourceFile(href)) link.attrs = [['title', 'This file is in the package or in the repository']]
+    else link.attrSet('href', href.replace(/README(\.md|\.html)?(?=#|$)/, 'index$1'))
   }
+}
+
+function isSourceFile(href) {
+  return /(^|\/)LICENSE(\.html)?$|\.(sh|py|go|c|ts|js|mjs|json|ya?ml)(\.html)?$/.test(href)
 }
