@@ -134,7 +134,17 @@ describe('a subscription', () => {
     expect(told.sort()).toEqual(['key.revoked', 'token.revoked'])
   })
 
-  it.each(['', 'key', 'key.Issued', 'keys.issued', '**', 'constructor', '__proto__', undefined, null, 1])(
+  it.each([
+    ['key.replay', 'key.replayed'],
+    ['key.Issued', 'key.issued'],
+    ['keys.issued', 'key.issued'],
+  ])('to %s is refused with the event that was meant: %s', (type, meant) => {
+    expect(() => hub().on(type as '*', () => undefined)).toThrow(
+      `on: expected an event; did you mean ${meant}? got ${type}`,
+    )
+  })
+
+  it.each(['', 'key', '**', 'constructor', '__proto__', undefined, null, 1])(
     'to %j, which is no type of event, is refused with all that are',
     (type) => {
       expect(() => hub().on(type as '*', () => undefined)).toThrow(

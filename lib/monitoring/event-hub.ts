@@ -1,4 +1,5 @@
 import { deadline } from '../base/deadline.js'
+import { closest } from '../base/faults.js'
 import {
   codeOf,
   type Emit,
@@ -165,8 +166,14 @@ function firstFaultOfEach(onFault: (fault: unknown) => void): QueueParts['onFaul
 }
 
 function requireSubscription(type: unknown, observer: unknown): void {
-  if (type !== '*' && !Object.hasOwn(SEVERITY, String(type)))
-    throw new TypeError(`on: expected one of ${Object.keys(SEVERITY).join(', ')} or *, got ${String(type)}`)
+  const known = Object.keys(SEVERITY)
+  const name = String(type)
+  if (type !== '*' && !known.includes(name)) {
+    const meant = closest(name, known)
+    const expected =
+      meant === undefined ? `one of ${known.join(', ')} or *,` : `an event; did you mean ${meant}?`
+    throw new TypeError(`on: expected ${expected} got ${name}`)
+  }
   if (typeof observer !== 'function')
     throw new TypeError(`on: expected a function that receives events, got ${typeof observer}`)
 }
