@@ -109,15 +109,15 @@ describe('explain reads the answer of the server', () => {
     expect((await explain(text)).of('answer')?.outcome).toBe(outcome)
   })
 
-  const REFUSALS: readonly [title: string, text: string, actual: string, section: string | undefined][] = [
-    ['a body that is not JSON', 'HTTP/1.1 502 Bad Gateway\n\n<html>{</html>', '502', undefined],
+  const REFUSALS: readonly [title: string, text: string, actual: string, section: string][] = [
+    ['a body that is not JSON', 'HTTP/1.1 502 Bad Gateway\n\n<html>{</html>', '502', ''],
     [
       'a body over several lines',
       'HTTP/1.1 400\n\n{\n "error": "invalid_scope"\n}\n',
       '400 invalid_scope',
       'invalid_scope',
     ],
-    ['an unknown error', 'HTTP/1.1 400\n\n{"error":"login_required"}', '400 login_required', undefined],
+    ['an unknown error', 'HTTP/1.1 400\n\n{"error":"login_required"}', '400 login_required', ''],
     [
       'an error only in the challenge',
       'HTTP/1.1 403 Forbidden\nWWW-Authenticate: DPoP algs="ES256", error="insufficient_scope", error_description="It lacks a."',
@@ -147,6 +147,8 @@ describe('explain reads the answer of the server', () => {
   it.each(REFUSALS)('with %s', async (_, text, actual, section) => {
     const { ending, faults } = await explain(text)
     expect([ending, faults.map((fault) => [fault.actual, fault.section])]).toEqual([1, [[actual, section]]])
+    const link = section === '' ? /troubleshooting\.md$/ : new RegExp(`troubleshooting\\.md#${section}$`)
+    expect(faults[0]).toMatchObject({ help: expect.stringMatching(link) })
   })
 
   it('and says that only the server knows the rest, if there is none', async () => {

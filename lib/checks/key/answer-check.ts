@@ -24,7 +24,7 @@ export const ANSWER: Check<Subject> = {
     const text = description === undefined ? code : `${code}: ${description}`
     const actual = text.slice(0, MOST_CHARACTERS)
     const section = sectionOf(answer)
-    if (section === undefined) return failed({ actual })
+    if (section === undefined) return failed({ actual, section: '' })
     const fix = `Read the section ${section} of Troubleshooting. The event request.refused of the server names the exact reason.`
     return failed({ actual, section, fix })
   },

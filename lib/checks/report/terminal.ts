@@ -129,9 +129,9 @@ export class TerminalReport {
   }
 }
 
-/** The section of the help page that explains a result. */
+/** The section of the help page that explains a result, or the page itself if it has no section about the result. */
 export function linkTo({ id, section = id }: CheckResult, help: string): string {
-  return `${help}#${section}`
+  return section === '' ? help : `${help}#${section}`
 }
 
 function titleOf({ title, outcome, actual }: CheckResult): string {
