@@ -53,11 +53,21 @@ describe('HTTPS behind a proxy', () => {
 
   test('is missing if a proxy or developer on this machine sends no header: the warning says what to write', () =>
     withTrust(undefined, async (server) => {
-      for (let i = 0; i < 2; i += 1) expect(await server.forwarded({})).toMatchObject({ status: 403 })
+      await server.forwarded({})
+      expect(adviceOf(server)).toEqual([])
+      const headers = { Authorization: 'Basic YTpi' }
+      for (let i = 0; i < 2; i += 1) expect(await server.forwarded(headers)).toMatchObject({ status: 403 })
       const advice = expect.stringMatching(
         /app\.set\('trust proxy', 'loopback'\).*issuer: 'http:\/\/localhost:3000'/,
       )
       expect(adviceOf(server)).toEqual([expect.objectContaining({ advice })])
+    }))
+
+  test('is not missing in an app that has served a request over HTTPS, so there is no warning', () =>
+    withTrust(undefined, async (server) => {
+      await send(server, 'get', '/oauth/jwks').expect(200)
+      expect(await server.forwarded({ Authorization: 'Basic YTpi' })).toMatchObject({ status: 403 })
+      expect(adviceOf(server)).toEqual([])
     }))
 
   test('is not what a client says, where another proxy is trusted', () =>

@@ -5,7 +5,7 @@ import type { GuardContext } from './context.js'
 import { collectExposed } from './exposure.js'
 import { avoidHiddenClasses } from './hidden-classes.js'
 import { type RefusalSite, refuse } from './refusal.js'
-import { isSecure } from './trusted-proxies.js'
+import { isSecure, type TrustedProxies } from './trusted-proxies.js'
 import { read, scrubRequest } from './wire.js'
 
 /** One year, because the preload lists of browsers require it (RFC 6797 6.1). */
@@ -36,6 +36,7 @@ export function httpsRequirement(
       return false
     }
     if (isSecure(req, proxies)) {
+      proxies.hasSeenHttps = true
       res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT_SECURITY)
       return true
     }
@@ -50,7 +51,7 @@ export function httpsRequirement(
     const isFromStranger = !proxies.hasSent(req)
     const isForwardedByStranger = isFromStranger && req.headers['x-forwarded-proto'] !== undefined
     if (isForwardedByStranger) advise(UNTRUSTED_PROXY, 'EPK_TRUST_PROXY')
-    else if (isFromStranger && isFromThisMachine(req)) advise(WITHOUT_TLS, 'EPK_TRUST_PROXY')
+    else if (isFromStranger && isFirstAttempt(req, proxies)) advise(WITHOUT_TLS, 'EPK_TRUST_PROXY')
     const presented = read(req)
     const exposed = collectExposed(req, presented)
     scrubRequest(req, presented)
@@ -58,6 +59,11 @@ export function httpsRequirement(
     refuse(res, refusal, { ...presented, authorization: [] }, site)
     background.run(async () => revokeCompromised({ how: 'exposed', texts: await exposed, source: presented }))
   }
+}
+
+/** Health checks and browsers send no credentials. Once HTTPS works, cleartext is no sign of a wrong setup. */
+function isFirstAttempt(req: Request, { hasSeenHttps }: TrustedProxies): boolean {
+  return !hasSeenHttps && req.headers.authorization !== undefined && isFromThisMachine(req)
 }
 
 const CLEARTEXT = malformed('cleartext', 'HTTPS is required.')

@@ -8,6 +8,8 @@ export interface TrustedProxies {
   faultOf(app: Request['app']): string | undefined
   /** Whether the sender of a request is a trusted proxy. The address of the connection decides. */
   hasSent(req: Request): boolean
+  /** Whether a request has come over HTTPS: then TLS works, and cleartext requests are no sign of a wrong setup. */
+  hasSeenHttps: boolean
 }
 
 /** The setting as Express compiles it. Express makes a new function for each setting. */
@@ -35,6 +37,7 @@ export function trustedProxies(): TrustedProxies {
   }
 
   return {
+    hasSeenHttps: false,
     faultOf(app) {
       const trust: TrustProxy = app.get('trust proxy fn')
       if (sound.has(trust)) return undefined
