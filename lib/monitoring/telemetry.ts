@@ -60,7 +60,7 @@ function measuredStore(store: ProvisioningStore, meters: Meters): ProvisioningSt
       const begun = performance.now()
       try {
         const answer = await call(...given)
-        record(begun, outcomeOf(answer))
+        record(begun, outcomeOf(verb, answer))
         return answer
       } catch (error) {
         record(begun, 'failed')
@@ -71,7 +71,8 @@ function measuredStore(store: ProvisioningStore, meters: Meters): ProvisioningSt
 }
 
 /** The word that a verb answers. Other verbs answer an object, a list, or nothing. */
-function outcomeOf(answer: unknown): string {
+function outcomeOf(verb: keyof ProvisioningStore, answer: unknown): string {
   if (typeof answer === 'string') return answer
+  if (verb !== 'find' && verb !== 'recall') return 'answered'
   return answer === undefined ? 'absent' : 'found'
 }

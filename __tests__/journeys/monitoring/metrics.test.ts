@@ -228,6 +228,7 @@ describe('the histograms', () => {
       'store_verb=redeem,outcome=reserved': 1,
       'store_verb=settle,outcome=settled': 1,
       'store_verb=revoke,outcome=failed': 1,
+      'store_verb=noteUse,outcome=answered': expect.any(Number),
     })
   })
 
