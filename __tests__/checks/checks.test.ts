@@ -212,13 +212,13 @@ describe('verdictOf', () => {
       'too many warnings',
       { maxWarnings: 0, expectedFailures: new Set(['beta', 'epsilon']) },
       1,
-      'Not passed: 1 warnings, but at most 0 are allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
+      'Not passed: 1 warning, but at most 0 allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
     ],
     [
       'too many skipped checks',
       { maxSkipped: 0, expectedFailures: new Set(['beta', 'epsilon']) },
       1,
-      'Not passed: 1 skipped checks, but at most 0 are allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
+      'Not passed: 1 skipped check, but at most 0 allowed (1 passed, 2 failed as expected, 1 warning, 1 skipped).',
     ],
     [
       'a stale expected failure',

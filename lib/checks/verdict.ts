@@ -40,8 +40,8 @@ export function verdictOf(results: readonly CheckResult[], options: VerdictOptio
     ...(counts.failed > 0
       ? [`${plural(counts.failed, 'check failed', 'checks failed')}: ${listed(unexpected)}`]
       : []),
-    ...excess(counts.warning, 'warnings', options.maxWarnings),
-    ...excess(counts.skipped, 'skipped checks', options.maxSkipped),
+    ...excess(counts.warning, ['warning', 'warnings'], options.maxWarnings),
+    ...excess(counts.skipped, ['skipped check', 'skipped checks'], options.maxSkipped),
     ...(ids.length > 0 ? [`expected to fail, but passed: ${ids.join(', ')}`] : []),
   ]
   const isPassed = faults.length === 0
@@ -60,8 +60,12 @@ function sentenceOf(faults: readonly string[], counts: Verdict['counts']): strin
   return `${first} (${others.join(', ')}).`
 }
 
-function excess(count: number, what: string, most = Number.POSITIVE_INFINITY): readonly string[] {
-  return count > most ? [`${count} ${what}, but at most ${most} are allowed`] : []
+function excess(
+  count: number,
+  [one, many]: readonly [string, string],
+  most = Number.POSITIVE_INFINITY,
+): readonly string[] {
+  return count > most ? [`${plural(count, one, many)}, but at most ${most} allowed`] : []
 }
 
 function listed(results: readonly CheckResult[]): string {
