@@ -4,7 +4,7 @@ import { storeInMemory } from '../../lib/stores/memory/memory.js'
 import type { Slice } from '../../lib/stores/memory/sweep.js'
 import { type Caps, naiveStore } from '../support/naive-store'
 import { ALL, times } from '../support/scale.js'
-import { kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
+import { CLOCK_GOES_BACK, kindOf, perform, SELDOM, START, type Step, step } from '../support/store-stories'
 
 /** There is room for one outcome, and not for two. */
 const CAPS: Caps = {
@@ -26,7 +26,7 @@ const EVERY_ANSWER: Record<string, readonly string[]> = {
   revokeFamily: ['not_redeemed', 'revoked', 'unchanged', 'unknown'],
   revokeIssuedBefore: ['RangeError', 'revoked', 'unchanged'],
   settle: ['lost', 'revoked', 'settled', 'unknown'],
-  useOnce: ['RangeError', 'first', 'full', 'limited', 'used'],
+  useOnce: ['Error', 'RangeError', 'first', 'full', 'limited', 'used'],
   notePresentation: ['known', 'noted', 'unknown'],
   lock: ['RangeError', 'locked', 'unchanged'],
   unlock: ['unknown', 'unlocked'],
@@ -78,6 +78,6 @@ async function testStories(
   const stories = fc.array(step, { maxLength: 100, size: 'max' })
   await fc.assert(fc.asyncProperty(stories, compare), {
     numRuns: times({ all: 1_000, few: 100 }),
-    examples: [[SELDOM]],
+    examples: [[SELDOM], [CLOCK_GOES_BACK]],
   })
 }

@@ -99,11 +99,15 @@ function forgettingAfter(forgetExpired: () => unknown, store: ProvisioningStore)
 function naiveIdentifiers(now: () => number, caps: Caps) {
   let used: { readonly id: string; readonly until: number; readonly owner?: IdentifierOwner | undefined }[] =
     []
+  /** The ends that have passed. */
+  const passed = new Set<number>()
   const forgetExpired = () => {
+    for (const { until } of used) if (until < now()) passed.add(until)
     used = used.filter((one) => one.until >= now())
   }
   const use = (id: string, until: number, owner: IdentifierOwner | undefined): UseOnceOutcome => {
     if (used.some((one) => one.id === id)) return 'used'
+    if (passed.has(until)) throw new Error('The clock has gone back.')
     const isOfKey = owner?.jti !== undefined
     const ofClient = used.filter(
       (one) => owner && one.owner?.clientId === owner.clientId && isOfKey === (one.owner.jti !== undefined),

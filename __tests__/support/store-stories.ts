@@ -57,6 +57,17 @@ export const SELDOM = (
   }),
 )
 
+/** A clock that was ahead goes back to a time before the end of an identifier that the store has forgotten. */
+export const CLOCK_GOES_BACK = (
+  [
+    ['useOnce', 4],
+    ['pass', 5],
+    ['find', 0],
+    ['pass', -2],
+    ['useOnce', 1],
+  ] as const
+).map(([move, seconds]): Step => ({ ...(SELDOM[0] as Step), move, seconds, passing: seconds }))
+
 /** Performs a step and returns the answer of the store. */
 export function perform(store: ProvisioningStore, step: Step, now: number): Promise<unknown> {
   const { move, ref, attempt, seconds, outstanding, issuedAt, subject, identity, holder } = step

@@ -22,6 +22,8 @@ export interface Expiring<E> {
 
 /** What a table does with its entries. */
 interface Table<E> {
+  /** Called when the time of some entries has passed, before they are forgotten. */
+  over?(time: number): void
   /** Removes an expired entry. It may have been removed already. */
   forget(entry: E): void
   /** Called when the first end of an entry has passed, and its second one has not. */
@@ -74,6 +76,7 @@ export class ExpiryQueue<E extends Expiring<E>> {
       if (last !== undefined && last !== first) this.#sinkFromTop(last)
       this.#moments.delete(first.time)
       first.isOver = true
+      this.#table.over?.(first.time)
       this.#over.push(first)
     }
   }

@@ -52,8 +52,8 @@ const MOST_ENDS = 1_024
 /** Remembers identifiers that may be used once. At a limit it refuses new ones and evicts nothing. */
 export class UsedIdentifiers {
   readonly #used = new SplitMap<Used>()
-  /** The last ends of forgotten identifiers. If the clock goes back, one of these ends is in the future again. */
-  readonly #forgotten = new Set<number>()
+  /** The last ends of identifiers that have passed. If the clock goes back, one of these ends is in the future again. */
+  readonly #passed = new Set<number>()
   readonly #sweep: Sweep
   readonly #expiry: ExpiryQueue<Used>
   readonly #limits: IdentifierLimits
@@ -65,7 +65,10 @@ export class UsedIdentifiers {
 
   constructor(sweep: Sweep, limits: IdentifierLimits) {
     this.#sweep = sweep
-    this.#expiry = sweep.queue<Used>({ forget: (used) => this.#forget(used) })
+    this.#expiry = sweep.queue<Used>({
+      forget: (used) => this.#forget(used),
+      over: (time) => this.#notePassed(time),
+    })
     this.#limits = limits
   }
 
@@ -74,7 +77,7 @@ export class UsedIdentifiers {
     if (known?.end.isOver === false) return 'used'
     if (known !== undefined) this.#forget(known)
     // The same identifier always has the same end.
-    if (this.#forgotten.has(until)) throw new Error(CLOCK_WENT_BACK)
+    if (this.#passed.has(until)) throw new Error(CLOCK_WENT_BACK)
     if (!this.#counts(owner).every(([tally, name, most]) => tally.of(name) < most))
       return this.#sweep.refusal('limited')
     if (this.#used.size >= this.#limits.maximum) return this.#sweep.refusal('full')
@@ -91,9 +94,11 @@ export class UsedIdentifiers {
     if (this.#used.get(used.id) !== used) return
     this.#used.delete(used.id)
     this.#count(used.owner, -1)
-    this.#forgotten.add(used.end.time)
-    if (this.#forgotten.size > MOST_ENDS)
-      this.#forgotten.delete(Number(this.#forgotten.values().next().value))
+  }
+
+  #notePassed(end: number): void {
+    this.#passed.add(end)
+    if (this.#passed.size > MOST_ENDS) this.#passed.delete(Number(this.#passed.values().next().value))
   }
 
   #count(owner: IdentifierOwner | undefined, difference: 1 | -1): void {
