@@ -93,7 +93,8 @@ describe('a replay', () => {
     const told = given.since()
     for (let i = 0; i < 2; i++) await containReplay(given.deployment, record, { address: ADDRESS })
     const envelope = { type: 'key.replayed', severity: 'high', at: new Date(START * 1000) }
-    const said = { ...envelope, keyId: record.jti, clientId: CLIENT, subject: CLIENT, address: ADDRESS }
+    const whose = { keyId: record.jti, clientId: CLIENT, subject: CLIENT }
+    const said = { ...envelope, ...whose, action: 'route', address: ADDRESS }
     expect(told()).toEqual([
       { ...said, code: 'key.replayed:family_revoked', familyRevoked: true },
       { ...said, code: 'key.replayed:nothing_revoked', familyRevoked: false },
