@@ -207,7 +207,7 @@ describe('express-provisioning-keys provision', () => {
     const right = await runHere([...token, ...secret, '--ca-sha256', sha256])
     const wrong = await runHere([...token, ...secret, '--ca-sha256', `00${sha256.slice(2)}`])
     await server.close()
-    expect([right.ending, wrong.ending]).toEqual([0, 1])
+    expect([right.ending, wrong.ending]).toEqual([0, 75])
     expect(wrong.stderr).toMatch(/has no certificate with the SHA-256 fingerprint.*operator of the issuer/)
   })
 
