@@ -120,6 +120,20 @@ describe('check', () => {
     expect(stderr).toMatch(message)
   })
 
+  it('names a device that the server has not deleted, so that you can delete it', async () => {
+    const policy = {
+      scopes: ['provision:bind', 'provision:token', 'devices:create', 'devices:read'],
+      subjects: ['device:*'],
+      onReplay: 'flag',
+    } as const
+    const own = await openWorkplace({ clients: [{ clientId: 'fleet', clientSecret: SECRET, policy }] })
+    const device = ['--only', 'binding', '--device-prefix', 'device:check-']
+    const { ending, stdout } = await check(device, { issuer: own.issuer.origin })
+    await own.close()
+    expect([ending, stdout]).toEqual([1, expect.stringContaining('× a replay of a key deletes the device')])
+    expect(stdout).toMatch(/Delete the client device:check-[0-9a-f]{12}: the checks have enrolled it\./)
+  })
+
   it('revokes the keys of the run even if it is interrupted', async () => {
     const events = work.issuer.events.length
     const client = [

@@ -20,6 +20,7 @@ const OPTIONS: OptionTable = {
   'protected-url': { value: 'URL', about: 'A GET route that accepts keys without redeeming them' },
   'redeem-url': { value: 'URL', about: 'A POST route that redeems keys. Default: the exchange' },
   'redeem-body': { value: 'JSON', about: 'The body for --redeem-url. Default: {}' },
+  'device-prefix': { value: 'TEXT', about: 'Also enroll a device whose name begins with TEXT' },
   'http-port': { value: 'PORT', about: 'The plain HTTP port. Default: 80 if HTTPS uses 443' },
   'ca-file': { value: 'FILE', about: 'Trust only the authorities in FILE (PEM)' },
   'ca-sha256': { value: 'HEX', about: 'Trust only the authority with this fingerprint' },
@@ -50,6 +51,8 @@ export const CHECK: Command = {
         context: deployment,
         async cleanUp() {
           const left = await deployment.cleanUp(AbortSignal.timeout(30_000))
+          const { device } = deployment
+          if (device !== undefined) return `Delete the client ${device.clientId}: the checks have enrolled it.`
           if (left === 0) return undefined
           return `${left} test keys or tokens could not be revoked. They expire by themselves.`
         },
@@ -77,6 +80,7 @@ async function readSettings(
     protectedUrl: url('protected-url'),
     redeemUrl: url('redeem-url'),
     redeemBody: readJson(options['redeem-body']),
+    devicePrefix: options['device-prefix'],
     cleartextPort: readNumber('http-port', options['http-port'], 65_535),
     waitSeconds: readNumber('wait', options.wait, 86_400) ?? 10,
     trusted: readAuthorities(issuer, options),

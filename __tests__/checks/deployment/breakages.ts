@@ -98,6 +98,8 @@ function resigned(change: (claims: Claims) => object, header: Claims = {}): Brea
       if (!isIssuance(request) || status !== 200) return {}
       const json = JSON.parse(text)
       const claims = decodeToken(json.access_token)?.claims ?? {}
+      // A proof contains the hash of the key that the client has.
+      if (claims['cnf'] !== undefined) return {}
       const changed = forgeKey(json.access_token, {
         header,
         claims: change(claims) as Record<string, unknown>,
@@ -298,7 +300,7 @@ const isSeen = seenProofs()
 
 const DPOP: Readonly<Record<string, Breakage>> = {
   'dpop-bound': ignoreProofs(() => true),
-  'dpop-method': ignoreProofs((_, { htm }) => htm === 'GET'),
+  'dpop-method': ignoreProofs((_, { htm, htu }) => htm === 'GET' && String(htu).endsWith('/oauth/token')),
   'dpop-url': ignoreProofs((_, { htu }) => String(htu).includes('check.invalid')),
   'dpop-stale': ignoreProofs((_, { iat }) => Number(iat) < hour() - 1800),
   'dpop-future': ignoreProofs((_, { iat }) => Number(iat) > hour() + 1800),
@@ -359,6 +361,39 @@ const REDEMPTION: Readonly<Record<string, Breakage>> = {
     all(at('/oauth/introspect'), ({ form }) => typeOf(form.get('token')) === 'at+jwt'),
     { active: true },
   ),
+}
+
+const isOfDevice = all(isIssuance, has('client_assertion'), has('requested_subject', '^device:check-'))
+
+/** Whether a request is not the first one that binds with its key. */
+function bindingAgain(): Test {
+  const keys = new Set<unknown>()
+  return (request) => {
+    const { authorization } = request.headers
+    return at('/oauth/bind')(request) && keys.size === keys.add(authorization).size
+  }
+}
+
+/** A server that does not delete a device whose key was used again. */
+function keepDevice(): Breakage {
+  const isAgain = bindingAgain()
+  let isReplayed = false
+  return accept((request) => {
+    isReplayed ||= isAgain(request)
+    return isReplayed && isOfDevice(request)
+  })
+}
+
+const isBoundAgain = bindingAgain()
+
+const BINDING: Readonly<Record<string, Breakage>> = {
+  'bind-works': refuse(at('/oauth/bind')),
+  'bind-authenticates': refuse(isOfDevice, 401, 'invalid_client'),
+  'bind-once': {
+    request: (request) =>
+      isBoundAgain(request) ? { answer: { status: 201, text: '{"client_id":"device:other"}' } } : {},
+  },
+  'bind-containment': keepDevice(),
 }
 
 /** The second question about a key gets the answer of a process that does not know it. */
@@ -465,6 +500,7 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
   ...DPOP,
   ...FORGERIES,
   ...REDEMPTION,
+  ...BINDING,
   ...LIFECYCLE,
   ...SURROUNDINGS,
   ...ERRORS,

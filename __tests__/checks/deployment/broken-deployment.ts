@@ -79,6 +79,7 @@ export async function startDeployment(initial: Breakage = {}): Promise<RunningDe
     otherAudience: `${issuer}/other`,
     protectedUrl: undefined,
     cleartextPort: portOf(cleartext),
+    devicePrefix: 'device:check-',
     waitSeconds: 0,
     trusted: async () => [cert],
   }
@@ -96,7 +97,7 @@ function mount(app: express.Express, issuer: string, options: Partial<Provisioni
     issuer,
     audience: [issuer, `${issuer}/other`],
     signingKeys: SIGNING_KEY,
-    policy: { scopes: SCOPES },
+    policy: { scopes: [...SCOPES, 'provision:bind'] },
     clients: [
       { clientId: 'tester', clientSecret: SECRET, policy: { defaultScopes: SCOPES, subjects: ['device:*'] } },
     ],

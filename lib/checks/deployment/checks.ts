@@ -1,4 +1,5 @@
 import type { Check } from '../check.js'
+import { BINDING_CHECKS } from './binding.js'
 import { CLAIM_CHECKS } from './claims.js'
 import { CLIENT_AUTHENTICATION_CHECKS } from './client-authentication.js'
 import { CONNECTION_CHECKS } from './connection.js'
@@ -30,5 +31,6 @@ export const DEPLOYMENT_CHECKS: readonly Check<Deployment>[] = [
   ...LIFECYCLE_CHECKS,
   ...PROXY_CHECKS,
   ...REPLAY_CHECKS,
+  ...BINDING_CHECKS,
   ...ERROR_CHECKS,
 ].map((check) => ({ timeoutSeconds: TIMEOUT_SECONDS, ...check }))

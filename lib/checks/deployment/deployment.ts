@@ -22,6 +22,16 @@ export interface IssuedKey {
   readonly pair?: ProofPair | undefined
 }
 
+/** A device that the checks have enrolled: a client with a public key of its own. */
+export interface TestDevice {
+  readonly clientId: string
+  readonly pair: ProofPair
+  /** The key that it was enrolled with. */
+  readonly key: IssuedKey
+  /** Lets the server delete it. Returns whether it can no longer authenticate. */
+  remove(signal: AbortSignal): Promise<boolean>
+}
+
 /** Changes of a request for a key. */
 export interface KeyRequest {
   readonly form?: Form
@@ -45,6 +55,8 @@ export class Deployment extends DeploymentSession {
   #sample: IssuedKey | undefined
   /** The genuine key that forgeries begin with. */
   victim: IssuedKey | undefined
+  /** The device that the server has not deleted yet. */
+  device: TestDevice | undefined
   /** The access tokens that keys were redeemed for. */
   readonly accessTokens: string[] = []
   readonly #unused = new Set<string>()
@@ -199,8 +211,9 @@ export class Deployment extends DeploymentSession {
     this.#unused.add(token)
   }
 
-  /** Revokes all keys and tokens that are left. Returns how many could not be revoked. */
+  /** Removes the device, and revokes all keys and tokens that are left. Returns how many could not be revoked. */
   async cleanUp(signal: AbortSignal): Promise<number> {
+    if (await this.device?.remove(signal).catch(() => false)) this.device = undefined
     let left = 0
     for (const token of this.#unused) if (!(await this.#revoke(token, signal).catch(() => false))) left += 1
     this.#unused.clear()

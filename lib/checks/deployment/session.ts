@@ -32,6 +32,8 @@ export interface DeploymentSettings {
   readonly redeemUrl?: string | undefined
   /** The body of that request, as JSON. Default: `{}`. */
   readonly redeemBody?: string | undefined
+  /** What the names of test devices begin with. Default: no device is enrolled. */
+  readonly devicePrefix?: string | undefined
   /** The port for plain HTTP. Default: 80 if the issuer has the port 443. */
   readonly cleartextPort?: number | undefined
   /** How long the checks may wait for expiry and rate limits, in seconds. */

@@ -1,0 +1,166 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { ASSERTION_TYPE } from '../../base/oauth-names.js'
+import { makeToken, newPair, type ProofPair } from '../../testing/forged-token.js'
+import { type Check, CheckEnd, inGroup, PASSED, skipped } from '../check.js'
+import type { Deployment, IssuedKey, TestDevice } from './deployment.js'
+import type { Exchange } from './exchange.js'
+import { isRefused, type Place, present } from './places.js'
+
+const BIND_SCOPE = 'provision:bind'
+
+/**
+ * Can a device enroll, once with each key? The last two checks use the key again, so the server deletes the device.
+ * Nothing else deletes it: only operators can.
+ */
+export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
+  {
+    id: 'bind-works',
+    title: 'a device can bind its public key',
+    clause: 'RFC 7800 3.2',
+    fix: 'Give the test client the scope provision:bind, and the subjects that begin with the prefix, such as device:check-*.',
+    needs: ['issuance-key'],
+    async run(deployment, signal) {
+      const key = await issueForDevice(deployment, signal)
+      const pair = newPair()
+      const exchange = await bind(deployment, { key, pair }, signal)
+      const { client_id: clientId, cnf } = exchange.json
+      if (!isBound(exchange)) return deployment.failed(exchange, 'status 201 with a client_id')
+      deployment.device = testDevice(deployment, { clientId: String(clientId), pair, key })
+      const { jkt } = (cnf ?? {}) as { readonly jkt?: unknown }
+      return jkt === pair.thumbprint ? PASSED : deployment.failed(exchange, `jkt ${pair.thumbprint}`)
+    },
+  },
+  {
+    id: 'bind-authenticates',
+    title: 'the device authenticates with its private key',
+    clause: 'RFC 7523 2.2',
+    fix: 'Let the endpoint bind and the token endpoint use one client registry, in a database that all processes share.',
+    needs: ['bind-works'],
+    async run(deployment, signal) {
+      const exchange = await authenticate(deployment, deviceOf(deployment), signal)
+      return isAuthenticated(exchange)
+        ? PASSED
+        : deployment.failed(exchange, 'status 200 with an access_token')
+    },
+  },
+  {
+    id: 'bind-once',
+    title: 'a second device cannot bind its public key with the same key',
+    clause: 'RFC 6749 10.5',
+    fix: 'Let all processes share one store, such as redisStore().',
+    needs: ['bind-works'],
+    async run(deployment, signal) {
+      const { key } = deviceOf(deployment)
+      const exchange = await bind(deployment, { key, pair: newPair() }, signal)
+      return isRefused(bindingPlace(deployment, { key, pair: newPair() }), exchange)
+        ? PASSED
+        : deployment.failed(exchange, 'status 400 or 401')
+    },
+  },
+  {
+    id: 'bind-containment',
+    title: 'a replay of a key deletes the device that was enrolled with it',
+    clause: 'RFC 6749 10.5',
+    fix: 'Do not set onReplay to flag in the policy of the test client. Then delete the device that is named in the request.',
+    needs: ['bind-authenticates', 'bind-once'],
+    async run(deployment, signal) {
+      const exchange = await authenticate(deployment, deviceOf(deployment), signal)
+      if (isAuthenticated(exchange)) return deployment.failed(exchange, 'status 401 with invalid_client')
+      deployment.device = undefined
+      return exchange.json['error'] === 'invalid_client'
+        ? PASSED
+        : deployment.failed(exchange, 'status 401 with invalid_client')
+    },
+  },
+])
+
+/** The server deletes a device when somebody uses its key again. */
+function testDevice(deployment: Deployment, device: Omit<TestDevice, 'remove'>): TestDevice {
+  return {
+    ...device,
+    async remove(signal) {
+      await bind(deployment, { key: device.key, pair: newPair() }, signal)
+      return !isAuthenticated(await authenticate(deployment, device, signal))
+    },
+  }
+}
+
+/** @throws CheckEnd */
+function issueForDevice(deployment: Deployment, signal: AbortSignal): Promise<IssuedKey> {
+  const { devicePrefix } = deployment.settings
+  if (devicePrefix === undefined)
+    throw new CheckEnd(skipped('there is no test device; allow some with --device-prefix'))
+  deployment.endpoint('provisioning_binding_endpoint')
+  return issueWithScopes(deployment, `${devicePrefix}${randomBytes(6).toString('hex')}`, signal)
+}
+
+async function issueWithScopes(
+  deployment: Deployment,
+  subject: string,
+  signal: AbortSignal,
+): Promise<IssuedKey> {
+  const { scope } = await deployment.sample(signal)
+  const others = scope.filter((one) => !one.startsWith('provision:'))
+  const form = { scope: [BIND_SCOPE, ...others].join(' '), requested_subject: subject }
+  return deployment.issue({ form }, signal)
+}
+
+interface Binding {
+  readonly key: IssuedKey
+  /** The key pair of the device. */
+  readonly pair: ProofPair
+}
+
+function bind(deployment: Deployment, binding: Binding, signal: AbortSignal): Promise<Exchange> {
+  const { key } = binding
+  return present(deployment, key.text, { place: bindingPlace(deployment, binding), pair: key.pair, signal })
+}
+
+function bindingPlace(deployment: Deployment, { key, pair }: Binding): Place {
+  const url = deployment.endpoint('provisioning_binding_endpoint')
+  const scheme = key.pair === undefined ? 'Bearer' : 'DPoP'
+  const claims = { aud: url, key_id: key.exchange.json['key_id'], iat: deployment.now }
+  const proof = makeToken({ header: { alg: 'ES256', typ: 'provisioning-binding+jwt' }, claims }, pair.sign)
+  return {
+    name: 'the endpoint bind',
+    redeems: true,
+    isForKeys: true,
+    request: (token) => ({
+      method: 'POST',
+      url,
+      headers: { Authorization: `${scheme} ${token}`, 'Content-Type': 'application/json' },
+      text: JSON.stringify({ jwk: pair.jwk, proof }),
+    }),
+    isAccepted: isBound,
+  }
+}
+
+function isBound({ status, json }: Exchange): boolean {
+  return status === 201 && typeof json['client_id'] === 'string'
+}
+
+/** Asks for a key as the device, with a client assertion. */
+function authenticate(
+  deployment: Deployment,
+  { clientId, pair, key }: Omit<TestDevice, 'remove'>,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const { issuer } = deployment.settings
+  const claims = { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), exp: deployment.now + 60 }
+  const form = {
+    scope: key.scope.join(' '),
+    requested_subject: clientId,
+    client_assertion_type: ASSERTION_TYPE,
+    client_assertion: makeToken({ header: { alg: 'ES256', typ: 'JWT' }, claims }, pair.sign),
+  }
+  return deployment.requestKey({ form, credentials: {}, ...(key.pair !== undefined && { pair }) }, signal)
+}
+
+function isAuthenticated({ status, json }: Exchange): boolean {
+  return status === 200 && typeof json['access_token'] === 'string'
+}
+
+function deviceOf({ device }: Deployment): TestDevice {
+  if (device === undefined) throw new CheckEnd(skipped('no device is enrolled'))
+  return device
+}
