@@ -47,7 +47,7 @@ export function pageOf({ after, limit = DEFAULT_LIMIT }: ListQuery) {
  *
  * @throws Problem if the store did not give the cursor
  */
-export async function readPage<T>(ask: () => Promise<T>): Promise<T> {
+async function readPage<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await callStore(ask)
   } catch (error) {
