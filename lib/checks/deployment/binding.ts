@@ -65,11 +65,10 @@ export const BINDING_CHECKS = inGroup<Check<Deployment>>({ group: 'Binding' }, [
     needs: ['bind-authenticates', 'bind-once'],
     async run(deployment, signal) {
       const exchange = await authenticate(deployment, deviceOf(deployment), signal)
-      if (isAuthenticated(exchange)) return deployment.failed(exchange, 'status 401 with invalid_client')
+      if (exchange.json['error'] !== 'invalid_client')
+        return deployment.failed(exchange, 'status 401 with invalid_client')
       deployment.device = undefined
-      return exchange.json['error'] === 'invalid_client'
-        ? PASSED
-        : deployment.failed(exchange, 'status 401 with invalid_client')
+      return PASSED
     },
   },
 ])
@@ -80,27 +79,20 @@ function testDevice(deployment: Deployment, device: Omit<TestDevice, 'remove'>):
     ...device,
     async remove(signal) {
       await bind(deployment, { key: device.key, pair: newPair() }, signal)
-      return !isAuthenticated(await authenticate(deployment, device, signal))
+      return (await authenticate(deployment, device, signal)).json['error'] === 'invalid_client'
     },
   }
 }
 
-/** @throws CheckEnd */
-function issueForDevice(deployment: Deployment, signal: AbortSignal): Promise<IssuedKey> {
+/** Gets a key for a new device. @throws CheckEnd if no device may be enrolled */
+async function issueForDevice(deployment: Deployment, signal: AbortSignal): Promise<IssuedKey> {
   const { devicePrefix } = deployment.settings
   if (devicePrefix === undefined)
     throw new CheckEnd(skipped('there is no test device; allow some with --device-prefix'))
   deployment.endpoint('provisioning_binding_endpoint')
-  return issueWithScopes(deployment, `${devicePrefix}${randomBytes(6).toString('hex')}`, signal)
-}
-
-async function issueWithScopes(
-  deployment: Deployment,
-  subject: string,
-  signal: AbortSignal,
-): Promise<IssuedKey> {
   const { scope } = await deployment.sample(signal)
   const others = scope.filter((one) => !one.startsWith('provision:'))
+  const subject = `${devicePrefix}${randomBytes(6).toString('hex')}`
   const form = { scope: [BIND_SCOPE, ...others].join(' '), requested_subject: subject }
   return deployment.issue({ form }, signal)
 }
