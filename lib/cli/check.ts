@@ -52,7 +52,8 @@ export const CHECK: Command = {
         async cleanUp() {
           const left = await deployment.cleanUp(AbortSignal.timeout(30_000))
           const { device } = deployment
-          if (device !== undefined) return `Delete the client ${device.clientId}: the checks have enrolled it.`
+          if (device !== undefined)
+            return `Delete the client ${device.clientId}: the checks have enrolled it.`
           if (left === 0) return undefined
           return `${left} test keys or tokens could not be revoked. They expire by themselves.`
         },
