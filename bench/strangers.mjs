@@ -10,7 +10,8 @@ const { RULES } = require('../lib/monitoring/rules/rules.ts')
 
 const active = Object.values(RULES).map((rule) => ({ rule, threshold: rule.threshold }))
 const detector = new Detector(active, { canaries: new Set(), isExempt: () => false })
-const refusals = new RefusalLimiter(20, { emit: () => undefined, schedule: () => undefined })
+const background = { run: () => undefined, schedule: () => undefined }
+const refusals = new RefusalLimiter(20, { emit: () => undefined, background })
 
 const FEW = 50_000
 const MANY = 1_000_000
