@@ -112,7 +112,7 @@ describe('the overview', () => {
       await page.getByRole('link', { name }).waitFor()
   })
 
-  it('links each number to its list', async () => {
+  itInAll('links each number to its list', async () => {
     await pages.attack()
     await obtainKey(pages.server)
     const page = await pages.open()
@@ -178,7 +178,7 @@ describe('every view', () => {
     }
   })
 
-  it('finds clients by a part of their ids, and unused clients by their whole ids', async () => {
+  itInAll('finds clients by a part of their ids, and unused clients by their whole ids', async () => {
     const key = clientKey()
     await bindByProof(pages.server, key, { requested_subject: 'device:7' })
     await askSigned(pages.server, key, 'device:7')
@@ -260,10 +260,12 @@ const STREAMS = [
 ]
 
 describe('the stream of events', () => {
-  it('puts the earlier events of another process in their place, and does not take old ones for new', async () => {
-    const page = await pages.open()
-    const [seen, order] = await page.evaluate<[unknown, unknown]>(
-      `(async () => {
+  itInAll(
+    'puts the earlier events of another process in their place, and does not take old ones for new',
+    async () => {
+      const page = await pages.open()
+      const [seen, order] = await page.evaluate<[unknown, unknown]>(
+        `(async () => {
         const { EventLog, EventStream } = await import(new URL('events.mjs', document.querySelector('script[type]').src))
         const streams = ${JSON.stringify(STREAMS)}
         const api = {
@@ -276,16 +278,17 @@ describe('the stream of events', () => {
         await new EventStream(api, log, on).run()
         return [seen, log.events.map(({ id }) => id)]
       })()`,
-    )
-    expect(seen).toEqual([
-      ['a.1', false],
-      ['a.2', true],
-      ['b.1', false],
-      ['b.2', true],
-      ['b.3', true],
-    ])
-    expect(order).toEqual(['b.2', 'b.3', 'a.2', 'a.1', 'b.1'])
-  })
+      )
+      expect(seen).toEqual([
+        ['a.1', false],
+        ['a.2', true],
+        ['b.1', false],
+        ['b.2', true],
+        ['b.3', true],
+      ])
+      expect(order).toEqual(['b.2', 'b.3', 'a.2', 'a.1', 'b.1'])
+    },
+  )
 })
 
 describe('the files of the page', () => {

@@ -67,7 +67,7 @@ describe('review', () => {
     expect(stdout).toMatch(/All checks that ran passed \(\d+ passed, 1 warning, \d+ skipped\)\.\n$/)
   })
 
-  it('skips the rules about Redis for another store, and says why', async () => {
+  itInAll('skips the rules about Redis for another store, and says why', async () => {
     const { stdout } = await review(MODULE, '--only', 'store-hazards,shared-rate-limits', '--json')
     const { checks } = JSON.parse(stdout)
     expect(checks.map((one: { id: string; reason: string }) => [one.id, one.reason])).toEqual([
@@ -118,7 +118,7 @@ describe('review', () => {
     expect(readFileSync(path('junit.xml'), 'utf8')).toContain('<failure message="store: memoryStore()">')
   })
 
-  it('writes reports that all users can read, also through a link', async () => {
+  itInAll('writes reports that all users can read, also through a link', async () => {
     symlinkSync(path('target.xml'), path('link.xml'))
     const reports = ['--sarif', path('b.sarif'), '--junit', path('link.xml')]
     expect((await review(MODULE, ...reports)).code).toBe(0)
@@ -137,7 +137,7 @@ describe('review', () => {
     },
   )
 
-  it('prints the results even if a report cannot be written', async () => {
+  itInAll('prints the results even if a report cannot be written', async () => {
     const { code, stdout, stderr } = await review(MODULE, '--json', '--junit', folder)
     expect([code, JSON.parse(stdout).passed]).toEqual([75, true])
     expect(JSON.parse(stderr)).toMatchObject({
@@ -181,11 +181,11 @@ describe('review', () => {
     expect([code, `${stdout}${stderr}`.includes(SECRET)]).toEqual([0, false])
   })
 
-  it('loads a module that tells its parent process that it is ready', async () => {
+  itInAll('loads a module that tells its parent process that it is ready', async () => {
     expect((await review(`process.send?.('ready')\n${MODULE}`)).code).toBe(0)
   })
 
-  it('loads an ES module with a default export', async () => {
+  itInAll('loads an ES module with a default export', async () => {
     const text = `import { createRequire } from 'node:module'
 export default createRequire(import.meta.url)(${JSON.stringify(module(MODULE, 'inner.cjs'))}).keys`
     expect((await run(['review', module(text, 'keys.mjs')])).code).toBe(0)
@@ -269,24 +269,29 @@ process.send(result); process.send({ mark: process.argv[3], result })`,
     expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 
-  it.each([
+  const HANGS = [
+    ['SIGKILL', 'while (true) {}'],
     ['SIGKILL', 'setInterval(() => 0, 1000); await new Promise(() => 0)'],
     ['SIGHUP', 'setInterval(() => 0, 1000); await new Promise(() => 0)'],
-    ['SIGKILL', 'while (true) {}'],
-  ] as const)('that hangs ends when %s ends the command: %s', async (signal, hang) => {
-    const file = path('pid-of-hung')
-    rmSync(file, { force: true })
-    const text = `import { writeFileSync } from 'node:fs'
+  ] as const
+
+  it.each(sampled(HANGS, ([signal]) => signal))(
+    'that hangs ends when %s ends the command: %s',
+    async (signal, hang) => {
+      const file = path('pid-of-hung')
+      rmSync(file, { force: true })
+      const text = `import { writeFileSync } from 'node:fs'
 writeFileSync(${JSON.stringify(file)}, String(process.pid))
 ${hang}`
-    await run(['review', module(text, 'hung.mjs')], {
-      async onStart(child) {
-        await until(() => existsSync(file) && readFileSync(file, 'utf8') !== '')
-        child.kill(signal)
-      },
-    })
-    await until(() => !isRunning(Number(readFileSync(file, 'utf8'))))
-  })
+      await run(['review', module(text, 'hung.mjs')], {
+        async onStart(child) {
+          await until(() => existsSync(file) && readFileSync(file, 'utf8') !== '')
+          child.kill(signal)
+        },
+      })
+      await until(() => !isRunning(Number(readFileSync(file, 'utf8'))))
+    },
+  )
 
   const ENDS = [
     ['has killed its process', `process.kill(process.pid, 'SIGKILL')`],
