@@ -67,7 +67,7 @@ export async function runCommand(arguments_: readonly string[], surroundings: Su
   }
 }
 
-/** Names the help of a command to somebody who has left out a part of it. */
+/** Names the help of a command if the command line lacks a part. */
 function helpFor({ code, message }: ReportedError, [name = '']: readonly string[]): string {
   return code === 'usage' && message.endsWith(', got nothing') ? `; see ${name} --help` : ''
 }
